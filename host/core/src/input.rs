@@ -1,0 +1,683 @@
+//! A tool's arguments, typed for Cedar.
+//!
+//! One tree, read from the tool's JSON Schema, says both how the arguments appear in the schema that
+//! policies are validated against and how a value becomes a Cedar value, so the two cannot disagree.
+//! The shape is that of Cedar's own MCP schema generator: objects are records, numbers decimals,
+//! enumerations entity types, unions records of `typeChoiceN`. It differs in one place: what cannot be
+//! typed (maps, recursion) is its canonical JSON text, so that a policy can still look at it.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{canonical, entity::NAMESPACE};
+
+/// How deep a schema is typed; below, values are JSON text.
+const MAX_TYPED_DEPTH: usize = 8;
+
+/// Why a schema or a value cannot be typed. Names places, never values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The schema of the arguments is no object schema.
+    #[error("the input schema must have `\"type\": \"object\"` at its root")]
+    NotAnObject,
+    /// The schema breaks JSON Schema.
+    #[error("the input schema is not valid at `{pointer}`: {reason}")]
+    Schema {
+        /// Into the schema.
+        pointer: String,
+        /// What was expected.
+        reason: &'static str,
+    },
+    /// A number mapping that names no number.
+    #[error("`{pointer}` is mapped to another type but the schema has no number there")]
+    UnknownMapping {
+        /// Into the arguments.
+        pointer: String,
+    },
+    /// A number with more than four decimals, or beyond a decimal's range.
+    #[error(
+        "the number at `{pointer}` does not fit a Cedar decimal (four decimals); \
+         map it with `numbers.\"{pointer}\" = \"string\"` or `\"scaled(n)\"` in the tool's configuration"
+    )]
+    Decimal {
+        /// Into the arguments.
+        pointer: String,
+    },
+    /// A value that does not have the type that the schema promises.
+    #[error("the value at `{pointer}` is no {expected}")]
+    Type {
+        /// Into the arguments.
+        pointer: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+}
+
+/// How a JSON number appears to policies, where a decimal will not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum NumberMapping {
+    /// As its canonical text.
+    Text,
+    /// As a `Long`: the number times ten to this power, at most 9, which must be whole.
+    Scaled(u8),
+}
+
+impl From<NumberMapping> for String {
+    fn from(mapping: NumberMapping) -> Self {
+        match mapping {
+            NumberMapping::Text => "string".into(),
+            NumberMapping::Scaled(n) => format!("scaled({n})"),
+        }
+    }
+}
+
+impl TryFrom<String> for NumberMapping {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let scale = text.strip_prefix("scaled(").and_then(|t| t.strip_suffix(')'));
+        match (text.as_str(), scale.and_then(|n| n.parse().ok())) {
+            ("string", _) => Ok(Self::Text),
+            (_, Some(n @ 0..=9)) => Ok(Self::Scaled(n)),
+            _ => Err(format!("`{text}` is no number mapping: use \"string\" or \"scaled(0)\" to \"scaled(9)\"")),
+        }
+    }
+}
+
+/// The arguments of one tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolInput {
+    root: BTreeMap<String, Field>,
+    /// The namespace of its enumerations, such as `Tollgate::tickets__list::Input`.
+    namespace: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Field {
+    ty: InputType,
+    required: bool,
+    default: Option<Value>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum InputType {
+    Bool,
+    Long,
+    Decimal,
+    Mapped(NumberMapping),
+    String,
+    Datetime,
+    IpAddress,
+    Null,
+    /// Namespace and name of the entity type, and its ids.
+    Enumeration { namespace: String, name: String, variants: Vec<String> },
+    Set(Box<InputType>),
+    Record(BTreeMap<String, Field>),
+    Union(Vec<InputType>),
+    /// Canonical JSON text.
+    Json,
+}
+
+/// A name as a Cedar identifier: other characters than letters, digits and `_` become `_x<hex>_`,
+/// and a leading digit gets `_` in front. Two names never share an identifier.
+#[must_use]
+pub fn identifier(name: &str) -> String {
+    const RESERVED: &[&str] = &["true", "false", "if", "then", "else", "in", "is", "like", "has"];
+    let mut out = String::new();
+    let mut chars = name.chars().peekable();
+    if name.is_empty() || RESERVED.contains(&name) || name.starts_with("__cedar") {
+        out.push_str("_x_");
+    } else if name.starts_with(|c: char| c.is_ascii_digit()) {
+        out.push_str("_x_");
+    }
+    while let Some(c) = chars.next() {
+        let escape = c == '_' && chars.peek() == Some(&'x');
+        if (c.is_ascii_alphanumeric() || c == '_') && !escape {
+            out.push(c);
+        } else {
+            out.push_str(&format!("_x{:x}_", u32::from(c)));
+        }
+    }
+    out
+}
+
+struct SchemaReader<'a> {
+    document: &'a Value,
+    numbers: &'a BTreeMap<String, NumberMapping>,
+    mapped: Vec<String>,
+}
+
+impl ToolInput {
+    /// Type the arguments of `tool` by their JSON Schema. `numbers` maps JSON pointers into the
+    /// arguments (`/*` for any array element) to another form than decimal.
+    ///
+    /// # Errors
+    /// [`InputError`] if the schema is no object schema, is malformed where it is read, or a mapping
+    /// names no number.
+    pub fn from_json_schema(
+        tool: &str,
+        schema: &Value,
+        numbers: &BTreeMap<String, NumberMapping>,
+    ) -> Result<Self, InputError> {
+        let namespace = format!("{NAMESPACE}::{}::Input", identifier(tool));
+        let object = schema.as_object().ok_or(InputError::NotAnObject)?;
+        if object.get("type").and_then(Value::as_str) != Some("object") {
+            return Err(InputError::NotAnObject);
+        }
+        let mut reader = SchemaReader { document: schema, numbers, mapped: Vec::new() };
+        let root = reader.fields(object, &namespace, "", 0)?;
+        if let Some(pointer) = numbers.keys().find(|p| !reader.mapped.contains(p)) {
+            return Err(InputError::UnknownMapping { pointer: pointer.clone() });
+        }
+        Ok(Self { root, namespace })
+    }
+
+    /// Fill in what the schema has a default for. Arguments that are no object stay as they are.
+    pub fn apply_defaults(&self, arguments: &mut Value) {
+        if let Value::Object(members) = arguments {
+            apply_defaults(&self.root, members);
+        }
+    }
+
+    /// The type of `context.input`, in Cedar's JSON schema format.
+    #[must_use]
+    pub fn cedar_type(&self) -> Value {
+        record_type(&self.root)
+    }
+
+    /// Entity types of the enumerations, by namespace, in Cedar's JSON schema format.
+    #[must_use]
+    pub fn enumerations(&self) -> BTreeMap<String, Map<String, Value>> {
+        let mut found = BTreeMap::new();
+        for field in self.root.values() {
+            enumerations(&field.ty, &mut found);
+        }
+        found
+    }
+
+    /// The arguments as a Cedar record.
+    ///
+    /// # Errors
+    /// [`InputError`] if a value does not have the type that the schema promises.
+    pub(crate) fn expression(&self, arguments: &Value) -> Result<RestrictedExpression, InputError> {
+        let members = arguments
+            .as_object()
+            .ok_or(InputError::Type { pointer: "/".into(), expected: "object" })?;
+        record_expression(&self.root, members, "")
+    }
+
+    /// The namespace of this tool's enumerations.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+}
+
+impl SchemaReader<'_> {
+    fn fields(
+        &mut self,
+        object: &Map<String, Value>,
+        namespace: &str,
+        pointer: &str,
+        depth: usize,
+    ) -> Result<BTreeMap<String, Field>, InputError> {
+        let invalid = |reason| InputError::Schema { pointer: pointer.to_owned(), reason };
+        let required: Vec<&str> = match object.get("required") {
+            None => Vec::new(),
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            Some(_) => return Err(invalid("`required` is a list of names")),
+        };
+        let properties = match object.get("properties") {
+            None => return Ok(BTreeMap::new()),
+            Some(Value::Object(properties)) => properties,
+            Some(_) => return Err(invalid("`properties` is an object")),
+        };
+        let mut fields = BTreeMap::new();
+        for (name, schema) in properties {
+            let below = format!("{pointer}/{}", canonical::escape_segment(name));
+            let ty = self.read(schema, namespace, &identifier(name), &below, depth + 1)?;
+            let default = schema.get("default").filter(|d| !d.is_null()).cloned();
+            let required = required.contains(&name.as_str()) || default.is_some();
+            fields.insert(name.clone(), Field { ty, required, default });
+        }
+        Ok(fields)
+    }
+
+    fn number(&mut self, pointer: &str) -> InputType {
+        match self.numbers.get_key_value(pointer) {
+            Some((key, mapping)) => {
+                self.mapped.push(key.clone());
+                InputType::Mapped(*mapping)
+            }
+            None => InputType::Decimal,
+        }
+    }
+
+    fn read(
+        &mut self,
+        schema: &Value,
+        namespace: &str,
+        name: &str,
+        pointer: &str,
+        depth: usize,
+    ) -> Result<InputType, InputError> {
+        let Some(object) = schema.as_object() else {
+            return match schema {
+                Value::Bool(_) => Ok(InputType::Json),
+                _ => Err(InputError::Schema {
+                    pointer: pointer.into(),
+                    reason: "a schema is an object or a boolean",
+                }),
+            };
+        };
+        if depth > MAX_TYPED_DEPTH || object.contains_key("allOf") {
+            return Ok(InputType::Json);
+        }
+        if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
+            let document = self.document;
+            let target = reference.strip_prefix('#').and_then(|p| document.pointer(p)).ok_or(
+                InputError::Schema { pointer: pointer.into(), reason: "`$ref` must point into this schema" },
+            )?;
+            return self.read(target, namespace, name, pointer, depth + 1);
+        }
+        if let Some(choices) = object.get("anyOf").or_else(|| object.get("oneOf")) {
+            let choices = choices.as_array().map(Vec::as_slice).unwrap_or_default();
+            return self.union(choices, namespace, name, pointer, depth);
+        }
+        if let Some(variants) = string_variants(object) {
+            return Ok(InputType::Enumeration { namespace: namespace.into(), name: name.into(), variants });
+        }
+        match object.get("type") {
+            Some(Value::String(ty)) => self.typed(ty, object, namespace, name, pointer, depth),
+            Some(Value::Array(types)) => {
+                let choices: Vec<Value> = types
+                    .iter()
+                    .map(|ty| {
+                        let mut one = object.clone();
+                        one.insert("type".into(), ty.clone());
+                        Value::Object(one)
+                    })
+                    .collect();
+                self.union(&choices, namespace, name, pointer, depth)
+            }
+            _ => Ok(InputType::Json),
+        }
+    }
+
+    fn union(
+        &mut self,
+        choices: &[Value],
+        namespace: &str,
+        name: &str,
+        pointer: &str,
+        depth: usize,
+    ) -> Result<InputType, InputError> {
+        let mut types: Vec<InputType> = Vec::new();
+        for (i, choice) in choices.iter().enumerate() {
+            let namespace = format!("{namespace}::{name}");
+            let name = format!("TypeChoice{i}");
+            types.push(self.read(choice, &namespace, &name, pointer, depth + 1)?);
+        }
+        Ok(match types.len() {
+            0 => InputType::Json,
+            1 => types.remove(0),
+            _ => InputType::Union(types),
+        })
+    }
+
+    fn typed(
+        &mut self,
+        ty: &str,
+        object: &Map<String, Value>,
+        namespace: &str,
+        name: &str,
+        pointer: &str,
+        depth: usize,
+    ) -> Result<InputType, InputError> {
+        Ok(match ty {
+            "boolean" => InputType::Bool,
+            "integer" => InputType::Long,
+            "number" => self.number(pointer),
+            "null" => InputType::Null,
+            "string" => match object.get("format").and_then(Value::as_str) {
+                Some("date-time") => InputType::Datetime,
+                Some("ipv4" | "ipv6") => InputType::IpAddress,
+                _ => InputType::String,
+            },
+            "array" => match object.get("items") {
+                Some(items) if !object.contains_key("prefixItems") => {
+                    let below = format!("{pointer}/*");
+                    let element = self.read(items, namespace, name, &below, depth + 1)?;
+                    InputType::Set(Box::new(element))
+                }
+                _ => InputType::Json,
+            },
+            "object" if object.contains_key("properties") => {
+                let namespace = format!("{namespace}::{name}");
+                InputType::Record(self.fields(object, &namespace, pointer, depth)?)
+            }
+            "object" => InputType::Json,
+            _ => return Err(InputError::Schema { pointer: pointer.into(), reason: "unknown `type`" }),
+        })
+    }
+}
+
+/// The variants, if this is an enumeration of strings.
+fn string_variants(object: &Map<String, Value>) -> Option<Vec<String>> {
+    let values = match (object.get("enum"), object.get("const")) {
+        (Some(Value::Array(values)), _) => values.clone(),
+        (_, Some(value)) => vec![value.clone()],
+        _ => return None,
+    };
+    let mut variants: Vec<String> =
+        values.iter().map(|v| v.as_str().map(str::to_owned)).collect::<Option<_>>()?;
+    variants.sort();
+    variants.dedup();
+    (!variants.is_empty()).then_some(variants)
+}
+
+fn apply_defaults(fields: &BTreeMap<String, Field>, members: &mut Map<String, Value>) {
+    for (name, field) in fields {
+        if let (Some(default), false) = (&field.default, members.contains_key(name)) {
+            members.insert(name.clone(), default.clone());
+        }
+        if let (InputType::Record(below), Some(Value::Object(members))) =
+            (&field.ty, members.get_mut(name))
+        {
+            apply_defaults(below, members);
+        }
+    }
+}
+
+fn record_type(fields: &BTreeMap<String, Field>) -> Value {
+    let attributes: Map<String, Value> = fields
+        .iter()
+        .map(|(name, field)| {
+            let mut ty = cedar_type(&field.ty);
+            if let Value::Object(ty) = &mut ty {
+                ty.insert("required".into(), field.required.into());
+            }
+            (name.clone(), ty)
+        })
+        .collect();
+    json!({ "type": "Record", "attributes": attributes })
+}
+
+fn cedar_type(ty: &InputType) -> Value {
+    match ty {
+        InputType::Bool => json!({ "type": "Boolean" }),
+        InputType::Long | InputType::Mapped(NumberMapping::Scaled(_)) => json!({ "type": "Long" }),
+        InputType::String | InputType::Json | InputType::Mapped(NumberMapping::Text) => {
+            json!({ "type": "String" })
+        }
+        InputType::Decimal => json!({ "type": "Extension", "name": "decimal" }),
+        InputType::Datetime => json!({ "type": "Extension", "name": "datetime" }),
+        InputType::IpAddress => json!({ "type": "Extension", "name": "ipaddr" }),
+        InputType::Null => json!({ "type": "Entity", "name": format!("{NAMESPACE}::Null") }),
+        InputType::Enumeration { namespace, name, .. } => {
+            json!({ "type": "Entity", "name": format!("{namespace}::{name}") })
+        }
+        InputType::Set(element) => json!({ "type": "Set", "element": cedar_type(element) }),
+        InputType::Record(fields) => record_type(fields),
+        InputType::Union(choices) => {
+            let attributes: Map<String, Value> = choices
+                .iter()
+                .enumerate()
+                .map(|(i, choice)| {
+                    let mut ty = cedar_type(choice);
+                    if let Value::Object(ty) = &mut ty {
+                        ty.insert("required".into(), false.into());
+                    }
+                    (format!("typeChoice{i}"), ty)
+                })
+                .collect();
+            json!({ "type": "Record", "attributes": attributes })
+        }
+    }
+}
+
+fn enumerations(ty: &InputType, found: &mut BTreeMap<String, Map<String, Value>>) {
+    match ty {
+        InputType::Enumeration { namespace, name, variants } => {
+            let types = found.entry(namespace.clone()).or_default();
+            types.insert(name.clone(), json!({ "enum": variants }));
+        }
+        InputType::Set(element) => enumerations(element, found),
+        InputType::Record(fields) => fields.values().for_each(|f| enumerations(&f.ty, found)),
+        InputType::Union(choices) => choices.iter().for_each(|c| enumerations(c, found)),
+        _ => {}
+    }
+}
+
+fn record_expression(
+    fields: &BTreeMap<String, Field>,
+    members: &Map<String, Value>,
+    pointer: &str,
+) -> Result<RestrictedExpression, InputError> {
+    let mut pairs = Vec::with_capacity(fields.len());
+    for (name, field) in fields {
+        if let Some(value) = members.get(name) {
+            let below = format!("{pointer}/{}", canonical::escape_segment(name));
+            pairs.push((name.clone(), expression(&field.ty, value, &below)?));
+        }
+    }
+    RestrictedExpression::new_record(pairs)
+        .map_err(|_| InputError::Type { pointer: pointer.into(), expected: "object" })
+}
+
+fn expression(ty: &InputType, value: &Value, pointer: &str) -> Result<RestrictedExpression, InputError> {
+    let wrong = |expected| InputError::Type { pointer: pointer.to_owned(), expected };
+    match (ty, value) {
+        (InputType::Bool, Value::Bool(v)) => Ok(RestrictedExpression::new_bool(*v)),
+        (InputType::Long, Value::Number(n)) => {
+            n.as_i64().map(RestrictedExpression::new_long).ok_or_else(|| wrong("integer"))
+        }
+        (InputType::String, Value::String(s)) => Ok(RestrictedExpression::new_string(s.clone())),
+        (InputType::Decimal, Value::Number(n)) => {
+            let text = decimal(n).ok_or_else(|| InputError::Decimal { pointer: pointer.into() })?;
+            Ok(RestrictedExpression::new_decimal(text))
+        }
+        (InputType::Mapped(NumberMapping::Text), Value::Number(n)) => {
+            Ok(RestrictedExpression::new_string(n.to_string()))
+        }
+        (InputType::Mapped(NumberMapping::Scaled(scale)), Value::Number(n)) => scaled(n, *scale)
+            .map(RestrictedExpression::new_long)
+            .ok_or_else(|| wrong("number that is whole after scaling")),
+        (InputType::Datetime, Value::String(s)) => {
+            datetime(s).ok_or_else(|| wrong("RFC 3339 date-time with at most milliseconds"))
+        }
+        (InputType::IpAddress, Value::String(s)) => match std::net::IpAddr::from_str(s) {
+            Ok(address) => Ok(RestrictedExpression::new_ip(address.to_string())),
+            Err(_) => Err(wrong("IP address")),
+        },
+        (InputType::Null, Value::Null) => {
+            entity(NAMESPACE, "Null", "null").ok_or_else(|| wrong("null"))
+        }
+        (InputType::Enumeration { namespace, name, variants }, Value::String(s)) => {
+            if !variants.contains(s) {
+                return Err(wrong("variant of the enumeration"));
+            }
+            entity(namespace, name, s).ok_or_else(|| wrong("variant of the enumeration"))
+        }
+        (InputType::Set(element), Value::Array(items)) => {
+            let items: Result<Vec<_>, _> = items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| expression(element, item, &format!("{pointer}/{i}")))
+                .collect();
+            Ok(RestrictedExpression::new_set(items?))
+        }
+        (InputType::Record(fields), Value::Object(members)) => {
+            record_expression(fields, members, pointer)
+        }
+        (InputType::Union(choices), value) => {
+            let (i, chosen) = choices
+                .iter()
+                .enumerate()
+                .find(|(_, choice)| accepts(choice, value))
+                .ok_or_else(|| wrong("value of any of its types"))?;
+            let pair = (format!("typeChoice{i}"), expression(chosen, value, pointer)?);
+            RestrictedExpression::new_record([pair]).map_err(|_| wrong("value of any of its types"))
+        }
+        (InputType::Json, value) => {
+            let text = canonical::to_canonical(value).ok().and_then(|b| String::from_utf8(b).ok());
+            text.map(RestrictedExpression::new_string).ok_or_else(|| wrong("JSON value"))
+        }
+        (InputType::Bool, _) => Err(wrong("boolean")),
+        (InputType::Long, _) => Err(wrong("integer")),
+        (InputType::Decimal | InputType::Mapped(_), _) => Err(wrong("number")),
+        (InputType::Null, _) => Err(wrong("null")),
+        (InputType::Set(_), _) => Err(wrong("array")),
+        (InputType::Record(_), _) => Err(wrong("object")),
+        (_, _) => Err(wrong("string")),
+    }
+}
+
+fn accepts(ty: &InputType, value: &Value) -> bool {
+    match (ty, value) {
+        (InputType::Record(fields), Value::Object(members)) => fields.iter().all(|(name, field)| {
+            members.get(name).map_or(!field.required, |value| accepts(&field.ty, value))
+        }),
+        (InputType::Set(element), Value::Array(items)) => items.iter().all(|v| accepts(element, v)),
+        (ty, value) => expression(ty, value, "").is_ok(),
+    }
+}
+
+fn entity(namespace: &str, name: &str, id: &str) -> Option<RestrictedExpression> {
+    let ty = EntityTypeName::from_str(&format!("{namespace}::{name}")).ok()?;
+    let uid = EntityUid::from_type_name_and_id(ty, EntityId::new(id));
+    Some(RestrictedExpression::new_entity_uid(uid))
+}
+
+/// A number as the text of a Cedar decimal, if one holds it exactly.
+fn decimal(n: &serde_json::Number) -> Option<String> {
+    let text = match n.as_i64() {
+        Some(whole) => format!("{whole}.0"),
+        None => format!("{}", n.as_f64()?),
+    };
+    let (whole, fraction) = text.split_once('.')?;
+    let magnitude: u64 = whole.trim_start_matches('-').parse().ok()?;
+    (fraction.len() <= 4 && magnitude < 922_337_203_685_477).then_some(text)
+}
+
+fn scaled(n: &serde_json::Number, scale: u8) -> Option<i64> {
+    let text = n.as_i64().map_or_else(|| n.as_f64().map(|f| format!("{f}")), |i| Some(i.to_string()))?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let scale = usize::from(scale);
+    if fraction.len() > scale {
+        return None;
+    }
+    format!("{whole}{fraction:0<scale$}").parse().ok()
+}
+
+fn datetime(text: &str) -> Option<RestrictedExpression> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    if time.subsec_nanosecond() % 1_000_000 != 0 {
+        return None;
+    }
+    let text = format!("{time:.3}");
+    (text.len() == "2026-11-21T08:30:00.250Z".len())
+        .then(|| RestrictedExpression::new_datetime(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(schema: Value) -> ToolInput {
+        ToolInput::from_json_schema("t", &schema, &BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_applied_at_every_level() {
+        let input = input(json!({
+            "type": "object",
+            "properties": {
+                "limit": { "type": "integer", "default": 10 },
+                "filter": {
+                    "type": "object",
+                    "properties": { "open": { "type": "boolean", "default": true } },
+                },
+            },
+        }));
+        let mut arguments = json!({ "filter": {} });
+        input.apply_defaults(&mut arguments);
+        assert_eq!(arguments, json!({ "filter": { "open": true }, "limit": 10 }));
+        let ty = input.cedar_type();
+        assert_eq!(ty["attributes"]["limit"]["required"], json!(true));
+        assert_eq!(ty["attributes"]["filter"]["required"], json!(false));
+    }
+
+    #[test]
+    fn numbers_that_a_decimal_cannot_hold_are_refused_by_pointer() {
+        let schema = json!({ "type": "object", "properties": { "x": { "type": "number" } } });
+        let plain = input(schema.clone());
+        for good in [json!(1.5), json!(-0.0001), json!(5), json!(922_337_203_685_476_i64)] {
+            plain.expression(&json!({ "x": good })).unwrap();
+        }
+        for bad in [json!(0.00001), json!(1e-9), json!(922_337_203_685_478_i64)] {
+            let error = plain.expression(&json!({ "x": bad })).unwrap_err();
+            assert_eq!(error, InputError::Decimal { pointer: "/x".into() });
+        }
+        let mapping = |m| BTreeMap::from([("/x".to_owned(), m)]);
+        let cents =
+            ToolInput::from_json_schema("t", &schema, &mapping(NumberMapping::Scaled(2))).unwrap();
+        cents.expression(&json!({ "x": 19.99 })).unwrap();
+        cents.expression(&json!({ "x": 0.001 })).unwrap_err();
+        let typo = BTreeMap::from([("/y".to_owned(), NumberMapping::Text)]);
+        assert_eq!(
+            ToolInput::from_json_schema("t", &schema, &typo),
+            Err(InputError::UnknownMapping { pointer: "/y".into() })
+        );
+    }
+
+    #[test]
+    fn scaling_is_exact() {
+        let number = |text: &str| serde_json::from_str::<serde_json::Number>(text).unwrap();
+        assert_eq!(scaled(&number("19.99"), 2), Some(1999));
+        assert_eq!(scaled(&number("-0.5"), 2), Some(-50));
+        assert_eq!(scaled(&number("7"), 2), Some(700));
+        assert_eq!(scaled(&number("1.001"), 2), None);
+    }
+
+    #[test]
+    fn identifiers_are_legal_and_never_collide() {
+        let names = ["a-b", "a_b", "a_x2d_b", "a.b", "1a", "in", "", "größe", "_x", "__cedar"];
+        let mut seen = std::collections::BTreeSet::new();
+        for name in names {
+            let id = identifier(name);
+            assert!(id.parse::<EntityTypeName>().is_ok(), "{name} → {id}");
+            assert!(seen.insert(id.clone()), "{name} → {id} collides");
+        }
+        assert_eq!(identifier("tickets__read"), "tickets__read");
+    }
+
+    #[test]
+    fn a_value_of_a_union_is_its_first_matching_choice() {
+        let input = input(json!({
+            "type": "object",
+            "properties": { "v": { "type": ["string", "null"] } },
+        }));
+        input.expression(&json!({ "v": null })).unwrap();
+        input.expression(&json!({ "v": "x" })).unwrap();
+        assert!(input.expression(&json!({ "v": 1 })).is_err());
+    }
+
+    #[test]
+    fn entity_escapes_stay_data() {
+        let input = input(json!({
+            "type": "object",
+            "properties": { "v": { "type": "object" } },
+        }));
+        let expression = input
+            .expression(&json!({ "v": { "__entity": { "type": "Tollgate::Role", "id": "admin" } } }))
+            .unwrap();
+        drop(expression);
+        assert_eq!(input.cedar_type()["attributes"]["v"]["type"], json!("String"));
+    }
+}

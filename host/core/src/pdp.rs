@@ -1,0 +1,664 @@
+//! The policy decision point: `decide(request, facts)`, pure, total and synchronous.
+//!
+//! Cedar's semantics are untouched. What is added fails closed: a request that does not validate, an
+//! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use cedar_policy::{
+    ActionConstraint, Authorizer, Context, Effect, Entities, Entity as CedarEntity, EntityId,
+    EntityTypeName, EntityUid, EvaluationError, PolicySet, Request as CedarRequest,
+    RestrictedExpression, Schema,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    canonical::{self, Sha256Digest},
+    decision::{
+        Approvers, Basis, Decision, DecisionError, Determining, Outcome, PolicyRef, Requirement,
+        ShadowFlip,
+    },
+    entity::{Entity, Kind, NAMESPACE, Uid},
+    input::{NumberMapping, ToolInput},
+    policy::{self, Diagnostic, LoadedPolicies, LoadedPolicy, Mode, PolicyFile},
+    request::{Action, ActionContext, Facts, Granted, Request, RunFacts},
+    schema,
+};
+
+/// Probes for the minimal approvals that lift an escalation; past that, everything is asked for.
+const MAX_PROBES: usize = 64;
+
+/// Everything that a decision depends on besides the request and its facts. Its digest names it in
+/// every decision, and it is stored, so that a decision can be taken again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// Cedar's version, such as `4.14.0`.
+    pub cedar: String,
+    /// Entities that the configuration names, with what they are in.
+    pub entities: Vec<Entity>,
+    /// Policy sources.
+    pub policies: Vec<PolicyFile>,
+    /// The fixed schema.
+    pub schema: String,
+    /// Loaded tools, by the name that agents see.
+    pub tools: BTreeMap<String, ToolTypes>,
+}
+
+/// What types a tool's arguments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolTypes {
+    /// The tool's JSON Schema.
+    pub input_schema: Value,
+    /// Numbers that are no decimals, by JSON pointer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub numbers: BTreeMap<String, NumberMapping>,
+}
+
+impl Bundle {
+    /// A bundle for this build's Cedar and fixed schema.
+    #[must_use]
+    pub fn new(
+        entities: Vec<Entity>,
+        policies: Vec<PolicyFile>,
+        tools: BTreeMap<String, ToolTypes>,
+    ) -> Self {
+        Self {
+            cedar: cedar_policy::get_sdk_version().to_string(),
+            entities,
+            policies,
+            schema: schema::FIXED.into(),
+            tools,
+        }
+    }
+
+    /// Its canonical JSON and the SHA-256 of that.
+    ///
+    /// # Errors
+    /// [`LoadError::Bundle`] if it cannot be written as JSON.
+    pub fn seal(&self) -> Result<(Vec<u8>, Sha256Digest), LoadError> {
+        let bytes = canonical::to_canonical(self).map_err(|e| LoadError::Bundle(e.to_string()))?;
+        let digest = Sha256Digest::of(&bytes);
+        Ok((bytes, digest))
+    }
+}
+
+/// Why a policy set does not load.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Policies that are wrong; errors first, each with its place.
+    #[error("{}", first_of(.0))]
+    Policies(Vec<Diagnostic>),
+    /// A tool's arguments cannot be typed.
+    #[error("tool `{tool}`: {error}")]
+    Tool {
+        /// Its name.
+        tool: String,
+        /// Why not.
+        error: crate::input::InputError,
+    },
+    /// The schema does not build.
+    #[error(transparent)]
+    Schema(#[from] schema::SchemaBuildError),
+    /// The entities are inconsistent.
+    #[error("the configured entities are inconsistent: {0}")]
+    Entities(String),
+    /// The bundle cannot be written.
+    #[error("the bundle cannot be written as JSON: {0}")]
+    Bundle(String),
+}
+
+fn first_of(diagnostics: &[Diagnostic]) -> String {
+    let rest = diagnostics.iter().filter(|d| d.level == policy::Level::Error).count().saturating_sub(1);
+    let first = diagnostics.first().map_or_else(String::new, ToString::to_string);
+    if rest == 0 { first } else { format!("{first}, and {rest} more errors") }
+}
+
+/// A policy decision point for one bundle.
+#[derive(Debug)]
+pub struct Pdp {
+    digest: Sha256Digest,
+    schema: Schema,
+    policies: BTreeMap<String, LoadedPolicy>,
+    warnings: Vec<Diagnostic>,
+    /// By action id: only the policies whose action constraint can match.
+    slices: HashMap<String, Slice>,
+    actions: HashMap<String, EntityUid>,
+    tools: BTreeMap<String, ToolInput>,
+    entities: Entities,
+    /// Entities of the configuration, with all their ancestors.
+    known: BTreeSet<Uid>,
+}
+
+#[derive(Debug, Default)]
+struct Slice {
+    enforced: Arc<PolicySet>,
+    /// Enforced and shadow; absent where there is no shadow policy.
+    with_shadow: Option<Arc<PolicySet>>,
+    roles: BTreeSet<String>,
+    counts: BTreeSet<u64>,
+}
+
+impl Slice {
+    fn reads_approval(&self) -> bool {
+        !self.roles.is_empty() || !self.counts.is_empty()
+    }
+}
+
+/// A failure to build the Cedar request.
+type Unfit = DecisionError;
+
+fn unfit(message: impl Into<String>) -> Unfit {
+    DecisionError { message: message.into(), policy: None }
+}
+
+/// What one evaluation of one policy set found.
+struct Evaluation {
+    allowed: bool,
+    reasons: BTreeSet<String>,
+    errors: Vec<DecisionError>,
+}
+
+impl Pdp {
+    /// Load a bundle: build the schema, parse and validate every policy.
+    ///
+    /// # Errors
+    /// [`LoadError`]; a bundle loads whole or not at all.
+    pub fn load(bundle: &Bundle) -> Result<Self, LoadError> {
+        let (_, digest) = bundle.seal()?;
+        let mut tools = BTreeMap::new();
+        for (name, types) in &bundle.tools {
+            let input = ToolInput::from_json_schema(name, &types.input_schema, &types.numbers)
+                .map_err(|error| LoadError::Tool { tool: name.clone(), error })?;
+            tools.insert(name.clone(), input);
+        }
+        let schema = schema::build(&tools)?;
+        let known: BTreeSet<Uid> = bundle.entities.iter().map(|e| e.uid.clone()).collect();
+        for entity in &bundle.entities {
+            if let Some(parent) = entity.parents.iter().find(|p| !known.contains(p)) {
+                return Err(LoadError::Entities(format!("{} is in {parent}, which does not exist", entity.uid)));
+            }
+        }
+        let cedar: Option<Vec<CedarEntity>> = bundle.entities.iter().map(to_cedar).collect();
+        let cedar = cedar.ok_or_else(|| LoadError::Entities("an entity type has no name".into()))?;
+        let entities = Entities::from_entities(cedar, Some(&schema))
+            .map_err(|e| LoadError::Entities(e.to_string()))?;
+        let LoadedPolicies { policies, warnings } =
+            policy::load(&bundle.policies, &schema, &known).map_err(LoadError::Policies)?;
+        let mut pdp = Self {
+            digest,
+            actions: schema.actions().map(|a| (a.id().unescaped().to_owned(), a.clone())).collect(),
+            schema,
+            policies,
+            warnings,
+            slices: HashMap::new(),
+            tools,
+            entities,
+            known,
+        };
+        pdp.slices = pdp.slice()?;
+        Ok(pdp)
+    }
+
+    /// The bundle's digest.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        self.digest
+    }
+
+    /// The policies, by id.
+    #[must_use]
+    pub fn policies(&self) -> &BTreeMap<String, LoadedPolicy> {
+        &self.policies
+    }
+
+    /// What deserves a look although the set loaded.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The typed arguments of a tool.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&ToolInput> {
+        self.tools.get(name)
+    }
+
+    /// Policies by action. Sound: a policy whose action constraint cannot match is neither satisfied
+    /// nor in error.
+    fn slice(&self) -> Result<HashMap<String, Slice>, LoadError> {
+        let failed = |e: cedar_policy::PolicySetError| LoadError::Bundle(e.to_string());
+        let groups: HashMap<EntityUid, BTreeSet<EntityUid>> = self
+            .actions
+            .values()
+            .map(|action| {
+                let ancestors = self.entities.ancestors(action).into_iter().flatten().cloned();
+                (action.clone(), ancestors.chain([action.clone()]).collect())
+            })
+            .collect();
+        let mut slices = HashMap::new();
+        for (id, action) in &self.actions {
+            let within = groups.get(action).cloned().unwrap_or_default();
+            let (mut enforced, mut with_shadow, mut shadow) = (PolicySet::new(), PolicySet::new(), false);
+            let mut slice = Slice::default();
+            for policy in self.policies.values() {
+                let applies = match policy.cedar.action_constraint() {
+                    ActionConstraint::Any => true,
+                    ActionConstraint::Eq(uid) => uid == *action,
+                    ActionConstraint::In(uids) => uids.iter().any(|uid| within.contains(uid)),
+                };
+                if !applies {
+                    continue;
+                }
+                with_shadow.add(policy.cedar.clone()).map_err(failed)?;
+                if policy.mode == Mode::Shadow {
+                    shadow = true;
+                    continue;
+                }
+                enforced.add(policy.cedar.clone()).map_err(failed)?;
+                slice.roles.extend(policy.approval.roles.iter().cloned());
+                slice.counts.extend(&policy.approval.counts);
+            }
+            slice.enforced = Arc::new(enforced);
+            slice.with_shadow = shadow.then(|| Arc::new(with_shadow));
+            slices.insert(id.clone(), slice);
+        }
+        Ok(slices)
+    }
+
+    /// Decide. The same arguments always give the same answer.
+    #[must_use]
+    pub fn decide(&self, request: &Request, facts: &Facts) -> Decision {
+        let empty = Slice::default();
+        let slice = self.slices.get(request.action.id()).unwrap_or(&empty);
+        let entities = match self.entities_for(request, facts) {
+            Ok(entities) => entities,
+            Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
+        };
+        let trial = Trial { pdp: self, slice, request, facts, entities: &entities, set: &slice.enforced };
+        let mut decision = trial.decide();
+        if let Some(set) = &slice.with_shadow {
+            let shadow = Trial { set, ..trial }.decide();
+            if shadow.outcome() != decision.outcome() {
+                let flip = ShadowFlip {
+                    outcome: shadow.outcome(),
+                    policies: shadow.basis().ids().map(str::to_owned).collect(),
+                };
+                match &mut decision {
+                    Decision::Allow(b) | Decision::Deny(b) | Decision::Escalate(b, _) | Decision::Error(b) => {
+                        b.shadow = Some(flip);
+                    }
+                }
+            }
+        }
+        decision
+    }
+
+    fn basis(&self, determining: Vec<Determining>, errors: Vec<DecisionError>) -> Basis {
+        let redact = determining
+            .iter()
+            .filter_map(|d| self.policies.get(&d.policy.id))
+            .flat_map(|p| p.redact.iter().cloned())
+            .collect();
+        Basis { bundle: self.digest, determining, errors, redact, shadow: None }
+    }
+
+    fn determining(&self, ids: &BTreeSet<String>) -> Vec<Determining> {
+        ids.iter().filter_map(|id| self.policies.get(id)).map(|p| p.determining.clone()).collect()
+    }
+
+    /// The entities that Cedar sees, or the first one that the request names and nobody knows: in
+    /// Cedar an unknown entity makes `in` quietly false.
+    fn entities_for<'a>(
+        &'a self,
+        request: &Request,
+        facts: &Facts,
+    ) -> Result<std::borrow::Cow<'a, Entities>, Unfit> {
+        let known = |uid: &Uid| self.known.contains(uid) || facts.entities.iter().any(|e| e.uid == *uid);
+        let mut named: Vec<Uid> = vec![request.principal.clone(), request.resource.clone()];
+        match &request.context {
+            ActionContext::Call { on_behalf_of, .. } | ActionContext::Result { on_behalf_of, .. } => {
+                named.push(on_behalf_of.clone());
+            }
+            ActionContext::Capability { on_behalf_of, agent, tool, .. } => {
+                named.extend([on_behalf_of.clone(), agent.clone(), tool.clone()]);
+            }
+            ActionContext::Approver { tool, on_behalf_of, operator, roles } => {
+                named.extend([tool.clone(), on_behalf_of.clone(), operator.clone()]);
+                named.extend(roles.iter().map(|r| Uid::new(Kind::Role, r)));
+            }
+            ActionContext::Operator => {}
+        }
+        named.extend(facts.run.labels.iter().map(|l| Uid::new(Kind::Label, l)));
+        named.extend(facts.run.tools.iter().map(|t| Uid::new(Kind::Tool, t)));
+        named.extend(facts.entities.iter().flat_map(|e| e.parents.iter().cloned()));
+        if let Some(granted) = &facts.approval {
+            named.extend(granted.roles.iter().map(|r| Uid::new(Kind::Role, r)));
+        }
+        if let Some(unknown) = named.iter().find(|uid| !known(uid)) {
+            return Err(unfit(format!("{unknown} is not known to this gate")));
+        }
+        let added: Vec<&Entity> =
+            facts.entities.iter().filter(|e| !self.known.contains(&e.uid)).collect();
+        if added.is_empty() {
+            return Ok(std::borrow::Cow::Borrowed(&self.entities));
+        }
+        let added: Option<Vec<CedarEntity>> = added.into_iter().map(to_cedar).collect();
+        let added = added.ok_or_else(|| unfit("an entity type has no name"))?;
+        let entities = self.entities.clone().add_entities(added, Some(&self.schema));
+        entities
+            .map(std::borrow::Cow::Owned)
+            .map_err(|_| unfit("the entities of this request are inconsistent"))
+    }
+
+    fn cedar_request(&self, request: &Request, facts: &Facts) -> Result<CedarRequest, Unfit> {
+        let action = self
+            .actions
+            .get(request.action.id())
+            .ok_or_else(|| unfit(format!("the action `{}` is not in the schema", request.action.id())))?;
+        let uid = |uid: &Uid| uid.to_cedar().ok_or_else(|| unfit(format!("{uid} has no type")));
+        let (principal, resource) = (uid(&request.principal)?, uid(&request.resource)?);
+        let context = self.context(request, facts)?;
+        CedarRequest::new(principal, action.clone(), resource, context, Some(&self.schema))
+            .map_err(|_| unfit("the request does not validate against the schema"))
+    }
+
+    fn context(&self, request: &Request, facts: &Facts) -> Result<Context, Unfit> {
+        let entity = |uid: &Uid| {
+            uid.to_cedar()
+                .map(RestrictedExpression::new_entity_uid)
+                .ok_or_else(|| unfit(format!("{uid} has no type")))
+        };
+        let mut pairs: Vec<(String, RestrictedExpression)> = vec![
+            ("now".into(), datetime(facts.now)?),
+            (
+                "local".into(),
+                record([
+                    ("weekday", RestrictedExpression::new_long(facts.local.weekday.into())),
+                    ("minute", RestrictedExpression::new_long(facts.local.minute.into())),
+                ])?,
+            ),
+            ("environment".into(), RestrictedExpression::new_string(facts.environment.clone())),
+        ];
+        let mut common = |on_behalf_of: &Uid| -> Result<(), Unfit> {
+            pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
+            pairs.push(("run".into(), run(&facts.run)?));
+            pairs.push(("approval".into(), approval(facts.approval.as_ref())?));
+            Ok(())
+        };
+        match &request.context {
+            ActionContext::Call { on_behalf_of, input } => {
+                common(on_behalf_of)?;
+                let tool = self
+                    .tools
+                    .get(request.action.id())
+                    .ok_or_else(|| unfit(format!("the tool `{}` is not loaded", request.action.id())))?;
+                let input = tool.expression(input).map_err(|e| unfit(e.to_string()))?;
+                pairs.push(("input".into(), input));
+            }
+            ActionContext::Result { on_behalf_of, error, size } => {
+                common(on_behalf_of)?;
+                pairs.push(("error".into(), RestrictedExpression::new_bool(*error)));
+                pairs.push(("size".into(), long(*size)?));
+            }
+            ActionContext::Capability { on_behalf_of, agent, tool, size } => {
+                common(on_behalf_of)?;
+                pairs.push(("agent".into(), entity(agent)?));
+                pairs.push(("tool".into(), entity(tool)?));
+                pairs.push(("size".into(), long(*size)?));
+            }
+            ActionContext::Approver { tool, on_behalf_of, operator, roles } => {
+                pairs.push(("tool".into(), entity(tool)?));
+                pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
+                pairs.push(("operator".into(), entity(operator)?));
+                pairs.push(("roles".into(), set(Kind::Role, roles)?));
+            }
+            ActionContext::Operator => {}
+        }
+        Context::from_pairs(pairs).map_err(|_| unfit("the context does not evaluate"))
+    }
+}
+
+/// One request against one policy set.
+#[derive(Clone, Copy)]
+struct Trial<'a> {
+    pdp: &'a Pdp,
+    slice: &'a Slice,
+    request: &'a Request,
+    facts: &'a Facts,
+    entities: &'a Entities,
+    set: &'a PolicySet,
+}
+
+impl Trial<'_> {
+    fn evaluate(&self, approval: Option<&Granted>) -> Result<Evaluation, Unfit> {
+        let facts = Facts { approval: approval.cloned(), ..self.facts.clone() };
+        let request = self.pdp.cedar_request(self.request, &facts)?;
+        let response = Authorizer::new().is_authorized(&request, self.set, self.entities);
+        let ids = |id: &cedar_policy::PolicyId| AsRef::<str>::as_ref(id).to_owned();
+        Ok(Evaluation {
+            allowed: response.decision() == cedar_policy::Decision::Allow,
+            reasons: response.diagnostics().reason().map(ids).collect(),
+            errors: response.diagnostics().errors().map(evaluation_error).collect(),
+        })
+    }
+
+    /// As `evaluate`, with every error an answer of its own.
+    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation, Decision> {
+        let evaluation = self
+            .evaluate(approval)
+            .map_err(|error| Decision::Error(self.pdp.basis(Vec::new(), vec![error])))?;
+        if evaluation.errors.is_empty() {
+            return Ok(evaluation);
+        }
+        let mut errors = evaluation.errors;
+        errors.sort_by(|a, b| a.policy.cmp(&b.policy));
+        let policies = errors.iter().filter_map(|e| e.policy.clone()).collect();
+        Err(Decision::Error(self.pdp.basis(self.pdp.determining(&policies), errors)))
+    }
+
+    fn decide(&self) -> Decision {
+        self.try_decide().unwrap_or_else(|decision| decision)
+    }
+
+    fn try_decide(&self) -> Result<Decision, Decision> {
+        let empty = self.sound(None)?;
+        let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
+        if empty.allowed {
+            return Ok(Decision::Allow(basis(&empty.reasons)));
+        }
+        if !self.slice.reads_approval() {
+            return Ok(Decision::Deny(basis(&empty.reasons)));
+        }
+        if let Some(granted) = &self.facts.approval {
+            let approved = self.sound(Some(granted))?;
+            let lifted = self.lifted(&empty, &approved);
+            if approved.allowed && lifted.is_subset(&granted.lifts) {
+                return Ok(Decision::Allow(basis(&approved.reasons)));
+            }
+        }
+        self.escalate(&empty)
+    }
+
+    /// Decide again as if approved: by everyone first, then by as few as suffice.
+    fn escalate(&self, empty: &Evaluation) -> Result<Decision, Decision> {
+        let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
+        let all = |count| self.granted(self.slice.roles.clone(), count);
+        let most = self.slice.counts.last().copied().unwrap_or(1);
+        let full = self.sound(Some(&all(most)))?;
+        if !full.allowed {
+            // Name what stands in the way even of a full approval.
+            let reasons = if full.reasons.is_empty() { &empty.reasons } else { &full.reasons };
+            return Ok(Decision::Deny(basis(reasons)));
+        }
+        let lifts = self.lifted(empty, &full);
+        let alternatives = self.alternatives(most)?;
+        let severity = lifts
+            .iter()
+            .filter_map(|p| self.pdp.policies.get(&p.id))
+            .map(|p| p.severity)
+            .max()
+            .unwrap_or_default();
+        let ids = lifts.iter().map(|p| p.id.clone()).collect();
+        Ok(Decision::Escalate(basis(&ids), Requirement { alternatives, lifts, severity }))
+    }
+
+    fn granted(&self, roles: BTreeSet<String>, count: u64) -> Granted {
+        Granted { count, lifts: BTreeSet::new(), roles }
+    }
+
+    /// The policies that an approval lifts: forbids that apply without it, and, where no permit stands
+    /// on its own, the permits that need it.
+    fn lifted(&self, empty: &Evaluation, approved: &Evaluation) -> BTreeSet<PolicyRef> {
+        let policy = |id: &String| self.pdp.policies.get(id);
+        let forbids = empty.reasons.iter().filter_map(policy).filter(|p| p.effect == Effect::Forbid);
+        let permits: Vec<&LoadedPolicy> = approved
+            .reasons
+            .iter()
+            .filter_map(policy)
+            .filter(|p| p.effect == Effect::Permit)
+            .collect();
+        let unconditional = permits.iter().any(|p| !p.approval.reads());
+        let needed = permits.into_iter().filter(|_| !unconditional);
+        forbids.chain(needed).map(|p| p.determining.policy.clone()).collect()
+    }
+
+    /// Minimal approvals that lift it, smallest first. `most` is the greatest number that any policy
+    /// asks for.
+    fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, Decision> {
+        let roles: Vec<&String> = self.slice.roles.iter().collect();
+        let everything = || vec![Approvers { count: most, roles: self.slice.roles.clone() }];
+        let counts: BTreeSet<u64> = self.slice.counts.iter().copied().chain([1]).collect();
+        if roles.len() >= usize::BITS as usize || (1_usize << roles.len()) * counts.len() > MAX_PROBES {
+            return Ok(everything());
+        }
+        let mut candidates: Vec<Approvers> = Vec::new();
+        for mask in 0..(1_usize << roles.len()) {
+            let chosen: BTreeSet<String> = roles
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| mask & (1 << i) != 0)
+                .map(|(_, role)| (*role).clone())
+                .collect();
+            candidates.extend(counts.iter().map(|&count| Approvers { count, roles: chosen.clone() }));
+        }
+        candidates.sort_by_key(|a| (a.roles.len(), a.count));
+        let mut minimal: Vec<Approvers> = Vec::new();
+        for candidate in candidates {
+            let implied = |m: &Approvers| m.count <= candidate.count && m.roles.is_subset(&candidate.roles);
+            if minimal.iter().any(implied) {
+                continue;
+            }
+            if self.sound(Some(&self.granted(candidate.roles.clone(), candidate.count)))?.allowed {
+                minimal.push(candidate);
+            }
+        }
+        Ok(if minimal.is_empty() { everything() } else { minimal })
+    }
+}
+
+fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
+    let parents: Option<std::collections::HashSet<EntityUid>> =
+        entity.parents.iter().map(Uid::to_cedar).collect();
+    Some(CedarEntity::new_no_attrs(entity.uid.to_cedar()?, parents?))
+}
+
+fn record<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, RestrictedExpression)>,
+) -> Result<RestrictedExpression, Unfit> {
+    RestrictedExpression::new_record(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)))
+        .map_err(|_| unfit("a record has an attribute twice"))
+}
+
+fn set(kind: Kind, ids: &BTreeSet<String>) -> Result<RestrictedExpression, Unfit> {
+    let ty: EntityTypeName = kind.type_name().ok_or_else(|| unfit("an entity type has no name"))?;
+    Ok(RestrictedExpression::new_set(ids.iter().map(|id| {
+        let uid = EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id));
+        RestrictedExpression::new_entity_uid(uid)
+    })))
+}
+
+fn long(n: u64) -> Result<RestrictedExpression, Unfit> {
+    let n = i64::try_from(n).map_err(|_| unfit("a count is beyond 2^63"))?;
+    Ok(RestrictedExpression::new_long(n))
+}
+
+fn datetime(time: crate::time::Timestamp) -> Result<RestrictedExpression, Unfit> {
+    let text = time.to_string();
+    if text.len() == "2026-11-21T08:30:00.250Z".len() {
+        Ok(RestrictedExpression::new_datetime(text))
+    } else {
+        Err(unfit("the time is out of range"))
+    }
+}
+
+fn run(run: &RunFacts) -> Result<RestrictedExpression, Unfit> {
+    record([
+        ("calls", long(run.calls)?),
+        ("denials", long(run.denials)?),
+        ("repeats", long(run.repeats)?),
+        ("errors", long(run.errors)?),
+        ("elapsed", RestrictedExpression::new_duration(format!("{}ms", run.elapsed / 1000))),
+        ("labels", set(Kind::Label, &run.labels)?),
+        ("tools", set(Kind::Tool, &run.tools)?),
+        (
+            "reported",
+            record([
+                ("tokens", long(run.reported.tokens)?),
+                ("cost", RestrictedExpression::new_decimal(&run.reported.cost)),
+                ("complete", RestrictedExpression::new_bool(run.reported.complete)),
+            ])?,
+        ),
+    ])
+}
+
+fn approval(granted: Option<&Granted>) -> Result<RestrictedExpression, Unfit> {
+    let none = Granted { count: 0, lifts: BTreeSet::new(), roles: BTreeSet::new() };
+    let granted = granted.unwrap_or(&none);
+    record([("roles", set(Kind::Role, &granted.roles)?), ("count", long(granted.count)?)])
+}
+
+/// What went wrong, without the values it went wrong on.
+fn evaluation_error(error: &cedar_policy::AuthorizationError) -> DecisionError {
+    let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+    let message = match error.inner() {
+        EvaluationError::EntityDoesNotExist(_) => "an entity does not exist",
+        EvaluationError::EntityAttrDoesNotExist(_) | EvaluationError::RecordAttrDoesNotExist(_) => {
+            "an attribute does not exist"
+        }
+        EvaluationError::TypeError(_) => "a value has the wrong type",
+        EvaluationError::IntegerOverflow(_) => "an integer overflows",
+        EvaluationError::FailedExtensionFunctionExecution(_) => "an extension function failed",
+        EvaluationError::RecursionLimit(_) => "it recurses too deep",
+        _ => "it does not evaluate",
+    };
+    DecisionError {
+        message: message.into(),
+        policy: Some(AsRef::<str>::as_ref(error.policy_id()).to_owned()),
+    }
+}
+
+/// Whether the fixed schema has this action; the names of tools are free of them.
+#[must_use]
+pub fn is_fixed_action(name: &str) -> bool {
+    name == "call" || Action::FIXED.iter().any(|a| a.id() == name)
+}
+
+impl Outcome {
+    /// Whether the request may happen now.
+    #[must_use]
+    pub fn allows(self) -> bool {
+        self == Self::Allow
+    }
+}
+
+#[cfg(test)]
+#[path = "pdp_tests.rs"]
+mod tests;
+
+// The namespace is part of every digest and every policy; a change of it is a change of the model.
+const _: () = assert!(matches!(NAMESPACE.as_bytes(), b"Tollgate"));

@@ -1,0 +1,590 @@
+//! What the ledger holds: one record per thing that happened.
+//!
+//! A record's leaf is its RFC 8785 canonical JSON. It never holds an argument, a result or a secret:
+//! those are keyed digests, or ciphertexts referred to by digest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    canonical::{self, Sha256Digest},
+    decision::{Determining, DecisionError, Outcome, Requirement, ShadowFlip},
+    entity::Uid,
+    ids::{ApprovalId, RunId, SpanId, hex},
+    life::ApprovalState,
+    request::Action,
+    time::Timestamp,
+};
+
+/// The version of the record format.
+pub const VERSION: u8 = 1;
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+    /// The run it belongs to; absent for what concerns the gate as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// The tenant.
+    pub tenant: String,
+    /// When.
+    pub time: Timestamp,
+    /// The format's version.
+    pub v: u8,
+}
+
+impl Record {
+    /// A record of the current version.
+    #[must_use]
+    pub fn new(tenant: impl Into<String>, run: Option<RunId>, time: Timestamp, event: Event) -> Self {
+        Self { event, run, tenant: tenant.into(), time, v: VERSION }
+    }
+
+    /// The bytes that the ledger keeps and hashes.
+    ///
+    /// # Errors
+    /// If a field cannot be written as JSON; none can, in practice.
+    pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
+        canonical::to_canonical(self)
+    }
+}
+
+/// The hash of a leaf (RFC 6962, section 2.1): SHA-256 of a zero byte and the leaf.
+#[must_use]
+pub fn leaf_hash(leaf: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([0]);
+    hash.update(leaf);
+    hash.finalize().into()
+}
+
+/// A keyed digest of arguments or results: HMAC-SHA-256 under a tenant's key, which has a version. A
+/// plain hash of `{"amount":50}` would be guessed in a second. `hmac:v1:` and 64 hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyedDigest(String);
+
+impl KeyedDigest {
+    /// The digest of `parts` under `key`. Parts are separated by their lengths, so that no two lists
+    /// of parts have the same digest.
+    #[must_use]
+    pub fn of(key: &[u8; 32], version: u32, parts: &[&[u8]]) -> Self {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+            // HMAC takes keys of any length (RFC 2104, section 2).
+            return Self(String::new());
+        };
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Self(format!("hmac:v{version}:{}", hex(&mac.finalize().into_bytes())))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for KeyedDigest {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Display for KeyedDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::fmt::Debug for KeyedDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// A bundle was put into force.
+    BundleActivated(BundleActivated),
+    /// A run began.
+    RunStarted(RunStarted),
+    /// A run ended.
+    RunEnded(RunEnded),
+    /// A call was refused before any policy: unknown tool, or arguments that do not match.
+    CallInvalid(CallInvalid),
+    /// A request was decided.
+    Decision(Box<DecisionRecord>),
+    /// A call's component is about to run.
+    Start(Start),
+    /// A call's component ran.
+    Outcome(OutcomeRecord),
+    /// An effect that a component asked for was carried out, or failed.
+    Effect(Effect),
+    /// A component's own log line, scrubbed and capped.
+    AdapterLog(AdapterLog),
+    /// A human's answer is asked for.
+    ApprovalRequested(ApprovalRequested),
+    /// Somebody answered.
+    ApprovalAnswered(ApprovalAnswered),
+    /// An approval's state changed for good.
+    ApprovalResolved(ApprovalResolved),
+    /// Something was halted.
+    Halted(Halt),
+    /// A halt was lifted.
+    Resumed(Halt),
+    /// Another act of an operator.
+    Administered(Administered),
+}
+
+/// A bundle was put into force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BundleActivated {
+    /// Its digest.
+    pub bundle: Sha256Digest,
+    /// Who did it.
+    pub by: String,
+    /// Components by name, with the digests of their files.
+    pub components: BTreeMap<String, Sha256Digest>,
+    /// How many policies it holds.
+    pub policies: u64,
+    /// How many tools it types.
+    pub tools: u64,
+}
+
+/// A run began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Labels that it inherits from the principal's earlier runs.
+    pub inherited: BTreeSet<String>,
+    /// By what the caller names it; absent where the gate did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// On whose behalf.
+    pub on_behalf_of: Uid,
+    /// Who.
+    pub principal: Uid,
+    /// The root span.
+    pub span: SpanId,
+}
+
+/// A run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunEnded {
+    /// Who ended it.
+    pub by: String,
+    /// How.
+    pub outcome: RunOutcome,
+    /// Why, in a few words.
+    pub stop_reason: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// It did what it was for.
+    Success,
+    /// It did not.
+    Failed,
+    /// A denial ended it.
+    Denied,
+    /// Nothing happened for too long.
+    Abandoned,
+    /// A budget was spent.
+    BudgetExhausted,
+    /// An operator ended it.
+    Cancelled,
+}
+
+impl RunOutcome {
+    /// As attributes and columns spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Abandoned => "abandoned",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A call was refused before any policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallInvalid {
+    /// The call's span.
+    pub call: SpanId,
+    /// Where the arguments are wrong: JSON pointers, no values.
+    pub pointers: Vec<String>,
+    /// Who called.
+    pub principal: Uid,
+    /// What is wrong: `unknown_tool`, `invalid_arguments`.
+    pub problem: String,
+    /// The tool's name; shortened and printable if it is none that is loaded.
+    pub tool: String,
+}
+
+/// A request was decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// What was to be done.
+    pub action: Action,
+    /// The approval that was asked for, or that allowed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// Digest of the arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<KeyedDigest>,
+    /// Bytes of the arguments' canonical form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments_size: Option<u64>,
+    /// The bundle that decided.
+    pub bundle: Sha256Digest,
+    /// The tool span that it belongs to; absent outside a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<SpanId>,
+    /// The component's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<Sha256Digest>,
+    /// Policies that determined it.
+    pub determining: Vec<Determining>,
+    /// Why there is no answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<DecisionError>,
+    /// Digest of the sealed request and facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Sha256Digest>,
+    /// Microseconds that deciding took.
+    pub micros: u64,
+    /// On whose behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Uid>,
+    /// Labels that what is written takes on: those of the run, and of what the call has read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub marks: BTreeSet<String>,
+    /// The answer.
+    pub outcome: Outcome,
+    /// The span above; the root span where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SpanId>,
+    /// Who.
+    pub principal: Uid,
+    /// What would lift it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<Requirement>,
+    /// On what.
+    pub resource: Uid,
+    /// Whether it continues a call that waited for an approval, and so is no new call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumption: bool,
+    /// What shadow policies would have changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowFlip>,
+    /// Its `authorize` span.
+    pub span: SpanId,
+}
+
+/// A call's component is about to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The approval that this start consumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// From 1.
+    pub attempt: u32,
+    /// The tool span. It is also the idempotency key that the tool may use.
+    pub call: SpanId,
+    /// The component's name.
+    pub component: String,
+    /// The component's file.
+    pub digest: Sha256Digest,
+    /// Its `invoke_component` span.
+    pub span: SpanId,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// With a result.
+    Ok,
+    /// With the tool's own error.
+    ToolError,
+    /// The guest trapped.
+    Trap,
+    /// It ran out of time.
+    Timeout,
+    /// It ran out of fuel.
+    Fuel,
+    /// It asked for more memory than it may have.
+    Memory,
+    /// A halt ended it.
+    Halted,
+    /// Its outcome will never be known.
+    Indeterminate,
+}
+
+impl Status {
+    /// As attributes and columns spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ToolError => "tool_error",
+            Self::Trap => "trap",
+            Self::Timeout => "timeout",
+            Self::Fuel => "fuel_exhausted",
+            Self::Memory => "memory_exhausted",
+            Self::Halted => "halted",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
+}
+
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// The caller got it.
+    Released,
+    /// The caller got it without some fields.
+    Redacted,
+    /// The caller did not get it.
+    Withheld,
+}
+
+/// A call's component ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeRecord {
+    /// The tool span.
+    pub call: SpanId,
+    /// World-changing effects that were begun.
+    pub effects: u64,
+    /// Fuel units that the guest used.
+    pub fuel: u64,
+    /// Labels that its content adds to the run.
+    pub labels: BTreeSet<String>,
+    /// Bytes of linear memory at most.
+    pub peak_memory: u64,
+    /// What became of the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+    /// Digest of the content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<KeyedDigest>,
+    /// Bytes of the content.
+    pub size: u64,
+    /// Its `invoke_component` span.
+    pub span: SpanId,
+    /// How it ended.
+    pub status: Status,
+}
+
+/// An effect that a component asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// The tool span.
+    pub call: SpanId,
+    /// Why it failed, as the guest was told; absent if it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Microseconds that it took.
+    pub micros: u64,
+    /// Such as `read_file`.
+    pub operation: String,
+    /// The `invoke_component` span.
+    pub parent: SpanId,
+    /// Bytes read or written.
+    pub size: u64,
+    /// Its own span.
+    pub span: SpanId,
+    /// On what: a path within a grant.
+    pub target: String,
+}
+
+/// A component's own log line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterLog {
+    /// The tool span.
+    pub call: SpanId,
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    /// Its words: untrusted, printable, at most 4 KiB.
+    pub message: String,
+    /// The `invoke_component` span.
+    pub parent: SpanId,
+}
+
+/// A human's answer is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRequested {
+    /// Digest of the arguments.
+    pub arguments: KeyedDigest,
+    /// The tool span.
+    pub call: SpanId,
+    /// The component's file.
+    pub component: Sha256Digest,
+    /// When it expires.
+    pub expires: Timestamp,
+    /// Its id.
+    pub id: ApprovalId,
+    /// On whose behalf.
+    pub on_behalf_of: Uid,
+    /// Who asks.
+    pub principal: Uid,
+    /// What would lift it.
+    pub requirement: Requirement,
+    /// Its `approval` span.
+    pub span: SpanId,
+    /// The tool.
+    pub tool: String,
+}
+
+/// Somebody answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalAnswered {
+    /// Whether they approved.
+    pub approve: bool,
+    /// Who.
+    pub by: Uid,
+    /// How: `cli`.
+    pub channel: String,
+    /// Which approval.
+    pub id: ApprovalId,
+    /// Roles that they hold.
+    pub roles: BTreeSet<String>,
+    /// Whether it changed anything: the loser of a race does not.
+    pub took_effect: bool,
+    /// What they wrote with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// An approval's state changed for good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalResolved {
+    /// The tool span that asked.
+    pub call: SpanId,
+    /// Which approval.
+    pub id: ApprovalId,
+    /// Its `approval` span.
+    pub span: SpanId,
+    /// Its state now.
+    pub state: ApprovalState,
+}
+
+/// What is halted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Halt {
+    /// Who did it.
+    pub by: String,
+    /// Its name; empty for everything.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// What kind of thing.
+    pub scope: HaltScope,
+}
+
+/// What kind of thing is halted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HaltScope {
+    /// An agent or user.
+    Agent,
+    /// A tool.
+    Tool,
+    /// A component.
+    Component,
+    /// A tenant.
+    Tenant,
+    /// Everything.
+    All,
+}
+
+impl HaltScope {
+    /// As columns spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Tool => "tool",
+            Self::Component => "component",
+            Self::Tenant => "tenant",
+            Self::All => "all",
+        }
+    }
+
+    /// The scope that a column spells.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Agent, Self::Tool, Self::Component, Self::Tenant, Self::All]
+            .into_iter()
+            .find(|s| s.as_str() == name)
+    }
+}
+
+/// Another act of an operator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Administered {
+    /// What, such as `user_token_created`.
+    pub act: String,
+    /// Who.
+    pub by: String,
+    /// On what; no secrets.
+    pub target: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_written() {
+        let record = Record::new(
+            "acme",
+            Some(RunId::from_bytes([1; 16])),
+            Timestamp(1_795_249_800_250_000),
+            Event::Start(Start {
+                approval: None,
+                attempt: 1,
+                call: SpanId::from_bytes([2; 8]),
+                component: "tickets".into(),
+                digest: Sha256Digest::of(b"wasm"),
+                span: SpanId::from_bytes([3; 8]),
+            }),
+        );
+        let leaf = record.leaf().unwrap();
+        assert_eq!(serde_json::from_slice::<Record>(&leaf).unwrap(), record);
+        insta::assert_snapshot!(String::from_utf8(leaf).unwrap());
+    }
+
+    #[test]
+    fn parts_of_a_digest_do_not_run_together() {
+        let digest = |parts: &[&[u8]]| KeyedDigest::of(&[7; 32], 1, parts);
+        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
+        assert_ne!(digest(&[b"a"]), KeyedDigest::of(&[8; 32], 1, &[b"a"]));
+    }
+
+    /// RFC 6962's leaf hash of the empty string, as certificate transparency logs know it.
+    #[test]
+    fn leaf_hashes_are_rfc_6962() {
+        assert_eq!(
+            hex(&leaf_hash(b"")),
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+        );
+    }
+}

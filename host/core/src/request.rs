@@ -1,0 +1,225 @@
+//! What is decided: who asks for what, and what is known about it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    decision::PolicyRef,
+    entity::{Entity, Uid},
+    time::{LocalTime, Timestamp},
+};
+
+/// An action of the schema.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Calling the tool of this name.
+    Call(String),
+    /// Releasing a tool's content to the caller.
+    ReturnResult,
+    /// A component reads a file, or asks what is there.
+    ReadFile,
+    /// A component creates, replaces or appends to a file.
+    WriteFile,
+    /// A component removes a file.
+    DeleteFile,
+    /// A component lists a directory.
+    ListDirectory,
+    /// A component removes an empty directory.
+    DeleteDirectory,
+    /// A person approves a call that waits.
+    Approve,
+    /// A person rejects a call that waits.
+    Reject,
+    /// A person reads a run.
+    ViewRun,
+    /// A person reads arguments or results.
+    ViewPayload,
+    /// A person puts a policy set into force.
+    ActivatePolicies,
+    /// A person halts an agent, tool, component or tenant, or lifts that.
+    Halt,
+    /// A person ends a run.
+    CancelRun,
+    /// A person makes tokens, backs up or restores the store.
+    Administer,
+}
+
+impl Action {
+    /// Every action of the fixed schema.
+    pub const FIXED: &[Self] = &[
+        Self::ReturnResult,
+        Self::ReadFile,
+        Self::WriteFile,
+        Self::DeleteFile,
+        Self::ListDirectory,
+        Self::DeleteDirectory,
+        Self::Approve,
+        Self::Reject,
+        Self::ViewRun,
+        Self::ViewPayload,
+        Self::ActivatePolicies,
+        Self::Halt,
+        Self::CancelRun,
+        Self::Administer,
+    ];
+
+    /// The id in policies: the tool's name, or such as `read_file`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Call(tool) => tool,
+            Self::ReturnResult => "return_result",
+            Self::ReadFile => "read_file",
+            Self::WriteFile => "write_file",
+            Self::DeleteFile => "delete_file",
+            Self::ListDirectory => "list_directory",
+            Self::DeleteDirectory => "delete_directory",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::ViewRun => "view_run",
+            Self::ViewPayload => "view_payload",
+            Self::ActivatePolicies => "activate_policies",
+            Self::Halt => "halt",
+            Self::CancelRun => "cancel_run",
+            Self::Administer => "administer",
+        }
+    }
+
+    /// The action in a few words, for people: `call`, `read_file`, ...
+    #[must_use]
+    pub fn group(&self) -> &str {
+        match self {
+            Self::Call(_) => "call",
+            other => other.id(),
+        }
+    }
+}
+
+/// Who asks to do what with what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The action.
+    pub action: Action,
+    /// What this kind of action adds to the context.
+    pub context: ActionContext,
+    /// Who acts.
+    pub principal: Uid,
+    /// What is acted on.
+    pub resource: Uid,
+}
+
+/// The part of the context that depends on the kind of action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionContext {
+    /// A tool call.
+    Call {
+        /// On whose behalf the principal acts; the principal itself where it is a user.
+        on_behalf_of: Uid,
+        /// The arguments: validated, with defaults, an object.
+        input: Value,
+    },
+    /// A result about to be released.
+    Result {
+        /// As for the call.
+        on_behalf_of: Uid,
+        /// Whether the tool answered with an error.
+        error: bool,
+        /// Bytes of content.
+        size: u64,
+    },
+    /// Something that a component asks of its host.
+    Capability {
+        /// As for the call.
+        on_behalf_of: Uid,
+        /// The agent in whose call the component runs.
+        agent: Uid,
+        /// The tool that is being called.
+        tool: Uid,
+        /// Bytes to be written; 0 where nothing is.
+        size: u64,
+    },
+    /// An answer to an escalation.
+    Approver {
+        /// The tool of the call that waits.
+        tool: Uid,
+        /// On whose behalf that call was made.
+        on_behalf_of: Uid,
+        /// Who runs the agent that made it.
+        operator: Uid,
+        /// Roles that the escalation asks for.
+        roles: BTreeSet<String>,
+    },
+    /// An act of an operator or reader.
+    Operator,
+}
+
+/// What is known when a request is decided, beyond the configuration that the policy set was loaded
+/// with. Nothing here comes from the guest or the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Whose approval the call already has.
+    pub approval: Option<Granted>,
+    /// Entities that the configuration does not name: files, approvals, runs.
+    pub entities: Vec<Entity>,
+    /// The configured environment, such as `production`.
+    pub environment: String,
+    /// The time in the configured zone.
+    pub local: LocalTime,
+    /// When.
+    pub now: Timestamp,
+    /// What the gate has counted in the run.
+    pub run: RunFacts,
+}
+
+/// What the gate has counted in a run, the call in question excluded.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Calls that were decided, whatever the outcome; an escalated call and its resumptions are one.
+    pub calls: u64,
+    /// Calls that were denied.
+    pub denials: u64,
+    /// Microseconds since the run began.
+    pub elapsed: u64,
+    /// Calls that ended in an error.
+    pub errors: u64,
+    /// Labels of everything whose content was returned.
+    pub labels: BTreeSet<String>,
+    /// Earlier calls of this tool with these arguments.
+    pub repeats: u64,
+    /// What agents reported about themselves.
+    pub reported: Reported,
+    /// Tools that were called.
+    pub tools: BTreeSet<String>,
+}
+
+/// What agents report about themselves; it may only tighten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Whether every model call is known to have been reported.
+    pub complete: bool,
+    /// In the configured currency, with four decimals.
+    pub cost: String,
+    /// Input and output tokens.
+    pub tokens: u64,
+}
+
+impl Default for Reported {
+    fn default() -> Self {
+        Self { complete: false, cost: "0.0".into(), tokens: 0 }
+    }
+}
+
+/// An approval that was given to exactly this call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Distinct users who approved.
+    pub count: u64,
+    /// The policies that it lifts, with the contents they had when it was asked for.
+    pub lifts: BTreeSet<PolicyRef>,
+    /// Roles that the approving users hold.
+    pub roles: BTreeSet<String>,
+}

@@ -1,0 +1,133 @@
+//! What a run has done so far, counted from its records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    decision::Outcome,
+    record::{Event, KeyedDigest, Record, Status},
+    request::{Action, Reported, RunFacts},
+    time::Timestamp,
+};
+
+/// What one record adds to its run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunDelta {
+    /// The arguments of a new call.
+    pub arguments: Option<KeyedDigest>,
+    /// New calls.
+    pub calls: u64,
+    /// Denied calls.
+    pub denials: u64,
+    /// Calls that ended in an error.
+    pub errors: u64,
+    /// Labels that join.
+    pub labels: BTreeSet<String>,
+    /// The tool of a new call.
+    pub tool: Option<String>,
+}
+
+impl RunDelta {
+    /// What `record` adds to its run.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        match &record.event {
+            Event::RunStarted(run) => Self { labels: run.inherited.clone(), ..Self::default() },
+            Event::CallInvalid(_) => Self { errors: 1, ..Self::default() },
+            Event::Decision(d) => {
+                let Action::Call(tool) = &d.action else { return Self::default() };
+                let new = !d.resumption;
+                Self {
+                    arguments: d.arguments.clone().filter(|_| new),
+                    calls: u64::from(new),
+                    denials: u64::from(matches!(d.outcome, Outcome::Deny | Outcome::Error)),
+                    tool: Some(tool.clone()).filter(|_| new),
+                    ..Self::default()
+                }
+            }
+            Event::Outcome(outcome) => Self {
+                errors: u64::from(outcome.status != Status::Ok),
+                labels: outcome.labels.clone(),
+                ..Self::default()
+            },
+            _ => Self::default(),
+        }
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A run's counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunState {
+    /// Calls.
+    pub calls: u64,
+    /// Denied calls.
+    pub denials: u64,
+    /// Calls that ended in an error.
+    pub errors: u64,
+    /// Labels of everything whose content was returned.
+    pub labels: BTreeSet<String>,
+    /// How often each call was made, by keyed digest of tool and arguments.
+    pub repeats: BTreeMap<KeyedDigest, u64>,
+    /// When it began.
+    pub started: Timestamp,
+    /// Tools that were called.
+    pub tools: BTreeSet<String>,
+    /// Changes with every record that changes a count.
+    pub version: u64,
+}
+
+impl RunState {
+    /// A run that has just begun.
+    #[must_use]
+    pub fn new(started: Timestamp) -> Self {
+        Self {
+            calls: 0,
+            denials: 0,
+            errors: 0,
+            labels: BTreeSet::new(),
+            repeats: BTreeMap::new(),
+            started,
+            tools: BTreeSet::new(),
+            version: 0,
+        }
+    }
+
+    /// Count a record.
+    pub fn apply(&mut self, delta: &RunDelta) {
+        if delta.is_empty() {
+            return;
+        }
+        self.calls += delta.calls;
+        self.denials += delta.denials;
+        self.errors += delta.errors;
+        self.labels.extend(delta.labels.iter().cloned());
+        self.tools.extend(delta.tool.clone());
+        if let Some(arguments) = &delta.arguments {
+            *self.repeats.entry(arguments.clone()).or_default() += 1;
+        }
+        self.version += 1;
+    }
+
+    /// The facts for a call with these arguments. `own` says that the call itself is counted already,
+    /// because it waited for an approval.
+    #[must_use]
+    pub fn facts(&self, arguments: Option<&KeyedDigest>, own: bool, now: Timestamp) -> RunFacts {
+        let own = u64::from(own);
+        let repeats = arguments.and_then(|a| self.repeats.get(a)).copied().unwrap_or(0);
+        RunFacts {
+            calls: self.calls.saturating_sub(own),
+            denials: self.denials,
+            elapsed: now.since(self.started),
+            errors: self.errors,
+            labels: self.labels.clone(),
+            repeats: repeats.saturating_sub(own),
+            reported: Reported::default(),
+            tools: self.tools.clone(),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Time as the ledger writes it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Microseconds since 1970-01-01T00:00:00Z, leap seconds ignored. Stays below 2^53 until 2255, so it
+/// is a JSON integer (RFC 8785, section 3.2.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Microseconds from `earlier` to this time; 0 if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+
+    /// This time and `micros` microseconds.
+    #[must_use]
+    pub fn plus(self, micros: u64) -> Self {
+        Self(self.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
+    }
+
+    /// Milliseconds since 1970, 0 before that.
+    #[must_use]
+    pub fn millis(self) -> u64 {
+        u64::try_from(self.0.div_euclid(1000)).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with milliseconds, such as `2026-11-21T08:30:00.250Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(t) => write!(f, "{t:.3}"),
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+/// Time in the gate's configured zone, as policies see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalTime {
+    /// 0 to 1439.
+    pub minute: u16,
+    /// 1 (Monday) to 7.
+    pub weekday: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_print_as_rfc_3339() {
+        assert_eq!(Timestamp(1_795_249_800_250_000).to_string(), "2026-11-21T08:30:00.250Z");
+        assert_eq!(Timestamp(i64::MAX).to_string(), "9223372036854775807us");
+    }
+
+    #[test]
+    fn differences_never_go_below_zero() {
+        assert_eq!(Timestamp(5).since(Timestamp(9)), 0);
+        assert_eq!(Timestamp(i64::MIN).since(Timestamp(i64::MAX)), 0);
+    }
+}
