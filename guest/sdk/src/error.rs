@@ -1,0 +1,51 @@
+//! Why a tool did not succeed.
+
+use core::fmt::{self, Display, Formatter};
+
+use crate::files;
+
+/// Why a tool did not succeed. The text is for the agent: say what was wrong and what to do instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolError {
+    /// The arguments match the schema but make no sense; the text says which and why.
+    InvalidArguments(String),
+    /// The tool could not do its work.
+    Failed(String),
+    /// The host refused something that the tool needed. Comes from [`files::Error`]; pass the host's
+    /// reason on rather than inventing one.
+    Denied(String),
+}
+
+impl ToolError {
+    /// Arguments that make no sense to the tool.
+    pub fn invalid(text: impl Display) -> Self {
+        Self::InvalidArguments(text.to_string())
+    }
+
+    /// Work that could not be done.
+    pub fn failed(text: impl Display) -> Self {
+        Self::Failed(text.to_string())
+    }
+}
+
+impl Display for ToolError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidArguments(text) => write!(f, "invalid arguments: {text}"),
+            Self::Failed(text) => write!(f, "failed: {text}"),
+            Self::Denied(text) => write!(f, "denied: {text}"),
+        }
+    }
+}
+
+impl core::error::Error for ToolError {}
+
+impl From<files::Error> for ToolError {
+    fn from(error: files::Error) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            files::ErrorKind::Denied(_) => Self::Denied(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
