@@ -94,7 +94,8 @@ pub use bindings::exports::tollgate::adapter::tools::Annotations;
 ///
 /// Doc comments of fields become descriptions, `#[serde(default)]` becomes `default`, an `Option` is an
 /// argument that may be left out, and an unknown field is refused. Bounds and patterns come from
-/// `#[schemars(range(min = 1, max = 200))]` and `#[schemars(regex(pattern = "^[a-z]+$"))]`. Integers
+/// `#[schemars(range(min = 1, max = 200))]` and `#[schemars(regex(pattern = "^[a-z]+$"))]`; on
+/// a type with `#[serde(try_from = "String")]`, from `#[schemars(extend("pattern" = "^[a-z]+$"))]`. Integers
 /// are bounded by their type, and by 2^53-1, beyond which JSON readers disagree.
 ///
 /// Enums of plain variants become string enumerations. Types of fields want this attribute as well.
@@ -108,7 +109,8 @@ pub use tollgate_guest_macros::output;
 /// Makes a function a tool of the same name, with its doc comment as the description.
 ///
 /// The function takes nothing, or one struct marked [`arguments`], and returns an [`IntoContent`] or a
-/// `Result` of one and a [`ToolError`]. It stays an ordinary function. Options, none of them needed:
+/// `Result` of one and a [`ToolError`]. It stays an ordinary function; no module or type
+/// of the same name may stand beside it. Options, none of them needed:
 ///
 /// - `name = "create-issue"`, where the function's name will not do;
 /// - `title = "Create an issue"`, a name for people;

@@ -1,0 +1,96 @@
+//! A component that does what none should: it loops, eats memory, overflows, floods, traps, and reaches
+//! for files. The host's tests call it and must survive, say what happened, and keep the ledger whole.
+//!
+//! It is never installed for anybody to use.
+
+mod exhaust;
+mod reach;
+
+use tollgate_guest::serde_json::Value;
+use tollgate_guest::{ToolError, adapter, arguments, tool};
+
+use exhaust::{allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, recurse};
+use reach::{
+    append_path, create_path, delete_path, list_path, panic_after_write, read_path, stat_path,
+    write_path, write_then_loop,
+};
+
+/// Anything.
+#[arguments]
+struct Echo {
+    /// A text.
+    #[serde(default)]
+    text: String,
+    /// Any JSON.
+    #[serde(default)]
+    value: Value,
+}
+
+/// A message.
+#[arguments]
+struct Message {
+    /// What to say.
+    #[serde(default = "default_message")]
+    message: String,
+}
+
+fn default_message() -> String {
+    "as asked".to_owned()
+}
+
+/// Returns its arguments, as JSON. The one tool here that behaves.
+#[tool(read_only, idempotent)]
+fn echo(args: Echo) -> Result<String, ToolError> {
+    tollgate_guest::serde_json::to_string(&args).map_err(ToolError::failed)
+}
+
+/// Fails with the message.
+#[tool]
+fn fail(args: Message) -> Result<String, ToolError> {
+    Err(ToolError::Failed(args.message))
+}
+
+/// Claims that the host refused it, with the message as the reason.
+#[tool]
+fn claim_denied(args: Message) -> Result<String, ToolError> {
+    Err(ToolError::Denied(args.message))
+}
+
+/// Executes an unreachable instruction, without a word.
+#[tool]
+fn trap() -> &'static str {
+    #[cfg(target_family = "wasm")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_family = "wasm"))]
+    "only WebAssembly traps"
+}
+
+/// Panics with the message.
+#[tool]
+#[expect(clippy::panic, reason = "that is what it is for")]
+fn panic_with(args: Message) -> String {
+    panic!("{}", args.message)
+}
+
+adapter!(
+    echo,
+    fail,
+    claim_denied,
+    trap,
+    panic_with,
+    loop_forever,
+    memory_bomb,
+    allocation_bomb,
+    recurse,
+    huge_output,
+    log_flood,
+    read_path,
+    write_path,
+    create_path,
+    append_path,
+    list_path,
+    stat_path,
+    delete_path,
+    panic_after_write,
+    write_then_loop,
+);

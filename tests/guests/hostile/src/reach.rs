@@ -1,0 +1,95 @@
+//! Tools that reach for any path that they are told, and that die with half their work done.
+
+use core::hint::black_box;
+
+use tollgate_guest::{ToolError, arguments, files, tool};
+
+/// A path, checked by nobody here.
+#[arguments]
+pub(crate) struct Target {
+    /// The grant.
+    grant: String,
+    /// The path in it.
+    path: String,
+}
+
+/// A path and what to put there.
+#[arguments]
+pub(crate) struct Put {
+    /// The grant.
+    grant: String,
+    /// The path in it.
+    path: String,
+    /// The content.
+    #[serde(default)]
+    content: String,
+}
+
+/// Reads a file.
+#[tool(read_only)]
+pub(crate) fn read_path(args: Target) -> Result<String, ToolError> {
+    Ok(files::read_to_string(&args.grant, &args.path)?)
+}
+
+/// Writes a file.
+#[tool]
+pub(crate) fn write_path(args: Put) -> Result<&'static str, ToolError> {
+    files::write(&args.grant, &args.path, args.content)?;
+    Ok("written")
+}
+
+/// Creates a file.
+#[tool]
+pub(crate) fn create_path(args: Put) -> Result<&'static str, ToolError> {
+    files::create(&args.grant, &args.path, args.content)?;
+    Ok("created")
+}
+
+/// Appends to a file.
+#[tool]
+pub(crate) fn append_path(args: Put) -> Result<&'static str, ToolError> {
+    files::append(&args.grant, &args.path, args.content)?;
+    Ok("appended")
+}
+
+/// Lists a directory, one entry a line.
+#[tool(read_only)]
+pub(crate) fn list_path(args: Target) -> Result<String, ToolError> {
+    let names: Vec<String> = files::list(&args.grant, &args.path)?
+        .into_iter()
+        .map(|entry| entry.name)
+        .collect();
+    Ok(names.join("\n"))
+}
+
+/// Says what is at a path.
+#[tool(read_only)]
+pub(crate) fn stat_path(args: Target) -> Result<String, ToolError> {
+    let entry = files::stat(&args.grant, &args.path)?;
+    Ok(format!("{:?} {} {}", entry.kind, entry.name, entry.size))
+}
+
+/// Deletes a file or an empty directory.
+#[tool(destructive)]
+pub(crate) fn delete_path(args: Target) -> Result<&'static str, ToolError> {
+    files::delete(&args.grant, &args.path)?;
+    Ok("deleted")
+}
+
+/// Writes a file, then panics.
+#[tool]
+#[expect(clippy::panic, reason = "that is what it is for")]
+pub(crate) fn panic_after_write(args: Put) -> Result<String, ToolError> {
+    files::write(&args.grant, &args.path, args.content)?;
+    panic!("wrote `{}` and died", args.path)
+}
+
+/// Writes a file, then loops without end: whoever kills it finds the work half done.
+#[tool]
+pub(crate) fn write_then_loop(args: Put) -> Result<String, ToolError> {
+    files::write(&args.grant, &args.path, args.content)?;
+    let mut turns = 0_u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
