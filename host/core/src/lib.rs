@@ -18,3 +18,6 @@ pub mod run;
 pub mod schema;
 pub mod span;
 pub mod time;
+
+#[cfg(test)]
+mod starter_tests;
