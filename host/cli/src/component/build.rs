@@ -1,0 +1,237 @@
+//! Building one crate: find a compiler, compile, encode, write if it changed.
+
+use std::env;
+use std::fs;
+use std::io::{ErrorKind, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::process::{self, Ended};
+use super::target::{self, TARGET, Toolchain};
+use super::{BuildError, Built, Progress, encode};
+
+/// Builds the crate in `dir` into a component: `out`, or `dir/<name>.wasm`.
+///
+/// cargo compiles only what changed, and the file is only written when its bytes differ.
+pub(crate) fn build(
+    dir: &Path,
+    out: Option<&Path>,
+    progress: Progress,
+) -> Result<Built, BuildError> {
+    let started = Instant::now();
+    if !dir.join("Cargo.toml").is_file() {
+        return Err(BuildError::NoCrate(dir.to_owned()));
+    }
+    let dir = fs::canonicalize(dir).map_err(|error| file("open", dir, error))?;
+    let toolchain = target::find(&dir, progress)?;
+    let Compiled {
+        name,
+        module,
+        warnings,
+    } = compile(&toolchain, &dir, progress)?;
+
+    let bytes = fs::read(&module).map_err(|error| file("read", &module, error))?;
+    let component = encode::component(&bytes).map_err(|error| BuildError::Encode {
+        dir: dir.clone(),
+        error,
+    })?;
+    let path = out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned);
+    let unchanged = replace(&path, &component)?;
+    Ok(Built {
+        name,
+        path,
+        bytes: component.len() as u64,
+        sha256: Sha256::digest(&component)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        unchanged,
+        warnings,
+        elapsed: started.elapsed(),
+    })
+}
+
+struct Compiled {
+    name: String,
+    module: PathBuf,
+    warnings: String,
+}
+
+fn compile(toolchain: &Toolchain, dir: &Path, progress: Progress) -> Result<Compiled, BuildError> {
+    let mut cargo = toolchain.cargo_rustc(dir);
+    let colour = std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+    cargo.args([
+        "--lib",
+        "--message-format",
+        if colour {
+            "json-diagnostic-rendered-ansi"
+        } else {
+            "json"
+        },
+    ]);
+    if let Some(flags) = without_own_paths(toolchain) {
+        cargo.args(["--config", &flags]);
+    }
+    if let Some(own) = dir.to_str() {
+        cargo.args(["--", &format!("--remap-path-prefix={own}=.")]);
+    }
+
+    let shown = dir
+        .file_name()
+        .unwrap_or(dir.as_os_str())
+        .display()
+        .to_string();
+    let step = progress.step(&format!("building {shown}"));
+    let mut messages = Messages {
+        manifest: dir.join("Cargo.toml"),
+        artifact: None,
+        rendered: String::new(),
+    };
+    let Ended { status, stderr } = process::run(
+        cargo,
+        None,
+        |line| messages.read(line),
+        |line| step.detail(line.trim()),
+    )
+    .map_err(|error| BuildError::Run {
+        program: "cargo".to_owned(),
+        error,
+    })?;
+    drop(step);
+
+    let Messages {
+        artifact, rendered, ..
+    } = messages;
+    if !status.is_some_and(|status| status.success()) {
+        return Err(BuildError::Compile {
+            dir: dir.to_owned(),
+            output: rendered + &without_progress(&stderr),
+        });
+    }
+    let (name, module) = artifact.ok_or_else(|| BuildError::NoModule(dir.to_owned()))?;
+    Ok(Compiled {
+        name,
+        module,
+        warnings: rendered,
+    })
+}
+
+/// Panic messages name source files. Without the folders of this machine, the same sources give the same
+/// bytes on another, and nobody learns where they were built. The flags are the same for every crate, or
+/// each would compile all dependencies anew.
+fn without_own_paths(toolchain: &Toolchain) -> Option<String> {
+    let home = env::home_dir();
+    let cargo = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(home.as_ref()?.join(".cargo")));
+    let library = toolchain.library_sources();
+    // The last that fits wins.
+    let renamed = [
+        (home, "~"),
+        (cargo.map(|cargo| cargo.join("registry/src")), "/registry"),
+        (fs::canonicalize(&library).ok(), "/rust"),
+        (Some(library), "/rust"),
+    ];
+    let flags: Vec<String> = renamed
+        .into_iter()
+        .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.to_str()?)))
+        .collect();
+    // Strings of JSON are strings of TOML.
+    let list = serde_json::to_string(&flags).ok()?;
+    Some(format!("target.{TARGET}.rustflags={list}"))
+}
+
+/// What cargo says on standard output: a JSON object a line.
+struct Messages {
+    manifest: PathBuf,
+    artifact: Option<(String, PathBuf)>,
+    rendered: String,
+}
+
+impl Messages {
+    fn read(&mut self, line: &str) {
+        let Ok(message) = serde_json::from_str::<Value>(line) else {
+            return;
+        };
+        match message.get("reason").and_then(Value::as_str) {
+            Some("compiler-message") => {
+                if let Some(text) = message.pointer("/message/rendered").and_then(Value::as_str) {
+                    self.rendered.push_str(text);
+                }
+            }
+            Some("compiler-artifact") => {
+                if let Some(artifact) = self.module(&message) {
+                    self.artifact = Some(artifact);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The module of the crate that is being built; dependencies may have some of their own.
+    fn module(&self, message: &Value) -> Option<(String, PathBuf)> {
+        let manifest = Path::new(message.get("manifest_path")?.as_str()?);
+        if manifest != self.manifest && fs::canonicalize(manifest).ok()? != self.manifest {
+            return None;
+        }
+        let files = message
+            .get("filenames")?
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_str);
+        let module = files
+            .map(PathBuf::from)
+            .find(|file| file.extension().is_some_and(|kind| kind == "wasm"))?;
+        let name = message.pointer("/target/name")?.as_str()?.replace('_', "-");
+        Some((name, module))
+    }
+}
+
+/// What cargo said besides how far it was.
+fn without_progress(stderr: &str) -> String {
+    const VERBS: [&str; 9] = [
+        "Compiling",
+        "Checking",
+        "Building",
+        "Finished",
+        "Updating",
+        "Locking",
+        "Adding",
+        "Downloading",
+        "Downloaded",
+    ];
+    let lines = stderr
+        .lines()
+        .filter(|line| !VERBS.iter().any(|verb| line.trim_start().starts_with(verb)));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// Writes the file unless it holds these bytes. Whoever reads it meanwhile sees the old or the new whole.
+fn replace(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
+    match fs::read(path) {
+        Ok(there) if there == bytes => return Ok(true),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(file("read", path, error)),
+        _ => {}
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        fs::create_dir_all(parent).map_err(|error| file("create", parent, error))?;
+    }
+    let new = path.with_extension(format!("wasm.{}", std::process::id()));
+    fs::write(&new, bytes).map_err(|error| file("write", &new, error))?;
+    fs::rename(&new, path).map_err(|error| file("write", path, error))?;
+    Ok(false)
+}
+
+fn file(verb: &'static str, path: &Path, error: std::io::Error) -> BuildError {
+    BuildError::File {
+        verb,
+        path: path.to_owned(),
+        error,
+    }
+}

@@ -1,0 +1,72 @@
+//! The subcommands of `tollgate component`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Built, Progress, build};
+
+/// What to do with components.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build a Rust crate into a component.
+    ///
+    /// Compiles for wasm32-unknown-unknown. If that target is not installed it is added by rustup or, on
+    /// Debian and Ubuntu, its standard library is compiled with the distribution's packages. Nothing is
+    /// built again when nothing changed.
+    Build(Build),
+}
+
+/// The arguments of `tollgate component build`.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The crate's folder.
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Where to put the component; `DIR/<name>.wasm` unless given.
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Runs a subcommand.
+pub(crate) fn run(command: Command, json: bool) -> anyhow::Result<()> {
+    match command {
+        Command::Build(Build { dir, out }) => {
+            let built = build(&dir, out.as_deref(), Progress::on_stderr())?;
+            anstream::stderr().write_all(built.warnings.as_bytes())?;
+            report(&built, json)
+        }
+    }
+}
+
+fn report(built: &Built, as_json: bool) -> anyhow::Result<()> {
+    let mut stdout = anstream::stdout();
+    let path = built.path.display();
+    if as_json {
+        let report = json!({
+            "name": built.name,
+            "path": path.to_string(),
+            "bytes": built.bytes,
+            "sha256": built.sha256,
+            "unchanged": built.unchanged,
+            "elapsed_ms": u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX),
+        });
+        writeln!(stdout, "{report}")?;
+    } else {
+        let verb = if built.unchanged {
+            "unchanged"
+        } else {
+            "built"
+        };
+        writeln!(
+            stdout,
+            "{verb} {path} ({} KiB, sha256 {}, {:.1} s)",
+            built.bytes.div_ceil(1024),
+            built.sha256.get(..12).unwrap_or(&built.sha256),
+            built.elapsed.as_secs_f64(),
+        )?;
+    }
+    Ok(())
+}

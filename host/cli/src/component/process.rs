@@ -1,0 +1,176 @@
+//! Running other programs: cargo, rustc, rustup, apt-get.
+//!
+//! The environment that they see cannot change what is built. `cargo run`, `cargo xtask` and rustup's
+//! proxies put the toolchain and flags of the *outer* build there, which would be wrong for the inner.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Where things lie and come from, and how much is used at once: these do not change the result.
+const KEPT: [&str; 9] = [
+    "CARGO_HOME",
+    "CARGO_TARGET_DIR",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_BUILD_JOBS",
+    "CARGO_HTTP_",
+    "CARGO_NET_",
+    "CARGO_REGISTR",
+    "CARGO_TERM_",
+    "RUSTUP_",
+];
+
+/// A command with a clean environment and no input.
+pub(crate) fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).stdin(Stdio::null());
+    let below_cargo = env::var_os("CARGO").is_some();
+    for (name, _) in env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        if leaks(name, below_cargo) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn leaks(name: &str, below_cargo: bool) -> bool {
+    match name {
+        // Set by hand it is a wish; below cargo it is rustup's note of the outer toolchain, and the
+        // library path is cargo's.
+        "RUSTUP_TOOLCHAIN" | "LD_LIBRARY_PATH" => below_cargo,
+        _ => {
+            let of_rust = name.starts_with("CARGO") || name.starts_with("RUST");
+            of_rust && !KEPT.iter().any(|kept| name.starts_with(kept))
+        }
+    }
+}
+
+/// The first file of this name in PATH.
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+/// What a program prints, if it succeeds.
+pub(crate) fn output(mut command: Command) -> Option<String> {
+    let output = command.stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+/// What became of a program.
+pub(crate) struct Ended {
+    /// Its exit status; `None` when it took too long and was stopped.
+    pub(crate) status: Option<ExitStatus>,
+    /// What it wrote to standard error.
+    pub(crate) stderr: String,
+}
+
+/// Runs a program. Each line of standard output goes to `line`, each of standard error to `note`.
+pub(crate) fn run(
+    mut command: Command,
+    limit: Option<Duration>,
+    mut line: impl FnMut(&str) + Send,
+    mut note: impl FnMut(&str) + Send,
+) -> std::io::Result<Ended> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut said = String::new();
+    let status = thread::scope(|scope| {
+        scope.spawn(|| each_line(stdout, &mut line));
+        scope.spawn(|| {
+            each_line(stderr, |text| {
+                note(text);
+                said.push_str(text);
+                said.push('\n');
+            });
+        });
+        wait(&mut child, limit)
+    })?;
+    Ok(Ended {
+        status,
+        stderr: said,
+    })
+}
+
+fn each_line(source: Option<impl Read>, mut act: impl FnMut(&str)) {
+    let Some(source) = source else { return };
+    let mut source = BufReader::new(source);
+    let mut bytes = Vec::new();
+    while matches!(source.read_until(b'\n', &mut bytes), Ok(count) if count > 0) {
+        act(String::from_utf8_lossy(&bytes).trim_end());
+        bytes.clear();
+    }
+}
+
+fn wait(child: &mut Child, limit: Option<Duration>) -> std::io::Result<Option<ExitStatus>> {
+    let Some(limit) = limit else {
+        return child.wait().map(Some);
+    };
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if started.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outer_build_does_not_leak() {
+        for name in [
+            "CARGO",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_PKG_NAME",
+            "RUSTC",
+            "RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_BUILD_TARGET",
+            "RUST_RECURSION_COUNT",
+            "CARGO_PROFILE_RELEASE_LTO",
+        ] {
+            assert!(leaks(name, false), "{name}");
+        }
+        for name in [
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "CARGO_TARGET_DIR",
+            "CARGO_NET_OFFLINE",
+            "CARGO_REGISTRIES_CRATES_IO_PROTOCOL",
+            "CARGO_TERM_COLOR",
+            "PATH",
+            "HTTPS_PROXY",
+        ] {
+            assert!(!leaks(name, true), "{name}");
+        }
+        assert!(leaks("RUSTUP_TOOLCHAIN", true) && !leaks("RUSTUP_TOOLCHAIN", false));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_stopped() {
+        let mut sleep = command("sleep", Path::new("/"));
+        sleep.arg("60");
+        let ended = run(sleep, Some(Duration::from_millis(100)), |_| {}, |_| {}).unwrap();
+        assert!(ended.status.is_none());
+    }
+}
