@@ -32,8 +32,8 @@ struct Write {
     grant: Option<String>,
     /// The path in the directory, written with `/`. Missing directories are made.
     path: String,
-    /// The whole content, as text.
-    content: String,
+    /// The file's whole text.
+    text: String,
     /// Replace the file if it exists. Without it, an existing file is left alone and the call fails.
     #[serde(default)]
     overwrite: bool,
@@ -47,7 +47,7 @@ struct Append {
     /// The path in the directory, written with `/`. The file is made if there is none.
     path: String,
     /// The text to add at the end. It is added as it is: end it with a newline if it is a line.
-    content: String,
+    text: String,
 }
 
 /// A directory.
@@ -107,14 +107,14 @@ fn read(args: Path) -> Result<tollgate_guest::Content, ToolError> {
 fn write(args: Write) -> Result<String, ToolError> {
     let grant = chosen(args.grant)?;
     let written = if args.overwrite {
-        files::write(&grant, &args.path, &args.content)
+        files::write(&grant, &args.path, &args.text)
     } else {
-        files::create(&grant, &args.path, &args.content)
+        files::create(&grant, &args.path, &args.text)
     };
     match written {
         Ok(()) => Ok(format!(
             "Wrote {} bytes to `{}` in `{grant}`.",
-            args.content.len(),
+            args.text.len(),
             args.path
         )),
         Err(error) if error.is_exists() => Err(ToolError::failed(format!(
@@ -129,10 +129,10 @@ fn write(args: Write) -> Result<String, ToolError> {
 #[tool]
 fn append(args: Append) -> Result<String, ToolError> {
     let grant = chosen(args.grant)?;
-    files::append(&grant, &args.path, &args.content)?;
+    files::append(&grant, &args.path, &args.text)?;
     Ok(format!(
         "Added {} bytes to `{}` in `{grant}`.",
-        args.content.len(),
+        args.text.len(),
         args.path
     ))
 }
@@ -202,15 +202,13 @@ mod tests {
     fn a_file_lives_and_dies() {
         let desk = testing::grant("desk", Mode::ReadWrite);
         assert_eq!(
-            said("write", r#"{"path":"a/b.txt","content":"one\n"}"#),
+            said("write", r#"{"path":"a/b.txt","text":"one\n"}"#),
             "Wrote 4 bytes to `a/b.txt` in `desk`."
         );
-        assert!(
-            said("write", r#"{"path":"a/b.txt","content":"two"}"#).contains("overwrite = true")
-        );
+        assert!(said("write", r#"{"path":"a/b.txt","text":"two"}"#).contains("overwrite = true"));
         said(
             "append",
-            r#"{"grant":"desk","path":"a/b.txt","content":"two\n"}"#,
+            r#"{"grant":"desk","path":"a/b.txt","text":"two\n"}"#,
         );
         assert_eq!(said("read", r#"{"path":"a/b.txt"}"#), "one\ntwo\n");
         assert_eq!(said("list", r#"{"path":"a"}"#), "b.txt  (8 bytes)");
@@ -221,7 +219,7 @@ mod tests {
         );
         said(
             "write",
-            r#"{"path":"a/b.txt","content":"three","overwrite":true}"#,
+            r#"{"path":"a/b.txt","text":"three","overwrite":true}"#,
         );
         assert_eq!(desk.text("a/b.txt").unwrap(), "three");
         assert!(said("delete", r#"{"path":"a"}"#).contains("not empty"));

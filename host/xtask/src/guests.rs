@@ -1,0 +1,46 @@
+//! `cargo xtask guests`: the reference adapters and the tests' guests, as components in target/components.
+//!
+//! They are built by `tollgate component build`, as anybody's are.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::command::{cargo, root, step};
+
+const FOLDERS: [&str; 2] = ["guest/adapters", "tests/guests"];
+
+/// Build what changed.
+pub(crate) fn run() -> Result<()> {
+    step("build tollgate", &mut cargo(&["build", "--quiet", "--locked", "-p", "tollgate-cli"]))?;
+    let root = root();
+    let tollgate = root.join("target/debug/tollgate");
+    for folder in FOLDERS {
+        for guest in crates(&root.join(folder))? {
+            let name = guest.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let out = root.join("target/components").join(format!("{name}.wasm"));
+            let mut build = Command::new(&tollgate);
+            build.current_dir(&root).args(["component", "build"]).arg(&guest).arg("--out").arg(out);
+            step(&format!("component {name}"), &mut build)?;
+        }
+    }
+    Ok(())
+}
+
+/// The crates in a folder, sorted: what else lies there is none of cargo's.
+fn crates(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut crates = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.join("Cargo.toml").is_file() {
+            crates.push(path);
+        }
+    }
+    crates.sort();
+    Ok(crates)
+}
