@@ -17,6 +17,9 @@ use crate::{canonical, entity::NAMESPACE};
 /// How deep a schema is typed; below, values are JSON text.
 const MAX_TYPED_DEPTH: usize = 8;
 
+/// How many nodes of a schema are typed; a schema whose references fan out would have millions.
+const MAX_TYPED_NODES: usize = 4096;
+
 /// Why a schema or a value cannot be typed. Names places, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -127,7 +130,9 @@ enum InputType {
 /// and a leading digit gets `_` in front. Two names never share an identifier.
 #[must_use]
 pub fn identifier(name: &str) -> String {
-    const RESERVED: &[&str] = &["true", "false", "if", "then", "else", "in", "is", "like", "has"];
+    // Cedar's keywords, and the one entity type name that it keeps for itself.
+    const RESERVED: &[&str] =
+        &["true", "false", "if", "then", "else", "in", "is", "like", "has", "Action"];
     let mut out = String::new();
     let mut chars = name.chars().peekable();
     if name.is_empty() || RESERVED.contains(&name) || name.starts_with("__cedar") {
@@ -150,6 +155,8 @@ struct SchemaReader<'a> {
     document: &'a Value,
     numbers: &'a BTreeMap<String, NumberMapping>,
     mapped: Vec<String>,
+    /// Nodes read so far.
+    read: usize,
 }
 
 impl ToolInput {
@@ -169,7 +176,7 @@ impl ToolInput {
         if object.get("type").and_then(Value::as_str) != Some("object") {
             return Err(InputError::NotAnObject);
         }
-        let mut reader = SchemaReader { document: schema, numbers, mapped: Vec::new() };
+        let mut reader = SchemaReader { document: schema, numbers, mapped: Vec::new(), read: 0 };
         let root = reader.fields(object, &namespace, "", 0)?;
         if let Some(pointer) = numbers.keys().find(|p| !reader.mapped.contains(p)) {
             return Err(InputError::UnknownMapping { pointer: pointer.clone() });
@@ -275,7 +282,8 @@ impl SchemaReader<'_> {
                 }),
             };
         };
-        if depth > MAX_TYPED_DEPTH || object.contains_key("allOf") {
+        self.read += 1;
+        if depth > MAX_TYPED_DEPTH || self.read > MAX_TYPED_NODES || object.contains_key("allOf") {
             return Ok(InputType::Json);
         }
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
@@ -386,11 +394,30 @@ fn apply_defaults(fields: &BTreeMap<String, Field>, members: &mut Map<String, Va
         if let (Some(default), false) = (&field.default, members.contains_key(name)) {
             members.insert(name.clone(), default.clone());
         }
-        if let (InputType::Record(below), Some(Value::Object(members))) =
-            (&field.ty, members.get_mut(name))
-        {
-            apply_defaults(below, members);
+        if let Some(value) = members.get_mut(name) {
+            fill(&field.ty, value);
         }
+    }
+}
+
+fn fill(ty: &InputType, value: &mut Value) {
+    match (ty, value) {
+        (InputType::Record(below), Value::Object(members)) => apply_defaults(below, members),
+        (InputType::Set(element), Value::Array(items)) => {
+            items.iter_mut().for_each(|item| fill(element, item));
+        }
+        (InputType::Union(choices), value) => {
+            // A choice may only match once its own defaults are in.
+            let filled = choices.iter().find_map(|choice| {
+                let mut filled = value.clone();
+                fill(choice, &mut filled);
+                accepts(choice, &filled).then_some(filled)
+            });
+            if let Some(filled) = filled {
+                *value = filled;
+            }
+        }
+        _ => {}
     }
 }
 
@@ -492,7 +519,8 @@ fn expression(ty: &InputType, value: &Value, pointer: &str) -> Result<Restricted
             datetime(s).ok_or_else(|| wrong("RFC 3339 date-time with at most milliseconds"))
         }
         (InputType::IpAddress, Value::String(s)) => match std::net::IpAddr::from_str(s) {
-            Ok(address) => Ok(RestrictedExpression::new_ip(address.to_string())),
+            // `::ffff:10.0.0.1` reaches 10.0.0.1, so a policy sees that.
+            Ok(address) => Ok(RestrictedExpression::new_ip(address.to_canonical().to_string())),
             Err(_) => Err(wrong("IP address")),
         },
         (InputType::Null, Value::Null) => {
@@ -611,6 +639,35 @@ mod tests {
         let ty = input.cedar_type();
         assert_eq!(ty["attributes"]["limit"]["required"], json!(true));
         assert_eq!(ty["attributes"]["filter"]["required"], json!(false));
+    }
+
+    #[test]
+    fn defaults_are_applied_within_arrays_and_choices() {
+        let item = json!({
+            "type": "object",
+            "required": ["kind"],
+            "properties": { "kind": { "const": "a" }, "n": { "type": "integer", "default": 1 } },
+        });
+        let input = input(json!({
+            "type": "object",
+            "properties": {
+                "list": { "type": "array", "items": item },
+                "choice": { "anyOf": [{ "type": "string" }, item] },
+            },
+        }));
+        let mut arguments = json!({ "list": [{ "kind": "a" }], "choice": { "kind": "a" } });
+        input.apply_defaults(&mut arguments);
+        let filled = json!({ "kind": "a", "n": 1 });
+        assert_eq!(arguments, json!({ "list": [filled], "choice": filled }));
+    }
+
+    /// References that fan out: 60 properties, each the whole again.
+    #[test]
+    fn a_schema_that_fans_out_is_typed_in_bounds() {
+        let names: Map<String, Value> = (0..60).map(|i| (format!("p{i}"), json!({ "$ref": "#" }))).collect();
+        let input = input(json!({ "type": "object", "properties": names }));
+        assert!(input.cedar_type().to_string().len() < 1_000_000);
+        input.expression(&json!({ "p0": { "p1": { "p59": {} } } })).unwrap();
     }
 
     #[test]

@@ -3,10 +3,7 @@
 //! Cedar's semantics are untouched. What is added fails closed: a request that does not validate, an
 //! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Effect, Entities, Entity as CedarEntity, EntityId,
@@ -107,6 +104,10 @@ pub enum LoadError {
     /// The entities are inconsistent.
     #[error("the configured entities are inconsistent: {0}")]
     Entities(String),
+    /// The bundle belongs to another version of Cedar, in which the same policies may mean something
+    /// else.
+    #[error("this bundle was made for Cedar {0}, and this is Cedar {version}", version = cedar_policy::get_sdk_version())]
+    Engine(String),
     /// The bundle cannot be written.
     #[error("the bundle cannot be written as JSON: {0}")]
     Bundle(String),
@@ -136,14 +137,41 @@ pub struct Pdp {
 
 #[derive(Debug, Default)]
 struct Slice {
-    enforced: Arc<PolicySet>,
+    enforced: View,
     /// Enforced and shadow; absent where there is no shadow policy.
-    with_shadow: Option<Arc<PolicySet>>,
+    with_shadow: Option<View>,
+}
+
+/// Policies that are evaluated together, and what they ask of an approval.
+#[derive(Debug, Default)]
+struct View {
+    set: PolicySet,
+    /// Without the policies that only redact; absent where there is none.
+    unredacted: Option<PolicySet>,
     roles: BTreeSet<String>,
     counts: BTreeSet<u64>,
 }
 
-impl Slice {
+impl View {
+    fn of<'a>(
+        policies: impl Iterator<Item = &'a LoadedPolicy> + Clone,
+    ) -> Result<Self, cedar_policy::PolicySetError> {
+        let set = |policies: &mut dyn Iterator<Item = &'a LoadedPolicy>| {
+            PolicySet::from_policies(policies.map(|p| p.cedar.clone()))
+        };
+        let redacts = |p: &&LoadedPolicy| !p.redact.is_empty();
+        let unredacted = match policies.clone().any(|p| redacts(&p)) {
+            true => Some(set(&mut policies.clone().filter(|p| !redacts(p)))?),
+            false => None,
+        };
+        Ok(Self {
+            set: set(&mut policies.clone())?,
+            unredacted,
+            roles: policies.clone().flat_map(|p| p.approval.roles.iter().cloned()).collect(),
+            counts: policies.flat_map(|p| p.approval.counts.iter().copied()).collect(),
+        })
+    }
+
     fn reads_approval(&self) -> bool {
         !self.roles.is_empty() || !self.counts.is_empty()
     }
@@ -170,13 +198,16 @@ impl Pdp {
     /// [`LoadError`]; a bundle loads whole or not at all.
     pub fn load(bundle: &Bundle) -> Result<Self, LoadError> {
         let (_, digest) = bundle.seal()?;
+        if bundle.cedar != cedar_policy::get_sdk_version().to_string() {
+            return Err(LoadError::Engine(bundle.cedar.clone()));
+        }
         let mut tools = BTreeMap::new();
         for (name, types) in &bundle.tools {
             let input = ToolInput::from_json_schema(name, &types.input_schema, &types.numbers)
                 .map_err(|error| LoadError::Tool { tool: name.clone(), error })?;
             tools.insert(name.clone(), input);
         }
-        let schema = schema::build(&tools)?;
+        let schema = schema::build(&bundle.schema, &tools)?;
         let known: BTreeSet<Uid> = bundle.entities.iter().map(|e| e.uid.clone()).collect();
         for entity in &bundle.entities {
             if let Some(parent) = entity.parents.iter().find(|p| !known.contains(p)) {
@@ -243,28 +274,21 @@ impl Pdp {
         let mut slices = HashMap::new();
         for (id, action) in &self.actions {
             let within = groups.get(action).cloned().unwrap_or_default();
-            let (mut enforced, mut with_shadow, mut shadow) = (PolicySet::new(), PolicySet::new(), false);
-            let mut slice = Slice::default();
-            for policy in self.policies.values() {
-                let applies = match policy.cedar.action_constraint() {
-                    ActionConstraint::Any => true,
-                    ActionConstraint::Eq(uid) => uid == *action,
-                    ActionConstraint::In(uids) => uids.iter().any(|uid| within.contains(uid)),
-                };
-                if !applies {
-                    continue;
-                }
-                with_shadow.add(policy.cedar.clone()).map_err(failed)?;
-                if policy.mode == Mode::Shadow {
-                    shadow = true;
-                    continue;
-                }
-                enforced.add(policy.cedar.clone()).map_err(failed)?;
-                slice.roles.extend(policy.approval.roles.iter().cloned());
-                slice.counts.extend(&policy.approval.counts);
-            }
-            slice.enforced = Arc::new(enforced);
-            slice.with_shadow = shadow.then(|| Arc::new(with_shadow));
+            let applies = |policy: &&LoadedPolicy| match policy.cedar.action_constraint() {
+                ActionConstraint::Any => true,
+                ActionConstraint::Eq(uid) => uid == *action,
+                ActionConstraint::In(uids) => uids.iter().any(|uid| within.contains(uid)),
+            };
+            let all: Vec<&LoadedPolicy> = self.policies.values().filter(applies).collect();
+            let enforced = all.iter().copied().filter(|p| p.mode == Mode::Enforce);
+            let shadow = all.iter().any(|p| p.mode == Mode::Shadow);
+            let slice = Slice {
+                enforced: View::of(enforced).map_err(failed)?,
+                with_shadow: match shadow {
+                    true => Some(View::of(all.iter().copied()).map_err(failed)?),
+                    false => None,
+                },
+            };
             slices.insert(id.clone(), slice);
         }
         Ok(slices)
@@ -279,10 +303,10 @@ impl Pdp {
             Ok(entities) => entities,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let trial = Trial { pdp: self, slice, request, facts, entities: &entities, set: &slice.enforced };
+        let trial = Trial { pdp: self, view: &slice.enforced, request, facts, entities: &entities };
         let mut decision = trial.decide();
-        if let Some(set) = &slice.with_shadow {
-            let shadow = Trial { set, ..trial }.decide();
+        if let Some(view) = &slice.with_shadow {
+            let shadow = Trial { view, ..trial }.decide();
             if shadow.outcome() != decision.outcome() {
                 let flip = ShadowFlip {
                     outcome: shadow.outcome(),
@@ -299,12 +323,7 @@ impl Pdp {
     }
 
     fn basis(&self, determining: Vec<Determining>, errors: Vec<DecisionError>) -> Basis {
-        let redact = determining
-            .iter()
-            .filter_map(|d| self.policies.get(&d.policy.id))
-            .flat_map(|p| p.redact.iter().cloned())
-            .collect();
-        Basis { bundle: self.digest, determining, errors, redact, shadow: None }
+        Basis { bundle: self.digest, determining, errors, redact: BTreeSet::new(), shadow: None }
     }
 
     fn determining(&self, ids: &BTreeSet<String>) -> Vec<Determining> {
@@ -427,18 +446,17 @@ impl Pdp {
 #[derive(Clone, Copy)]
 struct Trial<'a> {
     pdp: &'a Pdp,
-    slice: &'a Slice,
+    view: &'a View,
     request: &'a Request,
     facts: &'a Facts,
     entities: &'a Entities,
-    set: &'a PolicySet,
 }
 
 impl Trial<'_> {
-    fn evaluate(&self, approval: Option<&Granted>) -> Result<Evaluation, Unfit> {
+    fn evaluate(&self, set: &PolicySet, approval: Option<&Granted>) -> Result<Evaluation, Unfit> {
         let facts = Facts { approval: approval.cloned(), ..self.facts.clone() };
         let request = self.pdp.cedar_request(self.request, &facts)?;
-        let response = Authorizer::new().is_authorized(&request, self.set, self.entities);
+        let response = Authorizer::new().is_authorized(&request, set, self.entities);
         let ids = |id: &cedar_policy::PolicyId| AsRef::<str>::as_ref(id).to_owned();
         Ok(Evaluation {
             allowed: response.decision() == cedar_policy::Decision::Allow,
@@ -450,7 +468,7 @@ impl Trial<'_> {
     /// As `evaluate`, with every error an answer of its own.
     fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation, Decision> {
         let evaluation = self
-            .evaluate(approval)
+            .evaluate(&self.view.set, approval)
             .map_err(|error| Decision::Error(self.pdp.basis(Vec::new(), vec![error])))?;
         if evaluation.errors.is_empty() {
             return Ok(evaluation);
@@ -471,8 +489,8 @@ impl Trial<'_> {
         if empty.allowed {
             return Ok(Decision::Allow(basis(&empty.reasons)));
         }
-        if !self.slice.reads_approval() {
-            return Ok(Decision::Deny(basis(&empty.reasons)));
+        if !self.view.reads_approval() {
+            return self.deny(&empty.reasons);
         }
         if let Some(granted) = &self.facts.approval {
             let approved = self.sound(Some(granted))?;
@@ -484,16 +502,30 @@ impl Trial<'_> {
         self.escalate(&empty)
     }
 
+    /// Deny, naming what may be released all the same: where every policy that forbids only redacts,
+    /// and without them it would be permitted.
+    fn deny(&self, reasons: &BTreeSet<String>) -> Result<Decision, Decision> {
+        let mut basis = self.pdp.basis(self.pdp.determining(reasons), Vec::new());
+        let forbids = || reasons.iter().filter_map(|id| self.pdp.policies.get(id));
+        if let Some(set) = &self.view.unredacted
+            && forbids().all(|p| !p.redact.is_empty())
+            && self.evaluate(set, None).is_ok_and(|e| e.allowed)
+        {
+            basis.redact = forbids().flat_map(|p| p.redact.iter().cloned()).collect();
+        }
+        Ok(Decision::Deny(basis))
+    }
+
     /// Decide again as if approved: by everyone first, then by as few as suffice.
     fn escalate(&self, empty: &Evaluation) -> Result<Decision, Decision> {
         let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
-        let all = |count| self.granted(self.slice.roles.clone(), count);
-        let most = self.slice.counts.last().copied().unwrap_or(1);
+        let all = |count| self.granted(self.view.roles.clone(), count);
+        let most = self.view.counts.last().copied().unwrap_or(1);
         let full = self.sound(Some(&all(most)))?;
         if !full.allowed {
             // Name what stands in the way even of a full approval.
             let reasons = if full.reasons.is_empty() { &empty.reasons } else { &full.reasons };
-            return Ok(Decision::Deny(basis(reasons)));
+            return self.deny(reasons);
         }
         let lifts = self.lifted(empty, &full);
         let alternatives = self.alternatives(most)?;
@@ -530,10 +562,12 @@ impl Trial<'_> {
     /// Minimal approvals that lift it, smallest first. `most` is the greatest number that any policy
     /// asks for.
     fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, Decision> {
-        let roles: Vec<&String> = self.slice.roles.iter().collect();
-        let everything = || vec![Approvers { count: most, roles: self.slice.roles.clone() }];
-        let counts: BTreeSet<u64> = self.slice.counts.iter().copied().chain([1]).collect();
-        if roles.len() >= usize::BITS as usize || (1_usize << roles.len()) * counts.len() > MAX_PROBES {
+        let roles: Vec<&String> = self.view.roles.iter().collect();
+        let everything = || vec![Approvers { count: most, roles: self.view.roles.clone() }];
+        let counts: BTreeSet<u64> = self.view.counts.iter().copied().chain([1]).collect();
+        // Bounded, because with as many roles as a word has bits it would overflow.
+        let subsets = 1_usize << roles.len().min(16);
+        if subsets * counts.len() > MAX_PROBES {
             return Ok(everything());
         }
         let mut candidates: Vec<Approvers> = Vec::new();

@@ -129,9 +129,14 @@ pub fn load(
     loader.unknown_entities(files, known);
     let Loader { mut diagnostics, policies } = loader;
     diagnostics.sort_by(|a, b| {
-        (b.level, &a.file, a.offset, a.code).cmp(&(a.level, &b.file, b.offset, b.code))
+        (b.level, &a.file, a.offset, a.code, &a.message)
+            .cmp(&(a.level, &b.file, b.offset, b.code, &b.message))
     });
-    diagnostics.dedup();
+    // A condition that is wrong for every tool is said once.
+    diagnostics.dedup_by(|a, b| {
+        (a.code, &a.file, a.offset, a.length, &a.help) == (b.code, &b.file, b.offset, b.length, &b.help)
+            && (a.message == b.message || a.code == "policy::invalid")
+    });
     if diagnostics.iter().any(|d| d.level == Level::Error) {
         return Err(diagnostics);
     }
@@ -369,16 +374,17 @@ impl Loader {
         }
         let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
         for error in result.validation_errors() {
-            self.report(files, error.policy_id(), error, Level::Error, "policy::invalid");
+            self.report(files, schema, error.policy_id(), error, Level::Error, "policy::invalid");
         }
         for warning in result.validation_warnings() {
-            self.report(files, warning.policy_id(), warning, Level::Warning, "policy::suspicious");
+            self.report(files, schema, warning.policy_id(), warning, Level::Warning, "policy::suspicious");
         }
     }
 
     fn report(
         &mut self,
         files: &[PolicyFile],
+        schema: &Schema,
         id: &PolicyId,
         error: &dyn miette::Diagnostic,
         level: Level,
@@ -386,10 +392,15 @@ impl Loader {
     ) {
         let id: &str = id.as_ref();
         let Some(place) = self.policies.get(id).and_then(|p| place_of(files, p)) else { return };
-        // Cedar's message begins "for policy `id`, "; the place already says so.
-        let message = error.to_string();
-        let message = message.split_once("`, ").map_or(message.as_str(), |(_, rest)| rest);
-        let help = error.help().map(|h| h.to_string());
+        // Cedar's texts begin "for policy `id`, "; the place already says so.
+        let prefix = format!("for policy `{id}`");
+        let short = |text: String| match text.strip_prefix(&prefix) {
+            Some(rest) => rest.trim_start_matches([',', ':', ' ']).to_owned(),
+            None => text,
+        };
+        let message = short(error.to_string());
+        let help = suggestion(&message, schema)
+            .unwrap_or_else(|| error.help().map(|h| short(h.to_string())));
         let place = match error.labels().and_then(|mut l| l.next()) {
             Some(label) => Place { offset: label.offset(), length: label.len().max(1), ..place },
             None => place,
@@ -423,10 +434,12 @@ impl Loader {
                     None => "name it in tollgate.toml, or remove the policy".into(),
                 };
                 let at = place.file.text.get(place.offset..place.offset + place.length);
-                let literal = format!("\"{}\"", uid.id);
+                // With its type, lest an annotation with the same text is taken for it.
+                let literal = format!("{}::\"{}\"", uid.kind.name(), uid.id);
                 let place = match at.and_then(|text| text.find(&literal)) {
                     Some(found) => {
-                        Place { offset: place.offset + found, length: literal.len(), ..place }
+                        let (offset, length) = (uid.kind.name().len() + 2, uid.id.len() + 2);
+                        Place { offset: place.offset + found + offset, length, ..place }
                     }
                     None => place,
                 };
@@ -439,8 +452,21 @@ impl Loader {
     }
 }
 
-
-
+/// A better answer to an unknown name than Cedar's, which is any of the names that are equally near.
+fn suggestion(message: &str, schema: &Schema) -> Option<Option<String>> {
+    let known: Vec<String> = if message.starts_with("unrecognized action `") {
+        schema.actions().map(ToString::to_string).collect()
+    } else if message.starts_with("unrecognized entity type `") {
+        schema.entity_types().map(ToString::to_string).collect()
+    } else {
+        return None;
+    };
+    let last = |name: &str| name.rsplit("::").next().unwrap_or_default().trim_matches('"').to_owned();
+    let name = last(message.split('`').nth(1).unwrap_or_default());
+    let ids: BTreeMap<String, &String> = known.iter().map(|known| (last(known), known)).collect();
+    let near = nearest(&name, ids.keys().map(String::as_str)).and_then(|near| ids.get(near));
+    Some(near.map(|near| format!("did you mean `{near}`?")))
+}
 
 fn syntax(file: &PolicyFile, errors: &cedar_policy::ParseErrors) -> Vec<Diagnostic> {
     errors

@@ -60,33 +60,41 @@ fn action(input: &ToolInput) -> Value {
     })
 }
 
-/// The whole schema for these tools.
+/// The whole schema for these tools: the fixed part, usually [`FIXED`], and their actions.
 ///
 /// # Errors
 /// If Cedar refuses it, with Cedar's reason: for example two tools whose enumerations clash.
-pub fn build(tools: &BTreeMap<String, ToolInput>) -> Result<Schema, SchemaBuildError> {
-    let (fixed, generated) = fragments(tools)?;
-    Schema::from_schema_fragments([fixed, generated]).map_err(|e| SchemaBuildError(e.to_string()))
+pub fn build(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Result<Schema, SchemaBuildError> {
+    let (fixed, _) = SchemaFragment::from_cedarschema_str(fixed).map_err(refused)?;
+    let generated = SchemaFragment::from_json_value(tool_actions(tools)).map_err(refused)?;
+    Schema::from_schema_fragments([fixed, generated]).map_err(refused)
 }
 
-/// The whole schema as text, in Cedar's schema syntax: the fixed part, then the tools' actions.
+/// The whole schema as text, in Cedar's schema syntax: the fixed part with the tools' actions at its
+/// end, then their enumerations.
 ///
 /// # Errors
 /// As [`build`].
 pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildError> {
-    let (_, generated) = fragments(tools)?;
-    let generated = generated.to_cedarschema().map_err(|e| SchemaBuildError(e.to_string()))?;
-    Ok(format!("{FIXED}\n{generated}"))
+    let Value::Object(mut enumerations) = tool_actions(tools) else { return Ok(FIXED.into()) };
+    let actions = enumerations.remove(NAMESPACE).map(|own| json!({ NAMESPACE: own }));
+    let print = |fragment: Value| {
+        let fragment = SchemaFragment::from_json_value(fragment).map_err(refused)?;
+        fragment.to_cedarschema().map_err(refused)
+    };
+    let actions = print(actions.unwrap_or_else(|| json!({})))?;
+    // Cedar takes a namespace once per document, so the actions move into the fixed part's.
+    let opening = format!("namespace {NAMESPACE} {{\n");
+    let within = actions.trim_end().strip_prefix(&opening).and_then(|rest| rest.strip_suffix('}'));
+    let fixed = FIXED.trim_end().strip_suffix('}');
+    let (Some(fixed), Some(within)) = (fixed, within) else {
+        return Err(SchemaBuildError("its parts do not fit together".into()));
+    };
+    Ok(format!("{fixed}\n{within}}}\n\n{}", print(Value::Object(enumerations))?))
 }
 
-fn fragments(
-    tools: &BTreeMap<String, ToolInput>,
-) -> Result<(SchemaFragment, SchemaFragment), SchemaBuildError> {
-    let (fixed, _) =
-        SchemaFragment::from_cedarschema_str(FIXED).map_err(|e| SchemaBuildError(e.to_string()))?;
-    let generated = SchemaFragment::from_json_value(tool_actions(tools))
-        .map_err(|e| SchemaBuildError(e.to_string()))?;
-    Ok((fixed, generated))
+fn refused(error: impl std::fmt::Display) -> SchemaBuildError {
+    SchemaBuildError(error.to_string())
 }
 
 #[cfg(test)]
@@ -96,7 +104,7 @@ mod tests {
 
     #[test]
     fn every_fixed_action_and_entity_type_is_in_the_schema() {
-        let schema = build(&BTreeMap::new()).unwrap();
+        let schema = build(FIXED, &BTreeMap::new()).unwrap();
         let actions: Vec<String> = schema.actions().map(|a| a.id().unescaped().to_owned()).collect();
         for action in Action::FIXED {
             assert!(actions.contains(&action.id().to_owned()), "{action:?}");
@@ -121,9 +129,9 @@ mod tests {
         });
         let input = ToolInput::from_json_schema("create-issue", &schema, &BTreeMap::new()).unwrap();
         let tools = BTreeMap::from([("create-issue".to_owned(), input)]);
-        build(&tools).unwrap();
+        build(FIXED, &tools).unwrap();
         let text = text(&tools).unwrap();
-        let generated = text.strip_prefix(FIXED).unwrap();
+        let generated = text.strip_prefix(FIXED.trim_end().strip_suffix('}').unwrap()).unwrap();
         insta::assert_snapshot!(generated);
     }
 }
