@@ -101,7 +101,7 @@ fn quote(args: QuoteOf) -> Result<(String, Json<Quote>), ToolError> {
 }
 
 /// Refunds an order, in part or whole, never beyond what was paid for it.
-#[tool(destructive, idempotent)]
+#[tool(idempotent)]
 fn refund(args: RefundOf) -> Result<(String, Json<Refunded>), ToolError> {
     let reason = args.reason.trim();
     if reason.is_empty() {

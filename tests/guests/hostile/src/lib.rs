@@ -6,7 +6,6 @@
 mod exhaust;
 mod reach;
 
-use tollgate_guest::serde_json::Value;
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
 use exhaust::{allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, recurse};
@@ -15,15 +14,30 @@ use reach::{
     write_path, write_then_loop,
 };
 
-/// Anything.
+/// One of each kind.
 #[arguments]
 struct Echo {
     /// A text.
     #[serde(default)]
     text: String,
-    /// Any JSON.
+    /// An integer.
     #[serde(default)]
-    value: Value,
+    number: i64,
+    /// Yes or no.
+    #[serde(default)]
+    flag: bool,
+    /// Several texts.
+    #[serde(default)]
+    list: Vec<String>,
+    /// An object.
+    inner: Option<Inner>,
+}
+
+/// An object within.
+#[arguments]
+struct Inner {
+    /// A text.
+    text: String,
 }
 
 /// A message.
