@@ -1,0 +1,326 @@
+//! What is done with a resolved path, once it is permitted.
+//!
+//! Everything happens through the handle of the parent directory, and looks again at what is there: what
+//! was decided about a file is not done to what has taken its place. Only regular files are opened, and
+//! opening never blocks. What is reported as done is on the disk.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::fs::{Dir, File, MetadataExt as _, OpenOptions, Permissions, PermissionsExt as _};
+use rustix::{
+    fs::{Mode, OFlags, RenameFlags},
+    io::Errno,
+};
+use tollgate_core::ids::hex;
+
+use super::{
+    grant::{Fault, Found, Resolved, enter, kind, look},
+    path::{RESERVED, is_nameable},
+};
+
+/// The largest file that is read or written, in bytes.
+pub(super) const MAX_FILE: u64 = 8 << 20;
+/// Entries of a directory that is listed.
+const MAX_ENTRIES: usize = 10_000;
+
+/// A directory entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) directory: bool,
+    /// Bytes; 0 for a directory.
+    pub(super) size: u64,
+}
+
+impl Resolved {
+    /// The last segment, of what exists.
+    fn existing(&self) -> Result<&str, Fault> {
+        match (&self.name, self.found) {
+            (_, Found::Blocked(fault)) => Err(fault),
+            (_, Found::Nothing) => Err(Fault::NotFound),
+            (Some(name), _) => Ok(name),
+            (None, _) => Err(Fault::WrongKind),
+        }
+    }
+
+    /// The directory for a file that is to be written, made if it is missing, and the file's name.
+    fn for_writing(self) -> Result<(Dir, String), Fault> {
+        if let Found::Blocked(fault) = self.found {
+            return Err(fault);
+        }
+        let name = self.name.ok_or(Fault::WrongKind)?;
+        let mut parent = self.parent;
+        for segment in &self.missing {
+            match parent.create_dir(segment) {
+                Ok(()) => sync_directory(&parent)?,
+                // Somebody else made it.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e.into()),
+            }
+            parent = enter(&parent, segment)?;
+        }
+        Ok((parent, name))
+    }
+}
+
+/// The whole content of a file.
+pub(super) fn read(at: &Resolved) -> Result<Vec<u8>, Fault> {
+    let file = open(&at.parent, at.existing()?, OpenOptions::new().read(true))?;
+    let size = file.metadata()?.len();
+    if size > MAX_FILE {
+        return Err(Fault::TooLarge);
+    }
+    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.take(MAX_FILE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE {
+        Err(Fault::TooLarge)
+    } else {
+        Ok(content)
+    }
+}
+
+/// Open a regular file; anything else is refused, and nothing is waited for.
+fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<File, Fault> {
+    // Looked at first, because opening a device can have effects of its own.
+    match look(parent, name)? {
+        Found::Nothing => return Err(Fault::NotFound),
+        Found::Directory => return Err(Fault::WrongKind),
+        Found::Blocked(fault) => return Err(fault),
+        Found::File { .. } => {}
+    }
+    let file = parent.open_with(name, options.follow(FollowSymlinks::No).nonblock(true))?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(Fault::WrongKind)
+    }
+}
+
+/// Whether something that is there already may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replace {
+    Yes,
+    No,
+}
+
+/// Write a file whole: readers see what was there before, or all of `data`.
+pub(super) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), Fault> {
+    let (parent, name) = at.for_writing()?;
+    let permissions = match (look(&parent, &name)?, replace) {
+        (Found::Nothing, _) => None,
+        (_, Replace::No) => return Err(Fault::Exists),
+        (Found::File { .. }, Replace::Yes) => {
+            let mode = parent.symlink_metadata(&name)?.mode() & 0o777;
+            Some(Permissions::from_mode(mode))
+        }
+        (Found::Directory, Replace::Yes) => return Err(Fault::WrongKind),
+        (Found::Blocked(fault), Replace::Yes) => return Err(fault),
+    };
+    let mut temporary = Temporary::new(&parent)?;
+    if let Some(permissions) = permissions {
+        temporary.file.set_permissions(permissions)?;
+    }
+    temporary.file.write_all(data)?;
+    temporary.file.sync_data()?;
+    temporary.rename(&name, replace)?;
+    sync_directory(&parent)
+}
+
+/// A file under a name that nobody can guess and guests cannot see; removed unless it is renamed.
+struct Temporary<'a> {
+    parent: &'a Dir,
+    name: String,
+    file: File,
+    renamed: bool,
+}
+
+impl<'a> Temporary<'a> {
+    fn new(parent: &'a Dir) -> Result<Self, Fault> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|_| Fault::System(io::ErrorKind::Other))?;
+        let name = format!("{RESERVED}{}", hex(&random));
+        let file = parent.open_with(&name, OpenOptions::new().write(true).create_new(true))?;
+        Ok(Self {
+            parent,
+            name,
+            file,
+            renamed: false,
+        })
+    }
+
+    fn rename(mut self, name: &str, replace: Replace) -> Result<(), Fault> {
+        match replace {
+            Replace::Yes => self.parent.rename(&self.name, self.parent, name)?,
+            Replace::No => {
+                let flags = RenameFlags::NOREPLACE;
+                match rustix::fs::renameat_with(self.parent, &self.name, self.parent, name, flags) {
+                    Ok(()) => {}
+                    // A file system without it: a second name cannot replace anything either.
+                    Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                        self.parent.hard_link(&self.name, self.parent, name)?;
+                        return Ok(());
+                    }
+                    Err(e) => return Err(io::Error::from(e).into()),
+                }
+            }
+        }
+        self.renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // What cannot be removed stays hidden.
+            let _ = self.parent.remove_file(&self.name);
+        }
+    }
+}
+
+/// Add to the end of a file in one write, or not at all.
+pub(super) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result<(), Fault> {
+    let (parent, name) = at.for_writing()?;
+    let created = match look(&parent, &name)? {
+        Found::Nothing => true,
+        // Its other name may lie outside the grant, and would change with it.
+        Found::File { links, .. } if links > 1 => return Err(Fault::WrongKind),
+        Found::File { .. } => false,
+        Found::Directory => return Err(Fault::WrongKind),
+        Found::Blocked(fault) => return Err(fault),
+    };
+    let mut options = OpenOptions::new();
+    options
+        .append(true)
+        .create(true)
+        .follow(FollowSymlinks::No)
+        .nonblock(true);
+    let mut file = parent.open_with(&name, &options)?;
+    let _one_at_a_time = appending.lock().unwrap_or_else(PoisonError::into_inner);
+    let opened = file.metadata()?;
+    let size = match kind(&opened) {
+        Found::File { links: 0 | 1, size } => size,
+        _ => return Err(Fault::WrongKind),
+    };
+    if size.saturating_add(data.len() as u64) > MAX_FILE {
+        return Err(Fault::TooLarge);
+    }
+    let written = file.write(data);
+    if !matches!(written, Ok(n) if n == data.len()) {
+        // A part, because the disk is full: taken back, unless others have written behind it.
+        let part = *written.as_ref().unwrap_or(&0) as u64;
+        if part > 0 && file.metadata()?.len() == size + part {
+            file.set_len(size)?;
+        }
+        return Err(written
+            .err()
+            .map_or(Fault::System(io::ErrorKind::StorageFull), Fault::from));
+    }
+    file.sync_data()?;
+    if created {
+        sync_directory(&parent)
+    } else {
+        Ok(())
+    }
+}
+
+/// The entries of a directory that a guest can name, sorted.
+pub(super) fn list(at: &Resolved) -> Result<Vec<Entry>, Fault> {
+    let below;
+    let dir = match (&at.name, at.found) {
+        (_, Found::Blocked(fault)) => return Err(fault),
+        (None, _) => &at.parent,
+        (Some(_), Found::Nothing) => return Err(Fault::NotFound),
+        (Some(name), _) => {
+            below = enter(&at.parent, name)?;
+            &below
+        }
+    };
+    let mut entries = Vec::new();
+    for (seen, found) in dir.entries()?.enumerate() {
+        if seen >= MAX_ENTRIES {
+            return Err(Fault::TooLarge);
+        }
+        let found = found?;
+        let Ok(name) = found.file_name().into_string() else {
+            continue;
+        };
+        if !is_nameable(&name) {
+            continue;
+        }
+        let (directory, size) = match found.metadata().map(|m| kind(&m)) {
+            Ok(Found::File { size, .. }) => (false, size),
+            Ok(Found::Directory) => (true, 0),
+            // A link, a special file, or gone meanwhile.
+            _ => continue,
+        };
+        entries.push(Entry {
+            name,
+            directory,
+            size,
+        });
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+/// What is at a path. The grant's own directory has no name.
+pub(super) fn stat(at: &Resolved) -> Result<Entry, Fault> {
+    let Some(name) = &at.name else {
+        return Ok(Entry {
+            name: String::new(),
+            directory: true,
+            size: 0,
+        });
+    };
+    at.existing()?;
+    match look(&at.parent, name)? {
+        Found::Nothing => Err(Fault::NotFound),
+        Found::File { size, .. } => Ok(Entry {
+            name: name.clone(),
+            directory: false,
+            size,
+        }),
+        Found::Directory => Ok(Entry {
+            name: name.clone(),
+            directory: true,
+            size: 0,
+        }),
+        Found::Blocked(fault) => Err(fault),
+    }
+}
+
+/// Remove the file, or the empty directory, that was found.
+pub(super) fn delete(at: &Resolved) -> Result<(), Fault> {
+    let name = at.existing()?;
+    // What was decided about one kind does not remove the other: these calls refuse it.
+    if at.found == Found::Directory {
+        at.parent.remove_dir(name)?;
+    } else {
+        match look(&at.parent, name)? {
+            Found::File { .. } => at.parent.remove_file(name)?,
+            Found::Nothing => return Err(Fault::NotFound),
+            Found::Directory => return Err(Fault::WrongKind),
+            Found::Blocked(fault) => return Err(fault),
+        }
+    }
+    sync_directory(&at.parent)
+}
+
+/// Make the names in a directory last. The handle that we walk with cannot be synced, so it is opened
+/// again for reading.
+fn sync_directory(dir: &Dir) -> Result<(), Fault> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened =
+        rustix::fs::openat(dir, Path::new("."), flags, Mode::empty()).map_err(io::Error::from)?;
+    match rustix::fs::fsync(opened) {
+        // Some file systems have no such thing for directories.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(e) => Err(io::Error::from(e).into()),
+    }
+}

@@ -1,0 +1,414 @@
+//! The import `files`: files within the directories that the operator granted.
+//!
+//! Every operation follows one line: find the grant, check the path, resolve it by handle, have it
+//! decided and recorded, and only then look at, read or change what is there. What a guest learns about
+//! what it may not have is that it may not have it.
+//!
+//! The line runs in a task of its own and not on the guest's stack: the decision point measures how much
+//! stack is left, which means nothing on a guest's, and a fault of the host ends the task and not the
+//! gate.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::task;
+use tollgate_core::request::Action;
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, LinkerInstance, WasmList, WasmStr},
+};
+
+use super::{
+    PUBLISHED,
+    bindings::{
+        files::{Entry, Error, Grant as GrantInfo, Kind, Mode},
+        types::Denial,
+    },
+    disk::{self, MAX_FILE, Replace},
+    grant::{Fault, Found, Grant, Resolved},
+    path::RelativePath,
+    run::{Host, State},
+};
+use crate::enforce::{FileAct, Refusal};
+
+type Store<'a> = StoreContextMut<'a, State>;
+type Named = (WasmStr, WasmStr);
+type WithData = (WasmStr, WasmStr, WasmList<u8>);
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    for version in PUBLISHED {
+        // It has types only, but an import of it must be found.
+        linker.instance(&format!("tollgate:adapter/types@{version}"))?;
+        let mut files = linker.instance(&format!("tollgate:adapter/files@{version}"))?;
+        files.func_wrap("grants", |store: Store<'_>, (): ()| Ok((grants(&store),)))?;
+        link(&mut files, "read", Operation::Read, Outcome::bytes)?;
+        link(&mut files, "list", Operation::List, Outcome::entries)?;
+        link(&mut files, "stat", Operation::Stat, Outcome::entry)?;
+        link(&mut files, "delete", Operation::Delete, Outcome::nothing)?;
+        link_with_data(&mut files, "write", Operation::Write)?;
+        link_with_data(&mut files, "create", Operation::Create)?;
+        link_with_data(&mut files, "append", Operation::Append)?;
+    }
+    Ok(())
+}
+
+/// Link a function that takes a grant and a path.
+fn link<T>(
+    files: &mut LinkerInstance<'_, State>,
+    name: &str,
+    operation: Operation,
+    pick: fn(Outcome) -> Option<T>,
+) -> wasmtime::Result<()>
+where
+    (Result<T, Error>,): wasmtime::component::ComponentNamedList + wasmtime::component::Lower,
+    T: Send + 'static,
+{
+    files.func_wrap_async(name, move |store: Store<'_>, (grant, path): Named| {
+        let asked = Asked::new(store, &grant, &path, operation.clone());
+        Box::new(async move { Ok((asked?.answer(pick).await,)) })
+    })
+}
+
+/// Link a function that takes a grant, a path and data.
+fn link_with_data(
+    files: &mut LinkerInstance<'_, State>,
+    name: &str,
+    operation: fn(Vec<u8>) -> Operation,
+) -> wasmtime::Result<()> {
+    files.func_wrap_async(
+        name,
+        move |store: Store<'_>, (grant, path, data): WithData| {
+            // Copied only if it is no larger than a file may be.
+            let too_large = data.len() as u64 > MAX_FILE;
+            let copy = if too_large {
+                Vec::new()
+            } else {
+                data.as_le_slice(&store).to_vec()
+            };
+            let asked = Asked::new(store, &grant, &path, operation(copy));
+            Box::new(async move {
+                let asked = asked?;
+                if too_large {
+                    return Ok((Err(Error::TooLarge),));
+                }
+                Ok((asked.answer(Outcome::nothing).await,))
+            })
+        },
+    )
+}
+
+fn grants(store: &Store<'_>) -> Vec<GrantInfo> {
+    let Some(host) = store.data().host() else {
+        return Vec::new();
+    };
+    let info = |grant: &Grant| GrantInfo {
+        name: grant.name.clone(),
+        mode: if grant.read_write {
+            Mode::ReadWrite
+        } else {
+            Mode::ReadOnly
+        },
+    };
+    host.component.grants.values().map(info).collect()
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+enum Operation {
+    Read,
+    Write(Vec<u8>),
+    Create(Vec<u8>),
+    Append(Vec<u8>),
+    List,
+    Stat,
+    Delete,
+}
+
+impl Operation {
+    /// What is asked of policy, about what was found.
+    fn action(&self, found: Found) -> Action {
+        match (self, found) {
+            (Self::Write(_) | Self::Create(_) | Self::Append(_), _) => Action::WriteFile,
+            (Self::Delete, Found::Directory) => Action::DeleteDirectory,
+            (Self::Delete, _) => Action::DeleteFile,
+            (Self::List, _) | (Self::Stat, Found::Directory) => Action::ListDirectory,
+            (Self::Read | Self::Stat, _) => Action::ReadFile,
+        }
+    }
+
+    fn changes(&self) -> bool {
+        !matches!(self, Self::Read | Self::List | Self::Stat)
+    }
+
+    /// Whether it makes sense for the grant's own directory.
+    fn takes_root(&self) -> bool {
+        matches!(self, Self::List | Self::Stat)
+    }
+
+    /// Bytes to be written.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Write(data) | Self::Create(data) | Self::Append(data) => data.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// Do it. Blocks on the disk.
+    fn perform(self, at: Resolved, grant: &Grant) -> Result<Outcome, Fault> {
+        match self {
+            Self::Read => disk::read(&at).map(Outcome::Bytes),
+            Self::Write(data) => disk::write(at, &data, Replace::Yes).map(|()| Outcome::Nothing),
+            Self::Create(data) => disk::write(at, &data, Replace::No).map(|()| Outcome::Nothing),
+            Self::Append(data) => {
+                disk::append(at, &data, &grant.appending).map(|()| Outcome::Nothing)
+            }
+            Self::List => {
+                disk::list(&at).map(|list| Outcome::Entries(list.into_iter().map(entry).collect()))
+            }
+            Self::Stat => disk::stat(&at).map(|found| Outcome::Entry(entry(found))),
+            Self::Delete => disk::delete(&at).map(|()| Outcome::Nothing),
+        }
+    }
+}
+
+fn entry(found: disk::Entry) -> Entry {
+    let kind = if found.directory {
+        Kind::Directory
+    } else {
+        Kind::File
+    };
+    Entry {
+        name: found.name,
+        kind,
+        size: found.size,
+    }
+}
+
+/// What came of it.
+enum Outcome {
+    Nothing,
+    Bytes(Vec<u8>),
+    Entries(Vec<Entry>),
+    Entry(Entry),
+}
+
+impl Outcome {
+    fn nothing(self) -> Option<()> {
+        matches!(self, Self::Nothing).then_some(())
+    }
+
+    fn bytes(self) -> Option<Vec<u8>> {
+        if let Self::Bytes(bytes) = self {
+            Some(bytes)
+        } else {
+            None
+        }
+    }
+
+    fn entries(self) -> Option<Vec<Entry>> {
+        if let Self::Entries(entries) = self {
+            Some(entries)
+        } else {
+            None
+        }
+    }
+
+    fn entry(self) -> Option<Entry> {
+        if let Self::Entry(entry) = self {
+            Some(entry)
+        } else {
+            None
+        }
+    }
+
+    /// Bytes read or written.
+    fn size(&self, written: u64) -> u64 {
+        if let Self::Bytes(bytes) = self {
+            bytes.len() as u64
+        } else {
+            written
+        }
+    }
+}
+
+/// Set when the call ends while an operation waits: what was not begun by then does not begin.
+#[derive(Default)]
+struct CallOver(Arc<AtomicBool>);
+
+impl Drop for CallOver {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// An operation as the guest asked for it.
+struct Asked {
+    host: Option<Host>,
+    grant: String,
+    path: String,
+    operation: Operation,
+    /// Whether the guest may ask for one more.
+    counted: bool,
+}
+
+impl Asked {
+    /// # Errors
+    /// A trap, if the guest's strings are not UTF-8.
+    fn new(
+        mut store: Store<'_>,
+        grant: &WasmStr,
+        path: &WasmStr,
+        operation: Operation,
+    ) -> wasmtime::Result<Self> {
+        let counted = store.data_mut().count_operation();
+        Ok(Self {
+            host: store.data().host().cloned(),
+            grant: shortened(&grant.to_str(&store)?),
+            path: shortened(&path.to_str(&store)?),
+            operation,
+            counted,
+        })
+    }
+
+    async fn answer<T>(self, pick: fn(Outcome) -> Option<T>) -> Result<T, Error> {
+        let Some(host) = self.host.clone() else {
+            return Err(Error::NoSuchGrant);
+        };
+        if !self.counted {
+            return Err(Error::Failed(
+                "this call has asked for too many file operations".into(),
+            ));
+        }
+        let call = CallOver::default();
+        let over = Arc::clone(&call.0);
+        let outcome = task::spawn(self.carry_out(host, over)).await;
+        drop(call);
+        let broken = || Error::Failed("the host could not do it".into());
+        // A task that panicked did not allow anything.
+        pick(outcome.map_err(|_| broken())??).ok_or_else(broken)
+    }
+
+    async fn carry_out(self, host: Host, over: Arc<AtomicBool>) -> Result<Outcome, Error> {
+        let Self {
+            grant,
+            path,
+            operation,
+            ..
+        } = self;
+        let grant = host
+            .component
+            .grants
+            .get(&grant)
+            .ok_or(Error::NoSuchGrant)?
+            .clone();
+        if operation.changes() && !grant.read_write {
+            return Err(Error::ReadOnly);
+        }
+        let path = RelativePath::new(&path).map_err(|rule| Error::InvalidPath(rule.into()))?;
+        if path.as_str().is_empty() && !operation.takes_root() {
+            return Err(Error::InvalidPath(
+                "it names the grant's own directory".into(),
+            ));
+        }
+        let begun = Instant::now();
+        let resolved = {
+            let (grant, path) = (grant.clone(), path.clone());
+            blocking(move || grant.resolve(&path).map_err(Fault::from))
+                .await
+                .map_err(error)?
+        };
+        if over.load(Ordering::SeqCst) {
+            return Err(error(Fault::CallOver));
+        }
+        let size = operation.size();
+        let act = FileAct::new(
+            operation.action(resolved.found),
+            host.capabilities.tool(),
+            &grant.name,
+            path.as_str(),
+            size,
+            &grant.labels,
+        );
+        let permitted = host.capabilities.enforce(act).await.map_err(refused)?;
+        let performed = blocking(move || {
+            if over.load(Ordering::SeqCst) {
+                return Err(Fault::CallOver);
+            }
+            operation.perform(resolved, &grant)
+        })
+        .await;
+        match performed {
+            Ok(outcome) => {
+                host.capabilities
+                    .done(permitted, begun, Ok(outcome.size(size)));
+                Ok(outcome)
+            }
+            Err(fault) => {
+                host.capabilities
+                    .done(permitted, begun, Err(&description(fault)));
+                Err(error(fault))
+            }
+        }
+    }
+}
+
+/// As much of a name as it takes to see that it is too long.
+fn shortened(text: &str) -> String {
+    text.get(..text.floor_char_boundary(8_192))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Wait for the disk where waiting harms nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let failed = |_| Fault::System(std::io::ErrorKind::Other);
+    task::spawn_blocking(work).await.map_err(failed)?
+}
+
+/// A refusal in words that are safe for the guest and useful to its agent.
+fn refused(refusal: Refusal) -> Error {
+    let (decision, reason) = match refusal {
+        Refusal::Denied { decision, basis } | Refusal::Undecidable { decision, basis } => {
+            (decision.to_string(), basis.reason())
+        }
+        Refusal::Halted { .. } => (String::new(), "An operator has halted it.".into()),
+        Refusal::RunEnded => (String::new(), "The run has ended.".into()),
+        _ => (
+            String::new(),
+            "It could not be recorded, so it is not done.".into(),
+        ),
+    };
+    Error::Denied(Denial { decision, reason })
+}
+
+fn error(fault: Fault) -> Error {
+    match fault {
+        Fault::NotFound => Error::NotFound,
+        Fault::Exists => Error::Exists,
+        Fault::WrongKind => Error::WrongKind,
+        Fault::NotEmpty => Error::NotEmpty,
+        Fault::TooLarge => Error::TooLarge,
+        Fault::FoldsCase | Fault::CallOver | Fault::System(_) => Error::Failed(description(fault)),
+    }
+}
+
+/// What the record says. Never a path of the host.
+fn description(fault: Fault) -> String {
+    match fault {
+        Fault::NotFound => "not found".into(),
+        Fault::Exists => "something is there already".into(),
+        Fault::WrongKind => "of the wrong kind".into(),
+        Fault::NotEmpty => "the directory is not empty".into(),
+        Fault::TooLarge => "too large".into(),
+        Fault::FoldsCase => "the file system does not tell upper case from lower case".into(),
+        Fault::CallOver => "the call was over before it began".into(),
+        Fault::System(kind) => kind.to_string(),
+    }
+}

@@ -1,0 +1,199 @@
+//! Where components run: WebAssembly without any ambient authority, within limits.
+//!
+//! [`Sandbox::load`] compiles and links a component; [`Sandbox::prepare`] makes a fresh instance for one
+//! call; [`Prepared::run`] takes the [`Permitted`](crate::enforce::Permitted) call and nothing else. What a
+//! component asks of its host goes through [`Capabilities`](crate::enforce::Capabilities), one file per
+//! interface.
+//!
+//! Nothing here decides, nothing here is kept between two calls, and nothing that a guest says is
+//! believed: names, sizes, paths, text and the time it takes are all bounded.
+
+mod bindings;
+mod component;
+mod content;
+mod definitions;
+mod disk;
+mod engine;
+mod files;
+mod grant;
+mod limits;
+mod log;
+mod path;
+mod run;
+mod sections;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_files;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_core::record::Status;
+
+pub use component::Component;
+pub use content::{Content, EmbeddedResource, ResourceBody};
+pub use engine::{MAX_CONCURRENCY, Sandbox, SandboxOptions};
+pub use grant::Grant;
+pub use limits::Limits;
+pub use run::Prepared;
+
+use crate::snapshot::Annotations;
+
+/// The versions of the WIT package that this host links.
+pub const PUBLISHED: &[&str] = &["0.1.0"];
+
+/// The largest component that is compiled, in bytes.
+pub const MAX_COMPONENT: usize = 64 << 20;
+
+/// How an execution ended, and what it used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// How it ended. `Ok` exactly if there is content; `ToolError` if the tool said that it failed.
+    pub status: Status,
+    /// What the tool returned, cut to [`Limits::output`].
+    pub content: Result<Vec<Content>, ToolFailure>,
+    /// Whether [`content`](Self::content) is less than the tool returned.
+    pub cut: bool,
+    /// Fuel units that the guest used.
+    pub fuel: u64,
+    /// Bytes of linear memory at most.
+    pub peak_memory: u64,
+    /// Bytes that the tool returned, before anything was cut. At least this many if they were more than
+    /// the host takes in (4 MiB).
+    pub size: u64,
+    /// For operators: why the sandbox ended it. May hold names from the component, never its data.
+    pub cause: Option<String>,
+}
+
+/// Why a call has no content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolFailure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// For the agent. In the tool's own words, so untrusted, except for [`FailureKind::Ended`].
+    pub message: String,
+}
+
+/// The kinds of [`ToolFailure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The component has no such tool.
+    UnknownTool,
+    /// The arguments make no sense to the tool.
+    InvalidArguments,
+    /// The tool could not do its work.
+    Failed,
+    /// The host refused something that the tool needed.
+    Denied,
+    /// The sandbox ended the call; [`Execution::status`] says how.
+    Ended,
+}
+
+/// A tool as its component describes it: untrusted, but within bounds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolDefinition {
+    /// Its own name: `[A-Za-z0-9_-]{1,64}`, unique in its component.
+    pub name: String,
+    /// A name for people.
+    pub title: Option<String>,
+    /// For the model.
+    pub description: String,
+    /// JSON Schema of the arguments: a JSON object.
+    pub input_schema: Value,
+    /// JSON Schema of structured content: a JSON object.
+    pub output_schema: Option<Value>,
+    /// Hints.
+    pub annotations: Annotations,
+}
+
+/// Why something cannot be run in the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// The directory for compiled code.
+    #[error(
+        "compiled components cannot be kept in {}: {reason}; only the gate's own user may have access to it (mode 0700)",
+        path.display()
+    )]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The number of calls at once.
+    #[error("the gate cannot run {given} calls at once; choose from 1 to {MAX_CONCURRENCY}")]
+    Concurrency {
+        /// What was asked for.
+        given: usize,
+    },
+    /// The engine does not start.
+    #[error(
+        "the WebAssembly engine does not start: {reason}; it reserves address space for every call at once, \
+         so raise the limit (`ulimit -v`) or lower gate.concurrency"
+    )]
+    Engine {
+        /// What the engine said.
+        reason: String,
+    },
+    /// A file that is not WebAssembly.
+    #[error("the file is no WebAssembly; build the component with `tollgate component build DIR`")]
+    NotWasm,
+    /// A core module.
+    #[error(
+        "the file is a core WebAssembly module, not a component; build it with `tollgate component build DIR`, \
+         or turn it into one with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// A file that is too large to be compiled.
+    #[error(
+        "the file has {size} bytes, more than {MAX_COMPONENT}; build it in release mode, without debug information"
+    )]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// A component that the engine does not take.
+    #[error("the component is not valid here: {reason}")]
+    Invalid {
+        /// What the engine said.
+        reason: String,
+    },
+    /// A component of another world, or another version.
+    #[error(
+        "the component does not fit the world `adapter` of `tollgate:adapter@{}`: {}; build it from this gate's \
+         `wit/`, for a target without WASI (`tollgate component build DIR` does both)",
+        PUBLISHED.join("`, `@"), problems.join("; ")
+    )]
+    WrongWorld {
+        /// What does not fit.
+        problems: Vec<String>,
+    },
+    /// A component that does not say what tools it has.
+    #[error("the component does not list its tools: {reason}")]
+    ListTools {
+        /// Why not.
+        reason: String,
+    },
+    /// A tool that is described wrongly.
+    #[error("the component describes its tool `{tool}` wrongly: {problem}")]
+    Tool {
+        /// The tool's name, shortened and printable.
+        tool: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A directory that cannot be granted.
+    #[error("the grant `{name}` of {} cannot be opened: {reason}", path.display())]
+    Grant {
+        /// Its name.
+        name: String,
+        /// Its directory.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
