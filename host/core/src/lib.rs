@@ -10,6 +10,7 @@ pub mod entity;
 pub mod ids;
 pub mod input;
 pub mod life;
+pub mod merkle;
 pub mod pdp;
 pub mod policy;
 pub mod record;

@@ -3,12 +3,37 @@
 //!
 //! Nothing is acknowledged before it is durable. A batch is committed whole or not at all, and only
 //! if its conditions still hold; the writer never decides anything itself.
+//!
+//! | file | what it settles |
+//! |---|---|
+//! | `open` | who owns the store, whether this binary knows it, whether it is whole |
+//! | `owner` | [`Ledger`]: what the owner can do |
+//! | `writer` | the one thread that commits, in groups; what a failing disk does |
+//! | `apply`, `states` | what each record does to the read models, and what it must not do |
+//! | `runs` | runs in memory |
+//! | `read` | [`LedgerReader`]: lookups, lists, traces, verification |
+//! | `keys` | keyed digests and sealed payloads |
+//! | `recover` | what a crash and the passing of time leave to record |
+//! | `maintain`, `backup` | bundles, tokens, rebuilding, backups |
+//! | `anchor`, `reserve` | the files that tell a rollback, and that keep space for outcomes |
 
-mod backup;
+
+mod anchor;
+mod apply;
 mod keys;
+mod maintain;
+mod open;
+mod owner;
 mod read;
+mod recover;
+mod reserve;
+mod runs;
 mod schema;
+mod states;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -20,12 +45,15 @@ use tollgate_core::{
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
     record::{KeyedDigest, Record, RunOutcome},
+    run::RunState,
     span::SpanKind,
     time::Timestamp,
 };
 
 pub use keys::Keys;
-pub use writer::Ledger;
+pub use owner::Ledger;
+pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
+pub use recover::{Recovered, Swept};
 
 /// Where a ledger lies and how it is opened.
 #[derive(Debug, Clone)]
@@ -185,6 +213,32 @@ pub enum LedgerError {
         /// What was found.
         reason: String,
     },
+    /// The store holds less than, or not what, it held before.
+    #[error(
+        "{path} was replaced or cut: {reason} (says {anchor}); put the newest copy back, or accept the loss with \
+         `tollgate store restore FILE --accept-loss`"
+    )]
+    Rollback {
+        /// The database file.
+        path: String,
+        /// The file that says what it held.
+        anchor: String,
+        /// How they differ.
+        reason: String,
+    },
+    /// A record is not what was written.
+    #[error("{path}: record {index} was altered: {reason}")]
+    Altered {
+        /// The database file.
+        path: String,
+        /// The first such record.
+        index: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It could not be recorded.
+    #[error(transparent)]
+    Refused(#[from] CommitError),
     /// A restore would lose records.
     #[error("the backup ends at record {backup}, the ledger at {current}; add --accept-loss to lose the difference, which is recorded")]
     Loss {
@@ -217,11 +271,55 @@ pub enum LedgerError {
     },
 }
 
+/// A run as the gate decides by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Its tenant.
+    pub tenant: String,
+    /// Who.
+    pub principal: Uid,
+    /// On whose behalf.
+    pub on_behalf_of: Uid,
+    /// The root span.
+    pub root: SpanId,
+    /// When something last happened.
+    pub last: Timestamp,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Its counts. Of the repeats only those of the call that was asked about: a run may have made
+    /// more different calls than anybody wants in memory.
+    pub state: RunState,
+}
+
+/// A user's token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Whose.
+    pub user: String,
+    /// SHA-256 of the token, which itself is kept nowhere.
+    pub hash: Sha256Digest,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// How much a ledger holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Size {
+    /// Records.
+    pub records: u64,
+    /// Bytes on the disk.
+    pub bytes: u64,
+}
+
 /// A run, as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunRow {
     /// Its id.
     pub id: RunId,
+    /// The record that began it.
+    pub opened: u64,
     /// Its tenant.
     pub tenant: String,
     /// Who.
@@ -282,6 +380,8 @@ pub struct SpanRow {
 pub struct ApprovalRow {
     /// Its id.
     pub id: ApprovalId,
+    /// The record that asked for it; its payload is found by it.
+    pub opened: u64,
     /// Its tenant.
     pub tenant: String,
     /// The run that asked.
@@ -308,7 +408,7 @@ pub struct ApprovalRow {
     pub severity: Severity,
     /// Its state.
     pub state: ApprovalState,
-    /// Number of answers so far: changes with every answer and state.
+    /// Changes with every answer that took effect, and with every state.
     pub version: u64,
     /// When it was asked for.
     pub requested: Timestamp,

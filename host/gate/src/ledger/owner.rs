@@ -1,0 +1,331 @@
+//! The ledger as its owner has it.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    fs::File,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use tokio::sync::{mpsc, oneshot};
+use tollgate_core::{
+    canonical::Sha256Digest,
+    entity::Uid,
+    ids::RunId,
+    record::{Halt, KeyedDigest},
+    run::RunState,
+    time::Timestamp,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Batch, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions, LedgerReader, Payload, Receipt, Run,
+    open::{self, beside},
+    recover::Left,
+    reserve::Reserve,
+    runs::{self, call_key},
+    writer::{Message, Prepared, Shared, Task, Waiting, Writer, halted},
+};
+
+/// Messages that may wait for the writer; more callers wait for a place, without blocking a thread.
+const QUEUE: usize = 1024;
+
+/// A ledger that this process owns: the only one that can write. Clones are the same ledger.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    queue: Mutex<Option<mpsc::Sender<Message>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    shared: Arc<Shared>,
+    reader: LedgerReader,
+    keys: Keys,
+    options: LedgerOptions,
+    left: Mutex<Vec<Left>>,
+    /// Held until the thread has ended.
+    lock: Mutex<Option<File>>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("path", &self.0.options.path).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Open a ledger, or begin one, and own it until it is closed or dropped.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: owned by somebody else, newer than this binary, without its key, damaged, rolled
+    /// back, or on a disk that cannot be written.
+    pub fn open(options: LedgerOptions, now: Timestamp) -> Result<Self, LedgerError> {
+        let lock = open::own(&options.path)?;
+        let shown = options.path.display().to_string();
+        let store = open::store(&options)?;
+        let keys = Keys::new(store.master, open::connect_keys(&options.path)?, shown.clone());
+        let reader = LedgerReader::of_owned(&options.path);
+        let halts = reader.halts()?;
+        let left = reader.left_open()?;
+        let shared =
+            Arc::new(Shared::new(options.cached_runs, halts, now.0.max(store.time), store.size));
+        let reserve = Reserve::new(beside(&options.path, ".reserve"));
+        let mut writer = Writer::new(store.conn, Arc::clone(&shared), store.anchor, reserve);
+        writer.anchor_now();
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || writer.run(messages))
+            .map_err(|e| LedgerError::Store { path: shown, reason: format!("no thread for the ledger: {e}") })?;
+        Ok(Self(Arc::new(Inner {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+            shared,
+            reader,
+            keys,
+            options,
+            left: Mutex::new(left),
+            lock: Mutex::new(Some(lock)),
+        })))
+    }
+
+    /// Commit a batch: whole, durably, and only if its conditions hold; or not at all. A caller that
+    /// goes away does not take it back.
+    ///
+    /// # Errors
+    /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
+    pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
+        let (message, answer) = self.prepare(batch)?;
+        self.queue()?.send(message).await.map_err(|_| CommitError::Closed)?;
+        // The thread that would have answered is gone, and with it the knowledge of what it did.
+        answer.await.unwrap_or(Err(CommitError::Poisoned))
+    }
+
+    /// [`Ledger::commit`] for callers without a runtime. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub fn commit_blocking(&self, batch: Batch) -> Result<Receipt, CommitError> {
+        let (message, answer) = self.prepare(batch)?;
+        self.queue()?.blocking_send(message).map_err(|_| CommitError::Closed)?;
+        answer.blocking_recv().unwrap_or(Err(CommitError::Poisoned))
+    }
+
+    fn prepare(
+        &self,
+        batch: Batch,
+    ) -> Result<(Message, oneshot::Receiver<Result<Receipt, CommitError>>), CommitError> {
+        let batch = Prepared::new(batch)?;
+        if let Some(time) = batch.time() {
+            self.0.shared.floor(time);
+        }
+        let (reply, answer) = oneshot::channel();
+        Ok((Message::Commit(Waiting { batch, reply }), answer))
+    }
+
+    fn queue(&self) -> Result<mpsc::Sender<Message>, CommitError> {
+        lock(&self.0.queue).clone().ok_or(CommitError::Closed)
+    }
+
+    /// Let the writer do something between two commits.
+    pub(super) async fn task<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, CommitError> {
+        let (done, answer) = oneshot::channel();
+        let task: Task = Box::new(move |writer| drop(done.send(task(writer))));
+        self.queue()?.send(Message::Task(task)).await.map_err(|_| CommitError::Closed)?;
+        answer.await.map_err(|_| CommitError::Poisoned)
+    }
+
+    /// The time: `wall`, but never before anything that was recorded or asked before.
+    #[must_use]
+    pub fn now(&self, wall: Timestamp) -> Timestamp {
+        Timestamp(self.0.shared.floor(wall.0))
+    }
+
+    /// A run's counts as of the last commit, with the repeats of the call with these `arguments`.
+    /// `None` if there is no such run. Takes microseconds.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run_state(
+        &self,
+        run: RunId,
+        arguments: Option<&KeyedDigest>,
+    ) -> Result<Option<RunState>, LedgerError> {
+        Ok(self.run(run, arguments)?.map(|run| run.state))
+    }
+
+    /// A run as of the last commit, with the repeats of the call with these `arguments`.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run(&self, run: RunId, arguments: Option<&KeyedDigest>) -> Result<Option<Run>, LedgerError> {
+        let call = arguments.map(|digest| (digest, call_key(digest)));
+        let cached = self.0.shared.cache(|cache| cache.get(&run));
+        if let Some(held) = &cached {
+            let repeats = call.map(|(digest, key)| (digest, held.repeats_of(&key)));
+            match repeats {
+                None => return Ok(Some(held.view(None))),
+                Some((digest, Some(n))) => return Ok(Some(held.view(Some((digest, n))))),
+                Some((_, None)) => {}
+            }
+        }
+        // What is read here is not kept: only the writer knows that nothing newer is under way.
+        self.0.reader.snapshot(|conn| {
+            let held = match cached {
+                Some(held) => Some((*held).clone()),
+                None => runs::load(conn, run)?,
+            };
+            let Some(held) = held else { return Ok(None) };
+            let repeats = match call {
+                Some((digest, key)) => Some((digest, match held.repeats_of(&key) {
+                    Some(n) => n,
+                    None => runs::stored_repeats(conn, held.identity.opened, &key)?,
+                })),
+                None => None,
+            };
+            Ok(Some(held.view(repeats)))
+        })
+    }
+
+    /// The caller's latest open run by this name; without a name, the latest of those without one in
+    /// which something happened since `not_before`. Takes a microsecond for runs that were active lately.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn open_run(
+        &self,
+        tenant: &str,
+        principal: &Uid,
+        key: Option<&str>,
+        not_before: Timestamp,
+    ) -> Result<Option<Run>, LedgerError> {
+        let cached = self.0.shared.cache(|cache| cache.named(tenant, principal, key));
+        if let Some(held) = cached
+            && (key.is_some() || held.last >= not_before)
+        {
+            return Ok(Some(held.view(None)));
+        }
+        let row = match key {
+            Some(key) => self.0.reader.run_by_key(tenant, principal, key)?,
+            None => self.0.reader.ambient_run(tenant, principal, not_before)?,
+        };
+        match row.filter(|row| row.ended.is_none()) {
+            Some(row) => self.run(row.id, None),
+            None => Ok(None),
+        }
+    }
+
+    /// Labels that the principal's runs have held within the label window: what a new run inherits.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn labels_held(
+        &self,
+        tenant: &str,
+        principal: &Uid,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, LedgerError> {
+        let window = i64::try_from(self.0.options.label_window).unwrap_or(i64::MAX);
+        self.0.reader.labels_since(tenant, principal, Timestamp(now.0.saturating_sub(window)))
+    }
+
+    /// Whether one of these is halted.
+    #[must_use]
+    pub fn is_halted(&self, keys: &HaltKeys) -> bool {
+        self.halt_of(keys).is_some()
+    }
+
+    /// The halt that concerns one of these.
+    #[must_use]
+    pub fn halt_of(&self, keys: &HaltKeys) -> Option<Halt> {
+        halted(&self.0.shared.halts(), keys).cloned()
+    }
+
+    /// Records that are durable.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.0.shared.size()
+    }
+
+    /// The reading side.
+    #[must_use]
+    pub fn reader(&self) -> &LedgerReader {
+        &self.0.reader
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(super) fn options(&self) -> &LedgerOptions {
+        &self.0.options
+    }
+
+    /// Calls that were open when the ledger was opened; empty from the second time on.
+    pub(super) fn take_left(&self) -> Vec<Left> {
+        std::mem::take(&mut *lock(&self.0.left))
+    }
+
+    /// A keyed digest of `parts` under the tenant's key.
+    ///
+    /// # Errors
+    /// As for [`Keys::digest`].
+    pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
+        self.0.keys.digest(tenant, parts)
+    }
+
+    /// Seal `plain` as a payload of this `kind`.
+    ///
+    /// # Errors
+    /// As for [`Keys::seal`].
+    pub fn seal(&self, tenant: &str, now: Timestamp, plain: &[u8], kind: &str) -> Result<Payload, LedgerError> {
+        self.0.keys.seal(tenant, now, plain, kind)
+    }
+
+    /// Open a sealed payload of this `kind` that the record at `index`, or another of its batch,
+    /// refers to by `digest`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`], or as for [`Keys::open`].
+    pub fn unseal(&self, index: u64, digest: Sha256Digest, kind: &str) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
+        let payload = self.0.reader.payload(index, digest)?;
+        let payload =
+            payload.ok_or_else(|| LedgerError::NotFound { what: "payload", id: digest.to_string() })?;
+        self.0.keys.open(&payload, kind)
+    }
+
+    /// Finish what was sent before, and give the store up. Later commits are refused.
+    pub async fn close(&self) {
+        let queue = lock(&self.0.queue).take();
+        if let Some(queue) = queue {
+            let (done, closed) = oneshot::channel();
+            if queue.send(Message::Close(done)).await.is_ok() {
+                // It fails only if the thread is gone, and then it is closed.
+                let _ = closed.await;
+            }
+        }
+        lock(&self.0.lock).take();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Without a sender the thread ends, once it has done what is queued.
+        lock(&self.queue).take();
+        if let Some(thread) = lock(&self.thread).take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic there has shown itself to whoever waited for an answer.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,160 @@
+//! Approvals, as the records that asked and answered tell them.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tollgate_core::{
+    entity::Uid, ids::ApprovalId, life::ApprovalState, record::Event, time::Timestamp,
+};
+
+use super::{LedgerError, LedgerReader, ReadError, stored};
+use crate::ledger::{ApprovalRow, Binding, runs::nat, states::binding_digest};
+
+/// Which approvals a list has: the most severe first, and of these the oldest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApprovalFilter {
+    /// Only those in one of these states; all if empty.
+    pub states: BTreeSet<ApprovalState>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+impl ApprovalFilter {
+    /// Those that nobody has answered yet, or not enough people.
+    #[must_use]
+    pub fn pending() -> Self {
+        Self { states: BTreeSet::from([ApprovalState::Pending]), limit: None }
+    }
+
+    /// Those that can still let a call run: pending, or approved and not used.
+    #[must_use]
+    pub fn open() -> Self {
+        Self { states: BTreeSet::from([ApprovalState::Pending, ApprovalState::Approved]), limit: None }
+    }
+}
+
+impl LedgerReader {
+    /// An approval.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approval(&self, id: ApprovalId) -> Result<Option<ApprovalRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let found = conn
+                .prepare_cached("SELECT opened, state, version FROM approvals WHERE id = ?1")?
+                .query_row([id.as_bytes()], found)
+                .optional()?;
+            found.map(|found| row(conn, found)).transpose()
+        })
+    }
+
+    /// Approvals, the most severe first, and of these the oldest.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRow>, LedgerError> {
+        let open = ApprovalFilter::open();
+        // Spelled so that open ones, which are asked for often, are found by their index.
+        let sql = if !filter.states.is_empty() && filter.states.is_subset(&open.states) {
+            "SELECT opened, state, version FROM approvals WHERE state IN ('pending', 'approved') \
+             ORDER BY severity DESC, opened"
+        } else {
+            "SELECT opened, state, version FROM approvals ORDER BY severity DESC, opened"
+        };
+        let limit = filter.limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(sql)?;
+            let all = select.query_map([], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            all.into_iter()
+                .filter(|(_, state, _)| filter.states.is_empty() || state.is_some_and(|s| filter.states.contains(&s)))
+                .take(limit)
+                .map(|found| row(conn, found))
+                .collect()
+        })
+    }
+
+    /// The latest approval that exactly this call has asked for.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approval_for(&self, binding: &Binding) -> Result<Option<ApprovalRow>, LedgerError> {
+        let digest = binding_digest(binding);
+        self.snapshot(|conn| {
+            let found = conn
+                .prepare_cached(
+                    "SELECT opened, state, version FROM approvals WHERE binding = ?1 ORDER BY opened DESC LIMIT 1",
+                )?
+                .query_row([digest], found)
+                .optional()?;
+            found.map(|found| row(conn, found)).transpose()
+        })
+    }
+
+    /// Open approvals whose time is over at `now`.
+    pub(in crate::ledger) fn overdue_approvals(&self, now: Timestamp) -> Result<Vec<ApprovalRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT opened, state, version FROM approvals \
+                 WHERE state IN ('pending', 'approved') AND expires <= ?1 ORDER BY expires",
+            )?;
+            let overdue = select.query_map(params![now.0], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            overdue.into_iter().map(|found| row(conn, found)).collect()
+        })
+    }
+}
+
+/// Index of the record that asked, state, version.
+type Found = (u64, Option<ApprovalState>, u64);
+
+fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
+    let state = ApprovalState::from_name(row.get_ref(1)?.as_str()?);
+    Ok((nat(row.get(0)?), state, nat(row.get(2)?)))
+}
+
+fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow, ReadError> {
+    let damaged = || ReadError::Damaged(format!("record {opened} asks for no approval"));
+    let record = stored(conn, opened)?;
+    let (Some(run), Event::ApprovalRequested(asked)) = (record.run, record.event) else {
+        return Err(damaged());
+    };
+    let state = state.ok_or_else(damaged)?;
+    let open = matches!(state, ApprovalState::Pending | ApprovalState::Approved);
+    Ok(ApprovalRow {
+        approvers: approvers(conn, asked.id)?,
+        id: asked.id,
+        opened,
+        tenant: record.tenant,
+        run,
+        call: asked.call,
+        span: asked.span,
+        principal: asked.principal,
+        on_behalf_of: asked.on_behalf_of,
+        tool: asked.tool,
+        component: asked.component,
+        arguments: asked.arguments,
+        payload: open.then_some(asked.payload),
+        severity: asked.requirement.severity,
+        requirement: asked.requirement,
+        state,
+        version,
+        requested: record.time,
+        expires: asked.expires,
+        round: asked.round,
+    })
+}
+
+fn approvers(conn: &Connection, id: ApprovalId) -> Result<Vec<(Uid, BTreeSet<String>)>, ReadError> {
+    let mut select = conn.prepare_cached(
+        "SELECT idx FROM approval_answers WHERE approval = ?1 AND took_effect = 1 ORDER BY idx",
+    )?;
+    let answers = select.query_map([id.as_bytes()], |row| row.get(0).map(nat))?;
+    let mut approvers = Vec::new();
+    for index in answers {
+        if let Event::ApprovalAnswered(answer) = stored(conn, index?)?.event
+            && answer.approve
+        {
+            approvers.push((answer.by, answer.roles));
+        }
+    }
+    Ok(approvers)
+}

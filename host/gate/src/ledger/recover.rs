@@ -1,0 +1,114 @@
+//! What a crash, or the passing of time, leaves for the gate to record.
+
+use std::collections::BTreeSet;
+
+use tollgate_core::{
+    ids::{ApprovalId, RunId, SpanId},
+    life::ApprovalState,
+    record::{ApprovalResolved, Event, OutcomeRecord, Record, RunEnded, RunOutcome, Status},
+    time::Timestamp,
+};
+
+use super::{Batch, CommitError, Condition, Ledger, LedgerError};
+
+/// A call that has started and has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) tenant: String,
+    pub(super) run: RunId,
+    pub(super) call: SpanId,
+    /// Its `invoke_component` span.
+    pub(super) span: SpanId,
+    /// World-changing effects of it that are recorded as done.
+    pub(super) effects: u64,
+}
+
+/// A call that was recorded as indeterminate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// Its run.
+    pub run: RunId,
+    /// Its span.
+    pub call: SpanId,
+}
+
+/// What [`Ledger::sweep`] has ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Approvals that have expired.
+    pub expired: Vec<ApprovalId>,
+    /// Runs that were abandoned.
+    pub abandoned: Vec<RunId>,
+}
+
+impl Ledger {
+    /// Record calls that were open when this ledger was opened as indeterminate: they may have had
+    /// their effect, and will never be tried again by the gate.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be recorded.
+    pub async fn recover(&self, now: Timestamp) -> Result<Vec<Recovered>, LedgerError> {
+        let mut recovered = Vec::new();
+        for left in self.take_left() {
+            let outcome = OutcomeRecord {
+                call: left.call,
+                effects: left.effects,
+                fuel: 0,
+                labels: BTreeSet::new(),
+                peak_memory: 0,
+                release: None,
+                result: None,
+                size: 0,
+                span: left.span,
+                status: Status::Indeterminate,
+            };
+            let record = Record::new(left.tenant, Some(left.run), self.now(now), Event::Outcome(outcome));
+            self.commit(Batch { records: vec![record], ..Batch::default() }).await?;
+            recovered.push(Recovered { run: left.run, call: left.call });
+        }
+        Ok(recovered)
+    }
+
+    /// Record what is over because time has passed: approvals that nobody gave or used, and runs without
+    /// a name in which nothing happened for `idle` microseconds.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be recorded.
+    pub async fn sweep(&self, now: Timestamp, idle: u64) -> Result<Swept, LedgerError> {
+        let now = self.now(now);
+        let mut swept = Swept::default();
+        for row in self.reader().overdue_approvals(now)? {
+            let resolved = ApprovalResolved {
+                call: row.call,
+                id: row.id,
+                span: row.span,
+                state: ApprovalState::Expired,
+            };
+            let record = Record::new(row.tenant, Some(row.run), now, Event::ApprovalResolved(resolved));
+            let conditions = vec![Condition::ApprovalUnchanged(row.id, row.version)];
+            match self.commit(Batch { records: vec![record], conditions, ..Batch::default() }).await {
+                Ok(_) => swept.expired.push(row.id),
+                // Somebody was faster; if it is still overdue, the next sweep finds it.
+                Err(CommitError::ApprovalChanged) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        for (run, tenant) in self.reader().idle_runs(Timestamp(now.0.saturating_sub(idle)))? {
+            let Some(state) = self.run_state(run, None)? else { continue };
+            let ended = RunEnded {
+                by: "gate".into(),
+                outcome: RunOutcome::Abandoned,
+                stop_reason: "nothing happened for too long".into(),
+            };
+            let record = Record::new(tenant, Some(run), now, Event::RunEnded(ended));
+            let conditions = vec![Condition::RunVersion(run, state.version)];
+            match self.commit(Batch { records: vec![record], conditions, ..Batch::default() }).await {
+                Ok(_) => swept.abandoned.push(run),
+                Err(CommitError::RunChanged | CommitError::RunEnded) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(swept)
+    }
+}
