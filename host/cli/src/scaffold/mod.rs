@@ -1,0 +1,180 @@
+//! The sources of a first tool, with the SDK and the WIT that it needs, out of this binary.
+//!
+//! They are the very files of this repository, so what `tollgate init` writes is what is tested here. It
+//! builds with nothing but a Rust compiler and crates.io. This module only says which files there are; it
+//! writes none.
+
+mod embedded;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A file to write: its path relative to the project's folder, and its text.
+pub(crate) type Source = (PathBuf, Cow<'static, str>);
+
+/// The folder of the tools' workspace.
+const FOLDER: &str = "tools";
+/// The name that the tool has in this repository.
+const TEMPLATE: &str = "hello";
+/// The longest name of a component that leaves room for its tools' names.
+const LONGEST: usize = 40;
+/// Names of folders that lie beside the tool's.
+const TAKEN: [&str; 2] = ["sdk", "target"];
+
+const HEAD: &str = "\
+# The tools of this gate: one crate each, and the SDK. Add a tool: copy a crate, change its name, add it here.
+# Build one with `tollgate component build tools/NAME`.
+";
+
+/// Why a tool cannot have this name.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error(
+    "`{name}` cannot be a tool's name; take a-z, 0-9 and `-`, beginning with a letter, at most {LONGEST} in \
+     all, and none of: {}",
+    TAKEN.join(", ")
+)]
+pub(crate) struct InvalidName {
+    name: String,
+}
+
+/// The files of a tool called `name`, in `tools/`: its crate, the SDK, the WIT, and their workspace.
+pub(crate) fn tool_sources(name: &str) -> Result<Vec<Source>, InvalidName> {
+    let fits = (1..=LONGEST).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !TAKEN.contains(&name);
+    if !fits {
+        return Err(InvalidName {
+            name: name.to_owned(),
+        });
+    }
+    let mut sources: Vec<Source> = vec![
+        at("Cargo.toml", workspace(name)),
+        // The versions that are tested here; cargo drops what the new workspace does not use.
+        at("Cargo.lock", embedded::LOCK),
+        at(".gitignore", "target/\n*.wasm\n"),
+        at(&format!("{name}/Cargo.toml"), manifest(name)),
+        at(&format!("{name}/src/lib.rs"), embedded::TOOL),
+    ];
+    sources.extend(
+        embedded::SDK
+            .iter()
+            .map(|(path, text)| at(&format!("sdk/{path}"), *text)),
+    );
+    Ok(sources)
+}
+
+fn at(path: &str, text: impl Into<Cow<'static, str>>) -> Source {
+    (PathBuf::from(FOLDER).join(path), text.into())
+}
+
+/// The guests' workspace, with this tool as its only one.
+fn workspace(name: &str) -> String {
+    let mut text = HEAD.to_owned();
+    for line in embedded::WORKSPACE
+        .lines()
+        .skip_while(|line| line.starts_with('#'))
+    {
+        if line.starts_with("members = ") {
+            text.push_str(&format!("members = [\"sdk\", \"sdk/macros\", \"{name}\"]"));
+        } else {
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn manifest(name: &str) -> String {
+    embedded::MANIFEST.replacen(
+        &format!("name = \"{TEMPLATE}\""),
+        &format!("name = \"{name}\""),
+        1,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_sdk_is_embedded() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/sdk");
+        let mut found = BTreeSet::new();
+        walk(&sdk, "", &mut found);
+        let embedded: BTreeSet<String> = embedded::SDK
+            .iter()
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
+        assert_eq!(embedded, found);
+    }
+
+    fn walk(dir: &Path, below: &str, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("{below}{}", path.file_name().unwrap().to_str().unwrap());
+            // Through the link to wit/.
+            if path.is_dir() {
+                walk(&path, &format!("{name}/"), found);
+            } else {
+                found.insert(name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_tool_takes_the_name() {
+        let sources = tool_sources("weather").unwrap();
+        let text = |path: &str| {
+            sources
+                .iter()
+                .find(|(at, _)| at == Path::new(path))
+                .unwrap()
+                .1
+                .clone()
+        };
+        assert!(text("tools/weather/Cargo.toml").contains("name = \"weather\""));
+        assert!(
+            text("tools/Cargo.toml").contains("members = [\"sdk\", \"sdk/macros\", \"weather\"]\n")
+        );
+        assert!(text("tools/Cargo.toml").contains("[workspace.lints.clippy]"));
+        assert!(text("tools/sdk/wit/world.wit").contains("world adapter"));
+        assert!(text("tools/weather/src/lib.rs").contains("adapter!("));
+        let manifests = sources
+            .iter()
+            .filter(|(path, _)| path.ends_with("Cargo.toml"));
+        assert!(
+            manifests.into_iter().all(|(_, text)| !text.contains("../")),
+            "nothing reaches outside"
+        );
+    }
+
+    #[test]
+    fn names_are_checked() {
+        for name in ["a", "my-tool-2"] {
+            assert!(tool_sources(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "sdk",
+            "-a",
+            "2a",
+            "A",
+            "a_b",
+            "a/b",
+            "../a",
+            "é",
+            &"a".repeat(41),
+        ] {
+            assert!(tool_sources(name).is_err(), "{name}");
+        }
+    }
+}
