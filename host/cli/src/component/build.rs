@@ -25,6 +25,7 @@ pub(crate) fn build(
     if !dir.join("Cargo.toml").is_file() {
         return Err(BuildError::NoCrate(dir.to_owned()));
     }
+    let path = |name: &str| out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned);
     let dir = fs::canonicalize(dir).map_err(|error| file("open", dir, error))?;
     let toolchain = target::find(&dir, progress)?;
     let Compiled {
@@ -38,7 +39,7 @@ pub(crate) fn build(
         dir: dir.clone(),
         error,
     })?;
-    let path = out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned);
+    let path = path(&name);
     let unchanged = replace(&path, &component)?;
     Ok(Built {
         name,

@@ -38,14 +38,15 @@ pub(crate) enum TargetError {
     /// There is no library for the target, and no way here to get one.
     #[error(
         "no standard library for {TARGET} is installed; tried:\n{tried}\nType one of these, then repeat:\n  \
-         rustup target add {TARGET}{toolchain}\n  sudo apt-get update && sudo apt-get install -y {}   (Debian, Ubuntu)",
-        PACKAGES.join(" ")
+         rustup target add {TARGET}{toolchain}\n  sudo apt-get update && sudo apt-get install -y {packages}   (Debian, Ubuntu)"
     )]
     NoLibrary {
         /// What was tried, a line each.
         tried: String,
         /// The toolchain that lacks it, as an option of rustup.
         toolchain: String,
+        /// The distribution's packages that would bring it.
+        packages: String,
     },
 }
 
@@ -103,21 +104,28 @@ pub(crate) fn find(dir: &Path, progress: Progress) -> Result<Toolchain, TargetEr
             Err(why) => tried.push(format!("  rustup: {why}")),
         }
     }
-    match from_sources(distribution.as_ref(), own.as_ref()) {
+    let packages = PACKAGES.join(" ");
+    let mut missing = match from_sources(distribution.as_ref(), own.as_ref()) {
         Ok(toolchain) => {
             if let Some(own) = &own {
                 remember_failure(own);
             }
             return Ok(toolchain);
         }
-        Err(why) => tried.push(format!("  {}: {why}", PACKAGES.join(", "))),
-    }
-    match install_packages(dir, progress) {
-        Ok(()) => match from_sources(Compiler::of_distribution(dir).as_ref(), own.as_ref()) {
-            Ok(toolchain) => return Ok(toolchain),
-            Err(why) => tried.push(format!("  apt-get: installed, but {why}")),
-        },
-        Err(why) => tried.push(format!("  apt-get: {why}")),
+        Err(missing) => missing,
+    };
+    tried.push(format!("  {packages}: {missing}"));
+    if missing == Missing::Packages {
+        match install_packages(dir, progress) {
+            Ok(()) => match from_sources(Compiler::of_distribution(dir).as_ref(), own.as_ref()) {
+                Ok(toolchain) => return Ok(toolchain),
+                Err(still) => {
+                    tried.push(format!("  apt-get: done, but {still}"));
+                    missing = still;
+                }
+            },
+            Err(why) => tried.push(format!("  apt-get: {why}")),
+        }
     }
     let toolchain = own
         .as_ref()
@@ -126,6 +134,11 @@ pub(crate) fn find(dir: &Path, progress: Progress) -> Result<Toolchain, TargetEr
     Err(TargetError::NoLibrary {
         tried: tried.join("\n"),
         toolchain: toolchain.unwrap_or_default(),
+        packages: if missing == Missing::Linker {
+            format!("{packages} lld")
+        } else {
+            packages
+        },
     })
 }
 
@@ -237,26 +250,37 @@ fn add_with_rustup(own: &Compiler, dir: &Path, progress: Progress) -> Result<Too
     }
 }
 
+/// What the distribution's way lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+enum Missing {
+    #[error("not all of them are installed")]
+    Packages,
+    #[error(
+        "there is no linker for WebAssembly; every toolchain of rustup brings one, and the package lld"
+    )]
+    Linker,
+}
+
 fn from_sources(
     distribution: Option<&Compiler>,
     own: Option<&Compiler>,
-) -> Result<Toolchain, String> {
-    let distribution = distribution.ok_or("not installed")?;
-    if !distribution
-        .sysroot
-        .join("lib/rustlib/src/rust/library/Cargo.lock")
-        .is_file()
-    {
-        return Err(format!(
-            "{} has no sources of its library beside it",
-            distribution.rustc.display()
-        ));
-    }
+) -> Result<Toolchain, Missing> {
+    let sources = |compiler: &&Compiler| {
+        compiler
+            .sysroot
+            .join("lib/rustlib/src/rust/library/Cargo.lock")
+            .is_file()
+    };
+    let distribution = distribution.filter(sources).ok_or(Missing::Packages)?;
     let linker = own
         .and_then(Compiler::own_linker)
         .or_else(|| distribution.own_linker())
-        .or_else(|| ["rust-lld", "wasm-ld"].into_iter().find_map(process::in_path))
-        .ok_or("no linker for WebAssembly; `apt-get install lld` brings one, as does any toolchain of rustup")?;
+        .or_else(|| {
+            ["rust-lld", "wasm-ld"]
+                .into_iter()
+                .find_map(process::in_path)
+        })
+        .ok_or(Missing::Linker)?;
     Ok(distribution.toolchain(Some(linker)))
 }
 

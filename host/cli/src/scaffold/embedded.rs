@@ -11,6 +11,8 @@ macro_rules! file {
 pub(super) const WORKSPACE: &str = file!("guest/Cargo.toml");
 /// Its lock file.
 pub(super) const LOCK: &str = file!("guest/Cargo.lock");
+/// What its lints allow in tests.
+pub(super) const CLIPPY: &str = file!("guest/clippy.toml");
 /// The manifest of the first tool.
 pub(super) const MANIFEST: &str = file!("guest/template/Cargo.toml");
 /// The first tool.

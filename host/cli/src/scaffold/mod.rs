@@ -56,6 +56,7 @@ pub(crate) fn tool_sources(name: &str) -> Result<Vec<Source>, InvalidName> {
         at("Cargo.toml", workspace(name)),
         // The versions that are tested here; cargo drops what the new workspace does not use.
         at("Cargo.lock", embedded::LOCK),
+        at("clippy.toml", embedded::CLIPPY),
         at(".gitignore", "target/\n*.wasm\n"),
         at(&format!("{name}/Cargo.toml"), manifest(name)),
         at(&format!("{name}/src/lib.rs"), embedded::TOOL),
