@@ -109,6 +109,11 @@ pub(super) struct Working {
 }
 
 impl Working {
+    /// After `size` records, with these halts in force.
+    pub(super) fn at(size: u64, halts: Vec<Halt>) -> Self {
+        Self { next: size, halts, ..Self::default() }
+    }
+
     /// Begin a batch.
     pub(super) fn begin(&mut self) {
         self.undo.clear();

@@ -329,3 +329,11 @@ impl Drop for Inner {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+impl Ledger {
+    /// Runs and names in memory.
+    pub(super) fn cached(&self) -> (usize, usize) {
+        self.0.shared.cache(|cache| cache.len())
+    }
+}

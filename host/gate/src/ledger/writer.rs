@@ -155,7 +155,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(conn: Connection, shared: Arc<Shared>, anchor: Anchor, reserve: Reserve) -> Self {
-        let working = Working { next: shared.size(), halts: shared.halts().to_vec(), ..Working::default() };
+        let working = Working::at(shared.size(), shared.halts().to_vec());
         let anchored = working.next;
         Self {
             conn,
@@ -292,11 +292,7 @@ impl Writer {
 
     /// Forget what is in memory of a transaction that did not commit.
     fn forget(&mut self) {
-        self.working = Working {
-            next: self.shared.size(),
-            halts: self.shared.halts().to_vec(),
-            ..Working::default()
-        };
+        self.working = Working::at(self.shared.size(), self.shared.halts().to_vec());
     }
 
     fn transaction(
