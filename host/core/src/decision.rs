@@ -36,7 +36,8 @@ pub struct Basis {
     pub determining: Vec<Determining>,
     /// Why there is no answer. Empty unless the outcome is error.
     pub errors: Vec<DecisionError>,
-    /// JSON pointers that the determining policies redact; only for `return_result`.
+    /// JSON pointers that the determining policies redact, if they all only do that; only for
+    /// `return_result`.
     pub redact: BTreeSet<String>,
     /// What shadow policies would have changed.
     pub shadow: Option<ShadowFlip>,

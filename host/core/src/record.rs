@@ -443,10 +443,14 @@ pub struct ApprovalRequested {
     pub id: ApprovalId,
     /// On whose behalf.
     pub on_behalf_of: Uid,
+    /// Digest of the sealed canonical arguments, kept until it is resolved.
+    pub payload: Sha256Digest,
     /// Who asks.
     pub principal: Uid,
     /// What would lift it.
     pub requirement: Requirement,
+    /// How many approvals this very call has asked for, this one included; from 1.
+    pub round: u32,
     /// Its `approval` span.
     pub span: SpanId,
     /// The tool.

@@ -1,6 +1,17 @@
 //! The enforcement line as a library: decide, record, run in a sandbox, record.
 //!
-//! [`Gate::call`] is the whole of it. This crate opens no listening socket; surfaces that speak a
+//! [`gate::Gate::call`] is the whole of it. This crate opens no listening socket; surfaces that speak a
 //! protocol are built on top of it.
 
+pub mod call;
+pub mod config;
+pub mod enforce;
+pub mod gate;
+pub mod ids;
 pub mod ledger;
+pub mod load;
+pub mod lock;
+pub mod pip;
+pub mod sandbox;
+pub mod snapshot;
+pub mod text;

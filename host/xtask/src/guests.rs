@@ -16,16 +16,41 @@ const FOLDERS: [&str; 2] = ["guest/adapters", "tests/guests"];
 
 /// Build what changed.
 pub(crate) fn run() -> Result<()> {
-    step("build tollgate", &mut cargo(&["build", "--quiet", "--locked", "-p", "tollgate-cli"]))?;
+    step(
+        "build tollgate",
+        &mut cargo(&["build", "--quiet", "--locked", "-p", "tollgate-cli"]),
+    )?;
     let root = root();
     let tollgate = root.join("target/debug/tollgate");
     for folder in FOLDERS {
         for guest in crates(&root.join(folder))? {
-            let name = guest.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = guest
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             let out = root.join("target/components").join(format!("{name}.wasm"));
             let mut build = Command::new(&tollgate);
-            build.current_dir(&root).args(["component", "build"]).arg(&guest).arg("--out").arg(out);
+            build
+                .current_dir(&root)
+                .args(["component", "build"])
+                .arg(&guest)
+                .arg("--out")
+                .arg(out);
             step(&format!("component {name}"), &mut build)?;
+        }
+    }
+    texts(&root.join("tests/guests"), &root.join("target/components"))
+}
+
+/// Components that no compiler would make are written as text.
+fn texts(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let text = entry?.path();
+        if text.extension().is_some_and(|kind| kind == "wat") {
+            let binary = to.join(text.file_name().unwrap_or_default()).with_extension("wasm");
+            fs::write(&binary, wat::parse_file(&text)?)
+                .with_context(|| format!("{} cannot be written", binary.display()))?;
         }
     }
     Ok(())
@@ -33,7 +58,8 @@ pub(crate) fn run() -> Result<()> {
 
 /// The crates in a folder, sorted: what else lies there is none of cargo's.
 fn crates(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut crates = Vec::new();
     for entry in entries {
         let path = entry?.path();

@@ -60,6 +60,10 @@ fn alternatives_are_minimal() {
             format!(r#"{SECURITY} && ({FINANCE} || context.approval.roles.contains(Tollgate::Role::"operator"))"#),
             "finance and security, or by operator and security",
         ),
+        (
+            format!(r#"{SECURITY} || ({FINANCE} && context.approval.roles.contains(Tollgate::Role::"operator"))"#),
+            "security, or by finance and operator",
+        ),
     ] {
         let asked = alternatives(&format!("{PERMIT}{}", forbid("guard", &unless)));
         assert_eq!(asked, format!("approval by {expected}"), "{unless}");

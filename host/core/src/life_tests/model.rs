@@ -1,0 +1,515 @@
+//! One call that needs an approval, two clients who repeat it at once, two approvers, an operator who
+//! reloads policies or halts, the clock, and a gate that may crash between any two steps. Every order
+//! of these is tried.
+//!
+//! Durable is what a commit wrote; a crash loses the rest. The writer guards each commit by nothing
+//! but the two transition tables (and the halt), so that a race is won in the tables alone.
+
+use std::collections::BTreeSet;
+
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
+
+use super::*;
+
+/// How often each client asks. An approval and a reload in between take three; a race takes one more.
+const ASKS: [u8; 2] = [3, 1];
+/// Escalations of one call, the first included.
+const ROUNDS: u8 = 2;
+/// Calls with these arguments; what comes after them is refused.
+const CALLS: usize = 2;
+
+/// What the gate decides about the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Policy {
+    /// It escalates, by a policy with this version of its contents.
+    Escalates(u8),
+    Allows,
+    Denies,
+}
+
+/// A mistake that the gate could have, to see that the properties notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Flaw {
+    None,
+    /// The start is committed first, the approval consumed after that.
+    ConsumesLater,
+    /// The effect happens before the start is committed.
+    RunsFirst,
+    /// The next start of the gate leaves what is open.
+    SkipsRecovery,
+    /// The writer believes what was read earlier and asks no table.
+    AsksNoTable,
+    /// The start does not look for a halt.
+    OverlooksHalt,
+    /// An approval is used whatever policy it was given under.
+    LiftsAnything,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Call {
+    state: CallState,
+    /// The approval that its start consumed.
+    by: Option<usize>,
+    effects: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Approval {
+    state: ApprovalState,
+    call: usize,
+    round: u8,
+    /// Contents of the policy that it lifts.
+    version: u8,
+    votes: u8,
+}
+
+/// What a client's call in the gate is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    Idle,
+    /// Decided by what was read; nothing is committed yet.
+    Decided { policy: Policy, approval: Option<(usize, ApprovalState)> },
+    /// Refused in one commit; the approval is cancelled in the next.
+    Refused { approval: usize },
+    /// Its start is durable; the guest runs.
+    Running { call: usize, effect: Effect, unconsumed: Option<usize> },
+}
+
+/// The effect of a running guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Effect {
+    Ahead,
+    Done,
+    /// The guest was ended before it.
+    Prevented,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Client {
+    asks: u8,
+    step: Step,
+    /// Whether it was told that the call ran.
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Approver {
+    Idle,
+    /// Looks at this approval.
+    Reads(usize),
+    Done,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct World {
+    up: bool,
+    crashes: u8,
+    reloads: u8,
+    halted: bool,
+    policy: Policy,
+    calls: Vec<Call>,
+    approvals: Vec<Approval>,
+    clients: [Client; 2],
+    approvers: [Approver; 2],
+    /// Something started, or had an effect, after the halt.
+    late: bool,
+    /// Something started under a policy that its approval was not given for.
+    unlifted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Act {
+    Ask(usize),
+    Commit(usize),
+    CancelRefused(usize),
+    ConsumeLate(usize),
+    Effect(usize),
+    Close(usize),
+    Read(usize),
+    Approve(usize),
+    Reject(usize),
+    Expire,
+    Halt,
+    Reload(Policy),
+    Crash,
+    Restart,
+}
+
+struct Gate {
+    flaw: Flaw,
+    /// People who must approve.
+    needed: u8,
+}
+
+impl Gate {
+    /// The writer moves a call, or refuses.
+    fn call(&self, state: &mut CallState, event: CallEvent) -> bool {
+        let next = CallState::after(Some(*state), event);
+        let forced = match event {
+            CallEvent::Start => Some(CallState::Started),
+            _ => None,
+        };
+        let next = next.or(forced.filter(|_| self.flaw == Flaw::AsksNoTable));
+        next.map(|next| *state = next).is_some()
+    }
+
+    /// The writer moves an approval, or refuses.
+    fn approval(&self, state: &mut ApprovalState, event: ApprovalEvent) -> bool {
+        let next = state.after(event);
+        let forced = match event {
+            ApprovalEvent::Consume => Some(ApprovalState::Consumed),
+            _ => None,
+        };
+        let next = next.or(forced.filter(|_| self.flaw == Flaw::AsksNoTable));
+        next.map(|next| *state = next).is_some()
+    }
+
+    /// One transaction: all of it, or nothing. Afterwards the client has its answer, or runs.
+    fn commit(&self, world: &World, k: usize) -> World {
+        let Step::Decided { policy, approval } = world.clients[k].step else { return world.clone() };
+        let mut next = world.clone();
+        next.clients[k].step = Step::Idle;
+        let open = |s: ApprovalState| matches!(s, ApprovalState::Pending | ApprovalState::Approved);
+        match (policy, approval) {
+            (Policy::Allows, _) if world.calls.len() < CALLS => {
+                if world.halted && self.flaw != Flaw::OverlooksHalt {
+                    return next;
+                }
+                let state = CallState::after(None, CallEvent::Start).unwrap();
+                next.calls.push(Call { state, by: None, effects: 0 });
+                let call = next.calls.len() - 1;
+                next.clients[k].step = Step::Running { call, effect: Effect::Ahead, unconsumed: None };
+                next.late |= world.halted;
+                next
+            }
+            (Policy::Allows, _) | (_, Some((_, ApprovalState::Rejected))) => next,
+            (policy, Some((i, state))) if open(state) => {
+                let Approval { call, round, version, .. } = world.approvals[i];
+                let lifted = policy == Policy::Escalates(version)
+                    || (self.flaw == Flaw::LiftsAnything && matches!(policy, Policy::Escalates(_)));
+                match policy {
+                    Policy::Escalates(_) if lifted && state == ApprovalState::Pending => next,
+                    Policy::Escalates(version) if lifted => self.start(world, k, i, call, version),
+                    Policy::Escalates(version) if round < ROUNDS => {
+                        let moved = self.approval(&mut next.approvals[i].state, ApprovalEvent::Cancel)
+                            && self.call(&mut next.calls[call].state, CallEvent::Escalate);
+                        next.approvals.push(Approval {
+                            state: ApprovalState::Pending,
+                            call,
+                            round: round + 1,
+                            version,
+                            votes: 0,
+                        });
+                        if moved { next } else { refused(world, k) }
+                    }
+                    _ => {
+                        let moved = self.call(&mut next.calls[call].state, CallEvent::Deny);
+                        next.clients[k].step = Step::Refused { approval: i };
+                        if moved { next } else { refused(world, k) }
+                    }
+                }
+            }
+            (Policy::Denies, _) => next,
+            // One approval of a binding is open at a time, and the store has room for so many calls.
+            _ if world.approvals.iter().any(|a| open(a.state)) || world.calls.len() == CALLS => next,
+            (Policy::Escalates(version), _) => {
+                let state = CallState::after(None, CallEvent::Escalate).unwrap();
+                next.calls.push(Call { state, by: None, effects: 0 });
+                let call = next.calls.len() - 1;
+                next.approvals.push(Approval { state: ApprovalState::Pending, call, round: 1, version, votes: 0 });
+                next
+            }
+        }
+    }
+
+    fn start(&self, world: &World, k: usize, approval: usize, call: usize, version: u8) -> World {
+        if world.halted && self.flaw != Flaw::OverlooksHalt {
+            return refused(world, k);
+        }
+        let mut next = world.clone();
+        let later = self.flaw == Flaw::ConsumesLater;
+        let moved = self.call(&mut next.calls[call].state, CallEvent::Start)
+            && (later || self.approval(&mut next.approvals[approval].state, ApprovalEvent::Consume));
+        if !moved {
+            return refused(world, k);
+        }
+        next.late |= world.halted;
+        next.unlifted |= world.approvals[approval].version != version;
+        next.calls[call].by = Some(approval);
+        next.clients[k].step = Step::Running { call, effect: Effect::Ahead, unconsumed: later.then_some(approval) };
+        next
+    }
+}
+
+fn refused(world: &World, k: usize) -> World {
+    let mut next = world.clone();
+    next.clients[k].step = Step::Idle;
+    next
+}
+
+impl Model for Gate {
+    type State = World;
+    type Action = Act;
+
+    fn init_states(&self) -> Vec<World> {
+        let client = |asks| Client { asks, step: Step::Idle, told: false };
+        vec![World {
+            up: true,
+            crashes: 1,
+            reloads: 1,
+            halted: false,
+            policy: Policy::Escalates(0),
+            calls: Vec::new(),
+            approvals: Vec::new(),
+            clients: ASKS.map(client),
+            approvers: [Approver::Idle; 2],
+            late: false,
+            unlifted: false,
+        }]
+    }
+
+    fn actions(&self, world: &World, acts: &mut Vec<Act>) {
+        if !world.up {
+            acts.push(Act::Restart);
+            return;
+        }
+        for k in 0..2 {
+            match &world.clients[k].step {
+                Step::Idle if world.clients[k].asks > 0 => acts.push(Act::Ask(k)),
+                Step::Idle => {}
+                Step::Decided { .. } => acts.push(Act::Commit(k)),
+                Step::Refused { .. } => acts.push(Act::CancelRefused(k)),
+                Step::Running { effect, unconsumed, .. } => {
+                    if *effect == Effect::Ahead {
+                        acts.push(Act::Effect(k));
+                    }
+                    if unconsumed.is_some() {
+                        acts.push(Act::ConsumeLate(k));
+                    }
+                    acts.push(Act::Close(k));
+                }
+            }
+        }
+        for a in 0..2 {
+            match world.approvers[a] {
+                Approver::Idle if !world.approvals.is_empty() => acts.push(Act::Read(a)),
+                Approver::Reads(_) => acts.extend([Act::Approve(a), Act::Reject(a)]),
+                _ => {}
+            }
+        }
+        acts.push(Act::Expire);
+        if !world.halted {
+            acts.push(Act::Halt);
+        }
+        if world.reloads > 0 {
+            let others = [Policy::Escalates(1), Policy::Allows, Policy::Denies];
+            acts.extend(others.map(Act::Reload));
+        }
+        if world.crashes > 0 {
+            acts.push(Act::Crash);
+        }
+    }
+
+    fn next_state(&self, world: &World, act: Act) -> Option<World> {
+        let mut next = world.clone();
+        match act {
+            Act::Ask(k) => {
+                next.clients[k].asks -= 1;
+                let approval = world.approvals.iter().enumerate().next_back().map(|(i, a)| (i, a.state));
+                next.clients[k].step = Step::Decided { policy: world.policy, approval };
+            }
+            Act::Commit(k) => {
+                if let (Flaw::RunsFirst, Step::Decided { approval: Some((i, ApprovalState::Approved)), .. }) =
+                    (self.flaw, &world.clients[k].step)
+                {
+                    let mut early = world.clone();
+                    early.calls[world.approvals[*i].call].effects += 1;
+                    return Some(self.commit(&early, k));
+                }
+                next = self.commit(world, k);
+            }
+            Act::CancelRefused(k) => {
+                let Step::Refused { approval } = world.clients[k].step else { return None };
+                self.approval(&mut next.approvals[approval].state, ApprovalEvent::Cancel);
+                next.clients[k].step = Step::Idle;
+            }
+            Act::ConsumeLate(k) => {
+                let Step::Running { unconsumed, .. } = &mut next.clients[k].step else { return None };
+                let approval = unconsumed.take()?;
+                self.approval(&mut next.approvals[approval].state, ApprovalEvent::Consume);
+            }
+            Act::Effect(k) => {
+                let Step::Running { call, effect, .. } = &mut next.clients[k].step else { return None };
+                *effect = Effect::Done;
+                next.calls[*call].effects += 1;
+                next.late |= world.halted;
+            }
+            Act::Close(k) => {
+                let Step::Running { call, effect, .. } = world.clients[k].step else { return None };
+                let closed = self.call(&mut next.calls[call].state, CallEvent::Close);
+                next.clients[k].told |= closed && effect == Effect::Done;
+                next.clients[k].step = Step::Idle;
+            }
+            Act::Read(a) => next.approvers[a] = Approver::Reads(world.approvals.len().checked_sub(1)?),
+            Act::Approve(a) => {
+                let Approver::Reads(i) = world.approvers[a] else { return None };
+                let enough = world.approvals[i].votes + 1 >= self.needed;
+                let event = if enough { ApprovalEvent::Approve } else { ApprovalEvent::Vote };
+                if self.approval(&mut next.approvals[i].state, event) {
+                    next.approvals[i].votes += 1;
+                }
+                next.approvers[a] = Approver::Done;
+            }
+            Act::Reject(a) => {
+                let Approver::Reads(i) = world.approvers[a] else { return None };
+                self.approval(&mut next.approvals[i].state, ApprovalEvent::Reject);
+                next.approvers[a] = Approver::Done;
+            }
+            Act::Expire => {
+                let last = next.approvals.last_mut()?;
+                if !self.approval(&mut last.state, ApprovalEvent::Expire) {
+                    return None;
+                }
+            }
+            Act::Halt => {
+                next.halted = true;
+                for approval in &mut next.approvals {
+                    self.approval(&mut approval.state, ApprovalEvent::Cancel);
+                }
+                // Running guests are ended before their next effect; their calls are closed as usual.
+                for client in &mut next.clients {
+                    client.asks = 0;
+                    if let Step::Running { effect: effect @ Effect::Ahead, .. } = &mut client.step {
+                        *effect = Effect::Prevented;
+                    }
+                }
+            }
+            Act::Reload(policy) => {
+                next.reloads -= 1;
+                next.policy = policy;
+            }
+            Act::Crash => {
+                next.crashes -= 1;
+                next.up = false;
+                next.clients.iter_mut().for_each(|c| c.step = Step::Idle);
+                for approver in &mut next.approvers {
+                    if let Approver::Reads(_) = approver {
+                        *approver = Approver::Idle;
+                    }
+                }
+            }
+            Act::Restart => {
+                next.up = true;
+                if self.flaw != Flaw::SkipsRecovery {
+                    for call in &mut next.calls {
+                        self.call(&mut call.state, CallEvent::Recover);
+                    }
+                }
+            }
+        }
+        (next != *world).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        use ApprovalState as A;
+        vec![
+            Property::always("at most one effect per approval", |_, w: &World| {
+                (0..w.approvals.len()).all(|i| {
+                    let calls = w.calls.iter().filter(|c| c.by == Some(i));
+                    calls.map(|c| c.effects).sum::<u8>() <= 1
+                })
+            }),
+            Property::always("one start per approval", |_, w: &World| {
+                (0..w.approvals.len()).all(|i| w.calls.iter().filter(|c| c.by == Some(i)).count() <= 1)
+                    && w.calls.iter().all(|c| c.effects <= 1)
+            }),
+            Property::always("no effect without a durable start", |_, w: &World| {
+                w.calls.iter().all(|c| c.effects == 0 || c.state.may_have_run())
+            }),
+            Property::always("what started has consumed its approval", |_, w: &World| {
+                w.calls.iter().filter_map(|c| c.by).all(|i| w.approvals[i].state == A::Consumed)
+            }),
+            Property::always("what was rejected, expired or cancelled never runs", |_, w: &World| {
+                let stopped = |i: usize| matches!(w.approvals[i].state, A::Rejected | A::Expired | A::Cancelled);
+                w.calls.iter().filter_map(|c| c.by).all(|i| !stopped(i))
+            }),
+            Property::always("nothing starts or has an effect after a halt", |_, w: &World| !w.late),
+            Property::always("an approval lifts only what it was given for", |_, w: &World| !w.unlifted),
+            Property::always("a call is started only while its guest runs", |_, w: &World| {
+                let runs = |call: usize| {
+                    let on = |c: &Client| matches!(c.step, Step::Running { call: own, .. } if own == call);
+                    w.clients.iter().any(on)
+                };
+                let mut calls = w.calls.iter().enumerate();
+                !w.up || calls.all(|(i, c)| c.state != CallState::Started || runs(i))
+            }),
+            Property::always("whoever is told that it ran is told the truth", |_, w: &World| {
+                let told = w.clients.iter().filter(|c| c.told).count();
+                told <= w.calls.iter().filter(|c| c.state == CallState::Closed && c.effects == 1).count()
+            }),
+            Property::sometimes("it runs", |_, w: &World| w.clients.iter().any(|c| c.told)),
+            Property::sometimes("it runs again with a second approval", |_, w: &World| {
+                w.calls.iter().filter(|c| c.effects == 1 && c.by.is_some()).count() == 2
+            }),
+            Property::sometimes("a crash leaves it indeterminate, done", |_, w: &World| {
+                w.calls.iter().any(|c| c.state == CallState::Indeterminate && c.effects == 1)
+            }),
+            Property::sometimes("a crash leaves it indeterminate, not done", |_, w: &World| {
+                w.calls.iter().any(|c| c.state == CallState::Indeterminate && c.effects == 0)
+            }),
+            Property::sometimes("a second thought stops an approved call", |_, w: &World| {
+                w.approvals.iter().any(|a| a.state == A::Rejected && a.votes > 0)
+            }),
+            Property::sometimes("a reload asks again and it runs", |_, w: &World| {
+                w.calls.iter().any(|c| c.effects == 1 && c.by.is_some_and(|i| w.approvals[i].round == 2))
+            }),
+            Property::sometimes("a halt ends a running guest", |_, w: &World| {
+                w.halted && w.calls.iter().any(|c| c.state == CallState::Closed && c.effects == 0)
+            }),
+            Property::sometimes("an approval expires unused", |_, w: &World| {
+                w.approvals.iter().any(|a| a.state == A::Expired && a.votes > 0)
+            }),
+        ]
+    }
+}
+
+/// Try every order, until `enough` is found; say which properties fail.
+fn failing(flaw: Flaw, needed: u8, enough: HasDiscoveries) -> BTreeSet<&'static str> {
+    let checker = Gate { flaw, needed }.checker().threads(2).finish_when(enough).spawn_bfs().join();
+    let found = checker.discoveries();
+    let fails = |p: &Property<Gate>| match p.expectation {
+        Expectation::Sometimes => !found.contains_key(p.name),
+        _ => found.contains_key(p.name),
+    };
+    println!("{flaw:?}, {needed} needed: {} states", checker.unique_state_count());
+    checker.model().properties().into_iter().filter(fails).map(|p| p.name).collect()
+}
+
+#[test]
+fn nothing_goes_wrong_in_any_order() {
+    assert_eq!(failing(Flaw::None, 1, HasDiscoveries::All), BTreeSet::new());
+}
+
+#[test]
+fn nothing_goes_wrong_where_two_must_approve() {
+    // Each of the two answers once, so there is nobody left for a second approval.
+    let out_of_reach = BTreeSet::from(["it runs again with a second approval"]);
+    assert_eq!(failing(Flaw::None, 2, HasDiscoveries::All), out_of_reach);
+}
+
+/// The properties are worth something only if each mistake breaks one.
+#[test]
+fn every_mistake_is_noticed() {
+    for (flaw, property) in [
+        (Flaw::ConsumesLater, "what started has consumed its approval"),
+        (Flaw::RunsFirst, "no effect without a durable start"),
+        (Flaw::SkipsRecovery, "a call is started only while its guest runs"),
+        (Flaw::AsksNoTable, "at most one effect per approval"),
+        (Flaw::AsksNoTable, "what was rejected, expired or cancelled never runs"),
+        (Flaw::OverlooksHalt, "nothing starts or has an effect after a halt"),
+        (Flaw::LiftsAnything, "an approval lifts only what it was given for"),
+    ] {
+        let failing = failing(flaw, 1, HasDiscoveries::AllOf(BTreeSet::from([property])));
+        assert!(failing.contains(property), "{flaw:?}: {failing:?}");
+    }
+}

@@ -1,0 +1,532 @@
+//! One call, one straight line: arrive, know, decide, record, execute, record, release.
+//!
+//! Before the start is recorded every error path denies. After it, the answer is the outcome, or that
+//! the outcome is unknown. Whoever knows this file knows the system.
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_core::{
+    canonical,
+    decision::{Basis, Decision},
+    entity::{Kind, Uid},
+    ids::{DecisionId, RunId, SpanId},
+    policy,
+    record::{CallInvalid, Event, OutcomeRecord, Release, Status},
+    request::{Action, ActionContext, Request},
+};
+
+use crate::{
+    enforce::{CallContext, Capabilities, Pep, Refusal, ToolCall},
+    gate::Gate,
+    ledger::Batch,
+    pip::{Caller, RunKey},
+    sandbox::{Content, Execution, ToolFailure},
+    snapshot::{Snapshot, Tool},
+    text::printable,
+};
+
+/// A call as it arrives: nothing of it is trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRequest {
+    /// The tool's name.
+    pub tool: String,
+    /// The arguments: a JSON object as text.
+    pub arguments: String,
+}
+
+/// What the caller gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The run; absent if the caller is not known.
+    pub run: Option<RunId>,
+    /// The call's span.
+    pub call: SpanId,
+    /// The decision about the call; absent if it was not decided.
+    pub decision: Option<DecisionId>,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It ran, and this is its result.
+    Released {
+        /// Without what policy redacts.
+        content: Vec<Content>,
+        /// Whether policy redacted anything.
+        redacted: bool,
+    },
+    /// It ran, and the tool says that it failed.
+    ToolError(ToolFailure),
+    /// It ran, and policy keeps its result from the caller.
+    Withheld {
+        /// The decision about the result.
+        decision: DecisionId,
+        /// What it rests on.
+        basis: Basis,
+    },
+    /// It did not run.
+    Refused(Refusal),
+    /// It ran and was ended, or its outcome is not known.
+    Ended {
+        /// How.
+        status: Status,
+        /// Whether an effect may have happened.
+        effects: bool,
+    },
+}
+
+impl Gate {
+    /// Make a call. The line runs in a task that the gate owns: a caller that goes away does not stop
+    /// it halfway.
+    pub async fn call(&self, caller: &Caller, run: &RunKey, request: CallRequest) -> Answer {
+        let span = self.pep().span_id();
+        let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
+        let line = tokio::spawn(async move { gate.line(caller, run, request, span).await });
+        line.await.unwrap_or_else(|_| Answer {
+            run: None,
+            call: span,
+            decision: None,
+            // The line ended without an answer, so nobody knows how far it came.
+            verdict: Verdict::Ended {
+                status: Status::Indeterminate,
+                effects: true,
+            },
+        })
+    }
+
+    async fn line(
+        &self,
+        caller: Caller,
+        run: RunKey,
+        request: CallRequest,
+        span: SpanId,
+    ) -> Answer {
+        let snapshot = self.snapshot();
+        let pep = self.pep();
+
+        // Arrive: whose call, in which run, and do the arguments match the tool's schema?
+        let mut cx = match pep.arrive(&snapshot, &caller, &run, span).await {
+            Ok(cx) => cx,
+            Err(refusal) => return Answer::refused(None, span, refusal),
+        };
+        let call = match parse(pep, &snapshot, &request) {
+            Ok(call) => call,
+            Err(invalid) => return pep.refuse_invalid(&cx, &request.tool, invalid).await,
+        };
+        let tool = Arc::clone(call.tool());
+
+        // Know, decide, record: only a recorded allow comes back.
+        let admission = match pep.admit(&mut cx, call).await {
+            Ok(admission) => admission,
+            Err(refusal) => return Answer::refused(Some(cx.run), cx.call, refusal),
+        };
+        let (permitted, decision) = (admission.permitted, admission.decision);
+
+        // Execute: the sandbox takes nothing but the permit.
+        let invoke = permitted.span();
+        let capabilities = Arc::new(Capabilities::new(
+            pep.clone(),
+            cx.clone(),
+            Arc::clone(&tool),
+            invoke,
+        ));
+        let running = self.running(&cx, &tool);
+        let execution = self
+            .sandbox()
+            .run(permitted, Arc::clone(&capabilities), running.halted())
+            .await;
+        drop(running);
+
+        // Record, then release: the result is decided too.
+        let verdict = pep
+            .close(&cx, &tool, invoke, execution, &capabilities)
+            .await;
+        Answer {
+            run: Some(cx.run),
+            call: cx.call,
+            decision: Some(decision),
+            verdict,
+        }
+    }
+}
+
+/// What is wrong with a call, before any policy.
+struct Invalid {
+    refusal: Refusal,
+    problem: &'static str,
+    pointers: Vec<String>,
+}
+
+/// The call, if its tool exists and its arguments match the tool's schema.
+fn parse(pep: &Pep, snapshot: &Arc<Snapshot>, request: &CallRequest) -> Result<ToolCall, Invalid> {
+    let Some(tool) = snapshot.tools.get(&request.tool) else {
+        let names = snapshot.tools.keys().map(String::as_str);
+        return Err(Invalid {
+            refusal: Refusal::Invalid {
+                problem: format!("there is no tool `{}`", printable(&request.tool, 80)),
+                nearest: policy::nearest(&request.tool, names).map(str::to_owned),
+            },
+            problem: "unknown_tool",
+            pointers: Vec::new(),
+        });
+    };
+    let invalid = |problem: String, pointers: Vec<String>| Invalid {
+        refusal: Refusal::Invalid {
+            problem,
+            nearest: None,
+        },
+        problem: "invalid_arguments",
+        pointers,
+    };
+    let mut arguments = canonical::parse(&request.arguments)
+        .map_err(|e| invalid(format!("the arguments are refused: {e}"), Vec::new()))?;
+    if let Some(input) = snapshot.pdp.tool(&tool.name) {
+        input.apply_defaults(&mut arguments);
+    }
+    let mut problems = Vec::new();
+    let mut pointers = Vec::new();
+    for error in tool.validator.iter_errors(&arguments).take(8) {
+        let pointer = error.instance_path().to_string();
+        let pointer = if pointer.is_empty() {
+            "/".to_owned()
+        } else {
+            printable(&pointer, 200)
+        };
+        problems.push(format!(
+            "`{pointer}`: {}",
+            printable(&error.masked().to_string(), 300)
+        ));
+        pointers.push(pointer);
+    }
+    if !problems.is_empty() {
+        return Err(invalid(
+            format!(
+                "the arguments do not match the tool's schema: {}",
+                problems.join("; ")
+            ),
+            pointers,
+        ));
+    }
+    let bytes = canonical::to_canonical(&arguments)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| invalid("the arguments have no canonical form".into(), Vec::new()))?;
+    let digest = pep
+        .call_digest(snapshot, &tool.name, &bytes)
+        .map_err(|refusal| Invalid {
+            refusal,
+            problem: "unrecorded",
+            pointers: Vec::new(),
+        })?;
+    Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
+}
+
+impl Pep {
+    async fn refuse_invalid(&self, cx: &CallContext, tool: &str, invalid: Invalid) -> Answer {
+        let event = Event::CallInvalid(CallInvalid {
+            call: cx.call,
+            pointers: invalid.pointers,
+            principal: cx.principal.clone(),
+            problem: invalid.problem.into(),
+            tool: printable(tool, 80),
+        });
+        let record = self.record(cx, self.now(), event);
+        let refusal = match self
+            .commit(Batch {
+                records: vec![record],
+                ..Batch::default()
+            })
+            .await
+        {
+            Ok(_) => invalid.refusal,
+            Err(error) => error.into(),
+        };
+        Answer::refused(Some(cx.run), cx.call, refusal)
+    }
+
+    /// Decide whether the result is released, and record that with the outcome, in one commit.
+    async fn close(
+        &self,
+        cx: &CallContext,
+        tool: &Tool,
+        span: SpanId,
+        execution: Execution,
+        capabilities: &Capabilities,
+    ) -> Verdict {
+        let remainder = capabilities.finish();
+        let mut labels: BTreeSet<String> = tool.labels.union(&tool.taints).cloned().collect();
+        labels.extend(remainder.labels);
+        let status = execution.status;
+        let ended = Verdict::Ended {
+            status: Status::Indeterminate,
+            effects: true,
+        };
+
+        let mut batch = Batch {
+            records: remainder.records,
+            payloads: remainder.payloads,
+            ..Batch::default()
+        };
+        let mut release = None;
+        let mut verdict = Verdict::Ended {
+            status,
+            effects: remainder.effects > 0,
+        };
+        let decided_at = batch.records.len() as u64;
+        if matches!(status, Status::Ok | Status::ToolError) {
+            let Ok((decision, record, payload)) = self.judge_result(cx, tool, &execution, &labels)
+            else {
+                return ended;
+            };
+            batch.records.push(record);
+            batch.payloads.push(payload);
+            let (what, then) = released(decision, execution.content.clone());
+            (release, verdict) = (Some(what), then);
+        }
+        let now = self.now();
+        let content = content_bytes(&execution);
+        let tenant = &cx.snapshot.config.gate.tenant;
+        let outcome = OutcomeRecord {
+            call: cx.call,
+            effects: remainder.effects,
+            fuel: execution.fuel,
+            labels,
+            peak_memory: execution.peak_memory,
+            release,
+            result: content.and_then(|bytes| self.ledger.digest(tenant, &[&bytes]).ok()),
+            size: execution.size,
+            span,
+            status,
+        };
+        batch
+            .records
+            .push(self.record(cx, now, Event::Outcome(outcome)));
+        match self.commit(batch).await {
+            Ok(receipt) => match verdict {
+                Verdict::Withheld { basis, .. } => Verdict::Withheld {
+                    decision: DecisionId(receipt.first + decided_at),
+                    basis,
+                },
+                verdict => verdict,
+            },
+            // It ran, and what became of it is recorded nowhere.
+            Err(_) => ended,
+        }
+    }
+
+    fn judge_result(
+        &self,
+        cx: &CallContext,
+        tool: &Tool,
+        execution: &Execution,
+        labels: &BTreeSet<String>,
+    ) -> Result<
+        (
+            Decision,
+            tollgate_core::record::Record,
+            crate::ledger::Payload,
+        ),
+        Refusal,
+    > {
+        let begun = Instant::now();
+        let now = self.now();
+        // The run's facts as they are once this content has reached it.
+        let mut run = self.run_state(cx.run, None)?.facts(None, false, now);
+        run.labels.extend(labels.iter().cloned());
+        let facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
+        let request = Request {
+            principal: cx.principal.clone(),
+            action: Action::ReturnResult,
+            resource: Uid::new(Kind::Tool, &tool.name),
+            context: ActionContext::Result {
+                on_behalf_of: cx.on_behalf_of.clone(),
+                error: execution.status != Status::Ok,
+                size: execution.size,
+            },
+        };
+        // Nobody is asked to approve a result: what would need it is withheld.
+        let decision = match cx.snapshot.pdp.decide(&request, &facts) {
+            Decision::Escalate(basis, _) => Decision::Deny(basis),
+            decision => decision,
+        };
+        let (draft, payload) = self.decision_record(
+            &cx.snapshot,
+            &request,
+            &facts,
+            &decision,
+            self.span_id(),
+            begun,
+        )?;
+        Ok((
+            decision,
+            self.record(cx, now, draft.for_result(cx).into()),
+            payload,
+        ))
+    }
+}
+
+/// What the decision about a result makes of it.
+fn released(decision: Decision, content: Result<Vec<Content>, ToolFailure>) -> (Release, Verdict) {
+    let basis = decision.basis().clone();
+    match (decision, content) {
+        (Decision::Allow(_), Ok(content)) => (
+            Release::Released,
+            Verdict::Released {
+                content,
+                redacted: false,
+            },
+        ),
+        (Decision::Allow(_), Err(failure)) => (Release::Released, Verdict::ToolError(failure)),
+        (Decision::Deny(basis), Ok(content)) if !basis.redact.is_empty() => (
+            Release::Redacted,
+            Verdict::Released {
+                content: redact(content, &basis.redact),
+                redacted: true,
+            },
+        ),
+        _ => (
+            Release::Withheld,
+            Verdict::Withheld {
+                decision: DecisionId(0),
+                basis,
+            },
+        ),
+    }
+}
+
+/// Structured content without the values at `pointers`, and its text again. Other content could repeat
+/// what was redacted, so it is left out.
+fn redact(content: Vec<Content>, pointers: &BTreeSet<String>) -> Vec<Content> {
+    let mut kept = Vec::new();
+    for item in content {
+        if let Content::Structured(mut value) = item {
+            for pointer in pointers {
+                if let Some(place) = value.pointer_mut(pointer) {
+                    *place = Value::String("[redacted]".into());
+                }
+            }
+            let text = canonical::to_canonical(&value)
+                .ok()
+                .and_then(|b| String::from_utf8(b).ok());
+            kept.extend(text.map(|text| Content::Text { text }));
+            kept.push(Content::Structured(value));
+        }
+    }
+    kept
+}
+
+fn content_bytes(execution: &Execution) -> Option<Vec<u8>> {
+    match &execution.content {
+        Ok(content) => serde_json::to_vec(content).ok(),
+        Err(failure) => Some(failure.message.clone().into_bytes()),
+    }
+}
+
+impl Answer {
+    fn refused(run: Option<RunId>, call: SpanId, refusal: Refusal) -> Self {
+        let decision = match &refusal {
+            Refusal::Denied { decision, .. }
+            | Refusal::Undecidable { decision, .. }
+            | Refusal::Pending { decision, .. } => Some(*decision),
+            _ => None,
+        };
+        Self {
+            run,
+            call,
+            decision,
+            verdict: Verdict::Refused(refusal),
+        }
+    }
+
+    /// What the caller may read: safe, useful, and never how to lift a denial. `None` for a result that
+    /// speaks for itself.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        match &self.verdict {
+            Verdict::Released { .. } => None,
+            Verdict::ToolError(failure) => Some(failure.message.clone()),
+            Verdict::Withheld { decision, basis } => Some(format!(
+                "The tool ran, but its result is withheld: {} Do not retry. ({}decision {decision})",
+                basis.reason(),
+                policies(basis),
+            )),
+            Verdict::Refused(refusal) => Some(refusal.message()),
+            Verdict::Ended { status, effects } => Some(ended(*status, *effects)),
+        }
+    }
+}
+
+fn policies(basis: &Basis) -> String {
+    let ids: Vec<&str> = basis.ids().collect();
+    match ids.len() {
+        0 => String::new(),
+        1 => format!("policy {}, ", ids.join("")),
+        _ => format!("policies {}, ", ids.join(", ")),
+    }
+}
+
+fn ended(status: Status, effects: bool) -> String {
+    let what = match status {
+        Status::Trap => "The tool crashed.",
+        Status::Timeout => "The tool ran out of time.",
+        Status::Fuel => "The tool used up its computing budget.",
+        Status::Memory => "The tool asked for more memory than it may have.",
+        Status::Halted => "An operator halted it.",
+        Status::Ok | Status::ToolError | Status::Indeterminate => "Its outcome is not known.",
+    };
+    if effects || status == Status::Indeterminate {
+        format!(
+            "{what} Some of its effects may have happened: do not retry before somebody has looked."
+        )
+    } else {
+        format!("{what} Nothing was changed.")
+    }
+}
+
+impl Refusal {
+    /// What the caller may read.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Denied { decision, basis } | Self::Undecidable { decision, basis } => format!(
+                "Denied: {} Do not retry it unchanged. ({}decision {decision})",
+                basis.reason(),
+                policies(basis),
+            ),
+            Self::Pending {
+                decision,
+                basis,
+                approval,
+                requirement,
+                ..
+            } => format!(
+                "Waiting for {requirement}: {} Pending approval {approval}; repeat the identical call to resume \
+                 once it is approved. ({}decision {decision})",
+                basis.reason(),
+                policies(basis),
+            ),
+            Self::Rejected { approval, until } => format!(
+                "Denied: a person rejected this call. It stays denied until {until}; do not retry it. ({approval})"
+            ),
+            Self::Invalid {
+                problem,
+                nearest: Some(near),
+            } => {
+                format!("Not called: {problem}. Did you mean `{near}`?")
+            }
+            Self::Invalid {
+                problem,
+                nearest: None,
+            } => format!("Not called: {problem}."),
+            Self::Halted { reason } => format!("Denied: {reason}. Do not retry it."),
+            Self::RunEnded => "Denied: this run has ended. Begin a new one.".into(),
+            Self::Unrecorded { reason } => {
+                format!("Denied, because it could not be recorded: {reason}.")
+            }
+        }
+    }
+}

@@ -1,0 +1,742 @@
+//! `tollgate.toml`, parsed once: raw, then validated.
+//!
+//! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
+//! file. Nothing else in the gate reads a configuration or the environment.
+
+mod raw;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+use tollgate_core::{
+    entity::{Entity, Kind, Uid},
+    input::NumberMapping,
+    policy::{self, PolicyFile},
+    time::{LocalTime, Timestamp},
+};
+
+use crate::sandbox::Limits;
+
+/// The file's name, searched upwards from the working directory.
+pub const FILE_NAME: &str = "tollgate.toml";
+
+/// Labels that always exist.
+pub const BUILT_IN_LABELS: &[&str] = &[
+    "destructive",
+    "egress",
+    "private",
+    "unlabelled",
+    "untrusted",
+];
+
+/// The agent through which a person acts at the command line.
+pub const CLI_AGENT: &str = "cli";
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// From 1; 0 where no line is to blame.
+    pub line: usize,
+    /// From 1; 0 where no line is to blame.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}; {}", self.message, self.help)
+    }
+}
+
+/// A validated configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The gate itself.
+    pub gate: GateConfig,
+    /// Where the ledger lies.
+    pub store: StoreConfig,
+    /// Where policies lie.
+    pub policies: PathBuf,
+    /// How long an approval may be waited for, and used.
+    pub approval_expires: Duration,
+    /// How long a surface may hold a call that waits for a human.
+    pub approval_hold: Duration,
+    /// After how long without a call a run without a key is over.
+    pub run_idle: Duration,
+    /// How long a principal's labels outlive its runs.
+    pub label_window: Duration,
+    /// By name.
+    pub components: BTreeMap<String, ComponentConfig>,
+    /// By the name that agents see.
+    pub tools: BTreeMap<String, ToolConfig>,
+    /// By name.
+    pub agents: BTreeMap<String, AgentConfig>,
+    /// By name.
+    pub users: BTreeMap<String, UserConfig>,
+}
+
+/// The gate itself.
+#[derive(Debug, Clone)]
+pub struct GateConfig {
+    /// Its name: the origin of its ledger.
+    pub name: String,
+    /// Such as `production`.
+    pub environment: String,
+    /// Whose gate it is.
+    pub tenant: String,
+    /// In which policies see local time.
+    pub timezone: TimeZone,
+    /// Calls that execute at once.
+    pub concurrency: usize,
+}
+
+/// Where the ledger lies.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// The key that wraps all others.
+    pub key: PathBuf,
+}
+
+/// A component and what it is granted.
+#[derive(Debug, Clone)]
+pub struct ComponentConfig {
+    /// The file.
+    pub path: PathBuf,
+    /// Directories, by the name that the component uses.
+    pub grants: BTreeMap<String, GrantConfig>,
+    /// Names that agents see, by the component's own.
+    pub rename: BTreeMap<String, String>,
+    /// What its tools may use where they say nothing else.
+    pub limits: Limits,
+}
+
+/// A directory that a component is granted.
+#[derive(Debug, Clone)]
+pub struct GrantConfig {
+    /// The directory.
+    pub path: PathBuf,
+    /// Whether it may be written.
+    pub read_write: bool,
+    /// What its contents are.
+    pub labels: BTreeSet<String>,
+}
+
+/// What the operator says about a tool.
+#[derive(Debug, Clone)]
+pub struct ToolConfig {
+    /// What it is; `None` means `unlabelled`.
+    pub labels: Option<BTreeSet<String>>,
+    /// What its content adds to a run; `None` means `untrusted`.
+    pub taints: Option<BTreeSet<String>>,
+    /// Numbers that are no decimals to policies, by JSON pointer.
+    pub numbers: BTreeMap<String, NumberMapping>,
+    /// What it may use; absent: as its component.
+    pub(crate) limits: LimitOverrides,
+}
+
+/// Limits that a tool's configuration names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LimitOverrides {
+    memory: Option<u64>,
+    fuel: Option<u64>,
+    wall: Option<Duration>,
+    cpu: Option<Duration>,
+    output: Option<u64>,
+}
+
+impl LimitOverrides {
+    /// `base` with what is named here.
+    pub(crate) fn over(&self, base: &Limits) -> Limits {
+        let mut limits = base.clone();
+        limits.memory = self.memory.unwrap_or(limits.memory);
+        limits.fuel = self.fuel.unwrap_or(limits.fuel);
+        limits.wall = self.wall.unwrap_or(limits.wall);
+        limits.cpu = self.cpu.unwrap_or(limits.cpu);
+        limits.output = self.output.unwrap_or(limits.output);
+        limits
+    }
+}
+
+/// An agent.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// The user who runs it, and on whose behalf it acts unless the caller's credentials say otherwise.
+    pub operator: String,
+    /// What it may be trusted with.
+    pub roles: BTreeSet<String>,
+}
+
+/// A person.
+#[derive(Debug, Clone)]
+pub struct UserConfig {
+    /// What they may be trusted with.
+    pub roles: BTreeSet<String>,
+    /// Their account on this machine.
+    pub login: Option<String>,
+}
+
+impl Config {
+    /// The configuration file at or above `from`.
+    ///
+    /// # Errors
+    /// If there is none, with the command that makes one.
+    pub fn find(from: &Path) -> Result<PathBuf, ConfigError> {
+        from.ancestors()
+            .map(|dir| dir.join(FILE_NAME))
+            .find(|path| path.is_file())
+            .ok_or_else(|| ConfigError {
+                file: from.join(FILE_NAME),
+                line: 0,
+                column: 0,
+                message: "there is no tollgate.toml here or above".into(),
+                help: "make one with `tollgate init`, or name one with --config FILE".into(),
+            })
+    }
+
+    /// Read and validate a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place, for the first thing that is wrong.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+        let text = fs::read_to_string(&file).map_err(|e| ConfigError {
+            file: file.clone(),
+            line: 0,
+            column: 0,
+            message: format!("it cannot be read: {e}"),
+            help: "name another file with --config, or make one with `tollgate init`".into(),
+        })?;
+        Self::parse(&file, &text)
+    }
+
+    /// Validate a configuration's text. Paths in it are relative to `file`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        let raw: raw::File = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
+        Validation {
+            file,
+            text,
+            base: file.parent().unwrap_or(Path::new(".")),
+        }
+        .config(raw)
+    }
+
+    /// `time` in the configured zone.
+    #[must_use]
+    pub fn local_time(&self, time: Timestamp) -> LocalTime {
+        let instant = jiff::Timestamp::from_microsecond(time.0).unwrap_or_default();
+        let local = instant.to_zoned(self.gate.timezone.clone());
+        LocalTime {
+            minute: u16::try_from(i32::from(local.hour()) * 60 + i32::from(local.minute()))
+                .unwrap_or(0),
+            weekday: u8::try_from(local.weekday().to_monday_one_offset()).unwrap_or(1),
+        }
+    }
+
+    /// Entities that the configuration names, except components and tools.
+    #[must_use]
+    pub fn entities(&self) -> Vec<Entity> {
+        let tenant = Uid::new(Kind::Tenant, &self.gate.tenant);
+        let role = |r: &String| Uid::new(Kind::Role, r);
+        let mut entities = vec![
+            Entity::new(tenant.clone(), []),
+            Entity::new(Uid::new(Kind::Gate, "gate"), []),
+            Entity::new(Uid::new(Kind::Agent, CLI_AGENT), [tenant.clone()]),
+        ];
+        let held = self
+            .agents
+            .values()
+            .map(|a| &a.roles)
+            .chain(self.users.values().map(|u| &u.roles));
+        let roles: BTreeSet<&String> = held.flatten().collect();
+        entities.extend(roles.into_iter().map(|r| Entity::new(role(r), [])));
+        entities.extend(
+            self.labels()
+                .iter()
+                .map(|l| Entity::new(Uid::new(Kind::Label, l), [])),
+        );
+        let principal = |kind, name: &String, roles: &BTreeSet<String>| {
+            Entity::new(
+                Uid::new(kind, name),
+                roles.iter().map(role).chain([tenant.clone()]),
+            )
+        };
+        entities.extend(
+            self.agents
+                .iter()
+                .map(|(n, a)| principal(Kind::Agent, n, &a.roles)),
+        );
+        entities.extend(
+            self.users
+                .iter()
+                .map(|(n, u)| principal(Kind::User, n, &u.roles)),
+        );
+        entities
+    }
+
+    /// Every label that can occur.
+    #[must_use]
+    pub fn labels(&self) -> BTreeSet<String> {
+        let grants = self
+            .components
+            .values()
+            .flat_map(|c| c.grants.values())
+            .flat_map(|g| &g.labels);
+        let tools = self
+            .tools
+            .values()
+            .flat_map(|t| t.labels.iter().chain(&t.taints).flatten());
+        let built_in = BUILT_IN_LABELS.iter().map(|l| (*l).to_owned());
+        grants.chain(tools).cloned().chain(built_in).collect()
+    }
+
+    /// The policy files, by name.
+    ///
+    /// # Errors
+    /// If the directory or a file in it cannot be read.
+    pub fn policy_files(&self) -> Result<Vec<PolicyFile>, ConfigError> {
+        policy_files(&self.policies)
+    }
+}
+
+/// Every `*.cedar` file below `dir`, by name.
+///
+/// # Errors
+/// If the directory or a file in it cannot be read.
+pub fn policy_files(dir: &Path) -> Result<Vec<PolicyFile>, ConfigError> {
+    let failed = |path: &Path, e: &std::io::Error| ConfigError {
+        file: path.to_path_buf(),
+        line: 0,
+        column: 0,
+        message: format!("it cannot be read: {e}"),
+        help: "set `dir` under [policies] to a directory of .cedar files".into(),
+    };
+    let mut files = Vec::new();
+    let mut pending = vec![dir.to_path_buf()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(&directory).map_err(|e| failed(&directory, &e))? {
+            let path = entry.map_err(|e| failed(&directory, &e))?.path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|e| e == "cedar") {
+                let text = fs::read_to_string(&path).map_err(|e| failed(&path, &e))?;
+                let name = path.strip_prefix(dir).unwrap_or(&path);
+                let name: Vec<String> = name
+                    .components()
+                    .map(|c| c.as_os_str().to_string_lossy().into_owned())
+                    .collect();
+                files.push(PolicyFile {
+                    name: name.join("/"),
+                    text,
+                });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let message = error.message().trim().to_owned();
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let help = match quoted.split_first() {
+        Some((unknown, valid)) if message.starts_with("unknown field") => {
+            match policy::nearest(unknown, valid.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("valid keys here are {}", valid.join(", ")),
+            }
+        }
+        _ => "correct it and try again".into(),
+    };
+    let message = match message.split_once(", expected") {
+        Some((what, _)) if what.starts_with("unknown field") => what.replacen("field", "key", 1),
+        _ => message,
+    };
+    let (line, column) = error
+        .span()
+        .map_or((0, 0), |span| line_and_column(text, span.start));
+    ConfigError {
+        file: file.to_path_buf(),
+        line,
+        column,
+        message,
+        help,
+    }
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset.min(text.len())).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    (
+        line,
+        before.rsplit('\n').next().unwrap_or("").chars().count() + 1,
+    )
+}
+
+struct Validation<'a> {
+    file: &'a Path,
+    text: &'a str,
+    base: &'a Path,
+}
+
+impl Validation<'_> {
+    /// An error at the first line that holds `needle`.
+    fn error(&self, needle: &str, message: String, help: &str) -> ConfigError {
+        let place = self
+            .text
+            .find(needle)
+            .map(|offset| line_and_column(self.text, offset));
+        let (line, column) = place.unwrap_or((0, 0));
+        ConfigError {
+            file: self.file.into(),
+            line,
+            column,
+            message,
+            help: help.into(),
+        }
+    }
+
+    fn config(&self, raw: raw::File) -> Result<Config, ConfigError> {
+        let gate = self.gate(raw.gate)?;
+        let store = self.store(raw.store)?;
+        let duration = |text: Option<String>, default: u64| match text {
+            None => Ok(Duration::from_secs(default)),
+            Some(text) => self.duration(&text),
+        };
+        let mut components = BTreeMap::new();
+        for (name, component) in raw.components {
+            let component = self.component(&name, component)?;
+            components.insert(name, component);
+        }
+        let mut tools = BTreeMap::new();
+        for (name, tool) in raw.tools {
+            let tool = self.tool(tool)?;
+            tools.insert(name, tool);
+        }
+        let mut users = BTreeMap::new();
+        for (name, user) in raw.users {
+            self.name("user", &name)?;
+            let roles = self.names("role", user.roles)?;
+            users.insert(
+                name,
+                UserConfig {
+                    roles,
+                    login: user.login,
+                },
+            );
+        }
+        let mut agents = BTreeMap::new();
+        for (name, agent) in raw.agents {
+            let agent = self.agent(&name, agent, &users)?;
+            agents.insert(name, agent);
+        }
+        Ok(Config {
+            file: self.file.into(),
+            gate,
+            store,
+            policies: self
+                .base
+                .join(raw.policies.dir.as_deref().unwrap_or("policies")),
+            approval_expires: duration(raw.approvals.expires, 3600)?,
+            approval_hold: duration(raw.approvals.hold, 3)?,
+            run_idle: duration(raw.runs.idle, 1800)?,
+            label_window: duration(raw.runs.label_window, 1800)?,
+            components,
+            tools,
+            agents,
+            users,
+        })
+    }
+
+    fn gate(&self, gate: raw::Gate) -> Result<GateConfig, ConfigError> {
+        let zone = gate.timezone.as_deref().unwrap_or("UTC");
+        let timezone = TimeZone::get(zone).map_err(|_| {
+            self.error(
+                zone,
+                format!("`{zone}` is no time zone"),
+                "use a name such as Europe/Berlin or UTC",
+            )
+        })?;
+        let name = gate.name.unwrap_or_else(|| "tollgate".into());
+        let tenant = gate.tenant.unwrap_or_else(|| "default".into());
+        self.name("gate", &name)?;
+        self.name("tenant", &tenant)?;
+        let concurrency = gate.concurrency.unwrap_or(64);
+        if !(1..=1000).contains(&concurrency) {
+            let message = format!("`concurrency = {concurrency}` is out of range");
+            return Err(self.error("concurrency", message, "use 1 to 1000"));
+        }
+        let environment = gate.environment.unwrap_or_else(|| "development".into());
+        Ok(GateConfig {
+            name,
+            environment,
+            tenant,
+            timezone,
+            concurrency,
+        })
+    }
+
+    fn store(&self, store: raw::Store) -> Result<StoreConfig, ConfigError> {
+        let url = store
+            .url
+            .unwrap_or_else(|| "sqlite:.tollgate/ledger.db".into());
+        let Some(path) = url.strip_prefix("sqlite:").filter(|p| !p.is_empty()) else {
+            let message = format!("`{url}` is no store that this version knows");
+            return Err(self.error(
+                &url,
+                message,
+                "use a file, as in \"sqlite:.tollgate/ledger.db\"",
+            ));
+        };
+        let key = store.key.unwrap_or_else(|| ".tollgate/master.key".into());
+        Ok(StoreConfig {
+            path: self.base.join(path),
+            key: self.base.join(key),
+        })
+    }
+
+    fn component(
+        &self,
+        name: &str,
+        component: raw::Component,
+    ) -> Result<ComponentConfig, ConfigError> {
+        self.name("component", name)?;
+        if name.contains("__") {
+            let message = format!("the component name `{name}` has two underscores in a row");
+            return Err(self.error(
+                name,
+                message,
+                "they separate a component from its tool; rename it",
+            ));
+        }
+        let mut grants = BTreeMap::new();
+        for (grant, raw) in component.grants {
+            self.name("grant", &grant)?;
+            let labels = self.names("label", raw.labels)?;
+            let read_write = matches!(raw.mode, raw::Mode::ReadWrite);
+            grants.insert(
+                grant,
+                GrantConfig {
+                    path: self.base.join(raw.path),
+                    read_write,
+                    labels,
+                },
+            );
+        }
+        for new in component.rename.values() {
+            self.name("tool", new)?;
+        }
+        let limits = self.limits(component.limits)?.over(&Limits::default());
+        Ok(ComponentConfig {
+            path: self.base.join(component.path),
+            grants,
+            rename: component.rename,
+            limits,
+        })
+    }
+
+    fn tool(&self, tool: raw::Tool) -> Result<ToolConfig, ConfigError> {
+        let names = |names: Option<Vec<String>>| names.map(|n| self.names("label", n)).transpose();
+        let mut numbers = BTreeMap::new();
+        for (pointer, mapping) in tool.numbers {
+            let parsed = NumberMapping::try_from(mapping.clone()).map_err(|e| {
+                self.error(
+                    &mapping,
+                    e,
+                    "write it as in numbers.\"/amount\" = \"scaled(2)\"",
+                )
+            })?;
+            numbers.insert(pointer, parsed);
+        }
+        Ok(ToolConfig {
+            labels: names(tool.labels)?,
+            taints: names(tool.taints)?,
+            numbers,
+            limits: self.limits(tool.limits)?,
+        })
+    }
+
+    fn limits(&self, limits: raw::Limits) -> Result<LimitOverrides, ConfigError> {
+        let size = |text: Option<String>| text.map(|t| self.size(&t)).transpose();
+        let duration = |text: Option<String>| text.map(|t| self.duration(&t)).transpose();
+        Ok(LimitOverrides {
+            memory: size(limits.memory)?,
+            fuel: limits.fuel,
+            wall: duration(limits.time)?,
+            cpu: duration(limits.cpu)?,
+            output: size(limits.output)?,
+        })
+    }
+
+    fn agent(
+        &self,
+        name: &str,
+        agent: raw::Agent,
+        users: &BTreeMap<String, UserConfig>,
+    ) -> Result<AgentConfig, ConfigError> {
+        self.name("agent", name)?;
+        let table = format!("[agents.{name}]");
+        if name == CLI_AGENT {
+            let message = "`cli` is the built-in agent of people at the command line".into();
+            return Err(self.error(&table, message, "give this agent another name"));
+        }
+        let Some(operator) = agent.operator else {
+            let message = format!("agent `{name}` has no operator");
+            return Err(self.error(
+                &table,
+                message,
+                "name the user who runs it: operator = \"alice\"",
+            ));
+        };
+        if !users.contains_key(&operator) {
+            let help = match policy::nearest(&operator, users.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add a table [users.{operator}]"),
+            };
+            let message =
+                format!("agent `{name}` has the operator `{operator}`, who is no user here");
+            return Err(self.error(&format!("\"{operator}\""), message, &help));
+        }
+        Ok(AgentConfig {
+            operator,
+            roles: self.names("role", agent.roles)?,
+        })
+    }
+
+    fn names(&self, what: &str, names: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+        for name in &names {
+            self.name(what, name)?;
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn name(&self, what: &str, name: &str) -> Result<(), ConfigError> {
+        let legal = |b: u8| {
+            b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && what == "user")
+        };
+        if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
+            return Ok(());
+        }
+        let message = format!("`{}` is no {what} name", name.escape_debug());
+        Err(self.error(
+            name,
+            message,
+            "use 1 to 64 ASCII letters, digits, `-` and `_`",
+        ))
+    }
+
+    fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
+        let parsed = text
+            .parse::<jiff::SignedDuration>()
+            .ok()
+            .and_then(|d| Duration::try_from(d).ok());
+        parsed.ok_or_else(|| {
+            self.error(
+                text,
+                format!("`{text}` is no duration"),
+                "write it as in \"3s\", \"30m\" or \"1h\"",
+            )
+        })
+    }
+
+    fn size(&self, text: &str) -> Result<u64, ConfigError> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match text.get(digits.len()..).unwrap_or("") {
+            "" | "B" => Some(1),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1_u64 << 30),
+            _ => None,
+        };
+        let number = digits.trim().parse::<u64>().ok();
+        unit.zip(number)
+            .and_then(|(unit, number)| number.checked_mul(unit))
+            .ok_or_else(|| {
+                self.error(
+                    text,
+                    format!("`{text}` is no size"),
+                    "write it as in \"512KiB\" or \"64MiB\"",
+                )
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Config::parse(Path::new("/etc/tollgate.toml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn an_empty_file_has_sensible_defaults() {
+        let config = Config::parse(Path::new("/x/tollgate.toml"), "").unwrap();
+        assert_eq!(config.store.path, Path::new("/x/.tollgate/ledger.db"));
+        assert_eq!(config.policies, Path::new("/x/policies"));
+        assert_eq!(config.approval_expires, Duration::from_secs(3600));
+        assert_eq!(config.gate.environment, "development");
+    }
+
+    #[test]
+    fn mistakes_name_place_and_remedy() {
+        insta::assert_snapshot!(
+            [
+                "[gate]\nnam = \"x\"",
+                "[gate]\nfrobnicate = 1",
+                "[gate\n",
+                "[gate]\ntimezone = \"Mars/Olympus\"",
+                "[store]\nurl = \"mysql://x\"",
+                "[approvals]\nexpires = \"soon\"",
+                "[components.x]\ngrants.a = { path = \"d\" }",
+                "[components.x]\npath = \"x.wasm\"\ngrants.a = { path = \"d\", mode = \"w\" }",
+                "[components.a__b]\npath = \"x.wasm\"",
+                "[tools.x]\nlimits.memory = \"64MB\"",
+                "[tools.x]\nnumbers.\"/a\" = \"scaled(99)\"",
+                "[agents.support]\nroles = []",
+                "[users.alice]\n[agents.support]\noperator = \"alise\"",
+                "[agents.cli]\noperator = \"alice\"",
+                "[users.\"a b\"]",
+            ]
+            .map(error)
+            .join("\n")
+        );
+    }
+
+    #[test]
+    fn labels_roles_and_agents_become_entities() {
+        let text = "[users.alice]\nroles = [\"security\"]\n[agents.support]\noperator = \"alice\"\n\
+                    [tools.x]\ntaints = [\"own\"]";
+        let config = Config::parse(Path::new("/x/tollgate.toml"), text).unwrap();
+        let entities = config.entities();
+        let has = |kind, id: &str| entities.iter().any(|e| e.uid == Uid::new(kind, id));
+        assert!(
+            has(Kind::Role, "security") && has(Kind::Label, "own") && has(Kind::Agent, "support")
+        );
+        assert!(
+            has(Kind::Label, "egress") && has(Kind::Agent, "cli") && has(Kind::Tenant, "default")
+        );
+    }
+}

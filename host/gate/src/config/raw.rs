@@ -1,0 +1,120 @@
+//! `tollgate.toml` as it is written: every key, no meaning yet.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) gate: Gate,
+    pub(super) store: Store,
+    pub(super) policies: Policies,
+    pub(super) approvals: Approvals,
+    pub(super) runs: Runs,
+    pub(super) components: BTreeMap<String, Component>,
+    pub(super) tools: BTreeMap<String, Tool>,
+    pub(super) agents: BTreeMap<String, Agent>,
+    pub(super) users: BTreeMap<String, User>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Gate {
+    pub(super) name: Option<String>,
+    pub(super) environment: Option<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) timezone: Option<String>,
+    pub(super) concurrency: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Store {
+    pub(super) url: Option<String>,
+    pub(super) key: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Policies {
+    pub(super) dir: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Approvals {
+    pub(super) expires: Option<String>,
+    pub(super) hold: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Runs {
+    pub(super) idle: Option<String>,
+    pub(super) label_window: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Component {
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) grants: BTreeMap<String, Grant>,
+    #[serde(default)]
+    pub(super) rename: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grant {
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) mode: Mode,
+    #[serde(default)]
+    pub(super) labels: Vec<String>,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+pub(super) enum Mode {
+    #[default]
+    #[serde(rename = "r")]
+    Read,
+    #[serde(rename = "rw")]
+    ReadWrite,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tool {
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) taints: Option<Vec<String>>,
+    pub(super) numbers: BTreeMap<String, String>,
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub(super) memory: Option<String>,
+    pub(super) fuel: Option<u64>,
+    pub(super) time: Option<String>,
+    pub(super) cpu: Option<String>,
+    pub(super) output: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Agent {
+    pub(super) operator: Option<String>,
+    pub(super) roles: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct User {
+    pub(super) roles: Vec<String>,
+    pub(super) login: Option<String>,
+}

@@ -1,0 +1,268 @@
+//! The kinds of action, each an [`Act`].
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde_json::Value;
+use tollgate_core::{
+    entity::{Entity, Kind, Uid},
+    ids::RunId,
+    record::KeyedDigest,
+    request::{Action, ActionContext, Request},
+};
+
+use super::{Act, CallContext};
+use crate::snapshot::Tool;
+
+/// A tool call whose arguments match the tool's schema.
+#[derive(Debug)]
+pub struct ToolCall {
+    tool: Arc<Tool>,
+    arguments: Value,
+    canonical: String,
+    digest: KeyedDigest,
+}
+
+impl ToolCall {
+    /// Only the line makes these, from arguments that were validated and canonicalised.
+    pub(crate) fn new(
+        tool: Arc<Tool>,
+        arguments: Value,
+        canonical: String,
+        digest: KeyedDigest,
+    ) -> Self {
+        Self {
+            tool,
+            arguments,
+            canonical,
+            digest,
+        }
+    }
+
+    /// The tool.
+    #[must_use]
+    pub fn tool(&self) -> &Arc<Tool> {
+        &self.tool
+    }
+
+    /// The RFC 8785 canonical form of the arguments: what was decided is what the guest receives.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// Keyed digest of tool and arguments.
+    #[must_use]
+    pub fn digest(&self) -> &KeyedDigest {
+        &self.digest
+    }
+}
+
+impl Act for ToolCall {
+    fn request(&self, cx: &CallContext) -> Request {
+        Request {
+            principal: cx.principal.clone(),
+            action: Action::Call(self.tool.name.clone()),
+            resource: Uid::new(Kind::Tool, &self.tool.name),
+            context: ActionContext::Call {
+                on_behalf_of: cx.on_behalf_of.clone(),
+                input: self.arguments.clone(),
+            },
+        }
+    }
+}
+
+/// A component's request for a file or directory within one of its grants.
+#[derive(Debug, Clone)]
+pub struct FileAct {
+    action: Action,
+    tool: String,
+    component: String,
+    grant: String,
+    path: String,
+    size: u64,
+    labels: BTreeSet<String>,
+    /// Labels that the file has taken on from what was written to it.
+    pub(super) marks: BTreeSet<String>,
+}
+
+impl FileAct {
+    /// `action` on `path` (segments separated by `/`, empty for the grant's directory) within `grant`
+    /// of the component of `tool`. `size` is bytes to be written. `labels` are those that the operator
+    /// gave the grant.
+    #[must_use]
+    pub fn new(
+        action: Action,
+        tool: &Tool,
+        grant: &str,
+        path: &str,
+        size: u64,
+        labels: &BTreeSet<String>,
+    ) -> Self {
+        Self {
+            action,
+            tool: tool.name.clone(),
+            component: tool.component.name.clone(),
+            grant: grant.into(),
+            path: path.into(),
+            size,
+            labels: labels.clone(),
+            marks: BTreeSet::new(),
+        }
+    }
+
+    /// The id of the file or directory: `<component>/<grant>:/<path>`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.id_of(&self.path)
+    }
+
+    fn id_of(&self, path: &str) -> String {
+        format!("{}/{}:/{path}", self.component, self.grant)
+    }
+
+    /// What it is called in traces: the path with its grant.
+    #[must_use]
+    pub fn target(&self) -> String {
+        format!("{}:/{}", self.grant, self.path)
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Labels of the file: the grant's, and those it has taken on.
+    #[must_use]
+    pub fn all_labels(&self) -> BTreeSet<String> {
+        self.labels.union(&self.marks).cloned().collect()
+    }
+
+    fn kind(&self) -> Kind {
+        match self.action {
+            Action::ListDirectory | Action::DeleteDirectory => Kind::Directory,
+            _ => Kind::File,
+        }
+    }
+}
+
+impl Act for FileAct {
+    fn request(&self, cx: &CallContext) -> Request {
+        Request {
+            principal: Uid::new(Kind::Component, &self.component),
+            action: self.action.clone(),
+            resource: Uid::new(self.kind(), self.id()),
+            context: ActionContext::Capability {
+                on_behalf_of: cx.on_behalf_of.clone(),
+                agent: cx.agent.clone(),
+                tool: Uid::new(Kind::Tool, &self.tool),
+                size: self.size,
+            },
+        }
+    }
+
+    fn entities(&self) -> Vec<Entity> {
+        let labels = |labels: &BTreeSet<String>| -> Vec<Uid> {
+            labels.iter().map(|l| Uid::new(Kind::Label, l)).collect()
+        };
+        let mut entities = Vec::new();
+        let mut above: Option<Uid> = None;
+        let mut directory = |id: String, extra: &[Uid]| {
+            let uid = Uid::new(Kind::Directory, id);
+            let parents = above.clone().into_iter().chain(extra.iter().cloned());
+            entities.push(Entity::new(uid.clone(), parents));
+            above = Some(uid);
+        };
+        directory(self.id_of(""), &labels(&self.labels));
+        let segments: Vec<&str> = self.path.split('/').filter(|s| !s.is_empty()).collect();
+        let directories = match self.kind() {
+            Kind::Directory => segments.len(),
+            _ => segments.len().saturating_sub(1),
+        };
+        for depth in 1..=directories {
+            let path = segments.get(..depth).unwrap_or_default().join("/");
+            directory(self.id_of(&path), &[]);
+        }
+        if self.kind() == Kind::File {
+            let parents = above.into_iter().chain(labels(&self.marks));
+            entities.push(Entity::new(Uid::new(Kind::File, self.id()), parents));
+        } else if let Some(last) = entities.last_mut() {
+            last.parents.extend(labels(&self.marks));
+        }
+        entities
+    }
+
+    fn changes_the_world(&self) -> bool {
+        matches!(
+            self.action,
+            Action::WriteFile | Action::DeleteFile | Action::DeleteDirectory
+        )
+    }
+}
+
+/// An operator's act on the gate.
+#[derive(Debug, Clone)]
+pub struct OperatorAct {
+    action: Action,
+    user: Uid,
+}
+
+impl OperatorAct {
+    /// `user` wants to do `action` (halt, cancel a run, activate policies, administer).
+    #[must_use]
+    pub fn new(action: Action, user: &Uid) -> Self {
+        Self {
+            action,
+            user: user.clone(),
+        }
+    }
+
+    pub(crate) fn parts(&self) -> (Request, Vec<Entity>) {
+        let request = Request {
+            principal: self.user.clone(),
+            action: self.action.clone(),
+            resource: Uid::new(Kind::Gate, "gate"),
+            context: ActionContext::Operator,
+        };
+        (request, Vec::new())
+    }
+}
+
+/// A person reads a run.
+#[derive(Debug, Clone)]
+pub struct RunAct {
+    action: Action,
+    user: Uid,
+    run: RunId,
+    tenant: String,
+}
+
+impl RunAct {
+    /// `user` wants to do `action` (view the run, view its payloads) with a run of `tenant`.
+    #[must_use]
+    pub fn new(action: Action, user: &Uid, run: RunId, tenant: &str) -> Self {
+        Self {
+            action,
+            user: user.clone(),
+            run,
+            tenant: tenant.into(),
+        }
+    }
+
+    pub(crate) fn parts(&self) -> (Request, Vec<Entity>) {
+        let resource = Uid::new(Kind::Run, self.run.to_string());
+        let request = Request {
+            principal: self.user.clone(),
+            action: self.action.clone(),
+            resource: resource.clone(),
+            context: ActionContext::Operator,
+        };
+        (
+            request,
+            vec![Entity::new(
+                resource,
+                [Uid::new(Kind::Tenant, &self.tenant)],
+            )],
+        )
+    }
+}

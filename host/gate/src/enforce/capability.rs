@@ -1,0 +1,245 @@
+//! Decisions about what a running component asks of its host.
+//!
+//! Reads are decided at once and recorded with the next durable commit of their call: before any later
+//! effect, and before the call's result leaves. Writes, and every denial, are durable before the guest
+//! learns of them.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tollgate_core::{
+    decision::{Decision, Outcome},
+    ids::{DecisionId, SpanId},
+    record::{AdapterLog, Effect, Event, Record},
+    request::{Action, Facts},
+};
+
+use super::{Act, CallContext, FileAct, Pep, Permitted, Refusal};
+use crate::{
+    ledger::{Batch, Condition, HaltKeys, Payload},
+    snapshot::Tool,
+};
+
+/// A message in a trace is at most this long, in bytes.
+const MAX_LOG_MESSAGE: usize = 4096;
+/// Messages of one call that are kept.
+const MAX_LOG_MESSAGES: u32 = 100;
+
+/// What a component may ask of its host during one call.
+#[derive(Debug)]
+pub struct Capabilities {
+    pep: Pep,
+    cx: CallContext,
+    tool: std::sync::Arc<Tool>,
+    /// The `invoke_component` span.
+    span: SpanId,
+    progress: Mutex<Progress>,
+}
+
+/// What the call has done so far and is not recorded yet.
+#[derive(Debug, Default)]
+struct Progress {
+    records: Vec<Record>,
+    payloads: Vec<Payload>,
+    /// Labels of what the guest has read.
+    labels: BTreeSet<String>,
+    /// World-changing effects that were begun.
+    effects: u64,
+    messages: u32,
+}
+
+/// What is left to record when a call ends.
+#[derive(Debug, Default)]
+pub(crate) struct Remainder {
+    pub(crate) records: Vec<Record>,
+    pub(crate) payloads: Vec<Payload>,
+    pub(crate) labels: BTreeSet<String>,
+    pub(crate) effects: u64,
+}
+
+impl Capabilities {
+    pub(crate) fn new(pep: Pep, cx: CallContext, tool: std::sync::Arc<Tool>, span: SpanId) -> Self {
+        Self {
+            pep,
+            cx,
+            tool,
+            span,
+            progress: Mutex::default(),
+        }
+    }
+
+    /// The tool that is being called.
+    #[must_use]
+    pub fn tool(&self) -> &Tool {
+        &self.tool
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        // A panic while it was held leaves plain data that is still true.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn halt_keys(&self) -> HaltKeys {
+        HaltKeys {
+            agent: self.cx.principal.id.clone(),
+            component: Some(self.tool.component.name.clone()),
+            tenant: self.cx.snapshot.config.gate.tenant.clone(),
+            tool: Some(self.tool.name.clone()),
+        }
+    }
+
+    /// Decide and record a file operation. What comes back permits exactly this operation.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it is denied, or it cannot be decided or recorded.
+    pub async fn enforce(&self, mut act: FileAct) -> Result<Permitted<FileAct>, Refusal> {
+        let begun = Instant::now();
+        act.marks = self
+            .pep
+            .file_labels(&act.id())
+            .map_err(|reason| Refusal::Unrecorded { reason })?;
+        let now = self.pep.now();
+        let run = self.pep.run_state(self.cx.run, None)?;
+        let mut run_facts = run.facts(None, false, now);
+        run_facts
+            .labels
+            .extend(self.progress().labels.iter().cloned());
+        let marks = if matches!(act.action(), Action::WriteFile) {
+            run_facts.labels.clone()
+        } else {
+            BTreeSet::new()
+        };
+        let snapshot = &self.cx.snapshot;
+        let facts = Facts {
+            approval: None,
+            entities: act.entities(),
+            environment: snapshot.config.gate.environment.clone(),
+            local: snapshot.config.local_time(now),
+            now,
+            run: run_facts,
+        };
+        let request = act.request(&self.cx);
+        let decision = match snapshot.pdp.decide(&request, &facts) {
+            // A sandbox is never held for a human: what would need one is denied.
+            Decision::Escalate(basis, _) => Decision::Deny(basis),
+            decision => decision,
+        };
+        let span = self.pep.span_id();
+        let (record, payload) = self
+            .pep
+            .decision_record(snapshot, &request, &facts, &decision, span, begun)?;
+        let record = record.for_capability(&self.cx, self.span, self.tool.component.digest, marks);
+        let outcome = decision.outcome();
+        let durable = act.changes_the_world() || outcome != Outcome::Allow;
+        let record = Record::new(
+            snapshot.config.gate.tenant.clone(),
+            Some(self.cx.run),
+            now,
+            record.into(),
+        );
+        let mut batch = {
+            let mut progress = self.progress();
+            progress.records.push(record);
+            progress.payloads.push(payload);
+            if !durable {
+                return Ok(Permitted { act, span });
+            }
+            progress.effects += u64::from(outcome == Outcome::Allow);
+            Batch {
+                records: std::mem::take(&mut progress.records),
+                payloads: std::mem::take(&mut progress.payloads),
+                conditions: Vec::new(),
+            }
+        };
+        if outcome == Outcome::Allow {
+            batch
+                .conditions
+                .push(Condition::NotHalted(self.halt_keys()));
+        }
+        let last = batch.records.len() as u64 - 1;
+        let receipt = match self.pep.commit(batch).await {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                // Nothing was sent: the guest is told so before anything happens.
+                self.progress().effects -= u64::from(outcome == Outcome::Allow);
+                return Err(error.into());
+            }
+        };
+        let decision_id = DecisionId(receipt.first + last);
+        match decision {
+            Decision::Allow(_) => Ok(Permitted { act, span }),
+            Decision::Error(basis) => Err(Refusal::Undecidable {
+                decision: decision_id,
+                basis,
+            }),
+            Decision::Deny(basis) | Decision::Escalate(basis, _) => Err(Refusal::Denied {
+                decision: decision_id,
+                basis,
+            }),
+        }
+    }
+
+    /// Say how a permitted operation went: bytes read or written, or why it failed. Its labels join
+    /// what the call has read.
+    pub fn done(&self, permitted: Permitted<FileAct>, begun: Instant, result: Result<u64, &str>) {
+        let span = permitted.span;
+        let act = permitted.act;
+        let mut progress = self.progress();
+        if !act.changes_the_world() {
+            progress.labels.extend(act.all_labels());
+        }
+        let event = Event::Effect(Effect {
+            call: self.cx.call,
+            error: result.err().map(str::to_owned),
+            micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            operation: act.action().id().into(),
+            parent: span,
+            size: result.unwrap_or(0),
+            span: self.pep.span_id(),
+            target: act.target(),
+        });
+        let tenant = self.cx.snapshot.config.gate.tenant.clone();
+        progress.records.push(Record::new(
+            tenant,
+            Some(self.cx.run),
+            self.pep.now(),
+            event,
+        ));
+    }
+
+    /// Keep a component's own log line: printable, shortened, and no more than some.
+    pub fn log(&self, level: &'static str, message: &str) {
+        let mut progress = self.progress();
+        progress.messages = progress.messages.saturating_add(1);
+        if progress.messages > MAX_LOG_MESSAGES {
+            return;
+        }
+        let event = Event::AdapterLog(AdapterLog {
+            call: self.cx.call,
+            level: level.into(),
+            message: crate::text::printable(message, MAX_LOG_MESSAGE),
+            parent: self.span,
+        });
+        let tenant = self.cx.snapshot.config.gate.tenant.clone();
+        progress.records.push(Record::new(
+            tenant,
+            Some(self.cx.run),
+            self.pep.now(),
+            event,
+        ));
+    }
+
+    /// What is left to record; the call is over.
+    pub(crate) fn finish(&self) -> Remainder {
+        let progress = std::mem::take(&mut *self.progress());
+        Remainder {
+            records: progress.records,
+            payloads: progress.payloads,
+            labels: progress.labels,
+            effects: progress.effects,
+        }
+    }
+}

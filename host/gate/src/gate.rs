@@ -1,0 +1,609 @@
+//! The gate: what it is made of, and what its operators can do with it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tollgate_core::{
+    canonical::Sha256Digest,
+    decision::Outcome,
+    entity::{Kind, Uid},
+    ids::{ApprovalId, DecisionId, RunId, SpanId},
+    life::ApprovalState,
+    record::{
+        Administered, ApprovalResolved, BundleActivated, Event, Halt, HaltScope, Record, RunOutcome,
+    },
+    request::Action,
+};
+
+use crate::{
+    config::Config,
+    enforce::{
+        Answered, ApprovalError, ApprovalView, CallContext, OperatorAct, Pep, Refusal, RunAct,
+    },
+    ids::{Clock, Ids},
+    ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
+    load::{self, LoadError},
+    sandbox::Sandbox,
+    snapshot::{Snapshot, Tool},
+};
+
+/// How a gate is opened, beyond its configuration.
+#[derive(Debug, Clone)]
+pub struct GateOptions {
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Whether commits are synced; anything but `Full` is for measurements.
+    pub sync: Sync,
+    /// Who opens it, as records name them.
+    pub by: String,
+}
+
+impl Default for GateOptions {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            sync: Sync::Full,
+            by: "gate".into(),
+        }
+    }
+}
+
+/// A gate. Clones are the same gate.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    pep: Pep,
+    sandbox: Sandbox,
+    snapshot: ArcSwap<Snapshot>,
+    running: Mutex<HashMap<SpanId, Running>>,
+    /// Changes whenever an approval does.
+    approvals: watch::Sender<u64>,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("bundle", &self.snapshot().pdp.digest())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call whose guest is running.
+struct Running {
+    run: RunId,
+    principal: String,
+    tool: String,
+    component: String,
+    tenant: String,
+    halt: watch::Sender<bool>,
+}
+
+/// Keeps a call in the list of those that a halt ends.
+pub(crate) struct RunningCall {
+    gate: Gate,
+    span: SpanId,
+    halted: watch::Receiver<bool>,
+}
+
+impl RunningCall {
+    pub(crate) fn halted(&self) -> watch::Receiver<bool> {
+        self.halted.clone()
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        self.gate
+            .running_calls(|calls| drop(calls.remove(&self.span)));
+    }
+}
+
+/// Why an operator's act did not happen.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperateError {
+    /// Policy does not let this person.
+    #[error("{}", .0.message())]
+    Refused(Refusal),
+    /// Nothing has this name.
+    #[error("{0}")]
+    Unknown(String),
+    /// The store.
+    #[error("{0}")]
+    Store(String),
+}
+
+impl From<Refusal> for OperateError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<crate::ledger::LedgerError> for OperateError {
+    fn from(error: crate::ledger::LedgerError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl Gate {
+    /// Open the gate that `config` describes: own its ledger, load components and policies, close what
+    /// a crash left open, and put the bundle into force.
+    ///
+    /// # Errors
+    /// [`LoadError`]. A gate opens whole or not at all.
+    pub async fn open(config: Config, options: GateOptions) -> Result<Self, LoadError> {
+        let sandbox = load::sandbox(&config)?;
+        let snapshot = load::snapshot(&sandbox, config).await?;
+        let ledger_options = LedgerOptions {
+            path: snapshot.config.store.path.clone(),
+            key: snapshot.config.store.key.clone(),
+            sync: options.sync,
+            cached_runs: 1024,
+            label_window: micros(snapshot.config.label_window),
+        };
+        let now = options.clock.now();
+        let ledger = Ledger::open(ledger_options, now)?;
+        let ids = Ids::from_system().map_err(|e| LoadError::Randomness(e.to_string()))?;
+        let pep = Pep {
+            ledger,
+            clock: options.clock,
+            ids,
+            new_runs: Arc::default(),
+        };
+        let gate = Self(Arc::new(Inner {
+            pep,
+            sandbox,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            running: Mutex::default(),
+            approvals: watch::Sender::new(0),
+        }));
+        gate.recover().await?;
+        gate.activate(&gate.snapshot(), &options.by).await?;
+        Ok(gate)
+    }
+
+    async fn recover(&self) -> Result<(), LoadError> {
+        let ledger = &self.0.pep.ledger;
+        ledger.recover(self.0.pep.now()).await?;
+        ledger
+            .sweep(self.0.pep.now(), micros(self.snapshot().config.run_idle))
+            .await?;
+        Ok(())
+    }
+
+    /// Record that a bundle is in force, unless it is the one that was.
+    async fn activate(&self, snapshot: &Snapshot, by: &str) -> Result<(), LoadError> {
+        let ledger = &self.0.pep.ledger;
+        let components: std::collections::BTreeMap<String, Sha256Digest> = snapshot
+            .tools
+            .values()
+            .map(|t| (t.component.name.clone(), t.component.digest))
+            .collect();
+        let activated = BundleActivated {
+            bundle: snapshot.pdp.digest(),
+            by: by.into(),
+            components,
+            policies: snapshot.pdp.policies().len() as u64,
+            tools: snapshot.tools.len() as u64,
+        };
+        if ledger
+            .reader()
+            .active_bundle()?
+            .as_ref()
+            .is_some_and(|last| {
+                last.bundle == activated.bundle && last.components == activated.components
+            })
+        {
+            return Ok(());
+        }
+        ledger
+            .store_bundle(snapshot.pdp.digest(), &snapshot.bundle)
+            .await?;
+        let tenant = snapshot.config.gate.tenant.clone();
+        let record = Record::new(
+            tenant,
+            None,
+            self.0.pep.now(),
+            Event::BundleActivated(activated),
+        );
+        self.0
+            .pep
+            .commit(Batch {
+                records: vec![record],
+                ..Batch::default()
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Load the configuration again and put it into force for calls that arrive from now on. A bad one
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`LoadError`]; the old snapshot stays.
+    pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
+        let config = Config::read(&self.snapshot().config.file)?;
+        let snapshot = load::snapshot(&self.0.sandbox, config).await?;
+        self.activate(&snapshot, by).await?;
+        self.0.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// The configuration, policies and tools in force.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+
+    /// The ledger: its reading side serves lists, trees and exports.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.pep.ledger
+    }
+
+    pub(crate) fn pep(&self) -> &Pep {
+        &self.0.pep
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.0.sandbox
+    }
+
+    fn running_calls<T>(&self, f: impl FnOnce(&mut HashMap<SpanId, Running>) -> T) -> T {
+        f(&mut self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// List a call among those that a halt ends.
+    pub(crate) fn running(&self, cx: &CallContext, tool: &Tool) -> RunningCall {
+        let (halt, halted) = watch::channel(false);
+        let running = Running {
+            run: cx.run,
+            principal: cx.principal.id.clone(),
+            tool: tool.name.clone(),
+            component: tool.component.name.clone(),
+            tenant: cx.snapshot.config.gate.tenant.clone(),
+            halt,
+        };
+        self.running_calls(|calls| drop(calls.insert(cx.call, running)));
+        // A halt that was recorded between this call's start and the line above has not seen it.
+        if self.0.pep.ledger.is_halted(&crate::ledger::HaltKeys {
+            agent: cx.principal.id.clone(),
+            component: Some(tool.component.name.clone()),
+            tenant: cx.snapshot.config.gate.tenant.clone(),
+            tool: Some(tool.name.clone()),
+        }) {
+            self.stop(|call| call.run == cx.run && call.tool == tool.name);
+        }
+        RunningCall {
+            gate: self.clone(),
+            span: cx.call,
+            halted,
+        }
+    }
+
+    fn stop(&self, which: impl Fn(&Running) -> bool) {
+        self.running_calls(|calls| {
+            for call in calls.values().filter(|call| which(call)) {
+                call.halt.send_replace(true);
+            }
+        });
+    }
+
+    /// Answer an approval as `user`. `seen` is the digest of the call that the approver was shown.
+    ///
+    /// # Errors
+    /// [`ApprovalError`].
+    pub async fn answer(
+        &self,
+        user: &Uid,
+        id: ApprovalId,
+        approve: bool,
+        seen: Option<&str>,
+        note: Option<&str>,
+        channel: &str,
+    ) -> Result<Answered, ApprovalError> {
+        let snapshot = self.snapshot();
+        let answered = self
+            .0
+            .pep
+            .answer(&snapshot, user, id, approve, seen, note, channel)
+            .await;
+        self.approvals_changed();
+        answered
+    }
+
+    fn approvals_changed(&self) {
+        self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// An approval as `user` may see it.
+    ///
+    /// # Errors
+    /// [`ApprovalError`].
+    pub fn approval(&self, user: &Uid, id: ApprovalId) -> Result<ApprovalView, ApprovalError> {
+        let row = self
+            .ledger()
+            .reader()
+            .approval(id)?
+            .ok_or(ApprovalError::NotFound(id))?;
+        self.0.pep.approval_view(&self.snapshot(), user, row)
+    }
+
+    /// Wait until an approval is no longer pending, or `timeout` has passed.
+    ///
+    /// # Errors
+    /// [`ApprovalError`].
+    pub async fn approval_settled(
+        &self,
+        id: ApprovalId,
+        timeout: std::time::Duration,
+    ) -> Result<ApprovalState, ApprovalError> {
+        let mut changes = self.0.approvals.subscribe();
+        let deadline = tokio::time::Instant::now() + timeout;
+        loop {
+            changes.borrow_and_update();
+            let row = self
+                .ledger()
+                .reader()
+                .approval(id)?
+                .ok_or(ApprovalError::NotFound(id))?;
+            let changed = tokio::time::timeout_at(deadline, changes.changed());
+            if row.state != ApprovalState::Pending || changed.await.is_err() {
+                return Ok(row.state);
+            }
+        }
+    }
+
+    async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
+        let (request, entities) = OperatorAct::new(action, user).parts();
+        self.0
+            .pep
+            .authorize(&self.snapshot(), request, entities, None)
+            .await
+    }
+
+    /// Halt something: no new call of it starts, running guests end, held approvals are void.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn halt(
+        &self,
+        user: &Uid,
+        scope: HaltScope,
+        name: &str,
+        reason: &str,
+    ) -> Result<(), OperateError> {
+        self.operate(user, Action::Halt).await?;
+        let halt = Halt {
+            by: user.id.clone(),
+            name: name.into(),
+            reason: crate::text::printable(reason, 200),
+            scope,
+        };
+        let now = self.0.pep.now();
+        let tenant = self.snapshot().config.gate.tenant.clone();
+        let mut batch = Batch::default();
+        batch
+            .records
+            .push(Record::new(tenant, None, now, Event::Halted(halt)));
+        let snapshot = self.snapshot();
+        let component_of = |tool: &str| snapshot.tools.get(tool).map(|t| t.component.name.clone());
+        batch.records.extend(self.void(|row| match scope {
+            HaltScope::All => true,
+            HaltScope::Agent => row.principal.id == name,
+            HaltScope::Tool => row.tool == name,
+            HaltScope::Component => component_of(&row.tool).as_deref() == Some(name),
+            HaltScope::Tenant => row.tenant == name,
+        })?);
+        self.0.pep.commit(batch).await.map_err(Refusal::from)?;
+        self.stop(|call| match scope {
+            HaltScope::All => true,
+            HaltScope::Agent => call.principal == name,
+            HaltScope::Tool => call.tool == name,
+            HaltScope::Component => call.component == name,
+            HaltScope::Tenant => call.tenant == name,
+        });
+        self.approvals_changed();
+        Ok(())
+    }
+
+    /// Records that void the open approvals of which `which` is true.
+    fn void(&self, which: impl Fn(&ApprovalRow) -> bool) -> Result<Vec<Record>, OperateError> {
+        let open = self.ledger().reader().approvals(&ApprovalFilter::open())?;
+        let now = self.0.pep.now();
+        let void = |row: ApprovalRow| {
+            let resolved = ApprovalResolved {
+                call: row.call,
+                id: row.id,
+                span: row.span,
+                state: ApprovalState::Cancelled,
+            };
+            Record::new(
+                row.tenant,
+                Some(row.run),
+                now,
+                Event::ApprovalResolved(resolved),
+            )
+        };
+        Ok(open.into_iter().filter(which).map(void).collect())
+    }
+
+    /// Lift a halt.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn resume(
+        &self,
+        user: &Uid,
+        scope: HaltScope,
+        name: &str,
+    ) -> Result<(), OperateError> {
+        let halts = self.ledger().reader().halts()?;
+        let Some(halt) = halts
+            .into_iter()
+            .find(|h| h.scope == scope && h.name == name)
+        else {
+            return Err(OperateError::Unknown(format!(
+                "no halt of {} {name} is in force; see `tollgate halt --list`",
+                scope.as_str()
+            )));
+        };
+        self.operate(user, Action::Halt).await?;
+        let tenant = self.snapshot().config.gate.tenant.clone();
+        let event = Event::Resumed(Halt {
+            by: user.id.clone(),
+            ..halt
+        });
+        let record = Record::new(tenant, None, self.0.pep.now(), event);
+        self.0
+            .pep
+            .commit(Batch {
+                records: vec![record],
+                ..Batch::default()
+            })
+            .await
+            .map_err(Refusal::from)?;
+        Ok(())
+    }
+
+    /// End a run because it is over.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn end_run(
+        &self,
+        user: &Uid,
+        row: &RunRow,
+        outcome: RunOutcome,
+        reason: &str,
+    ) -> Result<(), OperateError> {
+        self.0.pep.end_run(row, &user.id, outcome, reason).await?;
+        Ok(())
+    }
+
+    /// Stop a run: nothing more of it starts, its running guests end, its approvals are void.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn cancel_run(
+        &self,
+        user: &Uid,
+        row: &RunRow,
+        reason: &str,
+    ) -> Result<(), OperateError> {
+        self.operate(user, Action::CancelRun).await?;
+        let voided = self.void(|approval| approval.run == row.id)?;
+        self.0
+            .pep
+            .end_run(row, &user.id, RunOutcome::Cancelled, reason)
+            .await?;
+        self.stop(|call| call.run == row.id);
+        if !voided.is_empty() {
+            let batch = Batch {
+                records: voided,
+                ..Batch::default()
+            };
+            self.0.pep.commit(batch).await.map_err(Refusal::from)?;
+        }
+        self.approvals_changed();
+        Ok(())
+    }
+
+    /// Decide, and record, whether `user` may do `action` with a run.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn may_with_run(
+        &self,
+        user: &Uid,
+        action: Action,
+        run: &RunRow,
+    ) -> Result<DecisionId, OperateError> {
+        let (request, entities) = RunAct::new(action, user, run.id, &run.tenant).parts();
+        Ok(self
+            .0
+            .pep
+            .authorize(&self.snapshot(), request, entities, Some(run.id))
+            .await?)
+    }
+
+    /// Whether `user` may do `action` with a run, without a record: for lists.
+    #[must_use]
+    pub fn could_with_run(&self, user: &Uid, action: Action, run: RunId, tenant: &str) -> bool {
+        let (request, entities) = RunAct::new(action, user, run, tenant).parts();
+        self.0
+            .pep
+            .judge(&self.snapshot(), request, entities)
+            .decision
+            .outcome()
+            == Outcome::Allow
+    }
+
+    /// Whether `user` may do `action` with the gate itself, without a record.
+    #[must_use]
+    pub fn could(&self, user: &Uid, action: Action) -> bool {
+        let (request, entities) = OperatorAct::new(action, user).parts();
+        self.0.pep.judge(&self.snapshot(), request, entities).decision.outcome() == Outcome::Allow
+    }
+
+    /// Decide and record an administrative act, such as making a token.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn administer(
+        &self,
+        user: &Uid,
+        act: &str,
+        target: &str,
+    ) -> Result<(), OperateError> {
+        self.operate(user, Action::Administer).await?;
+        let event = Event::Administered(Administered {
+            act: act.into(),
+            by: user.id.clone(),
+            target: crate::text::printable(target, 200),
+        });
+        let tenant = self.snapshot().config.gate.tenant.clone();
+        let record = Record::new(tenant, None, self.0.pep.now(), event);
+        self.0
+            .pep
+            .commit(Batch {
+                records: vec![record],
+                ..Batch::default()
+            })
+            .await
+            .map_err(Refusal::from)?;
+        Ok(())
+    }
+
+    /// The configured user with this name.
+    ///
+    /// # Errors
+    /// [`OperateError::Unknown`].
+    pub fn user(&self, name: &str) -> Result<Uid, OperateError> {
+        if self.snapshot().config.users.contains_key(name) {
+            return Ok(Uid::new(Kind::User, name));
+        }
+        Err(OperateError::Unknown(format!(
+            "there is no user `{name}`; add [users.{name}] to tollgate.toml"
+        )))
+    }
+
+    /// Finish what is being written and give the store up.
+    pub async fn close(self) {
+        self.0.pep.ledger.close().await;
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

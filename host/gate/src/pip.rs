@@ -1,0 +1,236 @@
+//! The policy information point: who calls, and in which run.
+//!
+//! What it says comes from the configuration and the ledger, never from a guest or a model. A run's
+//! key comes from the caller and proves nothing, so a run belongs to one tenant and principal.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tollgate_core::{
+    entity::{Kind, Uid},
+    ids::{RunId, SpanId},
+    record::{Administered, Event, Record, RunEnded, RunOutcome, RunStarted},
+    time::Timestamp,
+};
+
+use crate::{
+    enforce::{CallContext, Pep, Refusal},
+    ledger::{Batch, LedgerError, RunRow},
+    snapshot::Snapshot,
+};
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The agent; absent where a person calls.
+    pub agent: Option<String>,
+    /// The person: who calls, or who speaks for the agent at the command line.
+    pub user: String,
+}
+
+/// In which run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunKey {
+    /// The one that the caller calls by this name; a new one if there is none.
+    Named(String),
+    /// The caller's last one without a name, if something happened in it lately; else a new one.
+    Ambient,
+}
+
+/// The principals of a call.
+struct Identity {
+    principal: Uid,
+    agent: Uid,
+    on_behalf_of: Uid,
+    operator: Uid,
+}
+
+fn identity(snapshot: &Snapshot, caller: &Caller) -> Result<Identity, Refusal> {
+    let invalid = |problem: String, nearest: Option<&str>| Refusal::Invalid {
+        problem,
+        nearest: nearest.map(str::to_owned),
+    };
+    let config = &snapshot.config;
+    let user = Uid::new(Kind::User, &caller.user);
+    if !config.users.contains_key(&caller.user) {
+        let problem = format!(
+            "there is no user `{}`; add [users.{}] to tollgate.toml",
+            caller.user, caller.user
+        );
+        return Err(invalid(problem, None));
+    }
+    let Some(name) = &caller.agent else {
+        return Ok(Identity {
+            principal: user.clone(),
+            agent: crate::enforce::cli_agent(),
+            on_behalf_of: user.clone(),
+            operator: user,
+        });
+    };
+    let Some(agent) = config.agents.get(name) else {
+        let names = config.agents.keys().map(String::as_str);
+        let nearest = tollgate_core::policy::nearest(name, names);
+        return Err(invalid(
+            format!("there is no agent `{name}` in tollgate.toml"),
+            nearest,
+        ));
+    };
+    let operator = Uid::new(Kind::User, &agent.operator);
+    let principal = Uid::new(Kind::Agent, name);
+    Ok(Identity {
+        agent: principal.clone(),
+        principal,
+        on_behalf_of: operator.clone(),
+        operator,
+    })
+}
+
+impl Pep {
+    /// Find or start the caller's run. `call` is the span of the call that arrives.
+    pub(crate) async fn arrive(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        caller: &Caller,
+        key: &RunKey,
+        call: SpanId,
+    ) -> Result<CallContext, Refusal> {
+        let identity = identity(snapshot, caller)?;
+        let (run, root) = self.run(snapshot, &identity, caller, key).await?;
+        let Identity {
+            principal,
+            agent,
+            on_behalf_of,
+            operator,
+        } = identity;
+        Ok(CallContext {
+            snapshot: Arc::clone(snapshot),
+            principal,
+            agent,
+            on_behalf_of,
+            operator,
+            run,
+            root,
+            call,
+        })
+    }
+
+    async fn run(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        identity: &Identity,
+        caller: &Caller,
+        key: &RunKey,
+    ) -> Result<(RunId, SpanId), Refusal> {
+        if let Some(found) = self.find_run(snapshot, identity, key)? {
+            return Ok(found);
+        }
+        let _one_at_a_time = self.new_runs.lock().await;
+        if let Some(found) = self.find_run(snapshot, identity, key)? {
+            return Ok(found);
+        }
+        self.start_run(snapshot, identity, caller, key).await
+    }
+
+    fn find_run(
+        &self,
+        snapshot: &Snapshot,
+        identity: &Identity,
+        key: &RunKey,
+    ) -> Result<Option<(RunId, SpanId)>, Refusal> {
+        let tenant = &snapshot.config.gate.tenant;
+        let idle = i64::try_from(snapshot.config.run_idle.as_micros()).unwrap_or(i64::MAX);
+        let not_before = Timestamp(self.now().0.saturating_sub(idle));
+        let name = match key {
+            RunKey::Named(name) => Some(name.as_str()),
+            RunKey::Ambient => None,
+        };
+        let unread = |e: LedgerError| Refusal::Unrecorded {
+            reason: e.to_string(),
+        };
+        let open = self
+            .ledger
+            .open_run(tenant, &identity.principal, name, not_before);
+        if let Some(run) = open.map_err(unread)? {
+            return if run.ended {
+                Err(Refusal::RunEnded)
+            } else {
+                Ok(Some((run.id, run.root)))
+            };
+        }
+        // A name is for one run: when that has ended, the name is used up.
+        let Some(name) = name else { return Ok(None) };
+        let used = self
+            .ledger
+            .reader()
+            .run_by_key(tenant, &identity.principal, name);
+        match used.map_err(unread)? {
+            Some(_) => Err(Refusal::RunEnded),
+            None => Ok(None),
+        }
+    }
+
+    async fn start_run(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        identity: &Identity,
+        caller: &Caller,
+        key: &RunKey,
+    ) -> Result<(RunId, SpanId), Refusal> {
+        let now = self.now();
+        let tenant = &snapshot.config.gate.tenant;
+        let unread = |e: LedgerError| Refusal::Unrecorded {
+            reason: e.to_string(),
+        };
+        let inherited = self
+            .ledger
+            .labels_held(tenant, &identity.principal, now)
+            .map_err(unread)?;
+        let (run, root) = (self.ids.run(now), self.ids.span());
+        let started = RunStarted {
+            inherited,
+            key: match key {
+                RunKey::Named(name) => Some(name.clone()),
+                RunKey::Ambient => None,
+            },
+            on_behalf_of: identity.on_behalf_of.clone(),
+            principal: identity.principal.clone(),
+            span: root,
+        };
+        let record = |event| Record::new(tenant.clone(), Some(run), now, event);
+        let mut batch = Batch {
+            records: vec![record(Event::RunStarted(started))],
+            ..Batch::default()
+        };
+        if let Some(agent) = &caller.agent {
+            batch.records.push(record(Event::Administered(Administered {
+                act: "spoke_for_agent".into(),
+                by: caller.user.clone(),
+                target: agent.clone(),
+            })));
+        }
+        self.commit(batch).await?;
+        Ok((run, root))
+    }
+
+    /// End a run.
+    pub(crate) async fn end_run(
+        &self,
+        row: &RunRow,
+        by: &str,
+        outcome: RunOutcome,
+        stop_reason: &str,
+    ) -> Result<(), Refusal> {
+        let event = Event::RunEnded(RunEnded {
+            by: by.into(),
+            outcome,
+            stop_reason: crate::text::printable(stop_reason, 200),
+        });
+        let record = Record::new(row.tenant.clone(), Some(row.id), self.now(), event);
+        self.commit(Batch {
+            records: vec![record],
+            ..Batch::default()
+        })
+        .await?;
+        Ok(())
+    }
+}

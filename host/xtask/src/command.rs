@@ -1,0 +1,47 @@
+//! Running other programs, saying which.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The top folder of the repository.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+/// Cargo, as it was called.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// Run a step of a task: say what it is, and fail with its command if it fails.
+pub(crate) fn step(what: &str, command: &mut Command) -> Result<()> {
+    say(&format!("── {what}"));
+    let status = command
+        .status()
+        .with_context(|| format!("{} cannot be started", shown(command)))?;
+    if !status.success() {
+        bail!("{what} failed: {} ended with {status}", shown(command));
+    }
+    Ok(())
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Print a line.
+#[expect(clippy::print_stdout, reason = "a task says what it does")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}

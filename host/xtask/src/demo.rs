@@ -1,0 +1,264 @@
+//! `cargo xtask demo`: a support desk's run passes the gate, with real effects on files.
+//!
+//! It needs no network beyond what building needs, no model, and asks nothing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    command::{root, say},
+    guests,
+};
+
+const STARTERS: &[&str] = &[
+    "four-eyes",
+    "grants",
+    "lethal-trifecta",
+    "loops-and-budgets",
+    "operators",
+    "readers",
+    "results",
+];
+
+/// Play it from the beginning, in a folder of its own.
+pub(crate) fn run() -> Result<()> {
+    guests::run()?;
+    let desk = Desk::set_up()?;
+
+    desk.scene(
+        "An agent works on a support ticket",
+        "One of the tickets carries an instruction that its customer never wrote.",
+        &[
+            "call",
+            "--from",
+            "run.jsonl",
+            "--agent",
+            "support",
+            "--run",
+            "ticket-1042",
+        ],
+    )?;
+
+    let mail = desk.pending("outbox__write")?;
+    desk.scene(
+        "Security looks at the mail that was stopped, and says no",
+        "Dana sees exactly what would leave the house.",
+        &[
+            "approvals",
+            "show",
+            &mail,
+            "--as",
+            "dana",
+            "--token-file",
+            "dana.token",
+        ],
+    )?;
+    desk.scene_quiet(&[
+        "approvals",
+        "reject",
+        &mail,
+        "--as",
+        "dana",
+        "--token-file",
+        "dana.token",
+        "--yes",
+        "--note",
+        "this is customer data",
+    ])?;
+
+    let refund = desk.pending("payments__refund")?;
+    desk.scene(
+        "Alice runs the agent, so she may not approve its refund",
+        "Four eyes: the policy compares the approver with whoever runs the agent.",
+        &["approvals", "approve", &refund, "--yes"],
+    )?;
+    desk.scene(
+        "Dana may",
+        "Her answer is for this call alone, and it is itself a recorded decision.",
+        &[
+            "approvals",
+            "approve",
+            &refund,
+            "--as",
+            "dana",
+            "--token-file",
+            "dana.token",
+            "--yes",
+        ],
+    )?;
+
+    let arguments = r#"{"order":"A-2077","amount":12900,"currency":"EUR","reason":"The lamp arrived broken (T-1042)."}"#;
+    let again = [
+        "call",
+        "payments__refund",
+        "--args",
+        arguments,
+        "--agent",
+        "support",
+        "--run",
+        "ticket-1042",
+    ];
+    desk.scene(
+        "The agent repeats the identical call",
+        "It is decided again, and runs.",
+        &again,
+    )?;
+    desk.scene(
+        "It repeats it once more",
+        "The approval was used up, so this asks anew; nothing is paid twice.",
+        &again,
+    )?;
+    desk.scene(
+        "The run, as an auditor sees it",
+        "Where there is no `invoke_component`, nothing ran.",
+        &["runs", "show", "ticket-1042"],
+    )?;
+    desk.ending()
+}
+
+struct Desk {
+    dir: PathBuf,
+    tollgate: PathBuf,
+}
+
+impl Desk {
+    fn set_up() -> Result<Self> {
+        let root = root();
+        let dir = root.join("target/demo");
+        if dir.exists() {
+            fs::remove_dir_all(&dir)
+                .with_context(|| format!("{} cannot be removed", dir.display()))?;
+        }
+        copy(&root.join("host/xtask/demo"), &dir)?;
+        for sub in ["components", "outbox"] {
+            fs::create_dir_all(dir.join(sub))?;
+        }
+        for component in ["files", "tickets", "payments"] {
+            let file = format!("{component}.wasm");
+            fs::copy(
+                root.join("target/components").join(&file),
+                dir.join("components").join(&file),
+            )?;
+        }
+        for starter in STARTERS {
+            let file = format!("{starter}.cedar");
+            fs::copy(
+                root.join("policies").join(&file),
+                dir.join("policies").join(&file),
+            )?;
+        }
+        let login = Command::new("id")
+            .arg("-un")
+            .output()
+            .context("`id` cannot be run")?;
+        let login = String::from_utf8_lossy(&login.stdout).trim().to_owned();
+        let config = fs::read_to_string(dir.join("tollgate.toml"))?;
+        fs::write(dir.join("tollgate.toml"), config.replace("@LOGIN@", &login))?;
+
+        let desk = Self {
+            dir,
+            tollgate: root.join("target/debug/tollgate"),
+        };
+        desk.scene(
+            "The operator accepts the components",
+            "Their digests are pinned: a file that changes is refused.",
+            &["component", "accept"],
+        )?;
+        desk.scene(
+            "Dana gets a token, so that her answers are hers",
+            "She belongs to finance and security.",
+            &["user", "token", "dana", "--out", "dana.token"],
+        )?;
+        Ok(desk)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.tollgate);
+        command.current_dir(&self.dir).args(arguments);
+        command
+    }
+
+    /// Say what comes, show the command, run it. Denials and waiting are part of the story.
+    fn scene(&self, title: &str, about: &str, arguments: &[&str]) -> Result<()> {
+        say(&format!(
+            "\n━━ {title}\n   {about}\n\n$ tollgate {}",
+            shown(arguments)
+        ));
+        self.scene_quiet(arguments)
+    }
+
+    fn scene_quiet(&self, arguments: &[&str]) -> Result<()> {
+        let status = self.command(arguments).status()?;
+        match status.code() {
+            Some(0 | 3 | 4 | 5) => Ok(()),
+            _ => bail!("tollgate {} ended with {status}", shown(arguments)),
+        }
+    }
+
+    /// The approval that a call of this tool waits for.
+    fn pending(&self, tool: &str) -> Result<String> {
+        let output = self.command(&["approvals", "list", "--json"]).output()?;
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .context("`tollgate approvals list --json` did not print JSON")?;
+        let rows = list.get("approvals").unwrap_or(&list);
+        let found = rows
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|row| row.get("tool").is_some_and(|t| t == tool))
+            .and_then(|row| row.get("id")?.as_str().map(str::to_owned));
+        found.with_context(|| format!("no call of {tool} waits for an approval"))
+    }
+
+    fn ending(&self) -> Result<()> {
+        let refunds =
+            fs::read_to_string(self.dir.join("payments/refunds.jsonl")).unwrap_or_default();
+        let mails = fs::read_dir(self.dir.join("outbox"))?.count();
+        let exported = self.dir.join("customers/export").exists();
+        say(&format!(
+            "\n━━ What really happened\n   refunds in the book: {} · mails in the outbox: {mails} · customer data exported: {}",
+            refunds.lines().count(),
+            if exported { "yes" } else { "no" },
+        ));
+        if refunds.lines().count() != 1 || mails != 0 || exported {
+            bail!("that is not what should have happened; please report it");
+        }
+        say(&format!(
+            "\n   Everything lies in {}: tollgate.toml, policies/, the book, the ledger in .tollgate/.\n   \
+             Look around there with `{} runs show`, `decisions list`, `approvals list --all`, `ledger verify`.",
+            self.dir.display(),
+            self.tollgate.display(),
+        ));
+        Ok(())
+    }
+}
+
+fn shown(arguments: &[&str]) -> String {
+    let quoted = arguments.iter().map(|a| {
+        if a.contains(['"', ' ', '{']) {
+            format!("'{a}'")
+        } else {
+            (*a).to_owned()
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Tasks of this repository: `cargo xtask TASK`.
+//!
+//! `demo` and `test` do everything that a newcomer needs; they build what is missing and say what they do.
+
+mod bench;
+mod command;
+mod demo;
+mod guests;
+mod install;
+mod test;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tasks of this repository.")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Play the support desk's run through the gate: builds what is missing, asks nothing.
+    Demo,
+    /// Format, lint, build, and run every test.
+    Test,
+    /// Build the reference adapters and the guests of the tests into target/components.
+    Guests,
+    /// Measure: JSON lines {name, value, unit, floor, ratio}. Example: cargo xtask bench call
+    Bench {
+        /// The group; all of them where absent.
+        group: Option<String>,
+    },
+    /// Install the binary and the reference components.
+    Install {
+        /// Where: <prefix>/bin and <prefix>/share. Default: ~/.local
+        #[arg(long)]
+        prefix: Option<PathBuf>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Demo => demo::run(),
+        Task::Test => test::run(),
+        Task::Guests => guests::run(),
+        Task::Bench { group } => bench::run(group.as_deref()),
+        Task::Install { prefix } => install::run(prefix),
+    }
+}

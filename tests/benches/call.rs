@@ -1,0 +1,285 @@
+//! The cost of governing a call, beside the bare work measured in the same run.
+//!
+//! Prints JSON lines `{name, value, unit, floor, ratio}`.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use rusqlite::Connection;
+use tollgate::{
+    call::{CallRequest, Verdict},
+    config::Config,
+    gate::{Gate, GateOptions},
+    ids::Clock,
+    ledger::Sync,
+    load,
+    pip::{Caller, RunKey},
+};
+use wasmtime::component::{Component, Linker, Val};
+
+const TOOL: &str = "payments__quote";
+const ARGUMENTS: &str = r#"{"amount":4999,"currency":"EUR"}"#;
+
+const CONFIG: &str = r#"
+[policies]
+dir = "policies"
+[components.payments]
+path = "payments.wasm"
+grants.book = { path = "book", mode = "rw" }
+[tools.payments__quote]
+labels = []
+taints = []
+[tools.payments__refund]
+labels = ["destructive"]
+[users.alice]
+roles = ["operator", "security"]
+[agents.support]
+operator = "alice"
+roles = ["clerk"]
+"#;
+
+const STARTERS: &[&str] = &[
+    "destructive-needs-approval",
+    "four-eyes",
+    "grants",
+    "least-privilege",
+    "lethal-trifecta",
+    "operators",
+    "readers",
+    "results",
+];
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let bare = bare_call();
+        latency("call.p50", Sync::Off, bare, 20_000).await;
+        let synced = bare_synced_commit();
+        latency("call.durable.p50", Sync::Full, bare + 2.0 * synced, 2_000).await;
+        throughput().await;
+        memory().await;
+    });
+}
+
+fn line(name: &str, value: f64, unit: &str, floor: Option<f64>) {
+    let ratio = floor.map(|floor| value / floor);
+    let rounded = |v: f64| (v * 100.0).round() / 100.0;
+    println!(
+        "{}",
+        serde_json::json!({
+            "name": name,
+            "value": rounded(value),
+            "unit": unit,
+            "floor": floor.map(rounded),
+            "ratio": ratio.map(rounded),
+        })
+    );
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+/// A folder on the disk that holds the repository: a memory file system would hide what a sync costs.
+fn folder(name: &str) -> PathBuf {
+    let dir = repository().join("target/bench").join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(dir.join("policies")).unwrap();
+    fs::create_dir_all(dir.join("book")).unwrap();
+    dir
+}
+
+async fn gate(name: &str, sync: Sync) -> Gate {
+    let dir = folder(name);
+    fs::write(dir.join("tollgate.toml"), CONFIG).unwrap();
+    fs::copy(
+        repository().join("target/components/payments.wasm"),
+        dir.join("payments.wasm"),
+    )
+    .unwrap();
+    for starter in STARTERS {
+        let file = format!("{starter}.cedar");
+        fs::copy(
+            repository().join("policies").join(&file),
+            dir.join("policies").join(&file),
+        )
+        .unwrap();
+    }
+    let config = Config::read(&dir.join("tollgate.toml")).unwrap();
+    load::accept(&config, None).unwrap();
+    let options = GateOptions {
+        clock: Clock::system(),
+        sync,
+        by: "bench".into(),
+    };
+    Gate::open(config, options).await.unwrap()
+}
+
+async fn one(gate: &Gate, run: &str) {
+    let caller = Caller {
+        agent: Some("support".into()),
+        user: "alice".into(),
+    };
+    let request = CallRequest {
+        tool: TOOL.into(),
+        arguments: ARGUMENTS.into(),
+    };
+    let answer = gate
+        .call(&caller, &RunKey::Named(run.into()), request)
+        .await;
+    assert!(
+        matches!(answer.verdict, Verdict::Released { .. }),
+        "{answer:?}"
+    );
+}
+
+/// Microseconds of the middle one of `n`.
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+fn micros(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1e6
+}
+
+async fn latency(name: &str, sync: Sync, floor: f64, n: usize) {
+    let gate = gate(name, sync).await;
+    for _ in 0..n / 10 {
+        one(&gate, "warm").await;
+    }
+    let mut samples = Vec::with_capacity(n);
+    for i in 0..n {
+        let run = format!("run-{}", i / 100);
+        if i % 100 == 0 {
+            one(&gate, &run).await;
+        }
+        let begun = Instant::now();
+        one(&gate, &run).await;
+        samples.push(micros(begun));
+    }
+    line(name, median(samples), "us", Some(floor));
+    gate.close().await;
+}
+
+/// 64 callers in 64 runs, every commit synced.
+async fn throughput() {
+    let gate = gate("call.durable.throughput", Sync::Full).await;
+    let callers = 64;
+    let each = 800;
+    for caller in 0..callers {
+        one(&gate, &format!("run-{caller}")).await;
+    }
+    let begun = Instant::now();
+    let mut tasks = Vec::new();
+    for caller in 0..callers {
+        let gate = gate.clone();
+        tasks.push(tokio::spawn(async move {
+            let run = format!("run-{caller}");
+            for _ in 0..each {
+                one(&gate, &run).await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let rate = f64::from(callers * each) / begun.elapsed().as_secs_f64();
+    line("call.durable.throughput", rate, "calls/s", None);
+    gate.close().await;
+}
+
+/// Resident memory after 10,000 and after 100,000 calls, in percent of the former.
+async fn memory() {
+    let gate = gate("call.memory_growth", Sync::Off).await;
+    let resident = || {
+        let statm = fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+        pages * 4096.0
+    };
+    let mut at = BTreeMap::new();
+    for i in 1..=100_000_u32 {
+        one(&gate, &format!("run-{}", i / 100)).await;
+        if i == 10_000 || i == 100_000 {
+            at.insert(i, resident());
+        }
+    }
+    let growth = (at[&100_000] / at[&10_000] - 1.0) * 100.0;
+    line("call.memory_growth", growth, "%", None);
+    gate.close().await;
+}
+
+/// Instantiate and call the same component with the same arguments, with wasmtime alone.
+fn bare_call() -> f64 {
+    let mut pool = wasmtime::PoolingAllocationConfig::default();
+    pool.max_memory_size(64 << 20);
+    let mut config = wasmtime::Config::new();
+    config.allocation_strategy(wasmtime::InstanceAllocationStrategy::Pooling(pool));
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    let bytes = fs::read(repository().join("target/components/payments.wasm")).unwrap();
+    let component = Component::new(&engine, bytes).unwrap();
+    let mut linker = Linker::<()>::new(&engine);
+    linker.define_unknown_imports_as_traps(&component).unwrap();
+    let ready = linker.instantiate_pre(&component).unwrap();
+    let interface = component
+        .get_export_index(None, "tollgate:adapter/tools@0.1.0")
+        .unwrap();
+    let function = component
+        .get_export_index(Some(&interface), "call-tool")
+        .unwrap();
+    let call = || {
+        let mut store = wasmtime::Store::new(&engine, ());
+        let instance = ready.instantiate(&mut store).unwrap();
+        let function = instance.get_func(&mut store, function).unwrap();
+        let arguments = [Val::String("quote".into()), Val::String(ARGUMENTS.into())];
+        let mut results = [Val::Bool(false)];
+        function.call(&mut store, &arguments, &mut results).unwrap();
+        assert!(matches!(&results[0], Val::Result(Ok(_))));
+    };
+    for _ in 0..2_000 {
+        call();
+    }
+    median(
+        (0..20_000)
+            .map(|_| {
+                let begun = Instant::now();
+                call();
+                micros(begun)
+            })
+            .collect(),
+    )
+}
+
+/// One row, one synced commit, as the ledger's journal does it.
+fn bare_synced_commit() -> f64 {
+    let dir = folder("bare");
+    let database = Connection::open(dir.join("bare.db")).unwrap();
+    database.pragma_update(None, "journal_mode", "WAL").unwrap();
+    database.pragma_update(None, "synchronous", "FULL").unwrap();
+    database
+        .execute("CREATE TABLE t (id INTEGER PRIMARY KEY, row BLOB)", [])
+        .unwrap();
+    let row = vec![7_u8; 1024];
+    let mut commit = || {
+        let begun = Instant::now();
+        database
+            .execute("INSERT INTO t (row) VALUES (?1)", [&row])
+            .unwrap();
+        micros(begun)
+    };
+    for _ in 0..200 {
+        commit();
+    }
+    median((0..2_000).map(|_| commit()).collect())
+}

@@ -1,0 +1,320 @@
+//! Escalation: ask, answer, decide again, run once.
+
+use tollgate::{
+    call::Verdict,
+    enforce::{ApprovalError, Refusal},
+};
+use tollgate_core::{life::ApprovalState, record::Event};
+
+use crate::world::{
+    REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,
+};
+
+const TOOL: &str = "payments__refund";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_call_runs_once() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let asked = call(&gate, "r", TOOL, REFUND).await;
+    let id = pending(&asked);
+    assert_eq!(world.refunds(), 0);
+    // Asking again is the same question.
+    assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
+
+    let view = gate.approval(&user("dana"), id).unwrap();
+    assert!(view.arguments.unwrap().contains("\"amount\":6000"));
+    let answered = gate
+        .answer(&user("dana"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    assert_eq!(answered.state, ApprovalState::Approved);
+
+    let resumed = call(&gate, "r", TOOL, REFUND).await;
+    assert!(is_released(&resumed), "{:?}", resumed.verdict);
+    assert_eq!(resumed.call, asked.call, "the same tool span");
+    assert_eq!(world.refunds(), 1);
+    assert_eq!(starts(&gate, resumed.run.unwrap()), 1);
+
+    // The yes was for one call.
+    assert_ne!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
+    assert_eq!(world.refunds(), 1);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clients_that_repeat_an_approved_call_at_once_run_it_once() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    gate.answer(&user("dana"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    let both = tokio::join!(
+        call(&gate, "r", TOOL, REFUND),
+        call(&gate, "r", TOOL, REFUND)
+    );
+    let released = [&both.0, &both.1]
+        .into_iter()
+        .filter(|a| is_released(a))
+        .count();
+    assert_eq!(released, 1, "{both:?}");
+    assert_eq!(starts(&gate, both.0.run.unwrap()), 1);
+    assert_eq!(world.refunds(), 1);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_call_stays_denied_until_the_question_would_have_expired() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    gate.answer(&user("dana"), id, false, None, Some("not this one"), "cli")
+        .await
+        .unwrap();
+    let again = call(&gate, "r", TOOL, REFUND).await;
+    assert!(
+        matches!(again.verdict, Verdict::Refused(Refusal::Rejected { approval, .. }) if approval == id),
+        "{:?}",
+        again.verdict
+    );
+    world.pass(3601);
+    assert_ne!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
+    assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_came_too_late_or_was_used_too_late_runs_nothing() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    world.pass(3601);
+    let late = gate
+        .answer(&user("dana"), id, true, None, None, "cli")
+        .await;
+    assert_eq!(
+        late,
+        Err(ApprovalError::Resolved {
+            id,
+            state: ApprovalState::Expired
+        })
+    );
+
+    let second = pending(&call(&gate, "r", TOOL, REFUND).await);
+    gate.answer(&user("dana"), second, true, None, None, "cli")
+        .await
+        .unwrap();
+    world.pass(3601);
+    let third = pending(&call(&gate, "r", TOOL, REFUND).await);
+    assert_ne!(third, second);
+    assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_arguments_are_another_call() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    gate.answer(&user("dana"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    let other = call(&gate, "r", TOOL, &REFUND.replace("6000", "600000")).await;
+    assert_ne!(pending(&other), id);
+    // Another run, too.
+    assert_ne!(pending(&call(&gate, "elsewhere", TOOL, REFUND).await), id);
+    assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_acquired_meanwhile_asks_again() {
+    let world = World::new(
+        r#"@id("tainted-refunds") @owner("security") @reason("The run has read untrusted content.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           when { context.run.labels.contains(Tollgate::Label::"untrusted") }
+           unless { context.approval.roles.contains(Tollgate::Role::"security") };"#,
+    );
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    gate.answer(&user("frank"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
+    let again = call(&gate, "r", TOOL, REFUND).await;
+    let second = pending(&again);
+    assert_ne!(
+        second, id,
+        "finance's yes does not cover security's concern"
+    );
+    assert_eq!(world.refunds(), 0);
+    gate.answer(&user("dana"), second, true, None, None, "cli")
+        .await
+        .unwrap();
+    assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
+    assert_eq!(world.refunds(), 1);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_policy_wins_over_an_approval() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    gate.answer(&user("dana"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    world.write(
+        "policies/story.cedar",
+        r#"@id("no-more-refunds") @owner("finance") @reason("The year is closed.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource);"#,
+    );
+    gate.reload("tests").await.unwrap();
+    let denied = call(&gate, "r", TOOL, REFUND).await;
+    assert!(denied_by(&denied).contains(&"no-more-refunds".to_owned()));
+    assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_approve_is_a_decision() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    // Alice runs the agent; eve holds no role.
+    for name in ["alice", "eve"] {
+        let refused = gate.answer(&user(name), id, true, None, None, "cli").await;
+        assert!(
+            matches!(refused, Err(ApprovalError::Denied(_))),
+            "{name}: {refused:?}"
+        );
+        assert!(
+            gate.approval(&user(name), id).unwrap().arguments.is_none(),
+            "{name} sees no arguments"
+        );
+    }
+    // The operator may stop it, though.
+    gate.answer(&user("alice"), id, false, None, None, "cli")
+        .await
+        .unwrap();
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_are_two_people() {
+    let world = World::new(
+        r#"@id("two") @owner("finance") @reason("Two people must agree.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           unless { context.approval.count >= 2 };"#,
+    );
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    let first = gate
+        .answer(&user("frank"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    assert_eq!(first.state, ApprovalState::Pending);
+    let twice = gate
+        .answer(&user("frank"), id, true, None, None, "cli")
+        .await;
+    assert!(
+        matches!(twice, Err(ApprovalError::Twice { .. })),
+        "{twice:?}"
+    );
+    assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
+    let second = gate
+        .answer(&user("dana"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    assert_eq!(second.state, ApprovalState::Approved);
+    assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_approvers_race_and_the_first_commit_wins() {
+    let world = World::new("");
+    let gate = world.open().await;
+    for round in 0..8 {
+        let run = format!("race-{round}");
+        let id = pending(&call(&gate, &run, TOOL, REFUND).await);
+        let (dana, frank) = (user("dana"), user("frank"));
+        let (yes, no) = tokio::join!(
+            gate.answer(&dana, id, true, None, None, "cli"),
+            gate.answer(&frank, id, false, None, None, "cli")
+        );
+        // A rejection may follow an approval that has not been used; never the other way round.
+        assert!(no.is_ok() || yes.is_ok());
+        let state = gate.ledger().reader().approval(id).unwrap().unwrap().state;
+        let expected = if no.is_ok() {
+            ApprovalState::Rejected
+        } else {
+            ApprovalState::Approved
+        };
+        assert_eq!(state, expected);
+    }
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_approver_answers_to_what_was_shown() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    let wrong = gate
+        .answer(&user("dana"), id, true, Some("hmac:v1:00"), None, "cli")
+        .await;
+    assert_eq!(wrong, Err(ApprovalError::OtherCall(id)));
+    let shown = gate.approval(&user("dana"), id).unwrap().row.arguments;
+    gate.answer(&user("dana"), id, true, Some(shown.as_str()), None, "cli")
+        .await
+        .unwrap();
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_counts_neither_as_repeat_nor_as_denial() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let run = call(&gate, "r", TOOL, REFUND).await.run.unwrap();
+    for _ in 0..5 {
+        pending(&call(&gate, "r", TOOL, REFUND).await);
+    }
+    let arguments = records(&gate, run).iter().find_map(|r| match &r.event {
+        Event::Decision(decision) => decision.arguments.clone(),
+        _ => None,
+    });
+    let state = gate
+        .ledger()
+        .run_state(run, arguments.as_ref())
+        .unwrap()
+        .unwrap();
+    assert_eq!((state.calls, state.denials), (1, 0));
+    assert_eq!(state.repeats.values().sum::<u64>(), 1);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_survives_a_restart() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let id = pending(&call(&gate, "r", TOOL, REFUND).await);
+    gate.answer(&user("dana"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+    gate.close().await;
+
+    let gate = world.open().await;
+    let caller = agent("support");
+    let request = tollgate::call::CallRequest {
+        tool: TOOL.into(),
+        arguments: REFUND.into(),
+    };
+    let resumed = gate.call(&caller, &named("r"), request).await;
+    assert!(is_released(&resumed), "{:?}", resumed.verdict);
+    assert_eq!(world.refunds(), 1);
+    let used = records(&gate, resumed.run.unwrap());
+    assert!(!used.is_empty());
+    gate.close().await;
+}

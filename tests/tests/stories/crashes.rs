@@ -1,0 +1,173 @@
+//! kill -9, with a real process: before the start is durable, and between start and outcome.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use tollgate_core::record::{Event, Status};
+
+use crate::world::{World, records, repository, starts};
+
+/// The command under test, working for alice.
+fn tollgate(world: &World) -> Command {
+    let binary = repository().join("target/debug/tollgate");
+    assert!(
+        binary.is_file(),
+        "{} is missing: run `cargo xtask test`",
+        binary.display()
+    );
+    let mut command = Command::new(binary);
+    command
+        .arg("--config")
+        .arg(world.path("tollgate.toml"))
+        .stdin(Stdio::null());
+    command
+}
+
+fn world() -> World {
+    let world = World::new("");
+    let login = Command::new("id").arg("-un").output().unwrap();
+    let login = String::from_utf8(login.stdout).unwrap();
+    let entry = format!("[users.alice]\nlogin = \"{}\"\n", login.trim());
+    world.configure("[users.alice]\n", &entry);
+    world
+}
+
+/// Kill the process when it enters its N-th sync, for every N until it gets through: whatever is on the
+/// disk then is a state that a crash can leave.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_sync_leaves_no_effect_without_its_record() {
+    let (mut crashes, mut before, mut after) = (0, 0, 0);
+    for n in 1..60 {
+        let world = world();
+        let status = Command::new("strace")
+            .args(["-f", "-q", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
+            .args([
+                "-e",
+                &format!("inject=fsync,fdatasync:signal=SIGKILL:when={n}"),
+            ])
+            .arg(repository().join("target/debug/tollgate"))
+            .arg("--config")
+            .arg(world.path("tollgate.toml"))
+            .args(["call", "files__write", "--agent", "support", "--run", "r"])
+            .args(["--args", r#"{"path":"effect.txt","text":"once"}"#])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("strace runs (apt-get install strace)");
+        if status.success() {
+            assert!(crashes > 3, "the store syncs several times");
+            assert!(
+                before > 0 && after > 0,
+                "crashes hit both sides of the start: {before}, {after}"
+            );
+            return;
+        }
+        crashes += 1;
+        let happened = world.path("data/effect.txt").exists();
+        let gate = world.open().await;
+        gate.ledger().reader().verify(|_| {}).unwrap();
+        let runs = gate
+            .ledger()
+            .reader()
+            .run_by_key("default", &agent(), "r")
+            .unwrap();
+        let started = runs.as_ref().map_or(0, |run| starts(&gate, run.id));
+        assert!(
+            !happened || started == 1,
+            "crash {n}: an effect without a durable start"
+        );
+        if let Some(run) = runs {
+            let outcomes: Vec<Status> = records(&gate, run.id)
+                .iter()
+                .filter_map(|r| match &r.event {
+                    Event::Outcome(outcome) => Some(outcome.status),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(
+                outcomes.len(),
+                started,
+                "crash {n}: every start has one outcome"
+            );
+        }
+        if started == 0 {
+            before += 1
+        } else {
+            after += 1
+        }
+        gate.close().await;
+    }
+    panic!("the command never got through");
+}
+
+fn agent() -> tollgate_core::entity::Uid {
+    tollgate_core::entity::Uid::new(tollgate_core::entity::Kind::Agent, "support")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_start_and_outcome_is_indeterminate_and_not_repeated() {
+    let world = world();
+    world.configure(
+        "cpu = \"200ms\", time = \"5s\"",
+        "cpu = \"60s\", time = \"60s\", fuel = 9000000000000",
+    );
+    let mut child = tollgate(&world)
+        .args([
+            "call",
+            "hostile__write_then_loop",
+            "--args",
+            "{}",
+            "--agent",
+            "support",
+            "--run",
+            "r",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let marker = || {
+        let entries = fs::read_dir(world.path("data")).unwrap();
+        entries
+            .filter(|e| {
+                e.as_ref()
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .contains("marker")
+            })
+            .count()
+    };
+    while marker() == 0 {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the guest ended by itself"
+        );
+        tokio::task::yield_now().await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let gate = world.open().await;
+    let run = gate
+        .ledger()
+        .reader()
+        .run_by_key("default", &agent(), "r")
+        .unwrap()
+        .unwrap();
+    let statuses: Vec<Status> = records(&gate, run.id)
+        .iter()
+        .filter_map(|r| match &r.event {
+            Event::Outcome(outcome) => Some(outcome.status),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(statuses, [Status::Indeterminate]);
+    assert_eq!(starts(&gate, run.id), 1, "the gate does not retry");
+    assert_eq!(marker(), 1);
+    gate.ledger().reader().verify(|_| {}).unwrap();
+    gate.close().await;
+}
