@@ -7,7 +7,7 @@ use std::{
 
 use tollgate_core::record::{Event, Status};
 
-use crate::world::{World, records, repository, starts};
+use crate::world::{MARK, World, records, repository, starts};
 
 /// The command under test, working for alice.
 fn tollgate(world: &World) -> Command {
@@ -68,7 +68,7 @@ async fn a_crash_at_any_sync_leaves_no_effect_without_its_record() {
         crashes += 1;
         let happened = world.path("data/effect.txt").exists();
         let gate = world.open().await;
-        gate.ledger().reader().verify(|_| {}).unwrap();
+        gate.ledger().reader().verify(Some(&world.config().store.key), |_| {}).unwrap();
         let runs = gate
             .ledger()
             .reader()
@@ -119,7 +119,7 @@ async fn a_crash_between_start_and_outcome_is_indeterminate_and_not_repeated() {
             "call",
             "hostile__write_then_loop",
             "--args",
-            "{}",
+            MARK,
             "--agent",
             "support",
             "--run",
@@ -168,6 +168,6 @@ async fn a_crash_between_start_and_outcome_is_indeterminate_and_not_repeated() {
     assert_eq!(statuses, [Status::Indeterminate]);
     assert_eq!(starts(&gate, run.id), 1, "the gate does not retry");
     assert_eq!(marker(), 1);
-    gate.ledger().reader().verify(|_| {}).unwrap();
+    gate.ledger().reader().verify(Some(&world.config().store.key), |_| {}).unwrap();
     gate.close().await;
 }

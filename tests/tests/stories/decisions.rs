@@ -173,8 +173,8 @@ async fn a_new_run_does_not_wash_labels_off() {
     call(&gate, "one", "files__read", r#"{"path":"letter.txt"}"#).await;
     call(&gate, "one", "secret__read", r#"{"path":"customer.json"}"#).await;
     pending(&call(&gate, "two", "outbox__write", r#"{"path":"x","text":"x"}"#).await);
-    // Half an hour later they are gone.
-    world.pass(1801);
+    // An hour later they are gone.
+    world.pass(3600);
     assert!(is_released(
         &call(
             &gate,

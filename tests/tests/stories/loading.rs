@@ -44,8 +44,8 @@ async fn a_component_that_is_none_says_so() {
     world.write("files.wasm", "not wasm at all");
     world.accept();
     all_of(&error(&world).await, &["`files`"]);
-    let wrong = repository().join("target/components/wrong-world.wasm");
-    fs::copy(wrong, world.path("files.wasm")).unwrap();
+    let wrong = fs::read(repository().join("tests/guests/wrong-world.wat")).unwrap();
+    fs::write(world.path("files.wasm"), wat::parse_bytes(&wrong).unwrap()).unwrap();
     world.accept();
     all_of(&error(&world).await, &["`files`", "tools"]);
 }

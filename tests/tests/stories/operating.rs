@@ -6,7 +6,7 @@ use tollgate_core::{
     record::{HaltScope, RunOutcome, Status},
 };
 
-use crate::world::{REFUND, World, call, is_released, pending, user};
+use crate::world::{MARK, REFUND, World, call, is_released, pending, user};
 
 const QUOTE: &str = r#"{"amount":1,"currency":"EUR"}"#;
 
@@ -51,7 +51,7 @@ async fn a_halt_in_mid_call_ends_the_guest() {
     let gate = world.open().await;
     let running = {
         let gate = gate.clone();
-        tokio::spawn(async move { call(&gate, "r", "hostile__write_then_loop", "{}").await })
+        tokio::spawn(async move { call(&gate, "r", "hostile__write_then_loop", MARK).await })
     };
     // The guest writes a marker once it runs.
     while !world

@@ -73,6 +73,16 @@ taints = []
 [tools.payments__quote]
 labels = []
 taints = []
+[tools.hostile__loop_forever]
+labels = []
+[tools.hostile__memory_bomb]
+labels = []
+[tools.hostile__recurse]
+labels = []
+[tools.hostile__trap]
+labels = []
+[tools.hostile__write_then_loop]
+labels = []
 [users.alice]
 roles = ["operator"]
 [users.dana]
@@ -249,6 +259,9 @@ pub(crate) async fn call(gate: &Gate, run: &str, tool: &str, arguments: &str) ->
     };
     gate.call(&agent("support"), &named(run), request).await
 }
+
+/// Arguments with which the hostile guest writes a marker and then loops.
+pub(crate) const MARK: &str = r#"{"grant":"data","path":"marker","content":"x"}"#;
 
 pub(crate) const REFUND: &str =
     r#"{"order":"A-1","amount":6000,"currency":"EUR","reason":"broken"}"#;
