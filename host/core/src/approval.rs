@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{entity::{Kind, NAMESPACE}, policy::PolicyJson};
+use crate::{
+    entity::{Kind, NAMESPACE},
+    policy::PolicyJson,
+};
 
 /// What one policy asks of an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,11 +50,18 @@ impl Polarity {
 /// What a policy, in Cedar's JSON form, asks of an approval; or why its use is not allowed.
 pub(crate) fn analyse(policy: &PolicyJson) -> Result<ApprovalUse, &'static str> {
     let permit = policy.get("effect").and_then(Value::as_str) == Some("permit");
-    let mut analysis = Analysis { permit, found: ApprovalUse::default() };
+    let mut analysis = Analysis {
+        permit,
+        found: ApprovalUse::default(),
+    };
     let conditions = policy.get("conditions").and_then(Value::as_array);
     for condition in conditions.map(Vec::as_slice).unwrap_or_default() {
         let unless = condition.get("kind").and_then(Value::as_str) == Some("unless");
-        let polarity = if unless { Polarity::Hinders } else { Polarity::Helps };
+        let polarity = if unless {
+            Polarity::Hinders
+        } else {
+            Polarity::Helps
+        };
         analysis.expression(condition.get("body").unwrap_or(&Value::Null), polarity)?;
     }
     Ok(analysis.found)
@@ -65,7 +75,11 @@ struct Analysis {
 impl Analysis {
     fn expression(&mut self, e: &Value, polarity: Polarity) -> Result<(), &'static str> {
         if let Some(atom) = atom(e)? {
-            let wanted = if self.permit { Polarity::Helps } else { Polarity::Hinders };
+            let wanted = if self.permit {
+                Polarity::Helps
+            } else {
+                Polarity::Hinders
+            };
             if polarity != wanted {
                 return Err("reads `context.approval` where an approval could make it deny more");
             }
@@ -82,14 +96,19 @@ impl Analysis {
                 }
                 Ok(())
             }
-            Value::Array(items) => {
-                items.iter().try_for_each(|item| self.expression(item, Polarity::Unclear))
-            }
+            Value::Array(items) => items
+                .iter()
+                .try_for_each(|item| self.expression(item, Polarity::Unclear)),
             _ => Ok(()),
         }
     }
 
-    fn node(&mut self, operator: &str, operands: &Value, polarity: Polarity) -> Result<(), &'static str> {
+    fn node(
+        &mut self,
+        operator: &str,
+        operands: &Value,
+        polarity: Polarity,
+    ) -> Result<(), &'static str> {
         let operand = |name: &str| operands.get(name).unwrap_or(&Value::Null);
         match operator {
             "!" => self.expression(operand("arg"), polarity.flipped()),
@@ -103,7 +122,9 @@ impl Analysis {
                 self.expression(operand("else"), polarity)
             }
             "Value" => Ok(()),
-            "Var" if operands == "context" => Err("uses `context` as a whole, and with it `context.approval`"),
+            "Var" if operands == "context" => {
+                Err("uses `context` as a whole, and with it `context.approval`")
+            }
             "." | "has" if is_context(operand("left")) => {
                 if operand("attr") == "approval" {
                     Err("uses `context.approval` in a form that cannot be analysed")
@@ -112,9 +133,9 @@ impl Analysis {
                 }
             }
             _ => match operands {
-                Value::Object(operands) => {
-                    operands.values().try_for_each(|o| self.expression(o, Polarity::Unclear))
-                }
+                Value::Object(operands) => operands
+                    .values()
+                    .try_for_each(|o| self.expression(o, Polarity::Unclear)),
                 other => self.expression(other, Polarity::Unclear),
             },
         }
@@ -129,12 +150,18 @@ enum Atom {
 /// The expression as one of the allowed uses of `context.approval`, if it is one.
 fn atom(e: &Value) -> Result<Option<Atom>, &'static str> {
     let of = |operator: &str| {
-        e.get(operator).map(|o| (o.get("left").unwrap_or(&Value::Null), o.get("right").unwrap_or(&Value::Null)))
+        e.get(operator).map(|o| {
+            (
+                o.get("left").unwrap_or(&Value::Null),
+                o.get("right").unwrap_or(&Value::Null),
+            )
+        })
     };
     if let Some((left, right)) = of("contains")
         && is_approval(left, "roles")
     {
-        let role = role(right).ok_or("compares `context.approval.roles` with something else than a literal role")?;
+        let role = role(right)
+            .ok_or("compares `context.approval.roles` with something else than a literal role")?;
         return Ok(Some(Atom::Roles(vec![role])));
     }
     if let Some((left, right)) = of("containsAll").or_else(|| of("containsAny"))
@@ -152,7 +179,9 @@ fn atom(e: &Value) -> Result<Option<Atom>, &'static str> {
     {
         return match right.get("Value").and_then(Value::as_u64) {
             Some(n @ 1..=16) => Ok(Some(Atom::Count(n))),
-            _ => Err("compares `context.approval.count` with something else than a number from 1 to 16"),
+            _ => Err(
+                "compares `context.approval.count` with something else than a number from 1 to 16",
+            ),
         };
     }
     Ok(None)
@@ -164,9 +193,14 @@ fn is_context(e: &Value) -> bool {
 
 fn is_approval(e: &Value, attribute: &str) -> bool {
     let field = |e: &Value, name: &str| {
-        e.get(".").filter(|o| o.get("attr").is_some_and(|a| a == name)).and_then(|o| o.get("left")).cloned()
+        e.get(".")
+            .filter(|o| o.get("attr").is_some_and(|a| a == name))
+            .and_then(|o| o.get("left"))
+            .cloned()
     };
-    field(e, attribute).and_then(|e| field(&e, "approval")).is_some_and(|e| is_context(&e))
+    field(e, attribute)
+        .and_then(|e| field(&e, "approval"))
+        .is_some_and(|e| is_context(&e))
 }
 
 fn role(e: &Value) -> Option<String> {
@@ -192,9 +226,14 @@ mod tests {
         let forbid = check(&format!(
             "forbid (principal, action, resource) unless {{ {SECURITY} && context.approval.count >= 2 }};"
         ));
-        let expected = ApprovalUse { roles: BTreeSet::from(["security".into()]), counts: BTreeSet::from([2]) };
+        let expected = ApprovalUse {
+            roles: BTreeSet::from(["security".into()]),
+            counts: BTreeSet::from([2]),
+        };
         assert_eq!(forbid.as_ref(), Ok(&expected));
-        let negated = check(&format!("forbid (principal, action, resource) when {{ !({SECURITY}) }};"));
+        let negated = check(&format!(
+            "forbid (principal, action, resource) when {{ !({SECURITY}) }};"
+        ));
         assert!(negated.unwrap().reads());
         let permit = check(
             "permit (principal, action, resource) when \

@@ -74,8 +74,16 @@ impl Reader {
             pointer.push_str(&escape_segment(segment));
         }
         // Keys come from outside: an error that quotes them stays short and on one line.
-        let printable: String = pointer.chars().filter(|c| !c.is_control()).take(120).collect();
-        if printable.is_empty() { "/".into() } else { printable }
+        let printable: String = pointer
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(120)
+            .collect();
+        if printable.is_empty() {
+            "/".into()
+        } else {
+            printable
+        }
     }
 
     fn fail<E: de::Error>(&self, error: JsonError) -> E {
@@ -129,7 +137,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_i64<E: de::Error>(self, v: i64) -> Result<Value, E> {
         if v.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
-            return Err(self.0.fail(JsonError::NumberRange { pointer: self.0.pointer() }));
+            return Err(self.0.fail(JsonError::NumberRange {
+                pointer: self.0.pointer(),
+            }));
         }
         Ok(Value::Number(v.into()))
     }
@@ -137,14 +147,18 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_u64<E: de::Error>(self, v: u64) -> Result<Value, E> {
         match i64::try_from(v) {
             Ok(v) => self.visit_i64(v),
-            Err(_) => Err(self.0.fail(JsonError::NumberRange { pointer: self.0.pointer() })),
+            Err(_) => Err(self.0.fail(JsonError::NumberRange {
+                pointer: self.0.pointer(),
+            })),
         }
     }
 
     fn visit_f64<E: de::Error>(self, v: f64) -> Result<Value, E> {
         match normal_number(v) {
             Some(number) => Ok(Value::Number(number)),
-            None => Err(self.0.fail(JsonError::NumberRange { pointer: self.0.pointer() })),
+            None => Err(self.0.fail(JsonError::NumberRange {
+                pointer: self.0.pointer(),
+            })),
         }
     }
 
@@ -168,7 +182,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
             if members.contains_key(&key) {
                 let pointer = self.0.pointer();
                 // Line and column are filled in by `parse`, which sees serde_json's error.
-                return Err(self.0.fail(JsonError::DuplicateKey { pointer, line: 0, column: 0 }));
+                return Err(self.0.fail(JsonError::DuplicateKey {
+                    pointer,
+                    line: 0,
+                    column: 0,
+                }));
             }
             let value = map.next_value_seed(Seed(self.0))?;
             self.0.path.borrow_mut().pop();
@@ -187,7 +205,10 @@ fn normal_number(v: f64) -> Option<Number> {
         return None;
     }
     if v.fract() == 0.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±(2^53 - 1)")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole and within ±(2^53 - 1)"
+        )]
         return Some((v as i64).into());
     }
     Number::from_f64(v)
@@ -201,19 +222,31 @@ fn normal_number(v: f64) -> Option<Number> {
 pub fn parse(text: &str) -> Result<Value, JsonError> {
     let reader = Reader::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let parsed = Seed(&reader).deserialize(&mut deserializer).and_then(|value| {
-        deserializer.end()?;
-        Ok(value)
-    });
+    let parsed = Seed(&reader)
+        .deserialize(&mut deserializer)
+        .and_then(|value| {
+            deserializer.end()?;
+            Ok(value)
+        });
     parsed.map_err(|e| {
         let (line, column) = (e.line().max(1), e.column().max(1));
         match reader.error.take() {
-            Some(JsonError::DuplicateKey { pointer, .. }) => {
-                JsonError::DuplicateKey { pointer, line, column }
-            }
+            Some(JsonError::DuplicateKey { pointer, .. }) => JsonError::DuplicateKey {
+                pointer,
+                line,
+                column,
+            },
             Some(error) => error,
-            None if e.is_eof() => JsonError::Syntax { reason: "the document ends early", line, column },
-            None => JsonError::Syntax { reason: "unexpected character or token", line, column },
+            None if e.is_eof() => JsonError::Syntax {
+                reason: "the document ends early",
+                line,
+                column,
+            },
+            None => JsonError::Syntax {
+                reason: "unexpected character or token",
+                line,
+                column,
+            },
         }
     })
 }
@@ -273,13 +306,16 @@ impl std::str::FromStr for Sha256Digest {
     type Err = JsonError;
 
     fn from_str(text: &str) -> Result<Self, JsonError> {
-        let bytes = text.strip_prefix("sha256:").filter(|d| d.len() == 64).and_then(|digits| {
-            let mut bytes = [0; 32];
-            for (i, byte) in bytes.iter_mut().enumerate() {
-                *byte = u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()?;
-            }
-            Some(bytes)
-        });
+        let bytes = text
+            .strip_prefix("sha256:")
+            .filter(|d| d.len() == 64)
+            .and_then(|digits| {
+                let mut bytes = [0; 32];
+                for (i, byte) in bytes.iter_mut().enumerate() {
+                    *byte = u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()?;
+                }
+                Some(bytes)
+            });
         bytes.map(Self).ok_or(JsonError::Syntax {
             reason: "a digest is `sha256:` and 64 hexadecimal digits",
             line: 1,
@@ -296,7 +332,9 @@ impl Serialize for Sha256Digest {
 
 impl<'de> serde::Deserialize<'de> for Sha256Digest {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<'de, str>::deserialize(d)?.parse().map_err(de::Error::custom)
+        std::borrow::Cow::<'de, str>::deserialize(d)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -317,7 +355,11 @@ mod tests {
             other => panic!("{text}: {other:?}"),
         };
         assert_eq!(pointer(r#"{"a":{"b":1,"b":2}}"#), "/a/b");
-        assert_eq!(pointer(r#"{"a":1,"\u0061":2}"#), "/a", "escapes name the same member");
+        assert_eq!(
+            pointer(r#"{"a":1,"\u0061":2}"#),
+            "/a",
+            "escapes name the same member"
+        );
         assert_eq!(pointer(r#"{"x":[0,9007199254740992]}"#), "/x/1");
         assert_eq!(pointer(r#"{"x":-9007199254740992}"#), "/x");
         assert_eq!(pointer(r#"{"x":18446744073709551616}"#), "/x");
@@ -329,8 +371,22 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for text in ["", "{", "[1,]", "NaN", "{\"a\":NaN}", "1 2", "'a'", "\u{feff}{}", "01", "+1"] {
-            assert!(matches!(parse(text), Err(JsonError::Syntax { .. })), "{text}");
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "NaN",
+            "{\"a\":NaN}",
+            "1 2",
+            "'a'",
+            "\u{feff}{}",
+            "01",
+            "+1",
+        ] {
+            assert!(
+                matches!(parse(text), Err(JsonError::Syntax { .. })),
+                "{text}"
+            );
         }
     }
 

@@ -114,13 +114,18 @@ impl Requirement {
     /// Every role of any alternative.
     #[must_use]
     pub fn roles(&self) -> BTreeSet<String> {
-        self.alternatives.iter().flat_map(|a| a.roles.iter().cloned()).collect()
+        self.alternatives
+            .iter()
+            .flat_map(|a| a.roles.iter().cloned())
+            .collect()
     }
 
     /// Whether approvals by `count` users who hold `roles` between them are enough.
     #[must_use]
     pub fn met_by(&self, roles: &BTreeSet<String>, count: u64) -> bool {
-        self.alternatives.iter().any(|a| count >= a.count && a.roles.is_subset(roles))
+        self.alternatives
+            .iter()
+            .any(|a| count >= a.count && a.roles.is_subset(roles))
     }
 }
 
@@ -154,7 +159,9 @@ impl fmt::Display for Approvers {
 }
 
 /// How much a policy matters to whoever answers its escalations (`@severity`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// `@severity("low")`.
@@ -186,9 +193,10 @@ impl Decision {
     #[must_use]
     pub fn basis(&self) -> &Basis {
         match self {
-            Self::Allow(basis) | Self::Deny(basis) | Self::Escalate(basis, _) | Self::Error(basis) => {
-                basis
-            }
+            Self::Allow(basis)
+            | Self::Deny(basis)
+            | Self::Escalate(basis, _)
+            | Self::Error(basis) => basis,
         }
     }
 

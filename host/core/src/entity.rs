@@ -62,7 +62,10 @@ impl Kind {
     pub(crate) fn type_name(self) -> Option<EntityTypeName> {
         static NAMES: OnceLock<Vec<Option<EntityTypeName>>> = OnceLock::new();
         let names = NAMES.get_or_init(|| {
-            Kind::ALL.iter().map(|k| format!("{NAMESPACE}::{}", k.name()).parse().ok()).collect()
+            Kind::ALL
+                .iter()
+                .map(|k| format!("{NAMESPACE}::{}", k.name()).parse().ok())
+                .collect()
         });
         names.get(self as usize).cloned().flatten()
     }
@@ -88,22 +91,36 @@ pub struct Uid {
 impl Uid {
     /// The entity of this type with this id.
     pub fn new(kind: Kind, id: impl Into<String>) -> Self {
-        Self { kind, id: id.into() }
+        Self {
+            kind,
+            id: id.into(),
+        }
     }
 
     pub(crate) fn to_cedar(&self) -> Option<EntityUid> {
-        Some(EntityUid::from_type_name_and_id(self.kind.type_name()?, EntityId::new(&self.id)))
+        Some(EntityUid::from_type_name_and_id(
+            self.kind.type_name()?,
+            EntityId::new(&self.id),
+        ))
     }
 
     pub(crate) fn from_cedar(uid: &EntityUid) -> Option<Self> {
-        Some(Self::new(Kind::of_type(uid.type_name())?, uid.id().unescaped()))
+        Some(Self::new(
+            Kind::of_type(uid.type_name())?,
+            uid.id().unescaped(),
+        ))
     }
 }
 
 impl fmt::Display for Uid {
     /// As policies write it: `Tollgate::Tool::"tickets__read"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{NAMESPACE}::{}::\"{}\"", self.kind.name(), EntityId::new(&self.id).escaped())
+        write!(
+            f,
+            "{NAMESPACE}::{}::\"{}\"",
+            self.kind.name(),
+            EntityId::new(&self.id).escaped()
+        )
     }
 }
 
@@ -125,6 +142,9 @@ pub struct Entity {
 impl Entity {
     /// An entity in `parents`.
     pub fn new(uid: Uid, parents: impl IntoIterator<Item = Uid>) -> Self {
-        Self { uid, parents: parents.into_iter().collect() }
+        Self {
+            uid,
+            parents: parents.into_iter().collect(),
+        }
     }
 }

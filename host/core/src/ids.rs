@@ -29,7 +29,10 @@ fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |n: u8| DIGITS.get(usize::from(n)).copied().map_or('?', char::from);
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
+        .collect()
 }
 
 macro_rules! id {
@@ -111,9 +114,22 @@ impl RunId {
         let [_, _, t0, t1, t2, t3, t4, t5] = millis.to_be_bytes();
         let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9] = random;
         Self([
-            t0, t1, t2, t3, t4, t5,
-            0x70 | (r0 & 0x0f), r1,
-            0x80 | (r2 & 0x3f), r3, r4, r5, r6, r7, r8, r9,
+            t0,
+            t1,
+            t2,
+            t3,
+            t4,
+            t5,
+            0x70 | (r0 & 0x0f),
+            r1,
+            0x80 | (r2 & 0x3f),
+            r3,
+            r4,
+            r5,
+            r6,
+            r7,
+            r8,
+            r9,
         ])
     }
 }
@@ -152,7 +168,9 @@ impl Serialize for DecisionId {
 
 impl<'de> Deserialize<'de> for DecisionId {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<'de, str>::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        std::borrow::Cow::<'de, str>::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -177,7 +195,12 @@ mod tests {
         for text in ["", "dec-", "dec-+1", "dec-x", "42"] {
             assert!(text.parse::<DecisionId>().is_err(), "{text}");
         }
-        for text in ["", "ABCDEF0123456789", "0123456789abcdeg", "é123456789abcde"] {
+        for text in [
+            "",
+            "ABCDEF0123456789",
+            "0123456789abcdeg",
+            "é123456789abcde",
+        ] {
             assert!(text.parse::<SpanId>().is_err(), "{text}");
         }
     }

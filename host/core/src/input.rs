@@ -83,11 +83,15 @@ impl TryFrom<String> for NumberMapping {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let scale = text.strip_prefix("scaled(").and_then(|t| t.strip_suffix(')'));
+        let scale = text
+            .strip_prefix("scaled(")
+            .and_then(|t| t.strip_suffix(')'));
         match (text.as_str(), scale.and_then(|n| n.parse().ok())) {
             ("string", _) => Ok(Self::Text),
             (_, Some(n @ 0..=9)) => Ok(Self::Scaled(n)),
-            _ => Err(format!("`{text}` is no number mapping: use \"string\" or \"scaled(0)\" to \"scaled(9)\"")),
+            _ => Err(format!(
+                "`{text}` is no number mapping: use \"string\" or \"scaled(0)\" to \"scaled(9)\""
+            )),
         }
     }
 }
@@ -118,7 +122,11 @@ enum InputType {
     IpAddress,
     Null,
     /// Namespace and name of the entity type, and its ids.
-    Enumeration { namespace: String, name: String, variants: Vec<String> },
+    Enumeration {
+        namespace: String,
+        name: String,
+        variants: Vec<String>,
+    },
     Set(Box<InputType>),
     Record(BTreeMap<String, Field>),
     Union(Vec<InputType>),
@@ -127,17 +135,17 @@ enum InputType {
 }
 
 /// A name as a Cedar identifier: other characters than letters, digits and `_` become `_x<hex>_`,
-/// and a leading digit gets `_` in front. Two names never share an identifier.
+/// and what begins with a digit or is reserved gets `_x_` in front. Two names never share an identifier.
 #[must_use]
 pub fn identifier(name: &str) -> String {
     // Cedar's keywords, and the one entity type name that it keeps for itself.
-    const RESERVED: &[&str] =
-        &["true", "false", "if", "then", "else", "in", "is", "like", "has", "Action"];
+    const RESERVED: &[&str] = &[
+        "true", "false", "if", "then", "else", "in", "is", "like", "has", "Action",
+    ];
     let mut out = String::new();
     let mut chars = name.chars().peekable();
-    if name.is_empty() || RESERVED.contains(&name) || name.starts_with("__cedar") {
-        out.push_str("_x_");
-    } else if name.starts_with(|c: char| c.is_ascii_digit()) {
+    let reserved = name.is_empty() || RESERVED.contains(&name) || name.starts_with("__cedar");
+    if reserved || name.starts_with(|c: char| c.is_ascii_digit()) {
         out.push_str("_x_");
     }
     while let Some(c) = chars.next() {
@@ -176,10 +184,17 @@ impl ToolInput {
         if object.get("type").and_then(Value::as_str) != Some("object") {
             return Err(InputError::NotAnObject);
         }
-        let mut reader = SchemaReader { document: schema, numbers, mapped: Vec::new(), read: 0 };
+        let mut reader = SchemaReader {
+            document: schema,
+            numbers,
+            mapped: Vec::new(),
+            read: 0,
+        };
         let root = reader.fields(object, &namespace, "", 0)?;
         if let Some(pointer) = numbers.keys().find(|p| !reader.mapped.contains(p)) {
-            return Err(InputError::UnknownMapping { pointer: pointer.clone() });
+            return Err(InputError::UnknownMapping {
+                pointer: pointer.clone(),
+            });
         }
         Ok(Self { root, namespace })
     }
@@ -212,9 +227,10 @@ impl ToolInput {
     /// # Errors
     /// [`InputError`] if a value does not have the type that the schema promises.
     pub(crate) fn expression(&self, arguments: &Value) -> Result<RestrictedExpression, InputError> {
-        let members = arguments
-            .as_object()
-            .ok_or(InputError::Type { pointer: "/".into(), expected: "object" })?;
+        let members = arguments.as_object().ok_or(InputError::Type {
+            pointer: "/".into(),
+            expected: "object",
+        })?;
         record_expression(&self.root, members, "")
     }
 
@@ -233,7 +249,10 @@ impl SchemaReader<'_> {
         pointer: &str,
         depth: usize,
     ) -> Result<BTreeMap<String, Field>, InputError> {
-        let invalid = |reason| InputError::Schema { pointer: pointer.to_owned(), reason };
+        let invalid = |reason| InputError::Schema {
+            pointer: pointer.to_owned(),
+            reason,
+        };
         let required: Vec<&str> = match object.get("required") {
             None => Vec::new(),
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
@@ -250,7 +269,14 @@ impl SchemaReader<'_> {
             let ty = self.read(schema, namespace, &identifier(name), &below, depth + 1)?;
             let default = schema.get("default").filter(|d| !d.is_null()).cloned();
             let required = required.contains(&name.as_str()) || default.is_some();
-            fields.insert(name.clone(), Field { ty, required, default });
+            fields.insert(
+                name.clone(),
+                Field {
+                    ty,
+                    required,
+                    default,
+                },
+            );
         }
         Ok(fields)
     }
@@ -288,9 +314,13 @@ impl SchemaReader<'_> {
         }
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             let document = self.document;
-            let target = reference.strip_prefix('#').and_then(|p| document.pointer(p)).ok_or(
-                InputError::Schema { pointer: pointer.into(), reason: "`$ref` must point into this schema" },
-            )?;
+            let target = reference
+                .strip_prefix('#')
+                .and_then(|p| document.pointer(p))
+                .ok_or(InputError::Schema {
+                    pointer: pointer.into(),
+                    reason: "`$ref` must point into this schema",
+                })?;
             return self.read(target, namespace, name, pointer, depth + 1);
         }
         if let Some(choices) = object.get("anyOf").or_else(|| object.get("oneOf")) {
@@ -298,7 +328,11 @@ impl SchemaReader<'_> {
             return self.union(choices, namespace, name, pointer, depth);
         }
         if let Some(variants) = string_variants(object) {
-            return Ok(InputType::Enumeration { namespace: namespace.into(), name: name.into(), variants });
+            return Ok(InputType::Enumeration {
+                namespace: namespace.into(),
+                name: name.into(),
+                variants,
+            });
         }
         match object.get("type") {
             Some(Value::String(ty)) => self.typed(ty, object, namespace, name, pointer, depth),
@@ -370,7 +404,12 @@ impl SchemaReader<'_> {
                 InputType::Record(self.fields(object, &namespace, pointer, depth)?)
             }
             "object" => InputType::Json,
-            _ => return Err(InputError::Schema { pointer: pointer.into(), reason: "unknown `type`" }),
+            _ => {
+                return Err(InputError::Schema {
+                    pointer: pointer.into(),
+                    reason: "unknown `type`",
+                });
+            }
         })
     }
 }
@@ -382,8 +421,10 @@ fn string_variants(object: &Map<String, Value>) -> Option<Vec<String>> {
         (_, Some(value)) => vec![value.clone()],
         _ => return None,
     };
-    let mut variants: Vec<String> =
-        values.iter().map(|v| v.as_str().map(str::to_owned)).collect::<Option<_>>()?;
+    let mut variants: Vec<String> = values
+        .iter()
+        .map(|v| v.as_str().map(str::to_owned))
+        .collect::<Option<_>>()?;
     variants.sort();
     variants.dedup();
     (!variants.is_empty()).then_some(variants)
@@ -446,7 +487,9 @@ fn cedar_type(ty: &InputType) -> Value {
         InputType::Datetime => json!({ "type": "Extension", "name": "datetime" }),
         InputType::IpAddress => json!({ "type": "Extension", "name": "ipaddr" }),
         InputType::Null => json!({ "type": "Entity", "name": format!("{NAMESPACE}::Null") }),
-        InputType::Enumeration { namespace, name, .. } => {
+        InputType::Enumeration {
+            namespace, name, ..
+        } => {
             json!({ "type": "Entity", "name": format!("{namespace}::{name}") })
         }
         InputType::Set(element) => json!({ "type": "Set", "element": cedar_type(element) }),
@@ -470,7 +513,11 @@ fn cedar_type(ty: &InputType) -> Value {
 
 fn enumerations(ty: &InputType, found: &mut BTreeMap<String, Map<String, Value>>) {
     match ty {
-        InputType::Enumeration { namespace, name, variants } => {
+        InputType::Enumeration {
+            namespace,
+            name,
+            variants,
+        } => {
             let types = found.entry(namespace.clone()).or_default();
             types.insert(name.clone(), json!({ "enum": variants }));
         }
@@ -493,20 +540,32 @@ fn record_expression(
             pairs.push((name.clone(), expression(&field.ty, value, &below)?));
         }
     }
-    RestrictedExpression::new_record(pairs)
-        .map_err(|_| InputError::Type { pointer: pointer.into(), expected: "object" })
+    RestrictedExpression::new_record(pairs).map_err(|_| InputError::Type {
+        pointer: pointer.into(),
+        expected: "object",
+    })
 }
 
-fn expression(ty: &InputType, value: &Value, pointer: &str) -> Result<RestrictedExpression, InputError> {
-    let wrong = |expected| InputError::Type { pointer: pointer.to_owned(), expected };
+fn expression(
+    ty: &InputType,
+    value: &Value,
+    pointer: &str,
+) -> Result<RestrictedExpression, InputError> {
+    let wrong = |expected| InputError::Type {
+        pointer: pointer.to_owned(),
+        expected,
+    };
     match (ty, value) {
         (InputType::Bool, Value::Bool(v)) => Ok(RestrictedExpression::new_bool(*v)),
-        (InputType::Long, Value::Number(n)) => {
-            n.as_i64().map(RestrictedExpression::new_long).ok_or_else(|| wrong("integer"))
-        }
+        (InputType::Long, Value::Number(n)) => n
+            .as_i64()
+            .map(RestrictedExpression::new_long)
+            .ok_or_else(|| wrong("integer")),
         (InputType::String, Value::String(s)) => Ok(RestrictedExpression::new_string(s.clone())),
         (InputType::Decimal, Value::Number(n)) => {
-            let text = decimal(n).ok_or_else(|| InputError::Decimal { pointer: pointer.into() })?;
+            let text = decimal(n).ok_or_else(|| InputError::Decimal {
+                pointer: pointer.into(),
+            })?;
             Ok(RestrictedExpression::new_decimal(text))
         }
         (InputType::Mapped(NumberMapping::Text), Value::Number(n)) => {
@@ -520,13 +579,22 @@ fn expression(ty: &InputType, value: &Value, pointer: &str) -> Result<Restricted
         }
         (InputType::IpAddress, Value::String(s)) => match std::net::IpAddr::from_str(s) {
             // `::ffff:10.0.0.1` reaches 10.0.0.1, so a policy sees that.
-            Ok(address) => Ok(RestrictedExpression::new_ip(address.to_canonical().to_string())),
+            Ok(address) => Ok(RestrictedExpression::new_ip(
+                address.to_canonical().to_string(),
+            )),
             Err(_) => Err(wrong("IP address")),
         },
         (InputType::Null, Value::Null) => {
             entity(NAMESPACE, "Null", "null").ok_or_else(|| wrong("null"))
         }
-        (InputType::Enumeration { namespace, name, variants }, Value::String(s)) => {
+        (
+            InputType::Enumeration {
+                namespace,
+                name,
+                variants,
+            },
+            Value::String(s),
+        ) => {
             if !variants.contains(s) {
                 return Err(wrong("variant of the enumeration"));
             }
@@ -549,12 +617,18 @@ fn expression(ty: &InputType, value: &Value, pointer: &str) -> Result<Restricted
                 .enumerate()
                 .find(|(_, choice)| accepts(choice, value))
                 .ok_or_else(|| wrong("value of any of its types"))?;
-            let pair = (format!("typeChoice{i}"), expression(chosen, value, pointer)?);
+            let pair = (
+                format!("typeChoice{i}"),
+                expression(chosen, value, pointer)?,
+            );
             RestrictedExpression::new_record([pair]).map_err(|_| wrong("value of any of its types"))
         }
         (InputType::Json, value) => {
-            let text = canonical::to_canonical(value).ok().and_then(|b| String::from_utf8(b).ok());
-            text.map(RestrictedExpression::new_string).ok_or_else(|| wrong("JSON value"))
+            let text = canonical::to_canonical(value)
+                .ok()
+                .and_then(|b| String::from_utf8(b).ok());
+            text.map(RestrictedExpression::new_string)
+                .ok_or_else(|| wrong("JSON value"))
         }
         (InputType::Bool, _) => Err(wrong("boolean")),
         (InputType::Long, _) => Err(wrong("integer")),
@@ -568,9 +642,13 @@ fn expression(ty: &InputType, value: &Value, pointer: &str) -> Result<Restricted
 
 fn accepts(ty: &InputType, value: &Value) -> bool {
     match (ty, value) {
-        (InputType::Record(fields), Value::Object(members)) => fields.iter().all(|(name, field)| {
-            members.get(name).map_or(!field.required, |value| accepts(&field.ty, value))
-        }),
+        (InputType::Record(fields), Value::Object(members)) => {
+            fields.iter().all(|(name, field)| {
+                members
+                    .get(name)
+                    .map_or(!field.required, |value| accepts(&field.ty, value))
+            })
+        }
         (InputType::Set(element), Value::Array(items)) => items.iter().all(|v| accepts(element, v)),
         (ty, value) => expression(ty, value, "").is_ok(),
     }
@@ -594,7 +672,10 @@ fn decimal(n: &serde_json::Number) -> Option<String> {
 }
 
 fn scaled(n: &serde_json::Number, scale: u8) -> Option<i64> {
-    let text = n.as_i64().map_or_else(|| n.as_f64().map(|f| format!("{f}")), |i| Some(i.to_string()))?;
+    let text = n.as_i64().map_or_else(
+        || n.as_f64().map(|f| format!("{f}")),
+        |i| Some(i.to_string()),
+    )?;
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let scale = usize::from(scale);
     if fraction.len() > scale {
@@ -635,7 +716,10 @@ mod tests {
         }));
         let mut arguments = json!({ "filter": {} });
         input.apply_defaults(&mut arguments);
-        assert_eq!(arguments, json!({ "filter": { "open": true }, "limit": 10 }));
+        assert_eq!(
+            arguments,
+            json!({ "filter": { "open": true }, "limit": 10 })
+        );
         let ty = input.cedar_type();
         assert_eq!(ty["attributes"]["limit"]["required"], json!(true));
         assert_eq!(ty["attributes"]["filter"]["required"], json!(false));
@@ -664,22 +748,36 @@ mod tests {
     /// References that fan out: 60 properties, each the whole again.
     #[test]
     fn a_schema_that_fans_out_is_typed_in_bounds() {
-        let names: Map<String, Value> = (0..60).map(|i| (format!("p{i}"), json!({ "$ref": "#" }))).collect();
+        let names: Map<String, Value> = (0..60)
+            .map(|i| (format!("p{i}"), json!({ "$ref": "#" })))
+            .collect();
         let input = input(json!({ "type": "object", "properties": names }));
         assert!(input.cedar_type().to_string().len() < 1_000_000);
-        input.expression(&json!({ "p0": { "p1": { "p59": {} } } })).unwrap();
+        input
+            .expression(&json!({ "p0": { "p1": { "p59": {} } } }))
+            .unwrap();
     }
 
     #[test]
     fn numbers_that_a_decimal_cannot_hold_are_refused_by_pointer() {
         let schema = json!({ "type": "object", "properties": { "x": { "type": "number" } } });
         let plain = input(schema.clone());
-        for good in [json!(1.5), json!(-0.0001), json!(5), json!(922_337_203_685_476_i64)] {
+        for good in [
+            json!(1.5),
+            json!(-0.0001),
+            json!(5),
+            json!(922_337_203_685_476_i64),
+        ] {
             plain.expression(&json!({ "x": good })).unwrap();
         }
         for bad in [json!(0.00001), json!(1e-9), json!(922_337_203_685_478_i64)] {
             let error = plain.expression(&json!({ "x": bad })).unwrap_err();
-            assert_eq!(error, InputError::Decimal { pointer: "/x".into() });
+            assert_eq!(
+                error,
+                InputError::Decimal {
+                    pointer: "/x".into()
+                }
+            );
         }
         let mapping = |m| BTreeMap::from([("/x".to_owned(), m)]);
         let cents =
@@ -689,7 +787,9 @@ mod tests {
         let typo = BTreeMap::from([("/y".to_owned(), NumberMapping::Text)]);
         assert_eq!(
             ToolInput::from_json_schema("t", &schema, &typo),
-            Err(InputError::UnknownMapping { pointer: "/y".into() })
+            Err(InputError::UnknownMapping {
+                pointer: "/y".into()
+            })
         );
     }
 
@@ -704,7 +804,9 @@ mod tests {
 
     #[test]
     fn identifiers_are_legal_and_never_collide() {
-        let names = ["a-b", "a_b", "a_x2d_b", "a.b", "1a", "in", "", "größe", "_x", "__cedar"];
+        let names = [
+            "a-b", "a_b", "a_x2d_b", "a.b", "1a", "in", "", "größe", "_x", "__cedar",
+        ];
         let mut seen = std::collections::BTreeSet::new();
         for name in names {
             let id = identifier(name);
@@ -732,9 +834,14 @@ mod tests {
             "properties": { "v": { "type": "object" } },
         }));
         let expression = input
-            .expression(&json!({ "v": { "__entity": { "type": "Tollgate::Role", "id": "admin" } } }))
+            .expression(
+                &json!({ "v": { "__entity": { "type": "Tollgate::Role", "id": "admin" } } }),
+            )
             .unwrap();
         drop(expression);
-        assert_eq!(input.cedar_type()["attributes"]["v"]["type"], json!("String"));
+        assert_eq!(
+            input.cedar_type()["attributes"]["v"]["type"],
+            json!("String")
+        );
     }
 }

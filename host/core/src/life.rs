@@ -42,8 +42,14 @@ pub enum CallEvent {
 
 impl CallEvent {
     /// Every event.
-    pub const ALL: &[Self] =
-        &[Self::Refuse, Self::Deny, Self::Escalate, Self::Start, Self::Close, Self::Recover];
+    pub const ALL: &[Self] = &[
+        Self::Refuse,
+        Self::Deny,
+        Self::Escalate,
+        Self::Start,
+        Self::Close,
+        Self::Recover,
+    ];
 }
 
 impl CallState {
@@ -117,8 +123,14 @@ pub enum ApprovalEvent {
 
 impl ApprovalEvent {
     /// Every event.
-    pub const ALL: &[Self] =
-        &[Self::Vote, Self::Approve, Self::Reject, Self::Expire, Self::Cancel, Self::Consume];
+    pub const ALL: &[Self] = &[
+        Self::Vote,
+        Self::Approve,
+        Self::Reject,
+        Self::Expire,
+        Self::Cancel,
+        Self::Consume,
+    ];
 }
 
 impl ApprovalState {

@@ -114,9 +114,19 @@ pub enum LoadError {
 }
 
 fn first_of(diagnostics: &[Diagnostic]) -> String {
-    let rest = diagnostics.iter().filter(|d| d.level == policy::Level::Error).count().saturating_sub(1);
-    let first = diagnostics.first().map_or_else(String::new, ToString::to_string);
-    if rest == 0 { first } else { format!("{first}, and {rest} more errors") }
+    let rest = diagnostics
+        .iter()
+        .filter(|d| d.level == policy::Level::Error)
+        .count()
+        .saturating_sub(1);
+    let first = diagnostics
+        .first()
+        .map_or_else(String::new, ToString::to_string);
+    if rest == 0 {
+        first
+    } else {
+        format!("{first}, and {rest} more errors")
+    }
 }
 
 /// A policy decision point for one bundle.
@@ -153,11 +163,10 @@ struct View {
 }
 
 impl View {
-    fn of<'a>(
-        policies: impl Iterator<Item = &'a LoadedPolicy> + Clone,
-    ) -> Result<Self, cedar_policy::PolicySetError> {
+    fn of<'a>(policies: impl Iterator<Item = &'a LoadedPolicy> + Clone) -> Result<Self, LoadError> {
         let set = |policies: &mut dyn Iterator<Item = &'a LoadedPolicy>| {
             PolicySet::from_policies(policies.map(|p| p.cedar.clone()))
+                .map_err(|e| LoadError::Bundle(e.to_string()))
         };
         let redacts = |p: &&LoadedPolicy| !p.redact.is_empty();
         let unredacted = match policies.clone().any(|p| redacts(&p)) {
@@ -167,8 +176,13 @@ impl View {
         Ok(Self {
             set: set(&mut policies.clone())?,
             unredacted,
-            roles: policies.clone().flat_map(|p| p.approval.roles.iter().cloned()).collect(),
-            counts: policies.flat_map(|p| p.approval.counts.iter().copied()).collect(),
+            roles: policies
+                .clone()
+                .flat_map(|p| p.approval.roles.iter().cloned())
+                .collect(),
+            counts: policies
+                .flat_map(|p| p.approval.counts.iter().copied())
+                .collect(),
         })
     }
 
@@ -181,8 +195,14 @@ impl View {
 type Unfit = DecisionError;
 
 fn unfit(message: impl Into<String>) -> Unfit {
-    DecisionError { message: message.into(), policy: None }
+    DecisionError {
+        message: message.into(),
+        policy: None,
+    }
 }
+
+/// What the outcome *error* rests on.
+type Undecided = Box<Basis>;
 
 /// What one evaluation of one policy set found.
 struct Evaluation {
@@ -204,25 +224,35 @@ impl Pdp {
         let mut tools = BTreeMap::new();
         for (name, types) in &bundle.tools {
             let input = ToolInput::from_json_schema(name, &types.input_schema, &types.numbers)
-                .map_err(|error| LoadError::Tool { tool: name.clone(), error })?;
+                .map_err(|error| LoadError::Tool {
+                    tool: name.clone(),
+                    error,
+                })?;
             tools.insert(name.clone(), input);
         }
         let schema = schema::build(&bundle.schema, &tools)?;
         let known: BTreeSet<Uid> = bundle.entities.iter().map(|e| e.uid.clone()).collect();
         for entity in &bundle.entities {
             if let Some(parent) = entity.parents.iter().find(|p| !known.contains(p)) {
-                return Err(LoadError::Entities(format!("{} is in {parent}, which does not exist", entity.uid)));
+                return Err(LoadError::Entities(format!(
+                    "{} is in {parent}, which does not exist",
+                    entity.uid
+                )));
             }
         }
         let cedar: Option<Vec<CedarEntity>> = bundle.entities.iter().map(to_cedar).collect();
-        let cedar = cedar.ok_or_else(|| LoadError::Entities("an entity type has no name".into()))?;
+        let cedar =
+            cedar.ok_or_else(|| LoadError::Entities("an entity type has no name".into()))?;
         let entities = Entities::from_entities(cedar, Some(&schema))
             .map_err(|e| LoadError::Entities(e.to_string()))?;
         let LoadedPolicies { policies, warnings } =
             policy::load(&bundle.policies, &schema, &known).map_err(LoadError::Policies)?;
         let mut pdp = Self {
             digest,
-            actions: schema.actions().map(|a| (a.id().unescaped().to_owned(), a.clone())).collect(),
+            actions: schema
+                .actions()
+                .map(|a| (a.id().unescaped().to_owned(), a.clone()))
+                .collect(),
             schema,
             policies,
             warnings,
@@ -262,12 +292,16 @@ impl Pdp {
     /// Policies by action. Sound: a policy whose action constraint cannot match is neither satisfied
     /// nor in error.
     fn slice(&self) -> Result<HashMap<String, Slice>, LoadError> {
-        let failed = |e: cedar_policy::PolicySetError| LoadError::Bundle(e.to_string());
         let groups: HashMap<EntityUid, BTreeSet<EntityUid>> = self
             .actions
             .values()
             .map(|action| {
-                let ancestors = self.entities.ancestors(action).into_iter().flatten().cloned();
+                let ancestors = self
+                    .entities
+                    .ancestors(action)
+                    .into_iter()
+                    .flatten()
+                    .cloned();
                 (action.clone(), ancestors.chain([action.clone()]).collect())
             })
             .collect();
@@ -283,9 +317,9 @@ impl Pdp {
             let enforced = all.iter().copied().filter(|p| p.mode == Mode::Enforce);
             let shadow = all.iter().any(|p| p.mode == Mode::Shadow);
             let slice = Slice {
-                enforced: View::of(enforced).map_err(failed)?,
+                enforced: View::of(enforced)?,
                 with_shadow: match shadow {
-                    true => Some(View::of(all.iter().copied()).map_err(failed)?),
+                    true => Some(View::of(all.iter().copied())?),
                     false => None,
                 },
             };
@@ -303,7 +337,13 @@ impl Pdp {
             Ok(entities) => entities,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let trial = Trial { pdp: self, view: &slice.enforced, request, facts, entities: &entities };
+        let trial = Trial {
+            pdp: self,
+            view: &slice.enforced,
+            request,
+            facts,
+            entities: &entities,
+        };
         let mut decision = trial.decide();
         if let Some(view) = &slice.with_shadow {
             let shadow = Trial { view, ..trial }.decide();
@@ -313,7 +353,10 @@ impl Pdp {
                     policies: shadow.basis().ids().map(str::to_owned).collect(),
                 };
                 match &mut decision {
-                    Decision::Allow(b) | Decision::Deny(b) | Decision::Escalate(b, _) | Decision::Error(b) => {
+                    Decision::Allow(b)
+                    | Decision::Deny(b)
+                    | Decision::Escalate(b, _)
+                    | Decision::Error(b) => {
                         b.shadow = Some(flip);
                     }
                 }
@@ -323,11 +366,20 @@ impl Pdp {
     }
 
     fn basis(&self, determining: Vec<Determining>, errors: Vec<DecisionError>) -> Basis {
-        Basis { bundle: self.digest, determining, errors, redact: BTreeSet::new(), shadow: None }
+        Basis {
+            bundle: self.digest,
+            determining,
+            errors,
+            redact: BTreeSet::new(),
+            shadow: None,
+        }
     }
 
     fn determining(&self, ids: &BTreeSet<String>) -> Vec<Determining> {
-        ids.iter().filter_map(|id| self.policies.get(id)).map(|p| p.determining.clone()).collect()
+        ids.iter()
+            .filter_map(|id| self.policies.get(id))
+            .map(|p| p.determining.clone())
+            .collect()
     }
 
     /// The entities that Cedar sees, or the first one that the request names and nobody knows: in
@@ -337,16 +389,28 @@ impl Pdp {
         request: &Request,
         facts: &Facts,
     ) -> Result<std::borrow::Cow<'a, Entities>, Unfit> {
-        let known = |uid: &Uid| self.known.contains(uid) || facts.entities.iter().any(|e| e.uid == *uid);
+        let known =
+            |uid: &Uid| self.known.contains(uid) || facts.entities.iter().any(|e| e.uid == *uid);
         let mut named: Vec<Uid> = vec![request.principal.clone(), request.resource.clone()];
         match &request.context {
-            ActionContext::Call { on_behalf_of, .. } | ActionContext::Result { on_behalf_of, .. } => {
+            ActionContext::Call { on_behalf_of, .. }
+            | ActionContext::Result { on_behalf_of, .. } => {
                 named.push(on_behalf_of.clone());
             }
-            ActionContext::Capability { on_behalf_of, agent, tool, .. } => {
+            ActionContext::Capability {
+                on_behalf_of,
+                agent,
+                tool,
+                ..
+            } => {
                 named.extend([on_behalf_of.clone(), agent.clone(), tool.clone()]);
             }
-            ActionContext::Approver { tool, on_behalf_of, operator, roles } => {
+            ActionContext::Approver {
+                tool,
+                on_behalf_of,
+                operator,
+                roles,
+            } => {
                 named.extend([tool.clone(), on_behalf_of.clone(), operator.clone()]);
                 named.extend(roles.iter().map(|r| Uid::new(Kind::Role, r)));
             }
@@ -354,36 +418,58 @@ impl Pdp {
         }
         named.extend(facts.run.labels.iter().map(|l| Uid::new(Kind::Label, l)));
         named.extend(facts.run.tools.iter().map(|t| Uid::new(Kind::Tool, t)));
-        named.extend(facts.entities.iter().flat_map(|e| e.parents.iter().cloned()));
+        named.extend(
+            facts
+                .entities
+                .iter()
+                .flat_map(|e| e.parents.iter().cloned()),
+        );
         if let Some(granted) = &facts.approval {
             named.extend(granted.roles.iter().map(|r| Uid::new(Kind::Role, r)));
         }
         if let Some(unknown) = named.iter().find(|uid| !known(uid)) {
             return Err(unfit(format!("{unknown} is not known to this gate")));
         }
-        let added: Vec<&Entity> =
-            facts.entities.iter().filter(|e| !self.known.contains(&e.uid)).collect();
+        let added: Vec<&Entity> = facts
+            .entities
+            .iter()
+            .filter(|e| !self.known.contains(&e.uid))
+            .collect();
         if added.is_empty() {
             return Ok(std::borrow::Cow::Borrowed(&self.entities));
         }
         let added: Option<Vec<CedarEntity>> = added.into_iter().map(to_cedar).collect();
         let added = added.ok_or_else(|| unfit("an entity type has no name"))?;
-        let entities = self.entities.clone().add_entities(added, Some(&self.schema));
+        let entities = self
+            .entities
+            .clone()
+            .add_entities(added, Some(&self.schema));
         entities
             .map(std::borrow::Cow::Owned)
             .map_err(|_| unfit("the entities of this request are inconsistent"))
     }
 
     fn cedar_request(&self, request: &Request, facts: &Facts) -> Result<CedarRequest, Unfit> {
-        let action = self
-            .actions
-            .get(request.action.id())
-            .ok_or_else(|| unfit(format!("the action `{}` is not in the schema", request.action.id())))?;
-        let uid = |uid: &Uid| uid.to_cedar().ok_or_else(|| unfit(format!("{uid} has no type")));
+        let action = self.actions.get(request.action.id()).ok_or_else(|| {
+            unfit(format!(
+                "the action `{}` is not in the schema",
+                request.action.id()
+            ))
+        })?;
+        let uid = |uid: &Uid| {
+            uid.to_cedar()
+                .ok_or_else(|| unfit(format!("{uid} has no type")))
+        };
         let (principal, resource) = (uid(&request.principal)?, uid(&request.resource)?);
         let context = self.context(request, facts)?;
-        CedarRequest::new(principal, action.clone(), resource, context, Some(&self.schema))
-            .map_err(|_| unfit("the request does not validate against the schema"))
+        CedarRequest::new(
+            principal,
+            action.clone(),
+            resource,
+            context,
+            Some(&self.schema),
+        )
+        .map_err(|_| unfit("the request does not validate against the schema"))
     }
 
     fn context(&self, request: &Request, facts: &Facts) -> Result<Context, Unfit> {
@@ -397,11 +483,20 @@ impl Pdp {
             (
                 "local".into(),
                 record([
-                    ("weekday", RestrictedExpression::new_long(facts.local.weekday.into())),
-                    ("minute", RestrictedExpression::new_long(facts.local.minute.into())),
+                    (
+                        "weekday",
+                        RestrictedExpression::new_long(facts.local.weekday.into()),
+                    ),
+                    (
+                        "minute",
+                        RestrictedExpression::new_long(facts.local.minute.into()),
+                    ),
                 ])?,
             ),
-            ("environment".into(), RestrictedExpression::new_string(facts.environment.clone())),
+            (
+                "environment".into(),
+                RestrictedExpression::new_string(facts.environment.clone()),
+            ),
         ];
         let mut common = |on_behalf_of: &Uid| -> Result<(), Unfit> {
             pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
@@ -410,27 +505,43 @@ impl Pdp {
             Ok(())
         };
         match &request.context {
-            ActionContext::Call { on_behalf_of, input } => {
+            ActionContext::Call {
+                on_behalf_of,
+                input,
+            } => {
                 common(on_behalf_of)?;
-                let tool = self
-                    .tools
-                    .get(request.action.id())
-                    .ok_or_else(|| unfit(format!("the tool `{}` is not loaded", request.action.id())))?;
+                let tool = self.tools.get(request.action.id()).ok_or_else(|| {
+                    unfit(format!("the tool `{}` is not loaded", request.action.id()))
+                })?;
                 let input = tool.expression(input).map_err(|e| unfit(e.to_string()))?;
                 pairs.push(("input".into(), input));
             }
-            ActionContext::Result { on_behalf_of, error, size } => {
+            ActionContext::Result {
+                on_behalf_of,
+                error,
+                size,
+            } => {
                 common(on_behalf_of)?;
                 pairs.push(("error".into(), RestrictedExpression::new_bool(*error)));
                 pairs.push(("size".into(), long(*size)?));
             }
-            ActionContext::Capability { on_behalf_of, agent, tool, size } => {
+            ActionContext::Capability {
+                on_behalf_of,
+                agent,
+                tool,
+                size,
+            } => {
                 common(on_behalf_of)?;
                 pairs.push(("agent".into(), entity(agent)?));
                 pairs.push(("tool".into(), entity(tool)?));
                 pairs.push(("size".into(), long(*size)?));
             }
-            ActionContext::Approver { tool, on_behalf_of, operator, roles } => {
+            ActionContext::Approver {
+                tool,
+                on_behalf_of,
+                operator,
+                roles,
+            } => {
                 pairs.push(("tool".into(), entity(tool)?));
                 pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
                 pairs.push(("operator".into(), entity(operator)?));
@@ -454,43 +565,53 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn evaluate(&self, set: &PolicySet, approval: Option<&Granted>) -> Result<Evaluation, Unfit> {
-        let facts = Facts { approval: approval.cloned(), ..self.facts.clone() };
+        let facts = Facts {
+            approval: approval.cloned(),
+            ..self.facts.clone()
+        };
         let request = self.pdp.cedar_request(self.request, &facts)?;
         let response = Authorizer::new().is_authorized(&request, set, self.entities);
         let ids = |id: &cedar_policy::PolicyId| AsRef::<str>::as_ref(id).to_owned();
         Ok(Evaluation {
             allowed: response.decision() == cedar_policy::Decision::Allow,
             reasons: response.diagnostics().reason().map(ids).collect(),
-            errors: response.diagnostics().errors().map(evaluation_error).collect(),
+            errors: response
+                .diagnostics()
+                .errors()
+                .map(evaluation_error)
+                .collect(),
         })
     }
 
     /// As `evaluate`, with every error an answer of its own.
-    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation, Decision> {
+    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation, Undecided> {
         let evaluation = self
             .evaluate(&self.view.set, approval)
-            .map_err(|error| Decision::Error(self.pdp.basis(Vec::new(), vec![error])))?;
+            .map_err(|error| Box::new(self.pdp.basis(Vec::new(), vec![error])))?;
         if evaluation.errors.is_empty() {
             return Ok(evaluation);
         }
         let mut errors = evaluation.errors;
         errors.sort_by(|a, b| a.policy.cmp(&b.policy));
         let policies = errors.iter().filter_map(|e| e.policy.clone()).collect();
-        Err(Decision::Error(self.pdp.basis(self.pdp.determining(&policies), errors)))
+        Err(Box::new(
+            self.pdp.basis(self.pdp.determining(&policies), errors),
+        ))
     }
 
     fn decide(&self) -> Decision {
-        self.try_decide().unwrap_or_else(|decision| decision)
+        self.try_decide()
+            .unwrap_or_else(|basis| Decision::Error(*basis))
     }
 
-    fn try_decide(&self) -> Result<Decision, Decision> {
+    fn try_decide(&self) -> Result<Decision, Undecided> {
         let empty = self.sound(None)?;
         let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
         if empty.allowed {
             return Ok(Decision::Allow(basis(&empty.reasons)));
         }
         if !self.view.reads_approval() {
-            return self.deny(&empty.reasons);
+            return Ok(self.deny(&empty.reasons));
         }
         if let Some(granted) = &self.facts.approval {
             let approved = self.sound(Some(granted))?;
@@ -504,7 +625,7 @@ impl Trial<'_> {
 
     /// Deny, naming what may be released all the same: where every policy that forbids only redacts,
     /// and without them it would be permitted.
-    fn deny(&self, reasons: &BTreeSet<String>) -> Result<Decision, Decision> {
+    fn deny(&self, reasons: &BTreeSet<String>) -> Decision {
         let mut basis = self.pdp.basis(self.pdp.determining(reasons), Vec::new());
         let forbids = || reasons.iter().filter_map(|id| self.pdp.policies.get(id));
         if let Some(set) = &self.view.unredacted
@@ -513,19 +634,23 @@ impl Trial<'_> {
         {
             basis.redact = forbids().flat_map(|p| p.redact.iter().cloned()).collect();
         }
-        Ok(Decision::Deny(basis))
+        Decision::Deny(basis)
     }
 
     /// Decide again as if approved: by everyone first, then by as few as suffice.
-    fn escalate(&self, empty: &Evaluation) -> Result<Decision, Decision> {
+    fn escalate(&self, empty: &Evaluation) -> Result<Decision, Undecided> {
         let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
         let all = |count| self.granted(self.view.roles.clone(), count);
         let most = self.view.counts.last().copied().unwrap_or(1);
         let full = self.sound(Some(&all(most)))?;
         if !full.allowed {
             // Name what stands in the way even of a full approval.
-            let reasons = if full.reasons.is_empty() { &empty.reasons } else { &full.reasons };
-            return self.deny(reasons);
+            let reasons = if full.reasons.is_empty() {
+                &empty.reasons
+            } else {
+                &full.reasons
+            };
+            return Ok(self.deny(reasons));
         }
         let lifts = self.lifted(empty, &full);
         let alternatives = self.alternatives(most)?;
@@ -536,18 +661,33 @@ impl Trial<'_> {
             .max()
             .unwrap_or_default();
         let ids = lifts.iter().map(|p| p.id.clone()).collect();
-        Ok(Decision::Escalate(basis(&ids), Requirement { alternatives, lifts, severity }))
+        Ok(Decision::Escalate(
+            basis(&ids),
+            Requirement {
+                alternatives,
+                lifts,
+                severity,
+            },
+        ))
     }
 
     fn granted(&self, roles: BTreeSet<String>, count: u64) -> Granted {
-        Granted { count, lifts: BTreeSet::new(), roles }
+        Granted {
+            count,
+            lifts: BTreeSet::new(),
+            roles,
+        }
     }
 
     /// The policies that an approval lifts: forbids that apply without it, and, where no permit stands
     /// on its own, the permits that need it.
     fn lifted(&self, empty: &Evaluation, approved: &Evaluation) -> BTreeSet<PolicyRef> {
         let policy = |id: &String| self.pdp.policies.get(id);
-        let forbids = empty.reasons.iter().filter_map(policy).filter(|p| p.effect == Effect::Forbid);
+        let forbids = empty
+            .reasons
+            .iter()
+            .filter_map(policy)
+            .filter(|p| p.effect == Effect::Forbid);
         let permits: Vec<&LoadedPolicy> = approved
             .reasons
             .iter()
@@ -556,14 +696,22 @@ impl Trial<'_> {
             .collect();
         let unconditional = permits.iter().any(|p| !p.approval.reads());
         let needed = permits.into_iter().filter(|_| !unconditional);
-        forbids.chain(needed).map(|p| p.determining.policy.clone()).collect()
+        forbids
+            .chain(needed)
+            .map(|p| p.determining.policy.clone())
+            .collect()
     }
 
     /// Minimal approvals that lift it, smallest first. `most` is the greatest number that any policy
     /// asks for.
-    fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, Decision> {
+    fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, Undecided> {
         let roles: Vec<&String> = self.view.roles.iter().collect();
-        let everything = || vec![Approvers { count: most, roles: self.view.roles.clone() }];
+        let everything = || {
+            vec![Approvers {
+                count: most,
+                roles: self.view.roles.clone(),
+            }]
+        };
         let counts: BTreeSet<u64> = self.view.counts.iter().copied().chain([1]).collect();
         // Bounded, because with as many roles as a word has bits it would overflow.
         let subsets = 1_usize << roles.len().min(16);
@@ -578,20 +726,33 @@ impl Trial<'_> {
                 .filter(|(i, _)| mask & (1 << i) != 0)
                 .map(|(_, role)| (*role).clone())
                 .collect();
-            candidates.extend(counts.iter().map(|&count| Approvers { count, roles: chosen.clone() }));
+            candidates.extend(counts.iter().map(|&count| Approvers {
+                count,
+                roles: chosen.clone(),
+            }));
         }
         candidates.sort_by_key(|a| (a.roles.len(), a.count));
         let mut minimal: Vec<Approvers> = Vec::new();
         for candidate in candidates {
-            let implied = |m: &Approvers| m.count <= candidate.count && m.roles.is_subset(&candidate.roles);
+            let implied =
+                |m: &Approvers| m.count <= candidate.count && m.roles.is_subset(&candidate.roles);
             if minimal.iter().any(implied) {
                 continue;
             }
-            if self.sound(Some(&self.granted(candidate.roles.clone(), candidate.count)))?.allowed {
+            if self
+                .sound(Some(
+                    &self.granted(candidate.roles.clone(), candidate.count),
+                ))?
+                .allowed
+            {
                 minimal.push(candidate);
             }
         }
-        Ok(if minimal.is_empty() { everything() } else { minimal })
+        Ok(if minimal.is_empty() {
+            everything()
+        } else {
+            minimal
+        })
     }
 }
 
@@ -609,7 +770,9 @@ fn record<'a>(
 }
 
 fn set(kind: Kind, ids: &BTreeSet<String>) -> Result<RestrictedExpression, Unfit> {
-    let ty: EntityTypeName = kind.type_name().ok_or_else(|| unfit("an entity type has no name"))?;
+    let ty: EntityTypeName = kind
+        .type_name()
+        .ok_or_else(|| unfit("an entity type has no name"))?;
     Ok(RestrictedExpression::new_set(ids.iter().map(|id| {
         let uid = EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id));
         RestrictedExpression::new_entity_uid(uid)
@@ -636,24 +799,40 @@ fn run(run: &RunFacts) -> Result<RestrictedExpression, Unfit> {
         ("denials", long(run.denials)?),
         ("repeats", long(run.repeats)?),
         ("errors", long(run.errors)?),
-        ("elapsed", RestrictedExpression::new_duration(format!("{}ms", run.elapsed / 1000))),
+        (
+            "elapsed",
+            RestrictedExpression::new_duration(format!("{}ms", run.elapsed / 1000)),
+        ),
         ("labels", set(Kind::Label, &run.labels)?),
         ("tools", set(Kind::Tool, &run.tools)?),
         (
             "reported",
             record([
                 ("tokens", long(run.reported.tokens)?),
-                ("cost", RestrictedExpression::new_decimal(&run.reported.cost)),
-                ("complete", RestrictedExpression::new_bool(run.reported.complete)),
+                (
+                    "cost",
+                    RestrictedExpression::new_decimal(&run.reported.cost),
+                ),
+                (
+                    "complete",
+                    RestrictedExpression::new_bool(run.reported.complete),
+                ),
             ])?,
         ),
     ])
 }
 
 fn approval(granted: Option<&Granted>) -> Result<RestrictedExpression, Unfit> {
-    let none = Granted { count: 0, lifts: BTreeSet::new(), roles: BTreeSet::new() };
+    let none = Granted {
+        count: 0,
+        lifts: BTreeSet::new(),
+        roles: BTreeSet::new(),
+    };
     let granted = granted.unwrap_or(&none);
-    record([("roles", set(Kind::Role, &granted.roles)?), ("count", long(granted.count)?)])
+    record([
+        ("roles", set(Kind::Role, &granted.roles)?),
+        ("count", long(granted.count)?),
+    ])
 }
 
 /// What went wrong, without the values it went wrong on.

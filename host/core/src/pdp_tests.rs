@@ -35,7 +35,10 @@ fn uid(kind: Kind, id: &str) -> Uid {
 /// word of subsets.
 fn roles() -> Vec<String> {
     let named = ["clerk", "finance", "operator", "security"].map(str::to_owned);
-    named.into_iter().chain((0..70).map(|i| format!("r{i}"))).collect()
+    named
+        .into_iter()
+        .chain((0..70).map(|i| format!("r{i}")))
+        .collect()
 }
 
 fn entities() -> Vec<Entity> {
@@ -43,16 +46,26 @@ fn entities() -> Vec<Entity> {
         Entity::new(uid(Kind::Gate, "gate"), []),
         Entity::new(uid(Kind::Tenant, "acme"), []),
         Entity::new(uid(Kind::Component, "desk"), []),
-        Entity::new(uid(Kind::Agent, "support"), [uid(Kind::Role, "clerk"), uid(Kind::Tenant, "acme")]),
+        Entity::new(
+            uid(Kind::Agent, "support"),
+            [uid(Kind::Role, "clerk"), uid(Kind::Tenant, "acme")],
+        ),
         Entity::new(uid(Kind::Agent, "other"), []),
-        Entity::new(uid(Kind::User, "alice"), [uid(Kind::Role, "operator"), uid(Kind::Tenant, "acme")]),
+        Entity::new(
+            uid(Kind::User, "alice"),
+            [uid(Kind::Role, "operator"), uid(Kind::Tenant, "acme")],
+        ),
         Entity::new(uid(Kind::User, "carol"), [uid(Kind::Role, "finance")]),
     ];
     entities.extend(roles().iter().map(|r| Entity::new(uid(Kind::Role, r), [])));
     for label in ["destructive", "egress", "private", "untrusted"] {
         entities.push(Entity::new(uid(Kind::Label, label), []));
     }
-    for (tool, label) in [("read", "private"), ("send", "egress"), ("refund", "destructive")] {
+    for (tool, label) in [
+        ("read", "private"),
+        ("send", "egress"),
+        ("refund", "destructive"),
+    ] {
         let parents = [uid(Kind::Component, "desk"), uid(Kind::Label, label)];
         entities.push(Entity::new(uid(Kind::Tool, tool), parents));
     }
@@ -60,7 +73,10 @@ fn entities() -> Vec<Entity> {
 }
 
 fn tools() -> BTreeMap<String, ToolTypes> {
-    let types = |input_schema| ToolTypes { input_schema, numbers: BTreeMap::new() };
+    let types = |input_schema| ToolTypes {
+        input_schema,
+        numbers: BTreeMap::new(),
+    };
     let read = json!({
         "type": "object",
         "required": ["id"],
@@ -92,7 +108,10 @@ fn tools() -> BTreeMap<String, ToolTypes> {
 }
 
 fn bundle(policies: &str) -> Bundle {
-    let file = PolicyFile { name: "test.cedar".into(), text: policies.into() };
+    let file = PolicyFile {
+        name: "test.cedar".into(),
+        text: policies.into(),
+    };
     Bundle::new(entities(), vec![file], tools())
 }
 
@@ -111,7 +130,10 @@ fn policy(id: &str, policy: &str) -> String {
 fn call(tool: &str, input: Value) -> Request {
     Request {
         action: Action::Call(tool.into()),
-        context: ActionContext::Call { on_behalf_of: uid(Kind::User, "alice"), input },
+        context: ActionContext::Call {
+            on_behalf_of: uid(Kind::User, "alice"),
+            input,
+        },
         principal: uid(Kind::Agent, "support"),
         resource: uid(Kind::Tool, tool),
     }
@@ -132,7 +154,11 @@ fn refund(amount: i64) -> Request {
 fn release() -> Request {
     Request {
         action: Action::ReturnResult,
-        context: ActionContext::Result { on_behalf_of: uid(Kind::User, "alice"), error: false, size: 10 },
+        context: ActionContext::Result {
+            on_behalf_of: uid(Kind::User, "alice"),
+            error: false,
+            size: 10,
+        },
         principal: uid(Kind::Agent, "support"),
         resource: uid(Kind::Tool, "read"),
     }
@@ -158,7 +184,10 @@ fn facts() -> Facts {
         approval: None,
         entities: Vec::new(),
         environment: "test".into(),
-        local: LocalTime { minute: 600, weekday: 2 },
+        local: LocalTime {
+            minute: 600,
+            weekday: 2,
+        },
         now: Timestamp(1_795_249_800_250_000),
         run: RunFacts::default(),
     }
@@ -168,12 +197,21 @@ fn facts_with_file() -> Facts {
     let root = uid(Kind::Directory, "desk/data:/");
     let file = Entity::new(uid(Kind::File, "desk/data:/a.txt"), [root.clone()]);
     let root = Entity::new(root, [uid(Kind::Label, "private")]);
-    Facts { entities: vec![root, file], ..facts() }
+    Facts {
+        entities: vec![root, file],
+        ..facts()
+    }
 }
 
 fn tainted() -> Facts {
     let labels = ["private", "untrusted"].map(str::to_owned).into();
-    Facts { run: RunFacts { labels, ..RunFacts::default() }, ..facts() }
+    Facts {
+        run: RunFacts {
+            labels,
+            ..RunFacts::default()
+        },
+        ..facts()
+    }
 }
 
 fn names(ids: &[&str]) -> BTreeSet<String> {
@@ -199,6 +237,13 @@ fn requirement(decision: &Decision) -> Requirement {
 
 /// The facts once the roles have approved what `requirement` asks for.
 fn approved(facts: &Facts, requirement: &Requirement, roles: &[&str], count: u64) -> Facts {
-    let granted = Granted { count, lifts: requirement.lifts.clone(), roles: names(roles) };
-    Facts { approval: Some(granted), ..facts.clone() }
+    let granted = Granted {
+        count,
+        lifts: requirement.lifts.clone(),
+        roles: names(roles),
+    };
+    Facts {
+        approval: Some(granted),
+        ..facts.clone()
+    }
 }

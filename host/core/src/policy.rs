@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
-};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,7 +59,11 @@ pub enum Level {
 
 impl std::fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )?;
         match &self.help {
             Some(help) => write!(f, " ({help})"),
             None => Ok(()),
@@ -121,26 +123,36 @@ pub fn load(
     schema: &Schema,
     known: &BTreeSet<Uid>,
 ) -> Result<LoadedPolicies, Vec<Diagnostic>> {
-    let mut loader = Loader { diagnostics: Vec::new(), policies: BTreeMap::new() };
+    let mut loader = Loader {
+        diagnostics: Vec::new(),
+        policies: BTreeMap::new(),
+    };
     for file in files {
         loader.parse(file);
     }
     loader.validate(files, schema);
     loader.unknown_entities(files, known);
-    let Loader { mut diagnostics, policies } = loader;
+    let Loader {
+        mut diagnostics,
+        policies,
+    } = loader;
     diagnostics.sort_by(|a, b| {
         (b.level, &a.file, a.offset, a.code, &a.message)
             .cmp(&(a.level, &b.file, b.offset, b.code, &b.message))
     });
     // A condition that is wrong for every tool is said once.
     diagnostics.dedup_by(|a, b| {
-        (a.code, &a.file, a.offset, a.length, &a.help) == (b.code, &b.file, b.offset, b.length, &b.help)
+        (a.code, &a.file, a.offset, a.length, &a.help)
+            == (b.code, &b.file, b.offset, b.length, &b.help)
             && (a.message == b.message || a.code == "policy::invalid")
     });
     if diagnostics.iter().any(|d| d.level == Level::Error) {
         return Err(diagnostics);
     }
-    Ok(LoadedPolicies { policies, warnings: diagnostics })
+    Ok(LoadedPolicies {
+        policies,
+        warnings: diagnostics,
+    })
 }
 
 struct Loader {
@@ -230,7 +242,11 @@ impl Loader {
             ));
             return;
         };
-        if id.len() > 100 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b)) {
+        if id.len() > 100
+            || !id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        {
             self.diagnostics.push(place.error(
                 "policy::illegal-id",
                 format!("`{}` is no policy id", id.escape_debug()),
@@ -239,9 +255,15 @@ impl Loader {
             return;
         }
         if let Some(other) = self.policies.get(id) {
-            let message =
-                format!("the id `{id}` is taken by the policy at {}:{}", other.file, other.line);
-            self.diagnostics.push(place.error("policy::duplicate-id", message, "give one of them another id"));
+            let message = format!(
+                "the id `{id}` is taken by the policy at {}:{}",
+                other.file, other.line
+            );
+            self.diagnostics.push(place.error(
+                "policy::duplicate-id",
+                message,
+                "give one of them another id",
+            ));
             return;
         }
         let before = self.diagnostics.len();
@@ -260,7 +282,10 @@ impl Loader {
             Some(other) => {
                 self.diagnostics.push(place.error(
                     "policy::mode",
-                    format!("policy `{id}` has the unknown mode `{}`", other.escape_debug()),
+                    format!(
+                        "policy `{id}` has the unknown mode `{}`",
+                        other.escape_debug()
+                    ),
                     "use @mode(\"shadow\"), or leave it out to enforce the policy",
                 ));
                 Mode::Enforce
@@ -269,12 +294,18 @@ impl Loader {
         let redact = self.redact(place, id, policy);
         for (name, _) in policy.annotations() {
             if !ANNOTATIONS.contains(&name) {
-                self.diagnostics.push(place.warning(
-                    "policy::unknown-annotation",
-                    format!("policy `{id}` has the annotation `@{name}`, which means nothing here"),
-                    &nearest(name, ANNOTATIONS.iter().copied())
-                        .map_or_else(|| "remove it".into(), |n| format!("did you mean `@{n}`?")),
-                ));
+                self.diagnostics.push(
+                    place.warning(
+                        "policy::unknown-annotation",
+                        format!(
+                            "policy `{id}` has the annotation `@{name}`, which means nothing here"
+                        ),
+                        &nearest(name, ANNOTATIONS.iter().copied()).map_or_else(
+                            || "remove it".into(),
+                            |n| format!("did you mean `@{n}`?"),
+                        ),
+                    ),
+                );
             }
         }
         let reason = policy.annotation("reason").unwrap_or("").to_owned();
@@ -288,7 +319,8 @@ impl Loader {
         let body = match policy.to_json() {
             Ok(json) => json,
             Err(e) => {
-                self.diagnostics.push(place.error("policy::form", e.to_string(), "rewrite it"));
+                self.diagnostics
+                    .push(place.error("policy::form", e.to_string(), "rewrite it"));
                 return;
             }
         };
@@ -304,7 +336,13 @@ impl Loader {
                 ApprovalUse::default()
             }
         };
-        if self.diagnostics.get(before..).unwrap_or_default().iter().any(|d| d.level == Level::Error) {
+        if self
+            .diagnostics
+            .get(before..)
+            .unwrap_or_default()
+            .iter()
+            .any(|d| d.level == Level::Error)
+        {
             return;
         }
         let (line, _) = line_and_column(&place.file.text, place.offset);
@@ -312,7 +350,10 @@ impl Loader {
         let loaded = LoadedPolicy {
             determining: Determining {
                 owner: owner.to_owned(),
-                policy: PolicyRef { digest, id: id.to_owned() },
+                policy: PolicyRef {
+                    digest,
+                    id: id.to_owned(),
+                },
                 reason,
             },
             mode,
@@ -336,7 +377,10 @@ impl Loader {
             Some(other) => {
                 self.diagnostics.push(place.error(
                     "policy::severity",
-                    format!("policy `{id}` has the unknown severity `{}`", other.escape_debug()),
+                    format!(
+                        "policy `{id}` has the unknown severity `{}`",
+                        other.escape_debug()
+                    ),
                     "use low, medium, high or critical",
                 ));
                 Severity::Medium
@@ -345,7 +389,9 @@ impl Loader {
     }
 
     fn redact(&mut self, place: Place<'_>, id: &str, policy: &Policy) -> BTreeSet<String> {
-        let Some(text) = policy.annotation("redact") else { return BTreeSet::new() };
+        let Some(text) = policy.annotation("redact") else {
+            return BTreeSet::new();
+        };
         let pointers: BTreeSet<String> = text.split_whitespace().map(str::to_owned).collect();
         let scope = policy.action_constraint();
         let results_only = matches!(
@@ -369,15 +415,31 @@ impl Loader {
         for policy in self.policies.values() {
             if let Err(e) = set.add(policy.cedar.clone()) {
                 let place = place_of(files, policy);
-                self.diagnostics.extend(place.map(|p| p.error("policy::set", e.to_string(), "give it another id")));
+                self.diagnostics.extend(
+                    place.map(|p| p.error("policy::set", e.to_string(), "give it another id")),
+                );
             }
         }
         let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
         for error in result.validation_errors() {
-            self.report(files, schema, error.policy_id(), error, Level::Error, "policy::invalid");
+            self.report(
+                files,
+                schema,
+                error.policy_id(),
+                error,
+                Level::Error,
+                "policy::invalid",
+            );
         }
         for warning in result.validation_warnings() {
-            self.report(files, schema, warning.policy_id(), warning, Level::Warning, "policy::suspicious");
+            self.report(
+                files,
+                schema,
+                warning.policy_id(),
+                warning,
+                Level::Warning,
+                "policy::suspicious",
+            );
         }
     }
 
@@ -391,7 +453,9 @@ impl Loader {
         code: &'static str,
     ) {
         let id: &str = id.as_ref();
-        let Some(place) = self.policies.get(id).and_then(|p| place_of(files, p)) else { return };
+        let Some(place) = self.policies.get(id).and_then(|p| place_of(files, p)) else {
+            return;
+        };
         // Cedar's texts begin "for policy `id`, "; the place already says so.
         let prefix = format!("for policy `{id}`");
         let short = |text: String| match text.strip_prefix(&prefix) {
@@ -402,10 +466,15 @@ impl Loader {
         let help = suggestion(&message, schema)
             .unwrap_or_else(|| error.help().map(|h| short(h.to_string())));
         let place = match error.labels().and_then(|mut l| l.next()) {
-            Some(label) => Place { offset: label.offset(), length: label.len().max(1), ..place },
+            Some(label) => Place {
+                offset: label.offset(),
+                length: label.len().max(1),
+                ..place
+            },
             None => place,
         };
-        self.diagnostics.push(place.diagnostic(level, code, message, help));
+        self.diagnostics
+            .push(place.diagnostic(level, code, message, help));
     }
 
     /// A literal that names nothing known can never match: a misspelt role or label.
@@ -422,29 +491,45 @@ impl Loader {
         ];
         let mut found = Vec::new();
         for policy in self.policies.values() {
-            let Some(place) = place_of(files, policy) else { continue };
+            let Some(place) = place_of(files, policy) else {
+                continue;
+            };
             for literal in policy.cedar.entity_literals() {
-                let Some(uid) = Uid::from_cedar(&literal) else { continue };
+                let Some(uid) = Uid::from_cedar(&literal) else {
+                    continue;
+                };
                 if !NAMED.contains(&uid.kind) || known.contains(&uid) {
                     continue;
                 }
-                let same_kind = known.iter().filter(|k| k.kind == uid.kind).map(|k| k.id.as_str());
+                let same_kind = known
+                    .iter()
+                    .filter(|k| k.kind == uid.kind)
+                    .map(|k| k.id.as_str());
                 let help = match nearest(&uid.id, same_kind) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "name it in tollgate.toml, or remove the policy".into(),
                 };
-                let at = place.file.text.get(place.offset..place.offset + place.length);
+                let at = place
+                    .file
+                    .text
+                    .get(place.offset..place.offset + place.length);
                 // With its type, lest an annotation with the same text is taken for it.
                 let literal = format!("{}::\"{}\"", uid.kind.name(), uid.id);
                 let place = match at.and_then(|text| text.find(&literal)) {
                     Some(found) => {
                         let (offset, length) = (uid.kind.name().len() + 2, uid.id.len() + 2);
-                        Place { offset: place.offset + found + offset, length, ..place }
+                        Place {
+                            offset: place.offset + found + offset,
+                            length,
+                            ..place
+                        }
                     }
                     None => place,
                 };
                 let id = &policy.determining.policy.id;
-                let message = format!("policy `{id}` names {uid}, which does not exist, so it can never match it");
+                let message = format!(
+                    "policy `{id}` names {uid}, which does not exist, so it can never match it"
+                );
                 found.push(place.warning("policy::unknown-entity", message, &help));
             }
         }
@@ -461,7 +546,13 @@ fn suggestion(message: &str, schema: &Schema) -> Option<Option<String>> {
     } else {
         return None;
     };
-    let last = |name: &str| name.rsplit("::").next().unwrap_or_default().trim_matches('"').to_owned();
+    let last = |name: &str| {
+        name.rsplit("::")
+            .next()
+            .unwrap_or_default()
+            .trim_matches('"')
+            .to_owned()
+    };
     let name = last(message.split('`').nth(1).unwrap_or_default());
     let ids: BTreeMap<String, &String> = known.iter().map(|known| (last(known), known)).collect();
     let near = nearest(&name, ids.keys().map(String::as_str)).and_then(|near| ids.get(near));
@@ -476,7 +567,12 @@ fn syntax(file: &PolicyFile, errors: &cedar_policy::ParseErrors) -> Vec<Diagnost
             let label = diagnostic.labels().and_then(|mut labels| labels.next());
             let (offset, length) = label.map_or((0, 1), |l| (l.offset(), l.len().max(1)));
             let help = diagnostic.help().map(|h| h.to_string());
-            Place { file, offset, length }.diagnostic(Level::Error, "policy::syntax", error.to_string(), help)
+            Place {
+                file,
+                offset,
+                length,
+            }
+            .diagnostic(Level::Error, "policy::syntax", error.to_string(), help)
         })
         .collect()
 }
@@ -491,14 +587,27 @@ fn source_order(id: &PolicyId) -> u64 {
 fn find<'a>(file: &'a PolicyFile, source: &str, from: usize) -> Place<'a> {
     let source = source.trim();
     match file.text.get(from..).and_then(|rest| rest.find(source)) {
-        Some(found) => Place { file, offset: from + found, length: source.len() },
-        None => Place { file, offset: from.min(file.text.len()), length: 1 },
+        Some(found) => Place {
+            file,
+            offset: from + found,
+            length: source.len(),
+        },
+        None => Place {
+            file,
+            offset: from.min(file.text.len()),
+            length: 1,
+        },
     }
 }
 
 fn place_of<'a>(files: &'a [PolicyFile], policy: &LoadedPolicy) -> Option<Place<'a>> {
     let file = files.iter().find(|f| f.name == policy.file)?;
-    let before: usize = file.text.split_inclusive('\n').take(policy.line - 1).map(str::len).sum();
+    let before: usize = file
+        .text
+        .split_inclusive('\n')
+        .take(policy.line - 1)
+        .map(str::len)
+        .sum();
     Some(find(file, &policy.cedar.to_string(), before))
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     canonical::{self, Sha256Digest},
-    decision::{Determining, DecisionError, Outcome, Requirement, ShadowFlip},
+    decision::{DecisionError, Determining, Outcome, Requirement, ShadowFlip},
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId, hex},
     life::ApprovalState,
@@ -42,8 +42,19 @@ pub struct Record {
 impl Record {
     /// A record of the current version.
     #[must_use]
-    pub fn new(tenant: impl Into<String>, run: Option<RunId>, time: Timestamp, event: Event) -> Self {
-        Self { event, run, tenant: tenant.into(), time, v: VERSION }
+    pub fn new(
+        tenant: impl Into<String>,
+        run: Option<RunId>,
+        time: Timestamp,
+        event: Event,
+    ) -> Self {
+        Self {
+            event,
+            run,
+            tenant: tenant.into(),
+            time,
+            v: VERSION,
+        }
     }
 
     /// The bytes that the ledger keeps and hashes.
@@ -83,7 +94,10 @@ impl KeyedDigest {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        Self(format!("hmac:v{version}:{}", hex(&mac.finalize().into_bytes())))
+        Self(format!(
+            "hmac:v{version}:{}",
+            hex(&mac.finalize().into_bytes())
+        ))
     }
 
     /// As text.
@@ -535,9 +549,15 @@ impl HaltScope {
     /// The scope that a column spells.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Agent, Self::Tool, Self::Component, Self::Tenant, Self::All]
-            .into_iter()
-            .find(|s| s.as_str() == name)
+        [
+            Self::Agent,
+            Self::Tool,
+            Self::Component,
+            Self::Tenant,
+            Self::All,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == name)
     }
 }
 

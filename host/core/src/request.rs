@@ -209,7 +209,11 @@ pub struct Reported {
 
 impl Default for Reported {
     fn default() -> Self {
-        Self { complete: false, cost: "0.0".into(), tokens: 0 }
+        Self {
+            complete: false,
+            cost: "0.0".into(),
+            tokens: 0,
+        }
     }
 }
 

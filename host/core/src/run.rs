@@ -31,10 +31,18 @@ impl RunDelta {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         match &record.event {
-            Event::RunStarted(run) => Self { labels: run.inherited.clone(), ..Self::default() },
-            Event::CallInvalid(_) => Self { errors: 1, ..Self::default() },
+            Event::RunStarted(run) => Self {
+                labels: run.inherited.clone(),
+                ..Self::default()
+            },
+            Event::CallInvalid(_) => Self {
+                errors: 1,
+                ..Self::default()
+            },
             Event::Decision(d) => {
-                let Action::Call(tool) = &d.action else { return Self::default() };
+                let Action::Call(tool) = &d.action else {
+                    return Self::default();
+                };
                 let new = !d.resumption;
                 Self {
                     arguments: d.arguments.clone().filter(|_| new),
@@ -118,7 +126,10 @@ impl RunState {
     #[must_use]
     pub fn facts(&self, arguments: Option<&KeyedDigest>, own: bool, now: Timestamp) -> RunFacts {
         let own = u64::from(own);
-        let repeats = arguments.and_then(|a| self.repeats.get(a)).copied().unwrap_or(0);
+        let repeats = arguments
+            .and_then(|a| self.repeats.get(a))
+            .copied()
+            .unwrap_or(0);
         RunFacts {
             calls: self.calls.saturating_sub(own),
             denials: self.denials,

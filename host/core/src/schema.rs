@@ -38,7 +38,8 @@ pub fn tool_actions(tools: &BTreeMap<String, ToolInput>) -> Value {
 }
 
 fn action(input: &ToolInput) -> Value {
-    let common = |name: &str| json!({ "type": "EntityOrCommon", "name": format!("{NAMESPACE}::{name}") });
+    let common =
+        |name: &str| json!({ "type": "EntityOrCommon", "name": format!("{NAMESPACE}::{name}") });
     json!({
         "memberOf": [{ "id": "call" }],
         "appliesTo": {
@@ -76,8 +77,12 @@ pub fn build(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Result<Schema,
 /// # Errors
 /// As [`build`].
 pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildError> {
-    let Value::Object(mut enumerations) = tool_actions(tools) else { return Ok(FIXED.into()) };
-    let actions = enumerations.remove(NAMESPACE).map(|own| json!({ NAMESPACE: own }));
+    let Value::Object(mut enumerations) = tool_actions(tools) else {
+        return Ok(FIXED.into());
+    };
+    let actions = enumerations
+        .remove(NAMESPACE)
+        .map(|own| json!({ NAMESPACE: own }));
     let print = |fragment: Value| {
         let fragment = SchemaFragment::from_json_value(fragment).map_err(refused)?;
         fragment.to_cedarschema().map_err(refused)
@@ -85,12 +90,18 @@ pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildEr
     let actions = print(actions.unwrap_or_else(|| json!({})))?;
     // Cedar takes a namespace once per document, so the actions move into the fixed part's.
     let opening = format!("namespace {NAMESPACE} {{\n");
-    let within = actions.trim_end().strip_prefix(&opening).and_then(|rest| rest.strip_suffix('}'));
+    let within = actions
+        .trim_end()
+        .strip_prefix(&opening)
+        .and_then(|rest| rest.strip_suffix('}'));
     let fixed = FIXED.trim_end().strip_suffix('}');
     let (Some(fixed), Some(within)) = (fixed, within) else {
         return Err(SchemaBuildError("its parts do not fit together".into()));
     };
-    Ok(format!("{fixed}\n{within}}}\n\n{}", print(Value::Object(enumerations))?))
+    Ok(format!(
+        "{fixed}\n{within}}}\n\n{}",
+        print(Value::Object(enumerations))?
+    ))
 }
 
 fn refused(error: impl std::fmt::Display) -> SchemaBuildError {
@@ -105,13 +116,22 @@ mod tests {
     #[test]
     fn every_fixed_action_and_entity_type_is_in_the_schema() {
         let schema = build(FIXED, &BTreeMap::new()).unwrap();
-        let actions: Vec<String> = schema.actions().map(|a| a.id().unescaped().to_owned()).collect();
+        let actions: Vec<String> = schema
+            .actions()
+            .map(|a| a.id().unescaped().to_owned())
+            .collect();
         for action in Action::FIXED {
             assert!(actions.contains(&action.id().to_owned()), "{action:?}");
         }
-        assert_eq!(actions.len(), Action::FIXED.len() + 1, "and the group `call`, nothing else");
-        let types: Vec<String> =
-            schema.entity_types().map(|t| t.basename().to_owned()).collect();
+        assert_eq!(
+            actions.len(),
+            Action::FIXED.len() + 1,
+            "and the group `call`, nothing else"
+        );
+        let types: Vec<String> = schema
+            .entity_types()
+            .map(|t| t.basename().to_owned())
+            .collect();
         for kind in crate::entity::Kind::ALL {
             assert!(types.contains(&kind.name().to_owned()), "{kind:?}");
         }
@@ -131,7 +151,9 @@ mod tests {
         let tools = BTreeMap::from([("create-issue".to_owned(), input)]);
         build(FIXED, &tools).unwrap();
         let text = text(&tools).unwrap();
-        let generated = text.strip_prefix(FIXED.trim_end().strip_suffix('}').unwrap()).unwrap();
+        let generated = text
+            .strip_prefix(FIXED.trim_end().strip_suffix('}').unwrap())
+            .unwrap();
         insta::assert_snapshot!(generated);
     }
 }

@@ -160,10 +160,18 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             if let (Action::Call(_), Some(call)) = (&decision.action, decision.call) {
                 match decision.outcome {
                     crate::decision::Outcome::Deny => {
-                        changes.push(SpanChange::Close { span: call, end: at, error: Some("policy_denied") });
+                        changes.push(SpanChange::Close {
+                            span: call,
+                            end: at,
+                            error: Some("policy_denied"),
+                        });
                     }
                     crate::decision::Outcome::Error => {
-                        changes.push(SpanChange::Close { span: call, end: at, error: Some("policy_error") });
+                        changes.push(SpanChange::Close {
+                            span: call,
+                            end: at,
+                            error: Some("policy_error"),
+                        });
                     }
                     _ => {}
                 }
@@ -182,8 +190,16 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         Event::Outcome(outcome) => {
             let error = error_type(outcome.status);
             vec![
-                SpanChange::Close { span: outcome.span, end: at, error },
-                SpanChange::Close { span: outcome.call, end: at, error },
+                SpanChange::Close {
+                    span: outcome.span,
+                    end: at,
+                    error,
+                },
+                SpanChange::Close {
+                    span: outcome.call,
+                    end: at,
+                    error,
+                },
             ]
         }
         Event::Effect(effect) => vec![SpanChange::Open {
@@ -210,9 +226,17 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                 ApprovalState::Expired => Some("approval_timeout"),
                 _ => None,
             };
-            let mut changes = vec![SpanChange::Close { span: approval.span, end: at, error }];
+            let mut changes = vec![SpanChange::Close {
+                span: approval.span,
+                end: at,
+                error,
+            }];
             if error.is_some() || approval.state == ApprovalState::Cancelled {
-                changes.push(SpanChange::Close { span: approval.call, end: at, error });
+                changes.push(SpanChange::Close {
+                    span: approval.call,
+                    end: at,
+                    error,
+                });
             }
             changes
         }

@@ -87,7 +87,10 @@ struct Shadow {
 }
 
 fn tuesday_at_ten() -> LocalTime {
-    LocalTime { minute: 600, weekday: 2 }
+    LocalTime {
+        minute: 600,
+        weekday: 2,
+    }
 }
 
 fn alice() -> String {
@@ -137,8 +140,16 @@ impl World {
         let mut entities = vec![Entity::new(Uid::new(Kind::Gate, "gate"), [])];
         let tenant = Uid::new(Kind::Tenant, "default");
         entities.push(Entity::new(tenant.clone(), []));
-        entities.extend(uids(Kind::Role, &self.roles).into_iter().map(|r| Entity::new(r, [])));
-        entities.extend(uids(Kind::Label, &self.labels).into_iter().map(|l| Entity::new(l, [])));
+        entities.extend(
+            uids(Kind::Role, &self.roles)
+                .into_iter()
+                .map(|r| Entity::new(r, [])),
+        );
+        entities.extend(
+            uids(Kind::Label, &self.labels)
+                .into_iter()
+                .map(|l| Entity::new(l, [])),
+        );
         for (kind, people) in [(Kind::Agent, &self.agents), (Kind::User, &self.users)] {
             entities.extend(people.iter().map(|(name, roles)| {
                 let parents = uids(Kind::Role, roles).into_iter().chain([tenant.clone()]);
@@ -146,19 +157,34 @@ impl World {
             }));
         }
         let components: BTreeSet<&str> = self.tools.keys().map(|tool| component(tool)).collect();
-        entities.extend(components.iter().map(|c| Entity::new(Uid::new(Kind::Component, *c), [])));
+        entities.extend(
+            components
+                .iter()
+                .map(|c| Entity::new(Uid::new(Kind::Component, *c), [])),
+        );
         entities.extend(self.tools.iter().map(|(name, tool)| {
-            let labels = tool.labels.clone().unwrap_or_else(|| vec!["unlabelled".into()]);
-            let parents =
-                uids(Kind::Label, &labels).into_iter().chain([Uid::new(Kind::Component, component(name))]);
+            let labels = tool
+                .labels
+                .clone()
+                .unwrap_or_else(|| vec!["unlabelled".into()]);
+            let parents = uids(Kind::Label, &labels)
+                .into_iter()
+                .chain([Uid::new(Kind::Component, component(name))]);
             Entity::new(Uid::new(Kind::Tool, name), parents)
         }));
         entities
     }
 
     fn pdp(&self, policies: Vec<PolicyFile>) -> Pdp {
-        let types = |tool: &Tool| ToolTypes { input_schema: tool.input.clone(), numbers: BTreeMap::new() };
-        let tools = self.tools.iter().map(|(name, tool)| (name.clone(), types(tool))).collect();
+        let types = |tool: &Tool| ToolTypes {
+            input_schema: tool.input.clone(),
+            numbers: BTreeMap::new(),
+        };
+        let tools = self
+            .tools
+            .iter()
+            .map(|(name, tool)| (name.clone(), types(tool)))
+            .collect();
         match Pdp::load(&Bundle::new(self.entities(), policies, tools)) {
             Ok(pdp) => pdp,
             Err(error) => panic!("{error:#?}"),
@@ -172,7 +198,11 @@ fn component(tool: &str) -> &str {
 
 fn uid(text: &str) -> Uid {
     let (kind, id) = text.split_once("::").unwrap();
-    let kind = Kind::ALL.iter().copied().find(|k| k.name() == kind).unwrap();
+    let kind = Kind::ALL
+        .iter()
+        .copied()
+        .find(|k| k.name() == kind)
+        .unwrap();
     Uid::new(kind, id)
 }
 
@@ -180,13 +210,23 @@ fn uid(text: &str) -> Uid {
 fn tree(resource: &Uid, labels: &[String]) -> Vec<Entity> {
     let (grant, path) = resource.id.split_once(":/").unwrap();
     let root = Uid::new(Kind::Directory, format!("{grant}:/"));
-    let mut entities =
-        vec![Entity::new(root.clone(), labels.iter().map(|l| Uid::new(Kind::Label, l)))];
+    let mut entities = vec![Entity::new(
+        root.clone(),
+        labels.iter().map(|l| Uid::new(Kind::Label, l)),
+    )];
     let (mut parent, mut at) = (root, String::new());
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
     for (i, name) in names.iter().enumerate() {
-        at = if at.is_empty() { (*name).to_owned() } else { format!("{at}/{name}") };
-        let kind = if i + 1 == names.len() { resource.kind } else { Kind::Directory };
+        at = if at.is_empty() {
+            (*name).to_owned()
+        } else {
+            format!("{at}/{name}")
+        };
+        let kind = if i + 1 == names.len() {
+            resource.kind
+        } else {
+            Kind::Directory
+        };
         let here = Uid::new(kind, format!("{grant}:/{at}"));
         entities.push(Entity::new(here.clone(), [parent]));
         parent = here;
@@ -197,22 +237,36 @@ fn tree(resource: &Uid, labels: &[String]) -> Vec<Entity> {
 impl Case {
     fn action(&self) -> Action {
         let fixed = Action::FIXED.iter().find(|a| a.id() == self.action);
-        fixed.cloned().unwrap_or_else(|| Action::Call(self.action.clone()))
+        fixed
+            .cloned()
+            .unwrap_or_else(|| Action::Call(self.action.clone()))
     }
 
     fn build(&self, pdp: &Pdp) -> (Request, Facts) {
         let action = self.action();
         let user = |name: &String| Uid::new(Kind::User, name);
         let on_behalf_of = user(&self.on_behalf_of);
-        let tool = |name: &Option<String>| Uid::new(Kind::Tool, name.as_deref().unwrap_or("files__read"));
+        let tool =
+            |name: &Option<String>| Uid::new(Kind::Tool, name.as_deref().unwrap_or("files__read"));
         let (context, default, entities) = match &action {
             Action::Call(name) => {
                 let mut input = self.input.clone();
                 pdp.tool(name).unwrap().apply_defaults(&mut input);
-                (ActionContext::Call { on_behalf_of, input }, Uid::new(Kind::Tool, name), vec![])
+                (
+                    ActionContext::Call {
+                        on_behalf_of,
+                        input,
+                    },
+                    Uid::new(Kind::Tool, name),
+                    vec![],
+                )
             }
             Action::ReturnResult => {
-                let context = ActionContext::Result { on_behalf_of, error: self.error, size: self.size };
+                let context = ActionContext::Result {
+                    on_behalf_of,
+                    error: self.error,
+                    size: self.size,
+                };
                 (context, tool(&None), vec![])
             }
             Action::ReadFile
@@ -221,8 +275,12 @@ impl Case {
             | Action::ListDirectory
             | Action::DeleteDirectory => {
                 let agent = Uid::new(Kind::Agent, "support");
-                let context =
-                    ActionContext::Capability { on_behalf_of, agent, tool: tool(&self.tool), size: self.size };
+                let context = ActionContext::Capability {
+                    on_behalf_of,
+                    agent,
+                    tool: tool(&self.tool),
+                    size: self.size,
+                };
                 let resource = uid(self.resource.as_deref().unwrap());
                 let entities = tree(&resource, &self.directory_labels);
                 (context, resource, entities)
@@ -235,7 +293,11 @@ impl Case {
                     roles: self.asks.clone(),
                 };
                 let approval = Uid::new(Kind::Approval, "apr-0707070707070707");
-                (context, approval.clone(), vec![Entity::new(approval, [tool(&self.tool)])])
+                (
+                    context,
+                    approval.clone(),
+                    vec![Entity::new(approval, [tool(&self.tool)])],
+                )
             }
             _ => {
                 let run = Uid::new(Kind::Run, "run");
@@ -244,7 +306,12 @@ impl Case {
             }
         };
         let resource = self.resource.as_deref().map_or(default, uid);
-        let request = Request { action, context, principal: uid(&self.principal), resource };
+        let request = Request {
+            action,
+            context,
+            principal: uid(&self.principal),
+            resource,
+        };
         let facts = Facts {
             approval: None,
             entities,
@@ -268,9 +335,17 @@ impl Case {
     fn decide(&self, pdp: &Pdp) -> Decision {
         let (request, mut facts) = self.build(pdp);
         let first = pdp.decide(&request, &facts);
-        let Some(roles) = self.approved_by.clone() else { return first };
-        let Decision::Escalate(_, requirement) = first else { panic!("nothing to approve: {first:?}") };
-        facts.approval = Some(Granted { count: 1, lifts: requirement.lifts, roles });
+        let Some(roles) = self.approved_by.clone() else {
+            return first;
+        };
+        let Decision::Escalate(_, requirement) = first else {
+            panic!("nothing to approve: {first:?}")
+        };
+        facts.approval = Some(Granted {
+            count: 1,
+            lifts: requirement.lifts,
+            roles,
+        });
         pdp.decide(&request, &facts)
     }
 
@@ -282,26 +357,46 @@ impl Case {
             Decision::Escalate(_, r) => r.alternatives.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         };
-        let shadow = basis.shadow.clone().map(|s| Shadow { outcome: s.outcome, by: s.policies });
+        let shadow = basis.shadow.clone().map(|s| Shadow {
+            outcome: s.outcome,
+            by: s.policies,
+        });
         let same = decision.outcome() == self.expect
             && by == self.by
             && needs == self.needs
             && shadow == self.shadow;
-        let got = format!("{} by {by:?}, needs {needs:?}, shadow {shadow:?}", decision.outcome());
-        if same { Ok(()) } else { Err(format!("{}: {got}; errors {:?}", self.name, basis.errors)) }
+        let got = format!(
+            "{} by {by:?}, needs {needs:?}, shadow {shadow:?}",
+            decision.outcome()
+        );
+        if same {
+            Ok(())
+        } else {
+            Err(format!("{}: {got}; errors {:?}", self.name, basis.errors))
+        }
     }
 }
 
 /// Check every case of a folder, and that every policy determines at least one of them.
 fn check(pdp: &Pdp, files: &[PathBuf], covers: &[PolicyFile]) {
-    assert_eq!(pdp.warnings(), [], "starter policies load without a warning");
+    assert_eq!(
+        pdp.warnings(),
+        [],
+        "starter policies load without a warning"
+    );
     let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
     for file in files {
         let cases: Vec<Case> = json(file);
         for case in cases {
             let decision = case.decide(pdp);
             seen.extend(decision.basis().ids().map(str::to_owned));
-            seen.extend(decision.basis().shadow.iter().flat_map(|s| s.policies.clone()));
+            seen.extend(
+                decision
+                    .basis()
+                    .shadow
+                    .iter()
+                    .flat_map(|s| s.policies.clone()),
+            );
             let place = file.file_name().unwrap().display().to_string();
             wrong.extend(case.check(&decision).err().map(|e| format!("{place}: {e}")));
         }
@@ -309,7 +404,10 @@ fn check(pdp: &Pdp, files: &[PathBuf], covers: &[PolicyFile]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for (id, policy) in pdp.policies() {
         let wanted = covers.iter().any(|file| file.name == policy.file);
-        assert!(!wanted || seen.contains(id), "no case in which policy `{id}` decides");
+        assert!(
+            !wanted || seen.contains(id),
+            "no case in which policy `{id}` decides"
+        );
     }
 }
 
@@ -332,13 +430,20 @@ fn demo_policies_decide_as_their_cases_say() {
     let demo = root().join("host/xtask/demo/policies");
     let own = policies(&demo, &[]);
     files.extend(own.clone());
-    check(&world().pdp(files), &with_extension(&demo.join("tests"), "json"), &own);
+    check(
+        &world().pdp(files),
+        &with_extension(&demo.join("tests"), "json"),
+        &own,
+    );
 }
 
 /// They name no tool, so they load whatever is installed; every policy says who owns it and why.
 #[test]
 fn starter_policies_load_without_any_tool() {
-    let world = World { tools: BTreeMap::new(), ..world() };
+    let world = World {
+        tools: BTreeMap::new(),
+        ..world()
+    };
     let pdp = world.pdp(policies(&root().join("policies"), &[]));
     for (id, policy) in pdp.policies() {
         assert!(!policy.determining.reason.is_empty(), "{id} has no @reason");
@@ -350,6 +455,11 @@ fn starter_policies_load_without_any_tool() {
 fn each_starter_file_loads_alone() {
     let world = world();
     for file in policies(&root().join("policies"), &[]) {
-        assert_eq!(world.pdp(vec![file.clone()]).warnings(), [], "{}", file.name);
+        assert_eq!(
+            world.pdp(vec![file.clone()]).warnings(),
+            [],
+            "{}",
+            file.name
+        );
     }
 }

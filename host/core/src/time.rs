@@ -20,7 +20,10 @@ impl Timestamp {
     /// This time and `micros` microseconds.
     #[must_use]
     pub fn plus(self, micros: u64) -> Self {
-        Self(self.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)),
+        )
     }
 
     /// Milliseconds since 1970, 0 before that.
@@ -55,7 +58,10 @@ mod tests {
 
     #[test]
     fn times_print_as_rfc_3339() {
-        assert_eq!(Timestamp(1_795_249_800_250_000).to_string(), "2026-11-21T08:30:00.250Z");
+        assert_eq!(
+            Timestamp(1_795_249_800_250_000).to_string(),
+            "2026-11-21T08:30:00.250Z"
+        );
         assert_eq!(Timestamp(i64::MAX).to_string(), "9223372036854775807us");
     }
 

@@ -58,6 +58,8 @@ struct Approval {
     state: ApprovalState,
     call: usize,
     round: u8,
+    /// It was rejected, expired or cancelled at some time.
+    stopped: bool,
     /// Contents of the policy that it lifts.
     version: u8,
     votes: u8,
@@ -68,11 +70,20 @@ struct Approval {
 enum Step {
     Idle,
     /// Decided by what was read; nothing is committed yet.
-    Decided { policy: Policy, approval: Option<(usize, ApprovalState)> },
+    Decided {
+        policy: Policy,
+        approval: Option<(usize, ApprovalState)>,
+    },
     /// Refused in one commit; the approval is cancelled in the next.
-    Refused { approval: usize },
+    Refused {
+        approval: usize,
+    },
     /// Its start is durable; the guest runs.
-    Running { call: usize, effect: Effect, unconsumed: Option<usize> },
+    Running {
+        call: usize,
+        effect: Effect,
+        unconsumed: Option<usize>,
+    },
 }
 
 /// The effect of a running guest.
@@ -154,19 +165,26 @@ impl Gate {
     }
 
     /// The writer moves an approval, or refuses.
-    fn approval(&self, state: &mut ApprovalState, event: ApprovalEvent) -> bool {
-        let next = state.after(event);
+    fn approval(&self, approval: &mut Approval, event: ApprovalEvent) -> bool {
+        use ApprovalState as A;
+        let next = approval.state.after(event);
         let forced = match event {
-            ApprovalEvent::Consume => Some(ApprovalState::Consumed),
+            ApprovalEvent::Consume => Some(A::Consumed),
             _ => None,
         };
-        let next = next.or(forced.filter(|_| self.flaw == Flaw::AsksNoTable));
-        next.map(|next| *state = next).is_some()
+        let Some(next) = next.or(forced.filter(|_| self.flaw == Flaw::AsksNoTable)) else {
+            return false;
+        };
+        approval.state = next;
+        approval.stopped |= matches!(next, A::Rejected | A::Expired | A::Cancelled);
+        true
     }
 
     /// One transaction: all of it, or nothing. Afterwards the client has its answer, or runs.
     fn commit(&self, world: &World, k: usize) -> World {
-        let Step::Decided { policy, approval } = world.clients[k].step else { return world.clone() };
+        let Step::Decided { policy, approval } = world.clients[k].step else {
+            return world.clone();
+        };
         let mut next = world.clone();
         next.clients[k].step = Step::Idle;
         let open = |s: ApprovalState| matches!(s, ApprovalState::Pending | ApprovalState::Approved);
@@ -176,27 +194,41 @@ impl Gate {
                     return next;
                 }
                 let state = CallState::after(None, CallEvent::Start).unwrap();
-                next.calls.push(Call { state, by: None, effects: 0 });
+                next.calls.push(Call {
+                    state,
+                    by: None,
+                    effects: 0,
+                });
                 let call = next.calls.len() - 1;
-                next.clients[k].step = Step::Running { call, effect: Effect::Ahead, unconsumed: None };
+                next.clients[k].step = Step::Running {
+                    call,
+                    effect: Effect::Ahead,
+                    unconsumed: None,
+                };
                 next.late |= world.halted;
                 next
             }
             (Policy::Allows, _) | (_, Some((_, ApprovalState::Rejected))) => next,
             (policy, Some((i, state))) if open(state) => {
-                let Approval { call, round, version, .. } = world.approvals[i];
+                let Approval {
+                    call,
+                    round,
+                    version,
+                    ..
+                } = world.approvals[i];
                 let lifted = policy == Policy::Escalates(version)
                     || (self.flaw == Flaw::LiftsAnything && matches!(policy, Policy::Escalates(_)));
                 match policy {
                     Policy::Escalates(_) if lifted && state == ApprovalState::Pending => next,
                     Policy::Escalates(version) if lifted => self.start(world, k, i, call, version),
                     Policy::Escalates(version) if round < ROUNDS => {
-                        let moved = self.approval(&mut next.approvals[i].state, ApprovalEvent::Cancel)
+                        let moved = self.approval(&mut next.approvals[i], ApprovalEvent::Cancel)
                             && self.call(&mut next.calls[call].state, CallEvent::Escalate);
                         next.approvals.push(Approval {
                             state: ApprovalState::Pending,
                             call,
                             round: round + 1,
+                            stopped: false,
                             version,
                             votes: 0,
                         });
@@ -211,12 +243,25 @@ impl Gate {
             }
             (Policy::Denies, _) => next,
             // One approval of a binding is open at a time, and the store has room for so many calls.
-            _ if world.approvals.iter().any(|a| open(a.state)) || world.calls.len() == CALLS => next,
+            _ if world.approvals.iter().any(|a| open(a.state)) || world.calls.len() == CALLS => {
+                next
+            }
             (Policy::Escalates(version), _) => {
                 let state = CallState::after(None, CallEvent::Escalate).unwrap();
-                next.calls.push(Call { state, by: None, effects: 0 });
+                next.calls.push(Call {
+                    state,
+                    by: None,
+                    effects: 0,
+                });
                 let call = next.calls.len() - 1;
-                next.approvals.push(Approval { state: ApprovalState::Pending, call, round: 1, version, votes: 0 });
+                next.approvals.push(Approval {
+                    state: ApprovalState::Pending,
+                    call,
+                    round: 1,
+                    stopped: false,
+                    version,
+                    votes: 0,
+                });
                 next
             }
         }
@@ -229,14 +274,18 @@ impl Gate {
         let mut next = world.clone();
         let later = self.flaw == Flaw::ConsumesLater;
         let moved = self.call(&mut next.calls[call].state, CallEvent::Start)
-            && (later || self.approval(&mut next.approvals[approval].state, ApprovalEvent::Consume));
+            && (later || self.approval(&mut next.approvals[approval], ApprovalEvent::Consume));
         if !moved {
             return refused(world, k);
         }
         next.late |= world.halted;
         next.unlifted |= world.approvals[approval].version != version;
         next.calls[call].by = Some(approval);
-        next.clients[k].step = Step::Running { call, effect: Effect::Ahead, unconsumed: later.then_some(approval) };
+        next.clients[k].step = Step::Running {
+            call,
+            effect: Effect::Ahead,
+            unconsumed: later.then_some(approval),
+        };
         next
     }
 }
@@ -252,7 +301,11 @@ impl Model for Gate {
     type Action = Act;
 
     fn init_states(&self) -> Vec<World> {
-        let client = |asks| Client { asks, step: Step::Idle, told: false };
+        let client = |asks| Client {
+            asks,
+            step: Step::Idle,
+            told: false,
+        };
         vec![World {
             up: true,
             crashes: 1,
@@ -279,7 +332,9 @@ impl Model for Gate {
                 Step::Idle => {}
                 Step::Decided { .. } => acts.push(Act::Commit(k)),
                 Step::Refused { .. } => acts.push(Act::CancelRefused(k)),
-                Step::Running { effect, unconsumed, .. } => {
+                Step::Running {
+                    effect, unconsumed, ..
+                } => {
                     if *effect == Effect::Ahead {
                         acts.push(Act::Effect(k));
                     }
@@ -315,12 +370,25 @@ impl Model for Gate {
         match act {
             Act::Ask(k) => {
                 next.clients[k].asks -= 1;
-                let approval = world.approvals.iter().enumerate().next_back().map(|(i, a)| (i, a.state));
-                next.clients[k].step = Step::Decided { policy: world.policy, approval };
+                let approval = world
+                    .approvals
+                    .iter()
+                    .enumerate()
+                    .next_back()
+                    .map(|(i, a)| (i, a.state));
+                next.clients[k].step = Step::Decided {
+                    policy: world.policy,
+                    approval,
+                };
             }
             Act::Commit(k) => {
-                if let (Flaw::RunsFirst, Step::Decided { approval: Some((i, ApprovalState::Approved)), .. }) =
-                    (self.flaw, &world.clients[k].step)
+                if let (
+                    Flaw::RunsFirst,
+                    Step::Decided {
+                        approval: Some((i, ApprovalState::Approved)),
+                        ..
+                    },
+                ) = (self.flaw, &world.clients[k].step)
                 {
                     let mut early = world.clone();
                     early.calls[world.approvals[*i].call].effects += 1;
@@ -329,57 +397,79 @@ impl Model for Gate {
                 next = self.commit(world, k);
             }
             Act::CancelRefused(k) => {
-                let Step::Refused { approval } = world.clients[k].step else { return None };
-                self.approval(&mut next.approvals[approval].state, ApprovalEvent::Cancel);
+                let Step::Refused { approval } = world.clients[k].step else {
+                    return None;
+                };
+                self.approval(&mut next.approvals[approval], ApprovalEvent::Cancel);
                 next.clients[k].step = Step::Idle;
             }
             Act::ConsumeLate(k) => {
-                let Step::Running { unconsumed, .. } = &mut next.clients[k].step else { return None };
+                let Step::Running { unconsumed, .. } = &mut next.clients[k].step else {
+                    return None;
+                };
                 let approval = unconsumed.take()?;
-                self.approval(&mut next.approvals[approval].state, ApprovalEvent::Consume);
+                self.approval(&mut next.approvals[approval], ApprovalEvent::Consume);
             }
             Act::Effect(k) => {
-                let Step::Running { call, effect, .. } = &mut next.clients[k].step else { return None };
+                let Step::Running { call, effect, .. } = &mut next.clients[k].step else {
+                    return None;
+                };
                 *effect = Effect::Done;
                 next.calls[*call].effects += 1;
                 next.late |= world.halted;
             }
             Act::Close(k) => {
-                let Step::Running { call, effect, .. } = world.clients[k].step else { return None };
+                let Step::Running { call, effect, .. } = world.clients[k].step else {
+                    return None;
+                };
                 let closed = self.call(&mut next.calls[call].state, CallEvent::Close);
                 next.clients[k].told |= closed && effect == Effect::Done;
                 next.clients[k].step = Step::Idle;
             }
-            Act::Read(a) => next.approvers[a] = Approver::Reads(world.approvals.len().checked_sub(1)?),
+            Act::Read(a) => {
+                next.approvers[a] = Approver::Reads(world.approvals.len().checked_sub(1)?)
+            }
             Act::Approve(a) => {
-                let Approver::Reads(i) = world.approvers[a] else { return None };
+                let Approver::Reads(i) = world.approvers[a] else {
+                    return None;
+                };
                 let enough = world.approvals[i].votes + 1 >= self.needed;
-                let event = if enough { ApprovalEvent::Approve } else { ApprovalEvent::Vote };
-                if self.approval(&mut next.approvals[i].state, event) {
+                let event = if enough {
+                    ApprovalEvent::Approve
+                } else {
+                    ApprovalEvent::Vote
+                };
+                if self.approval(&mut next.approvals[i], event) {
                     next.approvals[i].votes += 1;
                 }
                 next.approvers[a] = Approver::Done;
             }
             Act::Reject(a) => {
-                let Approver::Reads(i) = world.approvers[a] else { return None };
-                self.approval(&mut next.approvals[i].state, ApprovalEvent::Reject);
+                let Approver::Reads(i) = world.approvers[a] else {
+                    return None;
+                };
+                self.approval(&mut next.approvals[i], ApprovalEvent::Reject);
                 next.approvers[a] = Approver::Done;
             }
             Act::Expire => {
                 let last = next.approvals.last_mut()?;
-                if !self.approval(&mut last.state, ApprovalEvent::Expire) {
+                if !self.approval(last, ApprovalEvent::Expire) {
                     return None;
                 }
             }
             Act::Halt => {
                 next.halted = true;
                 for approval in &mut next.approvals {
-                    self.approval(&mut approval.state, ApprovalEvent::Cancel);
+                    self.approval(approval, ApprovalEvent::Cancel);
                 }
                 // Running guests are ended before their next effect; their calls are closed as usual.
                 for client in &mut next.clients {
                     client.asks = 0;
-                    if let Step::Running { effect: effect @ Effect::Ahead, .. } = &mut client.step {
+                    if let Step::Running {
+                        effect: effect @ Effect::Ahead,
+                        ..
+                    } = &mut client.step
+                    {
                         *effect = Effect::Prevented;
                     }
                 }
@@ -420,54 +510,101 @@ impl Model for Gate {
                 })
             }),
             Property::always("one start per approval", |_, w: &World| {
-                (0..w.approvals.len()).all(|i| w.calls.iter().filter(|c| c.by == Some(i)).count() <= 1)
+                (0..w.approvals.len())
+                    .all(|i| w.calls.iter().filter(|c| c.by == Some(i)).count() <= 1)
                     && w.calls.iter().all(|c| c.effects <= 1)
             }),
             Property::always("no effect without a durable start", |_, w: &World| {
-                w.calls.iter().all(|c| c.effects == 0 || c.state.may_have_run())
+                w.calls
+                    .iter()
+                    .all(|c| c.effects == 0 || c.state.may_have_run())
             }),
             Property::always("what started has consumed its approval", |_, w: &World| {
-                w.calls.iter().filter_map(|c| c.by).all(|i| w.approvals[i].state == A::Consumed)
+                w.calls
+                    .iter()
+                    .filter_map(|c| c.by)
+                    .all(|i| w.approvals[i].state == A::Consumed)
             }),
-            Property::always("what was rejected, expired or cancelled never runs", |_, w: &World| {
-                let stopped = |i: usize| matches!(w.approvals[i].state, A::Rejected | A::Expired | A::Cancelled);
-                w.calls.iter().filter_map(|c| c.by).all(|i| !stopped(i))
-            }),
-            Property::always("nothing starts or has an effect after a halt", |_, w: &World| !w.late),
-            Property::always("an approval lifts only what it was given for", |_, w: &World| !w.unlifted),
-            Property::always("a call is started only while its guest runs", |_, w: &World| {
-                let runs = |call: usize| {
-                    let on = |c: &Client| matches!(c.step, Step::Running { call: own, .. } if own == call);
-                    w.clients.iter().any(on)
-                };
-                let mut calls = w.calls.iter().enumerate();
-                !w.up || calls.all(|(i, c)| c.state != CallState::Started || runs(i))
-            }),
-            Property::always("whoever is told that it ran is told the truth", |_, w: &World| {
-                let told = w.clients.iter().filter(|c| c.told).count();
-                told <= w.calls.iter().filter(|c| c.state == CallState::Closed && c.effects == 1).count()
-            }),
+            Property::always(
+                "what was rejected, expired or cancelled never runs",
+                |_, w: &World| {
+                    w.calls
+                        .iter()
+                        .filter_map(|c| c.by)
+                        .all(|i| !w.approvals[i].stopped)
+                },
+            ),
+            Property::always(
+                "nothing starts or has an effect after a halt",
+                |_, w: &World| !w.late,
+            ),
+            Property::always(
+                "an approval lifts only what it was given for",
+                |_, w: &World| !w.unlifted,
+            ),
+            Property::always(
+                "a call is started only while its guest runs",
+                |_, w: &World| {
+                    let runs = |call: usize| {
+                        let on = |c: &Client| matches!(c.step, Step::Running { call: own, .. } if own == call);
+                        w.clients.iter().any(on)
+                    };
+                    let mut calls = w.calls.iter().enumerate();
+                    !w.up || calls.all(|(i, c)| c.state != CallState::Started || runs(i))
+                },
+            ),
+            Property::always(
+                "whoever is told that it ran is told the truth",
+                |_, w: &World| {
+                    let told = w.clients.iter().filter(|c| c.told).count();
+                    told <= w
+                        .calls
+                        .iter()
+                        .filter(|c| c.state == CallState::Closed && c.effects == 1)
+                        .count()
+                },
+            ),
             Property::sometimes("it runs", |_, w: &World| w.clients.iter().any(|c| c.told)),
             Property::sometimes("it runs again with a second approval", |_, w: &World| {
-                w.calls.iter().filter(|c| c.effects == 1 && c.by.is_some()).count() == 2
+                w.calls
+                    .iter()
+                    .filter(|c| c.effects == 1 && c.by.is_some())
+                    .count()
+                    == 2
             }),
             Property::sometimes("a crash leaves it indeterminate, done", |_, w: &World| {
-                w.calls.iter().any(|c| c.state == CallState::Indeterminate && c.effects == 1)
+                w.calls
+                    .iter()
+                    .any(|c| c.state == CallState::Indeterminate && c.effects == 1)
             }),
-            Property::sometimes("a crash leaves it indeterminate, not done", |_, w: &World| {
-                w.calls.iter().any(|c| c.state == CallState::Indeterminate && c.effects == 0)
-            }),
+            Property::sometimes(
+                "a crash leaves it indeterminate, not done",
+                |_, w: &World| {
+                    w.calls
+                        .iter()
+                        .any(|c| c.state == CallState::Indeterminate && c.effects == 0)
+                },
+            ),
             Property::sometimes("a second thought stops an approved call", |_, w: &World| {
-                w.approvals.iter().any(|a| a.state == A::Rejected && a.votes > 0)
+                w.approvals
+                    .iter()
+                    .any(|a| a.state == A::Rejected && a.votes > 0)
             }),
             Property::sometimes("a reload asks again and it runs", |_, w: &World| {
-                w.calls.iter().any(|c| c.effects == 1 && c.by.is_some_and(|i| w.approvals[i].round == 2))
+                w.calls
+                    .iter()
+                    .any(|c| c.effects == 1 && c.by.is_some_and(|i| w.approvals[i].round == 2))
             }),
             Property::sometimes("a halt ends a running guest", |_, w: &World| {
-                w.halted && w.calls.iter().any(|c| c.state == CallState::Closed && c.effects == 0)
+                w.halted
+                    && w.calls
+                        .iter()
+                        .any(|c| c.state == CallState::Closed && c.effects == 0)
             }),
             Property::sometimes("an approval expires unused", |_, w: &World| {
-                w.approvals.iter().any(|a| a.state == A::Expired && a.votes > 0)
+                w.approvals
+                    .iter()
+                    .any(|a| a.state == A::Expired && a.votes > 0)
             }),
         ]
     }
@@ -475,14 +612,28 @@ impl Model for Gate {
 
 /// Try every order, until `enough` is found; say which properties fail.
 fn failing(flaw: Flaw, needed: u8, enough: HasDiscoveries) -> BTreeSet<&'static str> {
-    let checker = Gate { flaw, needed }.checker().threads(2).finish_when(enough).spawn_bfs().join();
+    let checker = Gate { flaw, needed }
+        .checker()
+        .threads(2)
+        .finish_when(enough)
+        .spawn_bfs()
+        .join();
     let found = checker.discoveries();
     let fails = |p: &Property<Gate>| match p.expectation {
         Expectation::Sometimes => !found.contains_key(p.name),
         _ => found.contains_key(p.name),
     };
-    println!("{flaw:?}, {needed} needed: {} states", checker.unique_state_count());
-    checker.model().properties().into_iter().filter(fails).map(|p| p.name).collect()
+    println!(
+        "{flaw:?}, {needed} needed: {} states",
+        checker.unique_state_count()
+    );
+    checker
+        .model()
+        .properties()
+        .into_iter()
+        .filter(fails)
+        .map(|p| p.name)
+        .collect()
 }
 
 #[test]
@@ -501,13 +652,28 @@ fn nothing_goes_wrong_where_two_must_approve() {
 #[test]
 fn every_mistake_is_noticed() {
     for (flaw, property) in [
-        (Flaw::ConsumesLater, "what started has consumed its approval"),
+        (
+            Flaw::ConsumesLater,
+            "what started has consumed its approval",
+        ),
         (Flaw::RunsFirst, "no effect without a durable start"),
-        (Flaw::SkipsRecovery, "a call is started only while its guest runs"),
+        (
+            Flaw::SkipsRecovery,
+            "a call is started only while its guest runs",
+        ),
         (Flaw::AsksNoTable, "at most one effect per approval"),
-        (Flaw::AsksNoTable, "what was rejected, expired or cancelled never runs"),
-        (Flaw::OverlooksHalt, "nothing starts or has an effect after a halt"),
-        (Flaw::LiftsAnything, "an approval lifts only what it was given for"),
+        (
+            Flaw::AsksNoTable,
+            "what was rejected, expired or cancelled never runs",
+        ),
+        (
+            Flaw::OverlooksHalt,
+            "nothing starts or has an effect after a halt",
+        ),
+        (
+            Flaw::LiftsAnything,
+            "an approval lifts only what it was given for",
+        ),
     ] {
         let failing = failing(flaw, 1, HasDiscoveries::AllOf(BTreeSet::from([property])));
         assert!(failing.contains(property), "{flaw:?}: {failing:?}");

@@ -24,18 +24,32 @@ fn the_example_of_the_design_escalates_once_tainted() {
     let requirement = requirement(&decision);
     assert_eq!(requirement.to_string(), "approval by security");
     assert_eq!(requirement.severity, crate::decision::Severity::High);
-    let lifted = pdp.policies()["private-data-stays-in"].determining.policy.clone();
+    let lifted = pdp.policies()["private-data-stays-in"]
+        .determining
+        .policy
+        .clone();
     assert_eq!(requirement.lifts, BTreeSet::from([lifted]));
-    let resumed = pdp.decide(&send(), &approved(&tainted(), &requirement, &["security"], 1));
+    let resumed = pdp.decide(
+        &send(),
+        &approved(&tainted(), &requirement, &["security"], 1),
+    );
     assert_eq!(answer(&resumed), "allow by permit");
 }
 
 #[test]
 fn an_approval_that_would_not_help_is_not_asked_for() {
-    assert_eq!(answer(&pdp(TRIFECTA).decide(&send(), &tainted())), "deny by private-data-stays-in", "nothing permits");
+    assert_eq!(
+        answer(&pdp(TRIFECTA).decide(&send(), &tainted())),
+        "deny by private-data-stays-in",
+        "nothing permits"
+    );
     let never = policy("never", "forbid (principal, action, resource);");
     let decision = pdp(&format!("{PERMIT}{TRIFECTA}{never}")).decide(&send(), &tainted());
-    assert_eq!(answer(&decision), "deny by never", "what stands in the way of an approval too");
+    assert_eq!(
+        answer(&decision),
+        "deny by never",
+        "what stands in the way of an approval too"
+    );
 }
 
 #[test]
@@ -72,10 +86,21 @@ fn alternatives_are_minimal() {
 
 #[test]
 fn two_guards_need_both() {
-    let policies = format!("{PERMIT}{}{}", forbid("first", SECURITY), forbid("second", FINANCE));
+    let policies = format!(
+        "{PERMIT}{}{}",
+        forbid("first", SECURITY),
+        forbid("second", FINANCE)
+    );
     let requirement = requirement(&pdp(&policies).decide(&send(), &facts()));
     assert_eq!(requirement.to_string(), "approval by finance and security");
-    assert_eq!(requirement.lifts.iter().map(|p| p.id.as_str()).collect::<BTreeSet<_>>(), ["first", "second"].into());
+    assert_eq!(
+        requirement
+            .lifts
+            .iter()
+            .map(|p| p.id.as_str())
+            .collect::<BTreeSet<_>>(),
+        ["first", "second"].into()
+    );
     assert!(requirement.met_by(&names(&["finance", "security", "clerk"]), 1));
     assert!(!requirement.met_by(&names(&["finance"]), 9));
 }
@@ -85,7 +110,9 @@ fn two_guards_need_both() {
 fn other_guards_are_not_asked_for() {
     let elsewhere = policy(
         "elsewhere",
-        &format!("forbid (principal, action == Tollgate::Action::\"refund\", resource) unless {{ {FINANCE} }};"),
+        &format!(
+            "forbid (principal, action == Tollgate::Action::\"refund\", resource) unless {{ {FINANCE} }};"
+        ),
     );
     let policies = format!("{PERMIT}{}{elsewhere}", forbid("guard", SECURITY));
     assert_eq!(alternatives(&policies), "approval by security");
@@ -95,11 +122,18 @@ fn other_guards_are_not_asked_for() {
 fn past_64_probes_everything_is_asked_for() {
     let role = |i: usize| format!("context.approval.roles.contains(Tollgate::Role::\"r{i}\")");
     let any = |n: usize| (0..n).map(role).collect::<Vec<_>>().join(" || ");
-    let six = requirement(&pdp(&format!("{PERMIT}{}", forbid("guard", &any(6)))).decide(&send(), &facts()));
+    let six = requirement(
+        &pdp(&format!("{PERMIT}{}", forbid("guard", &any(6)))).decide(&send(), &facts()),
+    );
     assert_eq!(six.alternatives.len(), 6, "64 probes are enough");
     for (roles, count) in [(7, 1), (6, 2), (62, 2), (63, 2), (64, 2), (70, 16)] {
-        let unless = format!("{} || (context.approval.count >= {count} && {})", any(roles), role(0));
-        let decision = pdp(&format!("{PERMIT}{}", forbid("guard", &unless))).decide(&send(), &facts());
+        let unless = format!(
+            "{} || (context.approval.count >= {count} && {})",
+            any(roles),
+            role(0)
+        );
+        let decision =
+            pdp(&format!("{PERMIT}{}", forbid("guard", &unless))).decide(&send(), &facts());
         let asked = requirement(&decision).alternatives;
         let all: BTreeSet<String> = (0..roles).map(|i| format!("r{i}")).collect();
         assert_eq!(asked, [Approvers { count, roles: all }], "{roles} roles");
@@ -108,19 +142,30 @@ fn past_64_probes_everything_is_asked_for() {
 
 #[test]
 fn a_permit_may_ask_for_approval_too() {
-    let needs = policy("with-approval", &format!("permit (principal, action == Tollgate::Action::\"send\", resource) when {{ {SECURITY} }};"));
+    let needs = policy(
+        "with-approval",
+        &format!(
+            "permit (principal, action == Tollgate::Action::\"send\", resource) when {{ {SECURITY} }};"
+        ),
+    );
     let pdp1 = pdp(&needs);
     let decision = pdp1.decide(&send(), &facts());
     assert_eq!(answer(&decision), "escalate by with-approval");
     let asked = requirement(&decision);
     assert_eq!(asked.to_string(), "approval by security");
     let granted = approved(&facts(), &asked, &["security"], 1);
-    assert_eq!(answer(&pdp1.decide(&send(), &granted)), "allow by with-approval");
+    assert_eq!(
+        answer(&pdp1.decide(&send(), &granted)),
+        "allow by with-approval"
+    );
 
     // Where another permit stands on its own, only the forbid is lifted.
     let both = format!("{PERMIT}{needs}{}", forbid("guard", SECURITY));
     let lifts = requirement(&pdp(&both).decide(&send(), &facts())).lifts;
-    assert_eq!(lifts.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["guard"]);
+    assert_eq!(
+        lifts.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(),
+        ["guard"]
+    );
 }
 
 #[test]
@@ -128,9 +173,18 @@ fn an_error_in_a_probe_is_an_error() {
     let overflow = "context.run.calls + 9223372036854775807 > 0";
     let armed = forbid("armed", &format!("{SECURITY} && {overflow}"));
     let pdp = pdp(&format!("{PERMIT}{armed}"));
-    let used = Facts { run: RunFacts { calls: 1, ..RunFacts::default() }, ..facts() };
+    let used = Facts {
+        run: RunFacts {
+            calls: 1,
+            ..RunFacts::default()
+        },
+        ..facts()
+    };
     assert_eq!(answer(&pdp.decide(&send(), &facts())), "escalate by armed");
-    assert_eq!(answer(&pdp.decide(&send(), &used)), "error: policy `armed`: an integer overflows");
+    assert_eq!(
+        answer(&pdp.decide(&send(), &used)),
+        "error: policy `armed`: an integer overflows"
+    );
 }
 
 /// A guard whose approval is enough alone, and one that errs only for another role's approval.
@@ -139,19 +193,34 @@ fn an_error_in_a_smaller_probe_is_an_error() {
     let overflow = "context.run.calls + 9223372036854775807 > 0";
     let guard = forbid("guard", &format!("{SECURITY} || ({FINANCE} && {overflow})"));
     let pdp = pdp(&format!("{PERMIT}{guard}"));
-    let used = Facts { run: RunFacts { calls: 1, ..RunFacts::default() }, ..facts() };
+    let used = Facts {
+        run: RunFacts {
+            calls: 1,
+            ..RunFacts::default()
+        },
+        ..facts()
+    };
     assert_eq!(pdp.decide(&send(), &used).outcome(), Outcome::Error);
 }
 
 #[test]
 fn another_approval_does_not_lift_it() {
-    let pdp = pdp(&format!("{PERMIT}{}", forbid("guard", &format!("{SECURITY} && context.approval.count >= 2"))));
+    let pdp = pdp(&format!(
+        "{PERMIT}{}",
+        forbid(
+            "guard",
+            &format!("{SECURITY} && context.approval.count >= 2")
+        )
+    ));
     let asked = requirement(&pdp.decide(&send(), &facts()));
     for (roles, count) in [(&["finance"][..], 2), (&["security"], 1), (&[], 5)] {
         let decision = pdp.decide(&send(), &approved(&facts(), &asked, roles, count));
         assert_eq!(requirement(&decision), asked, "{roles:?} {count}");
     }
-    let decision = pdp.decide(&send(), &approved(&facts(), &asked, &["security", "finance"], 3));
+    let decision = pdp.decide(
+        &send(),
+        &approved(&facts(), &asked, &["security", "finance"], 3),
+    );
     assert_eq!(decision.outcome(), Outcome::Allow, "more than enough");
 }
 
@@ -163,25 +232,51 @@ fn an_approval_lifts_only_what_it_was_given_for() {
     assert_eq!(before.decide(&send(), &granted).outcome(), Outcome::Allow);
 
     // A policy that blocks newly, although the same role could lift it.
-    let after = pdp(&format!("{PERMIT}{}{}", forbid("old", SECURITY), forbid("new", SECURITY)));
+    let after = pdp(&format!(
+        "{PERMIT}{}{}",
+        forbid("old", SECURITY),
+        forbid("new", SECURITY)
+    ));
     let again = after.decide(&send(), &granted);
     assert_eq!(answer(&again), "escalate by new old");
     let granted_again = approved(&facts(), &requirement(&again), &["security"], 1);
-    assert_eq!(after.decide(&send(), &granted_again).outcome(), Outcome::Allow);
+    assert_eq!(
+        after.decide(&send(), &granted_again).outcome(),
+        Outcome::Allow
+    );
 
     // The same id with other contents; a comment or another layout is the same contents.
-    let changed = pdp(&format!("{PERMIT}{}", forbid("old", &format!("{SECURITY} && context.run.calls < 100"))));
-    assert_eq!(answer(&changed.decide(&send(), &granted)), "escalate by old");
+    let changed = pdp(&format!(
+        "{PERMIT}{}",
+        forbid("old", &format!("{SECURITY} && context.run.calls < 100"))
+    ));
+    assert_eq!(
+        answer(&changed.decide(&send(), &granted)),
+        "escalate by old"
+    );
     let reformatted = forbid("old", SECURITY).replace("unless", "// as before\n  unless");
     let reformatted = pdp(&format!("{reformatted}{PERMIT}"));
-    assert_eq!(reformatted.decide(&send(), &granted).outcome(), Outcome::Allow);
+    assert_eq!(
+        reformatted.decide(&send(), &granted).outcome(),
+        Outcome::Allow
+    );
 
     // A forbid that no approval lifts wins over an approval that was given.
-    let forbidden = format!("{PERMIT}{}{}", forbid("old", SECURITY), policy("never", "forbid (principal, action, resource);"));
-    assert_eq!(answer(&pdp(&forbidden).decide(&send(), &granted)), "deny by never");
+    let forbidden = format!(
+        "{PERMIT}{}{}",
+        forbid("old", SECURITY),
+        policy("never", "forbid (principal, action, resource);")
+    );
+    assert_eq!(
+        answer(&pdp(&forbidden).decide(&send(), &granted)),
+        "deny by never"
+    );
 
     // Where nothing blocks any more, no approval is needed.
-    assert_eq!(answer(&pdp(PERMIT).decide(&send(), &granted)), "allow by permit");
+    assert_eq!(
+        answer(&pdp(PERMIT).decide(&send(), &granted)),
+        "allow by permit"
+    );
 }
 
 /// A label that the run acquires between the request and the approval.
@@ -192,5 +287,8 @@ fn a_policy_that_starts_to_block_later_escalates_again() {
     let now_tainted = approved(&tainted(), &asked, &["finance", "security"], 2);
     let again = pdp.decide(&send(), &now_tainted);
     assert_eq!(answer(&again), "escalate by mail private-data-stays-in");
-    assert_eq!(requirement(&again).to_string(), "approval by finance and security");
+    assert_eq!(
+        requirement(&again).to_string(),
+        "approval by finance and security"
+    );
 }

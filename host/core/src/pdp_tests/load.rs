@@ -10,8 +10,16 @@ fn said(policies: &str) -> Vec<String> {
         Err(LoadError::Policies(diagnostics)) => ("does not load", diagnostics),
         Err(other) => panic!("{other}"),
     };
-    let level = |d: &Diagnostic| if d.level == Level::Error { "error" } else { "warning" };
-    let lines = diagnostics.iter().map(|d| format!("  {} {}: {d}", level(d), d.code));
+    let level = |d: &Diagnostic| {
+        if d.level == Level::Error {
+            "error"
+        } else {
+            "warning"
+        }
+    };
+    let lines = diagnostics
+        .iter()
+        .map(|d| format!("  {} {}: {d}", level(d), d.code));
     std::iter::once(prefix.to_owned()).chain(lines).collect()
 }
 
@@ -59,19 +67,36 @@ fn diagnostics() {
 
 #[test]
 fn the_place_is_that_of_the_text() {
-    let text = format!("// größer\n{PERMIT}\n{}", policy("p", "forbid (principal, action == Tollgate::Action::\"raed\", resource);"));
-    let Err(LoadError::Policies(diagnostics)) = Pdp::load(&bundle(&text)) else { panic!("it loads") };
+    let text = format!(
+        "// größer\n{PERMIT}\n{}",
+        policy(
+            "p",
+            "forbid (principal, action == Tollgate::Action::\"raed\", resource);"
+        )
+    );
+    let Err(LoadError::Policies(diagnostics)) = Pdp::load(&bundle(&text)) else {
+        panic!("it loads")
+    };
     let at = |d: &Diagnostic| text.get(d.offset..d.offset + d.length).map(str::to_owned);
-    assert_eq!(at(&diagnostics[0]).as_deref(), Some("Tollgate::Action::\"raed\""));
+    assert_eq!(
+        at(&diagnostics[0]).as_deref(),
+        Some("Tollgate::Action::\"raed\"")
+    );
     assert_eq!((diagnostics[0].line, diagnostics[0].column), (4, 30));
 }
 
 #[test]
 fn an_id_is_taken_across_files() {
-    let file = |name: &str| PolicyFile { name: name.into(), text: PERMIT.into() };
+    let file = |name: &str| PolicyFile {
+        name: name.into(),
+        text: PERMIT.into(),
+    };
     let bundle = Bundle::new(entities(), vec![file("a.cedar"), file("b.cedar")], tools());
     let error = Pdp::load(&bundle).unwrap_err().to_string();
-    assert!(error.starts_with("b.cedar:1:1: the id `permit` is taken by the policy at a.cedar:1"), "{error}");
+    assert!(
+        error.starts_with("b.cedar:1:1: the id `permit` is taken by the policy at a.cedar:1"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -79,7 +104,9 @@ fn inconsistent_entities_do_not_load() {
     let orphan = Entity::new(uid(Kind::Agent, "lost"), [uid(Kind::Role, "ghost")]);
     let error = |extra: Vec<Entity>| {
         let entities = entities().into_iter().chain(extra).collect();
-        Pdp::load(&Bundle::new(entities, vec![], tools())).unwrap_err().to_string()
+        Pdp::load(&Bundle::new(entities, vec![], tools()))
+            .unwrap_err()
+            .to_string()
     };
     assert!(error(vec![orphan]).contains("Tollgate::Role::\"ghost\", which does not exist"));
     let wrong = Entity::new(uid(Kind::Agent, "odd"), [uid(Kind::Label, "egress")]);
@@ -94,21 +121,40 @@ fn a_tool_may_not_take_the_name_of_an_action() {
     for name in ["call", "halt", "return_result"] {
         let mut tools = tools();
         tools.insert(name.into(), tools["read"].clone());
-        assert!(Pdp::load(&Bundle::new(entities(), vec![], tools)).is_err(), "{name}");
+        assert!(
+            Pdp::load(&Bundle::new(entities(), vec![], tools)).is_err(),
+            "{name}"
+        );
     }
 }
 
 /// A bundle means what its digest says, or it does not load.
 #[test]
 fn a_bundle_is_read_by_its_own_engine_and_schema() {
-    let other = Bundle { cedar: "3.0.0".into(), ..bundle(PERMIT) };
+    let other = Bundle {
+        cedar: "3.0.0".into(),
+        ..bundle(PERMIT)
+    };
     assert!(matches!(Pdp::load(&other), Err(LoadError::Engine(_))));
-    let sized = policy("p", r#"permit (principal, action == Tollgate::Action::"read_file", resource) when { context.size > 1 };"#);
+    let sized = policy(
+        "p",
+        r#"permit (principal, action == Tollgate::Action::"read_file", resource) when { context.size > 1 };"#,
+    );
     let schema = schema::FIXED.replace("size: Long", "bytes: Long");
-    let other = Bundle { schema: schema.clone(), ..bundle(&sized) };
+    let other = Bundle {
+        schema: schema.clone(),
+        ..bundle(&sized)
+    };
     assert!(matches!(Pdp::load(&other), Err(LoadError::Policies(_))));
-    let other = Pdp::load(&Bundle { schema, ..bundle(PERMIT) }).unwrap();
-    assert_eq!(other.decide(&read_file(), &facts_with_file()).outcome(), Outcome::Error);
+    let other = Pdp::load(&Bundle {
+        schema,
+        ..bundle(PERMIT)
+    })
+    .unwrap();
+    assert_eq!(
+        other.decide(&read_file(), &facts_with_file()).outcome(),
+        Outcome::Error
+    );
 }
 
 #[test]
@@ -125,16 +171,25 @@ fn the_printed_schema_is_the_schema() {
     let inputs: BTreeMap<String, ToolInput> = tools()
         .into_iter()
         .map(|(name, types)| {
-            let input = ToolInput::from_json_schema(&name, &types.input_schema, &types.numbers).unwrap();
+            let input =
+                ToolInput::from_json_schema(&name, &types.input_schema, &types.numbers).unwrap();
             (name, input)
         })
         .collect();
     let text = schema::text(&inputs).unwrap();
     insta::assert_snapshot!(text);
     let (read, _) = Schema::from_cedarschema_str(&text).unwrap();
-    let files = [PolicyFile { name: "p.cedar".into(), text: format!("{TRIFECTA}{PERMIT}") }];
+    let files = [PolicyFile {
+        name: "p.cedar".into(),
+        text: format!("{TRIFECTA}{PERMIT}"),
+    }];
     let known = entities().into_iter().map(|e| e.uid).collect();
     policy::load(&files, &read, &known).unwrap();
-    let actions = |schema: &Schema| -> BTreeSet<String> { schema.actions().map(ToString::to_string).collect() };
-    assert_eq!(actions(&read), actions(&schema::build(schema::FIXED, &inputs).unwrap()));
+    let actions = |schema: &Schema| -> BTreeSet<String> {
+        schema.actions().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        actions(&read),
+        actions(&schema::build(schema::FIXED, &inputs).unwrap())
+    );
 }

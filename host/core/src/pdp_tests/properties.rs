@@ -57,7 +57,11 @@ fn scoped() -> impl Strategy<Value = String> {
         run_condition(),
     );
     let capabilities = (
-        one_of(&["principal", "principal == Tollgate::Component::\"desk\"", "principal is Tollgate::Component"]),
+        one_of(&[
+            "principal",
+            "principal == Tollgate::Component::\"desk\"",
+            "principal is Tollgate::Component",
+        ]),
         one_of(&[
             "action == Tollgate::Action::\"read_file\"",
             "action in [Tollgate::Action::\"write_file\", Tollgate::Action::\"read_file\"]",
@@ -70,9 +74,17 @@ fn scoped() -> impl Strategy<Value = String> {
         run_condition(),
     );
     let anything = (
-        one_of(&["principal", "principal in Tollgate::Role::\"clerk\"", "principal is Tollgate::Component"]),
+        one_of(&[
+            "principal",
+            "principal in Tollgate::Role::\"clerk\"",
+            "principal is Tollgate::Component",
+        ]),
         Just("action"),
-        one_of(&["resource", "resource in Tollgate::Label::\"private\"", "resource is Tollgate::Tool"]),
+        one_of(&[
+            "resource",
+            "resource in Tollgate::Label::\"private\"",
+            "resource is Tollgate::Tool",
+        ]),
         common_condition(),
     );
     let whole = |((principal, action, resource, condition), effect, unless)| {
@@ -85,7 +97,11 @@ fn scoped() -> impl Strategy<Value = String> {
 }
 
 fn numbered(policies: &[String]) -> String {
-    policies.iter().enumerate().map(|(i, source)| policy(&format!("p{i}"), source)).collect()
+    policies
+        .iter()
+        .enumerate()
+        .map(|(i, source)| policy(&format!("p{i}"), source))
+        .collect()
 }
 
 fn any_request() -> impl Strategy<Value = (Request, Facts)> {
@@ -95,14 +111,35 @@ fn any_request() -> impl Strategy<Value = (Request, Facts)> {
         Just(refund(7)),
         Just(release()),
         Just(read_file()),
-        Just(Request { principal: uid(Kind::User, "alice"), ..read() }),
-        Just(Request { principal: uid(Kind::Agent, "other"), ..send() }),
+        Just(Request {
+            principal: uid(Kind::User, "alice"),
+            ..read()
+        }),
+        Just(Request {
+            principal: uid(Kind::Agent, "other"),
+            ..send()
+        }),
     ];
     (request, 0..6_u64, any::<bool>(), 0..1440_u16, 1..8_u8).prop_map(
         |(request, calls, private, minute, weekday)| {
-            let labels = if private { names(&["private"]) } else { names(&[]) };
-            let run = RunFacts { calls, labels, ..RunFacts::default() };
-            (request, Facts { run, local: LocalTime { minute, weekday }, ..facts_with_file() })
+            let labels = if private {
+                names(&["private"])
+            } else {
+                names(&[])
+            };
+            let run = RunFacts {
+                calls,
+                labels,
+                ..RunFacts::default()
+            };
+            (
+                request,
+                Facts {
+                    run,
+                    local: LocalTime { minute, weekday },
+                    ..facts_with_file()
+                },
+            )
         },
     )
 }
@@ -136,7 +173,10 @@ fn approval_policy() -> impl Strategy<Value = String> {
     let clause = (one_of(&["when", "unless"]), approval_expression());
     let clauses = prop::collection::vec(clause, 1..3);
     (one_of(&["permit", "forbid"]), clauses).prop_map(|(effect, clauses)| {
-        let conditions: String = clauses.iter().map(|(kind, e)| format!(" {kind} {{ {e} }}")).collect();
+        let conditions: String = clauses
+            .iter()
+            .map(|(kind, e)| format!(" {kind} {{ {e} }}"))
+            .collect();
         format!("{effect} (principal, action == Tollgate::Action::\"send\", resource){conditions};")
     })
 }
@@ -146,7 +186,10 @@ fn accepted(candidates: Vec<String>) -> Vec<String> {
     let base = pdp("");
     let loads = |source: &String| {
         let text = policy("p", source);
-        let files = [PolicyFile { name: "p.cedar".into(), text }];
+        let files = [PolicyFile {
+            name: "p.cedar".into(),
+            text,
+        }];
         load_policies(&files, &base.schema, &base.known).is_ok()
     };
     candidates.into_iter().filter(loads).collect()
@@ -155,7 +198,10 @@ fn accepted(candidates: Vec<String>) -> Vec<String> {
 fn subsets(roles: &[&str]) -> Vec<BTreeSet<String>> {
     (0..1_usize << roles.len())
         .map(|mask| {
-            let chosen = roles.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0);
+            let chosen = roles
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| mask & (1 << i) != 0);
             chosen.map(|(_, role)| (*role).to_owned()).collect()
         })
         .collect()
@@ -169,8 +215,14 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<u64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         ".*".prop_map(Value::from),
-        one_of(&["2026-11-21T08:30:00Z", "9999-12-31T23:59:59.999999Z", "10.0.0.1", "::ffff:1.2.3.4", "EUR"])
-            .prop_map(Value::from),
+        one_of(&[
+            "2026-11-21T08:30:00Z",
+            "9999-12-31T23:59:59.999999Z",
+            "10.0.0.1",
+            "::ffff:1.2.3.4",
+            "EUR"
+        ])
+        .prop_map(Value::from),
     ];
     let key = || prop_oneof![one_of(NAMES).prop_map(str::to_owned), ".*"];
     leaf.prop_recursive(4, 32, 5, move |inner| {
@@ -184,18 +236,63 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// Names that are special somewhere: to Cedar, to its JSON, to our own schema.
 const NAMES: &[&str] = &[
-    "amount", "rate", "currency", "note", "to", "at", "headers", "lines", "id", "limit", "__entity", "__extn",
-    "__cedar", "String", "Long", "Bool", "Boolean", "Set", "Record", "Entity", "Extension", "EntityOrCommon",
-    "decimal", "datetime", "ipaddr", "duration", "Tollgate", "Action", "in", "if", "is", "like", "has", "", "a-b",
-    "TypeChoice0", "typeChoice0", "Input", "principal", "context", "größe", "1a", "a/b~c", "\"", "\\", "\n",
+    "amount",
+    "rate",
+    "currency",
+    "note",
+    "to",
+    "at",
+    "headers",
+    "lines",
+    "id",
+    "limit",
+    "__entity",
+    "__extn",
+    "__cedar",
+    "String",
+    "Long",
+    "Bool",
+    "Boolean",
+    "Set",
+    "Record",
+    "Entity",
+    "Extension",
+    "EntityOrCommon",
+    "decimal",
+    "datetime",
+    "ipaddr",
+    "duration",
+    "Tollgate",
+    "Action",
+    "in",
+    "if",
+    "is",
+    "like",
+    "has",
+    "",
+    "a-b",
+    "TypeChoice0",
+    "typeChoice0",
+    "Input",
+    "principal",
+    "context",
+    "größe",
+    "1a",
+    "a/b~c",
+    "\"",
+    "\\",
+    "\n",
 ];
 
 /// JSON Schemas as tools bring them, with names that collide with everything.
 fn any_schema() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        one_of(&["string", "integer", "number", "boolean", "null", "object", "array"])
-            .prop_map(|ty| json!({ "type": ty })),
-        one_of(&["date-time", "ipv4", "ipv6", "uri"]).prop_map(|f| json!({ "type": "string", "format": f })),
+        one_of(&[
+            "string", "integer", "number", "boolean", "null", "object", "array"
+        ])
+        .prop_map(|ty| json!({ "type": ty })),
+        one_of(&["date-time", "ipv4", "ipv6", "uri"])
+            .prop_map(|f| json!({ "type": "string", "format": f })),
         prop::collection::vec(one_of(NAMES), 1..4).prop_map(|variants| json!({ "enum": variants })),
         one_of(NAMES).prop_map(|value| json!({ "const": value })),
         Just(json!({ "$ref": "#" })),
@@ -216,8 +313,15 @@ fn any_schema() -> impl Strategy<Value = Value> {
 
 fn object_schema(inner: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Value> {
     prop::collection::btree_map(one_of(NAMES), (inner, any::<bool>()), 0..5).prop_map(|members| {
-        let required: Vec<&str> = members.iter().filter(|(_, (_, r))| *r).map(|(name, _)| *name).collect();
-        let properties: BTreeMap<&str, Value> = members.iter().map(|(name, (s, _))| (*name, s.clone())).collect();
+        let required: Vec<&str> = members
+            .iter()
+            .filter(|(_, (_, r))| *r)
+            .map(|(name, _)| *name)
+            .collect();
+        let properties: BTreeMap<&str, Value> = members
+            .iter()
+            .map(|(name, (s, _))| (*name, s.clone()))
+            .collect();
         json!({ "type": "object", "properties": properties, "required": required })
     })
 }
@@ -226,7 +330,9 @@ fn object_schema(inner: impl Strategy<Value = Value> + 'static) -> impl Strategy
 fn conforming(schema: &Value) -> BoxedStrategy<Value> {
     if let Some(choices) = schema["anyOf"].as_array().filter(|c| !c.is_empty()) {
         let choices = choices.clone();
-        return (0..choices.len()).prop_flat_map(move |i| conforming(&choices[i])).boxed();
+        return (0..choices.len())
+            .prop_flat_map(move |i| conforming(&choices[i]))
+            .boxed();
     }
     if let Some(choices) = schema["enum"].as_array() {
         return prop::sample::select(choices.clone()).boxed();
@@ -237,14 +343,24 @@ fn conforming(schema: &Value) -> BoxedStrategy<Value> {
     match (schema["type"].as_str(), schema["format"].as_str()) {
         (Some("string"), Some("date-time")) => Just(json!("2026-11-21T10:30:00+02:00")).boxed(),
         (Some("string"), Some("ipv4")) => Just(json!("10.0.0.1")).boxed(),
-        (Some("string"), Some("ipv6")) => one_of(&["2001:db8::1", "::ffff:1.2.3.4"]).prop_map(Value::from).boxed(),
+        (Some("string"), Some("ipv6")) => one_of(&["2001:db8::1", "::ffff:1.2.3.4"])
+            .prop_map(Value::from)
+            .boxed(),
         (Some("string"), _) => ".*".prop_map(Value::from).boxed(),
-        (Some("integer"), _) => (-9_007_199_254_740_991..=9_007_199_254_740_991_i64).prop_map(Value::from).boxed(),
-        (Some("number"), _) => (-99_999..=99_999_i32).prop_map(|n| json!(f64::from(n) / 10_000.0)).boxed(),
+        (Some("integer"), _) => (-9_007_199_254_740_991..=9_007_199_254_740_991_i64)
+            .prop_map(Value::from)
+            .boxed(),
+        (Some("number"), _) => (-99_999..=99_999_i32)
+            .prop_map(|n| json!(f64::from(n) / 10_000.0))
+            .boxed(),
         (Some("boolean"), _) => any::<bool>().prop_map(Value::from).boxed(),
         (Some("array"), _) => {
-            let items = schema.get("items").map_or_else(|| Just(json!(1)).boxed(), conforming);
-            prop::collection::vec(items, 0..3).prop_map(Value::from).boxed()
+            let items = schema
+                .get("items")
+                .map_or_else(|| Just(json!(1)).boxed(), conforming);
+            prop::collection::vec(items, 0..3)
+                .prop_map(Value::from)
+                .boxed()
         }
         (Some("object"), _) => {
             let required = schema["required"].as_array().cloned().unwrap_or_default();
@@ -272,9 +388,9 @@ fn tool_call() -> impl Strategy<Value = (Value, Value)> {
     let schema = any_schema().prop_filter("conforming values of a loop have no end", |schema| {
         !schema.to_string().contains("$ref")
     });
-    schema.prop_flat_map(|schema| (Just(schema.clone()), conforming(&schema))).prop_map(|(schema, input)| {
-        (schema, canonical::parse(&input.to_string()).unwrap())
-    })
+    schema
+        .prop_flat_map(|schema| (Just(schema.clone()), conforming(&schema)))
+        .prop_map(|(schema, input)| (schema, canonical::parse(&input.to_string()).unwrap()))
 }
 
 proptest! {
