@@ -25,6 +25,18 @@ impl Tree {
         self.size += 1;
     }
 
+    /// The tree of which [`Tree::size`] and [`Tree::peaks`] are these; `None` if they do not fit.
+    #[must_use]
+    pub fn from_peaks(size: u64, peaks: Vec<[u8; 32]>) -> Option<Self> {
+        (peaks.len() == size.count_ones() as usize).then_some(Self { peaks, size })
+    }
+
+    /// Roots of its complete subtrees, the largest first: all that is needed to go on with it.
+    #[must_use]
+    pub fn peaks(&self) -> &[[u8; 32]] {
+        &self.peaks
+    }
+
     /// How many leaves it has.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -112,6 +124,8 @@ mod tests {
             hashes.iter().for_each(|hash| tree.push(*hash));
             prop_assert_eq!(tree.root(), defined(&hashes));
             prop_assert_eq!(tree.size(), u64::from(n));
+            prop_assert_eq!(Tree::from_peaks(tree.size(), tree.peaks().to_vec()), Some(tree.clone()));
+            prop_assert_eq!(Tree::from_peaks(tree.size() + 1, vec![[0; 32]; 12]), None);
         }
     }
 }

@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tollgate_core::ids::hex;
+use tollgate_core::{canonical::Sha256Digest, ids::hex, merkle::Tree};
+
+/// The first word of an anchor.
+const VERSION: &str = "tollgate-anchor-v1";
 
 /// The anchor's file.
 #[derive(Debug, Clone)]
@@ -22,10 +25,10 @@ pub(super) struct Anchor {
 pub(super) struct Anchored {
     /// Which store it is of.
     pub(super) store: String,
-    /// Records.
-    pub(super) size: u64,
-    /// Hash of the last of them; zeros for none.
-    pub(super) hash: String,
+    /// Hash of the last record; zeros for none.
+    pub(super) last: [u8; 32],
+    /// The tree of the records, so that it need not be computed from the first one on.
+    pub(super) tree: Tree,
 }
 
 impl Anchor {
@@ -52,25 +55,39 @@ impl Anchor {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let mut words = text.split_whitespace();
-        let parsed = (words.next(), words.next(), words.next().and_then(|n| n.parse().ok()), words.next());
-        match parsed {
-            (Some("tollgate-anchor-v1"), Some(store), Some(size), Some(hash)) => {
-                Ok(Some(Anchored { store: store.into(), size, hash: hash.into() }))
-            }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "this is no anchor")),
+        match parsed(&text) {
+            Some(anchored) => Ok(Some(anchored)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "this is no anchor")),
         }
     }
 
     /// Replace what it says. Durable when it returns; a crash leaves the old one or the new one.
-    pub(super) fn write(&self, size: u64, hash: &[u8; 32]) -> io::Result<()> {
+    pub(super) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
         let mut next = self.path.as_os_str().to_owned();
         next.push(".next");
         let next = PathBuf::from(next);
         let mut file: File =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-        file.write_all(format!("tollgate-anchor-v1 {} {size} {}\n", self.store, hex(hash)).as_bytes())?;
+        let mut text = format!("{VERSION} {} {} {}", self.store, tree.size(), hex(last));
+        for peak in tree.peaks() {
+            text.push(' ');
+            text.push_str(&hex(peak));
+        }
+        text.push('\n');
+        file.write_all(text.as_bytes())?;
         file.sync_data()?;
         fs::rename(&next, &self.path)
     }
+}
+
+fn parsed(text: &str) -> Option<Anchored> {
+    let mut words = text.split_whitespace();
+    if words.next()? != VERSION {
+        return None;
+    }
+    let (store, size) = (words.next()?.to_owned(), words.next()?.parse().ok()?);
+    let hash = |word: &str| Some(*format!("sha256:{word}").parse::<Sha256Digest>().ok()?.as_bytes());
+    let last = hash(words.next()?)?;
+    let tree = Tree::from_peaks(size, words.map(hash).collect::<Option<Vec<_>>>()?)?;
+    Some(Anchored { store, last, tree })
 }

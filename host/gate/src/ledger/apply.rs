@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode, params};
+use sha2::{Digest as _, Sha256};
 use tollgate_core::{
     decision::Outcome,
     ids::{RunId, SpanId},
@@ -91,6 +92,17 @@ impl Ready {
     }
 }
 
+/// What binds a record to its place; zeros before the first.
+pub(super) type Chain = [u8; 16];
+
+/// The chain of a record, from that of the one before it.
+pub(super) fn chained(before: &Chain, hash: &[u8; 32]) -> Chain {
+    let digest: [u8; 32] = Sha256::new().chain_update(before).chain_update(hash).finalize().into();
+    let mut chain = Chain::default();
+    chain.iter_mut().zip(digest).for_each(|(c, d)| *c = d);
+    chain
+}
+
 /// The state that records are applied to: what is in the open transaction, and what of it is in memory.
 #[derive(Debug, Default)]
 pub(super) struct Working {
@@ -98,6 +110,10 @@ pub(super) struct Working {
     pub(super) next: u64,
     /// Halts in force.
     pub(super) halts: Vec<Halt>,
+    /// What binds the last record to its place.
+    pub(super) chain: Chain,
+    /// Hashes of the records in the open transaction.
+    pub(super) hashes: Vec<[u8; 32]>,
     /// Runs that the open transaction touches.
     pub(super) runs: HashMap<RunId, Held>,
     /// How to get back to before this batch: runs as they were, or absent where untouched.
@@ -106,12 +122,14 @@ pub(super) struct Working {
     allowed: HashMap<SpanId, Option<CallState>>,
     halts_before: Option<Vec<Halt>>,
     next_before: u64,
+    hashes_before: usize,
+    chain_before: Chain,
 }
 
 impl Working {
-    /// After `size` records, with these halts in force.
-    pub(super) fn at(size: u64, halts: Vec<Halt>) -> Self {
-        Self { next: size, halts, ..Self::default() }
+    /// After `size` records, the last of them bound by `chain`, with these halts in force.
+    pub(super) fn at(size: u64, chain: Chain, halts: Vec<Halt>) -> Self {
+        Self { next: size, chain, halts, ..Self::default() }
     }
 
     /// Begin a batch.
@@ -120,10 +138,14 @@ impl Working {
         self.allowed.clear();
         self.halts_before = None;
         self.next_before = self.next;
+        self.hashes_before = self.hashes.len();
+        self.chain_before = self.chain;
     }
 
     /// Undo the batch that began last; its rows go with its savepoint.
     pub(super) fn undo(&mut self) {
+        self.hashes.truncate(self.hashes_before);
+        self.chain = self.chain_before;
         self.next = self.next_before;
         for (run, before) in self.undo.drain(..).rev() {
             match before {
@@ -164,8 +186,10 @@ impl Working {
             Some(run) => self.runs.get(&run).map(|held| held.head),
             None => None,
         };
-        conn.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![int(self.next), ready.leaf, ready.hash, prev.map(int)])?;
+        self.chain = chained(&self.chain, &ready.hash);
+        self.hashes.push(ready.hash);
+        conn.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![int(self.next), ready.leaf, ready.hash, self.chain, prev.map(int)])?;
         self.apply(conn, ready)
     }
 

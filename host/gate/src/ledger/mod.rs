@@ -20,6 +20,7 @@
 
 mod anchor;
 mod apply;
+mod backup;
 mod keys;
 mod maintain;
 mod open;
@@ -50,6 +51,7 @@ use tollgate_core::{
     time::Timestamp,
 };
 
+pub use backup::{Restore, Restored};
 pub use keys::Keys;
 pub use owner::Ledger;
 pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
@@ -240,12 +242,17 @@ pub enum LedgerError {
     #[error(transparent)]
     Refused(#[from] CommitError),
     /// A restore would lose records.
-    #[error("the backup ends at record {backup}, the ledger at {current}; add --accept-loss to lose the difference, which is recorded")]
+    #[error(
+        "the backup ends at record {backup}, the ledger at {current}{}; add --accept-loss to lose the difference, \
+         which is recorded", if *.forked { ", and what they share differs" } else { "" }
+    )]
     Loss {
         /// Records in the backup.
         backup: u64,
         /// Records in the ledger.
         current: u64,
+        /// Whether the backup is of another history.
+        forked: bool,
     },
     /// SQLite or the file system refused.
     #[error("{path}: {reason}")]

@@ -10,7 +10,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use tollgate_core::{
-    ids::hex,
+    merkle::Tree,
     record::{Record, leaf_hash},
 };
 use zeroize::Zeroizing;
@@ -18,10 +18,12 @@ use zeroize::Zeroizing;
 use super::{
     LedgerError, LedgerOptions, Sync,
     anchor::Anchor,
+    apply::{Chain, chained},
     keys,
     read::ReadError,
     runs::{int, nat},
     schema,
+    writer::last_hash,
 };
 
 /// How long a connection waits for another one's write lock: the writer and the keys share a store.
@@ -124,8 +126,10 @@ pub(super) struct Store {
     pub(super) conn: Connection,
     pub(super) master: Zeroizing<[u8; 32]>,
     pub(super) anchor: Anchor,
-    /// Records.
-    pub(super) size: u64,
+    /// The tree of its records.
+    pub(super) tree: Tree,
+    /// What binds the last of them to its place.
+    pub(super) chain: Chain,
     /// The highest time among the last records.
     pub(super) time: i64,
 }
@@ -158,13 +162,14 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         schema::migrate(&tx).and_then(|()| tx.commit()).map_err(failed)?;
     }
-    let (size, time) = check_tail(&conn).map_err(|e| e.at(&shown))?;
-    check_anchor(&conn, &anchor, &shown, size)?;
-    Ok(Store { conn, master, anchor, size, time })
+    let Tail { size, time, chain } = check_tail(&conn).map_err(|e| e.at(&shown))?;
+    let tree = check_anchor(&conn, &anchor, &shown, size)?;
+    let tree = grown(&conn, tree, size).map_err(|e| e.at(&shown))?;
+    Ok(Store { conn, master, anchor, tree, chain, time })
 }
 
 /// The store's name and its key's check value; `None` for an empty store.
-fn named(conn: &Connection, shown: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, LedgerError> {
+pub(super) fn named(conn: &Connection, shown: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(shown);
     if schema::version(conn).map_err(failed)? == 0 {
         return Ok(None);
@@ -187,9 +192,9 @@ fn begin(
         .map_err(|e| LedgerError::Store { path: shown.clone(), reason: e.to_string() })?;
     let anchor = Anchor::beside(&options.key, name.as_slice());
     if let Ok(Some(anchored)) = anchor.read()
-        && anchored.size > 0
+        && anchored.tree.size() > 0
     {
-        return Err(rolled_back(&anchor, &shown, 0, anchored.size));
+        return Err(rolled_back(&anchor, &shown, 0, anchored.tree.size()));
     }
     if !options.key.exists() {
         keys::make_master(&options.key)?;
@@ -234,32 +239,50 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
     Ok(conn)
 }
 
-/// Size, and highest time among the last records, which must be whole.
-fn check_tail(conn: &Connection) -> Result<(u64, i64), ReadError> {
+/// The end of a store.
+struct Tail {
+    size: u64,
+    /// The highest time among the last records.
+    time: i64,
+    chain: Chain,
+}
+
+/// The end of the store, which must be whole.
+fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
     let last: Option<i64> = conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
-    let Some(last) = last else { return Ok((0, 0)) };
-    let size = nat(last) + 1;
+    let size = last.map_or(0, |last| nat(last) + 1);
     let first = size.saturating_sub(TAIL);
-    let mut select = conn.prepare("SELECT idx, leaf, hash FROM records WHERE idx >= ?1 ORDER BY idx")?;
+    let mut chain = match first.checked_sub(1) {
+        None => Some(Chain::default()),
+        Some(before) => conn
+            .query_row("SELECT chain FROM records WHERE idx = ?1", [int(before)], |row| row.get(0))
+            .optional()?,
+    };
+    let mut select = conn.prepare("SELECT idx, leaf, hash, chain FROM records WHERE idx >= ?1 ORDER BY idx")?;
     let mut rows = select.query([int(first)])?;
     let (mut expected, mut time) = (first, 0);
     while let Some(row) = rows.next()? {
         let (index, leaf, hash): (i64, Vec<u8>, [u8; 32]) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let damaged = |what: &str| Err(ReadError::Damaged(format!("record {index} {what}")));
         if nat(index) != expected {
             return Err(ReadError::Damaged(format!("record {expected} is missing")));
         }
         if leaf_hash(&leaf) != hash {
-            return Err(ReadError::Damaged(format!("record {index} is not what was written")));
+            return damaged("is not what was written");
         }
-        let record: Record = serde_json::from_slice(&leaf)
-            .map_err(|_| ReadError::Damaged(format!("record {index} cannot be read")))?;
+        let bound = chain.map(|before| chained(&before, &hash));
+        if bound != Some(row.get(3)?) {
+            return damaged("is not in its place");
+        }
+        let Ok(record) = serde_json::from_slice::<Record>(&leaf) else { return damaged("cannot be read") };
         time = time.max(record.time.0);
+        chain = bound;
         expected += 1;
     }
     if expected != size {
         return Err(ReadError::Damaged(format!("record {expected} is missing")));
     }
-    Ok((size, time))
+    Ok(Tail { size, time, chain: chain.unwrap_or_default() })
 }
 
 fn rolled_back(anchor: &Anchor, shown: &str, size: u64, anchored: u64) -> LedgerError {
@@ -270,25 +293,36 @@ fn rolled_back(anchor: &Anchor, shown: &str, size: u64, anchored: u64) -> Ledger
     }
 }
 
-fn check_anchor(conn: &Connection, anchor: &Anchor, shown: &str, size: u64) -> Result<(), LedgerError> {
+/// Compare the store with its anchor. The tree as far as the anchor has it.
+fn check_anchor(conn: &Connection, anchor: &Anchor, shown: &str, size: u64) -> Result<Tree, LedgerError> {
     let path = anchor.path().display().to_string();
     let anchored = anchor.read().map_err(|e| LedgerError::Store {
         path: path.clone(),
         reason: format!("{e}; if nobody has tampered with the ledger, `tollgate ledger verify` it and remove this file"),
     })?;
-    let Some(anchored) = anchored else { return Ok(()) };
+    let Some(anchored) = anchored else { return Ok(Tree::default()) };
     let other = |reason: String| LedgerError::Rollback { path: shown.to_owned(), anchor: path.clone(), reason };
     if anchored.store != anchor.store() {
         return Err(other("it is another store than the one that was here".into()));
     }
-    if anchored.size > size {
-        return Err(rolled_back(anchor, shown, size, anchored.size));
+    if anchored.tree.size() > size {
+        return Err(rolled_back(anchor, shown, size, anchored.tree.size()));
     }
-    let hash = super::writer::last_hash(conn, anchored.size).map(|hash| hex(&hash));
-    if hash.as_ref() != Some(&anchored.hash) {
-        return Err(other(format!("its record {} is not the one that was there", anchored.size.saturating_sub(1))));
+    if last_hash(conn, anchored.tree.size()) != Some(anchored.last) {
+        let last = anchored.tree.size().saturating_sub(1);
+        return Err(other(format!("its record {last} is not the one that was there")));
     }
-    Ok(())
+    Ok(anchored.tree)
+}
+
+/// The tree, with the records that it does not have yet.
+fn grown(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError> {
+    let mut select = conn.prepare("SELECT hash FROM records WHERE idx >= ?1 ORDER BY idx")?;
+    let mut rows = select.query([int(tree.size())])?;
+    while let Some(row) = rows.next()? {
+        tree.push(row.get(0)?);
+    }
+    if tree.size() == size { Ok(tree) } else { Err(ReadError::Damaged("records are missing".into())) }
 }
 
 /// A second connection that writes: for keys, which are made and destroyed outside any batch.

@@ -61,16 +61,21 @@ impl Ledger {
     /// back, or on a disk that cannot be written.
     pub fn open(options: LedgerOptions, now: Timestamp) -> Result<Self, LedgerError> {
         let lock = open::own(&options.path)?;
+        Self::open_owned(lock, options, now)
+    }
+
+    /// Open a ledger that this process owns by `lock`.
+    pub(super) fn open_owned(lock: File, options: LedgerOptions, now: Timestamp) -> Result<Self, LedgerError> {
         let shown = options.path.display().to_string();
         let store = open::store(&options)?;
-        let keys = Keys::new(store.master, open::connect_keys(&options.path)?, shown.clone());
+        let keys = Keys::new(store.master.clone(), open::connect_keys(&options.path)?, shown.clone());
         let reader = LedgerReader::of_owned(&options.path);
         let halts = reader.halts()?;
         let left = reader.left_open()?;
         let shared =
-            Arc::new(Shared::new(options.cached_runs, halts, now.0.max(store.time), store.size));
+            Arc::new(Shared::new(options.cached_runs, halts, now.0.max(store.time), store.tree.size()));
         let reserve = Reserve::new(beside(&options.path, ".reserve"));
-        let mut writer = Writer::new(store.conn, Arc::clone(&shared), store.anchor, reserve);
+        let mut writer = Writer::new(store, Arc::clone(&shared), reserve);
         writer.anchor_now();
         let (queue, messages) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
@@ -99,16 +104,6 @@ impl Ledger {
         self.queue()?.send(message).await.map_err(|_| CommitError::Closed)?;
         // The thread that would have answered is gone, and with it the knowledge of what it did.
         answer.await.unwrap_or(Err(CommitError::Poisoned))
-    }
-
-    /// [`Ledger::commit`] for callers without a runtime. Blocks.
-    ///
-    /// # Errors
-    /// As for [`Ledger::commit`].
-    pub fn commit_blocking(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        let (message, answer) = self.prepare(batch)?;
-        self.queue()?.blocking_send(message).map_err(|_| CommitError::Closed)?;
-        answer.blocking_recv().unwrap_or(Err(CommitError::Poisoned))
     }
 
     fn prepare(

@@ -13,13 +13,15 @@ use rusqlite::{Connection, ErrorCode, ffi, params};
 use tokio::sync::{mpsc, oneshot};
 use tollgate_core::{
     ids::RunId,
+    merkle::Tree,
     record::{Event, Halt, HaltScope},
 };
 
 use super::{
     Batch, CommitError, Condition, HaltKeys, Payload, Receipt,
     anchor::Anchor,
-    apply::{Ready, Refused, Working},
+    open::Store,
+    apply::{Chain, Ready, Refused, Working},
     reserve::Reserve,
     runs::{Cache, Held, int},
     states,
@@ -139,9 +141,12 @@ pub(super) enum Message {
 pub(super) struct Writer {
     pub(super) conn: Connection,
     pub(super) shared: Arc<Shared>,
-    pub(super) anchor: Anchor,
+    anchor: Anchor,
     reserve: Reserve,
     working: Working,
+    /// The tree of the records that are durable, and what binds the last of them to its place.
+    tree: Tree,
+    chain: Chain,
     poisoned: bool,
     /// Written since the last checkpoint.
     written: usize,
@@ -149,13 +154,18 @@ pub(super) struct Writer {
     anchored: u64,
     /// Whether the last wait ended while spinning: a sign that it pays.
     spins: bool,
+    /// Errors that the next commits meet, the last first.
     #[cfg(test)]
     pub(super) faults: Vec<std::ffi::c_int>,
+    /// How many pages the reserve stands for, on a disk that ends where a test says.
+    #[cfg(test)]
+    pub(super) reserve_pages: Option<i64>,
 }
 
 impl Writer {
-    pub(super) fn new(conn: Connection, shared: Arc<Shared>, anchor: Anchor, reserve: Reserve) -> Self {
-        let working = Working::at(shared.size(), shared.halts().to_vec());
+    pub(super) fn new(store: Store, shared: Arc<Shared>, reserve: Reserve) -> Self {
+        let Store { conn, anchor, tree, chain, .. } = store;
+        let working = Working::at(tree.size(), chain, shared.halts().to_vec());
         let anchored = working.next;
         Self {
             conn,
@@ -163,12 +173,16 @@ impl Writer {
             anchor,
             reserve,
             working,
+            tree,
+            chain,
             poisoned: false,
             written: 0,
             anchored,
             spins: false,
             #[cfg(test)]
             faults: Vec::new(),
+            #[cfg(test)]
+            reserve_pages: None,
         }
     }
 
@@ -265,6 +279,10 @@ impl Writer {
         }
         // What has started must still be closed: the reserve is there for that.
         self.reserve.release();
+        #[cfg(test)]
+        if let Some(pages) = self.reserve_pages {
+            self.limit_pages(pages);
+        }
         match self.attempt(group) {
             Ok(answers) => answer_each(group, answers),
             Err(error) if poisons(&error) => {
@@ -292,7 +310,7 @@ impl Writer {
 
     /// Forget what is in memory of a transaction that did not commit.
     fn forget(&mut self) {
-        self.working = Working::at(self.shared.size(), self.shared.halts().to_vec());
+        self.working = Working::at(self.tree.size(), self.chain, self.shared.halts().to_vec());
     }
 
     fn transaction(
@@ -345,7 +363,9 @@ impl Writer {
         if **self.shared.halts.load() != self.working.halts {
             self.shared.halts.store(Arc::new(self.working.halts.clone()));
         }
-        self.shared.size.store(self.working.next, Ordering::Release);
+        self.working.hashes.drain(..).for_each(|hash| self.tree.push(hash));
+        self.chain = self.working.chain;
+        self.shared.size.store(self.tree.size(), Ordering::Release);
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
@@ -436,17 +456,17 @@ impl Writer {
                 self.poisoned = poisons(&error);
             }
         }
-        let size = self.shared.size();
-        if size - self.anchored >= ANCHOR || (last && size != self.anchored) {
+        let size = self.tree.size();
+        if size.saturating_sub(self.anchored) >= ANCHOR || (last && size != self.anchored) {
             self.anchor_now();
         }
     }
 
     /// Write the anchor. It may lag behind; it is never ahead.
     pub(super) fn anchor_now(&mut self) {
-        let size = self.shared.size();
-        if let Some(hash) = last_hash(&self.conn, size)
-            && self.anchor.write(size, &hash).is_ok()
+        let size = self.tree.size();
+        if let Some(last) = last_hash(&self.conn, size)
+            && self.anchor.write(&last, &self.tree).is_ok()
         {
             self.anchored = size;
         }
@@ -455,8 +475,21 @@ impl Writer {
     /// Recreate the read models from the records, and forget what was in memory of the old ones.
     pub(super) fn after_rebuild(&mut self, working: Working) {
         self.shared.cache(Cache::clear);
-        self.working = working;
+        self.working = Working::at(self.tree.size(), self.chain, working.halts);
         self.published();
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// Let the disk end `more` pages from here.
+    pub(super) fn limit_pages(&self, more: i64) {
+        let pages: i64 = self.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        self.conn.pragma_update_and_check(None, "max_page_count", pages + more, |_| Ok(())).unwrap();
+    }
+
+    pub(super) fn reserve(&mut self) -> &mut Reserve {
+        &mut self.reserve
     }
 }
 

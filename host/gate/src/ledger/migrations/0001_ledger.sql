@@ -19,6 +19,9 @@ CREATE TABLE records (
     leaf BLOB NOT NULL CHECK (length(leaf) BETWEEN 2 AND 65535),
     -- RFC 6962: SHA-256 of a zero byte and the leaf.
     hash BLOB NOT NULL CHECK (length(hash) = 32),
+    -- The first 16 bytes of SHA-256 of the chain of the record before and this hash: binds a record to
+    -- its place, so that the first one that was moved is told.
+    chain BLOB NOT NULL CHECK (length(chain) = 16),
     -- The record before it of the same run (read model): a run's records are a list that costs no
     -- index. Absent for a run's first record and for records of no run.
     prev INTEGER CHECK (prev >= 0 AND prev < idx)

@@ -1,6 +1,6 @@
 //! Whether the ledger is what was written.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use rusqlite::params;
 use tollgate_core::{
@@ -10,7 +10,11 @@ use tollgate_core::{
 };
 
 use super::{LedgerError, LedgerReader};
-use crate::ledger::runs::{int, nat};
+use crate::ledger::{
+    anchor::Anchor,
+    apply::{Chain, chained},
+    runs::{int, nat},
+};
 
 /// Records are checked this many at a time.
 const PAGE: u64 = 1024;
@@ -20,46 +24,87 @@ const PAGE: u64 = 1024;
 pub struct Verified {
     /// Records.
     pub size: u64,
-    /// The root of the tree of their hashes (RFC 6962, section 2.1).
-    pub root: [u8; 32],
+    /// The tree of their hashes; its root stands for all of them.
+    pub tree: Tree,
+}
+
+/// A row of `records`.
+struct Stored {
+    index: u64,
+    leaf: Vec<u8>,
+    hash: Vec<u8>,
+    chain: Vec<u8>,
+    prev: Option<u64>,
 }
 
 impl LedgerReader {
-    /// Compute every record's hash again, and see that none is missing and that each names the one
-    /// before it of its run. `progress` is told how many are done.
+    /// Compute every record's hash again, and see that none is missing, that each names the one before
+    /// it of its run, and that all are those that the anchor beside `key` knows. `progress` is told how
+    /// many are done.
     ///
     /// # Errors
-    /// [`LedgerError::Altered`] names the first record that is not what was written.
-    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified, LedgerError> {
+    /// [`LedgerError::Altered`] names the first record that is not what was written,
+    /// [`LedgerError::Rollback`] says that the whole is not what it was.
+    pub fn verify(&self, key: Option<&Path>, mut progress: impl FnMut(u64)) -> Result<Verified, LedgerError> {
+        let anchor = key.map(|key| Anchor::beside(key, &[]));
+        let anchored = match &anchor {
+            Some(anchor) => anchor.read().map_err(|e| LedgerError::Store {
+                path: anchor.path().display().to_string(),
+                reason: e.to_string(),
+            })?,
+            None => None,
+        };
+        let rollback = |reason: String| LedgerError::Rollback {
+            path: self.shown(),
+            anchor: anchor.as_ref().map(|a| a.path().display().to_string()).unwrap_or_default(),
+            reason,
+        };
         let altered = |index, reason: &str| LedgerError::Altered {
             path: self.shown(),
             index,
             reason: reason.to_owned(),
         };
-        let mut tree = Tree::default();
+        let (mut tree, mut chain) = (Tree::default(), Chain::default());
         let mut heads: HashMap<RunId, u64> = HashMap::new();
         loop {
             let next = tree.size();
             let page = self.with(|conn| {
                 let mut select = conn.prepare_cached(
-                    "SELECT idx, leaf, hash, prev FROM records WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
+                    "SELECT idx, leaf, hash, prev, chain FROM records WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
                 )?;
                 let rows = select.query_map(params![int(next), int(PAGE)], |row| {
                     let prev: Option<i64> = row.get(3)?;
-                    Ok((nat(row.get(0)?), row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?, prev.map(nat)))
+                    let stored = Stored {
+                        index: nat(row.get(0)?),
+                        leaf: row.get(1)?,
+                        hash: row.get(2)?,
+                        chain: row.get(4)?,
+                        prev: prev.map(nat),
+                    };
+                    Ok(stored)
                 })?;
                 Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
             })?;
             if page.is_empty() {
-                return Ok(Verified { size: tree.size(), root: tree.root() });
+                return match anchored {
+                    Some(anchored) if anchored.tree.size() > tree.size() => {
+                        Err(rollback(format!("it has held {} records", anchored.tree.size())))
+                    }
+                    _ => Ok(Verified { size: tree.size(), tree }),
+                };
             }
-            for (index, leaf, hash, prev) in page {
+            for Stored { index, leaf, hash, chain: bound, prev } in page {
                 let expected = tree.size();
                 if index != expected {
                     return Err(altered(expected, "it is missing"));
                 }
-                if leaf_hash(&leaf).as_slice() != hash {
+                let computed = leaf_hash(&leaf);
+                if computed.as_slice() != hash {
                     return Err(altered(index, "its bytes do not have its hash"));
+                }
+                chain = chained(&chain, &computed);
+                if chain.as_slice() != bound {
+                    return Err(altered(index, "it is not in its place"));
                 }
                 let record: Record = serde_json::from_slice(&leaf)
                     .map_err(|_| altered(index, "its bytes are no record"))?;
@@ -67,7 +112,10 @@ impl LedgerReader {
                 if prev != before {
                     return Err(altered(index, "it names the wrong record as the one before it in its run"));
                 }
-                tree.push(leaf_hash(&leaf));
+                tree.push(computed);
+                if anchored.as_ref().is_some_and(|a| a.tree.size() == tree.size() && a.tree != tree) {
+                    return Err(rollback(format!("its first {} records are not those that were there", tree.size())));
+                }
             }
             progress(tree.size());
         }

@@ -47,7 +47,7 @@ fn a_call_is_recorded_counted_and_traced() {
     let row = reader.run(&run.to_string()).unwrap();
     assert_eq!((row.calls, row.pending, row.root), (1, 0, spans[0].span));
     assert_eq!(reader.run_by_key(TENANT, &agent(), "k").unwrap().map(|r| r.id), Some(run));
-    let verified = reader.verify(|_| {}).unwrap();
+    let verified = reader.verify(None, |_| {}).unwrap();
     assert_eq!(verified.size, 4);
 }
 
@@ -115,7 +115,7 @@ fn a_bad_batch_does_not_take_its_neighbours_along() {
         assert!(result.is_ok() || illegal, "{n}: {result:?}");
     }
     assert_eq!(ledger.size(), 60 * 3);
-    assert_eq!(ledger.reader().verify(|_| {}).unwrap().size, 180);
+    assert_eq!(ledger.reader().verify(None, |_| {}).unwrap().size, 180);
     assert!(ledger.reader().halts().unwrap().is_empty());
 }
 

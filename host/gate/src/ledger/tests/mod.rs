@@ -1,8 +1,14 @@
 //! Tests of the ledger: real SQLite on a real disk.
 
 mod approvals;
+mod backup;
 mod commit;
+mod faults;
+mod keys;
 mod opening;
+mod reading;
+mod rebuild;
+mod speed;
 
 use std::{
     collections::BTreeSet,
