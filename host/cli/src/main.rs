@@ -1,30 +1,36 @@
-//! The `tollgate` command.
+//! The `tollgate` command: it parses what is typed, asks the gate, and shows the answer. What may happen
+//! is decided by the gate, never here.
 
+mod access;
+mod args;
+mod commands;
 mod component;
+mod exit;
+mod failure;
+mod identity;
+mod operation;
+mod output;
+mod reply;
+mod scaffold;
+mod show;
 
-use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
-/// A gate for the tool calls of AI agents.
-#[derive(Debug, Parser)]
-#[command(name = "tollgate", version)]
-struct Tollgate {
-    /// Print JSON.
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
+use clap::Parser as _;
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Build components.
-    #[command(subcommand)]
-    Component(component::command::Command),
-}
-
-fn main() -> anyhow::Result<()> {
-    let Tollgate { json, command } = Tollgate::parse();
-    match command {
-        Command::Component(command) => component::command::run(command, json),
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let out = output::Output::new(cli.global.json, cli.global.quiet, cli.global.color);
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failure::Failure::from)
+        .and_then(|runtime| runtime.block_on(commands::run(cli, &out)));
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            out.failure(&failure);
+            failure.exit.into()
+        }
     }
 }

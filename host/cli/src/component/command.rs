@@ -19,8 +19,16 @@ pub(crate) enum Command {
     Build(Build),
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  $ tollgate component build tools/hello
+  $ tollgate component build . --out adapter.wasm
+
+With --json: {name, path, bytes, sha256, unchanged, elapsed_ms}.";
+
 /// The arguments of `tollgate component build`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Build {
     /// The crate's folder.
     #[arg(default_value = ".")]

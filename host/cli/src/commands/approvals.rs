@@ -1,0 +1,176 @@
+//! `tollgate approvals`: what waits for a human, and the answers.
+
+use clap::{Args, Subcommand};
+use tollgate::{ids::Clock, ledger::ApprovalFilter};
+use tollgate_core::{ids::ApprovalId, life::ApprovalState};
+
+use super::{Context, unexpected};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    operation::{Operation, Reply},
+    reply::{Answered, ApprovalView},
+    show::{
+        approval,
+        paint::{Tone, paint},
+    },
+};
+
+const LIST: &str = "\
+Examples:
+  $ tollgate approvals list
+  $ tollgate approvals list --all --json
+
+With --json: [{id, state, severity, tool, digest, principal, on_behalf_of, run, call, policies, needs,
+approvers, requested, expires, round}]. Times are microseconds since 1970.";
+const SHOW: &str = "\
+Example:
+  $ tollgate approvals show apr-0a1b2c3d4e5f6071
+
+With --json: as in the list, and arguments (canonical and whole, for those who may answer) and labels.";
+const ANSWER: &str = "\
+Examples:
+  $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --note 'checked with the customer'
+  $ tollgate approvals approve apr-0a1b2c3d4e5f6071 --as bob --token-file bob.token --yes
+  $ tollgate approvals reject apr-0a1b2c3d4e5f6071
+
+The answer is bound to the call that was shown: if it is another by now, the answer is not taken.
+With --json: {id, state, decision, needs, by}.";
+
+/// What to do with approvals.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Approvals {
+    /// List the calls that wait for a human, the most severe first.
+    #[command(after_help = LIST)]
+    List {
+        /// Also those that were answered, used, or have expired.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show precisely what will happen if it is approved.
+    #[command(after_help = SHOW)]
+    Show {
+        /// The approval, such as apr-0a1b2c3d4e5f6071.
+        id: ApprovalId,
+    },
+    /// Let exactly this call happen, once.
+    #[command(after_help = ANSWER)]
+    Approve(Answer),
+    /// Keep this call from happening.
+    #[command(after_help = ANSWER)]
+    Reject(Answer),
+}
+
+/// An answer.
+#[derive(Debug, Args)]
+pub(crate) struct Answer {
+    /// The approval, such as apr-0a1b2c3d4e5f6071.
+    id: ApprovalId,
+    /// What to record with the answer.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// The digest of the call that you were shown, where you were shown it elsewhere.
+    #[arg(long)]
+    digest: Option<String>,
+    /// Do not ask whether to approve.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Run `tollgate approvals`.
+pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Approvals::List { all } => list(all, cx),
+        Approvals::Show { id } => {
+            let view = show(cx, id).await?;
+            cx.out.show(&view, || approval::whole(&view, cx.out.width()))?;
+            if view.state == ApprovalState::Pending {
+                cx.out.remark(&format!("answer it: {}", paint(&format!("tollgate approvals approve {id}"), Tone::Name)));
+            }
+            Ok(Exit::Ok)
+        }
+        Approvals::Approve(answer) => self::answer(answer, true, cx).await,
+        Approvals::Reject(answer) => self::answer(answer, false, cx).await,
+    }
+}
+
+fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let filter = if all { ApprovalFilter::default() } else { ApprovalFilter::open() };
+    let rows = cx.reader(&config)?.approvals(&filter)?;
+    let views: Vec<ApprovalView> = rows.into_iter().map(ApprovalView::from).collect();
+    if cx.out.is_json() {
+        cx.out.json(&views)?;
+    } else if views.is_empty() {
+        cx.out.remark("nothing waits for a human");
+    } else {
+        cx.out.text(&approval::list(&views, Clock::system().now()))?;
+        if let Some(first) = views.first() {
+            cx.out.remark(&format!("look at one: {}", paint(&format!("tollgate approvals show {}", first.id), Tone::Name)));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure> {
+    match cx.execute(Operation::ShowApproval { id }).await? {
+        Reply::Approval(view) => Ok(*view),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let Answer { id, note, digest, yes } = answer;
+    let mut access = cx.access(cx.config()?)?;
+    let seen = match digest {
+        Some(digest) => digest,
+        None => {
+            let view = match access.execute(Operation::ShowApproval { id }).await? {
+                Reply::Approval(view) => *view,
+                other => return Err(unexpected(&other)),
+            };
+            if approve && view.state == ApprovalState::Pending && !cx.out.is_json() {
+                cx.out.text(&approval::whole(&view, cx.out.width()))?;
+            }
+            // Who may not answer is told so by the gate, and needs no question.
+            let ask = approve && !yes && view.arguments.is_some();
+            if ask && !agreed(cx)? {
+                access.close().await;
+                cx.out.remark("nothing was answered");
+                return Ok(Exit::Failure);
+            }
+            view.digest
+        }
+    };
+    let reply = access.execute(Operation::Answer { id, approve, seen: Some(seen), note }).await;
+    access.close().await;
+    match reply? {
+        Reply::Answered(answered) => {
+            cx.out.show(&answered, || told(&answered))?;
+            Ok(Exit::Ok)
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn agreed(cx: &Context<'_>) -> Result<bool, Failure> {
+    cx.out.confirm("Let exactly this happen, once?")?.ok_or_else(|| {
+        Failure::usage("there is no terminal to ask on whether to approve")
+            .help("add --yes, or --digest with the digest of the call that you were shown")
+    })
+}
+
+fn told(answered: &Answered) -> String {
+    let Answered { id, state, decision, needs, by } = answered;
+    let by = format!("{by} ({decision})");
+    match (state, needs) {
+        (ApprovalState::Pending, Some(needs)) => {
+            format!("{} {id} approved by {by}; it still needs {needs}", paint("⏸", Tone::Wait))
+        }
+        (ApprovalState::Approved, _) => format!(
+            "{} {id} approved by {by}; whoever asked repeats the identical call to run it",
+            paint("✓", Tone::Good)
+        ),
+        (state, _) => format!("{} {id} {} by {by}", paint("✗", Tone::Bad), state.as_str()),
+    }
+}

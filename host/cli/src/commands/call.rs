@@ -1,0 +1,259 @@
+//! `tollgate call`: one call, or an agent's run from a file.
+//!
+//! The text of the arguments reaches the gate as it was written, so that the gate sees what a parser
+//! here would have hidden: a key that occurs twice, a number that is too large.
+
+use std::{io::Read as _, path::{Path, PathBuf}, time::Duration};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tollgate::call::CallRequest;
+
+use super::{Context, times, unexpected};
+use crate::{
+    access::Access,
+    exit::Exit,
+    failure::Failure,
+    operation::{Operation, Reply},
+    reply::CallReply,
+    show::{
+        answer,
+        paint::{Tone, line, paint},
+    },
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  $ tollgate call tickets__read --args '{\"id\": \"T-7\"}'
+  $ tollgate call payments__refund --args @refund.json --agent support --wait 10m
+  $ tollgate call --from run.jsonl --agent support --run monday
+
+  A line of run.jsonl is one call: {\"tool\": \"tickets__read\", \"arguments\": {\"id\": \"T-7\"}}
+
+With --json: one object (with --from one for each line, with `line`): tool, outcome (ok, tool_error,
+withheld, denied, undecidable, waiting, rejected, invalid, halted, run_ended, unrecorded, failed,
+indeterminate), exit, run, call, decision, policies [{id, owner, reason}], message, content [..],
+redacted, approval {id, needs, expires}, micros.";
+
+/// The arguments of `tollgate call`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Call {
+    /// The tool, as `tollgate tools list` names it.
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    tool: Option<String>,
+    /// The arguments: a JSON object, @FILE, or - for standard input.
+    #[arg(long, value_name = "JSON|@FILE|-", default_value = "{}", allow_hyphen_values = true, conflicts_with = "from")]
+    args: String,
+    /// Play the calls of a file, one JSON object a line; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// The run, by a name of your choice; a new one if there is none by that name. Without it, calls
+    /// belong to your last run if something happened in it lately, and a file is a run of its own.
+    #[arg(long, value_name = "KEY")]
+    run: Option<String>,
+    /// Speak for this agent: only its operator may, or an administrator.
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// How long to wait for a human where one is needed, such as 60s or 10m.
+    #[arg(long, value_name = "TIME", value_parser = times::duration)]
+    wait: Option<Duration>,
+    /// End at the first call of the file that is denied.
+    #[arg(long, requires = "from")]
+    stop_on_denial: bool,
+}
+
+/// A line of a file of calls.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    tool: String,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+}
+
+/// What became of a line.
+#[derive(Serialize)]
+struct LineReply<'a> {
+    line: usize,
+    #[serde(flatten)]
+    reply: &'a CallReply,
+}
+
+/// Run `tollgate call`.
+pub(crate) async fn run(args: Call, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let mut access = cx.access(cx.config()?)?;
+    let ended = match (&args.tool, &args.from) {
+        (Some(tool), _) => one(tool, &args, cx, &mut access).await,
+        (None, Some(file)) => many(file, &args, cx, &mut access).await,
+        (None, None) => Err(Failure::usage("name a tool, or a file with --from")),
+    };
+    access.close().await;
+    ended
+}
+
+async fn one(tool: &str, args: &Call, cx: &Context<'_>, access: &mut Access<'_>) -> Result<Exit, Failure> {
+    let request = CallRequest { tool: tool.into(), arguments: arguments(&args.args)? };
+    let reply = make(request, args, args.run.clone(), cx, access).await?;
+    let exit = reply.outcome.exit();
+    if cx.out.is_json() {
+        cx.out.json(&reply)?;
+    } else if exit == Exit::Ok {
+        cx.out.remark(&answer::summary(&reply));
+        cx.out.text(&answer::result(&reply.content))?;
+    } else {
+        let text = format!("{}\n{}", answer::summary(&reply), answer::refusal(&reply, cx.out.width(), "  "));
+        cx.out.text(&text)?;
+    }
+    Ok(exit)
+}
+
+async fn make(
+    request: CallRequest,
+    args: &Call,
+    run: Option<String>,
+    cx: &Context<'_>,
+    access: &mut Access<'_>,
+) -> Result<CallReply, Failure> {
+    let wait = args.wait.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    let step = cx.out.progress().filter(|_| wait > 0).map(|progress| progress.step("waiting for an approval"));
+    let operation = Operation::Call { request, agent: args.agent.clone(), run, wait };
+    let reply = access.execute(operation).await;
+    drop(step);
+    match reply? {
+        Reply::Call(reply) | Reply::Waiting(reply) => Ok(*reply),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn many(file: &Path, args: &Call, cx: &Context<'_>, access: &mut Access<'_>) -> Result<Exit, Failure> {
+    let text = read(file)?;
+    let run = args.run.clone().unwrap_or_else(|| own_run(file));
+    let (mut worst, mut last_run, mut calls, mut denied) = (Exit::Ok, None, 0_u64, 0_u64);
+    for (number, written) in text.lines().enumerate().map(|(i, written)| (i + 1, written)) {
+        if written.trim().is_empty() {
+            continue;
+        }
+        calls += 1;
+        let parsed: Line<'_> = match serde_json::from_str(written) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let failure = malformed(file, number, &error);
+                cx.out.failure(&failure);
+                worst = worst.worse(failure.exit);
+                continue;
+            }
+        };
+        let arguments = parsed.arguments.map_or("{}", RawValue::get).to_owned();
+        let request = CallRequest { tool: parsed.tool, arguments };
+        let reply = make(request, args, Some(run.clone()), cx, access).await?;
+        let exit = reply.outcome.exit();
+        worst = worst.worse(exit);
+        denied += u64::from(exit == Exit::Denied);
+        last_run = reply.run.or(last_run);
+        if cx.out.is_json() {
+            cx.out.json(&LineReply { line: number, reply: &reply })?;
+        } else {
+            cx.out.text(&played(number, &reply, cx.out.width()))?;
+        }
+        if args.stop_on_denial && exit == Exit::Denied {
+            cx.out.remark("ended at the first denial");
+            break;
+        }
+    }
+    if let Some(id) = last_run {
+        let next = paint(&format!("tollgate runs show {id}"), Tone::Name);
+        cx.out.remark(&format!("{calls} calls, {denied} denied, in run {}: {next}", paint(&line(&run, 80), Tone::Strong)));
+    }
+    Ok(worst)
+}
+
+fn played(number: usize, reply: &CallReply, columns: usize) -> String {
+    let mut text = format!("{:>4}  {}\n", number, answer::summary(reply));
+    if reply.outcome.exit() == Exit::Ok {
+        let preview = answer::preview(&reply.content, columns.saturating_sub(10));
+        if !preview.is_empty() {
+            text.push_str(&format!("      {}\n", paint(&preview, Tone::Weak)));
+        }
+    } else {
+        text.push_str(&answer::refusal(reply, columns, "      "));
+    }
+    text
+}
+
+fn malformed(file: &Path, number: usize, error: &serde_json::Error) -> Failure {
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    Failure::new(Exit::Invalid, format!("{}:{number}:{}: this is no call: {message}", file.display(), error.column()))
+        .help("write it as in {\"tool\": \"tickets__read\", \"arguments\": {\"id\": \"T-7\"}}")
+}
+
+/// A file without a named run is a run of its own each time it is played.
+fn own_run(file: &Path) -> String {
+    let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    format!("{}-{now}-{}", line(&name, 40), std::process::id())
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let result = if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|read| bytes = read)
+    };
+    result.map_err(|e| {
+        Failure::plain(format!("{}: it cannot be read: {e}", file.display())).help("name a file that exists, or - for standard input")
+    })?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Failure::new(Exit::Invalid, format!("{}: byte {at} is not UTF-8, and JSON is", file.display()))
+            .help("convert the file to UTF-8")
+    })
+}
+
+/// The text of the arguments, as it was written.
+fn arguments(given: &str) -> Result<String, Failure> {
+    match given.strip_prefix('@') {
+        Some(file) => read(Path::new(file)),
+        None if given == "-" => read(Path::new("-")),
+        None => Ok(given.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_pass_as_they_were_written() {
+        let written = r#"{"tool": "t", "arguments": {"a": 1, "a": 2.50, "b": 123456789012345678901}}"#;
+        let parsed: Line<'_> = serde_json::from_str(written).unwrap();
+        assert_eq!(parsed.arguments.unwrap().get(), r#"{"a": 1, "a": 2.50, "b": 123456789012345678901}"#);
+    }
+
+    #[test]
+    fn deep_arguments_reach_the_gate() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let written = format!(r#"{{"tool": "t", "arguments": {deep}}}"#);
+        let parsed: Line<'_> = serde_json::from_str(&written).unwrap();
+        assert_eq!(parsed.arguments.unwrap().get(), deep);
+    }
+
+    #[test]
+    fn a_malformed_line_is_named() {
+        for (written, what) in [
+            ("{", "EOF"),
+            (r#"{"tool": "t", "args": {}}"#, "unknown field `args`"),
+            (r#"{"tool": "t", "tool": "u"}"#, "duplicate field `tool`"),
+            (r#"{"arguments": {}}"#, "missing field `tool`"),
+        ] {
+            let error = serde_json::from_str::<Line<'_>>(written).err().unwrap();
+            let failure = malformed(Path::new("run.jsonl"), 3, &error);
+            assert!(failure.message.starts_with("run.jsonl:3:"), "{}", failure.message);
+            assert!(failure.message.contains(what), "{}", failure.message);
+            assert_eq!(failure.exit, Exit::Invalid);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `tollgate completions`: what a shell can complete.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::Context;
+use crate::{args::Cli, exit::Exit, failure::Failure};
+
+const EXAMPLES: &str = "\
+Examples:
+  $ tollgate completions bash > ~/.local/share/bash-completion/completions/tollgate
+  $ tollgate completions fish > ~/.config/fish/completions/tollgate.fish";
+
+/// The arguments of `tollgate completions`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Run `tollgate completions`.
+pub(crate) fn run(args: &Completions, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "tollgate", &mut text);
+    cx.out.text(&String::from_utf8_lossy(&text))?;
+    Ok(Exit::Ok)
+}

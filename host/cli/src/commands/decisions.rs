@@ -1,0 +1,233 @@
+//! `tollgate decisions`: what was decided, and what operators did, across runs.
+
+use std::ops::ControlFlow;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use tollgate::{
+    config::Config,
+    ids::Clock,
+    ledger::{LedgerReader, RecordFilter},
+};
+use tollgate_core::{
+    decision::Outcome,
+    ids::DecisionId,
+    record::{DecisionRecord, Event, Record},
+    request::Action,
+    time::Timestamp,
+};
+
+use super::{Context, times::When, unexpected};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    operation::{Operation, Reply},
+    reply::FactsView,
+    show::{
+        decision::{COLUMNS, Entry, cells, list, whole},
+        paint::{Tone, paint},
+    },
+};
+
+const LIST: &str = "\
+Examples:
+  $ tollgate decisions list --outcome deny --since 2h
+  $ tollgate decisions list --policy large-refunds-need-finance --csv > refunds.csv
+
+Newest first. Besides decisions: answers to approvals, calls refused before any policy, policy
+activations, halts, ended runs, and acts of administration; these are #N instead of dec-N.
+With --json, one object a line: {index, id, time, kind, outcome, principal, on_behalf_of, action, resource,
+policies, reason, run, approval}. CSV has the same columns.";
+const SHOW: &str = "\
+Examples:
+  $ tollgate decisions show dec-12
+  $ tollgate decisions show dec-12 --facts
+
+--facts shows what the decision was made from, arguments included. That takes the permission
+`view_payload`, and is recorded.
+With --json: {id, run, tenant, time, decision, facts}.";
+
+/// What to do with decisions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Decisions {
+    /// List decisions and acts of operators, newest first.
+    #[command(after_help = LIST)]
+    List(List),
+    /// Show everything about one decision.
+    #[command(after_help = SHOW)]
+    Show {
+        /// The decision, such as dec-12.
+        id: DecisionId,
+        /// Also show what it was made from.
+        #[arg(long)]
+        facts: bool,
+    },
+}
+
+/// Which decisions.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    since: Option<When>,
+    /// Only before, written like --since.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    until: Option<When>,
+    /// Only this outcome.
+    #[arg(long, value_parser = ["allow", "deny", "escalate", "error"])]
+    outcome: Option<String>,
+    /// Only what this policy determined.
+    #[arg(long, value_name = "ID")]
+    policy: Option<String>,
+    /// Only what this agent, user or component asked for.
+    #[arg(long, value_name = "NAME")]
+    principal: Option<String>,
+    /// Only about this tool.
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
+    /// Only answers to approvals by this user.
+    #[arg(long, value_name = "NAME")]
+    approver: Option<String>,
+    /// At most so many; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Print CSV.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+impl List {
+    fn wants(&self, entry: &Entry, record: &Record) -> bool {
+        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        let policy = self.policy.as_deref().is_none_or(|wanted| entry.policies.iter().any(|p| p == wanted));
+        let tool = self.tool.as_deref().is_none_or(|wanted| match &record.event {
+            Event::Decision(d) => {
+                matches!(&d.action, Action::Call(tool) if tool == wanted)
+                    || (d.action == Action::ReturnResult && d.resource.id == wanted)
+            }
+            Event::CallInvalid(call) => call.tool == wanted,
+            Event::Halted(_) | Event::Resumed(_) => entry.resource == format!("tool {wanted}"),
+            _ => false,
+        });
+        let answered = matches!(record.event, Event::ApprovalAnswered(_));
+        let approver = self.approver.as_deref().is_none_or(|wanted| answered && entry.principal == wanted);
+        let outcome = self.outcome.is_none() || matches!(record.event, Event::Decision(_));
+        outcome && is(&self.outcome, &entry.outcome) && policy && is(&self.principal, &entry.principal) && tool && approver
+    }
+}
+
+/// Run `tollgate decisions`.
+pub(crate) async fn run(command: Decisions, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Decisions::List(args) => shown(&args, cx),
+        Decisions::Show { id, facts } => show(id, facts, cx).await,
+    }
+}
+
+fn found(args: &List, config: &Config, reader: &LedgerReader) -> Result<Vec<Entry>, Failure> {
+    let now = Clock::system().now();
+    let at = |when: &Option<When>| when.as_ref().map(|when| when.at(now, &config.gate.timezone));
+    let filter = RecordFilter { since: at(&args.since), until: at(&args.until), ..RecordFilter::default() };
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    let mut entries = Vec::new();
+    reader.records(&filter, |index, record| {
+        if let Some(entry) = Entry::of(index, &record).filter(|entry| args.wants(entry, &record)) {
+            entries.push(entry);
+        }
+        if entries.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(entries)
+}
+
+fn shown(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let entries = found(args, &config, &cx.reader(&config)?)?;
+    if args.csv {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let failed = |e: csv::Error| Failure::plain(e.to_string());
+        writer.write_record(COLUMNS).map_err(failed)?;
+        for entry in &entries {
+            writer.write_record(cells(entry)).map_err(failed)?;
+        }
+        let bytes = writer.into_inner().map_err(|e| Failure::plain(e.to_string()))?;
+        cx.out.text(&String::from_utf8_lossy(&bytes))?;
+    } else if cx.out.is_json() {
+        for entry in &entries {
+            cx.out.json(entry)?;
+        }
+    } else if entries.is_empty() {
+        cx.out.remark("nothing like that was decided");
+    } else {
+        cx.out.text(&list(&entries))?;
+        if entries.len() == args.limit {
+            cx.out.remark(&format!("the newest {}; more with --limit", args.limit));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// A decision as programs read it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: DecisionId,
+    tenant: &'a str,
+    run: Option<tollgate_core::ids::RunId>,
+    time: Timestamp,
+    decision: &'a DecisionRecord,
+    facts: Option<FactsView>,
+}
+
+async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let nothing = || {
+        Failure::plain(format!("there is no decision `{id}`")).help("list them with `tollgate decisions list`")
+    };
+    let record = cx.reader(&config)?.record(id.0)?.ok_or_else(nothing)?;
+    let Event::Decision(decision) = &record.event else { return Err(nothing()) };
+    let facts = if facts {
+        match cx.execute(Operation::Facts { decision: id }).await? {
+            Reply::Facts(facts) => Some(facts),
+            other => return Err(unexpected(&other)),
+        }
+    } else {
+        None
+    };
+    if cx.out.is_json() {
+        cx.out.json(&Shown {
+            id,
+            tenant: &record.tenant,
+            run: record.run,
+            time: record.time,
+            decision,
+            facts,
+        })?;
+        return Ok(Exit::Ok);
+    }
+    let sources = config.policy_files().unwrap_or_default();
+    let place = |policy: &str| place_of(&config, &sources, policy);
+    let mut text = whole(id.0, &record, decision, place, cx.out.width());
+    if let Some(facts) = facts {
+        for (title, value) in [("Request", &facts.request), ("Facts", &facts.facts)] {
+            let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
+            text.push_str(&format!("\n  {}\n", paint(title, Tone::Strong)));
+            for piece in tollgate::text::printable(&pretty, 1 << 20).lines() {
+                text.push_str(&format!("    {piece}\n"));
+            }
+        }
+    }
+    cx.out.text(&text)?;
+    if decision.outcome != Outcome::Allow && decision.facts.is_some() {
+        cx.out.remark(&format!("what it was made from: {}", paint(&format!("tollgate decisions show {id} --facts"), Tone::Name)));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Where a policy stands now: by its `@id`, without loading anything.
+fn place_of(config: &Config, sources: &[tollgate_core::policy::PolicyFile], policy: &str) -> Option<String> {
+    let needle = format!("@id(\"{policy}\")");
+    sources.iter().find_map(|file| {
+        let before = file.text.get(..file.text.find(&needle)?)?;
+        let line = before.matches('\n').count() + 1;
+        Some(format!("{}:{line}", config.policies.join(&file.name).display()))
+    })
+}

@@ -1,0 +1,169 @@
+//! `tollgate halt` and `tollgate resume`: the brake, and its release.
+
+use clap::{Args, ValueEnum};
+use tollgate_core::record::{Halt, HaltScope};
+
+use super::Context;
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    operation::Operation,
+    show::{
+        paint::{Tone, line, paint},
+        table::{Cell, table},
+    },
+};
+
+const HALT: &str = "\
+Examples:
+  $ tollgate halt agent support --reason 'it writes to strangers'
+  $ tollgate halt --all --reason 'incident 42'
+  $ tollgate halt --list
+
+It lasts until it is lifted: no new call starts, running tools end, approvals that wait are void.
+With --json: {scope, name, state}; --list: [{scope, name, by, reason}].";
+const RESUME: &str = "\
+Examples:
+  $ tollgate resume agent support
+  $ tollgate resume --all
+
+--all lifts what `halt --all` halted; what was halted by name stays halted.
+With --json: {scope, name, state}.";
+
+/// What can be halted by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    /// An agent or a user.
+    Agent,
+    /// A tool.
+    Tool,
+    /// A component.
+    Component,
+    /// A tenant.
+    Tenant,
+}
+
+impl From<Scope> for HaltScope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Agent => Self::Agent,
+            Scope::Tool => Self::Tool,
+            Scope::Component => Self::Component,
+            Scope::Tenant => Self::Tenant,
+        }
+    }
+}
+
+/// The arguments of `tollgate halt`.
+#[derive(Debug, Args)]
+#[command(after_help = HALT)]
+pub(crate) struct HaltArgs {
+    /// What kind of thing.
+    #[arg(value_enum, required_unless_present_any = ["all", "list"], requires = "name")]
+    scope: Option<Scope>,
+    /// Its name.
+    name: Option<String>,
+    /// Why; whoever is stopped reads it.
+    #[arg(long, value_name = "TEXT", required_unless_present = "list")]
+    reason: Option<String>,
+    /// Halt everything.
+    #[arg(long, conflicts_with_all = ["scope", "name", "list"])]
+    all: bool,
+    /// List what is halted.
+    #[arg(long, conflicts_with_all = ["scope", "name", "reason"])]
+    list: bool,
+}
+
+/// The arguments of `tollgate resume`.
+#[derive(Debug, Args)]
+#[command(after_help = RESUME)]
+pub(crate) struct ResumeArgs {
+    /// What kind of thing.
+    #[arg(value_enum, required_unless_present = "all", requires = "name")]
+    scope: Option<Scope>,
+    /// Its name.
+    name: Option<String>,
+    /// Lift the halt of everything.
+    #[arg(long, conflicts_with_all = ["scope", "name"])]
+    all: bool,
+}
+
+/// Run `tollgate halt`.
+pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failure> {
+    if args.list {
+        return list(cx);
+    }
+    let (scope, name) = target(args.scope, args.name);
+    known(scope, &name, cx);
+    let reason = args.reason.unwrap_or_default();
+    cx.execute(Operation::Halt { scope, name: name.clone(), reason }).await?;
+    told(scope, &name, "halted", cx)?;
+    cx.out.remark(&format!("lift it with {}", paint(&lift(scope, &name), Tone::Name)));
+    Ok(Exit::Ok)
+}
+
+/// Run `tollgate resume`.
+pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let (scope, name) = target(args.scope, args.name);
+    cx.execute(Operation::Resume { scope, name: name.clone() }).await?;
+    told(scope, &name, "resumed", cx)?;
+    Ok(Exit::Ok)
+}
+
+fn target(scope: Option<Scope>, name: Option<String>) -> (HaltScope, String) {
+    (scope.map_or(HaltScope::All, HaltScope::from), name.unwrap_or_default())
+}
+
+fn lift(scope: HaltScope, name: &str) -> String {
+    match scope {
+        HaltScope::All => "tollgate resume --all".into(),
+        scope => format!("tollgate resume {} {name}", scope.as_str()),
+    }
+}
+
+/// A brake is never refused because of a name; but a misspelt one stops nothing, so say so.
+fn known(scope: HaltScope, name: &str, cx: &Context<'_>) {
+    let Ok(config) = cx.config() else { return };
+    let found = match scope {
+        HaltScope::Agent => config.agents.contains_key(name) || config.users.contains_key(name),
+        HaltScope::Component => config.components.contains_key(name),
+        HaltScope::Tenant => config.gate.tenant == name,
+        HaltScope::Tool | HaltScope::All => true,
+    };
+    if !found {
+        let warning = paint("warning:", Tone::Wait);
+        cx.out.remark(&format!("{warning} tollgate.toml names no {} `{}`", scope.as_str(), line(name, 80)));
+    }
+}
+
+fn told(scope: HaltScope, name: &str, state: &str, cx: &Context<'_>) -> Result<(), Failure> {
+    let value = serde_json::json!({ "scope": scope, "name": name, "state": state });
+    let what = match scope {
+        HaltScope::All => "everything".to_owned(),
+        scope => format!("{} {}", scope.as_str(), line(name, 80)),
+    };
+    Ok(cx.out.show(&value, || format!("{} {what} is {state}", paint("✓", Tone::Good)))?)
+}
+
+fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
+    let halts: Vec<Halt> = cx.reader(&cx.config()?)?.halts()?;
+    if halts.is_empty() && !cx.out.is_json() {
+        cx.out.remark("nothing is halted");
+        return Ok(Exit::Ok);
+    }
+    cx.out.show(&halts, || {
+        let rows: Vec<[Cell; 4]> = halts
+            .iter()
+            .map(|halt| {
+                [
+                    Cell::new(halt.scope.as_str(), Tone::Bad),
+                    Cell::new(line(&halt.name, 80), Tone::Strong),
+                    line(&halt.by, 64).into(),
+                    line(&halt.reason, 200).into(),
+                ]
+            })
+            .collect();
+        table(["HALTED", "NAME", "BY", "REASON"], &rows)
+    })?;
+    Ok(Exit::Ok)
+}

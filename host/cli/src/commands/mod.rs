@@ -1,0 +1,123 @@
+//! The subcommands, one per file: what each takes, asks, and shows.
+
+pub(crate) mod approvals;
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod component;
+pub(crate) mod decisions;
+pub(crate) mod halt;
+pub(crate) mod init;
+pub(crate) mod ledger;
+pub(crate) mod policy;
+pub(crate) mod runs;
+pub(crate) mod store;
+mod times;
+pub(crate) mod tools;
+pub(crate) mod user;
+
+use std::path::{Path, PathBuf};
+
+use tollgate::{
+    config::{Config, ConfigError},
+    ledger::LedgerReader,
+};
+
+use crate::{
+    access::Access,
+    args::{Cli, Command, Global},
+    exit::Exit,
+    failure::Failure,
+    identity::Claim,
+    operation::{Operation, Reply},
+    output::Output,
+};
+
+/// Run a command.
+pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
+    let cx = Context { global: cli.global, out };
+    match cli.command {
+        Command::Init(args) => init::run(&args, &cx),
+        Command::Call(args) => call::run(args, &cx).await,
+        Command::Approvals(args) => approvals::run(args, &cx).await,
+        Command::Decisions(args) => decisions::run(args, &cx).await,
+        Command::Runs(args) => runs::run(args, &cx).await,
+        Command::Tools(args) => tools::run(args, &cx).await,
+        Command::Policy(args) => policy::run(args, &cx).await,
+        Command::Component(args) => component::run(args, &cx),
+        Command::Halt(args) => halt::halt(args, &cx).await,
+        Command::Resume(args) => halt::resume(args, &cx).await,
+        Command::User(args) => user::run(args, &cx).await,
+        Command::Store(args) => store::run(args, &cx).await,
+        Command::Ledger(args) => ledger::run(&args, &cx),
+        Command::Completions(args) => completions::run(&args, &cx),
+    }
+}
+
+/// What every command has.
+pub(crate) struct Context<'a> {
+    global: Global,
+    pub(crate) out: &'a Output,
+}
+
+impl<'a> Context<'a> {
+    /// The configuration file: the one that was named, or the nearest.
+    pub(crate) fn config_file(&self) -> Result<PathBuf, Failure> {
+        match &self.global.config {
+            Some(file) => Ok(file.clone()),
+            None => {
+                let here = std::env::current_dir()
+                    .map_err(|e| Failure::plain(format!("the working directory cannot be read: {e}")))?;
+                Ok(Config::find(&here)?)
+            }
+        }
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        let config = self.config_file().and_then(|file| Config::read(&file).map_err(|e: ConfigError| e.into()))?;
+        Ok(config)
+    }
+
+    /// The way to the gate, as whoever is at the command line says and proves to be.
+    pub(crate) fn access(&self, config: Config) -> Result<Access<'a>, Failure> {
+        let claim = match &self.global.as_user {
+            Some(user) => Some(Claim::read(user, self.global.token_file.as_deref(), self.out)?),
+            None => None,
+        };
+        Ok(Access::new(config, claim, self.out))
+    }
+
+    /// The user of `--as`, whom only the gate believes.
+    pub(crate) fn claimed_user(&self) -> Option<String> {
+        self.global.as_user.clone()
+    }
+
+    /// Have one thing done, and leave.
+    pub(crate) async fn execute(&self, operation: Operation) -> Result<Reply, Failure> {
+        let mut access = self.access(self.config()?)?;
+        let reply = access.execute(operation).await;
+        access.close().await;
+        reply
+    }
+
+    /// The ledger, for reading; whoever owns it goes on.
+    pub(crate) fn reader(&self, config: &Config) -> Result<LedgerReader, Failure> {
+        let path = &config.store.path;
+        if !path.exists() {
+            return Err(Failure::plain(format!("{}: nothing has been recorded yet", path.display()))
+                .help("call a tool first: tollgate call TOOL --args '{…}'"));
+        }
+        Ok(LedgerReader::open(path)?)
+    }
+}
+
+/// An answer that the operation cannot have: the owner is of another make.
+pub(crate) fn unexpected(reply: &Reply) -> Failure {
+    Failure::plain(format!("the gate answered something else: {reply:?}"))
+        .help("use the same version everywhere")
+}
+
+/// A path as another process understands it.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|e| Failure::plain(format!("{}: {e}", path.display())))
+}

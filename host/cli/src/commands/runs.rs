@@ -1,0 +1,222 @@
+//! `tollgate runs`: what agents did, as trees; and how a run ends.
+
+use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
+use tollgate::{
+    config::Config,
+    ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
+};
+use tollgate_core::record::RunOutcome;
+
+use super::{Context, times::When};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    operation::Operation,
+    show::{
+        paint::{Tone, paint},
+        run,
+        tree::{self, SpanView, Style},
+    },
+};
+
+const LIST: &str = "\
+Examples:
+  $ tollgate runs list
+  $ tollgate runs list --open --json
+
+With --json: [{id, tenant, principal, on_behalf_of, key, root, started, last, ended, outcome, stop_reason,
+calls, denials, errors, pending, labels}]. Times are microseconds since 1970.";
+const SHOW: &str = "\
+Examples:
+  $ tollgate runs show
+  $ tollgate runs show 019aa4c1
+  $ tollgate runs show monday --full
+
+A denied call has no invoke_component below it: nothing ran.
+With --json: {run, spans}: the run as in the list, and every span {span, parent, kind, name, start, end,
+error, openinference, attributes}, with OpenTelemetry's names where it has one.";
+const END: &str = "\
+Example:
+  $ tollgate runs end monday --outcome success --reason 'all tickets answered'";
+const CANCEL: &str = "\
+Example:
+  $ tollgate runs cancel 019aa4c1 --reason 'it goes in circles'
+
+Nothing more of the run starts, its running tools end, its approvals are void.";
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runs {
+    /// List runs, newest first.
+    #[command(after_help = LIST)]
+    List {
+        /// Only those that go on.
+        #[arg(long)]
+        open: bool,
+        /// Only those that began since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+        #[arg(long, value_name = "TIME", value_parser = When::parse)]
+        since: Option<When>,
+        /// Only those of this agent or user.
+        #[arg(long, value_name = "NAME")]
+        principal: Option<String>,
+        /// At most so many; 0 for all.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: u64,
+    },
+    /// Show a run as a tree.
+    #[command(after_help = SHOW)]
+    Show {
+        /// Its id, the beginning of it, or its key; the latest run unless given.
+        run: Option<String>,
+        /// Every span on a line of its own, and every log line of the components.
+        #[arg(long)]
+        full: bool,
+    },
+    /// End a run of yours that is over.
+    #[command(after_help = END)]
+    End {
+        /// Its id, the beginning of it, or its key; the latest run unless given.
+        run: Option<String>,
+        /// How it ended.
+        #[arg(long, value_enum, default_value_t)]
+        outcome: EndedAs,
+        /// Why, in a few words.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Stop a run at once.
+    #[command(after_help = CANCEL)]
+    Cancel {
+        /// Its id, the beginning of it, or its key.
+        run: String,
+        /// Why, in a few words.
+        #[arg(long, value_name = "TEXT", default_value = "cancelled at the command line")]
+        reason: String,
+    },
+}
+
+/// How whoever ran it says that a run ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EndedAs {
+    /// It did what it was for.
+    #[default]
+    Success,
+    /// It did not.
+    Failed,
+}
+
+/// Run `tollgate runs`.
+pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let reader = cx.reader(&config)?;
+    match command {
+        Runs::List { open, since, principal, limit } => {
+            let since = since.map(|when| when.at(tollgate::ids::Clock::system().now(), &config.gate.timezone));
+            let limit = (limit > 0 && principal.is_none()).then_some(limit);
+            let filter = RunFilter { open: open.then_some(true), since, limit, ..RunFilter::default() };
+            let mut runs = reader.runs(&filter)?;
+            if let Some(name) = &principal {
+                runs.retain(|run| run.principal.id == *name);
+            }
+            if !cx.out.is_json() && runs.is_empty() {
+                cx.out.remark("no runs");
+                return Ok(Exit::Ok);
+            }
+            cx.out.show(&runs, || run::list(&runs))?;
+            Ok(Exit::Ok)
+        }
+        Runs::Show { run, full } => show(run.as_deref(), full, &reader, cx),
+        Runs::End { run, outcome, reason } => {
+            let row = find(&reader, run.as_deref())?;
+            let outcome = match outcome {
+                EndedAs::Success => RunOutcome::Success,
+                EndedAs::Failed => RunOutcome::Failed,
+            };
+            stop(&row, Operation::EndRun { run: row.id, outcome, reason }, config, "ended", cx).await
+        }
+        Runs::Cancel { run, reason } => {
+            let row = find(&reader, Some(&run))?;
+            stop(&row, Operation::CancelRun { run: row.id, reason }, config, "cancelled", cx).await
+        }
+    }
+}
+
+/// The run of this id, beginning of an id, or key; without one, the latest.
+fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
+    let Some(name) = named else {
+        let latest = reader.runs(&RunFilter { limit: Some(1), ..RunFilter::default() })?;
+        return latest.into_iter().next().ok_or_else(|| {
+            Failure::plain("there are no runs yet").help("make a call: tollgate call TOOL --args '{…}'")
+        });
+    };
+    // A key is what somebody typed and an id what nobody does, so a key of hexadecimal digits wins.
+    if let Some(row) = by_key(reader, name)? {
+        return Ok(row);
+    }
+    reader.run(name).map_err(|error| match error {
+        LedgerError::NotFound { .. } => Failure::plain(format!("{error}, and none has that key"))
+            .help("list them with `tollgate runs list`"),
+        other => other.into(),
+    })
+}
+
+/// The latest run with this key, whosever it is.
+fn by_key(reader: &LedgerReader, key: &str) -> Result<Option<RunRow>, Failure> {
+    const PAGE: u64 = 500;
+    let mut filter = RunFilter { limit: Some(PAGE), ..RunFilter::default() };
+    loop {
+        let page = reader.runs(&filter)?;
+        let last = page.last().map(|run| run.started);
+        let full = page.len() as u64 == PAGE;
+        if let Some(found) = page.into_iter().find(|run| run.key.as_deref() == Some(key)) {
+            return Ok(Some(found));
+        }
+        match last.filter(|_| full) {
+            Some(until) => filter.until = Some(until),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// A run as programs read it.
+#[derive(Serialize)]
+struct Shown {
+    run: RunRow,
+    spans: Vec<SpanView>,
+}
+
+fn show(named: Option<&str>, full: bool, reader: &LedgerReader, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let row = find(reader, named)?;
+    let records = reader.records_of_run(row.id)?;
+    if cx.out.is_json() {
+        cx.out.json(&Shown { run: row, spans: tree::views(&records) })?;
+        return Ok(Exit::Ok);
+    }
+    let style = Style { width: cx.out.width(), full };
+    cx.out.text(&format!("{}\n{}", run::header(&row), tree::tree(&records, style)))?;
+    if row.pending > 0 {
+        cx.out.remark(&format!("\n{}", paint("tollgate approvals list", Tone::Name)));
+    }
+    Ok(Exit::Ok)
+}
+
+async fn stop(
+    row: &RunRow,
+    operation: Operation,
+    config: Config,
+    what: &str,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
+    if row.ended.is_some() {
+        let how = row.outcome.map_or("ended", RunOutcome::as_str);
+        return Err(Failure::plain(format!("run {} is over already: {how}", row.id)));
+    }
+    let mut access = cx.access(config)?;
+    let done = access.execute(operation).await;
+    access.close().await;
+    done?;
+    let value = serde_json::json!({ "run": row.id, "state": what });
+    cx.out.show(&value, || format!("{} run {} {what}", paint("✓", Tone::Good), row.id))?;
+    Ok(Exit::Ok)
+}

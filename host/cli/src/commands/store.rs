@@ -1,0 +1,146 @@
+//! `tollgate store`: copies of the ledger, and their way back.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use tollgate::{
+    config::Config,
+    ids::Clock,
+    ledger::{Ledger, LedgerOptions, Restore, Sync},
+};
+
+use super::{Context, absolute, unexpected};
+use crate::{
+    access::NotAlone,
+    exit::Exit,
+    failure::Failure,
+    identity,
+    operation::{Operation, Reply},
+    show::{
+        measure::{count, size},
+        paint::{Tone, paint},
+    },
+};
+
+const BACKUP: &str = "\
+Example:
+  $ tollgate store backup /backups/ledger-monday.db
+
+The gate goes on meanwhile. The key is not in the copy: keep a copy of that elsewhere.
+With --json: {file, records, bytes}.";
+const RESTORE: &str = "\
+Example:
+  $ tollgate store restore /backups/ledger-monday.db
+  $ tollgate store restore /backups/ledger-monday.db --accept-loss
+
+No gate may run meanwhile. A copy that lacks records which the ledger has, or had, is refused unless the
+loss is accepted; that is recorded. With --json: {file, records, before, replaced}.";
+
+/// What to do with the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Copy the ledger into a file of its own.
+    #[command(after_help = BACKUP)]
+    Backup {
+        /// The copy.
+        file: PathBuf,
+    },
+    /// Put a copy in the place of the ledger.
+    #[command(after_help = RESTORE)]
+    Restore {
+        /// The copy.
+        file: PathBuf,
+        /// Lose the records that the copy lacks.
+        #[arg(long)]
+        accept_loss: bool,
+    },
+}
+
+/// Run `tollgate store`.
+pub(crate) async fn run(command: Store, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Store::Backup { file } => backup(&absolute(&file)?, cx).await,
+        Store::Restore { file, accept_loss } => restore(&absolute(&file)?, accept_loss, cx).await,
+    }
+}
+
+async fn backup(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let step = cx.out.progress().map(|progress| progress.step("copying the ledger"));
+    let reply = cx.execute(Operation::Backup { file: file.into() }).await;
+    drop(step);
+    match reply? {
+        Reply::Backup { records, bytes } => {
+            let value = serde_json::json!({ "file": file, "records": records, "bytes": bytes });
+            cx.out.show(&value, || {
+                let what = format!("{}, {}", count(records, "record"), size(bytes));
+                format!("{} {what} in {}", paint("✓", Tone::Good), file.display())
+            })?;
+            Ok(Exit::Ok)
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let by = permitted(file, &config, cx).await?;
+    let options = LedgerOptions {
+        path: config.store.path.clone(),
+        key: config.store.key.clone(),
+        sync: Sync::Full,
+        cached_runs: 1,
+        label_window: u64::try_from(config.label_window.as_micros()).unwrap_or(u64::MAX),
+    };
+    let step = cx.out.progress().map(|progress| progress.step("restoring the ledger"));
+    let wanted = Restore { from: file.into(), accept_loss, by, tenant: config.gate.tenant.clone() };
+    let restored = Ledger::restore(options, wanted, Clock::system().now()).await;
+    drop(step);
+    let restored = restored?;
+    let value = serde_json::json!({
+        "file": file,
+        "records": restored.records,
+        "before": restored.before,
+        "replaced": restored.replaced,
+    });
+    cx.out.show(&value, || {
+        let mut text = format!(
+            "{} {} restored, in the place of {}\n",
+            paint("✓", Tone::Good),
+            count(restored.records, "record"),
+            restored.before
+        );
+        if let Some(replaced) = &restored.replaced {
+            text.push_str(&format!("  what was there before is now {}\n", replaced.display()));
+        }
+        text
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// Who restores, once the ledger that is there has decided and recorded that they may. One that no
+/// longer opens cannot decide: then it rests on who can write the files, and is recorded in the copy.
+async fn permitted(file: &Path, config: &Config, cx: &Context<'_>) -> Result<String, Failure> {
+    let login = identity::login(identity::own_uid())?;
+    let user = identity::of_login(config, &login);
+    if !config.store.path.exists() {
+        return Ok(user?.id);
+    }
+    let mut access = cx.access(config.clone())?;
+    match access.own_alone().await {
+        Ok(()) => {
+            let decided = access.execute(Operation::PermitRestore { file: file.into() }).await;
+            access.close().await;
+            decided?;
+            cx.claimed_user().map_or_else(|| user.map(|user| user.id), Ok)
+        }
+        Err(NotAlone::Owned(failure)) => Err(failure),
+        Err(NotAlone::Broken(failure)) => {
+            cx.out.remark(&format!(
+                "{} the gate does not open, so nothing decides whether you may: {failure}",
+                paint("warning:", Tone::Wait)
+            ));
+            // Nobody checks a token now, so it is whoever is at the command line.
+            Ok(user?.id)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Exit codes: what a script learns without reading a word. Every one is listed in `tollgate --help`.
+
+use serde::{Deserialize, Serialize};
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Exit {
+    /// It did what it was asked to.
+    Ok,
+    /// It could not.
+    Failure,
+    /// The command line makes no sense.
+    Usage,
+    /// Policy denied it, or could not decide it.
+    Denied,
+    /// It waits for a human.
+    Waiting,
+    /// The tool failed.
+    ToolError,
+    /// Unknown tool, or arguments that do not match.
+    Invalid,
+    /// It may have happened.
+    Indeterminate,
+}
+
+/// The codes as the help shows them.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  failure: configuration, store, disk, another process
+  2  usage: the command line makes no sense
+  3  denied by policy, by a person, or by a halt; also when policy cannot decide
+  4  waiting for approval
+  5  the tool failed: its own error, a crash, or a limit, with nothing changed
+  6  unknown tool, or arguments that do not match
+  7  indeterminate: an effect may have happened
+
+  A command that makes several calls ends with the worst: 1, 7, 3, 6, 5, 4, 0.";
+
+impl Exit {
+    /// The process's exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Denied => 3,
+            Self::Waiting => 4,
+            Self::ToolError => 5,
+            Self::Invalid => 6,
+            Self::Indeterminate => 7,
+        }
+    }
+
+    /// The worse of two: what needs a person's look most.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        let rank = |exit| match exit {
+            Self::Ok => 0,
+            Self::Waiting => 1,
+            Self::ToolError => 2,
+            Self::Invalid => 3,
+            Self::Denied => 4,
+            Self::Indeterminate => 5,
+            Self::Usage => 6,
+            Self::Failure => 7,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn the_worst_of_several_calls_wins() {
+        let all = [Exit::Ok, Exit::Waiting, Exit::ToolError, Exit::Invalid, Exit::Denied, Exit::Indeterminate];
+        for (i, a) in all.iter().enumerate() {
+            for b in all.iter().skip(i) {
+                assert_eq!(a.worse(*b), *b);
+                assert_eq!(b.worse(*a), *b);
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_code() {
+        let all = [
+            Exit::Ok,
+            Exit::Failure,
+            Exit::Usage,
+            Exit::Denied,
+            Exit::Waiting,
+            Exit::ToolError,
+            Exit::Invalid,
+            Exit::Indeterminate,
+        ];
+        for exit in all {
+            assert!(super::HELP.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
+        }
+    }
+}

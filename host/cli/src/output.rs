@@ -1,0 +1,172 @@
+//! Where everything that the command says goes: results to standard output, remarks and failures to
+//! standard error.
+//!
+//! Text is always styled; the streams drop the styles where they are not wanted (`--color`, `NO_COLOR`,
+//! no terminal). Nothing else in the command writes to a stream.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{Mutex, PoisonError},
+};
+
+use anstream::AutoStream;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    component::Progress,
+    failure::Failure,
+    show::{
+        diagnostics,
+        paint::{Tone, paint},
+    },
+};
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<Color> for anstream::ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+/// Width where there is no terminal to ask.
+const WIDTH: usize = 120;
+
+/// The command's voice.
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+    out: Mutex<AutoStream<io::Stdout>>,
+    err: Mutex<AutoStream<io::Stderr>>,
+}
+
+impl Output {
+    /// A voice that speaks JSON or to people, with remarks or without.
+    pub(crate) fn new(json: bool, quiet: bool, color: Color) -> Self {
+        Self {
+            json,
+            quiet,
+            out: Mutex::new(AutoStream::new(io::stdout(), color.into())),
+            err: Mutex::new(AutoStream::new(io::stderr(), color.into())),
+        }
+    }
+
+    /// Whether results are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Columns that a line may take.
+    pub(crate) fn width(&self) -> usize {
+        let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+        if columns == 0 { WIDTH } else { columns.clamp(60, 160) }
+    }
+
+    /// A result for people, line end added if it has none.
+    pub(crate) fn text(&self, text: &str) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(text.as_bytes())?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            out.write_all(b"\n")?;
+        }
+        out.flush()
+    }
+
+    /// A result for programs: one line of JSON.
+    pub(crate) fn json<T: Serialize>(&self, value: &T) -> io::Result<()> {
+        let line = serde_json::to_string(value)?;
+        self.text(&line)
+    }
+
+    /// A result: JSON where that is wanted, else what `text` makes of it.
+    pub(crate) fn show<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
+        if self.json { self.json(value) } else { self.text(&text()) }
+    }
+
+    /// A remark to people, on standard error. Nothing is lost where it cannot be written.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.quiet && !self.json {
+            self.say(&format!("{text}\n"));
+        }
+    }
+
+    fn say(&self, text: &str) {
+        let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+
+    /// Why the command did not do what it was asked to.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if failure.is_silent() {
+            return;
+        }
+        if self.json {
+            let error = json!({ "error": {
+                "exit": failure.exit.code(),
+                "message": failure.message,
+                "help": failure.help,
+                "places": failure.places,
+            } });
+            self.say(&format!("{error}\n"));
+            return;
+        }
+        if failure.places.is_empty() {
+            self.say(&format!("{} {}\n", paint("error:", Tone::Bad), failure.message));
+            if let Some(help) = &failure.help {
+                self.say(&format!(" {} {help}\n", paint("help:", Tone::Name)));
+            }
+        } else {
+            self.say(&diagnostics::render(&failure.places));
+        }
+    }
+
+    /// A question on the terminal, answered yes or no. `None` where nobody can be asked.
+    pub(crate) fn confirm(&self, question: &str) -> io::Result<Option<bool>> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        self.say(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
+    }
+
+    /// A line that the terminal does not repeat. `None` where nobody can be asked.
+    pub(crate) fn secret(&self, prompt: &str) -> io::Result<Option<String>> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        if !io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        self.say(prompt);
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &before)?;
+        self.say("\n");
+        read?;
+        Ok(Some(line.trim().to_owned()))
+    }
+
+    /// Signs of life while something takes long; none for programs.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        (!self.quiet && !self.json && io::stderr().is_terminal()).then(Progress::on_stderr)
+    }
+}

@@ -1,0 +1,313 @@
+//! What commands print with `--json`, and what crosses the gate's socket. These shapes are stable:
+//! fields are added, never renamed or removed. Times are microseconds since 1970.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate::{
+    call::{Answer, Verdict},
+    enforce::{self, Refusal},
+    ledger::ApprovalRow,
+    sandbox::Content,
+};
+use tollgate_core::{
+    decision::{Basis, Severity},
+    entity::Uid,
+    ids::{ApprovalId, DecisionId, RunId, SpanId},
+    life::ApprovalState,
+    record::Status,
+    time::Timestamp,
+};
+
+use crate::exit::Exit;
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CallReply {
+    /// The tool.
+    pub(crate) tool: String,
+    /// What became of it.
+    pub(crate) outcome: CallOutcome,
+    /// The exit code that says the same.
+    pub(crate) exit: u8,
+    /// The run; absent if the caller is not known.
+    pub(crate) run: Option<RunId>,
+    /// The call's span.
+    pub(crate) call: SpanId,
+    /// The decision about it; absent if it was not decided.
+    pub(crate) decision: Option<DecisionId>,
+    /// Policies that determined that decision. Empty for a released result.
+    pub(crate) policies: Vec<PolicyView>,
+    /// What the caller may read; absent for a result that speaks for itself.
+    pub(crate) message: Option<String>,
+    /// The result.
+    pub(crate) content: Vec<Content>,
+    /// Whether policy redacted anything in it.
+    pub(crate) redacted: bool,
+    /// The approval that it waits for.
+    pub(crate) approval: Option<PendingView>,
+    /// Microseconds that it took, waiting included.
+    pub(crate) micros: u64,
+}
+
+/// What became of a call, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallOutcome {
+    /// It ran, and its result was released.
+    Ok,
+    /// It ran, and the tool says that it failed.
+    ToolError,
+    /// It ran, and policy keeps its result.
+    Withheld,
+    /// Policy denied it.
+    Denied,
+    /// Policy could not decide it.
+    Undecidable,
+    /// It waits for a human.
+    Waiting,
+    /// A human rejected it.
+    Rejected,
+    /// Unknown tool, or arguments that do not match.
+    Invalid,
+    /// A halt is in force, or ended it.
+    Halted,
+    /// The run has ended.
+    RunEnded,
+    /// It could not be recorded, so it did not run.
+    Unrecorded,
+    /// It crashed or ran into a limit, and nothing was changed.
+    Failed,
+    /// It may have happened.
+    Indeterminate,
+}
+
+impl CallOutcome {
+    /// The exit code that says the same.
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Self::Ok => Exit::Ok,
+            Self::ToolError | Self::Failed => Exit::ToolError,
+            Self::Withheld
+            | Self::Denied
+            | Self::Undecidable
+            | Self::Rejected
+            | Self::Halted
+            | Self::RunEnded => Exit::Denied,
+            Self::Waiting => Exit::Waiting,
+            Self::Invalid => Exit::Invalid,
+            Self::Unrecorded => Exit::Failure,
+            Self::Indeterminate => Exit::Indeterminate,
+        }
+    }
+
+    fn of(answer: &Answer) -> Self {
+        match &answer.verdict {
+            Verdict::Released { .. } => Self::Ok,
+            Verdict::ToolError(_) => Self::ToolError,
+            Verdict::Withheld { .. } => Self::Withheld,
+            Verdict::Ended { effects: true, .. } | Verdict::Ended { status: Status::Indeterminate, .. } => {
+                Self::Indeterminate
+            }
+            Verdict::Ended { status: Status::Halted, .. } => Self::Halted,
+            Verdict::Ended { .. } => Self::Failed,
+            Verdict::Refused(refusal) => match refusal {
+                Refusal::Denied { .. } => Self::Denied,
+                Refusal::Undecidable { .. } => Self::Undecidable,
+                Refusal::Pending { .. } => Self::Waiting,
+                Refusal::Rejected { .. } => Self::Rejected,
+                Refusal::Invalid { .. } => Self::Invalid,
+                Refusal::Halted { .. } => Self::Halted,
+                Refusal::RunEnded => Self::RunEnded,
+                Refusal::Unrecorded { .. } => Self::Unrecorded,
+            },
+        }
+    }
+}
+
+/// A policy that determined a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyView {
+    /// Its `@id`.
+    pub(crate) id: String,
+    /// Its `@owner`.
+    pub(crate) owner: String,
+    /// Its `@reason`, or empty.
+    pub(crate) reason: String,
+}
+
+/// An approval that a call waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PendingView {
+    /// Its id.
+    pub(crate) id: ApprovalId,
+    /// What would lift it, in words.
+    pub(crate) needs: String,
+    /// When it expires.
+    pub(crate) expires: Timestamp,
+}
+
+fn policies(basis: &Basis) -> Vec<PolicyView> {
+    let view = |d: &tollgate_core::decision::Determining| PolicyView {
+        id: d.policy.id.clone(),
+        owner: d.owner.clone(),
+        reason: d.reason.clone(),
+    };
+    basis.determining.iter().map(view).collect()
+}
+
+impl CallReply {
+    /// What is shown of an answer.
+    pub(crate) fn new(tool: String, answer: Answer, micros: u64) -> Self {
+        let outcome = CallOutcome::of(&answer);
+        let message = answer.message();
+        let (mut content, mut redacted, mut approval, mut decided) = (Vec::new(), false, None, Vec::new());
+        let mut decision = answer.decision;
+        match answer.verdict {
+            Verdict::Released { content: released, redacted: any } => {
+                content = released;
+                redacted = any;
+            }
+            Verdict::Withheld { decision: withheld, basis } => {
+                decision = Some(withheld);
+                decided = policies(&basis);
+            }
+            Verdict::Refused(refusal) => match refusal {
+                Refusal::Denied { basis, .. } | Refusal::Undecidable { basis, .. } => decided = policies(&basis),
+                Refusal::Pending { basis, approval: id, requirement, expires, .. } => {
+                    decided = policies(&basis);
+                    approval = Some(PendingView { id, needs: requirement.to_string(), expires });
+                }
+                _ => {}
+            },
+            Verdict::ToolError(_) | Verdict::Ended { .. } => {}
+        }
+        Self {
+            tool,
+            outcome,
+            exit: outcome.exit().code(),
+            run: answer.run,
+            call: answer.call,
+            decision,
+            policies: decided,
+            message,
+            content,
+            redacted,
+            approval,
+            micros,
+        }
+    }
+}
+
+/// An approval, with its arguments where the reader may answer it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ApprovalView {
+    /// Its id.
+    pub(crate) id: ApprovalId,
+    /// Its state.
+    pub(crate) state: ApprovalState,
+    /// The most severe of the policies that stopped the call.
+    pub(crate) severity: Severity,
+    /// The tool.
+    pub(crate) tool: String,
+    /// The canonical arguments whole, escaped; absent once it is resolved, and for those who may not
+    /// answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments: Option<String>,
+    /// Digest of tool and arguments: what an answer is bound to.
+    pub(crate) digest: String,
+    /// Who asks.
+    pub(crate) principal: Uid,
+    /// On whose behalf.
+    pub(crate) on_behalf_of: Uid,
+    /// The run that asks.
+    pub(crate) run: RunId,
+    /// The call's span.
+    pub(crate) call: SpanId,
+    /// Labels of the run; only for a single approval.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) labels: BTreeSet<String>,
+    /// Policies that stopped the call and that it would lift.
+    pub(crate) policies: Vec<PolicyView>,
+    /// What would lift it, in words.
+    pub(crate) needs: String,
+    /// Who approved so far, with the roles that they hold.
+    pub(crate) approvers: Vec<ApproverView>,
+    /// When it was asked for.
+    pub(crate) requested: Timestamp,
+    /// When it expires.
+    pub(crate) expires: Timestamp,
+    /// How many approvals this very call has asked for.
+    pub(crate) round: u32,
+}
+
+/// Somebody who approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ApproverView {
+    /// Who.
+    pub(crate) user: String,
+    /// Roles that they held.
+    pub(crate) roles: BTreeSet<String>,
+}
+
+impl From<ApprovalRow> for ApprovalView {
+    fn from(row: ApprovalRow) -> Self {
+        let lifts = row.requirement.lifts.iter();
+        let named = |id: &str| PolicyView { id: id.to_owned(), owner: String::new(), reason: String::new() };
+        Self {
+            id: row.id,
+            state: row.state,
+            severity: row.severity,
+            tool: row.tool,
+            arguments: None,
+            digest: row.arguments.as_str().to_owned(),
+            principal: row.principal,
+            on_behalf_of: row.on_behalf_of,
+            run: row.run,
+            call: row.call,
+            labels: BTreeSet::new(),
+            policies: lifts.map(|p| named(&p.id)).collect(),
+            needs: row.requirement.to_string(),
+            approvers: row
+                .approvers
+                .into_iter()
+                .map(|(user, roles)| ApproverView { user: user.id, roles })
+                .collect(),
+            requested: row.requested,
+            expires: row.expires,
+            round: row.round,
+        }
+    }
+}
+
+impl From<enforce::ApprovalView> for ApprovalView {
+    fn from(view: enforce::ApprovalView) -> Self {
+        let (arguments, labels) = (view.arguments, view.labels);
+        Self { arguments, labels, ..view.row.into() }
+    }
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    /// Which approval.
+    pub(crate) id: ApprovalId,
+    /// Its state now.
+    pub(crate) state: ApprovalState,
+    /// The decision that let this person answer.
+    pub(crate) decision: DecisionId,
+    /// What is still missing while it is pending.
+    pub(crate) needs: Option<String>,
+    /// Who answered.
+    pub(crate) by: String,
+}
+
+/// What a decision was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FactsView {
+    /// The request: principal, action, resource, context.
+    pub(crate) request: Value,
+    /// What was known.
+    pub(crate) facts: Value,
+}

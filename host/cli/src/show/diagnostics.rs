@@ -1,0 +1,108 @@
+//! Places in files, drawn like a compiler's diagnostics.
+
+use std::{collections::HashMap, fmt, fs};
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+};
+
+use crate::failure::Place;
+
+/// One place with its source, as miette wants it.
+struct Report<'a> {
+    place: &'a Place,
+    source: Option<NamedSource<String>>,
+    offset: usize,
+}
+
+impl fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report").field("place", self.place).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place.message)
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl Diagnostic for Report<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.place.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(if self.place.error { Severity::Error } else { Severity::Warning })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.place.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.source.as_ref()?;
+        let label = LabeledSpan::new_primary_with_span(Some("here".into()), (self.offset, self.place.length));
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// Byte offset of a line and column, both from 1.
+fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+    let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    if text.matches('\n').count() + 1 < line {
+        return None;
+    }
+    let rest = text.get(before..)?;
+    let within = rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
+    Some(before + within)
+}
+
+/// The places with the lines that they speak of.
+pub(crate) fn render(places: &[Place]) -> String {
+    let mut files: HashMap<&str, Option<String>> = HashMap::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).with_links(false).with_width(100);
+    let mut all = String::new();
+    for place in places {
+        let text = files.entry(&place.file).or_insert_with(|| fs::read_to_string(&place.file).ok());
+        let at = text.as_ref().and_then(|text| offset(text, place.line, place.column));
+        let source = text.as_ref().filter(|_| at.is_some());
+        let report = Report {
+            place,
+            source: source.map(|text| NamedSource::new(&place.file, text.clone())),
+            offset: at.unwrap_or(0),
+        };
+        if handler.render_report(&mut all, &report).is_err() || report.source.is_none() {
+            all.push_str(&format!("  at {}:{}:{}\n", place.file, place.line, place.column));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_drawn_with_its_line() {
+        assert_eq!(offset("ab\nüx", 2, 2), Some(5));
+        assert_eq!(offset("ab", 9, 1), None);
+        let place = Place {
+            file: "/nowhere/x.cedar".into(),
+            line: 3,
+            column: 7,
+            length: 1,
+            error: true,
+            code: "policy::missing-id".into(),
+            message: "this policy has no `@id`".into(),
+            help: Some("add one".into()),
+        };
+        assert!(render(&[place]).contains("at /nowhere/x.cedar:3:7"));
+    }
+}

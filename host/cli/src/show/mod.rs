@@ -1,0 +1,15 @@
+//! What people see: trees, tables, approvals, answers. It reads and never asks the gate for anything.
+//!
+//! Whatever comes from outside (tool output, file names, notes, log lines) is made printable here or in
+//! the gate before it reaches a terminal.
+
+pub(crate) mod answer;
+pub(crate) mod approval;
+pub(crate) mod decision;
+pub(crate) mod diagnostics;
+pub(crate) mod measure;
+pub(crate) mod paint;
+pub(crate) mod run;
+pub(crate) mod table;
+pub(crate) mod tool;
+pub(crate) mod tree;

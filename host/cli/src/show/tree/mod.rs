@@ -1,0 +1,371 @@
+//! A run as a tree: what was called, what decided, who approved, what ran, and what it touched.
+//!
+//! A call that was denied has no `invoke_component` below it: nothing ran. The picture reads the same
+//! without colours.
+
+mod row;
+mod trace;
+
+use std::collections::BTreeSet;
+
+use tollgate_core::{
+    decision::Outcome,
+    ids::DecisionId,
+    life::ApprovalState,
+    record::{ApprovalRequested, DecisionRecord, Effect, Event, Release, Status},
+    request::Action,
+    span::SpanKind,
+};
+
+use self::row::{Mark, Row};
+pub(crate) use self::trace::{Indexed, SpanView, Trace, views};
+use self::trace::Span;
+use super::{
+    measure::{amount, count, duration, moment, size},
+    paint::{Tone, line},
+};
+
+/// How much of a name from outside is shown.
+const MAX_NAME: usize = 160;
+
+/// How to draw.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    /// Columns.
+    pub(crate) width: usize,
+    /// Every span on a line of its own, and every log line.
+    pub(crate) full: bool,
+}
+
+/// The tree of these records, which are a run's, in order.
+pub(crate) fn tree(records: &[Indexed], style: Style) -> String {
+    let trace = Trace::of(records);
+    let Some(root) = trace.root() else { return String::new() };
+    let mut drawing = Drawing { trace: &trace, full: style.full, rows: Vec::new() };
+    let mut top = Row::new(Mark::Root, root.name.trim_start_matches("invoke_agent "), "");
+    top.strong = true;
+    drawing.rows.push(top);
+    drawing.children(root, "");
+    row::draw(&drawing.rows, style.width)
+}
+
+struct Drawing<'a> {
+    trace: &'a Trace<'a>,
+    full: bool,
+    rows: Vec<Row>,
+}
+
+impl<'a> Drawing<'a> {
+    fn children(&mut self, parent: &Span<'a>, rail: &str) {
+        let trace = self.trace;
+        let spans: Vec<(&Span<'a>, u64)> = merged(trace.below(parent.id));
+        let last = spans.len();
+        for (i, (span, times)) in spans.into_iter().enumerate() {
+            let end = i + 1 == last;
+            let (branch, stem) = if end { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let mut row = self.row(parent, span);
+            row.rail = format!("{rail}{branch}");
+            let stem = format!("{rail}{stem}");
+            let folded = self.folded(span);
+            let has_below = folded.is_none() && trace.below(span.id).next().is_some();
+            row.below = if has_below { format!("{stem}│") } else { stem.clone() };
+            if times > 1 {
+                row.detail(format!("{times} times"), Tone::Weak);
+            }
+            if span.kind == SpanKind::ExecuteTool && parent.kind == SpanKind::InvokeAgent {
+                row.at = format!("+{}", duration(span.start.since(parent.start)));
+            }
+            self.rows.push(row);
+            if folded.is_none() {
+                self.children(span, &stem);
+            }
+        }
+    }
+
+    /// The effect that is shown on the same line as its decision.
+    fn folded(&self, span: &Span<'a>) -> Option<&'a Effect> {
+        if self.full || span.kind != SpanKind::Authorize {
+            return None;
+        }
+        let mut below = self.trace.below(span.id);
+        match (below.next(), below.next()) {
+            (Some(only), None) => match &only.opened.1.event {
+                Event::Effect(effect) => Some(effect),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn row(&self, parent: &Span<'a>, span: &Span<'a>) -> Row {
+        let (index, record) = span.opened;
+        match &record.event {
+            Event::Decision(_) if span.kind == SpanKind::ExecuteTool => self.call(span),
+            Event::Decision(decision) => match decision.action {
+                Action::Call(_) => authorize(*index, decision, "authorize".into()),
+                Action::ReturnResult => self.release(parent, *index, decision),
+                _ if decision.call.is_some() && !self.full => {
+                    capability(*index, decision, self.folded(span))
+                }
+                _ => authorize(*index, decision, line(&span.name, MAX_NAME)),
+            },
+            Event::CallInvalid(invalid) => {
+                let mut row = Row::new(Mark::No, line(&invalid.tool, MAX_NAME), "invalid");
+                row.strong = true;
+                row.detail("nothing ran", Tone::Weak);
+                row.detail(invalid.problem.replace('_', " "), Tone::Plain);
+                let pointers: Vec<String> = invalid.pointers.iter().map(|p| line(p, 80)).collect();
+                row.detail(pointers.join(", "), Tone::Plain);
+                row
+            }
+            Event::Start(_) => self.invoke(span),
+            Event::Effect(effect) => effect_row(effect, line(&span.name, MAX_NAME)),
+            Event::ApprovalRequested(requested) => self.approval(span, requested),
+            _ => Row::new(Mark::Unknown, line(&span.name, MAX_NAME), ""),
+        }
+    }
+
+    fn call(&self, span: &Span<'a>) -> Row {
+        let ran = self.trace.below(span.id).any(|s| s.kind == SpanKind::InvokeComponent);
+        let waits = self.trace.below(span.id).filter_map(|s| match &s.opened.1.event {
+            Event::ApprovalRequested(requested) => Some(self.trace.approval_state(requested.id)),
+            _ => None,
+        });
+        let withheld = self.trace.outcome_of_call(span.id).and_then(|o| o.release) == Some(Release::Withheld);
+        let (mark, outcome) = match (span.error, span.end) {
+            (Some("indeterminate"), _) => (Mark::Unknown, "indeterminate".to_owned()),
+            (Some("policy_denied"), _) if ran => (Mark::No, "halted".into()),
+            (Some("policy_denied"), _) => (Mark::No, "denied".into()),
+            (Some("policy_error"), _) => (Mark::No, "undecidable".into()),
+            (Some("approval_rejected"), _) => (Mark::No, "rejected".into()),
+            (Some("approval_timeout"), _) => (Mark::No, "expired".into()),
+            (Some(error), _) => (Mark::No, error.replace('_', " ")),
+            (None, Some(_)) if withheld => (Mark::No, "withheld".into()),
+            (None, Some(_)) if ran => (Mark::Yes, "ok".into()),
+            (None, Some(_)) => (Mark::No, "cancelled".into()),
+            (None, None) if ran => (Mark::Running, "running".into()),
+            (None, None) => match waits.last() {
+                Some(ApprovalState::Pending) => (Mark::Waiting, "waiting".into()),
+                Some(state) => (Mark::Waiting, state.as_str().into()),
+                None => (Mark::Waiting, "open".into()),
+            },
+        };
+        let name = line(span.name.trim_start_matches("execute_tool "), MAX_NAME);
+        let mut row = Row::new(mark, name, outcome).took(took(span));
+        row.strong = true;
+        match (ran, span.end.is_some()) {
+            (true, _) => {}
+            (false, true) => row.detail("nothing ran", Tone::Weak),
+            (false, false) => row.detail("nothing has run", Tone::Weak),
+        }
+        row
+    }
+
+    fn invoke(&self, span: &Span<'a>) -> Row {
+        let name = line(&span.name, MAX_NAME);
+        let mut row = match self.trace.outcome(span.id) {
+            None if span.end.is_none() => Row::new(Mark::Running, name, "running"),
+            None => Row::new(Mark::Unknown, name, "unknown"),
+            Some(outcome) => {
+                let mark = match outcome.status {
+                    Status::Ok => Mark::Yes,
+                    Status::Indeterminate => Mark::Unknown,
+                    _ => Mark::No,
+                };
+                let mut row = Row::new(mark, name, outcome.status.as_str().replace('_', " "));
+                if outcome.status == Status::Indeterminate {
+                    row.detail("it may have happened", Tone::Wait);
+                } else {
+                    row.detail(format!("{} fuel", amount(outcome.fuel)), Tone::Weak);
+                    row.detail(size(outcome.peak_memory), Tone::Weak);
+                }
+                if outcome.effects > 0 && outcome.status != Status::Ok {
+                    row.detail(format!("{} begun", count(outcome.effects, "effect")), Tone::Wait);
+                }
+                row
+            }
+        };
+        row.took = took(span);
+        if let Event::Start(start) = &span.opened.1.event
+            && start.attempt > 1
+        {
+            row.detail(format!("attempt {}", start.attempt), Tone::Wait);
+        }
+        for log in self.trace.logs(span.id) {
+            if self.full || matches!(log.level.as_str(), "warn" | "error") {
+                row.note(format!("log {}: {}", line(&log.level, 8), line(&log.message, 400)), Tone::Weak);
+            }
+        }
+        row
+    }
+
+    fn release(&self, parent: &Span<'a>, index: u64, decision: &DecisionRecord) -> Row {
+        let outcome = self.trace.outcome_of_call(parent.id);
+        let mut row = authorize(index, decision, "authorize return_result".into());
+        match outcome.and_then(|o| o.release) {
+            Some(Release::Released) => row.outcome = "released".into(),
+            Some(Release::Redacted) => {
+                row.mark = Mark::Yes;
+                row.outcome = "redacted".into();
+            }
+            Some(Release::Withheld) => row.outcome = "withheld".into(),
+            None => {}
+        }
+        if let Some(outcome) = outcome {
+            row.detail(size(outcome.size), Tone::Weak);
+            let labels: Vec<String> = outcome.labels.iter().map(|label| format!("+{label}")).collect();
+            row.detail(labels.join(" "), Tone::Plain);
+        }
+        row
+    }
+
+    fn approval(&self, span: &Span<'a>, requested: &ApprovalRequested) -> Row {
+        let state = self.trace.approval_state(requested.id);
+        let (mark, outcome) = match state {
+            ApprovalState::Pending => (Mark::Waiting, "waiting"),
+            ApprovalState::Approved | ApprovalState::Consumed => (Mark::Yes, "approved"),
+            other => (Mark::No, other.as_str()),
+        };
+        let mut row = Row::new(mark, format!("approval {}", requested.id), outcome).took(took(span));
+        let answers = self.trace.answers(requested.id);
+        for answer in answers.iter().filter(|answer| answer.took_effect) {
+            let roles: Vec<&str> = answer.roles.iter().map(String::as_str).collect();
+            let held = if roles.is_empty() { String::new() } else { format!(" ({})", roles.join(", ")) };
+            let verb = if answer.approve { "by" } else { "rejected by" };
+            row.detail(format!("{verb} {}{held}", line(&answer.by.id, 64)), Tone::Plain);
+        }
+        if state == ApprovalState::Pending {
+            row.detail(format!("needs {}", requested.requirement), Tone::Plain);
+            row.detail(format!("until {}", moment(requested.expires)), Tone::Weak);
+        }
+        for answer in answers {
+            if let Some(note) = &answer.note {
+                row.note(format!("{}: “{}”", line(&answer.by.id, 64), line(note, 400)), Tone::Weak);
+            }
+            if !answer.took_effect {
+                let verb = if answer.approve { "approved" } else { "rejected" };
+                row.note(format!("{} {verb} it too late", line(&answer.by.id, 64)), Tone::Weak);
+            }
+        }
+        row
+    }
+}
+
+/// Repeated looks at a call that still waits are one line.
+fn merged<'a, 't>(spans: impl Iterator<Item = &'t Span<'a>>) -> Vec<(&'t Span<'a>, u64)>
+where
+    'a: 't,
+{
+    let mut all: Vec<(&Span<'a>, u64)> = Vec::new();
+    for span in spans {
+        match all.last_mut() {
+            Some((before, times)) if same_wait(before, span) => {
+                *before = span;
+                *times += 1;
+            }
+            _ => all.push((span, 1)),
+        }
+    }
+    all
+}
+
+fn same_wait(a: &Span<'_>, b: &Span<'_>) -> bool {
+    match (&a.opened.1.event, &b.opened.1.event) {
+        (Event::Decision(a_), Event::Decision(b_)) => {
+            a.kind == SpanKind::Authorize
+                && b.kind == SpanKind::Authorize
+                && a_.outcome == Outcome::Escalate
+                && b_.outcome == Outcome::Escalate
+                && a_.action == b_.action
+                && a_.determining == b_.determining
+        }
+        _ => false,
+    }
+}
+
+fn took(span: &Span<'_>) -> String {
+    span.end.map(|end| duration(end.since(span.start))).unwrap_or_default()
+}
+
+/// A decision on a line of its own.
+fn authorize(index: u64, decision: &DecisionRecord, name: String) -> Row {
+    let mark = match decision.outcome {
+        Outcome::Allow => Mark::Yes,
+        Outcome::Escalate => Mark::Waiting,
+        Outcome::Deny | Outcome::Error => Mark::No,
+    };
+    let mut row = Row::new(mark, name, decision.outcome.as_str()).took(duration(decision.micros));
+    decided(&mut row, index, decision);
+    row
+}
+
+/// What decided, and why if the answer was not a plain yes.
+fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
+    let no = decision.outcome != Outcome::Allow;
+    row.detail(DecisionId(index).to_string(), Tone::Name);
+    if decision.determining.is_empty() && decision.errors.is_empty() {
+        row.detail("no policy permits it", Tone::Plain);
+    }
+    let ids: Vec<&str> = decision.determining.iter().map(|d| d.policy.id.as_str()).collect();
+    row.detail(ids.join(", "), if no { Tone::Strong } else { Tone::Plain });
+    match (decision.outcome, decision.approval) {
+        (Outcome::Allow, Some(_)) => row.detail("approved", Tone::Good),
+        (Outcome::Deny | Outcome::Error, Some(approval)) => row.detail(format!("after {approval}"), Tone::Plain),
+        _ => {}
+    }
+    // What a call still waits for is said where it was asked.
+    if no && !(decision.resumption && decision.outcome == Outcome::Escalate) {
+        let reasons: BTreeSet<(&str, &str)> =
+            decision.determining.iter().map(|d| (d.reason.as_str(), d.owner.as_str())).collect();
+        for (reason, owner) in reasons.into_iter().filter(|(reason, _)| !reason.is_empty()) {
+            row.note(format!("“{}” — {}", line(reason, 600), line(owner, 64)), Tone::Plain);
+        }
+    }
+    for error in &decision.errors {
+        row.note(format!("error: {}", line(&error.to_string(), 600)), Tone::Bad);
+    }
+    if let Some(flip) = &decision.shadow {
+        let by = flip.policies.join(", ");
+        row.note(format!("shadow policies would {}: {by}", flip.outcome), Tone::Wait);
+    }
+}
+
+/// A decision about a file and what came of it, on one line.
+fn capability(index: u64, decision: &DecisionRecord, effect: Option<&Effect>) -> Row {
+    let id = &decision.resource.id;
+    let target = id.split_once('/').map_or(id.as_str(), |(_, target)| target);
+    let name = line(&format!("{} {target}", decision.action.id()), MAX_NAME);
+    let mut row = match (decision.outcome, effect) {
+        (Outcome::Allow, Some(effect)) => effect_row(effect, name),
+        (Outcome::Allow, None) => Row::new(Mark::Yes, name, "allow"),
+        (Outcome::Escalate, _) => Row::new(Mark::Waiting, name, "escalate"),
+        (outcome @ (Outcome::Deny | Outcome::Error), _) => Row::new(Mark::No, name, outcome.as_str()),
+    };
+    if row.took.is_empty() {
+        row.took = duration(decision.micros);
+    }
+    let mut said = std::mem::take(&mut row.details);
+    decided(&mut row, index, decision);
+    row.details.append(&mut said);
+    row
+}
+
+fn effect_row(effect: &Effect, name: String) -> Row {
+    let mut row = match &effect.error {
+        None => Row::new(Mark::Yes, name, "done"),
+        Some(_) => Row::new(Mark::No, name, "failed"),
+    };
+    row.took = duration(effect.micros);
+    match &effect.error {
+        None if matches!(effect.operation.as_str(), "read_file" | "write_file") => {
+            row.detail(size(effect.size), Tone::Weak);
+        }
+        None => {}
+        Some(error) => row.detail(line(error, 200), Tone::Plain),
+    }
+    row
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,195 @@
+//! A run's spans, projected from its records as the ledger does it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tollgate_core::{
+    ids::{ApprovalId, SpanId},
+    life::ApprovalState,
+    record::{AdapterLog, ApprovalAnswered, Event, OutcomeRecord, Record},
+    span::{self, SpanChange, SpanKind},
+    time::Timestamp,
+};
+
+/// A record with its place in the ledger.
+pub(crate) type Indexed = (u64, Record);
+
+/// A span with the records that made it.
+#[derive(Debug)]
+pub(crate) struct Span<'a> {
+    pub(crate) id: SpanId,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) kind: SpanKind,
+    pub(crate) name: String,
+    pub(crate) start: Timestamp,
+    pub(crate) end: Option<Timestamp>,
+    pub(crate) error: Option<&'static str>,
+    /// The record that opened it.
+    pub(crate) opened: &'a Indexed,
+    /// The records that closed it; several where an approval was given and then taken back.
+    pub(crate) closed: Vec<&'a Indexed>,
+}
+
+/// A run's spans and what else its records say.
+#[derive(Debug, Default)]
+pub(crate) struct Trace<'a> {
+    spans: Vec<Span<'a>>,
+    below: BTreeMap<SpanId, Vec<usize>>,
+    answers: BTreeMap<ApprovalId, Vec<&'a ApprovalAnswered>>,
+    resolved: BTreeMap<ApprovalId, ApprovalState>,
+    consumed: BTreeSet<ApprovalId>,
+    logs: BTreeMap<SpanId, Vec<&'a AdapterLog>>,
+    outcomes: BTreeMap<SpanId, &'a OutcomeRecord>,
+}
+
+impl<'a> Trace<'a> {
+    /// The trace of these records, which are in order.
+    pub(crate) fn of(records: &'a [Indexed]) -> Self {
+        let mut trace = Self::default();
+        let mut places: BTreeMap<SpanId, usize> = BTreeMap::new();
+        for indexed in records {
+            for change in span::changes(&indexed.1) {
+                trace.apply(indexed, change, &mut places);
+            }
+            match &indexed.1.event {
+                Event::ApprovalAnswered(answer) => trace.answers.entry(answer.id).or_default().push(answer),
+                Event::ApprovalResolved(resolved) => {
+                    trace.resolved.insert(resolved.id, resolved.state);
+                }
+                Event::Start(start) => trace.consumed.extend(start.approval),
+                Event::AdapterLog(log) => trace.logs.entry(log.parent).or_default().push(log),
+                Event::Outcome(outcome) => {
+                    trace.outcomes.insert(outcome.span, outcome);
+                }
+                _ => {}
+            }
+        }
+        let root = trace.spans.iter().find(|s| s.kind == SpanKind::InvokeAgent).map(|s| s.id);
+        for (place, span) in trace.spans.iter_mut().enumerate() {
+            if Some(span.id) == root {
+                continue;
+            }
+            // A parent that is not among the records is the agent's own span: it hangs below the root.
+            span.parent = span.parent.filter(|parent| places.contains_key(parent)).or(root);
+            if let Some(parent) = span.parent {
+                trace.below.entry(parent).or_default().push(place);
+            }
+        }
+        trace
+    }
+
+    fn apply(&mut self, indexed: &'a Indexed, change: SpanChange, places: &mut BTreeMap<SpanId, usize>) {
+        match change {
+            SpanChange::Open { span, parent, kind, name, start, end, error } => {
+                if places.contains_key(&span) {
+                    return;
+                }
+                places.insert(span, self.spans.len());
+                let opened = indexed;
+                self.spans.push(Span { id: span, parent, kind, name, start, end, error, opened, closed: Vec::new() });
+            }
+            SpanChange::Close { span, end, error } => {
+                let Some(span) = places.get(&span).and_then(|place| self.spans.get_mut(*place)) else { return };
+                span.end = Some(end);
+                span.error = error;
+                span.closed.push(indexed);
+            }
+        }
+    }
+
+    /// Every span, in the order in which they began.
+    pub(crate) fn spans(&self) -> &[Span<'a>] {
+        &self.spans
+    }
+
+    /// The run's root.
+    pub(crate) fn root(&self) -> Option<&Span<'a>> {
+        self.spans.iter().find(|s| s.kind == SpanKind::InvokeAgent)
+    }
+
+    /// What is directly below a span, in order.
+    pub(crate) fn below(&self, span: SpanId) -> impl Iterator<Item = &Span<'a>> {
+        self.below.get(&span).into_iter().flatten().filter_map(|place| self.spans.get(*place))
+    }
+
+    /// Answers to an approval, in order.
+    pub(crate) fn answers(&self, id: ApprovalId) -> &[&'a ApprovalAnswered] {
+        self.answers.get(&id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Where an approval is.
+    pub(crate) fn approval_state(&self, id: ApprovalId) -> ApprovalState {
+        if self.consumed.contains(&id) {
+            return ApprovalState::Consumed;
+        }
+        self.resolved.get(&id).copied().unwrap_or(ApprovalState::Pending)
+    }
+
+    /// What a component logged during an execution.
+    pub(crate) fn logs(&self, invoke: SpanId) -> &[&'a AdapterLog] {
+        self.logs.get(&invoke).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// How an execution ended.
+    pub(crate) fn outcome(&self, invoke: SpanId) -> Option<&'a OutcomeRecord> {
+        self.outcomes.get(&invoke).copied()
+    }
+
+    /// How a call's execution ended.
+    pub(crate) fn outcome_of_call(&self, call: SpanId) -> Option<&'a OutcomeRecord> {
+        self.below(call).find_map(|span| self.outcome(span.id))
+    }
+}
+
+/// A span as programs read it; documented in `tollgate runs show --help`.
+#[derive(Debug, Serialize)]
+pub(crate) struct SpanView {
+    span: SpanId,
+    parent: Option<SpanId>,
+    kind: SpanKind,
+    name: String,
+    start: Timestamp,
+    end: Option<Timestamp>,
+    error: Option<&'static str>,
+    openinference: &'static str,
+    attributes: Map<String, Value>,
+}
+
+/// Every span for programs, with the attributes that its records give it.
+pub(crate) fn views(records: &[Indexed]) -> Vec<SpanView> {
+    let trace = Trace::of(records);
+    let mut views = Vec::new();
+    for s in trace.spans() {
+        let mut attributes = span::attributes(s.opened.0, &s.opened.1);
+        if let Event::ApprovalRequested(requested) = &s.opened.1.event {
+            for (index, record) in records {
+                if matches!(&record.event, Event::ApprovalAnswered(answer) if answer.id == requested.id) {
+                    attributes.extend(span::attributes(*index, record));
+                }
+            }
+        }
+        for (index, record) in &s.closed {
+            // A call is closed by the record that closes its execution, whose attributes stay there.
+            if s.kind != SpanKind::ExecuteTool || !matches!(record.event, Event::Outcome(_)) {
+                attributes.extend(span::attributes(*index, record));
+            }
+        }
+        if s.kind == SpanKind::ExecuteTool {
+            let executed = trace.below(s.id).any(|below| below.kind == SpanKind::InvokeComponent);
+            attributes.insert("tollgate.tool.executed".into(), executed.into());
+        }
+        views.push(SpanView {
+            span: s.id,
+            parent: s.parent,
+            kind: s.kind,
+            name: s.name.clone(),
+            start: s.start,
+            end: s.end,
+            error: s.error,
+            openinference: s.kind.openinference(),
+            attributes,
+        });
+    }
+    views
+}
