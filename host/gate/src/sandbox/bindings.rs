@@ -3,10 +3,6 @@
 //! Exports are called through the generated code. Imports are linked by hand (`log`, `files`), because
 //! generated ones copy what a guest passes before anybody has looked at how much it is.
 
-#![expect(missing_docs, reason = "the WIT documents them")]
-#![expect(unreachable_pub, reason = "generated")]
-#![expect(dead_code, reason = "the generated traits for imports are not used")]
-
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "tollgate:adapter/adapter@0.1.0",
@@ -14,4 +10,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(super) use exports::tollgate::adapter::tools::{Tool, ToolError};
-pub(super) use tollgate::adapter::{files, types};
+pub(super) use tollgate::adapter::{files, log, types};

@@ -12,7 +12,8 @@ use super::{
     bindings::AdapterPre,
     definitions,
     engine::Pool,
-    run::{self, State},
+    guest::State,
+    run,
     sections::{self, Format},
 };
 use crate::text::printable;

@@ -234,3 +234,95 @@ fn uri(text: String) -> Result<String, String> {
         Err("a resource's URI is none".into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn content_has_the_shape_of_mcp() {
+        let resource = |body| Content::Resource {
+            resource: EmbeddedResource {
+                uri: "a:b".into(),
+                media_type: None,
+                body,
+            },
+        };
+        for (content, expected) in [
+            (
+                Content::Text { text: "x".into() },
+                json!({"type": "text", "text": "x"}),
+            ),
+            (
+                Content::Image {
+                    data: vec![1, 2, 3],
+                    media_type: "image/png".into(),
+                },
+                json!({"type": "image", "data": "AQID", "mimeType": "image/png"}),
+            ),
+            (
+                resource(ResourceBody::Text("x".into())),
+                json!({"type": "resource", "resource": {"uri": "a:b", "text": "x"}}),
+            ),
+            (
+                resource(ResourceBody::Blob(vec![1, 2, 3])),
+                json!({"type": "resource", "resource": {"uri": "a:b", "blob": "AQID"}}),
+            ),
+            (
+                Content::Structured(json!([1])),
+                json!({"type": "structured", "value": [1]}),
+            ),
+        ] {
+            let json = serde_json::to_value(&content).unwrap();
+            assert_eq!(json, expected);
+            assert_eq!(serde_json::from_value::<Content>(json).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_content_is_the_tools_failure() {
+        let image = |media_type: &str| {
+            types::Content::Image(types::Image {
+                media_type: media_type.into(),
+                data: vec![1],
+            })
+        };
+        let resource = |uri: &str| {
+            types::Content::Resource(types::EmbeddedResource {
+                uri: uri.into(),
+                media_type: None,
+                body: types::ResourceBody::Text(String::new()),
+            })
+        };
+        for good in [
+            image("image/png"),
+            image("text/plain; charset=utf-8"),
+            resource("file:///a%20b"),
+        ] {
+            assert!(bounded(vec![good], 100).content.is_ok());
+        }
+        for bad in [
+            image("png"),
+            image("a/b\n"),
+            image("/"),
+            resource("none"),
+            resource("a b:c"),
+            resource(":x"),
+        ] {
+            let failure = bounded(vec![bad], 100).content.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Failed);
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_parts_and_words() {
+        let parts = vec![types::Content::Text(String::new()); MAX_PARTS + 1];
+        let bounded = bounded(parts, 100);
+        assert!(bounded.cut && bounded.content.is_ok_and(|parts| parts.len() == MAX_PARTS));
+        let failure = bounded_failure(FailureKind::Failed, "üü".into(), 3);
+        assert!(failure.cut && failure.size == 4);
+        assert_eq!(failure.content.unwrap_err().message, "ü");
+    }
+}

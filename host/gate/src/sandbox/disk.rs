@@ -13,14 +13,14 @@ use std::{
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::fs::{Dir, File, MetadataExt as _, OpenOptions, Permissions, PermissionsExt as _};
 use rustix::{
-    fs::{Mode, OFlags, RenameFlags},
+    fs::{Mode, OFlags},
     io::Errno,
 };
-use tollgate_core::ids::hex;
 
 use super::{
     grant::{Fault, Found, Resolved, enter, kind, look},
-    path::{RESERVED, is_nameable},
+    path::is_nameable,
+    temporary::Temporary,
 };
 
 /// The largest file that is read or written, in bytes.
@@ -129,58 +129,6 @@ pub(super) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), F
     temporary.file.sync_data()?;
     temporary.rename(&name, replace)?;
     sync_directory(&parent)
-}
-
-/// A file under a name that nobody can guess and guests cannot see; removed unless it is renamed.
-struct Temporary<'a> {
-    parent: &'a Dir,
-    name: String,
-    file: File,
-    renamed: bool,
-}
-
-impl<'a> Temporary<'a> {
-    fn new(parent: &'a Dir) -> Result<Self, Fault> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|_| Fault::System(io::ErrorKind::Other))?;
-        let name = format!("{RESERVED}{}", hex(&random));
-        let file = parent.open_with(&name, OpenOptions::new().write(true).create_new(true))?;
-        Ok(Self {
-            parent,
-            name,
-            file,
-            renamed: false,
-        })
-    }
-
-    fn rename(mut self, name: &str, replace: Replace) -> Result<(), Fault> {
-        match replace {
-            Replace::Yes => self.parent.rename(&self.name, self.parent, name)?,
-            Replace::No => {
-                let flags = RenameFlags::NOREPLACE;
-                match rustix::fs::renameat_with(self.parent, &self.name, self.parent, name, flags) {
-                    Ok(()) => {}
-                    // A file system without it: a second name cannot replace anything either.
-                    Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                        self.parent.hard_link(&self.name, self.parent, name)?;
-                        return Ok(());
-                    }
-                    Err(e) => return Err(io::Error::from(e).into()),
-                }
-            }
-        }
-        self.renamed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // What cannot be removed stays hidden.
-            let _ = self.parent.remove_file(&self.name);
-        }
-    }
 }
 
 /// Add to the end of a file in one write, or not at all.

@@ -1,32 +1,22 @@
 //! The engine: how components are compiled and how many run at once.
 //!
 //! Memory for every call at once is reserved when the engine starts, and a call is only admitted when
-//! there is a place for it: a pool never runs out, it makes callers wait. Compiled code is kept in a
-//! directory that only the gate's user may touch, because reading it back means running it.
+//! there is a place for it: a pool never runs out, it makes callers wait.
 
-use std::{
-    fmt, fs,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy,
-    PoolingAllocationConfig, component::Linker,
+    Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::Linker,
 };
 
 use super::{
-    Limits, SandboxError, files,
+    Limits, SandboxError, cache, files,
+    guest::State,
     limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
     log,
-    run::State,
+    ticker::Ticker,
 };
 
 /// The most calls that can be run at once.
@@ -34,9 +24,6 @@ pub const MAX_CONCURRENCY: usize = 1_000;
 
 /// Places beside those of calls: listing tools must not wait for calls, nor take their places.
 const RESERVED: usize = 4;
-
-/// How often a busy guest lets others have the thread, and how finely its time is measured.
-const TICK: Duration = Duration::from_millis(2);
 
 /// WebAssembly's own stack. Deeper recursion traps.
 const WASM_STACK: usize = 512 << 10;
@@ -78,7 +65,7 @@ impl Sandbox {
         if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
             return Err(SandboxError::Concurrency { given: concurrency });
         }
-        let cache = private_cache(&cache_dir)?;
+        let cache = cache::private(&cache_dir)?;
         let standard = Pool::new(&Size::standard(concurrency), cache)?;
         Ok(Self {
             standard: Arc::new(standard),
@@ -148,6 +135,11 @@ impl Pool {
         self.place(&self.calls).await
     }
 
+    #[cfg(test)]
+    pub(super) fn free_places(&self) -> usize {
+        self.calls.available_permits()
+    }
+
     /// A place for the gate's own work.
     pub(super) async fn admit_reserved(self: &Arc<Self>) -> Place {
         self.place(&self.reserved).await
@@ -181,6 +173,8 @@ fn config(size: &Size, cache: Cache) -> Config {
     let places = u32::try_from(size.calls + RESERVED).unwrap_or(u32::MAX);
     let times = |n: usize| places.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let known = PoolingAllocationConfig::is_pagemap_scan_available();
+    let resident = if known { 256 << 10 } else { 0 };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(places)
         .total_core_instances(times(size.instances))
@@ -192,8 +186,9 @@ fn config(size: &Size, cache: Cache) -> Config {
         .max_tables_per_component(count(size.tables))
         .max_memory_size(usize::try_from(size.memory).unwrap_or(usize::MAX))
         .table_elements(size.table_elements)
-        // Small components are cleaned by overwriting, which is cheaper than unmapping and faulting again.
-        .linear_memory_keep_resident(256 << 10)
+        // What a call wrote to is cleaned by overwriting it, which is cheaper than unmapping and faulting
+        // again, where the kernel can say which pages those are (Linux 6.7).
+        .linear_memory_keep_resident(resident)
         .table_keep_resident(16 << 10)
         .async_stack_keep_resident(32 << 10)
         .pagemap_scan(Enabled::Auto);
@@ -211,106 +206,4 @@ fn config(size: &Size, cache: Cache) -> Config {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true);
     config
-}
-
-/// The cache of compiled code, in a directory that nobody else may write to.
-fn private_cache(dir: &Path) -> Result<Cache, SandboxError> {
-    let failed = |reason: String| SandboxError::Cache {
-        path: dir.to_owned(),
-        reason,
-    };
-    let io = |e: std::io::Error| failed(e.kind().to_string());
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(io)?;
-    let found = fs::symlink_metadata(dir).map_err(io)?;
-    if !found.is_dir() {
-        return Err(failed("it is no directory".into()));
-    }
-    if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(failed("it belongs to another user".into()));
-    }
-    if found.permissions().mode() & 0o077 != 0 {
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io)?;
-        if found.permissions().mode() & 0o022 != 0 {
-            // Others could have put code there before.
-            return Err(failed(
-                "others could write to it until now: empty it, then try again".into(),
-            ));
-        }
-    }
-    let absolute = fs::canonicalize(dir).map_err(io)?;
-    let mut config = CacheConfig::new();
-    config.with_directory(absolute);
-    Cache::new(config).map_err(|e| failed(format!("{e:#}")))
-}
-
-/// Advances the engine's epoch while something runs, and sleeps otherwise.
-struct Ticker {
-    shared: Arc<Ticking>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Ticking {
-    running: AtomicUsize,
-    stopped: AtomicBool,
-}
-
-impl Ticker {
-    fn start(engine: &Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Ticking::default());
-        let (ticking, engine) = (Arc::clone(&shared), engine.weak());
-        let thread = thread::Builder::new()
-            .name("tollgate-ticker".into())
-            .spawn(move || tick(&ticking, &engine))?;
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
-    }
-
-    fn begin(&self) {
-        if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0 {
-            self.wake();
-        }
-    }
-
-    fn end(&self) {
-        self.shared.running.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    fn wake(&self) {
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
-        }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        self.wake();
-        if let Some(thread) = self.thread.take() {
-            // It ends within a tick, and it cannot panic.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn tick(ticking: &Ticking, engine: &EngineWeak) {
-    while !ticking.stopped.load(Ordering::SeqCst) {
-        if ticking.running.load(Ordering::SeqCst) == 0 {
-            // `unpark` before `park` is not lost.
-            thread::park();
-            continue;
-        }
-        thread::sleep(TICK);
-        match engine.upgrade() {
-            Some(engine) => engine.increment_epoch(),
-            None => return,
-        }
-    }
 }

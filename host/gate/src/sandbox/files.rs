@@ -17,7 +17,6 @@ use std::{
 };
 
 use tokio::task;
-use tollgate_core::request::Action;
 use wasmtime::{
     StoreContextMut,
     component::{Linker, LinkerInstance, WasmList, WasmStr},
@@ -25,16 +24,14 @@ use wasmtime::{
 
 use super::{
     PUBLISHED,
-    bindings::{
-        files::{Entry, Error, Grant as GrantInfo, Kind, Mode},
-        types::Denial,
-    },
-    disk::{self, MAX_FILE, Replace},
-    grant::{Fault, Found, Grant, Resolved},
+    bindings::files::{Error, Grant as GrantInfo, Mode},
+    disk::MAX_FILE,
+    grant::{Fault, Grant},
+    guest::{Host, State},
+    operation::{Operation, Outcome, description, error, refused},
     path::RelativePath,
-    run::{Host, State},
 };
-use crate::enforce::{FileAct, Refusal};
+use crate::enforce::FileAct;
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Named = (WasmStr, WasmStr);
@@ -115,125 +112,6 @@ fn grants(store: &Store<'_>) -> Vec<GrantInfo> {
         },
     };
     host.component.grants.values().map(info).collect()
-}
-
-/// What is to be done.
-#[derive(Debug, Clone)]
-enum Operation {
-    Read,
-    Write(Vec<u8>),
-    Create(Vec<u8>),
-    Append(Vec<u8>),
-    List,
-    Stat,
-    Delete,
-}
-
-impl Operation {
-    /// What is asked of policy, about what was found.
-    fn action(&self, found: Found) -> Action {
-        match (self, found) {
-            (Self::Write(_) | Self::Create(_) | Self::Append(_), _) => Action::WriteFile,
-            (Self::Delete, Found::Directory) => Action::DeleteDirectory,
-            (Self::Delete, _) => Action::DeleteFile,
-            (Self::List, _) | (Self::Stat, Found::Directory) => Action::ListDirectory,
-            (Self::Read | Self::Stat, _) => Action::ReadFile,
-        }
-    }
-
-    fn changes(&self) -> bool {
-        !matches!(self, Self::Read | Self::List | Self::Stat)
-    }
-
-    /// Whether it makes sense for the grant's own directory.
-    fn takes_root(&self) -> bool {
-        matches!(self, Self::List | Self::Stat)
-    }
-
-    /// Bytes to be written.
-    fn size(&self) -> u64 {
-        match self {
-            Self::Write(data) | Self::Create(data) | Self::Append(data) => data.len() as u64,
-            _ => 0,
-        }
-    }
-
-    /// Do it. Blocks on the disk.
-    fn perform(self, at: Resolved, grant: &Grant) -> Result<Outcome, Fault> {
-        match self {
-            Self::Read => disk::read(&at).map(Outcome::Bytes),
-            Self::Write(data) => disk::write(at, &data, Replace::Yes).map(|()| Outcome::Nothing),
-            Self::Create(data) => disk::write(at, &data, Replace::No).map(|()| Outcome::Nothing),
-            Self::Append(data) => {
-                disk::append(at, &data, &grant.appending).map(|()| Outcome::Nothing)
-            }
-            Self::List => {
-                disk::list(&at).map(|list| Outcome::Entries(list.into_iter().map(entry).collect()))
-            }
-            Self::Stat => disk::stat(&at).map(|found| Outcome::Entry(entry(found))),
-            Self::Delete => disk::delete(&at).map(|()| Outcome::Nothing),
-        }
-    }
-}
-
-fn entry(found: disk::Entry) -> Entry {
-    let kind = if found.directory {
-        Kind::Directory
-    } else {
-        Kind::File
-    };
-    Entry {
-        name: found.name,
-        kind,
-        size: found.size,
-    }
-}
-
-/// What came of it.
-enum Outcome {
-    Nothing,
-    Bytes(Vec<u8>),
-    Entries(Vec<Entry>),
-    Entry(Entry),
-}
-
-impl Outcome {
-    fn nothing(self) -> Option<()> {
-        matches!(self, Self::Nothing).then_some(())
-    }
-
-    fn bytes(self) -> Option<Vec<u8>> {
-        if let Self::Bytes(bytes) = self {
-            Some(bytes)
-        } else {
-            None
-        }
-    }
-
-    fn entries(self) -> Option<Vec<Entry>> {
-        if let Self::Entries(entries) = self {
-            Some(entries)
-        } else {
-            None
-        }
-    }
-
-    fn entry(self) -> Option<Entry> {
-        if let Self::Entry(entry) = self {
-            Some(entry)
-        } else {
-            None
-        }
-    }
-
-    /// Bytes read or written.
-    fn size(&self, written: u64) -> u64 {
-        if let Self::Bytes(bytes) = self {
-            bytes.len() as u64
-        } else {
-            written
-        }
-    }
 }
 
 /// Set when the call ends while an operation waits: what was not begun by then does not begin.
@@ -370,45 +248,4 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let failed = |_| Fault::System(std::io::ErrorKind::Other);
     task::spawn_blocking(work).await.map_err(failed)?
-}
-
-/// A refusal in words that are safe for the guest and useful to its agent.
-fn refused(refusal: Refusal) -> Error {
-    let (decision, reason) = match refusal {
-        Refusal::Denied { decision, basis } | Refusal::Undecidable { decision, basis } => {
-            (decision.to_string(), basis.reason())
-        }
-        Refusal::Halted { .. } => (String::new(), "An operator has halted it.".into()),
-        Refusal::RunEnded => (String::new(), "The run has ended.".into()),
-        _ => (
-            String::new(),
-            "It could not be recorded, so it is not done.".into(),
-        ),
-    };
-    Error::Denied(Denial { decision, reason })
-}
-
-fn error(fault: Fault) -> Error {
-    match fault {
-        Fault::NotFound => Error::NotFound,
-        Fault::Exists => Error::Exists,
-        Fault::WrongKind => Error::WrongKind,
-        Fault::NotEmpty => Error::NotEmpty,
-        Fault::TooLarge => Error::TooLarge,
-        Fault::FoldsCase | Fault::CallOver | Fault::System(_) => Error::Failed(description(fault)),
-    }
-}
-
-/// What the record says. Never a path of the host.
-fn description(fault: Fault) -> String {
-    match fault {
-        Fault::NotFound => "not found".into(),
-        Fault::Exists => "something is there already".into(),
-        Fault::WrongKind => "of the wrong kind".into(),
-        Fault::NotEmpty => "the directory is not empty".into(),
-        Fault::TooLarge => "too large".into(),
-        Fault::FoldsCase => "the file system does not tell upper case from lower case".into(),
-        Fault::CallOver => "the call was over before it began".into(),
-        Fault::System(kind) => kind.to_string(),
-    }
 }

@@ -9,6 +9,7 @@
 //! believed: names, sizes, paths, text and the time it takes are all bounded.
 
 mod bindings;
+mod cache;
 mod component;
 mod content;
 mod definitions;
@@ -16,15 +17,26 @@ mod disk;
 mod engine;
 mod files;
 mod grant;
+mod guest;
 mod limits;
 mod log;
+mod operation;
 mod path;
+mod race;
 mod run;
 mod sections;
+mod temporary;
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_escapes;
+#[cfg(test)]
 mod tests_files;
+#[cfg(test)]
+mod tests_limits;
+mod ticker;
 
 use std::path::PathBuf;
 
@@ -60,8 +72,7 @@ pub struct Execution {
     pub fuel: u64,
     /// Bytes of linear memory at most.
     pub peak_memory: u64,
-    /// Bytes that the tool returned, before anything was cut. At least this many if they were more than
-    /// the host takes in (4 MiB).
+    /// Bytes that the tool returned, before anything was cut.
     pub size: u64,
     /// For operators: why the sandbox ended it. May hold names from the component, never its data.
     pub cause: Option<String>,

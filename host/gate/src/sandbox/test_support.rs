@@ -1,0 +1,189 @@
+//! What the tests build on: components as WebAssembly text, and a granted directory beside one that is
+//! not.
+
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::LazyLock, time::Duration};
+
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::{
+    Component, Execution, Grant, Limits, Sandbox, SandboxOptions,
+    disk::{self, Replace},
+    grant::{Fault, Resolved},
+    guest::Guest,
+    path::RelativePath,
+};
+
+/// One sandbox for all tests: engines reserve much address space.
+pub(super) fn sandbox() -> Sandbox {
+    static SANDBOX: LazyLock<(Sandbox, TempDir)> = LazyLock::new(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SandboxOptions {
+            cache_dir: dir.path().join("compiled"),
+            concurrency: 4,
+        };
+        (Sandbox::new(options).unwrap(), dir)
+    });
+    SANDBOX.0.clone()
+}
+
+/// A component of the world around a core module. `core` is its fields; it has a memory `memory` and
+/// functions `$list` (no parameters) and `$call` (name and arguments as pointers and lengths), which
+/// return a pointer to their result in the canonical ABI.
+pub(super) fn component_text(core: &str) -> String {
+    format!(
+        r#"(component
+  (core module $m
+    {core}
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 32768)
+    (export "list" (func $list))
+    (export "call" (func $call)))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $memory))
+  (alias core export $i "realloc" (core func $realloc))
+
+  (type $image' (record (field "media-type" string) (field "data" (list u8))))
+  (export $image "image" (type $image'))
+  (type $body' (variant (case "text" string) (case "blob" (list u8))))
+  (export $body "resource-body" (type $body'))
+  (type $resource' (record (field "uri" string) (field "media-type" (option string)) (field "body" $body)))
+  (export $resource "embedded-resource" (type $resource'))
+  (type $content' (variant (case "text" string) (case "image" $image) (case "resource" $resource) (case "structured" string)))
+  (export $content "content" (type $content'))
+  (type $annotations' (record (field "read-only" bool) (field "destructive" bool) (field "idempotent" bool) (field "open-world" bool)))
+  (export $annotations "annotations" (type $annotations'))
+  (type $tool' (record (field "name" string) (field "title" (option string)) (field "description" string)
+    (field "input-schema" string) (field "output-schema" (option string)) (field "annotations" $annotations)))
+  (export $tool "tool" (type $tool'))
+  (type $error' (variant (case "unknown-tool") (case "invalid-arguments" string) (case "failed" string) (case "denied" string)))
+  (export $error "tool-error" (type $error'))
+
+  (func $list (result (list $tool))
+    (canon lift (core func $i "list") (memory $memory) (realloc $realloc)))
+  (func $call (param "name" string) (param "arguments" string) (result (result (list $content) (error $error)))
+    (canon lift (core func $i "call") (memory $memory) (realloc $realloc)))
+  (instance $tools (export "list-tools" (func $list)) (export "call-tool" (func $call)))
+  (export "tollgate:adapter/tools@0.1.0" (instance $tools)))"#
+    )
+}
+
+/// The fields of a core module with one page of memory, no tools, and this body of `$call`.
+pub(super) fn calling(body: &str) -> String {
+    format!(
+        r#"(memory (export "memory") 1)
+    (func $list (result i32) i32.const 0)
+    (func $call (param i32 i32 i32 i32) (result i32) {body})"#
+    )
+}
+
+pub(super) fn load(core: &str) -> Component {
+    sandbox()
+        .load("test", &wat::parse_str(component_text(core)).unwrap())
+        .unwrap()
+}
+
+/// Limits that make tests short.
+pub(super) fn tight() -> Limits {
+    Limits {
+        cpu: Duration::from_millis(50),
+        ..Limits::default()
+    }
+}
+
+pub(super) async fn call(component: &Component, limits: &Limits) -> Execution {
+    let (_sender, never) = watch::channel(false);
+    guest(component, limits)
+        .await
+        .call("tool", "{}", never)
+        .await
+}
+
+pub(super) async fn guest(component: &Component, limits: &Limits) -> Guest {
+    let place = component.0.pool.admit().await;
+    let mut guest = Guest::new(component, limits.clone(), Limits::MAX_MEMORY, None, place);
+    if component.instantiation_is_pure() {
+        guest.instantiate().await;
+    }
+    guest
+}
+
+/// A component as `cargo xtask guests` builds it; `None` where it did not run.
+pub(super) fn built(name: &str) -> Option<Component> {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/components");
+    let bytes = fs::read(dir.join(name).with_extension("wasm")).ok()?;
+    Some(sandbox().load(name, &bytes).unwrap())
+}
+
+/// A directory that is granted, beside one that is not.
+pub(super) struct World {
+    pub(super) dir: TempDir,
+    pub(super) grant: Grant,
+}
+
+pub(super) fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["granted/sub/deep", "outside"] {
+        fs::create_dir_all(dir.path().join(name)).unwrap();
+    }
+    fs::write(dir.path().join("granted/a.txt"), "inside").unwrap();
+    fs::write(dir.path().join("granted/sub/b.txt"), "below").unwrap();
+    fs::write(dir.path().join("outside/secret"), "secret").unwrap();
+    let grant = Grant::open("g", &dir.path().join("granted"), true, BTreeSet::new()).unwrap();
+    World { dir, grant }
+}
+
+impl World {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    pub(super) fn at(&self, path: &str) -> Resolved {
+        self.grant
+            .resolve(&RelativePath::new(path).unwrap())
+            .unwrap()
+    }
+
+    pub(super) fn read(&self, path: &str) -> Result<String, Fault> {
+        disk::read(&self.at(path)).map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    pub(super) fn write(&self, path: &str, data: &str) -> Result<(), Fault> {
+        disk::write(self.at(path), data.as_bytes(), Replace::Yes)
+    }
+
+    pub(super) fn create(&self, path: &str, data: &str) -> Result<(), Fault> {
+        disk::write(self.at(path), data.as_bytes(), Replace::No)
+    }
+
+    pub(super) fn append(&self, path: &str, data: &str) -> Result<(), Fault> {
+        disk::append(self.at(path), data.as_bytes(), &self.grant.appending)
+    }
+
+    pub(super) fn names(&self, path: &str) -> Result<Vec<String>, Fault> {
+        Ok(disk::list(&self.at(path))?
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect())
+    }
+
+    /// Every operation on `path`, each with how it fails.
+    pub(super) fn all(&self, path: &str) -> [Option<Fault>; 7] {
+        [
+            self.read(path).err(),
+            self.write(path, "x").err(),
+            self.create(path, "x").err(),
+            self.append(path, "x").err(),
+            self.names(path).err(),
+            disk::stat(&self.at(path)).err(),
+            disk::delete(&self.at(path)).err(),
+        ]
+    }
+
+    pub(super) fn untouched(&self) {
+        assert_eq!(
+            fs::read_to_string(self.path("outside/secret")).unwrap(),
+            "secret"
+        );
+        assert_eq!(fs::read_dir(self.path("outside")).unwrap().count(), 1);
+    }
+}
