@@ -48,7 +48,9 @@ fn texts(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let text = entry?.path();
         if text.extension().is_some_and(|kind| kind == "wat") {
-            let binary = to.join(text.file_name().unwrap_or_default()).with_extension("wasm");
+            let binary = to
+                .join(text.file_name().unwrap_or_default())
+                .with_extension("wasm");
             fs::write(&binary, wat::parse_file(&text)?)
                 .with_context(|| format!("{} cannot be written", binary.display()))?;
         }
