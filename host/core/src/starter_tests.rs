@@ -415,26 +415,31 @@ fn world() -> World {
     json(&root().join("policies/tests/world.json"))
 }
 
-#[test]
-fn starter_policies_decide_as_their_cases_say() {
-    let folder = root().join("policies");
-    let files = policies(&folder, &[]);
-    let mut cases = with_extension(&folder.join("tests"), "json");
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let mut cases = with_extension(&root().join("policies").join(folder), "json");
     cases.retain(|path| path.file_name().unwrap() != "world.json");
-    check(&world().pdp(files.clone()), &cases, &files);
+    cases
 }
 
 #[test]
+fn starter_policies_decide_as_their_cases_say() {
+    let files = policies(&root().join("policies"), &[]);
+    check(&world().pdp(files.clone()), &cases("tests"), &files);
+}
+
+/// With the starter policies that `cargo xtask demo` puts beside them.
+#[test]
 fn demo_policies_decide_as_their_cases_say() {
-    let mut files = policies(&root().join("policies"), &["least-privilege.cedar"]);
-    let demo = root().join("host/xtask/demo/policies");
-    let own = policies(&demo, &[]);
+    let others = [
+        "destructive-needs-approval.cedar",
+        "least-privilege.cedar",
+        "working-hours.cedar",
+    ];
+    let mut files = policies(&root().join("policies"), &others);
+    let own = policies(&root().join("host/xtask/demo/policies"), &[]);
     files.extend(own.clone());
-    check(
-        &world().pdp(files),
-        &with_extension(&demo.join("tests"), "json"),
-        &own,
-    );
+    let world: World = json(&root().join("policies/tests/demo/world.json"));
+    check(&world.pdp(files), &cases("tests/demo"), &own);
 }
 
 /// They name no tool, so they load whatever is installed; every policy says who owns it and why.

@@ -50,6 +50,8 @@ struct Call {
     state: CallState,
     /// The approval that its start consumed.
     by: Option<usize>,
+    /// It was denied at some time.
+    denied: bool,
     effects: u8,
 }
 
@@ -154,14 +156,18 @@ struct Gate {
 
 impl Gate {
     /// The writer moves a call, or refuses.
-    fn call(&self, state: &mut CallState, event: CallEvent) -> bool {
-        let next = CallState::after(Some(*state), event);
+    fn call(&self, call: &mut Call, event: CallEvent) -> bool {
+        let next = CallState::after(Some(call.state), event);
         let forced = match event {
             CallEvent::Start => Some(CallState::Started),
             _ => None,
         };
-        let next = next.or(forced.filter(|_| self.flaw == Flaw::AsksNoTable));
-        next.map(|next| *state = next).is_some()
+        let Some(next) = next.or(forced.filter(|_| self.flaw == Flaw::AsksNoTable)) else {
+            return false;
+        };
+        call.state = next;
+        call.denied |= next == CallState::Denied;
+        true
     }
 
     /// The writer moves an approval, or refuses.
@@ -197,6 +203,7 @@ impl Gate {
                 next.calls.push(Call {
                     state,
                     by: None,
+                    denied: false,
                     effects: 0,
                 });
                 let call = next.calls.len() - 1;
@@ -223,7 +230,7 @@ impl Gate {
                     Policy::Escalates(version) if lifted => self.start(world, k, i, call, version),
                     Policy::Escalates(version) if round < ROUNDS => {
                         let moved = self.approval(&mut next.approvals[i], ApprovalEvent::Cancel)
-                            && self.call(&mut next.calls[call].state, CallEvent::Escalate);
+                            && self.call(&mut next.calls[call], CallEvent::Escalate);
                         next.approvals.push(Approval {
                             state: ApprovalState::Pending,
                             call,
@@ -235,7 +242,7 @@ impl Gate {
                         if moved { next } else { refused(world, k) }
                     }
                     _ => {
-                        let moved = self.call(&mut next.calls[call].state, CallEvent::Deny);
+                        let moved = self.call(&mut next.calls[call], CallEvent::Deny);
                         next.clients[k].step = Step::Refused { approval: i };
                         if moved { next } else { refused(world, k) }
                     }
@@ -251,6 +258,7 @@ impl Gate {
                 next.calls.push(Call {
                     state,
                     by: None,
+                    denied: false,
                     effects: 0,
                 });
                 let call = next.calls.len() - 1;
@@ -273,7 +281,7 @@ impl Gate {
         }
         let mut next = world.clone();
         let later = self.flaw == Flaw::ConsumesLater;
-        let moved = self.call(&mut next.calls[call].state, CallEvent::Start)
+        let moved = self.call(&mut next.calls[call], CallEvent::Start)
             && (later || self.approval(&mut next.approvals[approval], ApprovalEvent::Consume));
         if !moved {
             return refused(world, k);
@@ -422,7 +430,7 @@ impl Model for Gate {
                 let Step::Running { call, effect, .. } = world.clients[k].step else {
                     return None;
                 };
-                let closed = self.call(&mut next.calls[call].state, CallEvent::Close);
+                let closed = self.call(&mut next.calls[call], CallEvent::Close);
                 next.clients[k].told |= closed && effect == Effect::Done;
                 next.clients[k].step = Step::Idle;
             }
@@ -492,7 +500,7 @@ impl Model for Gate {
                 next.up = true;
                 if self.flaw != Flaw::SkipsRecovery {
                     for call in &mut next.calls {
-                        self.call(&mut call.state, CallEvent::Recover);
+                        self.call(call, CallEvent::Recover);
                     }
                 }
             }
@@ -534,6 +542,9 @@ impl Model for Gate {
                         .all(|i| !w.approvals[i].stopped)
                 },
             ),
+            Property::always("what was denied never runs", |_, w: &World| {
+                w.calls.iter().all(|c| !c.denied || !c.state.may_have_run())
+            }),
             Property::always(
                 "nothing starts or has an effect after a halt",
                 |_, w: &World| !w.late,
@@ -662,6 +673,7 @@ fn every_mistake_is_noticed() {
             "a call is started only while its guest runs",
         ),
         (Flaw::AsksNoTable, "at most one effect per approval"),
+        (Flaw::AsksNoTable, "what was denied never runs"),
         (
             Flaw::AsksNoTable,
             "what was rejected, expired or cancelled never runs",
