@@ -259,6 +259,26 @@ async fn a_busy_guest_gives_way_and_a_halt_ends_it() {
     assert!(execution.fuel > 0);
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_guest_that_keeps_calling_its_host_gives_way_too() {
+    let Some(hostile) = built("hostile") else {
+        return;
+    };
+    let (sender, halted) = watch::channel(false);
+    let limits = Limits {
+        fuel: u64::MAX,
+        cpu: Duration::from_secs(600),
+        ..Limits::default()
+    };
+    let guest = guest(&hostile, &limits).await;
+    let endless = r#"{"times":4000000000}"#;
+    let (execution, ()) = tokio::join!(guest.call("log_flood", endless, halted), async {
+        tokio::task::yield_now().await;
+        sender.send_replace(true);
+    });
+    assert_eq!(execution.status, Status::Halted);
+}
+
 #[tokio::test]
 async fn what_was_halted_before_does_not_begin() {
     let component = load(&calling(LOOP));

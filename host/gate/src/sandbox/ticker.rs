@@ -14,7 +14,7 @@ use std::{
 use wasmtime::{Engine, EngineWeak};
 
 /// How often a busy guest lets others have the thread, and how finely its time is measured.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(1);
 
 /// Advances the engine's epoch while something runs, and sleeps otherwise.
 pub(super) struct Ticker {
