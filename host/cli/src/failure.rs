@@ -1,6 +1,6 @@
 //! Why a command did not do what it was asked to: what, where, and what to do next.
 
-use std::{fmt, io};
+use std::{fmt, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use tollgate::{
@@ -35,7 +35,7 @@ pub(crate) struct Failure {
 /// A place in a file, with what to say about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
-    /// The file, as the reader finds it.
+    /// The file; an absolute path.
     pub(crate) file: String,
     /// From 1.
     pub(crate) line: usize,
@@ -110,9 +110,10 @@ impl From<io::Error> for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let ConfigError { file, line, column, message, help } = error;
+        let near = shown(&file);
         let file = file.display().to_string();
         if line == 0 {
-            return Self::plain(format!("{file}: {message}")).help(help);
+            return Self::plain(format!("{near}: {message}")).help(help);
         }
         let place = Place {
             file: file.clone(),
@@ -124,7 +125,7 @@ impl From<ConfigError> for Failure {
             message: message.clone(),
             help: Some(help.clone()),
         };
-        Self { places: vec![place], ..Self::plain(format!("{file}:{line}:{column}: {message}")).help(help) }
+        Self { places: vec![place], ..Self::plain(format!("{near}:{line}:{column}: {message}")).help(help) }
     }
 }
 
@@ -134,8 +135,14 @@ impl From<LedgerError> for Failure {
     }
 }
 
+/// A path as people read it: short where it is below the working directory.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
 /// Diagnostics of policies, as places in files below `dir`.
-pub(crate) fn places(dir: &std::path::Path, diagnostics: &[Diagnostic]) -> Vec<Place> {
+pub(crate) fn places(dir: &Path, diagnostics: &[Diagnostic]) -> Vec<Place> {
     diagnostics
         .iter()
         .map(|d| Place {

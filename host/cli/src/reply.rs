@@ -69,7 +69,9 @@ pub(crate) enum CallOutcome {
     Waiting,
     /// A human rejected it.
     Rejected,
-    /// Unknown tool, or arguments that do not match.
+    /// There is no such tool.
+    UnknownTool,
+    /// The arguments do not match the tool's schema, or nobody knows the caller.
     Invalid,
     /// A halt is in force, or ended it.
     Halted,
@@ -96,7 +98,7 @@ impl CallOutcome {
             | Self::Halted
             | Self::RunEnded => Exit::Denied,
             Self::Waiting => Exit::Waiting,
-            Self::Invalid => Exit::Invalid,
+            Self::Invalid | Self::UnknownTool => Exit::Invalid,
             Self::Unrecorded => Exit::Failure,
             Self::Indeterminate => Exit::Indeterminate,
         }
@@ -158,9 +160,12 @@ fn policies(basis: &Basis) -> Vec<PolicyView> {
 }
 
 impl CallReply {
-    /// What is shown of an answer.
-    pub(crate) fn new(tool: String, answer: Answer, micros: u64) -> Self {
-        let outcome = CallOutcome::of(&answer);
+    /// What is shown of an answer to a call of `tool`, which is `known` or not.
+    pub(crate) fn new(tool: String, known: bool, answer: Answer, micros: u64) -> Self {
+        let outcome = match CallOutcome::of(&answer) {
+            CallOutcome::Invalid if !known => CallOutcome::UnknownTool,
+            outcome => outcome,
+        };
         let message = answer.message();
         let (mut content, mut redacted, mut approval, mut decided) = (Vec::new(), false, None, Vec::new());
         let mut decision = answer.decision;

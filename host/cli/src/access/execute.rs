@@ -128,6 +128,7 @@ async fn call(
     mut leaving: watch::Receiver<bool>,
 ) -> Result<Reply, Failure> {
     let begun = Instant::now();
+    let known = gate.snapshot().tools.contains_key(&request.tool);
     loop {
         let answer = gate.call(caller, run, request.clone()).await;
         let pending = match &answer.verdict {
@@ -135,7 +136,7 @@ async fn call(
             _ => None,
         };
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let reply = Box::new(CallReply::new(request.tool.clone(), answer, micros));
+        let reply = Box::new(CallReply::new(request.tool.clone(), known, answer, micros));
         let left = patience.saturating_sub(begun.elapsed());
         let (Some(approval), false) = (pending, left.is_zero()) else { return Ok(Reply::Call(reply)) };
         let settled = tokio::select! {

@@ -97,7 +97,7 @@ pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Fa
 fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let filter = if all { ApprovalFilter::default() } else { ApprovalFilter::open() };
-    let rows = cx.reader(&config)?.approvals(&filter)?;
+    let rows = cx.reader_if_any(&config)?.map_or_else(|| Ok(Vec::new()), |reader| reader.approvals(&filter))?;
     let views: Vec<ApprovalView> = rows.into_iter().map(ApprovalView::from).collect();
     if cx.out.is_json() {
         cx.out.json(&views)?;

@@ -32,8 +32,8 @@ Examples:
   A line of run.jsonl is one call: {\"tool\": \"tickets__read\", \"arguments\": {\"id\": \"T-7\"}}
 
 With --json: one object (with --from one for each line, with `line`): tool, outcome (ok, tool_error,
-withheld, denied, undecidable, waiting, rejected, invalid, halted, run_ended, unrecorded, failed,
-indeterminate), exit, run, call, decision, policies [{id, owner, reason}], message, content [..],
+withheld, denied, undecidable, waiting, rejected, unknown_tool, invalid, halted, run_ended, unrecorded,
+failed, indeterminate), exit, run, call, decision, policies [{id, owner, reason}], message, content [..],
 redacted, approval {id, needs, expires}, micros.";
 
 /// The arguments of `tollgate call`.

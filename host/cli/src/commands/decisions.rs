@@ -141,7 +141,8 @@ fn found(args: &List, config: &Config, reader: &LedgerReader) -> Result<Vec<Entr
 
 fn shown(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
-    let entries = found(args, &config, &cx.reader(&config)?)?;
+    let reader = cx.reader_if_any(&config)?;
+    let entries = reader.map_or_else(|| Ok(Vec::new()), |reader| found(args, &config, &reader))?;
     if args.csv {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let failed = |e: csv::Error| Failure::plain(e.to_string());
@@ -203,6 +204,7 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
         })?;
         return Ok(Exit::Ok);
     }
+    let hint = facts.is_none() && decision.outcome != Outcome::Allow && decision.facts.is_some();
     let sources = config.policy_files().unwrap_or_default();
     let place = |policy: &str| place_of(&config, &sources, policy);
     let mut text = whole(id.0, &record, decision, place, cx.out.width());
@@ -216,7 +218,7 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
         }
     }
     cx.out.text(&text)?;
-    if decision.outcome != Outcome::Allow && decision.facts.is_some() {
+    if hint {
         cx.out.remark(&format!("what it was made from: {}", paint(&format!("tollgate decisions show {id} --facts"), Tone::Name)));
     }
     Ok(Exit::Ok)

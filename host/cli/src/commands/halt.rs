@@ -146,7 +146,8 @@ fn told(scope: HaltScope, name: &str, state: &str, cx: &Context<'_>) -> Result<(
 }
 
 fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
-    let halts: Vec<Halt> = cx.reader(&cx.config()?)?.halts()?;
+    let reader = cx.reader_if_any(&cx.config()?)?;
+    let halts: Vec<Halt> = reader.map_or_else(|| Ok(Vec::new()), |reader| reader.halts())?;
     if halts.is_empty() && !cx.out.is_json() {
         cx.out.remark("nothing is halted");
         return Ok(Exit::Ok);

@@ -26,7 +26,7 @@ use crate::{
     access::Access,
     args::{Cli, Command, Global},
     exit::Exit,
-    failure::Failure,
+    failure::{Failure, shown},
     identity::Claim,
     operation::{Operation, Reply},
     output::Output,
@@ -100,11 +100,16 @@ impl<'a> Context<'a> {
         reply
     }
 
+    /// The ledger, for lists: `None` where nothing has been recorded yet.
+    pub(crate) fn reader_if_any(&self, config: &Config) -> Result<Option<LedgerReader>, Failure> {
+        if config.store.path.exists() { self.reader(config).map(Some) } else { Ok(None) }
+    }
+
     /// The ledger, for reading; whoever owns it goes on.
     pub(crate) fn reader(&self, config: &Config) -> Result<LedgerReader, Failure> {
         let path = &config.store.path;
         if !path.exists() {
-            return Err(Failure::plain(format!("{}: nothing has been recorded yet", path.display()))
+            return Err(Failure::plain(format!("{}: nothing has been recorded yet", shown(path)))
                 .help("call a tool first: tollgate call TOOL --args '{…}'"));
         }
         Ok(LedgerReader::open(path)?)

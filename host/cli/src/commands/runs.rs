@@ -1,9 +1,10 @@
 //! `tollgate runs`: what agents did, as trees; and how a run ends.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use tollgate::{
     config::Config,
+    ids::Clock,
     ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
 };
 use tollgate_core::record::RunOutcome;
@@ -50,20 +51,7 @@ Nothing more of the run starts, its running tools end, its approvals are void.";
 pub(crate) enum Runs {
     /// List runs, newest first.
     #[command(after_help = LIST)]
-    List {
-        /// Only those that go on.
-        #[arg(long)]
-        open: bool,
-        /// Only those that began since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-        #[arg(long, value_name = "TIME", value_parser = When::parse)]
-        since: Option<When>,
-        /// Only those of this agent or user.
-        #[arg(long, value_name = "NAME")]
-        principal: Option<String>,
-        /// At most so many; 0 for all.
-        #[arg(long, value_name = "N", default_value_t = 20)]
-        limit: u64,
-    },
+    List(List),
     /// Show a run as a tree.
     #[command(after_help = SHOW)]
     Show {
@@ -96,6 +84,23 @@ pub(crate) enum Runs {
     },
 }
 
+/// Which runs.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those that go on.
+    #[arg(long)]
+    open: bool,
+    /// Only those that began since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    since: Option<When>,
+    /// Only those of this agent or user.
+    #[arg(long, value_name = "NAME")]
+    principal: Option<String>,
+    /// At most so many; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+}
+
 /// How whoever ran it says that a run ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EndedAs {
@@ -109,26 +114,11 @@ pub(crate) enum EndedAs {
 /// Run `tollgate runs`.
 pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
-    let reader = cx.reader(&config)?;
     match command {
-        Runs::List { open, since, principal, limit } => {
-            let since = since.map(|when| when.at(tollgate::ids::Clock::system().now(), &config.gate.timezone));
-            let limit = (limit > 0 && principal.is_none()).then_some(limit);
-            let filter = RunFilter { open: open.then_some(true), since, limit, ..RunFilter::default() };
-            let mut runs = reader.runs(&filter)?;
-            if let Some(name) = &principal {
-                runs.retain(|run| run.principal.id == *name);
-            }
-            if !cx.out.is_json() && runs.is_empty() {
-                cx.out.remark("no runs");
-                return Ok(Exit::Ok);
-            }
-            cx.out.show(&runs, || run::list(&runs))?;
-            Ok(Exit::Ok)
-        }
-        Runs::Show { run, full } => show(run.as_deref(), full, &reader, cx),
+        Runs::List(args) => list(&args, &config, cx),
+        Runs::Show { run, full } => show(run.as_deref(), full, &cx.reader(&config)?, cx),
         Runs::End { run, outcome, reason } => {
-            let row = find(&reader, run.as_deref())?;
+            let row = find(&cx.reader(&config)?, run.as_deref())?;
             let outcome = match outcome {
                 EndedAs::Success => RunOutcome::Success,
                 EndedAs::Failed => RunOutcome::Failed,
@@ -136,10 +126,27 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
             stop(&row, Operation::EndRun { run: row.id, outcome, reason }, config, "ended", cx).await
         }
         Runs::Cancel { run, reason } => {
-            let row = find(&reader, Some(&run))?;
+            let row = find(&cx.reader(&config)?, Some(&run))?;
             stop(&row, Operation::CancelRun { run: row.id, reason }, config, "cancelled", cx).await
         }
     }
+}
+
+fn list(args: &List, config: &Config, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let most = if args.limit == 0 { usize::MAX } else { args.limit };
+    let since = args.since.as_ref().map(|when| when.at(Clock::system().now(), &config.gate.timezone));
+    // Whether a name is an agent's or a user's only shows in the runs.
+    let limit = args.principal.is_none().then(|| i64::try_from(most).unwrap_or(i64::MAX).unsigned_abs());
+    let filter = RunFilter { open: args.open.then_some(true), since, limit, ..RunFilter::default() };
+    let mut runs = cx.reader_if_any(config)?.map_or_else(|| Ok(Vec::new()), |reader| reader.runs(&filter))?;
+    runs.retain(|run| args.principal.as_deref().is_none_or(|name| run.principal.id == name));
+    runs.truncate(most);
+    if runs.is_empty() && !cx.out.is_json() {
+        cx.out.remark("no runs");
+        return Ok(Exit::Ok);
+    }
+    cx.out.show(&runs, || run::list(&runs))?;
+    Ok(Exit::Ok)
 }
 
 /// The run of this id, beginning of an id, or key; without one, the latest.

@@ -32,6 +32,7 @@ impl CallOutcome {
             Self::Undecidable => "undecidable",
             Self::Waiting => "waiting",
             Self::Rejected => "rejected",
+            Self::UnknownTool => "unknown tool",
             Self::Invalid => "invalid",
             Self::Halted => "halted",
             Self::RunEnded => "run ended",
@@ -136,16 +137,17 @@ fn next(reply: &CallReply) -> Vec<String> {
     if let Some(pending) = &reply.approval {
         steps.push(format!("tollgate approvals show {}", pending.id));
     }
-    if let Some(decision) = reply.decision.filter(|_| !reply.policies.is_empty()) {
-        steps.push(format!("tollgate decisions show {decision}"));
-    } else if let Some(decision) = reply.decision.filter(|_| reply.outcome == CallOutcome::Denied) {
+    let explained = !reply.policies.is_empty() || reply.outcome == CallOutcome::Denied;
+    if let Some(decision) = reply.decision.filter(|_| explained) {
         steps.push(format!("tollgate decisions show {decision}"));
     }
     if let (CallOutcome::Indeterminate | CallOutcome::Failed, Some(run)) = (reply.outcome, reply.run) {
         steps.push(format!("tollgate runs show {run}"));
     }
-    if reply.outcome == CallOutcome::Invalid {
-        steps.push("tollgate tools list".into());
+    match reply.outcome {
+        CallOutcome::UnknownTool => steps.push("tollgate tools list".into()),
+        CallOutcome::Invalid if reply.run.is_some() => steps.push(format!("tollgate tools show {}", line(&reply.tool, 80))),
+        _ => {}
     }
     steps
 }

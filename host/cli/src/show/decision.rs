@@ -9,7 +9,7 @@ use tollgate_core::{
 };
 
 use super::{
-    measure::{duration, moment},
+    measure::{count, duration, moment},
     paint::{Tone, line, paint, wrap},
     table::{Cell, table},
 };
@@ -109,7 +109,12 @@ impl Entry {
                 entry.principal.clone_from(&b.by);
                 entry.action = "activate_policies".into();
                 entry.resource = b.bundle.to_string();
-                entry.reason = format!("{} policies, {} tools, {} components", b.policies, b.tools, b.components.len());
+                entry.reason = format!(
+                    "{} policies, {}, {}",
+                    b.policies,
+                    count(b.tools, "tool"),
+                    count(b.components.len() as u64, "component")
+                );
             }
             Event::Halted(h) | Event::Resumed(h) => {
                 let lifted = matches!(record.event, Event::Resumed(_));
@@ -183,7 +188,7 @@ pub(crate) fn list(entries: &[Entry]) -> String {
                 Cell::new(format!("{symbol} {}", entry.outcome), tone),
                 line(&entry.principal, 40).into(),
                 Cell::new(line(&entry.action, 40), Tone::Plain),
-                line(&entry.resource, 80).into(),
+                line(&entry.resource, 48).into(),
                 line(&if entry.policies.is_empty() { entry.reason.clone() } else { entry.policies.join(", ") }, 120).into(),
             ]
         })

@@ -1,18 +1,18 @@
 //! Places in files, drawn like a compiler's diagnostics.
 
-use std::{collections::HashMap, fmt, fs};
+use std::{collections::HashMap, fmt, fs, path::Path};
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
 };
 
-use crate::failure::Place;
+use crate::failure::{Place, shown};
 
 /// One place with its source, as miette wants it.
 struct Report<'a> {
     place: &'a Place,
     source: Option<NamedSource<String>>,
-    offset: usize,
+    extent: (usize, usize),
 }
 
 impl fmt::Debug for Report<'_> {
@@ -48,7 +48,7 @@ impl Diagnostic for Report<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         self.source.as_ref()?;
-        let label = LabeledSpan::new_primary_with_span(Some("here".into()), (self.offset, self.place.length));
+        let label = LabeledSpan::new_primary_with_span(None, self.extent);
         Some(Box::new(std::iter::once(label)))
     }
 }
@@ -64,6 +64,18 @@ fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
     Some(before + within)
 }
 
+/// How much of `text` to point at: what is at fault as far as it is on one line, or the word there.
+fn extent(text: &str, offset: usize, length: usize) -> (usize, usize) {
+    let offset = text.floor_char_boundary(offset.min(text.len().saturating_sub(1)));
+    let rest = text.get(offset..).unwrap_or_default();
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '"');
+    let length = match length {
+        0 | 1 => rest.find(|c| !word(c)).unwrap_or(rest.len()),
+        length => rest.find('\n').unwrap_or(rest.len()).min(length),
+    };
+    (offset, length.max(1))
+}
+
 /// The places with the lines that they speak of.
 pub(crate) fn render(places: &[Place]) -> String {
     let mut files: HashMap<&str, Option<String>> = HashMap::new();
@@ -73,14 +85,14 @@ pub(crate) fn render(places: &[Place]) -> String {
         let text = files.entry(&place.file).or_insert_with(|| fs::read_to_string(&place.file).ok());
         let at = text.as_ref().and_then(|text| offset(text, place.line, place.column));
         let source = text.as_ref().filter(|_| at.is_some());
-        let report = Report {
-            place,
-            source: source.map(|text| NamedSource::new(&place.file, text.clone())),
-            offset: at.unwrap_or(0),
-        };
+        let file = shown(Path::new(&place.file));
+        let extent = source.map_or((0, 1), |text| extent(text, at.unwrap_or(0), place.length));
+        let source = source.map(|text| NamedSource::new(&file, text.clone()));
+        let report = Report { place, source, extent };
         if handler.render_report(&mut all, &report).is_err() || report.source.is_none() {
-            all.push_str(&format!("  at {}:{}:{}\n", place.file, place.line, place.column));
+            all.push_str(&format!("  at {file}:{}:{}\n", place.line, place.column));
         }
+        all.push('\n');
     }
     all
 }
@@ -93,6 +105,10 @@ mod tests {
     fn a_place_is_drawn_with_its_line() {
         assert_eq!(offset("ab\nüx", 2, 2), Some(5));
         assert_eq!(offset("ab", 9, 1), None);
+        assert_eq!(extent("a = enviroment = 1", 4, 1), (4, 10));
+        assert_eq!(extent("@id(\"x\")\npermit", 0, 15), (0, 8));
+        assert_eq!(extent("permit (é", 10, 1), (8, 2));
+        assert_eq!(extent("", 0, 1), (0, 1));
         let place = Place {
             file: "/nowhere/x.cedar".into(),
             line: 3,

@@ -58,7 +58,7 @@ struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     fn children(&mut self, parent: &Span<'a>, rail: &str) {
         let trace = self.trace;
-        let spans: Vec<(&Span<'a>, u64)> = merged(trace.below(parent.id));
+        let spans: Vec<(&Span<'a>, u64)> = merged(trace.below(parent.id).filter(|span| !self.is_told_elsewhere(span)));
         let last = spans.len();
         for (i, (span, times)) in spans.into_iter().enumerate() {
             let end = i + 1 == last;
@@ -79,6 +79,16 @@ impl<'a> Drawing<'a> {
             if folded.is_none() {
                 self.children(span, &stem);
             }
+        }
+    }
+
+    /// Who may answer an approval is told where the approval is.
+    fn is_told_elsewhere(&self, span: &Span<'a>) -> bool {
+        match &span.opened.1.event {
+            Event::Decision(decision) if !self.full => {
+                matches!(decision.action, Action::Approve | Action::Reject) && decision.approval.is_some()
+            }
+            _ => false,
         }
     }
 
@@ -107,7 +117,13 @@ impl<'a> Drawing<'a> {
                 _ if decision.call.is_some() && !self.full => {
                     capability(*index, decision, self.folded(span))
                 }
-                _ => authorize(*index, decision, line(&span.name, MAX_NAME)),
+                _ => {
+                    let mut row = authorize(*index, decision, line(&span.name, MAX_NAME));
+                    if decision.call.is_none() {
+                        row.detail(format!("asked by {}", line(&decision.principal.id, 64)), Tone::Plain);
+                    }
+                    row
+                }
             },
             Event::CallInvalid(invalid) => {
                 let mut row = Row::new(Mark::No, line(&invalid.tool, MAX_NAME), "invalid");
@@ -228,6 +244,10 @@ impl<'a> Drawing<'a> {
         };
         let mut row = Row::new(mark, format!("approval {}", requested.id), outcome).took(took(span));
         let answers = self.trace.answers(requested.id);
+        let judged = self.trace.judged(requested.id);
+        for (index, _) in judged.iter().filter(|(_, decision)| decision.outcome == Outcome::Allow) {
+            row.detail(DecisionId(*index).to_string(), Tone::Name);
+        }
         for answer in answers.iter().filter(|answer| answer.took_effect) {
             let roles: Vec<&str> = answer.roles.iter().map(String::as_str).collect();
             let held = if roles.is_empty() { String::new() } else { format!(" ({})", roles.join(", ")) };
@@ -246,6 +266,12 @@ impl<'a> Drawing<'a> {
                 let verb = if answer.approve { "approved" } else { "rejected" };
                 row.note(format!("{} {verb} it too late", line(&answer.by.id, 64)), Tone::Weak);
             }
+        }
+        for (index, decision) in judged.iter().filter(|(_, decision)| decision.outcome != Outcome::Allow) {
+            let ids: Vec<&str> = decision.determining.iter().map(|d| d.policy.id.as_str()).collect();
+            let by = if ids.is_empty() { "no policy permits it".into() } else { ids.join(", ") };
+            let who = line(&decision.principal.id, 64);
+            row.note(format!("{who} may not {}: {by} (dec-{index})", decision.action.id()), Tone::Weak);
         }
         row
     }

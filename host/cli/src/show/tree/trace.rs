@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use tollgate_core::{
     ids::{ApprovalId, SpanId},
     life::ApprovalState,
-    record::{AdapterLog, ApprovalAnswered, Event, OutcomeRecord, Record},
+    record::{AdapterLog, ApprovalAnswered, DecisionRecord, Event, OutcomeRecord, Record},
+    request::Action,
     span::{self, SpanChange, SpanKind},
     time::Timestamp,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Trace<'a> {
     spans: Vec<Span<'a>>,
     below: BTreeMap<SpanId, Vec<usize>>,
     answers: BTreeMap<ApprovalId, Vec<&'a ApprovalAnswered>>,
+    judged: BTreeMap<ApprovalId, Vec<(u64, &'a DecisionRecord)>>,
     resolved: BTreeMap<ApprovalId, ApprovalState>,
     consumed: BTreeSet<ApprovalId>,
     logs: BTreeMap<SpanId, Vec<&'a AdapterLog>>,
@@ -54,6 +56,11 @@ impl<'a> Trace<'a> {
             }
             match &indexed.1.event {
                 Event::ApprovalAnswered(answer) => trace.answers.entry(answer.id).or_default().push(answer),
+                Event::Decision(decision) => {
+                    if let (Action::Approve | Action::Reject, Some(id)) = (&decision.action, decision.approval) {
+                        trace.judged.entry(id).or_default().push((indexed.0, decision));
+                    }
+                }
                 Event::ApprovalResolved(resolved) => {
                     trace.resolved.insert(resolved.id, resolved.state);
                 }
@@ -116,6 +123,11 @@ impl<'a> Trace<'a> {
     /// Answers to an approval, in order.
     pub(crate) fn answers(&self, id: ApprovalId) -> &[&'a ApprovalAnswered] {
         self.answers.get(&id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Decisions on who may answer an approval, in order.
+    pub(crate) fn judged(&self, id: ApprovalId) -> &[(u64, &'a DecisionRecord)] {
+        self.judged.get(&id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Where an approval is.
