@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, halt, init, ledger, policy, runs, store, tools, user,
+        approvals, call, completions, component, decisions, halt, init, ledger, policy, runs,
+        store, tools, user,
     },
     exit,
     output::Color,
@@ -27,7 +28,12 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// The configuration; otherwise tollgate.toml here or in a directory above.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Print results, and errors, as JSON.
     #[arg(long, global = true, help_heading = "Global options")]
@@ -47,10 +53,21 @@ pub(crate) struct Global {
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
     /// Act as another user, with that user's token.
-    #[arg(long = "as", global = true, value_name = "USER", help_heading = "Global options")]
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "USER",
+        help_heading = "Global options"
+    )]
     pub(crate) as_user: Option<String>,
     /// The file with that token; otherwise it is asked for.
-    #[arg(long, global = true, value_name = "FILE", requires = "as_user", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        requires = "as_user",
+        help_heading = "Global options"
+    )]
     pub(crate) token_file: Option<PathBuf>,
 }
 
@@ -112,17 +129,31 @@ mod tests {
             let path = format!("{path} {}", command.get_name());
             assert!(command.get_about().is_some(), "{path} has no description");
             if command.get_subcommands().next().is_none() {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 assert!(help.contains("$ tollgate"), "{path} has no example");
             }
-            command.get_subcommands().filter(|c| c.get_name() != "help").for_each(|c| check(c, &path));
+            command
+                .get_subcommands()
+                .filter(|c| c.get_name() != "help")
+                .for_each(|c| check(c, &path));
         }
-        Cli::command().get_subcommands().for_each(|c| check(c, "tollgate"));
+        Cli::command()
+            .get_subcommands()
+            .for_each(|c| check(c, "tollgate"));
     }
 
     #[test]
     fn tokens_are_never_arguments() {
-        assert!(Cli::try_parse_from(["tollgate", "--as", "bob", "--token", "x", "runs", "list"]).is_err());
-        assert!(Cli::try_parse_from(["tollgate", "--token-file", "x", "runs", "list"]).is_err(), "whose?");
+        assert!(
+            Cli::try_parse_from(["tollgate", "--as", "bob", "--token", "x", "runs", "list"])
+                .is_err()
+        );
+        assert!(
+            Cli::try_parse_from(["tollgate", "--token-file", "x", "runs", "list"]).is_err(),
+            "whose?"
+        );
     }
 }

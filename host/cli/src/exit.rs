@@ -65,7 +65,11 @@ impl Exit {
             Self::Usage => 6,
             Self::Failure => 7,
         };
-        if rank(other) > rank(self) { other } else { self }
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
+        }
     }
 }
 
@@ -81,7 +85,14 @@ mod tests {
 
     #[test]
     fn the_worst_of_several_calls_wins() {
-        let all = [Exit::Ok, Exit::Waiting, Exit::ToolError, Exit::Invalid, Exit::Denied, Exit::Indeterminate];
+        let all = [
+            Exit::Ok,
+            Exit::Waiting,
+            Exit::ToolError,
+            Exit::Invalid,
+            Exit::Denied,
+            Exit::Indeterminate,
+        ];
         for (i, a) in all.iter().enumerate() {
             for b in all.iter().skip(i) {
                 assert_eq!(a.worse(*b), *b);
@@ -103,7 +114,10 @@ mod tests {
             Exit::Indeterminate,
         ];
         for exit in all {
-            assert!(super::HELP.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
+            assert!(
+                super::HELP.contains(&format!("\n  {}  ", exit.code())),
+                "{exit:?}"
+            );
         }
     }
 }

@@ -56,7 +56,12 @@ pub(crate) struct Place {
 impl Failure {
     /// A failure with this exit code.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), help: None, places: Vec::new() }
+        Self {
+            exit,
+            message: message.into(),
+            help: None,
+            places: Vec::new(),
+        }
     }
 
     /// A plain failure.
@@ -109,7 +114,13 @@ impl From<io::Error> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        let ConfigError { file, line, column, message, help } = error;
+        let ConfigError {
+            file,
+            line,
+            column,
+            message,
+            help,
+        } = error;
         let near = shown(&file);
         let file = file.display().to_string();
         if line == 0 {
@@ -125,7 +136,10 @@ impl From<ConfigError> for Failure {
             message: message.clone(),
             help: Some(help.clone()),
         };
-        Self { places: vec![place], ..Self::plain(format!("{near}:{line}:{column}: {message}")).help(help) }
+        Self {
+            places: vec![place],
+            ..Self::plain(format!("{near}:{line}:{column}: {message}")).help(help)
+        }
     }
 }
 
@@ -138,7 +152,10 @@ impl From<LedgerError> for Failure {
 /// A path as people read it: short where it is below the working directory.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    path.strip_prefix(here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// Diagnostics of policies, as places in files below `dir`.
@@ -191,9 +208,10 @@ impl From<Refusal> for Failure {
         };
         let failure = Self::new(exit, refusal.message());
         match refusal {
-            Refusal::Denied { decision, .. } | Refusal::Undecidable { decision, .. } => {
-                failure.help(format!("see what decided with `tollgate decisions show {decision}`"))
-            }
+            Refusal::Denied { decision, .. } | Refusal::Undecidable { decision, .. } => failure
+                .help(format!(
+                    "see what decided with `tollgate decisions show {decision}`"
+                )),
             _ => failure,
         }
     }

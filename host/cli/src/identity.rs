@@ -22,7 +22,9 @@ pub(crate) struct Claim {
 
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Claim")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,14 +41,21 @@ impl Claim {
                     .help("put it into a file and name that with --token-file FILE")
             })?,
         };
-        Ok(Self { user: user.into(), token: token.trim().into() })
+        Ok(Self {
+            user: user.into(),
+            token: token.trim().into(),
+        })
     }
 }
 
 /// What the operating system calls the user with this id: the name, or the number where there is none.
 pub(crate) fn login(uid: u32) -> Result<String, Failure> {
-    let user = User::from_uid(UserId::from_raw(uid))
-        .map_err(|e| Failure::plain(format!("the operating system does not say who user {uid} is: {}", io::Error::from(e))))?;
+    let user = User::from_uid(UserId::from_raw(uid)).map_err(|e| {
+        Failure::plain(format!(
+            "the operating system does not say who user {uid} is: {}",
+            io::Error::from(e)
+        ))
+    })?;
     Ok(user.map_or_else(|| uid.to_string(), |user| user.name))
 }
 
@@ -57,7 +66,10 @@ pub(crate) fn own_uid() -> u32 {
 
 /// The configured user who has this account on the machine.
 pub(crate) fn of_login(config: &Config, login: &str) -> Result<Uid, Failure> {
-    let mut users = config.users.iter().filter(|(_, user)| user.login.as_deref() == Some(login));
+    let mut users = config
+        .users
+        .iter()
+        .filter(|(_, user)| user.login.as_deref() == Some(login));
     match (users.next(), users.next()) {
         (Some((name, _)), None) => Ok(Uid::new(Kind::User, name)),
         (None, _) => Err(Failure::new(
@@ -80,10 +92,22 @@ pub(crate) fn of_login(config: &Config, login: &str) -> Result<Uid, Failure> {
 pub(crate) fn user_name(login: &str) -> String {
     let name: String = login
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '_'
+            }
+        })
         .take(64)
         .collect();
-    if name.contains('.') { format!("\"{name}\"") } else if name.is_empty() { "me".into() } else { name }
+    if name.contains('.') {
+        format!("\"{name}\"")
+    } else if name.is_empty() {
+        "me".into()
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]
@@ -97,12 +121,25 @@ mod tests {
     #[test]
     fn a_login_is_one_user() {
         let two = "[users.alice]\nlogin = \"al\"\n[users.bob]\n";
-        assert_eq!(of_login(&config(two), "al").unwrap(), Uid::new(Kind::User, "alice"));
+        assert_eq!(
+            of_login(&config(two), "al").unwrap(),
+            Uid::new(Kind::User, "alice")
+        );
         let missing = of_login(&config(two), "eve").unwrap_err();
         assert_eq!(missing.exit, Exit::Denied);
-        assert!(missing.help.unwrap().contains("[users.eve]\nlogin = \"eve\""));
+        assert!(
+            missing
+                .help
+                .unwrap()
+                .contains("[users.eve]\nlogin = \"eve\"")
+        );
         let same = "[users.alice]\nlogin = \"al\"\n[users.bob]\nlogin = \"al\"\n";
-        assert!(of_login(&config(same), "al").unwrap_err().message.contains("alice"));
+        assert!(
+            of_login(&config(same), "al")
+                .unwrap_err()
+                .message
+                .contains("alice")
+        );
     }
 
     #[test]

@@ -73,8 +73,13 @@ impl Output {
 
     /// Columns that a line may take.
     pub(crate) fn width(&self) -> usize {
-        let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-        if columns == 0 { WIDTH } else { columns.clamp(60, 160) }
+        let columns =
+            rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+        if columns == 0 {
+            WIDTH
+        } else {
+            columns.clamp(60, 160)
+        }
     }
 
     /// A result for people, line end added if it has none.
@@ -94,8 +99,16 @@ impl Output {
     }
 
     /// A result: JSON where that is wanted, else what `text` makes of it.
-    pub(crate) fn show<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
-        if self.json { self.json(value) } else { self.text(&text()) }
+    pub(crate) fn show<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> io::Result<()> {
+        if self.json {
+            self.json(value)
+        } else {
+            self.text(&text())
+        }
     }
 
     /// A remark to people, on standard error. Nothing is lost where it cannot be written.
@@ -126,7 +139,11 @@ impl Output {
             return;
         }
         if failure.places.is_empty() {
-            self.say(&format!("{} {}\n", paint("error:", Tone::Bad), failure.message));
+            self.say(&format!(
+                "{} {}\n",
+                paint("error:", Tone::Bad),
+                failure.message
+            ));
             if let Some(help) = &failure.help {
                 self.say(&format!(" {} {help}\n", paint("help:", Tone::Name)));
             }

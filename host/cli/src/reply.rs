@@ -109,10 +109,15 @@ impl CallOutcome {
             Verdict::Released { .. } => Self::Ok,
             Verdict::ToolError(_) => Self::ToolError,
             Verdict::Withheld { .. } => Self::Withheld,
-            Verdict::Ended { effects: true, .. } | Verdict::Ended { status: Status::Indeterminate, .. } => {
-                Self::Indeterminate
-            }
-            Verdict::Ended { status: Status::Halted, .. } => Self::Halted,
+            Verdict::Ended { effects: true, .. }
+            | Verdict::Ended {
+                status: Status::Indeterminate,
+                ..
+            } => Self::Indeterminate,
+            Verdict::Ended {
+                status: Status::Halted,
+                ..
+            } => Self::Halted,
             Verdict::Ended { .. } => Self::Failed,
             Verdict::Refused(refusal) => match refusal {
                 Refusal::Denied { .. } => Self::Denied,
@@ -167,22 +172,41 @@ impl CallReply {
             outcome => outcome,
         };
         let message = answer.message();
-        let (mut content, mut redacted, mut approval, mut decided) = (Vec::new(), false, None, Vec::new());
+        let (mut content, mut redacted, mut approval, mut decided) =
+            (Vec::new(), false, None, Vec::new());
         let mut decision = answer.decision;
         match answer.verdict {
-            Verdict::Released { content: released, redacted: any } => {
+            Verdict::Released {
+                content: released,
+                redacted: any,
+            } => {
                 content = released;
                 redacted = any;
             }
-            Verdict::Withheld { decision: withheld, basis } => {
+            Verdict::Withheld {
+                decision: withheld,
+                basis,
+            } => {
                 decision = Some(withheld);
                 decided = policies(&basis);
             }
             Verdict::Refused(refusal) => match refusal {
-                Refusal::Denied { basis, .. } | Refusal::Undecidable { basis, .. } => decided = policies(&basis),
-                Refusal::Pending { basis, approval: id, requirement, expires, .. } => {
+                Refusal::Denied { basis, .. } | Refusal::Undecidable { basis, .. } => {
+                    decided = policies(&basis)
+                }
+                Refusal::Pending {
+                    basis,
+                    approval: id,
+                    requirement,
+                    expires,
+                    ..
+                } => {
                     decided = policies(&basis);
-                    approval = Some(PendingView { id, needs: requirement.to_string(), expires });
+                    approval = Some(PendingView {
+                        id,
+                        needs: requirement.to_string(),
+                        expires,
+                    });
                 }
                 _ => {}
             },
@@ -259,7 +283,11 @@ pub(crate) struct ApproverView {
 impl From<ApprovalRow> for ApprovalView {
     fn from(row: ApprovalRow) -> Self {
         let lifts = row.requirement.lifts.iter();
-        let named = |id: &str| PolicyView { id: id.to_owned(), owner: String::new(), reason: String::new() };
+        let named = |id: &str| PolicyView {
+            id: id.to_owned(),
+            owner: String::new(),
+            reason: String::new(),
+        };
         Self {
             id: row.id,
             state: row.state,
@@ -277,7 +305,10 @@ impl From<ApprovalRow> for ApprovalView {
             approvers: row
                 .approvers
                 .into_iter()
-                .map(|(user, roles)| ApproverView { user: user.id, roles })
+                .map(|(user, roles)| ApproverView {
+                    user: user.id,
+                    roles,
+                })
                 .collect(),
             requested: row.requested,
             expires: row.expires,
@@ -289,7 +320,11 @@ impl From<ApprovalRow> for ApprovalView {
 impl From<enforce::ApprovalView> for ApprovalView {
     fn from(view: enforce::ApprovalView) -> Self {
         let (arguments, labels) = (view.arguments, view.labels);
-        Self { arguments, labels, ..view.row.into() }
+        Self {
+            arguments,
+            labels,
+            ..view.row.into()
+        }
     }
 }
 

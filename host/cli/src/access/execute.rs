@@ -37,10 +37,18 @@ pub(super) async fn execute(
     leaving: watch::Receiver<bool>,
 ) -> Result<Reply, Failure> {
     match operation {
-        Operation::Call { request, agent, run, wait } => {
-            let caller = Caller { agent, user: user.id.clone() };
+        Operation::Call {
+            request,
+            agent,
+            run,
+            wait,
+        } => {
+            let caller = Caller {
+                agent,
+                user: user.id.clone(),
+            };
             may_speak(gate, user, caller.agent.as_deref()).await?;
-            let run = run.map_or(RunKey::Ambient, RunKey::Named);
+            let run = run_key(gate, &caller, run)?;
             let patience = std::time::Duration::from_millis(wait);
             call(gate, &caller, &run, request, patience, leaving).await
         }
@@ -49,12 +57,29 @@ pub(super) async fn execute(
             explain(gate, &mut view.policies);
             Ok(Reply::Approval(Box::new(view)))
         }
-        Operation::Answer { id, approve, seen, note } => {
-            let answered = gate.answer(user, id, approve, seen.as_deref(), note.as_deref(), CHANNEL).await?;
+        Operation::Answer {
+            id,
+            approve,
+            seen,
+            note,
+        } => {
+            let answered = gate
+                .answer(user, id, approve, seen.as_deref(), note.as_deref(), CHANNEL)
+                .await?;
             let (state, decision, needs) = (answered.state, answered.decision, answered.needs);
-            Ok(Reply::Answered(Answered { id, state, decision, needs, by: user.id.clone() }))
+            Ok(Reply::Answered(Answered {
+                id,
+                state,
+                decision,
+                needs,
+                by: user.id.clone(),
+            }))
         }
-        Operation::EndRun { run, outcome, reason } => {
+        Operation::EndRun {
+            run,
+            outcome,
+            reason,
+        } => {
             let row = find_run(gate, run)?;
             may_end(gate, user, &row)?;
             gate.end_run(user, &row, outcome, &reason).await?;
@@ -65,7 +90,11 @@ pub(super) async fn execute(
             gate.cancel_run(user, &row, &reason).await?;
             Ok(Reply::Done)
         }
-        Operation::Halt { scope, name, reason } => {
+        Operation::Halt {
+            scope,
+            name,
+            reason,
+        } => {
             gate.halt(user, scope, &name, &reason).await?;
             Ok(Reply::Done)
         }
@@ -85,38 +114,79 @@ pub(super) async fn execute(
             Ok(Reply::Done)
         }
         Operation::Backup { file } => {
-            gate.administer(user, "store_backup", &file.display().to_string()).await?;
+            gate.administer(user, "store_backup", &file.display().to_string())
+                .await?;
             let size = gate.ledger().backup(file, |_, _| {}).await?;
-            Ok(Reply::Backup { records: size.records, bytes: size.bytes })
+            Ok(Reply::Backup {
+                records: size.records,
+                bytes: size.bytes,
+            })
         }
         Operation::PermitRestore { file } => {
             // What is recorded here would be lost with the store; the restored one records who did it.
             if !gate.could(user, Action::Administer) {
-                gate.administer(user, "store_restore", &file.display().to_string()).await?;
+                gate.administer(user, "store_restore", &file.display().to_string())
+                    .await?;
             }
             Ok(Reply::Done)
         }
     }
 }
 
+/// The run that the caller names: by a key, or one of the caller's own by its id.
+fn run_key(gate: &Gate, caller: &Caller, named: Option<String>) -> Result<RunKey, Failure> {
+    let Some(name) = named else {
+        return Ok(RunKey::Ambient);
+    };
+    if name.parse::<RunId>().is_err() {
+        return Ok(RunKey::Named(name));
+    }
+    let row = gate.ledger().reader().run(&name)?;
+    let principal = match &caller.agent {
+        Some(agent) => Uid::new(Kind::Agent, agent),
+        None => Uid::new(Kind::User, &caller.user),
+    };
+    if row.principal != principal {
+        return Err(Failure::new(
+            Exit::Denied,
+            format!("run {name} is not yours, so you cannot add calls to it"),
+        )
+        .help("leave --run out, or choose a name"));
+    }
+    match row.key {
+        Some(key) => Ok(RunKey::Named(key)),
+        None if row.ended.is_some() => {
+            Err(Failure::new(Exit::Denied, format!("run {name} has ended"))
+                .help("leave --run out to begin another"))
+        }
+        None => Ok(RunKey::Ambient),
+    }
+}
+
 /// Speaking for an agent is its operator's act, or an administrator's.
 async fn may_speak(gate: &Gate, user: &Uid, agent: Option<&str>) -> Result<(), Failure> {
     let snapshot = gate.snapshot();
-    let Some((name, agent)) = agent.and_then(|name| Some((name, snapshot.config.agents.get(name)?))) else {
+    let Some((name, agent)) =
+        agent.and_then(|name| Some((name, snapshot.config.agents.get(name)?)))
+    else {
         // A person for themselves; or an agent that does not exist, which the gate says better.
         return Ok(());
     };
     if agent.operator == user.id {
         return Ok(());
     }
-    gate.administer(user, "spoke_for_agent", name).await.map_err(|error| match error {
-        OperateError::Refused(refusal) => {
-            let failure = Failure::from(refusal);
-            let message = format!("you are not the operator of `{name}`, so you may not speak for it: {failure}");
-            Failure { message, ..failure }
-        }
-        other => other.into(),
-    })
+    gate.administer(user, "spoke_for_agent", name)
+        .await
+        .map_err(|error| match error {
+            OperateError::Refused(refusal) => {
+                let failure = Failure::from(refusal);
+                let message = format!(
+                    "you are not the operator of `{name}`, so you may not speak for it: {failure}"
+                );
+                Failure { message, ..failure }
+            }
+            other => other.into(),
+        })
 }
 
 async fn call(
@@ -138,7 +208,9 @@ async fn call(
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let reply = Box::new(CallReply::new(request.tool.clone(), known, answer, micros));
         let left = patience.saturating_sub(begun.elapsed());
-        let (Some(approval), false) = (pending, left.is_zero()) else { return Ok(Reply::Call(reply)) };
+        let (Some(approval), false) = (pending, left.is_zero()) else {
+            return Ok(Reply::Call(reply));
+        };
         let settled = tokio::select! {
             settled = gate.approval_settled(approval, left) => settled?,
             () = super::left(&mut leaving) => return Ok(Reply::Waiting(reply)),
@@ -162,14 +234,22 @@ fn find_run(gate: &Gate, run: RunId) -> Result<RunRow, Failure> {
 fn may_end(gate: &Gate, user: &Uid, row: &RunRow) -> Result<(), Failure> {
     let snapshot = gate.snapshot();
     let operator = match row.principal.kind {
-        Kind::Agent => snapshot.config.agents.get(&row.principal.id).map(|agent| agent.operator.clone()),
+        Kind::Agent => snapshot
+            .config
+            .agents
+            .get(&row.principal.id)
+            .map(|agent| agent.operator.clone()),
         _ => None,
     };
     if *user == row.principal || *user == row.on_behalf_of || operator.as_ref() == Some(&user.id) {
         return Ok(());
     }
-    Err(Failure::new(Exit::Denied, format!("run {} is not yours to end", row.id))
-        .help(format!("stop it, if you may: tollgate runs cancel {}", row.id)))
+    Err(
+        Failure::new(Exit::Denied, format!("run {} is not yours to end", row.id)).help(format!(
+            "stop it, if you may: tollgate runs cancel {}",
+            row.id
+        )),
+    )
 }
 
 /// What policies say of themselves, as far as they are still loaded.
@@ -187,19 +267,27 @@ async fn facts(gate: &Gate, user: &Uid, decision: DecisionId) -> Result<Reply, F
     let nothing = || Failure::plain(format!("there is no decision `{decision}`"));
     let reader = gate.ledger().reader();
     let record = reader.record(decision.0)?.ok_or_else(nothing)?;
-    let Event::Decision(decided) = record.event else { return Err(nothing()) };
+    let Event::Decision(decided) = record.event else {
+        return Err(nothing());
+    };
     let Some(digest) = decided.facts else {
-        return Err(Failure::plain(format!("the facts of {decision} were not kept")));
+        return Err(Failure::plain(format!(
+            "the facts of {decision} were not kept"
+        )));
     };
     match record.run {
         Some(run) => {
             let row = find_run(gate, run)?;
             gate.may_with_run(user, Action::ViewPayload, &row).await?;
         }
-        None => gate.administer(user, "facts_viewed", &decision.to_string()).await?,
+        None => {
+            gate.administer(user, "facts_viewed", &decision.to_string())
+                .await?
+        }
     }
     let plain = gate.ledger().unseal(decision.0, digest, "facts")?;
-    let (request, facts) = serde_json::from_slice(&plain).map_err(|e| Failure::plain(e.to_string()))?;
+    let (request, facts) =
+        serde_json::from_slice(&plain).map_err(|e| Failure::plain(e.to_string()))?;
     Ok(Reply::Facts(FactsView { request, facts }))
 }
 

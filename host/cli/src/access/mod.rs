@@ -45,7 +45,12 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// Do what `login`, or whoever `claim` says and proves to be, asks for.
-    async fn execute(&self, login: &str, claim: Option<&Claim>, operation: Operation) -> Result<Reply, Failure> {
+    async fn execute(
+        &self,
+        login: &str,
+        claim: Option<&Claim>,
+        operation: Operation,
+    ) -> Result<Reply, Failure> {
         let user = match claim {
             Some(claim) => self.proven(claim)?,
             None => identity::of_login(&self.gate.snapshot().config, login)?,
@@ -58,8 +63,14 @@ impl Owner {
             return Ok(self.gate.user(&claim.user)?);
         }
         // The same words whether the user, the token or both are wrong.
-        Err(Failure::new(Exit::Denied, format!("this is not the token of `{}`", claim.user))
-            .help(format!("an operator makes a new one with `tollgate user token {}`", claim.user)))
+        Err(Failure::new(
+            Exit::Denied,
+            format!("this is not the token of `{}`", claim.user),
+        )
+        .help(format!(
+            "an operator makes a new one with `tollgate user token {}`",
+            claim.user
+        )))
     }
 }
 
@@ -88,7 +99,12 @@ pub(crate) struct Access<'a> {
 impl<'a> Access<'a> {
     /// The way to the gate that `config` describes. Nothing is opened before it is needed.
     pub(crate) fn new(config: Config, claim: Option<Claim>, out: &'a Output) -> Self {
-        Self { config, claim, out, owned: None }
+        Self {
+            config,
+            claim,
+            out,
+            owned: None,
+        }
     }
 
     /// Do it here or have it done.
@@ -101,7 +117,10 @@ impl<'a> Access<'a> {
                 let login = identity::login(identity::own_uid())?;
                 return owner.execute(&login, self.claim.as_ref(), operation).await;
             }
-            let envelope = Envelope { claim: self.claim.clone(), operation: operation.clone() };
+            let envelope = Envelope {
+                claim: self.claim.clone(),
+                operation: operation.clone(),
+            };
             match socket::ask(&self.config.store.path, &envelope).await {
                 Ok(Ok(Reply::Waiting(reply))) => {
                     // The owner left while the call waits for a human: go on waiting elsewhere.
@@ -125,8 +144,10 @@ impl<'a> Access<'a> {
                     .help("do not repeat it before you have looked: tollgate runs show"));
                 }
                 Err(Unanswered::Lost) => {
-                    return Err(Failure::plain("the process that owns the gate went away without an answer")
-                        .help("see whether it was done, then try again"));
+                    return Err(Failure::plain(
+                        "the process that owns the gate went away without an answer",
+                    )
+                    .help("see whether it was done, then try again"));
                 }
             }
             match self.own().await {
@@ -153,11 +174,24 @@ impl<'a> Access<'a> {
     }
 
     async fn own(&mut self) -> Result<(), LoadError> {
-        let step = self.out.progress().map(|progress| progress.step("opening the gate"));
+        let step = self
+            .out
+            .progress()
+            .map(|progress| progress.step("opening the gate"));
         let by = identity::login(identity::own_uid()).unwrap_or_else(|_| "gate".into());
-        let gate = Gate::open(self.config.clone(), GateOptions { by, ..GateOptions::default() }).await?;
+        let gate = Gate::open(
+            self.config.clone(),
+            GateOptions {
+                by,
+                ..GateOptions::default()
+            },
+        )
+        .await?;
         drop(step);
-        let owner = Arc::new(Owner { gate, leaving: watch::Sender::new(false) });
+        let owner = Arc::new(Owner {
+            gate,
+            leaving: watch::Sender::new(false),
+        });
         let server = Server::start(Arc::clone(&owner));
         self.owned = Some((owner, server));
         Ok(())
@@ -171,8 +205,10 @@ impl<'a> Access<'a> {
         match self.own().await {
             Ok(()) => Ok(()),
             Err(LoadError::Ledger(LedgerError::Owned { pid, path })) => Err(NotAlone::Owned(
-                Failure::plain(format!("process {pid} owns the ledger {path}, and this needs it closed"))
-                    .help("wait until it is done, or end it, and try again"),
+                Failure::plain(format!(
+                    "process {pid} owns the ledger {path}, and this needs it closed"
+                ))
+                .help("wait until it is done, or end it, and try again"),
             )),
             Err(error) => Err(NotAlone::Broken(error.into())),
         }

@@ -18,7 +18,10 @@ use std::{
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    io::{
+        AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        BufReader,
+    },
     net::{UnixListener, UnixStream},
     task::{JoinHandle, JoinSet},
 };
@@ -82,13 +85,20 @@ impl Short {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(dir, flags, Mode::empty())?;
         let path = PathBuf::from(format!("/proc/self/fd/{}/{name}", fd.as_raw_fd()));
-        let path = if Path::new("/proc/self/fd").exists() { path } else { dir.join(name) };
+        let path = if Path::new("/proc/self/fd").exists() {
+            path
+        } else {
+            dir.join(name)
+        };
         Ok(Self { _dir: fd, path })
     }
 }
 
 /// Ask the owner of the store at `store`.
-pub(super) async fn ask(store: &Path, envelope: &Envelope) -> Result<Result<Reply, Failure>, Unanswered> {
+pub(super) async fn ask(
+    store: &Path,
+    envelope: &Envelope,
+) -> Result<Result<Reply, Failure>, Unanswered> {
     let path = path(store);
     let dir = path.parent().unwrap_or(Path::new("."));
     let nobody = |_| Unanswered::NotAsked;
@@ -107,7 +117,9 @@ pub(super) async fn ask(store: &Path, envelope: &Envelope) -> Result<Result<Repl
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     let greeting = tokio::time::timeout(GREETING, receive::<Greeting>(&mut read));
-    let Ok(Ok(Some(greeting))) = greeting.await else { return Err(Unanswered::NotAsked) };
+    let Ok(Ok(Some(greeting))) = greeting.await else {
+        return Err(Unanswered::NotAsked);
+    };
     if greeting.tollgate != PROTOCOL {
         return Err(Unanswered::Refused(format!(
             "the process that owns the gate is tollgate {}, and this is {}; use the same version",
@@ -115,7 +127,9 @@ pub(super) async fn ask(store: &Path, envelope: &Envelope) -> Result<Result<Repl
             env!("CARGO_PKG_VERSION")
         )));
     }
-    send(&mut write, envelope).await.map_err(|_| Unanswered::Lost)?;
+    send(&mut write, envelope)
+        .await
+        .map_err(|_| Unanswered::Lost)?;
     match receive(&mut read).await {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) | Err(_) => Err(Unanswered::Lost),
@@ -131,7 +145,9 @@ async fn send<T: Serialize>(write: &mut (impl AsyncWrite + Unpin), value: &T) ->
 }
 
 /// One value, from a line; `None` at the end.
-async fn receive<T: DeserializeOwned>(read: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<T>> {
+async fn receive<T: DeserializeOwned>(
+    read: &mut (impl AsyncBufRead + Unpin),
+) -> io::Result<Option<T>> {
     let mut line = Vec::new();
     read.take(MAX_LINE).read_until(b'\n', &mut line).await?;
     if line.is_empty() {
@@ -154,7 +170,9 @@ impl Server {
     /// lock.
     pub(super) fn start(owner: Arc<Owner>) -> Self {
         let path = path(&owner.gate.snapshot().config.store.path);
-        let serving = listen(&path).ok().map(|listener| tokio::spawn(serve(listener, owner)));
+        let serving = listen(&path)
+            .ok()
+            .map(|listener| tokio::spawn(serve(listener, owner)));
         Self { path, serving }
     }
 
@@ -172,7 +190,9 @@ impl Server {
 /// A socket that only its owner's user can reach, put in place whole.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let private = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir_in(dir)?;
+    let private = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(dir)?;
     let made = private.path().join("s");
     let short = Short::of(private.path(), "s")?;
     let listener = UnixListener::bind(&short.path)?;
@@ -210,9 +230,18 @@ async fn answer(stream: UnixStream, owner: &Owner) -> io::Result<()> {
     let asker = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
-    send(&mut write, &Greeting { tollgate: PROTOCOL, version: env!("CARGO_PKG_VERSION").into() }).await?;
+    send(
+        &mut write,
+        &Greeting {
+            tollgate: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").into(),
+        },
+    )
+    .await?;
     let question = tokio::time::timeout(QUESTION, receive::<Envelope>(&mut read)).await;
-    let Some(Envelope { claim, operation }) = question?? else { return Ok(()) };
+    let Some(Envelope { claim, operation }) = question?? else {
+        return Ok(());
+    };
     let executed = async {
         let login = identity::login(asker)?;
         owner.execute(&login, claim.as_ref(), operation).await

@@ -9,8 +9,18 @@ use super::*;
 use crate::exit::Exit;
 
 fn question() -> Envelope {
-    let operation = Operation::Halt { scope: HaltScope::Agent, name: "support".into(), reason: "why\nnot".into() };
-    Envelope { claim: Some(Claim { user: "bob".into(), token: "tollgate_00".into() }), operation }
+    let operation = Operation::Halt {
+        scope: HaltScope::Agent,
+        name: "support".into(),
+        reason: "why\nnot".into(),
+    };
+    Envelope {
+        claim: Some(Claim {
+            user: "bob".into(),
+            token: "tollgate_00".into(),
+        }),
+        operation,
+    }
 }
 
 /// An owner who answers once with what `answer` makes of the question.
@@ -25,7 +35,9 @@ fn owner(
         let (read, mut write) = stream.into_split();
         let Some(greeting) = greeting else { return };
         send(&mut write, &greeting).await.unwrap();
-        let Ok(Some(envelope)) = receive::<Envelope>(&mut BufReader::new(read)).await else { return };
+        let Ok(Some(envelope)) = receive::<Envelope>(&mut BufReader::new(read)).await else {
+            return;
+        };
         if let Some(answer) = answer(envelope) {
             send(&mut write, &answer).await.unwrap();
         }
@@ -33,7 +45,10 @@ fn owner(
 }
 
 fn greeting(tollgate: u32) -> Option<Greeting> {
-    Some(Greeting { tollgate, version: "0.9.9".into() })
+    Some(Greeting {
+        tollgate,
+        version: "0.9.9".into(),
+    })
 }
 
 /// A store in a directory whose path no socket address has room for.
@@ -50,7 +65,9 @@ fn store() -> (tempfile::TempDir, PathBuf) {
 async fn a_question_is_answered() {
     let (_dir, store) = store();
     let served = owner(&store, greeting(PROTOCOL), |envelope| {
-        let Operation::Halt { name, reason, .. } = envelope.operation else { panic!("another operation") };
+        let Operation::Halt { name, reason, .. } = envelope.operation else {
+            panic!("another operation")
+        };
         assert_eq!((name.as_str(), reason.as_str()), ("support", "why\nnot"));
         assert_eq!(envelope.claim.unwrap().token, "tollgate_00");
         Some(Err(Failure::new(Exit::Denied, "no").help("ask")))
@@ -58,25 +75,43 @@ async fn a_question_is_answered() {
     let mode = fs::metadata(path(&store)).unwrap().mode() & 0o777;
     assert_eq!(mode, 0o600, "nobody else may even connect");
     let answer = ask(&store, &question()).await.unwrap();
-    assert_eq!(answer.unwrap_err(), Failure::new(Exit::Denied, "no").help("ask"));
+    assert_eq!(
+        answer.unwrap_err(),
+        Failure::new(Exit::Denied, "no").help("ask")
+    );
     served.await.unwrap();
 }
 
 #[tokio::test]
 async fn who_is_not_greeted_has_asked_nothing() {
     let (_dir, store) = store();
-    assert_eq!(ask(&store, &question()).await.unwrap_err(), Unanswered::NotAsked, "no socket");
+    assert_eq!(
+        ask(&store, &question()).await.unwrap_err(),
+        Unanswered::NotAsked,
+        "no socket"
+    );
     let served = owner(&store, None, |_| None);
-    assert_eq!(ask(&store, &question()).await.unwrap_err(), Unanswered::NotAsked, "closed at once");
+    assert_eq!(
+        ask(&store, &question()).await.unwrap_err(),
+        Unanswered::NotAsked,
+        "closed at once"
+    );
     served.await.unwrap();
-    assert_eq!(ask(&store, &question()).await.unwrap_err(), Unanswered::NotAsked, "a socket of nobody");
+    assert_eq!(
+        ask(&store, &question()).await.unwrap_err(),
+        Unanswered::NotAsked,
+        "a socket of nobody"
+    );
 }
 
 #[tokio::test]
 async fn a_question_without_an_answer_is_lost() {
     let (_dir, store) = store();
     let served = owner(&store, greeting(PROTOCOL), |_| None);
-    assert_eq!(ask(&store, &question()).await.unwrap_err(), Unanswered::Lost);
+    assert_eq!(
+        ask(&store, &question()).await.unwrap_err(),
+        Unanswered::Lost
+    );
     served.await.unwrap();
 }
 
@@ -84,7 +119,9 @@ async fn a_question_without_an_answer_is_lost() {
 async fn another_version_is_named() {
     let (_dir, store) = store();
     let served = owner(&store, greeting(PROTOCOL + 1), |_| None);
-    let Unanswered::Refused(problem) = ask(&store, &question()).await.unwrap_err() else { panic!("not refused") };
+    let Unanswered::Refused(problem) = ask(&store, &question()).await.unwrap_err() else {
+        panic!("not refused")
+    };
     assert!(problem.contains("0.9.9"), "{problem}");
     served.await.unwrap();
 }
@@ -93,10 +130,17 @@ async fn another_version_is_named() {
 async fn a_line_that_ends_early_is_no_value() {
     let (one, other) = UnixStream::pair().unwrap();
     let (_, mut write) = one.into_split();
-    write.write_all(b"{\"tollgate\":1,\"version\":\"0\"}").await.unwrap();
+    write
+        .write_all(b"{\"tollgate\":1,\"version\":\"0\"}")
+        .await
+        .unwrap();
     drop(write);
     let (read, _write) = other.into_split();
-    assert!(receive::<Greeting>(&mut BufReader::new(read)).await.is_err());
+    assert!(
+        receive::<Greeting>(&mut BufReader::new(read))
+            .await
+            .is_err()
+    );
 }
 
 #[test]

@@ -24,7 +24,11 @@ fn gate() -> (TempDir, Config) {
     fs::create_dir(dir.path().join("policies")).unwrap();
     fs::write(dir.path().join("policies/all.cedar"), POLICIES).unwrap();
     let file = dir.path().join("tollgate.toml");
-    fs::write(&file, format!("[users.ada]\nlogin = \"{login}\"\n[users.bob]\n[users.eve]\n")).unwrap();
+    fs::write(
+        &file,
+        format!("[users.ada]\nlogin = \"{login}\"\n[users.bob]\n[users.eve]\n"),
+    )
+    .unwrap();
     let config = Config::read(&file).unwrap();
     (dir, config)
 }
@@ -34,16 +38,28 @@ fn quiet() -> Output {
 }
 
 fn halt(name: &str) -> Operation {
-    Operation::Halt { scope: HaltScope::Agent, name: name.into(), reason: "a test".into() }
+    Operation::Halt {
+        scope: HaltScope::Agent,
+        name: name.into(),
+        reason: "a test".into(),
+    }
 }
 
 fn claim(user: &str, token: &str) -> Option<Claim> {
-    Some(Claim { user: user.into(), token: token.into() })
+    Some(Claim {
+        user: user.into(),
+        token: token.into(),
+    })
 }
 
 fn halted(config: &Config) -> Vec<(String, String)> {
     let reader = tollgate::ledger::LedgerReader::open(&config.store.path).unwrap();
-    reader.halts().unwrap().into_iter().map(|halt| (halt.name, halt.by)).collect()
+    reader
+        .halts()
+        .unwrap()
+        .into_iter()
+        .map(|halt| (halt.name, halt.by))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +74,10 @@ async fn others_ask_the_owner_and_follow_it() {
     assert!(second.owned.is_none(), "it asked the first");
     assert!(second.own_alone().await.is_err(), "there is one owner");
     first.leave().await;
-    assert!(!socket::path(&config.store.path).exists(), "no socket without an owner");
+    assert!(
+        !socket::path(&config.store.path).exists(),
+        "no socket without an owner"
+    );
     second.execute(halt("three")).await.unwrap();
     assert!(second.owned.is_some(), "the next owner");
     first.execute(halt("four")).await.unwrap();
@@ -73,23 +92,49 @@ async fn a_token_names_its_user_and_no_other() {
     let (_dir, config) = gate();
     let out = quiet();
     let mut ada = Access::new(config.clone(), None, &out);
-    let Reply::Token(token) = ada.execute(Operation::MakeToken { user: "bob".into() }).await.unwrap() else {
+    let Reply::Token(token) = ada
+        .execute(Operation::MakeToken { user: "bob".into() })
+        .await
+        .unwrap()
+    else {
         panic!("no token")
     };
-    for (user, given) in [("bob", "tollgate_00"), ("eve", token.as_str()), ("nobody", token.as_str()), ("bob", "")] {
+    for (user, given) in [
+        ("bob", "tollgate_00"),
+        ("eve", token.as_str()),
+        ("nobody", token.as_str()),
+        ("bob", ""),
+    ] {
         // Asked of the owner, and by the owner itself.
         let mut other = Access::new(config.clone(), claim(user, given), &out);
-        assert_eq!(other.execute(halt("x")).await.unwrap_err().exit, Exit::Denied, "{user}");
+        assert_eq!(
+            other.execute(halt("x")).await.unwrap_err().exit,
+            Exit::Denied,
+            "{user}"
+        );
         ada.claim = claim(user, given);
-        assert_eq!(ada.execute(halt("x")).await.unwrap_err().exit, Exit::Denied, "{user}");
+        assert_eq!(
+            ada.execute(halt("x")).await.unwrap_err().exit,
+            Exit::Denied,
+            "{user}"
+        );
         ada.claim = None;
     }
     let mut bob = Access::new(config.clone(), claim("bob", &token), &out);
     bob.execute(halt("by-bob")).await.unwrap();
-    let refused = bob.execute(Operation::MakeToken { user: "eve".into() }).await.unwrap_err();
+    let refused = bob
+        .execute(Operation::MakeToken { user: "eve".into() })
+        .await
+        .unwrap_err();
     assert_eq!(refused.exit, Exit::Denied, "bob does not administer");
-    ada.execute(Operation::RevokeToken { user: "bob".into() }).await.unwrap();
-    assert_eq!(bob.execute(halt("again")).await.unwrap_err().exit, Exit::Denied, "revoked");
+    ada.execute(Operation::RevokeToken { user: "bob".into() })
+        .await
+        .unwrap();
+    assert_eq!(
+        bob.execute(halt("again")).await.unwrap_err().exit,
+        Exit::Denied,
+        "revoked"
+    );
     ada.close().await;
     assert_eq!(halted(&config), [("by-bob".to_owned(), "bob".to_owned())]);
 }
@@ -102,7 +147,10 @@ async fn an_owner_that_does_not_answer_is_named() {
     owner.execute(halt("one")).await.unwrap();
     let access = Access::new(config.clone(), None, &out);
     let failure = access.deaf(std::process::id());
-    assert!(failure.message.contains(&std::process::id().to_string()), "{failure}");
+    assert!(
+        failure.message.contains(&std::process::id().to_string()),
+        "{failure}"
+    );
     assert!(failure.help.unwrap().contains("kill"));
     owner.close().await;
 }

@@ -18,7 +18,13 @@ pub(super) async fn make(gate: &Gate, user: &str) -> Result<String, Failure> {
     let token = format!("{PREFIX}{}", hex(&bytes));
     let created = gate.ledger().now(Clock::system().now());
     let hash = Sha256Digest::of(token.as_bytes());
-    gate.ledger().store_token(Token { user: user.into(), hash, created }).await?;
+    gate.ledger()
+        .store_token(Token {
+            user: user.into(),
+            hash,
+            created,
+        })
+        .await?;
     Ok(token)
 }
 
@@ -26,7 +32,9 @@ pub(super) async fn make(gate: &Gate, user: &str) -> Result<String, Failure> {
 pub(super) fn is_of(gate: &Gate, user: &str, token: &str) -> Result<bool, Failure> {
     let kept = gate.ledger().reader().token(user)?;
     let given = Sha256Digest::of(token.as_bytes());
-    let kept_hash = kept.as_ref().map_or(Sha256Digest::from_bytes([0; 32]), |token| token.hash);
+    let kept_hash = kept
+        .as_ref()
+        .map_or(Sha256Digest::from_bytes([0; 32]), |token| token.hash);
     let same: bool = kept_hash.as_bytes().ct_eq(given.as_bytes()).into();
     Ok(same && kept.is_some())
 }

@@ -83,9 +83,13 @@ pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Fa
         Approvals::List { all } => list(all, cx),
         Approvals::Show { id } => {
             let view = show(cx, id).await?;
-            cx.out.show(&view, || approval::whole(&view, cx.out.width()))?;
+            cx.out
+                .show(&view, || approval::whole(&view, cx.out.width()))?;
             if view.state == ApprovalState::Pending {
-                cx.out.remark(&format!("answer it: {}", paint(&format!("tollgate approvals approve {id}"), Tone::Name)));
+                cx.out.remark(&format!(
+                    "answer it: {}",
+                    paint(&format!("tollgate approvals approve {id}"), Tone::Name)
+                ));
             }
             Ok(Exit::Ok)
         }
@@ -96,17 +100,27 @@ pub(crate) async fn run(command: Approvals, cx: &Context<'_>) -> Result<Exit, Fa
 
 fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
-    let filter = if all { ApprovalFilter::default() } else { ApprovalFilter::open() };
-    let rows = cx.reader_if_any(&config)?.map_or_else(|| Ok(Vec::new()), |reader| reader.approvals(&filter))?;
+    let filter = if all {
+        ApprovalFilter::default()
+    } else {
+        ApprovalFilter::open()
+    };
+    let rows = cx
+        .reader_if_any(&config)?
+        .map_or_else(|| Ok(Vec::new()), |reader| reader.approvals(&filter))?;
     let views: Vec<ApprovalView> = rows.into_iter().map(ApprovalView::from).collect();
     if cx.out.is_json() {
         cx.out.json(&views)?;
     } else if views.is_empty() {
         cx.out.remark("nothing waits for a human");
     } else {
-        cx.out.text(&approval::list(&views, Clock::system().now()))?;
+        cx.out
+            .text(&approval::list(&views, Clock::system().now()))?;
         if let Some(first) = views.first() {
-            cx.out.remark(&format!("look at one: {}", paint(&format!("tollgate approvals show {}", first.id), Tone::Name)));
+            cx.out.remark(&format!(
+                "look at one: {}",
+                paint(&format!("tollgate approvals show {}", first.id), Tone::Name)
+            ));
         }
     }
     Ok(Exit::Ok)
@@ -120,7 +134,12 @@ async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure>
 }
 
 async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let Answer { id, note, digest, yes } = answer;
+    let Answer {
+        id,
+        note,
+        digest,
+        yes,
+    } = answer;
     let mut access = cx.access(cx.config()?)?;
     let seen = match digest {
         Some(digest) => digest,
@@ -129,11 +148,11 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
                 Reply::Approval(view) => *view,
                 other => return Err(unexpected(&other)),
             };
-            if approve && view.state == ApprovalState::Pending && !cx.out.is_json() {
-                cx.out.text(&approval::whole(&view, cx.out.width()))?;
-            }
             // Who may not answer is told so by the gate, and needs no question.
             let ask = approve && !yes && view.arguments.is_some();
+            if ask && !cx.out.is_json() {
+                cx.out.text(&approval::whole(&view, cx.out.width()))?;
+            }
             if ask && !agreed(cx)? {
                 access.close().await;
                 cx.out.remark("nothing was answered");
@@ -142,7 +161,14 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
             view.digest
         }
     };
-    let reply = access.execute(Operation::Answer { id, approve, seen: Some(seen), note }).await;
+    let reply = access
+        .execute(Operation::Answer {
+            id,
+            approve,
+            seen: Some(seen),
+            note,
+        })
+        .await;
     access.close().await;
     match reply? {
         Reply::Answered(answered) => {
@@ -154,18 +180,29 @@ async fn answer(answer: Answer, approve: bool, cx: &Context<'_>) -> Result<Exit,
 }
 
 fn agreed(cx: &Context<'_>) -> Result<bool, Failure> {
-    cx.out.confirm("Let exactly this happen, once?")?.ok_or_else(|| {
-        Failure::usage("there is no terminal to ask on whether to approve")
-            .help("add --yes, or --digest with the digest of the call that you were shown")
-    })
+    cx.out
+        .confirm("Let exactly this happen, once?")?
+        .ok_or_else(|| {
+            Failure::usage("there is no terminal to ask on whether to approve")
+                .help("add --yes, or --digest with the digest of the call that you were shown")
+        })
 }
 
 fn told(answered: &Answered) -> String {
-    let Answered { id, state, decision, needs, by } = answered;
+    let Answered {
+        id,
+        state,
+        decision,
+        needs,
+        by,
+    } = answered;
     let by = format!("{by} ({decision})");
     match (state, needs) {
         (ApprovalState::Pending, Some(needs)) => {
-            format!("{} {id} approved by {by}; it still needs {needs}", paint("⏸", Tone::Wait))
+            format!(
+                "{} {id} approved by {by}; it still needs {needs}",
+                paint("⏸", Tone::Wait)
+            )
         }
         (ApprovalState::Approved, _) => format!(
             "{} {id} approved by {by}; whoever asked repeats the identical call to run it",

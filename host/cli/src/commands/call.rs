@@ -3,7 +3,11 @@
 //! The text of the arguments reaches the gate as it was written, so that the gate sees what a parser
 //! here would have hidden: a key that occurs twice, a number that is too large.
 
-use std::{io::Read as _, path::{Path, PathBuf}, time::Duration};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -44,13 +48,20 @@ pub(crate) struct Call {
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     tool: Option<String>,
     /// The arguments: a JSON object, @FILE, or - for standard input.
-    #[arg(long, value_name = "JSON|@FILE|-", default_value = "{}", allow_hyphen_values = true, conflicts_with = "from")]
+    #[arg(
+        long,
+        value_name = "JSON|@FILE|-",
+        default_value = "{}",
+        allow_hyphen_values = true,
+        conflicts_with = "from"
+    )]
     args: String,
     /// Play the calls of a file, one JSON object a line; - for standard input.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// The run, by a name of your choice; a new one if there is none by that name. Without it, calls
-    /// belong to your last run if something happened in it lately, and a file is a run of its own.
+    /// The run, by a name of your choice, or one of yours by its id; a new one if there is none by that
+    /// name. Without it, calls belong to your last run if something happened in it lately, and a file is
+    /// a run of its own.
     #[arg(long, value_name = "KEY")]
     run: Option<String>,
     /// Speak for this agent: only its operator may, or an administrator.
@@ -93,8 +104,16 @@ pub(crate) async fn run(args: Call, cx: &Context<'_>) -> Result<Exit, Failure> {
     ended
 }
 
-async fn one(tool: &str, args: &Call, cx: &Context<'_>, access: &mut Access<'_>) -> Result<Exit, Failure> {
-    let request = CallRequest { tool: tool.into(), arguments: arguments(&args.args)? };
+async fn one(
+    tool: &str,
+    args: &Call,
+    cx: &Context<'_>,
+    access: &mut Access<'_>,
+) -> Result<Exit, Failure> {
+    let request = CallRequest {
+        tool: tool.into(),
+        arguments: arguments(&args.args)?,
+    };
     let reply = make(request, args, args.run.clone(), cx, access).await?;
     let exit = reply.outcome.exit();
     if cx.out.is_json() {
@@ -103,7 +122,11 @@ async fn one(tool: &str, args: &Call, cx: &Context<'_>, access: &mut Access<'_>)
         cx.out.remark(&answer::summary(&reply));
         cx.out.text(&answer::result(&reply.content))?;
     } else {
-        let text = format!("{}\n{}", answer::summary(&reply), answer::refusal(&reply, cx.out.width(), "  "));
+        let text = format!(
+            "{}\n{}",
+            answer::summary(&reply),
+            answer::refusal(&reply, cx.out.width(), "  ")
+        );
         cx.out.text(&text)?;
     }
     Ok(exit)
@@ -116,9 +139,20 @@ async fn make(
     cx: &Context<'_>,
     access: &mut Access<'_>,
 ) -> Result<CallReply, Failure> {
-    let wait = args.wait.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-    let step = cx.out.progress().filter(|_| wait > 0).map(|progress| progress.step("waiting for an approval"));
-    let operation = Operation::Call { request, agent: args.agent.clone(), run, wait };
+    let wait = args.wait.map_or(0, |wait| {
+        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+    });
+    let step = cx
+        .out
+        .progress()
+        .filter(|_| wait > 0)
+        .map(|progress| progress.step("waiting for an approval"));
+    let operation = Operation::Call {
+        request,
+        agent: args.agent.clone(),
+        run,
+        wait,
+    };
     let reply = access.execute(operation).await;
     drop(step);
     match reply? {
@@ -127,11 +161,20 @@ async fn make(
     }
 }
 
-async fn many(file: &Path, args: &Call, cx: &Context<'_>, access: &mut Access<'_>) -> Result<Exit, Failure> {
+async fn many(
+    file: &Path,
+    args: &Call,
+    cx: &Context<'_>,
+    access: &mut Access<'_>,
+) -> Result<Exit, Failure> {
     let text = read(file)?;
     let run = args.run.clone().unwrap_or_else(|| own_run(file));
     let (mut worst, mut last_run, mut calls, mut denied) = (Exit::Ok, None, 0_u64, 0_u64);
-    for (number, written) in text.lines().enumerate().map(|(i, written)| (i + 1, written)) {
+    for (number, written) in text
+        .lines()
+        .enumerate()
+        .map(|(i, written)| (i + 1, written))
+    {
         if written.trim().is_empty() {
             continue;
         }
@@ -146,14 +189,20 @@ async fn many(file: &Path, args: &Call, cx: &Context<'_>, access: &mut Access<'_
             }
         };
         let arguments = parsed.arguments.map_or("{}", RawValue::get).to_owned();
-        let request = CallRequest { tool: parsed.tool, arguments };
+        let request = CallRequest {
+            tool: parsed.tool,
+            arguments,
+        };
         let reply = make(request, args, Some(run.clone()), cx, access).await?;
         let exit = reply.outcome.exit();
         worst = worst.worse(exit);
         denied += u64::from(exit == Exit::Denied);
         last_run = reply.run.or(last_run);
         if cx.out.is_json() {
-            cx.out.json(&LineReply { line: number, reply: &reply })?;
+            cx.out.json(&LineReply {
+                line: number,
+                reply: &reply,
+            })?;
         } else {
             cx.out.text(&played(number, &reply, cx.out.width()))?;
         }
@@ -164,7 +213,10 @@ async fn many(file: &Path, args: &Call, cx: &Context<'_>, access: &mut Access<'_
     }
     if let Some(id) = last_run {
         let next = paint(&format!("tollgate runs show {id}"), Tone::Name);
-        cx.out.remark(&format!("{calls} calls, {denied} denied, in run {}: {next}", paint(&line(&run, 80), Tone::Strong)));
+        cx.out.remark(&format!(
+            "{calls} calls, {denied} denied, in run {}: {next}",
+            paint(&line(&run, 80), Tone::Strong)
+        ));
     }
     Ok(worst)
 }
@@ -185,13 +237,23 @@ fn played(number: usize, reply: &CallReply, columns: usize) -> String {
 fn malformed(file: &Path, number: usize, error: &serde_json::Error) -> Failure {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message);
-    Failure::new(Exit::Invalid, format!("{}:{number}:{}: this is no call: {message}", file.display(), error.column()))
-        .help("write it as in {\"tool\": \"tickets__read\", \"arguments\": {\"id\": \"T-7\"}}")
+    Failure::new(
+        Exit::Invalid,
+        format!(
+            "{}:{number}:{}: this is no call: {message}",
+            file.display(),
+            error.column()
+        ),
+    )
+    .help("write it as in {\"tool\": \"tickets__read\", \"arguments\": {\"id\": \"T-7\"}}")
 }
 
 /// A file without a named run is a run of its own each time it is played.
 fn own_run(file: &Path) -> String {
-    let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = file
+        .file_stem()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     format!("{}-{now}-{}", line(&name, 40), std::process::id())
 }
@@ -204,12 +266,16 @@ fn read(file: &Path) -> Result<String, Failure> {
         std::fs::read(file).map(|read| bytes = read)
     };
     result.map_err(|e| {
-        Failure::plain(format!("{}: it cannot be read: {e}", file.display())).help("name a file that exists, or - for standard input")
+        Failure::plain(format!("{}: it cannot be read: {e}", file.display()))
+            .help("name a file that exists, or - for standard input")
     })?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        Failure::new(Exit::Invalid, format!("{}: byte {at} is not UTF-8, and JSON is", file.display()))
-            .help("convert the file to UTF-8")
+        Failure::new(
+            Exit::Invalid,
+            format!("{}: byte {at} is not UTF-8, and JSON is", file.display()),
+        )
+        .help("convert the file to UTF-8")
     })
 }
 
@@ -228,9 +294,13 @@ mod tests {
 
     #[test]
     fn arguments_pass_as_they_were_written() {
-        let written = r#"{"tool": "t", "arguments": {"a": 1, "a": 2.50, "b": 123456789012345678901}}"#;
+        let written =
+            r#"{"tool": "t", "arguments": {"a": 1, "a": 2.50, "b": 123456789012345678901}}"#;
         let parsed: Line<'_> = serde_json::from_str(written).unwrap();
-        assert_eq!(parsed.arguments.unwrap().get(), r#"{"a": 1, "a": 2.50, "b": 123456789012345678901}"#);
+        assert_eq!(
+            parsed.arguments.unwrap().get(),
+            r#"{"a": 1, "a": 2.50, "b": 123456789012345678901}"#
+        );
     }
 
     #[test]
@@ -251,7 +321,11 @@ mod tests {
         ] {
             let error = serde_json::from_str::<Line<'_>>(written).err().unwrap();
             let failure = malformed(Path::new("run.jsonl"), 3, &error);
-            assert!(failure.message.starts_with("run.jsonl:3:"), "{}", failure.message);
+            assert!(
+                failure.message.starts_with("run.jsonl:3:"),
+                "{}",
+                failure.message
+            );
             assert!(failure.message.contains(what), "{}", failure.message);
             assert_eq!(failure.exit, Exit::Invalid);
         }

@@ -2,11 +2,7 @@
 
 use clap::Subcommand;
 use serde::Serialize;
-use tollgate::{
-    config::Config,
-    load,
-    lock::Lock,
-};
+use tollgate::{config::Config, load, lock::Lock};
 use tollgate_core::canonical::Sha256Digest;
 
 use super::Context;
@@ -77,7 +73,9 @@ pub(crate) fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Failure>
                 accepted.iter().map(told).collect()
             })?;
             if accepted.is_empty() {
-                cx.out.remark("there are no components: add a table [components.NAME] to tollgate.toml");
+                cx.out.remark(
+                    "there are no components: add a table [components.NAME] to tollgate.toml",
+                );
             }
         }
         Component::List => {
@@ -92,14 +90,22 @@ fn list(config: &Config) -> Result<Vec<ComponentView>, Failure> {
     let lock = Lock::read(&Lock::path(&config.file)).map_err(|e| Failure::plain(e.to_string()))?;
     let view = |(name, component): (&String, &tollgate::config::ComponentConfig)| {
         let accepted = lock.components.get(name).map(|locked| locked.digest);
-        let digest = std::fs::read(&component.path).ok().map(|bytes| Sha256Digest::of(&bytes));
+        let digest = std::fs::read(&component.path)
+            .ok()
+            .map(|bytes| Sha256Digest::of(&bytes));
         let state = match (digest, accepted) {
             (None, _) => "missing",
             (Some(_), None) => "not_accepted",
             (Some(found), Some(accepted)) if found == accepted => "accepted",
             _ => "changed",
         };
-        ComponentView { name: name.clone(), path: component.path.display().to_string(), state, digest, accepted }
+        ComponentView {
+            name: name.clone(),
+            path: component.path.display().to_string(),
+            state,
+            digest,
+            accepted,
+        }
     };
     Ok(config.components.iter().map(view).collect())
 }
@@ -108,11 +114,18 @@ fn told(views: &[ComponentView]) -> String {
     let rows: Vec<[Cell; 4]> = views
         .iter()
         .map(|view| {
-            let (symbol, tone) = if view.state == "accepted" { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+            let (symbol, tone) = if view.state == "accepted" {
+                ("✓", Tone::Good)
+            } else {
+                ("✗", Tone::Bad)
+            };
             [
                 Cell::new(view.name.clone(), Tone::Name),
                 Cell::new(format!("{symbol} {}", view.state.replace('_', " ")), tone),
-                Cell::new(view.digest.map(|d| d.short()).unwrap_or_default(), Tone::Weak),
+                Cell::new(
+                    view.digest.map(|d| d.short()).unwrap_or_default(),
+                    Tone::Weak,
+                ),
                 view.path.clone().into(),
             ]
         })

@@ -98,21 +98,37 @@ pub(crate) struct List {
 
 impl List {
     fn wants(&self, entry: &Entry, record: &Record) -> bool {
-        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-        let policy = self.policy.as_deref().is_none_or(|wanted| entry.policies.iter().any(|p| p == wanted));
-        let tool = self.tool.as_deref().is_none_or(|wanted| match &record.event {
-            Event::Decision(d) => {
-                matches!(&d.action, Action::Call(tool) if tool == wanted)
-                    || (d.action == Action::ReturnResult && d.resource.id == wanted)
-            }
-            Event::CallInvalid(call) => call.tool == wanted,
-            Event::Halted(_) | Event::Resumed(_) => entry.resource == format!("tool {wanted}"),
-            _ => false,
-        });
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == found)
+        };
+        let policy = self
+            .policy
+            .as_deref()
+            .is_none_or(|wanted| entry.policies.iter().any(|p| p == wanted));
+        let tool = self
+            .tool
+            .as_deref()
+            .is_none_or(|wanted| match &record.event {
+                Event::Decision(d) => {
+                    matches!(&d.action, Action::Call(tool) if tool == wanted)
+                        || (d.action == Action::ReturnResult && d.resource.id == wanted)
+                }
+                Event::CallInvalid(call) => call.tool == wanted,
+                Event::Halted(_) | Event::Resumed(_) => entry.resource == format!("tool {wanted}"),
+                _ => false,
+            });
         let answered = matches!(record.event, Event::ApprovalAnswered(_));
-        let approver = self.approver.as_deref().is_none_or(|wanted| answered && entry.principal == wanted);
+        let approver = self
+            .approver
+            .as_deref()
+            .is_none_or(|wanted| answered && entry.principal == wanted);
         let outcome = self.outcome.is_none() || matches!(record.event, Event::Decision(_));
-        outcome && is(&self.outcome, &entry.outcome) && policy && is(&self.principal, &entry.principal) && tool && approver
+        outcome
+            && is(&self.outcome, &entry.outcome)
+            && policy
+            && is(&self.principal, &entry.principal)
+            && tool
+            && approver
     }
 }
 
@@ -126,15 +142,30 @@ pub(crate) async fn run(command: Decisions, cx: &Context<'_>) -> Result<Exit, Fa
 
 fn found(args: &List, config: &Config, reader: &LedgerReader) -> Result<Vec<Entry>, Failure> {
     let now = Clock::system().now();
-    let at = |when: &Option<When>| when.as_ref().map(|when| when.at(now, &config.gate.timezone));
-    let filter = RecordFilter { since: at(&args.since), until: at(&args.until), ..RecordFilter::default() };
-    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    let at = |when: &Option<When>| {
+        when.as_ref()
+            .map(|when| when.at(now, &config.gate.timezone))
+    };
+    let filter = RecordFilter {
+        since: at(&args.since),
+        until: at(&args.until),
+        ..RecordFilter::default()
+    };
+    let limit = if args.limit == 0 {
+        usize::MAX
+    } else {
+        args.limit
+    };
     let mut entries = Vec::new();
     reader.records(&filter, |index, record| {
         if let Some(entry) = Entry::of(index, &record).filter(|entry| args.wants(entry, &record)) {
             entries.push(entry);
         }
-        if entries.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if entries.len() >= limit {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
     Ok(entries)
 }
@@ -150,7 +181,9 @@ fn shown(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
         for entry in &entries {
             writer.write_record(cells(entry)).map_err(failed)?;
         }
-        let bytes = writer.into_inner().map_err(|e| Failure::plain(e.to_string()))?;
+        let bytes = writer
+            .into_inner()
+            .map_err(|e| Failure::plain(e.to_string()))?;
         cx.out.text(&String::from_utf8_lossy(&bytes))?;
     } else if cx.out.is_json() {
         for entry in &entries {
@@ -161,7 +194,8 @@ fn shown(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
     } else {
         cx.out.text(&list(&entries))?;
         if entries.len() == args.limit {
-            cx.out.remark(&format!("the newest {}; more with --limit", args.limit));
+            cx.out
+                .remark(&format!("the newest {}; more with --limit", args.limit));
         }
     }
     Ok(Exit::Ok)
@@ -181,10 +215,13 @@ struct Shown<'a> {
 async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let nothing = || {
-        Failure::plain(format!("there is no decision `{id}`")).help("list them with `tollgate decisions list`")
+        Failure::plain(format!("there is no decision `{id}`"))
+            .help("list them with `tollgate decisions list`")
     };
     let record = cx.reader(&config)?.record(id.0)?.ok_or_else(nothing)?;
-    let Event::Decision(decision) = &record.event else { return Err(nothing()) };
+    let Event::Decision(decision) = &record.event else {
+        return Err(nothing());
+    };
     let facts = if facts {
         match cx.execute(Operation::Facts { decision: id }).await? {
             Reply::Facts(facts) => Some(facts),
@@ -219,17 +256,27 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
     }
     cx.out.text(&text)?;
     if hint {
-        cx.out.remark(&format!("what it was made from: {}", paint(&format!("tollgate decisions show {id} --facts"), Tone::Name)));
+        cx.out.remark(&format!(
+            "what it was made from: {}",
+            paint(&format!("tollgate decisions show {id} --facts"), Tone::Name)
+        ));
     }
     Ok(Exit::Ok)
 }
 
 /// Where a policy stands now: by its `@id`, without loading anything.
-fn place_of(config: &Config, sources: &[tollgate_core::policy::PolicyFile], policy: &str) -> Option<String> {
+fn place_of(
+    config: &Config,
+    sources: &[tollgate_core::policy::PolicyFile],
+    policy: &str,
+) -> Option<String> {
     let needle = format!("@id(\"{policy}\")");
     sources.iter().find_map(|file| {
         let before = file.text.get(..file.text.find(&needle)?)?;
         let line = before.matches('\n').count() + 1;
-        Some(format!("{}:{line}", config.policies.join(&file.name).display()))
+        Some(format!(
+            "{}:{line}",
+            config.policies.join(&file.name).display()
+        ))
     })
 }

@@ -96,22 +96,37 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
     let (scope, name) = target(args.scope, args.name);
     known(scope, &name, cx);
     let reason = args.reason.unwrap_or_default();
-    cx.execute(Operation::Halt { scope, name: name.clone(), reason }).await?;
+    cx.execute(Operation::Halt {
+        scope,
+        name: name.clone(),
+        reason,
+    })
+    .await?;
     told(scope, &name, "halted", cx)?;
-    cx.out.remark(&format!("lift it with {}", paint(&lift(scope, &name), Tone::Name)));
+    cx.out.remark(&format!(
+        "lift it with {}",
+        paint(&lift(scope, &name), Tone::Name)
+    ));
     Ok(Exit::Ok)
 }
 
 /// Run `tollgate resume`.
 pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, Failure> {
     let (scope, name) = target(args.scope, args.name);
-    cx.execute(Operation::Resume { scope, name: name.clone() }).await?;
+    cx.execute(Operation::Resume {
+        scope,
+        name: name.clone(),
+    })
+    .await?;
     told(scope, &name, "resumed", cx)?;
     Ok(Exit::Ok)
 }
 
 fn target(scope: Option<Scope>, name: Option<String>) -> (HaltScope, String) {
-    (scope.map_or(HaltScope::All, HaltScope::from), name.unwrap_or_default())
+    (
+        scope.map_or(HaltScope::All, HaltScope::from),
+        name.unwrap_or_default(),
+    )
 }
 
 fn lift(scope: HaltScope, name: &str) -> String {
@@ -132,7 +147,11 @@ fn known(scope: HaltScope, name: &str, cx: &Context<'_>) {
     };
     if !found {
         let warning = paint("warning:", Tone::Wait);
-        cx.out.remark(&format!("{warning} tollgate.toml names no {} `{}`", scope.as_str(), line(name, 80)));
+        cx.out.remark(&format!(
+            "{warning} tollgate.toml names no {} `{}`",
+            scope.as_str(),
+            line(name, 80)
+        ));
     }
 }
 
@@ -142,7 +161,9 @@ fn told(scope: HaltScope, name: &str, state: &str, cx: &Context<'_>) -> Result<(
         HaltScope::All => "everything".to_owned(),
         scope => format!("{} {}", scope.as_str(), line(name, 80)),
     };
-    Ok(cx.out.show(&value, || format!("{} {what} is {state}", paint("✓", Tone::Good)))?)
+    Ok(cx.out.show(&value, || {
+        format!("{} {what} is {state}", paint("✓", Tone::Good))
+    })?)
 }
 
 fn list(cx: &Context<'_>) -> Result<Exit, Failure> {

@@ -40,15 +40,42 @@ pub(crate) struct Init {
 /// The starter policies that a new gate gets. least-privilege.cedar is not among them: first.cedar names
 /// the tools instead.
 const POLICIES: [(&str, &str); 9] = [
-    ("destructive-needs-approval.cedar", include_str!("../../../../policies/destructive-needs-approval.cedar")),
-    ("four-eyes.cedar", include_str!("../../../../policies/four-eyes.cedar")),
-    ("grants.cedar", include_str!("../../../../policies/grants.cedar")),
-    ("lethal-trifecta.cedar", include_str!("../../../../policies/lethal-trifecta.cedar")),
-    ("loops-and-budgets.cedar", include_str!("../../../../policies/loops-and-budgets.cedar")),
-    ("operators.cedar", include_str!("../../../../policies/operators.cedar")),
-    ("readers.cedar", include_str!("../../../../policies/readers.cedar")),
-    ("results.cedar", include_str!("../../../../policies/results.cedar")),
-    ("working-hours.cedar", include_str!("../../../../policies/working-hours.cedar")),
+    (
+        "destructive-needs-approval.cedar",
+        include_str!("../../../../policies/destructive-needs-approval.cedar"),
+    ),
+    (
+        "four-eyes.cedar",
+        include_str!("../../../../policies/four-eyes.cedar"),
+    ),
+    (
+        "grants.cedar",
+        include_str!("../../../../policies/grants.cedar"),
+    ),
+    (
+        "lethal-trifecta.cedar",
+        include_str!("../../../../policies/lethal-trifecta.cedar"),
+    ),
+    (
+        "loops-and-budgets.cedar",
+        include_str!("../../../../policies/loops-and-budgets.cedar"),
+    ),
+    (
+        "operators.cedar",
+        include_str!("../../../../policies/operators.cedar"),
+    ),
+    (
+        "readers.cedar",
+        include_str!("../../../../policies/readers.cedar"),
+    ),
+    (
+        "results.cedar",
+        include_str!("../../../../policies/results.cedar"),
+    ),
+    (
+        "working-hours.cedar",
+        include_str!("../../../../policies/working-hours.cedar"),
+    ),
 ];
 
 const FIRST: &str = include_str!("../../templates/first.cedar");
@@ -66,16 +93,26 @@ const NEXT: [&str; 4] = [
 pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
     let login = identity::login(identity::own_uid())?;
     let files = files(&args.dir, &login)?;
-    if let Some(taken) = files.iter().map(|(path, _)| args.dir.join(path)).find(|path| path.exists()) {
-        return Err(Failure::plain(format!("{} exists already, and nothing is overwritten", taken.display()))
-            .help("name another directory: tollgate init DIR"));
+    if let Some(taken) = files
+        .iter()
+        .map(|(path, _)| args.dir.join(path))
+        .find(|path| path.exists())
+    {
+        return Err(Failure::plain(format!(
+            "{} exists already, and nothing is overwritten",
+            taken.display()
+        ))
+        .help("name another directory: tollgate init DIR"));
     }
     fs::create_dir_all(args.dir.join("notes"))
         .map_err(|e| Failure::plain(format!("{}: it cannot be made: {e}", args.dir.display())))?;
     for (path, text) in &files {
         write(&args.dir.join(path), text)?;
     }
-    let names: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+    let names: Vec<String> = files
+        .iter()
+        .map(|(path, _)| path.display().to_string())
+        .collect();
     let value = serde_json::json!({ "dir": args.dir, "files": names, "next": NEXT });
     cx.out.show(&value, || told(&args.dir, names.len()))?;
     Ok(Exit::Ok)
@@ -85,16 +122,27 @@ type File = (PathBuf, Cow<'static, str>);
 
 fn files(dir: &Path, login: &str) -> Result<Vec<File>, Failure> {
     let user = identity::user_name(login);
-    let config = CONFIG.replace("{gate}", &gate_name(dir)).replace("{user}", &user).replace("{user_plain}", user.trim_matches('"')).replace("{login}", &escaped(login));
+    let config = CONFIG
+        .replace("{gate}", &gate_name(dir))
+        .replace("{user}", &user)
+        .replace("{user_plain}", user.trim_matches('"'))
+        .replace("{login}", &escaped(login));
     // What is written here is what this very binary reads.
-    Config::parse(&dir.join(FILE_NAME), &config)
-        .map_err(|e| Failure::plain(format!("the configuration for `{login}` would not be valid: {e}")))?;
+    Config::parse(&dir.join(FILE_NAME), &config).map_err(|e| {
+        Failure::plain(format!(
+            "the configuration for `{login}` would not be valid: {e}"
+        ))
+    })?;
     let mut files: Vec<File> = vec![
         (FILE_NAME.into(), config.into()),
         (".gitignore".into(), ".tollgate/\nnotes/\n".into()),
         ("policies/first.cedar".into(), FIRST.into()),
     ];
-    files.extend(POLICIES.iter().map(|(name, text)| (Path::new("policies").join(name), (*text).into())));
+    files.extend(
+        POLICIES
+            .iter()
+            .map(|(name, text)| (Path::new("policies").join(name), (*text).into())),
+    );
     files.extend(tool_sources("hello").map_err(|e| Failure::plain(e.to_string()))?);
     Ok(files)
 }
@@ -106,34 +154,66 @@ fn escaped(text: &str) -> String {
 /// The directory's name, as far as it is a gate's name.
 fn gate_name(dir: &Path) -> String {
     let absolute = std::path::absolute(dir).unwrap_or_default();
-    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = absolute
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let name: String = name.chars().map(|c| if legal(c) { c } else { '-' }).take(64).collect();
-    if name.trim_matches('-').is_empty() { "gate".into() } else { name }
+    let name: String = name
+        .chars()
+        .map(|c| if legal(c) { c } else { '-' })
+        .take(64)
+        .collect();
+    if name.trim_matches('-').is_empty() {
+        "gate".into()
+    } else {
+        name
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::plain(format!("{}: it cannot be written: {e}", path.display()));
+    let failed = |e: std::io::Error| {
+        Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
+    };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(path)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
 fn told(dir: &Path, files: usize) -> String {
-    let mut text = format!("{} {files} files in {}\n", paint("✓", Tone::Good), dir.display());
+    let mut text = format!(
+        "{} {files} files in {}\n",
+        paint("✓", Tone::Good),
+        dir.display()
+    );
     for (name, what) in [
-        ("tollgate.toml", "the gate: components, tools, agents, users"),
+        (
+            "tollgate.toml",
+            "the gate: components, tools, agents, users",
+        ),
         ("policies/", "who may do what; begin with first.cedar"),
         ("tools/hello/", "a first tool, in Rust"),
         ("notes/", "the directory that the tool is granted"),
     ] {
-        text.push_str(&format!("  {}{}\n", paint(&format!("{name:<16}"), Tone::Strong), paint(what, Tone::Weak)));
+        text.push_str(&format!(
+            "  {}{}\n",
+            paint(&format!("{name:<16}"), Tone::Strong),
+            paint(what, Tone::Weak)
+        ));
     }
     text.push_str("\nnext\n");
     if dir != Path::new(".") {
-        text.push_str(&format!("  {}\n", paint(&format!("cd {}", dir.display()), Tone::Name)));
+        text.push_str(&format!(
+            "  {}\n",
+            paint(&format!("cd {}", dir.display()), Tone::Name)
+        ));
     }
     for step in NEXT {
         text.push_str(&format!("  {}\n", paint(step, Tone::Name)));
@@ -149,18 +229,33 @@ mod tests {
 
     #[test]
     fn any_directory_and_login_make_a_valid_configuration() {
-        for (dir, login) in [(".", "root"), ("/x/My Gate", "first.last"), ("/", "o'brien \"x\""), ("/ü", "1000")] {
+        for (dir, login) in [
+            (".", "root"),
+            ("/x/My Gate", "first.last"),
+            ("/", "o'brien \"x\""),
+            ("/ü", "1000"),
+        ] {
             let files = files(Path::new(dir), login).unwrap();
-            assert!(files.iter().any(|(path, _)| path.ends_with("policies/first.cedar")), "{dir} {login}");
+            assert!(
+                files
+                    .iter()
+                    .any(|(path, _)| path.ends_with("policies/first.cedar")),
+                "{dir} {login}"
+            );
         }
     }
 
     #[test]
     fn every_starter_policy_is_written_or_left_out_on_purpose() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
-        let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let names = fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap());
         let found: BTreeSet<String> = names.filter(|n| n.ends_with(".cedar")).collect();
-        let mut known: BTreeSet<String> = POLICIES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut known: BTreeSet<String> = POLICIES
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
         known.insert("least-privilege.cedar".into());
         assert_eq!(found, known);
     }
@@ -168,7 +263,11 @@ mod tests {
     #[test]
     fn the_policies_load_with_the_tool() {
         use std::collections::BTreeMap;
-        use tollgate_core::{entity::{Entity, Kind, Uid}, pdp::{Bundle, Pdp, ToolTypes}, policy::PolicyFile};
+        use tollgate_core::{
+            entity::{Entity, Kind, Uid},
+            pdp::{Bundle, Pdp, ToolTypes},
+            policy::PolicyFile,
+        };
 
         let files = files(Path::new("."), "ada").unwrap();
         let config = Config::parse(Path::new("/x/tollgate.toml"), &files[0].1).unwrap();
@@ -179,13 +278,22 @@ mod tests {
             let component = Uid::new(Kind::Component, "hello");
             entities.push(Entity::new(Uid::new(Kind::Tool, name), [component]));
             let input_schema = serde_json::json!({ "type": "object", "properties": {} });
-            tools.insert(name.to_owned(), ToolTypes { input_schema, numbers: BTreeMap::new() });
+            tools.insert(
+                name.to_owned(),
+                ToolTypes {
+                    input_schema,
+                    numbers: BTreeMap::new(),
+                },
+            );
         }
         let policies = files
             .iter()
             .filter_map(|(path, text)| {
                 let name = path.strip_prefix("policies").ok()?.display().to_string();
-                Some(PolicyFile { name, text: text.to_string() })
+                Some(PolicyFile {
+                    name,
+                    text: text.to_string(),
+                })
             })
             .collect();
         let pdp = Pdp::load(&Bundle::new(entities, policies, tools)).unwrap();

@@ -34,7 +34,10 @@ pub(crate) fn run(_: &Ledger, cx: &Context<'_>) -> Result<Exit, Failure> {
     let reader = cx.reader(&config)?;
     // With the key it also sees whether records are missing at the end.
     let key = Some(config.store.key).filter(|key| key.is_file());
-    let step = cx.out.progress().map(|progress| progress.step("verifying the ledger"));
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("verifying the ledger"));
     let verified = reader.verify(key.as_deref(), |done| {
         if let Some(step) = &step {
             step.detail(&count(done, "record"));
@@ -44,7 +47,11 @@ pub(crate) fn run(_: &Ledger, cx: &Context<'_>) -> Result<Exit, Failure> {
     let root = hex(&verified.tree.root());
     let value = serde_json::json!({ "ok": true, "records": verified.size, "root": root });
     cx.out.show(&value, || {
-        format!("{} {} are what was written\n  root {root}", paint("✓", Tone::Good), count(verified.size, "record"))
+        format!(
+            "{} {} are what was written\n  root {root}",
+            paint("✓", Tone::Good),
+            count(verified.size, "record")
+        )
     })?;
     Ok(Exit::Ok)
 }

@@ -34,7 +34,10 @@ use crate::{
 
 /// Run a command.
 pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
-    let cx = Context { global: cli.global, out };
+    let cx = Context {
+        global: cli.global,
+        out,
+    };
     match cli.command {
         Command::Init(args) => init::run(&args, &cx),
         Command::Call(args) => call::run(args, &cx).await,
@@ -65,8 +68,9 @@ impl<'a> Context<'a> {
         match &self.global.config {
             Some(file) => Ok(file.clone()),
             None => {
-                let here = std::env::current_dir()
-                    .map_err(|e| Failure::plain(format!("the working directory cannot be read: {e}")))?;
+                let here = std::env::current_dir().map_err(|e| {
+                    Failure::plain(format!("the working directory cannot be read: {e}"))
+                })?;
                 Ok(Config::find(&here)?)
             }
         }
@@ -74,14 +78,20 @@ impl<'a> Context<'a> {
 
     /// The configuration.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let config = self.config_file().and_then(|file| Config::read(&file).map_err(|e: ConfigError| e.into()))?;
+        let config = self
+            .config_file()
+            .and_then(|file| Config::read(&file).map_err(|e: ConfigError| e.into()))?;
         Ok(config)
     }
 
     /// The way to the gate, as whoever is at the command line says and proves to be.
     pub(crate) fn access(&self, config: Config) -> Result<Access<'a>, Failure> {
         let claim = match &self.global.as_user {
-            Some(user) => Some(Claim::read(user, self.global.token_file.as_deref(), self.out)?),
+            Some(user) => Some(Claim::read(
+                user,
+                self.global.token_file.as_deref(),
+                self.out,
+            )?),
             None => None,
         };
         Ok(Access::new(config, claim, self.out))
@@ -102,15 +112,21 @@ impl<'a> Context<'a> {
 
     /// The ledger, for lists: `None` where nothing has been recorded yet.
     pub(crate) fn reader_if_any(&self, config: &Config) -> Result<Option<LedgerReader>, Failure> {
-        if config.store.path.exists() { self.reader(config).map(Some) } else { Ok(None) }
+        if config.store.path.exists() {
+            self.reader(config).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The ledger, for reading; whoever owns it goes on.
     pub(crate) fn reader(&self, config: &Config) -> Result<LedgerReader, Failure> {
         let path = &config.store.path;
         if !path.exists() {
-            return Err(Failure::plain(format!("{}: nothing has been recorded yet", shown(path)))
-                .help("call a tool first: tollgate call TOOL --args '{…}'"));
+            return Err(
+                Failure::plain(format!("{}: nothing has been recorded yet", shown(path)))
+                    .help("call a tool first: tollgate call TOOL --args '{…}'"),
+            );
         }
         Ok(LedgerReader::open(path)?)
     }

@@ -71,7 +71,10 @@ pub(crate) async fn run(command: Policy, cx: &Context<'_>) -> Result<Exit, Failu
 async fn check(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let dir = config.policies.clone();
-    let step = cx.out.progress().map(|progress| progress.step("checking policies"));
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("checking policies"));
     let loaded = load::check(config).await;
     drop(step);
     let checked = match loaded {
@@ -118,9 +121,20 @@ fn told(checked: &Checked) -> String {
         1 => "1 policy".to_owned(),
         n => format!("{n} policies"),
     };
-    let shadow = if checked.shadow > 0 { format!(" ({} in shadow mode)", checked.shadow) } else { String::new() };
-    let bundle = checked.bundle.map(|digest| digest.short()).unwrap_or_default();
-    let (symbol, tone) = if checked.ok { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+    let shadow = if checked.shadow > 0 {
+        format!(" ({} in shadow mode)", checked.shadow)
+    } else {
+        String::new()
+    };
+    let bundle = checked
+        .bundle
+        .map(|digest| digest.short())
+        .unwrap_or_default();
+    let (symbol, tone) = if checked.ok {
+        ("✓", Tone::Good)
+    } else {
+        ("✗", Tone::Bad)
+    };
     text.push_str(&format!(
         "{} {policies}{shadow} for {}, {}; bundle {bundle}\n",
         paint(symbol, tone),
@@ -136,10 +150,15 @@ fn told(checked: &Checked) -> String {
 async fn print_schema(cx: &Context<'_>) -> Result<Exit, Failure> {
     let snapshot = load::check(cx.config()?).await?;
     let names = snapshot.tools.keys();
-    let inputs = names.filter_map(|name| Some((name.clone(), snapshot.pdp.tool(name)?.clone()))).collect();
+    let inputs = names
+        .filter_map(|name| Some((name.clone(), snapshot.pdp.tool(name)?.clone())))
+        .collect();
     let text = schema::text(&inputs).map_err(|e| Failure::plain(e.to_string()))?;
     let digest = Sha256Digest::of(text.as_bytes());
-    cx.out.show(&serde_json::json!({ "digest": digest, "schema": text }), || text.clone())?;
+    cx.out.show(
+        &serde_json::json!({ "digest": digest, "schema": text }),
+        || text.clone(),
+    )?;
     cx.out.remark(&format!("digest {digest}"));
     Ok(Exit::Ok)
 }

@@ -79,7 +79,11 @@ pub(crate) enum Runs {
         /// Its id, the beginning of it, or its key.
         run: String,
         /// Why, in a few words.
-        #[arg(long, value_name = "TEXT", default_value = "cancelled at the command line")]
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "cancelled at the command line"
+        )]
         reason: String,
     },
 }
@@ -117,29 +121,75 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
     match command {
         Runs::List(args) => list(&args, &config, cx),
         Runs::Show { run, full } => show(run.as_deref(), full, &cx.reader(&config)?, cx),
-        Runs::End { run, outcome, reason } => {
+        Runs::End {
+            run,
+            outcome,
+            reason,
+        } => {
             let row = find(&cx.reader(&config)?, run.as_deref())?;
             let outcome = match outcome {
                 EndedAs::Success => RunOutcome::Success,
                 EndedAs::Failed => RunOutcome::Failed,
             };
-            stop(&row, Operation::EndRun { run: row.id, outcome, reason }, config, "ended", cx).await
+            stop(
+                &row,
+                Operation::EndRun {
+                    run: row.id,
+                    outcome,
+                    reason,
+                },
+                config,
+                "ended",
+                cx,
+            )
+            .await
         }
         Runs::Cancel { run, reason } => {
             let row = find(&cx.reader(&config)?, Some(&run))?;
-            stop(&row, Operation::CancelRun { run: row.id, reason }, config, "cancelled", cx).await
+            stop(
+                &row,
+                Operation::CancelRun {
+                    run: row.id,
+                    reason,
+                },
+                config,
+                "cancelled",
+                cx,
+            )
+            .await
         }
     }
 }
 
 fn list(args: &List, config: &Config, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let most = if args.limit == 0 { usize::MAX } else { args.limit };
-    let since = args.since.as_ref().map(|when| when.at(Clock::system().now(), &config.gate.timezone));
+    let most = if args.limit == 0 {
+        usize::MAX
+    } else {
+        args.limit
+    };
+    let since = args
+        .since
+        .as_ref()
+        .map(|when| when.at(Clock::system().now(), &config.gate.timezone));
     // Whether a name is an agent's or a user's only shows in the runs.
-    let limit = args.principal.is_none().then(|| i64::try_from(most).unwrap_or(i64::MAX).unsigned_abs());
-    let filter = RunFilter { open: args.open.then_some(true), since, limit, ..RunFilter::default() };
-    let mut runs = cx.reader_if_any(config)?.map_or_else(|| Ok(Vec::new()), |reader| reader.runs(&filter))?;
-    runs.retain(|run| args.principal.as_deref().is_none_or(|name| run.principal.id == name));
+    let limit = args
+        .principal
+        .is_none()
+        .then(|| i64::try_from(most).unwrap_or(i64::MAX).unsigned_abs());
+    let filter = RunFilter {
+        open: args.open.then_some(true),
+        since,
+        limit,
+        ..RunFilter::default()
+    };
+    let mut runs = cx
+        .reader_if_any(config)?
+        .map_or_else(|| Ok(Vec::new()), |reader| reader.runs(&filter))?;
+    runs.retain(|run| {
+        args.principal
+            .as_deref()
+            .is_none_or(|name| run.principal.id == name)
+    });
     runs.truncate(most);
     if runs.is_empty() && !cx.out.is_json() {
         cx.out.remark("no runs");
@@ -152,9 +202,13 @@ fn list(args: &List, config: &Config, cx: &Context<'_>) -> Result<Exit, Failure>
 /// The run of this id, beginning of an id, or key; without one, the latest.
 fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
     let Some(name) = named else {
-        let latest = reader.runs(&RunFilter { limit: Some(1), ..RunFilter::default() })?;
+        let latest = reader.runs(&RunFilter {
+            limit: Some(1),
+            ..RunFilter::default()
+        })?;
         return latest.into_iter().next().ok_or_else(|| {
-            Failure::plain("there are no runs yet").help("make a call: tollgate call TOOL --args '{…}'")
+            Failure::plain("there are no runs yet")
+                .help("make a call: tollgate call TOOL --args '{…}'")
         });
     };
     // A key is what somebody typed and an id what nobody does, so a key of hexadecimal digits wins.
@@ -171,7 +225,10 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
 /// The latest run with this key, whosever it is.
 fn by_key(reader: &LedgerReader, key: &str) -> Result<Option<RunRow>, Failure> {
     const PAGE: u64 = 500;
-    let mut filter = RunFilter { limit: Some(PAGE), ..RunFilter::default() };
+    let mut filter = RunFilter {
+        limit: Some(PAGE),
+        ..RunFilter::default()
+    };
     loop {
         let page = reader.runs(&filter)?;
         let last = page.last().map(|run| run.started);
@@ -193,17 +250,35 @@ struct Shown {
     spans: Vec<SpanView>,
 }
 
-fn show(named: Option<&str>, full: bool, reader: &LedgerReader, cx: &Context<'_>) -> Result<Exit, Failure> {
+fn show(
+    named: Option<&str>,
+    full: bool,
+    reader: &LedgerReader,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
     let row = find(reader, named)?;
     let records = reader.records_of_run(row.id)?;
     if cx.out.is_json() {
-        cx.out.json(&Shown { run: row, spans: tree::views(&records) })?;
+        cx.out.json(&Shown {
+            run: row,
+            spans: tree::views(&records),
+        })?;
         return Ok(Exit::Ok);
     }
-    let style = Style { width: cx.out.width(), full };
-    cx.out.text(&format!("{}\n{}", run::header(&row), tree::tree(&records, style)))?;
+    let style = Style {
+        width: cx.out.width(),
+        full,
+    };
+    cx.out.text(&format!(
+        "{}\n{}",
+        run::header(&row),
+        tree::tree(&records, style)
+    ))?;
     if row.pending > 0 {
-        cx.out.remark(&format!("\n{}", paint("tollgate approvals list", Tone::Name)));
+        cx.out.remark(&format!(
+            "\n{}",
+            paint("tollgate approvals list", Tone::Name)
+        ));
     }
     Ok(Exit::Ok)
 }
@@ -217,13 +292,18 @@ async fn stop(
 ) -> Result<Exit, Failure> {
     if row.ended.is_some() {
         let how = row.outcome.map_or("ended", RunOutcome::as_str);
-        return Err(Failure::plain(format!("run {} is over already: {how}", row.id)));
+        return Err(Failure::plain(format!(
+            "run {} is over already: {how}",
+            row.id
+        )));
     }
     let mut access = cx.access(config)?;
     let done = access.execute(operation).await;
     access.close().await;
     done?;
     let value = serde_json::json!({ "run": row.id, "state": what });
-    cx.out.show(&value, || format!("{} run {} {what}", paint("✓", Tone::Good), row.id))?;
+    cx.out.show(&value, || {
+        format!("{} run {} {what}", paint("✓", Tone::Good), row.id)
+    })?;
     Ok(Exit::Ok)
 }

@@ -65,7 +65,10 @@ pub(crate) async fn run(command: Store, cx: &Context<'_>) -> Result<Exit, Failur
 }
 
 async fn backup(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let step = cx.out.progress().map(|progress| progress.step("copying the ledger"));
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("copying the ledger"));
     let reply = cx.execute(Operation::Backup { file: file.into() }).await;
     drop(step);
     match reply? {
@@ -91,8 +94,16 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
         cached_runs: 1,
         label_window: u64::try_from(config.label_window.as_micros()).unwrap_or(u64::MAX),
     };
-    let step = cx.out.progress().map(|progress| progress.step("restoring the ledger"));
-    let wanted = Restore { from: file.into(), accept_loss, by, tenant: config.gate.tenant.clone() };
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("restoring the ledger"));
+    let wanted = Restore {
+        from: file.into(),
+        accept_loss,
+        by,
+        tenant: config.gate.tenant.clone(),
+    };
     let restored = Ledger::restore(options, wanted, Clock::system().now()).await;
     drop(step);
     let restored = restored?;
@@ -110,7 +121,10 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
             restored.before
         );
         if let Some(replaced) = &restored.replaced {
-            text.push_str(&format!("  what was there before is now {}\n", replaced.display()));
+            text.push_str(&format!(
+                "  what was there before is now {}\n",
+                replaced.display()
+            ));
         }
         text
     })?;
@@ -128,10 +142,13 @@ async fn permitted(file: &Path, config: &Config, cx: &Context<'_>) -> Result<Str
     let mut access = cx.access(config.clone())?;
     match access.own_alone().await {
         Ok(()) => {
-            let decided = access.execute(Operation::PermitRestore { file: file.into() }).await;
+            let decided = access
+                .execute(Operation::PermitRestore { file: file.into() })
+                .await;
             access.close().await;
             decided?;
-            cx.claimed_user().map_or_else(|| user.map(|user| user.id), Ok)
+            cx.claimed_user()
+                .map_or_else(|| user.map(|user| user.id), Ok)
         }
         Err(NotAlone::Owned(failure)) => Err(failure),
         Err(NotAlone::Broken(failure)) => {

@@ -42,7 +42,10 @@ pub(crate) enum Tools {
 
 /// Run `tollgate tools`.
 pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let step = cx.out.progress().map(|progress| progress.step("loading components"));
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("loading components"));
     let snapshot = load::check(cx.config()?).await?;
     drop(step);
     let view = |tool: &Tool| ToolView::new(tool, mentions(&snapshot, tool));
@@ -50,13 +53,16 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
         Tools::List => {
             let tools: Vec<ToolView> = snapshot.tools.values().map(|tool| view(tool)).collect();
             if tools.is_empty() && !cx.out.is_json() {
-                cx.out.remark("no tools: add a table [components.NAME] to tollgate.toml");
+                cx.out
+                    .remark("no tools: add a table [components.NAME] to tollgate.toml");
                 return Ok(Exit::Ok);
             }
             cx.out.show(&tools, || tool::list(&tools))?;
         }
         Tools::Show { name } => {
-            let Some(tool) = snapshot.tools.get(&name) else { return Err(unknown(&snapshot, &name)) };
+            let Some(tool) = snapshot.tools.get(&name) else {
+                return Err(unknown(&snapshot, &name));
+            };
             let view = view(tool);
             cx.out.show(&view, || tool::whole(&view, cx.out.width()))?;
         }
@@ -66,12 +72,14 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
 
 fn unknown(snapshot: &Snapshot, name: &str) -> Failure {
     let near = policy::nearest(name, snapshot.tools.keys().map(String::as_str));
-    Failure::new(Exit::Invalid, format!("there is no tool `{}`", tollgate::text::printable(name, 80))).help(
-        match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "list them with `tollgate tools list`".into(),
-        },
+    Failure::new(
+        Exit::Invalid,
+        format!("there is no tool `{}`", tollgate::text::printable(name, 80)),
     )
+    .help(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "list them with `tollgate tools list`".into(),
+    })
 }
 
 /// The policies whose text names the tool, one of its labels, or its component.
@@ -80,16 +88,36 @@ fn mentions(snapshot: &Snapshot, tool: &Tool) -> Vec<MentionView> {
     let mut named: Vec<(String, String)> = vec![
         (format!("Action::\"{}\"", tool.name), "the tool".into()),
         (format!("Tool::\"{}\"", tool.name), "the tool".into()),
-        (format!("Component::\"{}\"", tool.component.name), "its component".into()),
+        (
+            format!("Component::\"{}\"", tool.component.name),
+            "its component".into(),
+        ),
     ];
-    named.extend(tool.labels.iter().map(|l| (format!("Label::\"{l}\""), format!("its label {l}"))));
+    named.extend(
+        tool.labels
+            .iter()
+            .map(|l| (format!("Label::\"{l}\""), format!("its label {l}"))),
+    );
     let mut found = Vec::new();
     for policy in snapshot.pdp.policies().values() {
-        let Some(file) = sources.iter().find(|file| file.name == policy.file) else { continue };
-        let others = snapshot.pdp.policies().values().filter(|p| p.file == policy.file && p.line > policy.line);
+        let Some(file) = sources.iter().find(|file| file.name == policy.file) else {
+            continue;
+        };
+        let others = snapshot
+            .pdp
+            .policies()
+            .values()
+            .filter(|p| p.file == policy.file && p.line > policy.line);
         let end = others.map(|p| p.line).min().unwrap_or(usize::MAX);
-        let lines = file.text.lines().skip(policy.line.saturating_sub(1)).take(end.saturating_sub(policy.line));
-        let text: String = lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let lines = file
+            .text
+            .lines()
+            .skip(policy.line.saturating_sub(1))
+            .take(end.saturating_sub(policy.line));
+        let text: String = lines
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
         if let Some((_, by)) = named.iter().find(|(needle, _)| text.contains(needle)) {
             found.push(MentionView {
                 id: policy.determining.policy.id.clone(),

@@ -47,14 +47,19 @@ pub(crate) enum User {
 pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure> {
     let User::Token { name, out, revoke } = command;
     if revoke {
-        cx.execute(Operation::RevokeToken { user: name.clone() }).await?;
+        cx.execute(Operation::RevokeToken { user: name.clone() })
+            .await?;
         let value = serde_json::json!({ "user": name, "revoked": true });
-        cx.out.show(&value, || format!("{} {name} has no token any more", paint("✓", Tone::Good)))?;
+        cx.out.show(&value, || {
+            format!("{} {name} has no token any more", paint("✓", Tone::Good))
+        })?;
         return Ok(Exit::Ok);
     }
     // Before there is a token that would have nowhere to go.
     let mut file = out.as_deref().map(create).transpose()?;
-    let made = cx.execute(Operation::MakeToken { user: name.clone() }).await;
+    let made = cx
+        .execute(Operation::MakeToken { user: name.clone() })
+        .await;
     let token = match made {
         Ok(Reply::Token(token)) => token,
         other => {
@@ -68,21 +73,41 @@ pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure
         (Some(file), Some(path)) => {
             file.write_all(format!("{token}\n").as_bytes())
                 .and_then(|()| file.sync_all())
-                .map_err(|e| Failure::plain(format!("{}: {e}; make another token", path.display())))?;
+                .map_err(|e| {
+                    Failure::plain(format!("{}: {e}; make another token", path.display()))
+                })?;
             let value = serde_json::json!({ "user": name, "file": path });
-            cx.out.show(&value, || format!("{} the token of {name} is in {}", paint("✓", Tone::Good), path.display()))?;
+            cx.out.show(&value, || {
+                format!(
+                    "{} the token of {name} is in {}",
+                    paint("✓", Tone::Good),
+                    path.display()
+                )
+            })?;
         }
         _ => {
-            cx.out.show(&serde_json::json!({ "user": name, "token": token }), || token.clone())?;
-            cx.out.remark("it is shown this once; keep it where only they can read it");
+            cx.out
+                .show(&serde_json::json!({ "user": name, "token": token }), || {
+                    token.clone()
+                })?;
+            cx.out
+                .remark("it is shown this once; keep it where only they can read it");
         }
     }
     Ok(Exit::Ok)
 }
 
 fn create(path: &Path) -> Result<fs::File, Failure> {
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| {
-        Failure::plain(format!("{}: the token cannot be written there: {e}", path.display()))
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| {
+            Failure::plain(format!(
+                "{}: the token cannot be written there: {e}",
+                path.display()
+            ))
             .help("name a file that does not exist yet, in a directory that you can write")
-    })
+        })
 }

@@ -82,12 +82,18 @@ pub(crate) fn result(content: &[Content]) -> String {
                 tollgate::text::printable(&pretty, MAX_RESULT)
             }
             Content::Image { data, media_type } => {
-                format!("[image {}, {}]", line(media_type, 80), size(data.len() as u64))
+                format!(
+                    "[image {}, {}]",
+                    line(media_type, 80),
+                    size(data.len() as u64)
+                )
             }
             Content::Resource { resource } => {
                 let kind = resource.media_type.as_deref().unwrap_or("resource");
                 let body = match &resource.body {
-                    ResourceBody::Text(text) => format!("\n{}", tollgate::text::printable(text, MAX_RESULT)),
+                    ResourceBody::Text(text) => {
+                        format!("\n{}", tollgate::text::printable(text, MAX_RESULT))
+                    }
                     ResourceBody::Blob(bytes) => format!(", {}", size(bytes.len() as u64)),
                 };
                 format!("[{} {}]{body}", line(kind, 80), line(&resource.uri, 400))
@@ -119,11 +125,18 @@ pub(crate) fn refusal(reply: &CallReply, columns: usize, indent: &str) -> String
     if let Some(message) = &reply.message {
         say(&tollgate::text::printable(message, 4000), Tone::Plain);
     }
-    for policy in &reply.policies {
-        say(&format!("policy {} (answered for by {})", policy.id, policy.owner), Tone::Weak);
-    }
-    if let Some(pending) = &reply.approval {
-        say(&format!("needs {} until {}", pending.needs, moment(pending.expires)), Tone::Weak);
+    let owners: Vec<String> = reply
+        .policies
+        .iter()
+        .map(|p| format!("{} answers for {}", p.owner, p.id))
+        .collect();
+    let until = reply
+        .approval
+        .as_ref()
+        .map(|pending| format!("waits until {}", moment(pending.expires)));
+    let facts: Vec<String> = owners.into_iter().chain(until).collect();
+    if !facts.is_empty() {
+        say(&facts.join(" · "), Tone::Weak);
     }
     for step in next(reply) {
         say(&format!("next: {step}"), Tone::Name);
@@ -138,15 +151,22 @@ fn next(reply: &CallReply) -> Vec<String> {
         steps.push(format!("tollgate approvals show {}", pending.id));
     }
     let explained = !reply.policies.is_empty() || reply.outcome == CallOutcome::Denied;
-    if let Some(decision) = reply.decision.filter(|_| explained) {
+    if let Some(decision) = reply
+        .decision
+        .filter(|_| explained && reply.approval.is_none())
+    {
         steps.push(format!("tollgate decisions show {decision}"));
     }
-    if let (CallOutcome::Indeterminate | CallOutcome::Failed, Some(run)) = (reply.outcome, reply.run) {
+    if let (CallOutcome::Indeterminate | CallOutcome::Failed, Some(run)) =
+        (reply.outcome, reply.run)
+    {
         steps.push(format!("tollgate runs show {run}"));
     }
     match reply.outcome {
         CallOutcome::UnknownTool => steps.push("tollgate tools list".into()),
-        CallOutcome::Invalid if reply.run.is_some() => steps.push(format!("tollgate tools show {}", line(&reply.tool, 80))),
+        CallOutcome::Invalid if reply.run.is_some() => {
+            steps.push(format!("tollgate tools show {}", line(&reply.tool, 80)))
+        }
         _ => {}
     }
     steps
@@ -159,12 +179,22 @@ mod tests {
     #[test]
     fn results_are_printable_and_said_once() {
         let content = [
-            Content::Text { text: "{\"a\": 1}".into() },
+            Content::Text {
+                text: "{\"a\": 1}".into(),
+            },
             Content::Structured(serde_json::json!({ "a": 1 })),
-            Content::Text { text: "\u{1b}[31mred".into() },
-            Content::Image { data: vec![0; 2048], media_type: "image/png".into() },
+            Content::Text {
+                text: "\u{1b}[31mred".into(),
+            },
+            Content::Image {
+                data: vec![0; 2048],
+                media_type: "image/png".into(),
+            },
         ];
-        assert_eq!(result(&content), "{\"a\": 1}\n\\u{1b}[31mred\n[image image/png, 2.0 KiB]\n");
+        assert_eq!(
+            result(&content),
+            "{\"a\": 1}\n\\u{1b}[31mred\n[image image/png, 2.0 KiB]\n"
+        );
         assert_eq!(preview(&content, 12), "{\"a\": 1} …");
     }
 }

@@ -44,12 +44,20 @@ pub(crate) fn list(views: &[ApprovalView], now: Timestamp) -> String {
                 Cell::new(view.state.as_str(), tone(view.state)),
                 severity(view.severity),
                 Cell::new(left, Tone::Plain),
-                format!("{} for {}", line(&view.principal.id, 64), line(&view.tool, 80)).into(),
+                format!(
+                    "{} for {}",
+                    line(&view.principal.id, 64),
+                    line(&view.tool, 80)
+                )
+                .into(),
                 view.needs.clone().into(),
             ]
         })
         .collect();
-    table(["ID", "STATE", "SEVERITY", "TIME", "WHO AND WHAT", "NEEDS"], &rows)
+    table(
+        ["ID", "STATE", "SEVERITY", "TIME", "WHO AND WHAT", "NEEDS"],
+        &rows,
+    )
 }
 
 /// The canonical arguments, whole. They are escaped already; laid out where that changes nothing.
@@ -69,29 +77,55 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
         format!("{:?}", view.severity).to_lowercase(),
     );
     let mut field = |name: &str, value: &str| {
-        text.push_str(&format!("  {}{value}\n", paint(&format!("{name:<14}"), Tone::Weak)));
+        text.push_str(&format!(
+            "  {}{value}\n",
+            paint(&format!("{name:<14}"), Tone::Weak)
+        ));
     };
     let who = if view.principal == view.on_behalf_of {
         line(&view.principal.id, 64)
     } else {
-        format!("{}, on behalf of {}", line(&view.principal.id, 64), line(&view.on_behalf_of.id, 64))
+        format!(
+            "{}, on behalf of {}",
+            line(&view.principal.id, 64),
+            line(&view.on_behalf_of.id, 64)
+        )
     };
     field("asked by", &who);
     let labels: Vec<&str> = view.labels.iter().map(String::as_str).collect();
-    let touched = if labels.is_empty() { String::new() } else { format!(" (has touched: {})", labels.join(", ")) };
+    let touched = if labels.is_empty() {
+        String::new()
+    } else {
+        format!(" (has touched: {})", labels.join(", "))
+    };
     field("in run", &format!("{}{touched}", view.run));
     field("asked at", &moment(view.requested));
     field("expires", &moment(view.expires));
     if view.round > 1 {
-        field("round", &format!("{}: an earlier approval of this call is no longer enough", view.round));
+        field(
+            "round",
+            &format!(
+                "{}: an earlier approval of this call is no longer enough",
+                view.round
+            ),
+        );
     }
     field("needs", &view.needs);
     for approver in &view.approvers {
         let roles: Vec<&str> = approver.roles.iter().map(String::as_str).collect();
-        field("approved by", &format!("{} ({})", line(&approver.user, 64), roles.join(", ")));
+        field(
+            "approved by",
+            &format!("{} ({})", line(&approver.user, 64), roles.join(", ")),
+        );
     }
-    text.push_str(&format!("\n  {}\n", paint("What will happen", Tone::Strong)));
-    text.push_str(&format!("    {}\n", paint(&line(&view.tool, 80), Tone::Strong)));
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint("What will happen", Tone::Strong)
+    ));
+    text.push_str(&format!(
+        "    {}\n",
+        paint(&line(&view.tool, 80), Tone::Strong)
+    ));
     match &view.arguments {
         Some(json) => {
             for piece in arguments(json).lines() {
@@ -105,12 +139,20 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
     }
     text.push_str(&format!("\n  {}\n", paint("What stopped it", Tone::Strong)));
     for policy in &view.policies {
-        let owner = if policy.owner.is_empty() { String::new() } else { format!(" ({})", policy.owner) };
+        let owner = if policy.owner.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", policy.owner)
+        };
         text.push_str(&format!("    {}{owner}\n", policy.id));
         for piece in wrap(&policy.reason, columns.saturating_sub(6).min(90)) {
             text.push_str(&format!("      {piece}\n"));
         }
     }
-    text.push_str(&format!("\n  {} {}\n", paint("digest", Tone::Weak), view.digest));
+    text.push_str(&format!(
+        "\n  {} {}\n",
+        paint("digest", Tone::Weak),
+        view.digest
+    ));
     text
 }

@@ -80,7 +80,11 @@ impl Entry {
             Event::ApprovalAnswered(a) => {
                 entry.kind = "approval_answered";
                 let answer = if a.approve { "approved" } else { "rejected" };
-                entry.outcome = if a.took_effect { answer.into() } else { format!("{answer} too late") };
+                entry.outcome = if a.took_effect {
+                    answer.into()
+                } else {
+                    format!("{answer} too late")
+                };
                 entry.principal.clone_from(&a.by.id);
                 entry.action = if a.approve { "approve" } else { "reject" }.into();
                 entry.resource = a.id.to_string();
@@ -118,8 +122,11 @@ impl Entry {
             }
             Event::Halted(h) | Event::Resumed(h) => {
                 let lifted = matches!(record.event, Event::Resumed(_));
-                (entry.kind, entry.outcome) =
-                    if lifted { ("resumed", "resumed".into()) } else { ("halted", "halted".into()) };
+                (entry.kind, entry.outcome) = if lifted {
+                    ("resumed", "resumed".into())
+                } else {
+                    ("halted", "halted".into())
+                };
                 entry.principal.clone_from(&h.by);
                 entry.action = if lifted { "resume" } else { "halt" }.into();
                 entry.resource = format!("{} {}", h.scope.as_str(), h.name).trim_end().into();
@@ -169,7 +176,9 @@ fn reason(decision: &DecisionRecord) -> String {
 
 fn tone(outcome: &str) -> (&'static str, Tone) {
     match outcome {
-        "allow" | "approved" | "consumed" | "activated" | "resumed" | "done" | "success" => ("✓", Tone::Good),
+        "allow" | "approved" | "consumed" | "activated" | "resumed" | "done" | "success" => {
+            ("✓", Tone::Good)
+        }
         "escalate" => ("⏸", Tone::Wait),
         _ => ("✗", Tone::Bad),
     }
@@ -181,19 +190,39 @@ pub(crate) fn list(entries: &[Entry]) -> String {
         .iter()
         .map(|entry| {
             let (symbol, tone) = tone(&entry.outcome);
-            let time = entry.time.get(..19).unwrap_or(&entry.time).replace('T', " ");
+            let time = entry
+                .time
+                .get(..19)
+                .unwrap_or(&entry.time)
+                .replace('T', " ");
             [
-                Cell::new(entry.id.map_or_else(|| format!("#{}", entry.index), |id| id.to_string()), Tone::Name),
+                Cell::new(
+                    entry
+                        .id
+                        .map_or_else(|| format!("#{}", entry.index), |id| id.to_string()),
+                    Tone::Name,
+                ),
                 Cell::new(time, Tone::Weak),
                 Cell::new(format!("{symbol} {}", entry.outcome), tone),
                 line(&entry.principal, 40).into(),
                 Cell::new(line(&entry.action, 40), Tone::Plain),
                 line(&entry.resource, 48).into(),
-                line(&if entry.policies.is_empty() { entry.reason.clone() } else { entry.policies.join(", ") }, 120).into(),
+                line(
+                    &if entry.policies.is_empty() {
+                        entry.reason.clone()
+                    } else {
+                        entry.policies.join(", ")
+                    },
+                    120,
+                )
+                .into(),
             ]
         })
         .collect();
-    table(["ID", "TIME (UTC)", "OUTCOME", "WHO", "ACTION", "ON", "BY"], &rows)
+    table(
+        ["ID", "TIME (UTC)", "OUTCOME", "WHO", "ACTION", "ON", "BY"],
+        &rows,
+    )
 }
 
 /// Everything about one decision. `files` says where its policies stand now.
@@ -214,7 +243,10 @@ pub(crate) fn whole(
     );
     let mut field = |name: &str, value: String| {
         if !value.is_empty() {
-            text.push_str(&format!("  {}{value}\n", paint(&format!("{name:<14}"), Tone::Weak)));
+            text.push_str(&format!(
+                "  {}{value}\n",
+                paint(&format!("{name:<14}"), Tone::Weak)
+            ));
         }
     };
     let action = match &decision.action {
@@ -222,36 +254,81 @@ pub(crate) fn whole(
         other => other.id().to_owned(),
     };
     field("principal", line(&decision.principal.to_string(), 200));
-    field("on behalf of", decision.on_behalf_of.as_ref().map(|u| line(&u.to_string(), 200)).unwrap_or_default());
+    field(
+        "on behalf of",
+        decision
+            .on_behalf_of
+            .as_ref()
+            .map(|u| line(&u.to_string(), 200))
+            .unwrap_or_default(),
+    );
     field("action", action);
     field("resource", line(&decision.resource.to_string(), 300));
-    field("run", record.run.map(|run| format!("{run}  (tollgate runs show {run})")).unwrap_or_default());
-    field("approval", decision.approval.map(|a| a.to_string()).unwrap_or_default());
-    field("needs", decision.requirement.as_ref().map(ToString::to_string).unwrap_or_default());
-    let arguments = decision.arguments.as_ref().map(ToString::to_string).unwrap_or_default();
+    field(
+        "run",
+        record
+            .run
+            .map(|run| format!("{run}  (tollgate runs show {run})"))
+            .unwrap_or_default(),
+    );
+    field(
+        "approval",
+        decision.approval.map(|a| a.to_string()).unwrap_or_default(),
+    );
+    field(
+        "needs",
+        decision
+            .requirement
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    );
+    let arguments = decision
+        .arguments
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     field("arguments", arguments);
     field("bundle", decision.bundle.to_string());
-    field("component", decision.component.map(|c| c.to_string()).unwrap_or_default());
+    field(
+        "component",
+        decision
+            .component
+            .map(|c| c.to_string())
+            .unwrap_or_default(),
+    );
     field("decided in", duration(decision.micros));
     text.push_str(&format!("\n  {}\n", paint("Decided by", Tone::Strong)));
     if decision.determining.is_empty() {
-        let why = if decision.errors.is_empty() { "no policy permits it" } else { "nobody: it could not be decided" };
+        let why = if decision.errors.is_empty() {
+            "no policy permits it"
+        } else {
+            "nobody: it could not be decided"
+        };
         text.push_str(&format!("    {why}\n"));
     }
     for policy in &decision.determining {
-        let place = files(&policy.policy.id).map(|place| format!("  {}", paint(&place, Tone::Weak)));
+        let place =
+            files(&policy.policy.id).map(|place| format!("  {}", paint(&place, Tone::Weak)));
         text.push_str(&format!(
             "    {} (answered for by {}){}\n",
             paint(&policy.policy.id, Tone::Strong),
             policy.owner,
             place.unwrap_or_default()
         ));
-        for piece in wrap(&line(&policy.reason, 2000), columns.saturating_sub(6).min(90)) {
+        for piece in wrap(
+            &line(&policy.reason, 2000),
+            columns.saturating_sub(6).min(90),
+        ) {
             text.push_str(&format!("      {piece}\n"));
         }
     }
     for error in &decision.errors {
-        text.push_str(&format!("    {} {}\n", paint("error:", Tone::Bad), line(&error.to_string(), 600)));
+        text.push_str(&format!(
+            "    {} {}\n",
+            paint("error:", Tone::Bad),
+            line(&error.to_string(), 600)
+        ));
     }
     if let Some(flip) = &decision.shadow {
         text.push_str(&format!(
@@ -266,8 +343,19 @@ pub(crate) fn whole(
 
 /// The columns of CSV, in order.
 pub(crate) const COLUMNS: [&str; 13] = [
-    "index", "id", "time", "kind", "outcome", "principal", "on_behalf_of", "action", "resource", "policies",
-    "reason", "run", "approval",
+    "index",
+    "id",
+    "time",
+    "kind",
+    "outcome",
+    "principal",
+    "on_behalf_of",
+    "action",
+    "resource",
+    "policies",
+    "reason",
+    "run",
+    "approval",
 ];
 
 /// A line of CSV. A cell that a spreadsheet would run as a formula is quoted with an apostrophe.
@@ -289,6 +377,10 @@ pub(crate) fn cells(entry: &Entry) -> [String; 13] {
         text(entry.approval.map(|id| id.to_string())),
     ]
     .map(|cell| {
-        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            format!("'{cell}")
+        } else {
+            cell
+        }
     })
 }

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, fmt, fs, path::Path};
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
+    SourceCode,
 };
 
 use crate::failure::{Place, shown};
@@ -17,7 +18,9 @@ struct Report<'a> {
 
 impl fmt::Debug for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Report").field("place", self.place).finish_non_exhaustive()
+        f.debug_struct("Report")
+            .field("place", self.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -35,11 +38,18 @@ impl Diagnostic for Report<'_> {
     }
 
     fn severity(&self) -> Option<Severity> {
-        Some(if self.place.error { Severity::Error } else { Severity::Warning })
+        Some(if self.place.error {
+            Severity::Error
+        } else {
+            Severity::Warning
+        })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.place.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.place
+            .help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -55,12 +65,19 @@ impl Diagnostic for Report<'_> {
 
 /// Byte offset of a line and column, both from 1.
 fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
-    let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.checked_sub(1)?)
+        .map(str::len)
+        .sum();
     if text.matches('\n').count() + 1 < line {
         return None;
     }
     let rest = text.get(before..)?;
-    let within = rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
+    let within = rest
+        .char_indices()
+        .nth(column.saturating_sub(1))
+        .map_or(rest.len(), |(at, _)| at);
     Some(before + within)
 }
 
@@ -79,16 +96,26 @@ fn extent(text: &str, offset: usize, length: usize) -> (usize, usize) {
 /// The places with the lines that they speak of.
 pub(crate) fn render(places: &[Place]) -> String {
     let mut files: HashMap<&str, Option<String>> = HashMap::new();
-    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).with_links(false).with_width(100);
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode())
+        .with_links(false)
+        .with_width(100);
     let mut all = String::new();
     for place in places {
-        let text = files.entry(&place.file).or_insert_with(|| fs::read_to_string(&place.file).ok());
-        let at = text.as_ref().and_then(|text| offset(text, place.line, place.column));
+        let text = files
+            .entry(&place.file)
+            .or_insert_with(|| fs::read_to_string(&place.file).ok());
+        let at = text
+            .as_ref()
+            .and_then(|text| offset(text, place.line, place.column));
         let source = text.as_ref().filter(|_| at.is_some());
         let file = shown(Path::new(&place.file));
         let extent = source.map_or((0, 1), |text| extent(text, at.unwrap_or(0), place.length));
         let source = source.map(|text| NamedSource::new(&file, text.clone()));
-        let report = Report { place, source, extent };
+        let report = Report {
+            place,
+            source,
+            extent,
+        };
         if handler.render_report(&mut all, &report).is_err() || report.source.is_none() {
             all.push_str(&format!("  at {file}:{}:{}\n", place.line, place.column));
         }

@@ -15,9 +15,17 @@ pub(crate) fn duration(micros: u64) -> String {
             format!("{}m {:02}s", micros / 60_000_000, micros / 1_000_000 % 60)
         }
         3_600_000_000..86_400_000_000 => {
-            format!("{}h {:02}m", micros / 3_600_000_000, micros / 60_000_000 % 60)
+            format!(
+                "{}h {:02}m",
+                micros / 3_600_000_000,
+                micros / 60_000_000 % 60
+            )
         }
-        _ => format!("{}d {:02}h", micros / 86_400_000_000, micros / 3_600_000_000 % 24),
+        _ => format!(
+            "{}d {:02}h",
+            micros / 86_400_000_000,
+            micros / 3_600_000_000 % 24
+        ),
     }
 }
 
@@ -47,7 +55,11 @@ pub(crate) fn amount(n: u64) -> String {
 
 /// `1 call`, `2 calls`.
 pub(crate) fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+    if n == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{n} {what}s")
+    }
 }
 
 /// A point in time without fractions: `2026-11-21 08:30:00Z`.
@@ -65,14 +77,23 @@ mod tests {
 
     #[test]
     fn amounts_are_short() {
-        assert_eq!([0, 70, 2_100, 65_000, 1_204_000].map(duration), ["0 µs", "70 µs", "2.1 ms", "65 ms", "1.20 s"]);
+        assert_eq!(
+            [0, 70, 2_100, 65_000, 1_204_000].map(duration),
+            ["0 µs", "70 µs", "2.1 ms", "65 ms", "1.20 s"]
+        );
         assert_eq!(
             [65_000_000, 3_700_000_000, 90_000_000_000].map(duration),
             ["1m 05s", "1h 01m", "1d 01h"]
         );
-        assert_eq!([0, 412, 1_229, 1_153_434].map(size), ["0 B", "412 B", "1.2 KiB", "1.1 MiB"]);
+        assert_eq!(
+            [0, 412, 1_229, 1_153_434].map(size),
+            ["0 B", "412 B", "1.2 KiB", "1.1 MiB"]
+        );
         assert_eq!([999, 12_345, 1_234_567].map(amount), ["999", "12k", "1.2M"]);
         assert_eq!([count(1, "call"), count(3, "call")], ["1 call", "3 calls"]);
-        assert_eq!(moment(Timestamp(1_795_249_800_250_000)), "2026-11-21 08:30:00Z");
+        assert_eq!(
+            moment(Timestamp(1_795_249_800_250_000)),
+            "2026-11-21 08:30:00Z"
+        );
     }
 }

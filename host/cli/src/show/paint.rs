@@ -41,7 +41,11 @@ impl Tone {
 
 /// `text` in the colour of its meaning.
 pub(crate) fn paint(text: &str, tone: Tone) -> String {
-    if tone == Tone::Plain || text.is_empty() { text.to_owned() } else { text.style(tone.style()).to_string() }
+    if tone == Tone::Plain || text.is_empty() {
+        text.to_owned()
+    } else {
+        text.style(tone.style()).to_string()
+    }
 }
 
 /// Columns that `text` takes; it holds no styles.
@@ -51,12 +55,18 @@ pub(crate) fn width(text: &str) -> usize {
 
 /// `text` and spaces, up to `columns`.
 pub(crate) fn pad(text: &str, columns: usize, tone: Tone) -> String {
-    format!("{}{}", paint(text, tone), " ".repeat(columns.saturating_sub(width(text))))
+    format!(
+        "{}{}",
+        paint(text, tone),
+        " ".repeat(columns.saturating_sub(width(text)))
+    )
 }
 
 /// Text from outside as one line of at most `max` bytes: nothing in it moves the cursor or hides.
 pub(crate) fn line(text: &str, max: usize) -> String {
-    printable(text, max).replace('\n', "\\n").replace('\t', "\\t")
+    printable(text, max)
+        .replace('\n', "\\n")
+        .replace('\t', "\\t")
 }
 
 /// `text` in lines of at most `columns`, broken at spaces where possible.
@@ -92,13 +102,22 @@ mod tests {
 
     #[test]
     fn words_wrap_and_long_ones_break() {
-        assert_eq!(wrap("one two three four five six", 20), ["one two three four", "five six"]);
-        assert_eq!(wrap(&"x".repeat(45), 20), ["x".repeat(20), "x".repeat(20), "x".repeat(5)]);
+        assert_eq!(
+            wrap("one two three four five six", 20),
+            ["one two three four", "five six"]
+        );
+        assert_eq!(
+            wrap(&"x".repeat(45), 20),
+            ["x".repeat(20), "x".repeat(20), "x".repeat(5)]
+        );
         assert_eq!(wrap("a\nb", 20), ["a", "b"]);
     }
 
     #[test]
     fn nothing_from_outside_moves_the_cursor() {
-        assert_eq!(line("a\u{1b}[2J\nb\t\u{202e}c", 100), "a\\u{1b}[2J\\nb\\t\\u{202e}c");
+        assert_eq!(
+            line("a\u{1b}[2J\nb\t\u{202e}c", 100),
+            "a\\u{1b}[2J\\nb\\t\\u{202e}c"
+        );
     }
 }

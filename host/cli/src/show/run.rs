@@ -14,7 +14,10 @@ fn state(run: &RunRow) -> (String, Tone) {
         None if run.pending > 0 => ("⏸ waiting".into(), Tone::Wait),
         None => ("▸ open".into(), Tone::Wait),
         Some(RunOutcome::Success) => ("✓ success".into(), Tone::Good),
-        Some(outcome) => (format!("✗ {}", outcome.as_str().replace('_', " ")), Tone::Bad),
+        Some(outcome) => (
+            format!("✗ {}", outcome.as_str().replace('_', " ")),
+            Tone::Bad,
+        ),
     }
 }
 
@@ -25,10 +28,19 @@ pub(crate) fn list(runs: &[RunRow]) -> String {
         .map(|run| {
             let (state, tone) = state(run);
             let labels: Vec<&str> = run.labels.iter().map(String::as_str).collect();
-            let number = |n: u64, tone| if n == 0 { Cell::new("·", Tone::Weak) } else { Cell::new(n.to_string(), tone) };
+            let number = |n: u64, tone| {
+                if n == 0 {
+                    Cell::new("·", Tone::Weak)
+                } else {
+                    Cell::new(n.to_string(), tone)
+                }
+            };
             [
                 // The first twelve digits are the time in milliseconds, which tells runs apart.
-                Cell::new(run.id.to_string().chars().take(16).collect::<String>(), Tone::Name),
+                Cell::new(
+                    run.id.to_string().chars().take(16).collect::<String>(),
+                    Tone::Name,
+                ),
                 Cell::new(moment(run.started), Tone::Weak),
                 Cell::new(state, tone),
                 line(&who(run), 48).into(),
@@ -42,14 +54,30 @@ pub(crate) fn list(runs: &[RunRow]) -> String {
             ]
         })
         .collect();
-    table(["RUN", "BEGAN", "STATE", "WHO", "CALLS", "DENIED", "ERRORS", "KEY AND LABELS"], &rows)
+    table(
+        [
+            "RUN",
+            "BEGAN",
+            "STATE",
+            "WHO",
+            "CALLS",
+            "DENIED",
+            "ERRORS",
+            "KEY AND LABELS",
+        ],
+        &rows,
+    )
 }
 
 fn who(run: &RunRow) -> String {
     if run.principal == run.on_behalf_of {
         line(&run.principal.id, 64)
     } else {
-        format!("{} for {}", line(&run.principal.id, 64), line(&run.on_behalf_of.id, 64))
+        format!(
+            "{} for {}",
+            line(&run.principal.id, 64),
+            line(&run.on_behalf_of.id, 64)
+        )
     }
 }
 
@@ -75,18 +103,29 @@ pub(crate) fn header(run: &RunRow) -> String {
         counts.join(", "),
     );
     let mut facts = vec![format!("began {}", moment(run.started))];
-    facts.push(format!("lasted {}", duration(run.ended.unwrap_or(run.last).since(run.started))));
+    facts.push(format!(
+        "lasted {}",
+        duration(run.ended.unwrap_or(run.last).since(run.started))
+    ));
     facts.push(who(run));
     if let Some(key) = &run.key {
         facts.push(format!("key {}", line(key, 80)));
     }
-    if let Some(reason) = run.stop_reason.as_deref().filter(|reason| !reason.is_empty()) {
+    if let Some(reason) = run
+        .stop_reason
+        .as_deref()
+        .filter(|reason| !reason.is_empty())
+    {
         facts.push(format!("ended: {}", line(reason, 200)));
     }
     text.push_str(&format!("{}\n", paint(&facts.join(" · "), Tone::Weak)));
     if !run.labels.is_empty() {
         let labels: Vec<&str> = run.labels.iter().map(String::as_str).collect();
-        text.push_str(&format!("{} {}\n", paint("labels", Tone::Weak), labels.join(", ")));
+        text.push_str(&format!(
+            "{} {}\n",
+            paint("labels", Tone::Weak),
+            labels.join(", ")
+        ));
     }
     text
 }

@@ -12,7 +12,10 @@ pub(crate) struct Cell {
 impl Cell {
     /// A cell.
     pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+        Self {
+            text: text.into(),
+            tone,
+        }
     }
 }
 
@@ -34,7 +37,10 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: &[[Cell; N]]) -> St
     }
     let mut text = String::new();
     for row in all() {
-        let last = row.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
+        let last = row
+            .iter()
+            .rposition(|cell| !cell.text.is_empty())
+            .unwrap_or(0);
         for (i, (cell, column)) in row.iter().zip(columns).enumerate().take(last + 1) {
             if i == last {
                 text.push_str(&paint(&cell.text, cell.tone));
@@ -53,7 +59,15 @@ mod tests {
 
     #[test]
     fn columns_align_and_no_line_ends_in_spaces() {
-        let rows = [["ä".into(), "1".into(), "x".into()], ["long".into(), Cell::default(), Cell::default()]];
-        assert_eq!(table(["NAME", "N", "REST"], &rows).replace("\u{1b}[2m", "").replace("\u{1b}[0m", ""), "NAME  N  REST\nä     1  x\nlong\n");
+        let rows = [
+            ["ä".into(), "1".into(), "x".into()],
+            ["long".into(), Cell::default(), Cell::default()],
+        ];
+        assert_eq!(
+            table(["NAME", "N", "REST"], &rows)
+                .replace("\u{1b}[2m", "")
+                .replace("\u{1b}[0m", ""),
+            "NAME  N  REST\nä     1  x\nlong\n"
+        );
     }
 }

@@ -99,20 +99,33 @@ pub(crate) fn list(tools: &[ToolView]) -> String {
             ]
         })
         .collect();
-    table(["TOOL", "COMPONENT", "LABELS", "TAINTS", "ITS AUTHOR SAYS"], &rows)
+    table(
+        ["TOOL", "COMPONENT", "LABELS", "TAINTS", "ITS AUTHOR SAYS"],
+        &rows,
+    )
 }
 
 fn labels(labels: &[String]) -> String {
-    if labels.is_empty() { "none".into() } else { labels.join(", ") }
+    if labels.is_empty() {
+        "none".into()
+    } else {
+        labels.join(", ")
+    }
 }
 
 /// Everything about one tool.
 pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     let mut text = format!("{}\n", paint(&line(&tool.name, 80), Tone::Strong));
     let mut field = |name: &str, value: String| {
-        text.push_str(&format!("  {}{value}\n", paint(&format!("{name:<14}"), Tone::Weak)));
+        text.push_str(&format!(
+            "  {}{value}\n",
+            paint(&format!("{name:<14}"), Tone::Weak)
+        ));
     };
-    field("component", format!("{} ({})", line(&tool.component, 64), tool.digest));
+    field(
+        "component",
+        format!("{} ({})", line(&tool.component, 64), tool.digest),
+    );
     field("labels", labels(&tool.labels));
     field("taints", labels(&tool.taints));
     field(
@@ -132,12 +145,24 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
         (tool.annotations.idempotent, "idempotent"),
         (tool.annotations.open_world, "open world"),
     ];
-    let hints: Vec<&str> = hints.into_iter().filter_map(|(set, name)| set.then_some(name)).collect();
-    text.push_str(&format!("\n  {}\n", paint("In its author's words, which nobody has checked", Tone::Strong)));
+    let hints: Vec<&str> = hints
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+        .collect();
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint(
+            "In its author's words, which nobody has checked",
+            Tone::Strong
+        )
+    ));
     if let Some(title) = &tool.title {
         text.push_str(&format!("    {}\n", line(title, 200)));
     }
-    for piece in wrap(&tollgate::text::printable(&tool.description, 4000), columns.saturating_sub(4).min(96)) {
+    for piece in wrap(
+        &tollgate::text::printable(&tool.description, 4000),
+        columns.saturating_sub(4).min(96),
+    ) {
         text.push_str(&format!("    {piece}\n"));
     }
     if !hints.is_empty() {
@@ -154,7 +179,10 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     if let Some(output) = &tool.output_schema {
         schema("Structured result", output);
     }
-    text.push_str(&format!("\n  {}\n", paint("Policies that speak of it", Tone::Strong)));
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint("Policies that speak of it", Tone::Strong)
+    ));
     if tool.policies.is_empty() {
         text.push_str("    none by name; see those for every tool with `tollgate policy check`\n");
     }

@@ -3,10 +3,9 @@
 //! A call that was denied has no `invoke_component` below it: nothing ran. The picture reads the same
 //! without colours.
 
+mod line;
 mod row;
 mod trace;
-
-use std::collections::BTreeSet;
 
 use tollgate_core::{
     decision::Outcome,
@@ -17,9 +16,10 @@ use tollgate_core::{
     span::SpanKind,
 };
 
+use self::line::{authorize, capability, effect_row, plain, took};
 use self::row::{Mark, Row};
-pub(crate) use self::trace::{Indexed, SpanView, Trace, views};
 use self::trace::Span;
+pub(crate) use self::trace::{Indexed, SpanView, Trace, views};
 use super::{
     measure::{amount, count, duration, moment, size},
     paint::{Tone, line},
@@ -40,9 +40,19 @@ pub(crate) struct Style {
 /// The tree of these records, which are a run's, in order.
 pub(crate) fn tree(records: &[Indexed], style: Style) -> String {
     let trace = Trace::of(records);
-    let Some(root) = trace.root() else { return String::new() };
-    let mut drawing = Drawing { trace: &trace, full: style.full, rows: Vec::new() };
-    let mut top = Row::new(Mark::Root, root.name.trim_start_matches("invoke_agent "), "");
+    let Some(root) = trace.root() else {
+        return String::new();
+    };
+    let mut drawing = Drawing {
+        trace: &trace,
+        full: style.full,
+        rows: Vec::new(),
+    };
+    let mut top = Row::new(
+        Mark::Root,
+        root.name.trim_start_matches("invoke_agent "),
+        "",
+    );
     top.strong = true;
     drawing.rows.push(top);
     drawing.children(root, "");
@@ -58,17 +68,29 @@ struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     fn children(&mut self, parent: &Span<'a>, rail: &str) {
         let trace = self.trace;
-        let spans: Vec<(&Span<'a>, u64)> = merged(trace.below(parent.id).filter(|span| !self.is_told_elsewhere(span)));
+        let spans: Vec<(&Span<'a>, u64)> = merged(
+            trace
+                .below(parent.id)
+                .filter(|span| !self.is_told_elsewhere(span)),
+        );
         let last = spans.len();
         for (i, (span, times)) in spans.into_iter().enumerate() {
             let end = i + 1 == last;
-            let (branch, stem) = if end { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let (branch, stem) = if end {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
             let mut row = self.row(parent, span);
             row.rail = format!("{rail}{branch}");
             let stem = format!("{rail}{stem}");
             let folded = self.folded(span);
             let has_below = folded.is_none() && trace.below(span.id).next().is_some();
-            row.below = if has_below { format!("{stem}│") } else { stem.clone() };
+            row.below = if has_below {
+                format!("{stem}│")
+            } else {
+                stem.clone()
+            };
             if times > 1 {
                 row.detail(format!("{times} times"), Tone::Weak);
             }
@@ -86,7 +108,8 @@ impl<'a> Drawing<'a> {
     fn is_told_elsewhere(&self, span: &Span<'a>) -> bool {
         match &span.opened.1.event {
             Event::Decision(decision) if !self.full => {
-                matches!(decision.action, Action::Approve | Action::Reject) && decision.approval.is_some()
+                matches!(decision.action, Action::Approve | Action::Reject)
+                    && decision.approval.is_some()
             }
             _ => false,
         }
@@ -120,7 +143,10 @@ impl<'a> Drawing<'a> {
                 _ => {
                     let mut row = authorize(*index, decision, line(&span.name, MAX_NAME));
                     if decision.call.is_none() {
-                        row.detail(format!("asked by {}", line(&decision.principal.id, 64)), Tone::Plain);
+                        row.detail(
+                            format!("asked by {}", line(&decision.principal.id, 64)),
+                            Tone::Plain,
+                        );
                     }
                     row
                 }
@@ -142,12 +168,21 @@ impl<'a> Drawing<'a> {
     }
 
     fn call(&self, span: &Span<'a>) -> Row {
-        let ran = self.trace.below(span.id).any(|s| s.kind == SpanKind::InvokeComponent);
-        let waits = self.trace.below(span.id).filter_map(|s| match &s.opened.1.event {
-            Event::ApprovalRequested(requested) => Some(self.trace.approval_state(requested.id)),
-            _ => None,
-        });
-        let withheld = self.trace.outcome_of_call(span.id).and_then(|o| o.release) == Some(Release::Withheld);
+        let ran = self
+            .trace
+            .below(span.id)
+            .any(|s| s.kind == SpanKind::InvokeComponent);
+        let waits = self
+            .trace
+            .below(span.id)
+            .filter_map(|s| match &s.opened.1.event {
+                Event::ApprovalRequested(requested) => {
+                    Some(self.trace.approval_state(requested.id))
+                }
+                _ => None,
+            });
+        let withheld =
+            self.trace.outcome_of_call(span.id).and_then(|o| o.release) == Some(Release::Withheld);
         let (mark, outcome) = match (span.error, span.end) {
             (Some("indeterminate"), _) => (Mark::Unknown, "indeterminate".to_owned()),
             (Some("policy_denied"), _) if ran => (Mark::No, "halted".into()),
@@ -196,7 +231,10 @@ impl<'a> Drawing<'a> {
                     row.detail(size(outcome.peak_memory), Tone::Weak);
                 }
                 if outcome.effects > 0 && outcome.status != Status::Ok {
-                    row.detail(format!("{} begun", count(outcome.effects, "effect")), Tone::Wait);
+                    row.detail(
+                        format!("{} begun", count(outcome.effects, "effect")),
+                        Tone::Wait,
+                    );
                 }
                 row
             }
@@ -209,7 +247,10 @@ impl<'a> Drawing<'a> {
         }
         for log in self.trace.logs(span.id) {
             if self.full || matches!(log.level.as_str(), "warn" | "error") {
-                row.note(format!("log {}: {}", line(&log.level, 8), line(&log.message, 400)), Tone::Weak);
+                row.note(
+                    format!("log {}: {}", line(&log.level, 8), line(&log.message, 400)),
+                    Tone::Weak,
+                );
             }
         }
         row
@@ -218,6 +259,9 @@ impl<'a> Drawing<'a> {
     fn release(&self, parent: &Span<'a>, index: u64, decision: &DecisionRecord) -> Row {
         let outcome = self.trace.outcome_of_call(parent.id);
         let mut row = authorize(index, decision, "authorize return_result".into());
+        if !self.full {
+            plain(&mut row, decision);
+        }
         match outcome.and_then(|o| o.release) {
             Some(Release::Released) => row.outcome = "released".into(),
             Some(Release::Redacted) => {
@@ -229,7 +273,11 @@ impl<'a> Drawing<'a> {
         }
         if let Some(outcome) = outcome {
             row.detail(size(outcome.size), Tone::Weak);
-            let labels: Vec<String> = outcome.labels.iter().map(|label| format!("+{label}")).collect();
+            let labels: Vec<String> = outcome
+                .labels
+                .iter()
+                .map(|label| format!("+{label}"))
+                .collect();
             row.detail(labels.join(" "), Tone::Plain);
         }
         row
@@ -242,17 +290,24 @@ impl<'a> Drawing<'a> {
             ApprovalState::Approved | ApprovalState::Consumed => (Mark::Yes, "approved"),
             other => (Mark::No, other.as_str()),
         };
-        let mut row = Row::new(mark, format!("approval {}", requested.id), outcome).took(took(span));
+        let mut row =
+            Row::new(mark, format!("approval {}", requested.id), outcome).took(took(span));
         let answers = self.trace.answers(requested.id);
         let judged = self.trace.judged(requested.id);
-        for (index, _) in judged.iter().filter(|(_, decision)| decision.outcome == Outcome::Allow) {
+        for (index, _) in judged
+            .iter()
+            .filter(|(_, decision)| decision.outcome == Outcome::Allow)
+        {
             row.detail(DecisionId(*index).to_string(), Tone::Name);
         }
         for answer in answers.iter().filter(|answer| answer.took_effect) {
             let roles: Vec<&str> = answer.roles.iter().map(String::as_str).collect();
-            let held = if roles.is_empty() { String::new() } else { format!(" ({})", roles.join(", ")) };
-            let verb = if answer.approve { "by" } else { "rejected by" };
-            row.detail(format!("{verb} {}{held}", line(&answer.by.id, 64)), Tone::Plain);
+            let held = if roles.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", roles.join(", "))
+            };
+            row.detail(format!("by {}{held}", line(&answer.by.id, 64)), Tone::Plain);
         }
         if state == ApprovalState::Pending {
             row.detail(format!("needs {}", requested.requirement), Tone::Plain);
@@ -260,18 +315,42 @@ impl<'a> Drawing<'a> {
         }
         for answer in answers {
             if let Some(note) = &answer.note {
-                row.note(format!("{}: “{}”", line(&answer.by.id, 64), line(note, 400)), Tone::Weak);
+                row.note(
+                    format!("{}: “{}”", line(&answer.by.id, 64), line(note, 400)),
+                    Tone::Weak,
+                );
             }
             if !answer.took_effect {
-                let verb = if answer.approve { "approved" } else { "rejected" };
-                row.note(format!("{} {verb} it too late", line(&answer.by.id, 64)), Tone::Weak);
+                let verb = if answer.approve {
+                    "approved"
+                } else {
+                    "rejected"
+                };
+                row.note(
+                    format!("{} {verb} it too late", line(&answer.by.id, 64)),
+                    Tone::Weak,
+                );
             }
         }
-        for (index, decision) in judged.iter().filter(|(_, decision)| decision.outcome != Outcome::Allow) {
-            let ids: Vec<&str> = decision.determining.iter().map(|d| d.policy.id.as_str()).collect();
-            let by = if ids.is_empty() { "no policy permits it".into() } else { ids.join(", ") };
+        for (index, decision) in judged
+            .iter()
+            .filter(|(_, decision)| decision.outcome != Outcome::Allow)
+        {
+            let ids: Vec<&str> = decision
+                .determining
+                .iter()
+                .map(|d| d.policy.id.as_str())
+                .collect();
+            let by = if ids.is_empty() {
+                "no policy permits it".into()
+            } else {
+                ids.join(", ")
+            };
             let who = line(&decision.principal.id, 64);
-            row.note(format!("{who} may not {}: {by} (dec-{index})", decision.action.id()), Tone::Weak);
+            row.note(
+                format!("{who} may not {}: {by} (dec-{index})", decision.action.id()),
+                Tone::Weak,
+            );
         }
         row
     }
@@ -307,89 +386,6 @@ fn same_wait(a: &Span<'_>, b: &Span<'_>) -> bool {
         }
         _ => false,
     }
-}
-
-fn took(span: &Span<'_>) -> String {
-    span.end.map(|end| duration(end.since(span.start))).unwrap_or_default()
-}
-
-/// A decision on a line of its own.
-fn authorize(index: u64, decision: &DecisionRecord, name: String) -> Row {
-    let mark = match decision.outcome {
-        Outcome::Allow => Mark::Yes,
-        Outcome::Escalate => Mark::Waiting,
-        Outcome::Deny | Outcome::Error => Mark::No,
-    };
-    let mut row = Row::new(mark, name, decision.outcome.as_str()).took(duration(decision.micros));
-    decided(&mut row, index, decision);
-    row
-}
-
-/// What decided, and why if the answer was not a plain yes.
-fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
-    let no = decision.outcome != Outcome::Allow;
-    row.detail(DecisionId(index).to_string(), Tone::Name);
-    if decision.determining.is_empty() && decision.errors.is_empty() {
-        row.detail("no policy permits it", Tone::Plain);
-    }
-    let ids: Vec<&str> = decision.determining.iter().map(|d| d.policy.id.as_str()).collect();
-    row.detail(ids.join(", "), if no { Tone::Strong } else { Tone::Plain });
-    match (decision.outcome, decision.approval) {
-        (Outcome::Allow, Some(_)) => row.detail("approved", Tone::Good),
-        (Outcome::Deny | Outcome::Error, Some(approval)) => row.detail(format!("after {approval}"), Tone::Plain),
-        _ => {}
-    }
-    // What a call still waits for is said where it was asked.
-    if no && !(decision.resumption && decision.outcome == Outcome::Escalate) {
-        let reasons: BTreeSet<(&str, &str)> =
-            decision.determining.iter().map(|d| (d.reason.as_str(), d.owner.as_str())).collect();
-        for (reason, owner) in reasons.into_iter().filter(|(reason, _)| !reason.is_empty()) {
-            row.note(format!("“{}” — {}", line(reason, 600), line(owner, 64)), Tone::Plain);
-        }
-    }
-    for error in &decision.errors {
-        row.note(format!("error: {}", line(&error.to_string(), 600)), Tone::Bad);
-    }
-    if let Some(flip) = &decision.shadow {
-        let by = flip.policies.join(", ");
-        row.note(format!("shadow policies would {}: {by}", flip.outcome), Tone::Wait);
-    }
-}
-
-/// A decision about a file and what came of it, on one line.
-fn capability(index: u64, decision: &DecisionRecord, effect: Option<&Effect>) -> Row {
-    let id = &decision.resource.id;
-    let target = id.split_once('/').map_or(id.as_str(), |(_, target)| target);
-    let name = line(&format!("{} {target}", decision.action.id()), MAX_NAME);
-    let mut row = match (decision.outcome, effect) {
-        (Outcome::Allow, Some(effect)) => effect_row(effect, name),
-        (Outcome::Allow, None) => Row::new(Mark::Yes, name, "allow"),
-        (Outcome::Escalate, _) => Row::new(Mark::Waiting, name, "escalate"),
-        (outcome @ (Outcome::Deny | Outcome::Error), _) => Row::new(Mark::No, name, outcome.as_str()),
-    };
-    if row.took.is_empty() {
-        row.took = duration(decision.micros);
-    }
-    let mut said = std::mem::take(&mut row.details);
-    decided(&mut row, index, decision);
-    row.details.append(&mut said);
-    row
-}
-
-fn effect_row(effect: &Effect, name: String) -> Row {
-    let mut row = match &effect.error {
-        None => Row::new(Mark::Yes, name, "done"),
-        Some(_) => Row::new(Mark::No, name, "failed"),
-    };
-    row.took = duration(effect.micros);
-    match &effect.error {
-        None if matches!(effect.operation.as_str(), "read_file" | "write_file") => {
-            row.detail(size(effect.size), Tone::Weak);
-        }
-        None => {}
-        Some(error) => row.detail(line(error, 200), Tone::Plain),
-    }
-    row
 }
 
 #[cfg(test)]

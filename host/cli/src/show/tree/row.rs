@@ -3,7 +3,7 @@
 use crate::show::paint::{Tone, pad, paint, width, wrap};
 
 /// A longer name pushes its own columns aside, not those of all others.
-const MAX_NAME: usize = 46;
+const MAX_NAME: usize = 54;
 
 /// What a line stands for, told without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub(crate) enum Mark {
     Waiting,
     Running,
     Unknown,
+    Nothing,
 }
 
 impl Mark {
@@ -25,6 +26,7 @@ impl Mark {
             Self::Waiting => "⏸",
             Self::Running => "▸",
             Self::Unknown => "?",
+            Self::Nothing => "–",
         }
     }
 
@@ -35,6 +37,7 @@ impl Mark {
             Self::Yes => Tone::Good,
             Self::No => Tone::Bad,
             Self::Waiting | Self::Running | Self::Unknown => Tone::Wait,
+            Self::Nothing => Tone::Weak,
         }
     }
 }
@@ -102,16 +105,29 @@ impl Row {
 pub(crate) fn draw(rows: &[Row], columns: usize) -> String {
     let most = |f: fn(&Row) -> usize| rows.iter().map(f).max().unwrap_or(0);
     let at = most(|r| width(&r.at));
-    let names = rows.iter().map(Row::name_width).filter(|w| *w <= MAX_NAME).max().unwrap_or(MAX_NAME);
+    let names = rows
+        .iter()
+        .map(Row::name_width)
+        .filter(|w| *w <= MAX_NAME)
+        .max()
+        .unwrap_or(MAX_NAME);
     let outcomes = most(|r| width(&r.outcome));
     let tooks = most(|r| width(&r.took));
     let mut text = String::new();
     for row in rows {
         let gutter = format!("{}{}", " ".repeat(at - width(&row.at)), row.at);
-        let mut line = format!("{}  {}", paint(&gutter, Tone::Weak), paint(&row.rail, Tone::Weak));
+        let mut line = format!(
+            "{}  {}",
+            paint(&gutter, Tone::Weak),
+            paint(&row.rail, Tone::Weak)
+        );
         line.push_str(&paint(row.mark.symbol(), row.mark.tone()));
         line.push(' ');
-        let name_tone = if row.strong { Tone::Strong } else { Tone::Plain };
+        let name_tone = if row.strong {
+            Tone::Strong
+        } else {
+            Tone::Plain
+        };
         let room = names.saturating_sub(width(&row.rail) + 2);
         line.push_str(&pad(&row.name, room, name_tone));
         line.push_str("  ");
@@ -125,7 +141,11 @@ pub(crate) fn draw(rows: &[Row], columns: usize) -> String {
         let below = format!("{blank}  {}  ", paint(&row.below, Tone::Weak));
         let mut first = true;
         for (detail, tone) in &row.details {
-            let separator = if first || *tone == Tone::Name { "  " } else { " · " };
+            let separator = if first || *tone == Tone::Name {
+                "  "
+            } else {
+                " · "
+            };
             if used + width(separator) + width(detail) > columns {
                 text.push_str(line.trim_end());
                 text.push('\n');

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use tollgate_core::{
     canonical::Sha256Digest,
-    decision::{Approvers, DecisionError, Determining, PolicyRef, Requirement, Severity, ShadowFlip},
+    decision::{
+        Approvers, DecisionError, Determining, PolicyRef, Requirement, Severity, ShadowFlip,
+    },
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     record::{
-        AdapterLog, ApprovalAnswered, ApprovalResolved, CallInvalid, KeyedDigest, OutcomeRecord, Record, RunStarted,
-        Start,
+        AdapterLog, ApprovalAnswered, ApprovalResolved, CallInvalid, KeyedDigest, OutcomeRecord,
+        Record, RunStarted, Start,
     },
     time::Timestamp,
 };
@@ -31,13 +33,23 @@ fn span(n: u8) -> SpanId {
 }
 
 fn policy(id: &str, owner: &str, reason: &str) -> Determining {
-    let policy = PolicyRef { digest: Sha256Digest::of(id.as_bytes()), id: id.into() };
-    Determining { owner: owner.into(), policy, reason: reason.into() }
+    let policy = PolicyRef {
+        digest: Sha256Digest::of(id.as_bytes()),
+        id: id.into(),
+    };
+    Determining {
+        owner: owner.into(),
+        policy,
+        reason: reason.into(),
+    }
 }
 
 impl Story {
     fn new() -> Self {
-        let mut story = Self { records: Vec::new(), now: 1_795_249_800_000_000 };
+        let mut story = Self {
+            records: Vec::new(),
+            now: 1_795_249_800_000_000,
+        };
         story.add(
             0,
             Event::RunStarted(RunStarted {
@@ -55,11 +67,22 @@ impl Story {
         self.now += after;
         let run = RunId::from_bytes([1; 16]);
         let index = self.records.len() as u64 + 10;
-        self.records.push((index, Record::new("acme", Some(run), Timestamp(self.now), event)));
+        self.records.push((
+            index,
+            Record::new("acme", Some(run), Timestamp(self.now), event),
+        ));
     }
 
     /// A decision about the call under `call`.
-    fn decide(&mut self, call: u8, own: u8, action: Action, resource: Uid, outcome: Outcome, by: &[Determining]) {
+    fn decide(
+        &mut self,
+        call: u8,
+        own: u8,
+        action: Action,
+        resource: Uid,
+        outcome: Outcome,
+        by: &[Determining],
+    ) {
         let decision = Self::decision(call, own, action, resource, outcome, by);
         self.add(200, Event::Decision(Box::new(decision)));
     }
@@ -109,7 +132,14 @@ impl Story {
     /// A call that still waits.
     fn again(&mut self, call: u8, own: u8, tool: &str, by: &[Determining]) {
         let resource = Uid::new(Kind::Tool, tool);
-        let mut decision = Self::decision(call, own, Action::Call(tool.into()), resource, Outcome::Escalate, by);
+        let mut decision = Self::decision(
+            call,
+            own,
+            Action::Call(tool.into()),
+            resource,
+            Outcome::Escalate,
+            by,
+        );
         decision.resumption = true;
         self.add(200, Event::Decision(Box::new(decision)));
     }
@@ -128,7 +158,15 @@ impl Story {
         );
     }
 
-    fn file(&mut self, call: u8, own: u8, action: Action, path: &str, outcome: Outcome, by: &[Determining]) {
+    fn file(
+        &mut self,
+        call: u8,
+        own: u8,
+        action: Action,
+        path: &str,
+        outcome: Outcome,
+        by: &[Determining],
+    ) {
         self.decide(call, own, action, Uid::new(Kind::File, path), outcome, by);
     }
 
@@ -167,8 +205,14 @@ impl Story {
     }
 
     fn ask(&mut self, call: u8, own: u8, tool: &str, id: ApprovalId) {
-        let lifts = BTreeSet::from([PolicyRef { digest: Sha256Digest::of(b"p"), id: "p".into() }]);
-        let alternatives = vec![Approvers { count: 1, roles: set(&["finance"]) }];
+        let lifts = BTreeSet::from([PolicyRef {
+            digest: Sha256Digest::of(b"p"),
+            id: "p".into(),
+        }]);
+        let alternatives = vec![Approvers {
+            count: 1,
+            roles: set(&["finance"]),
+        }];
         self.add(
             0,
             Event::ApprovalRequested(ApprovalRequested {
@@ -180,7 +224,11 @@ impl Story {
                 on_behalf_of: Uid::new(Kind::User, "alice"),
                 payload: Sha256Digest::of(b"payload"),
                 principal: Uid::new(Kind::Agent, "support"),
-                requirement: Requirement { alternatives, lifts, severity: Severity::High },
+                requirement: Requirement {
+                    alternatives,
+                    lifts,
+                    severity: Severity::High,
+                },
                 round: 1,
                 span: span(own),
                 tool: tool.into(),
@@ -201,8 +249,20 @@ impl Story {
                 note: note.map(str::to_owned),
             }),
         );
-        let state = if approve { ApprovalState::Approved } else { ApprovalState::Rejected };
-        self.add(0, Event::ApprovalResolved(ApprovalResolved { call: span(call), id, span: span(own), state }));
+        let state = if approve {
+            ApprovalState::Approved
+        } else {
+            ApprovalState::Rejected
+        };
+        self.add(
+            0,
+            Event::ApprovalResolved(ApprovalResolved {
+                call: span(call),
+                id,
+                span: span(own),
+                state,
+            }),
+        );
     }
 
     fn draw(&self, full: bool) -> String {
@@ -221,14 +281,41 @@ fn release() -> [Determining; 1] {
 /// An agent reads a ticket, is refused, and escalates a refund that is approved.
 fn support_desk() -> Story {
     let mut s = Story::new();
-    let clerks = [policy("clerks-look-things-up", "support", "Clerks may read tickets and files.")];
-    let grants = [policy("components-read-their-grants", "operator", "A component may read within its grants.")];
+    let clerks = [policy(
+        "clerks-look-things-up",
+        "support",
+        "Clerks may read tickets and files.",
+    )];
+    let grants = [policy(
+        "components-read-their-grants",
+        "operator",
+        "A component may read within its grants.",
+    )];
     s.call(10, 20, "tickets__read", Outcome::Allow, &clerks);
     s.start(10, "tickets", None);
-    s.file(10, 21, Action::ReadFile, "tickets/book:/T-7.json", Outcome::Allow, &grants);
+    s.file(
+        10,
+        21,
+        Action::ReadFile,
+        "tickets/book:/T-7.json",
+        Outcome::Allow,
+        &grants,
+    );
     s.effect(10, 21, "read_file", "book:/T-7.json", 412);
-    s.decide(10, 22, Action::ReturnResult, Uid::new(Kind::Tool, "tickets__read"), Outcome::Allow, &release());
-    s.outcome(10, Status::Ok, Some(Release::Released), &["private", "untrusted"]);
+    s.decide(
+        10,
+        22,
+        Action::ReturnResult,
+        Uid::new(Kind::Tool, "tickets__read"),
+        Outcome::Allow,
+        &release(),
+    );
+    s.outcome(
+        10,
+        Status::Ok,
+        Some(Release::Released),
+        &["private", "untrusted"],
+    );
 
     let trifecta = [policy(
         "private-data-stays-in",
@@ -239,7 +326,11 @@ fn support_desk() -> Story {
     s.call(30, 32, "mail__send", Outcome::Deny, &trifecta);
     s.call(33, 35, "shell__run", Outcome::Deny, &[]);
 
-    let large = [policy("large-refunds-need-finance", "finance", "A refund of more than 50.00 needs finance's approval.")];
+    let large = [policy(
+        "large-refunds-need-finance",
+        "finance",
+        "A refund of more than 50.00 needs finance's approval.",
+    )];
     let id = ApprovalId::from_bytes([7; 8]);
     s.now += 1_000_000;
     s.call(40, 42, "payments__refund", Outcome::Escalate, &large);
@@ -260,9 +351,23 @@ fn support_desk() -> Story {
     decision.resumption = true;
     s.add(200, Event::Decision(Box::new(decision)));
     s.start(40, "payments", Some(id));
-    s.file(40, 47, Action::WriteFile, "payments/book:/refunds.jsonl", Outcome::Allow, &grants);
+    s.file(
+        40,
+        47,
+        Action::WriteFile,
+        "payments/book:/refunds.jsonl",
+        Outcome::Allow,
+        &grants,
+    );
     s.effect(40, 47, "write_file", "book:/refunds.jsonl", 2048);
-    s.decide(40, 48, Action::ReturnResult, Uid::new(Kind::Tool, "payments__refund"), Outcome::Allow, &release());
+    s.decide(
+        40,
+        48,
+        Action::ReturnResult,
+        Uid::new(Kind::Tool, "payments__refund"),
+        Outcome::Allow,
+        &release(),
+    );
     s.outcome(40, Status::Ok, Some(Release::Released), &[]);
     s
 }
@@ -293,8 +398,19 @@ fn what_did_not_end_well_says_how() {
     let clerks = [policy("clerks", "support", "Clerks may.")];
     s.call(10, 20, "files__write", Outcome::Allow, &clerks);
     s.start(10, "files", None);
-    let outside = [policy("no-contracts", "security", "Contracts stay as they are.")];
-    s.file(10, 21, Action::WriteFile, "files/shared:/contracts/a.txt", Outcome::Deny, &outside);
+    let outside = [policy(
+        "no-contracts",
+        "security",
+        "Contracts stay as they are.",
+    )];
+    s.file(
+        10,
+        21,
+        Action::WriteFile,
+        "files/shared:/contracts/a.txt",
+        Outcome::Deny,
+        &outside,
+    );
     s.add(
         10,
         Event::AdapterLog(AdapterLog {
@@ -304,7 +420,14 @@ fn what_did_not_end_well_says_how() {
             parent: span(11),
         }),
     );
-    s.decide(10, 22, Action::ReturnResult, Uid::new(Kind::Tool, "files__write"), Outcome::Allow, &release());
+    s.decide(
+        10,
+        22,
+        Action::ReturnResult,
+        Uid::new(Kind::Tool, "files__write"),
+        Outcome::Allow,
+        &release(),
+    );
     s.outcome(10, Status::ToolError, Some(Release::Released), &[]);
 
     s.call(30, 32, "files__read", Outcome::Allow, &clerks);
@@ -323,8 +446,10 @@ fn what_did_not_end_well_says_how() {
         Outcome::Error,
         &[],
     );
-    broken.errors =
-        vec![DecisionError { message: "integer overflow while evaluating `+`".into(), policy: Some("sums".into()) }];
+    broken.errors = vec![DecisionError {
+        message: "integer overflow while evaluating `+`".into(),
+        policy: Some("sums".into()),
+    }];
     s.add(200, Event::Decision(Box::new(broken)));
 
     let id = ApprovalId::from_bytes([8; 8]);
@@ -332,10 +457,21 @@ fn what_did_not_end_well_says_how() {
     s.ask(60, 63, "mail__send", id);
     s.answer(60, 63, id, false, None);
 
-    let withheld = [policy("secrets-stay-in", "security", "Secrets are not shown.")];
+    let withheld = [policy(
+        "secrets-stay-in",
+        "security",
+        "Secrets are not shown.",
+    )];
     s.call(70, 73, "vault__read", Outcome::Allow, &clerks);
     s.start(70, "vault", None);
-    s.decide(70, 72, Action::ReturnResult, Uid::new(Kind::Tool, "vault__read"), Outcome::Deny, &withheld);
+    s.decide(
+        70,
+        72,
+        Action::ReturnResult,
+        Uid::new(Kind::Tool, "vault__read"),
+        Outcome::Deny,
+        &withheld,
+    );
     s.outcome(70, Status::Ok, Some(Release::Withheld), &["private"]);
 
     let waiting = ApprovalId::from_bytes([9; 8]);
@@ -350,7 +486,10 @@ fn what_did_not_end_well_says_how() {
         Outcome::Allow,
         &clerks,
     );
-    shadowed.shadow = Some(ShadowFlip { outcome: Outcome::Deny, policies: vec!["effects-in-working-hours".into()] });
+    shadowed.shadow = Some(ShadowFlip {
+        outcome: Outcome::Deny,
+        policies: vec!["effects-in-working-hours".into()],
+    });
     s.add(200, Event::Decision(Box::new(shadowed)));
     s.start(90, "files", None);
     insta::assert_snapshot!(s.draw(false));
@@ -362,13 +501,26 @@ fn programs_get_every_span_with_its_attributes() {
     let views = serde_json::to_value(views(&story.records)).unwrap();
     let spans = views.as_array().unwrap();
     assert_eq!(spans.len(), 21);
-    let denied = spans.iter().find(|s| s["name"] == "execute_tool mail__send").unwrap();
+    let denied = spans
+        .iter()
+        .find(|s| s["name"] == "execute_tool mail__send")
+        .unwrap();
     assert_eq!(denied["error"], "policy_denied");
     assert_eq!(denied["attributes"]["tollgate.tool.executed"], false);
     let approval = spans.iter().find(|s| s["kind"] == "approval").unwrap();
-    assert_eq!(approval["attributes"]["tollgate.approval.status"], "approved");
+    assert_eq!(
+        approval["attributes"]["tollgate.approval.status"],
+        "approved"
+    );
     assert_eq!(approval["attributes"]["tollgate.approval.approver"], "bob");
-    let invoked = spans.iter().find(|s| s["name"] == "invoke_component tickets").unwrap();
+    let invoked = spans
+        .iter()
+        .find(|s| s["name"] == "invoke_component tickets")
+        .unwrap();
     assert_eq!(invoked["attributes"]["tollgate.wasm.fuel"], 1_234_567);
-    assert!(spans.iter().all(|s| s["parent"].is_string() || s["kind"] == "invoke_agent"));
+    assert!(
+        spans
+            .iter()
+            .all(|s| s["parent"].is_string() || s["kind"] == "invoke_agent")
+    );
 }

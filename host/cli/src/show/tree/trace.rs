@@ -55,10 +55,18 @@ impl<'a> Trace<'a> {
                 trace.apply(indexed, change, &mut places);
             }
             match &indexed.1.event {
-                Event::ApprovalAnswered(answer) => trace.answers.entry(answer.id).or_default().push(answer),
+                Event::ApprovalAnswered(answer) => {
+                    trace.answers.entry(answer.id).or_default().push(answer)
+                }
                 Event::Decision(decision) => {
-                    if let (Action::Approve | Action::Reject, Some(id)) = (&decision.action, decision.approval) {
-                        trace.judged.entry(id).or_default().push((indexed.0, decision));
+                    if let (Action::Approve | Action::Reject, Some(id)) =
+                        (&decision.action, decision.approval)
+                    {
+                        trace
+                            .judged
+                            .entry(id)
+                            .or_default()
+                            .push((indexed.0, decision));
                     }
                 }
                 Event::ApprovalResolved(resolved) => {
@@ -72,13 +80,20 @@ impl<'a> Trace<'a> {
                 _ => {}
             }
         }
-        let root = trace.spans.iter().find(|s| s.kind == SpanKind::InvokeAgent).map(|s| s.id);
+        let root = trace
+            .spans
+            .iter()
+            .find(|s| s.kind == SpanKind::InvokeAgent)
+            .map(|s| s.id);
         for (place, span) in trace.spans.iter_mut().enumerate() {
             if Some(span.id) == root {
                 continue;
             }
             // A parent that is not among the records is the agent's own span: it hangs below the root.
-            span.parent = span.parent.filter(|parent| places.contains_key(parent)).or(root);
+            span.parent = span
+                .parent
+                .filter(|parent| places.contains_key(parent))
+                .or(root);
             if let Some(parent) = span.parent {
                 trace.below.entry(parent).or_default().push(place);
             }
@@ -86,18 +101,46 @@ impl<'a> Trace<'a> {
         trace
     }
 
-    fn apply(&mut self, indexed: &'a Indexed, change: SpanChange, places: &mut BTreeMap<SpanId, usize>) {
+    fn apply(
+        &mut self,
+        indexed: &'a Indexed,
+        change: SpanChange,
+        places: &mut BTreeMap<SpanId, usize>,
+    ) {
         match change {
-            SpanChange::Open { span, parent, kind, name, start, end, error } => {
+            SpanChange::Open {
+                span,
+                parent,
+                kind,
+                name,
+                start,
+                end,
+                error,
+            } => {
                 if places.contains_key(&span) {
                     return;
                 }
                 places.insert(span, self.spans.len());
                 let opened = indexed;
-                self.spans.push(Span { id: span, parent, kind, name, start, end, error, opened, closed: Vec::new() });
+                self.spans.push(Span {
+                    id: span,
+                    parent,
+                    kind,
+                    name,
+                    start,
+                    end,
+                    error,
+                    opened,
+                    closed: Vec::new(),
+                });
             }
             SpanChange::Close { span, end, error } => {
-                let Some(span) = places.get(&span).and_then(|place| self.spans.get_mut(*place)) else { return };
+                let Some(span) = places
+                    .get(&span)
+                    .and_then(|place| self.spans.get_mut(*place))
+                else {
+                    return;
+                };
                 span.end = Some(end);
                 span.error = error;
                 span.closed.push(indexed);
@@ -117,7 +160,11 @@ impl<'a> Trace<'a> {
 
     /// What is directly below a span, in order.
     pub(crate) fn below(&self, span: SpanId) -> impl Iterator<Item = &Span<'a>> {
-        self.below.get(&span).into_iter().flatten().filter_map(|place| self.spans.get(*place))
+        self.below
+            .get(&span)
+            .into_iter()
+            .flatten()
+            .filter_map(|place| self.spans.get(*place))
     }
 
     /// Answers to an approval, in order.
@@ -135,12 +182,18 @@ impl<'a> Trace<'a> {
         if self.consumed.contains(&id) {
             return ApprovalState::Consumed;
         }
-        self.resolved.get(&id).copied().unwrap_or(ApprovalState::Pending)
+        self.resolved
+            .get(&id)
+            .copied()
+            .unwrap_or(ApprovalState::Pending)
     }
 
     /// What a component logged during an execution.
     pub(crate) fn logs(&self, invoke: SpanId) -> &[&'a AdapterLog] {
-        self.logs.get(&invoke).map(Vec::as_slice).unwrap_or_default()
+        self.logs
+            .get(&invoke)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// How an execution ended.
@@ -176,7 +229,8 @@ pub(crate) fn views(records: &[Indexed]) -> Vec<SpanView> {
         let mut attributes = span::attributes(s.opened.0, &s.opened.1);
         if let Event::ApprovalRequested(requested) = &s.opened.1.event {
             for (index, record) in records {
-                if matches!(&record.event, Event::ApprovalAnswered(answer) if answer.id == requested.id) {
+                if matches!(&record.event, Event::ApprovalAnswered(answer) if answer.id == requested.id)
+                {
                     attributes.extend(span::attributes(*index, record));
                 }
             }
@@ -188,7 +242,9 @@ pub(crate) fn views(records: &[Indexed]) -> Vec<SpanView> {
             }
         }
         if s.kind == SpanKind::ExecuteTool {
-            let executed = trace.below(s.id).any(|below| below.kind == SpanKind::InvokeComponent);
+            let executed = trace
+                .below(s.id)
+                .any(|below| below.kind == SpanKind::InvokeComponent);
             attributes.insert("tollgate.tool.executed".into(), executed.into());
         }
         views.push(SpanView {
