@@ -81,6 +81,8 @@ const POLICIES: [(&str, &str); 9] = [
 const FIRST: &str = include_str!("../../templates/first.cedar");
 const CONFIG: &str = include_str!("../../templates/tollgate.toml");
 
+const IGNORE: &str = ".gitignore";
+
 /// What to type next.
 const NEXT: [&str; 4] = [
     "tollgate component build tools/hello",
@@ -92,12 +94,15 @@ const NEXT: [&str; 4] = [
 /// Run `tollgate init`.
 pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
     let login = identity::login(identity::own_uid())?;
-    let files = files(&args.dir, &login)?;
-    if let Some(taken) = files
-        .iter()
-        .map(|(path, _)| args.dir.join(path))
-        .find(|path| path.exists())
-    {
+    let mut files = files(&args.dir, &login)?;
+    // The one file that a directory may well have already.
+    if args.dir.join(IGNORE).exists() {
+        files.retain(|(path, _)| path != Path::new(IGNORE));
+        cx.out
+            .remark("there is a .gitignore already: add .tollgate/ and notes/ to it");
+    }
+    let mut paths = files.iter().map(|(path, _)| args.dir.join(path));
+    if let Some(taken) = paths.find(|path| path.exists()) {
         return Err(Failure::plain(format!(
             "{} exists already, and nothing is overwritten",
             taken.display()
@@ -135,7 +140,7 @@ fn files(dir: &Path, login: &str) -> Result<Vec<File>, Failure> {
     })?;
     let mut files: Vec<File> = vec![
         (FILE_NAME.into(), config.into()),
-        (".gitignore".into(), ".tollgate/\nnotes/\n".into()),
+        (IGNORE.into(), ".tollgate/\nnotes/\n".into()),
         ("policies/first.cedar".into(), FIRST.into()),
     ];
     files.extend(

@@ -26,8 +26,8 @@ Examples:
   $ tollgate runs list
   $ tollgate runs list --open --json
 
-With --json: [{id, tenant, principal, on_behalf_of, key, root, started, last, ended, outcome, stop_reason,
-calls, denials, errors, pending, labels}]. Times are microseconds since 1970.";
+With --json: [{id, opened, tenant, principal, on_behalf_of, key, root, started, last, ended, outcome,
+stop_reason, calls, denials, errors, pending, labels}]. Times are microseconds since 1970.";
 const SHOW: &str = "\
 Examples:
   $ tollgate runs show
