@@ -9,6 +9,7 @@ pub mod decision;
 pub mod entity;
 pub mod ids;
 pub mod input;
+mod leaf;
 pub mod life;
 pub mod merkle;
 pub mod pdp;

@@ -14,6 +14,7 @@ use crate::{
     decision::{DecisionError, Determining, Outcome, Requirement, ShadowFlip},
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId, hex},
+    leaf,
     life::ApprovalState,
     request::Action,
     time::Timestamp,
@@ -62,7 +63,10 @@ impl Record {
     /// # Errors
     /// If a field cannot be written as JSON; none can, in practice.
     pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
-        canonical::to_canonical(self)
+        match leaf::sorted(&serde_json::to_vec(self)?) {
+            Some(leaf) => Ok(leaf),
+            None => canonical::to_canonical(self),
+        }
     }
 }
 

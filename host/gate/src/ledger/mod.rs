@@ -67,7 +67,7 @@ pub struct LedgerOptions {
     pub key: PathBuf,
     /// Whether every commit is synced to the disk.
     pub sync: Sync,
-    /// Runs kept in memory; others are read when needed.
+    /// Runs kept in memory at least (and twice as many at most); others are read when needed.
     pub cached_runs: usize,
     /// How long a principal's labels outlive its runs, in microseconds.
     pub label_window: u64,

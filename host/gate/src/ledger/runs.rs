@@ -182,11 +182,11 @@ pub(super) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
 /// By what a caller names its runs.
 type Name = (String, Uid, Option<String>);
 
-/// Runs that were active lately. Two generations: when the young one is full, the old one goes, so
-/// memory is bounded and nothing is ever searched.
+/// Runs that were active lately: at least as many as asked for, at most twice that. Two generations:
+/// when the young one is full, the old one goes, so nothing is ever searched.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    half: usize,
+    runs: usize,
     young: HashMap<RunId, Arc<Held>>,
     old: HashMap<RunId, Arc<Held>>,
     /// The latest open run of each name, of those that are here.
@@ -195,7 +195,7 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(runs: usize) -> Self {
-        Self { half: (runs / 2).max(1), ..Self::default() }
+        Self { runs: runs.max(1), ..Self::default() }
     }
 
     /// A run, if it is here.
@@ -234,7 +234,7 @@ impl Cache {
     }
 
     fn keep(&mut self, run: RunId, held: Arc<Held>) {
-        if self.young.len() >= self.half && !self.young.contains_key(&run) {
+        if self.young.len() >= self.runs && !self.young.contains_key(&run) {
             self.old = std::mem::take(&mut self.young);
             let old = &self.old;
             self.names.retain(|_, (_, named)| *named == run || old.contains_key(named));
@@ -244,7 +244,7 @@ impl Cache {
 
     /// Forget everything: what is here may not be what the store holds.
     pub(super) fn clear(&mut self) {
-        *self = Self { half: self.half, ..Self::default() };
+        *self = Self { runs: self.runs, ..Self::default() };
     }
 
     #[cfg(test)]

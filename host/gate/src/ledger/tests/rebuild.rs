@@ -190,6 +190,9 @@ proptest! {
                 if records.is_empty() {
                     continue;
                 }
+                for record in &records {
+                    assert_eq!(record.leaf().unwrap(), tollgate_core::canonical::to_canonical(record).unwrap());
+                }
                 // Much of it is refused, which must leave nothing.
                 let (before, count) = (ledger.size(), records.len() as u64);
                 let committed = ledger.commit(batch(records)).await;

@@ -69,7 +69,7 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
 
 fn one_caller(sync: Sync, calls: u32) {
     let place = Place { dir: tempfile::tempdir_in("/var/tmp").unwrap() };
-    let ledger = Ledger::open(LedgerOptions { sync, ..place.options() }, T0).unwrap();
+    let ledger = Ledger::open(LedgerOptions { sync, cached_runs: 1024, ..place.options() }, T0).unwrap();
     let script = Script::new();
     let (run, started) = script.run(None, &[]);
     let (mut commits, mut whole) = (Vec::new(), Vec::new());
@@ -91,7 +91,7 @@ fn one_caller(sync: Sync, calls: u32) {
 
 fn many_callers(sync: Sync, callers: usize, calls: usize) {
     let place = Place { dir: tempfile::tempdir_in("/var/tmp").unwrap() };
-    let ledger = Ledger::open(LedgerOptions { sync, ..place.options() }, T0).unwrap();
+    let ledger = Ledger::open(LedgerOptions { sync, cached_runs: 1024, ..place.options() }, T0).unwrap();
     let script = Arc::new(Script::new());
     let cpu = || {
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
@@ -146,4 +146,40 @@ fn speed() {
     one_caller(Sync::Full, 3000);
     many_callers(Sync::Full, 64, 1500);
     many_callers(Sync::Off, 64, 1500);
+}
+
+fn each(name: &str, n: u32, mut f: impl FnMut()) {
+    let begun = Instant::now();
+    (0..n).for_each(|_| f());
+    println!("{name}: {:.2} µs", begun.elapsed().as_secs_f64() * 1e6 / f64::from(n));
+}
+
+/// What the parts of a commit cost.
+#[test]
+#[ignore = "a measurement"]
+fn speed_of_parts() {
+    let place = Place { dir: tempfile::tempdir_in("/var/tmp").unwrap() };
+    let ledger = Ledger::open(LedgerOptions { sync: Sync::Off, ..place.options() }, T0).unwrap();
+    let script = Script::new();
+    let (run, started) = script.run(None, &["private"]);
+    block_on(ledger.commit(batch(vec![started]))).unwrap();
+    let decision = script.decide(run, script.span(), Outcome::Allow, "a");
+    let start = script.start(run, script.span(), None);
+    let outcome = script.outcome(run, &start, Status::Ok, &["private", "untrusted"]);
+    for (name, record) in [("decision", &decision), ("start", &start), ("outcome", &outcome)] {
+        let leaf = record.leaf().unwrap();
+        each(&format!("leaf of {name}, {} bytes", leaf.len()), 20_000, || drop(record.leaf().unwrap()));
+        each(&format!("hash of {name}"), 20_000, || {
+            std::hint::black_box(tollgate_core::record::leaf_hash(&leaf));
+        });
+        each(&format!("parsing {name}"), 20_000, || {
+            std::hint::black_box(serde_json::from_slice::<Record>(&leaf).unwrap());
+        });
+    }
+    each("sealing 1200 bytes", 20_000, || drop(ledger.seal(TENANT, T0, &[b'x'; 1200], "facts").unwrap()));
+    each("run state", 20_000, || drop(ledger.run_state(run, Some(&arguments("a"))).unwrap()));
+    each("arguments", 20_000, || drop(arguments("a")));
+    each("open run", 20_000, || drop(ledger.open_run(TENANT, &agent(), None, T0).unwrap()));
+    each("file labels", 20_000, || drop(ledger.reader().file_labels("tickets/a").unwrap()));
+    each("making a decision", 20_000, || drop(script.decide(run, script.span(), Outcome::Allow, "a")));
 }
