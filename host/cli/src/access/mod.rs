@@ -178,7 +178,8 @@ impl<'a> Access<'a> {
             .out
             .progress()
             .map(|progress| progress.step("opening the gate"));
-        let by = identity::login(identity::own_uid()).unwrap_or_else(|_| "gate".into());
+        let login = identity::login(identity::own_uid()).unwrap_or_else(|_| "gate".into());
+        let by = identity::of_login(&self.config, &login).map_or(login, |user| user.id);
         let gate = Gate::open(
             self.config.clone(),
             GateOptions {
