@@ -1,0 +1,75 @@
+//! Every documented exit code, by a command that ends with it. 7 takes a kill in mid-call: `owner`.
+
+use crate::world::{DELETE, READ, REFUND, World};
+
+#[test]
+fn every_exit_code_is_what_it_says() {
+    let world = World::new();
+    let missing = &["call", "files__read", "--args", r#"{"path":"none.txt"}"#];
+    let rows: &[(i32, &[&str], &str)] = &[
+        (0, READ, "Dear Ada"),
+        (1, &["--config", "none.toml", "tools", "list"], "none.toml"),
+        (1, &["call", "--from", "none.jsonl"], "none.jsonl"),
+        (2, &["call"], "TOOL"),
+        (2, &["call", "files__read", "--nope"], "--nope"),
+        (2, &["cal"], "call"),
+        (2, &["halt", "agent", "support"], "--reason"),
+        (3, DELETE, "Nothing is deleted here."),
+        (4, REFUND, "approval by finance"),
+        (5, missing, "nothing is there"),
+        (5, &["call", "hostile__trap"], "hostile__trap"),
+        (6, &["call", "files__read"], "path"),
+        (6, &["call", "files__raed"], "files__read"),
+    ];
+    for (code, args, says) in rows {
+        world.run(args).exits(*code).says(&[says]);
+    }
+}
+
+#[test]
+fn a_file_of_calls_ends_with_the_worst() {
+    let world = World::new();
+    let line = |args: &[&str]| format!("{{\"tool\":\"{}\",\"arguments\":{}}}\n", args[1], args[3]);
+    world.write("run.jsonl", line(READ) + &line(REFUND));
+    let play = &["call", "--from", "run.jsonl", "--agent", "support"];
+    world.run(play).exits(4);
+    world.write("run.jsonl", line(DELETE) + &line(REFUND) + &line(READ));
+    world.run(play).exits(3).says(&["Dear Ada", "1 denied"]);
+    let stop = [play, &["--stop-on-denial"][..]].concat();
+    let stopped = world.run(&stop).exits(3);
+    assert!(!stopped.out.contains("Dear Ada"), "{stopped:?}");
+    world.write("run.jsonl", line(READ) + "{\"tool\": \"files__read\",\n");
+    world.run(play).exits(6).says(&["run.jsonl:2:", "Dear Ada"]);
+}
+
+#[test]
+fn an_approval_is_answered_by_somebody_else_and_used_once() {
+    let world = World::new();
+    world.run(REFUND).exits(4);
+    let id = world.pending();
+    world
+        .run(&["approvals", "approve", &id, "--yes"])
+        .exits(3)
+        .says(&["somebody else must approve"]);
+    world
+        .run(&["user", "token", "dana", "--out", "dana.token"])
+        .exits(0);
+    let as_dana = ["--as", "dana", "--token-file", "dana.token"];
+    let approve = [&["approvals", "approve", &id, "--yes"][..], &as_dana].concat();
+    world.run(&approve).exits(0).says(&["dana"]);
+    assert_eq!(world.refunds(), 0, "approving runs nothing");
+    world.run(REFUND).exits(0);
+    assert_eq!(world.refunds(), 1);
+    world.run(REFUND).exits(4);
+    assert_eq!(world.refunds(), 1, "an approval is good for one call");
+    let answers = world.json_lines(&["decisions", "list", "--approver", "dana"]);
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(answers[0]["approval"], *id);
+    world.write("dana.token", "tollgate_00");
+    let next = world.pending();
+    let wrong = [&["approvals", "approve", &next][..], &as_dana].concat();
+    world
+        .run(&wrong)
+        .exits(3)
+        .says(&["dana", "tollgate user token"]);
+}

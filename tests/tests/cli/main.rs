@@ -1,0 +1,16 @@
+//! The command line, as somebody types it: the real binary, real components, a gate in a folder of its own.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod exits;
+#[cfg(test)]
+mod first_steps;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod owner;
+#[cfg(test)]
+mod programs;
+#[cfg(test)]
+mod world;
