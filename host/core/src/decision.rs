@@ -36,6 +36,8 @@ pub struct Basis {
     pub determining: Vec<Determining>,
     /// Why there is no answer. Empty unless the outcome is error.
     pub errors: Vec<DecisionError>,
+    /// Whether there are no policies at all.
+    pub no_policies: bool,
     /// JSON pointers that the determining policies redact, if they all only do that; only for
     /// `return_result`.
     pub redact: BTreeSet<String>,
@@ -62,6 +64,9 @@ impl Basis {
         }
         match self.determining.first() {
             Some(policy) => format!("Policy `{}` decided it.", policy.policy.id),
+            None if self.no_policies => {
+                "There are no policies, so nothing is permitted until somebody writes one.".into()
+            }
             None => "No policy permits it.".into(),
         }
     }

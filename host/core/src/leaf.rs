@@ -8,7 +8,11 @@ use std::ops::Range;
 /// The canonical form of compact JSON that serde_json wrote. `None` where it is not certain: for
 /// doubles, and for names of members whose order is another in UTF-16.
 pub(crate) fn sorted(json: &[u8]) -> Option<Vec<u8>> {
-    let mut sorter = Sorter { json, at: 0, out: Vec::with_capacity(json.len()) };
+    let mut sorter = Sorter {
+        json,
+        at: 0,
+        out: Vec::with_capacity(json.len()),
+    };
     sorter.value()?;
     (sorter.at == json.len()).then_some(sorter.out)
 }
@@ -45,9 +49,14 @@ impl Sorter<'_> {
     /// A whole number, or one of three words.
     fn word(&mut self) -> Option<()> {
         let rest = self.json.get(self.at..)?;
-        let end = rest.iter().position(|b| matches!(b, b',' | b'}' | b']')).unwrap_or(rest.len());
+        let end = rest
+            .iter()
+            .position(|b| matches!(b, b',' | b'}' | b']'))
+            .unwrap_or(rest.len());
         let word = rest.get(..end)?;
-        let number = word.first().is_some_and(|b| matches!(b, b'-' | b'0'..=b'9'));
+        let number = word
+            .first()
+            .is_some_and(|b| matches!(b, b'-' | b'0'..=b'9'));
         if number && !word.iter().skip(1).all(u8::is_ascii_digit) {
             return None;
         }
@@ -118,7 +127,10 @@ impl Sorter<'_> {
         }
         if !in_order {
             members.sort_unstable_by_key(|(name, _)| *name);
-            if members.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
+            if members
+                .windows(2)
+                .any(|pair| matches!(pair, [(a, _), (b, _)] if a == b))
+            {
                 return None;
             }
             let mut ordered = Vec::with_capacity(self.out.len() - begin);
@@ -147,7 +159,10 @@ mod tests {
         prop_oneof![
             ".*",
             "[a-z]{0,6}",
-            Just("\u{0}\u{8}\t\n\u{b}\u{c}\r\u{1f}\"\\/\u{7f}\u{80}\u{2028}\u{feff}\u{ffff}𝄞".to_owned()),
+            Just(
+                "\u{0}\u{8}\t\n\u{b}\u{c}\r\u{1f}\"\\/\u{7f}\u{80}\u{2028}\u{feff}\u{ffff}𝄞"
+                    .to_owned()
+            ),
         ]
     }
 
@@ -161,7 +176,8 @@ mod tests {
         leaf.prop_recursive(5, 64, 8, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-                prop::collection::vec((text(), inner), 0..8).prop_map(|members| members.into_iter().collect()),
+                prop::collection::vec((text(), inner), 0..8)
+                    .prop_map(|members| members.into_iter().collect()),
             ]
         })
     }
@@ -214,9 +230,26 @@ mod tests {
 
     #[test]
     fn what_is_not_certain_is_left_to_others() {
-        for uncertain in ["1.5", "1e3", r#"{"é":1}"#, r#"{"\n":1}"#, r#"{"a":1,"a":2}"#, "[1", "[1]x", "", "\"a"] {
+        for uncertain in [
+            "1.5",
+            "1e3",
+            r#"{"é":1}"#,
+            r#"{"\n":1}"#,
+            r#"{"a":1,"a":2}"#,
+            "[1",
+            "[1]x",
+            "",
+            "\"a",
+        ] {
             assert_eq!(sorted(uncertain.as_bytes()), None, "{uncertain}");
         }
-        assert!(sorted(json!({"a": ["é", "\n", -5, null, true, {}], "b": []}).to_string().as_bytes()).is_some());
+        assert!(
+            sorted(
+                json!({"a": ["é", "\n", -5, null, true, {}], "b": []})
+                    .to_string()
+                    .as_bytes()
+            )
+            .is_some()
+        );
     }
 }

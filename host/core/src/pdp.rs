@@ -337,12 +337,17 @@ impl Pdp {
             Ok(entities) => entities,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
+        let plain = match self.cedar_request(request, facts, None) {
+            Ok(plain) => plain,
+            Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
+        };
         let trial = Trial {
             pdp: self,
             view: &slice.enforced,
             request,
             facts,
             entities: &entities,
+            plain: &plain,
         };
         let mut decision = trial.decide();
         if let Some(view) = &slice.with_shadow {
@@ -370,6 +375,7 @@ impl Pdp {
             bundle: self.digest,
             determining,
             errors,
+            no_policies: self.policies.is_empty(),
             redact: BTreeSet::new(),
             shadow: None,
         }
@@ -449,7 +455,12 @@ impl Pdp {
             .map_err(|_| unfit("the entities of this request are inconsistent"))
     }
 
-    fn cedar_request(&self, request: &Request, facts: &Facts) -> Result<CedarRequest, Unfit> {
+    fn cedar_request(
+        &self,
+        request: &Request,
+        facts: &Facts,
+        granted: Option<&Granted>,
+    ) -> Result<CedarRequest, Unfit> {
         let action = self.actions.get(request.action.id()).ok_or_else(|| {
             unfit(format!(
                 "the action `{}` is not in the schema",
@@ -461,7 +472,7 @@ impl Pdp {
                 .ok_or_else(|| unfit(format!("{uid} has no type")))
         };
         let (principal, resource) = (uid(&request.principal)?, uid(&request.resource)?);
-        let context = self.context(request, facts)?;
+        let context = self.context(request, facts, granted)?;
         CedarRequest::new(
             principal,
             action.clone(),
@@ -472,7 +483,12 @@ impl Pdp {
         .map_err(|_| unfit("the request does not validate against the schema"))
     }
 
-    fn context(&self, request: &Request, facts: &Facts) -> Result<Context, Unfit> {
+    fn context(
+        &self,
+        request: &Request,
+        facts: &Facts,
+        granted: Option<&Granted>,
+    ) -> Result<Context, Unfit> {
         let entity = |uid: &Uid| {
             uid.to_cedar()
                 .map(RestrictedExpression::new_entity_uid)
@@ -501,7 +517,7 @@ impl Pdp {
         let mut common = |on_behalf_of: &Uid| -> Result<(), Unfit> {
             pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
             pairs.push(("run".into(), run(&facts.run)?));
-            pairs.push(("approval".into(), approval(facts.approval.as_ref())?));
+            pairs.push(("approval".into(), approval(granted)?));
             Ok(())
         };
         match &request.context {
@@ -561,16 +577,21 @@ struct Trial<'a> {
     request: &'a Request,
     facts: &'a Facts,
     entities: &'a Entities,
+    /// The request without any approval: what most decisions are, and costly to build.
+    plain: &'a CedarRequest,
 }
 
 impl Trial<'_> {
     fn evaluate(&self, set: &PolicySet, approval: Option<&Granted>) -> Result<Evaluation, Unfit> {
-        let facts = Facts {
-            approval: approval.cloned(),
-            ..self.facts.clone()
+        let built;
+        let request = match approval {
+            None => self.plain,
+            approval => {
+                built = self.pdp.cedar_request(self.request, self.facts, approval)?;
+                &built
+            }
         };
-        let request = self.pdp.cedar_request(self.request, &facts)?;
-        let response = Authorizer::new().is_authorized(&request, set, self.entities);
+        let response = Authorizer::new().is_authorized(request, set, self.entities);
         let ids = |id: &cedar_policy::PolicyId| AsRef::<str>::as_ref(id).to_owned();
         Ok(Evaluation {
             allowed: response.decision() == cedar_policy::Decision::Allow,

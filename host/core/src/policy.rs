@@ -336,6 +336,13 @@ impl Loader {
                 ApprovalUse::default()
             }
         };
+        if approval.reads() && may_be_capability(policy) {
+            self.diagnostics.push(place.warning(
+                "policy::approval-in-mid-call",
+                format!("policy `{id}` reads `context.approval` but applies to what a component asks for in mid-call, where nobody is asked: it denies"),
+                "ask on the call itself: action in Tollgate::Action::\"call\"",
+            ));
+        }
         if self
             .diagnostics
             .get(before..)
@@ -557,6 +564,27 @@ fn suggestion(message: &str, schema: &Schema) -> Option<Option<String>> {
     let ids: BTreeMap<String, &String> = known.iter().map(|known| (last(known), known)).collect();
     let near = nearest(&name, ids.keys().map(String::as_str)).and_then(|near| ids.get(near));
     Some(near.map(|near| format!("did you mean `{near}`?")))
+}
+
+/// Whether a policy names an action that a component asks of its host. One that names no action at all
+/// is meant for calls.
+fn may_be_capability(policy: &Policy) -> bool {
+    let capability = |uid: &cedar_policy::EntityUid| {
+        let id = uid.id();
+        [
+            "read_file",
+            "write_file",
+            "delete_file",
+            "list_directory",
+            "delete_directory",
+        ]
+        .contains(&id.unescaped())
+    };
+    match policy.action_constraint() {
+        cedar_policy::ActionConstraint::Any => false,
+        cedar_policy::ActionConstraint::Eq(uid) => capability(&uid),
+        cedar_policy::ActionConstraint::In(uids) => uids.iter().any(capability),
+    }
 }
 
 fn syntax(file: &PolicyFile, errors: &cedar_policy::ParseErrors) -> Vec<Diagnostic> {

@@ -249,7 +249,7 @@ pub struct CallInvalid {
     pub pointers: Vec<String>,
     /// Who called.
     pub principal: Uid,
-    /// What is wrong: `unknown_tool`, `invalid_arguments`.
+    /// What is wrong: `unknown_tool`, `invalid_arguments`, `halted`.
     pub problem: String,
     /// The tool's name; shortened and printable if it is none that is loaded.
     pub tool: String,

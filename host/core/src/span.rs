@@ -125,7 +125,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             name: format!("execute_tool {}", call.tool),
             start: at,
             end: Some(at),
-            error: Some("invalid_arguments"),
+            error: Some(invalid_error(&call.problem)),
         }],
         Event::Decision(decision) => {
             let begun = Timestamp(at.0.saturating_sub(i64::try_from(decision.micros).unwrap_or(0)));
@@ -250,6 +250,14 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
     }
 }
 
+/// `error.type` of a call that was refused before any policy.
+fn invalid_error(problem: &str) -> &'static str {
+    match problem {
+        "halted" => "policy_denied",
+        _ => "invalid_arguments",
+    }
+}
+
 /// `error.type` of an execution that did not end well.
 #[must_use]
 pub fn error_type(status: Status) -> Option<&'static str> {
@@ -281,7 +289,7 @@ pub fn attributes(index: u64, record: &Record) -> Map<String, Value> {
             "tollgate.tool.executed": false,
             "tollgate.validation.problem": call.problem,
             "tollgate.validation.pointers": call.pointers,
-            "error.type": "invalid_arguments",
+            "error.type": invalid_error(&call.problem),
         }),
         Event::Decision(d) => json!({
             "tollgate.decision.id": DecisionId(index).to_string(),

@@ -115,13 +115,21 @@ impl Gate {
         };
         let call = match parse(pep, &snapshot, &request) {
             Ok(call) => call,
-            Err(invalid) => return pep.refuse_invalid(&cx, &request.tool, invalid).await,
+            Err(invalid) => return pep.refuse_invalid(&cx, &request.tool, *invalid).await,
         };
         let tool = Arc::clone(call.tool());
 
         // Know, decide, record: only a recorded allow comes back.
         let admission = match pep.admit(&mut cx, call).await {
             Ok(admission) => admission,
+            Err(halted @ Refusal::Halted { .. }) => {
+                let halted = Invalid {
+                    refusal: halted,
+                    problem: "halted",
+                    pointers: Vec::new(),
+                };
+                return pep.refuse_invalid(&cx, &request.tool, halted).await;
+            }
             Err(refusal) => return Answer::refused(Some(cx.run), cx.call, refusal),
         };
         let (permitted, decision) = (admission.permitted, admission.decision);
@@ -162,17 +170,21 @@ struct Invalid {
 }
 
 /// The call, if its tool exists and its arguments match the tool's schema.
-fn parse(pep: &Pep, snapshot: &Arc<Snapshot>, request: &CallRequest) -> Result<ToolCall, Invalid> {
+fn parse(
+    pep: &Pep,
+    snapshot: &Arc<Snapshot>,
+    request: &CallRequest,
+) -> Result<ToolCall, Box<Invalid>> {
     let Some(tool) = snapshot.tools.get(&request.tool) else {
         let names = snapshot.tools.keys().map(String::as_str);
-        return Err(Invalid {
+        return Err(Box::new(Invalid {
             refusal: Refusal::Invalid {
                 problem: format!("there is no tool `{}`", printable(&request.tool, 80)),
                 nearest: policy::nearest(&request.tool, names).map(str::to_owned),
             },
             problem: "unknown_tool",
             pointers: Vec::new(),
-        });
+        }));
     };
     let invalid = |problem: String, pointers: Vec<String>| Invalid {
         refusal: Refusal::Invalid {
@@ -203,13 +215,13 @@ fn parse(pep: &Pep, snapshot: &Arc<Snapshot>, request: &CallRequest) -> Result<T
         pointers.push(pointer);
     }
     if !problems.is_empty() {
-        return Err(invalid(
+        return Err(Box::new(invalid(
             format!(
                 "the arguments do not match the tool's schema: {}",
                 problems.join("; ")
             ),
             pointers,
-        ));
+        )));
     }
     let bytes = canonical::to_canonical(&arguments)
         .ok()
@@ -284,7 +296,7 @@ impl Pep {
             };
             batch.records.push(record);
             batch.payloads.push(payload);
-            let (what, then) = released(decision, execution.content.clone());
+            let (what, then) = released(decision, whole(&execution));
             (release, verdict) = (Some(what), then);
         }
         let now = self.now();
@@ -367,6 +379,19 @@ impl Pep {
             payload,
         ))
     }
+}
+
+/// The content, with a word about what is missing from it.
+fn whole(execution: &Execution) -> Result<Vec<Content>, ToolFailure> {
+    let mut content = execution.content.clone()?;
+    if execution.cut {
+        let text = format!(
+            "[cut: the tool returned {} bytes; ask it for less]",
+            execution.size
+        );
+        content.push(Content::Text { text });
+    }
+    Ok(content)
 }
 
 /// What the decision about a result makes of it.

@@ -24,6 +24,7 @@ use crate::{
     config::Config,
     enforce::{
         Answered, ApprovalError, ApprovalView, CallContext, OperatorAct, Pep, Refusal, RunAct,
+        Words,
     },
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
@@ -316,7 +317,17 @@ impl Gate {
         let answered = self
             .0
             .pep
-            .answer(&snapshot, user, id, approve, seen, note, channel)
+            .answer(
+                &snapshot,
+                user,
+                id,
+                Words {
+                    approve,
+                    seen,
+                    note,
+                    channel,
+                },
+            )
             .await;
         self.approvals_changed();
         answered
@@ -553,7 +564,12 @@ impl Gate {
     #[must_use]
     pub fn could(&self, user: &Uid, action: Action) -> bool {
         let (request, entities) = OperatorAct::new(action, user).parts();
-        self.0.pep.judge(&self.snapshot(), request, entities).decision.outcome() == Outcome::Allow
+        self.0
+            .pep
+            .judge(&self.snapshot(), request, entities)
+            .decision
+            .outcome()
+            == Outcome::Allow
     }
 
     /// Decide and record an administrative act, such as making a token.

@@ -43,12 +43,20 @@ pub enum LoadError {
     #[error("the ledger does not take a record: {0}")]
     Commit(#[from] CommitError),
     /// A component.
-    #[error("component `{name}`: {error}")]
+    #[error("component `{name}`: {}: {error}", path.display())]
     Sandbox {
         /// Its name.
         name: String,
+        /// Its file.
+        path: PathBuf,
         /// Why not.
         error: SandboxError,
+    },
+    /// Compiling a component ended without an answer.
+    #[error("component `{name}`: the compiler failed on it; do not use this file")]
+    Compiler {
+        /// Its name.
+        name: String,
     },
     /// The sandbox itself.
     #[error(transparent)]
@@ -266,9 +274,18 @@ async fn component(
     }
     let failed = |error| LoadError::Sandbox {
         name: name.into(),
+        path: settings.path.clone(),
         error,
     };
-    let compiled = sandbox.load(name, &bytes).map_err(failed)?;
+    // Compiling takes a while the first time, and a reload must not hold up calls.
+    let compiling = {
+        let (sandbox, name) = (sandbox.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || sandbox.load(&name, &bytes))
+    };
+    let compiled = compiling
+        .await
+        .map_err(|_| LoadError::Compiler { name: name.into() })?
+        .map_err(failed)?;
     let definitions = sandbox.list_tools(&compiled).await.map_err(failed)?;
     let mut grants = BTreeMap::new();
     for (grant, g) in &settings.grants {

@@ -36,6 +36,18 @@ async fn an_approved_call_runs_once() {
     assert_eq!(world.refunds(), 1);
     assert_eq!(starts(&gate, resumed.run.unwrap()), 1);
 
+    let late = gate
+        .answer(&user("dana"), id, true, None, None, "cli")
+        .await;
+    let consumed = ApprovalState::Consumed;
+    assert_eq!(
+        late,
+        Err(ApprovalError::Resolved {
+            id,
+            state: consumed
+        })
+    );
+
     // The yes was for one call.
     assert_ne!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
     assert_eq!(world.refunds(), 1);

@@ -68,7 +68,10 @@ async fn a_crash_at_any_sync_leaves_no_effect_without_its_record() {
         crashes += 1;
         let happened = world.path("data/effect.txt").exists();
         let gate = world.open().await;
-        gate.ledger().reader().verify(Some(&world.config().store.key), |_| {}).unwrap();
+        gate.ledger()
+            .reader()
+            .verify(Some(&world.config().store.key), |_| {})
+            .unwrap();
         let runs = gate
             .ledger()
             .reader()
@@ -168,6 +171,9 @@ async fn a_crash_between_start_and_outcome_is_indeterminate_and_not_repeated() {
     assert_eq!(statuses, [Status::Indeterminate]);
     assert_eq!(starts(&gate, run.id), 1, "the gate does not retry");
     assert_eq!(marker(), 1);
-    gate.ledger().reader().verify(Some(&world.config().store.key), |_| {}).unwrap();
+    gate.ledger()
+        .reader()
+        .verify(Some(&world.config().store.key), |_| {})
+        .unwrap();
     gate.close().await;
 }

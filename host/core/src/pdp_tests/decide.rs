@@ -8,7 +8,8 @@ const OVERFLOW: &str = "context.local.minute + 9223372036854775807 > 0";
 fn without_policies_everything_is_denied() {
     assert_eq!(answer(&pdp("").decide(&read(), &facts())), "deny by ");
     let decision = pdp("").decide(&read(), &facts());
-    assert_eq!(decision.basis().reason(), "No policy permits it.");
+    let reason = decision.basis().reason();
+    assert!(reason.starts_with("There are no policies"), "{reason}");
 }
 
 #[test]

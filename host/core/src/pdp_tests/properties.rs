@@ -407,7 +407,7 @@ proptest! {
         let all = PolicySet::from_policies(pdp.policies.values().map(|p| p.cedar.clone())).unwrap();
         for (request, facts) in requests {
             let entities = pdp.entities_for(&request, &facts).unwrap();
-            let cedar = pdp.cedar_request(&request, &facts).unwrap();
+            let cedar = pdp.cedar_request(&request, &facts, None).unwrap();
             let whole = Authorizer::new().is_authorized(&cedar, &all, &entities);
             let decision = pdp.decide(&request, &facts);
             let reasons: BTreeSet<String> = whole.diagnostics().reason().map(ToString::to_string).collect();

@@ -579,8 +579,18 @@ impl Validation<'_> {
     fn limits(&self, limits: raw::Limits) -> Result<LimitOverrides, ConfigError> {
         let size = |text: Option<String>| text.map(|t| self.size(&t)).transpose();
         let duration = |text: Option<String>| text.map(|t| self.duration(&t)).transpose();
+        let memory = size(limits.memory.clone())?;
+        if memory.is_some_and(|memory| memory > Limits::MAX_MEMORY) {
+            let text = limits.memory.unwrap_or_default();
+            let most = format!("use at most {}MiB", Limits::MAX_MEMORY >> 20);
+            return Err(self.error(
+                &text,
+                format!("`memory = \"{text}\"` is more than a component may have"),
+                &most,
+            ));
+        }
         Ok(LimitOverrides {
-            memory: size(limits.memory)?,
+            memory,
             fuel: limits.fuel,
             wall: duration(limits.time)?,
             cpu: duration(limits.cpu)?,
@@ -714,6 +724,7 @@ mod tests {
                 "[components.x]\npath = \"x.wasm\"\ngrants.a = { path = \"d\", mode = \"w\" }",
                 "[components.a__b]\npath = \"x.wasm\"",
                 "[tools.x]\nlimits.memory = \"64MB\"",
+                "[tools.x]\nlimits.memory = \"1GiB\"",
                 "[tools.x]\nnumbers.\"/a\" = \"scaled(99)\"",
                 "[agents.support]\nroles = []",
                 "[users.alice]\n[agents.support]\noperator = \"alise\"",

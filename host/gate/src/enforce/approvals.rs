@@ -89,6 +89,16 @@ impl From<Refusal> for ApprovalError {
     }
 }
 
+/// What an approver says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words<'a> {
+    pub(crate) approve: bool,
+    /// Digest of the call that they were shown.
+    pub(crate) seen: Option<&'a str>,
+    pub(crate) note: Option<&'a str>,
+    pub(crate) channel: &'a str,
+}
+
 /// What became of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answered {
@@ -153,11 +163,14 @@ impl Pep {
         snapshot: &Arc<Snapshot>,
         user: &Uid,
         id: ApprovalId,
-        approve: bool,
-        seen: Option<&str>,
-        note: Option<&str>,
-        channel: &str,
+        words: Words<'_>,
     ) -> Result<Answered, ApprovalError> {
+        let Words {
+            approve,
+            seen,
+            note,
+            channel,
+        } = words;
         let mut judged_once = None;
         for _ in 0..MAX_ATTEMPTS {
             let row = self
@@ -331,7 +344,8 @@ fn vote(
         row.requirement,
         row.approvers.len()
     );
-    if row.approvers.iter().any(|(by, _)| by == user) {
+    let open = row.state == ApprovalState::Pending;
+    if open && row.approvers.iter().any(|(by, _)| by == user) {
         return (None, Some(missing));
     }
     let mut held = roles.clone();

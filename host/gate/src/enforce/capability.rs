@@ -49,6 +49,8 @@ struct Progress {
     /// World-changing effects that were begun.
     effects: u64,
     messages: u32,
+    /// The call is over: what is asked for now is refused.
+    closed: bool,
 }
 
 /// What is left to record when a call ends.
@@ -142,6 +144,11 @@ impl Capabilities {
         );
         let mut batch = {
             let mut progress = self.progress();
+            if progress.closed {
+                return Err(Refusal::Halted {
+                    reason: "the call is over".into(),
+                });
+            }
             progress.records.push(record);
             progress.payloads.push(payload);
             if !durable {
@@ -234,7 +241,11 @@ impl Capabilities {
 
     /// What is left to record; the call is over.
     pub(crate) fn finish(&self) -> Remainder {
-        let progress = std::mem::take(&mut *self.progress());
+        let over = Progress {
+            closed: true,
+            ..Progress::default()
+        };
+        let progress = std::mem::replace(&mut *self.progress(), over);
         Remainder {
             records: progress.records,
             payloads: progress.payloads,

@@ -21,8 +21,8 @@ use tollgate_core::{
 };
 
 pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
-pub(crate) use approvals::cli_agent;
 pub use approvals::{Answered, ApprovalError, ApprovalView};
+pub(crate) use approvals::{Words, cli_agent};
 pub use capability::Capabilities;
 pub(crate) use pep::Pep;
 

@@ -712,6 +712,7 @@ pub(crate) struct Judged {
 /// A span to run under and the decision; or why not; or that it must be decided again.
 type Tried = Result<Result<(SpanId, DecisionId), Refusal>, Retry>;
 
+#[expect(clippy::large_enum_variant, reason = "rare, and gone at once")]
 enum Retry {
     /// Something changed between reading and writing: decide again.
     Again,
