@@ -36,7 +36,10 @@ impl Anchor {
     pub(super) fn beside(key: &Path, store: &[u8]) -> Self {
         let mut path = key.as_os_str().to_owned();
         path.push(".anchor");
-        Self { path: path.into(), store: hex(store) }
+        Self {
+            path: path.into(),
+            store: hex(store),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -57,7 +60,10 @@ impl Anchor {
         };
         match parsed(&text) {
             Some(anchored) => Ok(Some(anchored)),
-            None => Err(io::Error::new(io::ErrorKind::InvalidData, "this is no anchor")),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "this is no anchor",
+            )),
         }
     }
 
@@ -66,8 +72,12 @@ impl Anchor {
         let mut next = self.path.as_os_str().to_owned();
         next.push(".next");
         let next = PathBuf::from(next);
-        let mut file: File =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        let mut file: File = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&next)?;
         let mut text = format!("{VERSION} {} {} {}", self.store, tree.size(), hex(last));
         for peak in tree.peaks() {
             text.push(' ');
@@ -86,7 +96,14 @@ fn parsed(text: &str) -> Option<Anchored> {
         return None;
     }
     let (store, size) = (words.next()?.to_owned(), words.next()?.parse().ok()?);
-    let hash = |word: &str| Some(*format!("sha256:{word}").parse::<Sha256Digest>().ok()?.as_bytes());
+    let hash = |word: &str| {
+        Some(
+            *format!("sha256:{word}")
+                .parse::<Sha256Digest>()
+                .ok()?
+                .as_bytes(),
+        )
+    };
     let last = hash(words.next()?)?;
     let tree = Tree::from_peaks(size, words.map(hash).collect::<Option<Vec<_>>>()?)?;
     Some(Anchored { store, last, tree })

@@ -1,7 +1,7 @@
 //! What each record does to the read models, and what it must not do.
 //!
-//! This is the only place that writes them: the writer calls it for every new record, and `rebuild` for
-//! every old one, so what is live is what the records say.
+//! The writer calls it for every new record, `rebuild` for every old one: what is live is what the
+//! records say.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use tollgate_core::{
     decision::Outcome,
     ids::{RunId, SpanId},
     life::{ApprovalEvent, CallEvent, CallState},
-    record::{DecisionRecord, Event, Halt, Record, RunEnded, RunStarted, Start, leaf_hash},
+    record::{DecisionRecord, Event, Halt, Record, RunEnded, RunStarted, Start},
     request::Action,
     run::RunDelta,
     time::Timestamp,
@@ -19,6 +19,7 @@ use tollgate_core::{
 
 use super::{
     CommitError,
+    batch::Ready,
     read::ReadError,
     runs::{self, Held, Identity, call_key, int},
     states::{self, call_state, change_call, new_call},
@@ -26,9 +27,6 @@ use super::{
 
 /// `principal_labels.last` is rounded up to this many microseconds, so that a busy run writes it rarely.
 const LABEL_STEP: i64 = 60_000_000;
-
-/// An entry of a C2SP log has at most this many bytes.
-const MAX_LEAF: usize = 65_535;
 
 /// Why a batch does not go in.
 #[derive(Debug)]
@@ -49,7 +47,9 @@ impl From<rusqlite::Error> for Refused {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             // The tables' own rules hold where the code above believes otherwise.
-            Some(ErrorCode::ConstraintViolation) => illegal("this would break a rule of the ledger's tables"),
+            Some(ErrorCode::ConstraintViolation) => {
+                illegal("this would break a rule of the ledger's tables")
+            }
             _ => Self::Store(error),
         }
     }
@@ -68,36 +68,16 @@ pub(super) fn illegal(reason: &'static str) -> Refused {
     Refused::No(CommitError::Illegal(reason))
 }
 
-/// A record with what can be computed before the writer has its turn.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) record: Record,
-    pub(super) leaf: Vec<u8>,
-    pub(super) hash: [u8; 32],
-    delta: RunDelta,
-}
-
-impl Ready {
-    pub(super) fn new(record: Record) -> Result<Self, CommitError> {
-        let leaf = record.leaf().map_err(|_| CommitError::Illegal("a record cannot be written as JSON"))?;
-        if leaf.len() > MAX_LEAF {
-            return Err(CommitError::Illegal("a record is larger than 65,535 bytes"));
-        }
-        Ok(Self::stored(record, leaf))
-    }
-
-    /// A record that is stored already.
-    pub(super) fn stored(record: Record, leaf: Vec<u8>) -> Self {
-        Self { hash: leaf_hash(&leaf), delta: RunDelta::of(&record), record, leaf }
-    }
-}
-
 /// What binds a record to its place; zeros before the first.
 pub(super) type Chain = [u8; 16];
 
 /// The chain of a record, from that of the one before it.
 pub(super) fn chained(before: &Chain, hash: &[u8; 32]) -> Chain {
-    let digest: [u8; 32] = Sha256::new().chain_update(before).chain_update(hash).finalize().into();
+    let digest: [u8; 32] = Sha256::new()
+        .chain_update(before)
+        .chain_update(hash)
+        .finalize()
+        .into();
     let mut chain = Chain::default();
     chain.iter_mut().zip(digest).for_each(|(c, d)| *c = d);
     chain
@@ -129,7 +109,12 @@ pub(super) struct Working {
 impl Working {
     /// After `size` records, the last of them bound by `chain`, with these halts in force.
     pub(super) fn at(size: u64, chain: Chain, halts: Vec<Halt>) -> Self {
-        Self { next: size, chain, halts, ..Self::default() }
+        Self {
+            next: size,
+            chain,
+            halts,
+            ..Self::default()
+        }
     }
 
     /// Begin a batch.
@@ -189,7 +174,13 @@ impl Working {
         self.chain = chained(&self.chain, &ready.hash);
         self.hashes.push(ready.hash);
         conn.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![int(self.next), ready.leaf, ready.hash, self.chain, prev.map(int)])?;
+            .execute(params![
+                int(self.next),
+                ready.leaf,
+                ready.hash,
+                self.chain,
+                prev.map(int)
+            ])?;
         self.apply(conn, ready)
     }
 
@@ -201,7 +192,9 @@ impl Working {
         }
         let opened = match record.run {
             Some(run) => {
-                let Some(held) = self.runs.get_mut(&run) else { return Err(illegal("the run is not known")) };
+                let Some(held) = self.runs.get_mut(&run) else {
+                    return Err(illegal("the run is not known"));
+                };
                 held.head = index;
                 held.last = held.last.max(record.time);
                 count(conn, held, &ready.delta)?;
@@ -222,7 +215,9 @@ impl Working {
              WHERE opened = ?1",
         )?;
         for (run, _) in &self.undo {
-            let Some(held) = self.runs.get(run) else { continue };
+            let Some(held) = self.runs.get(run) else {
+                continue;
+            };
             let state = &held.state;
             update.execute(params![
                 int(held.identity.opened),
@@ -246,7 +241,12 @@ impl Working {
         started: &RunStarted,
     ) -> Result<(), Refused> {
         if let Some(held) = self.runs.get(&run) {
-            return Err(if held.ended { CommitError::RunEnded } else { CommitError::RunChanged }.into());
+            return Err(if held.ended {
+                CommitError::RunEnded
+            } else {
+                CommitError::RunChanged
+            }
+            .into());
         }
         let insert = conn
             .prepare_cached(
@@ -300,32 +300,45 @@ impl Working {
             Event::Decision(decision) => self.decide(conn, run, decision),
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),
             Event::Outcome(outcome) => states::close(conn, of_run(run)?, outcome),
-            Event::ApprovalRequested(request) => states::ask(conn, index, of_run(run)?, record, request),
+            Event::ApprovalRequested(request) => {
+                states::ask(conn, index, of_run(run)?, record, request)
+            }
             Event::ApprovalAnswered(answer) => states::answered(conn, index, answer),
             Event::ApprovalResolved(resolved) => states::resolve(conn, resolved),
             Event::Halted(halt) => self.halt(conn, index, halt),
             Event::Resumed(halt) => self.resume(conn, halt),
             Event::BundleActivated(_) => {
-                conn.prepare_cached("INSERT INTO activations VALUES (?1)")?.execute([int(index)])?;
+                conn.prepare_cached("INSERT INTO activations VALUES (?1)")?
+                    .execute([int(index)])?;
                 Ok(())
             }
-            Event::RunStarted(_) | Event::Effect(_) | Event::AdapterLog(_) | Event::Administered(_) => Ok(()),
+            Event::RunStarted(_)
+            | Event::Effect(_)
+            | Event::AdapterLog(_)
+            | Event::Administered(_) => Ok(()),
         }
     }
 
-    fn end_run(&mut self, conn: &Connection, record: &Record, ended: &RunEnded) -> Result<(), Refused> {
+    fn end_run(
+        &mut self,
+        conn: &Connection,
+        record: &Record,
+        ended: &RunEnded,
+    ) -> Result<(), Refused> {
         let held = record.run.and_then(|run| self.runs.get_mut(&run));
         let held = held.ok_or_else(|| illegal("only a run can end"))?;
         if std::mem::replace(&mut held.ended, true) {
             return Err(CommitError::RunEnded.into());
         }
-        conn.prepare_cached("UPDATE runs SET ended = ?2, outcome = ?3, stop_reason = ?4 WHERE opened = ?1")?
-            .execute(params![
-                int(held.identity.opened),
-                record.time.0,
-                ended.outcome.as_str(),
-                ended.stop_reason
-            ])?;
+        conn.prepare_cached(
+            "UPDATE runs SET ended = ?2, outcome = ?3, stop_reason = ?4 WHERE opened = ?1",
+        )?
+        .execute(params![
+            int(held.identity.opened),
+            record.time.0,
+            ended.outcome.as_str(),
+            ended.stop_reason
+        ])?;
         Ok(())
     }
 
@@ -341,11 +354,19 @@ impl Working {
                     .execute([&decision.resource.id, label])?;
             }
         }
-        let (Action::Call(_), Some(call)) = (&decision.action, decision.call) else { return Ok(()) };
+        let (Action::Call(_), Some(call)) = (&decision.action, decision.call) else {
+            return Ok(());
+        };
         let run = of_run(run)?;
-        let before = if decision.resumption { call_state(conn, run, call)? } else { None };
+        let before = if decision.resumption {
+            call_state(conn, run, call)?
+        } else {
+            None
+        };
         if decision.resumption && before != Some(CallState::Pending) {
-            return Err(illegal("only a call that waits for an approval can be resumed"));
+            return Err(illegal(
+                "only a call that waits for an approval can be resumed",
+            ));
         }
         let event = match decision.outcome {
             Outcome::Allow => {
@@ -396,7 +417,8 @@ impl Working {
         )?
         .execute(params![halt.scope.as_str(), halt.name, halt.by, halt.reason, int(index)])?;
         self.halts_before.get_or_insert_with(|| self.halts.clone());
-        self.halts.retain(|h| (h.scope, &h.name) != (halt.scope, &halt.name));
+        self.halts
+            .retain(|h| (h.scope, &h.name) != (halt.scope, &halt.name));
         self.halts.push(halt.clone());
         Ok(())
     }
@@ -405,7 +427,8 @@ impl Working {
         conn.prepare_cached("DELETE FROM halts WHERE scope = ?1 AND name = ?2")?
             .execute([halt.scope.as_str(), &halt.name])?;
         self.halts_before.get_or_insert_with(|| self.halts.clone());
-        self.halts.retain(|h| (h.scope, &h.name) != (halt.scope, &halt.name));
+        self.halts
+            .retain(|h| (h.scope, &h.name) != (halt.scope, &halt.name));
         Ok(())
     }
 }
@@ -421,12 +444,18 @@ fn count(conn: &Connection, held: &mut Held, delta: &RunDelta) -> Result<(), Ref
     }
     let run = int(held.identity.opened);
     for label in delta.labels.difference(&held.state.labels) {
-        conn.prepare_cached("INSERT INTO run_labels VALUES (?1, ?2)")?.execute(params![run, label])?;
+        conn.prepare_cached("INSERT INTO run_labels VALUES (?1, ?2)")?
+            .execute(params![run, label])?;
         // What joins is written to the principal at once.
         held.labels_until = i64::MIN;
     }
-    if let Some(tool) = delta.tool.as_ref().filter(|tool| !held.state.tools.contains(*tool)) {
-        conn.prepare_cached("INSERT INTO run_tools VALUES (?1, ?2)")?.execute(params![run, tool])?;
+    if let Some(tool) = delta
+        .tool
+        .as_ref()
+        .filter(|tool| !held.state.tools.contains(*tool))
+    {
+        conn.prepare_cached("INSERT INTO run_tools VALUES (?1, ?2)")?
+            .execute(params![run, tool])?;
     }
     if let Some(arguments) = &delta.arguments {
         let call = call_key(arguments);
@@ -447,14 +476,25 @@ fn hold_labels(conn: &Connection, held: &mut Held, at: Timestamp) -> Result<(), 
     if held.state.labels.is_empty() || at.0 < held.labels_until {
         return Ok(());
     }
-    let until = at.0.div_euclid(LABEL_STEP).saturating_add(1).saturating_mul(LABEL_STEP);
+    let until =
+        at.0.div_euclid(LABEL_STEP)
+            .saturating_add(1)
+            .saturating_mul(LABEL_STEP);
     let mut insert = conn.prepare_cached(
         "INSERT INTO principal_labels VALUES (?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT DO UPDATE SET last = excluded.last WHERE last < excluded.last",
     )?;
-    let Identity { tenant, principal, .. } = &*held.identity;
+    let Identity {
+        tenant, principal, ..
+    } = &*held.identity;
     for label in &held.state.labels {
-        insert.execute(params![tenant, principal.kind.name(), principal.id, label, until])?;
+        insert.execute(params![
+            tenant,
+            principal.kind.name(),
+            principal.id,
+            label,
+            until
+        ])?;
     }
     held.labels_until = until;
     Ok(())

@@ -66,7 +66,10 @@ impl Ledger {
         let from = self.options().path.clone();
         let copied = tokio::task::spawn_blocking(move || back_up(&from, &to, progress)).await;
         let shown = || self.options().path.display().to_string();
-        let size = copied.map_err(|e| LedgerError::Store { path: shown(), reason: e.to_string() })??;
+        let size = copied.map_err(|e| LedgerError::Store {
+            path: shown(),
+            reason: e.to_string(),
+        })??;
         self.task(super::writer::Writer::anchor_now).await?;
         Ok(size)
     }
@@ -83,34 +86,55 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Restored, LedgerError> {
         let shown = options.path.display().to_string();
-        let Restore { from, accept_loss, by, tenant } = restore;
+        let Restore {
+            from,
+            accept_loss,
+            by,
+            tenant,
+        } = restore;
         let target = from.display().to_string();
         let replace = {
             let options = options.clone();
             move || replace(&options, &from, accept_loss, now)
         };
         let replaced = tokio::task::spawn_blocking(replace).await;
-        let (lock, restored) =
-            replaced.map_err(|e| LedgerError::Store { path: shown, reason: e.to_string() })??;
+        let (lock, restored) = replaced.map_err(|e| LedgerError::Store {
+            path: shown,
+            reason: e.to_string(),
+        })??;
         let ledger = Self::open_owned(lock, options, now)?;
         let event = Event::Administered(Administered {
             act: "store_restored".into(),
             by,
-            target: format!("{target}: {} records in the place of {}", restored.records, restored.before),
+            target: format!(
+                "{target}: {} records in the place of {}",
+                restored.records, restored.before
+            ),
         });
         let record = Record::new(tenant, None, ledger.now(now), event);
-        ledger.commit(Batch { records: vec![record], ..Batch::default() }).await?;
+        ledger
+            .commit(Batch {
+                records: vec![record],
+                ..Batch::default()
+            })
+            .await?;
         ledger.close().await;
         Ok(restored)
     }
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> LedgerError {
-    move |e| LedgerError::Store { path: path.display().to_string(), reason: e.to_string() }
+    move |e| LedgerError::Store {
+        path: path.display().to_string(),
+        reason: e.to_string(),
+    }
 }
 
 fn back_up(from: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<Size, LedgerError> {
-    if to.exists() && (open::check_version(to).is_err() || fs::canonicalize(to).ok() == fs::canonicalize(from).ok()) {
+    if to.exists()
+        && (open::check_version(to).is_err()
+            || fs::canonicalize(to).ok() == fs::canonicalize(from).ok())
+    {
         return Err(LedgerError::Store {
             path: to.display().to_string(),
             reason: "something else than a backup is there; choose another name".into(),
@@ -126,19 +150,28 @@ fn back_up(from: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<Siz
 fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Size, LedgerError> {
     let source = open::open_read_only(from)?;
     remove(to)?;
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io_error(to))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(io_error(to))?;
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&to.display().to_string());
     let mut copy = Connection::open(to).map_err(failed)?;
     let copied = (|| {
         // The transaction keeps the state that is copied: a writer that goes on does not start it over.
         source.execute_batch("BEGIN")?;
-        let size: Option<i64> = source.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
+        let size: Option<i64> =
+            source.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
         {
             let backup = Backup::new(&source, &mut copy)?;
             while backup.step(STEP)? != StepResult::Done {
                 let state = backup.progress();
                 let total = u64::try_from(state.pagecount).unwrap_or(0);
-                progress(total.saturating_sub(u64::try_from(state.remaining).unwrap_or(0)), total);
+                progress(
+                    total.saturating_sub(u64::try_from(state.remaining).unwrap_or(0)),
+                    total,
+                );
             }
         }
         source.execute_batch("COMMIT")?;
@@ -150,7 +183,10 @@ fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Si
     copy.close().map_err(|(_, e)| failed(e))?;
     file.sync_all().map_err(io_error(to))?;
     let bytes = file.metadata().map_err(io_error(to))?.len();
-    Ok(Size { records: size.map_or(0, |last| super::runs::nat(last) + 1), bytes })
+    Ok(Size {
+        records: size.map_or(0, |last| super::runs::nat(last) + 1),
+        bytes,
+    })
 }
 
 fn remove(path: &Path) -> Result<(), LedgerError> {
@@ -161,8 +197,13 @@ fn remove(path: &Path) -> Result<(), LedgerError> {
 }
 
 fn sync_directory(of: &Path) -> Result<(), LedgerError> {
-    let dir = of.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error(dir))
+    let dir = of
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io_error(dir))
 }
 
 /// What a file holds, as far as a restore must know.
@@ -186,7 +227,9 @@ impl Held {
     }
 
     fn hash(&self, size: u64) -> Option<[u8; 32]> {
-        (size <= self.size).then(|| last_hash(&self.conn, size)).flatten()
+        (size <= self.size)
+            .then(|| last_hash(&self.conn, size))
+            .flatten()
     }
 }
 
@@ -205,14 +248,20 @@ fn replace(
     if !keys::fits(&master, &backup.store, &check) {
         return Err(LedgerError::Key {
             path: options.key.display().to_string(),
-            reason: format!("this is not the key of {}; put the right one there first", from.display()),
+            reason: format!(
+                "this is not the key of {}; put the right one there first",
+                from.display()
+            ),
         });
     }
     let before = lost(options, &backup, accept_loss)?;
 
     let next = beside(&options.path, ".restoring");
     copy(from, &next, |_, _| {})?;
-    let replaced = options.path.exists().then(|| beside(&options.path, &format!(".replaced-{}", now.millis())));
+    let replaced = options
+        .path
+        .exists()
+        .then(|| beside(&options.path, &format!(".replaced-{}", now.millis())));
     if let Some(aside) = &replaced {
         // Together with its log: what was committed last may be only there. Never left beside another
         // database, to which it would be applied.
@@ -228,8 +277,17 @@ fn replace(
     sync_directory(&options.path)?;
     let anchor = Anchor::beside(&options.key, &backup.store);
     let last = last_hash(&backup.conn, backup.size).unwrap_or_default();
-    anchor.write(&last, &verified.tree).map_err(io_error(anchor.path()))?;
-    Ok((lock, Restored { before, records: backup.size, replaced }))
+    anchor
+        .write(&last, &verified.tree)
+        .map_err(io_error(anchor.path()))?;
+    Ok((
+        lock,
+        Restored {
+            before,
+            records: backup.size,
+            replaced,
+        },
+    ))
 }
 
 /// How many records the store had. An error if the backup lacks some of them, and that is not accepted.
@@ -252,7 +310,11 @@ fn lost(options: &LedgerOptions, backup: &Held, accept_loss: bool) -> Result<u64
         forked |= anchored.store != anchor.store();
     }
     if !accept_loss && (backup.size < before || forked) {
-        return Err(LedgerError::Loss { backup: backup.size, current: before, forked });
+        return Err(LedgerError::Loss {
+            backup: backup.size,
+            current: before,
+            forked,
+        });
     }
     Ok(before)
 }

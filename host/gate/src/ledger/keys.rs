@@ -53,7 +53,10 @@ impl fmt::Debug for Keys {
 /// # Errors
 /// [`LedgerError::Key`]: missing, readable by others, or no key.
 pub(super) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
-    let refuse = |reason: String| LedgerError::Key { path: path.display().to_string(), reason };
+    let refuse = |reason: String| LedgerError::Key {
+        path: path.display().to_string(),
+        reason,
+    };
     let file = File::open(path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => refuse(
             "the key of this ledger is missing; put it back from your backup, or move the ledger away to begin a \
@@ -70,8 +73,11 @@ pub(super) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerErro
         )));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(128));
-    file.take(128).read_to_end(&mut bytes).map_err(|e| refuse(e.to_string()))?;
-    parse_master(&bytes).ok_or_else(|| refuse("this is no key: expected 64 hexadecimal digits".into()))
+    file.take(128)
+        .read_to_end(&mut bytes)
+        .map_err(|e| refuse(e.to_string()))?;
+    parse_master(&bytes)
+        .ok_or_else(|| refuse("this is no key: expected 64 hexadecimal digits".into()))
 }
 
 fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
@@ -96,13 +102,27 @@ pub(super) fn make_master(path: &Path) -> Result<(), LedgerError> {
         reason: format!("the ledger's key cannot be made: {e}"),
     };
     let key = random::<32>().map_err(|e| refuse(io::Error::other(e)))?;
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refuse)?;
-    let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex(key.as_slice())).as_str()));
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(refuse)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(refuse)?;
+    let text = Zeroizing::new(format!(
+        "{}\n",
+        Zeroizing::new(hex(key.as_slice())).as_str()
+    ));
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(refuse)?;
     // The name must be as durable as the key: without it everything sealed is lost.
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(refuse)
+    let dir = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(refuse)
 }
 
 /// Random bytes from the operating system.
@@ -132,7 +152,15 @@ fn encrypt(key: &[u8; 32], plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, ReadErro
 /// The plaintext, or `None` if key, bytes or `aad` are not those that it was sealed with.
 fn decrypt(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>()?;
-    let plain = cipher(key).decrypt(&XNonce::from(*nonce), AeadPayload { msg: ciphertext, aad }).ok()?;
+    let plain = cipher(key)
+        .decrypt(
+            &XNonce::from(*nonce),
+            AeadPayload {
+                msg: ciphertext,
+                aad,
+            },
+        )
+        .ok()?;
     Some(Zeroizing::new(plain))
 }
 
@@ -153,7 +181,8 @@ pub(super) fn key_check(master: &[u8; 32], store: &[u8]) -> Result<Vec<u8>, Ledg
 
 /// Whether this is the wrapping key of that store.
 pub(super) fn fits(master: &[u8; 32], store: &[u8], check: &[u8]) -> bool {
-    decrypt(master, check, &bound(&[b"check", store])).is_some_and(|plain| plain.as_slice() == b"tollgate")
+    decrypt(master, check, &bound(&[b"check", store]))
+        .is_some_and(|plain| plain.as_slice() == b"tollgate")
 }
 
 /// Days since 1970.
@@ -164,7 +193,13 @@ fn day_of(at: Timestamp) -> i64 {
 impl Keys {
     pub(super) fn new(master: Zeroizing<[u8; 32]>, store: Connection, path: String) -> Self {
         let (digests, days) = (RwLock::default(), RwLock::default());
-        Self(Arc::new(Inner { master, store: Mutex::new(store), path, digests, days }))
+        Self(Arc::new(Inner {
+            master,
+            store: Mutex::new(store),
+            path,
+            digests,
+            days,
+        }))
     }
 
     fn store(&self) -> MutexGuard<'_, Connection> {
@@ -186,7 +221,13 @@ impl Keys {
     }
 
     fn digest_key(&self, tenant: &str) -> Result<(u32, Key), LedgerError> {
-        let cached = self.0.digests.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let cached = self
+            .0
+            .digests
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(tenant)
+            .cloned();
         if let Some(found) = cached {
             return Ok(found);
         }
@@ -194,24 +235,35 @@ impl Keys {
         let select = "SELECT version, wrapped FROM digest_keys WHERE tenant = ?1 ORDER BY version DESC LIMIT 1";
         let row = || {
             store
-                .query_row(select, [tenant], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))
+                .query_row(select, [tenant], |row| {
+                    Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?))
+                })
                 .optional()
         };
         let (version, wrapped) = match row().map_err(|e| self.failed(e))? {
             Some(found) => found,
             None => {
-                let key = random::<32>().map_err(|e| self.failed(ReadError::Other(e.to_string())))?;
+                let key =
+                    random::<32>().map_err(|e| self.failed(ReadError::Other(e.to_string())))?;
                 let aad = bound(&[b"digest", tenant.as_bytes(), b"1"]);
-                let wrapped = encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
+                let wrapped =
+                    encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
                 store
-                    .execute("INSERT INTO digest_keys VALUES (?1, 1, ?2)", params![tenant, wrapped])
+                    .execute(
+                        "INSERT INTO digest_keys VALUES (?1, 1, ?2)",
+                        params![tenant, wrapped],
+                    )
                     .map_err(|e| self.failed(e))?;
                 (1, wrapped)
             }
         };
         let aad = bound(&[b"digest", tenant.as_bytes(), version.to_string().as_bytes()]);
         let key = self.unwrap(&wrapped, &aad)?;
-        let mut cache = self.0.digests.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self
+            .0
+            .digests
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         cache.insert(tenant.to_owned(), (version, Arc::clone(&key)));
         Ok((version, key))
     }
@@ -233,12 +285,24 @@ impl Keys {
     /// # Errors
     /// [`LedgerError`] if the day's key cannot be read or durably made, [`LedgerError::Sealed`] if it
     /// was destroyed.
-    pub fn seal(&self, tenant: &str, now: Timestamp, plain: &[u8], kind: &str) -> Result<Payload, LedgerError> {
+    pub fn seal(
+        &self,
+        tenant: &str,
+        now: Timestamp,
+        plain: &[u8],
+        kind: &str,
+    ) -> Result<Payload, LedgerError> {
         let day = day_of(now);
         let key = self.day_key(tenant, day, true)?;
-        let ciphertext = encrypt(&key, plain, &payload_aad(tenant, day, kind)).map_err(|e| self.failed(e))?;
+        let ciphertext =
+            encrypt(&key, plain, &payload_aad(tenant, day, kind)).map_err(|e| self.failed(e))?;
         let digest = Sha256Digest::of(&ciphertext);
-        Ok(Payload { ciphertext, day, digest, tenant: tenant.to_owned() })
+        Ok(Payload {
+            ciphertext,
+            day,
+            digest,
+            tenant: tenant.to_owned(),
+        })
     }
 
     /// Open what [`Keys::seal`] sealed.
@@ -257,25 +321,38 @@ impl Keys {
 
     fn day_key(&self, tenant: &str, day: i64, make: bool) -> Result<Key, LedgerError> {
         let name = (tenant.to_owned(), day);
-        let cached = self.0.days.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        let cached = self
+            .0
+            .days
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&name)
+            .cloned();
         if let Some(key) = cached {
             return Ok(key);
         }
         let store = self.store();
         let aad = bound(&[b"day", tenant.as_bytes(), &day.to_be_bytes()]);
         let row: Option<Option<Vec<u8>>> = store
-            .query_row("SELECT wrapped FROM day_keys WHERE tenant = ?1 AND day = ?2", params![tenant, day], |row| {
-                row.get(0)
-            })
+            .query_row(
+                "SELECT wrapped FROM day_keys WHERE tenant = ?1 AND day = ?2",
+                params![tenant, day],
+                |row| row.get(0),
+            )
             .optional()
             .map_err(|e| self.failed(e))?;
         let wrapped = match row {
             Some(Some(wrapped)) => wrapped,
             None if make => {
-                let key = random::<32>().map_err(|e| self.failed(ReadError::Other(e.to_string())))?;
-                let wrapped = encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
+                let key =
+                    random::<32>().map_err(|e| self.failed(ReadError::Other(e.to_string())))?;
+                let wrapped =
+                    encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
                 store
-                    .execute("INSERT INTO day_keys VALUES (?1, ?2, ?3)", params![tenant, day, wrapped])
+                    .execute(
+                        "INSERT INTO day_keys VALUES (?1, ?2, ?3)",
+                        params![tenant, day, wrapped],
+                    )
                     .map_err(|e| self.failed(e))?;
                 wrapped
             }
@@ -315,5 +392,10 @@ impl Keys {
 }
 
 fn payload_aad(tenant: &str, day: i64, kind: &str) -> Vec<u8> {
-    bound(&[b"payload", tenant.as_bytes(), &day.to_be_bytes(), kind.as_bytes()])
+    bound(&[
+        b"payload",
+        tenant.as_bytes(),
+        &day.to_be_bytes(),
+        kind.as_bytes(),
+    ])
 }

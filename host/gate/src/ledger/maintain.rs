@@ -9,7 +9,8 @@ use tollgate_core::{
 
 use super::{
     CommitError, Ledger, LedgerError, Token,
-    apply::{Ready, Refused, Working},
+    apply::{Refused, Working},
+    batch::Ready,
     read::ReadError,
     runs::{int, nat},
     schema::READ_MODELS,
@@ -24,10 +25,17 @@ impl Ledger {
     ///
     /// # Errors
     /// [`CommitError`]; then it is not stored.
-    pub async fn store_bundle(&self, digest: Sha256Digest, bytes: &[u8]) -> Result<(), CommitError> {
+    pub async fn store_bundle(
+        &self,
+        digest: Sha256Digest,
+        bytes: &[u8],
+    ) -> Result<(), CommitError> {
         let bytes = bytes.to_vec();
         self.write(move |conn| {
-            conn.execute("INSERT OR IGNORE INTO bundles VALUES (?1, ?2)", params![digest.as_bytes(), bytes])
+            conn.execute(
+                "INSERT OR IGNORE INTO bundles VALUES (?1, ?2)",
+                params![digest.as_bytes(), bytes],
+            )
         })
         .await
     }
@@ -38,7 +46,11 @@ impl Ledger {
     /// [`CommitError`]; then it is not stored.
     pub async fn store_token(&self, token: Token) -> Result<(), CommitError> {
         self.write(move |conn| {
-            let Token { user, hash, created: Timestamp(created) } = token;
+            let Token {
+                user,
+                hash,
+                created: Timestamp(created),
+            } = token;
             conn.execute(
                 "INSERT OR REPLACE INTO tokens VALUES (?1, ?2, ?3)",
                 params![user, hash.as_bytes(), created],
@@ -53,7 +65,8 @@ impl Ledger {
     /// [`CommitError`]; then it is still there.
     pub async fn remove_token(&self, user: &str) -> Result<(), CommitError> {
         let user = user.to_owned();
-        self.write(move |conn| conn.execute("DELETE FROM tokens WHERE user = ?1", [user])).await
+        self.write(move |conn| conn.execute("DELETE FROM tokens WHERE user = ?1", [user]))
+            .await
     }
 
     async fn write(
@@ -87,7 +100,9 @@ fn rebuild(conn: &mut Connection) -> Result<Working, ReadError> {
     loop {
         let page: Vec<(i64, Vec<u8>)> = tx
             .prepare_cached("SELECT idx, leaf FROM records WHERE idx >= ?1 ORDER BY idx LIMIT ?2")?
-            .query_map(params![int(working.next), PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![int(working.next), PAGE], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
             .collect::<rusqlite::Result<_>>()?;
         if page.is_empty() {
             break;
@@ -97,7 +112,8 @@ fn rebuild(conn: &mut Connection) -> Result<Working, ReadError> {
             if nat(index) != working.next {
                 return Err(damaged("the one before it is missing"));
             }
-            let record: Record = serde_json::from_slice(&leaf).map_err(|_| damaged("it cannot be read"))?;
+            let record: Record =
+                serde_json::from_slice(&leaf).map_err(|_| damaged("it cannot be read"))?;
             let ready = Ready::stored(record, leaf);
             working.again(&tx, &ready).map_err(|e| match e {
                 Refused::Store(e) => e.into(),
@@ -118,7 +134,9 @@ impl Working {
         let mut prev = None;
         if let Some(run) = ready.record.run {
             let held = self.run(conn, run, || None)?;
-            prev = held.filter(|_| !matches!(ready.record.event, Event::RunStarted(_))).map(|held| held.head);
+            prev = held
+                .filter(|_| !matches!(ready.record.event, Event::RunStarted(_)))
+                .map(|held| held.head);
         }
         conn.prepare_cached("UPDATE records SET prev = ?2 WHERE idx = ?1 AND prev IS NOT ?2")?
             .execute(params![int(self.next), prev.map(int)])?;

@@ -9,6 +9,7 @@
 //! | `open` | who owns the store, whether this binary knows it, whether it is whole |
 //! | `owner` | [`Ledger`]: what the owner can do |
 //! | `writer` | the one thread that commits, in groups; what a failing disk does |
+//! | `batch`, `shared`, `faults` | what callers prepare for it, what it shares, what errors mean |
 //! | `apply`, `states` | what each record does to the read models, and what it must not do |
 //! | `runs` | runs in memory |
 //! | `read` | [`LedgerReader`]: lookups, lists, traces, verification |
@@ -17,10 +18,11 @@
 //! | `maintain`, `backup` | bundles, tokens, rebuilding, backups |
 //! | `anchor`, `reserve` | the files that tell a rollback, and that keep space for outcomes |
 
-
 mod anchor;
 mod apply;
 mod backup;
+mod batch;
+mod faults;
 mod keys;
 mod maintain;
 mod open;
@@ -30,6 +32,7 @@ mod recover;
 mod reserve;
 mod runs;
 mod schema;
+mod shared;
 mod states;
 mod writer;
 
@@ -41,8 +44,8 @@ use std::{collections::BTreeSet, path::PathBuf};
 use serde::Serialize;
 use tollgate_core::{
     canonical::Sha256Digest,
-    entity::Uid,
     decision::{Requirement, Severity},
+    entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
     record::{KeyedDigest, Record, RunOutcome},
@@ -170,7 +173,9 @@ pub enum CommitError {
     #[error("the ledger cannot be written: {0}; free space or repair the disk, then try again")]
     Store(String),
     /// A sync failed: nothing may be trusted until the gate is restarted and the ledger verified.
-    #[error("the ledger's disk failed to sync, so this gate refuses everything until it is restarted")]
+    #[error(
+        "the ledger's disk failed to sync, so this gate refuses everything until it is restarted"
+    )]
     Poisoned,
     /// The ledger is closing.
     #[error("the gate is shutting down")]

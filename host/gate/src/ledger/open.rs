@@ -43,7 +43,11 @@ pub(super) fn own(path: &Path) -> Result<File, LedgerError> {
     let lock = beside(path, ".lock");
     let refuse = |e: io::Error| unwritable(&lock, &e);
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| unwritable(dir, &e))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| unwritable(dir, &e))?;
     }
     let mut file = OpenOptions::new()
         .read(true)
@@ -59,7 +63,10 @@ pub(super) fn own(path: &Path) -> Result<File, LedgerError> {
             let mut pid = String::new();
             let read = file.take(16).read_to_string(&mut pid);
             let pid = read.ok().and_then(|_| pid.trim().parse().ok()).unwrap_or(0);
-            return Err(LedgerError::Owned { path: path.display().to_string(), pid });
+            return Err(LedgerError::Owned {
+                path: path.display().to_string(),
+                pid,
+            });
         }
         Err(TryLockError::Error(e)) => return Err(refuse(e)),
     }
@@ -79,7 +86,9 @@ fn unwritable(path: &Path, error: &io::Error) -> LedgerError {
     };
     LedgerError::Store {
         path: path.display().to_string(),
-        reason: format!("the ledger must be written, and cannot be: {error}; {remedy}, or set `store.url` to another place"),
+        reason: format!(
+            "the ledger must be written, and cannot be: {error}; {remedy}, or set `store.url` to another place"
+        ),
     }
 }
 
@@ -151,7 +160,9 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
             if !keys::fits(&master, &name, &check) {
                 return Err(LedgerError::Key {
                     path: options.key.display().to_string(),
-                    reason: format!("this is not the key of {shown}; put the right one back from your backup"),
+                    reason: format!(
+                        "this is not the key of {shown}; put the right one back from your backup"
+                    ),
                 });
             }
             (master, Anchor::beside(&options.key, &name))
@@ -159,24 +170,37 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
         None => begin(&mut conn, options)?,
     };
     if schema::version(&conn).map_err(failed)? < schema::known() {
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        schema::migrate(&tx).and_then(|()| tx.commit()).map_err(failed)?;
+        let tx = conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        schema::migrate(&tx)
+            .and_then(|()| tx.commit())
+            .map_err(failed)?;
     }
     let Tail { size, time, chain } = check_tail(&conn).map_err(|e| e.at(&shown))?;
     let tree = check_anchor(&conn, &anchor, &shown, size)?;
     let tree = grown(&conn, tree, size).map_err(|e| e.at(&shown))?;
-    Ok(Store { conn, master, anchor, tree, chain, time })
+    Ok(Store {
+        conn,
+        master,
+        anchor,
+        tree,
+        chain,
+        time,
+    })
 }
 
 /// The store's name and its key's check value; `None` for an empty store.
-pub(super) fn named(conn: &Connection, shown: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, LedgerError> {
+pub(super) fn named(conn: &Connection, shown: &str) -> Result<Option<Named>, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(shown);
     if schema::version(conn).map_err(failed)? == 0 {
         return Ok(None);
     }
-    conn.query_row("SELECT name, key_check FROM store", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
-        .map_err(failed)
+    conn.query_row("SELECT name, key_check FROM store", [], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+    .optional()
+    .map_err(failed)
 }
 
 fn begin(
@@ -185,11 +209,21 @@ fn begin(
 ) -> Result<(Zeroizing<[u8; 32]>, Anchor), LedgerError> {
     let shown = options.path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
-    if let Some(dir) = options.key.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| unwritable(dir, &e))?;
+    if let Some(dir) = options
+        .key
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+    {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| unwritable(dir, &e))?;
     }
-    let name = keys::random::<16>()
-        .map_err(|e| LedgerError::Store { path: shown.clone(), reason: e.to_string() })?;
+    let name = keys::random::<16>().map_err(|e| LedgerError::Store {
+        path: shown.clone(),
+        reason: e.to_string(),
+    })?;
     let anchor = Anchor::beside(&options.key, name.as_slice());
     if let Ok(Some(anchored)) = anchor.read()
         && anchored.tree.size() > 0
@@ -201,9 +235,16 @@ fn begin(
     }
     let master = keys::read_master(&options.key)?;
     let check = keys::key_check(&master, name.as_slice())?;
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
     schema::migrate(&tx)
-        .and_then(|()| tx.execute("INSERT INTO store VALUES (1, ?1, ?2)", params![name.as_slice(), check]))
+        .and_then(|()| {
+            tx.execute(
+                "INSERT INTO store VALUES (1, ?1, ?2)",
+                params![name.as_slice(), check],
+            )
+        })
         .and_then(|_| tx.commit())
         .map_err(failed)?;
     Ok((master, anchor))
@@ -217,12 +258,17 @@ pub(super) fn check_version(path: &Path) -> Result<(), LedgerError> {
     if !schema::is_ours(&conn).map_err(failed)? {
         return Err(LedgerError::Store {
             path: shown,
-            reason: "this is a database of another program; set `store.url` to another place".into(),
+            reason: "this is a database of another program; set `store.url` to another place"
+                .into(),
         });
     }
     let (found, known) = (schema::version(&conn).map_err(failed)?, schema::known());
     if found > known {
-        return Err(LedgerError::Newer { path: shown, found, known });
+        return Err(LedgerError::Newer {
+            path: shown,
+            found,
+            known,
+        });
     }
     Ok(())
 }
@@ -234,8 +280,10 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
     let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
     conn.busy_timeout(BUSY).map_err(failed)?;
     conn.set_prepared_statement_cache_capacity(64);
-    conn.pragma_update(None, "cache_size", -4096).map_err(failed)?;
-    conn.pragma_update(None, "trusted_schema", false).map_err(failed)?;
+    conn.pragma_update(None, "cache_size", -4096)
+        .map_err(failed)?;
+    conn.pragma_update(None, "trusted_schema", false)
+        .map_err(failed)?;
     Ok(conn)
 }
 
@@ -255,10 +303,15 @@ fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
     let mut chain = match first.checked_sub(1) {
         None => Some(Chain::default()),
         Some(before) => conn
-            .query_row("SELECT chain FROM records WHERE idx = ?1", [int(before)], |row| row.get(0))
+            .query_row(
+                "SELECT chain FROM records WHERE idx = ?1",
+                [int(before)],
+                |row| row.get(0),
+            )
             .optional()?,
     };
-    let mut select = conn.prepare("SELECT idx, leaf, hash, chain FROM records WHERE idx >= ?1 ORDER BY idx")?;
+    let mut select =
+        conn.prepare("SELECT idx, leaf, hash, chain FROM records WHERE idx >= ?1 ORDER BY idx")?;
     let mut rows = select.query([int(first)])?;
     let (mut expected, mut time) = (first, 0);
     while let Some(row) = rows.next()? {
@@ -274,7 +327,9 @@ fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
         if bound != Some(row.get(3)?) {
             return damaged("is not in its place");
         }
-        let Ok(record) = serde_json::from_slice::<Record>(&leaf) else { return damaged("cannot be read") };
+        let Ok(record) = serde_json::from_slice::<Record>(&leaf) else {
+            return damaged("cannot be read");
+        };
         time = time.max(record.time.0);
         chain = bound;
         expected += 1;
@@ -282,7 +337,11 @@ fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
     if expected != size {
         return Err(ReadError::Damaged(format!("record {expected} is missing")));
     }
-    Ok(Tail { size, time, chain: chain.unwrap_or_default() })
+    Ok(Tail {
+        size,
+        time,
+        chain: chain.unwrap_or_default(),
+    })
 }
 
 fn rolled_back(anchor: &Anchor, shown: &str, size: u64, anchored: u64) -> LedgerError {
@@ -294,23 +353,38 @@ fn rolled_back(anchor: &Anchor, shown: &str, size: u64, anchored: u64) -> Ledger
 }
 
 /// Compare the store with its anchor. The tree as far as the anchor has it.
-fn check_anchor(conn: &Connection, anchor: &Anchor, shown: &str, size: u64) -> Result<Tree, LedgerError> {
+fn check_anchor(
+    conn: &Connection,
+    anchor: &Anchor,
+    shown: &str,
+    size: u64,
+) -> Result<Tree, LedgerError> {
     let path = anchor.path().display().to_string();
     let anchored = anchor.read().map_err(|e| LedgerError::Store {
         path: path.clone(),
         reason: format!("{e}; if nobody has tampered with the ledger, `tollgate ledger verify` it and remove this file"),
     })?;
-    let Some(anchored) = anchored else { return Ok(Tree::default()) };
-    let other = |reason: String| LedgerError::Rollback { path: shown.to_owned(), anchor: path.clone(), reason };
+    let Some(anchored) = anchored else {
+        return Ok(Tree::default());
+    };
+    let other = |reason: String| LedgerError::Rollback {
+        path: shown.to_owned(),
+        anchor: path.clone(),
+        reason,
+    };
     if anchored.store != anchor.store() {
-        return Err(other("it is another store than the one that was here".into()));
+        return Err(other(
+            "it is another store than the one that was here".into(),
+        ));
     }
     if anchored.tree.size() > size {
         return Err(rolled_back(anchor, shown, size, anchored.tree.size()));
     }
     if last_hash(conn, anchored.tree.size()) != Some(anchored.last) {
         let last = anchored.tree.size().saturating_sub(1);
-        return Err(other(format!("its record {last} is not the one that was there")));
+        return Err(other(format!(
+            "its record {last} is not the one that was there"
+        )));
     }
     Ok(anchored.tree)
 }
@@ -322,7 +396,11 @@ fn grown(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError
     while let Some(row) = rows.next()? {
         tree.push(row.get(0)?);
     }
-    if tree.size() == size { Ok(tree) } else { Err(ReadError::Damaged("records are missing".into())) }
+    if tree.size() == size {
+        Ok(tree)
+    } else {
+        Err(ReadError::Damaged("records are missing".into()))
+    }
 }
 
 /// A second connection that writes: for keys, which are made and destroyed outside any batch.
@@ -330,7 +408,9 @@ pub(super) fn connect_keys(path: &Path) -> Result<Connection, LedgerError> {
     // A key is durable before it is used, whatever the records are.
     let conn = connect(path, Sync::Full)?;
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
-    conn.pragma_update(None, "cache_size", -256).map_err(failed)?;
-    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())).map_err(failed)?;
+    conn.pragma_update(None, "cache_size", -256)
+        .map_err(failed)?;
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))
+        .map_err(failed)?;
     Ok(conn)
 }

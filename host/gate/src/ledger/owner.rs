@@ -6,9 +6,13 @@ use std::{
     fs::File,
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc,
+    oneshot::{self, error::TryRecvError},
+};
 use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
@@ -20,16 +24,22 @@ use tollgate_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Batch, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions, LedgerReader, Payload, Receipt, Run,
+    Batch, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions, LedgerReader, Payload, Receipt,
+    Run,
+    batch::{Prepared, Waiting},
     open::{self, beside},
     recover::Left,
     reserve::Reserve,
     runs::{self, call_key},
-    writer::{Message, Prepared, Shared, Task, Waiting, Writer, halted},
+    shared::{Shared, halted},
+    writer::{Message, Task, Writer},
 };
 
 /// Messages that may wait for the writer; more callers wait for a place, without blocking a thread.
 const QUEUE: usize = 1024;
+
+/// A commit that takes less than this is waited for without going to sleep.
+const SOON: Duration = Duration::from_micros(25);
 
 /// A ledger that this process owns: the only one that can write. Clones are the same ledger.
 #[derive(Clone)]
@@ -49,7 +59,9 @@ struct Inner {
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("path", &self.0.options.path).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("path", &self.0.options.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,15 +77,27 @@ impl Ledger {
     }
 
     /// Open a ledger that this process owns by `lock`.
-    pub(super) fn open_owned(lock: File, options: LedgerOptions, now: Timestamp) -> Result<Self, LedgerError> {
+    pub(super) fn open_owned(
+        lock: File,
+        options: LedgerOptions,
+        now: Timestamp,
+    ) -> Result<Self, LedgerError> {
         let shown = options.path.display().to_string();
         let store = open::store(&options)?;
-        let keys = Keys::new(store.master.clone(), open::connect_keys(&options.path)?, shown.clone());
+        let keys = Keys::new(
+            store.master.clone(),
+            open::connect_keys(&options.path)?,
+            shown.clone(),
+        );
         let reader = LedgerReader::of_owned(&options.path);
         let halts = reader.halts()?;
         let left = reader.left_open()?;
-        let shared =
-            Arc::new(Shared::new(options.cached_runs, halts, now.0.max(store.time), store.tree.size()));
+        let shared = Arc::new(Shared::new(
+            options.cached_runs,
+            halts,
+            now.0.max(store.time),
+            store.tree.size(),
+        ));
         let reserve = Reserve::new(beside(&options.path, ".reserve"));
         let mut writer = Writer::new(store, Arc::clone(&shared), reserve);
         writer.anchor_now();
@@ -81,7 +105,10 @@ impl Ledger {
         let thread = thread::Builder::new()
             .name("ledger".into())
             .spawn(move || writer.run(messages))
-            .map_err(|e| LedgerError::Store { path: shown, reason: format!("no thread for the ledger: {e}") })?;
+            .map_err(|e| LedgerError::Store {
+                path: shown,
+                reason: format!("no thread for the ledger: {e}"),
+            })?;
         Ok(Self(Arc::new(Inner {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
@@ -100,10 +127,37 @@ impl Ledger {
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        let (message, answer) = self.prepare(batch)?;
-        self.queue()?.send(message).await.map_err(|_| CommitError::Closed)?;
+        let (message, mut answer) = self.prepare(batch)?;
+        let queue = self.queue()?;
+        let alone = queue.capacity() == QUEUE;
+        queue.send(message).await.map_err(|_| CommitError::Closed)?;
+        if alone && let Some(answer) = self.soon(&mut answer) {
+            return answer;
+        }
         // The thread that would have answered is gone, and with it the knowledge of what it did.
         answer.await.unwrap_or(Err(CommitError::Poisoned))
+    }
+
+    /// The answer, if it comes so soon that going to sleep and being woken would take longer.
+    fn soon(
+        &self,
+        answer: &mut oneshot::Receiver<Result<Receipt, CommitError>>,
+    ) -> Option<Result<Receipt, CommitError>> {
+        let pace = self.0.shared.pace();
+        if pace > SOON {
+            return None;
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < 2 * SOON {
+            for _ in 0..32 {
+                match answer.try_recv() {
+                    Err(TryRecvError::Empty) => std::hint::spin_loop(),
+                    Err(TryRecvError::Closed) => return Some(Err(CommitError::Poisoned)),
+                    Ok(answer) => return Some(answer),
+                }
+            }
+        }
+        None
     }
 
     fn prepare(
@@ -129,7 +183,10 @@ impl Ledger {
     ) -> Result<T, CommitError> {
         let (done, answer) = oneshot::channel();
         let task: Task = Box::new(move |writer| drop(done.send(task(writer))));
-        self.queue()?.send(Message::Task(task)).await.map_err(|_| CommitError::Closed)?;
+        self.queue()?
+            .send(Message::Task(task))
+            .await
+            .map_err(|_| CommitError::Closed)?;
         answer.await.map_err(|_| CommitError::Poisoned)
     }
 
@@ -156,7 +213,11 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn run(&self, run: RunId, arguments: Option<&KeyedDigest>) -> Result<Option<Run>, LedgerError> {
+    pub fn run(
+        &self,
+        run: RunId,
+        arguments: Option<&KeyedDigest>,
+    ) -> Result<Option<Run>, LedgerError> {
         let call = arguments.map(|digest| (digest, call_key(digest)));
         let cached = self.0.shared.cache(|cache| cache.get(&run));
         if let Some(held) = &cached {
@@ -175,10 +236,13 @@ impl Ledger {
             };
             let Some(held) = held else { return Ok(None) };
             let repeats = match call {
-                Some((digest, key)) => Some((digest, match held.repeats_of(&key) {
-                    Some(n) => n,
-                    None => runs::stored_repeats(conn, held.identity.opened, &key)?,
-                })),
+                Some((digest, key)) => Some((
+                    digest,
+                    match held.repeats_of(&key) {
+                        Some(n) => n,
+                        None => runs::stored_repeats(conn, held.identity.opened, &key)?,
+                    },
+                )),
                 None => None,
             };
             Ok(Some(held.view(repeats)))
@@ -197,7 +261,10 @@ impl Ledger {
         key: Option<&str>,
         not_before: Timestamp,
     ) -> Result<Option<Run>, LedgerError> {
-        let cached = self.0.shared.cache(|cache| cache.named(tenant, principal, key));
+        let cached = self
+            .0
+            .shared
+            .cache(|cache| cache.named(tenant, principal, key));
         if let Some(held) = cached
             && (key.is_some() || held.last >= not_before)
         {
@@ -224,7 +291,9 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<BTreeSet<String>, LedgerError> {
         let window = i64::try_from(self.0.options.label_window).unwrap_or(i64::MAX);
-        self.0.reader.labels_since(tenant, principal, Timestamp(now.0.saturating_sub(window)))
+        self.0
+            .reader
+            .labels_since(tenant, principal, Timestamp(now.0.saturating_sub(window)))
     }
 
     /// Whether one of these is halted.
@@ -278,7 +347,13 @@ impl Ledger {
     ///
     /// # Errors
     /// As for [`Keys::seal`].
-    pub fn seal(&self, tenant: &str, now: Timestamp, plain: &[u8], kind: &str) -> Result<Payload, LedgerError> {
+    pub fn seal(
+        &self,
+        tenant: &str,
+        now: Timestamp,
+        plain: &[u8],
+        kind: &str,
+    ) -> Result<Payload, LedgerError> {
         self.0.keys.seal(tenant, now, plain, kind)
     }
 
@@ -287,10 +362,17 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::NotFound`], or as for [`Keys::open`].
-    pub fn unseal(&self, index: u64, digest: Sha256Digest, kind: &str) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
+    pub fn unseal(
+        &self,
+        index: u64,
+        digest: Sha256Digest,
+        kind: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
         let payload = self.0.reader.payload(index, digest)?;
-        let payload =
-            payload.ok_or_else(|| LedgerError::NotFound { what: "payload", id: digest.to_string() })?;
+        let payload = payload.ok_or_else(|| LedgerError::NotFound {
+            what: "payload",
+            id: digest.to_string(),
+        })?;
         self.0.keys.open(&payload, kind)
     }
 

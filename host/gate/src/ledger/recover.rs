@@ -62,9 +62,21 @@ impl Ledger {
                 span: left.span,
                 status: Status::Indeterminate,
             };
-            let record = Record::new(left.tenant, Some(left.run), self.now(now), Event::Outcome(outcome));
-            self.commit(Batch { records: vec![record], ..Batch::default() }).await?;
-            recovered.push(Recovered { run: left.run, call: left.call });
+            let record = Record::new(
+                left.tenant,
+                Some(left.run),
+                self.now(now),
+                Event::Outcome(outcome),
+            );
+            self.commit(Batch {
+                records: vec![record],
+                ..Batch::default()
+            })
+            .await?;
+            recovered.push(Recovered {
+                run: left.run,
+                call: left.call,
+            });
         }
         Ok(recovered)
     }
@@ -84,9 +96,21 @@ impl Ledger {
                 span: row.span,
                 state: ApprovalState::Expired,
             };
-            let record = Record::new(row.tenant, Some(row.run), now, Event::ApprovalResolved(resolved));
+            let record = Record::new(
+                row.tenant,
+                Some(row.run),
+                now,
+                Event::ApprovalResolved(resolved),
+            );
             let conditions = vec![Condition::ApprovalUnchanged(row.id, row.version)];
-            match self.commit(Batch { records: vec![record], conditions, ..Batch::default() }).await {
+            match self
+                .commit(Batch {
+                    records: vec![record],
+                    conditions,
+                    ..Batch::default()
+                })
+                .await
+            {
                 Ok(_) => swept.expired.push(row.id),
                 // Somebody was faster; if it is still overdue, the next sweep finds it.
                 Err(CommitError::ApprovalChanged) => {}
@@ -94,8 +118,13 @@ impl Ledger {
             }
         }
         let idle = i64::try_from(idle).unwrap_or(i64::MAX);
-        for (run, tenant) in self.reader().idle_runs(Timestamp(now.0.saturating_sub(idle)))? {
-            let Some(state) = self.run_state(run, None)? else { continue };
+        for (run, tenant) in self
+            .reader()
+            .idle_runs(Timestamp(now.0.saturating_sub(idle)))?
+        {
+            let Some(state) = self.run_state(run, None)? else {
+                continue;
+            };
             let ended = RunEnded {
                 by: "gate".into(),
                 outcome: RunOutcome::Abandoned,
@@ -103,7 +132,14 @@ impl Ledger {
             };
             let record = Record::new(tenant, Some(run), now, Event::RunEnded(ended));
             let conditions = vec![Condition::RunVersion(run, state.version)];
-            match self.commit(Batch { records: vec![record], conditions, ..Batch::default() }).await {
+            match self
+                .commit(Batch {
+                    records: vec![record],
+                    conditions,
+                    ..Batch::default()
+                })
+                .await
+            {
                 Ok(_) => swept.abandoned.push(run),
                 Err(CommitError::RunChanged | CommitError::RunEnded) => {}
                 Err(error) => return Err(error.into()),

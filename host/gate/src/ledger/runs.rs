@@ -87,7 +87,14 @@ impl Held {
         if let Some((digest, n)) = arguments.filter(|(_, n)| *n > 0) {
             state.repeats.insert(digest.clone(), n);
         }
-        let Identity { id, tenant, principal, on_behalf_of, root, .. } = &*self.identity;
+        let Identity {
+            id,
+            tenant,
+            principal,
+            on_behalf_of,
+            root,
+            ..
+        } = &*self.identity;
         Run {
             id: *id,
             tenant: tenant.clone(),
@@ -102,7 +109,9 @@ impl Held {
 
     /// How often a call was made, if that is in memory.
     pub(super) fn repeats_of(&self, call: &CallKey) -> Option<u64> {
-        self.repeats.as_ref().map(|repeats| repeats.get(call).copied().unwrap_or(0))
+        self.repeats
+            .as_ref()
+            .map(|repeats| repeats.get(call).copied().unwrap_or(0))
     }
 }
 
@@ -135,13 +144,18 @@ pub(super) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadEr
             Ok(held)
         })
         .optional()?;
-    let Some(mut held) = held else { return Ok(None) };
+    let Some(mut held) = held else {
+        return Ok(None);
+    };
     let opened = held.identity.opened;
     held.state.labels = texts(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
     held.state.tools = texts(conn, "SELECT tool FROM run_tools WHERE run = ?1", opened)?;
-    let mut repeats = conn.prepare_cached("SELECT call, n FROM run_repeats WHERE run = ?1 LIMIT ?2")?;
+    let mut repeats =
+        conn.prepare_cached("SELECT call, n FROM run_repeats WHERE run = ?1 LIMIT ?2")?;
     let counted: HashMap<CallKey, u64> = repeats
-        .query_map(params![int(opened), int(COUNTED as u64 + 1)], |row| Ok((row.get(0)?, nat(row.get(1)?))))?
+        .query_map(params![int(opened), int(COUNTED as u64 + 1)], |row| {
+            Ok((row.get(0)?, nat(row.get(1)?)))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     held.repeats = (counted.len() <= COUNTED).then_some(counted);
     Ok(Some(held))
@@ -167,15 +181,21 @@ pub(super) fn int(n: u64) -> i64 {
 
 /// One column of text of a run.
 pub(super) fn texts(conn: &Connection, sql: &str, run: u64) -> rusqlite::Result<BTreeSet<String>> {
-    conn.prepare_cached(sql)?.query_map([int(run)], |row| row.get(0))?.collect()
+    conn.prepare_cached(sql)?
+        .query_map([int(run)], |row| row.get(0))?
+        .collect()
 }
 
 /// An entity from two columns: its type at `first`, and its id.
 pub(super) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
     let name = row.get_ref(first)?.as_str()?;
-    let kind = Kind::ALL.iter().copied().find(|k| k.name() == name).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(first, Type::Text, "no entity type".into())
-    })?;
+    let kind = Kind::ALL
+        .iter()
+        .copied()
+        .find(|k| k.name() == name)
+        .ok_or_else(|| {
+            rusqlite::Error::FromSqlConversionFailure(first, Type::Text, "no entity type".into())
+        })?;
     Ok(Uid::new(kind, row.get::<_, String>(first + 1)?))
 }
 
@@ -195,7 +215,10 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(runs: usize) -> Self {
-        Self { runs: runs.max(1), ..Self::default() }
+        Self {
+            runs: runs.max(1),
+            ..Self::default()
+        }
     }
 
     /// A run, if it is here.
@@ -209,7 +232,12 @@ impl Cache {
     }
 
     /// The open run that a caller names so, if it is here.
-    pub(super) fn named(&mut self, tenant: &str, principal: &Uid, key: Option<&str>) -> Option<Arc<Held>> {
+    pub(super) fn named(
+        &mut self,
+        tenant: &str,
+        principal: &Uid,
+        key: Option<&str>,
+    ) -> Option<Arc<Held>> {
         let name = (tenant.to_owned(), principal.clone(), key.map(str::to_owned));
         let (_, run) = *self.names.get(&name)?;
         let held = self.get(&run).filter(|held| !held.ended);
@@ -221,11 +249,22 @@ impl Cache {
 
     /// Put a run here, as it is after a commit. Only the writer does, so nothing older replaces it.
     pub(super) fn put(&mut self, held: Held) {
-        let Identity { id, tenant, principal, key, opened, .. } = &*held.identity;
+        let Identity {
+            id,
+            tenant,
+            principal,
+            key,
+            opened,
+            ..
+        } = &*held.identity;
         let (run, opened) = (*id, *opened);
         if !held.ended && !self.young.contains_key(&run) {
             let name = (tenant.clone(), principal.clone(), key.clone());
-            if self.names.get(&name).is_none_or(|(known, _)| *known < opened) {
+            if self
+                .names
+                .get(&name)
+                .is_none_or(|(known, _)| *known < opened)
+            {
                 self.names.insert(name, (opened, run));
             }
         }
@@ -237,14 +276,18 @@ impl Cache {
         if self.young.len() >= self.runs && !self.young.contains_key(&run) {
             self.old = std::mem::take(&mut self.young);
             let old = &self.old;
-            self.names.retain(|_, (_, named)| *named == run || old.contains_key(named));
+            self.names
+                .retain(|_, (_, named)| *named == run || old.contains_key(named));
         }
         self.young.insert(run, held);
     }
 
     /// Forget everything: what is here may not be what the store holds.
     pub(super) fn clear(&mut self) {
-        *self = Self { runs: self.runs, ..Self::default() };
+        *self = Self {
+            runs: self.runs,
+            ..Self::default()
+        };
     }
 
     #[cfg(test)]

@@ -6,7 +6,9 @@ use tollgate_core::{
     decision::Severity,
     ids::{ApprovalId, SpanId},
     life::{ApprovalEvent, ApprovalState, CallEvent, CallState},
-    record::{ApprovalAnswered, ApprovalRequested, ApprovalResolved, OutcomeRecord, Record, Status},
+    record::{
+        ApprovalAnswered, ApprovalRequested, ApprovalResolved, OutcomeRecord, Record, Status,
+    },
     time::Timestamp,
 };
 
@@ -27,12 +29,20 @@ fn state_name(state: CallState) -> &'static str {
     }
 }
 
-pub(super) fn call_state(conn: &Connection, run: u64, call: SpanId) -> Result<Option<CallState>, Refused> {
+pub(super) fn call_state(
+    conn: &Connection,
+    run: u64,
+    call: SpanId,
+) -> Result<Option<CallState>, Refused> {
     let mut select = conn.prepare_cached("SELECT state FROM calls WHERE run = ?1 AND call = ?2")?;
     let found = select
         .query_row(params![int(run), call.as_bytes()], |row| {
             let name = row.get_ref(0)?.as_str()?;
-            Ok(CallState::ALL.iter().copied().flatten().find(|s| state_name(*s) == name))
+            Ok(CallState::ALL
+                .iter()
+                .copied()
+                .flatten()
+                .find(|s| state_name(*s) == name))
         })
         .optional()?;
     Ok(found.flatten())
@@ -51,8 +61,17 @@ pub(super) fn new_call(
     let state = CallState::after(None, event).ok_or_else(|| illegal(NO_SUCH_STEP))?;
     let inserted = conn
         .prepare_cached("INSERT OR IGNORE INTO calls VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![int(run), call.as_bytes(), state_name(state), start.map(int)])?;
-    if inserted == 1 { Ok(()) } else { Err(illegal("there is a call with this id already")) }
+        .execute(params![
+            int(run),
+            call.as_bytes(),
+            state_name(state),
+            start.map(int)
+        ])?;
+    if inserted == 1 {
+        Ok(())
+    } else {
+        Err(illegal("there is a call with this id already"))
+    }
 }
 
 /// Another event of a call whose state is known to have been `before`; the statement makes sure.
@@ -71,7 +90,11 @@ pub(super) fn change_call(
             "UPDATE calls SET state = ?3, start = coalesce(?5, start) WHERE run = ?1 AND call = ?2 AND state = ?4",
         )?
         .execute(params![int(run), call.as_bytes(), state_name(state), state_name(before), start.map(int)])?;
-    if changed == 1 { Ok(()) } else { Err(illegal(NO_SUCH_STEP)) }
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(illegal(NO_SUCH_STEP))
+    }
 }
 
 pub(super) fn close(conn: &Connection, run: u64, outcome: &OutcomeRecord) -> Result<(), Refused> {
@@ -79,12 +102,26 @@ pub(super) fn close(conn: &Connection, run: u64, outcome: &OutcomeRecord) -> Res
         Status::Indeterminate => CallEvent::Recover,
         _ => CallEvent::Close,
     };
-    change_call(conn, run, outcome.call, Some(CallState::Started), event, None)
+    change_call(
+        conn,
+        run,
+        outcome.call,
+        Some(CallState::Started),
+        event,
+        None,
+    )
 }
 
 /// SHA-256 of what identifies a call for approvals.
 pub(super) fn binding_digest(binding: &Binding) -> [u8; 32] {
-    let Binding { tenant, run, principal, tool, component, arguments } = binding;
+    let Binding {
+        tenant,
+        run,
+        principal,
+        tool,
+        component,
+        arguments,
+    } = binding;
     let parts: [&[u8]; 7] = [
         tenant.as_bytes(),
         run.as_bytes(),
@@ -120,10 +157,17 @@ pub(super) fn approval(conn: &Connection, id: ApprovalId) -> Result<Approval, Re
             let (run, call) = (nat(row.get(0)?), SpanId::from_bytes(row.get(1)?));
             let (version, expires) = (nat(row.get(3)?), Timestamp(row.get(4)?));
             let state = ApprovalState::from_name(row.get_ref(2)?.as_str()?);
-            Ok(state.map(|state| Approval { run, call, state, version, expires }))
+            Ok(state.map(|state| Approval {
+                run,
+                call,
+                state,
+                version,
+                expires,
+            }))
         })
         .optional()?;
-    row.flatten().ok_or_else(|| illegal("there is no approval with this id"))
+    row.flatten()
+        .ok_or_else(|| illegal("there is no approval with this id"))
 }
 
 /// Move an approval on; the statement makes sure that nobody did before.
@@ -137,9 +181,15 @@ pub(super) fn change_approval(
         .after(event)
         .ok_or_else(|| illegal("this cannot happen to an approval in the state that it is in"))?;
     let changed = conn
-        .prepare_cached("UPDATE approvals SET state = ?2, version = version + 1 WHERE id = ?1 AND state = ?3")?
+        .prepare_cached(
+            "UPDATE approvals SET state = ?2, version = version + 1 WHERE id = ?1 AND state = ?3",
+        )?
         .execute(params![id.as_bytes(), state.as_str(), before.as_str()])?;
-    if changed == 1 { Ok(()) } else { Err(CommitError::ApprovalChanged.into()) }
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(CommitError::ApprovalChanged.into())
+    }
 }
 
 /// How a severity sorts.
@@ -159,7 +209,9 @@ pub(super) fn ask(
     record: &Record,
     request: &ApprovalRequested,
 ) -> Result<(), Refused> {
-    let Some(id) = record.run else { return Err(illegal("an approval belongs to a run")) };
+    let Some(id) = record.run else {
+        return Err(illegal("an approval belongs to a run"));
+    };
     let binding = binding_digest(&Binding {
         tenant: record.tenant.clone(),
         run: id,
@@ -175,28 +227,37 @@ pub(super) fn ask(
     if pending.is_some() {
         return Err(CommitError::ApprovalPending.into());
     }
-    conn.prepare_cached("INSERT INTO approvals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?9)")?.execute(
-        params![
-            request.id.as_bytes(),
-            int(index),
-            record.tenant,
-            int(run),
-            request.call.as_bytes(),
-            binding,
-            rank(request.requirement.severity),
-            record.time.0,
-            request.expires.0
-        ],
-    )?;
+    conn.prepare_cached(
+        "INSERT INTO approvals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?9)",
+    )?
+    .execute(params![
+        request.id.as_bytes(),
+        int(index),
+        record.tenant,
+        int(run),
+        request.call.as_bytes(),
+        binding,
+        rank(request.requirement.severity),
+        record.time.0,
+        request.expires.0
+    ])?;
     Ok(())
 }
 
 /// An answer that took effect changes the version, so that two approvers who saw the same state cannot
 /// both be the last; one that came too late is only kept.
-pub(super) fn answered(conn: &Connection, index: u64, answer: &ApprovalAnswered) -> Result<(), Refused> {
+pub(super) fn answered(
+    conn: &Connection,
+    index: u64,
+    answer: &ApprovalAnswered,
+) -> Result<(), Refused> {
     let row = approval(conn, answer.id)?;
     if answer.took_effect {
-        let event = if answer.approve { ApprovalEvent::Vote } else { ApprovalEvent::Reject };
+        let event = if answer.approve {
+            ApprovalEvent::Vote
+        } else {
+            ApprovalEvent::Reject
+        };
         if row.state.after(event).is_none() {
             return Err(illegal("an approval in this state takes no more answers"));
         }
@@ -204,7 +265,11 @@ pub(super) fn answered(conn: &Connection, index: u64, answer: &ApprovalAnswered)
             .execute([answer.id.as_bytes()])?;
     }
     conn.prepare_cached("INSERT INTO approval_answers VALUES (?1, ?2, ?3)")?
-        .execute(params![int(index), answer.id.as_bytes(), answer.took_effect])?;
+        .execute(params![
+            int(index),
+            answer.id.as_bytes(),
+            answer.took_effect
+        ])?;
     Ok(())
 }
 

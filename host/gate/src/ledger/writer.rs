@@ -1,131 +1,35 @@
 //! The one thread that writes: it takes what has queued up, and commits it in one transaction.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
-use rusqlite::{Connection, ErrorCode, ffi, params};
+use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
-use tollgate_core::{
-    ids::RunId,
-    merkle::Tree,
-    record::{Event, Halt, HaltScope},
-};
+use tollgate_core::{ids::RunId, merkle::Tree};
 
 use super::{
-    Batch, CommitError, Condition, HaltKeys, Payload, Receipt,
+    CommitError, Condition, Receipt,
     anchor::Anchor,
+    apply::{Chain, Refused, Working},
+    batch::{Prepared, Waiting, answer_all, answer_each, refuse_opening},
+    faults::{poisons, store_error},
     open::Store,
-    apply::{Chain, Ready, Refused, Working},
     reserve::Reserve,
     runs::{Cache, Held, int},
+    shared::{Shared, halted},
     states,
 };
 
 /// Batches in one transaction at most: more would let the first wait for the last.
 const GROUP: usize = 256;
-/// Payloads in one batch at most: their places are part of their row's id.
-const MAX_PAYLOADS: usize = 1 << 16;
 /// Bytes written between checkpoints, roughly.
 const CHECKPOINT: usize = 32 << 20;
 /// Records between writes of the anchor.
 const ANCHOR: u64 = 16_384;
 /// How long the thread looks for work before it sleeps: waking it costs more than a small commit.
 const SPIN: Duration = Duration::from_micros(50);
-
-/// What the writer shares with everybody else.
-#[derive(Debug)]
-pub(super) struct Shared {
-    cache: Mutex<Cache>,
-    halts: ArcSwap<Vec<Halt>>,
-    /// The highest time seen.
-    clock: AtomicI64,
-    /// Records that are durable.
-    size: AtomicU64,
-}
-
-impl Shared {
-    pub(super) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
-        Self {
-            cache: Mutex::new(Cache::new(cached_runs)),
-            halts: ArcSwap::from_pointee(halts),
-            clock: AtomicI64::new(now),
-            size: AtomicU64::new(size),
-        }
-    }
-
-    /// Look into the cache.
-    pub(super) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
-        // A panic while it was held leaves whole entries: each is put in by one call.
-        look(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn halts(&self) -> Arc<Vec<Halt>> {
-        self.halts.load_full()
-    }
-
-    /// The later of `time` and the highest that was seen.
-    pub(super) fn floor(&self, time: i64) -> i64 {
-        self.clock.fetch_max(time, Ordering::Relaxed).max(time)
-    }
-
-    pub(super) fn size(&self) -> u64 {
-        self.size.load(Ordering::Acquire)
-    }
-}
-
-/// The halt that concerns one of these, if there is one.
-pub(super) fn halted<'a>(halts: &'a [Halt], keys: &HaltKeys) -> Option<&'a Halt> {
-    halts.iter().find(|halt| match halt.scope {
-        HaltScope::All => true,
-        HaltScope::Agent => halt.name == keys.agent,
-        HaltScope::Tenant => halt.name == keys.tenant,
-        HaltScope::Tool => keys.tool.as_ref() == Some(&halt.name),
-        HaltScope::Component => keys.component.as_ref() == Some(&halt.name),
-    })
-}
-
-/// A batch with what could be computed on the caller's own thread.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    records: Vec<Ready>,
-    payloads: Vec<Payload>,
-    conditions: Vec<Condition>,
-    /// Whether it says what became of something that has started: it goes in even when the disk is full.
-    closing: bool,
-    bytes: usize,
-}
-
-impl Prepared {
-    pub(super) fn new(batch: Batch) -> Result<Self, CommitError> {
-        let Batch { records, payloads, conditions } = batch;
-        if payloads.len() >= MAX_PAYLOADS {
-            return Err(CommitError::Illegal("a batch has too many payloads"));
-        }
-        let closing = records.iter().any(|r| matches!(r.event, Event::Outcome(_)));
-        let records = records.into_iter().map(Ready::new).collect::<Result<Vec<_>, _>>()?;
-        let leaves: usize = records.iter().map(|r| r.leaf.len()).sum();
-        let sealed: usize = payloads.iter().map(|p| p.ciphertext.len()).sum();
-        // What a batch writes beside its own bytes is a few pages.
-        Ok(Self { records, payloads, conditions, closing, bytes: leaves + sealed + (8 << 10) })
-    }
-
-    /// The latest time in it.
-    pub(super) fn time(&self) -> Option<i64> {
-        self.records.iter().map(|r| r.record.time.0).max()
-    }
-}
-
-/// A batch that waits for its answer.
-pub(super) struct Waiting {
-    pub(super) batch: Prepared,
-    pub(super) reply: oneshot::Sender<Result<Receipt, CommitError>>,
-}
 
 /// Something else that the writer's connection does between groups.
 pub(super) type Task = Box<dyn FnOnce(&mut Writer) + Send>;
@@ -164,7 +68,13 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(store: Store, shared: Arc<Shared>, reserve: Reserve) -> Self {
-        let Store { conn, anchor, tree, chain, .. } = store;
+        let Store {
+            conn,
+            anchor,
+            tree,
+            chain,
+            ..
+        } = store;
         let working = Working::at(tree.size(), chain, shared.halts().to_vec());
         let anchored = working.next;
         Self {
@@ -203,7 +113,9 @@ impl Writer {
                 }
             }
             if !group.is_empty() {
+                let begun = Instant::now();
                 self.group(&mut group);
+                self.shared.took(begun.elapsed());
                 self.tidy(false);
             }
             match other {
@@ -257,7 +169,10 @@ impl Writer {
         if self.poisoned {
             return answer_all(group, &CommitError::Poisoned);
         }
-        if self.reserve.is_released() && group.iter().any(|w| !w.batch.closing) && !self.reserve.hold() {
+        if self.reserve.is_released()
+            && group.iter().any(|w| !w.batch.closing)
+            && !self.reserve.hold()
+        {
             let full = CommitError::Store("the disk is full".into());
             refuse_opening(group, &full);
         }
@@ -348,7 +263,10 @@ impl Writer {
         }
         #[cfg(test)]
         if let Some(code) = self.faults.pop() {
-            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(code),
+                None,
+            ));
         }
         self.execute("COMMIT")?;
         self.published();
@@ -359,13 +277,14 @@ impl Writer {
     /// What is durable now is what others see.
     fn published(&mut self) {
         let runs: Vec<Held> = self.working.runs.drain().map(|(_, held)| held).collect();
-        self.shared.cache(|cache| runs.into_iter().for_each(|held| cache.put(held)));
-        if **self.shared.halts.load() != self.working.halts {
-            self.shared.halts.store(Arc::new(self.working.halts.clone()));
-        }
-        self.working.hashes.drain(..).for_each(|hash| self.tree.push(hash));
+        self.shared
+            .cache(|cache| runs.into_iter().for_each(|held| cache.put(held)));
+        self.working
+            .hashes
+            .drain(..)
+            .for_each(|hash| self.tree.push(hash));
         self.chain = self.working.chain;
-        self.shared.size.store(self.tree.size(), Ordering::Release);
+        self.shared.publish(self.tree.size(), &self.working.halts);
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
@@ -383,7 +302,9 @@ impl Writer {
             }
             self.working.append(&self.conn, ready)?;
         }
-        let mut insert = self.conn.prepare_cached("INSERT INTO payloads VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = self
+            .conn
+            .prepare_cached("INSERT INTO payloads VALUES (?1, ?2, ?3, ?4, ?5)")?;
         for (place, payload) in (0_i64..).zip(&batch.payloads) {
             insert.execute(params![
                 (int(first) << 16) | place,
@@ -399,7 +320,11 @@ impl Writer {
 
     fn run_of(&mut self, run: RunId) -> Result<Option<&mut Held>, Refused> {
         let shared = &self.shared;
-        let cached = || shared.cache(|cache| cache.get(&run)).map(|held| (*held).clone());
+        let cached = || {
+            shared
+                .cache(|cache| cache.get(&run))
+                .map(|held| (*held).clone())
+        };
         self.working.run(&self.conn, run, cached)
     }
 
@@ -431,7 +356,11 @@ impl Writer {
 
     /// An error if nothing may be trusted any more.
     pub(super) fn guard(&self) -> Result<(), CommitError> {
-        if self.poisoned { Err(CommitError::Poisoned) } else { Ok(()) }
+        if self.poisoned {
+            Err(CommitError::Poisoned)
+        } else {
+            Ok(())
+        }
     }
 
     /// What an error of the store means for the caller, and for everybody after.
@@ -450,7 +379,11 @@ impl Writer {
         }
         if self.written >= CHECKPOINT || (last && self.written > 0) {
             self.written = 0;
-            let mode = if last { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
+            let mode = if last {
+                "PRAGMA wal_checkpoint(TRUNCATE)"
+            } else {
+                "PRAGMA wal_checkpoint(PASSIVE)"
+            };
             if let Err(error) = self.conn.query_row(mode, [], |_| Ok(())) {
                 // Without it the log only grows; a failed sync is another matter.
                 self.poisoned = poisons(&error);
@@ -484,8 +417,13 @@ impl Writer {
 impl Writer {
     /// Let the disk end `more` pages from here.
     pub(super) fn limit_pages(&self, more: i64) {
-        let pages: i64 = self.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        self.conn.pragma_update_and_check(None, "max_page_count", pages + more, |_| Ok(())).unwrap();
+        let pages: i64 = self
+            .conn
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        self.conn
+            .pragma_update_and_check(None, "max_page_count", pages + more, |_| Ok(()))
+            .unwrap();
     }
 
     pub(super) fn reserve(&mut self) -> &mut Reserve {
@@ -497,48 +435,12 @@ impl Writer {
 pub(super) fn last_hash(conn: &Connection, size: u64) -> Option<[u8; 32]> {
     match size.checked_sub(1) {
         None => Some([0; 32]),
-        Some(last) => {
-            conn.query_row("SELECT hash FROM records WHERE idx = ?1", [int(last)], |row| row.get(0)).ok()
-        }
+        Some(last) => conn
+            .query_row(
+                "SELECT hash FROM records WHERE idx = ?1",
+                [int(last)],
+                |row| row.get(0),
+            )
+            .ok(),
     }
-}
-
-fn answer_all(group: &mut Vec<Waiting>, error: &CommitError) {
-    for Waiting { reply, .. } in group.drain(..) {
-        // Whoever asked may have gone away.
-        let _ = reply.send(Err(error.clone()));
-    }
-}
-
-fn answer_each(group: &mut Vec<Waiting>, answers: Vec<Result<Receipt, CommitError>>) {
-    for (Waiting { reply, .. }, answer) in group.drain(..).zip(answers) {
-        let _ = reply.send(answer);
-    }
-}
-
-/// Answer the batches that nothing depends on, and keep those that close what has started.
-fn refuse_opening(group: &mut Vec<Waiting>, error: &CommitError) {
-    let (closing, opening): (Vec<_>, Vec<_>) = group.drain(..).partition(|w| w.batch.closing);
-    *group = closing;
-    let mut opening = opening;
-    answer_all(&mut opening, error);
-}
-
-/// Whether nothing may be trusted after this error. A write that fails before any sync can be tried
-/// again, a sync cannot: the kernel forgets what it could not write (fsync(2), "EIO").
-fn poisons(error: &rusqlite::Error) -> bool {
-    let extended = error.sqlite_error().map(|e| e.extended_code);
-    match error.sqlite_error_code() {
-        Some(ErrorCode::SystemIoFailure) => extended != Some(ffi::SQLITE_IOERR_WRITE),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => true,
-        _ => false,
-    }
-}
-
-fn store_error(error: &rusqlite::Error) -> CommitError {
-    CommitError::Store(match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full".into(),
-        Some(ErrorCode::ReadOnly) => "the disk has become read-only".into(),
-        _ => error.to_string(),
-    })
 }

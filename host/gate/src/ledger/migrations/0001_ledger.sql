@@ -129,13 +129,15 @@ CREATE TABLE run_repeats (
 CREATE TABLE calls (
     run   INTEGER NOT NULL,
     call  BLOB NOT NULL CHECK (length(call) = 8),
-    state TEXT NOT NULL CHECK (state IN
-            ('invalid', 'denied', 'pending', 'started', 'closed', 'indeterminate')),
+    state TEXT NOT NULL,
     -- Index of the record of its start.
     start INTEGER,
     PRIMARY KEY (run, call),
-    -- What has started has a record of it, and what has none cannot have run.
-    CHECK ((start IS NOT NULL) = (state IN ('started', 'closed', 'indeterminate')))
+    -- What has started has a record of it, and what has none cannot have run. (Not `IN`: SQLite would
+    -- make a table of the list for every call.)
+    CHECK (CASE WHEN start IS NULL
+        THEN state = 'invalid' OR state = 'denied' OR state = 'pending'
+        ELSE state = 'started' OR state = 'closed' OR state = 'indeterminate' END)
 ) STRICT, WITHOUT ROWID;
 
 -- What the next start of the gate has to close.

@@ -23,13 +23,19 @@ impl ApprovalFilter {
     /// Those that nobody has answered yet, or not enough people.
     #[must_use]
     pub fn pending() -> Self {
-        Self { states: BTreeSet::from([ApprovalState::Pending]), limit: None }
+        Self {
+            states: BTreeSet::from([ApprovalState::Pending]),
+            limit: None,
+        }
     }
 
     /// Those that can still let a call run: pending, or approved and not used.
     #[must_use]
     pub fn open() -> Self {
-        Self { states: BTreeSet::from([ApprovalState::Pending, ApprovalState::Approved]), limit: None }
+        Self {
+            states: BTreeSet::from([ApprovalState::Pending, ApprovalState::Approved]),
+            limit: None,
+        }
     }
 }
 
@@ -61,12 +67,19 @@ impl LedgerReader {
         } else {
             "SELECT opened, state, version FROM approvals ORDER BY severity DESC, opened"
         };
-        let limit = filter.limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let limit = filter
+            .limit
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(usize::MAX);
         self.snapshot(|conn| {
             let mut select = conn.prepare_cached(sql)?;
-            let all = select.query_map([], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let all = select
+                .query_map([], found)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
             all.into_iter()
-                .filter(|(_, state, _)| filter.states.is_empty() || state.is_some_and(|s| filter.states.contains(&s)))
+                .filter(|(_, state, _)| {
+                    filter.states.is_empty() || state.is_some_and(|s| filter.states.contains(&s))
+                })
                 .take(limit)
                 .map(|found| row(conn, found))
                 .collect()
@@ -91,13 +104,18 @@ impl LedgerReader {
     }
 
     /// Open approvals whose time is over at `now`.
-    pub(in crate::ledger) fn overdue_approvals(&self, now: Timestamp) -> Result<Vec<ApprovalRow>, LedgerError> {
+    pub(in crate::ledger) fn overdue_approvals(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<ApprovalRow>, LedgerError> {
         self.snapshot(|conn| {
             let mut select = conn.prepare_cached(
                 "SELECT opened, state, version FROM approvals \
                  WHERE state IN ('pending', 'approved') AND expires <= ?1 ORDER BY expires",
             )?;
-            let overdue = select.query_map(params![now.0], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let overdue = select
+                .query_map(params![now.0], found)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
             overdue.into_iter().map(|found| row(conn, found)).collect()
         })
     }

@@ -104,7 +104,9 @@ impl LedgerReader {
         check_version(path)?;
         let reader = Self::of_owned(path);
         reader.with(|conn| match super::schema::version(conn)? {
-            0 => Err(ReadError::Other("the ledger is empty; start the gate once".into())),
+            0 => Err(ReadError::Other(
+                "the ledger is empty; start the gate once".into(),
+            )),
             _ => Ok(()),
         })?;
         Ok(reader)
@@ -112,7 +114,10 @@ impl LedgerReader {
 
     /// Read a ledger that this process has opened.
     pub(super) fn of_owned(path: &Path) -> Self {
-        Self(Arc::new(Inner { path: path.to_owned(), idle: Mutex::default() }))
+        Self(Arc::new(Inner {
+            path: path.to_owned(),
+            idle: Mutex::default(),
+        }))
     }
 
     /// The database file.
@@ -126,7 +131,10 @@ impl LedgerReader {
     }
 
     /// Do something with a connection. Only for one statement: two could see different states.
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, ReadError>) -> Result<T, LedgerError> {
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
+    ) -> Result<T, LedgerError> {
         let idle = || self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().pop();
         let conn = match kept {
@@ -161,7 +169,9 @@ impl LedgerReader {
     pub fn bundle(&self, digest: Sha256Digest) -> Result<Option<Vec<u8>>, LedgerError> {
         self.with(|conn| {
             let mut select = conn.prepare_cached("SELECT bytes FROM bundles WHERE digest = ?1")?;
-            Ok(select.query_row([digest.as_bytes()], |row| row.get(0)).optional()?)
+            Ok(select
+                .query_row([digest.as_bytes()], |row| row.get(0))
+                .optional()?)
         })
     }
 
@@ -173,10 +183,14 @@ impl LedgerReader {
         self.snapshot(|conn| {
             let last: Option<i64> =
                 conn.query_row("SELECT max(idx) FROM activations", [], |row| row.get(0))?;
-            let Some(index) = last.map(nat) else { return Ok(None) };
+            let Some(index) = last.map(nat) else {
+                return Ok(None);
+            };
             match stored(conn, index)?.event {
                 Event::BundleActivated(activated) => Ok(Some(activated)),
-                _ => Err(ReadError::Damaged(format!("record {index} is no activation of a bundle"))),
+                _ => Err(ReadError::Damaged(format!(
+                    "record {index} is no activation of a bundle"
+                ))),
             }
         })
     }
@@ -185,7 +199,11 @@ impl LedgerReader {
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn payload(&self, index: u64, digest: Sha256Digest) -> Result<Option<Payload>, LedgerError> {
+    pub fn payload(
+        &self,
+        index: u64,
+        digest: Sha256Digest,
+    ) -> Result<Option<Payload>, LedgerError> {
         self.with(|conn| {
             // The last batch with payloads that begins at or before `index`.
             let mut select = conn.prepare_cached(
@@ -206,7 +224,8 @@ impl LedgerReader {
     /// [`LedgerError`] if the store cannot be read.
     pub fn halts(&self) -> Result<Vec<Halt>, LedgerError> {
         self.with(|conn| {
-            let mut select = conn.prepare_cached("SELECT scope, name, by, reason FROM halts ORDER BY since")?;
+            let mut select =
+                conn.prepare_cached("SELECT scope, name, by, reason FROM halts ORDER BY since")?;
             let rows = select.query_map([], |row| {
                 let scope = HaltScope::from_name(row.get_ref(0)?.as_str()?);
                 Ok((scope, row.get(1)?, row.get(2)?, row.get(3)?))
@@ -214,8 +233,14 @@ impl LedgerReader {
             let mut halts = Vec::new();
             for row in rows {
                 let (scope, name, by, reason) = row?;
-                let scope = scope.ok_or_else(|| ReadError::Damaged("a halt of an unknown kind".into()))?;
-                halts.push(Halt { by, name, reason, scope });
+                let scope =
+                    scope.ok_or_else(|| ReadError::Damaged("a halt of an unknown kind".into()))?;
+                halts.push(Halt {
+                    by,
+                    name,
+                    reason,
+                    scope,
+                });
             }
             Ok(halts)
         })
@@ -227,8 +252,11 @@ impl LedgerReader {
     /// [`LedgerError`] if the store cannot be read.
     pub fn file_labels(&self, file: &str) -> Result<BTreeSet<String>, LedgerError> {
         self.with(|conn| {
-            let mut select = conn.prepare_cached("SELECT label FROM file_labels WHERE file = ?1")?;
-            Ok(select.query_map([file], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+            let mut select =
+                conn.prepare_cached("SELECT label FROM file_labels WHERE file = ?1")?;
+            Ok(select
+                .query_map([file], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -244,8 +272,10 @@ impl LedgerReader {
                 "SELECT label FROM principal_labels \
                  WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND last > ?4",
             )?;
-            let labels = select
-                .query_map(params![tenant, principal.kind.name(), principal.id, since.0], |row| row.get(0))?;
+            let labels = select.query_map(
+                params![tenant, principal.kind.name(), principal.id, since.0],
+                |row| row.get(0),
+            )?;
             Ok(labels.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -264,10 +294,15 @@ impl LedgerReader {
     /// [`LedgerError`] if the store cannot be read.
     pub fn tokens(&self) -> Result<Vec<Token>, LedgerError> {
         self.with(|conn| {
-            let mut select = conn.prepare_cached("SELECT user, hash, created FROM tokens ORDER BY user")?;
+            let mut select =
+                conn.prepare_cached("SELECT user, hash, created FROM tokens ORDER BY user")?;
             let tokens = select.query_map([], |row| {
                 let hash = Sha256Digest::from_bytes(row.get(1)?);
-                Ok(Token { user: row.get(0)?, hash, created: Timestamp(row.get(2)?) })
+                Ok(Token {
+                    user: row.get(0)?,
+                    hash,
+                    created: Timestamp(row.get(2)?),
+                })
             })?;
             Ok(tokens.collect::<rusqlite::Result<_>>()?)
         })
@@ -300,5 +335,6 @@ fn stored(conn: &Connection, index: u64) -> Result<Record, ReadError> {
 }
 
 fn parsed(index: u64, leaf: &[u8]) -> Result<Record, ReadError> {
-    serde_json::from_slice(leaf).map_err(|_| ReadError::Damaged(format!("record {index} cannot be read")))
+    serde_json::from_slice(leaf)
+        .map_err(|_| ReadError::Damaged(format!("record {index} cannot be read")))
 }

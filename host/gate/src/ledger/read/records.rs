@@ -46,7 +46,9 @@ impl LedgerReader {
     pub fn record(&self, index: u64) -> Result<Option<Record>, LedgerError> {
         self.with(|conn| {
             let mut select = conn.prepare_cached("SELECT leaf FROM records WHERE idx = ?1")?;
-            let leaf = select.query_row([int(index)], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+            let leaf = select
+                .query_row([int(index)], |row| row.get::<_, Vec<u8>>(0))
+                .optional()?;
             leaf.map(|leaf| parsed(index, &leaf)).transpose()
         })
     }
@@ -63,7 +65,8 @@ impl LedgerReader {
     ) -> Result<(), LedgerError> {
         let (mut first, mut end) = self.range(filter)?;
         let wanted = |record: &Record| {
-            filter.since.is_none_or(|t| record.time >= t) && filter.until.is_none_or(|t| record.time < t)
+            filter.since.is_none_or(|t| record.time >= t)
+                && filter.until.is_none_or(|t| record.time < t)
         };
         while first < end {
             let page = self.page(first, end, filter.order)?;
@@ -110,10 +113,18 @@ impl LedgerReader {
             let range = filter.range.clone().unwrap_or(0..size);
             let (mut first, mut end) = (range.start, range.end.min(size));
             if let Some(since) = filter.since {
-                first = first.max(boundary(conn, size, Timestamp(since.0.saturating_sub(SKEW)))?);
+                first = first.max(boundary(
+                    conn,
+                    size,
+                    Timestamp(since.0.saturating_sub(SKEW)),
+                )?);
             }
             if let Some(until) = filter.until {
-                end = end.min(boundary(conn, size, Timestamp(until.0.saturating_add(SKEW)))?);
+                end = end.min(boundary(
+                    conn,
+                    size,
+                    Timestamp(until.0.saturating_add(SKEW)),
+                )?);
             }
             Ok((first, end))
         })
@@ -154,16 +165,18 @@ pub(super) fn records_of(conn: &Connection, run: RunId) -> Result<Vec<(u64, Reco
     while let Some(index) = next {
         let (record, prev) = {
             let mut rows = select.query([index])?;
-            let row = rows
-                .next()?
-                .ok_or_else(|| ReadError::Damaged(format!("record {index} of run {run} is missing")))?;
+            let row = rows.next()?.ok_or_else(|| {
+                ReadError::Damaged(format!("record {index} of run {run} is missing"))
+            })?;
             let leaf = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
             (parsed(nat(index), leaf)?, row.get::<_, Option<i64>>(1)?)
         };
         records.push((nat(index), record));
         // A list that does not go back would never end.
         if prev.is_some_and(|prev| prev >= index) {
-            return Err(ReadError::Damaged(format!("record {index} names a later one as earlier")));
+            return Err(ReadError::Damaged(format!(
+                "record {index} names a later one as earlier"
+            )));
         }
         next = prev;
     }

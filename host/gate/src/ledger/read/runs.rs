@@ -61,7 +61,10 @@ impl LedgerReader {
             and("tenant = ?", tenant.clone().into());
         }
         if let Some(principal) = &filter.principal {
-            and("principal_type = ?", principal.kind.name().to_owned().into());
+            and(
+                "principal_type = ?",
+                principal.kind.name().to_owned().into(),
+            );
             and("principal_id = ?", principal.id.clone().into());
         }
         if let Some(open) = filter.open {
@@ -83,8 +86,13 @@ impl LedgerReader {
         values.push(filter.limit.map_or(-1, int).into());
         self.snapshot(|conn| {
             let mut select = conn.prepare(&sql)?;
-            let found = select.query_map(params_from_iter(values), row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-            found.into_iter().map(|found| with_labels(conn, found)).collect()
+            let found = select
+                .query_map(params_from_iter(values), row)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            found
+                .into_iter()
+                .map(|found| with_labels(conn, found))
+                .collect()
         })
     }
 
@@ -93,20 +101,32 @@ impl LedgerReader {
     /// # Errors
     /// [`LedgerError::NotFound`] if there is none or more than one.
     pub fn run(&self, prefix: &str) -> Result<RunRow, LedgerError> {
-        let absent = |what| LedgerError::NotFound { what, id: prefix.chars().take(64).collect() };
+        let absent = |what| LedgerError::NotFound {
+            what,
+            id: prefix.chars().take(64).collect(),
+        };
         let hex = prefix.to_ascii_lowercase();
         if hex.is_empty() || hex.len() > 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(absent("run"));
         }
-        let bound = |fill: &str| format!("{hex}{}", fill.repeat(32 - hex.len())).parse::<RunId>().ok();
-        let (Some(low), Some(high)) = (bound("0"), bound("f")) else { return Err(absent("run")) };
+        let bound = |fill: &str| {
+            format!("{hex}{}", fill.repeat(32 - hex.len()))
+                .parse::<RunId>()
+                .ok()
+        };
+        let (Some(low), Some(high)) = (bound("0"), bound("f")) else {
+            return Err(absent("run"));
+        };
         let mut found = self.snapshot(|conn| {
             let sql = format!("SELECT {COLUMNS} FROM runs WHERE id BETWEEN ?1 AND ?2 LIMIT 2");
             let mut select = conn.prepare_cached(&sql)?;
             let found = select
                 .query_map([low.as_bytes(), high.as_bytes()], row)?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            found.into_iter().map(|found| with_labels(conn, found)).collect::<Result<Vec<_>, _>>()
+            found
+                .into_iter()
+                .map(|found| with_labels(conn, found))
+                .collect::<Result<Vec<_>, _>>()
         })?;
         match (found.pop(), found.pop()) {
             (Some(run), None) => Ok(run),
@@ -119,7 +139,12 @@ impl LedgerReader {
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn run_by_key(&self, tenant: &str, principal: &Uid, key: &str) -> Result<Option<RunRow>, LedgerError> {
+    pub fn run_by_key(
+        &self,
+        tenant: &str,
+        principal: &Uid,
+        key: &str,
+    ) -> Result<Option<RunRow>, LedgerError> {
         self.one_run(
             "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND key = ?4",
             params![tenant, principal.kind.name(), principal.id, key],
@@ -142,17 +167,29 @@ impl LedgerReader {
         )
     }
 
-    fn one_run(&self, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<RunRow>, LedgerError> {
+    fn one_run(
+        &self,
+        condition: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Option<RunRow>, LedgerError> {
         self.snapshot(|conn| {
-            let sql = format!("SELECT {COLUMNS} FROM runs WHERE {condition} ORDER BY opened DESC LIMIT 1");
-            let found = conn.prepare_cached(&sql)?.query_row(values, row).optional()?;
+            let sql = format!(
+                "SELECT {COLUMNS} FROM runs WHERE {condition} ORDER BY opened DESC LIMIT 1"
+            );
+            let found = conn
+                .prepare_cached(&sql)?
+                .query_row(values, row)
+                .optional()?;
             found.map(|found| with_labels(conn, found)).transpose()
         })
     }
 
     /// Open runs without a name in which nothing has happened since `before`, and in which nobody's
     /// answer is waited for.
-    pub(in crate::ledger) fn idle_runs(&self, before: Timestamp) -> Result<Vec<(RunId, String)>, LedgerError> {
+    pub(in crate::ledger) fn idle_runs(
+        &self,
+        before: Timestamp,
+    ) -> Result<Vec<(RunId, String)>, LedgerError> {
         self.with(|conn| {
             let mut select = conn.prepare_cached(
                 "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last < ?1 AND NOT EXISTS \
@@ -166,8 +203,11 @@ impl LedgerReader {
     /// Calls that have started and have no outcome.
     pub(in crate::ledger) fn left_open(&self) -> Result<Vec<Left>, LedgerError> {
         self.snapshot(|conn| {
-            let mut select = conn.prepare_cached("SELECT start FROM calls WHERE state = 'started' ORDER BY start")?;
-            let starts = select.query_map([], |row| row.get(0).map(nat))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut select = conn
+                .prepare_cached("SELECT start FROM calls WHERE state = 'started' ORDER BY start")?;
+            let starts = select
+                .query_map([], |row| row.get(0).map(nat))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
             starts.into_iter().map(|index| left(conn, index)).collect()
         })
     }
@@ -187,11 +227,23 @@ impl LedgerReader {
             }
             let mut changes = span::changes(record);
             if let (Event::RunEnded(_), Some(span)) = (&record.event, root) {
-                changes.push(SpanChange::Close { span, end: record.time, error: None });
+                changes.push(SpanChange::Close {
+                    span,
+                    end: record.time,
+                    error: None,
+                });
             }
             for change in changes {
                 match change {
-                    SpanChange::Open { span, parent, kind, name, start, end, error } => {
+                    SpanChange::Open {
+                        span,
+                        parent,
+                        kind,
+                        name,
+                        start,
+                        end,
+                        error,
+                    } => {
                         let place = spans.len();
                         if *places.entry(span).or_insert(place) != place {
                             continue;
@@ -199,7 +251,17 @@ impl LedgerReader {
                         let parent = parent.or(root.filter(|_| kind != SpanKind::InvokeAgent));
                         let error = error.map(str::to_owned);
                         let (opened, closed) = (*index, end.map(|_| *index));
-                        spans.push(SpanRow { span, parent, kind, name, start, end, error, opened, closed });
+                        spans.push(SpanRow {
+                            span,
+                            parent,
+                            kind,
+                            name,
+                            start,
+                            end,
+                            error,
+                            opened,
+                            closed,
+                        });
                     }
                     SpanChange::Close { span, end, error } => {
                         let row = places.get(&span).and_then(|place| spans.get_mut(*place));
@@ -248,23 +310,40 @@ fn with_labels(conn: &Connection, (opened, mut run): (u64, RunRow)) -> Result<Ru
 
 fn outcome_named(name: &str) -> Option<RunOutcome> {
     use RunOutcome as O;
-    [O::Success, O::Failed, O::Denied, O::Abandoned, O::BudgetExhausted, O::Cancelled]
-        .into_iter()
-        .find(|outcome| outcome.as_str() == name)
+    [
+        O::Success,
+        O::Failed,
+        O::Denied,
+        O::Abandoned,
+        O::BudgetExhausted,
+        O::Cancelled,
+    ]
+    .into_iter()
+    .find(|outcome| outcome.as_str() == name)
 }
 
 fn left(conn: &Connection, index: u64) -> Result<Left, ReadError> {
     let damaged = || ReadError::Damaged(format!("record {index} is no start of a call"));
     let record = stored(conn, index)?;
-    let (Some(run), Event::Start(start)) = (record.run, record.event) else { return Err(damaged()) };
+    let (Some(run), Event::Start(start)) = (record.run, record.event) else {
+        return Err(damaged());
+    };
     let effects = records_of(conn, run)?
         .into_iter()
         .filter(|(_, r)| match &r.event {
-            Event::Effect(effect) => effect.call == start.call && changes_the_world(&effect.operation),
+            Event::Effect(effect) => {
+                effect.call == start.call && changes_the_world(&effect.operation)
+            }
             _ => false,
         })
         .count();
-    Ok(Left { tenant: record.tenant, run, call: start.call, span: start.span, effects: effects as u64 })
+    Ok(Left {
+        tenant: record.tenant,
+        run,
+        call: start.call,
+        span: start.span,
+        effects: effects as u64,
+    })
 }
 
 /// What only looks is known by name; anything else may have changed something.

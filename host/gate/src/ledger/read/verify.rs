@@ -45,7 +45,11 @@ impl LedgerReader {
     /// # Errors
     /// [`LedgerError::Altered`] names the first record that is not what was written,
     /// [`LedgerError::Rollback`] says that the whole is not what it was.
-    pub fn verify(&self, key: Option<&Path>, mut progress: impl FnMut(u64)) -> Result<Verified, LedgerError> {
+    pub fn verify(
+        &self,
+        key: Option<&Path>,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Verified, LedgerError> {
         let anchor = key.map(|key| Anchor::beside(key, &[]));
         let anchored = match &anchor {
             Some(anchor) => anchor.read().map_err(|e| LedgerError::Store {
@@ -56,7 +60,10 @@ impl LedgerReader {
         };
         let rollback = |reason: String| LedgerError::Rollback {
             path: self.shown(),
-            anchor: anchor.as_ref().map(|a| a.path().display().to_string()).unwrap_or_default(),
+            anchor: anchor
+                .as_ref()
+                .map(|a| a.path().display().to_string())
+                .unwrap_or_default(),
             reason,
         };
         let altered = |index, reason: &str| LedgerError::Altered {
@@ -87,13 +94,24 @@ impl LedgerReader {
             })?;
             if page.is_empty() {
                 return match anchored {
-                    Some(anchored) if anchored.tree.size() > tree.size() => {
-                        Err(rollback(format!("it has held {} records", anchored.tree.size())))
-                    }
-                    _ => Ok(Verified { size: tree.size(), tree }),
+                    Some(anchored) if anchored.tree.size() > tree.size() => Err(rollback(format!(
+                        "it has held {} records",
+                        anchored.tree.size()
+                    ))),
+                    _ => Ok(Verified {
+                        size: tree.size(),
+                        tree,
+                    }),
                 };
             }
-            for Stored { index, leaf, hash, chain: bound, prev } in page {
+            for Stored {
+                index,
+                leaf,
+                hash,
+                chain: bound,
+                prev,
+            } in page
+            {
                 let expected = tree.size();
                 if index != expected {
                     return Err(altered(expected, "it is missing"));
@@ -110,11 +128,20 @@ impl LedgerReader {
                     .map_err(|_| altered(index, "its bytes are no record"))?;
                 let before = record.run.and_then(|run| heads.insert(run, index));
                 if prev != before {
-                    return Err(altered(index, "it names the wrong record as the one before it in its run"));
+                    return Err(altered(
+                        index,
+                        "it names the wrong record as the one before it in its run",
+                    ));
                 }
                 tree.push(computed);
-                if anchored.as_ref().is_some_and(|a| a.tree.size() == tree.size() && a.tree != tree) {
-                    return Err(rollback(format!("its first {} records are not those that were there", tree.size())));
+                if anchored
+                    .as_ref()
+                    .is_some_and(|a| a.tree.size() == tree.size() && a.tree != tree)
+                {
+                    return Err(rollback(format!(
+                        "its first {} records are not those that were there",
+                        tree.size()
+                    )));
                 }
             }
             progress(tree.size());

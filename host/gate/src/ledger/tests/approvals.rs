@@ -13,35 +13,73 @@ fn an_approval_lets_its_call_run_once() {
         ledger.commit(batch(vec![started])).await.unwrap();
         ledger.commit(batch(records)).await.unwrap();
         let asked = row(&ledger);
-        assert_eq!((asked.state, asked.version, asked.opened), (ApprovalState::Pending, 0, 2));
+        assert_eq!(
+            (asked.state, asked.version, asked.opened),
+            (ApprovalState::Pending, 0, 2)
+        );
         assert_eq!(asked.payload, Some(Sha256Digest::of(b"payload")));
         assert_eq!(ledger.reader().run(&run.to_string()).unwrap().pending, 1);
 
         // Nobody uses it before it is given.
-        let resume = || vec![script.resume(run, call, Outcome::Allow, "a"), script.start(run, call, Some(id))];
-        assert!(matches!(ledger.commit(batch(resume())).await, Err(CommitError::Illegal(_))));
+        let resume = || {
+            vec![
+                script.resume(run, call, Outcome::Allow, "a"),
+                script.start(run, call, Some(id)),
+            ]
+        };
+        assert!(matches!(
+            ledger.commit(batch(resume())).await,
+            Err(CommitError::Illegal(_))
+        ));
 
         let approve = vec![
             script.answer(run, id, "bob", true, true),
             script.resolve(run, call, id, ApprovalState::Approved),
         ];
         let unchanged = Condition::ApprovalUnchanged(id, 0);
-        ledger.commit(on(approve.clone(), vec![unchanged.clone()])).await.unwrap();
-        assert_eq!(ledger.commit(on(approve, vec![unchanged])).await, Err(CommitError::ApprovalChanged));
+        ledger
+            .commit(on(approve.clone(), vec![unchanged.clone()]))
+            .await
+            .unwrap();
+        assert_eq!(
+            ledger.commit(on(approve, vec![unchanged])).await,
+            Err(CommitError::ApprovalChanged)
+        );
         let approved = row(&ledger);
-        assert_eq!((approved.state, approved.version), (ApprovalState::Approved, 2));
-        assert_eq!(approved.approvers, [(Uid::new(Kind::User, "bob"), labels(&["security"]))]);
+        assert_eq!(
+            (approved.state, approved.version),
+            (ApprovalState::Approved, 2)
+        );
+        assert_eq!(
+            approved.approvers,
+            [(Uid::new(Kind::User, "bob"), labels(&["security"]))]
+        );
 
         // Two that use it at the same time: one starts.
-        let (one, two) = tokio::join!(ledger.commit(batch(resume())), ledger.commit(batch(resume())));
+        let (one, two) = tokio::join!(
+            ledger.commit(batch(resume())),
+            ledger.commit(batch(resume()))
+        );
         assert_eq!([one, two].iter().filter(|r| r.is_ok()).count(), 1);
     });
     let used = row(&ledger);
     assert_eq!((used.state, used.payload), (ApprovalState::Consumed, None));
     let starts = ledger.reader().records_of_run(run).unwrap();
-    assert_eq!(starts.iter().filter(|(_, r)| matches!(r.event, Event::Start(_))).count(), 1);
+    assert_eq!(
+        starts
+            .iter()
+            .filter(|(_, r)| matches!(r.event, Event::Start(_)))
+            .count(),
+        1
+    );
     let spans = ledger.reader().spans(run).unwrap();
-    assert_eq!(spans.iter().filter(|s| s.kind == SpanKind::InvokeComponent).count(), 1);
+    assert_eq!(
+        spans
+            .iter()
+            .filter(|s| s.kind == SpanKind::InvokeComponent)
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -62,7 +100,10 @@ fn one_is_pending_for_a_call() {
         // Once the first is void, the call may ask again.
         let reader = ledger.reader();
         let open = reader.approvals(&ApprovalFilter::open()).unwrap();
-        let first = open.iter().find(|row| row.arguments == arguments("a")).unwrap();
+        let first = open
+            .iter()
+            .find(|row| row.arguments == arguments("a"))
+            .unwrap();
         let (again, ask) = script.ask(run, first.call, "a");
         let records = vec![
             script.resolve(run, first.call, first.id, ApprovalState::Cancelled),
@@ -78,13 +119,34 @@ fn one_is_pending_for_a_call() {
             component: Sha256Digest::of(b"component"),
             arguments: arguments("a"),
         };
-        assert_eq!(reader.approval_for(&binding).unwrap().map(|r| r.id), Some(again), "the latest");
-        let elsewhere = Binding { tenant: "other".into(), ..binding };
+        assert_eq!(
+            reader.approval_for(&binding).unwrap().map(|r| r.id),
+            Some(again),
+            "the latest"
+        );
+        let elsewhere = Binding {
+            tenant: "other".into(),
+            ..binding
+        };
         assert_eq!(reader.approval_for(&elsewhere).unwrap(), None);
     });
     let _ = (call, id);
-    assert_eq!(ledger.reader().approvals(&ApprovalFilter::default()).unwrap().len(), 3);
-    assert_eq!(ledger.reader().approvals(&ApprovalFilter::pending()).unwrap().len(), 2);
+    assert_eq!(
+        ledger
+            .reader()
+            .approvals(&ApprovalFilter::default())
+            .unwrap()
+            .len(),
+        3
+    );
+    assert_eq!(
+        ledger
+            .reader()
+            .approvals(&ApprovalFilter::pending())
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -94,20 +156,38 @@ fn of_two_approvers_that_race_the_first_wins_and_the_loser_is_kept() {
     let (run, started) = script.run(None, &[]);
     let (call, id, records) = script.escalate(run, "a");
     let answer = |by: &str, approve| {
-        let state = if approve { ApprovalState::Approved } else { ApprovalState::Rejected };
-        let records = vec![script.answer(run, id, by, approve, true), script.resolve(run, call, id, state)];
+        let state = if approve {
+            ApprovalState::Approved
+        } else {
+            ApprovalState::Rejected
+        };
+        let records = vec![
+            script.answer(run, id, by, approve, true),
+            script.resolve(run, call, id, state),
+        ];
         on(records, vec![Condition::ApprovalUnchanged(id, 0)])
     };
     block_on(async {
         ledger.commit(batch(vec![started])).await.unwrap();
         ledger.commit(batch(records)).await.unwrap();
-        let (yes, no) = tokio::join!(ledger.commit(answer("bob", true)), ledger.commit(answer("carol", false)));
+        let (yes, no) = tokio::join!(
+            ledger.commit(answer("bob", true)),
+            ledger.commit(answer("carol", false))
+        );
         assert!(yes.is_ok() != no.is_ok(), "{yes:?} {no:?}");
-        assert!(yes == Err(CommitError::ApprovalChanged) || no == Err(CommitError::ApprovalChanged));
+        assert!(
+            yes == Err(CommitError::ApprovalChanged) || no == Err(CommitError::ApprovalChanged)
+        );
         let version = ledger.reader().approval(id).unwrap().unwrap().version;
-        ledger.commit(batch(vec![script.answer(run, id, "dave", true, false)])).await.unwrap();
+        ledger
+            .commit(batch(vec![script.answer(run, id, "dave", true, false)]))
+            .await
+            .unwrap();
         let row = ledger.reader().approval(id).unwrap().unwrap();
-        assert_eq!(row.version, version, "an answer without effect changes nothing");
+        assert_eq!(
+            row.version, version,
+            "an answer without effect changes nothing"
+        );
         assert!(row.approvers.len() <= 1);
     });
 }
@@ -120,20 +200,44 @@ fn an_approval_belongs_to_its_call_and_its_time() {
     let (call, id, records) = script.escalate(run, "a");
     let (other, _, more) = script.escalate(run, "b");
     let start = |call, at| {
-        let start = Record { time: at, ..script.start(run, call, Some(id)) };
+        let start = Record {
+            time: at,
+            ..script.start(run, call, Some(id))
+        };
         batch(vec![script.resume(run, call, Outcome::Allow, "a"), start])
     };
     block_on(async {
         ledger.commit(batch(vec![started])).await.unwrap();
         ledger.commit(batch(records)).await.unwrap();
         ledger.commit(batch(more)).await.unwrap();
-        ledger.commit(batch(vec![script.resolve(run, call, id, ApprovalState::Approved)])).await.unwrap();
-        assert!(ledger.commit(start(other, T0)).await.is_err(), "a yes to one thing lifts no other");
-        assert!(ledger.commit(start(call, T0.plus(HOUR))).await.is_err(), "it has expired");
+        ledger
+            .commit(batch(vec![script.resolve(
+                run,
+                call,
+                id,
+                ApprovalState::Approved,
+            )]))
+            .await
+            .unwrap();
+        assert!(
+            ledger.commit(start(other, T0)).await.is_err(),
+            "a yes to one thing lifts no other"
+        );
+        assert!(
+            ledger.commit(start(call, T0.plus(HOUR))).await.is_err(),
+            "it has expired"
+        );
         ledger.commit(start(call, T0.plus(1))).await.unwrap();
-        for state in [ApprovalState::Cancelled, ApprovalState::Approved, ApprovalState::Consumed] {
+        for state in [
+            ApprovalState::Cancelled,
+            ApprovalState::Approved,
+            ApprovalState::Consumed,
+        ] {
             let late = batch(vec![script.resolve(run, call, id, state)]);
-            assert!(matches!(ledger.commit(late).await, Err(CommitError::Illegal(_))), "{state:?}");
+            assert!(
+                matches!(ledger.commit(late).await, Err(CommitError::Illegal(_))),
+                "{state:?}"
+            );
         }
     });
 }
@@ -142,24 +246,56 @@ fn an_approval_belongs_to_its_call_and_its_time() {
 fn the_sweep_ends_what_is_overdue() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
-    let ((waits, a), (idle, b), (named, c)) =
-        (script.run(None, &[]), script.run(None, &[]), script.run(Some("k"), &[]));
+    let ((waits, a), (idle, b), (named, c)) = (
+        script.run(None, &[]),
+        script.run(None, &[]),
+        script.run(Some("k"), &[]),
+    );
     let (_, id, records) = script.escalate(waits, "a");
     block_on(async {
         ledger.commit(batch(vec![a, b, c])).await.unwrap();
         ledger.commit(batch(records)).await.unwrap();
-        assert_eq!(ledger.sweep(T0.plus(HOUR / 2), HOUR).await.unwrap(), Swept::default());
+        assert_eq!(
+            ledger.sweep(T0.plus(HOUR / 2), HOUR).await.unwrap(),
+            Swept::default()
+        );
         let swept = ledger.sweep(T0.plus(HOUR - 1), HOUR / 4).await.unwrap();
-        assert_eq!(swept.abandoned, [idle], "a run that waits for somebody is not abandoned");
+        assert_eq!(
+            swept.abandoned,
+            [idle],
+            "a run that waits for somebody is not abandoned"
+        );
         let swept = ledger.sweep(T0.plus(HOUR), 2 * HOUR).await.unwrap();
-        assert_eq!(swept, Swept { expired: vec![id], abandoned: Vec::new() });
+        assert_eq!(
+            swept,
+            Swept {
+                expired: vec![id],
+                abandoned: Vec::new()
+            }
+        );
         let swept = ledger.sweep(T0.plus(9 * HOUR), HOUR).await.unwrap();
-        assert_eq!(swept, Swept { expired: Vec::new(), abandoned: vec![waits] });
+        assert_eq!(
+            swept,
+            Swept {
+                expired: Vec::new(),
+                abandoned: vec![waits]
+            }
+        );
     });
     let reader = ledger.reader();
-    assert_eq!(reader.approval(id).unwrap().unwrap().state, ApprovalState::Expired);
-    assert_eq!(reader.run(&idle.to_string()).unwrap().outcome, Some(RunOutcome::Abandoned));
-    assert_eq!(reader.run(&named.to_string()).unwrap().outcome, None, "its caller ends it");
+    assert_eq!(
+        reader.approval(id).unwrap().unwrap().state,
+        ApprovalState::Expired
+    );
+    assert_eq!(
+        reader.run(&idle.to_string()).unwrap().outcome,
+        Some(RunOutcome::Abandoned)
+    );
+    assert_eq!(
+        reader.run(&named.to_string()).unwrap().outcome,
+        None,
+        "its caller ends it"
+    );
     let root = &reader.spans(idle).unwrap()[0];
     assert_eq!(root.end, Some(T0.plus(HOUR - 1)));
 }
@@ -172,7 +308,15 @@ fn the_most_severe_is_listed_first_and_of_these_the_oldest() {
     let mut ids = Vec::new();
     block_on(async {
         ledger.commit(batch(vec![started])).await.unwrap();
-        for (n, severity) in [Severity::Low, Severity::High, Severity::Critical, Severity::High].into_iter().enumerate() {
+        for (n, severity) in [
+            Severity::Low,
+            Severity::High,
+            Severity::Critical,
+            Severity::High,
+        ]
+        .into_iter()
+        .enumerate()
+        {
             let (_, id, mut records) = script.escalate(run, &n.to_string());
             if let Event::ApprovalRequested(asked) = &mut records[1].event {
                 asked.requirement.severity = severity;
@@ -181,7 +325,12 @@ fn the_most_severe_is_listed_first_and_of_these_the_oldest() {
             ids.push(id);
         }
     });
-    let listed: Vec<_> =
-        ledger.reader().approvals(&ApprovalFilter::open()).unwrap().into_iter().map(|r| r.id).collect();
+    let listed: Vec<_> = ledger
+        .reader()
+        .approvals(&ApprovalFilter::open())
+        .unwrap()
+        .into_iter()
+        .map(|r| r.id)
+        .collect();
     assert_eq!(listed, [ids[2], ids[1], ids[3], ids[0]]);
 }

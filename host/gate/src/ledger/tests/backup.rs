@@ -7,7 +7,10 @@ use super::*;
 fn add(ledger: &Ledger, script: &Script, n: usize) {
     block_on(async {
         for _ in 0..n {
-            ledger.commit(batch(vec![script.run(None, &[]).1])).await.unwrap();
+            ledger
+                .commit(batch(vec![script.run(None, &[]).1]))
+                .await
+                .unwrap();
         }
     });
 }
@@ -17,7 +20,12 @@ fn back_up(ledger: &Ledger, to: &Path) -> Result<Size, LedgerError> {
 }
 
 fn restore(place: &Place, from: &Path, accept_loss: bool) -> Result<Restored, LedgerError> {
-    let restore = Restore { from: from.to_owned(), accept_loss, by: "alice".into(), tenant: TENANT.into() };
+    let restore = Restore {
+        from: from.to_owned(),
+        accept_loss,
+        by: "alice".into(),
+        tenant: TENANT.into(),
+    };
     block_on(Ledger::restore(place.options(), restore, T0))
 }
 
@@ -31,7 +39,10 @@ fn a_backup_is_whole_while_the_ledger_goes_on() {
         let writing = ledger.clone();
         let go_on = tokio::spawn(async move {
             for _ in 0..200 {
-                writing.commit(batch(vec![script.run(None, &[]).1])).await.unwrap();
+                writing
+                    .commit(batch(vec![script.run(None, &[]).1]))
+                    .await
+                    .unwrap();
             }
         });
         let size = ledger.backup(to.clone(), |_, _| {}).await.unwrap();
@@ -39,15 +50,33 @@ fn a_backup_is_whole_while_the_ledger_goes_on() {
         size
     });
     assert!((50..=250).contains(&size.records));
-    assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(&to).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let reader = LedgerReader::open(&to).unwrap();
     assert_eq!(reader.verify(None, |_| {}).unwrap().size, size.records);
-    assert_eq!(reader.runs(&RunFilter::default()).unwrap().len() as u64, size.records);
+    assert_eq!(
+        reader.runs(&RunFilter::default()).unwrap().len() as u64,
+        size.records
+    );
     drop(reader);
     back_up(&ledger, &to).unwrap();
-    assert_eq!(LedgerReader::open(&to).unwrap().size().unwrap().records, 250, "an old backup is replaced");
-    let names: Vec<_> = fs::read_dir(place.dir.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
-    assert!(!names.iter().any(|n| n.to_string_lossy().contains("partial")), "{names:?}");
+    assert_eq!(
+        LedgerReader::open(&to).unwrap().size().unwrap().records,
+        250,
+        "an old backup is replaced"
+    );
+    let names: Vec<_> = fs::read_dir(place.dir.path())
+        .unwrap()
+        .map(|f| f.unwrap().file_name())
+        .collect();
+    assert!(
+        !names
+            .iter()
+            .any(|n| n.to_string_lossy().contains("partial")),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -56,9 +85,18 @@ fn a_backup_replaces_nothing_else() {
     let ledger = place.open();
     let file = place.dir.path().join("letter.txt");
     fs::write(&file, "Dear Bob, this is a letter.").unwrap();
-    assert!(matches!(back_up(&ledger, &file), Err(LedgerError::Store { .. })));
-    assert!(matches!(back_up(&ledger, &place.path()), Err(LedgerError::Store { .. })));
-    assert_eq!(fs::read_to_string(&file).unwrap(), "Dear Bob, this is a letter.");
+    assert!(matches!(
+        back_up(&ledger, &file),
+        Err(LedgerError::Store { .. })
+    ));
+    assert!(matches!(
+        back_up(&ledger, &place.path()),
+        Err(LedgerError::Store { .. })
+    ));
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        "Dear Bob, this is a letter."
+    );
     assert!(back_up(&ledger, &place.dir.path().join("no/such/directory")).is_err());
 }
 
@@ -71,18 +109,35 @@ fn a_restore_that_loses_nothing_is_let_through() {
     let to = place.dir.path().join("copy.db");
     back_up(&ledger, &to).unwrap();
     let error = restore(&place, &to, false).unwrap_err();
-    assert!(matches!(error, LedgerError::Owned { .. }), "not under a gate that runs: {error}");
+    assert!(
+        matches!(error, LedgerError::Owned { .. }),
+        "not under a gate that runs: {error}"
+    );
     drop(ledger);
     // The store is lost, key and anchor are not.
     fs::remove_dir_all(place.path().parent().unwrap()).unwrap();
     let restored = restore(&place, &to, false).unwrap();
-    assert_eq!(restored, Restored { before: 5, records: 5, replaced: None });
+    assert_eq!(
+        restored,
+        Restored {
+            before: 5,
+            records: 5,
+            replaced: None
+        }
+    );
     let ledger = place.open();
     assert_eq!(ledger.size(), 6);
-    let Some(Record { event: Event::Administered(act), .. }) = ledger.reader().record(5).unwrap() else {
+    let Some(Record {
+        event: Event::Administered(act),
+        ..
+    }) = ledger.reader().record(5).unwrap()
+    else {
         panic!("an act")
     };
-    assert_eq!((act.act.as_str(), act.by.as_str()), ("store_restored", "alice"));
+    assert_eq!(
+        (act.act.as_str(), act.by.as_str()),
+        ("store_restored", "alice")
+    );
     assert_eq!(*ledger.keys().open(&sealed, "facts").unwrap(), b"secret");
     ledger.reader().verify(None, |_| {}).unwrap();
 }
@@ -99,25 +154,40 @@ fn a_restore_that_loses_records_must_be_meant() {
     // Cleverly, with a copy: the anchor knows better.
     let aside = fs::read(place.path()).unwrap();
     fs::copy(&to, place.path()).unwrap();
-    assert!(matches!(place.try_open(), Err(LedgerError::Rollback { .. })));
+    assert!(matches!(
+        place.try_open(),
+        Err(LedgerError::Rollback { .. })
+    ));
     fs::write(place.path(), aside).unwrap();
 
     match restore(&place, &to, false) {
-        Err(LedgerError::Loss { backup: 5, current: 8, forked: false }) => {}
+        Err(LedgerError::Loss {
+            backup: 5,
+            current: 8,
+            forked: false,
+        }) => {}
         other => panic!("{other:?}"),
     }
     assert_eq!(place.open().size(), 8, "nothing was touched");
     let restored = restore(&place, &to, true).unwrap();
     assert_eq!((restored.before, restored.records), (8, 5));
     let kept = LedgerReader::open(&restored.replaced.unwrap()).unwrap();
-    assert_eq!(kept.verify(None, |_| {}).unwrap().size, 8, "what was replaced is kept aside");
+    assert_eq!(
+        kept.verify(None, |_| {}).unwrap().size,
+        8,
+        "what was replaced is kept aside"
+    );
     let ledger = place.open();
     assert_eq!(ledger.size(), 6);
     add(&ledger, &script, 4);
     drop(ledger);
     // Longer than the backup's anchor, but another history than the other copy's.
     match restore(&place, &to, false) {
-        Err(LedgerError::Loss { backup: 5, current: 10, forked: false }) => {}
+        Err(LedgerError::Loss {
+            backup: 5,
+            current: 10,
+            forked: false,
+        }) => {}
         other => panic!("{other:?}"),
     }
 }
@@ -127,14 +197,27 @@ fn another_history_is_a_loss_even_if_it_is_longer() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
     add(&ledger, &script, 2);
-    let (early, late) = (place.dir.path().join("early.db"), place.dir.path().join("late.db"));
+    let (early, late) = (
+        place.dir.path().join("early.db"),
+        place.dir.path().join("late.db"),
+    );
     back_up(&ledger, &early).unwrap();
     add(&ledger, &script, 5);
     back_up(&ledger, &late).unwrap();
     drop(ledger);
     restore(&place, &early, true).unwrap();
     let error = restore(&place, &late, false).unwrap_err();
-    assert!(matches!(error, LedgerError::Loss { backup: 7, current: 3, forked: true }), "{error}");
+    assert!(
+        matches!(
+            error,
+            LedgerError::Loss {
+                backup: 7,
+                current: 3,
+                forked: true
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -151,10 +234,17 @@ fn what_is_no_backup_is_not_restored() {
     assert!(restore(&place, &place.dir.path().join("absent"), true).is_err());
     let elsewhere = Place::new();
     elsewhere.open();
-    assert!(matches!(restore(&elsewhere, &to, true), Err(LedgerError::Key { .. })), "another key");
+    assert!(
+        matches!(restore(&elsewhere, &to, true), Err(LedgerError::Key { .. })),
+        "another key"
+    );
     let conn = rusqlite::Connection::open(&to).unwrap();
-    conn.execute_batch("UPDATE records SET hash = zeroblob(32) WHERE idx = 2").unwrap();
+    conn.execute_batch("UPDATE records SET hash = zeroblob(32) WHERE idx = 2")
+        .unwrap();
     drop(conn);
-    assert!(matches!(restore(&place, &to, true), Err(LedgerError::Altered { index: 2, .. })));
+    assert!(matches!(
+        restore(&place, &to, true),
+        Err(LedgerError::Altered { index: 2, .. })
+    ));
     assert_eq!(place.open().size(), 5);
 }

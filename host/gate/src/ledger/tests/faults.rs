@@ -8,20 +8,38 @@ use super::*;
 
 #[test]
 fn a_failed_sync_poisons_the_ledger_until_it_is_opened_again() {
-    for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_CORRUPT, ffi::SQLITE_IOERR_READ] {
+    for code in [
+        ffi::SQLITE_IOERR_FSYNC,
+        ffi::SQLITE_IOERR_DIR_FSYNC,
+        ffi::SQLITE_CORRUPT,
+        ffi::SQLITE_IOERR_READ,
+    ] {
         let place = Place::new();
         let (ledger, script) = (place.open(), Script::new());
         let (run, started) = script.run(None, &[]);
         let next = || batch(vec![script.run(None, &[]).1]);
         block_on(async {
             ledger.commit(batch(vec![started])).await.unwrap();
-            ledger.task(move |writer| writer.faults.push(code)).await.unwrap();
+            ledger
+                .task(move |writer| writer.faults.push(code))
+                .await
+                .unwrap();
             for _ in 0..3 {
-                assert_eq!(ledger.commit(next()).await, Err(CommitError::Poisoned), "{code}");
+                assert_eq!(
+                    ledger.commit(next()).await,
+                    Err(CommitError::Poisoned),
+                    "{code}"
+                );
             }
-            assert_eq!(ledger.store_bundle(Sha256Digest::of(b"b"), b"b").await, Err(CommitError::Poisoned));
+            assert_eq!(
+                ledger.store_bundle(Sha256Digest::of(b"b"), b"b").await,
+                Err(CommitError::Poisoned)
+            );
         });
-        assert!(ledger.run_state(run, None).unwrap().is_some(), "what was durable can still be read");
+        assert!(
+            ledger.run_state(run, None).unwrap().is_some(),
+            "what was durable can still be read"
+        );
         drop(ledger);
         let ledger = place.open();
         assert_eq!(ledger.size(), 1);
@@ -31,17 +49,30 @@ fn a_failed_sync_poisons_the_ledger_until_it_is_opened_again() {
 
 #[test]
 fn a_failed_write_refuses_and_is_over_when_the_disk_is() {
-    for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY] {
+    for code in [
+        ffi::SQLITE_FULL,
+        ffi::SQLITE_IOERR_WRITE,
+        ffi::SQLITE_READONLY,
+    ] {
         let place = Place::new();
         let (ledger, script) = (place.open(), Script::new());
         let (run, started) = script.run(None, &[]);
         let again = started.clone();
         block_on(async {
-            ledger.task(move |writer| writer.faults.push(code)).await.unwrap();
+            ledger
+                .task(move |writer| writer.faults.push(code))
+                .await
+                .unwrap();
             let refused = ledger.commit(batch(vec![started])).await;
-            assert!(matches!(refused, Err(CommitError::Store(_))), "{code}: {refused:?}");
+            assert!(
+                matches!(refused, Err(CommitError::Store(_))),
+                "{code}: {refused:?}"
+            );
             assert_eq!(ledger.run_state(run, None).unwrap(), None);
-            assert_eq!(ledger.commit(batch(vec![again])).await, Ok(Receipt { first: 0 }));
+            assert_eq!(
+                ledger.commit(batch(vec![again])).await,
+                Ok(Receipt { first: 0 })
+            );
         });
     }
 }
@@ -64,7 +95,10 @@ fn outcomes_fit_on_a_full_disk() {
         for n in 0..8 {
             let call = script.span();
             let start = script.start(run, call, None);
-            let records = vec![script.decide(run, call, Outcome::Allow, &n.to_string()), start.clone()];
+            let records = vec![
+                script.decide(run, call, Outcome::Allow, &n.to_string()),
+                start.clone(),
+            ];
             ledger.commit(batch(records)).await.unwrap();
             starts.push(start);
         }
@@ -79,17 +113,29 @@ fn outcomes_fit_on_a_full_disk() {
         full.store(true, Ordering::Relaxed);
         let open = |n: u8| {
             let call = script.span();
-            let records = vec![script.decide(run, call, Outcome::Allow, "new"), script.start(run, call, None)];
-            Batch { payloads: vec![payload(n)], ..batch(records) }
+            let records = vec![
+                script.decide(run, call, Outcome::Allow, "new"),
+                script.start(run, call, None),
+            ];
+            Batch {
+                payloads: vec![payload(n)],
+                ..batch(records)
+            }
         };
         let refused = ledger.commit(open(50)).await;
-        assert!(matches!(&refused, Err(CommitError::Store(why)) if why.contains("full")), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(CommitError::Store(why)) if why.contains("full")),
+            "{refused:?}"
+        );
         let size = ledger.size();
         // Outcomes and new calls together, as they come.
         let mut closing = Vec::new();
         for (n, start) in (0_u8..).zip(&starts) {
             let outcome = script.outcome(run, start, Status::Ok, &["private"]);
-            let batch = Batch { payloads: vec![payload(n)], ..batch(vec![outcome]) };
+            let batch = Batch {
+                payloads: vec![payload(n)],
+                ..batch(vec![outcome])
+            };
             let (closed, refused) = tokio::join!(ledger.commit(batch), ledger.commit(open(60)));
             closing.push(closed);
             assert!(matches!(refused, Err(CommitError::Store(_))), "{refused:?}");
@@ -98,12 +144,26 @@ fn outcomes_fit_on_a_full_disk() {
         assert_eq!(ledger.size(), size + 8);
         // Space returns: so does the reserve, and calls are taken again.
         full.store(false, Ordering::Relaxed);
-        ledger.task(|writer| writer.limit_pages(100_000)).await.unwrap();
+        ledger
+            .task(|writer| writer.limit_pages(100_000))
+            .await
+            .unwrap();
         ledger.commit(open(70)).await.unwrap();
-        assert!(!ledger.task(|writer| writer.reserve().is_released()).await.unwrap());
+        assert!(
+            !ledger
+                .task(|writer| writer.reserve().is_released())
+                .await
+                .unwrap()
+        );
     });
-    assert_eq!(ledger.reader().verify(None, |_| {}).unwrap().size, ledger.size());
-    assert_eq!(ledger.run_state(run, None).unwrap().unwrap().labels, labels(&["private"]));
+    assert_eq!(
+        ledger.reader().verify(None, |_| {}).unwrap().size,
+        ledger.size()
+    );
+    assert_eq!(
+        ledger.run_state(run, None).unwrap().unwrap().labels,
+        labels(&["private"])
+    );
 }
 
 #[test]
@@ -111,7 +171,9 @@ fn space_is_kept_back_on_the_disk() {
     let place = Place::new();
     let ledger = place.open();
     let reserve = open::beside(&place.path(), ".reserve");
-    let blocks = |path: &std::path::Path| std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(path).unwrap()) * 512;
+    let blocks = |path: &std::path::Path| {
+        std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(path).unwrap()) * 512
+    };
     assert!(blocks(&reserve) >= 8 << 20, "no hole, but blocks");
     block_on(ledger.task(|writer| writer.reserve().release())).unwrap();
     assert_eq!(blocks(&reserve), 0);
@@ -159,7 +221,11 @@ fn what_was_started_is_indeterminate_after_a_crash() {
         for file in std::fs::read_dir(place.dir.path().join(dir)).unwrap() {
             let file = file.unwrap();
             if !file.file_name().to_string_lossy().ends_with("-shm") {
-                std::fs::copy(file.path(), crashed.dir.path().join(dir).join(file.file_name())).unwrap();
+                std::fs::copy(
+                    file.path(),
+                    crashed.dir.path().join(dir).join(file.file_name()),
+                )
+                .unwrap();
             }
         }
     }
@@ -168,10 +234,17 @@ fn what_was_started_is_indeterminate_after_a_crash() {
     let recovered = block_on(ledger.recover(T0)).unwrap();
     assert_eq!(recovered, [Recovered { run, call }]);
     assert_eq!(block_on(ledger.recover(T0)).unwrap(), [], "once");
-    let Some(Record { event: Event::Outcome(outcome), .. }) = ledger.reader().record(8).unwrap() else {
+    let Some(Record {
+        event: Event::Outcome(outcome),
+        ..
+    }) = ledger.reader().record(8).unwrap()
+    else {
         panic!("an outcome")
     };
-    assert_eq!((outcome.status, outcome.effects), (Status::Indeterminate, 1));
+    assert_eq!(
+        (outcome.status, outcome.effects),
+        (Status::Indeterminate, 1)
+    );
     let spans = ledger.reader().spans(run).unwrap();
     let span = spans.iter().find(|s| s.span == call).unwrap();
     assert_eq!(span.error.as_deref(), Some("indeterminate"));
@@ -186,7 +259,10 @@ fn a_torn_log_loses_only_its_end() {
     let (ledger, script) = (place.open(), Script::new());
     block_on(async {
         for _ in 0..5 {
-            ledger.commit(batch(vec![script.run(None, &[]).1])).await.unwrap();
+            ledger
+                .commit(batch(vec![script.run(None, &[]).1]))
+                .await
+                .unwrap();
         }
     });
     let torn = Place::new();

@@ -9,26 +9,63 @@ fn what_is_sealed_opens_again_and_only_as_what_it_is() {
     let payload = ledger.seal(TENANT, T0, b"50 euros", "facts").unwrap();
     assert_eq!(payload.digest, Sha256Digest::of(&payload.ciphertext));
     assert!(!payload.ciphertext.windows(5).any(|w| w == b"euros"));
-    assert_ne!(ledger.seal(TENANT, T0, b"50 euros", "facts").unwrap().ciphertext, payload.ciphertext);
+    assert_ne!(
+        ledger
+            .seal(TENANT, T0, b"50 euros", "facts")
+            .unwrap()
+            .ciphertext,
+        payload.ciphertext
+    );
     let (run, started) = script.run(None, &[]);
     let other = ledger.seal(TENANT, T0, b"other", "facts").unwrap();
-    let with = |payloads, records| Batch { payloads, ..batch(records) };
+    let with = |payloads, records| Batch {
+        payloads,
+        ..batch(records)
+    };
     block_on(async {
-        ledger.commit(with(vec![other.clone(), payload.clone()], vec![started])).await.unwrap();
+        ledger
+            .commit(with(vec![other.clone(), payload.clone()], vec![started]))
+            .await
+            .unwrap();
         ledger.commit(batch(vec![script.end(run)])).await.unwrap();
     });
     drop(ledger);
     let ledger = place.open();
-    let open = |index, digest, kind| ledger.unseal(index, digest, kind).map(|plain| plain.to_vec());
+    let open = |index, digest, kind| {
+        ledger
+            .unseal(index, digest, kind)
+            .map(|plain| plain.to_vec())
+    };
     assert_eq!(open(0, payload.digest, "facts").unwrap(), b"50 euros");
     assert_eq!(open(0, other.digest, "facts").unwrap(), b"other");
-    assert!(matches!(open(0, payload.digest, "arguments"), Err(LedgerError::Damaged { .. })), "another kind");
-    assert!(matches!(open(0, Sha256Digest::of(b"?"), "facts"), Err(LedgerError::NotFound { .. })));
+    assert!(
+        matches!(
+            open(0, payload.digest, "arguments"),
+            Err(LedgerError::Damaged { .. })
+        ),
+        "another kind"
+    );
+    assert!(matches!(
+        open(0, Sha256Digest::of(b"?"), "facts"),
+        Err(LedgerError::NotFound { .. })
+    ));
     for forged in [
-        Payload { tenant: "other".into(), ..payload.clone() },
-        Payload { day: payload.day + 1, ..payload.clone() },
-        Payload { ciphertext: payload.ciphertext[1..].to_vec(), ..payload.clone() },
-        Payload { ciphertext: Vec::new(), ..payload },
+        Payload {
+            tenant: "other".into(),
+            ..payload.clone()
+        },
+        Payload {
+            day: payload.day + 1,
+            ..payload.clone()
+        },
+        Payload {
+            ciphertext: payload.ciphertext[1..].to_vec(),
+            ..payload.clone()
+        },
+        Payload {
+            ciphertext: Vec::new(),
+            ..payload
+        },
     ] {
         assert!(ledger.keys().open(&forged, "facts").is_err());
     }
@@ -39,29 +76,48 @@ fn a_destroyed_day_is_gone_and_the_log_still_verifies() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
     let tomorrow = T0.plus(24 * HOUR);
-    let (today, later) =
-        (ledger.seal(TENANT, T0, b"a", "facts").unwrap(), ledger.seal(TENANT, tomorrow, b"b", "facts").unwrap());
-    let batch = Batch { payloads: vec![today.clone(), later.clone()], ..batch(vec![script.run(None, &[]).1]) };
+    let (today, later) = (
+        ledger.seal(TENANT, T0, b"a", "facts").unwrap(),
+        ledger.seal(TENANT, tomorrow, b"b", "facts").unwrap(),
+    );
+    let batch = Batch {
+        payloads: vec![today.clone(), later.clone()],
+        ..batch(vec![script.run(None, &[]).1])
+    };
     block_on(ledger.commit(batch)).unwrap();
     let before = ledger.reader().verify(None, |_| {}).unwrap();
     let key = || {
         let conn = rusqlite::Connection::open(place.path()).unwrap();
-        conn.query_row("SELECT wrapped FROM day_keys WHERE day = ?1", [today.day], |r| r.get::<_, Option<Vec<u8>>>(0)).unwrap()
+        conn.query_row(
+            "SELECT wrapped FROM day_keys WHERE day = ?1",
+            [today.day],
+            |r| r.get::<_, Option<Vec<u8>>>(0),
+        )
+        .unwrap()
     };
     let wrapped = key().unwrap();
     ledger.keys().destroy_day(TENANT, today.day).unwrap();
     assert_eq!(key(), None);
     for file in std::fs::read_dir(place.path().parent().unwrap()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(wrapped.len()).any(|w| w == wrapped), "the wrapped key is nowhere");
+        assert!(
+            !bytes.windows(wrapped.len()).any(|w| w == wrapped),
+            "the wrapped key is nowhere"
+        );
     }
     let sealed = |r: Result<_, LedgerError>| matches!(r, Err(LedgerError::Sealed { day }) if day == today.day);
     assert!(sealed(ledger.unseal(0, today.digest, "facts").map(drop)));
-    assert!(sealed(ledger.seal(TENANT, T0, b"c", "facts").map(drop)), "the key is not made anew");
+    assert!(
+        sealed(ledger.seal(TENANT, T0, b"c", "facts").map(drop)),
+        "the key is not made anew"
+    );
     assert_eq!(*ledger.unseal(0, later.digest, "facts").unwrap(), b"b");
     drop(ledger);
     let ledger = place.open();
-    assert!(sealed(ledger.unseal(0, today.digest, "facts").map(drop)), "nor after a restart");
+    assert!(
+        sealed(ledger.unseal(0, today.digest, "facts").map(drop)),
+        "nor after a restart"
+    );
     assert_eq!(ledger.reader().verify(None, |_| {}).unwrap(), before);
 }
 
@@ -69,14 +125,26 @@ fn a_destroyed_day_is_gone_and_the_log_still_verifies() {
 fn digests_are_equal_where_they_must_be_and_nowhere_else() {
     let place = Place::new();
     let ledger = place.open();
-    let digest = |ledger: &Ledger, tenant: &str, parts: &[&[u8]]| ledger.digest(tenant, parts).unwrap();
+    let digest =
+        |ledger: &Ledger, tenant: &str, parts: &[&[u8]]| ledger.digest(tenant, parts).unwrap();
     let first = digest(&ledger, TENANT, &[b"tool", b"{}"]);
     assert_eq!(first, digest(&ledger, TENANT, &[b"tool", b"{}"]));
     assert_ne!(first, digest(&ledger, TENANT, &[b"too", b"l{}"]));
-    assert_ne!(first, digest(&ledger, "other", &[b"tool", b"{}"]), "tenants cannot compare");
+    assert_ne!(
+        first,
+        digest(&ledger, "other", &[b"tool", b"{}"]),
+        "tenants cannot compare"
+    );
     drop(ledger);
-    assert_eq!(first, digest(&place.open(), TENANT, &[b"tool", b"{}"]), "also after a restart");
-    assert_ne!(first, digest(&Place::new().open(), TENANT, &[b"tool", b"{}"]));
+    assert_eq!(
+        first,
+        digest(&place.open(), TENANT, &[b"tool", b"{}"]),
+        "also after a restart"
+    );
+    assert_ne!(
+        first,
+        digest(&Place::new().open(), TENANT, &[b"tool", b"{}"])
+    );
 }
 
 /// Many threads meet a new tenant and a new day at once: one key is made.
@@ -118,7 +186,11 @@ fn bundles_and_tokens_are_kept() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
     let digest = Sha256Digest::of(b"policies");
-    let token = |secret: &[u8]| Token { user: "alice".into(), hash: Sha256Digest::of(secret), created: T0 };
+    let token = |secret: &[u8]| Token {
+        user: "alice".into(),
+        hash: Sha256Digest::of(secret),
+        created: T0,
+    };
     let activated = tollgate_core::record::BundleActivated {
         bundle: digest,
         by: "alice".into(),
@@ -131,7 +203,12 @@ fn bundles_and_tokens_are_kept() {
         for _ in 0..2 {
             ledger.store_bundle(digest, b"policies").await.unwrap();
         }
-        ledger.commit(batch(vec![script.record(None, Event::BundleActivated(activated.clone()))])).await.unwrap();
+        ledger
+            .commit(batch(vec![
+                script.record(None, Event::BundleActivated(activated.clone())),
+            ]))
+            .await
+            .unwrap();
         ledger.store_token(token(b"one")).await.unwrap();
         ledger.store_token(token(b"two")).await.unwrap();
     });

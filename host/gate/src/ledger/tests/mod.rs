@@ -8,6 +8,7 @@ mod keys;
 mod opening;
 mod reading;
 mod rebuild;
+mod runs;
 mod speed;
 
 use std::{
@@ -24,8 +25,9 @@ use tollgate_core::{
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
     record::{
-        ApprovalAnswered, ApprovalRequested, ApprovalResolved, DecisionRecord, Event, Halt, HaltScope, KeyedDigest,
-        OutcomeRecord, Record, RunEnded, RunOutcome, RunStarted, Start, Status,
+        ApprovalAnswered, ApprovalRequested, ApprovalResolved, DecisionRecord, Event, Halt,
+        HaltScope, KeyedDigest, OutcomeRecord, Record, RunEnded, RunOutcome, RunStarted, Start,
+        Status,
     },
     request::Action,
     time::Timestamp,
@@ -44,7 +46,9 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn options(&self) -> LedgerOptions {
@@ -98,7 +102,10 @@ fn arguments(text: &str) -> KeyedDigest {
 
 impl Script {
     fn new() -> Self {
-        Self { next: AtomicU64::new(1), time: AtomicU64::new(0) }
+        Self {
+            next: AtomicU64::new(1),
+            time: AtomicU64::new(0),
+        }
     }
 
     fn id(&self) -> u64 {
@@ -158,11 +165,17 @@ impl Script {
     }
 
     fn decide(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> Record {
-        self.record(Some(run), Event::Decision(Box::new(self.decision(run, call, outcome, args))))
+        self.record(
+            Some(run),
+            Event::Decision(Box::new(self.decision(run, call, outcome, args))),
+        )
     }
 
     fn resume(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> Record {
-        let decision = DecisionRecord { resumption: true, ..self.decision(run, call, outcome, args) };
+        let decision = DecisionRecord {
+            resumption: true,
+            ..self.decision(run, call, outcome, args)
+        };
         self.record(Some(run), Event::Decision(Box::new(decision)))
     }
 
@@ -179,7 +192,9 @@ impl Script {
     }
 
     fn outcome(&self, run: RunId, start: &Record, status: Status, joins: &[&str]) -> Record {
-        let Event::Start(start) = &start.event else { panic!("a start") };
+        let Event::Start(start) = &start.event else {
+            panic!("a start")
+        };
         let outcome = OutcomeRecord {
             call: start.call,
             effects: 0,
@@ -199,7 +214,11 @@ impl Script {
     fn escalate(&self, run: RunId, args: &str) -> (SpanId, ApprovalId, Vec<Record>) {
         let call = self.span();
         let (id, ask) = self.ask(run, call, args);
-        (call, id, vec![self.decide(run, call, Outcome::Escalate, args), ask])
+        (
+            call,
+            id,
+            vec![self.decide(run, call, Outcome::Escalate, args), ask],
+        )
     }
 
     fn ask(&self, run: RunId, call: SpanId, args: &str) -> (ApprovalId, Record) {
@@ -214,7 +233,10 @@ impl Script {
             payload: Sha256Digest::of(b"payload"),
             principal: agent(),
             requirement: Requirement {
-                alternatives: vec![Approvers { count: 1, roles: BTreeSet::from(["security".into()]) }],
+                alternatives: vec![Approvers {
+                    count: 1,
+                    roles: BTreeSet::from(["security".into()]),
+                }],
                 lifts: BTreeSet::new(),
                 severity: Severity::High,
             },
@@ -225,7 +247,14 @@ impl Script {
         (id, self.record(Some(run), Event::ApprovalRequested(asked)))
     }
 
-    fn answer(&self, run: RunId, id: ApprovalId, by: &str, approve: bool, took_effect: bool) -> Record {
+    fn answer(
+        &self,
+        run: RunId,
+        id: ApprovalId,
+        by: &str,
+        approve: bool,
+        took_effect: bool,
+    ) -> Record {
         let answer = ApprovalAnswered {
             approve,
             by: Uid::new(Kind::User, by),
@@ -239,18 +268,39 @@ impl Script {
     }
 
     fn resolve(&self, run: RunId, call: SpanId, id: ApprovalId, state: ApprovalState) -> Record {
-        let resolved = ApprovalResolved { call, id, span: self.span(), state };
+        let resolved = ApprovalResolved {
+            call,
+            id,
+            span: self.span(),
+            state,
+        };
         self.record(Some(run), Event::ApprovalResolved(resolved))
     }
 
     fn end(&self, run: RunId) -> Record {
-        let ended = RunEnded { by: "alice".into(), outcome: RunOutcome::Success, stop_reason: "done".into() };
+        let ended = RunEnded {
+            by: "alice".into(),
+            outcome: RunOutcome::Success,
+            stop_reason: "done".into(),
+        };
         self.record(Some(run), Event::RunEnded(ended))
     }
 
     fn halt(&self, scope: HaltScope, name: &str, lift: bool) -> Record {
-        let halt = Halt { by: "alice".into(), name: name.into(), reason: "it misbehaves".into(), scope };
-        self.record(None, if lift { Event::Resumed(halt) } else { Event::Halted(halt) })
+        let halt = Halt {
+            by: "alice".into(),
+            name: name.into(),
+            reason: "it misbehaves".into(),
+            scope,
+        };
+        self.record(
+            None,
+            if lift {
+                Event::Resumed(halt)
+            } else {
+                Event::Halted(halt)
+            },
+        )
     }
 }
 
@@ -259,14 +309,26 @@ fn labels(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn batch(records: Vec<Record>) -> Batch {
-    Batch { records, ..Batch::default() }
+    Batch {
+        records,
+        ..Batch::default()
+    }
 }
 
 fn on(records: Vec<Record>, conditions: Vec<Condition>) -> Batch {
-    Batch { records, conditions, ..Batch::default() }
+    Batch {
+        records,
+        conditions,
+        ..Batch::default()
+    }
 }
 
 /// A runtime for one test.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }

@@ -40,7 +40,12 @@ fn others_cannot_read_what_a_ledger_writes() {
     let _ledger = place.open();
     for dir in ["store", "keys"] {
         let dir = place.dir.path().join(dir);
-        assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700, "{}", dir.display());
+        assert_eq!(
+            fs::metadata(&dir).unwrap().permissions().mode() & 0o777,
+            0o700,
+            "{}",
+            dir.display()
+        );
         for file in fs::read_dir(&dir).unwrap() {
             let file = file.unwrap();
             let mode = file.metadata().unwrap().permissions().mode() & 0o777;
@@ -54,9 +59,14 @@ fn a_newer_store_is_left_alone() {
     let place = Place::new();
     filled(&place);
     place.tamper("PRAGMA user_version = 99");
-    for result in [place.try_open().map(drop), LedgerReader::open(&place.path()).map(drop)] {
+    for result in [
+        place.try_open().map(drop),
+        LedgerReader::open(&place.path()).map(drop),
+    ] {
         match result {
-            Err(LedgerError::Newer { found: 99, known, .. }) => assert_eq!(known, schema::known()),
+            Err(LedgerError::Newer {
+                found: 99, known, ..
+            }) => assert_eq!(known, schema::known()),
             other => panic!("{other:?}"),
         }
     }
@@ -68,7 +78,11 @@ fn another_programs_database_is_left_alone() {
     fs::create_dir_all(place.path().parent().unwrap()).unwrap();
     place.tamper("CREATE TABLE theirs (x)");
     assert!(matches!(place.try_open(), Err(LedgerError::Store { .. })));
-    fs::write(place.path(), "this is a text file, and longer than a header of SQLite would be, by some way").unwrap();
+    fs::write(
+        place.path(),
+        "this is a text file, and longer than a header of SQLite would be, by some way",
+    )
+    .unwrap();
     let error = place.try_open().unwrap_err();
     assert!(matches!(error, LedgerError::Damaged { .. }), "{error}");
 }
@@ -104,8 +118,14 @@ fn without_its_key_a_store_does_not_open() {
 #[test]
 fn damage_at_the_end_is_found_at_once() {
     for (sql, what) in [
-        ("UPDATE records SET leaf = replace(CAST(leaf AS TEXT), 'deny', 'allo') WHERE idx = 5", "record 5 is not what was written"),
-        ("UPDATE records SET leaf = CAST(replace(CAST(leaf AS TEXT), 'deny', 'allo') AS BLOB) WHERE idx = 5", "record 5 is not what was written"),
+        (
+            "UPDATE records SET leaf = replace(CAST(leaf AS TEXT), 'deny', 'allo') WHERE idx = 5",
+            "record 5 is not what was written",
+        ),
+        (
+            "UPDATE records SET leaf = CAST(replace(CAST(leaf AS TEXT), 'deny', 'allo') AS BLOB) WHERE idx = 5",
+            "record 5 is not what was written",
+        ),
         ("DELETE FROM records WHERE idx = 3", "record 3 is missing"),
         ("DELETE FROM records WHERE idx = 0", "record 0 is missing"),
     ] {
@@ -130,7 +150,12 @@ fn a_store_that_holds_less_than_it_did_is_refused() {
     place.tamper("DELETE FROM records WHERE idx > 3");
     let error = place.try_open().unwrap_err();
     assert!(matches!(&error, LedgerError::Rollback { .. }), "{error}");
-    assert!(error.to_string().contains("ends at record 4, but it has held 6"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("ends at record 4, but it has held 6"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -155,10 +180,19 @@ fn another_history_of_the_same_length_is_refused() {
     let hash = tollgate_core::record::leaf_hash(&leaf);
     let before: Vec<u8> = read("SELECT chain FROM records WHERE idx = 4");
     let chain = apply::chained(&before.try_into().unwrap(), &hash);
-    conn.execute("UPDATE records SET leaf = ?1, hash = ?2, chain = ?3 WHERE idx = 5", (leaf, hash, chain)).unwrap();
+    conn.execute(
+        "UPDATE records SET leaf = ?1, hash = ?2, chain = ?3 WHERE idx = 5",
+        (leaf, hash, chain),
+    )
+    .unwrap();
     drop(conn);
     let error = place.try_open().unwrap_err();
-    assert!(error.to_string().contains("record 5 is not the one that was there"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("record 5 is not the one that was there"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -166,19 +200,36 @@ fn a_store_that_is_gone_is_not_begun_anew() {
     let place = Place::new();
     filled(&place);
     fs::remove_dir_all(place.path().parent().unwrap()).unwrap();
-    assert!(matches!(place.try_open(), Err(LedgerError::Rollback { .. })));
+    assert!(matches!(
+        place.try_open(),
+        Err(LedgerError::Rollback { .. })
+    ));
     fs::remove_file(Anchor::beside(&place.options().key, &[]).path()).unwrap();
-    assert_eq!(place.open().size(), 0, "unless whoever has the key takes the anchor away");
+    assert_eq!(
+        place.open().size(),
+        0,
+        "unless whoever has the key takes the anchor away"
+    );
 }
 
 #[test]
 fn where_nothing_can_be_written_the_path_is_named() {
-    let options = LedgerOptions { path: "/proc/tollgate/ledger.db".into(), ..Place::new().options() };
+    let options = LedgerOptions {
+        path: "/proc/tollgate/ledger.db".into(),
+        ..Place::new().options()
+    };
     let error = Ledger::open(options, T0).unwrap_err();
-    assert!(matches!(&error, LedgerError::Store { path, .. } if path.starts_with("/proc/tollgate")), "{error}");
+    assert!(
+        matches!(&error, LedgerError::Store { path, .. } if path.starts_with("/proc/tollgate")),
+        "{error}"
+    );
     assert!(error.to_string().contains("store.url"), "{error}");
     let place = Place::new();
-    fs::write(place.dir.path().join("store"), "a file where the directory should be").unwrap();
+    fs::write(
+        place.dir.path().join("store"),
+        "a file where the directory should be",
+    )
+    .unwrap();
     assert!(matches!(place.try_open(), Err(LedgerError::Store { .. })));
 }
 
@@ -187,7 +238,11 @@ fn where_nothing_can_be_written_the_path_is_named() {
 fn a_directory_that_is_read_only_is_named() {
     let place = Place::new();
     fs::create_dir(place.dir.path().join("store")).unwrap();
-    fs::set_permissions(place.dir.path().join("store"), fs::Permissions::from_mode(0o500)).unwrap();
+    fs::set_permissions(
+        place.dir.path().join("store"),
+        fs::Permissions::from_mode(0o500),
+    )
+    .unwrap();
     match place.try_open() {
         Ok(_) => assert!(rustix::process::geteuid().is_root()),
         Err(LedgerError::Store { path, reason }) => {
@@ -201,5 +256,8 @@ fn a_directory_that_is_read_only_is_named() {
 #[test]
 fn a_reader_of_nothing_says_so() {
     let place = Place::new();
-    assert!(matches!(LedgerReader::open(&place.path()), Err(LedgerError::Store { .. })));
+    assert!(matches!(
+        LedgerReader::open(&place.path()),
+        Err(LedgerError::Store { .. })
+    ));
 }

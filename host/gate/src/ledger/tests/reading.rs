@@ -9,7 +9,11 @@ fn listed(reader: &LedgerReader, filter: &RecordFilter, limit: usize) -> Vec<u64
     reader
         .records(filter, |index, _| {
             indices.push(index);
-            if indices.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if indices.len() == limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })
         .unwrap();
     indices
@@ -24,23 +28,53 @@ fn records_are_found_by_time_and_place() {
         for n in 0..1000_u64 {
             // Every tenth one was made a minute before the others around it.
             let made = if n % 10 == 9 { n - 1 } else { n };
-            let halt = Record { time: minutes(made), ..script.halt(HaltScope::Tool, "x", n % 2 == 1) };
+            let halt = Record {
+                time: minutes(made),
+                ..script.halt(HaltScope::Tool, "x", n % 2 == 1)
+            };
             ledger.commit(batch(vec![halt])).await.unwrap();
         }
     });
     let reader = ledger.reader();
     let all = RecordFilter::default();
-    assert_eq!(listed(reader, &all, usize::MAX), (0..1000).rev().collect::<Vec<_>>());
+    assert_eq!(
+        listed(reader, &all, usize::MAX),
+        (0..1000).rev().collect::<Vec<_>>()
+    );
     assert_eq!(listed(reader, &all, 3), [999, 998, 997]);
-    let oldest = RecordFilter { order: Order::OldestFirst, ..all.clone() };
-    assert_eq!(listed(reader, &oldest, usize::MAX), (0..1000).collect::<Vec<_>>());
-    let range = RecordFilter { range: Some(10..13), ..oldest.clone() };
+    let oldest = RecordFilter {
+        order: Order::OldestFirst,
+        ..all.clone()
+    };
+    assert_eq!(
+        listed(reader, &oldest, usize::MAX),
+        (0..1000).collect::<Vec<_>>()
+    );
+    let range = RecordFilter {
+        range: Some(10..13),
+        ..oldest.clone()
+    };
     assert_eq!(listed(reader, &range, usize::MAX), [10, 11, 12]);
-    let between = RecordFilter { since: Some(minutes(497)), until: Some(minutes(500)), ..oldest.clone() };
+    let between = RecordFilter {
+        since: Some(minutes(497)),
+        until: Some(minutes(500)),
+        ..oldest.clone()
+    };
     assert_eq!(listed(reader, &between, usize::MAX), [497, 498, 499]);
-    let late = RecordFilter { since: Some(minutes(499)), until: Some(minutes(501)), ..oldest };
-    assert_eq!(listed(reader, &late, usize::MAX), [500], "499 was made earlier");
-    let nothing = RecordFilter { since: Some(minutes(5000)), ..all };
+    let late = RecordFilter {
+        since: Some(minutes(499)),
+        until: Some(minutes(501)),
+        ..oldest
+    };
+    assert_eq!(
+        listed(reader, &late, usize::MAX),
+        [500],
+        "499 was made earlier"
+    );
+    let nothing = RecordFilter {
+        since: Some(minutes(5000)),
+        ..all
+    };
     assert_eq!(listed(reader, &nothing, usize::MAX), [0; 0]);
     assert_eq!(reader.record(1000).unwrap(), None);
 }
@@ -57,11 +91,20 @@ fn runs_are_listed_and_found_by_the_beginning_of_their_id() {
         }
         record
     };
-    let (one, two, three) =
-        ("01234567890123456789012345678901", "01239999990123456789012345678901", "ab234567890123456789012345678901");
+    let (one, two, three) = (
+        "01234567890123456789012345678901",
+        "01239999990123456789012345678901",
+        "ab234567890123456789012345678901",
+    );
     block_on(async {
-        ledger.commit(batch(vec![run(one, "a"), run(two, "b"), run(three, "a")])).await.unwrap();
-        ledger.commit(batch(vec![script.end(three.parse().unwrap())])).await.unwrap();
+        ledger
+            .commit(batch(vec![run(one, "a"), run(two, "b"), run(three, "a")]))
+            .await
+            .unwrap();
+        ledger
+            .commit(batch(vec![script.end(three.parse().unwrap())]))
+            .await
+            .unwrap();
     });
     let reader = ledger.reader();
     let found = |prefix: &str| reader.run(prefix).map(|run| run.id.to_string());
@@ -70,23 +113,67 @@ fn runs_are_listed_and_found_by_the_beginning_of_their_id() {
     assert_eq!(found("01234").unwrap(), one);
     assert_eq!(found(two).unwrap(), two);
     for wrong in ["0123", "ff", "", "zz", "%", &format!("{one}0")] {
-        assert!(matches!(found(wrong), Err(LedgerError::NotFound { .. })), "{wrong}");
+        assert!(
+            matches!(found(wrong), Err(LedgerError::NotFound { .. })),
+            "{wrong}"
+        );
     }
     assert!(found("0123").unwrap_err().to_string().contains("single"));
-    let list = |filter: RunFilter| reader.runs(&filter).unwrap().into_iter().map(|r| r.id.to_string()).collect::<Vec<_>>();
+    let list = |filter: RunFilter| {
+        reader
+            .runs(&filter)
+            .unwrap()
+            .into_iter()
+            .map(|r| r.id.to_string())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(list(RunFilter::default()), [three, two, one]);
-    assert_eq!(list(RunFilter { open: Some(true), ..RunFilter::default() }), [two, one]);
-    assert_eq!(list(RunFilter { outcome: Some(RunOutcome::Success), ..RunFilter::default() }), [three]);
+    assert_eq!(
+        list(RunFilter {
+            open: Some(true),
+            ..RunFilter::default()
+        }),
+        [two, one]
+    );
+    assert_eq!(
+        list(RunFilter {
+            outcome: Some(RunOutcome::Success),
+            ..RunFilter::default()
+        }),
+        [three]
+    );
     let principal = Some(Uid::new(Kind::Agent, "a"));
-    assert_eq!(list(RunFilter { principal, limit: Some(1), ..RunFilter::default() }), [three]);
-    assert_eq!(list(RunFilter { before: Some(1), ..RunFilter::default() }), [one]);
-    assert_eq!(list(RunFilter { tenant: Some("other".into()), ..RunFilter::default() }), [""; 0]);
+    assert_eq!(
+        list(RunFilter {
+            principal,
+            limit: Some(1),
+            ..RunFilter::default()
+        }),
+        [three]
+    );
+    assert_eq!(
+        list(RunFilter {
+            before: Some(1),
+            ..RunFilter::default()
+        }),
+        [one]
+    );
+    assert_eq!(
+        list(RunFilter {
+            tenant: Some("other".into()),
+            ..RunFilter::default()
+        }),
+        [""; 0]
+    );
 }
 
 #[test]
 fn verification_names_the_first_record_that_was_altered() {
     for (sql, index) in [
-        ("UPDATE records SET leaf = CAST(replace(CAST(leaf AS TEXT), 'bob', 'eve') AS BLOB) WHERE idx = 7", 7),
+        (
+            "UPDATE records SET leaf = CAST(replace(CAST(leaf AS TEXT), 'bob', 'eve') AS BLOB) WHERE idx = 7",
+            7,
+        ),
         ("UPDATE records SET hash = zeroblob(32) WHERE idx = 3", 3),
         ("DELETE FROM records WHERE idx = 5", 5),
         ("DELETE FROM records WHERE idx IN (0, 5)", 0),
@@ -126,7 +213,14 @@ fn the_root_is_of_these_records_in_this_order() {
     let (ledger, script) = (place.open(), Script::new());
     block_on(async {
         for n in 0..5 {
-            ledger.commit(batch(vec![script.halt(HaltScope::Tool, &n.to_string(), false)])).await.unwrap();
+            ledger
+                .commit(batch(vec![script.halt(
+                    HaltScope::Tool,
+                    &n.to_string(),
+                    false,
+                )]))
+                .await
+                .unwrap();
         }
     });
     let mut seen = 0;
@@ -147,15 +241,25 @@ fn the_root_is_of_these_records_in_this_order() {
     .unwrap();
     let mut chain = apply::Chain::default();
     for n in 0..5 {
-        let hash = conn.query_row("SELECT hash FROM records WHERE idx = ?1", [n], |r| r.get(0)).unwrap();
+        let hash = conn
+            .query_row("SELECT hash FROM records WHERE idx = ?1", [n], |r| r.get(0))
+            .unwrap();
         chain = apply::chained(&chain, &hash);
-        conn.execute("UPDATE records SET chain = ?2 WHERE idx = ?1", (n, chain)).unwrap();
+        conn.execute("UPDATE records SET chain = ?2 WHERE idx = ?1", (n, chain))
+            .unwrap();
     }
     drop(conn);
     let reader = LedgerReader::open(&place.path()).unwrap();
     assert_ne!(reader.verify(None, |_| {}).unwrap().tree, tree);
-    let error = reader.verify(Some(&place.options().key), |_| {}).unwrap_err();
-    assert!(error.to_string().contains("its first 5 records are not those that were there"), "{error}");
+    let error = reader
+        .verify(Some(&place.options().key), |_| {})
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("its first 5 records are not those that were there"),
+        "{error}"
+    );
 }
 
 /// The tables' own rules, whatever the code believes.

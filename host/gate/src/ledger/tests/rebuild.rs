@@ -8,23 +8,62 @@ use super::*;
 /// Something that a gate might do, or try. Numbers pick among what there is.
 #[derive(Debug, Clone)]
 enum Act {
-    Begin { key: Option<u8>, label: Option<u8> },
-    Call { run: usize, outcome: Outcome, args: u8, start: bool },
-    Invalid { run: usize },
-    Close { call: usize, status: Status, label: Option<u8> },
-    Escalate { run: usize, args: u8 },
-    Answer { approval: usize, approve: bool, effect: bool },
-    Resolve { approval: usize, state: ApprovalState },
-    Resume { approval: usize, outcome: Outcome },
-    Write { run: usize, file: u8, label: u8 },
-    End { run: usize },
-    Halt { name: u8, lift: bool },
+    Begin {
+        key: Option<u8>,
+        label: Option<u8>,
+    },
+    Call {
+        run: usize,
+        outcome: Outcome,
+        args: u8,
+        start: bool,
+    },
+    Invalid {
+        run: usize,
+    },
+    Close {
+        call: usize,
+        status: Status,
+        label: Option<u8>,
+    },
+    Escalate {
+        run: usize,
+        args: u8,
+    },
+    Answer {
+        approval: usize,
+        approve: bool,
+        effect: bool,
+    },
+    Resolve {
+        approval: usize,
+        state: ApprovalState,
+    },
+    Resume {
+        approval: usize,
+        outcome: Outcome,
+    },
+    Write {
+        run: usize,
+        file: u8,
+        label: u8,
+    },
+    End {
+        run: usize,
+    },
+    Halt {
+        name: u8,
+        lift: bool,
+    },
     Activate,
-    Wait { minutes: u64 },
+    Wait {
+        minutes: u64,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let outcome = prop_oneof![4 => Just(Outcome::Allow), 1 => Just(Outcome::Deny), 1 => Just(Outcome::Error)];
+    let outcome =
+        prop_oneof![4 => Just(Outcome::Allow), 1 => Just(Outcome::Deny), 1 => Just(Outcome::Error)];
     let status = prop_oneof![4 => Just(Status::Ok), 1 => Just(Status::Trap), 1 => Just(Status::Indeterminate)];
     let state = prop::sample::select(ApprovalState::ALL);
     let label = prop::option::of(0..4_u8);
@@ -68,11 +107,19 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
     Some(match act {
         Act::Begin { key, label } => {
             let (label, key) = (one(*label), key.map(|n| name("key", n)));
-            let (run, started) = script.run(key.as_deref(), &label.iter().map(String::as_str).collect::<Vec<_>>());
+            let (run, started) = script.run(
+                key.as_deref(),
+                &label.iter().map(String::as_str).collect::<Vec<_>>(),
+            );
             world.runs.push(run);
             vec![started]
         }
-        Act::Call { run, outcome, args, start } => {
+        Act::Call {
+            run,
+            outcome,
+            args,
+            start,
+        } => {
             let (run, call) = (pick(&world.runs, *run)?, script.span());
             let mut records = vec![script.decide(run, call, *outcome, &name("args", *args))];
             if *outcome == Outcome::Allow && *start {
@@ -93,9 +140,18 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             };
             vec![script.record(Some(run), Event::CallInvalid(invalid))]
         }
-        Act::Close { call, status, label } => {
+        Act::Close {
+            call,
+            status,
+            label,
+        } => {
             let (run, start) = pick(&world.starts, *call)?;
-            vec![script.outcome(run, &start, *status, &one(*label).iter().map(String::as_str).collect::<Vec<_>>())]
+            vec![script.outcome(
+                run,
+                &start,
+                *status,
+                &one(*label).iter().map(String::as_str).collect::<Vec<_>>(),
+            )]
         }
         Act::Escalate { run, args } => {
             let (run, args) = (pick(&world.runs, *run)?, name("args", *args));
@@ -103,7 +159,11 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             world.approvals.push((run, call, id, args));
             records
         }
-        Act::Answer { approval, approve, effect } => {
+        Act::Answer {
+            approval,
+            approve,
+            effect,
+        } => {
             let (run, _, id, _) = pick(&world.approvals, *approval)?;
             vec![script.answer(run, id, "bob", *approve, *effect)]
         }
@@ -144,7 +204,9 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             vec![script.record(None, Event::BundleActivated(activated))]
         }
         Act::Wait { minutes } => {
-            script.time.fetch_add(minutes * 60_000_000, Ordering::Relaxed);
+            script
+                .time
+                .fetch_add(minutes * 60_000_000, Ordering::Relaxed);
             return None;
         }
     })
@@ -155,13 +217,17 @@ fn dump(place: &Place) -> Vec<String> {
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     let mut rows = Vec::new();
     for table in schema::READ_MODELS.iter().copied().chain(["records"]) {
-        let mut select = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap_or_else(|_| {
-            conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1")).unwrap()
-        });
+        let mut select = conn
+            .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
+            .unwrap_or_else(|_| {
+                conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1"))
+                    .unwrap()
+            });
         let columns = select.column_count();
         let found = select
             .query_map([], |row| {
-                let values: Vec<rusqlite::types::Value> = (0..columns).map(|i| row.get(i).unwrap()).collect();
+                let values: Vec<rusqlite::types::Value> =
+                    (0..columns).map(|i| row.get(i).unwrap()).collect();
                 Ok(format!("{table}: {values:?}"))
             })
             .unwrap();
@@ -171,7 +237,11 @@ fn dump(place: &Place) -> Vec<String> {
 }
 
 fn runs_of(ledger: &Ledger, world: &World) -> Vec<Option<Run>> {
-    world.runs.iter().map(|run| ledger.run(*run, Some(&arguments("args1"))).unwrap()).collect()
+    world
+        .runs
+        .iter()
+        .map(|run| ledger.run(*run, Some(&arguments("args1"))).unwrap())
+        .collect()
 }
 
 proptest! {
@@ -221,7 +291,10 @@ fn rebuilding_undoes_tampering() {
     block_on(async {
         ledger.commit(batch(vec![started])).await.unwrap();
         ledger.commit(batch(asked)).await.unwrap();
-        ledger.commit(batch(vec![script.halt(HaltScope::Tool, "x", false)])).await.unwrap();
+        ledger
+            .commit(batch(vec![script.halt(HaltScope::Tool, "x", false)]))
+            .await
+            .unwrap();
     });
     let live = dump(&place);
     place.tamper(
@@ -232,5 +305,9 @@ fn rebuilding_undoes_tampering() {
     block_on(ledger.rebuild()).unwrap();
     assert_eq!(dump(&place), live);
     let (_, next) = script.run(None, &[]);
-    assert_eq!(block_on(ledger.commit(batch(vec![next]))), Ok(Receipt { first: 4 }), "and the ledger goes on");
+    assert_eq!(
+        block_on(ledger.commit(batch(vec![next]))),
+        Ok(Receipt { first: 4 }),
+        "and the ledger goes on"
+    );
 }

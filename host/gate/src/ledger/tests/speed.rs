@@ -15,7 +15,10 @@ fn percentile(times: &mut [Duration], of: usize) -> f64 {
 /// One governed call, as the gate records it: two commits. How long each took.
 async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Duration; 2] {
     let call = script.span();
-    let state = ledger.run_state(run, Some(&arguments(args))).unwrap().unwrap();
+    let state = ledger
+        .run_state(run, Some(&arguments(args)))
+        .unwrap()
+        .unwrap();
     let seal = || ledger.seal(TENANT, T0, &[b'x'; 1200], "facts").unwrap();
     let start = script.start(run, call, None);
     let facts = seal();
@@ -32,7 +35,10 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
         ..script.decision(run, call, Outcome::Allow, args)
     };
     let open = Batch {
-        records: vec![script.record(Some(run), Event::Decision(Box::new(decision))), start.clone()],
+        records: vec![
+            script.record(Some(run), Event::Decision(Box::new(decision))),
+            start.clone(),
+        ],
         payloads: vec![facts],
         conditions: vec![
             Condition::RunVersion(run, state.version),
@@ -68,8 +74,18 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
 }
 
 fn one_caller(sync: Sync, calls: u32) {
-    let place = Place { dir: tempfile::tempdir_in("/var/tmp").unwrap() };
-    let ledger = Ledger::open(LedgerOptions { sync, cached_runs: 1024, ..place.options() }, T0).unwrap();
+    let place = Place {
+        dir: tempfile::tempdir_in("/var/tmp").unwrap(),
+    };
+    let ledger = Ledger::open(
+        LedgerOptions {
+            sync,
+            cached_runs: 1024,
+            ..place.options()
+        },
+        T0,
+    )
+    .unwrap();
     let script = Script::new();
     let (run, started) = script.run(None, &[]);
     let (mut commits, mut whole) = (Vec::new(), Vec::new());
@@ -82,7 +98,8 @@ fn one_caller(sync: Sync, calls: u32) {
         }
     });
     println!(
-        "{sync:?}, one caller: commit p50 {:.1} µs, p99 {:.1} µs; call with sealing p50 {:.1} µs",
+        "{sync:?}, one caller: commit p10 {:.1} µs, p50 {:.1} µs, p99 {:.1} µs; call with sealing p50 {:.1} µs",
+        percentile(&mut commits, 10),
         percentile(&mut commits, 50),
         percentile(&mut commits, 99),
         percentile(&mut whole, 50)
@@ -90,13 +107,28 @@ fn one_caller(sync: Sync, calls: u32) {
 }
 
 fn many_callers(sync: Sync, callers: usize, calls: usize) {
-    let place = Place { dir: tempfile::tempdir_in("/var/tmp").unwrap() };
-    let ledger = Ledger::open(LedgerOptions { sync, cached_runs: 1024, ..place.options() }, T0).unwrap();
+    let place = Place {
+        dir: tempfile::tempdir_in("/var/tmp").unwrap(),
+    };
+    let ledger = Ledger::open(
+        LedgerOptions {
+            sync,
+            cached_runs: 1024,
+            ..place.options()
+        },
+        T0,
+    )
+    .unwrap();
     let script = Arc::new(Script::new());
     let cpu = || {
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-        let fields: Vec<u64> =
-            stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|f| f.parse().ok()).collect();
+        let fields: Vec<u64> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .filter_map(|f| f.parse().ok())
+            .collect();
         // After the state: ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime,
         // of which tpgid may be negative and is then left out.
         let base = if fields.len() > 48 { 10 } else { 9 };
@@ -151,24 +183,44 @@ fn speed() {
 fn each(name: &str, n: u32, mut f: impl FnMut()) {
     let begun = Instant::now();
     (0..n).for_each(|_| f());
-    println!("{name}: {:.2} µs", begun.elapsed().as_secs_f64() * 1e6 / f64::from(n));
+    println!(
+        "{name}: {:.2} µs",
+        begun.elapsed().as_secs_f64() * 1e6 / f64::from(n)
+    );
 }
 
 /// What the parts of a commit cost.
 #[test]
 #[ignore = "a measurement"]
 fn speed_of_parts() {
-    let place = Place { dir: tempfile::tempdir_in("/var/tmp").unwrap() };
-    let ledger = Ledger::open(LedgerOptions { sync: Sync::Off, ..place.options() }, T0).unwrap();
+    let place = Place {
+        dir: tempfile::tempdir_in("/var/tmp").unwrap(),
+    };
+    let ledger = Ledger::open(
+        LedgerOptions {
+            sync: Sync::Off,
+            ..place.options()
+        },
+        T0,
+    )
+    .unwrap();
     let script = Script::new();
     let (run, started) = script.run(None, &["private"]);
     block_on(ledger.commit(batch(vec![started]))).unwrap();
     let decision = script.decide(run, script.span(), Outcome::Allow, "a");
     let start = script.start(run, script.span(), None);
     let outcome = script.outcome(run, &start, Status::Ok, &["private", "untrusted"]);
-    for (name, record) in [("decision", &decision), ("start", &start), ("outcome", &outcome)] {
+    for (name, record) in [
+        ("decision", &decision),
+        ("start", &start),
+        ("outcome", &outcome),
+    ] {
         let leaf = record.leaf().unwrap();
-        each(&format!("leaf of {name}, {} bytes", leaf.len()), 20_000, || drop(record.leaf().unwrap()));
+        each(
+            &format!("leaf of {name}, {} bytes", leaf.len()),
+            20_000,
+            || drop(record.leaf().unwrap()),
+        );
         each(&format!("hash of {name}"), 20_000, || {
             std::hint::black_box(tollgate_core::record::leaf_hash(&leaf));
         });
@@ -176,10 +228,20 @@ fn speed_of_parts() {
             std::hint::black_box(serde_json::from_slice::<Record>(&leaf).unwrap());
         });
     }
-    each("sealing 1200 bytes", 20_000, || drop(ledger.seal(TENANT, T0, &[b'x'; 1200], "facts").unwrap()));
-    each("run state", 20_000, || drop(ledger.run_state(run, Some(&arguments("a"))).unwrap()));
+    each("sealing 1200 bytes", 20_000, || {
+        drop(ledger.seal(TENANT, T0, &[b'x'; 1200], "facts").unwrap())
+    });
+    each("run state", 20_000, || {
+        drop(ledger.run_state(run, Some(&arguments("a"))).unwrap())
+    });
     each("arguments", 20_000, || drop(arguments("a")));
-    each("open run", 20_000, || drop(ledger.open_run(TENANT, &agent(), None, T0).unwrap()));
-    each("file labels", 20_000, || drop(ledger.reader().file_labels("tickets/a").unwrap()));
-    each("making a decision", 20_000, || drop(script.decide(run, script.span(), Outcome::Allow, "a")));
+    each("open run", 20_000, || {
+        drop(ledger.open_run(TENANT, &agent(), None, T0).unwrap())
+    });
+    each("file labels", 20_000, || {
+        drop(ledger.reader().file_labels("tickets/a").unwrap())
+    });
+    each("making a decision", 20_000, || {
+        drop(script.decide(run, script.span(), Outcome::Allow, "a"))
+    });
 }

@@ -1,0 +1,97 @@
+//! What the writer shares with those who commit and decide.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tollgate_core::record::{Halt, HaltScope};
+
+use super::{HaltKeys, runs::Cache};
+
+/// What the writer shares with everybody else.
+#[derive(Debug)]
+pub(super) struct Shared {
+    cache: Mutex<Cache>,
+    halts: ArcSwap<Vec<Halt>>,
+    /// The highest time seen.
+    clock: AtomicI64,
+    /// Records that are durable.
+    size: AtomicU64,
+    /// How long a commit takes lately, in nanoseconds.
+    pace: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
+        Self {
+            cache: Mutex::new(Cache::new(cached_runs)),
+            halts: ArcSwap::from_pointee(halts),
+            clock: AtomicI64::new(now),
+            size: AtomicU64::new(size),
+            pace: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Look into the cache.
+    pub(super) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
+        // A panic while it was held leaves whole entries: each is put in by one call.
+        look(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn halts(&self) -> Arc<Vec<Halt>> {
+        self.halts.load_full()
+    }
+
+    /// The later of `time` and the highest that was seen.
+    pub(super) fn floor(&self, time: i64) -> i64 {
+        self.clock.fetch_max(time, Ordering::Relaxed).max(time)
+    }
+
+    /// Say what is durable now.
+    pub(super) fn publish(&self, size: u64, halts: &[Halt]) {
+        if *self.halts.load_full() != halts {
+            self.halts.store(Arc::new(halts.to_vec()));
+        }
+        self.size.store(size, Ordering::Release);
+    }
+
+    /// How long a commit takes lately.
+    pub(super) fn pace(&self) -> Duration {
+        Duration::from_nanos(self.pace.load(Ordering::Relaxed))
+    }
+
+    /// A commit took so long.
+    pub(super) fn took(&self, time: Duration) {
+        let (new, old) = (
+            u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
+            self.pace.load(Ordering::Relaxed),
+        );
+        // A mean that forgets: a quarter of it is the last commit.
+        let pace = if old == u64::MAX {
+            new
+        } else {
+            old - old / 4 + new / 4
+        };
+        self.pace.store(pace, Ordering::Relaxed);
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+}
+
+/// The halt that concerns one of these, if there is one.
+pub(super) fn halted<'a>(halts: &'a [Halt], keys: &HaltKeys) -> Option<&'a Halt> {
+    halts.iter().find(|halt| match halt.scope {
+        HaltScope::All => true,
+        HaltScope::Agent => halt.name == keys.agent,
+        HaltScope::Tenant => halt.name == keys.tenant,
+        HaltScope::Tool => keys.tool.as_ref() == Some(&halt.name),
+        HaltScope::Component => keys.component.as_ref() == Some(&halt.name),
+    })
+}

@@ -1,0 +1,282 @@
+//! Runs: names, labels, what is remembered of them.
+
+use tollgate_core::record::{DecisionRecord, Effect};
+
+use super::*;
+
+#[test]
+fn what_a_run_held_is_inherited_for_a_while() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let call = script.span();
+    let start = script.start(run, call, None);
+    let held = |ledger: &Ledger, at| ledger.labels_held(TENANT, &agent(), at).unwrap();
+    block_on(async {
+        ledger
+            .commit(batch(vec![
+                started,
+                script.decide(run, call, Outcome::Allow, "a"),
+                start.clone(),
+            ]))
+            .await
+            .unwrap();
+        assert_eq!(held(&ledger, T0), labels(&[]));
+        ledger
+            .commit(batch(vec![script.outcome(
+                run,
+                &start,
+                Status::Ok,
+                &["private"],
+            )]))
+            .await
+            .unwrap();
+        assert_eq!(held(&ledger, T0.plus(HOUR / 2)), labels(&["private"]));
+        assert_eq!(
+            held(&ledger, T0.plus(HOUR + 120_000_000)),
+            labels(&[]),
+            "the window is over"
+        );
+        // The run goes on, and still holds what it has read.
+        let later = Record {
+            time: T0.plus(2 * HOUR),
+            ..script.decide(run, script.span(), Outcome::Deny, "b")
+        };
+        ledger.commit(batch(vec![later])).await.unwrap();
+        assert_eq!(
+            held(&ledger, T0.plus(2 * HOUR + HOUR / 2)),
+            labels(&["private"])
+        );
+    });
+    let other = ledger
+        .labels_held(TENANT, &Uid::new(Kind::Agent, "other"), T0)
+        .unwrap();
+    assert_eq!(other, labels(&[]));
+    assert_eq!(
+        ledger.labels_held("other", &agent(), T0).unwrap(),
+        labels(&[])
+    );
+}
+
+#[test]
+fn what_is_written_keeps_the_labels_of_the_run() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let write = |outcome, marks: &[&str]| {
+        let decision = DecisionRecord {
+            action: Action::WriteFile,
+            resource: Uid::new(Kind::File, "tickets/book:/a.txt"),
+            marks: labels(marks),
+            ..script.decision(run, script.span(), outcome, "a")
+        };
+        batch(vec![
+            script.record(Some(run), Event::Decision(Box::new(decision))),
+        ])
+    };
+    let labels_of = |file: &str| ledger.reader().file_labels(file).unwrap();
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        ledger
+            .commit(write(Outcome::Deny, &["secret"]))
+            .await
+            .unwrap();
+        assert_eq!(
+            labels_of("tickets/book:/a.txt"),
+            labels(&[]),
+            "nothing was written"
+        );
+        ledger
+            .commit(write(Outcome::Allow, &["private"]))
+            .await
+            .unwrap();
+        ledger
+            .commit(write(Outcome::Allow, &["untrusted"]))
+            .await
+            .unwrap();
+    });
+    assert_eq!(
+        labels_of("tickets/book:/a.txt"),
+        labels(&["private", "untrusted"])
+    );
+    assert_eq!(labels_of("tickets/book:/b.txt"), labels(&[]));
+}
+
+#[test]
+fn memory_is_bounded_however_many_runs_and_calls() {
+    let place = Place::new();
+    let ledger = Ledger::open(
+        LedgerOptions {
+            cached_runs: 16,
+            sync: Sync::Off,
+            ..place.options()
+        },
+        T0,
+    )
+    .unwrap();
+    let script = Script::new();
+    let (busy, started) = script.run(Some("busy"), &[]);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        for n in 0..300 {
+            let (_, started) = script.run(Some(&n.to_string()), &[]);
+            let call = script.decide(busy, script.span(), Outcome::Deny, &n.to_string());
+            ledger.commit(batch(vec![started, call])).await.unwrap();
+        }
+    });
+    let (runs, names) = ledger.cached();
+    assert!(runs <= 32 && names <= 32, "{runs} runs, {names} names");
+    for n in 0..300 {
+        let args = arguments(&n.to_string());
+        let state = ledger.run_state(busy, Some(&args)).unwrap().unwrap();
+        assert_eq!(
+            (state.calls, state.repeats.len(), state.repeats.get(&args)),
+            (300, 1, Some(&1))
+        );
+        assert!(
+            ledger
+                .open_run(TENANT, &agent(), Some(&n.to_string()), T0)
+                .unwrap()
+                .is_some()
+        );
+    }
+}
+
+#[test]
+fn times_never_go_back() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let late = T0.plus(24 * HOUR);
+    assert_eq!(ledger.now(T0.plus(5)), T0.plus(5));
+    assert_eq!(ledger.now(T0), T0.plus(5));
+    let (_, started) = script.run(None, &[]);
+    block_on(ledger.commit(batch(vec![Record {
+        time: late,
+        ..started
+    }])))
+    .unwrap();
+    assert_eq!(ledger.now(T0), late);
+    drop(ledger);
+    assert_eq!(place.open().now(T0), late, "nor after a restart");
+}
+
+#[test]
+fn every_record_of_a_run_is_found_and_no_other() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let ((one, a), (two, b)) = (script.run(None, &[]), script.run(None, &[]));
+    let effect = |run| {
+        let effect = Effect {
+            call: script.span(),
+            error: None,
+            micros: 3,
+            operation: "read_file".into(),
+            parent: script.span(),
+            size: 1,
+            span: script.span(),
+            target: "book:/a.txt".into(),
+        };
+        script.record(Some(run), Event::Effect(effect))
+    };
+    block_on(async {
+        ledger.commit(batch(vec![a, b])).await.unwrap();
+        for _ in 0..5 {
+            ledger
+                .commit(batch(vec![
+                    effect(one),
+                    script.halt(HaltScope::Tool, "x", false),
+                    effect(two),
+                ]))
+                .await
+                .unwrap();
+            ledger.commit(batch(vec![effect(two)])).await.unwrap();
+        }
+    });
+    let indices = |run| {
+        ledger
+            .reader()
+            .records_of_run(run)
+            .unwrap()
+            .into_iter()
+            .map(|(i, _)| i)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(indices(one), [0, 2, 6, 10, 14, 18]);
+    assert_eq!(indices(two).len(), 11);
+    assert_eq!(
+        ledger
+            .reader()
+            .records_of_run(RunId::from_bytes([9; 16]))
+            .unwrap(),
+        []
+    );
+}
+
+#[test]
+fn one_open_run_for_a_name() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let ((first, started), (_, rival), (third, again)) = (
+        script.run(Some("k"), &[]),
+        script.run(Some("k"), &[]),
+        script.run(Some("k"), &[]),
+    );
+    let (ambient, unnamed) = script.run(None, &[]);
+    let named = |ledger: &Ledger| {
+        ledger
+            .open_run(TENANT, &agent(), Some("k"), T0)
+            .unwrap()
+            .map(|r| r.id)
+    };
+    block_on(async {
+        assert_eq!(named(&ledger), None);
+        ledger.commit(batch(vec![started])).await.unwrap();
+        assert_eq!(
+            ledger.commit(batch(vec![rival])).await,
+            Err(CommitError::RunChanged)
+        );
+        assert_eq!(named(&ledger), Some(first));
+        ledger.commit(batch(vec![script.end(first)])).await.unwrap();
+        assert_eq!(named(&ledger), None);
+        ledger.commit(batch(vec![again])).await.unwrap();
+        assert_eq!(named(&ledger), Some(third));
+        ledger.commit(batch(vec![unnamed])).await.unwrap();
+    });
+    let unnamed = |ledger: &Ledger, after| {
+        ledger
+            .open_run(TENANT, &agent(), None, after)
+            .unwrap()
+            .map(|r| r.id)
+    };
+    let other = ledger
+        .open_run(TENANT, &Uid::new(Kind::Agent, "other"), Some("k"), T0)
+        .unwrap();
+    assert_eq!(other, None, "nobody joins another's run");
+    for ledger in [ledger, { place_reopened(&place) }] {
+        assert_eq!(named(&ledger), Some(third));
+        assert_eq!(unnamed(&ledger, T0), Some(ambient));
+        assert_eq!(
+            unnamed(&ledger, T0.plus(HOUR)),
+            None,
+            "it was idle too long"
+        );
+        drop(ledger);
+    }
+}
+
+fn place_reopened(place: &Place) -> Ledger {
+    // The first owner still lives: what a reader sees is enough here.
+    let copy = Place::new();
+    std::fs::create_dir_all(copy.path().parent().unwrap()).unwrap();
+    std::fs::create_dir_all(copy.dir.path().join("keys")).unwrap();
+    std::fs::copy(
+        place.dir.path().join("keys/ledger.key"),
+        copy.dir.path().join("keys/ledger.key"),
+    )
+    .unwrap();
+    for suffix in ["", "-wal"] {
+        let name = |p: &Place| open::beside(&p.path(), suffix);
+        std::fs::copy(name(place), name(&copy)).unwrap();
+    }
+    copy.open()
+}
