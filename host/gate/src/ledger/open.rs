@@ -190,6 +190,9 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     })
 }
 
+/// A store's name, and its key's check value.
+type Named = (Vec<u8>, Vec<u8>);
+
 /// The store's name and its key's check value; `None` for an empty store.
 pub(super) fn named(conn: &Connection, shown: &str) -> Result<Option<Named>, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(shown);
