@@ -148,7 +148,10 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     let shown = options.path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
     let existing = fs::metadata(&options.path).is_ok_and(|m| m.len() > 0);
-    if existing {
+    // A rollback journal is left only by a crash while the store was being made, before it had its
+    // write-ahead log: what it holds must be rolled back first, which needs a connection that writes.
+    let unfinished = beside(&options.path, "-journal").exists();
+    if existing && !unfinished {
         // Before anything is changed: another binary's store stays as it is.
         check_version(&options.path)?;
     }

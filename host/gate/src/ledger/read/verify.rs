@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use rusqlite::params;
 use tollgate_core::{
+    canonical::Sha256Digest,
     ids::RunId,
     merkle::Tree,
     record::{Record, leaf_hash},
@@ -98,7 +99,7 @@ impl LedgerReader {
                         "it has held {} records",
                         anchored.tree.size()
                     ))),
-                    _ => Ok(Verified {
+                    _ => self.verify_payloads().map(|()| Verified {
                         size: tree.size(),
                         tree,
                     }),
@@ -145,6 +146,35 @@ impl LedgerReader {
                 }
             }
             progress(tree.size());
+        }
+    }
+
+    /// Whether the sealed payloads are those that their digests name. One may be absent, when it was
+    /// kept long enough; the records hold its digest still.
+    fn verify_payloads(&self) -> Result<(), LedgerError> {
+        let mut after = -1_i64;
+        loop {
+            let page = self.with(|conn| {
+                let mut select = conn.prepare_cached(
+                    "SELECT id, digest, ciphertext FROM payloads WHERE id > ?1 ORDER BY id LIMIT ?2",
+                )?;
+                let rows = select.query_map(params![after, int(PAGE)], |row| {
+                    let whole = Sha256Digest::of(row.get_ref(2)?.as_blob()?);
+                    Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)? == whole.as_bytes()))
+                })?;
+                Ok(rows.collect::<rusqlite::Result<Vec<(i64, bool)>>>()?)
+            })?;
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
+            after = *last;
+            if let Some((id, _)) = page.iter().find(|(_, whole)| !whole) {
+                return Err(LedgerError::Altered {
+                    path: self.shown(),
+                    index: nat(id >> 16),
+                    reason: "a payload of its batch does not have its digest".into(),
+                });
+            }
         }
     }
 }

@@ -86,7 +86,7 @@ fn outcomes_fit_on_a_full_disk() {
     let payload = |n: u8| Payload {
         ciphertext: vec![n; 40_000],
         day: 1,
-        digest: Sha256Digest::of(&[n]),
+        digest: Sha256Digest::of(&vec![n; 40_000]),
         tenant: TENANT.into(),
     };
     block_on(async {
@@ -277,4 +277,62 @@ fn a_torn_log_loses_only_its_end() {
     assert_eq!(ledger.size(), 4);
     block_on(ledger.commit(batch(vec![script.run(None, &[]).1]))).unwrap();
     assert_eq!(ledger.reader().verify(None, |_| {}).unwrap().size, 5);
+}
+
+/// A disk that really fills up: `mount -t tmpfs -o size=20m tmpfs DIR`, then run it with
+/// `TOLLGATE_SMALL_DISK=DIR`.
+#[test]
+#[ignore = "needs a small file system"]
+fn a_disk_that_really_fills_up() {
+    let disk = std::env::var_os("TOLLGATE_SMALL_DISK").unwrap();
+    let place = Place {
+        dir: tempfile::tempdir_in(&disk).unwrap(),
+    };
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        let mut starts = Vec::new();
+        // Fill it with calls until one is refused.
+        let refused = loop {
+            let call = script.span();
+            let start = script.start(run, call, None);
+            let sealed = ledger.seal(TENANT, T0, &[0; 20_000], "facts").unwrap();
+            let open = Batch {
+                payloads: vec![sealed],
+                ..batch(vec![
+                    script.decide(run, call, Outcome::Allow, "a"),
+                    start.clone(),
+                ])
+            };
+            match ledger.commit(open).await {
+                Ok(_) => starts.push(start),
+                Err(error) => break error,
+            }
+        };
+        assert!(
+            matches!(&refused, CommitError::Store(why) if why.contains("full")),
+            "{refused}"
+        );
+        println!("{} calls, then: {refused}", starts.len());
+        for start in &starts {
+            let outcome = script.outcome(run, start, Status::Ok, &["private"]);
+            ledger.commit(batch(vec![outcome])).await.unwrap();
+        }
+        let call = script.span();
+        let next = || batch(vec![script.decide(run, call, Outcome::Deny, "b")]);
+        let refused = ledger.commit(next()).await;
+        assert!(
+            matches!(refused, Err(CommitError::Store(_))),
+            "the reserve is not theirs: {refused:?}"
+        );
+    });
+    ledger.reader().verify(None, |_| {}).unwrap();
+    drop(ledger);
+    let ledger = place.open();
+    assert_eq!(
+        block_on(ledger.recover(T0)).unwrap(),
+        [],
+        "everything was closed"
+    );
 }

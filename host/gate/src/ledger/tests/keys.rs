@@ -31,6 +31,7 @@ fn what_is_sealed_opens_again_and_only_as_what_it_is() {
     });
     drop(ledger);
     let ledger = place.open();
+    ledger.reader().verify(None, |_| {}).unwrap();
     let open = |index, digest, kind| {
         ledger
             .unseal(index, digest, kind)
@@ -220,4 +221,28 @@ fn bundles_and_tokens_are_kept() {
     assert_eq!(reader.token("bob").unwrap(), None);
     block_on(ledger.remove_token("alice")).unwrap();
     assert_eq!(reader.tokens().unwrap(), []);
+}
+
+#[test]
+fn a_payload_that_was_altered_is_told() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let payload = ledger.seal(TENANT, T0, b"x", "facts").unwrap();
+    block_on(async {
+        ledger
+            .commit(batch(vec![script.run(None, &[]).1]))
+            .await
+            .unwrap();
+        let second = Batch {
+            payloads: vec![payload.clone()],
+            ..batch(vec![script.run(None, &[]).1])
+        };
+        ledger.commit(second).await.unwrap();
+    });
+    place.tamper("UPDATE payloads SET ciphertext = zeroblob(50)");
+    match ledger.reader().verify(None, |_| {}) {
+        Err(LedgerError::Altered { index: 1, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(ledger.unseal(1, payload.digest, "facts").is_err());
 }
