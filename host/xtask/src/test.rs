@@ -1,6 +1,8 @@
 //! `cargo xtask test`: everything that must pass before a change lands.
 
-use anyhow::Result;
+use std::process::Command;
+
+use anyhow::{Result, bail};
 
 use crate::{
     command::{cargo, root, say, step},
@@ -9,6 +11,7 @@ use crate::{
 
 /// Format, lint, build the guests, run every test.
 pub(crate) fn run() -> Result<()> {
+    strace()?;
     let guest = root().join("guest");
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     step(
@@ -72,4 +75,29 @@ pub(crate) fn run() -> Result<()> {
     )?;
     say("── all passed");
     Ok(())
+}
+
+/// The crash tests kill a process at chosen system calls, which takes strace.
+fn strace() -> Result<()> {
+    let there = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if there("strace") {
+        return Ok(());
+    }
+    if there("apt-get") {
+        step(
+            "update the package lists",
+            Command::new("apt-get").args(["-q", "update"]),
+        )
+        .and_then(|()| {
+            step(
+                "install strace",
+                Command::new("apt-get").args(["-qy", "install", "strace"]),
+            )
+        })
+        .ok();
+    }
+    if there("strace") {
+        return Ok(());
+    }
+    bail!("the crash tests need strace: install it, as in `sudo apt-get install strace`")
 }
