@@ -2,6 +2,7 @@
 
 use std::{
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,12 @@ const ANCHOR: u64 = 16_384;
 /// How long the thread looks for work before it sleeps: waking it costs more than a small commit.
 const SPIN: Duration = Duration::from_micros(50);
 
+/// A commit that takes longer is worth filling.
+const SLOW: Duration = Duration::from_millis(1);
+/// How long a group is filled at most, and how long between two looks.
+const PATIENCE: Duration = Duration::from_millis(2);
+const NAP: Duration = Duration::from_micros(50);
+
 /// Something else that the writer's connection does between groups.
 pub(super) type Task = Box<dyn FnOnce(&mut Writer) + Send>;
 
@@ -56,6 +63,8 @@ pub(super) struct Writer {
     written: usize,
     /// Records when the anchor was last written.
     anchored: u64,
+    /// How many committed together lately.
+    crowd: usize,
     /// Whether the last wait ended while spinning: a sign that it pays.
     spins: bool,
     /// Errors that the next commits meet, the last first.
@@ -88,6 +97,7 @@ impl Writer {
             poisoned: false,
             written: 0,
             anchored,
+            crowd: 0,
             spins: false,
             #[cfg(test)]
             faults: Vec::new(),
@@ -100,20 +110,16 @@ impl Writer {
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut group = Vec::with_capacity(GROUP);
         while let Some(message) = self.wait(&mut queue) {
-            let mut other = None;
-            match message {
-                Message::Commit(waiting) => group.push(waiting),
-                message => other = Some(message),
-            }
-            while other.is_none() && group.len() < GROUP {
-                match queue.try_recv() {
-                    Ok(Message::Commit(waiting)) => group.push(waiting),
-                    Ok(message) => other = Some(message),
-                    Err(_) => break,
+            let other = match message {
+                Message::Commit(waiting) => {
+                    group.push(waiting);
+                    self.gather(&mut group, &mut queue)
                 }
-            }
+                message => Some(message),
+            };
             if !group.is_empty() {
                 let begun = Instant::now();
+                self.crowd = group.len().max(self.crowd - self.crowd / 4);
                 self.group(&mut group);
                 self.shared.took(begun.elapsed());
                 self.tidy(false);
@@ -138,6 +144,35 @@ impl Writer {
             }
         }
         self.tidy(true);
+    }
+
+    /// Take what else has come. On a slow disk it pays to wait a moment for those who were here the last
+    /// time: without that, the first to come back would be alone, and all others behind them.
+    fn gather(
+        &mut self,
+        group: &mut Vec<Waiting>,
+        queue: &mut mpsc::Receiver<Message>,
+    ) -> Option<Message> {
+        let pace = self.shared.pace();
+        let patience = if pace < SLOW || pace == Duration::MAX {
+            Duration::ZERO
+        } else {
+            (pace / 4).min(PATIENCE)
+        };
+        let begun = Instant::now();
+        loop {
+            while group.len() < GROUP {
+                match queue.try_recv() {
+                    Ok(Message::Commit(waiting)) => group.push(waiting),
+                    Ok(message) => return Some(message),
+                    Err(_) => break,
+                }
+            }
+            if group.len() >= self.crowd.min(GROUP) || begun.elapsed() >= patience {
+                return None;
+            }
+            thread::sleep(NAP);
+        }
     }
 
     /// The next message. Spins for a moment first where that has paid lately.
