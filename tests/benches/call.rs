@@ -70,7 +70,8 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(async {
+    // As a server would: from a task of the runtime.
+    let measured = runtime.spawn(async {
         let bare = bare_call();
         latency("call.p50", Sync::Off, bare, 20_000).await;
         let synced = bare_synced_commit();
@@ -78,6 +79,7 @@ fn main() {
         throughput().await;
         memory().await;
     });
+    runtime.block_on(measured).unwrap();
 }
 
 fn line(name: &str, value: f64, unit: &str, floor: Option<f64>) {

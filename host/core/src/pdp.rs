@@ -3,31 +3,26 @@
 //! Cedar's semantics are untouched. What is added fails closed: a request that does not validate, an
 //! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
 
+mod cedar;
+mod trial;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Context, Effect, Entities, Entity as CedarEntity, EntityId,
-    EntityTypeName, EntityUid, EvaluationError, PolicySet, Request as CedarRequest,
-    RestrictedExpression, Schema,
+    ActionConstraint, Entities, Entity as CedarEntity, EntityUid, PolicySet, Schema,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     canonical::{self, Sha256Digest},
-    decision::{
-        Approvers, Basis, Decision, DecisionError, Determining, Outcome, PolicyRef, Requirement,
-        ShadowFlip,
-    },
+    decision::{Basis, Decision, DecisionError, Determining, Outcome, ShadowFlip},
     entity::{Entity, Kind, NAMESPACE, Uid},
     input::{NumberMapping, ToolInput},
     policy::{self, Diagnostic, LoadedPolicies, LoadedPolicy, Mode, PolicyFile},
-    request::{Action, ActionContext, Facts, Granted, Request, RunFacts},
+    request::{Action, ActionContext, Facts, Request},
     schema,
 };
-
-/// Probes for the minimal approvals that lift an escalation; past that, everything is asked for.
-const MAX_PROBES: usize = 64;
 
 /// Everything that a decision depends on besides the request and its facts. Its digest names it in
 /// every decision, and it is stored, so that a decision can be taken again.
@@ -341,7 +336,7 @@ impl Pdp {
             Ok(plain) => plain,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let trial = Trial {
+        let trial = trial::Trial {
             pdp: self,
             view: &slice.enforced,
             request,
@@ -351,7 +346,7 @@ impl Pdp {
         };
         let mut decision = trial.decide();
         if let Some(view) = &slice.with_shadow {
-            let shadow = Trial { view, ..trial }.decide();
+            let shadow = trial::Trial { view, ..trial }.decide();
             if shadow.outcome() != decision.outcome() {
                 let flip = ShadowFlip {
                     outcome: shadow.outcome(),
@@ -454,426 +449,12 @@ impl Pdp {
             .map(std::borrow::Cow::Owned)
             .map_err(|_| unfit("the entities of this request are inconsistent"))
     }
-
-    fn cedar_request(
-        &self,
-        request: &Request,
-        facts: &Facts,
-        granted: Option<&Granted>,
-    ) -> Result<CedarRequest, Unfit> {
-        let action = self.actions.get(request.action.id()).ok_or_else(|| {
-            unfit(format!(
-                "the action `{}` is not in the schema",
-                request.action.id()
-            ))
-        })?;
-        let uid = |uid: &Uid| {
-            uid.to_cedar()
-                .ok_or_else(|| unfit(format!("{uid} has no type")))
-        };
-        let (principal, resource) = (uid(&request.principal)?, uid(&request.resource)?);
-        let context = self.context(request, facts, granted)?;
-        CedarRequest::new(
-            principal,
-            action.clone(),
-            resource,
-            context,
-            Some(&self.schema),
-        )
-        .map_err(|_| unfit("the request does not validate against the schema"))
-    }
-
-    fn context(
-        &self,
-        request: &Request,
-        facts: &Facts,
-        granted: Option<&Granted>,
-    ) -> Result<Context, Unfit> {
-        let entity = |uid: &Uid| {
-            uid.to_cedar()
-                .map(RestrictedExpression::new_entity_uid)
-                .ok_or_else(|| unfit(format!("{uid} has no type")))
-        };
-        let mut pairs: Vec<(String, RestrictedExpression)> = vec![
-            ("now".into(), datetime(facts.now)?),
-            (
-                "local".into(),
-                record([
-                    (
-                        "weekday",
-                        RestrictedExpression::new_long(facts.local.weekday.into()),
-                    ),
-                    (
-                        "minute",
-                        RestrictedExpression::new_long(facts.local.minute.into()),
-                    ),
-                ])?,
-            ),
-            (
-                "environment".into(),
-                RestrictedExpression::new_string(facts.environment.clone()),
-            ),
-        ];
-        let mut common = |on_behalf_of: &Uid| -> Result<(), Unfit> {
-            pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
-            pairs.push(("run".into(), run(&facts.run)?));
-            pairs.push(("approval".into(), approval(granted)?));
-            Ok(())
-        };
-        match &request.context {
-            ActionContext::Call {
-                on_behalf_of,
-                input,
-            } => {
-                common(on_behalf_of)?;
-                let tool = self.tools.get(request.action.id()).ok_or_else(|| {
-                    unfit(format!("the tool `{}` is not loaded", request.action.id()))
-                })?;
-                let input = tool.expression(input).map_err(|e| unfit(e.to_string()))?;
-                pairs.push(("input".into(), input));
-            }
-            ActionContext::Result {
-                on_behalf_of,
-                error,
-                size,
-            } => {
-                common(on_behalf_of)?;
-                pairs.push(("error".into(), RestrictedExpression::new_bool(*error)));
-                pairs.push(("size".into(), long(*size)?));
-            }
-            ActionContext::Capability {
-                on_behalf_of,
-                agent,
-                tool,
-                size,
-            } => {
-                common(on_behalf_of)?;
-                pairs.push(("agent".into(), entity(agent)?));
-                pairs.push(("tool".into(), entity(tool)?));
-                pairs.push(("size".into(), long(*size)?));
-            }
-            ActionContext::Approver {
-                tool,
-                on_behalf_of,
-                operator,
-                roles,
-            } => {
-                pairs.push(("tool".into(), entity(tool)?));
-                pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
-                pairs.push(("operator".into(), entity(operator)?));
-                pairs.push(("roles".into(), set(Kind::Role, roles)?));
-            }
-            ActionContext::Operator => {}
-        }
-        Context::from_pairs(pairs).map_err(|_| unfit("the context does not evaluate"))
-    }
-}
-
-/// One request against one policy set.
-#[derive(Clone, Copy)]
-struct Trial<'a> {
-    pdp: &'a Pdp,
-    view: &'a View,
-    request: &'a Request,
-    facts: &'a Facts,
-    entities: &'a Entities,
-    /// The request without any approval: what most decisions are, and costly to build.
-    plain: &'a CedarRequest,
-}
-
-impl Trial<'_> {
-    fn evaluate(&self, set: &PolicySet, approval: Option<&Granted>) -> Result<Evaluation, Unfit> {
-        let built;
-        let request = match approval {
-            None => self.plain,
-            approval => {
-                built = self.pdp.cedar_request(self.request, self.facts, approval)?;
-                &built
-            }
-        };
-        let response = Authorizer::new().is_authorized(request, set, self.entities);
-        let ids = |id: &cedar_policy::PolicyId| AsRef::<str>::as_ref(id).to_owned();
-        Ok(Evaluation {
-            allowed: response.decision() == cedar_policy::Decision::Allow,
-            reasons: response.diagnostics().reason().map(ids).collect(),
-            errors: response
-                .diagnostics()
-                .errors()
-                .map(evaluation_error)
-                .collect(),
-        })
-    }
-
-    /// As `evaluate`, with every error an answer of its own.
-    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation, Undecided> {
-        let evaluation = self
-            .evaluate(&self.view.set, approval)
-            .map_err(|error| Box::new(self.pdp.basis(Vec::new(), vec![error])))?;
-        if evaluation.errors.is_empty() {
-            return Ok(evaluation);
-        }
-        let mut errors = evaluation.errors;
-        errors.sort_by(|a, b| a.policy.cmp(&b.policy));
-        let policies = errors.iter().filter_map(|e| e.policy.clone()).collect();
-        Err(Box::new(
-            self.pdp.basis(self.pdp.determining(&policies), errors),
-        ))
-    }
-
-    fn decide(&self) -> Decision {
-        self.try_decide()
-            .unwrap_or_else(|basis| Decision::Error(*basis))
-    }
-
-    fn try_decide(&self) -> Result<Decision, Undecided> {
-        let empty = self.sound(None)?;
-        let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
-        if empty.allowed {
-            return Ok(Decision::Allow(basis(&empty.reasons)));
-        }
-        if !self.view.reads_approval() {
-            return Ok(self.deny(&empty.reasons));
-        }
-        if let Some(granted) = &self.facts.approval {
-            let approved = self.sound(Some(granted))?;
-            let lifted = self.lifted(&empty, &approved);
-            if approved.allowed && lifted.is_subset(&granted.lifts) {
-                return Ok(Decision::Allow(basis(&approved.reasons)));
-            }
-        }
-        self.escalate(&empty)
-    }
-
-    /// Deny, naming what may be released all the same: where every policy that forbids only redacts,
-    /// and without them it would be permitted.
-    fn deny(&self, reasons: &BTreeSet<String>) -> Decision {
-        let mut basis = self.pdp.basis(self.pdp.determining(reasons), Vec::new());
-        let forbids = || reasons.iter().filter_map(|id| self.pdp.policies.get(id));
-        if let Some(set) = &self.view.unredacted
-            && forbids().all(|p| !p.redact.is_empty())
-            && self.evaluate(set, None).is_ok_and(|e| e.allowed)
-        {
-            basis.redact = forbids().flat_map(|p| p.redact.iter().cloned()).collect();
-        }
-        Decision::Deny(basis)
-    }
-
-    /// Decide again as if approved: by everyone first, then by as few as suffice.
-    fn escalate(&self, empty: &Evaluation) -> Result<Decision, Undecided> {
-        let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
-        let all = |count| self.granted(self.view.roles.clone(), count);
-        let most = self.view.counts.last().copied().unwrap_or(1);
-        let full = self.sound(Some(&all(most)))?;
-        if !full.allowed {
-            // Name what stands in the way even of a full approval.
-            let reasons = if full.reasons.is_empty() {
-                &empty.reasons
-            } else {
-                &full.reasons
-            };
-            return Ok(self.deny(reasons));
-        }
-        let lifts = self.lifted(empty, &full);
-        let alternatives = self.alternatives(most)?;
-        let severity = lifts
-            .iter()
-            .filter_map(|p| self.pdp.policies.get(&p.id))
-            .map(|p| p.severity)
-            .max()
-            .unwrap_or_default();
-        let ids = lifts.iter().map(|p| p.id.clone()).collect();
-        Ok(Decision::Escalate(
-            basis(&ids),
-            Requirement {
-                alternatives,
-                lifts,
-                severity,
-            },
-        ))
-    }
-
-    fn granted(&self, roles: BTreeSet<String>, count: u64) -> Granted {
-        Granted {
-            count,
-            lifts: BTreeSet::new(),
-            roles,
-        }
-    }
-
-    /// The policies that an approval lifts: forbids that apply without it, and, where no permit stands
-    /// on its own, the permits that need it.
-    fn lifted(&self, empty: &Evaluation, approved: &Evaluation) -> BTreeSet<PolicyRef> {
-        let policy = |id: &String| self.pdp.policies.get(id);
-        let forbids = empty
-            .reasons
-            .iter()
-            .filter_map(policy)
-            .filter(|p| p.effect == Effect::Forbid);
-        let permits: Vec<&LoadedPolicy> = approved
-            .reasons
-            .iter()
-            .filter_map(policy)
-            .filter(|p| p.effect == Effect::Permit)
-            .collect();
-        let unconditional = permits.iter().any(|p| !p.approval.reads());
-        let needed = permits.into_iter().filter(|_| !unconditional);
-        forbids
-            .chain(needed)
-            .map(|p| p.determining.policy.clone())
-            .collect()
-    }
-
-    /// Minimal approvals that lift it, smallest first. `most` is the greatest number that any policy
-    /// asks for.
-    fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, Undecided> {
-        let roles: Vec<&String> = self.view.roles.iter().collect();
-        let everything = || {
-            vec![Approvers {
-                count: most,
-                roles: self.view.roles.clone(),
-            }]
-        };
-        let counts: BTreeSet<u64> = self.view.counts.iter().copied().chain([1]).collect();
-        // Bounded, because with as many roles as a word has bits it would overflow.
-        let subsets = 1_usize << roles.len().min(16);
-        if subsets * counts.len() > MAX_PROBES {
-            return Ok(everything());
-        }
-        let mut candidates: Vec<Approvers> = Vec::new();
-        for mask in 0..(1_usize << roles.len()) {
-            let chosen: BTreeSet<String> = roles
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| mask & (1 << i) != 0)
-                .map(|(_, role)| (*role).clone())
-                .collect();
-            candidates.extend(counts.iter().map(|&count| Approvers {
-                count,
-                roles: chosen.clone(),
-            }));
-        }
-        candidates.sort_by_key(|a| (a.roles.len(), a.count));
-        let mut minimal: Vec<Approvers> = Vec::new();
-        for candidate in candidates {
-            let implied =
-                |m: &Approvers| m.count <= candidate.count && m.roles.is_subset(&candidate.roles);
-            if minimal.iter().any(implied) {
-                continue;
-            }
-            if self
-                .sound(Some(
-                    &self.granted(candidate.roles.clone(), candidate.count),
-                ))?
-                .allowed
-            {
-                minimal.push(candidate);
-            }
-        }
-        Ok(if minimal.is_empty() {
-            everything()
-        } else {
-            minimal
-        })
-    }
 }
 
 fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
     let parents: Option<std::collections::HashSet<EntityUid>> =
         entity.parents.iter().map(Uid::to_cedar).collect();
     Some(CedarEntity::new_no_attrs(entity.uid.to_cedar()?, parents?))
-}
-
-fn record<'a>(
-    pairs: impl IntoIterator<Item = (&'a str, RestrictedExpression)>,
-) -> Result<RestrictedExpression, Unfit> {
-    RestrictedExpression::new_record(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)))
-        .map_err(|_| unfit("a record has an attribute twice"))
-}
-
-fn set(kind: Kind, ids: &BTreeSet<String>) -> Result<RestrictedExpression, Unfit> {
-    let ty: EntityTypeName = kind
-        .type_name()
-        .ok_or_else(|| unfit("an entity type has no name"))?;
-    Ok(RestrictedExpression::new_set(ids.iter().map(|id| {
-        let uid = EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id));
-        RestrictedExpression::new_entity_uid(uid)
-    })))
-}
-
-fn long(n: u64) -> Result<RestrictedExpression, Unfit> {
-    let n = i64::try_from(n).map_err(|_| unfit("a count is beyond 2^63"))?;
-    Ok(RestrictedExpression::new_long(n))
-}
-
-fn datetime(time: crate::time::Timestamp) -> Result<RestrictedExpression, Unfit> {
-    let text = time.to_string();
-    if text.len() == "2026-11-21T08:30:00.250Z".len() {
-        Ok(RestrictedExpression::new_datetime(text))
-    } else {
-        Err(unfit("the time is out of range"))
-    }
-}
-
-fn run(run: &RunFacts) -> Result<RestrictedExpression, Unfit> {
-    record([
-        ("calls", long(run.calls)?),
-        ("denials", long(run.denials)?),
-        ("repeats", long(run.repeats)?),
-        ("errors", long(run.errors)?),
-        (
-            "elapsed",
-            RestrictedExpression::new_duration(format!("{}ms", run.elapsed / 1000)),
-        ),
-        ("labels", set(Kind::Label, &run.labels)?),
-        ("tools", set(Kind::Tool, &run.tools)?),
-        (
-            "reported",
-            record([
-                ("tokens", long(run.reported.tokens)?),
-                (
-                    "cost",
-                    RestrictedExpression::new_decimal(&run.reported.cost),
-                ),
-                (
-                    "complete",
-                    RestrictedExpression::new_bool(run.reported.complete),
-                ),
-            ])?,
-        ),
-    ])
-}
-
-fn approval(granted: Option<&Granted>) -> Result<RestrictedExpression, Unfit> {
-    let none = Granted {
-        count: 0,
-        lifts: BTreeSet::new(),
-        roles: BTreeSet::new(),
-    };
-    let granted = granted.unwrap_or(&none);
-    record([
-        ("roles", set(Kind::Role, &granted.roles)?),
-        ("count", long(granted.count)?),
-    ])
-}
-
-/// What went wrong, without the values it went wrong on.
-fn evaluation_error(error: &cedar_policy::AuthorizationError) -> DecisionError {
-    let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-    let message = match error.inner() {
-        EvaluationError::EntityDoesNotExist(_) => "an entity does not exist",
-        EvaluationError::EntityAttrDoesNotExist(_) | EvaluationError::RecordAttrDoesNotExist(_) => {
-            "an attribute does not exist"
-        }
-        EvaluationError::TypeError(_) => "a value has the wrong type",
-        EvaluationError::IntegerOverflow(_) => "an integer overflows",
-        EvaluationError::FailedExtensionFunctionExecution(_) => "an extension function failed",
-        EvaluationError::RecursionLimit(_) => "it recurses too deep",
-        _ => "it does not evaluate",
-    };
-    DecisionError {
-        message: message.into(),
-        policy: Some(AsRef::<str>::as_ref(error.policy_id()).to_owned()),
-    }
 }
 
 /// Whether the fixed schema has this action; the names of tools are free of them.

@@ -11,8 +11,14 @@ mod properties;
 
 use serde_json::json;
 
+use cedar_policy::Authorizer;
+
 use super::*;
-use crate::time::{LocalTime, Timestamp};
+use crate::{
+    decision::{Approvers, Requirement},
+    request::{Granted, RunFacts},
+    time::{LocalTime, Timestamp},
+};
 
 /// The design's example: private data stays in.
 const TRIFECTA: &str = r#"

@@ -420,3 +420,34 @@ async fn hostile_guests_end_with_their_own_outcome() {
     }
     gate.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_any_more_denies() {
+    let world = World::new("");
+    let (before, after) = (
+        "[tools.files__read]\nlabels = []\ntaints = [\"untrusted\"]",
+        "[tools.files__read]\nlabels = []\ntaints = [\"legacy\"]",
+    );
+    world.configure(before, after);
+    let gate = world.open().await;
+    call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
+    // The label that the run holds is named nowhere now: in Cedar alone, `contains` would say no.
+    world.configure(after, before);
+    gate.reload("tests").await.unwrap();
+    let answer = call(
+        &gate,
+        "r",
+        "payments__quote",
+        r#"{"amount":1,"currency":"EUR"}"#,
+    )
+    .await;
+    match &answer.verdict {
+        Verdict::Refused(Refusal::Undecidable { basis, .. }) => {
+            let error = basis.errors[0].to_string();
+            assert!(error.contains("legacy"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(starts(&gate, answer.run.unwrap()), 1, "only the read ran");
+    gate.close().await;
+}

@@ -412,7 +412,7 @@ proptest! {
             let decision = pdp.decide(&request, &facts);
             let reasons: BTreeSet<String> = whole.diagnostics().reason().map(ToString::to_string).collect();
             let errors: BTreeSet<String> =
-                whole.diagnostics().errors().filter_map(|e| evaluation_error(e).policy).collect();
+                whole.diagnostics().errors().filter_map(|e| trial::evaluation_error(e).policy).collect();
             let ids: BTreeSet<String> = decision.basis().ids().map(str::to_owned).collect();
             if errors.is_empty() {
                 let allowed = whole.decision() == cedar_policy::Decision::Allow;

@@ -5,6 +5,7 @@
 //! as a [`Permitted`]. It never executes anything itself.
 
 mod acts;
+mod admission;
 mod approvals;
 mod capability;
 mod pep;

@@ -1,0 +1,314 @@
+//! From what is written to what it means; the first mistake ends it, with its place.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+use tollgate_core::{input::NumberMapping, policy};
+
+use super::{
+    AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,
+    LimitOverrides, StoreConfig, ToolConfig, UserConfig, line_and_column, raw,
+};
+use crate::sandbox::Limits;
+
+pub(super) struct Validation<'a> {
+    pub(super) file: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) base: &'a Path,
+}
+
+impl Validation<'_> {
+    /// An error at the first line that holds `needle`.
+    fn error(&self, needle: &str, message: String, help: &str) -> ConfigError {
+        let place = self
+            .text
+            .find(needle)
+            .map(|offset| line_and_column(self.text, offset));
+        let (line, column) = place.unwrap_or((0, 0));
+        ConfigError {
+            file: self.file.into(),
+            line,
+            column,
+            message,
+            help: help.into(),
+        }
+    }
+
+    pub(super) fn config(&self, raw: raw::File) -> Result<Config, ConfigError> {
+        let gate = self.gate(raw.gate)?;
+        let store = self.store(raw.store)?;
+        let duration = |text: Option<String>, default: u64| match text {
+            None => Ok(Duration::from_secs(default)),
+            Some(text) => self.duration(&text),
+        };
+        let mut components = BTreeMap::new();
+        for (name, component) in raw.components {
+            let component = self.component(&name, component)?;
+            components.insert(name, component);
+        }
+        let mut tools = BTreeMap::new();
+        for (name, tool) in raw.tools {
+            let tool = self.tool(tool)?;
+            tools.insert(name, tool);
+        }
+        let mut users = BTreeMap::new();
+        for (name, user) in raw.users {
+            self.name("user", &name)?;
+            let roles = self.names("role", user.roles)?;
+            users.insert(
+                name,
+                UserConfig {
+                    roles,
+                    login: user.login,
+                },
+            );
+        }
+        let mut agents = BTreeMap::new();
+        for (name, agent) in raw.agents {
+            let agent = self.agent(&name, agent, &users)?;
+            agents.insert(name, agent);
+        }
+        Ok(Config {
+            file: self.file.into(),
+            gate,
+            store,
+            policies: self
+                .base
+                .join(raw.policies.dir.as_deref().unwrap_or("policies")),
+            approval_expires: duration(raw.approvals.expires, 3600)?,
+            approval_hold: duration(raw.approvals.hold, 3)?,
+            run_idle: duration(raw.runs.idle, 1800)?,
+            label_window: duration(raw.runs.label_window, 1800)?,
+            components,
+            tools,
+            agents,
+            users,
+        })
+    }
+
+    fn gate(&self, gate: raw::Gate) -> Result<GateConfig, ConfigError> {
+        let zone = gate.timezone.as_deref().unwrap_or("UTC");
+        let timezone = TimeZone::get(zone).map_err(|_| {
+            self.error(
+                zone,
+                format!("`{zone}` is no time zone"),
+                "use a name such as Europe/Berlin or UTC",
+            )
+        })?;
+        let name = gate.name.unwrap_or_else(|| "tollgate".into());
+        let tenant = gate.tenant.unwrap_or_else(|| "default".into());
+        self.name("gate", &name)?;
+        self.name("tenant", &tenant)?;
+        let concurrency = gate.concurrency.unwrap_or(64);
+        if !(1..=1000).contains(&concurrency) {
+            let message = format!("`concurrency = {concurrency}` is out of range");
+            return Err(self.error("concurrency", message, "use 1 to 1000"));
+        }
+        let environment = gate.environment.unwrap_or_else(|| "development".into());
+        Ok(GateConfig {
+            name,
+            environment,
+            tenant,
+            timezone,
+            concurrency,
+        })
+    }
+
+    fn store(&self, store: raw::Store) -> Result<StoreConfig, ConfigError> {
+        let url = store
+            .url
+            .unwrap_or_else(|| "sqlite:.tollgate/ledger.db".into());
+        let Some(path) = url.strip_prefix("sqlite:").filter(|p| !p.is_empty()) else {
+            let message = format!("`{url}` is no store that this version knows");
+            return Err(self.error(
+                &url,
+                message,
+                "use a file, as in \"sqlite:.tollgate/ledger.db\"",
+            ));
+        };
+        let key = store.key.unwrap_or_else(|| ".tollgate/master.key".into());
+        Ok(StoreConfig {
+            path: self.base.join(path),
+            key: self.base.join(key),
+        })
+    }
+
+    fn component(
+        &self,
+        name: &str,
+        component: raw::Component,
+    ) -> Result<ComponentConfig, ConfigError> {
+        self.name("component", name)?;
+        if name.contains("__") {
+            let message = format!("the component name `{name}` has two underscores in a row");
+            return Err(self.error(
+                name,
+                message,
+                "they separate a component from its tool; rename it",
+            ));
+        }
+        let mut grants = BTreeMap::new();
+        for (grant, raw) in component.grants {
+            self.name("grant", &grant)?;
+            let labels = self.names("label", raw.labels)?;
+            let read_write = matches!(raw.mode, raw::Mode::ReadWrite);
+            grants.insert(
+                grant,
+                GrantConfig {
+                    path: self.base.join(raw.path),
+                    read_write,
+                    labels,
+                },
+            );
+        }
+        for new in component.rename.values() {
+            self.name("tool", new)?;
+        }
+        let limits = self.limits(component.limits)?.over(&Limits::default());
+        Ok(ComponentConfig {
+            path: self.base.join(component.path),
+            grants,
+            rename: component.rename,
+            limits,
+        })
+    }
+
+    fn tool(&self, tool: raw::Tool) -> Result<ToolConfig, ConfigError> {
+        let names = |names: Option<Vec<String>>| names.map(|n| self.names("label", n)).transpose();
+        let mut numbers = BTreeMap::new();
+        for (pointer, mapping) in tool.numbers {
+            let parsed = NumberMapping::try_from(mapping.clone()).map_err(|e| {
+                self.error(
+                    &mapping,
+                    e,
+                    "write it as in numbers.\"/amount\" = \"scaled(2)\"",
+                )
+            })?;
+            numbers.insert(pointer, parsed);
+        }
+        Ok(ToolConfig {
+            labels: names(tool.labels)?,
+            taints: names(tool.taints)?,
+            numbers,
+            limits: self.limits(tool.limits)?,
+        })
+    }
+
+    fn limits(&self, limits: raw::Limits) -> Result<LimitOverrides, ConfigError> {
+        let size = |text: Option<String>| text.map(|t| self.size(&t)).transpose();
+        let duration = |text: Option<String>| text.map(|t| self.duration(&t)).transpose();
+        let memory = size(limits.memory.clone())?;
+        if memory.is_some_and(|memory| memory > Limits::MAX_MEMORY) {
+            let text = limits.memory.unwrap_or_default();
+            let most = format!("use at most {}MiB", Limits::MAX_MEMORY >> 20);
+            return Err(self.error(
+                &text,
+                format!("`memory = \"{text}\"` is more than a component may have"),
+                &most,
+            ));
+        }
+        Ok(LimitOverrides {
+            memory,
+            fuel: limits.fuel,
+            wall: duration(limits.time)?,
+            cpu: duration(limits.cpu)?,
+            output: size(limits.output)?,
+        })
+    }
+
+    fn agent(
+        &self,
+        name: &str,
+        agent: raw::Agent,
+        users: &BTreeMap<String, UserConfig>,
+    ) -> Result<AgentConfig, ConfigError> {
+        self.name("agent", name)?;
+        let table = format!("[agents.{name}]");
+        if name == CLI_AGENT {
+            let message = "`cli` is the built-in agent of people at the command line".into();
+            return Err(self.error(&table, message, "give this agent another name"));
+        }
+        let Some(operator) = agent.operator else {
+            let message = format!("agent `{name}` has no operator");
+            return Err(self.error(
+                &table,
+                message,
+                "name the user who runs it: operator = \"alice\"",
+            ));
+        };
+        if !users.contains_key(&operator) {
+            let help = match policy::nearest(&operator, users.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add a table [users.{operator}]"),
+            };
+            let message =
+                format!("agent `{name}` has the operator `{operator}`, who is no user here");
+            return Err(self.error(&format!("\"{operator}\""), message, &help));
+        }
+        Ok(AgentConfig {
+            operator,
+            roles: self.names("role", agent.roles)?,
+        })
+    }
+
+    fn names(&self, what: &str, names: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+        for name in &names {
+            self.name(what, name)?;
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn name(&self, what: &str, name: &str) -> Result<(), ConfigError> {
+        let legal = |b: u8| {
+            b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && what == "user")
+        };
+        if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
+            return Ok(());
+        }
+        let message = format!("`{}` is no {what} name", name.escape_debug());
+        Err(self.error(
+            name,
+            message,
+            "use 1 to 64 ASCII letters, digits, `-` and `_`",
+        ))
+    }
+
+    fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
+        let parsed = text
+            .parse::<jiff::SignedDuration>()
+            .ok()
+            .and_then(|d| Duration::try_from(d).ok());
+        parsed.ok_or_else(|| {
+            self.error(
+                text,
+                format!("`{text}` is no duration"),
+                "write it as in \"3s\", \"30m\" or \"1h\"",
+            )
+        })
+    }
+
+    fn size(&self, text: &str) -> Result<u64, ConfigError> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match text.get(digits.len()..).unwrap_or("") {
+            "" | "B" => Some(1),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1_u64 << 30),
+            _ => None,
+        };
+        let number = digits.trim().parse::<u64>().ok();
+        unit.zip(number)
+            .and_then(|(unit, number)| number.checked_mul(unit))
+            .ok_or_else(|| {
+                self.error(
+                    text,
+                    format!("`{text}` is no size"),
+                    "write it as in \"512KiB\" or \"64MiB\"",
+                )
+            })
+    }
+}

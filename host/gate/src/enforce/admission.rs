@@ -1,0 +1,462 @@
+//! Whether a call may run: decided with the approval that it may have, and recorded.
+//!
+//! A call that may run is started by the commit that records its allow. Nothing here executes it.
+
+use std::time::Instant;
+
+use tollgate_core::{
+    decision::{Decision, Outcome},
+    ids::{ApprovalId, DecisionId, SpanId},
+    life::ApprovalState,
+    record::{ApprovalRequested, ApprovalResolved, Event, Start},
+    request::{Facts, Granted, Request},
+    run::RunState,
+};
+
+use super::{
+    Act, CallContext, Permitted, Refusal, ToolCall,
+    pep::{Draft, Pep},
+};
+use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, HaltKeys, Payload};
+
+/// How often a call is decided again because its run changed meanwhile, before it is refused.
+const MAX_ATTEMPTS: u32 = 32;
+/// How many approvals one call may ask for.
+const MAX_ROUNDS: u32 = 3;
+
+/// A call that may run.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) permitted: Permitted<ToolCall>,
+    pub(crate) decision: DecisionId,
+}
+
+/// What a call came to before it was recorded.
+struct Weighed {
+    decision: Decision,
+    request: Request,
+    facts: Facts,
+    version: u64,
+    begun: Instant,
+}
+
+impl Pep {
+    fn weigh(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        state: &RunState,
+        resumption: bool,
+        granted: Option<Granted>,
+    ) -> Weighed {
+        let begun = Instant::now();
+        let now = self.now();
+        let run = state.facts(Some(call.digest()), resumption, now);
+        let mut facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
+        facts.approval = granted;
+        let request = call.request(cx);
+        let decision = cx.snapshot.pdp.decide(&request, &facts);
+        Weighed {
+            decision,
+            request,
+            facts,
+            version: state.version,
+            begun,
+        }
+    }
+
+    /// Decide a call, with the approval that it may have, and record the decision. A call that may run
+    /// is started by the same commit. On return `cx.call` is the span that the call stands under: for a
+    /// resumed call the one that asked.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has run.
+    pub(crate) async fn admit(
+        &self,
+        cx: &mut CallContext,
+        call: ToolCall,
+    ) -> Result<Admission, Refusal> {
+        let own_span = cx.call;
+        for _ in 0..MAX_ATTEMPTS {
+            cx.call = own_span;
+            let state = self.run_state(cx.run, Some(call.digest()))?;
+            let plain = self.weigh(cx, &call, &state, false, None);
+            let tried = match plain.decision.outcome() {
+                Outcome::Allow => self.start(cx, &call, plain, false, None).await,
+                Outcome::Error => self.refuse(cx, &call, plain, false, None).await.map(Err),
+                Outcome::Deny | Outcome::Escalate => self.wait(cx, &call, &state, plain).await,
+            };
+            match tried {
+                Ok(Ok((span, decision))) => {
+                    return Ok(Admission {
+                        permitted: Permitted { act: call, span },
+                        decision,
+                    });
+                }
+                Ok(Err(refusal)) => return Err(refusal),
+                Err(Retry::Again) => {}
+                Err(Retry::Refused(refusal)) => return Err(refusal),
+            }
+        }
+        Err(Refusal::Unrecorded {
+            reason: "the run changed faster than the call could be decided; try again".into(),
+        })
+    }
+
+    /// A call that is denied, or needs an approval: look for one that it already has.
+    async fn wait(
+        &self,
+        cx: &mut CallContext,
+        call: &ToolCall,
+        state: &RunState,
+        plain: Weighed,
+    ) -> Tried {
+        let Some(row) = self.approval_for(cx, call)? else {
+            return match plain.decision.outcome() {
+                Outcome::Escalate => self.escalate(cx, call, plain, None).await.map(Err),
+                _ => self.refuse(cx, call, plain, false, None).await.map(Err),
+            };
+        };
+        let overdue = row.expires <= self.now();
+        match row.state {
+            ApprovalState::Rejected if !overdue => {
+                let refusal = Refusal::Rejected {
+                    approval: row.id,
+                    until: row.expires,
+                };
+                self.refuse(cx, call, plain, false, Some(row.id)).await?;
+                Ok(Err(refusal))
+            }
+            ApprovalState::Pending | ApprovalState::Approved => {
+                // The call that asked goes on: same span, counted once.
+                let fresh = cx.call;
+                cx.call = row.call;
+                let granted =
+                    (row.state == ApprovalState::Approved && !overdue).then(|| granted(&row));
+                let weighed = self.weigh(cx, call, state, true, granted);
+                if overdue {
+                    self.resolve(cx, &row, ApprovalState::Expired).await?;
+                    cx.call = fresh;
+                    return Err(Retry::Again);
+                }
+                match &weighed.decision {
+                    Decision::Allow(_) => self.start(cx, call, weighed, true, Some(&row)).await,
+                    Decision::Escalate(_, requirement)
+                        if requirement.lifts.is_subset(&row.requirement.lifts)
+                            && row.state == ApprovalState::Pending =>
+                    {
+                        self.still_waiting(cx, call, weighed, &row).await.map(Err)
+                    }
+                    Decision::Escalate(..) if row.round < MAX_ROUNDS => {
+                        self.escalate(cx, call, weighed, Some(&row)).await.map(Err)
+                    }
+                    _ => {
+                        let refusal = self.refuse(cx, call, weighed, true, Some(row.id)).await?;
+                        self.resolve(cx, &row, ApprovalState::Cancelled).await?;
+                        Ok(Err(refusal))
+                    }
+                }
+            }
+            _ => match plain.decision.outcome() {
+                Outcome::Escalate => self.escalate(cx, call, plain, None).await.map(Err),
+                _ => self.refuse(cx, call, plain, false, None).await.map(Err),
+            },
+        }
+    }
+
+    fn approval_for(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+    ) -> Result<Option<ApprovalRow>, Retry> {
+        let binding = Binding {
+            tenant: cx.snapshot.config.gate.tenant.clone(),
+            run: cx.run,
+            principal: cx.principal.clone(),
+            tool: call.tool().name.clone(),
+            component: call.tool().component.digest,
+            arguments: call.digest().clone(),
+        };
+        self.ledger.reader().approval_for(&binding).map_err(|e| {
+            Retry::Refused(Refusal::Unrecorded {
+                reason: e.to_string(),
+            })
+        })
+    }
+
+    fn halt_keys(cx: &CallContext, call: &ToolCall) -> HaltKeys {
+        HaltKeys {
+            agent: cx.principal.id.clone(),
+            component: Some(call.tool().component.name.clone()),
+            tenant: cx.snapshot.config.gate.tenant.clone(),
+            tool: Some(call.tool().name.clone()),
+        }
+    }
+
+    /// Record an allow and the start of the execution in one commit.
+    async fn start(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: Weighed,
+        resumption: bool,
+        approval: Option<&ApprovalRow>,
+    ) -> Tried {
+        let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
+        let span = self.span_id();
+        let start = Start {
+            approval: approval.map(|row| row.id),
+            attempt: 1,
+            call: cx.call,
+            component: call.tool().component.name.clone(),
+            digest: call.tool().component.digest,
+            span,
+        };
+        let mut batch = Batch::default();
+        batch.records.push(self.record(
+            cx,
+            weighed.facts.now,
+            record.approval(start.approval).into(),
+        ));
+        batch
+            .records
+            .push(self.record(cx, weighed.facts.now, Event::Start(start)));
+        batch.payloads.push(payload);
+        batch
+            .conditions
+            .push(Condition::RunVersion(cx.run, weighed.version));
+        batch
+            .conditions
+            .push(Condition::NotHalted(Self::halt_keys(cx, call)));
+        batch
+            .conditions
+            .extend(approval.map(|row| Condition::ApprovalUnchanged(row.id, row.version)));
+        let receipt = self.commit(batch).await?;
+        Ok(Ok((span, DecisionId(receipt.first))))
+    }
+
+    /// Record a denial.
+    async fn refuse(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: Weighed,
+        resumption: bool,
+        approval: Option<ApprovalId>,
+    ) -> Result<Refusal, Retry> {
+        let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
+        // What would need a human, where a human has said no or too often been asked, is denied.
+        let outcome = match weighed.decision.outcome() {
+            Outcome::Escalate => Outcome::Deny,
+            outcome => outcome,
+        };
+        let record = record.outcome(outcome).approval(approval);
+        let receipt = self
+            .commit(Batch {
+                records: vec![self.record(cx, weighed.facts.now, record.into())],
+                payloads: vec![payload],
+                conditions: vec![Condition::RunVersion(cx.run, weighed.version)],
+            })
+            .await?;
+        let decision = DecisionId(receipt.first);
+        let basis = weighed.decision.basis().clone();
+        Ok(match outcome {
+            Outcome::Error => Refusal::Undecidable { decision, basis },
+            _ => Refusal::Denied { decision, basis },
+        })
+    }
+
+    /// Record that a human is needed, and ask. `previous` is the approval of the same call that is no
+    /// longer enough.
+    async fn escalate(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: Weighed,
+        previous: Option<&ApprovalRow>,
+    ) -> Result<Refusal, Retry> {
+        let Decision::Escalate(basis, requirement) = &weighed.decision else {
+            return self
+                .refuse(cx, call, weighed, previous.is_some(), None)
+                .await;
+        };
+        let now = weighed.facts.now;
+        let (record, facts) = self.call_record(cx, call, &weighed, previous.is_some())?;
+        let payload = self.seal(&cx.snapshot, now, &call.canonical(), "arguments")?;
+        let expires = now.plus(
+            u64::try_from(cx.snapshot.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
+        );
+        let approval = self.ids.approval();
+        let mut batch = Batch::default();
+        if let Some(row) = previous {
+            batch
+                .conditions
+                .push(Condition::ApprovalUnchanged(row.id, row.version));
+            let resolved = ApprovalResolved {
+                call: row.call,
+                id: row.id,
+                span: row.span,
+                state: ApprovalState::Cancelled,
+            };
+            batch
+                .records
+                .push(self.record(cx, now, Event::ApprovalResolved(resolved)));
+        }
+        let decided_at = batch.records.len() as u64;
+        batch
+            .records
+            .push(self.record(cx, now, record.approval(Some(approval)).into()));
+        batch.records.push(self.record(
+            cx,
+            now,
+            Event::ApprovalRequested(ApprovalRequested {
+                arguments: call.digest().clone(),
+                call: cx.call,
+                component: call.tool().component.digest,
+                expires,
+                id: approval,
+                on_behalf_of: cx.on_behalf_of.clone(),
+                payload: payload.digest,
+                principal: cx.principal.clone(),
+                requirement: requirement.clone(),
+                round: previous.map_or(1, |row| row.round + 1),
+                span: self.span_id(),
+                tool: call.tool().name.clone(),
+            }),
+        ));
+        batch.payloads.extend([facts, payload]);
+        batch
+            .conditions
+            .push(Condition::RunVersion(cx.run, weighed.version));
+        batch
+            .conditions
+            .push(Condition::NotHalted(Self::halt_keys(cx, call)));
+        let (basis, requirement) = (basis.clone(), requirement.clone());
+        let receipt = self.commit(batch).await?;
+        let decision = DecisionId(receipt.first + decided_at);
+        Ok(Refusal::Pending {
+            decision,
+            basis,
+            approval,
+            requirement,
+            expires,
+        })
+    }
+
+    /// The same call again while its approval is pending: the same answer.
+    async fn still_waiting(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: Weighed,
+        row: &ApprovalRow,
+    ) -> Result<Refusal, Retry> {
+        let (record, payload) = self.call_record(cx, call, &weighed, true)?;
+        let receipt = self
+            .commit(Batch {
+                records: vec![self.record(
+                    cx,
+                    weighed.facts.now,
+                    record.approval(Some(row.id)).into(),
+                )],
+                payloads: vec![payload],
+                conditions: vec![
+                    Condition::RunVersion(cx.run, weighed.version),
+                    Condition::ApprovalUnchanged(row.id, row.version),
+                ],
+            })
+            .await?;
+        Ok(Refusal::Pending {
+            decision: DecisionId(receipt.first),
+            basis: weighed.decision.basis().clone(),
+            approval: row.id,
+            requirement: row.requirement.clone(),
+            expires: row.expires,
+        })
+    }
+
+    async fn resolve(
+        &self,
+        cx: &CallContext,
+        row: &ApprovalRow,
+        state: ApprovalState,
+    ) -> Result<(), Retry> {
+        let resolved = ApprovalResolved {
+            call: row.call,
+            id: row.id,
+            span: row.span,
+            state,
+        };
+        let batch = Batch {
+            records: vec![self.record(cx, self.now(), Event::ApprovalResolved(resolved))],
+            payloads: Vec::new(),
+            conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
+        };
+        self.commit(batch).await?;
+        Ok(())
+    }
+
+    fn call_record(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: &Weighed,
+        resumption: bool,
+    ) -> Result<(Draft, Payload), Retry> {
+        let Weighed {
+            decision,
+            request,
+            facts,
+            begun,
+            ..
+        } = weighed;
+        let (draft, payload) = self.decision_record(
+            &cx.snapshot,
+            request,
+            facts,
+            decision,
+            self.span_id(),
+            *begun,
+        )?;
+        Ok((draft.for_call(cx, call, resumption), payload))
+    }
+}
+
+/// A span to run under and the decision; or why not; or that it must be decided again.
+type Tried = Result<Result<(SpanId, DecisionId), Refusal>, Retry>;
+
+#[expect(clippy::large_enum_variant, reason = "rare, and gone at once")]
+enum Retry {
+    /// Something changed between reading and writing: decide again.
+    Again,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Retry {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<CommitError> for Retry {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::RunChanged
+            | CommitError::ApprovalChanged
+            | CommitError::ApprovalPending => Self::Again,
+            other => Self::Refused(other.into()),
+        }
+    }
+}
+
+fn granted(row: &ApprovalRow) -> Granted {
+    Granted {
+        count: row.approvers.len() as u64,
+        lifts: row.requirement.lifts.clone(),
+        roles: row
+            .approvers
+            .iter()
+            .flat_map(|(_, roles)| roles.iter().cloned())
+            .collect(),
+    }
+}
