@@ -14,12 +14,17 @@ use crate::command::{cargo, root, step};
 
 const FOLDERS: [&str; 2] = ["guest/adapters", "tests/guests"];
 
-/// Build what changed.
+/// Build the command, then what changed.
 pub(crate) fn run() -> Result<()> {
     step(
         "build tollgate",
         &mut cargo(&["build", "--quiet", "--locked", "-p", "tollgate-cli"]),
     )?;
+    components()
+}
+
+/// Build what changed, with the command as it is.
+pub(crate) fn components() -> Result<()> {
     let root = root();
     let tollgate = root.join("target/debug/tollgate");
     for folder in FOLDERS {
