@@ -54,6 +54,10 @@ pub(crate) fn run() -> Result<()> {
         "tests of the guests",
         cargo(&["test", "--workspace", "--locked"]).current_dir(&guest),
     )?;
+    step(
+        "examples in the documentation",
+        &mut cargo(&["test", "--workspace", "--locked", "--doc"]),
+    )?;
     let nextest = cargo(&["nextest", "--version"])
         .output()
         .is_ok_and(|o| o.status.success());
@@ -75,10 +79,6 @@ pub(crate) fn run() -> Result<()> {
             &mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]),
         )?;
     }
-    step(
-        "examples in the documentation",
-        &mut cargo(&["test", "--workspace", "--locked", "--doc"]),
-    )?;
     say("── all passed");
     Ok(())
 }
