@@ -409,8 +409,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 impl Ledger {
-    /// Runs and names in memory.
-    pub(super) fn cached(&self) -> (usize, usize) {
+    /// Runs, names and counted calls in memory.
+    pub(super) fn cached(&self) -> (usize, usize, usize) {
         self.0.shared.cache(|cache| cache.len())
     }
 }

@@ -46,6 +46,7 @@ fn an_approval_lets_its_call_run_once() {
             Err(CommitError::ApprovalChanged)
         );
         let approved = row(&ledger);
+        assert_eq!(ledger.reader().run(&run.to_string()).unwrap().pending, 0);
         assert_eq!(
             (approved.state, approved.version),
             (ApprovalState::Approved, 2)

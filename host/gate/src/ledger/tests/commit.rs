@@ -397,3 +397,43 @@ fn commits_after_the_end_are_refused_and_before_it_are_kept() {
     let reopened = place.open();
     assert_eq!(reopened.size(), 1);
 }
+
+#[test]
+fn a_halt_that_was_refused_halts_nothing() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let keys = HaltKeys {
+        agent: "support".into(),
+        component: None,
+        tenant: TENANT.into(),
+        tool: None,
+    };
+    block_on(async {
+        let halt = script.halt(HaltScope::Agent, "support", false);
+        let bad = script.end(RunId::from_bytes([9; 16]));
+        ledger.commit(batch(vec![halt, bad])).await.unwrap_err();
+        let (_, started) = script.run(None, &[]);
+        let conditions = vec![Condition::NotHalted(keys.clone())];
+        ledger.commit(on(vec![started], conditions)).await.unwrap();
+    });
+    assert!(!ledger.is_halted(&keys));
+}
+
+#[test]
+fn only_a_call_that_waits_is_resumed() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        for outcome in [Outcome::Allow, Outcome::Deny, Outcome::Escalate] {
+            let call = script.span();
+            let records = vec![
+                script.resume(run, call, outcome, "a"),
+                script.start(run, call, None),
+            ];
+            let refused = ledger.commit(batch(records)).await;
+            assert!(matches!(refused, Err(CommitError::Illegal(_))), "{outcome}");
+        }
+    });
+}

@@ -26,8 +26,8 @@ fn records_are_found_by_time_and_place() {
     let minutes = |n: u64| T0.plus(n * 60_000_000);
     block_on(async {
         for n in 0..1000_u64 {
-            // Every tenth one was made a minute before the others around it.
-            let made = if n % 10 == 9 { n - 1 } else { n };
+            // Every tenth one was made three minutes before the others around it.
+            let made = if n % 10 == 9 { n - 3 } else { n };
             let halt = Record {
                 time: minutes(made),
                 ..script.halt(HaltScope::Tool, "x", n % 2 == 1)
@@ -60,17 +60,34 @@ fn records_are_found_by_time_and_place() {
         until: Some(minutes(500)),
         ..oldest.clone()
     };
-    assert_eq!(listed(reader, &between, usize::MAX), [497, 498, 499]);
+    assert_eq!(
+        listed(reader, &between, usize::MAX),
+        [497, 498],
+        "499 was made earlier"
+    );
     let late = RecordFilter {
-        since: Some(minutes(499)),
-        until: Some(minutes(501)),
+        since: Some(minutes(495)),
+        until: Some(minutes(497)),
         ..oldest
     };
     assert_eq!(
         listed(reader, &late, usize::MAX),
-        [500],
-        "499 was made earlier"
+        [495, 496, 499],
+        "and is found with its like"
     );
+    let made = |n: u64| if n % 10 == 9 { n - 3 } else { n };
+    for since in (0..1000).step_by(3) {
+        let filter = RecordFilter {
+            since: Some(minutes(since)),
+            until: Some(minutes(since + 6)),
+            order: Order::OldestFirst,
+            range: None,
+        };
+        let expected: Vec<u64> = (0..1000)
+            .filter(|n| (since..since + 6).contains(&made(*n)))
+            .collect();
+        assert_eq!(listed(reader, &filter, usize::MAX), expected, "{since}");
+    }
     let nothing = RecordFilter {
         since: Some(minutes(5000)),
         ..all

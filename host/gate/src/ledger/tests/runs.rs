@@ -124,8 +124,11 @@ fn memory_is_bounded_however_many_runs_and_calls() {
             ledger.commit(batch(vec![started, call])).await.unwrap();
         }
     });
-    let (runs, names) = ledger.cached();
-    assert!(runs <= 32 && names <= 32, "{runs} runs, {names} names");
+    let (runs, names, calls) = ledger.cached();
+    assert!(
+        runs <= 32 && names <= 32 && calls < 300,
+        "{runs} runs, {names} names, {calls} calls"
+    );
     for n in 0..300 {
         let args = arguments(&n.to_string());
         let state = ledger.run_state(busy, Some(&args)).unwrap().unwrap();
@@ -279,4 +282,65 @@ fn place_reopened(place: &Place) -> Ledger {
         std::fs::copy(name(place), name(&copy)).unwrap();
     }
     copy.open()
+}
+
+#[test]
+fn a_label_that_joins_is_held_at_once() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &["private"]);
+    let call = script.span();
+    let start = script.start(run, call, None);
+    let outcome = script.outcome(run, &start, Status::Ok, &["untrusted"]);
+    block_on(async {
+        ledger
+            .commit(batch(vec![
+                started,
+                script.decide(run, call, Outcome::Allow, "a"),
+                start,
+            ]))
+            .await
+            .unwrap();
+        ledger.commit(batch(vec![outcome])).await.unwrap();
+    });
+    let held = ledger.labels_held(TENANT, &agent(), T0).unwrap();
+    assert_eq!(held, labels(&["private", "untrusted"]));
+}
+
+/// Whatever is in memory, the caller's run without a name is the latest.
+#[test]
+fn memory_and_store_agree_on_the_latest_run() {
+    let place = Place::new();
+    let options = LedgerOptions {
+        cached_runs: 1,
+        ..place.options()
+    };
+    let ledger = Ledger::open(options, T0).unwrap();
+    let script = Script::new();
+    let ((first, a), (mut second, b)) = (script.run(None, &[]), script.run(None, &[]));
+    block_on(async {
+        ledger.commit(batch(vec![a])).await.unwrap();
+        ledger.commit(batch(vec![b])).await.unwrap();
+        for n in 0..5 {
+            let call = script.decide(first, script.span(), Outcome::Deny, "a");
+            ledger.commit(batch(vec![call])).await.unwrap();
+            let open = ledger.open_run(TENANT, &agent(), None, T0).unwrap();
+            assert_eq!(open.map(|run| run.id), Some(second));
+            // Others push both out.
+            for other in 0..n {
+                let (_, other) = script.run(Some(&format!("{n} {other}")), &[]);
+                ledger.commit(batch(vec![other])).await.unwrap();
+            }
+        }
+        // Two that begin together.
+        for _ in 0..8 {
+            let ((_, c), (later, d)) = (script.run(None, &[]), script.run(None, &[]));
+            ledger.commit(batch(vec![c, d])).await.unwrap();
+            let open = ledger.open_run(TENANT, &agent(), None, T0).unwrap();
+            assert_eq!(open.map(|run| run.id), Some(later));
+            second = later;
+        }
+    });
+    let stored = ledger.reader().ambient_run(TENANT, &agent(), T0).unwrap();
+    assert_eq!(stored.map(|run| run.id), Some(second));
 }
