@@ -114,8 +114,11 @@ async fn one(
         tool: tool.into(),
         arguments: arguments(&args.args)?,
     };
-    let reply = make(request, args, args.run.clone(), cx, access).await?;
+    let mut reply = make(request, args, args.run.clone(), cx, access).await?;
     let exit = reply.outcome.exit();
+    if let (Exit::Invalid, Some(file)) = (exit, args.args.strip_prefix('@')) {
+        reply.message = reply.message.map(|message| format!("{file}: {message}"));
+    }
     if cx.out.is_json() {
         cx.out.json(&reply)?;
     } else if exit == Exit::Ok {
