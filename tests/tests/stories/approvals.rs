@@ -330,3 +330,26 @@ async fn an_approval_survives_a_restart() {
     assert!(!used.is_empty());
     gate.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_needs_nobody_any_more_runs_and_the_question_is_void() {
+    let world = World::new(
+        r#"@id("early") @owner("finance") @reason("Before half past ten finance looks at every refund.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           when { context.local.minute < 630 }
+           unless { context.approval.roles.contains(Tollgate::Role::"finance") };
+           @id("once") @owner("finance") @reason("Once is enough.")
+           forbid (principal, action == Tollgate::Action::"payments__refund", resource)
+           when { context.run.repeats >= 1 };"#,
+    );
+    let gate = world.open().await;
+    let small = REFUND.replace("6000", "100");
+    let id = pending(&call(&gate, "r", TOOL, &small).await);
+    world.pass(50 * 60);
+    let resumed = call(&gate, "r", TOOL, &small).await;
+    assert!(is_released(&resumed), "{:?}", resumed.verdict);
+    assert_eq!(world.refunds(), 1);
+    let row = gate.ledger().reader().approval(id).unwrap().unwrap();
+    assert_eq!(row.state, ApprovalState::Cancelled);
+    gate.close().await;
+}

@@ -193,7 +193,8 @@ impl Pep {
         }
     }
 
-    /// Record an allow and the start of the execution in one commit.
+    /// Record an allow and the start of the execution in one commit. An approval that was given is used
+    /// up; one that nobody has answered is void, because nothing stands in the way any more.
     async fn start(
         &self,
         cx: &CallContext,
@@ -204,8 +205,9 @@ impl Pep {
     ) -> Tried {
         let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
         let span = self.span_id();
+        let used = approval.filter(|row| row.state == ApprovalState::Approved);
         let start = Start {
-            approval: approval.map(|row| row.id),
+            approval: used.map(|row| row.id),
             attempt: 1,
             call: cx.call,
             component: call.tool().component.name.clone(),
@@ -213,6 +215,20 @@ impl Pep {
             span,
         };
         let mut batch = Batch::default();
+        if let (Some(row), None) = (approval, used) {
+            let resolved = ApprovalResolved {
+                call: row.call,
+                id: row.id,
+                span: row.span,
+                state: ApprovalState::Cancelled,
+            };
+            batch.records.push(self.record(
+                cx,
+                weighed.facts.now,
+                Event::ApprovalResolved(resolved),
+            ));
+        }
+        let decided_at = batch.records.len() as u64;
         batch.records.push(self.record(
             cx,
             weighed.facts.now,
@@ -232,7 +248,7 @@ impl Pep {
             .conditions
             .extend(approval.map(|row| Condition::ApprovalUnchanged(row.id, row.version)));
         let receipt = self.commit(batch).await?;
-        Ok(Ok((span, DecisionId(receipt.first))))
+        Ok(Ok((span, DecisionId(receipt.first + decided_at))))
     }
 
     /// Record a denial.
