@@ -1,7 +1,7 @@
 //! The sources of a first tool, with the SDK and the WIT that it needs, out of this binary.
 //!
 //! They are the very files of this repository, so what `tollgate init` writes is what is tested here. It
-//! builds with nothing but a Rust compiler and crates.io. This module only says which files there are; it
+//! builds with nothing but a Rust compiler and the crate registry. This module only says which files there are; it
 //! writes none.
 
 mod embedded;
