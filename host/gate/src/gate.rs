@@ -14,9 +14,7 @@ use tollgate_core::{
     entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     life::ApprovalState,
-    record::{
-        Administered, ApprovalResolved, BundleActivated, Event, Halt, HaltScope, Record, RunOutcome,
-    },
+    record::{Administered, BundleActivated, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
 };
 
@@ -433,18 +431,8 @@ impl Gate {
         let open = self.ledger().reader().approvals(&ApprovalFilter::open())?;
         let now = self.0.pep.now();
         let void = |row: ApprovalRow| {
-            let resolved = ApprovalResolved {
-                call: row.call,
-                id: row.id,
-                span: row.span,
-                state: ApprovalState::Cancelled,
-            };
-            Record::new(
-                row.tenant,
-                Some(row.run),
-                now,
-                Event::ApprovalResolved(resolved),
-            )
+            let resolved = row.resolved(ApprovalState::Cancelled);
+            Record::new(row.tenant, Some(row.run), now, resolved)
         };
         Ok(open.into_iter().filter(which).map(void).collect())
     }
@@ -470,21 +458,11 @@ impl Gate {
             )));
         };
         self.operate(user, Action::Halt).await?;
-        let tenant = self.snapshot().config.gate.tenant.clone();
         let event = Event::Resumed(Halt {
             by: user.id.clone(),
             ..halt
         });
-        let record = Record::new(tenant, None, self.0.pep.now(), event);
-        self.0
-            .pep
-            .commit(Batch {
-                records: vec![record],
-                ..Batch::default()
-            })
-            .await
-            .map_err(Refusal::from)?;
-        Ok(())
+        self.note(event).await
     }
 
     /// End a run because it is over.
@@ -588,16 +566,18 @@ impl Gate {
             by: user.id.clone(),
             target: crate::text::printable(target, 200),
         });
+        self.note(event).await
+    }
+
+    /// Record an act on the gate itself.
+    async fn note(&self, event: Event) -> Result<(), OperateError> {
         let tenant = self.snapshot().config.gate.tenant.clone();
         let record = Record::new(tenant, None, self.0.pep.now(), event);
-        self.0
-            .pep
-            .commit(Batch {
-                records: vec![record],
-                ..Batch::default()
-            })
-            .await
-            .map_err(Refusal::from)?;
+        let batch = Batch {
+            records: vec![record],
+            ..Batch::default()
+        };
+        self.0.pep.commit(batch).await.map_err(Refusal::from)?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use tollgate_core::{
     decision::{Decision, Outcome},
     ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
-    record::{ApprovalRequested, ApprovalResolved, Event, Start},
+    record::{ApprovalRequested, Event, Start},
     request::{Facts, Granted, Request},
     run::RunState,
 };
@@ -216,17 +216,10 @@ impl Pep {
         };
         let mut batch = Batch::default();
         if let (Some(row), None) = (approval, used) {
-            let resolved = ApprovalResolved {
-                call: row.call,
-                id: row.id,
-                span: row.span,
-                state: ApprovalState::Cancelled,
-            };
-            batch.records.push(self.record(
-                cx,
-                weighed.facts.now,
-                Event::ApprovalResolved(resolved),
-            ));
+            let resolved = row.resolved(ApprovalState::Cancelled);
+            batch
+                .records
+                .push(self.record(cx, weighed.facts.now, resolved));
         }
         let decided_at = batch.records.len() as u64;
         batch.records.push(self.record(
@@ -308,15 +301,8 @@ impl Pep {
             batch
                 .conditions
                 .push(Condition::ApprovalUnchanged(row.id, row.version));
-            let resolved = ApprovalResolved {
-                call: row.call,
-                id: row.id,
-                span: row.span,
-                state: ApprovalState::Cancelled,
-            };
-            batch
-                .records
-                .push(self.record(cx, now, Event::ApprovalResolved(resolved)));
+            let resolved = row.resolved(ApprovalState::Cancelled);
+            batch.records.push(self.record(cx, now, resolved));
         }
         let decided_at = batch.records.len() as u64;
         batch
@@ -397,14 +383,9 @@ impl Pep {
         row: &ApprovalRow,
         state: ApprovalState,
     ) -> Result<(), Retry> {
-        let resolved = ApprovalResolved {
-            call: row.call,
-            id: row.id,
-            span: row.span,
-            state,
-        };
+        let resolved = row.resolved(state);
         let batch = Batch {
-            records: vec![self.record(cx, self.now(), Event::ApprovalResolved(resolved))],
+            records: vec![self.record(cx, self.now(), resolved)],
             payloads: Vec::new(),
             conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
         };

@@ -11,7 +11,7 @@ use tollgate_core::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::{ApprovalEvent, ApprovalState},
-    record::{ApprovalAnswered, ApprovalResolved, Event, Record},
+    record::{ApprovalAnswered, Event, Record},
     request::{Action, ActionContext, Request},
 };
 
@@ -253,15 +253,7 @@ impl Pep {
                     .conditions
                     .push(Condition::ApprovalUnchanged(id, row.version));
                 if state != ApprovalState::Pending {
-                    let (call, span) = (row.call, row.span);
-                    batch
-                        .records
-                        .push(of_run(Event::ApprovalResolved(ApprovalResolved {
-                            call,
-                            id,
-                            span,
-                            state,
-                        })));
+                    batch.records.push(of_run(row.resolved(state)));
                 }
             }
             match self.commit(batch).await {

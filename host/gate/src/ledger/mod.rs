@@ -48,7 +48,7 @@ use tollgate_core::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::{KeyedDigest, Record, RunOutcome},
+    record::{ApprovalResolved, Event, KeyedDigest, Record, RunOutcome},
     run::RunState,
     span::SpanKind,
     time::Timestamp,
@@ -430,6 +430,19 @@ pub struct ApprovalRow {
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
     /// How many approvals this call has asked for.
     pub round: u32,
+}
+
+impl ApprovalRow {
+    /// That it is in `state` for good.
+    #[must_use]
+    pub fn resolved(&self, state: ApprovalState) -> Event {
+        Event::ApprovalResolved(ApprovalResolved {
+            call: self.call,
+            id: self.id,
+            span: self.span,
+            state,
+        })
+    }
 }
 
 /// What identifies a call for approvals: the same call never has two pending ones.
