@@ -10,7 +10,7 @@ use tollgate_core::{
     request::{Action, ActionContext, Request},
 };
 
-use super::{Act, CallContext};
+use super::{Act, CallContext, Capability};
 use crate::snapshot::Tool;
 
 /// A tool call whose arguments match the tool's schema.
@@ -82,7 +82,7 @@ pub struct FileAct {
     size: u64,
     labels: BTreeSet<String>,
     /// Labels that the file has taken on from what was written to it.
-    pub(super) marks: BTreeSet<String>,
+    marks: BTreeSet<String>,
 }
 
 impl FileAct {
@@ -118,24 +118,6 @@ impl FileAct {
 
     fn id_of(&self, path: &str) -> String {
         format!("{}/{}:/{path}", self.component, self.grant)
-    }
-
-    /// What it is called in traces: the path with its grant.
-    #[must_use]
-    pub fn target(&self) -> String {
-        format!("{}:/{}", self.grant, self.path)
-    }
-
-    /// What is to be done.
-    #[must_use]
-    pub fn action(&self) -> &Action {
-        &self.action
-    }
-
-    /// Labels of the file: the grant's, and those it has taken on.
-    #[must_use]
-    pub fn all_labels(&self) -> BTreeSet<String> {
-        self.labels.union(&self.marks).cloned().collect()
     }
 
     fn kind(&self) -> Kind {
@@ -197,6 +179,33 @@ impl Act for FileAct {
             self.action,
             Action::WriteFile | Action::DeleteFile | Action::DeleteDirectory
         )
+    }
+}
+
+impl Capability for FileAct {
+    /// The path with its grant.
+    fn target(&self) -> String {
+        format!("{}:/{}", self.grant, self.path)
+    }
+
+    /// The grant's, and those that the file has taken on; nothing comes back from what changes it.
+    fn labels(&self) -> BTreeSet<String> {
+        if self.changes_the_world() {
+            return BTreeSet::new();
+        }
+        self.labels.union(&self.marks).cloned().collect()
+    }
+
+    fn keeper(&self) -> Option<String> {
+        Some(self.id())
+    }
+
+    fn kept(&mut self, labels: BTreeSet<String>) {
+        self.marks = labels;
+    }
+
+    fn writes(&self) -> bool {
+        matches!(self.action, Action::WriteFile)
     }
 }
 

@@ -14,10 +14,10 @@ use tollgate_core::{
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
     record::{AdapterLog, Effect, Event, Record},
-    request::{Action, Facts},
+    request::Facts,
 };
 
-use super::{Act, CallContext, FileAct, Pep, Permitted, Refusal};
+use super::{CallContext, Capability, Pep, Permitted, Refusal};
 use crate::{
     ledger::{Batch, Condition, HaltKeys, Payload},
     snapshot::Tool,
@@ -93,23 +93,26 @@ impl Capabilities {
         }
     }
 
-    /// Decide and record a file operation. What comes back permits exactly this operation.
+    /// Decide and record what the component asks for. What comes back permits exactly that.
     ///
     /// # Errors
     /// [`Refusal`]: it is denied, or it cannot be decided or recorded.
-    pub async fn enforce(&self, mut act: FileAct) -> Result<Permitted<FileAct>, Refusal> {
+    pub async fn enforce<A: Capability>(&self, mut act: A) -> Result<Permitted<A>, Refusal> {
         let begun = Instant::now();
-        act.marks = self
-            .pep
-            .file_labels(&act.id())
-            .map_err(|reason| Refusal::Unrecorded { reason })?;
+        if let Some(keeper) = act.keeper() {
+            let labels = self
+                .pep
+                .file_labels(&keeper)
+                .map_err(|reason| Refusal::Unrecorded { reason })?;
+            act.kept(labels);
+        }
         let now = self.pep.now();
         let run = self.pep.run_state(self.cx.run, None)?;
         let mut run_facts = run.facts(None, false, now);
         run_facts
             .labels
             .extend(self.progress().labels.iter().cloned());
-        let marks = if matches!(act.action(), Action::WriteFile) {
+        let marks = if act.writes() {
             run_facts.labels.clone()
         } else {
             BTreeSet::new()
@@ -189,20 +192,24 @@ impl Capabilities {
         }
     }
 
-    /// Say how a permitted operation went: bytes read or written, or why it failed. Its labels join
-    /// what the call has read.
-    pub fn done(&self, permitted: Permitted<FileAct>, begun: Instant, result: Result<u64, &str>) {
+    /// Say how what was permitted went: bytes read or written, or why it failed. Its labels join what
+    /// the call has read.
+    pub fn done<A: Capability>(
+        &self,
+        permitted: Permitted<A>,
+        begun: Instant,
+        result: Result<u64, &str>,
+    ) {
         let span = permitted.span;
         let act = permitted.act;
+        let operation = act.request(&self.cx).action.id().to_owned();
         let mut progress = self.progress();
-        if !act.changes_the_world() {
-            progress.labels.extend(act.all_labels());
-        }
+        progress.labels.extend(act.labels());
         let event = Event::Effect(Effect {
             call: self.cx.call,
             error: result.err().map(str::to_owned),
             micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-            operation: act.action().id().into(),
+            operation,
             parent: span,
             size: result.unwrap_or(0),
             span: self.pep.span_id(),

@@ -10,7 +10,7 @@ mod approvals;
 mod capability;
 mod pep;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tollgate_core::{
     canonical::Sha256Digest,
@@ -63,6 +63,30 @@ pub trait Act {
     /// Whether it changes the world, so that its decision must be durable before it happens.
     fn changes_the_world(&self) -> bool {
         true
+    }
+}
+
+/// An act that a component asks of its host while its tool runs.
+pub trait Capability: Act {
+    /// What it is called in traces.
+    fn target(&self) -> String;
+
+    /// Labels that what comes back adds to the run.
+    fn labels(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
+    /// The resource's id, if it is one that keeps the labels of what is written to it.
+    fn keeper(&self) -> Option<String> {
+        None
+    }
+
+    /// Take in the labels that the [`keeper`](Self::keeper) has taken on so far.
+    fn kept(&mut self, _labels: BTreeSet<String>) {}
+
+    /// Whether it writes to its [`keeper`](Self::keeper), which then takes on the run's labels.
+    fn writes(&self) -> bool {
+        false
     }
 }
 
