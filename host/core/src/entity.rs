@@ -3,9 +3,10 @@
 //! Entities here have no attributes; what a policy may ask about them is their type, their id and
 //! what they are in. Facts that change from call to call are context.
 
-use std::{collections::BTreeSet, fmt, sync::OnceLock};
+use std::{collections::BTreeSet, fmt, str::FromStr as _, sync::OnceLock};
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
+use cedar_policy_core::ast::EntityType;
 use serde::{Deserialize, Serialize};
 
 macro_rules! kinds {
@@ -68,6 +69,18 @@ impl Kind {
                 .collect()
         });
         names.get(self as usize).cloned().flatten()
+    }
+
+    /// The same, as the engine has it.
+    pub(crate) fn entity_type(self) -> Option<EntityType> {
+        static TYPES: OnceLock<Vec<Option<EntityType>>> = OnceLock::new();
+        let types = TYPES.get_or_init(|| {
+            Kind::ALL
+                .iter()
+                .map(|k| EntityType::from_str(&format!("{NAMESPACE}::{}", k.name())).ok())
+                .collect()
+        });
+        types.get(self as usize).cloned().flatten()
     }
 
     fn of_type(name: &EntityTypeName) -> Option<Self> {

@@ -8,11 +8,11 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+use cedar_policy_core::ast::{Eid, EntityType, EntityUID, Value as CedarValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{canonical, entity::NAMESPACE};
+use crate::{canonical, entity::NAMESPACE, value};
 
 /// How deep a schema is typed; below, values are JSON text.
 const MAX_TYPED_DEPTH: usize = 8;
@@ -226,12 +226,12 @@ impl ToolInput {
     ///
     /// # Errors
     /// [`InputError`] if a value does not have the type that the schema promises.
-    pub(crate) fn expression(&self, arguments: &Value) -> Result<RestrictedExpression, InputError> {
+    pub(crate) fn value(&self, arguments: &Value) -> Result<CedarValue, InputError> {
         let members = arguments.as_object().ok_or(InputError::Type {
             pointer: "/".into(),
             expected: "object",
         })?;
-        record_expression(&self.root, members, "")
+        record_value(&self.root, members, "")
     }
 
     /// The namespace of this tool's enumerations.
@@ -528,62 +528,49 @@ fn enumerations(ty: &InputType, found: &mut BTreeMap<String, Map<String, Value>>
     }
 }
 
-fn record_expression(
+fn record_value(
     fields: &BTreeMap<String, Field>,
     members: &Map<String, Value>,
     pointer: &str,
-) -> Result<RestrictedExpression, InputError> {
+) -> Result<CedarValue, InputError> {
     let mut pairs = Vec::with_capacity(fields.len());
     for (name, field) in fields {
         if let Some(value) = members.get(name) {
             let below = format!("{pointer}/{}", canonical::escape_segment(name));
-            pairs.push((name.clone(), expression(&field.ty, value, &below)?));
+            pairs.push((name.as_str(), value_of(&field.ty, value, &below)?));
         }
     }
-    RestrictedExpression::new_record(pairs).map_err(|_| InputError::Type {
-        pointer: pointer.into(),
-        expected: "object",
-    })
+    Ok(value::record(pairs))
 }
 
-fn expression(
-    ty: &InputType,
-    value: &Value,
-    pointer: &str,
-) -> Result<RestrictedExpression, InputError> {
+fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, InputError> {
     let wrong = |expected| InputError::Type {
         pointer: pointer.to_owned(),
         expected,
     };
     match (ty, value) {
-        (InputType::Bool, Value::Bool(v)) => Ok(RestrictedExpression::new_bool(*v)),
-        (InputType::Long, Value::Number(n)) => n
-            .as_i64()
-            .map(RestrictedExpression::new_long)
-            .ok_or_else(|| wrong("integer")),
-        (InputType::String, Value::String(s)) => Ok(RestrictedExpression::new_string(s.clone())),
-        (InputType::Decimal, Value::Number(n)) => {
-            let text = decimal(n).ok_or_else(|| InputError::Decimal {
+        (InputType::Bool, Value::Bool(v)) => Ok((*v).into()),
+        (InputType::Long, Value::Number(n)) => {
+            n.as_i64().map(value::long).ok_or_else(|| wrong("integer"))
+        }
+        (InputType::String, Value::String(s)) => Ok(s.as_str().into()),
+        (InputType::Decimal, Value::Number(n)) => decimal(n)
+            .and_then(|text| value::decimal(&text))
+            .ok_or_else(|| InputError::Decimal {
                 pointer: pointer.into(),
-            })?;
-            Ok(RestrictedExpression::new_decimal(text))
-        }
-        (InputType::Mapped(NumberMapping::Text), Value::Number(n)) => {
-            Ok(RestrictedExpression::new_string(n.to_string()))
-        }
+            }),
+        (InputType::Mapped(NumberMapping::Text), Value::Number(n)) => Ok(n.to_string().into()),
         (InputType::Mapped(NumberMapping::Scaled(scale)), Value::Number(n)) => scaled(n, *scale)
-            .map(RestrictedExpression::new_long)
+            .map(value::long)
             .ok_or_else(|| wrong("number that is whole after scaling")),
         (InputType::Datetime, Value::String(s)) => {
             datetime(s).ok_or_else(|| wrong("RFC 3339 date-time with at most milliseconds"))
         }
-        (InputType::IpAddress, Value::String(s)) => match std::net::IpAddr::from_str(s) {
+        (InputType::IpAddress, Value::String(s)) => std::net::IpAddr::from_str(s)
+            .ok()
             // `::ffff:10.0.0.1` reaches 10.0.0.1, so a policy sees that.
-            Ok(address) => Ok(RestrictedExpression::new_ip(
-                address.to_canonical().to_string(),
-            )),
-            Err(_) => Err(wrong("IP address")),
-        },
+            .and_then(|address| value::ip(&address.to_canonical().to_string()))
+            .ok_or_else(|| wrong("IP address")),
         (InputType::Null, Value::Null) => {
             entity(NAMESPACE, "Null", "null").ok_or_else(|| wrong("null"))
         }
@@ -604,12 +591,12 @@ fn expression(
             let items: Result<Vec<_>, _> = items
                 .iter()
                 .enumerate()
-                .map(|(i, item)| expression(element, item, &format!("{pointer}/{i}")))
+                .map(|(i, item)| value_of(element, item, &format!("{pointer}/{i}")))
                 .collect();
-            Ok(RestrictedExpression::new_set(items?))
+            Ok(CedarValue::set(items?, None))
         }
         (InputType::Record(fields), Value::Object(members)) => {
-            record_expression(fields, members, pointer)
+            record_value(fields, members, pointer)
         }
         (InputType::Union(choices), value) => {
             let (i, chosen) = choices
@@ -617,17 +604,17 @@ fn expression(
                 .enumerate()
                 .find(|(_, choice)| accepts(choice, value))
                 .ok_or_else(|| wrong("value of any of its types"))?;
-            let pair = (
-                format!("typeChoice{i}"),
-                expression(chosen, value, pointer)?,
-            );
-            RestrictedExpression::new_record([pair]).map_err(|_| wrong("value of any of its types"))
+            let name = format!("typeChoice{i}");
+            Ok(value::record([(
+                name.as_str(),
+                value_of(chosen, value, pointer)?,
+            )]))
         }
         (InputType::Json, value) => {
             let text = canonical::to_canonical(value)
                 .ok()
                 .and_then(|b| String::from_utf8(b).ok());
-            text.map(RestrictedExpression::new_string)
+            text.map(CedarValue::from)
                 .ok_or_else(|| wrong("JSON value"))
         }
         (InputType::Bool, _) => Err(wrong("boolean")),
@@ -650,14 +637,13 @@ fn accepts(ty: &InputType, value: &Value) -> bool {
             })
         }
         (InputType::Set(element), Value::Array(items)) => items.iter().all(|v| accepts(element, v)),
-        (ty, value) => expression(ty, value, "").is_ok(),
+        (ty, value) => value_of(ty, value, "").is_ok(),
     }
 }
 
-fn entity(namespace: &str, name: &str, id: &str) -> Option<RestrictedExpression> {
-    let ty = EntityTypeName::from_str(&format!("{namespace}::{name}")).ok()?;
-    let uid = EntityUid::from_type_name_and_id(ty, EntityId::new(id));
-    Some(RestrictedExpression::new_entity_uid(uid))
+fn entity(namespace: &str, name: &str, id: &str) -> Option<CedarValue> {
+    let ty = EntityType::from_str(&format!("{namespace}::{name}")).ok()?;
+    Some(EntityUID::from_components(ty, Eid::new(id), None).into())
 }
 
 /// A number as the text of a Cedar decimal, if one holds it exactly.
@@ -684,14 +670,15 @@ fn scaled(n: &serde_json::Number, scale: u8) -> Option<i64> {
     format!("{whole}{fraction:0<scale$}").parse().ok()
 }
 
-fn datetime(text: &str) -> Option<RestrictedExpression> {
+fn datetime(text: &str) -> Option<CedarValue> {
     let time: jiff::Timestamp = text.parse().ok()?;
     if time.subsec_nanosecond() % 1_000_000 != 0 {
         return None;
     }
     let text = format!("{time:.3}");
     (text.len() == "2026-11-21T08:30:00.250Z".len())
-        .then(|| RestrictedExpression::new_datetime(text))
+        .then(|| value::datetime_from(&text))
+        .flatten()
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn a_schema_that_fans_out_is_typed_in_bounds() {
     let input = input(json!({ "type": "object", "properties": names }));
     assert!(input.cedar_type().to_string().len() < 1_000_000);
     input
-        .expression(&json!({ "p0": { "p1": { "p59": {} } } }))
+        .value(&json!({ "p0": { "p1": { "p59": {} } } }))
         .unwrap();
 }
 
@@ -72,10 +72,10 @@ fn numbers_that_a_decimal_cannot_hold_are_refused_by_pointer() {
         json!(5),
         json!(922_337_203_685_476_i64),
     ] {
-        plain.expression(&json!({ "x": good })).unwrap();
+        plain.value(&json!({ "x": good })).unwrap();
     }
     for bad in [json!(0.00001), json!(1e-9), json!(922_337_203_685_478_i64)] {
-        let error = plain.expression(&json!({ "x": bad })).unwrap_err();
+        let error = plain.value(&json!({ "x": bad })).unwrap_err();
         assert_eq!(
             error,
             InputError::Decimal {
@@ -86,8 +86,8 @@ fn numbers_that_a_decimal_cannot_hold_are_refused_by_pointer() {
     let mapping = |m| BTreeMap::from([("/x".to_owned(), m)]);
     let cents =
         ToolInput::from_json_schema("t", &schema, &mapping(NumberMapping::Scaled(2))).unwrap();
-    cents.expression(&json!({ "x": 19.99 })).unwrap();
-    cents.expression(&json!({ "x": 0.001 })).unwrap_err();
+    cents.value(&json!({ "x": 19.99 })).unwrap();
+    cents.value(&json!({ "x": 0.001 })).unwrap_err();
     let typo = BTreeMap::from([("/y".to_owned(), NumberMapping::Text)]);
     assert_eq!(
         ToolInput::from_json_schema("t", &schema, &typo),
@@ -114,7 +114,7 @@ fn identifiers_are_legal_and_never_collide() {
     let mut seen = std::collections::BTreeSet::new();
     for name in names {
         let id = identifier(name);
-        assert!(id.parse::<EntityTypeName>().is_ok(), "{name} → {id}");
+        assert!(id.parse::<EntityType>().is_ok(), "{name} → {id}");
         assert!(seen.insert(id.clone()), "{name} → {id} collides");
     }
     assert_eq!(identifier("tickets__read"), "tickets__read");
@@ -126,9 +126,9 @@ fn a_value_of_a_union_is_its_first_matching_choice() {
         "type": "object",
         "properties": { "v": { "type": ["string", "null"] } },
     }));
-    input.expression(&json!({ "v": null })).unwrap();
-    input.expression(&json!({ "v": "x" })).unwrap();
-    assert!(input.expression(&json!({ "v": 1 })).is_err());
+    input.value(&json!({ "v": null })).unwrap();
+    input.value(&json!({ "v": "x" })).unwrap();
+    assert!(input.value(&json!({ "v": 1 })).is_err());
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn entity_escapes_stay_data() {
         "properties": { "v": { "type": "object" } },
     }));
     let expression = input
-        .expression(&json!({ "v": { "__entity": { "type": "Tollgate::Role", "id": "admin" } } }))
+        .value(&json!({ "v": { "__entity": { "type": "Tollgate::Role", "id": "admin" } } }))
         .unwrap();
     drop(expression);
     assert_eq!(

@@ -20,6 +20,7 @@ pub mod run;
 pub mod schema;
 pub mod span;
 pub mod time;
+mod value;
 
 #[cfg(test)]
 mod starter_tests;

@@ -6,10 +6,18 @@
 mod cedar;
 mod trial;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use cedar_policy::{
-    ActionConstraint, Entities, Entity as CedarEntity, EntityUid, PolicySet, Schema,
+use cedar_policy::{ActionConstraint, Entity as CedarEntity, EntityUid, Schema};
+use cedar_policy_core::{
+    ast::{self, EntityUID},
+    entities::{Dereference, Entities, TCComputation},
+    extensions::Extensions,
+    validator::CoreSchema,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,7 +29,7 @@ use crate::{
     input::{NumberMapping, ToolInput},
     policy::{self, Diagnostic, LoadedPolicies, LoadedPolicy, Mode, PolicyFile},
     request::{Action, ActionContext, Facts, Request},
-    schema,
+    schema, value,
 };
 
 /// Everything that a decision depends on besides the request and its facts. Its digest names it in
@@ -129,15 +137,16 @@ fn first_of(diagnostics: &[Diagnostic]) -> String {
 pub struct Pdp {
     digest: Sha256Digest,
     schema: Schema,
-    policies: BTreeMap<String, LoadedPolicy>,
+    policies: BTreeMap<String, Arc<LoadedPolicy>>,
     warnings: Vec<Diagnostic>,
     /// By action id: only the policies whose action constraint can match.
     slices: HashMap<String, Slice>,
-    actions: HashMap<String, EntityUid>,
+    actions: HashMap<String, Arc<EntityUID>>,
     tools: BTreeMap<String, ToolInput>,
+    /// Actions, and the entities of the configuration.
     entities: Entities,
-    /// Entities of the configuration, with all their ancestors.
-    known: BTreeSet<Uid>,
+    /// Entities of the configuration, as the engine has them.
+    known: HashMap<Uid, Arc<EntityUID>>,
 }
 
 #[derive(Debug, Default)]
@@ -150,35 +159,19 @@ struct Slice {
 /// Policies that are evaluated together, and what they ask of an approval.
 #[derive(Debug, Default)]
 struct View {
-    set: PolicySet,
-    /// Without the policies that only redact; absent where there is none.
-    unredacted: Option<PolicySet>,
+    policies: Vec<Arc<LoadedPolicy>>,
     roles: BTreeSet<String>,
     counts: BTreeSet<u64>,
 }
 
 impl View {
-    fn of<'a>(policies: impl Iterator<Item = &'a LoadedPolicy> + Clone) -> Result<Self, LoadError> {
-        let set = |policies: &mut dyn Iterator<Item = &'a LoadedPolicy>| {
-            PolicySet::from_policies(policies.map(|p| p.cedar.clone()))
-                .map_err(|e| LoadError::Bundle(e.to_string()))
-        };
-        let redacts = |p: &&LoadedPolicy| !p.redact.is_empty();
-        let unredacted = match policies.clone().any(|p| redacts(&p)) {
-            true => Some(set(&mut policies.clone().filter(|p| !redacts(p)))?),
-            false => None,
-        };
-        Ok(Self {
-            set: set(&mut policies.clone())?,
-            unredacted,
-            roles: policies
-                .clone()
-                .flat_map(|p| p.approval.roles.iter().cloned())
-                .collect(),
-            counts: policies
-                .flat_map(|p| p.approval.counts.iter().copied())
-                .collect(),
-        })
+    fn of(policies: Vec<Arc<LoadedPolicy>>) -> Self {
+        let read = || policies.iter().map(|p| &p.approval);
+        Self {
+            roles: read().flat_map(|a| a.roles.iter().cloned()).collect(),
+            counts: read().flat_map(|a| a.counts.iter().copied()).collect(),
+            policies,
+        }
     }
 
     fn reads_approval(&self) -> bool {
@@ -198,13 +191,6 @@ fn unfit(message: impl Into<String>) -> Unfit {
 
 /// What the outcome *error* rests on.
 type Undecided = Box<Basis>;
-
-/// What one evaluation of one policy set found.
-struct Evaluation {
-    allowed: bool,
-    reasons: BTreeSet<String>,
-    errors: Vec<DecisionError>,
-}
 
 impl Pdp {
     /// Load a bundle: build the schema, parse and validate every policy.
@@ -235,28 +221,33 @@ impl Pdp {
                 )));
             }
         }
+        let nameless = || LoadError::Entities("an entity type has no name".into());
         let cedar: Option<Vec<CedarEntity>> = bundle.entities.iter().map(to_cedar).collect();
-        let cedar =
-            cedar.ok_or_else(|| LoadError::Entities("an entity type has no name".into()))?;
-        let entities = Entities::from_entities(cedar, Some(&schema))
-            .map_err(|e| LoadError::Entities(e.to_string()))?;
+        let entities =
+            cedar_policy::Entities::from_entities(cedar.ok_or_else(nameless)?, Some(&schema))
+                .map_err(|e| LoadError::Entities(e.to_string()))?;
         let LoadedPolicies { policies, warnings } =
             policy::load(&bundle.policies, &schema, &known).map_err(LoadError::Policies)?;
+        let known: Option<HashMap<Uid, Arc<EntityUID>>> = known
+            .into_iter()
+            .map(|uid| Some((uid.clone(), Arc::new(value::entity(&uid)?))))
+            .collect();
+        let action = |a: &EntityUid| {
+            let uid: &EntityUID = a.as_ref();
+            (a.id().unescaped().to_owned(), Arc::new(uid.clone()))
+        };
         let mut pdp = Self {
             digest,
-            actions: schema
-                .actions()
-                .map(|a| (a.id().unescaped().to_owned(), a.clone()))
-                .collect(),
+            actions: schema.actions().map(action).collect(),
             schema,
             policies,
             warnings,
             slices: HashMap::new(),
             tools,
-            entities,
-            known,
+            entities: entities.as_ref().clone(),
+            known: known.ok_or_else(nameless)?,
         };
-        pdp.slices = pdp.slice()?;
+        pdp.slices = pdp.slice();
         Ok(pdp)
     }
 
@@ -268,7 +259,7 @@ impl Pdp {
 
     /// The policies, by id.
     #[must_use]
-    pub fn policies(&self) -> &BTreeMap<String, LoadedPolicy> {
+    pub fn policies(&self) -> &BTreeMap<String, Arc<LoadedPolicy>> {
         &self.policies
     }
 
@@ -286,41 +277,31 @@ impl Pdp {
 
     /// Policies by action. Sound: a policy whose action constraint cannot match is neither satisfied
     /// nor in error.
-    fn slice(&self) -> Result<HashMap<String, Slice>, LoadError> {
-        let groups: HashMap<EntityUid, BTreeSet<EntityUid>> = self
-            .actions
-            .values()
-            .map(|action| {
-                let ancestors = self
-                    .entities
-                    .ancestors(action)
-                    .into_iter()
-                    .flatten()
-                    .cloned();
-                (action.clone(), ancestors.chain([action.clone()]).collect())
-            })
-            .collect();
-        let mut slices = HashMap::new();
-        for (id, action) in &self.actions {
-            let within = groups.get(action).cloned().unwrap_or_default();
-            let applies = |policy: &&LoadedPolicy| match policy.cedar.action_constraint() {
+    fn slice(&self) -> HashMap<String, Slice> {
+        let slice = |action: &EntityUID| {
+            let within = |uid: &EntityUid| {
+                let uid: &EntityUID = uid.as_ref();
+                uid == action
+                    || matches!(self.entities.entity(action), Dereference::Data(a) if a.is_descendant_of(uid))
+            };
+            let applies = |policy: &&Arc<LoadedPolicy>| match policy.cedar.action_constraint() {
                 ActionConstraint::Any => true,
-                ActionConstraint::Eq(uid) => uid == *action,
-                ActionConstraint::In(uids) => uids.iter().any(|uid| within.contains(uid)),
+                ActionConstraint::Eq(uid) => uid.as_ref() == action,
+                ActionConstraint::In(uids) => uids.iter().any(within),
             };
-            let all: Vec<&LoadedPolicy> = self.policies.values().filter(applies).collect();
-            let enforced = all.iter().copied().filter(|p| p.mode == Mode::Enforce);
+            let all: Vec<Arc<LoadedPolicy>> =
+                self.policies.values().filter(applies).cloned().collect();
+            let enforced = |p: &&Arc<LoadedPolicy>| p.mode == Mode::Enforce;
             let shadow = all.iter().any(|p| p.mode == Mode::Shadow);
-            let slice = Slice {
-                enforced: View::of(enforced)?,
-                with_shadow: match shadow {
-                    true => Some(View::of(all.iter().copied())?),
-                    false => None,
-                },
-            };
-            slices.insert(id.clone(), slice);
-        }
-        Ok(slices)
+            Slice {
+                enforced: View::of(all.iter().filter(enforced).cloned().collect()),
+                with_shadow: shadow.then(|| View::of(all)),
+            }
+        };
+        let actions = self.actions.iter();
+        actions
+            .map(|(id, action)| (id.clone(), slice(action)))
+            .collect()
     }
 
     /// Decide. The same arguments always give the same answer.
@@ -332,21 +313,14 @@ impl Pdp {
             Ok(entities) => entities,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let plain = match self.cedar_request(request, facts, None) {
+        let plain = match self.cedar_request(request, facts) {
             Ok(plain) => plain,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let trial = trial::Trial {
-            pdp: self,
-            view: &slice.enforced,
-            request,
-            facts,
-            entities: &entities,
-            plain: &plain,
-        };
+        let trial = trial::Trial::new(self, &slice.enforced, facts, &entities, &plain);
         let mut decision = trial.decide();
         if let Some(view) = &slice.with_shadow {
-            let shadow = trial::Trial { view, ..trial }.decide();
+            let shadow = trial.of(view).decide();
             if shadow.outcome() != decision.outcome() {
                 let flip = ShadowFlip {
                     outcome: shadow.outcome(),
@@ -376,77 +350,79 @@ impl Pdp {
         }
     }
 
-    fn determining(&self, ids: &BTreeSet<String>) -> Vec<Determining> {
-        ids.iter()
-            .filter_map(|id| self.policies.get(id))
-            .map(|p| p.determining.clone())
-            .collect()
-    }
-
     /// The entities that Cedar sees, or the first one that the request names and nobody knows: in
     /// Cedar an unknown entity makes `in` quietly false.
     fn entities_for<'a>(
         &'a self,
         request: &Request,
         facts: &Facts,
-    ) -> Result<std::borrow::Cow<'a, Entities>, Unfit> {
-        let known =
-            |uid: &Uid| self.known.contains(uid) || facts.entities.iter().any(|e| e.uid == *uid);
-        let mut named: Vec<Uid> = vec![request.principal.clone(), request.resource.clone()];
+    ) -> Result<Cow<'a, Entities>, Unfit> {
+        let known = |uid: &Uid| match self.known.contains_key(uid)
+            || facts.entities.iter().any(|e| e.uid == *uid)
+        {
+            true => Ok(()),
+            false => Err(unfit(format!("{uid} is not known to this gate"))),
+        };
+        let of =
+            |kind, ids: &BTreeSet<String>| ids.iter().try_for_each(|id| known(&Uid::new(kind, id)));
+        [&request.principal, &request.resource]
+            .into_iter()
+            .try_for_each(known)?;
         match &request.context {
             ActionContext::Call { on_behalf_of, .. }
-            | ActionContext::Result { on_behalf_of, .. } => {
-                named.push(on_behalf_of.clone());
-            }
+            | ActionContext::Result { on_behalf_of, .. } => known(on_behalf_of)?,
             ActionContext::Capability {
                 on_behalf_of,
                 agent,
                 tool,
                 ..
-            } => {
-                named.extend([on_behalf_of.clone(), agent.clone(), tool.clone()]);
-            }
+            } => [on_behalf_of, agent, tool]
+                .into_iter()
+                .try_for_each(known)?,
             ActionContext::Approver {
                 tool,
                 on_behalf_of,
                 operator,
                 roles,
             } => {
-                named.extend([tool.clone(), on_behalf_of.clone(), operator.clone()]);
-                named.extend(roles.iter().map(|r| Uid::new(Kind::Role, r)));
+                [tool, on_behalf_of, operator]
+                    .into_iter()
+                    .try_for_each(known)?;
+                of(Kind::Role, roles)?;
             }
             ActionContext::Operator => {}
         }
-        named.extend(facts.run.labels.iter().map(|l| Uid::new(Kind::Label, l)));
-        named.extend(facts.run.tools.iter().map(|t| Uid::new(Kind::Tool, t)));
-        named.extend(
-            facts
-                .entities
-                .iter()
-                .flat_map(|e| e.parents.iter().cloned()),
-        );
+        of(Kind::Label, &facts.run.labels)?;
+        of(Kind::Tool, &facts.run.tools)?;
+        facts
+            .entities
+            .iter()
+            .flat_map(|e| &e.parents)
+            .try_for_each(known)?;
         if let Some(granted) = &facts.approval {
-            named.extend(granted.roles.iter().map(|r| Uid::new(Kind::Role, r)));
-        }
-        if let Some(unknown) = named.iter().find(|uid| !known(uid)) {
-            return Err(unfit(format!("{unknown} is not known to this gate")));
+            of(Kind::Role, &granted.roles)?;
         }
         let added: Vec<&Entity> = facts
             .entities
             .iter()
-            .filter(|e| !self.known.contains(&e.uid))
+            .filter(|e| !self.known.contains_key(&e.uid))
             .collect();
         if added.is_empty() {
-            return Ok(std::borrow::Cow::Borrowed(&self.entities));
+            return Ok(Cow::Borrowed(&self.entities));
         }
-        let added: Option<Vec<CedarEntity>> = added.into_iter().map(to_cedar).collect();
-        let added = added.ok_or_else(|| unfit("an entity type has no name"))?;
-        let entities = self
-            .entities
+        let added: Option<Vec<Arc<ast::Entity>>> = added
+            .into_iter()
+            .map(|e| Some(Arc::new(to_cedar(e)?.as_ref().clone())))
+            .collect();
+        self.entities
             .clone()
-            .add_entities(added, Some(&self.schema));
-        entities
-            .map(std::borrow::Cow::Owned)
+            .add_entities(
+                added.ok_or_else(|| unfit("an entity type has no name"))?,
+                Some(&CoreSchema::new(self.schema.as_ref())),
+                TCComputation::ComputeNow,
+                Extensions::all_available(),
+            )
+            .map(Cow::Owned)
             .map_err(|_| unfit("the entities of this request are inconsistent"))
     }
 }

@@ -11,8 +11,6 @@ mod properties;
 
 use serde_json::json;
 
-use cedar_policy::Authorizer;
-
 use super::*;
 use crate::{
     decision::{Approvers, Requirement},

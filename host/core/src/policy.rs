@@ -2,9 +2,13 @@
 //!
 //! A set that does not load changes nothing; there is no partial load and no permissive default.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy_core::ast;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -101,13 +105,15 @@ pub struct LoadedPolicy {
     /// From 1.
     pub line: usize,
     pub(crate) cedar: Policy,
+    /// Scope and conditions as one expression.
+    pub(crate) condition: ast::Expr,
 }
 
 /// A policy set that loaded.
 #[derive(Debug)]
 pub struct LoadedPolicies {
     /// By `@id`.
-    pub policies: BTreeMap<String, LoadedPolicy>,
+    pub policies: BTreeMap<String, Arc<LoadedPolicy>>,
     /// What deserves a look although it loads.
     pub warnings: Vec<Diagnostic>,
 }
@@ -157,7 +163,7 @@ pub fn load(
 
 struct Loader {
     diagnostics: Vec<Diagnostic>,
-    policies: BTreeMap<String, LoadedPolicy>,
+    policies: BTreeMap<String, Arc<LoadedPolicy>>,
 }
 
 /// Where a policy stands in its file.
@@ -370,9 +376,10 @@ impl Loader {
             effect: policy.effect(),
             file: place.file.name.clone(),
             line,
+            condition: AsRef::<ast::Policy>::as_ref(policy).condition(),
             cedar: policy.new_id(PolicyId::new(id)),
         };
-        self.policies.insert(id.to_owned(), loaded);
+        self.policies.insert(id.to_owned(), Arc::new(loaded));
     }
 
     fn severity(&mut self, place: Place<'_>, id: &str, text: Option<&str>) -> Severity {

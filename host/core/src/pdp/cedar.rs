@@ -1,24 +1,34 @@
-//! The Cedar request: typed values, built directly. Arguments never pass through Cedar's JSON, where
-//! `__entity` would make an entity of them.
+//! The Cedar request: typed values, made directly and validated strictly against the schema.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use cedar_policy::{
-    Context, EntityId, EntityTypeName, EntityUid, Request as CedarRequest, RestrictedExpression,
+use cedar_policy_core::{
+    ast::{Context, EntityUID, EntityUIDEntry, Literal, Request as CedarRequest, Value},
+    extensions::Extensions,
+    validator::ValidatorSchema,
 };
 
 use super::{Pdp, Unfit, unfit};
 use crate::{
     entity::{Kind, Uid},
     request::{ActionContext, Facts, Granted, Request, RunFacts},
+    value,
 };
 
+/// Milliseconds from 1970 to the year 10000.
+const LATEST: u64 = 253_402_300_800_000;
+
+type Attributes = BTreeMap<&'static str, Value>;
+
 impl Pdp {
+    /// The request, without any approval.
     pub(super) fn cedar_request(
         &self,
         request: &Request,
         facts: &Facts,
-        granted: Option<&Granted>,
     ) -> Result<CedarRequest, Unfit> {
         let action = self.actions.get(request.action.id()).ok_or_else(|| {
             unfit(format!(
@@ -26,57 +36,61 @@ impl Pdp {
                 request.action.id()
             ))
         })?;
-        let uid = |uid: &Uid| {
-            uid.to_cedar()
-                .ok_or_else(|| unfit(format!("{uid} has no type")))
-        };
-        let (principal, resource) = (uid(&request.principal)?, uid(&request.resource)?);
-        let context = self.context(request, facts, granted)?;
-        CedarRequest::new(
-            principal,
-            action.clone(),
-            resource,
-            context,
-            Some(&self.schema),
+        let context = self.context(request, facts)?;
+        let known = |euid| EntityUIDEntry::Known { euid, loc: None };
+        let cedar = CedarRequest::new_unchecked(
+            known(self.uid(&request.principal)?),
+            known(Arc::clone(action)),
+            known(self.uid(&request.resource)?),
+            Some(context),
+        );
+        let schema: &ValidatorSchema = self.schema.as_ref();
+        cedar_policy_core::ast::RequestSchema::validate_request(
+            schema,
+            &cedar,
+            Extensions::all_available(),
         )
-        .map_err(|_| unfit("the request does not validate against the schema"))
+        .map_err(|_| unfit("the request does not validate against the schema"))?;
+        Ok(cedar)
     }
 
-    fn context(
-        &self,
-        request: &Request,
-        facts: &Facts,
-        granted: Option<&Granted>,
-    ) -> Result<Context, Unfit> {
-        let entity = |uid: &Uid| {
-            uid.to_cedar()
-                .map(RestrictedExpression::new_entity_uid)
-                .ok_or_else(|| unfit(format!("{uid} has no type")))
-        };
-        let mut pairs: Vec<(String, RestrictedExpression)> = vec![
-            ("now".into(), datetime(facts.now)?),
+    fn uid(&self, uid: &Uid) -> Result<Arc<EntityUID>, Unfit> {
+        if let Some(known) = self.known.get(uid) {
+            return Ok(Arc::clone(known));
+        }
+        value::entity(uid)
+            .map(Arc::new)
+            .ok_or_else(|| unfit(format!("{uid} has no type")))
+    }
+
+    fn entity(&self, uid: &Uid) -> Result<Value, Unfit> {
+        Ok(Value::new(Literal::EntityUID(self.uid(uid)?), None))
+    }
+
+    fn set(&self, kind: Kind, ids: &BTreeSet<String>) -> Result<Value, Unfit> {
+        let literals: Result<Vec<Literal>, Unfit> = ids
+            .iter()
+            .map(|id| Ok(Literal::EntityUID(self.uid(&Uid::new(kind, id))?)))
+            .collect();
+        Ok(value::set(literals?))
+    }
+
+    fn context(&self, request: &Request, facts: &Facts) -> Result<Context, Unfit> {
+        let mut context = Attributes::from([
+            ("now", datetime(facts.now)?),
             (
-                "local".into(),
-                record([
-                    (
-                        "weekday",
-                        RestrictedExpression::new_long(facts.local.weekday.into()),
-                    ),
-                    (
-                        "minute",
-                        RestrictedExpression::new_long(facts.local.minute.into()),
-                    ),
-                ])?,
+                "local",
+                value::record([
+                    ("weekday", value::long(facts.local.weekday.into())),
+                    ("minute", value::long(facts.local.minute.into())),
+                ]),
             ),
-            (
-                "environment".into(),
-                RestrictedExpression::new_string(facts.environment.clone()),
-            ),
-        ];
+            ("environment", facts.environment.as_str().into()),
+        ]);
         let mut common = |on_behalf_of: &Uid| -> Result<(), Unfit> {
-            pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
-            pairs.push(("run".into(), run(&facts.run)?));
-            pairs.push(("approval".into(), approval(granted)?));
+            context.insert("on_behalf_of", self.entity(on_behalf_of)?);
+            context.insert("run", self.run(&facts.run)?);
+            context.insert("approval", self.approval(None)?);
             Ok(())
         };
         match &request.context {
@@ -84,12 +98,12 @@ impl Pdp {
                 on_behalf_of,
                 input,
             } => {
-                common(on_behalf_of)?;
                 let tool = self.tools.get(request.action.id()).ok_or_else(|| {
                     unfit(format!("the tool `{}` is not loaded", request.action.id()))
                 })?;
-                let input = tool.expression(input).map_err(|e| unfit(e.to_string()))?;
-                pairs.push(("input".into(), input));
+                let input = tool.value(input).map_err(|e| unfit(e.to_string()))?;
+                common(on_behalf_of)?;
+                context.insert("input", input);
             }
             ActionContext::Result {
                 on_behalf_of,
@@ -97,8 +111,8 @@ impl Pdp {
                 size,
             } => {
                 common(on_behalf_of)?;
-                pairs.push(("error".into(), RestrictedExpression::new_bool(*error)));
-                pairs.push(("size".into(), long(*size)?));
+                context.insert("error", (*error).into());
+                context.insert("size", count(*size)?);
             }
             ActionContext::Capability {
                 on_behalf_of,
@@ -107,9 +121,9 @@ impl Pdp {
                 size,
             } => {
                 common(on_behalf_of)?;
-                pairs.push(("agent".into(), entity(agent)?));
-                pairs.push(("tool".into(), entity(tool)?));
-                pairs.push(("size".into(), long(*size)?));
+                context.insert("agent", self.entity(agent)?);
+                context.insert("tool", self.entity(tool)?);
+                context.insert("size", count(*size)?);
             }
             ActionContext::Approver {
                 tool,
@@ -117,86 +131,79 @@ impl Pdp {
                 operator,
                 roles,
             } => {
-                pairs.push(("tool".into(), entity(tool)?));
-                pairs.push(("on_behalf_of".into(), entity(on_behalf_of)?));
-                pairs.push(("operator".into(), entity(operator)?));
-                pairs.push(("roles".into(), set(Kind::Role, roles)?));
+                context.insert("tool", self.entity(tool)?);
+                context.insert("on_behalf_of", self.entity(on_behalf_of)?);
+                context.insert("operator", self.entity(operator)?);
+                context.insert("roles", self.set(Kind::Role, roles)?);
             }
             ActionContext::Operator => {}
         }
-        Context::from_pairs(pairs).map_err(|_| unfit("the context does not evaluate"))
+        let context = context.into_iter().map(|(name, v)| (name.into(), v));
+        Ok(Context::Value(Arc::new(context.collect())))
+    }
+
+    fn run(&self, run: &RunFacts) -> Result<Value, Unfit> {
+        let out_of_range = |what| move || unfit(format!("the run's {what} is out of range"));
+        let elapsed =
+            value::duration(run.elapsed / 1000).ok_or_else(out_of_range("elapsed time"))?;
+        let cost = value::decimal(&run.reported.cost).ok_or_else(out_of_range("reported cost"))?;
+        let reported = value::record([
+            ("tokens", count(run.reported.tokens)?),
+            ("cost", cost),
+            ("complete", run.reported.complete.into()),
+        ]);
+        Ok(value::record([
+            ("calls", count(run.calls)?),
+            ("denials", count(run.denials)?),
+            ("repeats", count(run.repeats)?),
+            ("errors", count(run.errors)?),
+            ("elapsed", elapsed),
+            ("labels", self.set(Kind::Label, &run.labels)?),
+            ("tools", self.set(Kind::Tool, &run.tools)?),
+            ("reported", reported),
+        ]))
+    }
+
+    /// `context.approval`.
+    fn approval(&self, granted: Option<&Granted>) -> Result<Value, Unfit> {
+        let (roles, given) = match granted {
+            None => (value::set([]), 0),
+            Some(granted) => (self.set(Kind::Role, &granted.roles)?, granted.count),
+        };
+        Ok(value::record([("roles", roles), ("count", count(given)?)]))
+    }
+
+    /// The same request with this approval.
+    pub(super) fn approved(
+        &self,
+        plain: &CedarRequest,
+        granted: &Granted,
+    ) -> Result<CedarRequest, Unfit> {
+        let Some(Context::Value(context)) = plain.context() else {
+            return Err(unfit("the request has no context"));
+        };
+        let mut context = BTreeMap::clone(context);
+        // Only what asks for one has one.
+        if let Some(approval) = context.get_mut("approval") {
+            *approval = self.approval(Some(granted))?;
+        }
+        Ok(CedarRequest::new_unchecked(
+            plain.principal().clone(),
+            plain.action().clone(),
+            plain.resource().clone(),
+            Some(Context::Value(Arc::new(context))),
+        ))
     }
 }
 
-fn record<'a>(
-    pairs: impl IntoIterator<Item = (&'a str, RestrictedExpression)>,
-) -> Result<RestrictedExpression, Unfit> {
-    RestrictedExpression::new_record(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)))
-        .map_err(|_| unfit("a record has an attribute twice"))
-}
-
-fn set(kind: Kind, ids: &BTreeSet<String>) -> Result<RestrictedExpression, Unfit> {
-    let ty: EntityTypeName = kind
-        .type_name()
-        .ok_or_else(|| unfit("an entity type has no name"))?;
-    Ok(RestrictedExpression::new_set(ids.iter().map(|id| {
-        let uid = EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id));
-        RestrictedExpression::new_entity_uid(uid)
-    })))
-}
-
-fn long(n: u64) -> Result<RestrictedExpression, Unfit> {
+fn count(n: u64) -> Result<Value, Unfit> {
     let n = i64::try_from(n).map_err(|_| unfit("a count is beyond 2^63"))?;
-    Ok(RestrictedExpression::new_long(n))
+    Ok(value::long(n))
 }
 
-fn datetime(time: crate::time::Timestamp) -> Result<RestrictedExpression, Unfit> {
-    let text = time.to_string();
-    if text.len() == "2026-11-21T08:30:00.250Z".len() {
-        Ok(RestrictedExpression::new_datetime(text))
-    } else {
-        Err(unfit("the time is out of range"))
-    }
-}
-
-fn run(run: &RunFacts) -> Result<RestrictedExpression, Unfit> {
-    record([
-        ("calls", long(run.calls)?),
-        ("denials", long(run.denials)?),
-        ("repeats", long(run.repeats)?),
-        ("errors", long(run.errors)?),
-        (
-            "elapsed",
-            RestrictedExpression::new_duration(format!("{}ms", run.elapsed / 1000)),
-        ),
-        ("labels", set(Kind::Label, &run.labels)?),
-        ("tools", set(Kind::Tool, &run.tools)?),
-        (
-            "reported",
-            record([
-                ("tokens", long(run.reported.tokens)?),
-                (
-                    "cost",
-                    RestrictedExpression::new_decimal(&run.reported.cost),
-                ),
-                (
-                    "complete",
-                    RestrictedExpression::new_bool(run.reported.complete),
-                ),
-            ])?,
-        ),
-    ])
-}
-
-fn approval(granted: Option<&Granted>) -> Result<RestrictedExpression, Unfit> {
-    let none = Granted {
-        count: 0,
-        lifts: BTreeSet::new(),
-        roles: BTreeSet::new(),
-    };
-    let granted = granted.unwrap_or(&none);
-    record([
-        ("roles", set(Kind::Role, &granted.roles)?),
-        ("count", long(granted.count)?),
-    ])
+fn datetime(time: crate::time::Timestamp) -> Result<Value, Unfit> {
+    (time.0 >= 0 && time.millis() < LATEST)
+        .then(|| value::datetime(time.millis()))
+        .flatten()
+        .ok_or_else(|| unfit("the time is out of range"))
 }

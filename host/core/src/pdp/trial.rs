@@ -1,16 +1,20 @@
 //! One request against one policy set: the four outcomes.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use cedar_policy::{
-    Authorizer, Effect, Entities, EvaluationError, PolicySet, Request as CedarRequest,
+use cedar_policy::{Effect, EvaluationError};
+use cedar_policy_core::{
+    ast::{Literal, Request as CedarRequest, ValueKind},
+    entities::Entities,
+    evaluator::Evaluator,
+    extensions::Extensions,
 };
 
-use super::{Evaluation, Pdp, Undecided, Unfit, View};
+use super::{Pdp, Undecided, Unfit, View};
 use crate::{
-    decision::{Approvers, Decision, DecisionError, PolicyRef, Requirement},
+    decision::{Approvers, Decision, DecisionError, Determining, PolicyRef, Requirement},
     policy::LoadedPolicy,
-    request::{Facts, Granted, Request},
+    request::{Facts, Granted},
 };
 
 /// Probes for the minimal approvals that lift an escalation; past that, everything is asked for.
@@ -19,52 +23,107 @@ const MAX_PROBES: usize = 64;
 /// One request against one policy set.
 #[derive(Clone, Copy)]
 pub(super) struct Trial<'a> {
-    pub(super) pdp: &'a Pdp,
-    pub(super) view: &'a View,
-    pub(super) request: &'a Request,
-    pub(super) facts: &'a Facts,
-    pub(super) entities: &'a Entities,
-    /// The request without any approval: what most decisions are, and costly to build.
-    pub(super) plain: &'a CedarRequest,
+    pdp: &'a Pdp,
+    view: &'a View,
+    facts: &'a Facts,
+    entities: &'a Entities,
+    /// The request without any approval.
+    plain: &'a CedarRequest,
 }
 
-impl Trial<'_> {
-    fn evaluate(&self, set: &PolicySet, approval: Option<&Granted>) -> Result<Evaluation, Unfit> {
-        let built;
+/// Policies that determine a decision.
+type Reasons<'a> = Vec<&'a LoadedPolicy>;
+
+/// What one evaluation found.
+struct Evaluation<'a> {
+    allowed: bool,
+    reasons: Reasons<'a>,
+    /// What went wrong, without the values it went wrong on.
+    errors: Vec<(&'a LoadedPolicy, &'static str)>,
+}
+
+fn determining(reasons: &[&LoadedPolicy]) -> Vec<Determining> {
+    reasons.iter().map(|p| p.determining.clone()).collect()
+}
+
+impl<'a> Trial<'a> {
+    pub(super) fn new(
+        pdp: &'a Pdp,
+        view: &'a View,
+        facts: &'a Facts,
+        entities: &'a Entities,
+        plain: &'a CedarRequest,
+    ) -> Self {
+        Self {
+            pdp,
+            view,
+            facts,
+            entities,
+            plain,
+        }
+    }
+
+    /// The same request against other policies.
+    pub(super) fn of(self, view: &'a View) -> Self {
+        Self { view, ..self }
+    }
+
+    /// As Cedar's authorizer: a forbid that is satisfied denies; else a permit that is allows; else
+    /// nothing does. Policies come in the order of their ids, and so do reasons and errors.
+    fn evaluate(
+        &self,
+        policies: impl Iterator<Item = &'a Arc<LoadedPolicy>>,
+        approval: Option<&Granted>,
+    ) -> Result<Evaluation<'a>, Unfit> {
         let request = match approval {
-            None => self.plain,
-            approval => {
-                built = self.pdp.cedar_request(self.request, self.facts, approval)?;
-                &built
-            }
+            None => self.plain.clone(),
+            Some(granted) => self.pdp.approved(self.plain, granted)?,
         };
-        let response = Authorizer::new().is_authorized(request, set, self.entities);
-        let ids = |id: &cedar_policy::PolicyId| AsRef::<str>::as_ref(id).to_owned();
+        let evaluator = Evaluator::new(request, self.entities, Extensions::all_available());
+        let (mut permits, mut forbids, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for policy in policies {
+            let env = policy.cedar.as_ref().env();
+            let satisfied = evaluator
+                .interpret(&policy.condition, env)
+                .map_err(|error| message(&error))
+                .and_then(|value| match value.value_kind() {
+                    ValueKind::Lit(Literal::Bool(satisfied)) => Ok(*satisfied),
+                    _ => Err("its condition is no truth value"),
+                });
+            match (satisfied, policy.effect) {
+                (Ok(true), Effect::Permit) => permits.push(&**policy),
+                (Ok(true), Effect::Forbid) => forbids.push(&**policy),
+                (Ok(false), _) => {}
+                (Err(message), _) => errors.push((&**policy, message)),
+            }
+        }
+        let allowed = forbids.is_empty() && !permits.is_empty();
         Ok(Evaluation {
-            allowed: response.decision() == cedar_policy::Decision::Allow,
-            reasons: response.diagnostics().reason().map(ids).collect(),
-            errors: response
-                .diagnostics()
-                .errors()
-                .map(evaluation_error)
-                .collect(),
+            allowed,
+            reasons: if allowed { permits } else { forbids },
+            errors,
         })
     }
 
     /// As `evaluate`, with every error an answer of its own.
-    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation, Undecided> {
+    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation<'a>, Undecided> {
         let evaluation = self
-            .evaluate(&self.view.set, approval)
+            .evaluate(self.view.policies.iter(), approval)
             .map_err(|error| Box::new(self.pdp.basis(Vec::new(), vec![error])))?;
         if evaluation.errors.is_empty() {
             return Ok(evaluation);
         }
-        let mut errors = evaluation.errors;
-        errors.sort_by(|a, b| a.policy.cmp(&b.policy));
-        let policies = errors.iter().filter_map(|e| e.policy.clone()).collect();
-        Err(Box::new(
-            self.pdp.basis(self.pdp.determining(&policies), errors),
-        ))
+        let policies: Reasons<'_> = evaluation.errors.iter().map(|(p, _)| *p).collect();
+        let errors = evaluation.errors.iter().map(|(p, message)| DecisionError {
+            message: (*message).into(),
+            policy: Some(p.determining.policy.id.clone()),
+        });
+        let errors = errors.collect();
+        Err(Box::new(self.pdp.basis(determining(&policies), errors)))
+    }
+
+    fn basis(&self, reasons: &[&LoadedPolicy]) -> crate::decision::Basis {
+        self.pdp.basis(determining(reasons), Vec::new())
     }
 
     pub(super) fn decide(&self) -> Decision {
@@ -74,9 +133,8 @@ impl Trial<'_> {
 
     fn try_decide(&self) -> Result<Decision, Undecided> {
         let empty = self.sound(None)?;
-        let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
         if empty.allowed {
-            return Ok(Decision::Allow(basis(&empty.reasons)));
+            return Ok(Decision::Allow(self.basis(&empty.reasons)));
         }
         if !self.view.reads_approval() {
             return Ok(self.deny(&empty.reasons));
@@ -85,7 +143,7 @@ impl Trial<'_> {
             let approved = self.sound(Some(granted))?;
             let lifted = self.lifted(&empty, &approved);
             if approved.allowed && lifted.is_subset(&granted.lifts) {
-                return Ok(Decision::Allow(basis(&approved.reasons)));
+                return Ok(Decision::Allow(self.basis(&approved.reasons)));
             }
         }
         self.escalate(&empty)
@@ -93,21 +151,20 @@ impl Trial<'_> {
 
     /// Deny, naming what may be released all the same: where every policy that forbids only redacts,
     /// and without them it would be permitted.
-    fn deny(&self, reasons: &BTreeSet<String>) -> Decision {
-        let mut basis = self.pdp.basis(self.pdp.determining(reasons), Vec::new());
-        let forbids = || reasons.iter().filter_map(|id| self.pdp.policies.get(id));
-        if let Some(set) = &self.view.unredacted
-            && forbids().all(|p| !p.redact.is_empty())
-            && self.evaluate(set, None).is_ok_and(|e| e.allowed)
-        {
-            basis.redact = forbids().flat_map(|p| p.redact.iter().cloned()).collect();
+    fn deny(&self, reasons: &[&LoadedPolicy]) -> Decision {
+        let mut basis = self.basis(reasons);
+        let redacts = |p: &LoadedPolicy| !p.redact.is_empty();
+        if !reasons.is_empty() && reasons.iter().all(|p| redacts(p)) {
+            let others = self.view.policies.iter().filter(|p| !redacts(p));
+            if self.evaluate(others, None).is_ok_and(|e| e.allowed) {
+                basis.redact = reasons.iter().flat_map(|p| p.redact.clone()).collect();
+            }
         }
         Decision::Deny(basis)
     }
 
     /// Decide again as if approved: by everyone first, then by as few as suffice.
-    fn escalate(&self, empty: &Evaluation) -> Result<Decision, Undecided> {
-        let basis = |ids: &BTreeSet<String>| self.pdp.basis(self.pdp.determining(ids), Vec::new());
+    fn escalate(&self, empty: &Evaluation<'a>) -> Result<Decision, Undecided> {
         let all = |count| self.granted(self.view.roles.clone(), count);
         let most = self.view.counts.last().copied().unwrap_or(1);
         let full = self.sound(Some(&all(most)))?;
@@ -128,9 +185,11 @@ impl Trial<'_> {
             .map(|p| p.severity)
             .max()
             .unwrap_or_default();
-        let ids = lifts.iter().map(|p| p.id.clone()).collect();
+        let lifted = |p: &&Arc<LoadedPolicy>| lifts.contains(&p.determining.policy);
+        let lifted = self.view.policies.iter().filter(lifted);
+        let lifted: Reasons<'_> = lifted.map(AsRef::as_ref).collect();
         Ok(Decision::Escalate(
-            basis(&ids),
+            self.basis(&lifted),
             Requirement {
                 alternatives,
                 lifts,
@@ -149,22 +208,16 @@ impl Trial<'_> {
 
     /// The policies that an approval lifts: forbids that apply without it, and, where no permit stands
     /// on its own, the permits that need it.
-    fn lifted(&self, empty: &Evaluation, approved: &Evaluation) -> BTreeSet<PolicyRef> {
-        let policy = |id: &String| self.pdp.policies.get(id);
-        let forbids = empty
-            .reasons
-            .iter()
-            .filter_map(policy)
-            .filter(|p| p.effect == Effect::Forbid);
-        let permits: Vec<&LoadedPolicy> = approved
-            .reasons
-            .iter()
-            .filter_map(policy)
-            .filter(|p| p.effect == Effect::Permit)
-            .collect();
+    fn lifted(&self, empty: &Evaluation<'a>, approved: &Evaluation<'a>) -> BTreeSet<PolicyRef> {
+        let with = |evaluation: &Evaluation<'a>, effect| -> Reasons<'a> {
+            let reasons = evaluation.reasons.iter().copied();
+            reasons.filter(|p| p.effect == effect).collect()
+        };
+        let permits = with(approved, Effect::Permit);
         let unconditional = permits.iter().any(|p| !p.approval.reads());
         let needed = permits.into_iter().filter(|_| !unconditional);
-        forbids
+        with(empty, Effect::Forbid)
+            .into_iter()
             .chain(needed)
             .map(|p| p.determining.policy.clone())
             .collect()
@@ -225,9 +278,8 @@ impl Trial<'_> {
 }
 
 /// What went wrong, without the values it went wrong on.
-pub(super) fn evaluation_error(error: &cedar_policy::AuthorizationError) -> DecisionError {
-    let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-    let message = match error.inner() {
+fn message(error: &EvaluationError) -> &'static str {
+    match error {
         EvaluationError::EntityDoesNotExist(_) => "an entity does not exist",
         EvaluationError::EntityAttrDoesNotExist(_) | EvaluationError::RecordAttrDoesNotExist(_) => {
             "an attribute does not exist"
@@ -237,9 +289,5 @@ pub(super) fn evaluation_error(error: &cedar_policy::AuthorizationError) -> Deci
         EvaluationError::FailedExtensionFunctionExecution(_) => "an extension function failed",
         EvaluationError::RecursionLimit(_) => "it recurses too deep",
         _ => "it does not evaluate",
-    };
-    DecisionError {
-        message: message.into(),
-        policy: Some(AsRef::<str>::as_ref(error.policy_id()).to_owned()),
     }
 }

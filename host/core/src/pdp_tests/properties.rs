@@ -2,6 +2,12 @@
 
 use proptest::{prelude::*, strategy::ValueTree as _};
 
+use cedar_policy::PolicySet;
+use cedar_policy_core::{
+    ast,
+    authorizer::{AuthorizationError, Authorizer},
+};
+
 use super::*;
 use crate::policy::load as load_policies;
 
@@ -190,7 +196,7 @@ fn accepted(candidates: Vec<String>) -> Vec<String> {
             name: "p.cedar".into(),
             text,
         }];
-        load_policies(&files, &base.schema, &base.known).is_ok()
+        load_policies(&files, &base.schema, &base.known.keys().cloned().collect()).is_ok()
     };
     candidates.into_iter().filter(loads).collect()
 }
@@ -405,17 +411,21 @@ proptest! {
     ) {
         let pdp = pdp(&numbered(&policies));
         let all = PolicySet::from_policies(pdp.policies.values().map(|p| p.cedar.clone())).unwrap();
+        let all: &ast::PolicySet = all.as_ref();
         for (request, facts) in requests {
             let entities = pdp.entities_for(&request, &facts).unwrap();
-            let cedar = pdp.cedar_request(&request, &facts, None).unwrap();
-            let whole = Authorizer::new().is_authorized(&cedar, &all, &entities);
+            let cedar = pdp.cedar_request(&request, &facts).unwrap();
+            let whole = Authorizer::new().is_authorized(cedar, all, &entities);
             let decision = pdp.decide(&request, &facts);
-            let reasons: BTreeSet<String> = whole.diagnostics().reason().map(ToString::to_string).collect();
-            let errors: BTreeSet<String> =
-                whole.diagnostics().errors().filter_map(|e| trial::evaluation_error(e).policy).collect();
+            let names = |id: &ast::PolicyID| AsRef::<str>::as_ref(id).to_owned();
+            let reasons: BTreeSet<String> = whole.diagnostics.reason.iter().map(names).collect();
+            let errors: BTreeSet<String> = whole.diagnostics.errors.iter().map(|e| {
+                let AuthorizationError::PolicyEvaluationError { id, .. } = e;
+                names(id)
+            }).collect();
             let ids: BTreeSet<String> = decision.basis().ids().map(str::to_owned).collect();
             if errors.is_empty() {
-                let allowed = whole.decision() == cedar_policy::Decision::Allow;
+                let allowed = whole.decision == cedar_policy::Decision::Allow;
                 prop_assert_eq!(decision.outcome(), if allowed { Outcome::Allow } else { Outcome::Deny });
                 prop_assert_eq!(ids, reasons);
             } else {
@@ -496,7 +506,7 @@ proptest! {
             let text = schema::text(&inputs).unwrap();
             let read = Schema::from_cedarschema_str(&text).map(|_| ());
             prop_assert!(read.is_ok(), "{}\n{}", text, read.unwrap_err());
-            let _ = inputs["t-1"].expression(&input);
+            let _ = inputs["t-1"].value(&input);
         }
     }
 }
