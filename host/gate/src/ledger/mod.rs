@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `open` | who owns the store, whether this binary knows it, whether it is whole |
 //! | `owner` | [`Ledger`]: what the owner can do |
-//! | `writer` | the one thread that commits, in groups; what a failing disk does |
+//! | `queue` | who commits when: the caller itself, or one thread for many |
+//! | `writer` | what a commit is; what a failing disk does |
 //! | `batch`, `shared`, `faults` | what callers prepare for it, what it shares, what errors mean |
 //! | `apply`, `states` | what each record does to the read models, and what it must not do |
 //! | `runs` | runs in memory |
@@ -27,6 +28,7 @@ mod keys;
 mod maintain;
 mod open;
 mod owner;
+mod queue;
 mod read;
 mod recover;
 mod reserve;

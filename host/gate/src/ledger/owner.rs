@@ -5,14 +5,8 @@ use std::{
     fmt,
     fs::File,
     sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
-use tokio::sync::{
-    mpsc,
-    oneshot::{self, error::TryRecvError},
-};
 use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
@@ -26,28 +20,22 @@ use zeroize::Zeroizing;
 use super::{
     Batch, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions, LedgerReader, Payload, Receipt,
     Run,
-    batch::{Prepared, Waiting},
     open::{self, beside},
+    queue::Queue,
     recover::Left,
     reserve::Reserve,
     runs::{self, call_key},
     shared::{Shared, halted},
-    writer::{Message, Task, Writer},
+    writer::Writer,
 };
-
-/// Messages that may wait for the writer; more callers wait for a place, without blocking a thread.
-const QUEUE: usize = 1024;
-
-/// A commit that takes less than this is waited for without going to sleep.
-const SOON: Duration = Duration::from_micros(25);
 
 /// A ledger that this process owns: the only one that can write. Clones are the same ledger.
 #[derive(Clone)]
 pub struct Ledger(Arc<Inner>);
 
 struct Inner {
-    queue: Mutex<Option<mpsc::Sender<Message>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// First, so that the thread has ended before the lock is given up.
+    queue: Queue,
     shared: Arc<Shared>,
     reader: LedgerReader,
     keys: Keys,
@@ -101,17 +89,12 @@ impl Ledger {
         let reserve = Reserve::new(beside(&options.path, ".reserve"));
         let mut writer = Writer::new(store, Arc::clone(&shared), reserve);
         writer.anchor_now();
-        let (queue, messages) = mpsc::channel(QUEUE);
-        let thread = thread::Builder::new()
-            .name("ledger".into())
-            .spawn(move || writer.run(messages))
-            .map_err(|e| LedgerError::Store {
-                path: shown,
-                reason: format!("no thread for the ledger: {e}"),
-            })?;
+        let queue = Queue::start(writer, Arc::clone(&shared)).map_err(|e| LedgerError::Store {
+            path: shown,
+            reason: format!("no thread for the ledger: {e}"),
+        })?;
         Ok(Self(Arc::new(Inner {
-            queue: Mutex::new(Some(queue)),
-            thread: Mutex::new(Some(thread)),
+            queue,
             shared,
             reader,
             keys,
@@ -127,53 +110,7 @@ impl Ledger {
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        let (message, mut answer) = self.prepare(batch)?;
-        let queue = self.queue()?;
-        let alone = queue.capacity() == QUEUE;
-        queue.send(message).await.map_err(|_| CommitError::Closed)?;
-        if alone && let Some(answer) = self.soon(&mut answer) {
-            return answer;
-        }
-        // The thread that would have answered is gone, and with it the knowledge of what it did.
-        answer.await.unwrap_or(Err(CommitError::Poisoned))
-    }
-
-    /// The answer, if it comes so soon that going to sleep and being woken would take longer.
-    fn soon(
-        &self,
-        answer: &mut oneshot::Receiver<Result<Receipt, CommitError>>,
-    ) -> Option<Result<Receipt, CommitError>> {
-        let pace = self.0.shared.pace();
-        if pace > SOON {
-            return None;
-        }
-        let begun = Instant::now();
-        while begun.elapsed() < 2 * SOON {
-            for _ in 0..32 {
-                match answer.try_recv() {
-                    Err(TryRecvError::Empty) => std::hint::spin_loop(),
-                    Err(TryRecvError::Closed) => return Some(Err(CommitError::Poisoned)),
-                    Ok(answer) => return Some(answer),
-                }
-            }
-        }
-        None
-    }
-
-    fn prepare(
-        &self,
-        batch: Batch,
-    ) -> Result<(Message, oneshot::Receiver<Result<Receipt, CommitError>>), CommitError> {
-        let batch = Prepared::new(batch)?;
-        if let Some(time) = batch.time() {
-            self.0.shared.floor(time);
-        }
-        let (reply, answer) = oneshot::channel();
-        Ok((Message::Commit(Waiting { batch, reply }), answer))
-    }
-
-    fn queue(&self) -> Result<mpsc::Sender<Message>, CommitError> {
-        lock(&self.0.queue).clone().ok_or(CommitError::Closed)
+        self.0.queue.commit(batch).await
     }
 
     /// Let the writer do something between two commits.
@@ -181,13 +118,7 @@ impl Ledger {
         &self,
         task: impl FnOnce(&mut Writer) -> T + Send + 'static,
     ) -> Result<T, CommitError> {
-        let (done, answer) = oneshot::channel();
-        let task: Task = Box::new(move |writer| drop(done.send(task(writer))));
-        self.queue()?
-            .send(Message::Task(task))
-            .await
-            .map_err(|_| CommitError::Closed)?;
-        answer.await.map_err(|_| CommitError::Poisoned)
+        self.0.queue.task(task).await
     }
 
     /// The time: `wall`, but never before anything that was recorded or asked before.
@@ -378,28 +309,8 @@ impl Ledger {
 
     /// Finish what was sent before, and give the store up. Later commits are refused.
     pub async fn close(&self) {
-        let queue = lock(&self.0.queue).take();
-        if let Some(queue) = queue {
-            let (done, closed) = oneshot::channel();
-            if queue.send(Message::Close(done)).await.is_ok() {
-                // It fails only if the thread is gone, and then it is closed.
-                let _ = closed.await;
-            }
-        }
+        self.0.queue.close().await;
         lock(&self.0.lock).take();
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // Without a sender the thread ends, once it has done what is queued.
-        lock(&self.queue).take();
-        if let Some(thread) = lock(&self.thread).take()
-            && thread.thread().id() != thread::current().id()
-        {
-            // A panic there has shown itself to whoever waited for an answer.
-            let _ = thread.join();
-        }
     }
 }
 

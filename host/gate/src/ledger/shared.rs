@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +24,8 @@ pub(super) struct Shared {
     size: AtomicU64,
     /// How long a commit takes lately, in nanoseconds.
     pace: AtomicU64,
+    /// How many committed together lately.
+    crowd: AtomicUsize,
 }
 
 impl Shared {
@@ -34,6 +36,7 @@ impl Shared {
             clock: AtomicI64::new(now),
             size: AtomicU64::new(size),
             pace: AtomicU64::new(u64::MAX),
+            crowd: AtomicUsize::new(0),
         }
     }
 
@@ -78,6 +81,18 @@ impl Shared {
             old - old / 4 + new / 4
         };
         self.pace.store(pace, Ordering::Relaxed);
+    }
+
+    /// How many committed together lately.
+    pub(super) fn crowd(&self) -> usize {
+        self.crowd.load(Ordering::Relaxed)
+    }
+
+    /// So many commit together now: a maximum that forgets a quarter of itself each time.
+    pub(super) fn came(&self, together: usize) {
+        let crowd = self.crowd();
+        let crowd = together.max(crowd - crowd.div_ceil(4));
+        self.crowd.store(crowd, Ordering::Relaxed);
     }
 
     pub(super) fn size(&self) -> u64 {

@@ -1,13 +1,8 @@
-//! The one thread that writes: it takes what has queued up, and commits it in one transaction.
+//! The one who writes: it commits what has queued up in one transaction.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
-use tokio::sync::{mpsc, oneshot};
 use tollgate_core::{ids::RunId, merkle::Tree};
 
 use super::{
@@ -23,30 +18,10 @@ use super::{
     states,
 };
 
-/// Batches in one transaction at most: more would let the first wait for the last.
-const GROUP: usize = 256;
 /// Bytes written between checkpoints, roughly.
 const CHECKPOINT: usize = 32 << 20;
 /// Records between writes of the anchor.
 const ANCHOR: u64 = 16_384;
-/// How long the thread looks for work before it sleeps: waking it costs more than a small commit.
-const SPIN: Duration = Duration::from_micros(50);
-
-/// A commit that takes longer is worth filling.
-const SLOW: Duration = Duration::from_millis(1);
-/// How long a group is filled at most, and how long between two looks.
-const PATIENCE: Duration = Duration::from_millis(2);
-const NAP: Duration = Duration::from_micros(50);
-
-/// Something else that the writer's connection does between groups.
-pub(super) type Task = Box<dyn FnOnce(&mut Writer) + Send>;
-
-/// What is sent to the writer.
-pub(super) enum Message {
-    Commit(Waiting),
-    Task(Task),
-    Close(oneshot::Sender<()>),
-}
 
 /// The writer.
 pub(super) struct Writer {
@@ -63,10 +38,6 @@ pub(super) struct Writer {
     written: usize,
     /// Records when the anchor was last written.
     anchored: u64,
-    /// How many committed together lately.
-    crowd: usize,
-    /// Whether the last wait ended while spinning: a sign that it pays.
-    spins: bool,
     /// Errors that the next commits meet, the last first.
     #[cfg(test)]
     pub(super) faults: Vec<std::ffi::c_int>,
@@ -97,8 +68,6 @@ impl Writer {
             poisoned: false,
             written: 0,
             anchored,
-            crowd: 0,
-            spins: false,
             #[cfg(test)]
             faults: Vec::new(),
             #[cfg(test)]
@@ -106,101 +75,8 @@ impl Writer {
         }
     }
 
-    /// Serve until told to close, or until nobody can send any more.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
-        let mut group = Vec::with_capacity(GROUP);
-        while let Some(message) = self.wait(&mut queue) {
-            let other = match message {
-                Message::Commit(waiting) => {
-                    group.push(waiting);
-                    self.gather(&mut group, &mut queue)
-                }
-                message => Some(message),
-            };
-            if !group.is_empty() {
-                let begun = Instant::now();
-                self.crowd = group.len().max(self.crowd - self.crowd / 4);
-                self.group(&mut group);
-                self.shared.took(begun.elapsed());
-                self.tidy(false);
-            }
-            match other {
-                Some(Message::Task(task)) => task(&mut self),
-                Some(Message::Close(done)) => {
-                    queue.close();
-                    while let Ok(message) = queue.try_recv() {
-                        if let Message::Commit(waiting) = message {
-                            group.push(waiting);
-                        }
-                    }
-                    answer_all(&mut group, &CommitError::Closed);
-                    self.tidy(true);
-                    drop(self);
-                    // Whoever waits for the answer may open the same store at once.
-                    let _ = done.send(());
-                    return;
-                }
-                Some(Message::Commit(_)) | None => {}
-            }
-        }
-        self.tidy(true);
-    }
-
-    /// Take what else has come. On a slow disk it pays to wait a moment for those who were here the last
-    /// time: without that, the first to come back would be alone, and all others behind them.
-    fn gather(
-        &mut self,
-        group: &mut Vec<Waiting>,
-        queue: &mut mpsc::Receiver<Message>,
-    ) -> Option<Message> {
-        let pace = self.shared.pace();
-        let patience = if pace < SLOW || pace == Duration::MAX {
-            Duration::ZERO
-        } else {
-            (pace / 4).min(PATIENCE)
-        };
-        let begun = Instant::now();
-        loop {
-            while group.len() < GROUP {
-                match queue.try_recv() {
-                    Ok(Message::Commit(waiting)) => group.push(waiting),
-                    Ok(message) => return Some(message),
-                    Err(_) => break,
-                }
-            }
-            if group.len() >= self.crowd.min(GROUP) || begun.elapsed() >= patience {
-                return None;
-            }
-            thread::sleep(NAP);
-        }
-    }
-
-    /// The next message. Spins for a moment first where that has paid lately.
-    fn wait(&mut self, queue: &mut mpsc::Receiver<Message>) -> Option<Message> {
-        if let Ok(message) = queue.try_recv() {
-            return Some(message);
-        }
-        let begun = Instant::now();
-        if self.spins {
-            loop {
-                for _ in 0..64 {
-                    if let Ok(message) = queue.try_recv() {
-                        return Some(message);
-                    }
-                    std::hint::spin_loop();
-                }
-                if begun.elapsed() > SPIN {
-                    break;
-                }
-            }
-        }
-        let message = queue.blocking_recv();
-        self.spins = begun.elapsed() < 2 * SPIN;
-        message
-    }
-
     /// Commit what waits, all in one transaction, and answer everybody.
-    fn group(&mut self, group: &mut Vec<Waiting>) {
+    pub(super) fn group(&mut self, group: &mut Vec<Waiting>) {
         if self.poisoned {
             return answer_all(group, &CommitError::Poisoned);
         }
@@ -407,8 +283,13 @@ impl Writer {
         store_error(error)
     }
 
+    /// Whether there is something to tidy.
+    pub(super) fn is_untidy(&self) -> bool {
+        self.written >= CHECKPOINT || self.tree.size().saturating_sub(self.anchored) >= ANCHOR
+    }
+
     /// What need not be done before anybody is answered.
-    fn tidy(&mut self, last: bool) {
+    pub(super) fn tidy(&mut self, last: bool) {
         if self.poisoned {
             return;
         }
