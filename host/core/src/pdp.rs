@@ -5,6 +5,7 @@
 
 mod cedar;
 mod trial;
+mod validate;
 
 use std::{
     borrow::Cow,

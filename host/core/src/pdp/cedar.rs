@@ -5,13 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy_core::{
-    ast::{Context, EntityUID, EntityUIDEntry, Literal, Request as CedarRequest, Value},
-    extensions::Extensions,
-    validator::ValidatorSchema,
+use cedar_policy_core::ast::{
+    Context, EntityUID, EntityUIDEntry, Literal, Request as CedarRequest, Value,
 };
 
-use super::{Pdp, Unfit, unfit};
+use super::{Pdp, Unfit, unfit, validate};
 use crate::{
     entity::{Kind, Uid},
     request::{ActionContext, Facts, Granted, Request, RunFacts},
@@ -44,13 +42,9 @@ impl Pdp {
             known(self.uid(&request.resource)?),
             Some(context),
         );
-        let schema: &ValidatorSchema = self.schema.as_ref();
-        cedar_policy_core::ast::RequestSchema::validate_request(
-            schema,
-            &cedar,
-            Extensions::all_available(),
-        )
-        .map_err(|_| unfit("the request does not validate against the schema"))?;
+        if !validate::is_valid(self.schema.as_ref(), &cedar) {
+            return Err(unfit("the request does not validate against the schema"));
+        }
         Ok(cedar)
     }
 

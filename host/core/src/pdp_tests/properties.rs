@@ -4,8 +4,9 @@ use proptest::{prelude::*, strategy::ValueTree as _};
 
 use cedar_policy::PolicySet;
 use cedar_policy_core::{
-    ast,
+    ast::{self, RequestSchema as _},
     authorizer::{AuthorizationError, Authorizer},
+    validator::ValidatorSchema,
 };
 
 use super::*;
@@ -494,6 +495,40 @@ proptest! {
         let pdp = Pdp::load(&Bundle::new(entities(), vec![file], tools)).unwrap();
         pdp.tool("read").unwrap().apply_defaults(&mut input);
         prop_assert_eq!(answer(&pdp.decide(&call("read", input), &facts())), "allow by permit");
+    }
+
+    /// Our validation finds what Cedar's own finds, for arguments of one schema under another as well.
+    #[test]
+    fn requests_validate_as_cedar_says((schema, input) in tool_call(), other in any_schema(), odd in any_json()) {
+        let types = |schema: Value| ToolTypes { input_schema: schema, numbers: BTreeMap::new() };
+        let tools = BTreeMap::from([("read".to_owned(), types(schema)), ("send".to_owned(), types(other))]);
+        let Ok(pdp) = Pdp::load(&Bundle::new(entities(), Vec::new(), tools)) else { return Ok(()) };
+        let validator: &ValidatorSchema = pdp.schema.as_ref();
+        let odd = pdp.tool("read").unwrap().value(&odd).ok();
+        let right = pdp.tool("read").unwrap().value(&input).ok();
+        let part = right.as_ref().and_then(|v| match v.value_kind() {
+            ast::ValueKind::Record(record) => record.values().next().cloned(),
+            _ => None,
+        });
+        let request = pdp.cedar_request(&call("read", input), &facts());
+        for value in [right, odd, part, Some(ast::Value::from(true))].into_iter().flatten() {
+            for action in ["read", "send", "read_file", "halt"] {
+                let Ok(request) = &request else { continue };
+                let Some(ast::Context::Value(context)) = request.context() else { unreachable!() };
+                for extra in ["input", "run", "size"] {
+                    let mut context = BTreeMap::clone(context);
+                    context.insert(extra.into(), value.clone());
+                    let request = ast::Request::new_unchecked(
+                        request.principal().clone(),
+                        ast::EntityUIDEntry::Known { euid: pdp.actions[action].clone(), loc: None },
+                        request.resource().clone(),
+                        Some(ast::Context::Value(context.into())),
+                    );
+                    let theirs = validator.validate_request(&request, Extensions::all_available());
+                    prop_assert_eq!(validate::is_valid(validator, &request), theirs.is_ok(), "{:?}", theirs);
+                }
+            }
+        }
     }
 
     /// Whatever schema a tool brings, it is typed or refused; what is typed builds, prints as a schema
