@@ -511,11 +511,11 @@ proptest! {
             _ => None,
         });
         let request = pdp.cedar_request(&call("read", input), &facts());
-        for value in [right, odd, part, Some(ast::Value::from(true))].into_iter().flatten() {
+        for value in [right, odd, part, Some(true.into()), value::decimal("0.5")].into_iter().flatten() {
             for action in ["read", "send", "read_file", "halt"] {
                 let Ok(request) = &request else { continue };
                 let Some(ast::Context::Value(context)) = request.context() else { unreachable!() };
-                for extra in ["input", "run", "size"] {
+                for extra in ["input", "run", "size", "now"] {
                     let mut context = BTreeMap::clone(context);
                     context.insert(extra.into(), value.clone());
                     let request = ast::Request::new_unchecked(
