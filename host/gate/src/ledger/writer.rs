@@ -1,6 +1,10 @@
 //! The one who writes: it commits what has queued up in one transaction.
 
-use std::sync::Arc;
+use std::{
+    fs::OpenOptions,
+    io::{self, Read as _},
+    sync::Arc,
+};
 
 use rusqlite::{Connection, params};
 use tollgate_core::{ids::RunId, merkle::Tree};
@@ -19,7 +23,9 @@ use super::{
 };
 
 /// Bytes written between checkpoints, roughly.
-const CHECKPOINT: usize = 32 << 20;
+const CHECKPOINT: usize = 16 << 20;
+/// Commits after which a ledger is taken to be at work: a command line's few are over sooner.
+const AT_WORK: u32 = 64;
 /// Records between writes of the anchor.
 const ANCHOR: u64 = 16_384;
 
@@ -36,6 +42,8 @@ pub(super) struct Writer {
     poisoned: bool,
     /// Written since the last checkpoint.
     written: usize,
+    /// Commits until the log's file is made as long as it will get; none once it is.
+    until_lengthened: Option<u32>,
     /// Records when the anchor was last written.
     anchored: u64,
     /// Errors that the next commits meet, the last first.
@@ -67,6 +75,7 @@ impl Writer {
             chain,
             poisoned: false,
             written: 0,
+            until_lengthened: Some(AT_WORK),
             anchored,
             #[cfg(test)]
             faults: Vec::new(),
@@ -181,6 +190,7 @@ impl Writer {
         }
         self.execute("COMMIT")?;
         self.published();
+        self.until_lengthened = self.until_lengthened.map(|n| n.saturating_sub(1));
         self.written += group.iter().map(|w| w.batch.bytes).sum::<usize>();
         Ok(answers)
     }
@@ -285,7 +295,9 @@ impl Writer {
 
     /// Whether there is something to tidy.
     pub(super) fn is_untidy(&self) -> bool {
-        self.written >= CHECKPOINT || self.tree.size().saturating_sub(self.anchored) >= ANCHOR
+        self.written >= CHECKPOINT
+            || self.until_lengthened == Some(0)
+            || self.tree.size().saturating_sub(self.anchored) >= ANCHOR
     }
 
     /// What need not be done before anybody is answered.
@@ -305,10 +317,32 @@ impl Writer {
                 self.poisoned = poisons(&error);
             }
         }
+        if self.until_lengthened == Some(0) && !last {
+            self.until_lengthened = None;
+            // Without it commits are slower until the log has grown by itself.
+            let _ = self.lengthen();
+        }
         let size = self.tree.size();
         if size.saturating_sub(self.anchored) >= ANCHOR || (last && size != self.anchored) {
             self.anchor_now();
         }
+    }
+
+    /// Make the file of the write-ahead log as long as it gets between two checkpoints. A sync of a file
+    /// that grows must wait for the file system's own journal too, which takes several times as long. What
+    /// is written is zeros, after the log's end, where SQLite takes nothing for a frame that its checksums
+    /// do not continue.
+    fn lengthen(&self) -> io::Result<()> {
+        let path = self.conn.path().unwrap_or_default();
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(format!("{path}-wal"))?;
+        let before = file.metadata()?.len();
+        let missing = (CHECKPOINT as u64).saturating_sub(before);
+        let zeros = io::copy(&mut io::repeat(0).take(missing), &mut file);
+        zeros
+            .and_then(|_| file.sync_all())
+            .or_else(|_| file.set_len(before))
     }
 
     /// Write the anchor. It may lag behind; it is never ahead.

@@ -261,3 +261,48 @@ fn a_reader_of_nothing_says_so() {
         Err(LedgerError::Store { .. })
     ));
 }
+
+/// The store's files as a crash would leave them, in another place.
+fn crashed(place: &Place) -> Place {
+    let copy = Place::new();
+    for dir in ["store", "keys"] {
+        let (from, to) = (place.dir.path().join(dir), copy.dir.path().join(dir));
+        fs::create_dir(&to).unwrap();
+        for file in fs::read_dir(&from).unwrap() {
+            let name = file.unwrap().file_name();
+            // The index of the log is memory that processes share: a crash of the machine takes it away.
+            if !name.to_string_lossy().ends_with("-shm") {
+                fs::copy(from.join(&name), to.join(&name)).unwrap();
+            }
+        }
+    }
+    copy
+}
+
+#[test]
+fn a_log_that_was_lengthened_is_read_to_its_end() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let log = place.dir.path().join("store/ledger.db-wal");
+    block_on(async {
+        let (run, started) = script.run(None, &[]);
+        ledger.commit(batch(vec![started])).await.unwrap();
+        for i in 1..200 {
+            let call = script.span();
+            let record = script.decide(run, call, Outcome::Deny, "a");
+            ledger.commit(batch(vec![record])).await.unwrap();
+            if i % 50 == 0 {
+                let after = crashed(&place).open();
+                assert_eq!(after.size(), i + 1);
+                assert_eq!(after.reader().verify(None, |_| {}).unwrap().size, i + 1);
+            }
+        }
+        assert!(
+            fs::metadata(&log).unwrap().len() >= 16 << 20,
+            "the log was lengthened"
+        );
+        ledger.close().await;
+    });
+    assert!(fs::metadata(&log).map_or(0, |m| m.len()) < 1 << 20);
+    assert_eq!(place.open().size(), 200);
+}
