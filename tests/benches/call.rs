@@ -135,6 +135,7 @@ async fn gate(name: &str, sync: Sync) -> Gate {
         clock: Clock::system(),
         sync,
         by: "bench".into(),
+        compiler: None,
     };
     Gate::open(config, options).await.unwrap()
 }

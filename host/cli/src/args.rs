@@ -16,7 +16,7 @@ use crate::{
 /// Every tool call of an AI agent stops at a gate: checked against Cedar policies, run in a sandbox,
 /// recorded.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, after_help = exit::HELP, propagate_version = false, max_term_width = 100)]
+#[command(name = "tollgate", version, after_help = exit::HELP, propagate_version = false, max_term_width = 112)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -27,7 +27,7 @@ use crate::{
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
     load::{self, LoadError},
-    sandbox::Sandbox,
+    sandbox::{Compiler, Sandbox},
     snapshot::{Snapshot, Tool},
 };
 
@@ -40,6 +40,8 @@ pub struct GateOptions {
     pub sync: Sync,
     /// Who opens it, as records name them.
     pub by: String,
+    /// What compiles components in a process of its own; without it they are compiled in this one.
+    pub compiler: Option<Compiler>,
 }
 
 impl Default for GateOptions {
@@ -48,6 +50,7 @@ impl Default for GateOptions {
             clock: Clock::system(),
             sync: Sync::Full,
             by: "gate".into(),
+            compiler: None,
         }
     }
 }
@@ -137,7 +140,7 @@ impl Gate {
     /// # Errors
     /// [`LoadError`]. A gate opens whole or not at all.
     pub async fn open(config: Config, options: GateOptions) -> Result<Self, LoadError> {
-        let sandbox = load::sandbox(&config)?;
+        let sandbox = load::sandbox(&config, options.compiler)?;
         let snapshot = load::snapshot(&sandbox, config).await?;
         let ledger_options = LedgerOptions {
             path: snapshot.config.store.path.clone(),

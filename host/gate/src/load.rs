@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -19,7 +19,10 @@ use crate::{
     config::{Config, ConfigError},
     ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
-    sandbox::{Grant, Sandbox, SandboxError, SandboxOptions, ToolDefinition},
+    sandbox::{
+        CompileError, Compiler, Grant, Inspection, Sandbox, SandboxError, SandboxOptions,
+        ToolDefinition,
+    },
     snapshot::{Annotations, LoadedComponent, Snapshot, Tool},
 };
 
@@ -58,11 +61,21 @@ pub enum LoadError {
         /// Its name.
         name: String,
     },
+    /// A component does not compile.
+    #[error("component `{name}`: {}: {error}", path.display())]
+    Compile {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        error: CompileError,
+    },
     /// The sandbox itself.
     #[error(transparent)]
     Engine(SandboxError),
     /// A component's file cannot be read.
-    #[error("component `{name}`: {} cannot be read: {reason}; correct `path` under [components.{name}], or build it", path.display())]
+    #[error("component `{name}`: {} cannot be read: {reason}; correct `path` under [components.{name}], or build it with `tollgate component build DIR`", path.display())]
     Missing {
         /// Its name.
         name: String,
@@ -137,22 +150,25 @@ pub enum LoadError {
 }
 
 /// The sandbox for a configuration. Compiled code is cached beside the store.
-pub(crate) fn sandbox(config: &Config) -> Result<Sandbox, LoadError> {
-    let cache_dir = config.store.path.with_file_name("compiled");
-    let concurrency = config.gate.concurrency;
+pub(crate) fn sandbox(config: &Config, compiler: Option<Compiler>) -> Result<Sandbox, LoadError> {
     Sandbox::new(SandboxOptions {
-        cache_dir,
-        concurrency,
+        cache_dir: cache_dir(config),
+        concurrency: config.gate.concurrency,
+        compiler,
     })
     .map_err(LoadError::Engine)
+}
+
+fn cache_dir(config: &Config) -> PathBuf {
+    config.store.path.with_file_name("compiled")
 }
 
 /// Load what a configuration describes and throw it away, without its ledger: to check or to list.
 ///
 /// # Errors
 /// [`LoadError`].
-pub async fn check(config: Config) -> Result<Snapshot, LoadError> {
-    snapshot(&sandbox(&config)?, config).await
+pub async fn check(config: Config, compiler: Option<Compiler>) -> Result<Snapshot, LoadError> {
+    snapshot(&sandbox(&config, compiler)?, config).await
 }
 
 /// Everything that a configuration describes.
@@ -280,11 +296,19 @@ async fn component(
     // Compiling takes a while the first time, and a reload must not hold up calls.
     let compiling = {
         let (sandbox, name) = (sandbox.clone(), name.to_owned());
-        tokio::task::spawn_blocking(move || sandbox.load(&name, &bytes))
+        tokio::task::spawn_blocking(move || {
+            sandbox.see_compiled(&name, &bytes)?;
+            Ok(sandbox.load(&name, &bytes))
+        })
     };
     let compiled = compiling
         .await
         .map_err(|_| LoadError::Compiler { name: name.into() })?
+        .map_err(|error| LoadError::Compile {
+            name: name.into(),
+            path: settings.path.clone(),
+            error,
+        })?
         .map_err(failed)?;
     let definitions = sandbox.list_tools(&compiled).await.map_err(failed)?;
     let mut grants = BTreeMap::new();
@@ -367,6 +391,27 @@ fn tool(
             open_world: definition.annotations.open_world,
         },
         validator,
+    })
+}
+
+/// Compile a component into the cache of a configuration's gate, in the compiler's process, and say what
+/// it holds.
+///
+/// # Errors
+/// [`LoadError::Compile`]: it is not one that this gate runs.
+pub fn inspect(
+    config: &Config,
+    name: &str,
+    path: &Path,
+    bytes: &[u8],
+    compiler: &Compiler,
+) -> Result<Inspection, LoadError> {
+    // The directory is made, and its mode looked at, by the sandbox in the child.
+    let inspection = compiler.compile(&cache_dir(config), name, bytes);
+    inspection.map_err(|error| LoadError::Compile {
+        name: name.into(),
+        path: path.into(),
+        error,
     })
 }
 

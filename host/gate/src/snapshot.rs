@@ -73,7 +73,7 @@ impl fmt::Debug for Tool {
 }
 
 /// What a tool's author says about its behaviour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Annotations {
     /// It changes nothing.
     pub read_only: bool,

@@ -38,16 +38,16 @@ fn a_component_that_is_missing_or_none_is_named() {
     }
     list("files ✗ missing");
     world.write("files.wasm", "not wasm at all");
-    accept().exits(0);
-    world.run(READ).exits(1).says(&["`files`", REMEDY]);
-    // WebAssembly, but a core module and no component.
-    world.write("files.wasm", wat::parse_str("(module)").unwrap());
-    accept().exits(0);
-    world.run(READ).exits(1).says(&["`files`", REMEDY]);
-    world.install("wrong-world", "files");
-    accept().exits(0);
+    accept().exits(1).says(&["`files`", REMEDY]);
     world
         .run(READ)
+        .exits(1)
+        .says(&["`files`", "is not the file that was accepted"]);
+    // WebAssembly, but a core module and no component.
+    world.write("files.wasm", wat::parse_str("(module)").unwrap());
+    accept().exits(1).says(&["`files`", REMEDY]);
+    world.install("wrong-world", "files");
+    accept()
         .exits(1)
         .says(&["`files`", "tollgate:adapter@0.1.0", REMEDY]);
     world.install("files", "files");

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod components;
+#[cfg(test)]
 mod exits;
 #[cfg(test)]
 mod first_steps;

@@ -213,6 +213,7 @@ impl World {
             clock: self.clock(),
             sync: Sync::Full,
             by: "tests".into(),
+            compiler: None,
         };
         Gate::open(self.config(), options).await
     }

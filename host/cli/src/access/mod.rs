@@ -24,6 +24,7 @@ use tollgate_core::entity::Uid;
 
 use self::socket::{Envelope, Server, Unanswered};
 use crate::{
+    commands::component::register,
     exit::Exit,
     failure::Failure,
     identity::{self, Claim},
@@ -184,6 +185,7 @@ impl<'a> Access<'a> {
             self.config.clone(),
             GateOptions {
                 by,
+                compiler: Some(register::compiler()),
                 ..GateOptions::default()
             },
         )

@@ -46,7 +46,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Runs(args) => runs::run(args, &cx).await,
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,
-        Command::Component(args) => component::run(args, &cx),
+        Command::Component(args) => component::run(args, &cx).await,
         Command::Halt(args) => halt::halt(args, &cx).await,
         Command::Resume(args) => halt::resume(args, &cx).await,
         Command::User(args) => user::run(args, &cx).await,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tollgate::load::{self, LoadError};
 use tollgate_core::{canonical::Sha256Digest, pdp, policy::Mode, schema};
 
-use super::Context;
+use super::{Context, component::register};
 use crate::{
     exit::Exit,
     failure::{Failure, Place, places},
@@ -75,7 +75,7 @@ async fn check(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure> {
         .out
         .progress()
         .map(|progress| progress.step("checking policies"));
-    let loaded = load::check(config).await;
+    let loaded = load::check(config, Some(register::compiler())).await;
     drop(step);
     let checked = match loaded {
         Ok(snapshot) => {
@@ -148,7 +148,7 @@ fn told(checked: &Checked) -> String {
 }
 
 async fn print_schema(cx: &Context<'_>) -> Result<Exit, Failure> {
-    let snapshot = load::check(cx.config()?).await?;
+    let snapshot = load::check(cx.config()?, Some(register::compiler())).await?;
     let names = snapshot.tools.keys();
     let inputs = names
         .filter_map(|name| Some((name.clone(), snapshot.pdp.tool(name)?.clone())))

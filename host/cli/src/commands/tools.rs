@@ -7,7 +7,7 @@ use tollgate::{
 };
 use tollgate_core::policy;
 
-use super::Context;
+use super::{Context, component::register};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -46,7 +46,7 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
         .out
         .progress()
         .map(|progress| progress.step("loading components"));
-    let snapshot = load::check(cx.config()?).await?;
+    let snapshot = load::check(cx.config()?, Some(register::compiler())).await?;
     drop(step);
     let view = |tool: &Tool| ToolView::new(tool, mentions(&snapshot, tool));
     match command {

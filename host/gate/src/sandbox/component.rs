@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use wasmtime::component::types::ComponentItem;
+use wasmtime::component::types::{self, ComponentItem};
 
 use super::{
     MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError, ToolDefinition,
@@ -32,6 +32,7 @@ pub(super) struct Compiled {
     name: String,
     pub(super) pool: Arc<Pool>,
     pub(super) adapter: AdapterPre<State>,
+    ty: types::Component,
     pure: bool,
 }
 
@@ -50,6 +51,12 @@ impl Component {
     #[must_use]
     pub fn instantiation_is_pure(&self) -> bool {
         self.0.pure
+    }
+
+    /// What it imports and exports, and the engine that knows the types.
+    pub(super) fn ty(&self) -> (&wasmtime::Engine, types::Component) {
+        let compiled = &self.0;
+        (&compiled.pool.engine, compiled.ty.clone())
     }
 }
 
@@ -85,6 +92,7 @@ impl Sandbox {
             name: printable(name, 100),
             pool: Arc::clone(pool),
             adapter,
+            ty: compiled.component_type(),
             pure: !sections::runs_at_instantiation(bytes),
         })))
     }

@@ -12,7 +12,7 @@ use wasmtime::{
 };
 
 use super::{
-    Limits, SandboxError, cache, files,
+    Compiler, Limits, SandboxError, cache, files,
     guest::State,
     limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
     log,
@@ -37,12 +37,16 @@ pub struct SandboxOptions {
     pub cache_dir: PathBuf,
     /// How many calls may run at once; the others wait.
     pub concurrency: usize,
+    /// What compiles components in a process of its own; without it they are compiled in this one.
+    pub compiler: Option<Compiler>,
 }
 
 /// Runs components. Cheap to clone; its clock stops with the last clone and the last call.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(super) standard: Arc<Pool>,
+    /// With the directory for compiled code.
+    pub(super) compiler: Option<Arc<(Compiler, PathBuf)>>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -61,6 +65,7 @@ impl Sandbox {
         let SandboxOptions {
             cache_dir,
             concurrency,
+            compiler,
         } = options;
         if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
             return Err(SandboxError::Concurrency { given: concurrency });
@@ -69,6 +74,7 @@ impl Sandbox {
         let standard = Pool::new(&Size::standard(concurrency), cache)?;
         Ok(Self {
             standard: Arc::new(standard),
+            compiler: compiler.map(|compiler| Arc::new((compiler, cache_dir))),
         })
     }
 }

@@ -10,6 +10,7 @@
 
 mod bindings;
 mod cache;
+mod compile;
 mod component;
 mod content;
 mod definitions;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_core::record::Status;
 
+pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
 pub use component::Component;
 pub use content::{Content, EmbeddedResource, ResourceBody};
 pub use engine::{MAX_CONCURRENCY, Sandbox, SandboxOptions};

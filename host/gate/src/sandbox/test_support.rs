@@ -21,6 +21,7 @@ pub(super) fn sandbox() -> Sandbox {
         let options = SandboxOptions {
             cache_dir: dir.path().join("compiled"),
             concurrency: 4,
+            compiler: None,
         };
         (Sandbox::new(options).unwrap(), dir)
     });

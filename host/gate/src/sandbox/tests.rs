@@ -297,6 +297,7 @@ fn the_directory_for_compiled_code_is_the_gates_own() {
     let options = |name: &str, concurrency| SandboxOptions {
         cache_dir: dir.path().join(name),
         concurrency,
+        compiler: None,
     };
     Sandbox::new(options("a/b", 1)).unwrap();
     let mode = std::fs::metadata(dir.path().join("a/b"))

@@ -1,5 +1,9 @@
 //! `tollgate component`: from a crate to a component that the gate accepts.
 
+pub(crate) mod register;
+
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use serde::Serialize;
 use tollgate::{config::Config, load, lock::Lock};
@@ -29,11 +33,67 @@ Example:
 
 With --json: [{name, path, state, digest, accepted}]; state is accepted, changed, not_accepted or missing.";
 
+const ADD: &str = "\
+Examples:
+  $ tollgate component add tools/hello/hello.wasm
+  $ tollgate component add vendor/pdf.wasm --name pdf
+
+Compiles the component in a process of its own, with limits, adds a table [components.NAME] to
+tollgate.toml, and pins the file's digest in tollgate.lock. With --json: {name, path, digest, bytes, imports,
+exports, tools}.";
+const INSPECT: &str = "\
+Examples:
+  $ tollgate component inspect hello
+  $ tollgate component inspect vendor/pdf.wasm
+
+Shows what it asks of the gate (imports), what it offers, and its tools as its author describes them.
+With --json: {name, path, digest, bytes, imports, exports, tools}.";
+const REMOVE: &str = "\
+Example:
+  $ tollgate component remove hello
+
+Takes its table and those of its tools out of tollgate.toml, and its digest out of tollgate.lock. The file
+stays. With --json: {name, path, tools}.";
+const COMPILE: &str = "\
+Example:
+  $ tollgate component compile .tollgate/compiled hello < hello.wasm
+
+Compiles the component on standard input into a cache, within limits, and prints what it holds.";
+
 /// What to do with components.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Component {
     #[command(flatten)]
     Made(command::Command),
+    /// Add a component to the configuration, and accept its file.
+    #[command(after_help = ADD)]
+    Add {
+        /// The component's file.
+        file: PathBuf,
+        /// Its name; its file's unless given.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Look into a component: what it asks for, what it offers, how large it is.
+    #[command(after_help = INSPECT)]
+    Inspect {
+        /// The component, as tollgate.toml names it, or a file.
+        component: String,
+    },
+    /// Take a component out of the configuration.
+    #[command(after_help = REMOVE)]
+    Remove {
+        /// The component, as tollgate.toml names it.
+        name: String,
+    },
+    /// Compile a component into a cache, as a process of its own.
+    #[command(hide = true, after_help = COMPILE)]
+    Compile {
+        /// The cache.
+        cache: PathBuf,
+        /// The component's name, for messages.
+        name: String,
+    },
     /// Accept component files as they are now, after you have looked at them.
     #[command(after_help = ACCEPT)]
     Accept {
@@ -56,11 +116,16 @@ struct ComponentView {
 }
 
 /// Run `tollgate component`.
-pub(crate) fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Failure> {
+pub(crate) async fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
         Component::Made(command) => command::run(command, cx.out.is_json())?,
+        Component::Add { file, name } => return register::add(&file, name.as_deref(), cx),
+        Component::Inspect { component } => return register::inspect(&component, cx),
+        Component::Remove { name } => return register::remove(&name, cx),
+        Component::Compile { cache, name } => tollgate::sandbox::serve(cache, &name).await?,
         Component::Accept { name } => {
             let config = cx.config()?;
+            register::compile(&config, name.as_deref(), cx)?;
             let accepted = load::accept(&config, name.as_deref())?;
             let views: Vec<serde_json::Value> = accepted
                 .iter()

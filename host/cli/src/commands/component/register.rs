@@ -1,0 +1,418 @@
+//! Registering components: look into a file, add it to the configuration, take it out again.
+//!
+//! Whatever a file holds is found out in a process of its own, never in this one.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use tollgate::{
+    config::Config,
+    load,
+    lock::Lock,
+    sandbox::{Compiler, Inspection},
+    text::printable,
+};
+use tollgate_core::{canonical::Sha256Digest, policy};
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::{
+    commands::Context,
+    exit::Exit,
+    failure::Failure,
+    show::{
+        measure::size,
+        paint::{Tone, paint},
+        table::{Cell, table},
+    },
+};
+
+/// The longest name of a component: tools are called after it.
+const MAX_NAME: usize = 40;
+
+/// What compiles components: this very program, in another process.
+pub(crate) fn compiler() -> Compiler {
+    Compiler {
+        program: std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()),
+        arguments: vec!["component".into(), "compile".into()],
+        time: Compiler::TIME,
+    }
+}
+
+/// A component as programs read it.
+#[derive(Serialize)]
+struct View<'a> {
+    name: &'a str,
+    path: String,
+    digest: Sha256Digest,
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+}
+
+/// A file, read.
+struct File {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    digest: Sha256Digest,
+}
+
+impl File {
+    fn read(path: PathBuf) -> Result<Self, Failure> {
+        let bytes = fs::read(&path).map_err(|e| {
+            Failure::plain(format!("{}: it cannot be read: {e}", path.display()))
+                .help("name a component's file; `tollgate component build DIR` makes one")
+        })?;
+        let digest = Sha256Digest::of(&bytes);
+        Ok(Self {
+            path,
+            bytes,
+            digest,
+        })
+    }
+
+    fn inspect(
+        &self,
+        name: &str,
+        config: &Config,
+        cx: &Context<'_>,
+    ) -> Result<Inspection, Failure> {
+        let step = cx
+            .out
+            .progress()
+            .map(|progress| progress.step("compiling the component"));
+        let inspection = load::inspect(config, name, &self.path, &self.bytes, &compiler())?;
+        drop(step);
+        Ok(inspection)
+    }
+
+    fn view<'a>(&self, name: &'a str, inspection: &'a Inspection) -> View<'a> {
+        View {
+            name,
+            path: self.path.display().to_string(),
+            digest: self.digest,
+            inspection,
+        }
+    }
+}
+
+/// Compile the configured components, or the one named, so that none is accepted that the gate would not
+/// run.
+pub(super) fn compile(
+    config: &Config,
+    only: Option<&str>,
+    cx: &Context<'_>,
+) -> Result<(), Failure> {
+    let named = |name: &&String| only.is_none_or(|only| only == name.as_str());
+    for name in config.components.keys().filter(named) {
+        let (bytes, digest) = load::read_component(config, name)?;
+        let path = config.components.get(name).map(|c| c.path.clone());
+        let file = File {
+            path: path.unwrap_or_default(),
+            bytes,
+            digest,
+        };
+        file.inspect(name, config, cx)?;
+    }
+    Ok(())
+}
+
+/// `tollgate component inspect`: of a configured component, or a file.
+pub(super) fn inspect(what: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let (name, path) = match config.components.get(what) {
+        Some(component) => (what.to_owned(), component.path.clone()),
+        None if Path::new(what).exists() => (name_of(Path::new(what)), PathBuf::from(what)),
+        None => {
+            let near = policy::nearest(what, config.components.keys().map(String::as_str));
+            let failure = Failure::plain(format!(
+                "`{}` is neither a configured component nor a file",
+                printable(what, 100)
+            ));
+            return Err(failure.help(match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "list the configured ones with `tollgate component list`".into(),
+            }));
+        }
+    };
+    let file = File::read(path)?;
+    let inspection = file.inspect(&name, &config, cx)?;
+    let view = file.view(&name, &inspection);
+    cx.out.show(&view, || told(&view))?;
+    Ok(Exit::Ok)
+}
+
+/// `tollgate component add`.
+pub(super) fn add(path: &Path, name: Option<&str>, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let name = name.map_or_else(|| name_of(path), str::to_owned);
+    if name.is_empty()
+        || name.len() > MAX_NAME
+        || !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    {
+        return Err(Failure::plain(format!(
+            "`{}` is no name for a component: it has 1 to {MAX_NAME} letters, digits, `_` and `-`",
+            printable(&name, 100)
+        ))
+        .help("give it one with --name NAME"));
+    }
+    if config.components.contains_key(&name) {
+        return Err(Failure::plain(format!(
+            "there is a component `{name}` already"
+        ))
+        .help(format!(
+            "accept its file as it is now with `tollgate component accept {name}`, or choose another --name"
+        )));
+    }
+    let file = File::read(path.to_owned())?;
+    let inspection = file.inspect(&name, &config, cx)?;
+    let text = source(&config)?;
+    let added = added(&text, &name, &relative(&config, path), &inspection)?;
+    let config = replace(&config, &added)?;
+    load::accept(&config, Some(&name))?;
+    let view = file.view(&name, &inspection);
+    cx.out.show(&view, || {
+        format!(
+            "{} added and accepted {name} {}\n{}",
+            paint("✓", Tone::Good),
+            file.digest.short(),
+            told(&view)
+        )
+    })?;
+    cx.out.remark(&format!(
+        "next: say in {} what its tools touch and may use, and permit them: tollgate policy check",
+        config.file.display()
+    ));
+    Ok(Exit::Ok)
+}
+
+/// `tollgate component remove`.
+pub(super) fn remove(name: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let Some(component) = config.components.get(name) else {
+        let near = policy::nearest(name, config.components.keys().map(String::as_str));
+        return Err(
+            Failure::plain(format!("there is no component `{}`", printable(name, 100))).help(
+                match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "list them with `tollgate component list`".into(),
+                },
+            ),
+        );
+    };
+    let renamed: Vec<&String> = component.rename.values().collect();
+    let prefix = format!("{name}__");
+    let tools: Vec<String> = config
+        .tools
+        .keys()
+        .filter(|tool| tool.starts_with(&prefix) || renamed.contains(tool))
+        .cloned()
+        .collect();
+    let path = component.path.clone();
+    let config = replace(&config, &removed(&source(&config)?, name, &tools)?)?;
+    let lock_path = Lock::path(&config.file);
+    let mut lock = Lock::read(&lock_path).map_err(|e| Failure::plain(e.to_string()))?;
+    lock.components.remove(name);
+    lock.write(&lock_path)
+        .map_err(|e| Failure::plain(e.to_string()))?;
+    let view = serde_json::json!({ "name": name, "path": path, "tools": tools });
+    cx.out.show(&view, || {
+        format!("{} removed {name}\n", paint("✓", Tone::Good))
+    })?;
+    cx.out.remark(&format!(
+        "{} stays where it is; policies that name the component are found by `tollgate policy check`",
+        path.display()
+    ));
+    Ok(Exit::Ok)
+}
+
+/// A component's name, after its file.
+fn name_of(path: &Path) -> String {
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let letter = |c: char| match c {
+        c if c.is_ascii_alphanumeric() || c == '_' => c,
+        _ => '-',
+    };
+    stem.unwrap_or_default().chars().map(letter).collect()
+}
+
+/// The path as the configuration writes it: relative to its own folder where it lies below.
+fn relative(config: &Config, path: &Path) -> String {
+    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let base = config
+        .file
+        .parent()
+        .and_then(|dir| fs::canonicalize(dir).ok());
+    let below = base.and_then(|base| absolute.strip_prefix(base).map(Path::to_owned).ok());
+    below.unwrap_or(absolute).display().to_string()
+}
+
+fn source(config: &Config) -> Result<String, Failure> {
+    fs::read_to_string(&config.file)
+        .map_err(|e| Failure::plain(format!("{}: it cannot be read: {e}", config.file.display())))
+}
+
+fn parsed(text: &str) -> Result<DocumentMut, Failure> {
+    text.parse()
+        .map_err(|e: toml_edit::TomlError| Failure::plain(format!("tollgate.toml: {e}")))
+}
+
+/// The configuration with one component more. What its tools touch nobody knows but the operator: so
+/// there is a comment for each.
+fn added(text: &str, name: &str, path: &str, inspection: &Inspection) -> Result<String, Failure> {
+    let mut document = parsed(text)?;
+    let components = document
+        .entry("components")
+        .or_insert_with(|| {
+            let mut table = Table::new();
+            table.set_implicit(true);
+            Item::Table(table)
+        })
+        .as_table_like_mut()
+        .ok_or_else(|| Failure::plain("tollgate.toml: `components` is no table"))?;
+    let mut table = Table::new();
+    table.insert("path", value(path));
+    components.insert(name, Item::Table(table));
+    let mut text = document.to_string();
+    text.push_str(
+        "\n# What its tools are (labels) and what their results add to a run (taints). One that says nothing\n\
+         # counts as everything.\n",
+    );
+    for tool in &inspection.tools {
+        text.push_str(&format!("# [tools.{name}__{}]\n", tool.name));
+        let labels = if tool.annotations.destructive {
+            "\"destructive\""
+        } else {
+            ""
+        };
+        text.push_str(&format!("# labels = [{labels}]\n# taints = []\n"));
+    }
+    Ok(text)
+}
+
+/// The configuration without a component and these tools.
+fn removed(text: &str, name: &str, tools: &[String]) -> Result<String, Failure> {
+    let mut document = parsed(text)?;
+    let mut take = |table: &str, key: &str| {
+        if let Some(table) = document.get_mut(table).and_then(Item::as_table_like_mut) {
+            table.remove(key);
+        }
+    };
+    take("components", name);
+    tools.iter().for_each(|tool| take("tools", tool));
+    Ok(document.to_string())
+}
+
+/// Put `text` in the place of the configuration, if it is one: the old content or the new, never a part.
+fn replace(config: &Config, text: &str) -> Result<Config, Failure> {
+    let next = Config::parse(&config.file, text)?;
+    let failed = |e: std::io::Error| {
+        Failure::plain(format!(
+            "{}: it cannot be written: {e}",
+            config.file.display()
+        ))
+        .help("give this user the right to write there")
+    };
+    let dir = config.file.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    let mode = fs::metadata(&config.file).map_err(failed)?.permissions();
+    file.as_file().set_permissions(mode).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(&config.file).map_err(|e| failed(e.error))?;
+    Ok(next)
+}
+
+fn told(view: &View<'_>) -> String {
+    let View {
+        name,
+        path,
+        digest,
+        inspection,
+    } = view;
+    let list = |names: &[String]| match names {
+        [] => "nothing".to_owned(),
+        names => names.join("\n         "),
+    };
+    let mut text = format!(
+        "{}\n  file   {path}\n  size   {}\n  sha256 {digest}\n  asks   {}\n  offers {}\n\n",
+        paint(name, Tone::Name),
+        size(inspection.bytes),
+        list(&inspection.imports),
+        list(&inspection.exports),
+    );
+    let rows: Vec<[Cell; 3]> = inspection
+        .tools
+        .iter()
+        .map(|tool| {
+            let hints = [
+                (tool.annotations.read_only, "read-only"),
+                (tool.annotations.destructive, "destructive"),
+                (tool.annotations.idempotent, "idempotent"),
+                (tool.annotations.open_world, "open-world"),
+            ];
+            let hints: Vec<&str> = hints
+                .iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, w)| *w)
+                .collect();
+            let first = tool.description.lines().next().unwrap_or_default();
+            [
+                Cell::new(tool.name.clone(), Tone::Name),
+                Cell::new(hints.join(", "), Tone::Weak),
+                printable(first, 60).into(),
+            ]
+        })
+        .collect();
+    text.push_str(&table(["TOOL", "ITS AUTHOR SAYS", "DESCRIPTION"], &rows));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate::{sandbox::InspectedTool, snapshot::Annotations};
+
+    use super::*;
+
+    fn inspection() -> Inspection {
+        Inspection {
+            bytes: 1,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            tools: vec![InspectedTool {
+                name: "delete".into(),
+                description: String::new(),
+                annotations: Annotations {
+                    destructive: true,
+                    ..Annotations::default()
+                },
+            }],
+        }
+    }
+
+    #[test]
+    fn what_was_added_can_be_removed_and_comments_stay() {
+        let text = "# mine\n[gate]\nname = \"g\" # keep\n\n[tools.disk__delete]\nlabels = [\"destructive\"]\n";
+        let with = added(text, "disk", "tools/disk.wasm", &inspection()).unwrap();
+        assert!(
+            with.contains("[components.disk]\npath = \"tools/disk.wasm\"\n"),
+            "{with}"
+        );
+        assert!(with.contains("# [tools.disk__delete]\n# labels = [\"destructive\"]\n"));
+        let without = removed(&with, "disk", &["disk__delete".into()]).unwrap();
+        assert!(without.contains("# mine") && without.contains("# keep"));
+        assert!(
+            !without.contains("components.disk") && !without.contains("\n[tools.disk__delete]")
+        );
+    }
+
+    #[test]
+    fn names_come_from_files() {
+        assert_eq!(name_of(Path::new("a/b/my tool.v2.wasm")), "my-tool-v2");
+        assert_eq!(name_of(Path::new("/")), "");
+    }
+}

@@ -1,0 +1,148 @@
+//! Registering components: what is in a file is found out in a process of its own, with limits.
+
+use std::{fs, process::Stdio};
+
+use crate::world::{READ, World, binary};
+
+fn compiled(world: &World) -> usize {
+    let kept = |name: &str| name.starts_with("sha256-") && name.ends_with(".json");
+    fs::read_dir(world.path(".tollgate/compiled"))
+        .unwrap()
+        .filter(|file| kept(&file.as_ref().unwrap().file_name().to_string_lossy()))
+        .count()
+}
+
+#[test]
+fn a_component_is_added_looked_into_and_removed() {
+    let world = World::new();
+    assert_eq!(compiled(&world), 3, "accepting compiles");
+    fs::create_dir(world.path("vendor")).unwrap();
+    world.install("tickets", "vendor/my book");
+    let before = fs::read_to_string(world.path("tollgate.toml")).unwrap();
+
+    let added = world.json(&["component", "add", "vendor/my book.wasm"]);
+    assert_eq!(added["name"], "my-book");
+    let imports = added["imports"].as_array().unwrap();
+    assert!(
+        imports.contains(&"tollgate:adapter/files@0.1.0".into()),
+        "{added}"
+    );
+    let tools: Vec<&str> = added["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(tools, ["list", "read", "reply", "close"]);
+    let config = fs::read_to_string(world.path("tollgate.toml")).unwrap();
+    assert!(
+        config.contains("[components.my-book]\npath = \"vendor/my book.wasm\"\n"),
+        "{config}"
+    );
+    assert!(config.contains("# [tools.my-book__close]"), "{config}");
+    world
+        .run(&["tools", "list"])
+        .exits(0)
+        .says(&["my-book__read"]);
+    assert_eq!(compiled(&world), 4);
+
+    // The same again is refused, and so is another file under its name.
+    world
+        .run(&["component", "add", "vendor/my book.wasm"])
+        .exits(1)
+        .says(&[
+            "there is a component `my-book` already",
+            "tollgate component accept my-book",
+        ]);
+    world
+        .run(&["component", "inspect", "my-book"])
+        .exits(0)
+        .says(&[
+            "asks",
+            "tollgate:adapter/files@0.1.0",
+            "offers",
+            "tollgate:adapter/tools@0.1.0",
+        ]);
+    let of_file = world.json(&["component", "inspect", "vendor/my book.wasm"]);
+    assert_eq!(of_file["digest"], added["digest"]);
+    world
+        .run(&["component", "inspect", "my-bok"])
+        .exits(1)
+        .says(&["did you mean `my-book`?"]);
+
+    world.run(&["component", "remove", "my-book"]).exits(0);
+    let after = fs::read_to_string(world.path("tollgate.toml")).unwrap();
+    assert!(!after.contains("[components.my-book]"), "{after}");
+    assert!(
+        after.starts_with(&before),
+        "nothing else was touched: {after}"
+    );
+    assert!(
+        !fs::read_to_string(world.path("tollgate.lock"))
+            .unwrap()
+            .contains("my-book")
+    );
+    assert!(world.path("vendor/my book.wasm").exists());
+    world.run(READ).exits(0);
+}
+
+#[test]
+fn nothing_is_added_that_the_gate_would_not_run() {
+    let world = World::new();
+    let before = fs::read_to_string(world.path("tollgate.toml")).unwrap();
+    world.write("bad.wasm", wat::parse_str("(module)").unwrap());
+    world
+        .run(&["component", "add", "bad.wasm"])
+        .exits(1)
+        .says(&["`bad`", "core WebAssembly module"]);
+    world
+        .run(&["component", "add", "missing.wasm"])
+        .exits(1)
+        .says(&["missing.wasm", "tollgate component build"]);
+    world
+        .run(&["component", "add", "files.wasm", "--name", "a/b"])
+        .exits(1)
+        .says(&["`a/b` is no name for a component"]);
+    assert_eq!(
+        fs::read_to_string(world.path("tollgate.toml")).unwrap(),
+        before
+    );
+}
+
+/// The compiler's process limits itself before it reads anything.
+#[test]
+fn the_compiler_is_limited() {
+    let world = World::empty();
+    let mut command = world.command(binary());
+    command
+        .args(["component", "compile", "cache", "files"])
+        .stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let limits = format!("/proc/{}/limits", child.id());
+    let limited = |text: &str| {
+        text.lines()
+            .any(|l| l.starts_with("Max data size") && l.contains("4294967296"))
+    };
+    let begun = std::time::Instant::now();
+    while !limited(&fs::read_to_string(&limits).unwrap_or_default()) {
+        assert!(
+            begun.elapsed().as_secs() < 60,
+            "{:?}",
+            fs::read_to_string(&limits)
+        );
+        std::thread::yield_now();
+    }
+    let text = fs::read_to_string(&limits).unwrap();
+    assert!(
+        text.lines()
+            .any(|l| l.starts_with("Max cpu time") && l.contains("600")),
+        "{text}"
+    );
+    drop(child.stdin.take());
+    let said = child.wait_with_output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains("Refused"),
+        "an empty file is no component: {said}"
+    );
+}
