@@ -2,14 +2,16 @@
 //!
 //! The floor is the bare limit measured in the same run; ratios count, absolute times do not.
 
+use std::process::Stdio;
+
 use anyhow::{Result, bail};
 
 use crate::{
-    command::{cargo, step},
+    command::{cargo, say, step},
     guests,
 };
 
-const GROUPS: &[&str] = &["call"];
+const GROUPS: &[&str] = &["call", "sandbox"];
 
 /// Run one group of measurements, or all.
 pub(crate) fn run(group: Option<&str>) -> Result<()> {
@@ -37,5 +39,32 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
             ]),
         )?;
     }
+    if group.is_none_or(|g| g == "sandbox") {
+        // What is inside the sandbox is measured from inside.
+        measuring_test("sandbox_call")?;
+    }
+    Ok(())
+}
+
+/// Run a test of the gate that measures, and print the lines that it found.
+fn measuring_test(name: &str) -> Result<()> {
+    let test = [
+        "test",
+        "--quiet",
+        "--locked",
+        "--release",
+        "-p",
+        "tollgate",
+        "--lib",
+    ];
+    let ran = cargo(&test)
+        .args(["--", "--ignored", "--nocapture", name])
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&ran.stdout);
+    if !ran.status.success() {
+        bail!("the measurement {name} failed: {text}");
+    }
+    text.lines().filter(|l| l.starts_with('{')).for_each(say);
     Ok(())
 }

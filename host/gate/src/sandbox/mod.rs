@@ -37,6 +37,8 @@ mod tests_escapes;
 mod tests_files;
 #[cfg(test)]
 mod tests_limits;
+#[cfg(test)]
+mod tests_speed;
 mod ticker;
 
 use std::path::PathBuf;

@@ -10,7 +10,8 @@ use tollgate_guest::{ToolError, adapter, arguments, tool};
 
 use exhaust::{allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, recurse};
 use reach::{
-    append_path, create_path, delete_path, list_path, panic_after_write, read_path, stat_path,
+    append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
+    stat_path,
     write_path, write_then_loop,
 };
 
@@ -98,6 +99,7 @@ adapter!(
     recurse,
     huge_output,
     log_flood,
+    read_often,
     read_path,
     write_path,
     create_path,

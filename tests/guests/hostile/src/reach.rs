@@ -31,6 +31,27 @@ pub(crate) fn read_path(args: Target) -> Result<String, ToolError> {
     Ok(files::read_to_string(&args.grant, &args.path)?)
 }
 
+/// A path, and how often.
+#[arguments]
+pub(crate) struct Often {
+    /// The grant.
+    grant: String,
+    /// The path in it.
+    path: String,
+    /// How often.
+    times: u32,
+}
+
+/// Reads a file again and again, and says how many bytes that were.
+#[tool(read_only)]
+pub(crate) fn read_often(args: Often) -> Result<String, ToolError> {
+    let mut bytes = 0;
+    for _ in 0..args.times {
+        bytes += files::read(&args.grant, &args.path)?.len();
+    }
+    Ok(bytes.to_string())
+}
+
 /// Writes a file.
 #[tool]
 pub(crate) fn write_path(args: Put) -> Result<&'static str, ToolError> {
