@@ -171,7 +171,7 @@ async fn capability(gate: &Gate) {
         "sandbox.capability",
         median(&mut each) - bare,
         "us over the bare read",
-        Some(bare),
+        None,
     );
 }
 

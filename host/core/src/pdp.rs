@@ -9,7 +9,7 @@ mod validate;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -411,16 +411,15 @@ impl Pdp {
         if added.is_empty() {
             return Ok(Cow::Borrowed(&self.entities));
         }
-        let added: Option<Vec<Arc<ast::Entity>>> = added
-            .into_iter()
-            .map(|e| Some(Arc::new(to_cedar(e)?.as_ref().clone())))
-            .collect();
+        let added = self
+            .with_ancestors(&added)
+            .ok_or_else(|| unfit("the entities of this request are inconsistent"))?;
         self.entities
             .clone()
             .add_entities(
-                added.ok_or_else(|| unfit("an entity type has no name"))?,
+                added,
                 Some(&CoreSchema::new(self.schema.as_ref())),
-                TCComputation::ComputeNow,
+                TCComputation::AssumeAlreadyComputed,
                 Extensions::all_available(),
             )
             .map(Cow::Owned)
@@ -428,9 +427,57 @@ impl Pdp {
     }
 }
 
+impl Pdp {
+    /// Entities as the engine has them, each with all that it is in: the engine would look for that among
+    /// all entities that there are. `None` if they are in each other.
+    fn with_ancestors(&self, added: &[&Entity]) -> Option<Vec<Arc<ast::Entity>>> {
+        let mut done: HashMap<&Uid, HashSet<EntityUID>> = HashMap::new();
+        let mut entities = Vec::with_capacity(added.len());
+        // What nothing left is in comes first.
+        let mut left = added.to_vec();
+        while !left.is_empty() {
+            let before = left.len();
+            let (ready, waiting): (Vec<&Entity>, Vec<&Entity>) = left.iter().partition(|entity| {
+                let waits = |p: &Uid| left.iter().any(|other| other.uid == *p);
+                !entity.parents.iter().any(waits)
+            });
+            left = waiting;
+            if left.len() == before {
+                return None;
+            }
+            for entity in ready {
+                let mut parents = HashSet::new();
+                let mut above = HashSet::new();
+                for parent in &entity.parents {
+                    let uid = value::entity(parent)?;
+                    match (done.get(parent), self.entities.entity(&uid)) {
+                        (Some(ancestors), _) => above.extend(ancestors.iter().cloned()),
+                        (None, Dereference::Data(known)) => {
+                            above.extend(known.ancestors().cloned())
+                        }
+                        (None, _) => return None,
+                    }
+                    parents.insert(uid);
+                }
+                let uid = value::entity(&entity.uid)?;
+                above.extend(parents.iter().cloned());
+                let indirect = above.difference(&parents).cloned().collect();
+                done.insert(&entity.uid, above);
+                entities.push(Arc::new(ast::Entity::new_with_attr_partial_value(
+                    uid,
+                    [],
+                    indirect,
+                    parents,
+                    [],
+                )));
+            }
+        }
+        Some(entities)
+    }
+}
+
 fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
-    let parents: Option<std::collections::HashSet<EntityUid>> =
-        entity.parents.iter().map(Uid::to_cedar).collect();
+    let parents: Option<HashSet<EntityUid>> = entity.parents.iter().map(Uid::to_cedar).collect();
     Some(CedarEntity::new_no_attrs(entity.uid.to_cedar()?, parents?))
 }
 

@@ -436,6 +436,38 @@ proptest! {
         }
     }
 
+    /// Entities that a request brings are in what Cedar finds them to be in.
+    #[test]
+    fn ancestors_are_those_that_cedar_computes(edges in prop::collection::vec((0..6_usize, 0..6_usize), 0..12), labelled in 0..6_usize) {
+        let pdp = pdp(PERMIT);
+        let directory = |n: usize| uid(Kind::Directory, &format!("desk/data:/{n}"));
+        let brought: Vec<Entity> = (0..6)
+            .map(|n| {
+                let above = edges.iter().filter(|(a, b)| *a == n && a < b).map(|(_, b)| directory(*b));
+                let label = (n == labelled).then(|| uid(Kind::Label, "private"));
+                Entity::new(directory(n), above.chain(label))
+            })
+            .collect();
+        let theirs = pdp.entities.clone().add_entities(
+            brought.iter().map(|e| Arc::new(to_cedar(e).unwrap().as_ref().clone())),
+            Some(&CoreSchema::new(pdp.schema.as_ref())),
+            TCComputation::ComputeNow,
+            Extensions::all_available(),
+        ).unwrap();
+        let request = read_file();
+        let mut facts = facts_with_file();
+        facts.entities.extend(brought);
+        let ours = pdp.entities_for(&request, &facts).unwrap();
+        for n in 0..6 {
+            let uid = value::entity(&directory(n)).unwrap();
+            let of = |entities: &Entities| match entities.entity(&uid) {
+                Dereference::Data(entity) => entity.ancestors().cloned().collect::<HashSet<_>>(),
+                _ => unreachable!("it was added"),
+            };
+            prop_assert_eq!(of(&ours), of(&theirs));
+        }
+    }
+
     /// More approval never denies more; an escalation's alternatives are enough, and minimal.
     #[test]
     fn approvals_only_help(
