@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, halt, init, ledger, policy, runs,
+        approvals, call, completions, component, decisions, halt, init, ledger, new, policy, runs,
         store, tools, user,
     },
     exit,
@@ -76,6 +76,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Make a gate in a directory: configuration, policies, and a first tool.
     Init(init::Init),
+    /// Begin a tool in Rust, JavaScript or Python.
+    New(new::New),
     /// Call a tool, or play an agent's run from a file.
     Call(call::Call),
     /// See and answer the calls that wait for a human.

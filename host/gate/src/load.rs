@@ -20,7 +20,7 @@ use crate::{
     ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
     sandbox::{
-        CompileError, Compiler, Grant, Inspection, Sandbox, SandboxError, SandboxOptions,
+        CompileError, Compiler, Grant, Inspection, Sandbox, SandboxError, SandboxOptions, Size,
         ToolDefinition,
     },
     snapshot::{Annotations, LoadedComponent, Snapshot, Tool},
@@ -295,10 +295,10 @@ async fn component(
     };
     // Compiling takes a while the first time, and a reload must not hold up calls.
     let compiling = {
-        let (sandbox, name) = (sandbox.clone(), name.to_owned());
+        let (sandbox, name, size) = (sandbox.clone(), name.to_owned(), settings.size);
         tokio::task::spawn_blocking(move || {
-            sandbox.see_compiled(&name, &bytes)?;
-            Ok(sandbox.load(&name, &bytes))
+            sandbox.see_compiled(&name, &bytes, size)?;
+            Ok(sandbox.load(&name, &bytes, size))
         })
     };
     let compiled = compiling
@@ -369,6 +369,8 @@ fn tool(
     let configured = config.tools.get(&name);
     let one = |label: &str| BTreeSet::from([label.to_owned()]);
     let limits = settings.map(|c| c.limits.clone()).unwrap_or_default();
+    let mut limits = configured.map_or(limits.clone(), |t| t.limits.over(&limits));
+    limits.memory = limits.memory.min(component.compiled.size().max_memory());
     Ok(Tool {
         labels: configured
             .and_then(|t| t.labels.clone())
@@ -376,7 +378,7 @@ fn tool(
         taints: configured
             .and_then(|t| t.taints.clone())
             .unwrap_or_else(|| one("untrusted")),
-        limits: configured.map_or(limits.clone(), |t| t.limits.over(&limits)),
+        limits,
         name,
         own_name: own,
         component: Arc::clone(component),
@@ -404,10 +406,11 @@ pub fn inspect(
     name: &str,
     path: &Path,
     bytes: &[u8],
+    size: Size,
     compiler: &Compiler,
 ) -> Result<Inspection, LoadError> {
     // The directory is made, and its mode looked at, by the sandbox in the child.
-    let inspection = compiler.compile(&cache_dir(config), name, bytes);
+    let inspection = compiler.compile(&cache_dir(config), name, bytes, size);
     inspection.map_err(|error| LoadError::Compile {
         name: name.into(),
         path: path.into(),

@@ -10,12 +10,17 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::command::{cargo, root, step};
+use crate::{
+    command::{cargo, root, step},
+    system,
+};
 
+const MANIFESTS: [&str; 3] = ["Cargo.toml", "package.json", "pyproject.toml"];
 const FOLDERS: [&str; 2] = ["guest/adapters", "tests/guests"];
 
 /// Build the command, then what changed.
 pub(crate) fn run() -> Result<()> {
+    system::languages()?;
     step(
         "build tollgate",
         &mut cargo(&["build", "--quiet", "--locked", "-p", "tollgate-cli"]),
@@ -28,7 +33,7 @@ pub(crate) fn components() -> Result<()> {
     let root = root();
     let tollgate = root.join("target/debug/tollgate");
     for folder in FOLDERS {
-        for guest in crates(&root.join(folder))? {
+        for guest in tools(&root.join(folder))? {
             let name = guest
                 .file_name()
                 .unwrap_or_default()
@@ -63,17 +68,17 @@ fn texts(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The crates in a folder, sorted: what else lies there is none of cargo's.
-fn crates(folder: &Path) -> Result<Vec<PathBuf>> {
+/// What can be built in a folder, sorted, whatever its language.
+fn tools(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let mut crates = Vec::new();
+    let mut tools = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.join("Cargo.toml").is_file() {
-            crates.push(path);
+        if MANIFESTS.iter().any(|name| path.join(name).is_file()) {
+            tools.push(path);
         }
     }
-    crates.sort();
-    Ok(crates)
+    tools.sort();
+    Ok(tools)
 }

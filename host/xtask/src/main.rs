@@ -7,6 +7,7 @@ mod command;
 mod demo;
 mod guests;
 mod install;
+mod system;
 mod test;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -1,17 +1,16 @@
 //! `cargo xtask test`: everything that must pass before a change lands.
 
-use std::process::Command;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::{
     command::{cargo, root, say, step},
-    guests,
+    guests, system,
 };
 
 /// Format, lint, build the guests, run every test.
 pub(crate) fn run() -> Result<()> {
-    strace()?;
+    system::strace()?;
+    system::languages()?;
     let guest = root().join("guest");
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     step(
@@ -81,29 +80,4 @@ pub(crate) fn run() -> Result<()> {
     }
     say("── all passed");
     Ok(())
-}
-
-/// The crash tests kill a process at chosen system calls, which takes strace.
-fn strace() -> Result<()> {
-    let there = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    if there("strace") {
-        return Ok(());
-    }
-    if there("apt-get") {
-        step(
-            "update the package lists",
-            Command::new("apt-get").args(["-q", "update"]),
-        )
-        .and_then(|()| {
-            step(
-                "install strace",
-                Command::new("apt-get").args(["-qy", "install", "strace"]),
-            )
-        })
-        .ok();
-    }
-    if there("strace") {
-        return Ok(());
-    }
-    bail!("the crash tests need strace: install it, as in `sudo apt-get install strace`")
 }

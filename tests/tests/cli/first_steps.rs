@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::World;
+use crate::world::{Running, World};
 
 #[test]
 fn a_tool_made_in_an_empty_folder_is_built_accepted_called_and_shown() {
@@ -47,6 +47,23 @@ fn a_tool_made_in_an_empty_folder_is_built_accepted_called_and_shown() {
         "write_file notes:/greeted.txt",
         "authorize return_result",
     ]);
+
+    // Another crate joins the workspace, and shares what was built.
+    world
+        .run(&["new", "second"])
+        .exits(0)
+        .says(&["[components.second]", "tools/second"]);
+    world
+        .run(&["component", "build", "tools/second"])
+        .exits(0)
+        .says(&["tools/second/second.wasm"]);
+    world
+        .run(&["new", "second"])
+        .exits(1)
+        .says(&["overwritten"]);
+    for name in ["../x", "sdk"] {
+        world.run(&["new", name]).exits(2).says(&[name]);
+    }
 }
 
 #[test]
@@ -70,4 +87,57 @@ fn without_a_gate_the_way_to_one_is_shown() {
         "tollgate init",
         "--config",
     ]);
+}
+
+/// Begin a tool in another language, and take it from there to a call. `own` runs the tool's own tests.
+fn another_language(lang: &str, own: &[&str]) {
+    let world = World::empty();
+    world.run(&["init"]).exits(0);
+    // The first tool is not built here.
+    let config = fs::read_to_string(world.path("tollgate.toml")).unwrap();
+    let (before, rest) = config.split_once("[components.hello]").unwrap();
+    let (_, after) = rest.split_once("[agents.assistant]").unwrap();
+    let made = world.json(&["new", "other", "--lang", lang]);
+    let table = made["config"].as_str().unwrap();
+    world.write(
+        "tollgate.toml",
+        format!("{before}{table}\n[agents.assistant]{after}"),
+    );
+    let policies = fs::read_to_string(world.path("policies/first.cedar")).unwrap();
+    let policies = policies.replace("hello__greeted", "other__greet");
+    world.write(
+        "policies/first.cedar",
+        policies.replace("hello__greet", "other__greet"),
+    );
+    let again = ["new", "other", "--lang", lang];
+    world
+        .run(&again)
+        .exits(1)
+        .says(&["tools/other", "overwritten"]);
+    let mut tests = world.command(own[0]);
+    tests.args(&own[1..]).current_dir(world.path("tools/other"));
+    Running::of(&mut tests, own.join(" ")).end().exits(0);
+    let built = world.json(&["component", "build", "tools/other"]);
+    assert_eq!(built["name"], "other");
+    let again = world.json(&["component", "build", "tools/other"]);
+    assert_eq!(again["unchanged"], true, "nothing changed: {again}");
+    world.run(&["component", "accept", "other"]).exits(0);
+    let ran = world
+        .run(&["call", "other__greet", "--args", r#"{"name":"Ada"}"#])
+        .exits(0);
+    assert!(ran.out.contains("Hello, Ada!"), "{ran:?}");
+    world
+        .run(&["tools", "show", "other__greet"])
+        .exits(0)
+        .says(&["large", "256.0 MiB", "Greets a person."]);
+}
+
+#[test]
+fn a_tool_begun_in_javascript_is_built_accepted_and_called() {
+    another_language("js", &["node", "--test"]);
+}
+
+#[test]
+fn a_tool_begun_in_python_is_built_accepted_and_called() {
+    another_language("python", &["python3", "-m", "unittest"]);
 }

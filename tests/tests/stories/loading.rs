@@ -47,7 +47,7 @@ async fn a_component_that_is_none_says_so() {
     let wrong = fs::read(repository().join("tests/guests/wrong-world.wat")).unwrap();
     fs::write(world.path("files.wasm"), wat::parse_bytes(&wrong).unwrap()).unwrap();
     world.accept();
-    all_of(&error(&world).await, &["`files`", "tools"]);
+    all_of(&error(&world).await, &["`files`", "acme:clock/now@1.0.0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

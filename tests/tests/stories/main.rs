@@ -7,6 +7,8 @@ mod crashes;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod languages;
+#[cfg(test)]
 mod loading;
 #[cfg(test)]
 mod operating;

@@ -8,6 +8,7 @@ pub(crate) mod decisions;
 pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod new;
 pub(crate) mod policy;
 pub(crate) mod runs;
 pub(crate) mod store;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
     };
     match cli.command {
         Command::Init(args) => init::run(&args, &cx),
+        Command::New(args) => new::run(&args, &cx),
         Command::Call(args) => call::run(args, &cx).await,
         Command::Approvals(args) => approvals::run(args, &cx).await,
         Command::Decisions(args) => decisions::run(args, &cx).await,

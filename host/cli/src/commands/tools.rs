@@ -1,9 +1,11 @@
 //! `tollgate tools`: what agents can call.
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 use tollgate::{
     load,
-    snapshot::{Snapshot, Tool},
+    snapshot::{LoadedComponent, Snapshot, Tool},
 };
 use tollgate_core::policy;
 
@@ -58,6 +60,9 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
                 return Ok(Exit::Ok);
             }
             cx.out.show(&tools, || tool::list(&tools))?;
+            for left_out in left_out(&snapshot) {
+                cx.out.remark(&left_out);
+            }
         }
         Tools::Show { name } => {
             let Some(tool) = snapshot.tools.get(&name) else {
@@ -68,6 +73,22 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What components export and agents cannot call, each with why.
+fn left_out(snapshot: &Snapshot) -> Vec<String> {
+    let components: BTreeMap<&str, &LoadedComponent> = snapshot
+        .tools
+        .values()
+        .map(|tool| (tool.component.name.as_str(), &*tool.component))
+        .collect();
+    let told = |(name, component): (&str, &LoadedComponent)| {
+        let name = name.to_owned();
+        let all = component.compiled.left_out().iter();
+        all.map(move |why| format!("component `{name}`: no tool of its function {why}"))
+            .collect::<Vec<_>>()
+    };
+    components.into_iter().flat_map(told).collect()
 }
 
 fn unknown(snapshot: &Snapshot, name: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! Building one crate: find a compiler, compile, encode, write if it changed.
+//! Building one tool: by its language; a Rust crate is compiled, encoded, and written if it changed.
 
 use std::env;
 use std::fs;
@@ -11,20 +11,37 @@ use sha2::{Digest as _, Sha256};
 
 use super::process::{self, Ended};
 use super::target::{self, TARGET, Toolchain};
-use super::{BuildError, Built, Progress, encode};
+use super::{BuildError, Built, Progress, encode, javascript, python};
 
-/// Builds the crate in `dir` into a component: `out`, or `dir/<name>.wasm`.
+/// Builds the tool in `dir` into a component: `out`, or `dir/<name>.wasm`.
 ///
-/// cargo compiles only what changed, and the file is only written when its bytes differ.
+/// Only what changed is built, and the file is only written when its bytes differ.
 pub(crate) fn build(
     dir: &Path,
     out: Option<&Path>,
     progress: Progress,
 ) -> Result<Built, BuildError> {
-    let started = Instant::now();
-    if !dir.join("Cargo.toml").is_file() {
-        return Err(BuildError::NoCrate(dir.to_owned()));
+    let there = |manifest: &str| dir.join(manifest).is_file();
+    if there("Cargo.toml") {
+        of_crate(dir, out, progress)
+    } else if there(javascript::MANIFEST) {
+        javascript::component(dir, out, progress)
+    } else if there(python::MANIFEST) {
+        python::component(dir, out, progress)
+    } else {
+        Err(BuildError::NoTool(dir.to_owned()))
     }
+}
+
+/// Whether this can be a component's file name.
+pub(super) fn is_file_name(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(legal)
+}
+
+/// cargo compiles only what changed.
+fn of_crate(dir: &Path, out: Option<&Path>, progress: Progress) -> Result<Built, BuildError> {
+    let started = Instant::now();
     let path = |name: &str| out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned);
     let dir = fs::canonicalize(dir).map_err(|error| file("open", dir, error))?;
     let toolchain = target::find(&dir, progress)?;
@@ -211,7 +228,7 @@ fn without_progress(stderr: &str) -> String {
 }
 
 /// Writes the file unless it holds these bytes. Whoever reads it meanwhile sees the old or the new whole.
-fn replace(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     match fs::read(path) {
         Ok(there) if there == bytes => return Ok(true),
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(file("read", path, error)),
@@ -229,7 +246,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     Ok(false)
 }
 
-fn file(verb: &'static str, path: &Path, error: std::io::Error) -> BuildError {
+pub(super) fn file(verb: &'static str, path: &Path, error: std::io::Error) -> BuildError {
     BuildError::File {
         verb,
         path: path.to_owned(),

@@ -11,11 +11,12 @@ use super::{Built, Progress, build};
 /// What to do with components.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Build a Rust crate into a component.
+    /// Build a tool in Rust, JavaScript or Python into a component.
     ///
-    /// Compiles for wasm32-unknown-unknown. If that target is not installed it is added by rustup or, on
-    /// Debian and Ubuntu, its standard library is compiled with the distribution's packages. Nothing is
-    /// built again when nothing changed.
+    /// A folder with Cargo.toml is compiled for wasm32-unknown-unknown. If that target is not installed it
+    /// is added by rustup or, on Debian and Ubuntu, its standard library is compiled with the
+    /// distribution's packages. For package.json and pyproject.toml the toolchain is installed by npm or
+    /// pip into the folder itself. Nothing is built again when nothing changed.
     Build(Build),
 }
 
@@ -30,7 +31,7 @@ With --json: {name, path, bytes, sha256, unchanged, elapsed_ms}.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Build {
-    /// The crate's folder.
+    /// The tool's folder.
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// Where to put the component; `DIR/<name>.wasm` unless given.

@@ -1,12 +1,10 @@
-//! From a core module to a component, and the check that it is an adapter and nothing more. Pure.
+//! From a core module to a component, and the check that a gate would take it. Pure.
 
 use thiserror::Error;
 use wit_component::{ComponentEncoder, DecodedWasm, decode};
 
 /// The package that holds everything that an adapter may import.
 const PACKAGE: &str = "tollgate:adapter/";
-/// The interface that makes a component an adapter.
-const TOOLS: &str = "tollgate:adapter/tools@";
 
 /// Why a module is no adapter.
 #[derive(Debug, Error)]
@@ -24,7 +22,9 @@ pub(crate) enum EncodeError {
     )]
     Import(String),
     /// The component offers no tools.
-    #[error("it exports no tools; list them with `tollgate_guest::adapter!(..)`")]
+    #[error(
+        "it exports nothing to call; list its tools with `tollgate_guest::adapter!(..)`, or export functions"
+    )]
     NoTools,
 }
 
@@ -41,13 +41,14 @@ pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
     Ok(component)
 }
 
-fn check(component: &[u8]) -> Result<(), EncodeError> {
+/// Whether a gate would take this component.
+pub(super) fn check(component: &[u8]) -> Result<(), EncodeError> {
     let refused = |error: anyhow::Error| EncodeError::Module(format!("{error:#}"));
     let Interfaces { imports, exports } = interfaces(component).map_err(refused)?;
     if let Some(foreign) = imports.into_iter().find(|name| !name.starts_with(PACKAGE)) {
         return Err(EncodeError::Import(foreign));
     }
-    if !exports.iter().any(|name| name.starts_with(TOOLS)) {
+    if exports.is_empty() {
         return Err(EncodeError::NoTools);
     }
     Ok(())
@@ -115,7 +116,9 @@ mod tests {
             env!("CARGO_MANIFEST_DIR"),
             "/../../tests/guests/wrong-world.wat"
         ));
-        assert!(checked(wrong).unwrap_err().contains("exports no tools"));
+        assert!(checked(wrong).unwrap_err().contains("acme:clock/now@1.0.0"));
+        let nothing = checked("(component)").unwrap_err();
+        assert!(nothing.contains("exports nothing"), "{nothing}");
     }
 
     #[test]

@@ -1,16 +1,20 @@
-//! `tollgate component`: from a Rust crate to a WebAssembly component.
+//! `tollgate component`: from a tool's sources to a WebAssembly component.
 //!
-//! Compiles the crate for `wasm32-unknown-unknown`, which has no system interface to call, and wraps the
-//! module into a component in this process. What comes out imports nothing but the interfaces of
+//! Tools in JavaScript and Python get their toolchain from their own registry, into their own folder. A
+//! Rust crate is compiled for `wasm32-unknown-unknown`, which has no system interface to call, and the module is
+//! wrapped into a component in this process. What comes out imports nothing but the interfaces of
 //! `tollgate:adapter`; anything else is refused here, before a gate ever sees it.
 //!
-//! Nothing here runs what it builds, and nothing reads a gate's configuration.
+//! Nothing here runs a component that it built, and nothing reads a gate's configuration.
 
 mod build;
 pub(crate) mod command;
 mod encode;
+mod javascript;
 mod process;
 mod progress;
+mod python;
+mod scripted;
 mod target;
 
 use std::path::PathBuf;
@@ -45,9 +49,36 @@ pub(crate) struct Built {
 /// Why there is no component.
 #[derive(Debug, Error)]
 pub(crate) enum BuildError {
-    /// The folder holds no crate.
-    #[error("{} holds no Cargo.toml; name the folder of a Rust crate, or make one with `tollgate init`", .0.display())]
-    NoCrate(PathBuf),
+    /// The folder holds no tool.
+    #[error(
+        "{} holds no Cargo.toml, package.json or pyproject.toml; name the folder of a tool, or make one with \
+         `tollgate new NAME`", .0.display()
+    )]
+    NoTool(PathBuf),
+    /// The manifest names no tool.
+    #[error("{} has no `name` that a file could have; give it one of a-z, 0-9 and `-`", .0.display())]
+    NoName(PathBuf),
+    /// The folder holds something else.
+    #[error("{} holds too many files for a tool's sources; is it the right folder?", .0.display())]
+    TooManyFiles(PathBuf),
+    /// A language's own tools are not there.
+    #[error("`{program}` is not installed; {remedy}")]
+    Missing {
+        /// What is missing.
+        program: String,
+        /// What to install.
+        remedy: &'static str,
+    },
+    /// A step that another program does.
+    #[error("{what} failed in {}:\n{output}", dir.display())]
+    Step {
+        /// The tool's folder.
+        dir: PathBuf,
+        /// What was tried.
+        what: String,
+        /// What the program said.
+        output: String,
+    },
     /// Nothing here can compile for the target.
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -40,3 +40,42 @@ pub(super) const SDK: [(&str, &str); 19] = [
     ("wit/types.wit", file!("wit/types.wit")),
     ("wit/world.wit", file!("wit/world.wit")),
 ];
+
+/// A first tool in JavaScript, by path in its folder.
+pub(super) const JS_TOOL: [(&str, &str); 4] = [
+    ("package.json", file!("guest/js/template/package.json")),
+    (
+        "package-lock.json",
+        file!("guest/js/template/package-lock.json"),
+    ),
+    ("tool.js", file!("guest/js/template/tool.js")),
+    ("tool.test.js", file!("guest/js/template/tool.test.js")),
+];
+/// Its SDK, by path in its folder, without the WIT.
+pub(super) const JS_SDK: [(&str, &str); 3] = [
+    ("files.js", file!("guest/js/sdk/files.js")),
+    ("log.js", file!("guest/js/sdk/log.js")),
+    ("tollgate.js", file!("guest/js/sdk/tollgate.js")),
+];
+
+/// A first tool in Python, by path in its folder.
+pub(super) const PYTHON_TOOL: [(&str, &str); 4] = [
+    (
+        "pyproject.toml",
+        file!("guest/python/template/pyproject.toml"),
+    ),
+    (
+        "requirements.txt",
+        file!("guest/python/template/requirements.txt"),
+    ),
+    ("test_tool.py", file!("guest/python/template/test_tool.py")),
+    ("tool.py", file!("guest/python/template/tool.py")),
+];
+/// Its SDK, by path in its folder, without the WIT.
+pub(super) const PYTHON_SDK: [(&str, &str); 2] = [
+    ("tollgate.py", file!("guest/python/sdk/tollgate.py")),
+    (
+        "tollgate_main.py",
+        file!("guest/python/sdk/tollgate_main.py"),
+    ),
+];

@@ -5,17 +5,20 @@
 //! writes none.
 
 mod embedded;
+mod language;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub(crate) use language::Language;
+
 /// A file to write: its path relative to the project's folder, and its text.
 pub(crate) type Source = (PathBuf, Cow<'static, str>);
 
 /// The folder of the tools' workspace.
-const FOLDER: &str = "tools";
+pub(crate) const FOLDER: &str = "tools";
 /// The name that the tool has in this repository.
 const TEMPLATE: &str = "hello";
 /// The longest name of a component that leaves room for its tools' names.
@@ -41,17 +44,7 @@ pub(crate) struct InvalidName {
 
 /// The files of a tool called `name`, in `tools/`: its crate, the SDK, the WIT, and their workspace.
 pub(crate) fn tool_sources(name: &str) -> Result<Vec<Source>, InvalidName> {
-    let fits = (1..=LONGEST).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !TAKEN.contains(&name);
-    if !fits {
-        return Err(InvalidName {
-            name: name.to_owned(),
-        });
-    }
+    checked(name)?;
     let mut sources: Vec<Source> = vec![
         at("Cargo.toml", workspace(name)),
         // The versions that are tested here; cargo drops what the new workspace does not use.
@@ -67,6 +60,31 @@ pub(crate) fn tool_sources(name: &str) -> Result<Vec<Source>, InvalidName> {
             .map(|(path, text)| at(&format!("sdk/{path}"), *text)),
     );
     Ok(sources)
+}
+
+/// The workspace's manifest with another member, if it has a line for them.
+pub(crate) fn with_member(manifest: &str, name: &str) -> Option<String> {
+    let line = manifest
+        .lines()
+        .find(|line| line.starts_with("members = [") && line.trim_end().ends_with(']'))?;
+    let (members, _) = line.rsplit_once(']')?;
+    Some(manifest.replacen(line, &format!("{members}, \"{name}\"]"), 1))
+}
+
+/// Whether a tool can have this name.
+fn checked(name: &str) -> Result<(), InvalidName> {
+    let fits = (1..=LONGEST).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !TAKEN.contains(&name);
+    if !fits {
+        return Err(InvalidName {
+            name: name.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn at(path: &str, text: impl Into<Cow<'static, str>>) -> Source {
@@ -129,6 +147,37 @@ mod tests {
                 found.insert(name);
             }
         }
+    }
+
+    #[test]
+    fn every_file_of_the_other_sdks_is_embedded() {
+        let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest");
+        for (lang, folder, made) in [
+            (Language::Js, "js", "node_modules"),
+            (Language::Python, "python", "__pycache__"),
+        ] {
+            let mut found = BTreeSet::new();
+            walk(&guest.join(folder).join("sdk"), "sdk/", &mut found);
+            walk(&guest.join(folder).join("template"), "", &mut found);
+            found.retain(|path| !path.contains(made));
+            found.insert(".gitignore".into());
+            let written: BTreeSet<String> = lang
+                .sources("x")
+                .unwrap()
+                .into_iter()
+                .map(|(path, _)| path.strip_prefix("tools/x").unwrap().display().to_string())
+                .collect();
+            assert_eq!(written, found);
+            assert!(lang.sources("../x").is_err());
+        }
+    }
+
+    #[test]
+    fn a_workspace_gets_a_member_more() {
+        let joined = with_member("[workspace]\nmembers = [\"sdk\", \"hello\"]\nx = 1\n", "b");
+        let expected = "[workspace]\nmembers = [\"sdk\", \"hello\", \"b\"]\nx = 1\n";
+        assert_eq!(joined.as_deref(), Some(expected));
+        assert_eq!(with_member("members = [\n  \"sdk\",\n]", "b"), None);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::snapshot::{Annotations, Tool};
+use tollgate::{
+    sandbox::Size,
+    snapshot::{Annotations, Tool},
+};
 use tollgate_core::canonical::Sha256Digest;
 
 use super::{
@@ -32,6 +35,7 @@ pub(crate) struct ToolView {
 
 #[derive(Debug, Clone, Serialize)]
 struct LimitsView {
+    size: Size,
     memory_bytes: u64,
     fuel: u64,
     time_micros: u64,
@@ -71,6 +75,7 @@ impl ToolView {
             taints: tool.taints.iter().cloned().collect(),
             annotations: tool.annotations,
             limits: LimitsView {
+                size: tool.component.compiled.size(),
                 memory_bytes: limits.memory,
                 fuel: limits.fuel,
                 time_micros: micros(limits.wall),
@@ -131,7 +136,8 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     field(
         "limits",
         format!(
-            "{} memory · {} fuel · {} in all · {} computing · {} output",
+            "{} · {} memory · {} fuel · {} in all · {} computing · {} output",
+            tool.limits.size,
             size(tool.limits.memory_bytes),
             amount(tool.limits.fuel),
             duration(tool.limits.time_micros),

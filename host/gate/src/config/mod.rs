@@ -21,7 +21,7 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
-use crate::sandbox::Limits;
+use crate::sandbox::{Limits, Size};
 
 /// The file's name, searched upwards from the working directory.
 pub const FILE_NAME: &str = "tollgate.toml";
@@ -121,6 +121,8 @@ pub struct StoreConfig {
 pub struct ComponentConfig {
     /// The file.
     pub path: PathBuf,
+    /// The engine that it runs in.
+    pub size: Size,
     /// Directories, by the name that the component uses.
     pub grants: BTreeMap<String, GrantConfig>,
     /// Names that agents see, by the component's own.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::sandbox::Size;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
@@ -59,6 +61,8 @@ pub(super) struct Runs {
 #[serde(deny_unknown_fields)]
 pub(super) struct Component {
     pub(super) path: String,
+    #[serde(default)]
+    pub(super) size: Size,
     #[serde(default)]
     pub(super) grants: BTreeMap<String, Grant>,
     #[serde(default)]

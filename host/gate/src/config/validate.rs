@@ -13,7 +13,7 @@ use super::{
     AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,
     LimitOverrides, StoreConfig, ToolConfig, UserConfig, line_and_column, raw,
 };
-use crate::sandbox::Limits;
+use crate::sandbox::{Limits, Size};
 
 pub(super) struct Validation<'a> {
     pub(super) file: &'a Path,
@@ -168,9 +168,11 @@ impl Validation<'_> {
         for new in component.rename.values() {
             self.name("tool", new)?;
         }
-        let limits = self.limits(component.limits)?.over(&Limits::default());
+        let size = component.size;
+        let limits = self.limits(component.limits, size)?.over(&Limits::of(size));
         Ok(ComponentConfig {
             path: self.base.join(component.path),
+            size,
             grants,
             rename: component.rename,
             limits,
@@ -194,17 +196,22 @@ impl Validation<'_> {
             labels: names(tool.labels)?,
             taints: names(tool.taints)?,
             numbers,
-            limits: self.limits(tool.limits)?,
+            // Which engine it runs in is its component's; what is too much there is cut off when it runs.
+            limits: self.limits(tool.limits, Size::Large)?,
         })
     }
 
-    fn limits(&self, limits: raw::Limits) -> Result<LimitOverrides, ConfigError> {
+    fn limits(&self, limits: raw::Limits, engine: Size) -> Result<LimitOverrides, ConfigError> {
         let size = |text: Option<String>| text.map(|t| self.size(&t)).transpose();
         let duration = |text: Option<String>| text.map(|t| self.duration(&t)).transpose();
         let memory = size(limits.memory.clone())?;
-        if memory.is_some_and(|memory| memory > Limits::MAX_MEMORY) {
+        if memory.is_some_and(|memory| memory > engine.max_memory()) {
             let text = limits.memory.unwrap_or_default();
-            let most = format!("use at most {}MiB", Limits::MAX_MEMORY >> 20);
+            let most = engine.max_memory() >> 20;
+            let most = match engine {
+                Size::Standard => format!("use at most {most}MiB, or size = \"large\""),
+                Size::Large => format!("use at most {most}MiB"),
+            };
             return Err(self.error(
                 &text,
                 format!("`memory = \"{text}\"` is more than a component may have"),

@@ -9,5 +9,5 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(super) use self::exports::tollgate::adapter::tools::{Tool, ToolError};
+pub(super) use self::exports::tollgate::adapter::tools::{Annotations, Tool, ToolError};
 pub(super) use self::tollgate::adapter::{files, log, types};

@@ -18,7 +18,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tollgate_core::canonical::Sha256Digest;
 
-use super::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
+use super::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, Size};
 use crate::{snapshot::Annotations, text::printable};
 
 /// Bytes of memory that compiling may take.
@@ -53,6 +53,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// What it offers.
     pub exports: Vec<String>,
+    /// Functions that it exports and that are no tools, each with why.
+    pub left_out: Vec<String>,
     /// Its tools, as it describes them: untrusted.
     pub tools: Vec<InspectedTool>,
 }
@@ -111,6 +113,7 @@ impl Compiler {
         cache_dir: &Path,
         name: &str,
         bytes: &[u8],
+        size: Size,
     ) -> Result<Inspection, CompileError> {
         let failed = |e: std::io::Error| CompileError::Start {
             program: self.program.display().to_string(),
@@ -120,6 +123,7 @@ impl Compiler {
             .args(&self.arguments)
             .arg(cache_dir)
             .arg(name)
+            .arg(size.to_string())
             // A guest's compiler needs to know nothing of this process.
             .env_clear()
             .stdin(Stdio::piped())
@@ -174,8 +178,8 @@ fn ended(status: ExitStatus) -> String {
 ///
 /// # Errors
 /// Only if nothing can be written.
-pub async fn serve(cache_dir: PathBuf, name: &str) -> std::io::Result<()> {
-    let answer = match compiled(cache_dir, name).await {
+pub async fn serve(cache_dir: PathBuf, name: &str, size: Size) -> std::io::Result<()> {
+    let answer = match compiled(cache_dir, name, size).await {
         Ok(inspection) => Answer::Compiled(inspection),
         Err(reason) => Answer::Refused(reason),
     };
@@ -184,7 +188,7 @@ pub async fn serve(cache_dir: PathBuf, name: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-async fn compiled(cache_dir: PathBuf, name: &str) -> Result<Inspection, String> {
+async fn compiled(cache_dir: PathBuf, name: &str, size: Size) -> Result<Inspection, String> {
     limit(Resource::Data, MEMORY)?;
     limit(Resource::Cpu, Compiler::TIME.as_secs())?;
     limit(Resource::Core, 0)?;
@@ -200,10 +204,11 @@ async fn compiled(cache_dir: PathBuf, name: &str) -> Result<Inspection, String> 
         compiler: None,
     };
     let sandbox = Sandbox::new(options).map_err(|e| e.to_string())?;
-    let inspection = sandbox.inspect(name, &bytes).await;
+    let inspection = sandbox.inspect(name, &bytes, size).await;
     let inspection = inspection.map_err(|e| e.to_string())?;
     let kept = serde_json::to_vec(&inspection).map_err(|e| e.to_string())?;
-    let place = sandbox.kept(&cache_dir, &bytes);
+    let place = sandbox.kept(&cache_dir, &bytes, size);
+    let place = place.map_err(|e| e.to_string())?;
     // Without it the component is compiled again the next time, and found in the cache.
     let _ = tempfile::NamedTempFile::new_in(&cache_dir)
         .and_then(|mut file| file.write_all(&kept).map(|()| file))
@@ -224,14 +229,20 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError`].
-    pub async fn inspect(&self, name: &str, bytes: &[u8]) -> Result<Inspection, SandboxError> {
-        let component = self.load(name, bytes)?;
+    pub async fn inspect(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        size: Size,
+    ) -> Result<Inspection, SandboxError> {
+        let component = self.load(name, bytes, size)?;
         let tools = self.list_tools(&component).await?;
         let Names { imports, exports } = component.names();
         Ok(Inspection {
             bytes: bytes.len() as u64,
             imports,
             exports,
+            left_out: component.left_out().to_vec(),
             tools: tools
                 .into_iter()
                 .map(|tool| InspectedTool {
@@ -244,12 +255,14 @@ impl Sandbox {
     }
 
     /// Where is kept what a component holds, once this engine's code for it is in the cache.
-    fn kept(&self, cache_dir: &Path, bytes: &[u8]) -> PathBuf {
+    fn kept(&self, cache_dir: &Path, bytes: &[u8], size: Size) -> Result<PathBuf, SandboxError> {
         let mut hasher = std::hash::DefaultHasher::new();
-        let engine = &self.standard.engine;
-        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let pool = self.pool(size)?;
+        let hash = pool.engine.precompile_compatibility_hash();
+        (hash, size).hash(&mut hasher);
         let digest = Sha256Digest::of(bytes);
-        cache_dir.join(format!("{digest}-{:016x}.json", hasher.finish()).replace(':', "-"))
+        let name = format!("{digest}-{:016x}.json", hasher.finish()).replace(':', "-");
+        Ok(cache_dir.join(name))
     }
 
     /// See to it that a component is compiled: by the compiler, in a process of its own, unless the cache
@@ -257,14 +270,21 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`CompileError`].
-    pub(crate) fn see_compiled(&self, name: &str, bytes: &[u8]) -> Result<(), CompileError> {
+    pub(crate) fn see_compiled(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        size: Size,
+    ) -> Result<(), CompileError> {
         let Some((compiler, cache_dir)) = self.compiler.as_deref() else {
             return Ok(());
         };
-        if self.kept(cache_dir, bytes).exists() {
+        let kept = self.kept(cache_dir, bytes, size);
+        let kept = kept.map_err(|e| CompileError::Component(e.to_string()))?;
+        if kept.exists() {
             return Ok(());
         }
-        compiler.compile(cache_dir, name, bytes).map(drop)
+        compiler.compile(cache_dir, name, bytes, size).map(drop)
     }
 }
 
@@ -308,7 +328,7 @@ mod tests {
         // More than a pipe holds: a child that does not read must not hold its parent up.
         let bytes = vec![0; 1 << 20];
         compiler(script, time)
-            .compile(none, "x", &bytes)
+            .compile(none, "x", &bytes, Size::Standard)
             .unwrap_err()
     }
 
@@ -337,7 +357,9 @@ mod tests {
             program: "/nonexistent".into(),
             ..compiler("", long)
         };
-        let error = missing.compile(Path::new("/"), "x", &[]).unwrap_err();
+        let error = missing
+            .compile(Path::new("/"), "x", &[], Size::Standard)
+            .unwrap_err();
         assert!(matches!(error, CompileError::Start { .. }), "{error}");
     }
 }

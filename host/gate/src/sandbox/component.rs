@@ -1,25 +1,36 @@
 //! Components, compiled and linked: everything that is the same for every call.
 //!
+//! One that exports `tollgate:adapter/tools` describes its tools itself; of any other, each exported function
+//! is a tool.
+//!
 //! A component that asks for anything beyond the published interfaces is not loaded, so that what runs
 //! can reach nothing that nobody decided about.
 
 use std::{fmt, sync::Arc};
 
-use wasmtime::component::types::{self, ComponentItem};
+use wasmtime::component::{
+    InstancePre,
+    types::{self, ComponentItem},
+};
 
 use super::{
-    MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError, ToolDefinition,
+    MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError, Size, ToolDefinition,
     bindings::AdapterPre,
     definitions,
     engine::Pool,
     guest::State,
     run,
     sections::{self, Format},
+    wasi,
+    wit::Functions,
 };
 use crate::text::printable;
 
 /// Problems that an error names; a component with more is wrong anyway.
 const MAX_PROBLEMS: usize = 8;
+
+/// What an adapter exports, without the version.
+const TOOLS: &str = "tollgate:adapter/tools";
 
 /// Interfaces that a component may import, without the version.
 const IMPORTS: &[&str] = &["files", "log", "types"];
@@ -31,9 +42,17 @@ pub struct Component(pub(super) Arc<Compiled>);
 pub(super) struct Compiled {
     name: String,
     pub(super) pool: Arc<Pool>,
-    pub(super) adapter: AdapterPre<State>,
     ty: types::Component,
+    pub(super) exports: Exports,
     pure: bool,
+}
+
+/// What is called in a component.
+pub(super) enum Exports {
+    /// `tollgate:adapter/tools`.
+    Adapter(AdapterPre<State>),
+    /// Any functions.
+    Functions(InstancePre<State>, Functions),
 }
 
 impl fmt::Debug for Component {
@@ -58,6 +77,22 @@ impl Component {
         let compiled = &self.0;
         (&compiled.pool.engine, compiled.ty.clone())
     }
+
+    /// The engine that it runs in.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.0.pool.size
+    }
+
+    /// Functions that it exports and that are no tools, each with why. Only of components that are not
+    /// adapters.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        match &self.0.exports {
+            Exports::Adapter(_) => &[],
+            Exports::Functions(_, functions) => &functions.left_out,
+        }
+    }
 }
 
 impl Sandbox {
@@ -66,7 +101,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError`] says what the file is instead, or which imports and exports do not fit.
-    pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Component, SandboxError> {
+    pub fn load(&self, name: &str, bytes: &[u8], size: Size) -> Result<Component, SandboxError> {
         match sections::format(bytes) {
             Format::Component => {}
             Format::Module => return Err(SandboxError::CoreModule),
@@ -75,29 +110,42 @@ impl Sandbox {
         if bytes.len() > MAX_COMPONENT {
             return Err(SandboxError::TooLarge { size: bytes.len() });
         }
-        let pool = &self.standard;
-        let invalid = |e: wasmtime::Error| SandboxError::Invalid { reason: reason(&e) };
+        let pool = self.pool(size)?;
+        let invalid = |e: wasmtime::Error| {
+            let reason = reason(&e);
+            // The engine has no type for this: its words say that a limit of the pool is exceeded.
+            if size == Size::Standard && reason.contains("exceeds the") {
+                SandboxError::NoRoom { reason }
+            } else {
+                SandboxError::Invalid { reason }
+            }
+        };
         let compiled =
             wasmtime::component::Component::from_binary(&pool.engine, bytes).map_err(invalid)?;
-        check_world(&compiled)?;
+        let adapter = is_adapter(&compiled);
+        check_world(&compiled, adapter)?;
         // The names fit; what is left are types that differ.
         let wrong = |e: wasmtime::Error| SandboxError::WrongWorld {
             problems: vec![reason(&e)],
         };
         let linked = pool.linker.instantiate_pre(&compiled).map_err(wrong)?;
-        let adapter = AdapterPre::new(linked).map_err(wrong)?;
+        let exports = if adapter {
+            Exports::Adapter(AdapterPre::new(linked).map_err(wrong)?)
+        } else {
+            Exports::Functions(linked, Functions::of(&compiled, bytes)?)
+        };
         // What copies and maps memory when first used is done now rather than in the first call.
         compiled.initialize_copy_on_write_image().map_err(invalid)?;
         Ok(Component(Arc::new(Compiled {
             name: printable(name, 100),
-            pool: Arc::clone(pool),
-            adapter,
             ty: compiled.component_type(),
+            pool,
+            exports,
             pure: !sections::runs_at_instantiation(bytes),
         })))
     }
 
-    /// What tools a component has, asked of a fresh instance that may do nothing.
+    /// What tools a component has: by its types, or asked of a fresh instance that may do nothing.
     ///
     /// # Errors
     /// [`SandboxError`]: it does not answer, or describes a tool wrongly.
@@ -105,6 +153,9 @@ impl Sandbox {
         &self,
         component: &Component,
     ) -> Result<Vec<ToolDefinition>, SandboxError> {
+        if let Exports::Functions(_, functions) = &component.0.exports {
+            return Ok(functions.tools.clone());
+        }
         let tools = run::list_tools(component)
             .await
             .map_err(|reason| SandboxError::ListTools { reason })?;
@@ -113,12 +164,16 @@ impl Sandbox {
 }
 
 /// Whether the names of what it imports and exports are those of the world.
-fn check_world(component: &wasmtime::component::Component) -> Result<(), SandboxError> {
+fn check_world(
+    component: &wasmtime::component::Component,
+    adapter: bool,
+) -> Result<(), SandboxError> {
     let engine = component.engine();
     let ty = component.component_type();
     let mut problems = Vec::new();
     for (name, item) in ty.imports(engine) {
-        let fits = published(name).is_some_and(|interface| IMPORTS.contains(&interface))
+        let ours = published(name).is_some_and(|interface| IMPORTS.contains(&interface));
+        let fits = (ours || wasi::is_linked(name))
             && matches!(item.ty, ComponentItem::ComponentInstance(_));
         if !fits {
             problems.push(format!(
@@ -128,21 +183,14 @@ fn check_world(component: &wasmtime::component::Component) -> Result<(), Sandbox
             ));
         }
     }
-    if !ty
-        .exports(engine)
-        .any(|(name, _)| published(name) == Some("tools"))
-    {
-        let like = ty
-            .exports(engine)
-            .map(|(name, _)| name)
-            .find(|name| name.starts_with("tollgate:adapter/tools"));
-        problems.push(match like {
-            Some(name) => format!("it exports `{}`, {}", printable(name, 200), why_not(name)),
-            None => format!(
-                "it does not export `tollgate:adapter/tools@{}`",
-                PUBLISHED.join("` or `@")
-            ),
-        });
+    let mut exports = ty.exports(engine).map(|(name, _)| name);
+    if adapter && !exports.any(|name| published(name) == Some("tools")) {
+        let others = ty.exports(engine).map(|(name, _)| name);
+        problems.extend(
+            others
+                .filter(|name| name.starts_with(TOOLS))
+                .map(|name| format!("it exports `{}`, {}", printable(name, 200), why_not(name))),
+        );
     }
     if problems.is_empty() {
         return Ok(());
@@ -155,6 +203,13 @@ fn check_world(component: &wasmtime::component::Component) -> Result<(), Sandbox
     Err(SandboxError::WrongWorld { problems })
 }
 
+/// Whether it describes its tools itself, in whatever version.
+fn is_adapter(component: &wasmtime::component::Component) -> bool {
+    let ty = component.component_type();
+    ty.exports(component.engine())
+        .any(|(name, _)| name.starts_with(TOOLS))
+}
+
 /// The interface's name, if it is one of a published version of the package.
 fn published(name: &str) -> Option<&str> {
     let (interface, version) = name.strip_prefix("tollgate:adapter/")?.split_once('@')?;
@@ -163,7 +218,8 @@ fn published(name: &str) -> Option<&str> {
 
 fn why_not(name: &str) -> &'static str {
     if name.starts_with("wasi:") {
-        "a part of WASI, which no adapter gets"
+        "a part of WASI that this version of the gate does not have: it has cli, clocks, filesystem (without \
+         directories), io, random and sockets (without addresses) of WASI 0.2"
     } else if name.starts_with("tollgate:adapter/") {
         "which this version of the gate does not have"
     } else {

@@ -3,7 +3,11 @@
 //! Memory for every call at once is reserved when the engine starts, and a call is only admitted when
 //! there is a place for it: a pool never runs out, it makes callers wait.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
@@ -12,11 +16,12 @@ use wasmtime::{
 };
 
 use super::{
-    Compiler, Limits, SandboxError, cache, files,
+    Compiler, SandboxError, cache, files,
     guest::State,
-    limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
+    limits::{Room, Size},
     log,
     ticker::Ticker,
+    wasi,
 };
 
 /// The most calls that can be run at once.
@@ -25,8 +30,13 @@ pub const MAX_CONCURRENCY: usize = 1_000;
 /// Places beside those of calls: listing tools must not wait for calls, nor take their places.
 const RESERVED: usize = 4;
 
+/// The most calls of large components that are run at once: each may have much memory.
+const MAX_LARGE: usize = 16;
+
 /// WebAssembly's own stack. Deeper recursion traps.
 const WASM_STACK: usize = 512 << 10;
+/// The same for an interpreter, which recurses where its program does.
+const LARGE_WASM_STACK: usize = 1 << 20;
 /// The stack of a call: WebAssembly's, and what host functions need above it.
 const CALL_STACK: usize = 2 << 20;
 
@@ -44,9 +54,13 @@ pub struct SandboxOptions {
 /// Runs components. Cheap to clone; its clock stops with the last clone and the last call.
 #[derive(Clone)]
 pub struct Sandbox {
-    pub(super) standard: Arc<Pool>,
     /// With the directory for compiled code.
     pub(super) compiler: Option<Arc<(Compiler, PathBuf)>>,
+    standard: Arc<Pool>,
+    /// Started with the first component that needs it.
+    large: Arc<Mutex<Option<Arc<Pool>>>>,
+    cache: Cache,
+    concurrency: usize,
 }
 
 impl fmt::Debug for Sandbox {
@@ -71,42 +85,36 @@ impl Sandbox {
             return Err(SandboxError::Concurrency { given: concurrency });
         }
         let cache = cache::private(&cache_dir)?;
-        let standard = Pool::new(&Size::standard(concurrency), cache)?;
+        let standard = Pool::new(Size::Standard, concurrency, cache.clone())?;
         Ok(Self {
             standard: Arc::new(standard),
             compiler: compiler.map(|compiler| Arc::new((compiler, cache_dir))),
+            large: Arc::default(),
+            cache,
+            concurrency,
         })
     }
-}
 
-/// What a pool has room for.
-struct Size {
-    calls: usize,
-    /// Bytes of one memory.
-    memory: u64,
-    table_elements: usize,
-    instances: usize,
-    tables: usize,
-    memories: usize,
-}
-
-impl Size {
-    /// For components as the SDK makes them. Those with an interpreter inside (Python, JavaScript) will
-    /// need an engine of their own, with more of everything.
-    fn standard(calls: usize) -> Self {
-        Self {
-            calls,
-            memory: Limits::MAX_MEMORY,
-            table_elements: MAX_TABLE_ELEMENTS,
-            instances: MAX_INSTANCES,
-            tables: MAX_TABLES,
-            memories: MAX_MEMORIES,
+    /// The engine for components of this size.
+    pub(super) fn pool(&self, size: Size) -> Result<Arc<Pool>, SandboxError> {
+        if size == Size::Standard {
+            return Ok(Arc::clone(&self.standard));
         }
+        // Whoever panicked left it absent or whole.
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = &*large {
+            return Ok(Arc::clone(pool));
+        }
+        let calls = self.concurrency.min(MAX_LARGE);
+        let pool = Arc::new(Pool::new(size, calls, self.cache.clone())?);
+        *large = Some(Arc::clone(&pool));
+        Ok(pool)
     }
 }
 
 /// An engine with its places.
 pub(super) struct Pool {
+    pub(super) size: Size,
     pub(super) engine: Engine,
     /// Every published version of what components may import.
     pub(super) linker: Linker<State>,
@@ -116,21 +124,23 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    fn new(size: &Size, cache: Cache) -> Result<Self, SandboxError> {
+    fn new(size: Size, calls: usize, cache: Cache) -> Result<Self, SandboxError> {
         let failed = |e: wasmtime::Error| SandboxError::Engine {
             reason: format!("{e:#}"),
         };
-        let engine = Engine::new(&config(size, cache)).map_err(failed)?;
+        let engine = Engine::new(&config(size, calls, cache)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         log::add_to_linker(&mut linker).map_err(failed)?;
         files::add_to_linker(&mut linker).map_err(failed)?;
+        wasi::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
         })?;
         Ok(Self {
+            size,
             engine,
             linker,
-            calls: Arc::new(Semaphore::new(size.calls)),
+            calls: Arc::new(Semaphore::new(calls)),
             reserved: Arc::new(Semaphore::new(RESERVED)),
             ticker,
         })
@@ -175,23 +185,25 @@ impl Drop for Place {
     }
 }
 
-fn config(size: &Size, cache: Cache) -> Config {
-    let places = u32::try_from(size.calls + RESERVED).unwrap_or(u32::MAX);
+fn config(size: Size, calls: usize, cache: Cache) -> Config {
+    let room: Room = size.room();
+    let places = u32::try_from(calls + RESERVED).unwrap_or(u32::MAX);
     let times = |n: usize| places.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let known = PoolingAllocationConfig::is_pagemap_scan_available();
-    let resident = if known { 256 << 10 } else { 0 };
+    let resident = if known { room.resident } else { 0 };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(places)
-        .total_core_instances(times(size.instances))
-        .total_memories(times(size.memories))
-        .total_tables(times(size.tables))
+        .total_core_instances(times(room.instances))
+        .total_memories(times(room.memories))
+        .total_tables(times(room.tables))
         .total_stacks(places)
-        .max_core_instances_per_component(count(size.instances))
-        .max_memories_per_component(count(size.memories))
-        .max_tables_per_component(count(size.tables))
-        .max_memory_size(usize::try_from(size.memory).unwrap_or(usize::MAX))
-        .table_elements(size.table_elements)
+        .max_core_instances_per_component(count(room.instances))
+        .max_memories_per_component(count(room.memories))
+        .max_tables_per_component(count(room.tables))
+        .max_memory_size(usize::try_from(room.memory).unwrap_or(usize::MAX))
+        .table_elements(room.table_elements)
+        .max_core_instance_size(room.core_instance)
         // What a call wrote to is cleaned by overwriting it, which is cheaper than unmapping and faulting
         // again, where the kernel can say which pages those are (Linux 6.7).
         .linear_memory_keep_resident(resident)
@@ -200,12 +212,17 @@ fn config(size: &Size, cache: Cache) -> Config {
         .pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     config
+        // A copy-on-write image of a whole interpreter is dense, and made once.
+        .memory_guaranteed_dense_image_size(room.memory)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .cache(Some(cache))
         .concurrency_support(false)
         .consume_fuel(true)
         .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK)
+        .max_wasm_stack(match size {
+            Size::Standard => WASM_STACK,
+            Size::Large => LARGE_WASM_STACK,
+        })
         .async_stack_size(CALL_STACK)
         .wasm_memory64(false)
         // The same arguments give the same result on every machine.

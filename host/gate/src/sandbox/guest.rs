@@ -7,15 +7,19 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tollgate_core::record::Status;
-use wasmtime::{AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::{
+    AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, component::Instance,
+};
 
 use super::{
     Component, Execution, FailureKind, Limits, ToolFailure,
     bindings::{Adapter, Tool, ToolError},
+    component::Exports,
     content::{self, Bounded},
     engine::Place,
     limits::{Exceeded, Meter, Stopwatch},
     race::{Raced, race},
+    wasi::Wasi,
 };
 use crate::{enforce::Capabilities, snapshot::LoadedComponent, text::printable};
 
@@ -29,6 +33,8 @@ pub(super) struct State {
     host: Option<Host>,
     /// File operations that may still be asked for.
     operations: u64,
+    /// Made when it is first needed, which most components never do.
+    wasi: Option<Box<Wasi>>,
 }
 
 /// What a guest may ask of, during a call.
@@ -44,6 +50,11 @@ impl State {
         self.host.as_ref()
     }
 
+    /// What it has of a system, and who is to be told what it writes there.
+    pub(super) fn wasi(&mut self) -> (&mut Option<Box<Wasi>>, Option<&Host>) {
+        (&mut self.wasi, self.host.as_ref())
+    }
+
     /// Count a file operation. False if there were too many.
     pub(super) fn count_operation(&mut self) -> bool {
         let left = self.operations > 0;
@@ -52,12 +63,18 @@ impl State {
     }
 }
 
+/// An instance, by how it is called.
+enum Made {
+    Adapter(Adapter),
+    Functions(Instance),
+}
+
 /// A store, and an instance once there is one.
 pub(super) struct Guest {
     component: Component,
     limits: Limits,
     store: Store<State>,
-    adapter: Option<Adapter>,
+    made: Option<Made>,
     /// Why there is no instance.
     failure: Option<wasmtime::Error>,
     /// Given back last, when the store is gone.
@@ -75,10 +92,11 @@ impl Guest {
     ) -> Self {
         let stopwatch = Arc::new(Stopwatch::new());
         let state = State {
-            meter: Meter::new(&limits),
+            meter: Meter::new(&limits, component.size().room()),
             stopwatch: Arc::clone(&stopwatch),
             host,
             operations: limits.operations,
+            wasi: None,
         };
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(taken_in).unwrap_or(usize::MAX));
@@ -99,7 +117,7 @@ impl Guest {
             component: component.clone(),
             limits,
             store,
-            adapter: None,
+            made: None,
             failure: None,
             _place: place,
         }
@@ -107,21 +125,25 @@ impl Guest {
 
     pub(super) async fn instantiate(&mut self) {
         self.store.set_epoch_deadline(1);
-        let adapter = &self.component.0.adapter;
-        match adapter.instantiate_async(&mut self.store).await {
-            Ok(adapter) => self.adapter = Some(adapter),
+        let store = &mut self.store;
+        let made = match &self.component.0.exports {
+            Exports::Adapter(pre) => pre.instantiate_async(store).await.map(Made::Adapter),
+            Exports::Functions(pre, _) => pre.instantiate_async(store).await.map(Made::Functions),
+        };
+        match made {
+            Ok(made) => self.made = Some(made),
             Err(error) => self.failure = Some(error),
         }
     }
 
     /// The instance, made if it is not yet.
-    async fn instance(&mut self) -> wasmtime::Result<(&Adapter, StoreContextMut<'_, State>)> {
-        if self.adapter.is_none() && self.failure.is_none() {
+    async fn instance(&mut self) -> wasmtime::Result<(&Made, StoreContextMut<'_, State>)> {
+        if self.made.is_none() && self.failure.is_none() {
             self.instantiate().await;
         }
         self.store.set_epoch_deadline(1);
-        match (&self.adapter, self.failure.take()) {
-            (Some(adapter), None) => Ok((adapter, self.store.as_context_mut())),
+        match (&self.made, self.failure.take()) {
+            (Some(made), None) => Ok((made, self.store.as_context_mut())),
             (_, Some(error)) => Err(error),
             (None, None) => Err(wasmtime::Error::msg("there is no instance")),
         }
@@ -132,11 +154,14 @@ impl Guest {
         let wall = self.limits.wall;
         let (_never, halted) = watch::channel(false);
         let listing = async {
-            let (adapter, store) = self.instance().await?;
-            adapter
-                .tollgate_adapter_tools()
-                .call_list_tools(store)
-                .await
+            let (made, store) = self.instance().await?;
+            match made {
+                Made::Adapter(adapter) => {
+                    let tools = adapter.tollgate_adapter_tools();
+                    tools.call_list_tools(store).await
+                }
+                Made::Functions(_) => Err(wasmtime::Error::msg("it has no list of its own")),
+            }
         };
         match race(listing, wall, halted).await {
             Raced::Returned(Ok(tools)) => Ok(tools),
@@ -159,10 +184,21 @@ impl Guest {
     ) -> Execution {
         let wall = self.limits.wall;
         let arguments = arguments.to_owned();
+        let component = self.component.clone();
         let call = async {
-            let (adapter, store) = self.instance().await?;
-            let tools = adapter.tollgate_adapter_tools();
-            tools.call_call_tool(store, tool, &arguments).await
+            let (made, store) = self.instance().await?;
+            match (made, &component.0.exports) {
+                (Made::Functions(instance), Exports::Functions(_, functions)) => {
+                    functions.call(*instance, store, tool, &arguments).await
+                }
+                (Made::Adapter(adapter), _) => {
+                    let tools = adapter.tollgate_adapter_tools();
+                    tools.call_call_tool(store, tool, &arguments).await
+                }
+                (Made::Functions(_), Exports::Adapter(_)) => {
+                    Err(wasmtime::Error::msg("the instance is of another component"))
+                }
+            }
         };
         match race(call, wall, halted).await {
             Raced::Returned(Ok(Ok(parts))) => {

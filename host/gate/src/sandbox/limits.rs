@@ -5,16 +5,19 @@
 //! slow disk, and memory grows in no time at all.
 
 use std::{
+    fmt,
+    str::FromStr,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
 /// What one execution may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory, over all memories of the component; at most [`Limits::MAX_MEMORY`].
+    /// Bytes of linear memory, over all memories of the component; at most [`Size::max_memory`].
     pub memory: u64,
     /// Fuel units; about one per WebAssembly instruction.
     pub fuel: u64,
@@ -28,15 +31,105 @@ pub struct Limits {
     pub operations: u64,
 }
 
+/// Which of the two engines a component runs in. They differ in how much of everything one component may
+/// have, and in how many run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    /// For what a compiler made of Rust, C or the like.
+    #[default]
+    Standard,
+    /// For what carries an interpreter: Python, JavaScript.
+    Large,
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Standard => "standard",
+            Self::Large => "large",
+        })
+    }
+}
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "standard" => Ok(Self::Standard),
+            "large" => Ok(Self::Large),
+            _ => Err("a size is `standard` or `large`"),
+        }
+    }
+}
+
+impl Size {
+    /// The most linear memory that this engine has for a component, in bytes.
+    #[must_use]
+    pub const fn max_memory(self) -> u64 {
+        self.room().memory
+    }
+
+    /// What a component may have here.
+    pub(super) const fn room(self) -> Room {
+        match self {
+            Self::Standard => Room {
+                memory: 64 << 20,
+                table_elements: 10_000,
+                instances: 16,
+                tables: 16,
+                memories: 2,
+                core_instance: 1 << 20,
+                resident: 256 << 10,
+            },
+            Self::Large => Room {
+                memory: 256 << 20,
+                table_elements: 100_000,
+                instances: 64,
+                tables: 32,
+                memories: 2,
+                core_instance: 4 << 20,
+                resident: 8 << 20,
+            },
+        }
+    }
+}
+
+/// What an engine has for one component.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Bytes of all memories together.
+    pub(super) memory: u64,
+    /// Elements of all tables together.
+    pub(super) table_elements: usize,
+    /// Core instances.
+    pub(super) instances: usize,
+    /// Tables.
+    pub(super) tables: usize,
+    /// Memories.
+    pub(super) memories: usize,
+    /// Bytes of the engine's own for one core instance.
+    pub(super) core_instance: usize,
+    /// Bytes of a memory that are cleaned rather than given back.
+    pub(super) resident: usize,
+}
+
 impl Limits {
-    /// The most memory that the engine has for a component, in bytes.
-    pub const MAX_MEMORY: u64 = 64 << 20;
+    /// What a component of this size may use where nobody says otherwise.
+    #[must_use]
+    pub fn of(size: Size) -> Self {
+        Self {
+            memory: size.max_memory(),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            memory: Self::MAX_MEMORY,
+            memory: Size::Standard.max_memory(),
             fuel: 10_000_000_000,
             wall: Duration::from_secs(30),
             cpu: Duration::from_secs(5),
@@ -45,15 +138,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// Elements of all tables together.
-pub(super) const MAX_TABLE_ELEMENTS: usize = 10_000;
-/// Core instances of a component.
-pub(super) const MAX_INSTANCES: usize = 16;
-/// Tables of a component.
-pub(super) const MAX_TABLES: usize = 16;
-/// Memories of a component.
-pub(super) const MAX_MEMORIES: usize = 2;
 
 /// The limit that a guest ran into, as the cause of its trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +154,7 @@ pub(super) enum Exceeded {
 /// rarely does anything sensible with that.
 #[derive(Debug)]
 pub(super) struct Meter {
+    room: Room,
     max_memory: u64,
     memory: u64,
     peak: u64,
@@ -77,9 +162,10 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, room: Room) -> Self {
         Self {
-            max_memory: limits.memory.min(Limits::MAX_MEMORY),
+            room,
+            max_memory: limits.memory.min(room.memory),
             memory: 0,
             peak: 0,
             elements: 0,
@@ -123,7 +209,7 @@ impl ResourceLimiter for Meter {
         let total = self
             .elements
             .saturating_add(desired.saturating_sub(current));
-        if total > MAX_TABLE_ELEMENTS || maximum.is_some_and(|max| desired > max) {
+        if total > self.room.table_elements || maximum.is_some_and(|max| desired > max) {
             return Err(Exceeded::Memory.into());
         }
         self.elements = total;
@@ -135,15 +221,15 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        MAX_INSTANCES
+        self.room.instances
     }
 
     fn tables(&self) -> usize {
-        MAX_TABLES
+        self.room.tables
     }
 
     fn memories(&self) -> usize {
-        MAX_MEMORIES
+        self.room.memories
     }
 }
 
@@ -221,10 +307,11 @@ mod tests {
 
     #[test]
     fn all_memories_and_tables_count_together() {
-        let mut meter = Meter::new(&Limits {
+        let limits = Limits {
             memory: 300,
             ..Limits::default()
-        });
+        };
+        let mut meter = Meter::new(&limits, Size::Standard.room());
         assert!(meter.memory_growing(0, 100, None).is_ok_and(|may| may));
         assert!(meter.memory_growing(0, 100, Some(100)).is_ok_and(|may| may));
         assert!(

@@ -40,6 +40,8 @@ mod tests_limits;
 #[cfg(test)]
 mod tests_speed;
 mod ticker;
+mod wasi;
+mod wit;
 
 use std::path::PathBuf;
 
@@ -52,7 +54,7 @@ pub use component::Component;
 pub use content::{Content, EmbeddedResource, ResourceBody};
 pub use engine::{MAX_CONCURRENCY, Sandbox, SandboxOptions};
 pub use grant::Grant;
-pub use limits::Limits;
+pub use limits::{Limits, Size};
 pub use run::Prepared;
 
 use crate::snapshot::Annotations;
@@ -180,12 +182,44 @@ pub enum SandboxError {
     /// A component of another world, or another version.
     #[error(
         "the component does not fit the world `adapter` of `tollgate:adapter@{}`: {}; build it from this gate's \
-         `wit/`, for a target without WASI (`tollgate component build DIR` does both)",
+         `wit/` (`tollgate component build DIR` does)",
         PUBLISHED.join("`, `@"), problems.join("; ")
     )]
     WrongWorld {
         /// What does not fit.
         problems: Vec<String>,
+    },
+    /// A component that the engine for its size has no room for.
+    #[error(
+        "the component needs more than the standard engine has for one ({reason}); if it carries an interpreter, as \
+         Python and JavaScript do, set size = \"large\" in its table of the configuration, or --size large when you add it"
+    )]
+    NoRoom {
+        /// What the engine said.
+        reason: String,
+    },
+    /// A component of no world of ours, that exports no function to call either.
+    #[error(
+        "the component offers no tools: it neither exports `tollgate:adapter/tools@{}` nor a function that can be \
+         called by itself{}",
+        PUBLISHED.join("` or `@"), list(left_out)
+    )]
+    NoFunctions {
+        /// Functions that cannot be, and why.
+        left_out: Vec<String>,
+    },
+    /// Two functions that would be one tool.
+    #[error(
+        "the component's exports `{first}` and `{second}` would both be the tool `{tool}`; give one of the interfaces \
+         another name"
+    )]
+    SameName {
+        /// The name.
+        tool: String,
+        /// One export.
+        first: String,
+        /// The other.
+        second: String,
     },
     /// A component that does not say what tools it has.
     #[error("the component does not list its tools: {reason}")]
@@ -211,4 +245,17 @@ pub enum SandboxError {
         /// Why not.
         reason: String,
     },
+}
+
+fn list(left_out: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: String = left_out
+        .iter()
+        .take(SHOWN)
+        .map(|l| format!("; {l}"))
+        .collect();
+    if left_out.len() > SHOWN {
+        text.push_str(&format!("; and {} more", left_out.len() - SHOWN));
+    }
+    text
 }

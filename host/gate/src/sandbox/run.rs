@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tollgate_core::record::Status;
 
 use super::{
-    Component, Execution, Limits, Sandbox,
+    Component, Execution, Limits, Sandbox, Size,
     bindings::Tool,
+    component::Exports,
     guest::{Guest, Host},
     race::halt,
 };
@@ -53,9 +54,7 @@ impl Sandbox {
             capabilities,
             component: Arc::clone(&component),
         };
-        // What a guest returns is counted whole, and files are refused by their size: so it may pass as
-        // much as its memory holds. What it passes when it calls is looked at in place.
-        let taken_in = Limits::MAX_MEMORY;
+        let taken_in = taken_in(compiled, limits);
         let mut guest = Guest::new(compiled, limits.clone(), taken_in, Some(host), place);
         if compiled.instantiation_is_pure() {
             guest.instantiate().await;
@@ -99,6 +98,21 @@ impl Prepared {
     }
 }
 
+/// How many bytes a guest may pass to the host at once.
+pub(super) fn taken_in(component: &Component, limits: &Limits) -> u64 {
+    match component.0.exports {
+        // What an adapter returns is counted whole, and files are refused by their size: so it may pass
+        // as much as its memory holds. What it passes when it calls is looked at in place.
+        Exports::Adapter(_) => Size::Standard.max_memory(),
+        // Values of types that are known only now take up to 32 times their bytes in JSON, and what is
+        // larger than the output would be left out anyway.
+        Exports::Functions(..) => limits
+            .output
+            .saturating_mul(32)
+            .clamp(1 << 20, Size::Standard.max_memory()),
+    }
+}
+
 /// The tools that a component lists, or why it does not.
 pub(super) async fn list_tools(component: &Component) -> Result<Vec<Tool>, String> {
     // A list is a constant: what needs more than this does something else.
@@ -107,7 +121,7 @@ pub(super) async fn list_tools(component: &Component) -> Result<Vec<Tool>, Strin
         wall: Duration::from_secs(10),
         cpu: Duration::from_secs(1),
         operations: 0,
-        ..Limits::default()
+        ..Limits::of(component.size())
     };
     let place = component.0.pool.admit_reserved().await;
     Guest::new(component, limits, MAX_LISTING, None, place)

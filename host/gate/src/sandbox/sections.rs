@@ -1,6 +1,7 @@
-//! Whether instantiating a component runs any of its code.
+//! What a component's sections say without the engine: whether instantiating it runs any of its code, and
+//! what it carries beside code.
 //!
-//! It does exactly if a core module inside has a start function (WebAssembly core specification,
+//! Instantiating runs code exactly if a core module inside has a start function (WebAssembly core specification,
 //! section 5.5, section id 8; component model binary format: core modules are sections with id 1,
 //! components with id 4). This walks section headers only, of bytes that the engine has validated; what
 //! it does not understand counts as code that runs.
@@ -8,6 +9,7 @@
 const PREAMBLE: usize = 8;
 const COMPONENT: [u8; 4] = [0x0d, 0x00, 0x01, 0x00];
 const MODULE: [u8; 4] = [0x01, 0x00, 0x00, 0x00];
+const CUSTOM: u8 = 0;
 /// Component sections.
 const CORE_MODULE: u8 = 1;
 const NESTED_COMPONENT: u8 = 4;
@@ -36,6 +38,26 @@ pub(super) fn format(bytes: &[u8]) -> Format {
         Some(&MODULE) => Format::Module,
         _ => Format::Other,
     }
+}
+
+/// The contents of a component's own custom section of this name (section id 0, which begins with the
+/// name), if it has one.
+pub(super) fn custom<'a>(component: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut rest = component.get(PREAMBLE..)?;
+    while let Some((&id, after)) = rest.split_first() {
+        let (size, after) = leb128(after)?;
+        let size = usize::try_from(size).ok()?;
+        let section = after.get(..size)?;
+        rest = after.get(size..)?;
+        if id == CUSTOM {
+            let (length, named) = leb128(section)?;
+            let (found, contents) = named.split_at_checked(usize::try_from(length).ok()?)?;
+            if found == name.as_bytes() {
+                return Some(contents);
+            }
+        }
+    }
+    None
 }
 
 /// Whether instantiating this component may run code of it.

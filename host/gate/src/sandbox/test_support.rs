@@ -7,11 +7,12 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::{
-    Component, Execution, Grant, Limits, Sandbox, SandboxOptions,
+    Component, Execution, Grant, Limits, Sandbox, SandboxOptions, Size,
     disk::{self, Replace},
     grant::{Fault, Resolved},
     guest::Guest,
     path::RelativePath,
+    run,
 };
 
 /// One sandbox for all tests: engines reserve much address space.
@@ -79,7 +80,11 @@ pub(super) fn calling(body: &str) -> String {
 
 pub(super) fn load(core: &str) -> Component {
     sandbox()
-        .load("test", &wat::parse_str(component_text(core)).unwrap())
+        .load(
+            "test",
+            &wat::parse_str(component_text(core)).unwrap(),
+            Size::Standard,
+        )
         .unwrap()
 }
 
@@ -101,7 +106,8 @@ pub(super) async fn call(component: &Component, limits: &Limits) -> Execution {
 
 pub(super) async fn guest(component: &Component, limits: &Limits) -> Guest {
     let place = component.0.pool.admit().await;
-    let mut guest = Guest::new(component, limits.clone(), Limits::MAX_MEMORY, None, place);
+    let taken_in = run::taken_in(component, limits);
+    let mut guest = Guest::new(component, limits.clone(), taken_in, None, place);
     if component.instantiation_is_pure() {
         guest.instantiate().await;
     }
@@ -112,7 +118,7 @@ pub(super) async fn guest(component: &Component, limits: &Limits) -> Guest {
 pub(super) fn built(name: &str) -> Option<Component> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/components");
     let bytes = fs::read(dir.join(name).with_extension("wasm")).ok()?;
-    Some(sandbox().load(name, &bytes).unwrap())
+    Some(sandbox().load(name, &bytes, Size::Standard).unwrap())
 }
 
 /// A directory that is granted, beside one that is not.

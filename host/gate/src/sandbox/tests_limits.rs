@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tollgate_core::record::Status;
 
 use super::{
-    Content, FailureKind, Limits,
+    Content, FailureKind, Limits, Size,
     race::{Raced, race},
     test_support::{built, call, calling, guest, load, sandbox, tight},
 };
@@ -89,7 +89,9 @@ async fn memory_and_tables_end_it_where_they_would_grow_too_far() {
     let grow = "(loop (drop (memory.grow (i32.const 16))) br 0) unreachable";
     let execution = call(&load(&calling(grow)), &Limits::default()).await;
     assert_eq!(execution.status, Status::Memory);
-    assert!(execution.peak_memory <= Limits::MAX_MEMORY && execution.peak_memory > 60 << 20);
+    assert!(
+        execution.peak_memory <= Size::Standard.max_memory() && execution.peak_memory > 60 << 20
+    );
 
     let small = Limits {
         memory: 17 << 16,
@@ -310,7 +312,7 @@ async fn more_calls_than_places_wait_and_all_end() {
     for call in calls {
         assert_eq!(call.await.unwrap().status, Status::Ok);
     }
-    assert_eq!(sandbox().standard.free_places(), 4);
+    assert_eq!(sandbox().pool(Size::Standard).unwrap().free_places(), 4);
 }
 
 #[tokio::test]

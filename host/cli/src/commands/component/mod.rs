@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
-use tollgate::{config::Config, load, lock::Lock};
+use tollgate::{config::Config, load, lock::Lock, sandbox::Size};
 use tollgate_core::canonical::Sha256Digest;
 
 use super::Context;
@@ -40,14 +40,14 @@ Examples:
 
 Compiles the component in a process of its own, with limits, adds a table [components.NAME] to
 tollgate.toml, and pins the file's digest in tollgate.lock. With --json: {name, path, digest, bytes, imports,
-exports, tools}.";
+exports, left_out, tools}.";
 const INSPECT: &str = "\
 Examples:
   $ tollgate component inspect hello
   $ tollgate component inspect vendor/pdf.wasm
 
 Shows what it asks of the gate (imports), what it offers, and its tools as its author describes them.
-With --json: {name, path, digest, bytes, imports, exports, tools}.";
+With --json: {name, path, digest, bytes, imports, exports, left_out, tools}.";
 const REMOVE: &str = "\
 Example:
   $ tollgate component remove hello
@@ -73,12 +73,18 @@ pub(crate) enum Component {
         /// Its name; its file's unless given.
         #[arg(long)]
         name: Option<String>,
+        /// The engine: standard, or large for interpreters.
+        #[arg(long, default_value_t)]
+        size: Size,
     },
     /// Look into a component: what it asks for, what it offers, how large it is.
     #[command(after_help = INSPECT)]
     Inspect {
         /// The component, as tollgate.toml names it, or a file.
         component: String,
+        /// The engine for a file: standard, or large for interpreters.
+        #[arg(long, default_value_t)]
+        size: Size,
     },
     /// Take a component out of the configuration.
     #[command(after_help = REMOVE)]
@@ -93,6 +99,9 @@ pub(crate) enum Component {
         cache: PathBuf,
         /// The component's name, for messages.
         name: String,
+        /// The engine that it is for.
+        #[arg(default_value_t)]
+        size: Size,
     },
     /// Accept component files as they are now, after you have looked at them.
     #[command(after_help = ACCEPT)]
@@ -119,10 +128,16 @@ struct ComponentView {
 pub(crate) async fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
         Component::Made(command) => command::run(command, cx.out.is_json())?,
-        Component::Add { file, name } => return register::add(&file, name.as_deref(), cx),
-        Component::Inspect { component } => return register::inspect(&component, cx),
+        Component::Add { file, name, size } => {
+            return register::add(&file, name.as_deref(), size, cx);
+        }
+        Component::Inspect { component, size } => {
+            return register::inspect(&component, size, cx);
+        }
         Component::Remove { name } => return register::remove(&name, cx),
-        Component::Compile { cache, name } => tollgate::sandbox::serve(cache, &name).await?,
+        Component::Compile { cache, name, size } => {
+            tollgate::sandbox::serve(cache, &name, size).await?;
+        }
         Component::Accept { name } => {
             let config = cx.config()?;
             register::compile(&config, name.as_deref(), cx)?;

@@ -13,7 +13,7 @@ use tollgate::{
     config::Config,
     load,
     lock::Lock,
-    sandbox::{Compiler, Inspection},
+    sandbox::{Compiler, Inspection, Size},
     text::printable,
 };
 use tollgate_core::{canonical::Sha256Digest, policy};
@@ -55,12 +55,13 @@ struct View<'a> {
 /// A file, read.
 struct File {
     path: PathBuf,
+    size: Size,
     bytes: Vec<u8>,
     digest: Sha256Digest,
 }
 
 impl File {
-    fn read(path: PathBuf) -> Result<Self, Failure> {
+    fn read(path: PathBuf, size: Size) -> Result<Self, Failure> {
         let bytes = fs::read(&path).map_err(|e| {
             Failure::plain(format!("{}: it cannot be read: {e}", path.display()))
                 .help("name a component's file; `tollgate component build DIR` makes one")
@@ -68,6 +69,7 @@ impl File {
         let digest = Sha256Digest::of(&bytes);
         Ok(Self {
             path,
+            size,
             bytes,
             digest,
         })
@@ -83,7 +85,14 @@ impl File {
             .out
             .progress()
             .map(|progress| progress.step("compiling the component"));
-        let inspection = load::inspect(config, name, &self.path, &self.bytes, &compiler())?;
+        let inspection = load::inspect(
+            config,
+            name,
+            &self.path,
+            &self.bytes,
+            self.size,
+            &compiler(),
+        )?;
         drop(step);
         Ok(inspection)
     }
@@ -108,9 +117,10 @@ pub(super) fn compile(
     let named = |name: &&String| only.is_none_or(|only| only == name.as_str());
     for name in config.components.keys().filter(named) {
         let (bytes, digest) = load::read_component(config, name)?;
-        let path = config.components.get(name).map(|c| c.path.clone());
+        let configured = config.components.get(name);
         let file = File {
-            path: path.unwrap_or_default(),
+            path: configured.map(|c| c.path.clone()).unwrap_or_default(),
+            size: configured.map(|c| c.size).unwrap_or_default(),
             bytes,
             digest,
         };
@@ -120,11 +130,11 @@ pub(super) fn compile(
 }
 
 /// `tollgate component inspect`: of a configured component, or a file.
-pub(super) fn inspect(what: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) fn inspect(what: &str, size: Size, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
-    let (name, path) = match config.components.get(what) {
-        Some(component) => (what.to_owned(), component.path.clone()),
-        None if Path::new(what).exists() => (name_of(Path::new(what)), PathBuf::from(what)),
+    let (name, path, size) = match config.components.get(what) {
+        Some(component) => (what.to_owned(), component.path.clone(), component.size),
+        None if Path::new(what).exists() => (name_of(Path::new(what)), PathBuf::from(what), size),
         None => {
             let near = policy::nearest(what, config.components.keys().map(String::as_str));
             let failure = Failure::plain(format!(
@@ -137,7 +147,7 @@ pub(super) fn inspect(what: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
             }));
         }
     };
-    let file = File::read(path)?;
+    let file = File::read(path, size)?;
     let inspection = file.inspect(&name, &config, cx)?;
     let view = file.view(&name, &inspection);
     cx.out.show(&view, || told(&view))?;
@@ -145,7 +155,12 @@ pub(super) fn inspect(what: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// `tollgate component add`.
-pub(super) fn add(path: &Path, name: Option<&str>, cx: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) fn add(
+    path: &Path,
+    name: Option<&str>,
+    size: Size,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let name = name.map_or_else(|| name_of(path), str::to_owned);
     if name.is_empty()
@@ -168,10 +183,10 @@ pub(super) fn add(path: &Path, name: Option<&str>, cx: &Context<'_>) -> Result<E
             "accept its file as it is now with `tollgate component accept {name}`, or choose another --name"
         )));
     }
-    let file = File::read(path.to_owned())?;
+    let file = File::read(path.to_owned(), size)?;
     let inspection = file.inspect(&name, &config, cx)?;
     let text = source(&config)?;
-    let added = added(&text, &name, &relative(&config, path), &inspection)?;
+    let added = added(&text, &name, &relative(&config, path), size, &inspection)?;
     let config = replace(&config, &added)?;
     load::accept(&config, Some(&name))?;
     let view = file.view(&name, &inspection);
@@ -263,7 +278,13 @@ fn parsed(text: &str) -> Result<DocumentMut, Failure> {
 
 /// The configuration with one component more. What its tools touch nobody knows but the operator: so
 /// there is a comment for each.
-fn added(text: &str, name: &str, path: &str, inspection: &Inspection) -> Result<String, Failure> {
+fn added(
+    text: &str,
+    name: &str,
+    path: &str,
+    size: Size,
+    inspection: &Inspection,
+) -> Result<String, Failure> {
     let mut document = parsed(text)?;
     let components = document
         .entry("components")
@@ -276,6 +297,9 @@ fn added(text: &str, name: &str, path: &str, inspection: &Inspection) -> Result<
         .ok_or_else(|| Failure::plain("tollgate.toml: `components` is no table"))?;
     let mut table = Table::new();
     table.insert("path", value(path));
+    if size != Size::default() {
+        table.insert("size", value(size.to_string()));
+    }
     components.insert(name, Item::Table(table));
     let mut text = document.to_string();
     text.push_str(
@@ -369,6 +393,12 @@ fn told(view: &View<'_>) -> String {
         })
         .collect();
     text.push_str(&table(["TOOL", "ITS AUTHOR SAYS", "DESCRIPTION"], &rows));
+    for why in &inspection.left_out {
+        text.push_str(&format!(
+            "no tool of its function {}\n",
+            printable(why, 300)
+        ));
+    }
     text
 }
 
@@ -383,6 +413,7 @@ mod tests {
             bytes: 1,
             imports: Vec::new(),
             exports: Vec::new(),
+            left_out: Vec::new(),
             tools: vec![InspectedTool {
                 name: "delete".into(),
                 description: String::new(),
@@ -397,9 +428,9 @@ mod tests {
     #[test]
     fn what_was_added_can_be_removed_and_comments_stay() {
         let text = "# mine\n[gate]\nname = \"g\" # keep\n\n[tools.disk__delete]\nlabels = [\"destructive\"]\n";
-        let with = added(text, "disk", "tools/disk.wasm", &inspection()).unwrap();
+        let with = added(text, "disk", "tools/disk.wasm", Size::Large, &inspection()).unwrap();
         assert!(
-            with.contains("[components.disk]\npath = \"tools/disk.wasm\"\n"),
+            with.contains("[components.disk]\npath = \"tools/disk.wasm\"\nsize = \"large\"\n"),
             "{with}"
         );
         assert!(with.contains("# [tools.disk__delete]\n# labels = [\"destructive\"]\n"));

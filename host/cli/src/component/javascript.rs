@@ -1,0 +1,86 @@
+//! A tool in JavaScript: bundled by esbuild, made a component with an engine inside by componentize-js,
+//! both from npm and as the project's lock file pins them.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::scripted::{Project, WIT, needed, up_to_date};
+use super::{BuildError, Built, Progress, build, process};
+
+pub(super) const MANIFEST: &str = "package.json";
+const REMEDY: &str = "install Node.js 20 or newer with npm (https://nodejs.org; on Debian and Ubuntu: apt-get install nodejs npm)";
+/// What the engine would ask of a system. A tool has none of it.
+const DISABLED: [&str; 5] = ["stdio", "random", "clocks", "http", "fetch-event"];
+/// The entry: the tools register themselves, the SDK offers them.
+const ENTRY: &str = "import './tool.js';\nexport { tools } from './sdk/tollgate.js';\n";
+
+pub(super) fn component(
+    dir: &Path,
+    out: Option<&Path>,
+    progress: Progress,
+) -> Result<Built, BuildError> {
+    let started = Instant::now();
+    let absolute = fs::canonicalize(dir).map_err(|error| build::file("open", dir, error))?;
+    let name = name(&absolute)?;
+    let project = Project {
+        out: out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned),
+        tools: absolute.join("node_modules"),
+        dir: absolute,
+        name,
+        progress,
+        recipe: ENTRY,
+    };
+    needed("node", REMEDY)?;
+    let npm = needed("npm", REMEDY)?;
+    let lock = project.dir.join("package-lock.json");
+    if !up_to_date(&project.tools.join(".package-lock.json"), &lock) {
+        let mut install = process::command(npm, &project.dir);
+        install.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]);
+        if lock.is_file() {
+            // As it says, and it stays as it is. `npm ci` would insist on packages for other systems.
+            install.arg("--no-save");
+        }
+        project.run("installing componentize-js with npm", install)?;
+    }
+    let bin = project.tools.join(".bin");
+    project.component(started, |made| {
+        let entry = project.tools.join(".tollgate-entry.mjs");
+        let bundle = project.tools.join(".tollgate-bundle.mjs");
+        fs::write(&entry, ENTRY.replace("'./", "'../"))
+            .map_err(|error| build::file("write", &entry, error))?;
+        let mut esbuild = process::command(bin.join("esbuild"), &project.dir);
+        esbuild.arg(&entry).args([
+            "--bundle",
+            "--format=esm",
+            "--platform=neutral",
+            "--main-fields=module,main",
+            "--conditions=import,default",
+            "--external:tollgate:*",
+            "--log-level=warning",
+            // The SDK may be a link; what is beside the link is beside the tool.
+            "--preserve-symlinks",
+        ]);
+        esbuild.arg(format!("--outfile={}", bundle.display()));
+        project.run("bundling", esbuild)?;
+        let mut componentize = process::command(bin.join("componentize-js"), &project.dir);
+        componentize
+            .arg(&bundle)
+            .args(["--wit", WIT, "-n", "adapter"]);
+        componentize.arg("--disable").args(DISABLED);
+        componentize.arg("--out").arg(made);
+        project.run(&format!("building {}", project.name), componentize)
+    })
+}
+
+fn name(dir: &Path) -> Result<String, BuildError> {
+    let path = dir.join(MANIFEST);
+    let text = fs::read_to_string(&path).map_err(|error| build::file("read", &path, error))?;
+    let manifest: Option<Value> = serde_json::from_str(&text).ok();
+    let name = manifest.as_ref().and_then(|m| m.get("name")?.as_str());
+    let name = name.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned());
+    name.filter(|name| build::is_file_name(name))
+        .ok_or(BuildError::NoName(path))
+}

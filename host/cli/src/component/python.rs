@@ -1,0 +1,92 @@
+//! A tool in Python: made a component with an interpreter inside by componentize-py, from PyPI and as the
+//! project's requirements.txt pins it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use super::scripted::{Project, WIT, needed, up_to_date};
+use super::{BuildError, Built, Progress, build, process};
+
+pub(super) const MANIFEST: &str = "pyproject.toml";
+const REQUIREMENTS: &str = "requirements.txt";
+const PYTHON: &str =
+    "install Python 3.10 or newer (on Debian and Ubuntu: apt-get install python3 python3-venv)";
+/// The module of the SDK that brings the tools to the world.
+const ENTRY: &str = "tollgate_main";
+
+pub(super) fn component(
+    dir: &Path,
+    out: Option<&Path>,
+    progress: Progress,
+) -> Result<Built, BuildError> {
+    let started = Instant::now();
+    let absolute = fs::canonicalize(dir).map_err(|error| build::file("open", dir, error))?;
+    let name = name(&absolute)?;
+    let project = Project {
+        out: out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned),
+        tools: absolute.join(".venv"),
+        dir: absolute,
+        name,
+        progress,
+        recipe: ENTRY,
+    };
+    let python = needed("python3", PYTHON)?;
+    let installed = project.tools.join(".tollgate-installed");
+    let requirements = project.dir.join(REQUIREMENTS);
+    let bin = project.tools.join("bin");
+    if !up_to_date(&installed, &requirements) {
+        let mut venv = process::command(python, &project.dir);
+        venv.args(["-m", "venv", ".venv"]);
+        project
+            .run("making .venv", venv)
+            .map_err(|error| match error {
+                BuildError::Step { dir, what, output } if output.contains("ensurepip") => {
+                    let output = format!("{output}\n{PYTHON}");
+                    BuildError::Step { dir, what, output }
+                }
+                error => error,
+            })?;
+        let mut install = process::command(bin.join("python"), &project.dir);
+        install.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]);
+        install.args(["-r", REQUIREMENTS]);
+        project.run("installing componentize-py with pip", install)?;
+        fs::write(&installed, "").map_err(|error| build::file("write", &installed, error))?;
+    }
+    project.component(started, |made| {
+        let mut componentize = process::command(bin.join("componentize-py"), &project.dir);
+        componentize.env("VIRTUAL_ENV", &project.tools);
+        // The same sources give the same bytes.
+        componentize.env("PYTHONHASHSEED", "0");
+        componentize.env("PYTHONDONTWRITEBYTECODE", "1");
+        componentize.args(["--quiet", "-d", WIT, "-w", "adapter"]);
+        // Its system is made of stubs: a tool has none.
+        componentize.args(["componentize", ENTRY, "--stub-wasi", "-p", ".", "-p", "sdk"]);
+        componentize.arg("-o").arg(made);
+        project.run(&format!("building {}", project.name), componentize)
+    })
+}
+
+/// `name` of `[project]`.
+fn name(dir: &Path) -> Result<String, BuildError> {
+    let path = dir.join(MANIFEST);
+    let text = fs::read_to_string(&path).map_err(|error| build::file("read", &path, error))?;
+    let project = text
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "[project]");
+    let mut values = project.filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == "name").then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    });
+    values
+        .next()
+        .filter(|name| build::is_file_name(name))
+        .ok_or(BuildError::NoName(path))
+}

@@ -1,0 +1,196 @@
+//! WASI 0.2 for components that were made for it: what they expect of a system, without one.
+//!
+//! There are no arguments, no environment and no input; what is written to standard output and error
+//! becomes events of the call's trace. Clocks and randomness are the machine's own. No directory is
+//! open, no address can be reached, and no name is looked up: files and the network are asked for through
+//! `tollgate:adapter`, where each request is decided. `wasi:http` is not here at all.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    cli::{IsTerminal, StdoutStream},
+    p2::{OutputStream, Pollable, StreamResult, add_to_linker_async},
+};
+
+use super::guest::{Host, State};
+
+/// Resources of one call: streams, clocks' polls.
+const MAX_RESOURCES: usize = 1_000;
+/// Bytes of randomness at once.
+const MAX_RANDOM: u64 = 64 << 10;
+/// A longer line is cut into several.
+const MAX_LINE: usize = 4 << 10;
+/// What a guest may write at once.
+const MAX_WRITE: usize = 64 << 10;
+
+/// Interfaces of WASI 0.2 that a component may import, by package.
+const PACKAGES: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// Whether a component may import this.
+pub(super) fn is_linked(import: &str) -> bool {
+    let package = import
+        .strip_prefix("wasi:")
+        .and_then(|rest| rest.split_once('/'))
+        .map(|(package, _)| package);
+    let version = import.split_once('@').map(|(_, version)| version);
+    package.is_some_and(|package| PACKAGES.contains(&package))
+        && version.is_some_and(|version| version.starts_with("0.2."))
+}
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    add_to_linker_async(linker)
+}
+
+/// What one call has of a system. Made when the guest first asks for anything of it.
+pub(super) struct Wasi {
+    ctx: WasiCtx,
+    table: ResourceTable,
+}
+
+impl Wasi {
+    fn new(host: Option<&Host>) -> Self {
+        let stream = |level| Lines {
+            written: Arc::new(Mutex::new(Written {
+                line: Vec::new(),
+                host: host.cloned(),
+                level,
+            })),
+        };
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        // What is not said here is absent: arguments, environment, input, directories.
+        let ctx = WasiCtxBuilder::new()
+            .stdout(stream("info"))
+            .stderr(stream("warn"))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM)
+            .build();
+        Self { ctx, table }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let (wasi, host) = self.wasi();
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(host)));
+        WasiCtxView {
+            ctx: &mut wasi.ctx,
+            table: &mut wasi.table,
+        }
+    }
+}
+
+/// A stream whose lines are the component's own words in the trace.
+#[derive(Clone)]
+struct Lines {
+    written: Arc<Mutex<Written>>,
+}
+
+struct Written {
+    /// The line so far.
+    line: Vec<u8>,
+    host: Option<Host>,
+    level: &'static str,
+}
+
+impl Lines {
+    fn written(&self) -> MutexGuard<'_, Written> {
+        // Whoever panicked left bytes.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Written {
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.end();
+            } else {
+                self.line.push(byte);
+                if self.line.len() == MAX_LINE {
+                    self.end();
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let text = String::from_utf8_lossy(&line);
+        if let (Some(host), false) = (&self.host, text.trim().is_empty()) {
+            host.capabilities.log(self.level, &text);
+        }
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // The last line may have no end.
+        self.end();
+    }
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.written().add(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_WRITE)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.written().add(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,60 @@
+//! Programs that the tasks need beside Rust: found, or installed where apt-get can.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::command::step;
+
+/// Whether a command runs and succeeds.
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    let output = Command::new(program).args(arguments).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// The crash tests kill a process at chosen system calls.
+pub(crate) fn strace() -> Result<()> {
+    needed(
+        "the crash tests need strace",
+        || runs("strace", &["--version"]),
+        &["strace"],
+    )
+}
+
+/// Components in JavaScript and Python are built by their languages' own tools.
+pub(crate) fn languages() -> Result<()> {
+    needed(
+        "the adapters in JavaScript need Node.js 20 with npm",
+        || runs("node", &["--version"]) && runs("npm", &["--version"]),
+        &["nodejs", "npm"],
+    )?;
+    needed(
+        "the adapters in Python need Python 3.10 with venv",
+        || runs("python3", &["-c", "import ensurepip, venv"]),
+        &["python3", "python3-venv"],
+    )
+}
+
+fn needed(what: &str, there: impl Fn() -> bool, packages: &[&str]) -> Result<()> {
+    if there() {
+        return Ok(());
+    }
+    let packages_text = packages.join(" ");
+    if runs("apt-get", &["--version"]) {
+        // What is wrong is said below.
+        step(
+            "update the package lists",
+            Command::new("apt-get").args(["-q", "update"]),
+        )
+        .and_then(|()| {
+            let mut install = Command::new("apt-get");
+            install.args(["-qy", "install"]).args(packages);
+            step(&format!("install {packages_text}"), &mut install)
+        })
+        .ok();
+    }
+    if there() {
+        return Ok(());
+    }
+    bail!("{what}: install it, as in `sudo apt-get install {packages_text}`")
+}
