@@ -41,7 +41,9 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
     }
     if group.is_none_or(|g| g == "sandbox") {
         // What is inside the sandbox is measured from inside.
-        measuring_test("sandbox_call")?;
+        for name in ["sandbox_call", "sandbox_python", "sandbox_js"] {
+            measuring_test(name)?;
+        }
     }
     Ok(())
 }

@@ -116,9 +116,14 @@ pub(super) async fn guest(component: &Component, limits: &Limits) -> Guest {
 
 /// A component as `cargo xtask guests` builds it; `None` where it did not run.
 pub(super) fn built(name: &str) -> Option<Component> {
+    built_for(name, Size::Standard)
+}
+
+/// The same for an engine.
+pub(super) fn built_for(name: &str, size: Size) -> Option<Component> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/components");
     let bytes = fs::read(dir.join(name).with_extension("wasm")).ok()?;
-    Some(sandbox().load(name, &bytes, Size::Standard).unwrap())
+    Some(sandbox().load(name, &bytes, size).unwrap())
 }
 
 /// A directory that is granted, beside one that is not.

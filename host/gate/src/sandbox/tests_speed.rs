@@ -4,7 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{Limits, guest::Guest, test_support::built};
+use super::{
+    Limits, Size,
+    guest::Guest,
+    run::taken_in,
+    test_support::{built, built_for},
+};
 
 const N: usize = 20_000;
 
@@ -58,7 +63,7 @@ async fn sandbox_call() {
         let once = async || {
             let begun = Instant::now();
             let place = component.0.pool.admit().await;
-            let max = Limits::MAX_MEMORY;
+            let max = taken_in(&component, &limits);
             let mut guest = Guest::new(&component, limits.clone(), max, None, place);
             guest.instantiate().await;
             let arguments = r#"{"amount":4999,"currency":"EUR"}"#;
@@ -81,4 +86,42 @@ async fn sandbox_call() {
         r#"{{"name":"sandbox.call","value":{value:.2},"unit":"us","floor":{floor:.2},"ratio":{:.2}}}"#,
         value / floor
     );
+}
+
+/// A whole call of a component with an interpreter inside, and its bound in microseconds.
+async fn interpreted(name: &str, bound: u32, component: &str, tool: &str, arguments: &str) {
+    let component = built_for(component, Size::Large).expect("run `cargo xtask guests`");
+    let limits = Limits::of(Size::Large);
+    let (_sender, never) = watch::channel(false);
+    let mut times = Vec::new();
+    for round in 0..N / 20 {
+        let begun = Instant::now();
+        let place = component.0.pool.admit().await;
+        let max = taken_in(&component, &limits);
+        let mut guest = Guest::new(&component, limits.clone(), max, None, place);
+        guest.instantiate().await;
+        let execution = guest.call(tool, arguments, never.clone()).await;
+        assert!(execution.cause.is_none(), "{execution:?}");
+        if round >= N / 200 {
+            times.push(begun.elapsed());
+        }
+    }
+    let value = median(times);
+    println!(r#"{{"name":"{name}","value":{value:.2},"unit":"us","bound":{bound}}}"#);
+}
+
+/// With no grant there is no table to read, but all of the tool until there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn sandbox_python() {
+    let arguments = r#"{"aggregate":[],"grant":"data","group_by":[],"limit":1,"path":"a.csv","sort_by":"","where":[]}"#;
+    interpreted("sandbox.python", 5_000, "table", "query", arguments).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn sandbox_js() {
+    let arguments = r##"{"text":"# A\n\n- b\n- c *d*\n\n|x|y|\n|-|-|\n|1|2|\n"}"##;
+    let tool = "markdown_to_html";
+    interpreted("sandbox.js", 2_000, "convert", tool, arguments).await;
 }

@@ -9,6 +9,8 @@ mod schema;
 mod shape;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_functions;
 mod value;
 
 use std::collections::BTreeMap;
