@@ -13,6 +13,9 @@ pub use crate::files::Mode;
 
 thread_local! {
     static GRANTS: RefCell<BTreeMap<String, Directory>> = const { RefCell::new(BTreeMap::new()) };
+    static NOW: RefCell<u64> = const { RefCell::new(1_795_428_000_000) };
+    static SEED: RefCell<u64> = const { RefCell::new(0) };
+    static REPORTED: RefCell<Vec<Report>> = const { RefCell::new(Vec::new()) };
     static LOGGED: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -42,6 +45,26 @@ pub fn grant(name: &str, mode: Mode) -> TestGrant {
     TestGrant {
         name: name.to_owned(),
     }
+}
+
+/// A report of [`progress`](crate::progress): how far, out of how much, and the message.
+pub type Report = (u64, Option<u64>, String);
+
+/// The reports of progress on this thread since the last call.
+#[must_use]
+pub fn reported() -> Vec<Report> {
+    REPORTED.take()
+}
+
+/// Sets this thread's clock, in milliseconds since 1970. It stands still; until it is set, it is 10:00
+/// on Monday, 2026-11-23.
+pub fn at(unix_millis: u64) {
+    NOW.set(unix_millis);
+}
+
+/// Makes this thread's randomness begin anew from `seed`. It is repeatable, and not random at all.
+pub fn seed(seed: u64) {
+    SEED.set(seed);
 }
 
 /// The messages that were logged on this thread since the last call.
@@ -102,6 +125,41 @@ impl Directory {
 
     fn holds(&self, path: &str) -> bool {
         path.is_empty() || self.directories.contains(path)
+    }
+}
+
+pub(crate) fn report(progress: u64, total: Option<u64>, message: &str) {
+    REPORTED.with_borrow_mut(|reported| reported.push((progress, total, message.to_owned())));
+}
+
+/// The functions of the WIT's `clock`.
+pub(crate) mod clock {
+    pub(crate) fn now() -> u64 {
+        super::NOW.with_borrow(|now| *now)
+    }
+
+    pub(crate) fn elapsed() -> u64 {
+        0
+    }
+}
+
+/// The function of the WIT's `random`, as a sequence that anybody can predict.
+pub(crate) mod random {
+    use crate::bindings::tollgate::adapter::random::Error;
+
+    pub(crate) fn bytes(count: u32) -> Result<Vec<u8>, Error> {
+        if count > crate::random::MAX_BYTES {
+            return Err(Error::TooMany);
+        }
+        // SplitMix64: every seed gives another sequence.
+        let next = |state: &mut u64| {
+            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = *state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z ^ (z >> 31)) as u8
+        };
+        super::SEED.with_borrow_mut(|state| Ok((0..count).map(|_| next(state)).collect()))
     }
 }
 

@@ -438,7 +438,10 @@ pub struct Effect {
 pub struct AdapterLog {
     /// The tool span.
     pub call: SpanId,
-    /// `debug`, `info`, `warn` or `error`.
+    /// Labels that it adds to the run, because it went to the caller while the tool ran.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
+    /// `debug`, `info`, `warn` or `error`; `progress` for a report of how far the call has come.
     pub level: String,
     /// Its words: untrusted, printable, at most 4 KiB.
     pub message: String,

@@ -57,6 +57,10 @@ impl RunDelta {
                 labels: outcome.labels.clone(),
                 ..Self::default()
             },
+            Event::AdapterLog(log) => Self {
+                labels: log.labels.clone(),
+                ..Self::default()
+            },
             _ => Self::default(),
         }
     }

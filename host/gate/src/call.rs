@@ -18,7 +18,7 @@ use tollgate_core::{
 };
 
 use crate::{
-    enforce::{CallContext, Capabilities, Pep, Refusal, ToolCall},
+    enforce::{CallContext, Capabilities, Listener, Pep, Refusal, ToolCall},
     gate::Gate,
     ledger::Batch,
     pip::{Caller, RunKey},
@@ -83,9 +83,22 @@ impl Gate {
     /// Make a call. The line runs in a task that the gate owns: a caller that goes away does not stop
     /// it halfway.
     pub async fn call(&self, caller: &Caller, run: &RunKey, request: CallRequest) -> Answer {
+        self.call_heard(caller, run, request, None).await
+    }
+
+    /// As [`Gate::call`]; `listener` hears how far the tool says that it has come, as far as policy
+    /// releases that.
+    pub async fn call_heard(
+        &self,
+        caller: &Caller,
+        run: &RunKey,
+        request: CallRequest,
+        listener: Option<Listener>,
+    ) -> Answer {
         let span = self.pep().span_id();
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
-        let line = tokio::spawn(async move { gate.line(caller, run, request, span).await });
+        let line =
+            tokio::spawn(async move { gate.line(caller, run, request, listener, span).await });
         line.await.unwrap_or_else(|_| Answer {
             run: None,
             call: span,
@@ -103,6 +116,7 @@ impl Gate {
         caller: Caller,
         run: RunKey,
         request: CallRequest,
+        listener: Option<Listener>,
         span: SpanId,
     ) -> Answer {
         let snapshot = self.snapshot();
@@ -141,6 +155,7 @@ impl Gate {
             cx.clone(),
             Arc::clone(&tool),
             invoke,
+            listener,
         ));
         let running = self.running(&cx, &tool);
         let execution = self
@@ -290,7 +305,9 @@ impl Pep {
         };
         let decided_at = batch.records.len() as u64;
         if matches!(status, Status::Ok | Status::ToolError) {
-            let Ok((decision, record, payload)) = self.judge_result(cx, tool, &execution, &labels)
+            let error = status != Status::Ok;
+            let Ok((decision, record, payload)) =
+                self.judge_result(cx, tool, error, execution.size, &labels)
             else {
                 return ended;
             };
@@ -330,11 +347,13 @@ impl Pep {
         }
     }
 
-    fn judge_result(
+    /// Decide whether content of a tool is released, once its labels have joined the run.
+    pub(crate) fn judge_result(
         &self,
         cx: &CallContext,
         tool: &Tool,
-        execution: &Execution,
+        error: bool,
+        size: u64,
         labels: &BTreeSet<String>,
     ) -> Result<
         (
@@ -356,8 +375,8 @@ impl Pep {
             resource: Uid::new(Kind::Tool, &tool.name),
             context: ActionContext::Result {
                 on_behalf_of: cx.on_behalf_of.clone(),
-                error: execution.status != Status::Ok,
-                size: execution.size,
+                error,
+                size,
             },
         };
         // Nobody is asked to approve a result: what would need it is withheld.

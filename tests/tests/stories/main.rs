@@ -1,6 +1,8 @@
 //! Stories that cross the crates: real components, a real store, the real line.
 
 #[cfg(test)]
+mod ambient;
+#[cfg(test)]
 mod approvals;
 #[cfg(test)]
 mod crashes;

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -15,9 +15,10 @@ use tollgate_core::{
     ids::{DecisionId, SpanId},
     record::{AdapterLog, Effect, Event, Record},
     request::Facts,
+    time::Timestamp,
 };
 
-use super::{CallContext, Capability, Pep, Permitted, Refusal};
+use super::{CallContext, Capability, Listener, Pep, Permitted, Refusal, report::Reported};
 use crate::{
     ledger::{Batch, Condition, HaltKeys, Payload},
     snapshot::Tool,
@@ -31,26 +32,29 @@ const MAX_LOG_MESSAGES: u32 = 100;
 /// What a component may ask of its host during one call.
 #[derive(Debug)]
 pub struct Capabilities {
-    pep: Pep,
-    cx: CallContext,
-    tool: std::sync::Arc<Tool>,
+    pub(super) pep: Pep,
+    pub(super) cx: CallContext,
+    pub(super) tool: Arc<Tool>,
     /// The `invoke_component` span.
-    span: SpanId,
+    pub(super) span: SpanId,
+    /// Whoever hears the component's reports.
+    pub(super) listener: Option<Listener>,
     progress: Mutex<Progress>,
 }
 
 /// What the call has done so far and is not recorded yet.
 #[derive(Debug, Default)]
-struct Progress {
-    records: Vec<Record>,
-    payloads: Vec<Payload>,
+pub(super) struct Progress {
+    pub(super) records: Vec<Record>,
+    pub(super) payloads: Vec<Payload>,
     /// Labels of what the guest has read.
-    labels: BTreeSet<String>,
+    pub(super) labels: BTreeSet<String>,
     /// World-changing effects that were begun.
     effects: u64,
     messages: u32,
+    pub(super) reported: Reported,
     /// The call is over: what is asked for now is refused.
-    closed: bool,
+    pub(super) closed: bool,
 }
 
 /// What is left to record when a call ends.
@@ -63,12 +67,19 @@ pub(crate) struct Remainder {
 }
 
 impl Capabilities {
-    pub(crate) fn new(pep: Pep, cx: CallContext, tool: std::sync::Arc<Tool>, span: SpanId) -> Self {
+    pub(crate) fn new(
+        pep: Pep,
+        cx: CallContext,
+        tool: Arc<Tool>,
+        span: SpanId,
+        listener: Option<Listener>,
+    ) -> Self {
         Self {
             pep,
             cx,
             tool,
             span,
+            listener,
             progress: Mutex::default(),
         }
     }
@@ -79,12 +90,18 @@ impl Capabilities {
         &self.tool
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    /// The time, by the gate's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.pep.now()
+    }
+
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         // A panic while it was held leaves plain data that is still true.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn halt_keys(&self) -> HaltKeys {
+    pub(super) fn halt_keys(&self) -> HaltKeys {
         HaltKeys {
             agent: self.cx.principal.id.clone(),
             component: Some(self.tool.component.name.clone()),
@@ -233,6 +250,7 @@ impl Capabilities {
         }
         let event = Event::AdapterLog(AdapterLog {
             call: self.cx.call,
+            labels: BTreeSet::new(),
             level: level.into(),
             message: crate::text::printable(message, MAX_LOG_MESSAGE),
             parent: self.span,

@@ -9,6 +9,7 @@ mod admission;
 mod approvals;
 mod capability;
 mod pep;
+mod report;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -26,6 +27,7 @@ pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
 pub use capability::Capabilities;
 pub(crate) use pep::Pep;
+pub use report::{Listener, Report};
 
 use crate::{ledger::CommitError, snapshot::Snapshot};
 

@@ -12,10 +12,10 @@ use wasmtime::{
 };
 
 use super::{
-    Compiler, Limits, SandboxError, cache, files,
+    Compiler, Limits, SandboxError, cache, clock, files,
     guest::State,
     limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
-    log,
+    log, progress, random,
     ticker::Ticker,
 };
 
@@ -123,6 +123,9 @@ impl Pool {
         let engine = Engine::new(&config(size, cache)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         log::add_to_linker(&mut linker).map_err(failed)?;
+        progress::add_to_linker(&mut linker).map_err(failed)?;
+        clock::add_to_linker(&mut linker).map_err(failed)?;
+        random::add_to_linker(&mut linker).map_err(failed)?;
         files::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),

@@ -3,7 +3,10 @@
 //! Nothing of one call is left for the next. However the guest ends, including by a fault of the host,
 //! there is an [`Execution`] that says so.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 use tollgate_core::record::Status;
@@ -27,8 +30,10 @@ pub(super) struct State {
     meter: Meter,
     stopwatch: Arc<Stopwatch>,
     host: Option<Host>,
-    /// File operations that may still be asked for.
+    /// What may still be asked of the host.
     operations: u64,
+    /// When the call began.
+    begun: Instant,
 }
 
 /// What a guest may ask of, during a call.
@@ -44,7 +49,12 @@ impl State {
         self.host.as_ref()
     }
 
-    /// Count a file operation. False if there were too many.
+    /// The time since the call began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Count something that is asked of the host. False if there was too much.
     pub(super) fn count_operation(&mut self) -> bool {
         let left = self.operations > 0;
         self.operations = self.operations.saturating_sub(1);
@@ -79,6 +89,7 @@ impl Guest {
             stopwatch: Arc::clone(&stopwatch),
             host,
             operations: limits.operations,
+            begun: Instant::now(),
         };
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(taken_in).unwrap_or(usize::MAX));
@@ -158,6 +169,7 @@ impl Guest {
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let wall = self.limits.wall;
+        self.store.data_mut().begun = Instant::now();
         let arguments = arguments.to_owned();
         let call = async {
             let (adapter, store) = self.instance().await?;

@@ -10,6 +10,7 @@
 
 mod bindings;
 mod cache;
+mod clock;
 mod compile;
 mod component;
 mod content;
@@ -23,7 +24,9 @@ mod limits;
 mod log;
 mod operation;
 mod path;
+mod progress;
 mod race;
+mod random;
 mod run;
 mod sections;
 mod temporary;

@@ -8,7 +8,10 @@ mod reach;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
-use exhaust::{allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, recurse};
+use exhaust::{
+    allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
+    random_flood, recurse, tell_time,
+};
 use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
     stat_path,
@@ -100,6 +103,9 @@ adapter!(
     huge_output,
     log_flood,
     read_often,
+    progress_flood,
+    random_flood,
+    tell_time,
     read_path,
     write_path,
     create_path,

@@ -415,6 +415,7 @@ fn what_did_not_end_well_says_how() {
         10,
         Event::AdapterLog(AdapterLog {
             call: span(10),
+            labels: BTreeSet::new(),
             level: "warn".into(),
             message: "disk quota is nearly used up".into(),
             parent: span(11),
