@@ -60,7 +60,7 @@
 //! - [`tool`], [`arguments`] and [`output`] mark functions and types, [`adapter!`] lists the tools.
 //! - [`IntoContent`] is what a tool may return: text, [`Json`], or [`Content`] of its own making.
 //! - [`ToolError`] is why it may fail. [`files::Error`] converts into it, with the host's reason.
-//! - [`files`], [`clock`], [`random`], [`progress`] and [`log`] are what the host offers; nothing else is
+//! - [`files`], [`state`], [`clock`], [`random`], [`progress`] and [`log`] are what the host offers; nothing else is
 //!   there.
 //!
 //! A panic reaches the operator's log and ends the call. Nothing is kept between calls: each runs in an
@@ -79,6 +79,7 @@ pub mod log;
 pub mod progress;
 pub mod random;
 mod schema;
+pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod tools;

@@ -16,6 +16,8 @@ thread_local! {
     static NOW: RefCell<u64> = const { RefCell::new(1_795_428_000_000) };
     static SEED: RefCell<u64> = const { RefCell::new(0) };
     static REPORTED: RefCell<Vec<Report>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<BTreeMap<(bool, String), Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static KEEPS_NOTHING: RefCell<Option<String>> = const { RefCell::new(None) };
     static LOGGED: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -65,6 +67,16 @@ pub fn at(unix_millis: u64) {
 /// Makes this thread's randomness begin anew from `seed`. It is repeatable, and not random at all.
 pub fn seed(seed: u64) {
     SEED.set(seed);
+}
+
+/// Refuses every operation of [`state`](crate::state) on this thread from now on, with this reason.
+pub fn deny_state(reason: &str) {
+    KEEPS_NOTHING.set(Some(reason.to_owned()));
+}
+
+/// Forgets what this thread keeps in [`state`](crate::state) for the run, as when a run ends.
+pub fn end_run() {
+    KEPT.with_borrow_mut(|kept| kept.retain(|(of_run, _), _| !of_run));
 }
 
 /// The messages that were logged on this thread since the last call.
@@ -160,6 +172,81 @@ pub(crate) mod random {
             (z ^ (z >> 31)) as u8
         };
         super::SEED.with_borrow_mut(|state| Ok((0..count).map(|_| next(state)).collect()))
+    }
+}
+
+/// The functions of the WIT's `state`, on what this thread keeps.
+pub(crate) mod state {
+    use super::{KEEPS_NOTHING, KEPT};
+    use crate::files::Denial;
+    use crate::state::{ErrorKind, MAX_VALUE, Scope};
+
+    fn of_run(scope: Scope) -> bool {
+        matches!(scope, Scope::Run)
+    }
+
+    fn allowed() -> Result<(), ErrorKind> {
+        match KEEPS_NOTHING.with_borrow(Clone::clone) {
+            Some(reason) => Err(ErrorKind::Denied(Denial {
+                decision: "test".to_owned(),
+                reason,
+            })),
+            None => Ok(()),
+        }
+    }
+
+    fn checked(key: &str) -> Result<(), ErrorKind> {
+        allowed()?;
+        if key.is_empty() || key.len() > 256 || key.chars().any(char::is_control) {
+            let rule = "it has 1 to 256 bytes, without control characters";
+            return Err(ErrorKind::InvalidKey(rule.to_owned()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(scope: Scope, key: &str) -> Result<Option<Vec<u8>>, ErrorKind> {
+        checked(key)?;
+        Ok(KEPT.with_borrow(|kept| kept.get(&(of_run(scope), key.to_owned())).cloned()))
+    }
+
+    pub(crate) fn set(scope: Scope, key: &str, value: &[u8]) -> Result<(), ErrorKind> {
+        checked(key)?;
+        if value.len() > MAX_VALUE {
+            return Err(ErrorKind::TooLarge);
+        }
+        let key = (of_run(scope), key.to_owned());
+        KEPT.with_borrow_mut(|kept| kept.insert(key, value.to_vec()));
+        Ok(())
+    }
+
+    pub(crate) fn delete(scope: Scope, key: &str) -> Result<bool, ErrorKind> {
+        checked(key)?;
+        let key = (of_run(scope), key.to_owned());
+        Ok(KEPT.with_borrow_mut(|kept| kept.remove(&key)).is_some())
+    }
+
+    pub(crate) fn list_keys(scope: Scope, prefix: &str) -> Result<Vec<String>, ErrorKind> {
+        allowed()?;
+        let keys = |kept: &super::BTreeMap<(bool, String), Vec<u8>>| {
+            kept.keys()
+                .filter(|(run, key)| *run == of_run(scope) && key.starts_with(prefix))
+                .map(|(_, key)| key.clone())
+                .collect()
+        };
+        Ok(KEPT.with_borrow(keys))
+    }
+
+    pub(crate) fn compare_and_set(
+        scope: Scope,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<bool, ErrorKind> {
+        if get(scope, key)?.as_deref() != expected {
+            return Ok(false);
+        }
+        set(scope, key, value)?;
+        Ok(true)
     }
 }
 

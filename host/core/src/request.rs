@@ -29,6 +29,10 @@ pub enum Action {
     ListDirectory,
     /// A component removes an empty directory.
     DeleteDirectory,
+    /// A component reads what it keeps, or lists its keys.
+    ReadState,
+    /// A component changes or removes what it keeps.
+    WriteState,
     /// A person approves a call that waits.
     Approve,
     /// A person rejects a call that waits.
@@ -56,6 +60,8 @@ impl Action {
         Self::DeleteFile,
         Self::ListDirectory,
         Self::DeleteDirectory,
+        Self::ReadState,
+        Self::WriteState,
         Self::Approve,
         Self::Reject,
         Self::ViewRun,
@@ -77,6 +83,8 @@ impl Action {
             Self::DeleteFile => "delete_file",
             Self::ListDirectory => "list_directory",
             Self::DeleteDirectory => "delete_directory",
+            Self::ReadState => "read_state",
+            Self::WriteState => "write_state",
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::ViewRun => "view_run",

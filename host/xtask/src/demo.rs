@@ -23,6 +23,7 @@ const STARTERS: &[&str] = &[
     "operators",
     "readers",
     "results",
+    "state",
 ];
 
 /// Play it from the beginning, in a folder of its own.

@@ -13,4 +13,6 @@ mod loading;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod world;

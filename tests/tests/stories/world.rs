@@ -83,6 +83,27 @@ labels = []
 labels = []
 [tools.hostile__write_then_loop]
 labels = []
+[tools.hostile__keep_value]
+labels = []
+taints = []
+[tools.hostile__recall]
+labels = []
+taints = []
+[tools.hostile__forget]
+labels = []
+taints = []
+[tools.hostile__recall_keys]
+labels = []
+taints = []
+[tools.hostile__keep_if]
+labels = []
+taints = []
+[tools.hostile__keep_file]
+labels = []
+taints = []
+[tools.hostile__state_bomb]
+labels = []
+taints = []
 [users.alice]
 roles = ["operator"]
 [users.dana]
@@ -117,6 +138,7 @@ const STARTERS: &[&str] = &[
     "operators",
     "readers",
     "results",
+    "state",
 ];
 
 pub(crate) struct World {

@@ -20,7 +20,7 @@ use tollgate_core::{
 
 use super::{CallContext, Capability, Listener, Pep, Permitted, Refusal, report::Reported};
 use crate::{
-    ledger::{Batch, Condition, HaltKeys, Payload},
+    ledger::{Batch, Changed, Condition, HaltKeys, Payload},
     snapshot::Tool,
 };
 
@@ -153,8 +153,12 @@ impl Capabilities {
         let (record, payload) = self
             .pep
             .decision_record(snapshot, &request, &facts, &decision, span, begun)?;
-        let record = record.for_capability(&self.cx, self.span, self.tool.component.digest, marks);
         let outcome = decision.outcome();
+        let change = match outcome {
+            Outcome::Allow => act.change(&marks),
+            _ => None,
+        };
+        let record = record.for_capability(&self.cx, self.span, self.tool.component.digest, marks);
         let durable = act.changes_the_world() || outcome != Outcome::Allow;
         let record = Record::new(
             snapshot.config.gate.tenant.clone(),
@@ -187,8 +191,24 @@ impl Capabilities {
                 .push(Condition::NotHalted(self.halt_keys()));
         }
         let last = batch.records.len() as u64 - 1;
-        let receipt = match self.pep.commit(batch).await {
-            Ok(receipt) => receipt,
+        let committed = match change {
+            Some(change) => self.pep.ledger.commit_with(batch, change).await,
+            None => self
+                .pep
+                .commit(batch)
+                .await
+                .map(|r| (r, Changed::Done(true))),
+        };
+        let receipt = match committed {
+            Ok((receipt, Changed::Done(was))) => {
+                act.changed(Changed::Done(was));
+                receipt
+            }
+            Ok((receipt, not_changed)) => {
+                act.changed(not_changed);
+                self.progress().effects -= 1;
+                receipt
+            }
             Err(error) => {
                 // Nothing was sent: the guest is told so before anything happens.
                 self.progress().effects -= u64::from(outcome == Outcome::Allow);

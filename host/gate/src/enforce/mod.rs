@@ -10,6 +10,7 @@ mod approvals;
 mod capability;
 mod pep;
 mod report;
+mod state;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,8 +29,12 @@ pub(crate) use approvals::{Words, cli_agent};
 pub use capability::Capabilities;
 pub(crate) use pep::Pep;
 pub use report::{Listener, Report};
+pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
 
-use crate::{ledger::CommitError, snapshot::Snapshot};
+use crate::{
+    ledger::{Change, Changed, CommitError},
+    snapshot::Snapshot,
+};
 
 /// Who calls, within which run, under which configuration: fixed for the life of a call.
 #[derive(Debug, Clone)]
@@ -90,6 +95,15 @@ pub trait Capability: Act {
     fn writes(&self) -> bool {
         false
     }
+
+    /// What it changes in the store, in the transaction of its decision; `marks` are the labels that what
+    /// is written takes on.
+    fn change(&mut self, _marks: &BTreeSet<String>) -> Option<Change> {
+        None
+    }
+
+    /// Take in what became of the [`change`](Self::change).
+    fn changed(&mut self, _changed: Changed) {}
 }
 
 /// Proof of a recorded allow. It cannot be copied, and what it permits cannot be changed.
@@ -206,5 +220,7 @@ pub fn is_capability(action: &Action) -> bool {
             | Action::DeleteFile
             | Action::ListDirectory
             | Action::DeleteDirectory
+            | Action::ReadState
+            | Action::WriteState
     )
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
 use tollgate_core::{
     decision::Outcome,
+    entity::Kind,
     ids::{RunId, SpanId},
     life::{ApprovalEvent, CallEvent, CallState},
     record::{DecisionRecord, Event, Halt, Record, RunEnded, RunStarted, Start},
@@ -20,6 +21,7 @@ use tollgate_core::{
 use super::{
     CommitError,
     batch::Ready,
+    kept,
     read::ReadError,
     runs::{self, Held, Identity, call_key, int},
     states::{self, call_state, change_call, new_call},
@@ -339,7 +341,7 @@ impl Working {
             ended.outcome.as_str(),
             ended.stop_reason
         ])?;
-        Ok(())
+        kept::forget(conn, held.identity.id)
     }
 
     fn decide(
@@ -348,7 +350,8 @@ impl Working {
         run: Option<u64>,
         decision: &DecisionRecord,
     ) -> Result<(), Refused> {
-        if decision.outcome == Outcome::Allow {
+        // What is kept for components has its labels beside it.
+        if decision.outcome == Outcome::Allow && decision.resource.kind != Kind::State {
             for label in &decision.marks {
                 conn.prepare_cached("INSERT OR IGNORE INTO file_labels VALUES (?1, ?2)")?
                     .execute([&decision.resource.id, label])?;

@@ -14,6 +14,7 @@
 //! | `apply`, `states` | what each record does to the read models, and what it must not do |
 //! | `runs` | runs in memory |
 //! | `read` | [`LedgerReader`]: lookups, lists, traces, verification |
+//! | `kept` | what components keep |
 //! | `keys` | keyed digests and sealed payloads |
 //! | `recover` | what a crash and the passing of time leave to record |
 //! | `maintain`, `backup` | bundles, tokens, rebuilding, backups |
@@ -24,6 +25,7 @@ mod apply;
 mod backup;
 mod batch;
 mod faults;
+mod kept;
 mod keys;
 mod maintain;
 mod open;
@@ -57,6 +59,7 @@ use tollgate_core::{
 };
 
 pub use backup::{Restore, Restored};
+pub use kept::{Change, Changed, Kept, Place};
 pub use keys::Keys;
 pub use owner::Ledger;
 pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};

@@ -22,7 +22,9 @@ use crate::text::printable;
 const MAX_PROBLEMS: usize = 8;
 
 /// Interfaces that a component may import, without the version.
-const IMPORTS: &[&str] = &["clock", "files", "log", "progress", "random", "types"];
+const IMPORTS: &[&str] = &[
+    "clock", "files", "log", "progress", "random", "state", "types",
+];
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.
 #[derive(Clone)]

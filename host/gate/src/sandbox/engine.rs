@@ -15,7 +15,7 @@ use super::{
     Compiler, Limits, SandboxError, cache, clock, files,
     guest::State,
     limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
-    log, progress, random,
+    log, progress, random, state,
     ticker::Ticker,
 };
 
@@ -127,6 +127,7 @@ impl Pool {
         clock::add_to_linker(&mut linker).map_err(failed)?;
         random::add_to_linker(&mut linker).map_err(failed)?;
         files::add_to_linker(&mut linker).map_err(failed)?;
+        state::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
         })?;

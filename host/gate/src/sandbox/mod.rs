@@ -29,6 +29,7 @@ mod race;
 mod random;
 mod run;
 mod sections;
+mod state;
 mod temporary;
 #[cfg(test)]
 mod test_support;

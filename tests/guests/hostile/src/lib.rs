@@ -4,6 +4,7 @@
 //! It is never installed for anybody to use.
 
 mod exhaust;
+mod keep;
 mod reach;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
@@ -12,6 +13,7 @@ use exhaust::{
     allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
     random_flood, recurse, tell_time,
 };
+use keep::{forget, keep_file, keep_if, keep_value, recall, recall_keys, state_bomb};
 use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
     stat_path,
@@ -106,6 +108,13 @@ adapter!(
     progress_flood,
     random_flood,
     tell_time,
+    keep_value,
+    recall,
+    forget,
+    recall_keys,
+    keep_if,
+    keep_file,
+    state_bomb,
     read_path,
     write_path,
     create_path,
