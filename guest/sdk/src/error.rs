@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use crate::{files, state};
+use crate::{calls, files, state};
 
 /// Why a tool did not succeed. The text is for the agent: say what was wrong and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,16 @@ impl From<state::Error> for ToolError {
         let text = error.to_string();
         match error.kind() {
             state::ErrorKind::Denied(_) => Self::Denied(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+impl From<calls::Error> for ToolError {
+    fn from(error: calls::Error) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            calls::ErrorKind::Denied(_) => Self::Denied(text),
             _ => Self::Failed(text),
         }
     }

@@ -60,7 +60,7 @@
 //! - [`tool`], [`arguments`] and [`output`] mark functions and types, [`adapter!`] lists the tools.
 //! - [`IntoContent`] is what a tool may return: text, [`Json`], or [`Content`] of its own making.
 //! - [`ToolError`] is why it may fail. [`files::Error`] converts into it, with the host's reason.
-//! - [`files`], [`state`], [`clock`], [`random`], [`progress`] and [`log`] are what the host offers; nothing else is
+//! - [`files`], [`state`], [`calls`], [`clock`], [`random`], [`progress`] and [`log`] are what the host offers; nothing else is
 //!   there.
 //!
 //! A panic reaches the operator's log and ends the call. Nothing is kept between calls: each runs in an
@@ -71,6 +71,7 @@ extern crate self as tollgate_guest;
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod calls;
 pub mod clock;
 mod content;
 mod error;

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::Level;
+use crate::{Content, calls::ErrorKind, log::Level};
 
 pub use crate::files::Mode;
 
@@ -18,6 +18,7 @@ thread_local! {
     static REPORTED: RefCell<Vec<Report>> = const { RefCell::new(Vec::new()) };
     static KEPT: RefCell<BTreeMap<(bool, String), Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
     static KEEPS_NOTHING: RefCell<Option<String>> = const { RefCell::new(None) };
+    static TOOLS: RefCell<BTreeMap<String, TestTool>> = const { RefCell::new(BTreeMap::new()) };
     static LOGGED: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -67,6 +68,14 @@ pub fn at(unix_millis: u64) {
 /// Makes this thread's randomness begin anew from `seed`. It is repeatable, and not random at all.
 pub fn seed(seed: u64) {
     SEED.set(seed);
+}
+
+/// Another component's tool, as a test has it answer: from canonical arguments to content.
+type TestTool = std::rc::Rc<dyn Fn(&str) -> Result<Vec<Content>, ErrorKind>>;
+
+/// Answers [`calls`](crate::calls) of a tool on this thread: what is not answered is not there.
+pub fn answer(tool: &str, answer: impl Fn(&str) -> Result<Vec<Content>, ErrorKind> + 'static) {
+    TOOLS.with_borrow_mut(|tools| tools.insert(tool.to_owned(), std::rc::Rc::new(answer)));
 }
 
 /// Refuses every operation of [`state`](crate::state) on this thread from now on, with this reason.
@@ -190,6 +199,7 @@ pub(crate) mod state {
             Some(reason) => Err(ErrorKind::Denied(Denial {
                 decision: "test".to_owned(),
                 reason,
+                approval: None,
             })),
             None => Ok(()),
         }
@@ -247,6 +257,20 @@ pub(crate) mod state {
         }
         set(scope, key, value)?;
         Ok(true)
+    }
+}
+
+/// The function of the WIT's `calls`, on what this thread answers.
+pub(crate) mod calls {
+    use super::TOOLS;
+    use crate::{Content, calls::ErrorKind};
+
+    pub(crate) fn call(tool: &str, arguments: &str) -> Result<Vec<Content>, ErrorKind> {
+        let found = TOOLS.with_borrow(|tools| tools.get(tool).cloned());
+        match found {
+            Some(answer) => answer(arguments),
+            None => Err(ErrorKind::Invalid(format!("there is no tool `{tool}`"))),
+        }
     }
 }
 
@@ -402,6 +426,7 @@ pub(crate) mod files {
                 return Err(ErrorKind::Denied(Denial {
                     decision: "test".to_owned(),
                     reason: reason.clone(),
+                    approval: None,
                 }));
             }
             if needs == Mode::ReadWrite && directory.mode == Mode::ReadOnly {

@@ -245,6 +245,9 @@ impl RunOutcome {
 pub struct CallInvalid {
     /// The call's span.
     pub call: SpanId,
+    /// The span above; the root span where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SpanId>,
     /// Where the arguments are wrong: JSON pointers, no values.
     pub pointers: Vec<String>,
     /// Who called.
@@ -269,6 +272,10 @@ pub struct DecisionRecord {
     /// Bytes of the arguments' canonical form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments_size: Option<u64>,
+    /// Whether another decision, recorded with it, says what becomes of the call: one that a component
+    /// makes is decided for the agent and for the component.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// The bundle that decided.
     pub bundle: Sha256Digest,
     /// The tool span that it belongs to; absent outside a call.
@@ -476,6 +483,9 @@ pub struct ApprovalRequested {
     pub span: SpanId,
     /// The tool.
     pub tool: String,
+    /// Components through which the call is made, outermost first; empty for a call of the agent's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
 }
 
 /// Somebody answered.

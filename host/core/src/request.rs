@@ -129,6 +129,9 @@ pub enum ActionContext {
         on_behalf_of: Uid,
         /// The arguments: validated, with defaults, an object.
         input: Value,
+        /// Components through which it is made; empty for a call of the agent's own.
+        #[serde(default)]
+        via: BTreeSet<String>,
     },
     /// A result about to be released.
     Result {

@@ -43,6 +43,9 @@ impl RunDelta {
                 let Action::Call(tool) = &d.action else {
                     return Self::default();
                 };
+                if d.beside {
+                    return Self::default();
+                }
                 let new = !d.resumption;
                 Self {
                     arguments: d.arguments.clone().filter(|_| new),

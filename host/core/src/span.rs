@@ -120,7 +120,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         }],
         Event::CallInvalid(call) => vec![SpanChange::Open {
             span: call.call,
-            parent: None,
+            parent: call.parent,
             kind: SpanKind::ExecuteTool,
             name: format!("execute_tool {}", call.tool),
             start: at,
@@ -157,7 +157,9 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                 end: Some(at),
                 error,
             });
-            if let (Action::Call(_), Some(call)) = (&decision.action, decision.call) {
+            if let (Action::Call(_), Some(call), false) =
+                (&decision.action, decision.call, decision.beside)
+            {
                 match decision.outcome {
                     crate::decision::Outcome::Deny => {
                         changes.push(SpanChange::Close {

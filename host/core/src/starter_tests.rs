@@ -70,6 +70,9 @@ struct Case {
     #[serde(default)]
     size: u64,
     tool: Option<String>,
+    /// Components through which a call is made.
+    #[serde(default)]
+    via: BTreeSet<String>,
     expect: Outcome,
     /// Policies that determine it.
     by: Vec<String>,
@@ -275,6 +278,7 @@ impl Case {
                     ActionContext::Call {
                         on_behalf_of,
                         input,
+                        via: self.via.clone(),
                     },
                     Uid::new(Kind::Tool, name),
                     vec![],

@@ -3,7 +3,7 @@
 //! Before the start is recorded every error path denies. After it, the answer is the outcome, or that
 //! the outcome is unknown. Whoever knows this file knows the system.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +18,9 @@ use tollgate_core::{
 };
 
 use crate::{
-    enforce::{CallContext, Capabilities, Listener, Pep, Refusal, ToolCall},
+    enforce::{
+        CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms, ToolCall,
+    },
     gate::Gate,
     ledger::Batch,
     pip::{Caller, RunKey},
@@ -119,15 +121,21 @@ impl Gate {
         listener: Option<Listener>,
         span: SpanId,
     ) -> Answer {
+        // Arrive: whose call, in which run?
         let snapshot = self.snapshot();
+        match self.pep().arrive(&snapshot, &caller, &run, span).await {
+            Ok(cx) => self.carry_out(cx, request, Terms::heard_by(listener)).await,
+            Err(refusal) => Answer::refused(None, span, refusal),
+        }
+    }
+
+    /// The line of a call whose caller is known: an agent's own, or one that a component makes.
+    async fn carry_out(&self, mut cx: CallContext, request: CallRequest, terms: Terms) -> Answer {
+        let snapshot = Arc::clone(&cx.snapshot);
         let pep = self.pep();
 
-        // Arrive: whose call, in which run, and do the arguments match the tool's schema?
-        let mut cx = match pep.arrive(&snapshot, &caller, &run, span).await {
-            Ok(cx) => cx,
-            Err(refusal) => return Answer::refused(None, span, refusal),
-        };
-        let call = match parse(pep, &snapshot, &request) {
+        // Arrive: is there such a tool, and do the arguments match its schema?
+        let call = match parse(pep, &snapshot, &request).and_then(|call| nests(&cx, call)) {
             Ok(call) => call,
             Err(invalid) => return pep.refuse_invalid(&cx, &request.tool, *invalid).await,
         };
@@ -155,13 +163,22 @@ impl Gate {
             cx.clone(),
             Arc::clone(&tool),
             invoke,
-            listener,
+            terms.listener.clone(),
+            Arc::new(self.clone()),
         ));
         let running = self.running(&cx, &tool);
+        let limits = terms.limits(&tool.limits);
         let execution = self
             .sandbox()
-            .run(permitted, Arc::clone(&capabilities), running.halted())
+            .run(
+                permitted,
+                Arc::clone(&capabilities),
+                &limits,
+                running.halted(),
+            )
             .await;
+        terms.spend(&execution);
+        capabilities.settle().await;
         drop(running);
 
         // Record, then release: the result is decided too.
@@ -174,6 +191,17 @@ impl Gate {
             decision: Some(decision),
             verdict,
         }
+    }
+}
+
+impl Line for Gate {
+    fn carry_out(
+        &self,
+        cx: CallContext,
+        request: CallRequest,
+        terms: Terms,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(self.carry_out(cx, request, terms))
     }
 }
 
@@ -252,10 +280,32 @@ fn parse(
     Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
 }
 
+/// The call, if it nests neither too deep nor in a circle.
+fn nests(cx: &CallContext, call: ToolCall) -> Result<ToolCall, Box<Invalid>> {
+    let component = &call.tool().component.name;
+    let circle = cx.within.iter().any(|above| above.component == *component);
+    let problem = if circle {
+        format!("the component `{component}` is on the way already, and calls do not go in circles")
+    } else if cx.within.len() > MAX_DEPTH {
+        format!("calls nest at most {MAX_DEPTH} deep")
+    } else {
+        return Ok(call);
+    };
+    Err(Box::new(Invalid {
+        refusal: Refusal::Invalid {
+            problem,
+            nearest: None,
+        },
+        problem: "nesting",
+        pointers: Vec::new(),
+    }))
+}
+
 impl Pep {
     async fn refuse_invalid(&self, cx: &CallContext, tool: &str, invalid: Invalid) -> Answer {
         let event = Event::CallInvalid(CallInvalid {
             call: cx.call,
+            parent: cx.within.last().map(|call| call.span),
             pointers: invalid.pointers,
             principal: cx.principal.clone(),
             problem: invalid.problem.into(),

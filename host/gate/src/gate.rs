@@ -83,6 +83,8 @@ struct Running {
     tool: String,
     component: String,
     tenant: String,
+    /// The calls that it is made within.
+    within: Vec<SpanId>,
     halt: watch::Sender<bool>,
 }
 
@@ -274,6 +276,7 @@ impl Gate {
             tool: tool.name.clone(),
             component: tool.component.name.clone(),
             tenant: cx.snapshot.config.gate.tenant.clone(),
+            within: cx.within.iter().map(|above| above.call).collect(),
             halt,
         };
         self.running_calls(|calls| drop(calls.insert(cx.call, running)));
@@ -295,8 +298,13 @@ impl Gate {
 
     fn stop(&self, which: impl Fn(&Running) -> bool) {
         self.running_calls(|calls| {
-            for call in calls.values().filter(|call| which(call)) {
-                call.halt.send_replace(true);
+            let hit = calls.iter().filter(|(_, call)| which(call));
+            let hit: Vec<SpanId> = hit.map(|(span, _)| *span).collect();
+            for (span, call) in calls.iter() {
+                // What a halted call has called ends with it.
+                if hit.contains(span) || call.within.iter().any(|above| hit.contains(above)) {
+                    call.halt.send_replace(true);
+                }
             }
         });
     }

@@ -111,6 +111,8 @@ impl Pep {
             run,
             root,
             call,
+            within: Vec::new(),
+            carried: std::collections::BTreeSet::new(),
         })
     }
 

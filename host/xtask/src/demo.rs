@@ -16,6 +16,7 @@ use crate::{
 };
 
 const STARTERS: &[&str] = &[
+    "calls",
     "four-eyes",
     "grants",
     "lethal-trifecta",

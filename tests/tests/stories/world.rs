@@ -104,6 +104,21 @@ taints = []
 [tools.hostile__state_bomb]
 labels = []
 taints = []
+[tools.hostile__relay]
+labels = []
+taints = []
+[tools.hostile__relay_strictly]
+labels = []
+taints = []
+[tools.hostile__chain]
+labels = []
+taints = []
+[tools.hostile__call_storm]
+labels = []
+taints = []
+[tools.hostile__leak]
+labels = []
+taints = []
 [users.alice]
 roles = ["operator"]
 [users.dana]
@@ -132,6 +147,7 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 "#;
 
 const STARTERS: &[&str] = &[
+    "calls",
     "grants",
     "four-eyes",
     "lethal-trifecta",

@@ -66,6 +66,7 @@ impl Act for ToolCall {
             context: ActionContext::Call {
                 on_behalf_of: cx.on_behalf_of.clone(),
                 input: self.arguments.clone(),
+                via: cx.via().into_iter().collect(),
             },
         }
     }

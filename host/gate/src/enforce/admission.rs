@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tollgate_core::{
     decision::{Decision, Outcome},
+    entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
     record::{ApprovalRequested, Event, Start},
@@ -17,7 +18,7 @@ use super::{
     Act, CallContext, Permitted, Refusal, ToolCall,
     pep::{Draft, Pep},
 };
-use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, HaltKeys, Payload};
+use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;
@@ -36,6 +37,8 @@ struct Weighed {
     decision: Decision,
     request: Request,
     facts: Facts,
+    /// For a call that a component makes: the other of its two decisions, which this one stands before.
+    beside: Option<(Request, Decision)>,
     version: u64,
     begun: Instant,
 }
@@ -54,12 +57,26 @@ impl Pep {
         let run = state.facts(Some(call.digest()), resumption, now);
         let mut facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
         facts.approval = granted;
+        facts.run.labels.extend(cx.carried.iter().cloned());
         let request = call.request(cx);
         let decision = cx.snapshot.pdp.decide(&request, &facts);
+        let (request, decision, beside) = match cx.within.last() {
+            None => (request, decision, None),
+            // A component never gets more done through another's tool than it may itself.
+            Some(calling) => {
+                let theirs = Request {
+                    principal: Uid::new(Kind::Component, &calling.component),
+                    ..request.clone()
+                };
+                let their_decision = cx.snapshot.pdp.decide(&theirs, &facts);
+                both((request, decision), (theirs, their_decision))
+            }
+        };
         Weighed {
             decision,
             request,
             facts,
+            beside,
             version: state.version,
             begun,
         }
@@ -176,21 +193,13 @@ impl Pep {
             tool: call.tool().name.clone(),
             component: call.tool().component.digest,
             arguments: call.digest().clone(),
+            via: cx.via(),
         };
         self.ledger.reader().approval_for(&binding).map_err(|e| {
             Retry::Refused(Refusal::Unrecorded {
                 reason: e.to_string(),
             })
         })
-    }
-
-    fn halt_keys(cx: &CallContext, call: &ToolCall) -> HaltKeys {
-        HaltKeys {
-            agent: cx.principal.id.clone(),
-            component: Some(call.tool().component.name.clone()),
-            tenant: cx.snapshot.config.gate.tenant.clone(),
-            tool: Some(call.tool().name.clone()),
-        }
     }
 
     /// Record an allow and the start of the execution in one commit. An approval that was given is used
@@ -221,6 +230,7 @@ impl Pep {
                 .records
                 .push(self.record(cx, weighed.facts.now, resolved));
         }
+        self.beside(cx, call, &weighed, resumption, &mut batch)?;
         let decided_at = batch.records.len() as u64;
         batch.records.push(self.record(
             cx,
@@ -234,9 +244,7 @@ impl Pep {
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
-        batch
-            .conditions
-            .push(Condition::NotHalted(Self::halt_keys(cx, call)));
+        batch.conditions.extend(not_halted(cx, call));
         batch
             .conditions
             .extend(approval.map(|row| Condition::ApprovalUnchanged(row.id, row.version)));
@@ -260,14 +268,18 @@ impl Pep {
             outcome => outcome,
         };
         let record = record.outcome(outcome).approval(approval);
-        let receipt = self
-            .commit(Batch {
-                records: vec![self.record(cx, weighed.facts.now, record.into())],
-                payloads: vec![payload],
-                conditions: vec![Condition::RunVersion(cx.run, weighed.version)],
-            })
-            .await?;
-        let decision = DecisionId(receipt.first);
+        let mut batch = Batch {
+            conditions: vec![Condition::RunVersion(cx.run, weighed.version)],
+            ..Batch::default()
+        };
+        self.beside(cx, call, &weighed, resumption, &mut batch)?;
+        let decided_at = batch.records.len() as u64;
+        batch
+            .records
+            .push(self.record(cx, weighed.facts.now, record.into()));
+        batch.payloads.push(payload);
+        let receipt = self.commit(batch).await?;
+        let decision = DecisionId(receipt.first + decided_at);
         let basis = weighed.decision.basis().clone();
         Ok(match outcome {
             Outcome::Error => Refusal::Undecidable { decision, basis },
@@ -304,6 +316,7 @@ impl Pep {
             let resolved = row.resolved(ApprovalState::Cancelled);
             batch.records.push(self.record(cx, now, resolved));
         }
+        self.beside(cx, call, &weighed, previous.is_some(), &mut batch)?;
         let decided_at = batch.records.len() as u64;
         batch
             .records
@@ -324,15 +337,14 @@ impl Pep {
                 round: previous.map_or(1, |row| row.round + 1),
                 span: self.span_id(),
                 tool: call.tool().name.clone(),
+                via: cx.via(),
             }),
         ));
         batch.payloads.extend([facts, payload]);
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
-        batch
-            .conditions
-            .push(Condition::NotHalted(Self::halt_keys(cx, call)));
+        batch.conditions.extend(not_halted(cx, call));
         let (basis, requirement) = (basis.clone(), requirement.clone());
         let receipt = self.commit(batch).await?;
         let decision = DecisionId(receipt.first + decided_at);
@@ -354,22 +366,24 @@ impl Pep {
         row: &ApprovalRow,
     ) -> Result<Refusal, Retry> {
         let (record, payload) = self.call_record(cx, call, &weighed, true)?;
-        let receipt = self
-            .commit(Batch {
-                records: vec![self.record(
-                    cx,
-                    weighed.facts.now,
-                    record.approval(Some(row.id)).into(),
-                )],
-                payloads: vec![payload],
-                conditions: vec![
-                    Condition::RunVersion(cx.run, weighed.version),
-                    Condition::ApprovalUnchanged(row.id, row.version),
-                ],
-            })
-            .await?;
+        let mut batch = Batch {
+            conditions: vec![
+                Condition::RunVersion(cx.run, weighed.version),
+                Condition::ApprovalUnchanged(row.id, row.version),
+            ],
+            ..Batch::default()
+        };
+        self.beside(cx, call, &weighed, true, &mut batch)?;
+        let decided_at = batch.records.len() as u64;
+        batch.records.push(self.record(
+            cx,
+            weighed.facts.now,
+            record.approval(Some(row.id)).into(),
+        ));
+        batch.payloads.push(payload);
+        let receipt = self.commit(batch).await?;
         Ok(Refusal::Pending {
-            decision: DecisionId(receipt.first),
+            decision: DecisionId(receipt.first + decided_at),
             basis: weighed.decision.basis().clone(),
             approval: row.id,
             requirement: row.requirement.clone(),
@@ -390,6 +404,34 @@ impl Pep {
             conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
         };
         self.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Record the other decision about a call that a component makes.
+    fn beside(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: &Weighed,
+        resumption: bool,
+        batch: &mut Batch,
+    ) -> Result<(), Refusal> {
+        let Some((request, decision)) = &weighed.beside else {
+            return Ok(());
+        };
+        let (draft, payload) = self.decision_record(
+            &cx.snapshot,
+            request,
+            &weighed.facts,
+            decision,
+            self.span_id(),
+            weighed.begun,
+        )?;
+        let record = draft.for_call(cx, call, resumption).beside();
+        batch
+            .records
+            .push(self.record(cx, weighed.facts.now, record.into()));
+        batch.payloads.push(payload);
         Ok(())
     }
 
@@ -456,4 +498,37 @@ fn granted(row: &ApprovalRow) -> Granted {
             .flat_map(|(_, roles)| roles.iter().cloned())
             .collect(),
     }
+}
+
+fn not_halted<'a>(cx: &'a CallContext, call: &'a ToolCall) -> impl Iterator<Item = Condition> + 'a {
+    cx.not_halted(&call.tool().name, &call.tool().component.name)
+}
+
+type Answered = (Request, Decision);
+
+/// The decision for the agent and that for the component, as one: both must allow. The first of the two
+/// that come back says what becomes of the call, the other stands beside it.
+fn both(agent: Answered, component: Answered) -> (Request, Decision, Option<Answered>) {
+    let rank = |decision: &Decision| match decision.outcome() {
+        Outcome::Allow => 0,
+        Outcome::Escalate => 1,
+        Outcome::Deny => 2,
+        Outcome::Error => 3,
+    };
+    if rank(&component.1) > rank(&agent.1) {
+        return (component.0, component.1, Some(agent));
+    }
+    let (request, mut decision) = agent;
+    if let (Decision::Escalate(basis, requirement), Decision::Escalate(theirs, also)) =
+        (&mut decision, &component.1)
+    {
+        // One approval for both.
+        *requirement = requirement.and(also);
+        for determining in &theirs.determining {
+            if !basis.determining.contains(determining) {
+                basis.determining.push(determining.clone());
+            }
+        }
+    }
+    (request, decision, Some(component))
 }

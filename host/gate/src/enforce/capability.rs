@@ -18,9 +18,9 @@ use tollgate_core::{
     time::Timestamp,
 };
 
-use super::{CallContext, Capability, Listener, Pep, Permitted, Refusal, report::Reported};
+use super::{CallContext, Capability, Line, Listener, Pep, Permitted, Refusal, report::Reported};
 use crate::{
-    ledger::{Batch, Changed, Condition, HaltKeys, Payload},
+    ledger::{Batch, Changed, Condition, Payload},
     snapshot::Tool,
 };
 
@@ -39,6 +39,10 @@ pub struct Capabilities {
     pub(super) span: SpanId,
     /// Whoever hears the component's reports.
     pub(super) listener: Option<Listener>,
+    /// By which it calls other components' tools.
+    pub(super) line: Arc<dyn Line>,
+    /// Held while such a call is under way.
+    pub(super) calling: Arc<tokio::sync::Mutex<()>>,
     progress: Mutex<Progress>,
 }
 
@@ -50,8 +54,12 @@ pub(super) struct Progress {
     /// Labels of what the guest has read.
     pub(super) labels: BTreeSet<String>,
     /// World-changing effects that were begun.
-    effects: u64,
+    pub(super) effects: u64,
     messages: u32,
+    /// Calls of other components' tools.
+    pub(super) calls: u32,
+    /// The guest is gone: no such call begins any more.
+    pub(super) settling: bool,
     pub(super) reported: Reported,
     /// The call is over: what is asked for now is refused.
     pub(super) closed: bool,
@@ -73,6 +81,7 @@ impl Capabilities {
         tool: Arc<Tool>,
         span: SpanId,
         listener: Option<Listener>,
+        line: Arc<dyn Line>,
     ) -> Self {
         Self {
             pep,
@@ -80,6 +89,8 @@ impl Capabilities {
             tool,
             span,
             listener,
+            line,
+            calling: Arc::default(),
             progress: Mutex::default(),
         }
     }
@@ -88,6 +99,12 @@ impl Capabilities {
     #[must_use]
     pub fn tool(&self) -> &Tool {
         &self.tool
+    }
+
+    /// Whether the call is one that another component makes.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        !self.cx.within.is_empty()
     }
 
     /// The time, by the gate's clock.
@@ -101,13 +118,9 @@ impl Capabilities {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn halt_keys(&self) -> HaltKeys {
-        HaltKeys {
-            agent: self.cx.principal.id.clone(),
-            component: Some(self.tool.component.name.clone()),
-            tenant: self.cx.snapshot.config.gate.tenant.clone(),
-            tool: Some(self.tool.name.clone()),
-        }
+    pub(super) fn not_halted(&self) -> impl Iterator<Item = Condition> {
+        self.cx
+            .not_halted(&self.tool.name, &self.tool.component.name)
     }
 
     /// Decide and record what the component asks for. What comes back permits exactly that.
@@ -129,6 +142,7 @@ impl Capabilities {
         run_facts
             .labels
             .extend(self.progress().labels.iter().cloned());
+        run_facts.labels.extend(self.cx.carried.iter().cloned());
         let marks = if act.writes() {
             run_facts.labels.clone()
         } else {
@@ -186,9 +200,7 @@ impl Capabilities {
             }
         };
         if outcome == Outcome::Allow {
-            batch
-                .conditions
-                .push(Condition::NotHalted(self.halt_keys()));
+            batch.conditions.extend(self.not_halted());
         }
         let last = batch.records.len() as u64 - 1;
         let committed = match change {

@@ -8,6 +8,7 @@ mod acts;
 mod admission;
 mod approvals;
 mod capability;
+mod nested;
 mod pep;
 mod report;
 mod state;
@@ -27,12 +28,14 @@ pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
 pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
 pub use capability::Capabilities;
+pub use nested::{Allowance, NestedFault, Spent};
+pub(crate) use nested::{Line, MAX_DEPTH, Terms};
 pub(crate) use pep::Pep;
 pub use report::{Listener, Report};
 pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
 
 use crate::{
-    ledger::{Change, Changed, CommitError},
+    ledger::{Change, Changed, CommitError, Condition, HaltKeys},
     snapshot::Snapshot,
 };
 
@@ -55,6 +58,54 @@ pub struct CallContext {
     pub root: SpanId,
     /// The call's own span, `execute_tool`.
     pub call: SpanId,
+    /// The calls that it is made within, outermost first; empty for the agent's own.
+    pub within: Vec<Within>,
+    /// Labels of what those have read and that have not reached the run yet.
+    pub carried: BTreeSet<String>,
+}
+
+/// A call that waits for one that its component makes.
+#[derive(Debug, Clone)]
+pub struct Within {
+    /// Its span, `execute_tool`.
+    pub call: SpanId,
+    /// Its component.
+    pub component: String,
+    /// Its tool.
+    pub tool: String,
+    /// Its `invoke_component` span.
+    pub span: SpanId,
+}
+
+impl CallContext {
+    /// The span that the call stands under.
+    fn above(&self) -> SpanId {
+        self.within.last().map_or(self.root, |call| call.span)
+    }
+
+    /// Components through which the call is made, outermost first.
+    fn via(&self) -> Vec<String> {
+        self.within.iter().map(|c| c.component.clone()).collect()
+    }
+
+    /// That neither this call of `tool` is halted, nor one that it is made within.
+    fn not_halted<'a>(
+        &'a self,
+        tool: &'a str,
+        component: &'a str,
+    ) -> impl Iterator<Item = Condition> + 'a {
+        let own = [(tool, component)];
+        let above = self.within.iter();
+        let all = above.map(|c| (c.tool.as_str(), c.component.as_str()));
+        all.chain(own).map(|(tool, component)| {
+            Condition::NotHalted(HaltKeys {
+                agent: self.principal.id.clone(),
+                component: Some(component.into()),
+                tenant: self.snapshot.config.gate.tenant.clone(),
+                tool: Some(tool.into()),
+            })
+        })
+    }
 }
 
 /// Something that may only happen once it is decided and recorded.

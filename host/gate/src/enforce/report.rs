@@ -14,10 +14,7 @@ use tollgate_core::{
 };
 
 use super::Capabilities;
-use crate::{
-    ledger::{Batch, Condition},
-    text::printable,
-};
+use crate::{ledger::Batch, text::printable};
 
 /// Reports of one call that are kept.
 const MAX_REPORTS: u32 = 100;
@@ -86,6 +83,7 @@ impl Capabilities {
         let mut labels: BTreeSet<String> =
             self.tool.labels.union(&self.tool.taints).cloned().collect();
         labels.extend(self.progress().labels.iter().cloned());
+        labels.extend(self.cx.carried.iter().cloned());
         let size = report.message.len() as u64;
         let judged = self
             .pep
@@ -108,9 +106,7 @@ impl Capabilities {
         batch.records.push(record);
         batch.records.push(self.report_record(&report, labels));
         batch.payloads.push(payload);
-        batch
-            .conditions
-            .push(Condition::NotHalted(self.halt_keys()));
+        batch.conditions.extend(self.not_halted());
         if self.pep.commit(batch).await.is_ok() && goes {
             // A listener that does not keep up, or has gone, misses it.
             let _ = listener.try_send(report);

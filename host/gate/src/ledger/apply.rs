@@ -357,7 +357,9 @@ impl Working {
                     .execute([&decision.resource.id, label])?;
             }
         }
-        let (Action::Call(_), Some(call)) = (&decision.action, decision.call) else {
+        let (Action::Call(_), Some(call), false) =
+            (&decision.action, decision.call, decision.beside)
+        else {
             return Ok(());
         };
         let run = of_run(run)?;

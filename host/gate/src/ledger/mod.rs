@@ -435,6 +435,8 @@ pub struct ApprovalRow {
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
     /// How many approvals this call has asked for.
     pub round: u32,
+    /// Components through which the call is made, outermost first.
+    pub via: Vec<String>,
 }
 
 impl ApprovalRow {
@@ -465,4 +467,6 @@ pub struct Binding {
     pub component: Sha256Digest,
     /// Keyed digest of tool and arguments.
     pub arguments: KeyedDigest,
+    /// Components through which the call is made, outermost first.
+    pub via: Vec<String>,
 }

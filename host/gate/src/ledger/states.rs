@@ -121,6 +121,7 @@ pub(super) fn binding_digest(binding: &Binding) -> [u8; 32] {
         tool,
         component,
         arguments,
+        via,
     } = binding;
     let parts: [&[u8]; 7] = [
         tenant.as_bytes(),
@@ -132,7 +133,7 @@ pub(super) fn binding_digest(binding: &Binding) -> [u8; 32] {
         arguments.as_str().as_bytes(),
     ];
     let mut hash = Sha256::new();
-    for part in parts {
+    for part in parts.into_iter().chain(via.iter().map(String::as_bytes)) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -219,6 +220,7 @@ pub(super) fn ask(
         tool: request.tool.clone(),
         component: request.component,
         arguments: request.arguments.clone(),
+        via: request.via.clone(),
     });
     let pending: Option<i64> = conn
         .prepare_cached("SELECT 1 FROM approvals WHERE binding = ?1 AND state = 'pending'")?

@@ -23,7 +23,7 @@ const MAX_PROBLEMS: usize = 8;
 
 /// Interfaces that a component may import, without the version.
 const IMPORTS: &[&str] = &[
-    "clock", "files", "log", "progress", "random", "state", "types",
+    "calls", "clock", "files", "log", "progress", "random", "state", "types",
 ];
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.

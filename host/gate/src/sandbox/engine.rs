@@ -12,12 +12,13 @@ use wasmtime::{
 };
 
 use super::{
-    Compiler, Limits, SandboxError, cache, clock, files,
+    Compiler, Limits, SandboxError, cache, calls, clock, files,
     guest::State,
     limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
     log, progress, random, state,
     ticker::Ticker,
 };
+use crate::enforce::MAX_DEPTH;
 
 /// The most calls that can be run at once.
 pub const MAX_CONCURRENCY: usize = 1_000;
@@ -111,6 +112,7 @@ pub(super) struct Pool {
     /// Every published version of what components may import.
     pub(super) linker: Linker<State>,
     calls: Arc<Semaphore>,
+    nested: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
     ticker: Ticker,
 }
@@ -128,6 +130,7 @@ impl Pool {
         random::add_to_linker(&mut linker).map_err(failed)?;
         files::add_to_linker(&mut linker).map_err(failed)?;
         state::add_to_linker(&mut linker).map_err(failed)?;
+        calls::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
         })?;
@@ -135,6 +138,7 @@ impl Pool {
             engine,
             linker,
             calls: Arc::new(Semaphore::new(size.calls)),
+            nested: Arc::new(Semaphore::new(size.calls * MAX_DEPTH)),
             reserved: Arc::new(Semaphore::new(RESERVED)),
             ticker,
         })
@@ -143,6 +147,12 @@ impl Pool {
     /// A place for a call, once there is one.
     pub(super) async fn admit(self: &Arc<Self>) -> Place {
         self.place(&self.calls).await
+    }
+
+    /// A place for a call that a component makes: there is one for every call that can be within
+    /// another, so it waits for none that is held further out.
+    pub(super) async fn admit_nested(self: &Arc<Self>) -> Place {
+        self.place(&self.nested).await
     }
 
     #[cfg(test)]
@@ -180,7 +190,7 @@ impl Drop for Place {
 }
 
 fn config(size: &Size, cache: Cache) -> Config {
-    let places = u32::try_from(size.calls + RESERVED).unwrap_or(u32::MAX);
+    let places = u32::try_from(size.calls * (1 + MAX_DEPTH) + RESERVED).unwrap_or(u32::MAX);
     let times = |n: usize| places.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let known = PoolingAllocationConfig::is_pagemap_scan_available();

@@ -20,7 +20,11 @@ use super::{
     limits::{Exceeded, Meter, Stopwatch},
     race::{Raced, race},
 };
-use crate::{enforce::Capabilities, snapshot::LoadedComponent, text::printable};
+use crate::{
+    enforce::{Allowance, Capabilities},
+    snapshot::LoadedComponent,
+    text::printable,
+};
 
 /// Bytes of the cause that operators are told.
 const MAX_CAUSE: usize = 2 << 10;
@@ -34,6 +38,9 @@ pub(super) struct State {
     operations: u64,
     /// When the call began.
     begun: Instant,
+    /// From beginning to end, and in the guest itself.
+    wall: Duration,
+    cpu: Duration,
 }
 
 /// What a guest may ask of, during a call.
@@ -52,6 +59,20 @@ impl State {
     /// The time since the call began.
     pub(super) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
+    }
+
+    /// What is left of time, with this much fuel, while the guest waits for its host.
+    pub(super) fn left(&self, fuel: u64) -> Allowance {
+        Allowance {
+            wall: self.wall.saturating_sub(self.elapsed()),
+            cpu: self.cpu.saturating_sub(self.stopwatch.used()),
+            fuel,
+        }
+    }
+
+    /// Take from the guest's time what others used on its behalf.
+    pub(super) fn charge(&self, cpu: Duration) {
+        self.stopwatch.charge(cpu);
     }
 
     /// Count something that is asked of the host. False if there was too much.
@@ -90,6 +111,8 @@ impl Guest {
             host,
             operations: limits.operations,
             begun: Instant::now(),
+            wall: limits.wall,
+            cpu: limits.cpu,
         };
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(taken_in).unwrap_or(usize::MAX));
@@ -211,6 +234,7 @@ impl Guest {
             status,
             content: bounded.content,
             cut: bounded.cut,
+            cpu: self.store.data().stopwatch.used(),
             fuel: self.limits.fuel.saturating_sub(left),
             peak_memory: self.store.data().meter.peak(),
             size: bounded.size,
@@ -228,6 +252,7 @@ impl Execution {
             status,
             content,
             cut,
+            cpu: Duration::ZERO,
             fuel: 0,
             peak_memory: 0,
             size,

@@ -189,6 +189,12 @@ impl Stopwatch {
         }
     }
 
+    /// Count time that others used.
+    pub(super) fn charge(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
+        self.used.fetch_add(nanos, Ordering::Relaxed);
+    }
+
     /// The time so far, while it is stopped.
     pub(super) fn used(&self) -> Duration {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))

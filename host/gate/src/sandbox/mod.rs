@@ -10,6 +10,7 @@
 
 mod bindings;
 mod cache;
+mod calls;
 mod clock;
 mod compile;
 mod component;
@@ -45,7 +46,7 @@ mod tests_limits;
 mod tests_speed;
 mod ticker;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -76,7 +77,9 @@ pub struct Execution {
     pub content: Result<Vec<Content>, ToolFailure>,
     /// Whether [`content`](Self::content) is less than the tool returned.
     pub cut: bool,
-    /// Fuel units that the guest used.
+    /// Time in which the guest ran, with what it called.
+    pub cpu: Duration,
+    /// Fuel units that the guest used, with what it called.
     pub fuel: u64,
     /// Bytes of linear memory at most.
     pub peak_memory: u64,

@@ -143,9 +143,19 @@ pub(super) fn refused(refusal: Refusal) -> Error {
 pub(super) fn denial(refusal: Refusal) -> Denial {
     // The guest's text may quote it.
     let none = || "none".to_owned();
+    let approval = match &refusal {
+        Refusal::Pending { approval, .. } => Some(approval.to_string()),
+        _ => None,
+    };
     let (decision, reason) = match refusal {
-        Refusal::Denied { decision, basis } | Refusal::Undecidable { decision, basis } => {
-            (decision.to_string(), basis.reason())
+        Refusal::Pending {
+            decision, basis, ..
+        }
+        | Refusal::Denied { decision, basis }
+        | Refusal::Undecidable { decision, basis } => (decision.to_string(), basis.reason()),
+        Refusal::Rejected { until, .. } => {
+            let reason = format!("A person rejected it, and it stays denied until {until}.");
+            (none(), reason)
         }
         Refusal::Halted { .. } => (none(), "An operator has halted it.".into()),
         Refusal::RunEnded => (none(), "The run has ended.".into()),
@@ -154,7 +164,11 @@ pub(super) fn denial(refusal: Refusal) -> Denial {
             "It could not be recorded, so it is not done.".into(),
         ),
     };
-    Denial { decision, reason }
+    Denial {
+        decision,
+        reason,
+        approval,
+    }
 }
 
 pub(super) fn error(fault: Fault) -> Error {

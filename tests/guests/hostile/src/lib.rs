@@ -5,6 +5,7 @@
 
 mod exhaust;
 mod keep;
+mod nest;
 mod reach;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
@@ -14,6 +15,7 @@ use exhaust::{
     random_flood, recurse, tell_time,
 };
 use keep::{forget, keep_file, keep_if, keep_value, recall, recall_keys, state_bomb};
+use nest::{call_storm, chain, leak, relay, relay_strictly};
 use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
     stat_path,
@@ -115,6 +117,11 @@ adapter!(
     keep_if,
     keep_file,
     state_bomb,
+    relay,
+    relay_strictly,
+    chain,
+    call_storm,
+    leak,
     read_path,
     write_path,
     create_path,

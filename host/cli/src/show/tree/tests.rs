@@ -106,6 +106,7 @@ impl Story {
             approval: None,
             arguments: None,
             arguments_size: None,
+            beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(span(call)),
             component: None,
@@ -216,6 +217,7 @@ impl Story {
         self.add(
             0,
             Event::ApprovalRequested(ApprovalRequested {
+                via: Vec::new(),
                 arguments: KeyedDigest::from("hmac:v1:00".to_owned()),
                 call: span(call),
                 component: Sha256Digest::of(b"wasm"),
@@ -388,6 +390,7 @@ fn what_did_not_end_well_says_how() {
     s.add(
         100,
         Event::CallInvalid(CallInvalid {
+            parent: None,
             call: span(5),
             pointers: vec!["/amount".into()],
             principal: Uid::new(Kind::Agent, "support"),

@@ -158,6 +158,7 @@ fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow
         requested: record.time,
         expires: asked.expires,
         round: asked.round,
+        via: asked.via,
     })
 }
 

@@ -144,6 +144,7 @@ impl Script {
             approval: None,
             arguments: Some(arguments(args)),
             arguments_size: Some(12),
+            beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
             component: Some(Sha256Digest::of(b"component")),
@@ -224,6 +225,7 @@ impl Script {
     fn ask(&self, run: RunId, call: SpanId, args: &str) -> (ApprovalId, Record) {
         let id = ApprovalId::from_bytes(bytes(self.id()));
         let asked = ApprovalRequested {
+            via: Vec::new(),
             arguments: arguments(args),
             call,
             component: Sha256Digest::of(b"component"),
