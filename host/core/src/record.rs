@@ -358,6 +358,8 @@ pub enum Status {
     Memory,
     /// A halt ended it.
     Halted,
+    /// Something that it asked for waits for a human.
+    Pending,
     /// Its outcome will never be known.
     Indeterminate,
 }
@@ -374,6 +376,7 @@ impl Status {
             Self::Fuel => "fuel_exhausted",
             Self::Memory => "memory_exhausted",
             Self::Halted => "halted",
+            Self::Pending => "pending",
             Self::Indeterminate => "indeterminate",
         }
     }
@@ -456,13 +459,34 @@ pub struct AdapterLog {
     pub parent: SpanId,
 }
 
+/// A call that has run up to where something waits for a human.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingCall {
+    /// Digest of its arguments.
+    pub arguments: KeyedDigest,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// Its tool span.
+    pub call: SpanId,
+    /// Its component's file.
+    pub component: Sha256Digest,
+    /// Its tool.
+    pub tool: String,
+    /// Components through which it is made, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+}
+
 /// A human's answer is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalRequested {
-    /// Digest of the arguments.
+    /// Digest of the arguments, or of what the component asks for.
     pub arguments: KeyedDigest,
     /// The tool span.
     pub call: SpanId,
+    /// What the component asks for in mid-call, in short; absent where the call itself is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<String>,
     /// The component's file.
     pub component: Sha256Digest,
     /// When it expires.
@@ -486,6 +510,9 @@ pub struct ApprovalRequested {
     /// Components through which the call is made, outermost first; empty for a call of the agent's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<String>,
+    /// Calls that end as pending because of it, outermost first: they run again once it is approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingCall>,
 }
 
 /// Somebody answered.

@@ -96,6 +96,21 @@ impl Action {
         }
     }
 
+    /// Whether it is one that a component asks of its host.
+    #[must_use]
+    pub fn is_capability(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadFile
+                | Self::WriteFile
+                | Self::DeleteFile
+                | Self::ListDirectory
+                | Self::DeleteDirectory
+                | Self::ReadState
+                | Self::WriteState
+        )
+    }
+
     /// The action in a few words, for people: `call`, `read_file`, ...
     #[must_use]
     pub fn group(&self) -> &str {

@@ -56,7 +56,7 @@ impl RunDelta {
                 }
             }
             Event::Outcome(outcome) => Self {
-                errors: u64::from(outcome.status != Status::Ok),
+                errors: u64::from(!matches!(outcome.status, Status::Ok | Status::Pending)),
                 labels: outcome.labels.clone(),
                 ..Self::default()
             },

@@ -70,7 +70,7 @@ pub enum Verdict {
         /// What it rests on.
         basis: Basis,
     },
-    /// It did not run.
+    /// It did not run, or it waits for a human in the middle.
     Refused(Refusal),
     /// It ran and was ended, or its outcome is not known.
     Ended {
@@ -337,7 +337,11 @@ impl Pep {
         let remainder = capabilities.finish();
         let mut labels: BTreeSet<String> = tool.labels.union(&tool.taints).cloned().collect();
         labels.extend(remainder.labels);
-        let status = execution.status;
+        let status = match (&remainder.pending, execution.status) {
+            // What it made of not being allowed yet is of no interest: it runs again.
+            (Some(_), status) if status != Status::Halted => Status::Pending,
+            (_, status) => status,
+        };
         let ended = Verdict::Ended {
             status: Status::Indeterminate,
             effects: true,
@@ -384,6 +388,9 @@ impl Pep {
         batch
             .records
             .push(self.record(cx, now, Event::Outcome(outcome)));
+        if let (Status::Pending, Some(pending)) = (status, remainder.pending) {
+            verdict = Verdict::Refused(pending);
+        }
         match self.commit(batch).await {
             Ok(receipt) => match verdict {
                 Verdict::Withheld { basis, .. } => Verdict::Withheld {
@@ -563,6 +570,17 @@ fn policies(basis: &Basis) -> String {
     }
 }
 
+/// What a call that waits in the middle had done by then.
+fn done_already(happened: &[String]) -> String {
+    match happened {
+        [] => String::new(),
+        _ => format!(
+            " It was ended in the middle and will run again from the beginning; done already: {}.",
+            happened.join("; ")
+        ),
+    }
+}
+
 fn ended(status: Status, effects: bool) -> String {
     let what = match status {
         Status::Trap => "The tool crashed.",
@@ -570,7 +588,9 @@ fn ended(status: Status, effects: bool) -> String {
         Status::Fuel => "The tool used up its computing budget.",
         Status::Memory => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted it.",
-        Status::Ok | Status::ToolError | Status::Indeterminate => "Its outcome is not known.",
+        Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
+            "Its outcome is not known."
+        }
     };
     if effects || status == Status::Indeterminate {
         format!(
@@ -596,11 +616,13 @@ impl Refusal {
                 basis,
                 approval,
                 requirement,
+                happened,
                 ..
             } => format!(
                 "Waiting for {requirement}: {} Pending approval {approval}; repeat the identical call to resume \
-                 once it is approved. ({}decision {decision})",
+                 once it is approved.{} ({}decision {decision})",
                 basis.reason(),
+                done_already(happened),
                 policies(basis),
             ),
             Self::Rejected { approval, until } => format!(

@@ -113,6 +113,8 @@ impl Pep {
             call,
             within: Vec::new(),
             carried: std::collections::BTreeSet::new(),
+            arguments: None,
+            attempt: 1,
         })
     }
 

@@ -11,6 +11,8 @@ mod decisions;
 #[cfg(test)]
 mod loading;
 #[cfg(test)]
+mod midcall;
+#[cfg(test)]
 mod nested;
 #[cfg(test)]
 mod operating;

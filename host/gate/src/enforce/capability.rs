@@ -18,7 +18,12 @@ use tollgate_core::{
     time::Timestamp,
 };
 
-use super::{CallContext, Capability, Line, Listener, Pep, Permitted, Refusal, report::Reported};
+use super::{
+    CallContext, Capability, Line, Listener, Pep, Permitted, Refusal,
+    admission::granted,
+    midcall::{Said, pending},
+    report::Reported,
+};
 use crate::{
     ledger::{Batch, Changed, Condition, Payload},
     snapshot::Tool,
@@ -58,6 +63,10 @@ pub(super) struct Progress {
     messages: u32,
     /// Calls of other components' tools.
     pub(super) calls: u32,
+    /// What the call waits for, if it does.
+    pub(super) pending: Option<Refusal>,
+    /// What it has done, in short.
+    pub(super) happened: Vec<String>,
     /// The guest is gone: no such call begins any more.
     pub(super) settling: bool,
     pub(super) reported: Reported,
@@ -72,6 +81,8 @@ pub(crate) struct Remainder {
     pub(crate) payloads: Vec<Payload>,
     pub(crate) labels: BTreeSet<String>,
     pub(crate) effects: u64,
+    /// What the call waits for, with what it has done by then.
+    pub(crate) pending: Option<Refusal>,
 }
 
 impl Capabilities {
@@ -129,6 +140,12 @@ impl Capabilities {
     /// [`Refusal`]: it is denied, or it cannot be decided or recorded.
     pub async fn enforce<A: Capability>(&self, mut act: A) -> Result<Permitted<A>, Refusal> {
         let begun = Instant::now();
+        if let Some(pending) = &self.progress().pending
+            && act.changes_the_world()
+        {
+            // The call waits for a person already: nothing more of it changes the world.
+            return Err(pending.clone());
+        }
         if let Some(keeper) = act.keeper() {
             let labels = self
                 .pep
@@ -149,7 +166,7 @@ impl Capabilities {
             BTreeSet::new()
         };
         let snapshot = &self.cx.snapshot;
-        let facts = Facts {
+        let mut facts = Facts {
             approval: None,
             entities: act.entities(),
             environment: snapshot.config.gate.environment.clone(),
@@ -158,10 +175,42 @@ impl Capabilities {
             run: run_facts,
         };
         let request = act.request(&self.cx);
-        let decision = match snapshot.pdp.decide(&request, &facts) {
-            // A sandbox is never held for a human: what would need one is denied.
-            Decision::Escalate(basis, _) => Decision::Deny(basis),
-            decision => decision,
+        let mut decision = snapshot.pdp.decide(&request, &facts);
+        let (mut question, mut earlier, mut rejected) = (None, None, None);
+        if let Decision::Escalate(basis, _) = &decision {
+            let asked = self.question(&act, &request)?;
+            match self.said(&asked)? {
+                Said::Nothing => question = Some(asked),
+                Said::Waits(row) => earlier = Some(row),
+                Said::Yes(row) => {
+                    facts.approval = Some(granted(&row));
+                    decision = snapshot.pdp.decide(&request, &facts);
+                    if matches!(decision, Decision::Escalate(..)) {
+                        question = Some(asked);
+                    }
+                    earlier = Some(row);
+                }
+                Said::No(approval, until) => {
+                    rejected = Some(Refusal::Rejected { approval, until });
+                    decision = Decision::Deny(basis.clone());
+                }
+            }
+        }
+        if let (Decision::Escalate(basis, _), true) = (&decision, question.is_some())
+            && !self.may_ask()
+        {
+            (question, earlier) = (None, None);
+            decision = Decision::Deny(basis.clone());
+        }
+        let used = earlier
+            .as_deref()
+            .filter(|_| matches!(decision, Decision::Allow(_)));
+        let approval = match (&question, &earlier) {
+            (Some(_), _) => Some(self.pep.ids.approval()),
+            (None, Some(row)) if !matches!(decision, Decision::Deny(_) | Decision::Error(_)) => {
+                Some(row.id)
+            }
+            _ => None,
         };
         let span = self.pep.span_id();
         let (record, payload) = self
@@ -172,8 +221,11 @@ impl Capabilities {
             Outcome::Allow => act.change(&marks),
             _ => None,
         };
-        let record = record.for_capability(&self.cx, self.span, self.tool.component.digest, marks);
-        let durable = act.changes_the_world() || outcome != Outcome::Allow;
+        let record = record
+            .for_capability(&self.cx, self.span, self.tool.component.digest, marks)
+            .approval(approval);
+        let effect = u64::from(act.changes_the_world() && outcome == Outcome::Allow);
+        let durable = act.changes_the_world() || outcome != Outcome::Allow || used.is_some();
         let record = Record::new(
             snapshot.config.gate.tenant.clone(),
             Some(self.cx.run),
@@ -192,7 +244,7 @@ impl Capabilities {
             if !durable {
                 return Ok(Permitted { act, span });
             }
-            progress.effects += u64::from(outcome == Outcome::Allow);
+            progress.effects += effect;
             Batch {
                 records: std::mem::take(&mut progress.records),
                 payloads: std::mem::take(&mut progress.payloads),
@@ -203,6 +255,17 @@ impl Capabilities {
             batch.conditions.extend(self.not_halted());
         }
         let last = batch.records.len() as u64 - 1;
+        if let Some(row) = used {
+            let unchanged = Condition::ApprovalUnchanged(row.id, row.version);
+            batch.conditions.push(unchanged);
+        }
+        let mut expires = None;
+        if let (Decision::Escalate(_, requirement), Some(question), Some(id)) =
+            (&decision, &question, approval)
+        {
+            expires = Some(self.ask(question, requirement, id, earlier.as_deref(), &mut batch)?);
+            batch.conditions.extend(self.not_halted());
+        }
         let committed = match change {
             Some(change) => self.pep.ledger.commit_with(batch, change).await,
             None => self
@@ -218,12 +281,12 @@ impl Capabilities {
             }
             Ok((receipt, not_changed)) => {
                 act.changed(not_changed);
-                self.progress().effects -= 1;
+                self.progress().effects -= effect;
                 receipt
             }
             Err(error) => {
                 // Nothing was sent: the guest is told so before anything happens.
-                self.progress().effects -= u64::from(outcome == Outcome::Allow);
+                self.progress().effects -= effect;
                 return Err(error.into());
             }
         };
@@ -234,10 +297,29 @@ impl Capabilities {
                 decision: decision_id,
                 basis,
             }),
-            Decision::Deny(basis) | Decision::Escalate(basis, _) => Err(Refusal::Denied {
+            Decision::Escalate(basis, requirement) => {
+                let refusal = match (expires, approval, earlier) {
+                    (Some(expires), Some(approval), _) => Refusal::Pending {
+                        decision: decision_id,
+                        basis,
+                        approval,
+                        requirement,
+                        expires,
+                        happened: Vec::new(),
+                    },
+                    (_, _, Some(row)) => pending(decision_id, basis, &row),
+                    _ => Refusal::Denied {
+                        decision: decision_id,
+                        basis,
+                    },
+                };
+                self.suspend(&refusal);
+                Err(refusal)
+            }
+            Decision::Deny(basis) => Err(rejected.unwrap_or(Refusal::Denied {
                 decision: decision_id,
                 basis,
-            }),
+            })),
         }
     }
 
@@ -252,6 +334,9 @@ impl Capabilities {
         let span = permitted.span;
         let act = permitted.act;
         let operation = act.request(&self.cx).action.id().to_owned();
+        if result.is_ok() && act.changes_the_world() {
+            self.happened(&format!("{operation} {}", act.target()));
+        }
         let mut progress = self.progress();
         progress.labels.extend(act.labels());
         let event = Event::Effect(Effect {
@@ -308,6 +393,9 @@ impl Capabilities {
             payloads: progress.payloads,
             labels: progress.labels,
             effects: progress.effects,
+            pending: progress
+                .pending
+                .map(|pending| pending.after(progress.happened)),
         }
     }
 }

@@ -8,6 +8,7 @@ mod acts;
 mod admission;
 mod approvals;
 mod capability;
+mod midcall;
 mod nested;
 mod pep;
 mod report;
@@ -20,6 +21,7 @@ use tollgate_core::{
     decision::{Basis, Requirement},
     entity::{Entity, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
+    record::KeyedDigest,
     request::{Action, Request},
     time::Timestamp,
 };
@@ -62,6 +64,10 @@ pub struct CallContext {
     pub within: Vec<Within>,
     /// Labels of what those have read and that have not reached the run yet.
     pub carried: BTreeSet<String>,
+    /// Keyed digest of the call's arguments, once they are known.
+    pub arguments: Option<KeyedDigest>,
+    /// How often the call has been started, this time included.
+    pub attempt: u32,
 }
 
 /// A call that waits for one that its component makes.
@@ -75,6 +81,12 @@ pub struct Within {
     pub tool: String,
     /// Its `invoke_component` span.
     pub span: SpanId,
+    /// Keyed digest of its arguments.
+    pub arguments: KeyedDigest,
+    /// How often it has been started.
+    pub attempt: u32,
+    /// Its component's file.
+    pub digest: Sha256Digest,
 }
 
 impl CallContext {
@@ -128,6 +140,10 @@ pub trait Act {
 pub trait Capability: Act {
     /// What it is called in traces.
     fn target(&self) -> String;
+
+    /// All of it that the resource does not tell: what an approver must see, and what an approval is
+    /// bound to. Of what is sent or written that is every byte.
+    fn detail(&self) -> serde_json::Value;
 
     /// Labels that what comes back adds to the run.
     fn labels(&self) -> BTreeSet<String> {
@@ -209,6 +225,9 @@ pub enum Refusal {
         requirement: Requirement,
         /// When it expires.
         expires: Timestamp,
+        /// What the call had done by then, if it was ended in the middle: it runs again from the
+        /// beginning. Empty if nothing ran.
+        happened: Vec<String>,
     },
     /// A human said no, and the same call stays refused until then.
     Rejected {
@@ -238,6 +257,16 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Pending, after all this was done.
+    fn after(mut self, done: Vec<String>) -> Self {
+        if let Self::Pending { happened, .. } = &mut self {
+            *happened = done;
+        }
+        self
+    }
+}
+
 impl From<CommitError> for Refusal {
     fn from(error: CommitError) -> Self {
         match error {
@@ -264,14 +293,5 @@ pub struct ComponentRef {
 /// Whether an action is one that a component asks of its host.
 #[must_use]
 pub fn is_capability(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::ReadFile
-            | Action::WriteFile
-            | Action::DeleteFile
-            | Action::ListDirectory
-            | Action::DeleteDirectory
-            | Action::ReadState
-            | Action::WriteState
-    )
+    action.is_capability()
 }

@@ -125,7 +125,7 @@ impl Capabilities {
     async fn nest(
         &self,
         tool: &str,
-        arguments: &str,
+        given: &str,
         terms: Terms,
     ) -> Result<Vec<Content>, NestedFault> {
         // Whoever ends the call around it waits for this.
@@ -138,6 +138,9 @@ impl Capabilities {
                 return Err(refused(Refusal::Halted {
                     reason: "the call is over".into(),
                 }));
+            }
+            if let Some(pending) = &so_far.pending {
+                return Err(refused(pending.clone()));
             }
             if so_far.calls >= MAX_CALLS {
                 let problem = format!("one call makes at most {MAX_CALLS} nested calls");
@@ -156,20 +159,38 @@ impl Capabilities {
             let committed = self.pep.commit(batch).await;
             committed.map_err(|error| refused(error.into()))?;
         }
+        let Some(arguments) = cx.arguments.take() else {
+            return Err(NestedFault::Invalid(
+                "the call around it has no arguments".into(),
+            ));
+        };
         cx.within.push(Within {
             call: self.cx.call,
             component: self.tool.component.name.clone(),
             tool: self.tool.name.clone(),
             span: self.span,
+            arguments,
+            attempt: cx.attempt,
+            digest: self.tool.component.digest,
         });
+        cx.attempt = 1;
         cx.call = self.pep.span_id();
         let request = CallRequest {
             tool: tool.into(),
-            arguments: arguments.into(),
+            arguments: given.into(),
         };
         let answer = self.line.carry_out(cx, request, terms).await;
-        if !matches!(answer.verdict, Verdict::Refused(_)) {
-            self.progress().effects += 1;
+        match &answer.verdict {
+            Verdict::Refused(pending @ Refusal::Pending { happened, .. }) => {
+                self.progress().effects += u64::from(!happened.is_empty());
+                happened.iter().for_each(|what| self.happened(what));
+                self.suspend(pending);
+            }
+            Verdict::Refused(_) => {}
+            _ => {
+                self.progress().effects += 1;
+                self.happened(&format!("call {tool}"));
+            }
         }
         result(answer)
     }

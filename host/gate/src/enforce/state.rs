@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use serde_json::{Value, json};
 use tollgate_core::{
     entity::{Entity, Kind, Uid},
     ids::RunId,
@@ -12,7 +13,7 @@ use tollgate_core::{
 };
 use unicode_normalization::is_nfc;
 
-use super::{Act, CallContext, Capabilities, Capability, Refusal};
+use super::{Act, CallContext, Capabilities, Capability, Refusal, midcall::shown};
 use crate::{
     ledger::{Change, Changed, Kept, LedgerError, Place},
     snapshot::Tool,
@@ -90,6 +91,8 @@ pub struct StateAct {
     /// Empty for the list of keys.
     key: String,
     size: u64,
+    /// What is to be kept; nothing to remove it.
+    value: Option<Vec<u8>>,
     /// Labels of what is there.
     labels: BTreeSet<String>,
     /// What is to change.
@@ -140,6 +143,14 @@ impl Capability for StateAct {
         format!("{}:{}", self.scope.as_str(), self.key)
     }
 
+    fn detail(&self) -> Value {
+        match (&self.value, self.changes_the_world()) {
+            (Some(value), _) => json!({ "operation": "set", "value": shown(value) }),
+            (None, true) => json!({ "operation": "delete" }),
+            (None, false) => Value::Null,
+        }
+    }
+
     fn labels(&self) -> BTreeSet<String> {
         if self.changes_the_world() {
             return BTreeSet::new();
@@ -182,6 +193,7 @@ impl Capabilities {
             scope,
             key: key.into(),
             size: 0,
+            value: None,
             labels: BTreeSet::new(),
             change: None,
             changed: None,
@@ -249,6 +261,7 @@ impl Capabilities {
         };
         let mut act = self.state_act(Action::WriteState, scope, key);
         act.size = size as u64;
+        act.value = value.map(<[u8]>::to_vec);
         act.labels = match self.pep.ledger.reader().kept(&place, key)? {
             Some(kept) => kept.labels,
             None => BTreeSet::new(),

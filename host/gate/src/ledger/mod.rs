@@ -52,7 +52,7 @@ use tollgate_core::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::{ApprovalResolved, Event, KeyedDigest, Record, RunOutcome},
+    record::{ApprovalResolved, Event, KeyedDigest, Record, RunOutcome, WaitingCall},
     run::RunState,
     span::SpanKind,
     time::Timestamp,
@@ -437,6 +437,10 @@ pub struct ApprovalRow {
     pub round: u32,
     /// Components through which the call is made, outermost first.
     pub via: Vec<String>,
+    /// What the component asks for in mid-call, in short.
+    pub capability: Option<String>,
+    /// Calls that ran up to there, outermost first.
+    pub waiting: Vec<WaitingCall>,
 }
 
 impl ApprovalRow {

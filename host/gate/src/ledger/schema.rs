@@ -20,6 +20,7 @@ pub(super) const READ_MODELS: &[&str] = &[
     "calls",
     "approvals",
     "approval_answers",
+    "approval_waits",
     "halts",
     "principal_labels",
     "file_labels",

@@ -24,6 +24,7 @@ fn state_name(state: CallState) -> &'static str {
         CallState::Denied => "denied",
         CallState::Pending => "pending",
         CallState::Started => "started",
+        CallState::Suspended => "suspended",
         CallState::Closed => "closed",
         CallState::Indeterminate => "indeterminate",
     }
@@ -100,6 +101,7 @@ pub(super) fn change_call(
 pub(super) fn close(conn: &Connection, run: u64, outcome: &OutcomeRecord) -> Result<(), Refused> {
     let event = match outcome.status {
         Status::Indeterminate => CallEvent::Recover,
+        Status::Pending => CallEvent::Suspend,
         _ => CallEvent::Close,
     };
     change_call(
@@ -243,6 +245,24 @@ pub(super) fn ask(
         record.time.0,
         request.expires.0
     ])?;
+    for waiting in &request.waiting {
+        let binding = binding_digest(&Binding {
+            tenant: record.tenant.clone(),
+            run: id,
+            principal: request.principal.clone(),
+            tool: waiting.tool.clone(),
+            component: waiting.component,
+            arguments: waiting.arguments.clone(),
+            via: waiting.via.clone(),
+        });
+        conn.prepare_cached("INSERT OR IGNORE INTO approval_waits VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                request.id.as_bytes(),
+                binding,
+                int(run),
+                waiting.call.as_bytes()
+            ])?;
+    }
     Ok(())
 }
 

@@ -327,7 +327,7 @@ fn ended_message(status: Status) -> &'static str {
         Status::Fuel => "The tool used up its computing budget.",
         Status::Memory => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted the tool.",
-        Status::Trap | Status::Ok | Status::ToolError | Status::Indeterminate => {
+        Status::Trap | Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
             "The tool crashed."
         }
     }

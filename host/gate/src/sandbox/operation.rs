@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows a guest. No text names a path of the host.
 
+use std::sync::Arc;
+
 use tollgate_core::request::Action;
 
 use super::{
@@ -19,9 +21,9 @@ use crate::enforce::Refusal;
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
     Read,
-    Write(Vec<u8>),
-    Create(Vec<u8>),
-    Append(Vec<u8>),
+    Write(Arc<Vec<u8>>),
+    Create(Arc<Vec<u8>>),
+    Append(Arc<Vec<u8>>),
     List,
     Stat,
     Delete,
@@ -53,6 +55,16 @@ impl Operation {
         match self {
             Self::Write(data) | Self::Create(data) | Self::Append(data) => data.len() as u64,
             _ => 0,
+        }
+    }
+
+    /// What is to be written, and how.
+    pub(super) fn content(&self) -> Option<(&'static str, Arc<Vec<u8>>)> {
+        match self {
+            Self::Write(data) => Some(("write", Arc::clone(data))),
+            Self::Create(data) => Some(("create", Arc::clone(data))),
+            Self::Append(data) => Some(("append", Arc::clone(data))),
+            _ => None,
         }
     }
 

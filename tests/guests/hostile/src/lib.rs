@@ -20,6 +20,8 @@ use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
     stat_path,
     write_path, write_then_loop,
+    append_path, create_path, delete_path, list_path, panic_after_write, read_path, stat_path,
+    write_anyway, write_path, write_then_loop,
 };
 
 /// One of each kind.
@@ -131,4 +133,5 @@ adapter!(
     delete_path,
     panic_after_write,
     write_then_loop,
+    write_anyway,
 );

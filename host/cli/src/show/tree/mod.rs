@@ -221,6 +221,7 @@ impl<'a> Drawing<'a> {
                 let mark = match outcome.status {
                     Status::Ok => Mark::Yes,
                     Status::Indeterminate => Mark::Unknown,
+                    Status::Pending => Mark::Waiting,
                     _ => Mark::No,
                 };
                 let mut row = Row::new(mark, name, outcome.status.as_str().replace('_', " "));

@@ -217,6 +217,8 @@ impl Story {
         self.add(
             0,
             Event::ApprovalRequested(ApprovalRequested {
+                capability: None,
+                waiting: Vec::new(),
                 via: Vec::new(),
                 arguments: KeyedDigest::from("hmac:v1:00".to_owned()),
                 call: span(call),

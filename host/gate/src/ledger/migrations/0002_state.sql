@@ -24,3 +24,31 @@ CREATE INDEX state_sizes ON state (tenant, component, run, size);
 CREATE UNIQUE INDEX state_key ON state (tenant, component, run, key);
 -- What goes when a run ends.
 CREATE INDEX state_of_run ON state (run) WHERE run <> x'';
+
+-- A call that was ended in the middle, because something that it asked for waits for a human, has a state
+-- of its own. A check cannot be changed, so the table is made anew.
+CREATE TABLE calls_2 (
+    run   INTEGER NOT NULL,
+    call  BLOB NOT NULL CHECK (length(call) = 8),
+    state TEXT NOT NULL,
+    -- Index of the record of its last start.
+    start INTEGER,
+    PRIMARY KEY (run, call),
+    CHECK (CASE WHEN start IS NULL
+        THEN state = 'invalid' OR state = 'denied' OR state = 'pending'
+        ELSE state = 'started' OR state = 'suspended' OR state = 'closed' OR state = 'indeterminate' END)
+) STRICT, WITHOUT ROWID;
+INSERT INTO calls_2 SELECT run, call, state, start FROM calls;
+DROP TABLE calls;
+ALTER TABLE calls_2 RENAME TO calls;
+CREATE INDEX calls_started ON calls (start) WHERE state = 'started';
+
+-- Which calls wait for an approval that was asked for while they ran.
+CREATE TABLE approval_waits (
+    approval BLOB NOT NULL CHECK (length(approval) = 8),
+    -- As `approvals.binding`, of the waiting call.
+    binding  BLOB NOT NULL CHECK (length(binding) = 32),
+    run      INTEGER NOT NULL,
+    call     BLOB NOT NULL CHECK (length(call) = 8),
+    PRIMARY KEY (binding, approval)
+) STRICT, WITHOUT ROWID;

@@ -225,6 +225,8 @@ impl Script {
     fn ask(&self, run: RunId, call: SpanId, args: &str) -> (ApprovalId, Record) {
         let id = ApprovalId::from_bytes(bytes(self.id()));
         let asked = ApprovalRequested {
+            capability: None,
+            waiting: Vec::new(),
             via: Vec::new(),
             arguments: arguments(args),
             call,
