@@ -5,6 +5,8 @@ mod ambient;
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod complete;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod decisions;

@@ -22,7 +22,7 @@ use crate::text::printable;
 const MAX_PROBLEMS: usize = 8;
 
 /// Interfaces that a component may import, without the version.
-const IMPORTS: &[&str] = &[
+pub const INTERFACES: &[&str] = &[
     "calls", "clock", "files", "log", "progress", "random", "state", "types",
 ];
 
@@ -120,7 +120,7 @@ fn check_world(component: &wasmtime::component::Component) -> Result<(), Sandbox
     let ty = component.component_type();
     let mut problems = Vec::new();
     for (name, item) in ty.imports(engine) {
-        let fits = published(name).is_some_and(|interface| IMPORTS.contains(&interface))
+        let fits = published(name).is_some_and(|interface| INTERFACES.contains(&interface))
             && matches!(item.ty, ComponentItem::ComponentInstance(_));
         if !fits {
             problems.push(format!(

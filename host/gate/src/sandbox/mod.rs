@@ -53,7 +53,7 @@ use serde_json::Value;
 use tollgate_core::record::Status;
 
 pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
-pub use component::Component;
+pub use component::{Component, INTERFACES};
 pub use content::{Content, EmbeddedResource, ResourceBody};
 pub use engine::{MAX_CONCURRENCY, Sandbox, SandboxOptions};
 pub use grant::Grant;
