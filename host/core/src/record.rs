@@ -152,7 +152,7 @@ pub enum Event {
     /// A component's own log line, scrubbed and capped.
     AdapterLog(AdapterLog),
     /// A human's answer is asked for.
-    ApprovalRequested(ApprovalRequested),
+    ApprovalRequested(Box<ApprovalRequested>),
     /// Somebody answered.
     ApprovalAnswered(ApprovalAnswered),
     /// An approval's state changed for good.

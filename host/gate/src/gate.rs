@@ -114,7 +114,7 @@ impl Drop for RunningCall {
 pub enum OperateError {
     /// Policy does not let this person.
     #[error("{}", .0.message())]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Nothing has this name.
     #[error("{0}")]
     Unknown(String),
@@ -125,7 +125,7 @@ pub enum OperateError {
 
 impl From<Refusal> for OperateError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused(Box::new(refusal))
     }
 }
 

@@ -429,7 +429,7 @@ impl Pep {
         batch.records.push(self.record(
             cx,
             now,
-            Event::ApprovalRequested(ApprovalRequested {
+            Event::ApprovalRequested(Box::new(ApprovalRequested {
                 arguments: call.digest().clone(),
                 call: cx.call,
                 capability: None,
@@ -445,7 +445,7 @@ impl Pep {
                 tool: call.tool().name.clone(),
                 via: cx.via(),
                 waiting: cx.waiting(),
-            }),
+            })),
         ));
         batch.payloads.extend([facts, payload]);
         batch

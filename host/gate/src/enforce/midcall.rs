@@ -166,7 +166,7 @@ impl Capabilities {
                 via: self.cx.via(),
             });
         }
-        let asked = Event::ApprovalRequested(ApprovalRequested {
+        let asked = Event::ApprovalRequested(Box::new(ApprovalRequested {
             arguments: question.digest.clone(),
             call: self.cx.call,
             capability: Some(question.short.clone()),
@@ -182,7 +182,7 @@ impl Capabilities {
             tool: self.tool.name.clone(),
             via: self.cx.via(),
             waiting,
-        });
+        }));
         batch.records.push(self.pep.record(&self.cx, now, asked));
         batch.payloads.push(payload);
         Ok(expires)

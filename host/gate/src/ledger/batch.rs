@@ -51,7 +51,7 @@ pub(super) struct Prepared {
     pub(super) payloads: Vec<Payload>,
     pub(super) conditions: Vec<Condition>,
     /// What a component keeps, changed with it.
-    pub(super) change: Option<Asked>,
+    pub(super) change: Option<Box<Asked>>,
     /// Whether it says what became of something that has started: it goes in even when the disk is full.
     pub(super) closing: bool,
     pub(super) bytes: usize,
@@ -89,7 +89,7 @@ impl Prepared {
     pub(super) fn with(mut self, asked: Asked) -> Self {
         let value = asked.change.value.as_ref();
         self.bytes += value.map_or(0, |(value, ..)| value.ciphertext.len());
-        self.change = Some(asked);
+        self.change = Some(Box::new(asked));
         self
     }
 

@@ -216,7 +216,7 @@ impl Story {
         }];
         self.add(
             0,
-            Event::ApprovalRequested(ApprovalRequested {
+            Event::ApprovalRequested(Box::new(ApprovalRequested {
                 capability: None,
                 waiting: Vec::new(),
                 via: Vec::new(),
@@ -236,7 +236,7 @@ impl Story {
                 round: 1,
                 span: span(own),
                 tool: tool.into(),
-            }),
+            })),
         );
     }
 

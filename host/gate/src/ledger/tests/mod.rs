@@ -248,7 +248,10 @@ impl Script {
             span: self.span(),
             tool: "tickets__read".into(),
         };
-        (id, self.record(Some(run), Event::ApprovalRequested(asked)))
+        (
+            id,
+            self.record(Some(run), Event::ApprovalRequested(Box::new(asked))),
+        )
     }
 
     fn answer(
