@@ -370,6 +370,24 @@ impl Pep {
             let (what, then) = released(decision, whole(&execution));
             (release, verdict) = (Some(what), then);
         }
+        if let (Status::Pending, Some(pending)) = (status, remainder.pending) {
+            // What it has done is told in words that are partly its own: content, like a result.
+            let size = pending
+                .happened()
+                .iter()
+                .map(|what| what.len() as u64)
+                .sum();
+            let Ok((decision, record, payload)) = self.judge_result(cx, tool, false, size, &labels)
+            else {
+                return ended;
+            };
+            batch.records.push(record);
+            batch.payloads.push(payload);
+            verdict = Verdict::Refused(match decision {
+                Decision::Allow(_) => pending,
+                _ => pending.in_general_terms(),
+            });
+        }
         let now = self.now();
         let content = content_bytes(&execution);
         let tenant = &cx.snapshot.config.gate.tenant;
@@ -388,9 +406,6 @@ impl Pep {
         batch
             .records
             .push(self.record(cx, now, Event::Outcome(outcome)));
-        if let (Status::Pending, Some(pending)) = (status, remainder.pending) {
-            verdict = Verdict::Refused(pending);
-        }
         match self.commit(batch).await {
             Ok(receipt) => match verdict {
                 Verdict::Withheld { basis, .. } => Verdict::Withheld {

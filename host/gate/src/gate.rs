@@ -281,12 +281,17 @@ impl Gate {
         };
         self.running_calls(|calls| drop(calls.insert(cx.call, running)));
         // A halt that was recorded between this call's start and the line above has not seen it.
-        if self.0.pep.ledger.is_halted(&crate::ledger::HaltKeys {
+        let keys = |component: &str, tool: &str| crate::ledger::HaltKeys {
             agent: cx.principal.id.clone(),
-            component: Some(tool.component.name.clone()),
+            component: Some(component.into()),
             tenant: cx.snapshot.config.gate.tenant.clone(),
-            tool: Some(tool.name.clone()),
-        }) {
+            tool: Some(tool.into()),
+        };
+        let ledger = &self.0.pep.ledger;
+        let mut above = cx.within.iter();
+        if ledger.is_halted(&keys(&tool.component.name, &tool.name))
+            || above.any(|call| ledger.is_halted(&keys(&call.component, &call.tool)))
+        {
             self.stop(|call| call.run == cx.run && call.tool == tool.name);
         }
         RunningCall {

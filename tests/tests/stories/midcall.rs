@@ -146,11 +146,17 @@ async fn what_is_rejected_is_not_tried_again() {
         "{:?}",
         again.verdict
     );
+    let run = asked.run.unwrap();
+    assert_eq!(starts(&gate, run), 1, "the guest did not run again");
+    let state = gate.ledger().run_state(run, None).unwrap().unwrap();
     assert_eq!(
-        starts(&gate, asked.run.unwrap()),
-        1,
-        "the guest did not run again"
+        (state.calls, state.denials),
+        (2, 1),
+        "what was refused is no allow"
     );
+    let spans = gate.ledger().reader().spans(run).unwrap();
+    let ended = |s: &tollgate::ledger::SpanRow| s.end.is_some() || s.kind == SpanKind::InvokeAgent;
+    assert!(spans.iter().all(ended), "{spans:?}");
     world.pass(3601);
     assert_ne!(pending(&call(&gate, "r", TOOL, WRITE).await), id);
     assert!(!world.path("data/watched").exists());
@@ -295,5 +301,17 @@ async fn a_call_within_a_call_that_waits_ends_both() {
             .all(|s| s.end.is_some() || s.kind == SpanKind::InvokeAgent),
         "{spans:?}"
     );
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_call_has_done_is_told_only_as_far_as_its_result_would_be() {
+    let world = World::new(&format!(
+        "{ASK}\n@id(\"nothing-said\") @owner(\"tests\") @reason(\"Nothing is said.\")\n\
+         forbid (principal, action == Tollgate::Action::\"return_result\", resource);"
+    ));
+    let gate = world.open().await;
+    let asked = call(&gate, "r", TOOL, WRITE).await;
+    assert_eq!(happened(&asked), ["effects (1) that policy keeps from you"]);
     gate.close().await;
 }

@@ -368,9 +368,10 @@ impl Pep {
         approval: Option<ApprovalId>,
     ) -> Result<Refusal, Retry> {
         let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
-        // What would need a human, where a human has said no or too often been asked, is denied.
+        // What would need a human, where a human has said no or too often been asked, is denied; and so
+        // is what is allowed itself, but holds something to which a human has said no.
         let outcome = match weighed.decision.outcome() {
-            Outcome::Escalate => Outcome::Deny,
+            Outcome::Allow | Outcome::Escalate => Outcome::Deny,
             outcome => outcome,
         };
         let record = record.outcome(outcome).approval(approval);

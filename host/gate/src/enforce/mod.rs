@@ -258,6 +258,24 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// What a call that waits in the middle had done by then.
+    #[must_use]
+    pub fn happened(&self) -> &[String] {
+        match self {
+            Self::Pending { happened, .. } => happened,
+            _ => &[],
+        }
+    }
+
+    /// The same without a word of the component's own.
+    pub(crate) fn in_general_terms(self) -> Self {
+        let done = match self.happened().len() {
+            0 => Vec::new(),
+            n => vec![format!("effects ({n}) that policy keeps from you")],
+        };
+        self.after(done)
+    }
+
     /// Pending, after all this was done.
     fn after(mut self, done: Vec<String>) -> Self {
         if let Self::Pending { happened, .. } = &mut self {
