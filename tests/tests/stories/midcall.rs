@@ -315,3 +315,47 @@ async fn what_a_call_has_done_is_told_only_as_far_as_its_result_would_be() {
     assert_eq!(happened(&asked), ["effects (1) that policy keeps from you"]);
     gate.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_has_changed_when_the_call_runs_again_is_asked_about_anew() {
+    let world = World::new(
+        r#"@id("watched-state") @owner("security") @reason("Security looks at what is kept.")
+           forbid (principal, action == Tollgate::Action::"write_state", resource)
+           unless { context.approval.roles.contains(Tollgate::Role::"security") };"#,
+    );
+    let gate = world.open().await;
+    // The same call, but what it keeps is what is in the file by then.
+    let keep = r#"{"grant":"data","path":"letter.txt","key":"k"}"#;
+    world.write("data/letter.txt", "first");
+    let first = pending(&call(&gate, "r", "hostile__keep_file", keep).await);
+    let shown = gate
+        .approval(&user("dana"), first)
+        .unwrap()
+        .arguments
+        .unwrap();
+    assert!(shown.contains(r#""value":"first""#), "{shown}");
+    gate.answer(&user("dana"), first, true, None, None, "cli")
+        .await
+        .unwrap();
+    world.write("data/letter.txt", "other");
+    let second = pending(&call(&gate, "r", "hostile__keep_file", keep).await);
+    assert_ne!(second, first, "the yes was to other words");
+    world.write("data/letter.txt", "first");
+    // The second question is still open, and the first answer unused.
+    assert_eq!(
+        pending(&call(&gate, "r", "hostile__keep_file", keep).await),
+        second
+    );
+    gate.answer(&user("dana"), second, false, None, None, "cli")
+        .await
+        .unwrap();
+    let state = gate
+        .ledger()
+        .reader()
+        .approval(first)
+        .unwrap()
+        .unwrap()
+        .state;
+    assert_eq!(state, ApprovalState::Approved);
+    gate.close().await;
+}

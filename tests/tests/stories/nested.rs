@@ -254,7 +254,9 @@ async fn what_the_component_has_read_counts_for_what_it_calls() {
     assert!(is_released(&harmless), "{harmless:?}");
     std::fs::remove_file(world.path("out/leaked")).unwrap();
     let leaked = call(&gate, "r", "hostile__leak", &leak("vault", "customer.json")).await;
-    assert!(said(&leaked).contains("security's approval"), "{leaked:?}");
+    pending(&leaked);
+    let message = leaked.message().unwrap();
+    assert!(message.contains("security's approval"), "{message}");
     assert!(!world.path("out/leaked").exists());
     gate.close().await;
 }
