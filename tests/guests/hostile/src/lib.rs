@@ -18,10 +18,7 @@ use keep::{forget, keep_file, keep_if, keep_value, recall, recall_keys, state_bo
 use nest::{call_storm, chain, leak, relay, relay_strictly};
 use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
-    stat_path,
-    write_path, write_then_loop,
-    append_path, create_path, delete_path, list_path, panic_after_write, read_path, stat_path,
-    write_anyway, write_path, write_then_loop,
+    stat_path, write_anyway, write_path, write_then_loop,
 };
 
 /// One of each kind.
