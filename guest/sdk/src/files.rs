@@ -21,7 +21,7 @@ pub struct Error {
     operation: &'static str,
     grant: String,
     path: String,
-    kind: ErrorKind,
+    kind: Box<ErrorKind>,
 }
 
 impl Error {
@@ -34,13 +34,13 @@ impl Error {
     /// Nothing is there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self.kind, ErrorKind::NotFound)
+        matches!(*self.kind, ErrorKind::NotFound)
     }
 
     /// Something is there already.
     #[must_use]
     pub fn is_exists(&self) -> bool {
-        matches!(self.kind, ErrorKind::Exists)
+        matches!(*self.kind, ErrorKind::Exists)
     }
 }
 
@@ -53,7 +53,7 @@ impl Display for Error {
             kind,
         } = self;
         write!(f, "cannot {operation} `{path}` in `{grant}`: ")?;
-        match kind {
+        match &**kind {
             ErrorKind::NoSuchGrant => {
                 f.write_str("no such grant; ")?;
                 match grants().as_slice() {
@@ -164,7 +164,7 @@ fn on(operation: &'static str, grant: &str, path: &str) -> impl FnOnce(ErrorKind
         operation,
         grant: grant.to_owned(),
         path: path.to_owned(),
-        kind,
+        kind: Box::new(kind),
     }
 }
 

@@ -60,7 +60,8 @@
 //! - [`tool`], [`arguments`] and [`output`] mark functions and types, [`adapter!`] lists the tools.
 //! - [`IntoContent`] is what a tool may return: text, [`Json`], or [`Content`] of its own making.
 //! - [`ToolError`] is why it may fail. [`files::Error`] converts into it, with the host's reason.
-//! - [`files`] and [`log`] are what the host offers. There is no clock, no network, no randomness.
+//! - [`files`], [`state`], [`calls`], [`clock`], [`random`], [`progress`] and [`log`] are what the host offers; nothing else is
+//!   there.
 //!
 //! A panic reaches the operator's log and ends the call. Nothing is kept between calls: each runs in an
 //! instance of its own.
@@ -70,11 +71,16 @@ extern crate self as tollgate_guest;
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod calls;
+pub mod clock;
 mod content;
 mod error;
 pub mod files;
 pub mod log;
+pub mod progress;
+pub mod random;
 mod schema;
+pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod tools;

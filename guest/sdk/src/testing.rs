@@ -7,12 +7,18 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::Level;
+use crate::{Content, calls::ErrorKind, log::Level};
 
 pub use crate::files::Mode;
 
 thread_local! {
     static GRANTS: RefCell<BTreeMap<String, Directory>> = const { RefCell::new(BTreeMap::new()) };
+    static NOW: RefCell<u64> = const { RefCell::new(1_795_428_000_000) };
+    static SEED: RefCell<u64> = const { RefCell::new(0) };
+    static REPORTED: RefCell<Vec<Report>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<BTreeMap<(bool, String), Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static KEEPS_NOTHING: RefCell<Option<String>> = const { RefCell::new(None) };
+    static TOOLS: RefCell<BTreeMap<String, TestTool>> = const { RefCell::new(BTreeMap::new()) };
     static LOGGED: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -42,6 +48,44 @@ pub fn grant(name: &str, mode: Mode) -> TestGrant {
     TestGrant {
         name: name.to_owned(),
     }
+}
+
+/// A report of [`progress`](crate::progress): how far, out of how much, and the message.
+pub type Report = (u64, Option<u64>, String);
+
+/// The reports of progress on this thread since the last call.
+#[must_use]
+pub fn reported() -> Vec<Report> {
+    REPORTED.take()
+}
+
+/// Sets this thread's clock, in milliseconds since 1970. It stands still; until it is set, it is 10:00
+/// on Monday, 2026-11-23.
+pub fn at(unix_millis: u64) {
+    NOW.set(unix_millis);
+}
+
+/// Makes this thread's randomness begin anew from `seed`. It is repeatable, and not random at all.
+pub fn seed(seed: u64) {
+    SEED.set(seed);
+}
+
+/// Another component's tool, as a test has it answer: from canonical arguments to content.
+type TestTool = std::rc::Rc<dyn Fn(&str) -> Result<Vec<Content>, ErrorKind>>;
+
+/// Answers [`calls`](crate::calls) of a tool on this thread: what is not answered is not there.
+pub fn answer(tool: &str, answer: impl Fn(&str) -> Result<Vec<Content>, ErrorKind> + 'static) {
+    TOOLS.with_borrow_mut(|tools| tools.insert(tool.to_owned(), std::rc::Rc::new(answer)));
+}
+
+/// Refuses every operation of [`state`](crate::state) on this thread from now on, with this reason.
+pub fn deny_state(reason: &str) {
+    KEEPS_NOTHING.set(Some(reason.to_owned()));
+}
+
+/// Forgets what this thread keeps in [`state`](crate::state) for the run, as when a run ends.
+pub fn end_run() {
+    KEPT.with_borrow_mut(|kept| kept.retain(|(of_run, _), _| !of_run));
 }
 
 /// The messages that were logged on this thread since the last call.
@@ -102,6 +146,131 @@ impl Directory {
 
     fn holds(&self, path: &str) -> bool {
         path.is_empty() || self.directories.contains(path)
+    }
+}
+
+pub(crate) fn report(progress: u64, total: Option<u64>, message: &str) {
+    REPORTED.with_borrow_mut(|reported| reported.push((progress, total, message.to_owned())));
+}
+
+/// The functions of the WIT's `clock`.
+pub(crate) mod clock {
+    pub(crate) fn now() -> u64 {
+        super::NOW.with_borrow(|now| *now)
+    }
+
+    pub(crate) fn elapsed() -> u64 {
+        0
+    }
+}
+
+/// The function of the WIT's `random`, as a sequence that anybody can predict.
+pub(crate) mod random {
+    use crate::bindings::tollgate::adapter::random::Error;
+
+    pub(crate) fn bytes(count: u32) -> Result<Vec<u8>, Error> {
+        if count > crate::random::MAX_BYTES {
+            return Err(Error::TooMany);
+        }
+        // SplitMix64: every seed gives another sequence.
+        let next = |state: &mut u64| {
+            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = *state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z ^ (z >> 31)) as u8
+        };
+        super::SEED.with_borrow_mut(|state| Ok((0..count).map(|_| next(state)).collect()))
+    }
+}
+
+/// The functions of the WIT's `state`, on what this thread keeps.
+pub(crate) mod state {
+    use super::{KEEPS_NOTHING, KEPT};
+    use crate::files::Denial;
+    use crate::state::{ErrorKind, MAX_VALUE, Scope};
+
+    fn of_run(scope: Scope) -> bool {
+        matches!(scope, Scope::Run)
+    }
+
+    fn allowed() -> Result<(), ErrorKind> {
+        match KEEPS_NOTHING.with_borrow(Clone::clone) {
+            Some(reason) => Err(ErrorKind::Denied(Denial {
+                decision: "test".to_owned(),
+                reason,
+                approval: None,
+            })),
+            None => Ok(()),
+        }
+    }
+
+    fn checked(key: &str) -> Result<(), ErrorKind> {
+        allowed()?;
+        if key.is_empty() || key.len() > 256 || key.chars().any(char::is_control) {
+            let rule = "it has 1 to 256 bytes, without control characters";
+            return Err(ErrorKind::InvalidKey(rule.to_owned()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(scope: Scope, key: &str) -> Result<Option<Vec<u8>>, ErrorKind> {
+        checked(key)?;
+        Ok(KEPT.with_borrow(|kept| kept.get(&(of_run(scope), key.to_owned())).cloned()))
+    }
+
+    pub(crate) fn set(scope: Scope, key: &str, value: &[u8]) -> Result<(), ErrorKind> {
+        checked(key)?;
+        if value.len() > MAX_VALUE {
+            return Err(ErrorKind::TooLarge);
+        }
+        let key = (of_run(scope), key.to_owned());
+        KEPT.with_borrow_mut(|kept| kept.insert(key, value.to_vec()));
+        Ok(())
+    }
+
+    pub(crate) fn delete(scope: Scope, key: &str) -> Result<bool, ErrorKind> {
+        checked(key)?;
+        let key = (of_run(scope), key.to_owned());
+        Ok(KEPT.with_borrow_mut(|kept| kept.remove(&key)).is_some())
+    }
+
+    pub(crate) fn list_keys(scope: Scope, prefix: &str) -> Result<Vec<String>, ErrorKind> {
+        allowed()?;
+        let keys = |kept: &super::BTreeMap<(bool, String), Vec<u8>>| {
+            kept.keys()
+                .filter(|(run, key)| *run == of_run(scope) && key.starts_with(prefix))
+                .map(|(_, key)| key.clone())
+                .collect()
+        };
+        Ok(KEPT.with_borrow(keys))
+    }
+
+    pub(crate) fn compare_and_set(
+        scope: Scope,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<bool, ErrorKind> {
+        if get(scope, key)?.as_deref() != expected {
+            return Ok(false);
+        }
+        set(scope, key, value)?;
+        Ok(true)
+    }
+}
+
+/// The function of the WIT's `calls`, on what this thread answers.
+pub(crate) mod calls {
+    use super::TOOLS;
+    use crate::{Content, calls::ErrorKind};
+
+    pub(crate) fn call(tool: &str, arguments: &str) -> Result<Vec<Content>, ErrorKind> {
+        let found = TOOLS.with_borrow(|tools| tools.get(tool).cloned());
+        match found {
+            Some(answer) => answer(arguments),
+            None => Err(ErrorKind::Invalid(format!("there is no tool `{tool}`"))),
+        }
     }
 }
 
@@ -257,6 +426,7 @@ pub(crate) mod files {
                 return Err(ErrorKind::Denied(Denial {
                     decision: "test".to_owned(),
                     reason: reason.clone(),
+                    approval: None,
                 }));
             }
             if needs == Mode::ReadWrite && directory.mode == Mode::ReadOnly {

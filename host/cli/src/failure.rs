@@ -191,7 +191,7 @@ impl From<LoadError> for Failure {
 impl From<OperateError> for Failure {
     fn from(error: OperateError) -> Self {
         match error {
-            OperateError::Refused(refusal) => refusal.into(),
+            OperateError::Refused(refusal) => (*refusal).into(),
             OperateError::Unknown(message) => Self::plain(message),
             other => Self::plain(other.to_string()),
         }

@@ -153,6 +153,9 @@ pub(crate) struct PendingView {
     pub(crate) needs: String,
     /// When it expires.
     pub(crate) expires: Timestamp,
+    /// What the call had done by then, if it was ended in the middle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) happened: Vec<String>,
 }
 
 fn policies(basis: &Basis) -> Vec<PolicyView> {
@@ -199,6 +202,7 @@ impl CallReply {
                     approval: id,
                     requirement,
                     expires,
+                    happened,
                     ..
                 } => {
                     decided = policies(&basis);
@@ -206,6 +210,7 @@ impl CallReply {
                         id,
                         needs: requirement.to_string(),
                         expires,
+                        happened,
                     });
                 }
                 _ => {}
@@ -240,6 +245,12 @@ pub(crate) struct ApprovalView {
     pub(crate) severity: Severity,
     /// The tool.
     pub(crate) tool: String,
+    /// What its component asks for in mid-call, in short; absent where the call itself is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) capability: Option<String>,
+    /// Components through which the call is made, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) via: Vec<String>,
     /// The canonical arguments whole, escaped; absent once it is resolved, and for those who may not
     /// answer it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -292,6 +303,8 @@ impl From<ApprovalRow> for ApprovalView {
             id: row.id,
             state: row.state,
             severity: row.severity,
+            capability: row.capability,
+            via: row.via,
             tool: row.tool,
             arguments: None,
             digest: row.arguments.as_str().to_owned(),

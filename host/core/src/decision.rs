@@ -125,6 +125,33 @@ impl Requirement {
             .collect()
     }
 
+    /// What lifts both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both: Vec<Approvers> = Vec::new();
+        for (a, b) in self
+            .alternatives
+            .iter()
+            .flat_map(|a| other.alternatives.iter().map(move |b| (a, b)))
+        {
+            let needed = Approvers {
+                count: a.count.max(b.count),
+                roles: a.roles.union(&b.roles).cloned().collect(),
+            };
+            let within =
+                |x: &Approvers, y: &Approvers| x.count <= y.count && x.roles.is_subset(&y.roles);
+            if !both.iter().any(|other| within(other, &needed)) {
+                both.retain(|other| !within(&needed, other));
+                both.push(needed);
+            }
+        }
+        Self {
+            alternatives: both,
+            lifts: self.lifts.union(&other.lifts).cloned().collect(),
+            severity: self.severity.max(other.severity),
+        }
+    }
+
     /// Whether approvals by `count` users who hold `roles` between them are enough.
     #[must_use]
     pub fn met_by(&self, roles: &BTreeSet<String>, count: u64) -> bool {

@@ -47,6 +47,8 @@ kinds! {
     Directory,
     /// A file within a grant.
     File,
+    /// What a component keeps, by scope and key.
+    State,
     /// A human's answer that is asked for.
     Approval,
     /// A run.

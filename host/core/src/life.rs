@@ -17,6 +17,9 @@ pub enum CallState {
     Pending,
     /// Decided and started, durably; the effect may have happened.
     Started,
+    /// It ran, and was ended because something that it asked for waits for a human. What it had done by
+    /// then is done; it runs again from the beginning once that is approved.
+    Suspended,
     /// It ran and its outcome is recorded.
     Closed,
     /// It started and its outcome will never be known.
@@ -34,6 +37,8 @@ pub enum CallEvent {
     Escalate,
     /// Decided: allow, and the start recorded with it.
     Start,
+    /// Its outcome was recorded: it waits for a human.
+    Suspend,
     /// Its outcome was recorded.
     Close,
     /// The next start of the gate found it open.
@@ -47,6 +52,7 @@ impl CallEvent {
         Self::Deny,
         Self::Escalate,
         Self::Start,
+        Self::Suspend,
         Self::Close,
         Self::Recover,
     ];
@@ -60,6 +66,7 @@ impl CallState {
         Some(Self::Denied),
         Some(Self::Pending),
         Some(Self::Started),
+        Some(Self::Suspended),
         Some(Self::Closed),
         Some(Self::Indeterminate),
     ];
@@ -72,7 +79,11 @@ impl CallState {
             (None, E::Refuse) => Some(Self::Invalid),
             (None | Some(Self::Pending), E::Deny) => Some(Self::Denied),
             (None | Some(Self::Pending), E::Escalate) => Some(Self::Pending),
-            (None | Some(Self::Pending), E::Start) => Some(Self::Started),
+            (None | Some(Self::Pending | Self::Suspended), E::Start) => Some(Self::Started),
+            (Some(Self::Started), E::Suspend) => Some(Self::Suspended),
+            (Some(Self::Suspended), E::Escalate) => Some(Self::Suspended),
+            // It will not run again; that it has run stays true.
+            (Some(Self::Suspended), E::Deny) => Some(Self::Closed),
             (Some(Self::Started), E::Close) => Some(Self::Closed),
             (Some(Self::Started), E::Recover) => Some(Self::Indeterminate),
             _ => None,
@@ -82,7 +93,10 @@ impl CallState {
     /// Whether an effect can have happened.
     #[must_use]
     pub fn may_have_run(self) -> bool {
-        matches!(self, Self::Started | Self::Closed | Self::Indeterminate)
+        matches!(
+            self,
+            Self::Started | Self::Suspended | Self::Closed | Self::Indeterminate
+        )
     }
 }
 
@@ -117,7 +131,7 @@ pub enum ApprovalEvent {
     Expire,
     /// A halt or the end of the run.
     Cancel,
-    /// The call that it allows is started in the same transaction.
+    /// The call that it allows is started, or the effect in mid-call decided, in the same transaction.
     Consume,
 }
 

@@ -370,8 +370,13 @@ impl Pdp {
             .into_iter()
             .try_for_each(known)?;
         match &request.context {
-            ActionContext::Call { on_behalf_of, .. }
-            | ActionContext::Result { on_behalf_of, .. } => known(on_behalf_of)?,
+            ActionContext::Call {
+                on_behalf_of, via, ..
+            } => {
+                known(on_behalf_of)?;
+                of(Kind::Component, via)?;
+            }
+            ActionContext::Result { on_behalf_of, .. } => known(on_behalf_of)?,
             ActionContext::Capability {
                 on_behalf_of,
                 agent,

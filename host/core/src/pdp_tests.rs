@@ -137,6 +137,7 @@ fn call(tool: &str, input: Value) -> Request {
         context: ActionContext::Call {
             on_behalf_of: uid(Kind::User, "alice"),
             input,
+            via: BTreeSet::new(),
         },
         principal: uid(Kind::Agent, "support"),
         resource: uid(Kind::Tool, tool),

@@ -17,6 +17,7 @@ use crate::{
     canonical::{self, Sha256Digest},
     decision::{Determining, PolicyRef, Severity},
     entity::{Kind, Uid},
+    request::Action,
 };
 
 /// One file of policies.
@@ -345,8 +346,8 @@ impl Loader {
         if approval.reads() && may_be_capability(policy) {
             self.diagnostics.push(place.warning(
                 "policy::approval-in-mid-call",
-                format!("policy `{id}` reads `context.approval` but applies to what a component asks for in mid-call, where nobody is asked: it denies"),
-                "ask on the call itself: action in Tollgate::Action::\"call\"",
+                format!("policy `{id}` reads `context.approval` but applies to what a component asks for in mid-call: the call ends there as pending, with what it has done by then, and runs again from the beginning once that is approved"),
+                "ask on the call itself where you can, before anything is done: action in Tollgate::Action::\"call\"",
             ));
         }
         if self
@@ -578,14 +579,8 @@ fn suggestion(message: &str, schema: &Schema) -> Option<Option<String>> {
 fn may_be_capability(policy: &Policy) -> bool {
     let capability = |uid: &cedar_policy::EntityUid| {
         let id = uid.id();
-        [
-            "read_file",
-            "write_file",
-            "delete_file",
-            "list_directory",
-            "delete_directory",
-        ]
-        .contains(&id.unescaped())
+        let mut fixed = Action::FIXED.iter().filter(|action| action.is_capability());
+        fixed.any(|action| action.id() == id.unescaped())
     };
     match policy.action_constraint() {
         cedar_policy::ActionConstraint::Any => false,

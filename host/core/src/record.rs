@@ -152,7 +152,7 @@ pub enum Event {
     /// A component's own log line, scrubbed and capped.
     AdapterLog(AdapterLog),
     /// A human's answer is asked for.
-    ApprovalRequested(ApprovalRequested),
+    ApprovalRequested(Box<ApprovalRequested>),
     /// Somebody answered.
     ApprovalAnswered(ApprovalAnswered),
     /// An approval's state changed for good.
@@ -245,6 +245,9 @@ impl RunOutcome {
 pub struct CallInvalid {
     /// The call's span.
     pub call: SpanId,
+    /// The span above; the root span where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SpanId>,
     /// Where the arguments are wrong: JSON pointers, no values.
     pub pointers: Vec<String>,
     /// Who called.
@@ -269,6 +272,10 @@ pub struct DecisionRecord {
     /// Bytes of the arguments' canonical form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments_size: Option<u64>,
+    /// Whether another decision, recorded with it, says what becomes of the call: one that a component
+    /// makes is decided for the agent and for the component.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// The bundle that decided.
     pub bundle: Sha256Digest,
     /// The tool span that it belongs to; absent outside a call.
@@ -351,6 +358,8 @@ pub enum Status {
     Memory,
     /// A halt ended it.
     Halted,
+    /// Something that it asked for waits for a human.
+    Pending,
     /// Its outcome will never be known.
     Indeterminate,
 }
@@ -367,6 +376,7 @@ impl Status {
             Self::Fuel => "fuel_exhausted",
             Self::Memory => "memory_exhausted",
             Self::Halted => "halted",
+            Self::Pending => "pending",
             Self::Indeterminate => "indeterminate",
         }
     }
@@ -438,7 +448,10 @@ pub struct Effect {
 pub struct AdapterLog {
     /// The tool span.
     pub call: SpanId,
-    /// `debug`, `info`, `warn` or `error`.
+    /// Labels that it adds to the run, because it went to the caller while the tool ran.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
+    /// `debug`, `info`, `warn` or `error`; `progress` for a report of how far the call has come.
     pub level: String,
     /// Its words: untrusted, printable, at most 4 KiB.
     pub message: String,
@@ -446,13 +459,34 @@ pub struct AdapterLog {
     pub parent: SpanId,
 }
 
+/// A call that has run up to where something waits for a human.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingCall {
+    /// Digest of its arguments.
+    pub arguments: KeyedDigest,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// Its tool span.
+    pub call: SpanId,
+    /// Its component's file.
+    pub component: Sha256Digest,
+    /// Its tool.
+    pub tool: String,
+    /// Components through which it is made, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+}
+
 /// A human's answer is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalRequested {
-    /// Digest of the arguments.
+    /// Digest of the arguments, or of what the component asks for.
     pub arguments: KeyedDigest,
     /// The tool span.
     pub call: SpanId,
+    /// What the component asks for in mid-call, in short; absent where the call itself is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<String>,
     /// The component's file.
     pub component: Sha256Digest,
     /// When it expires.
@@ -473,6 +507,12 @@ pub struct ApprovalRequested {
     pub span: SpanId,
     /// The tool.
     pub tool: String,
+    /// Components through which the call is made, outermost first; empty for a call of the agent's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+    /// Calls that end as pending because of it, outermost first: they run again once it is approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingCall>,
 }
 
 /// Somebody answered.

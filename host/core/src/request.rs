@@ -29,6 +29,10 @@ pub enum Action {
     ListDirectory,
     /// A component removes an empty directory.
     DeleteDirectory,
+    /// A component reads what it keeps, or lists its keys.
+    ReadState,
+    /// A component changes or removes what it keeps.
+    WriteState,
     /// A person approves a call that waits.
     Approve,
     /// A person rejects a call that waits.
@@ -56,6 +60,8 @@ impl Action {
         Self::DeleteFile,
         Self::ListDirectory,
         Self::DeleteDirectory,
+        Self::ReadState,
+        Self::WriteState,
         Self::Approve,
         Self::Reject,
         Self::ViewRun,
@@ -77,6 +83,8 @@ impl Action {
             Self::DeleteFile => "delete_file",
             Self::ListDirectory => "list_directory",
             Self::DeleteDirectory => "delete_directory",
+            Self::ReadState => "read_state",
+            Self::WriteState => "write_state",
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::ViewRun => "view_run",
@@ -86,6 +94,21 @@ impl Action {
             Self::CancelRun => "cancel_run",
             Self::Administer => "administer",
         }
+    }
+
+    /// Whether it is one that a component asks of its host.
+    #[must_use]
+    pub fn is_capability(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadFile
+                | Self::WriteFile
+                | Self::DeleteFile
+                | Self::ListDirectory
+                | Self::DeleteDirectory
+                | Self::ReadState
+                | Self::WriteState
+        )
     }
 
     /// The action in a few words, for people: `call`, `read_file`, ...
@@ -121,6 +144,9 @@ pub enum ActionContext {
         on_behalf_of: Uid,
         /// The arguments: validated, with defaults, an object.
         input: Value,
+        /// Components through which it is made; empty for a call of the agent's own.
+        #[serde(default)]
+        via: BTreeSet<String>,
     },
     /// A result about to be released.
     Result {

@@ -43,6 +43,9 @@ impl RunDelta {
                 let Action::Call(tool) = &d.action else {
                     return Self::default();
                 };
+                if d.beside {
+                    return Self::default();
+                }
                 let new = !d.resumption;
                 Self {
                     arguments: d.arguments.clone().filter(|_| new),
@@ -53,8 +56,12 @@ impl RunDelta {
                 }
             }
             Event::Outcome(outcome) => Self {
-                errors: u64::from(outcome.status != Status::Ok),
+                errors: u64::from(!matches!(outcome.status, Status::Ok | Status::Pending)),
                 labels: outcome.labels.clone(),
+                ..Self::default()
+            },
+            Event::AdapterLog(log) => Self {
+                labels: log.labels.clone(),
                 ..Self::default()
             },
             _ => Self::default(),

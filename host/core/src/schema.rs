@@ -43,7 +43,11 @@ fn action(input: &ToolInput) -> Value {
     json!({
         "memberOf": [{ "id": "call" }],
         "appliesTo": {
-            "principalTypes": [format!("{NAMESPACE}::Agent"), format!("{NAMESPACE}::User")],
+            "principalTypes": [
+                format!("{NAMESPACE}::Agent"),
+                format!("{NAMESPACE}::Component"),
+                format!("{NAMESPACE}::User"),
+            ],
             "resourceTypes": [format!("{NAMESPACE}::Tool")],
             "context": {
                 "type": "Record",
@@ -55,6 +59,10 @@ fn action(input: &ToolInput) -> Value {
                     "now": { "type": "Extension", "name": "datetime" },
                     "local": common("LocalTime"),
                     "environment": { "type": "String" },
+                    "via": {
+                        "type": "Set",
+                        "element": { "type": "Entity", "name": format!("{NAMESPACE}::Component") },
+                    },
                 },
             },
         },

@@ -120,7 +120,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         }],
         Event::CallInvalid(call) => vec![SpanChange::Open {
             span: call.call,
-            parent: None,
+            parent: call.parent,
             kind: SpanKind::ExecuteTool,
             name: format!("execute_tool {}", call.tool),
             start: at,
@@ -157,7 +157,9 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                 end: Some(at),
                 error,
             });
-            if let (Action::Call(_), Some(call)) = (&decision.action, decision.call) {
+            if let (Action::Call(_), Some(call), false) =
+                (&decision.action, decision.call, decision.beside)
+            {
                 match decision.outcome {
                     crate::decision::Outcome::Deny => {
                         changes.push(SpanChange::Close {
@@ -189,18 +191,17 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         }],
         Event::Outcome(outcome) => {
             let error = error_type(outcome.status);
-            vec![
-                SpanChange::Close {
-                    span: outcome.span,
-                    end: at,
-                    error,
-                },
-                SpanChange::Close {
-                    span: outcome.call,
-                    end: at,
-                    error,
-                },
-            ]
+            let close = |span| SpanChange::Close {
+                span,
+                end: at,
+                error,
+            };
+            let mut changes = vec![close(outcome.span)];
+            // A call that waits goes on once it is approved.
+            if outcome.status != Status::Pending {
+                changes.push(close(outcome.call));
+            }
+            changes
         }
         Event::Effect(effect) => vec![SpanChange::Open {
             span: effect.span,
@@ -215,7 +216,10 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             span: approval.span,
             parent: Some(approval.call),
             kind: SpanKind::Approval,
-            name: format!("approval {}", approval.tool),
+            name: match &approval.capability {
+                Some(capability) => format!("approval {capability}"),
+                None => format!("approval {}", approval.tool),
+            },
             start: at,
             end: None,
             error: None,
@@ -262,7 +266,7 @@ fn invalid_error(problem: &str) -> &'static str {
 #[must_use]
 pub fn error_type(status: Status) -> Option<&'static str> {
     match status {
-        Status::Ok => None,
+        Status::Ok | Status::Pending => None,
         Status::ToolError => Some("tool_error"),
         Status::Trap => Some("trap"),
         Status::Timeout => Some("timeout"),

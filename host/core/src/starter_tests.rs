@@ -70,6 +70,9 @@ struct Case {
     #[serde(default)]
     size: u64,
     tool: Option<String>,
+    /// Components through which a call is made.
+    #[serde(default)]
+    via: BTreeSet<String>,
     expect: Outcome,
     /// Policies that determine it.
     by: Vec<String>,
@@ -234,6 +237,25 @@ fn tree(resource: &Uid, labels: &[String]) -> Vec<Entity> {
     entities
 }
 
+/// What `component/scope:key` is in, and itself.
+fn kept(resource: &Uid, labels: &[String]) -> Vec<Entity> {
+    let (scope, key) = resource.id.split_once(':').unwrap();
+    let component = scope.split_once('/').unwrap().0;
+    let scope = Uid::new(Kind::State, format!("{scope}:"));
+    let mut entities = vec![Entity::new(
+        scope.clone(),
+        [Uid::new(Kind::Component, component)],
+    )];
+    if !key.is_empty() {
+        let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
+        entities.push(Entity::new(
+            resource.clone(),
+            [scope].into_iter().chain(labels),
+        ));
+    }
+    entities
+}
+
 impl Case {
     fn action(&self) -> Action {
         let fixed = Action::FIXED.iter().find(|a| a.id() == self.action);
@@ -256,6 +278,7 @@ impl Case {
                     ActionContext::Call {
                         on_behalf_of,
                         input,
+                        via: self.via.clone(),
                     },
                     Uid::new(Kind::Tool, name),
                     vec![],
@@ -273,7 +296,9 @@ impl Case {
             | Action::WriteFile
             | Action::DeleteFile
             | Action::ListDirectory
-            | Action::DeleteDirectory => {
+            | Action::DeleteDirectory
+            | Action::ReadState
+            | Action::WriteState => {
                 let agent = Uid::new(Kind::Agent, "support");
                 let context = ActionContext::Capability {
                     on_behalf_of,
@@ -282,7 +307,10 @@ impl Case {
                     size: self.size,
                 };
                 let resource = uid(self.resource.as_deref().unwrap());
-                let entities = tree(&resource, &self.directory_labels);
+                let entities = match resource.kind {
+                    Kind::State => kept(&resource, &self.directory_labels),
+                    _ => tree(&resource, &self.directory_labels),
+                };
                 (context, resource, entities)
             }
             Action::Approve | Action::Reject => {

@@ -3,7 +3,7 @@
 //! Before the start is recorded every error path denies. After it, the answer is the outcome, or that
 //! the outcome is unknown. Whoever knows this file knows the system.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +18,9 @@ use tollgate_core::{
 };
 
 use crate::{
-    enforce::{CallContext, Capabilities, Pep, Refusal, ToolCall},
+    enforce::{
+        CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms, ToolCall,
+    },
     gate::Gate,
     ledger::Batch,
     pip::{Caller, RunKey},
@@ -68,7 +70,7 @@ pub enum Verdict {
         /// What it rests on.
         basis: Basis,
     },
-    /// It did not run.
+    /// It did not run, or it waits for a human in the middle.
     Refused(Refusal),
     /// It ran and was ended, or its outcome is not known.
     Ended {
@@ -83,9 +85,22 @@ impl Gate {
     /// Make a call. The line runs in a task that the gate owns: a caller that goes away does not stop
     /// it halfway.
     pub async fn call(&self, caller: &Caller, run: &RunKey, request: CallRequest) -> Answer {
+        self.call_heard(caller, run, request, None).await
+    }
+
+    /// As [`Gate::call`]; `listener` hears how far the tool says that it has come, as far as policy
+    /// releases that.
+    pub async fn call_heard(
+        &self,
+        caller: &Caller,
+        run: &RunKey,
+        request: CallRequest,
+        listener: Option<Listener>,
+    ) -> Answer {
         let span = self.pep().span_id();
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
-        let line = tokio::spawn(async move { gate.line(caller, run, request, span).await });
+        let line =
+            tokio::spawn(async move { gate.line(caller, run, request, listener, span).await });
         line.await.unwrap_or_else(|_| Answer {
             run: None,
             call: span,
@@ -103,17 +118,24 @@ impl Gate {
         caller: Caller,
         run: RunKey,
         request: CallRequest,
+        listener: Option<Listener>,
         span: SpanId,
     ) -> Answer {
+        // Arrive: whose call, in which run?
         let snapshot = self.snapshot();
+        match self.pep().arrive(&snapshot, &caller, &run, span).await {
+            Ok(cx) => self.carry_out(cx, request, Terms::heard_by(listener)).await,
+            Err(refusal) => Answer::refused(None, span, refusal),
+        }
+    }
+
+    /// The line of a call whose caller is known: an agent's own, or one that a component makes.
+    async fn carry_out(&self, mut cx: CallContext, request: CallRequest, terms: Terms) -> Answer {
+        let snapshot = Arc::clone(&cx.snapshot);
         let pep = self.pep();
 
-        // Arrive: whose call, in which run, and do the arguments match the tool's schema?
-        let mut cx = match pep.arrive(&snapshot, &caller, &run, span).await {
-            Ok(cx) => cx,
-            Err(refusal) => return Answer::refused(None, span, refusal),
-        };
-        let call = match parse(pep, &snapshot, &request) {
+        // Arrive: is there such a tool, and do the arguments match its schema?
+        let call = match parse(pep, &snapshot, &request).and_then(|call| nests(&cx, call)) {
             Ok(call) => call,
             Err(invalid) => return pep.refuse_invalid(&cx, &request.tool, *invalid).await,
         };
@@ -141,12 +163,22 @@ impl Gate {
             cx.clone(),
             Arc::clone(&tool),
             invoke,
+            terms.listener.clone(),
+            Arc::new(self.clone()),
         ));
         let running = self.running(&cx, &tool);
+        let limits = terms.limits(&tool.limits);
         let execution = self
             .sandbox()
-            .run(permitted, Arc::clone(&capabilities), running.halted())
+            .run(
+                permitted,
+                Arc::clone(&capabilities),
+                &limits,
+                running.halted(),
+            )
             .await;
+        terms.spend(&execution);
+        capabilities.settle().await;
         drop(running);
 
         // Record, then release: the result is decided too.
@@ -159,6 +191,17 @@ impl Gate {
             decision: Some(decision),
             verdict,
         }
+    }
+}
+
+impl Line for Gate {
+    fn carry_out(
+        &self,
+        cx: CallContext,
+        request: CallRequest,
+        terms: Terms,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(self.carry_out(cx, request, terms))
     }
 }
 
@@ -237,10 +280,32 @@ fn parse(
     Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
 }
 
+/// The call, if it nests neither too deep nor in a circle.
+fn nests(cx: &CallContext, call: ToolCall) -> Result<ToolCall, Box<Invalid>> {
+    let component = &call.tool().component.name;
+    let circle = cx.within.iter().any(|above| above.component == *component);
+    let problem = if circle {
+        format!("the component `{component}` is on the way already, and calls do not go in circles")
+    } else if cx.within.len() > MAX_DEPTH {
+        format!("calls nest at most {MAX_DEPTH} deep")
+    } else {
+        return Ok(call);
+    };
+    Err(Box::new(Invalid {
+        refusal: Refusal::Invalid {
+            problem,
+            nearest: None,
+        },
+        problem: "nesting",
+        pointers: Vec::new(),
+    }))
+}
+
 impl Pep {
     async fn refuse_invalid(&self, cx: &CallContext, tool: &str, invalid: Invalid) -> Answer {
         let event = Event::CallInvalid(CallInvalid {
             call: cx.call,
+            parent: cx.within.last().map(|call| call.span),
             pointers: invalid.pointers,
             principal: cx.principal.clone(),
             problem: invalid.problem.into(),
@@ -272,7 +337,11 @@ impl Pep {
         let remainder = capabilities.finish();
         let mut labels: BTreeSet<String> = tool.labels.union(&tool.taints).cloned().collect();
         labels.extend(remainder.labels);
-        let status = execution.status;
+        let status = match (&remainder.pending, execution.status) {
+            // What it made of not being allowed yet is of no interest: it runs again.
+            (Some(_), status) if status != Status::Halted => Status::Pending,
+            (_, status) => status,
+        };
         let ended = Verdict::Ended {
             status: Status::Indeterminate,
             effects: true,
@@ -290,7 +359,9 @@ impl Pep {
         };
         let decided_at = batch.records.len() as u64;
         if matches!(status, Status::Ok | Status::ToolError) {
-            let Ok((decision, record, payload)) = self.judge_result(cx, tool, &execution, &labels)
+            let error = status != Status::Ok;
+            let Ok((decision, record, payload)) =
+                self.judge_result(cx, tool, error, execution.size, &labels)
             else {
                 return ended;
             };
@@ -298,6 +369,24 @@ impl Pep {
             batch.payloads.push(payload);
             let (what, then) = released(decision, whole(&execution));
             (release, verdict) = (Some(what), then);
+        }
+        if let (Status::Pending, Some(pending)) = (status, remainder.pending) {
+            // What it has done is told in words that are partly its own: content, like a result.
+            let size = pending
+                .happened()
+                .iter()
+                .map(|what| what.len() as u64)
+                .sum();
+            let Ok((decision, record, payload)) = self.judge_result(cx, tool, false, size, &labels)
+            else {
+                return ended;
+            };
+            batch.records.push(record);
+            batch.payloads.push(payload);
+            verdict = Verdict::Refused(match decision {
+                Decision::Allow(_) => pending,
+                _ => pending.in_general_terms(),
+            });
         }
         let now = self.now();
         let content = content_bytes(&execution);
@@ -330,11 +419,13 @@ impl Pep {
         }
     }
 
-    fn judge_result(
+    /// Decide whether content of a tool is released, once its labels have joined the run.
+    pub(crate) fn judge_result(
         &self,
         cx: &CallContext,
         tool: &Tool,
-        execution: &Execution,
+        error: bool,
+        size: u64,
         labels: &BTreeSet<String>,
     ) -> Result<
         (
@@ -356,8 +447,8 @@ impl Pep {
             resource: Uid::new(Kind::Tool, &tool.name),
             context: ActionContext::Result {
                 on_behalf_of: cx.on_behalf_of.clone(),
-                error: execution.status != Status::Ok,
-                size: execution.size,
+                error,
+                size,
             },
         };
         // Nobody is asked to approve a result: what would need it is withheld.
@@ -494,6 +585,17 @@ fn policies(basis: &Basis) -> String {
     }
 }
 
+/// What a call that waits in the middle had done by then.
+fn done_already(happened: &[String]) -> String {
+    match happened {
+        [] => String::new(),
+        _ => format!(
+            " It was ended in the middle and will run again from the beginning; done already: {}.",
+            happened.join("; ")
+        ),
+    }
+}
+
 fn ended(status: Status, effects: bool) -> String {
     let what = match status {
         Status::Trap => "The tool crashed.",
@@ -501,7 +603,9 @@ fn ended(status: Status, effects: bool) -> String {
         Status::Fuel => "The tool used up its computing budget.",
         Status::Memory => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted it.",
-        Status::Ok | Status::ToolError | Status::Indeterminate => "Its outcome is not known.",
+        Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
+            "Its outcome is not known."
+        }
     };
     if effects || status == Status::Indeterminate {
         format!(
@@ -527,11 +631,13 @@ impl Refusal {
                 basis,
                 approval,
                 requirement,
+                happened,
                 ..
             } => format!(
                 "Waiting for {requirement}: {} Pending approval {approval}; repeat the identical call to resume \
-                 once it is approved. ({}decision {decision})",
+                 once it is approved.{} ({}decision {decision})",
                 basis.reason(),
+                done_already(happened),
                 policies(basis),
             ),
             Self::Rejected { approval, until } => format!(

@@ -83,6 +83,8 @@ struct Running {
     tool: String,
     component: String,
     tenant: String,
+    /// The calls that it is made within.
+    within: Vec<SpanId>,
     halt: watch::Sender<bool>,
 }
 
@@ -112,7 +114,7 @@ impl Drop for RunningCall {
 pub enum OperateError {
     /// Policy does not let this person.
     #[error("{}", .0.message())]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Nothing has this name.
     #[error("{0}")]
     Unknown(String),
@@ -123,7 +125,7 @@ pub enum OperateError {
 
 impl From<Refusal> for OperateError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused(Box::new(refusal))
     }
 }
 
@@ -274,16 +276,22 @@ impl Gate {
             tool: tool.name.clone(),
             component: tool.component.name.clone(),
             tenant: cx.snapshot.config.gate.tenant.clone(),
+            within: cx.within.iter().map(|above| above.call).collect(),
             halt,
         };
         self.running_calls(|calls| drop(calls.insert(cx.call, running)));
         // A halt that was recorded between this call's start and the line above has not seen it.
-        if self.0.pep.ledger.is_halted(&crate::ledger::HaltKeys {
+        let keys = |component: &str, tool: &str| crate::ledger::HaltKeys {
             agent: cx.principal.id.clone(),
-            component: Some(tool.component.name.clone()),
+            component: Some(component.into()),
             tenant: cx.snapshot.config.gate.tenant.clone(),
-            tool: Some(tool.name.clone()),
-        }) {
+            tool: Some(tool.into()),
+        };
+        let ledger = &self.0.pep.ledger;
+        let mut above = cx.within.iter();
+        if ledger.is_halted(&keys(&tool.component.name, &tool.name))
+            || above.any(|call| ledger.is_halted(&keys(&call.component, &call.tool)))
+        {
             self.stop(|call| call.run == cx.run && call.tool == tool.name);
         }
         RunningCall {
@@ -295,8 +303,13 @@ impl Gate {
 
     fn stop(&self, which: impl Fn(&Running) -> bool) {
         self.running_calls(|calls| {
-            for call in calls.values().filter(|call| which(call)) {
-                call.halt.send_replace(true);
+            let hit = calls.iter().filter(|(_, call)| which(call));
+            let hit: Vec<SpanId> = hit.map(|(span, _)| *span).collect();
+            for (span, call) in calls.iter() {
+                // What a halted call has called ends with it.
+                if hit.contains(span) || call.within.iter().any(|above| hit.contains(above)) {
+                    call.halt.send_replace(true);
+                }
             }
         });
     }

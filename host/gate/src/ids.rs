@@ -49,6 +49,13 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// Random bytes from the operating system, if it has any to give.
+#[must_use]
+pub fn random(count: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
+}
+
 /// Unpredictable identifiers: SHA-256 of a secret seed and a counter. Drawing one cannot fail.
 #[derive(Clone)]
 pub struct Ids {

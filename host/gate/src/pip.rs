@@ -111,6 +111,10 @@ impl Pep {
             run,
             root,
             call,
+            within: Vec::new(),
+            carried: std::collections::BTreeSet::new(),
+            arguments: None,
+            attempt: 1,
         })
     }
 

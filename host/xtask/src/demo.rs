@@ -16,6 +16,7 @@ use crate::{
 };
 
 const STARTERS: &[&str] = &[
+    "calls",
     "four-eyes",
     "grants",
     "lethal-trifecta",
@@ -23,6 +24,7 @@ const STARTERS: &[&str] = &[
     "operators",
     "readers",
     "results",
+    "state",
 ];
 
 /// Play it from the beginning, in a folder of its own.

@@ -1,7 +1,11 @@
 //! Stories that cross the crates: real components, a real store, the real line.
 
 #[cfg(test)]
+mod ambient;
+#[cfg(test)]
 mod approvals;
+#[cfg(test)]
+mod complete;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
@@ -11,6 +15,12 @@ mod languages;
 #[cfg(test)]
 mod loading;
 #[cfg(test)]
+mod midcall;
+#[cfg(test)]
+mod nested;
+#[cfg(test)]
 mod operating;
+#[cfg(test)]
+mod state;
 #[cfg(test)]
 mod world;

@@ -120,7 +120,7 @@ async fn the_big_red_button_is_policys() {
     let gate = world.open().await;
     let refused = gate.halt(&user("eve"), HaltScope::All, "", "for fun").await;
     assert!(
-        matches!(refused, Err(OperateError::Refused(Refusal::Denied { .. }))),
+        matches!(&refused, Err(OperateError::Refused(refusal)) if matches!(**refusal, Refusal::Denied { .. })),
         "{refused:?}"
     );
     assert!(is_released(

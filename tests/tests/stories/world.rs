@@ -83,6 +83,45 @@ labels = []
 labels = []
 [tools.hostile__write_then_loop]
 labels = []
+[tools.hostile__keep_value]
+labels = []
+taints = []
+[tools.hostile__recall]
+labels = []
+taints = []
+[tools.hostile__forget]
+labels = []
+taints = []
+[tools.hostile__recall_keys]
+labels = []
+taints = []
+[tools.hostile__keep_if]
+labels = []
+taints = []
+[tools.hostile__keep_file]
+labels = []
+taints = []
+[tools.hostile__state_bomb]
+labels = []
+taints = []
+[tools.hostile__relay]
+labels = []
+taints = []
+[tools.hostile__relay_strictly]
+labels = []
+taints = []
+[tools.hostile__chain]
+labels = []
+taints = []
+[tools.hostile__call_storm]
+labels = []
+taints = []
+[tools.hostile__leak]
+labels = []
+taints = []
+[tools.hostile__write_anyway]
+labels = []
+taints = []
 [users.alice]
 roles = ["operator"]
 [users.dana]
@@ -111,12 +150,14 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 "#;
 
 const STARTERS: &[&str] = &[
+    "calls",
     "grants",
     "four-eyes",
     "lethal-trifecta",
     "operators",
     "readers",
     "results",
+    "state",
 ];
 
 pub(crate) struct World {

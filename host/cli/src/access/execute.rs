@@ -179,7 +179,7 @@ async fn may_speak(gate: &Gate, user: &Uid, agent: Option<&str>) -> Result<(), F
         .await
         .map_err(|error| match error {
             OperateError::Refused(refusal) => {
-                let failure = Failure::from(refusal);
+                let failure = Failure::from(*refusal);
                 let message = format!(
                     "you are not the operator of `{name}`, so you may not speak for it: {failure}"
                 );

@@ -39,7 +39,11 @@ pub(crate) struct Init {
 
 /// The starter policies that a new gate gets. least-privilege.cedar is not among them: first.cedar names
 /// the tools instead.
-const POLICIES: [(&str, &str); 9] = [
+const POLICIES: [(&str, &str); 11] = [
+    (
+        "calls.cedar",
+        include_str!("../../../../policies/calls.cedar"),
+    ),
     (
         "destructive-needs-approval.cedar",
         include_str!("../../../../policies/destructive-needs-approval.cedar"),
@@ -71,6 +75,10 @@ const POLICIES: [(&str, &str); 9] = [
     (
         "results.cedar",
         include_str!("../../../../policies/results.cedar"),
+    ),
+    (
+        "state.cedar",
+        include_str!("../../../../policies/state.cedar"),
     ),
     (
         "working-hours.cedar",

@@ -44,12 +44,7 @@ pub(crate) fn list(views: &[ApprovalView], now: Timestamp) -> String {
                 Cell::new(view.state.as_str(), tone(view.state)),
                 severity(view.severity),
                 Cell::new(left, Tone::Plain),
-                format!(
-                    "{} for {}",
-                    line(&view.principal.id, 64),
-                    line(&view.tool, 80)
-                )
-                .into(),
+                format!("{} for {}", line(&view.principal.id, 64), what(view)).into(),
                 view.needs.clone().into(),
             ]
         })
@@ -58,6 +53,24 @@ pub(crate) fn list(views: &[ApprovalView], now: Timestamp) -> String {
         ["ID", "STATE", "SEVERITY", "TIME", "WHO AND WHAT", "NEEDS"],
         &rows,
     )
+}
+
+/// What is asked about: a tool, or what its component asks for in mid-call.
+fn what(view: &ApprovalView) -> String {
+    let tool = line(&view.tool, 80);
+    let mut text = match &view.capability {
+        Some(capability) => format!("{} within {tool}", line(capability, 200)),
+        None => tool,
+    };
+    if !view.via.is_empty() {
+        let via: Vec<String> = view
+            .via
+            .iter()
+            .map(|component| line(component, 64))
+            .collect();
+        text.push_str(&format!(", called by {}", via.join(", ")));
+    }
+    text
 }
 
 /// The canonical arguments, whole. They are escaped already; laid out where that changes nothing.
@@ -122,10 +135,7 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
         "\n  {}\n",
         paint("What will happen", Tone::Strong)
     ));
-    text.push_str(&format!(
-        "    {}\n",
-        paint(&line(&view.tool, 80), Tone::Strong)
-    ));
+    text.push_str(&format!("    {}\n", paint(&what(view), Tone::Strong)));
     match &view.arguments {
         Some(json) => {
             for piece in arguments(json).lines() {

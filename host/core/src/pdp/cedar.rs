@@ -91,6 +91,7 @@ impl Pdp {
             ActionContext::Call {
                 on_behalf_of,
                 input,
+                via,
             } => {
                 let tool = self.tools.get(request.action.id()).ok_or_else(|| {
                     unfit(format!("the tool `{}` is not loaded", request.action.id()))
@@ -98,6 +99,7 @@ impl Pdp {
                 let input = tool.value(input).map_err(|e| unfit(e.to_string()))?;
                 common(on_behalf_of)?;
                 context.insert("input", input);
+                context.insert("via", self.set(Kind::Component, via)?);
             }
             ActionContext::Result {
                 on_behalf_of,

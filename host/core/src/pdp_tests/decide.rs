@@ -116,6 +116,12 @@ fn an_unknown_entity_is_an_error() {
     let on_behalf = ActionContext::Call {
         on_behalf_of: ghost(Kind::User),
         input: json!({ "id": "t1", "limit": 1 }),
+        via: BTreeSet::new(),
+    };
+    let via = ActionContext::Call {
+        on_behalf_of: uid(Kind::User, "alice"),
+        input: json!({ "id": "t1", "limit": 1 }),
+        via: names(&["ghost"]),
     };
     let labels = RunFacts {
         labels: names(&["ghost"]),
@@ -177,6 +183,14 @@ fn an_unknown_entity_is_an_error() {
             "User",
             Request {
                 context: on_behalf,
+                ..read()
+            },
+            facts(),
+        ),
+        (
+            "Component",
+            Request {
+                context: via,
                 ..read()
             },
             facts(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tollgate_core::{
     entity::{Entity, Kind, Uid},
     ids::RunId,
@@ -10,7 +10,7 @@ use tollgate_core::{
     request::{Action, ActionContext, Request},
 };
 
-use super::{Act, CallContext, Capability};
+use super::{Act, CallContext, Capability, midcall::shown};
 use crate::snapshot::Tool;
 
 /// A tool call whose arguments match the tool's schema.
@@ -66,6 +66,7 @@ impl Act for ToolCall {
             context: ActionContext::Call {
                 on_behalf_of: cx.on_behalf_of.clone(),
                 input: self.arguments.clone(),
+                via: cx.via().into_iter().collect(),
             },
         }
     }
@@ -80,6 +81,8 @@ pub struct FileAct {
     grant: String,
     path: String,
     size: u64,
+    /// What exactly is done, and with what content.
+    content: Option<(String, Arc<Vec<u8>>)>,
     labels: BTreeSet<String>,
     /// Labels that the file has taken on from what was written to it.
     marks: BTreeSet<String>,
@@ -105,9 +108,17 @@ impl FileAct {
             grant: grant.into(),
             path: path.into(),
             size,
+            content: None,
             labels: labels.clone(),
             marks: BTreeSet::new(),
         }
+    }
+
+    /// With what is to be written, and how (`write`, `create`, `append`).
+    #[must_use]
+    pub fn with_content(mut self, how: &str, content: Arc<Vec<u8>>) -> Self {
+        self.content = Some((how.to_owned(), content));
+        self
     }
 
     /// The id of the file or directory: `<component>/<grant>:/<path>`.
@@ -186,6 +197,13 @@ impl Capability for FileAct {
     /// The path with its grant.
     fn target(&self) -> String {
         format!("{}:/{}", self.grant, self.path)
+    }
+
+    fn detail(&self) -> Value {
+        match &self.content {
+            Some((how, content)) => json!({ "operation": how, "content": shown(content) }),
+            None => Value::Null,
+        }
     }
 
     /// The grant's, and those that the file has taken on; nothing comes back from what changes it.

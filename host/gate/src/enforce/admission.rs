@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tollgate_core::{
     decision::{Decision, Outcome},
+    entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
     record::{ApprovalRequested, Event, Start},
@@ -15,14 +16,15 @@ use tollgate_core::{
 
 use super::{
     Act, CallContext, Permitted, Refusal, ToolCall,
+    midcall::pending,
     pep::{Draft, Pep},
 };
-use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, HaltKeys, Payload};
+use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;
 /// How many approvals one call may ask for.
-const MAX_ROUNDS: u32 = 3;
+pub(super) const MAX_ROUNDS: u32 = 3;
 
 /// A call that may run.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ struct Weighed {
     decision: Decision,
     request: Request,
     facts: Facts,
+    /// For a call that a component makes: the other of its two decisions, which this one stands before.
+    beside: Option<(Request, Decision)>,
     version: u64,
     begun: Instant,
 }
@@ -54,12 +58,26 @@ impl Pep {
         let run = state.facts(Some(call.digest()), resumption, now);
         let mut facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
         facts.approval = granted;
+        facts.run.labels.extend(cx.carried.iter().cloned());
         let request = call.request(cx);
         let decision = cx.snapshot.pdp.decide(&request, &facts);
+        let (request, decision, beside) = match cx.within.last() {
+            None => (request, decision, None),
+            // A component never gets more done through another's tool than it may itself.
+            Some(calling) => {
+                let theirs = Request {
+                    principal: Uid::new(Kind::Component, &calling.component),
+                    ..request.clone()
+                };
+                let their_decision = cx.snapshot.pdp.decide(&theirs, &facts);
+                both((request, decision), (theirs, their_decision))
+            }
+        };
         Weighed {
             decision,
             request,
             facts,
+            beside,
             version: state.version,
             begun,
         }
@@ -77,14 +95,14 @@ impl Pep {
         call: ToolCall,
     ) -> Result<Admission, Refusal> {
         let own_span = cx.call;
+        cx.arguments = Some(call.digest().clone());
         for _ in 0..MAX_ATTEMPTS {
             cx.call = own_span;
+            cx.attempt = 1;
             let state = self.run_state(cx.run, Some(call.digest()))?;
-            let plain = self.weigh(cx, &call, &state, false, None);
-            let tried = match plain.decision.outcome() {
-                Outcome::Allow => self.start(cx, &call, plain, false, None).await,
-                Outcome::Error => self.refuse(cx, &call, plain, false, None).await.map(Err),
-                Outcome::Deny | Outcome::Escalate => self.wait(cx, &call, &state, plain).await,
+            let tried = match self.suspended(cx, &call)? {
+                Some((row, span)) => self.go_on(cx, &call, &state, row, span).await,
+                None => self.begin(cx, &call, &state).await,
             };
             match tried {
                 Ok(Ok((span, decision))) => {
@@ -103,6 +121,106 @@ impl Pep {
         })
     }
 
+    /// A call that has not run.
+    async fn begin(&self, cx: &mut CallContext, call: &ToolCall, state: &RunState) -> Tried {
+        let plain = self.weigh(cx, call, state, false, None);
+        match plain.decision.outcome() {
+            Outcome::Allow => self.start(cx, call, plain, false, None).await,
+            Outcome::Error => self.refuse(cx, call, plain, false, None).await.map(Err),
+            Outcome::Deny | Outcome::Escalate => self.wait(cx, call, state, plain).await,
+        }
+    }
+
+    /// What exactly this call waits for, if it has run and was ended for that, and the span that it
+    /// stands under. A rejection holds until it would have expired.
+    fn suspended(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+    ) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
+        let waits = self.ledger.reader().waits_for(&Self::binding(cx, call));
+        let waits = waits.map_err(|e| Refusal::Unrecorded {
+            reason: e.to_string(),
+        })?;
+        let now = self.now();
+        let over = |row: &ApprovalRow| row.state == ApprovalState::Rejected && row.expires <= now;
+        Ok(waits.filter(|(row, _)| !over(row)))
+    }
+
+    /// A call that has run, and was ended because something in it waits for a human: it runs again once
+    /// that is approved.
+    async fn go_on(
+        &self,
+        cx: &mut CallContext,
+        call: &ToolCall,
+        state: &RunState,
+        row: ApprovalRow,
+        span: SpanId,
+    ) -> Tried {
+        if row.state == ApprovalState::Rejected {
+            let plain = self.weigh(cx, call, state, false, None);
+            let refusal = Refusal::Rejected {
+                approval: row.id,
+                until: row.expires,
+            };
+            self.refuse(cx, call, plain, false, Some(row.id)).await?;
+            return Ok(Err(refusal));
+        }
+        if row.expires <= self.now() {
+            self.resolve(cx, &row, ApprovalState::Expired).await?;
+            return Err(Retry::Again);
+        }
+        cx.call = span;
+        let before = row.waiting.iter().find(|waiting| waiting.call == span);
+        cx.attempt = before.map_or(1, |waiting| waiting.attempt.saturating_add(1));
+        let plain = self.weigh(cx, call, state, true, None);
+        match (&plain.decision, row.state) {
+            (Decision::Allow(_) | Decision::Escalate(..), ApprovalState::Pending) => {
+                self.still_waiting(cx, call, plain, &row).await.map(Err)
+            }
+            (Decision::Allow(_), _) => self.start(cx, call, plain, true, None).await,
+            (Decision::Escalate(..), _) => self.ask_again(cx, call, state, plain).await,
+            _ => {
+                let refusal = self.refuse(cx, call, plain, true, Some(row.id)).await?;
+                self.resolve(cx, &row, ApprovalState::Cancelled).await?;
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    /// The call itself needs an approval, too, and has used up the one that it had.
+    async fn ask_again(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        state: &RunState,
+        plain: Weighed,
+    ) -> Tried {
+        let own = self.approval_for(cx, call)?;
+        let open = |row: &ApprovalRow| {
+            matches!(row.state, ApprovalState::Pending | ApprovalState::Approved)
+                && row.expires > self.now()
+        };
+        let Some(own) = own.filter(open) else {
+            return self.escalate(cx, call, plain, true, None).await.map(Err);
+        };
+        if own.state == ApprovalState::Pending {
+            return self.still_waiting(cx, call, plain, &own).await.map(Err);
+        }
+        let weighed = self.weigh(cx, call, state, true, Some(granted(&own)));
+        match &weighed.decision {
+            Decision::Allow(_) => self.start(cx, call, weighed, true, Some(&own)).await,
+            Decision::Escalate(..) if own.round < MAX_ROUNDS => {
+                let asked = self.escalate(cx, call, weighed, true, Some(&own)).await;
+                asked.map(Err)
+            }
+            _ => {
+                let refused = self.refuse(cx, call, weighed, true, Some(own.id)).await;
+                refused.map(Err)
+            }
+        }
+    }
+
     /// A call that is denied, or needs an approval: look for one that it already has.
     async fn wait(
         &self,
@@ -113,7 +231,7 @@ impl Pep {
     ) -> Tried {
         let Some(row) = self.approval_for(cx, call)? else {
             return match plain.decision.outcome() {
-                Outcome::Escalate => self.escalate(cx, call, plain, None).await.map(Err),
+                Outcome::Escalate => self.escalate(cx, call, plain, false, None).await.map(Err),
                 _ => self.refuse(cx, call, plain, false, None).await.map(Err),
             };
         };
@@ -147,9 +265,10 @@ impl Pep {
                     {
                         self.still_waiting(cx, call, weighed, &row).await.map(Err)
                     }
-                    Decision::Escalate(..) if row.round < MAX_ROUNDS => {
-                        self.escalate(cx, call, weighed, Some(&row)).await.map(Err)
-                    }
+                    Decision::Escalate(..) if row.round < MAX_ROUNDS => self
+                        .escalate(cx, call, weighed, true, Some(&row))
+                        .await
+                        .map(Err),
                     _ => {
                         let refusal = self.refuse(cx, call, weighed, true, Some(row.id)).await?;
                         self.resolve(cx, &row, ApprovalState::Cancelled).await?;
@@ -158,9 +277,21 @@ impl Pep {
                 }
             }
             _ => match plain.decision.outcome() {
-                Outcome::Escalate => self.escalate(cx, call, plain, None).await.map(Err),
+                Outcome::Escalate => self.escalate(cx, call, plain, false, None).await.map(Err),
                 _ => self.refuse(cx, call, plain, false, None).await.map(Err),
             },
+        }
+    }
+
+    fn binding(cx: &CallContext, call: &ToolCall) -> Binding {
+        Binding {
+            tenant: cx.snapshot.config.gate.tenant.clone(),
+            run: cx.run,
+            principal: cx.principal.clone(),
+            tool: call.tool().name.clone(),
+            component: call.tool().component.digest,
+            arguments: call.digest().clone(),
+            via: cx.via(),
         }
     }
 
@@ -169,28 +300,12 @@ impl Pep {
         cx: &CallContext,
         call: &ToolCall,
     ) -> Result<Option<ApprovalRow>, Retry> {
-        let binding = Binding {
-            tenant: cx.snapshot.config.gate.tenant.clone(),
-            run: cx.run,
-            principal: cx.principal.clone(),
-            tool: call.tool().name.clone(),
-            component: call.tool().component.digest,
-            arguments: call.digest().clone(),
-        };
+        let binding = Self::binding(cx, call);
         self.ledger.reader().approval_for(&binding).map_err(|e| {
             Retry::Refused(Refusal::Unrecorded {
                 reason: e.to_string(),
             })
         })
-    }
-
-    fn halt_keys(cx: &CallContext, call: &ToolCall) -> HaltKeys {
-        HaltKeys {
-            agent: cx.principal.id.clone(),
-            component: Some(call.tool().component.name.clone()),
-            tenant: cx.snapshot.config.gate.tenant.clone(),
-            tool: Some(call.tool().name.clone()),
-        }
     }
 
     /// Record an allow and the start of the execution in one commit. An approval that was given is used
@@ -208,7 +323,7 @@ impl Pep {
         let used = approval.filter(|row| row.state == ApprovalState::Approved);
         let start = Start {
             approval: used.map(|row| row.id),
-            attempt: 1,
+            attempt: cx.attempt,
             call: cx.call,
             component: call.tool().component.name.clone(),
             digest: call.tool().component.digest,
@@ -221,6 +336,7 @@ impl Pep {
                 .records
                 .push(self.record(cx, weighed.facts.now, resolved));
         }
+        self.beside(cx, call, &weighed, resumption, &mut batch)?;
         let decided_at = batch.records.len() as u64;
         batch.records.push(self.record(
             cx,
@@ -234,9 +350,7 @@ impl Pep {
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
-        batch
-            .conditions
-            .push(Condition::NotHalted(Self::halt_keys(cx, call)));
+        batch.conditions.extend(not_halted(cx, call));
         batch
             .conditions
             .extend(approval.map(|row| Condition::ApprovalUnchanged(row.id, row.version)));
@@ -254,20 +368,25 @@ impl Pep {
         approval: Option<ApprovalId>,
     ) -> Result<Refusal, Retry> {
         let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
-        // What would need a human, where a human has said no or too often been asked, is denied.
+        // What would need a human, where a human has said no or too often been asked, is denied; and so
+        // is what is allowed itself, but holds something to which a human has said no.
         let outcome = match weighed.decision.outcome() {
-            Outcome::Escalate => Outcome::Deny,
+            Outcome::Allow | Outcome::Escalate => Outcome::Deny,
             outcome => outcome,
         };
         let record = record.outcome(outcome).approval(approval);
-        let receipt = self
-            .commit(Batch {
-                records: vec![self.record(cx, weighed.facts.now, record.into())],
-                payloads: vec![payload],
-                conditions: vec![Condition::RunVersion(cx.run, weighed.version)],
-            })
-            .await?;
-        let decision = DecisionId(receipt.first);
+        let mut batch = Batch {
+            conditions: vec![Condition::RunVersion(cx.run, weighed.version)],
+            ..Batch::default()
+        };
+        self.beside(cx, call, &weighed, resumption, &mut batch)?;
+        let decided_at = batch.records.len() as u64;
+        batch
+            .records
+            .push(self.record(cx, weighed.facts.now, record.into()));
+        batch.payloads.push(payload);
+        let receipt = self.commit(batch).await?;
+        let decision = DecisionId(receipt.first + decided_at);
         let basis = weighed.decision.basis().clone();
         Ok(match outcome {
             Outcome::Error => Refusal::Undecidable { decision, basis },
@@ -282,15 +401,14 @@ impl Pep {
         cx: &CallContext,
         call: &ToolCall,
         weighed: Weighed,
+        resumption: bool,
         previous: Option<&ApprovalRow>,
     ) -> Result<Refusal, Retry> {
         let Decision::Escalate(basis, requirement) = &weighed.decision else {
-            return self
-                .refuse(cx, call, weighed, previous.is_some(), None)
-                .await;
+            return self.refuse(cx, call, weighed, resumption, None).await;
         };
         let now = weighed.facts.now;
-        let (record, facts) = self.call_record(cx, call, &weighed, previous.is_some())?;
+        let (record, facts) = self.call_record(cx, call, &weighed, resumption)?;
         let payload = self.seal(&cx.snapshot, now, &call.canonical(), "arguments")?;
         let expires = now.plus(
             u64::try_from(cx.snapshot.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
@@ -304,6 +422,7 @@ impl Pep {
             let resolved = row.resolved(ApprovalState::Cancelled);
             batch.records.push(self.record(cx, now, resolved));
         }
+        self.beside(cx, call, &weighed, resumption, &mut batch)?;
         let decided_at = batch.records.len() as u64;
         batch
             .records
@@ -311,9 +430,10 @@ impl Pep {
         batch.records.push(self.record(
             cx,
             now,
-            Event::ApprovalRequested(ApprovalRequested {
+            Event::ApprovalRequested(Box::new(ApprovalRequested {
                 arguments: call.digest().clone(),
                 call: cx.call,
+                capability: None,
                 component: call.tool().component.digest,
                 expires,
                 id: approval,
@@ -324,15 +444,15 @@ impl Pep {
                 round: previous.map_or(1, |row| row.round + 1),
                 span: self.span_id(),
                 tool: call.tool().name.clone(),
-            }),
+                via: cx.via(),
+                waiting: cx.waiting(),
+            })),
         ));
         batch.payloads.extend([facts, payload]);
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
-        batch
-            .conditions
-            .push(Condition::NotHalted(Self::halt_keys(cx, call)));
+        batch.conditions.extend(not_halted(cx, call));
         let (basis, requirement) = (basis.clone(), requirement.clone());
         let receipt = self.commit(batch).await?;
         let decision = DecisionId(receipt.first + decided_at);
@@ -342,6 +462,7 @@ impl Pep {
             approval,
             requirement,
             expires,
+            happened: Vec::new(),
         })
     }
 
@@ -354,27 +475,39 @@ impl Pep {
         row: &ApprovalRow,
     ) -> Result<Refusal, Retry> {
         let (record, payload) = self.call_record(cx, call, &weighed, true)?;
-        let receipt = self
-            .commit(Batch {
-                records: vec![self.record(
-                    cx,
-                    weighed.facts.now,
-                    record.approval(Some(row.id)).into(),
-                )],
-                payloads: vec![payload],
-                conditions: vec![
-                    Condition::RunVersion(cx.run, weighed.version),
-                    Condition::ApprovalUnchanged(row.id, row.version),
-                ],
-            })
-            .await?;
-        Ok(Refusal::Pending {
-            decision: DecisionId(receipt.first),
-            basis: weighed.decision.basis().clone(),
-            approval: row.id,
-            requirement: row.requirement.clone(),
-            expires: row.expires,
-        })
+        let mut batch = Batch {
+            conditions: vec![
+                Condition::RunVersion(cx.run, weighed.version),
+                Condition::ApprovalUnchanged(row.id, row.version),
+            ],
+            ..Batch::default()
+        };
+        self.beside(cx, call, &weighed, true, &mut batch)?;
+        let decided_at = batch.records.len() as u64;
+        batch.records.push(
+            self.record(
+                cx,
+                weighed.facts.now,
+                record
+                    .approval(Some(row.id))
+                    .outcome(Outcome::Escalate)
+                    .into(),
+            ),
+        );
+        batch.payloads.push(payload);
+        let receipt = self.commit(batch).await?;
+        let mut basis = weighed.decision.basis().clone();
+        if !matches!(weighed.decision, Decision::Escalate(..)) {
+            // It is not the call that is asked about, but something in it.
+            let policies = cx.snapshot.pdp.policies();
+            let lifted = row.requirement.lifts.iter();
+            basis.determining = lifted
+                .filter_map(|lifted| policies.get(&lifted.id))
+                .map(|policy| policy.determining.clone())
+                .collect();
+        }
+        let decision = DecisionId(receipt.first + decided_at);
+        Ok(pending(decision, basis, row))
     }
 
     async fn resolve(
@@ -390,6 +523,34 @@ impl Pep {
             conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
         };
         self.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Record the other decision about a call that a component makes.
+    fn beside(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: &Weighed,
+        resumption: bool,
+        batch: &mut Batch,
+    ) -> Result<(), Refusal> {
+        let Some((request, decision)) = &weighed.beside else {
+            return Ok(());
+        };
+        let (draft, payload) = self.decision_record(
+            &cx.snapshot,
+            request,
+            &weighed.facts,
+            decision,
+            self.span_id(),
+            weighed.begun,
+        )?;
+        let record = draft.for_call(cx, call, resumption).beside();
+        batch
+            .records
+            .push(self.record(cx, weighed.facts.now, record.into()));
+        batch.payloads.push(payload);
         Ok(())
     }
 
@@ -446,7 +607,7 @@ impl From<CommitError> for Retry {
     }
 }
 
-fn granted(row: &ApprovalRow) -> Granted {
+pub(super) fn granted(row: &ApprovalRow) -> Granted {
     Granted {
         count: row.approvers.len() as u64,
         lifts: row.requirement.lifts.clone(),
@@ -456,4 +617,37 @@ fn granted(row: &ApprovalRow) -> Granted {
             .flat_map(|(_, roles)| roles.iter().cloned())
             .collect(),
     }
+}
+
+fn not_halted<'a>(cx: &'a CallContext, call: &'a ToolCall) -> impl Iterator<Item = Condition> + 'a {
+    cx.not_halted(&call.tool().name, &call.tool().component.name)
+}
+
+type Answered = (Request, Decision);
+
+/// The decision for the agent and that for the component, as one: both must allow. The first of the two
+/// that come back says what becomes of the call, the other stands beside it.
+fn both(agent: Answered, component: Answered) -> (Request, Decision, Option<Answered>) {
+    let rank = |decision: &Decision| match decision.outcome() {
+        Outcome::Allow => 0,
+        Outcome::Escalate => 1,
+        Outcome::Deny => 2,
+        Outcome::Error => 3,
+    };
+    if rank(&component.1) > rank(&agent.1) {
+        return (component.0, component.1, Some(agent));
+    }
+    let (request, mut decision) = agent;
+    if let (Decision::Escalate(basis, requirement), Decision::Escalate(theirs, also)) =
+        (&mut decision, &component.1)
+    {
+        // One approval for both.
+        *requirement = requirement.and(also);
+        for determining in &theirs.determining {
+            if !basis.determining.contains(determining) {
+                basis.determining.push(determining.clone());
+            }
+        }
+    }
+    (request, decision, Some(component))
 }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -15,11 +15,17 @@ use tollgate_core::{
     ids::{DecisionId, SpanId},
     record::{AdapterLog, Effect, Event, Record},
     request::Facts,
+    time::Timestamp,
 };
 
-use super::{CallContext, Capability, Pep, Permitted, Refusal};
+use super::{
+    CallContext, Capability, Line, Listener, Pep, Permitted, Refusal,
+    admission::granted,
+    midcall::{Said, pending},
+    report::Reported,
+};
 use crate::{
-    ledger::{Batch, Condition, HaltKeys, Payload},
+    ledger::{Batch, Changed, Condition, Payload},
     snapshot::Tool,
 };
 
@@ -31,26 +37,41 @@ const MAX_LOG_MESSAGES: u32 = 100;
 /// What a component may ask of its host during one call.
 #[derive(Debug)]
 pub struct Capabilities {
-    pep: Pep,
-    cx: CallContext,
-    tool: std::sync::Arc<Tool>,
+    pub(super) pep: Pep,
+    pub(super) cx: CallContext,
+    pub(super) tool: Arc<Tool>,
     /// The `invoke_component` span.
-    span: SpanId,
+    pub(super) span: SpanId,
+    /// Whoever hears the component's reports.
+    pub(super) listener: Option<Listener>,
+    /// By which it calls other components' tools.
+    pub(super) line: Arc<dyn Line>,
+    /// Held while such a call is under way.
+    pub(super) calling: Arc<tokio::sync::Mutex<()>>,
     progress: Mutex<Progress>,
 }
 
 /// What the call has done so far and is not recorded yet.
 #[derive(Debug, Default)]
-struct Progress {
-    records: Vec<Record>,
-    payloads: Vec<Payload>,
+pub(super) struct Progress {
+    pub(super) records: Vec<Record>,
+    pub(super) payloads: Vec<Payload>,
     /// Labels of what the guest has read.
-    labels: BTreeSet<String>,
+    pub(super) labels: BTreeSet<String>,
     /// World-changing effects that were begun.
-    effects: u64,
+    pub(super) effects: u64,
     messages: u32,
+    /// Calls of other components' tools.
+    pub(super) calls: u32,
+    /// What the call waits for, if it does.
+    pub(super) pending: Option<Refusal>,
+    /// What it has done, in short.
+    pub(super) happened: Vec<String>,
+    /// The guest is gone: no such call begins any more.
+    pub(super) settling: bool,
+    pub(super) reported: Reported,
     /// The call is over: what is asked for now is refused.
-    closed: bool,
+    pub(super) closed: bool,
 }
 
 /// What is left to record when a call ends.
@@ -60,15 +81,27 @@ pub(crate) struct Remainder {
     pub(crate) payloads: Vec<Payload>,
     pub(crate) labels: BTreeSet<String>,
     pub(crate) effects: u64,
+    /// What the call waits for, with what it has done by then.
+    pub(crate) pending: Option<Refusal>,
 }
 
 impl Capabilities {
-    pub(crate) fn new(pep: Pep, cx: CallContext, tool: std::sync::Arc<Tool>, span: SpanId) -> Self {
+    pub(crate) fn new(
+        pep: Pep,
+        cx: CallContext,
+        tool: Arc<Tool>,
+        span: SpanId,
+        listener: Option<Listener>,
+        line: Arc<dyn Line>,
+    ) -> Self {
         Self {
             pep,
             cx,
             tool,
             span,
+            listener,
+            line,
+            calling: Arc::default(),
             progress: Mutex::default(),
         }
     }
@@ -79,18 +112,26 @@ impl Capabilities {
         &self.tool
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    /// Whether the call is one that another component makes.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        !self.cx.within.is_empty()
+    }
+
+    /// The time, by the gate's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.pep.now()
+    }
+
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         // A panic while it was held leaves plain data that is still true.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn halt_keys(&self) -> HaltKeys {
-        HaltKeys {
-            agent: self.cx.principal.id.clone(),
-            component: Some(self.tool.component.name.clone()),
-            tenant: self.cx.snapshot.config.gate.tenant.clone(),
-            tool: Some(self.tool.name.clone()),
-        }
+    pub(super) fn not_halted(&self) -> impl Iterator<Item = Condition> {
+        self.cx
+            .not_halted(&self.tool.name, &self.tool.component.name)
     }
 
     /// Decide and record what the component asks for. What comes back permits exactly that.
@@ -99,6 +140,12 @@ impl Capabilities {
     /// [`Refusal`]: it is denied, or it cannot be decided or recorded.
     pub async fn enforce<A: Capability>(&self, mut act: A) -> Result<Permitted<A>, Refusal> {
         let begun = Instant::now();
+        if let Some(pending) = &self.progress().pending
+            && act.changes_the_world()
+        {
+            // The call waits for a person already: nothing more of it changes the world.
+            return Err(pending.clone());
+        }
         if let Some(keeper) = act.keeper() {
             let labels = self
                 .pep
@@ -112,13 +159,14 @@ impl Capabilities {
         run_facts
             .labels
             .extend(self.progress().labels.iter().cloned());
+        run_facts.labels.extend(self.cx.carried.iter().cloned());
         let marks = if act.writes() {
             run_facts.labels.clone()
         } else {
             BTreeSet::new()
         };
         let snapshot = &self.cx.snapshot;
-        let facts = Facts {
+        let mut facts = Facts {
             approval: None,
             entities: act.entities(),
             environment: snapshot.config.gate.environment.clone(),
@@ -127,18 +175,57 @@ impl Capabilities {
             run: run_facts,
         };
         let request = act.request(&self.cx);
-        let decision = match snapshot.pdp.decide(&request, &facts) {
-            // A sandbox is never held for a human: what would need one is denied.
-            Decision::Escalate(basis, _) => Decision::Deny(basis),
-            decision => decision,
+        let mut decision = snapshot.pdp.decide(&request, &facts);
+        let (mut question, mut earlier, mut rejected) = (None, None, None);
+        if let Decision::Escalate(basis, _) = &decision {
+            let asked = self.question(&act, &request)?;
+            match self.said(&asked)? {
+                Said::Nothing => question = Some(asked),
+                Said::Waits(row) => earlier = Some(row),
+                Said::Yes(row) => {
+                    facts.approval = Some(granted(&row));
+                    decision = snapshot.pdp.decide(&request, &facts);
+                    if matches!(decision, Decision::Escalate(..)) {
+                        question = Some(asked);
+                    }
+                    earlier = Some(row);
+                }
+                Said::No(approval, until) => {
+                    rejected = Some(Refusal::Rejected { approval, until });
+                    decision = Decision::Deny(basis.clone());
+                }
+            }
+        }
+        if let (Decision::Escalate(basis, _), true) = (&decision, question.is_some())
+            && !self.may_ask()
+        {
+            (question, earlier) = (None, None);
+            decision = Decision::Deny(basis.clone());
+        }
+        let used = earlier
+            .as_deref()
+            .filter(|_| matches!(decision, Decision::Allow(_)));
+        let approval = match (&question, &earlier) {
+            (Some(_), _) => Some(self.pep.ids.approval()),
+            (None, Some(row)) if !matches!(decision, Decision::Deny(_) | Decision::Error(_)) => {
+                Some(row.id)
+            }
+            _ => None,
         };
         let span = self.pep.span_id();
         let (record, payload) = self
             .pep
             .decision_record(snapshot, &request, &facts, &decision, span, begun)?;
-        let record = record.for_capability(&self.cx, self.span, self.tool.component.digest, marks);
         let outcome = decision.outcome();
-        let durable = act.changes_the_world() || outcome != Outcome::Allow;
+        let change = match outcome {
+            Outcome::Allow => act.change(&marks),
+            _ => None,
+        };
+        let record = record
+            .for_capability(&self.cx, self.span, self.tool.component.digest, marks)
+            .approval(approval);
+        let effect = u64::from(act.changes_the_world() && outcome == Outcome::Allow);
+        let durable = act.changes_the_world() || outcome != Outcome::Allow || used.is_some();
         let record = Record::new(
             snapshot.config.gate.tenant.clone(),
             Some(self.cx.run),
@@ -157,7 +244,7 @@ impl Capabilities {
             if !durable {
                 return Ok(Permitted { act, span });
             }
-            progress.effects += u64::from(outcome == Outcome::Allow);
+            progress.effects += effect;
             Batch {
                 records: std::mem::take(&mut progress.records),
                 payloads: std::mem::take(&mut progress.payloads),
@@ -165,16 +252,41 @@ impl Capabilities {
             }
         };
         if outcome == Outcome::Allow {
-            batch
-                .conditions
-                .push(Condition::NotHalted(self.halt_keys()));
+            batch.conditions.extend(self.not_halted());
         }
         let last = batch.records.len() as u64 - 1;
-        let receipt = match self.pep.commit(batch).await {
-            Ok(receipt) => receipt,
+        if let Some(row) = used {
+            let unchanged = Condition::ApprovalUnchanged(row.id, row.version);
+            batch.conditions.push(unchanged);
+        }
+        let mut expires = None;
+        if let (Decision::Escalate(_, requirement), Some(question), Some(id)) =
+            (&decision, &question, approval)
+        {
+            expires = Some(self.ask(question, requirement, id, earlier.as_deref(), &mut batch)?);
+            batch.conditions.extend(self.not_halted());
+        }
+        let committed = match change {
+            Some(change) => self.pep.ledger.commit_with(batch, change).await,
+            None => self
+                .pep
+                .commit(batch)
+                .await
+                .map(|r| (r, Changed::Done(true))),
+        };
+        let receipt = match committed {
+            Ok((receipt, Changed::Done(was))) => {
+                act.changed(Changed::Done(was));
+                receipt
+            }
+            Ok((receipt, not_changed)) => {
+                act.changed(not_changed);
+                self.progress().effects -= effect;
+                receipt
+            }
             Err(error) => {
                 // Nothing was sent: the guest is told so before anything happens.
-                self.progress().effects -= u64::from(outcome == Outcome::Allow);
+                self.progress().effects -= effect;
                 return Err(error.into());
             }
         };
@@ -185,10 +297,29 @@ impl Capabilities {
                 decision: decision_id,
                 basis,
             }),
-            Decision::Deny(basis) | Decision::Escalate(basis, _) => Err(Refusal::Denied {
+            Decision::Escalate(basis, requirement) => {
+                let refusal = match (expires, approval, earlier) {
+                    (Some(expires), Some(approval), _) => Refusal::Pending {
+                        decision: decision_id,
+                        basis,
+                        approval,
+                        requirement,
+                        expires,
+                        happened: Vec::new(),
+                    },
+                    (_, _, Some(row)) => pending(decision_id, basis, &row),
+                    _ => Refusal::Denied {
+                        decision: decision_id,
+                        basis,
+                    },
+                };
+                self.suspend(&refusal);
+                Err(refusal)
+            }
+            Decision::Deny(basis) => Err(rejected.unwrap_or(Refusal::Denied {
                 decision: decision_id,
                 basis,
-            }),
+            })),
         }
     }
 
@@ -203,6 +334,9 @@ impl Capabilities {
         let span = permitted.span;
         let act = permitted.act;
         let operation = act.request(&self.cx).action.id().to_owned();
+        if result.is_ok() && act.changes_the_world() {
+            self.happened(&format!("{operation} {}", act.target()));
+        }
         let mut progress = self.progress();
         progress.labels.extend(act.labels());
         let event = Event::Effect(Effect {
@@ -233,6 +367,7 @@ impl Capabilities {
         }
         let event = Event::AdapterLog(AdapterLog {
             call: self.cx.call,
+            labels: BTreeSet::new(),
             level: level.into(),
             message: crate::text::printable(message, MAX_LOG_MESSAGE),
             parent: self.span,
@@ -258,6 +393,9 @@ impl Capabilities {
             payloads: progress.payloads,
             labels: progress.labels,
             effects: progress.effects,
+            pending: progress
+                .pending
+                .map(|pending| pending.after(progress.happened)),
         }
     }
 }

@@ -8,7 +8,11 @@ mod acts;
 mod admission;
 mod approvals;
 mod capability;
+mod midcall;
+mod nested;
 mod pep;
+mod report;
+mod state;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,6 +21,7 @@ use tollgate_core::{
     decision::{Basis, Requirement},
     entity::{Entity, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
+    record::KeyedDigest,
     request::{Action, Request},
     time::Timestamp,
 };
@@ -25,9 +30,16 @@ pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
 pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
 pub use capability::Capabilities;
+pub use nested::{Allowance, NestedFault, Spent};
+pub(crate) use nested::{Line, MAX_DEPTH, Terms};
 pub(crate) use pep::Pep;
+pub use report::{Listener, Report};
+pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
 
-use crate::{ledger::CommitError, snapshot::Snapshot};
+use crate::{
+    ledger::{Change, Changed, CommitError, Condition, HaltKeys},
+    snapshot::Snapshot,
+};
 
 /// Who calls, within which run, under which configuration: fixed for the life of a call.
 #[derive(Debug, Clone)]
@@ -48,6 +60,64 @@ pub struct CallContext {
     pub root: SpanId,
     /// The call's own span, `execute_tool`.
     pub call: SpanId,
+    /// The calls that it is made within, outermost first; empty for the agent's own.
+    pub within: Vec<Within>,
+    /// Labels of what those have read and that have not reached the run yet.
+    pub carried: BTreeSet<String>,
+    /// Keyed digest of the call's arguments, once they are known.
+    pub arguments: Option<KeyedDigest>,
+    /// How often the call has been started, this time included.
+    pub attempt: u32,
+}
+
+/// A call that waits for one that its component makes.
+#[derive(Debug, Clone)]
+pub struct Within {
+    /// Its span, `execute_tool`.
+    pub call: SpanId,
+    /// Its component.
+    pub component: String,
+    /// Its tool.
+    pub tool: String,
+    /// Its `invoke_component` span.
+    pub span: SpanId,
+    /// Keyed digest of its arguments.
+    pub arguments: KeyedDigest,
+    /// How often it has been started.
+    pub attempt: u32,
+    /// Its component's file.
+    pub digest: Sha256Digest,
+}
+
+impl CallContext {
+    /// The span that the call stands under.
+    fn above(&self) -> SpanId {
+        self.within.last().map_or(self.root, |call| call.span)
+    }
+
+    /// Components through which the call is made, outermost first.
+    fn via(&self) -> Vec<String> {
+        self.within.iter().map(|c| c.component.clone()).collect()
+    }
+
+    /// That neither this call of `tool` is halted, nor one that it is made within.
+    fn not_halted<'a>(
+        &'a self,
+        tool: &'a str,
+        component: &'a str,
+    ) -> impl Iterator<Item = Condition> + 'a {
+        let own = [(tool, component)];
+        let above = self.within.iter();
+        let all = above.map(|c| (c.tool.as_str(), c.component.as_str()));
+        all.chain(own).map(|(tool, component)| {
+            Condition::NotHalted(HaltKeys {
+                agent: self.principal.id.clone(),
+                component: Some(component.into()),
+                tenant: self.snapshot.config.gate.tenant.clone(),
+                tool: Some(tool.into()),
+            })
+        })
+    }
 }
 
 /// Something that may only happen once it is decided and recorded.
@@ -71,6 +141,10 @@ pub trait Capability: Act {
     /// What it is called in traces.
     fn target(&self) -> String;
 
+    /// All of it that the resource does not tell: what an approver must see, and what an approval is
+    /// bound to. Of what is sent or written that is every byte.
+    fn detail(&self) -> serde_json::Value;
+
     /// Labels that what comes back adds to the run.
     fn labels(&self) -> BTreeSet<String> {
         BTreeSet::new()
@@ -88,6 +162,15 @@ pub trait Capability: Act {
     fn writes(&self) -> bool {
         false
     }
+
+    /// What it changes in the store, in the transaction of its decision; `marks` are the labels that what
+    /// is written takes on.
+    fn change(&mut self, _marks: &BTreeSet<String>) -> Option<Change> {
+        None
+    }
+
+    /// Take in what became of the [`change`](Self::change).
+    fn changed(&mut self, _changed: Changed) {}
 }
 
 /// Proof of a recorded allow. It cannot be copied, and what it permits cannot be changed.
@@ -142,6 +225,9 @@ pub enum Refusal {
         requirement: Requirement,
         /// When it expires.
         expires: Timestamp,
+        /// What the call had done by then, if it was ended in the middle: it runs again from the
+        /// beginning. Empty if nothing ran.
+        happened: Vec<String>,
     },
     /// A human said no, and the same call stays refused until then.
     Rejected {
@@ -171,6 +257,34 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// What a call that waits in the middle had done by then.
+    #[must_use]
+    pub fn happened(&self) -> &[String] {
+        match self {
+            Self::Pending { happened, .. } => happened,
+            _ => &[],
+        }
+    }
+
+    /// The same without a word of the component's own.
+    pub(crate) fn in_general_terms(self) -> Self {
+        let done = match self.happened().len() {
+            0 => Vec::new(),
+            n => vec![format!("effects ({n}) that policy keeps from you")],
+        };
+        self.after(done)
+    }
+
+    /// Pending, after all this was done.
+    fn after(mut self, done: Vec<String>) -> Self {
+        if let Self::Pending { happened, .. } = &mut self {
+            *happened = done;
+        }
+        self
+    }
+}
+
 impl From<CommitError> for Refusal {
     fn from(error: CommitError) -> Self {
         match error {
@@ -197,12 +311,5 @@ pub struct ComponentRef {
 /// Whether an action is one that a component asks of its host.
 #[must_use]
 pub fn is_capability(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::ReadFile
-            | Action::WriteFile
-            | Action::DeleteFile
-            | Action::ListDirectory
-            | Action::DeleteDirectory
-    )
+    action.is_capability()
 }

@@ -53,11 +53,17 @@ impl Draft {
 
     pub(super) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
-        self.0.parent = Some(cx.root);
+        self.0.parent = Some(cx.above());
         self.0.component = Some(call.tool().component.digest);
         self.0.arguments = Some(call.digest().clone());
         self.0.arguments_size = Some(call.canonical().len() as u64);
         self.0.resumption = resumption;
+        self
+    }
+
+    /// As one that another decision, recorded with it, stands before.
+    pub(super) fn beside(mut self) -> Self {
+        self.0.beside = true;
         self
     }
 
@@ -165,6 +171,7 @@ impl Pep {
             approval: None,
             arguments: None,
             arguments_size: None,
+            beside: false,
             bundle: basis.bundle,
             call: None,
             component: None,

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
 use tollgate_core::{
     decision::Outcome,
+    entity::Kind,
     ids::{RunId, SpanId},
     life::{ApprovalEvent, CallEvent, CallState},
     record::{DecisionRecord, Event, Halt, Record, RunEnded, RunStarted, Start},
@@ -20,6 +21,7 @@ use tollgate_core::{
 use super::{
     CommitError,
     batch::Ready,
+    kept,
     read::ReadError,
     runs::{self, Held, Identity, call_key, int},
     states::{self, call_state, change_call, new_call},
@@ -297,7 +299,7 @@ impl Working {
             Event::CallInvalid(invalid) => {
                 new_call(conn, of_run(run)?, invalid.call, CallEvent::Refuse, None)
             }
-            Event::Decision(decision) => self.decide(conn, run, decision),
+            Event::Decision(decision) => self.decide(conn, run, decision, record.time),
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),
             Event::Outcome(outcome) => states::close(conn, of_run(run)?, outcome),
             Event::ApprovalRequested(request) => {
@@ -339,7 +341,7 @@ impl Working {
             ended.outcome.as_str(),
             ended.stop_reason
         ])?;
-        Ok(())
+        kept::forget(conn, held.identity.id)
     }
 
     fn decide(
@@ -347,14 +349,31 @@ impl Working {
         conn: &Connection,
         run: Option<u64>,
         decision: &DecisionRecord,
+        at: Timestamp,
     ) -> Result<(), Refused> {
-        if decision.outcome == Outcome::Allow {
+        // What is kept for components has its labels beside it.
+        if decision.outcome == Outcome::Allow && decision.resource.kind != Kind::State {
             for label in &decision.marks {
                 conn.prepare_cached("INSERT OR IGNORE INTO file_labels VALUES (?1, ?2)")?
                     .execute([&decision.resource.id, label])?;
             }
         }
-        let (Action::Call(_), Some(call)) = (&decision.action, decision.call) else {
+        // What a component asked for in mid-call uses up the approval that it needed.
+        if let (Outcome::Allow, Some(id), Some(_), true) = (
+            decision.outcome,
+            decision.approval,
+            decision.call,
+            decision.action.is_capability(),
+        ) {
+            let row = states::approval(conn, id)?;
+            if Some(row.run) != run || row.expires <= at {
+                return Err(illegal("the approval is not for this, or has expired"));
+            }
+            states::change_approval(conn, id, row.state, ApprovalEvent::Consume)?;
+        }
+        let (Action::Call(_), Some(call), false) =
+            (&decision.action, decision.call, decision.beside)
+        else {
             return Ok(());
         };
         let run = of_run(run)?;
@@ -363,7 +382,8 @@ impl Working {
         } else {
             None
         };
-        if decision.resumption && before != Some(CallState::Pending) {
+        let waits = matches!(before, Some(CallState::Pending | CallState::Suspended));
+        if decision.resumption && !waits {
             return Err(illegal(
                 "only a call that waits for an approval can be resumed",
             ));

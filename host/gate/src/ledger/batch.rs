@@ -6,7 +6,7 @@ use tollgate_core::{
     run::RunDelta,
 };
 
-use super::{Batch, CommitError, Condition, Payload, Receipt};
+use super::{Batch, CommitError, Condition, Payload, Receipt, kept::Asked};
 
 /// An entry of a C2SP log has at most this many bytes.
 const MAX_LEAF: usize = 65_535;
@@ -50,6 +50,8 @@ pub(super) struct Prepared {
     pub(super) records: Vec<Ready>,
     pub(super) payloads: Vec<Payload>,
     pub(super) conditions: Vec<Condition>,
+    /// What a component keeps, changed with it.
+    pub(super) change: Option<Box<Asked>>,
     /// Whether it says what became of something that has started: it goes in even when the disk is full.
     pub(super) closing: bool,
     pub(super) bytes: usize,
@@ -77,9 +79,18 @@ impl Prepared {
             records,
             payloads,
             conditions,
+            change: None,
             closing,
             bytes: leaves + sealed + (8 << 10),
         })
+    }
+
+    /// With a change to what a component keeps.
+    pub(super) fn with(mut self, asked: Asked) -> Self {
+        let value = asked.change.value.as_ref();
+        self.bytes += value.map_or(0, |(value, ..)| value.ciphertext.len());
+        self.change = Some(Box::new(asked));
+        self
     }
 
     /// The latest time in it.

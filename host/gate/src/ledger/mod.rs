@@ -14,6 +14,7 @@
 //! | `apply`, `states` | what each record does to the read models, and what it must not do |
 //! | `runs` | runs in memory |
 //! | `read` | [`LedgerReader`]: lookups, lists, traces, verification |
+//! | `kept` | what components keep |
 //! | `keys` | keyed digests and sealed payloads |
 //! | `recover` | what a crash and the passing of time leave to record |
 //! | `maintain`, `backup` | bundles, tokens, rebuilding, backups |
@@ -24,6 +25,7 @@ mod apply;
 mod backup;
 mod batch;
 mod faults;
+mod kept;
 mod keys;
 mod maintain;
 mod open;
@@ -50,13 +52,14 @@ use tollgate_core::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::{ApprovalResolved, Event, KeyedDigest, Record, RunOutcome},
+    record::{ApprovalResolved, Event, KeyedDigest, Record, RunOutcome, WaitingCall},
     run::RunState,
     span::SpanKind,
     time::Timestamp,
 };
 
 pub use backup::{Restore, Restored};
+pub use kept::{Change, Changed, Kept, Place};
 pub use keys::Keys;
 pub use owner::Ledger;
 pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
@@ -432,6 +435,12 @@ pub struct ApprovalRow {
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
     /// How many approvals this call has asked for.
     pub round: u32,
+    /// Components through which the call is made, outermost first.
+    pub via: Vec<String>,
+    /// What the component asks for in mid-call, in short.
+    pub capability: Option<String>,
+    /// Calls that ran up to there, outermost first.
+    pub waiting: Vec<WaitingCall>,
 }
 
 impl ApprovalRow {
@@ -462,4 +471,6 @@ pub struct Binding {
     pub component: Sha256Digest,
     /// Keyed digest of tool and arguments.
     pub arguments: KeyedDigest,
+    /// Components through which the call is made, outermost first.
+    pub via: Vec<String>,
 }

@@ -18,8 +18,10 @@ use tollgate_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Batch, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions, LedgerReader, Payload, Receipt,
-    Run,
+    Batch, Change, Changed, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions, LedgerReader,
+    Payload, Receipt, Run,
+    batch::Prepared,
+    kept::Asked,
     open::{self, beside},
     queue::Queue,
     recover::Left,
@@ -110,7 +112,30 @@ impl Ledger {
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        self.0.queue.commit(batch).await
+        self.0.queue.commit(Prepared::new(batch)?).await
+    }
+
+    /// Commit a batch together with a change to what a component keeps, and say what became of that. A
+    /// change that cannot be made leaves the batch as it is.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub async fn commit_with(
+        &self,
+        batch: Batch,
+        change: Change,
+    ) -> Result<(Receipt, Changed), CommitError> {
+        let answer = Arc::default();
+        let asked = Asked {
+            change,
+            answer: Arc::clone(&answer),
+        };
+        let batch = Prepared::new(batch)?.with(asked);
+        let receipt = self.0.queue.commit(batch).await?;
+        match *lock(&answer) {
+            Some(changed) => Ok((receipt, changed)),
+            None => Err(CommitError::Illegal("the change was not made")),
+        }
     }
 
     /// Let the writer do something between two commits.

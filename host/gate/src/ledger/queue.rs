@@ -17,7 +17,7 @@ use tokio::sync::{
 };
 
 use super::{
-    Batch, CommitError, Receipt,
+    CommitError, Receipt,
     batch::{Prepared, Waiting, answer_all},
     shared::Shared,
     writer::Writer,
@@ -83,8 +83,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
-    pub(super) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        let batch = Prepared::new(batch)?;
+    pub(super) async fn commit(&self, batch: Prepared) -> Result<Receipt, CommitError> {
         if let Some(time) = batch.time() {
             self.desk.shared.floor(time);
         }

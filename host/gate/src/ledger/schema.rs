@@ -6,7 +6,10 @@ use rusqlite::Connection;
 pub(super) const APPLICATION: i64 = 0x546f_6c6c;
 
 /// How a store of each version becomes one of the next: the first makes an empty file version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_ledger.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_ledger.sql"),
+    include_str!("migrations/0002_state.sql"),
+];
 
 /// Tables that are recreated from the records.
 pub(super) const READ_MODELS: &[&str] = &[
@@ -17,6 +20,7 @@ pub(super) const READ_MODELS: &[&str] = &[
     "calls",
     "approvals",
     "approval_answers",
+    "approval_waits",
     "halts",
     "principal_labels",
     "file_labels",

@@ -24,6 +24,7 @@ fn state_name(state: CallState) -> &'static str {
         CallState::Denied => "denied",
         CallState::Pending => "pending",
         CallState::Started => "started",
+        CallState::Suspended => "suspended",
         CallState::Closed => "closed",
         CallState::Indeterminate => "indeterminate",
     }
@@ -100,6 +101,7 @@ pub(super) fn change_call(
 pub(super) fn close(conn: &Connection, run: u64, outcome: &OutcomeRecord) -> Result<(), Refused> {
     let event = match outcome.status {
         Status::Indeterminate => CallEvent::Recover,
+        Status::Pending => CallEvent::Suspend,
         _ => CallEvent::Close,
     };
     change_call(
@@ -121,6 +123,7 @@ pub(super) fn binding_digest(binding: &Binding) -> [u8; 32] {
         tool,
         component,
         arguments,
+        via,
     } = binding;
     let parts: [&[u8]; 7] = [
         tenant.as_bytes(),
@@ -132,7 +135,7 @@ pub(super) fn binding_digest(binding: &Binding) -> [u8; 32] {
         arguments.as_str().as_bytes(),
     ];
     let mut hash = Sha256::new();
-    for part in parts {
+    for part in parts.into_iter().chain(via.iter().map(String::as_bytes)) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -219,6 +222,7 @@ pub(super) fn ask(
         tool: request.tool.clone(),
         component: request.component,
         arguments: request.arguments.clone(),
+        via: request.via.clone(),
     });
     let pending: Option<i64> = conn
         .prepare_cached("SELECT 1 FROM approvals WHERE binding = ?1 AND state = 'pending'")?
@@ -241,6 +245,24 @@ pub(super) fn ask(
         record.time.0,
         request.expires.0
     ])?;
+    for waiting in &request.waiting {
+        let binding = binding_digest(&Binding {
+            tenant: record.tenant.clone(),
+            run: id,
+            principal: request.principal.clone(),
+            tool: waiting.tool.clone(),
+            component: waiting.component,
+            arguments: waiting.arguments.clone(),
+            via: waiting.via.clone(),
+        });
+        conn.prepare_cached("INSERT OR IGNORE INTO approval_waits VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                request.id.as_bytes(),
+                binding,
+                int(run),
+                waiting.call.as_bytes()
+            ])?;
+    }
     Ok(())
 }
 

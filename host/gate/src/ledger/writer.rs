@@ -235,6 +235,15 @@ impl Writer {
                 payload.ciphertext
             ])?;
         }
+        drop(insert);
+        if let Some(asked) = &batch.change {
+            if let Some(run) = asked.change.place.run
+                && self.run_of(run)?.is_none_or(|held| held.ended)
+            {
+                return Err(CommitError::RunEnded.into());
+            }
+            asked.apply(&self.conn, first)?;
+        }
         self.working.finish(&self.conn)?;
         Ok(Receipt { first })
     }

@@ -33,7 +33,9 @@ const MAX_PROBLEMS: usize = 8;
 const TOOLS: &str = "tollgate:adapter/tools";
 
 /// Interfaces that a component may import, without the version.
-const IMPORTS: &[&str] = &["files", "log", "types"];
+pub const INTERFACES: &[&str] = &[
+    "calls", "clock", "files", "log", "progress", "random", "state", "types",
+];
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.
 #[derive(Clone)]
@@ -172,7 +174,7 @@ fn check_world(
     let ty = component.component_type();
     let mut problems = Vec::new();
     for (name, item) in ty.imports(engine) {
-        let ours = published(name).is_some_and(|interface| IMPORTS.contains(&interface));
+        let ours = published(name).is_some_and(|interface| INTERFACES.contains(&interface));
         let fits = (ours || wasi::is_linked(name))
             && matches!(item.ty, ComponentItem::ComponentInstance(_));
         if !fits {

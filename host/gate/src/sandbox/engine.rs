@@ -16,13 +16,14 @@ use wasmtime::{
 };
 
 use super::{
-    Compiler, SandboxError, cache, files,
+    Compiler, SandboxError, cache, calls, clock, files,
     guest::State,
     limits::{Room, Size},
-    log,
+    log, progress, random, state,
     ticker::Ticker,
     wasi,
 };
+use crate::enforce::MAX_DEPTH;
 
 /// The most calls that can be run at once.
 pub const MAX_CONCURRENCY: usize = 1_000;
@@ -119,6 +120,7 @@ pub(super) struct Pool {
     /// Every published version of what components may import.
     pub(super) linker: Linker<State>,
     calls: Arc<Semaphore>,
+    nested: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
     ticker: Ticker,
 }
@@ -131,7 +133,12 @@ impl Pool {
         let engine = Engine::new(&config(size, calls, cache)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         log::add_to_linker(&mut linker).map_err(failed)?;
+        progress::add_to_linker(&mut linker).map_err(failed)?;
+        clock::add_to_linker(&mut linker).map_err(failed)?;
+        random::add_to_linker(&mut linker).map_err(failed)?;
         files::add_to_linker(&mut linker).map_err(failed)?;
+        state::add_to_linker(&mut linker).map_err(failed)?;
+        calls::add_to_linker(&mut linker).map_err(failed)?;
         wasi::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
@@ -141,6 +148,7 @@ impl Pool {
             engine,
             linker,
             calls: Arc::new(Semaphore::new(calls)),
+            nested: Arc::new(Semaphore::new(calls * MAX_DEPTH)),
             reserved: Arc::new(Semaphore::new(RESERVED)),
             ticker,
         })
@@ -149,6 +157,12 @@ impl Pool {
     /// A place for a call, once there is one.
     pub(super) async fn admit(self: &Arc<Self>) -> Place {
         self.place(&self.calls).await
+    }
+
+    /// A place for a call that a component makes: there is one for every call that can be within
+    /// another, so it waits for none that is held further out.
+    pub(super) async fn admit_nested(self: &Arc<Self>) -> Place {
+        self.place(&self.nested).await
     }
 
     #[cfg(test)]
@@ -187,7 +201,7 @@ impl Drop for Place {
 
 fn config(size: Size, calls: usize, cache: Cache) -> Config {
     let room: Room = size.room();
-    let places = u32::try_from(calls + RESERVED).unwrap_or(u32::MAX);
+    let places = u32::try_from(calls * (1 + MAX_DEPTH) + RESERVED).unwrap_or(u32::MAX);
     let times = |n: usize| places.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let known = PoolingAllocationConfig::is_pagemap_scan_available();

@@ -75,7 +75,7 @@ where
 fn link_with_data(
     files: &mut LinkerInstance<'_, State>,
     name: &str,
-    operation: fn(Vec<u8>) -> Operation,
+    operation: fn(Arc<Vec<u8>>) -> Operation,
 ) -> wasmtime::Result<()> {
     files.func_wrap_async(
         name,
@@ -87,7 +87,7 @@ fn link_with_data(
             } else {
                 data.as_le_slice(&store).to_vec()
             };
-            let asked = Asked::new(store, &grant, &path, operation(copy));
+            let asked = Asked::new(store, &grant, &path, operation(Arc::new(copy)));
             Box::new(async move {
                 let asked = asked?;
                 if too_large {
@@ -212,6 +212,10 @@ impl Asked {
             size,
             &grant.labels,
         );
+        let act = match operation.content() {
+            Some((how, content)) => act.with_content(how, content),
+            None => act,
+        };
         let permitted = host.capabilities.enforce(act).await.map_err(refused)?;
         let performed = blocking(move || {
             if over.load(Ordering::SeqCst) {

@@ -3,7 +3,10 @@
 //! Nothing of one call is left for the next. However the guest ends, including by a fault of the host,
 //! there is an [`Execution`] that says so.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 use tollgate_core::record::Status;
@@ -21,7 +24,11 @@ use super::{
     race::{Raced, race},
     wasi::Wasi,
 };
-use crate::{enforce::Capabilities, snapshot::LoadedComponent, text::printable};
+use crate::{
+    enforce::{Allowance, Capabilities},
+    snapshot::LoadedComponent,
+    text::printable,
+};
 
 /// Bytes of the cause that operators are told.
 const MAX_CAUSE: usize = 2 << 10;
@@ -31,10 +38,15 @@ pub(super) struct State {
     meter: Meter,
     stopwatch: Arc<Stopwatch>,
     host: Option<Host>,
-    /// File operations that may still be asked for.
+    /// What may still be asked of the host.
     operations: u64,
     /// Made when it is first needed, which most components never do.
     wasi: Option<Box<Wasi>>,
+    /// When the call began.
+    begun: Instant,
+    /// From beginning to end, and in the guest itself.
+    wall: Duration,
+    cpu: Duration,
 }
 
 /// What a guest may ask of, during a call.
@@ -55,7 +67,26 @@ impl State {
         (&mut self.wasi, self.host.as_ref())
     }
 
-    /// Count a file operation. False if there were too many.
+    /// The time since the call began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// What is left of time, with this much fuel, while the guest waits for its host.
+    pub(super) fn left(&self, fuel: u64) -> Allowance {
+        Allowance {
+            wall: self.wall.saturating_sub(self.elapsed()),
+            cpu: self.cpu.saturating_sub(self.stopwatch.used()),
+            fuel,
+        }
+    }
+
+    /// Take from the guest's time what others used on its behalf.
+    pub(super) fn charge(&self, cpu: Duration) {
+        self.stopwatch.charge(cpu);
+    }
+
+    /// Count something that is asked of the host. False if there was too much.
     pub(super) fn count_operation(&mut self) -> bool {
         let left = self.operations > 0;
         self.operations = self.operations.saturating_sub(1);
@@ -97,6 +128,9 @@ impl Guest {
             host,
             operations: limits.operations,
             wasi: None,
+            begun: Instant::now(),
+            wall: limits.wall,
+            cpu: limits.cpu,
         };
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(taken_in).unwrap_or(usize::MAX));
@@ -183,6 +217,7 @@ impl Guest {
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let wall = self.limits.wall;
+        self.store.data_mut().begun = Instant::now();
         let arguments = arguments.to_owned();
         let component = self.component.clone();
         let call = async {
@@ -235,6 +270,7 @@ impl Guest {
             status,
             content: bounded.content,
             cut: bounded.cut,
+            cpu: self.store.data().stopwatch.used(),
             fuel: self.limits.fuel.saturating_sub(left),
             peak_memory: self.store.data().meter.peak(),
             size: bounded.size,
@@ -252,6 +288,7 @@ impl Execution {
             status,
             content,
             cut,
+            cpu: Duration::ZERO,
             fuel: 0,
             peak_memory: 0,
             size,
@@ -326,7 +363,7 @@ fn ended_message(status: Status) -> &'static str {
         Status::Fuel => "The tool used up its computing budget.",
         Status::Memory => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted the tool.",
-        Status::Trap | Status::Ok | Status::ToolError | Status::Indeterminate => {
+        Status::Trap | Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
             "The tool crashed."
         }
     }

@@ -27,7 +27,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Bytes of content that are returned; what is more is cut, and counted.
     pub output: u64,
-    /// File operations that a guest may ask for.
+    /// Files, random bytes and the like that a guest may ask for.
     pub operations: u64,
 }
 
@@ -273,6 +273,12 @@ impl Stopwatch {
             self.used
                 .fetch_add(self.now().saturating_sub(since), Ordering::Relaxed);
         }
+    }
+
+    /// Count time that others used.
+    pub(super) fn charge(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
+        self.used.fetch_add(nanos, Ordering::Relaxed);
     }
 
     /// The time so far, while it is stopped.

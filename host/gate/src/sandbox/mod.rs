@@ -10,6 +10,8 @@
 
 mod bindings;
 mod cache;
+mod calls;
+mod clock;
 mod compile;
 mod component;
 mod content;
@@ -23,9 +25,12 @@ mod limits;
 mod log;
 mod operation;
 mod path;
+mod progress;
 mod race;
+mod random;
 mod run;
 mod sections;
+mod state;
 mod temporary;
 #[cfg(test)]
 mod test_support;
@@ -43,14 +48,14 @@ mod ticker;
 mod wasi;
 mod wit;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_core::record::Status;
 
 pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
-pub use component::Component;
+pub use component::{Component, INTERFACES};
 pub use content::{Content, EmbeddedResource, ResourceBody};
 pub use engine::{MAX_CONCURRENCY, Sandbox, SandboxOptions};
 pub use grant::Grant;
@@ -74,7 +79,9 @@ pub struct Execution {
     pub content: Result<Vec<Content>, ToolFailure>,
     /// Whether [`content`](Self::content) is less than the tool returned.
     pub cut: bool,
-    /// Fuel units that the guest used.
+    /// Time in which the guest ran, with what it called.
+    pub cpu: Duration,
+    /// Fuel units that the guest used, with what it called.
     pub fuel: u64,
     /// Bytes of linear memory at most.
     pub peak_memory: u64,

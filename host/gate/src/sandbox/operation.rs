@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows a guest. No text names a path of the host.
 
+use std::sync::Arc;
+
 use tollgate_core::request::Action;
 
 use super::{
@@ -19,9 +21,9 @@ use crate::enforce::Refusal;
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
     Read,
-    Write(Vec<u8>),
-    Create(Vec<u8>),
-    Append(Vec<u8>),
+    Write(Arc<Vec<u8>>),
+    Create(Arc<Vec<u8>>),
+    Append(Arc<Vec<u8>>),
     List,
     Stat,
     Delete,
@@ -53,6 +55,16 @@ impl Operation {
         match self {
             Self::Write(data) | Self::Create(data) | Self::Append(data) => data.len() as u64,
             _ => 0,
+        }
+    }
+
+    /// What is to be written, and how.
+    pub(super) fn content(&self) -> Option<(&'static str, Arc<Vec<u8>>)> {
+        match self {
+            Self::Write(data) => Some(("write", Arc::clone(data))),
+            Self::Create(data) => Some(("create", Arc::clone(data))),
+            Self::Append(data) => Some(("append", Arc::clone(data))),
+            _ => None,
         }
     }
 
@@ -136,11 +148,26 @@ impl Outcome {
 
 /// A refusal in words that are safe for the guest and useful to its agent.
 pub(super) fn refused(refusal: Refusal) -> Error {
+    Error::Denied(denial(refusal))
+}
+
+/// As [`refused`], for any interface.
+pub(super) fn denial(refusal: Refusal) -> Denial {
     // The guest's text may quote it.
     let none = || "none".to_owned();
+    let approval = match &refusal {
+        Refusal::Pending { approval, .. } => Some(approval.to_string()),
+        _ => None,
+    };
     let (decision, reason) = match refusal {
-        Refusal::Denied { decision, basis } | Refusal::Undecidable { decision, basis } => {
-            (decision.to_string(), basis.reason())
+        Refusal::Pending {
+            decision, basis, ..
+        }
+        | Refusal::Denied { decision, basis }
+        | Refusal::Undecidable { decision, basis } => (decision.to_string(), basis.reason()),
+        Refusal::Rejected { until, .. } => {
+            let reason = format!("A person rejected it, and it stays denied until {until}.");
+            (none(), reason)
         }
         Refusal::Halted { .. } => (none(), "An operator has halted it.".into()),
         Refusal::RunEnded => (none(), "The run has ended.".into()),
@@ -149,7 +176,11 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "It could not be recorded, so it is not done.".into(),
         ),
     };
-    Error::Denied(Denial { decision, reason })
+    Denial {
+        decision,
+        reason,
+        approval,
+    }
 }
 
 pub(super) fn error(fault: Fault) -> Error {

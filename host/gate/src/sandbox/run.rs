@@ -48,7 +48,10 @@ impl Sandbox {
         capabilities: Arc<Capabilities>,
     ) -> Prepared {
         let compiled = &component.compiled;
-        let place = compiled.0.pool.admit().await;
+        let place = match capabilities.is_nested() {
+            true => compiled.0.pool.admit_nested().await,
+            false => compiled.0.pool.admit().await,
+        };
         let component = Arc::clone(component);
         let host = Host {
             capabilities,
@@ -67,13 +70,14 @@ impl Sandbox {
         &self,
         permitted: Permitted<ToolCall>,
         capabilities: Arc<Capabilities>,
+        limits: &Limits,
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let tool = Arc::clone(permitted.act().tool());
         let prepared = tokio::select! {
             biased;
             () = halt(halted.clone()) => return Execution::halted(),
-            prepared = self.prepare(&tool.component, &tool.limits, capabilities) => prepared,
+            prepared = self.prepare(&tool.component, limits, capabilities) => prepared,
         };
         prepared.run(permitted, halted).await
     }

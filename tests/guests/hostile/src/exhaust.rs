@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use tollgate_guest::{Content, arguments, log, tool};
+use tollgate_guest::{Content, arguments, clock, log, progress, random, tool};
 
 /// How much.
 #[arguments]
@@ -84,4 +84,36 @@ pub(crate) fn log_flood(args: Times) -> String {
         );
     }
     format!("logged {} messages", args.times)
+}
+
+/// Reports this much progress, some of it backwards, much of it long and not fit to be shown.
+#[tool]
+pub(crate) fn progress_flood(args: Times) -> String {
+    for number in 0..u64::from(args.times) {
+        progress::report(
+            number,
+            Some(10),
+            &format!("\u{1b}[2J\u{202e}{}", "z".repeat(100_000)),
+        );
+        progress::report(number / 2, None, "backwards");
+    }
+    format!("reported {} times", args.times)
+}
+
+/// Draws more randomness than there may be at once, then a little as often as it may.
+#[tool]
+pub(crate) fn random_flood(args: Times) -> String {
+    let at_once = random::bytes(random::MAX_BYTES + 1);
+    let drawn = (0..args.times)
+        .take_while(|_| random::bytes(black_box(1_000)).is_ok())
+        .count();
+    format!("{at_once:?}, then {drawn} times")
+}
+
+/// What time it is, waited for until the clock has gone on.
+#[tool(read_only)]
+pub(crate) fn tell_time() -> String {
+    let (now, began) = (clock::unix_millis(), clock::elapsed());
+    while clock::elapsed() <= began {}
+    format!("{now}")
 }

@@ -4,15 +4,21 @@
 //! It is never installed for anybody to use.
 
 mod exhaust;
+mod keep;
+mod nest;
 mod reach;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
-use exhaust::{allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, recurse};
+use exhaust::{
+    allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
+    random_flood, recurse, tell_time,
+};
+use keep::{forget, keep_file, keep_if, keep_value, recall, recall_keys, state_bomb};
+use nest::{call_storm, chain, leak, relay, relay_strictly};
 use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
-    stat_path,
-    write_path, write_then_loop,
+    stat_path, write_anyway, write_path, write_then_loop,
 };
 
 /// One of each kind.
@@ -100,6 +106,21 @@ adapter!(
     huge_output,
     log_flood,
     read_often,
+    progress_flood,
+    random_flood,
+    tell_time,
+    keep_value,
+    recall,
+    forget,
+    recall_keys,
+    keep_if,
+    keep_file,
+    state_bomb,
+    relay,
+    relay_strictly,
+    chain,
+    call_storm,
+    leak,
     read_path,
     write_path,
     create_path,
@@ -109,4 +130,5 @@ adapter!(
     delete_path,
     panic_after_write,
     write_then_loop,
+    write_anyway,
 );

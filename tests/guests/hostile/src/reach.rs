@@ -114,3 +114,14 @@ pub(crate) fn write_then_loop(args: Put) -> Result<String, ToolError> {
         turns = black_box(turns.wrapping_add(1));
     }
 }
+
+/// Writes `before`, then the file, then `after`, whatever is answered.
+#[tool]
+pub(crate) fn write_anyway(args: Put) -> String {
+    let write = |path: &str| match files::write(&args.grant, path, &args.content) {
+        Ok(()) => "written".to_owned(),
+        Err(error) => format!("{:?}", error.kind()),
+    };
+    let (before, file, after) = (write("before"), write(&args.path), write("after"));
+    format!("{before}; {file}; {after}")
+}

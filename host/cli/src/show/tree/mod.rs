@@ -9,6 +9,7 @@ mod trace;
 
 use tollgate_core::{
     decision::Outcome,
+    entity::Kind,
     ids::DecisionId,
     life::ApprovalState,
     record::{ApprovalRequested, DecisionRecord, Effect, Event, Release, Status},
@@ -135,7 +136,16 @@ impl<'a> Drawing<'a> {
         match &record.event {
             Event::Decision(_) if span.kind == SpanKind::ExecuteTool => self.call(span),
             Event::Decision(decision) => match decision.action {
-                Action::Call(_) => authorize(*index, decision, "authorize".into()),
+                Action::Call(_) => {
+                    // A call that a component makes is decided twice.
+                    let name = match decision.principal.kind {
+                        Kind::Component => {
+                            format!("authorize {}", line(&decision.principal.id, 64))
+                        }
+                        _ => "authorize".into(),
+                    };
+                    authorize(*index, decision, name)
+                }
                 Action::ReturnResult => self.release(parent, *index, decision),
                 _ if decision.call.is_some() && !self.full => {
                     capability(*index, decision, self.folded(span))
@@ -221,6 +231,7 @@ impl<'a> Drawing<'a> {
                 let mark = match outcome.status {
                     Status::Ok => Mark::Yes,
                     Status::Indeterminate => Mark::Unknown,
+                    Status::Pending => Mark::Waiting,
                     _ => Mark::No,
                 };
                 let mut row = Row::new(mark, name, outcome.status.as_str().replace('_', " "));

@@ -106,6 +106,7 @@ impl Story {
             approval: None,
             arguments: None,
             arguments_size: None,
+            beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(span(call)),
             component: None,
@@ -215,7 +216,10 @@ impl Story {
         }];
         self.add(
             0,
-            Event::ApprovalRequested(ApprovalRequested {
+            Event::ApprovalRequested(Box::new(ApprovalRequested {
+                capability: None,
+                waiting: Vec::new(),
+                via: Vec::new(),
                 arguments: KeyedDigest::from("hmac:v1:00".to_owned()),
                 call: span(call),
                 component: Sha256Digest::of(b"wasm"),
@@ -232,7 +236,7 @@ impl Story {
                 round: 1,
                 span: span(own),
                 tool: tool.into(),
-            }),
+            })),
         );
     }
 
@@ -388,6 +392,7 @@ fn what_did_not_end_well_says_how() {
     s.add(
         100,
         Event::CallInvalid(CallInvalid {
+            parent: None,
             call: span(5),
             pointers: vec!["/amount".into()],
             principal: Uid::new(Kind::Agent, "support"),
@@ -415,6 +420,7 @@ fn what_did_not_end_well_says_how() {
         10,
         Event::AdapterLog(AdapterLog {
             call: span(10),
+            labels: BTreeSet::new(),
             level: "warn".into(),
             message: "disk quota is nearly used up".into(),
             parent: span(11),

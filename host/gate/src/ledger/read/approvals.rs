@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_core::{
-    entity::Uid, ids::ApprovalId, life::ApprovalState, record::Event, time::Timestamp,
+    entity::Uid,
+    ids::{ApprovalId, SpanId},
+    life::ApprovalState,
+    record::Event,
+    time::Timestamp,
 };
 
 use super::{LedgerError, LedgerReader, ReadError, stored};
@@ -103,6 +107,35 @@ impl LedgerReader {
         })
     }
 
+    /// The latest approval, not yet used or void, for which exactly this call was ended and waits; with
+    /// the call's span.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn waits_for(
+        &self,
+        binding: &Binding,
+    ) -> Result<Option<(ApprovalRow, SpanId)>, LedgerError> {
+        let digest = binding_digest(binding);
+        self.snapshot(|conn| {
+            let waits = conn
+                .prepare_cached(
+                    "SELECT a.opened, a.state, a.version, w.call FROM approval_waits w \
+                     JOIN approvals a ON a.id = w.approval \
+                     JOIN calls c ON c.run = w.run AND c.call = w.call \
+                     WHERE w.binding = ?1 AND a.state IN ('pending', 'approved', 'rejected') \
+                     AND c.state = 'suspended' ORDER BY a.opened DESC LIMIT 1",
+                )?
+                .query_row([digest], |row| {
+                    Ok((found(row)?, SpanId::from_bytes(row.get(3)?)))
+                })
+                .optional()?;
+            waits
+                .map(|(found, call)| Ok((row(conn, found)?, call)))
+                .transpose()
+        })
+    }
+
     /// Open approvals whose time is over at `now`.
     pub(in crate::ledger) fn overdue_approvals(
         &self,
@@ -158,6 +191,9 @@ fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow
         requested: record.time,
         expires: asked.expires,
         round: asked.round,
+        via: asked.via,
+        capability: asked.capability,
+        waiting: asked.waiting,
     })
 }
 

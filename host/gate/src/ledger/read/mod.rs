@@ -131,7 +131,7 @@ impl LedgerReader {
     }
 
     /// Do something with a connection. Only for one statement: two could see different states.
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, LedgerError> {

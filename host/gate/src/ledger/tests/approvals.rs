@@ -113,6 +113,7 @@ fn one_is_pending_for_a_call() {
         ];
         ledger.commit(batch(records)).await.unwrap();
         let binding = Binding {
+            via: Vec::new(),
             tenant: TENANT.into(),
             run,
             principal: agent(),

@@ -144,6 +144,7 @@ impl Script {
             approval: None,
             arguments: Some(arguments(args)),
             arguments_size: Some(12),
+            beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
             component: Some(Sha256Digest::of(b"component")),
@@ -224,6 +225,9 @@ impl Script {
     fn ask(&self, run: RunId, call: SpanId, args: &str) -> (ApprovalId, Record) {
         let id = ApprovalId::from_bytes(bytes(self.id()));
         let asked = ApprovalRequested {
+            capability: None,
+            waiting: Vec::new(),
+            via: Vec::new(),
             arguments: arguments(args),
             call,
             component: Sha256Digest::of(b"component"),
@@ -244,7 +248,10 @@ impl Script {
             span: self.span(),
             tool: "tickets__read".into(),
         };
-        (id, self.record(Some(run), Event::ApprovalRequested(asked)))
+        (
+            id,
+            self.record(Some(run), Event::ApprovalRequested(Box::new(asked))),
+        )
     }
 
     fn answer(

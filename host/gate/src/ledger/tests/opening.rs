@@ -306,3 +306,38 @@ fn a_log_that_was_lengthened_is_read_to_its_end() {
     assert!(fs::metadata(&log).map_or(0, |m| m.len()) < 1 << 20);
     assert_eq!(place.open().size(), 200);
 }
+
+/// What a store of the first version held is still there, and what came since has its place.
+#[test]
+fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let place = Place::new();
+    filled(&place);
+    let rows = || {
+        let conn = rusqlite::Connection::open(place.path()).unwrap();
+        let mut select = conn
+            .prepare("SELECT run, call, state, start FROM calls ORDER BY 1, 2")
+            .unwrap();
+        let row = |row: &rusqlite::Row<'_>| {
+            let call: Vec<u8> = row.get(1)?;
+            let (run, start): (i64, Option<i64>) = (row.get(0)?, row.get(3)?);
+            Ok((run, call, row.get::<_, String>(2)?, start))
+        };
+        let all = select.query_map([], row).unwrap();
+        all.collect::<rusqlite::Result<Vec<_>>>().unwrap()
+    };
+    let before = rows();
+    assert!(!before.is_empty());
+    place.tamper("DROP TABLE state");
+    place.tamper("DROP TABLE approval_waits");
+    place.tamper("PRAGMA user_version = 1");
+    drop(place.open());
+    assert_eq!(rows(), before);
+    let conn = rusqlite::Connection::open(place.path()).unwrap();
+    assert_eq!(schema::version(&conn).unwrap(), schema::known());
+    for table in ["state", "approval_waits"] {
+        let empty = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+            row.get::<_, i64>(0)
+        });
+        assert_eq!(empty.unwrap(), 0, "{table}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Small values that outlive a call: for the run, or for the adapter itself.
+//!
+//! ```
+//! use tollgate_guest::{ToolError, state::{self, Scope}};
+//!
+//! /// The next ticket number, which no two calls get.
+//! fn next_number() -> Result<u64, ToolError> {
+//!     loop {
+//!         let last = state::get(Scope::Adapter, "last")?;
+//!         let text = last.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+//!         let next = text.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1;
+//!         if state::compare_and_set(Scope::Adapter, "last", last.as_deref(), next.to_string())? {
+//!             return Ok(next);
+//!         }
+//!     }
+//! }
+//! # assert_eq!((next_number().unwrap(), next_number().unwrap()), (1, 2));
+//! ```
+//!
+//! Policy decides each operation of its own, so any of them may be refused: pass the error on with `?`,
+//! and the agent reads the host's reason.
+
+use core::fmt::{self, Display, Formatter};
+
+use crate::bindings::tollgate::adapter::state as wit;
+#[cfg(not(target_family = "wasm"))]
+use crate::testing::state as host;
+#[cfg(target_family = "wasm")]
+use wit as host;
+
+pub use wit::{Error as ErrorKind, Scope};
+
+/// The most bytes of a value.
+pub const MAX_VALUE: usize = 64 << 10;
+
+/// Why an operation failed, and on what. Nothing was changed unless the kind is `Failed`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Error {
+    operation: &'static str,
+    key: String,
+    kind: ErrorKind,
+}
+
+impl Error {
+    /// What went wrong, for code that treats some of it as normal.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            operation,
+            key,
+            kind,
+        } = self;
+        write!(f, "cannot {operation} `{key}`: ")?;
+        match kind {
+            ErrorKind::InvalidKey(how) => write!(f, "not a valid key: {how}"),
+            ErrorKind::TooLarge => f.write_str("the value has more than 64 KiB"),
+            ErrorKind::Full => f.write_str("there is no room for it; delete what is not needed"),
+            ErrorKind::Denied(denial) => {
+                write!(f, "{} (decision {})", denial.reason, denial.decision)
+            }
+            ErrorKind::Failed(how) => f.write_str(how),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// The value of a key, if there is one.
+///
+/// # Errors
+/// When it may not be read.
+pub fn get(scope: Scope, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    host::get(scope, key).map_err(on("get", key))
+}
+
+/// Sets the value of a key.
+///
+/// # Errors
+/// When it may not be written, or there is no room.
+pub fn set(scope: Scope, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
+    host::set(scope, key, value.as_ref()).map_err(on("set", key))
+}
+
+/// Removes a key. Says whether it was there.
+///
+/// # Errors
+/// When it may not be removed.
+pub fn delete(scope: Scope, key: &str) -> Result<bool, Error> {
+    host::delete(scope, key).map_err(on("delete", key))
+}
+
+/// The keys that begin with `prefix`, sorted by their bytes.
+///
+/// # Errors
+/// When they may not be listed.
+pub fn list_keys(scope: Scope, prefix: &str) -> Result<Vec<String>, Error> {
+    host::list_keys(scope, prefix).map_err(on("list", prefix))
+}
+
+/// Sets the value of a key if it still is `expected`; if that is `None`, if the key is not there. Says
+/// whether it was set. Of several calls at once, one succeeds.
+///
+/// # Errors
+/// When it may not be read or written, or there is no room.
+pub fn compare_and_set(
+    scope: Scope,
+    key: &str,
+    expected: Option<&[u8]>,
+    value: impl AsRef<[u8]>,
+) -> Result<bool, Error> {
+    host::compare_and_set(scope, key, expected, value.as_ref()).map_err(on("set", key))
+}
+
+fn on(operation: &'static str, key: &str) -> impl FnOnce(ErrorKind) -> Error {
+    move |kind| Error {
+        operation,
+        key: key.to_owned(),
+        kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ToolError, testing};
+
+    #[test]
+    fn scopes_are_apart_and_keys_are_sorted() {
+        set(Scope::Run, "b", "1").unwrap();
+        set(Scope::Run, "a/x", "2").unwrap();
+        assert_eq!(get(Scope::Adapter, "b").unwrap(), None);
+        assert_eq!(list_keys(Scope::Run, "").unwrap(), ["a/x", "b"]);
+        assert_eq!(list_keys(Scope::Run, "a/").unwrap(), ["a/x"]);
+        assert!(delete(Scope::Run, "b").unwrap() && !delete(Scope::Run, "b").unwrap());
+    }
+
+    #[test]
+    fn errors_tell_the_agent_what_to_do() {
+        let large = set(Scope::Run, "a", vec![0; MAX_VALUE + 1]).unwrap_err();
+        assert_eq!(large.kind(), &ErrorKind::TooLarge);
+        assert!(
+            set(Scope::Run, "", "x")
+                .unwrap_err()
+                .to_string()
+                .contains("not a valid key")
+        );
+        testing::deny_state("Nothing is kept here.");
+        let denied = ToolError::from(get(Scope::Run, "a").unwrap_err());
+        assert!(
+            matches!(&denied, ToolError::Denied(text) if text.contains("Nothing is kept here. (decision ")),
+            "{denied}"
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! A component calls another's tool: the whole line again, within the same run.
+//!
+//! What the calling component has done so far is durable before the nested call begins, and what it has
+//! read counts for it. Nothing here decides: the line does, twice.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{CallContext, Capabilities, Listener, Refusal, Within};
+use crate::{
+    call::{Answer, CallRequest, Verdict},
+    ledger::Batch,
+    sandbox::{Content, Execution, Limits},
+};
+
+/// How deep calls nest.
+pub(crate) const MAX_DEPTH: usize = 4;
+/// Nested calls of one call.
+const MAX_CALLS: u32 = 100;
+
+/// The line that every call goes.
+pub(crate) trait Line: Send + Sync + fmt::Debug {
+    /// Carry out a call whose caller is known.
+    fn carry_out(
+        &self,
+        cx: CallContext,
+        request: CallRequest,
+        terms: Terms,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+}
+
+/// What a nested call may use: what is left to the call that it is made within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// From beginning to end.
+    pub wall: Duration,
+    /// Time in which guests run.
+    pub cpu: Duration,
+    /// Fuel units.
+    pub fuel: u64,
+}
+
+/// What a nested call has used of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Time in which guests ran.
+    pub cpu: Duration,
+    /// Fuel units.
+    pub fuel: u64,
+}
+
+/// On what terms a call is carried out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    /// Who hears its reports.
+    pub(crate) listener: Option<Listener>,
+    /// What it may use at most, if it is nested.
+    pub(crate) allowance: Option<Allowance>,
+    spent: Arc<Mutex<Spent>>,
+}
+
+impl Terms {
+    /// The terms of an agent's own call.
+    pub(crate) fn heard_by(listener: Option<Listener>) -> Self {
+        Self {
+            listener,
+            ..Self::default()
+        }
+    }
+
+    /// The limits of a tool, no wider than what is left.
+    pub(crate) fn limits(&self, limits: &Limits) -> Limits {
+        let mut limits = limits.clone();
+        if let Some(left) = self.allowance {
+            limits.wall = limits.wall.min(left.wall);
+            limits.cpu = limits.cpu.min(left.cpu);
+            limits.fuel = limits.fuel.min(left.fuel);
+        }
+        limits
+    }
+
+    /// Note what an execution has used.
+    pub(crate) fn spend(&self, execution: &Execution) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.cpu += execution.cpu;
+        spent.fuel = spent.fuel.saturating_add(execution.fuel);
+    }
+}
+
+/// Why a nested call has no content.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NestedFault {
+    /// It was not made: tool, arguments, depth.
+    Invalid(String),
+    /// It is refused, or its result withheld, in words for the agent; with the decision.
+    Refused(Box<Refusal>),
+    /// The tool says that it failed.
+    Failed(String),
+    /// It was ended.
+    Ended(String),
+}
+
+impl Capabilities {
+    /// Call another component's tool. Says, too, what that used.
+    pub async fn call(
+        &self,
+        tool: &str,
+        arguments: &str,
+        allowance: Allowance,
+    ) -> (Result<Vec<Content>, NestedFault>, Spent) {
+        let terms = Terms {
+            allowance: Some(allowance),
+            ..Terms::default()
+        };
+        let spent = Arc::clone(&terms.spent);
+        let result = self.nest(tool, arguments, terms).await;
+        let spent = *spent.lock().unwrap_or_else(PoisonError::into_inner);
+        (result, spent)
+    }
+
+    async fn nest(
+        &self,
+        tool: &str,
+        given: &str,
+        terms: Terms,
+    ) -> Result<Vec<Content>, NestedFault> {
+        // Whoever ends the call around it waits for this.
+        let _under_way = self.calling.lock().await;
+        let refused = |refusal| NestedFault::Refused(Box::new(refusal));
+        let mut cx = self.cx.clone();
+        let batch = {
+            let mut so_far = self.progress();
+            if so_far.closed || so_far.settling {
+                return Err(refused(Refusal::Halted {
+                    reason: "the call is over".into(),
+                }));
+            }
+            if let Some(pending) = &so_far.pending {
+                return Err(refused(pending.clone()));
+            }
+            if so_far.calls >= MAX_CALLS {
+                let problem = format!("one call makes at most {MAX_CALLS} nested calls");
+                return Err(NestedFault::Invalid(problem));
+            }
+            so_far.calls += 1;
+            cx.carried.extend(so_far.labels.iter().cloned());
+            Batch {
+                records: std::mem::take(&mut so_far.records),
+                payloads: std::mem::take(&mut so_far.payloads),
+                conditions: Vec::new(),
+            }
+        };
+        // What was read before is durable before what may send it away.
+        if !batch.records.is_empty() {
+            let committed = self.pep.commit(batch).await;
+            committed.map_err(|error| refused(error.into()))?;
+        }
+        let Some(arguments) = cx.arguments.take() else {
+            return Err(NestedFault::Invalid(
+                "the call around it has no arguments".into(),
+            ));
+        };
+        cx.within.push(Within {
+            call: self.cx.call,
+            component: self.tool.component.name.clone(),
+            tool: self.tool.name.clone(),
+            span: self.span,
+            arguments,
+            attempt: cx.attempt,
+            digest: self.tool.component.digest,
+        });
+        cx.attempt = 1;
+        cx.call = self.pep.span_id();
+        let request = CallRequest {
+            tool: tool.into(),
+            arguments: given.into(),
+        };
+        let answer = self.line.carry_out(cx, request, terms).await;
+        match &answer.verdict {
+            Verdict::Refused(pending @ Refusal::Pending { happened, .. }) => {
+                self.progress().effects += u64::from(!happened.is_empty());
+                happened.iter().for_each(|what| self.happened(what));
+                self.suspend(pending);
+            }
+            Verdict::Refused(_) => {}
+            _ => {
+                self.progress().effects += 1;
+                self.happened(&format!("call {tool}"));
+            }
+        }
+        result(answer)
+    }
+
+    /// Wait until no call that the component made is under way, and let none begin.
+    pub(crate) async fn settle(&self) {
+        self.progress().settling = true;
+        drop(self.calling.lock().await);
+    }
+}
+
+fn result(answer: Answer) -> Result<Vec<Content>, NestedFault> {
+    let message = answer.message().unwrap_or_default();
+    match answer.verdict {
+        Verdict::Released { content, .. } => Ok(content),
+        Verdict::ToolError(failure) => Err(NestedFault::Failed(failure.message)),
+        Verdict::Ended { .. } => Err(NestedFault::Ended(message)),
+        Verdict::Refused(Refusal::Invalid { .. }) => Err(NestedFault::Invalid(message)),
+        Verdict::Refused(refusal) => Err(NestedFault::Refused(Box::new(refusal))),
+        Verdict::Withheld { decision, basis } => {
+            let refusal = Refusal::Denied { decision, basis };
+            Err(NestedFault::Refused(Box::new(refusal)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nested_call_gets_no_more_than_is_left() {
+        let left = Allowance {
+            wall: Duration::from_secs(1),
+            cpu: Duration::from_secs(100),
+            fuel: 7,
+        };
+        let terms = Terms {
+            allowance: Some(left),
+            ..Terms::default()
+        };
+        let limits = terms.limits(&Limits::default());
+        assert_eq!(limits.wall, left.wall);
+        assert_eq!(limits.cpu, Limits::default().cpu);
+        assert_eq!(limits.fuel, 7);
+    }
+}

@@ -1,0 +1,127 @@
+//! What is bounded rather than decided: time, randomness, and reports of progress.
+
+use tokio::sync::mpsc;
+use tollgate::{
+    call::{CallRequest, Verdict},
+    enforce::Report,
+    gate::Gate,
+    sandbox::Content,
+};
+use tollgate_core::{
+    ids::RunId,
+    record::{AdapterLog, Event},
+};
+
+use crate::world::{World, agent, call, is_released, named, records};
+
+fn text(verdict: &Verdict) -> &str {
+    match verdict {
+        Verdict::Released { content, .. } => match content.as_slice() {
+            [Content::Text { text }] => text,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn logged(gate: &Gate, run: RunId) -> Vec<AdapterLog> {
+    records(gate, run)
+        .into_iter()
+        .filter_map(|record| match record.event {
+            Event::AdapterLog(log) => Some(log),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_sees_the_gates_own_clock() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let first = call(&gate, "r", "hostile__tell_time", "{}").await;
+    assert_eq!(text(&first.verdict), "1795428000000");
+    world.pass(3600);
+    let later = call(&gate, "s", "hostile__tell_time", "{}").await;
+    assert_eq!(text(&later.verdict), "1795431600000");
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn randomness_is_bounded_at_once_and_in_all() {
+    let world = World::new("");
+    world.configure("time = \"5s\" }", "time = \"60s\" }");
+    let gate = world.open().await;
+    let answer = call(&gate, "r", "hostile__random_flood", r#"{"times":20000}"#).await;
+    let text = text(&answer.verdict);
+    assert_eq!(text, "Err(TooMany), then 10000 times");
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_progress_is_kept_in_bounds() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let answer = call(&gate, "r", "hostile__progress_flood", r#"{"times":300}"#).await;
+    assert!(is_released(&answer), "{:?}", answer.verdict);
+    let kept = logged(&gate, answer.run.unwrap());
+    assert_eq!(kept.len(), 100);
+    assert!(kept.iter().all(|log| log.level == "progress"
+        && log.labels.is_empty()
+        && log.message.len() < 1_100
+        && !log.message.contains(['\u{1b}', '\u{202e}'])));
+    assert!(kept[7].message.starts_with("7 of 10: "));
+    gate.close().await;
+}
+
+/// Make a noisy call, and hear what it reports.
+async fn hear(gate: &Gate) -> (Vec<Report>, RunId) {
+    let (listener, mut reports) = mpsc::channel(200);
+    let request = CallRequest {
+        tool: "hostile__progress_flood".into(),
+        arguments: r#"{"times":5}"#.into(),
+    };
+    let answer = gate
+        .call_heard(&agent("support"), &named("r"), request, Some(listener))
+        .await;
+    let mut heard = Vec::new();
+    while let Ok(report) = reports.try_recv() {
+        heard.push(report);
+    }
+    (heard, answer.run.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_taints_the_run_before_anybody_hears_it() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let (heard, run) = hear(&gate).await;
+    let progress: Vec<u64> = heard.iter().map(|r| r.progress).collect();
+    assert_eq!(progress, [0, 1, 2, 3, 4]);
+    let records = records(&gate, run);
+    let of = |wanted: &dyn Fn(&Event) -> bool| records.iter().position(|r| wanted(&r.event));
+    let released = of(
+        &|e| matches!(e, Event::AdapterLog(log) if log.labels.contains("untrusted") && log.labels.contains("unlabelled")),
+    );
+    let outcome = of(&|e| matches!(e, Event::Outcome(_)));
+    assert!(released.is_some() && released < outcome);
+    let decided = |e: &Event| matches!(e, Event::Decision(d) if d.action.id() == "return_result");
+    let decisions = records.iter().filter(|r| decided(&r.event)).count();
+    assert_eq!(decisions, 6, "five reports and the result");
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_policy_keeps_back_is_not_heard() {
+    let world = World::new(
+        r#"@id("short-words") @owner("tests") @reason("Too long for a report.")
+           forbid (principal, action == Tollgate::Action::"return_result", resource)
+           when { context.size > 1000 };"#,
+    );
+    let gate = world.open().await;
+    let (heard, run) = hear(&gate).await;
+    assert_eq!(heard, []);
+    let kept = logged(&gate, run);
+    assert_eq!(kept.len(), 5, "the trace has them all the same");
+    assert!(kept.iter().all(|log| log.labels.is_empty()));
+    gate.close().await;
+}
