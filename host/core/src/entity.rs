@@ -41,12 +41,18 @@ kinds! {
     Component,
     /// A tool.
     Tool,
-    /// A property of a tool, file or directory.
+    /// A property of a tool, file, directory, host or secret.
     Label,
     /// A directory within a grant.
     Directory,
     /// A file within a grant.
     File,
+    /// A name or address that requests are sent to.
+    Host,
+    /// A domain name, with everything below it.
+    Domain,
+    /// A secret that the host attaches to requests.
+    Secret,
     /// A human's answer that is asked for.
     Approval,
     /// A run.

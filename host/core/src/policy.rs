@@ -501,6 +501,7 @@ impl Loader {
             Kind::Component,
             Kind::Tool,
             Kind::Label,
+            Kind::Secret,
             Kind::Gate,
         ];
         let mut found = Vec::new();
@@ -580,6 +581,8 @@ fn may_be_capability(policy: &Policy) -> bool {
         let id = uid.id();
         [
             "read_file",
+            "http_request",
+            "use_secret",
             "write_file",
             "delete_file",
             "list_directory",

@@ -204,5 +204,7 @@ pub fn is_capability(action: &Action) -> bool {
             | Action::DeleteFile
             | Action::ListDirectory
             | Action::DeleteDirectory
+            | Action::HttpRequest
+            | Action::UseSecret
     )
 }

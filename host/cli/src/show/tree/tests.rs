@@ -175,6 +175,7 @@ impl Story {
             300,
             Event::Effect(Effect {
                 call: span(call),
+                details: None,
                 error: None,
                 micros: 210,
                 operation: operation.into(),
