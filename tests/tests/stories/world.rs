@@ -213,7 +213,7 @@ impl World {
             clock: self.clock(),
             sync: Sync::Full,
             by: "tests".into(),
-            compiler: None,
+            ..GateOptions::default()
         };
         Gate::open(self.config(), options).await
     }

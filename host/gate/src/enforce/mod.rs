@@ -8,6 +8,7 @@ mod acts;
 mod admission;
 mod approvals;
 mod capability;
+mod network;
 mod pep;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -24,7 +25,8 @@ use tollgate_core::{
 pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
 pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
-pub use capability::Capabilities;
+pub use capability::{Capabilities, Done};
+pub use network::{HttpAct, Place, SecretAct};
 pub(crate) use pep::Pep;
 
 use crate::{ledger::CommitError, snapshot::Snapshot};

@@ -1,6 +1,6 @@
 //! Rust types of the published WIT package, generated from `wit/` itself so that they cannot differ.
 //!
-//! Exports are called through the generated code. Imports are linked by hand (`log`, `files`), because
+//! Exports are called through the generated code. Imports are linked by hand (`log`, `files`, `http`), because
 //! generated ones copy what a guest passes before anybody has looked at how much it is.
 
 wasmtime::component::bindgen!({
@@ -10,4 +10,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(super) use self::exports::tollgate::adapter::tools::{Tool, ToolError};
-pub(super) use self::tollgate::adapter::{files, log, types};
+pub(super) use self::tollgate::adapter::{files, http, log, types};

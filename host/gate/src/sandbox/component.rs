@@ -22,7 +22,7 @@ use crate::text::printable;
 const MAX_PROBLEMS: usize = 8;
 
 /// Interfaces that a component may import, without the version.
-const IMPORTS: &[&str] = &["files", "log", "types"];
+const IMPORTS: &[&str] = &["files", "http", "log", "secrets", "types"];
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.
 #[derive(Clone)]

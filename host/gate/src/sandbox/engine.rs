@@ -12,8 +12,9 @@ use wasmtime::{
 };
 
 use super::{
-    Compiler, Limits, SandboxError, cache, files,
+    Compiler, Limits, Resolver, SandboxError, cache, files,
     guest::State,
+    http,
     limits::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
     log,
     ticker::Ticker,
@@ -47,6 +48,8 @@ pub struct Sandbox {
     pub(super) standard: Arc<Pool>,
     /// With the directory for compiled code.
     pub(super) compiler: Option<Arc<(Compiler, PathBuf)>>,
+    /// Where components' requests get addresses of names from.
+    resolver: Resolver,
 }
 
 impl fmt::Debug for Sandbox {
@@ -75,7 +78,20 @@ impl Sandbox {
         Ok(Self {
             standard: Arc::new(standard),
             compiler: compiler.map(|compiler| Arc::new((compiler, cache_dir))),
+            resolver: Resolver::system(),
         })
+    }
+
+    /// The same sandbox, with names resolved by something else.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// What resolves names.
+    pub(crate) fn resolver(&self) -> Resolver {
+        self.resolver.clone()
     }
 }
 
@@ -124,6 +140,7 @@ impl Pool {
         let mut linker = Linker::new(&engine);
         log::add_to_linker(&mut linker).map_err(failed)?;
         files::add_to_linker(&mut linker).map_err(failed)?;
+        http::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
         })?;

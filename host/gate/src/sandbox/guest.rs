@@ -3,7 +3,10 @@
 //! Nothing of one call is left for the next. However the guest ends, including by a fault of the host,
 //! there is an [`Execution`] that says so.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 use tollgate_core::record::Status;
@@ -29,6 +32,8 @@ pub(super) struct State {
     host: Option<Host>,
     /// File operations that may still be asked for.
     operations: u64,
+    /// When the call is over, at the latest.
+    ends: Instant,
 }
 
 /// What a guest may ask of, during a call.
@@ -42,6 +47,12 @@ impl State {
     /// Absent while tools are listed: then everything is refused.
     pub(super) fn host(&self) -> Option<&Host> {
         self.host.as_ref()
+    }
+
+    /// When whatever the guest waits for must be over, so that it can still say that it was too slow.
+    pub(super) fn ends(&self) -> Instant {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        self.ends - (left / 10).min(Duration::from_secs(1))
     }
 
     /// Count a file operation. False if there were too many.
@@ -79,6 +90,7 @@ impl Guest {
             stopwatch: Arc::clone(&stopwatch),
             host,
             operations: limits.operations,
+            ends: Instant::now() + limits.wall,
         };
         let mut store = Store::new(&component.0.pool.engine, state);
         store.set_hostcall_fuel(usize::try_from(taken_in).unwrap_or(usize::MAX));
@@ -159,6 +171,7 @@ impl Guest {
     ) -> Execution {
         let wall = self.limits.wall;
         let arguments = arguments.to_owned();
+        self.store.data_mut().ends = Instant::now() + wall;
         let call = async {
             let (adapter, store) = self.instance().await?;
             let tools = adapter.tollgate_adapter_tools();

@@ -134,8 +134,13 @@ impl Outcome {
     }
 }
 
-/// A refusal in words that are safe for the guest and useful to its agent.
+/// A refused file operation, as the guest is told.
 pub(super) fn refused(refusal: Refusal) -> Error {
+    Error::Denied(denial(refusal))
+}
+
+/// A refusal in words that are safe for the guest and useful to its agent.
+pub(super) fn denial(refusal: Refusal) -> Denial {
     // The guest's text may quote it.
     let none = || "none".to_owned();
     let (decision, reason) = match refusal {
@@ -149,7 +154,7 @@ pub(super) fn refused(refusal: Refusal) -> Error {
             "It could not be recorded, so it is not done.".into(),
         ),
     };
-    Error::Denied(Denial { decision, reason })
+    Denial { decision, reason }
 }
 
 pub(super) fn error(fault: Fault) -> Error {
