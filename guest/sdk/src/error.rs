@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use crate::files;
+use crate::{files, http};
 
 /// Why a tool did not succeed. The text is for the agent: say what was wrong and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum ToolError {
     InvalidArguments(String),
     /// The tool could not do its work.
     Failed(String),
-    /// The host refused something that the tool needed. Comes from [`files::Error`]; pass the host's
+    /// The host refused something that the tool needed. Comes from [`files::Error`] or [`http::Error`]; pass the host's
     /// reason on rather than inventing one.
     Denied(String),
 }
@@ -45,6 +45,16 @@ impl From<files::Error> for ToolError {
         let text = error.to_string();
         match error.kind() {
             files::ErrorKind::Denied(_) => Self::Denied(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+impl From<http::Error> for ToolError {
+    fn from(error: http::Error) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            http::ErrorKind::Denied(_) | http::ErrorKind::NoSuchSecret(_) => Self::Denied(text),
             _ => Self::Failed(text),
         }
     }

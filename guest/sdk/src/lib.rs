@@ -59,8 +59,9 @@
 //!
 //! - [`tool`], [`arguments`] and [`output`] mark functions and types, [`adapter!`] lists the tools.
 //! - [`IntoContent`] is what a tool may return: text, [`Json`], or [`Content`] of its own making.
-//! - [`ToolError`] is why it may fail. [`files::Error`] converts into it, with the host's reason.
-//! - [`files`] and [`log`] are what the host offers. There is no clock, no network, no randomness.
+//! - [`ToolError`] is why it may fail. [`files::Error`] and [`http::Error`] convert into it, with the host's
+//!   reason.
+//! - [`files`], [`http`], [`secrets`] and [`log`] are what the host offers; nothing else is there.
 //!
 //! A panic reaches the operator's log and ends the call. Nothing is kept between calls: each runs in an
 //! instance of its own.
@@ -73,8 +74,10 @@ pub mod bindings;
 mod content;
 mod error;
 pub mod files;
+pub mod http;
 pub mod log;
 mod schema;
+pub mod secrets;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod tools;

@@ -11,4 +11,8 @@ mod loading;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod web;
+#[cfg(test)]
+mod web_server;
+#[cfg(test)]
 mod world;

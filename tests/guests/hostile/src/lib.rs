@@ -1,10 +1,11 @@
 //! A component that does what none should: it loops, eats memory, overflows, floods, traps, and reaches
-//! for files. The host's tests call it and must survive, say what happened, and keep the ledger whole.
+//! for files and hosts. The host's tests call it and must survive, say what happened, and keep the ledger whole.
 //!
 //! It is never installed for anybody to use.
 
 mod exhaust;
 mod reach;
+mod web;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
@@ -14,6 +15,7 @@ use reach::{
     stat_path,
     write_path, write_then_loop,
 };
+use web::{secret_exists, send_request};
 
 /// One of each kind.
 #[arguments]
@@ -109,4 +111,6 @@ adapter!(
     delete_path,
     panic_after_write,
     write_then_loop,
+    send_request,
+    secret_exists,
 );

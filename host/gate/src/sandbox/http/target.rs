@@ -290,9 +290,7 @@ mod tests {
         assert_eq!(target.host_field(), "example.com:8443");
         assert_eq!(target.url().as_str(), "https://example.com:8443/a?key=1");
         assert_eq!(
-            Target::parse("https://[::1]:443/")
-                .unwrap()
-                .host_field(),
+            Target::parse("https://[::1]:443/").unwrap().host_field(),
             "[::1]"
         );
     }
