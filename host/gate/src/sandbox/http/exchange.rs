@@ -113,7 +113,7 @@ async fn read(fields: &HeaderMap, mut body: Incoming) -> Result<Vec<u8>, Fault> 
     };
     let mut decoded: Option<decode::Body> = None;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| failed(&e))?;
+        let frame = frame.map_err(|_| cut_short())?;
         let Some(bytes) = frame.data_ref() else {
             continue;
         };
@@ -127,6 +127,10 @@ async fn read(fields: &HeaderMap, mut body: Incoming) -> Result<Vec<u8>, Fault> 
     decoded.map_or(Ok(Vec::new()), decode::Body::finish)
 }
 
+fn cut_short() -> Fault {
+    Fault::Malformed("the server ended the connection before its answer was whole".into())
+}
+
 /// What a fault of the exchange is called. The library's words quote nothing of what was sent.
 fn failed(error: &hyper::Error) -> Fault {
     if error.is_parse() {
@@ -137,9 +141,7 @@ fn failed(error: &hyper::Error) -> Fault {
         return Fault::Malformed("the server's answer is no HTTP".into());
     }
     if error.is_incomplete_message() {
-        return Fault::Malformed(
-            "the server ended the connection before its answer was whole".into(),
-        );
+        return cut_short();
     }
     Fault::Unreachable("the connection failed while the request was on its way".into())
 }

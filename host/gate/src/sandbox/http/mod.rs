@@ -142,18 +142,18 @@ async fn send(host: &Host, hop: &mut Hop, until: &Until) -> Result<Answer, Fault
     let capabilities = &host.capabilities;
     let snapshot = capabilities.snapshot();
     let settings = snapshot.config.network.host(hop.target.host());
-    let literal = hop
-        .target
-        .address()
-        .is_some_and(|address| !address::is_global(address));
-    let asked = act(host, hop, &settings, literal);
+    let literal = (hop.target.address()).is_some_and(|address| !address::is_global(address));
 
-    // A name that may not be asked for is not looked up either: a lookup tells the world about it.
+    // A name that may not be asked for is not looked up either: a lookup tells the world about it. Where
+    // the operator expects a private network, so does this.
     let begun = Instant::now();
-    let may_be_private = || capabilities.could(&asked.to_private_network());
-    let could = capabilities.could(&asked).map_err(Fault::Refused)?
-        || settings.allow_private && may_be_private().map_err(Fault::Refused)?;
-    let early = if could {
+    let could = |private| {
+        let act = act(host, hop, &settings, private);
+        capabilities.could(&act).map_err(Fault::Refused)
+    };
+    let assumed = literal || settings.allow_private && !could(false)?;
+    let asked = act(host, hop, &settings, assumed);
+    let early = if could(assumed)? {
         None
     } else {
         Some(enforce(host, asked.clone()).await?)
@@ -174,18 +174,14 @@ async fn send(host: &Host, hop: &mut Hop, until: &Until) -> Result<Answer, Fault
     let private = addresses
         .iter()
         .any(|address| !address::is_global(*address));
-    let asked = if private {
-        asked.to_private_network()
-    } else {
-        asked
-    };
+    let asked = act(host, hop, &settings, private);
     let secrets = if capabilities.could(&asked).map_err(Fault::Refused)? {
         secrets(host, hop, asked.place()).await?
     } else {
         Vec::new()
     };
     let permitted = match early {
-        Some(permitted) if private == literal => permitted,
+        Some(permitted) if private == assumed => permitted,
         _ => enforce(host, asked).await?,
     };
     let sent = Sent::begin(host, hop, begun);
