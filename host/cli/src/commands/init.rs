@@ -45,6 +45,10 @@ const POLICIES: [(&str, &str); 9] = [
         include_str!("../../../../policies/destructive-needs-approval.cedar"),
     ),
     (
+        "egress.cedar",
+        include_str!("../../../../policies/egress.cedar"),
+    ),
+    (
         "four-eyes.cedar",
         include_str!("../../../../policies/four-eyes.cedar"),
     ),
@@ -71,6 +75,10 @@ const POLICIES: [(&str, &str); 9] = [
     (
         "results.cedar",
         include_str!("../../../../policies/results.cedar"),
+    ),
+    (
+        "secrets.cedar",
+        include_str!("../../../../policies/secrets.cedar"),
     ),
     (
         "working-hours.cedar",
