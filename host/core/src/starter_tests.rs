@@ -490,6 +490,24 @@ fn demo_policies_decide_as_their_cases_say() {
     check(&world.pdp(files), &cases("tests/demo"), &own);
 }
 
+/// An action that nobody wrote a case for is one that nobody thought about.
+#[test]
+fn every_action_has_a_case() {
+    let cases: Vec<Case> = cases("tests")
+        .iter()
+        .flat_map(|file| json::<Vec<Case>>(file))
+        .collect();
+    let without: Vec<&str> = Action::FIXED
+        .iter()
+        .map(Action::id)
+        .filter(|id| !cases.iter().any(|case| case.action == *id))
+        .collect();
+    assert!(
+        without.is_empty(),
+        "no case in policies/tests asks for {without:?}"
+    );
+}
+
 /// They name no tool, so they load whatever is installed; every policy says who owns it and why.
 #[test]
 fn starter_policies_load_without_any_tool() {

@@ -186,11 +186,6 @@ impl Act for SecretAct {
     fn entities(&self) -> Vec<Entity> {
         self.place.entities()
     }
-
-    /// By itself it changes nothing: it is recorded with the request that it is for, before that is sent.
-    fn changes_the_world(&self) -> bool {
-        false
-    }
 }
 
 impl Capability for SecretAct {

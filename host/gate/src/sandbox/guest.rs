@@ -30,7 +30,7 @@ pub(super) struct State {
     meter: Meter,
     stopwatch: Arc<Stopwatch>,
     host: Option<Host>,
-    /// File operations that may still be asked for.
+    /// Operations that may still be asked for.
     operations: u64,
     /// When the call is over, at the latest.
     ends: Instant,
@@ -55,7 +55,7 @@ impl State {
         self.ends - (left / 10).min(Duration::from_secs(1))
     }
 
-    /// Count a file operation. False if there were too many.
+    /// Count an operation. False if there were too many.
     pub(super) fn count_operation(&mut self) -> bool {
         let left = self.operations > 0;
         self.operations = self.operations.saturating_sub(1);

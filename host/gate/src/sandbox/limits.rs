@@ -24,7 +24,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Bytes of content that are returned; what is more is cut, and counted.
     pub output: u64,
-    /// File operations that a guest may ask for.
+    /// Operations that a guest may ask for: on files, and requests over HTTP.
     pub operations: u64,
 }
 

@@ -42,7 +42,7 @@ const OF_THE_CONNECTION: &[HeaderName] = &[
 ];
 
 /// Whether a guest may not set a field.
-pub(super) fn is_hosts_own(name: &str) -> bool {
+pub(in crate::sandbox) fn is_hosts_own(name: &str) -> bool {
     HOSTS_OWN.contains(&name) || name.starts_with("proxy-")
 }
 

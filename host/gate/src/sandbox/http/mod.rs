@@ -17,28 +17,27 @@ mod network;
 mod redirect;
 mod request;
 mod resolve;
+mod sent;
 mod target;
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{sync::watch, task};
-use tollgate_core::record::{EffectDetails, HttpEffect, SecretEffect};
 
 pub(super) use self::{
     credential::{Credential, Place},
     import::add_to_linker,
     request::{Fault, Request, Response},
 };
-use self::{exchange::Answer, request::Hop, target::Target};
+use self::{exchange::Answer, request::Hop, sent::Sent, target::Target};
 pub use self::{network::Network, resolve::Resolver};
 use super::guest::Host;
 use crate::{
     config::HostConfig,
-    enforce::{Done, HttpAct, Permitted, Place as Destination, SecretAct},
+    enforce::{HttpAct, Permitted, Place as Destination, SecretAct},
     secrets::Secret,
 };
 
@@ -48,8 +47,6 @@ pub(super) const MAX_BODY: usize = 8 << 20;
 pub(super) const MAX_REDIRECTS: u8 = 10;
 /// The most secrets in one request.
 pub(super) const MAX_CREDENTIALS: usize = 8;
-/// What is scrubbed where it stands; more is done where waiting harms nobody.
-const SMALL: usize = 64 << 10;
 
 /// The name of a host as decisions know it, if it is one.
 pub(crate) fn host_name(text: &str) -> Option<String> {
@@ -105,11 +102,12 @@ async fn follow(host: &Host, request: Request, until: Until) -> Result<Response,
     let until = until.within(request.timeout);
     let mut hop = Hop::first(&request, &host.component.secrets)?;
     // What is never attached may come back too: somebody else's request may have left it there.
-    host.capabilities
-        .snapshot()
-        .secrets
-        .know(&host.component.secrets)
-        .await;
+    let vault = Arc::clone(&host.capabilities.snapshot().secrets);
+    let known = async {
+        vault.know(&host.component.secrets).await;
+        Ok(())
+    };
+    until.wait(known).await?;
     loop {
         let answer = match send(host, &mut hop, &until).await {
             Err(Fault::Refused(refusal)) if hop.redirects > 0 => {
@@ -117,9 +115,10 @@ async fn follow(host: &Host, request: Request, until: Until) -> Result<Response,
             }
             answer => answer?,
         };
-        let next = hop.redirected(&answer)?;
-        match next {
-            Some(_) if request.redirects == 0 => return Ok(answer.response(&hop)),
+        if request.redirects == 0 {
+            return Ok(answer.response(&hop));
+        }
+        match hop.redirected(&answer)? {
             Some(_) if hop.redirects >= u64::from(request.redirects) => {
                 return Err(Fault::TooManyRedirects);
             }
@@ -175,16 +174,29 @@ async fn send(host: &Host, hop: &mut Hop, until: &Until) -> Result<Answer, Fault
         .iter()
         .any(|address| !address::is_global(*address));
     let asked = act(host, hop, &settings, private);
-    let secrets = if capabilities.could(&asked).map_err(Fault::Refused)? {
-        secrets(host, hop, asked.place()).await?
+    let destination = asked.place().clone();
+    let first = if capabilities.could(&asked).map_err(Fault::Refused)? {
+        Some(secrets(host, hop, &destination, until).await?)
     } else {
-        Vec::new()
+        None
     };
     let permitted = match early {
         Some(permitted) if private == assumed => permitted,
         _ => enforce(host, asked).await?,
     };
     let sent = Sent::begin(host, hop, begun);
+    // A request never leaves without the secrets that it was to have.
+    let secrets = match first {
+        Some(secrets) => Ok(secrets),
+        None => secrets(host, hop, &destination, until).await,
+    };
+    let secrets = match secrets {
+        Ok(secrets) => secrets,
+        Err(fault) => {
+            sent.done(host, permitted, Err(&fault), None);
+            return Err(fault);
+        }
+    };
     if private && !settings.allow_private {
         let fault = Fault::Private(hop.target.host().to_owned());
         sent.done(host, permitted, Err(&fault), None);
@@ -242,6 +254,7 @@ async fn secrets(
     host: &Host,
     hop: &mut Hop,
     destination: &Destination,
+    until: &Until,
 ) -> Result<Vec<Admitted>, Fault> {
     let capabilities = &host.capabilities;
     let mut admitted = Vec::new();
@@ -253,121 +266,15 @@ async fn secrets(
             Err(_) if hop.is_elsewhere => continue,
             Err(refusal) => return Err(Fault::Refused(refusal)),
         };
-        let secret = capabilities
-            .snapshot()
-            .secrets
-            .secret(&credential.secret)
-            .await;
-        let secret = secret.map_err(|e| Fault::Failed(e.to_string()))?;
+        let vault = &capabilities.snapshot().secrets;
+        let read = async {
+            let secret = vault.secret(&credential.secret).await;
+            secret.map_err(|e| Fault::Failed(e.to_string()))
+        };
+        let secret = until.wait(read).await?;
         admitted.push((permitted, credential.place.clone(), secret));
         kept.push(credential);
     }
     hop.credentials = kept;
     Ok(admitted)
-}
-
-/// A request that is under way, for its record.
-struct Sent {
-    begun: Instant,
-    span: tollgate_core::ids::SpanId,
-    effect: HttpEffect,
-}
-
-impl Sent {
-    fn begin(host: &Host, hop: &Hop, begun: Instant) -> Self {
-        let effect = HttpEffect {
-            address: None,
-            host: hop.target.host().into(),
-            method: hop.method.to_string(),
-            port: hop.target.port(),
-            redirects: hop.redirects,
-            status: None,
-        };
-        Self {
-            begun,
-            span: host.capabilities.new_span(),
-            effect,
-        }
-    }
-
-    /// Attach what goes along, and exchange it for an answer.
-    async fn exchange(
-        &self,
-        host: &Host,
-        hop: &Hop,
-        secrets: Vec<Admitted>,
-        settings: &HostConfig,
-        addresses: &[IpAddr],
-        until: &Until,
-    ) -> Result<Answer, Fault> {
-        let capabilities = &host.capabilities;
-        let snapshot = capabilities.snapshot();
-        let trace = settings.trace.then(|| capabilities.traceparent(self.span));
-        let mut wire = hop.wire(trace.as_deref())?;
-        for (permitted, place, secret) in secrets {
-            let filled = place.fill(&mut wire, &secret);
-            let details = SecretEffect {
-                host: hop.target.host().into(),
-                name: secret.name().into(),
-                version: capabilities.secret_version(&secret),
-            };
-            let done = Done {
-                span: capabilities.new_span(),
-                details: Some(EffectDetails::Secret(details)),
-            };
-            let said = filled.as_ref().map(|()| 0).map_err(Fault::description);
-            capabilities.done_with(
-                permitted,
-                self.begun,
-                said.as_ref().map_or_else(|e| Err(e.as_str()), |n| Ok(*n)),
-                done,
-            );
-            filled?;
-        }
-        let exchanged = until
-            .wait(exchange::exchange(&snapshot.network, hop, wire, addresses))
-            .await?;
-        scrubbed(host, exchanged).await
-    }
-
-    fn done(
-        mut self,
-        host: &Host,
-        permitted: Permitted<HttpAct>,
-        result: Result<&Answer, &Fault>,
-        address: Option<IpAddr>,
-    ) {
-        self.effect.address = address.map(|address| address.to_string());
-        self.effect.status = result.ok().map(|answer| answer.status);
-        let said = result
-            .map(|answer| answer.body.len() as u64)
-            .map_err(Fault::description);
-        let done = Done {
-            span: self.span,
-            details: Some(EffectDetails::Http(self.effect)),
-        };
-        let said = said.as_ref().map_or_else(|e| Err(e.as_str()), |n| Ok(*n));
-        host.capabilities
-            .done_with(permitted, self.begun, said, done);
-    }
-}
-
-/// The answer without any secret.
-async fn scrubbed(host: &Host, mut answer: Answer) -> Result<Answer, Fault> {
-    let vault = Arc::clone(&host.capabilities.snapshot().secrets);
-    let is_small = answer.body.len() <= SMALL;
-    let clean = move || {
-        for (name, value) in &mut answer.headers {
-            *name = vault.scrub_text(name);
-            *value = vault.scrub(std::mem::take(value));
-        }
-        answer.body = vault.scrub(std::mem::take(&mut answer.body));
-        answer
-    };
-    if is_small {
-        return Ok(clean());
-    }
-    task::spawn_blocking(clean)
-        .await
-        .map_err(|_| Fault::Failed("the host could not do it".into()))
 }
