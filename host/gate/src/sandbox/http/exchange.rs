@@ -124,7 +124,13 @@ async fn read(fields: &HeaderMap, mut body: Incoming) -> Result<Vec<u8>, Fault> 
         };
         decoded.push(bytes)?;
     }
-    decoded.map_or(Ok(Vec::new()), decode::Body::finish)
+    match decoded {
+        None => Ok(Vec::new()),
+        Some(body) if body.is_work() => tokio::task::spawn_blocking(|| body.finish())
+            .await
+            .unwrap_or_else(|_| Err(Fault::Failed("the host could not do it".into()))),
+        Some(body) => body.finish(),
+    }
 }
 
 fn cut_short() -> Fault {
