@@ -220,6 +220,7 @@ impl World {
             sync: Sync::Full,
             by: "tests".into(),
             resolver: self.resolver.clone(),
+            ..GateOptions::default()
         };
         Gate::open(self.config(), options).await
     }
