@@ -183,8 +183,8 @@ adapter!(fetch, links);
 
 #[cfg(test)]
 mod tests {
-    use tollgate_guest::testing;
     use tollgate_guest::Content;
+    use tollgate_guest::testing;
 
     use super::*;
 
@@ -195,7 +195,9 @@ mod tests {
 
     fn json(outcome: Result<Vec<Content>, ToolError>) -> tollgate_guest::serde_json::Value {
         match outcome.unwrap().as_slice() {
-            [Content::Text(_), Content::Structured(text)] => tollgate_guest::serde_json::from_str(text).unwrap(),
+            [Content::Text(_), Content::Structured(text)] => {
+                tollgate_guest::serde_json::from_str(text).unwrap()
+            }
             other => panic!("{other:?}"),
         }
     }

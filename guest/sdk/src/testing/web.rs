@@ -122,7 +122,7 @@ pub(crate) mod http {
             }
             web.sent.push(request.clone());
             let key = (request.method.clone(), request.url.clone());
-            web.answers.get(&key).cloned().ok_or_else(|| nobody())
+            web.answers.get(&key).cloned().ok_or_else(nobody)
         });
         answer.unwrap_or_else(|| Err(nobody()))
     }

@@ -12,8 +12,7 @@ use tollgate_guest::{ToolError, adapter, arguments, tool};
 use exhaust::{allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, recurse};
 use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
-    stat_path,
-    write_path, write_then_loop,
+    stat_path, write_path, write_then_loop,
 };
 use web::{secret_exists, send_request};
 

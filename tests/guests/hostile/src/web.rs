@@ -64,8 +64,11 @@ pub(crate) fn send_request(args: Wanted) -> Result<String, ToolError> {
         request = request.timeout(Duration::from_millis(timeout.into()));
     }
     let response = request.send()?;
-    let headers: Vec<String> =
-        response.headers().iter().map(|field| format!("{}: {}", field.name, field.value)).collect();
+    let headers: Vec<String> = response
+        .headers()
+        .iter()
+        .map(|field| format!("{}: {}", field.name, field.value))
+        .collect();
     let said = json!({
         "status": response.status(),
         "url": response.url(),
