@@ -135,7 +135,7 @@ async fn gate(name: &str, sync: Sync) -> Gate {
         clock: Clock::system(),
         sync,
         by: "bench".into(),
-        compiler: None,
+        ..GateOptions::default()
     };
     Gate::open(config, options).await.unwrap()
 }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use crate::{calls, files, state};
+use crate::{calls, files, http, state};
 
 /// Why a tool did not succeed. The text is for the agent: say what was wrong and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub enum ToolError {
     InvalidArguments(String),
     /// The tool could not do its work.
     Failed(String),
-    /// The host refused something that the tool needed. Comes from [`files::Error`] and its like; pass the
-    /// host's reason on rather than inventing one.
+    /// The host refused something that the tool needed. Comes from [`files::Error`], [`http::Error`] and
+    /// their like; pass the host's reason on rather than inventing one.
     Denied(String),
 }
 
@@ -65,6 +65,16 @@ impl From<calls::Error> for ToolError {
         let text = error.to_string();
         match error.kind() {
             calls::ErrorKind::Denied(_) => Self::Denied(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+impl From<http::Error> for ToolError {
+    fn from(error: http::Error) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            http::ErrorKind::Denied(_) | http::ErrorKind::NoSuchSecret(_) => Self::Denied(text),
             _ => Self::Failed(text),
         }
     }

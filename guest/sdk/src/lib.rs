@@ -59,9 +59,10 @@
 //!
 //! - [`tool`], [`arguments`] and [`output`] mark functions and types, [`adapter!`] lists the tools.
 //! - [`IntoContent`] is what a tool may return: text, [`Json`], or [`Content`] of its own making.
-//! - [`ToolError`] is why it may fail. [`files::Error`] converts into it, with the host's reason.
-//! - [`files`], [`state`], [`calls`], [`clock`], [`random`], [`progress`] and [`log`] are what the host offers; nothing else is
-//!   there.
+//! - [`ToolError`] is why it may fail. [`files::Error`], [`http::Error`] and their like convert into it,
+//!   with the host's reason.
+//! - [`files`], [`http`], [`secrets`], [`state`], [`calls`], [`clock`], [`random`], [`progress`] and [`log`]
+//!   are what the host offers; nothing else is there.
 //!
 //! A panic reaches the operator's log and ends the call. Nothing is kept between calls: each runs in an
 //! instance of its own.
@@ -76,10 +77,12 @@ pub mod clock;
 mod content;
 mod error;
 pub mod files;
+pub mod http;
 pub mod log;
 pub mod progress;
 pub mod random;
 mod schema;
+pub mod secrets;
 pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Content, calls::ErrorKind, log::Level};
 
+mod web;
+
 pub use crate::files::Mode;
+pub use web::{TestSecret, TestWeb, secret, web};
+pub(crate) use web::{http, secrets};
 
 thread_local! {
     static GRANTS: RefCell<BTreeMap<String, Directory>> = const { RefCell::new(BTreeMap::new()) };

@@ -41,7 +41,7 @@ kinds! {
     Component,
     /// A tool.
     Tool,
-    /// A property of a tool, file or directory.
+    /// A property of a tool, file, directory, host or secret.
     Label,
     /// A directory within a grant.
     Directory,
@@ -49,6 +49,12 @@ kinds! {
     File,
     /// What a component keeps, by scope and key.
     State,
+    /// A name or address that requests are sent to.
+    Host,
+    /// A domain name, with everything below it.
+    Domain,
+    /// A secret that the host attaches to requests.
+    Secret,
     /// A human's answer that is asked for.
     Approval,
     /// A run.

@@ -385,6 +385,23 @@ impl Pdp {
             } => [on_behalf_of, agent, tool]
                 .into_iter()
                 .try_for_each(known)?,
+            ActionContext::Http {
+                on_behalf_of,
+                agent,
+                tool,
+                ..
+            } => [on_behalf_of, agent, tool]
+                .into_iter()
+                .try_for_each(known)?,
+            ActionContext::Secret {
+                on_behalf_of,
+                agent,
+                tool,
+                host,
+                ..
+            } => [on_behalf_of, agent, tool, host]
+                .into_iter()
+                .try_for_each(known)?,
             ActionContext::Approver {
                 tool,
                 on_behalf_of,

@@ -502,6 +502,7 @@ impl Loader {
             Kind::Component,
             Kind::Tool,
             Kind::Label,
+            Kind::Secret,
             Kind::Gate,
         ];
         let mut found = Vec::new();

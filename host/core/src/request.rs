@@ -33,6 +33,10 @@ pub enum Action {
     ReadState,
     /// A component changes or removes what it keeps.
     WriteState,
+    /// A component sends a request over HTTP.
+    HttpRequest,
+    /// A component has a secret attached to a request.
+    UseSecret,
     /// A person approves a call that waits.
     Approve,
     /// A person rejects a call that waits.
@@ -62,6 +66,8 @@ impl Action {
         Self::DeleteDirectory,
         Self::ReadState,
         Self::WriteState,
+        Self::HttpRequest,
+        Self::UseSecret,
         Self::Approve,
         Self::Reject,
         Self::ViewRun,
@@ -85,6 +91,8 @@ impl Action {
             Self::DeleteDirectory => "delete_directory",
             Self::ReadState => "read_state",
             Self::WriteState => "write_state",
+            Self::HttpRequest => "http_request",
+            Self::UseSecret => "use_secret",
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::ViewRun => "view_run",
@@ -108,6 +116,8 @@ impl Action {
                 | Self::DeleteDirectory
                 | Self::ReadState
                 | Self::WriteState
+                | Self::HttpRequest
+                | Self::UseSecret
         )
     }
 
@@ -168,6 +178,38 @@ pub enum ActionContext {
         /// Bytes to be written; 0 where nothing is.
         size: u64,
     },
+    /// A request over HTTP that a component asks its host to send.
+    Http {
+        /// As for the call.
+        on_behalf_of: Uid,
+        /// The agent in whose call the component runs.
+        agent: Uid,
+        /// The tool that is being called.
+        tool: Uid,
+        /// Such as `GET`.
+        method: String,
+        /// `http` or `https`.
+        scheme: String,
+        /// The port, also where the URL leaves it out.
+        port: u16,
+        /// The path, normalised; never the query.
+        path: String,
+        /// Bytes of the body.
+        size: u64,
+    },
+    /// A secret that a component asks its host to attach to a request.
+    Secret {
+        /// As for the call.
+        on_behalf_of: Uid,
+        /// The agent in whose call the component runs.
+        agent: Uid,
+        /// The tool that is being called.
+        tool: Uid,
+        /// Where the request goes.
+        host: Uid,
+        /// `http` or `https`.
+        scheme: String,
+    },
     /// An answer to an escalation.
     Approver {
         /// The tool of the call that waits.
@@ -189,7 +231,7 @@ pub enum ActionContext {
 pub struct Facts {
     /// Whose approval the call already has.
     pub approval: Option<Granted>,
-    /// Entities that the configuration does not name: files, approvals, runs.
+    /// Entities that the configuration does not name: files, hosts, approvals, runs.
     pub entities: Vec<Entity>,
     /// The configured environment, such as `production`.
     pub environment: String,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     ids::{DecisionId, SpanId},
     life::ApprovalState,
-    record::{Event, Record, Status},
+    record::{EffectDetails, Event, Record, Status},
     request::Action,
     time::Timestamp,
 };
@@ -207,7 +207,10 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             span: effect.span,
             parent: Some(effect.parent),
             kind: SpanKind::Effect,
-            name: format!("{} {}", effect.operation, effect.target),
+            name: match &effect.details {
+                Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),
+                _ => format!("{} {}", effect.operation, effect.target),
+            },
             start: Timestamp(at.0.saturating_sub(i64::try_from(effect.micros).unwrap_or(0))),
             end: Some(at),
             error: effect.error.as_ref().map(|_| "tool_error"),
@@ -340,12 +343,33 @@ pub fn attributes(index: u64, record: &Record) -> Map<String, Value> {
             "tollgate.status": outcome.status,
             "error.type": error_type(outcome.status),
         }),
-        Event::Effect(effect) => json!({
-            "tollgate.capability": effect.operation,
-            "file.path": effect.target,
-            "file.size": effect.size,
-            "tollgate.capability.error": effect.error,
-        }),
+        Event::Effect(effect) => match &effect.details {
+            None => json!({
+                "tollgate.capability": effect.operation,
+                "file.path": effect.target,
+                "file.size": effect.size,
+                "tollgate.capability.error": effect.error,
+            }),
+            Some(EffectDetails::Http(http)) => json!({
+                "tollgate.capability": effect.operation,
+                "tollgate.capability.error": effect.error,
+                "http.request.method": http.method,
+                "http.request.resend_count": (http.redirects > 0).then_some(http.redirects),
+                "http.response.status_code": http.status,
+                "http.response.body.size": http.status.map(|_| effect.size),
+                "network.peer.address": http.address,
+                "server.address": http.host,
+                "server.port": http.port,
+                "url.full": effect.target,
+            }),
+            Some(EffectDetails::Secret(secret)) => json!({
+                "tollgate.capability": effect.operation,
+                "tollgate.capability.error": effect.error,
+                "tollgate.secret.name": secret.name,
+                "tollgate.secret.version": secret.version,
+                "server.address": secret.host,
+            }),
+        },
         Event::ApprovalRequested(a) => json!({
             "tollgate.approval.id": a.id,
             "tollgate.approval.status": "pending",

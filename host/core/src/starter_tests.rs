@@ -28,6 +28,8 @@ struct World {
     agents: BTreeMap<String, Vec<String>>,
     labels: Vec<String>,
     roles: Vec<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
     tools: BTreeMap<String, Tool>,
     users: BTreeMap<String, Vec<String>>,
 }
@@ -55,6 +57,11 @@ struct Case {
     directory_labels: Vec<String>,
     #[serde(default)]
     error: bool,
+    /// Where a secret goes.
+    host: Option<String>,
+    /// Labels of the host.
+    #[serde(default)]
+    host_labels: Vec<String>,
     #[serde(default)]
     input: Value,
     #[serde(default = "tuesday_at_ten")]
@@ -67,6 +74,8 @@ struct Case {
     resource: Option<String>,
     #[serde(default)]
     run: Value,
+    #[serde(default = "https")]
+    scheme: String,
     #[serde(default)]
     size: u64,
     tool: Option<String>,
@@ -94,6 +103,10 @@ fn tuesday_at_ten() -> LocalTime {
         minute: 600,
         weekday: 2,
     }
+}
+
+fn https() -> String {
+    "https".into()
 }
 
 fn alice() -> String {
@@ -152,6 +165,11 @@ impl World {
             uids(Kind::Label, &self.labels)
                 .into_iter()
                 .map(|l| Entity::new(l, [])),
+        );
+        entities.extend(
+            uids(Kind::Secret, &self.secrets)
+                .into_iter()
+                .map(|s| Entity::new(s, [])),
         );
         for (kind, people) in [(Kind::Agent, &self.agents), (Kind::User, &self.users)] {
             entities.extend(people.iter().map(|(name, roles)| {
@@ -313,6 +331,36 @@ impl Case {
                 };
                 (context, resource, entities)
             }
+            Action::HttpRequest | Action::UseSecret => {
+                let resource = uid(self.resource.as_deref().unwrap());
+                let host = self
+                    .host
+                    .as_ref()
+                    .map_or_else(|| resource.clone(), |host| Uid::new(Kind::Host, host));
+                let agent = Uid::new(Kind::Agent, "support");
+                let (scheme, tool) = (self.scheme.clone(), tool(&self.tool));
+                let context = match &action {
+                    Action::HttpRequest => ActionContext::Http {
+                        on_behalf_of,
+                        agent,
+                        tool,
+                        method: "GET".into(),
+                        scheme,
+                        port: 443,
+                        path: "/".into(),
+                        size: self.size,
+                    },
+                    _ => ActionContext::Secret {
+                        on_behalf_of,
+                        agent,
+                        tool,
+                        host: host.clone(),
+                        scheme,
+                    },
+                };
+                let labels = self.host_labels.iter().map(|l| Uid::new(Kind::Label, l));
+                (context, resource, vec![Entity::new(host, labels)])
+            }
             Action::Approve | Action::Reject => {
                 let context = ActionContext::Approver {
                     tool: tool(&self.tool),
@@ -468,6 +516,24 @@ fn demo_policies_decide_as_their_cases_say() {
     files.extend(own.clone());
     let world: World = json(&root().join("policies/tests/demo/world.json"));
     check(&world.pdp(files), &cases("tests/demo"), &own);
+}
+
+/// An action that nobody wrote a case for is one that nobody thought about.
+#[test]
+fn every_action_has_a_case() {
+    let cases: Vec<Case> = cases("tests")
+        .iter()
+        .flat_map(|file| json::<Vec<Case>>(file))
+        .collect();
+    let without: Vec<&str> = Action::FIXED
+        .iter()
+        .map(Action::id)
+        .filter(|id| !cases.iter().any(|case| case.action == *id))
+        .collect();
+    assert!(
+        without.is_empty(),
+        "no case in policies/tests asks for {without:?}"
+    );
 }
 
 /// They name no tool, so they load whatever is installed; every policy says who owns it and why.

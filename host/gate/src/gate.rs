@@ -27,7 +27,7 @@ use crate::{
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
     load::{self, LoadError},
-    sandbox::{Compiler, Sandbox},
+    sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
 };
 
@@ -42,6 +42,8 @@ pub struct GateOptions {
     pub by: String,
     /// What compiles components in a process of its own; without it they are compiled in this one.
     pub compiler: Option<Compiler>,
+    /// Where components' requests get addresses of names from.
+    pub resolver: Resolver,
 }
 
 impl Default for GateOptions {
@@ -51,6 +53,7 @@ impl Default for GateOptions {
             sync: Sync::Full,
             by: "gate".into(),
             compiler: None,
+            resolver: Resolver::system(),
         }
     }
 }
@@ -142,7 +145,7 @@ impl Gate {
     /// # Errors
     /// [`LoadError`]. A gate opens whole or not at all.
     pub async fn open(config: Config, options: GateOptions) -> Result<Self, LoadError> {
-        let sandbox = load::sandbox(&config, options.compiler)?;
+        let sandbox = load::sandbox(&config, options.compiler)?.with_resolver(options.resolver);
         let snapshot = load::snapshot(&sandbox, config).await?;
         let ledger_options = LedgerOptions {
             path: snapshot.config.store.path.clone(),

@@ -13,5 +13,6 @@ pub mod load;
 pub mod lock;
 pub mod pip;
 pub mod sandbox;
+pub mod secrets;
 pub mod snapshot;
 pub mod text;

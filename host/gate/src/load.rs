@@ -20,9 +20,10 @@ use crate::{
     ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
     sandbox::{
-        CompileError, Compiler, Grant, Inspection, Sandbox, SandboxError, SandboxOptions, Size,
-        ToolDefinition,
+        CompileError, Compiler, Grant, Inspection, Network, Sandbox, SandboxError, SandboxOptions,
+        Size, ToolDefinition,
     },
+    secrets::Vault,
     snapshot::{Annotations, LoadedComponent, Snapshot, Tool},
 };
 
@@ -199,6 +200,9 @@ pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapsh
             near: near.map(str::to_owned),
         });
     }
+    let network =
+        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
+    let secrets = Arc::new(Vault::new(&config.secrets));
     let bundle = bundle(&config, &tools)?;
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle)?;
@@ -207,6 +211,8 @@ pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapsh
         pdp,
         bundle: bytes,
         tools,
+        network,
+        secrets,
     })
 }
 
@@ -321,6 +327,7 @@ async fn component(
         digest,
         compiled,
         grants,
+        secrets: settings.secrets.clone(),
     });
     definitions
         .into_iter()

@@ -13,7 +13,8 @@ use tollgate_core::{canonical::Sha256Digest, pdp::Pdp};
 
 use crate::{
     config::Config,
-    sandbox::{Component, Limits},
+    sandbox::{Component, Limits, Network},
+    secrets::Vault,
 };
 
 /// One immutable state of the gate.
@@ -26,6 +27,10 @@ pub struct Snapshot {
     pub bundle: Vec<u8>,
     /// By the name that agents see.
     pub tools: BTreeMap<String, Arc<Tool>>,
+    /// What components' requests are sent with.
+    pub network: Network,
+    /// The configured secrets.
+    pub secrets: Arc<Vault>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -96,4 +101,6 @@ pub struct LoadedComponent {
     pub compiled: Component,
     /// Directories that it was granted, by name.
     pub grants: BTreeMap<String, crate::sandbox::Grant>,
+    /// Secrets that it may have attached to requests.
+    pub secrets: BTreeSet<String>,
 }

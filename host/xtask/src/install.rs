@@ -31,7 +31,7 @@ pub(crate) fn run(prefix: Option<PathBuf>) -> Result<()> {
     fs::copy(root().join("target/release/tollgate"), &fresh)
         .and_then(|_| fs::rename(&fresh, &target))
         .with_context(|| format!("{} cannot be written", target.display()))?;
-    for name in ["files", "tickets", "payments", "table", "convert"] {
+    for name in ["files", "tickets", "payments", "web", "table", "convert"] {
         let file = format!("{name}.wasm");
         fs::copy(
             root().join("target/components").join(&file),

@@ -62,6 +62,16 @@ const OFFERED: &[Offered] = &[
         abused_by: &["write_then_loop", "write_anyway"],
     },
     Offered {
+        interface: "http",
+        decided: As(&["http_request"]),
+        abused_by: &["send_request"],
+    },
+    Offered {
+        interface: "secrets",
+        decided: As(&["use_secret"]),
+        abused_by: &["secret_exists"],
+    },
+    Offered {
         interface: "state",
         decided: As(&["read_state", "write_state"]),
         abused_by: &["state_bomb"],

@@ -23,4 +23,8 @@ mod operating;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+mod web;
+#[cfg(test)]
+mod web_server;
+#[cfg(test)]
 mod world;

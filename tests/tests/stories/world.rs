@@ -19,6 +19,7 @@ use tollgate::{
     ledger::Sync,
     load::{self, LoadError},
     pip::{Caller, RunKey},
+    sandbox::Resolver,
 };
 use tollgate_core::{
     entity::{Kind, Uid},
@@ -151,6 +152,8 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 
 const STARTERS: &[&str] = &[
     "calls",
+    "egress",
+    "secrets",
     "grants",
     "four-eyes",
     "lethal-trifecta",
@@ -163,6 +166,8 @@ const STARTERS: &[&str] = &[
 pub(crate) struct World {
     dir: TempDir,
     clock: Arc<AtomicI64>,
+    /// What names mean.
+    pub(crate) resolver: Resolver,
 }
 
 impl World {
@@ -171,11 +176,12 @@ impl World {
         let world = Self {
             dir: TempDir::new().unwrap(),
             clock: Arc::new(AtomicI64::new(BEGIN)),
+            resolver: Resolver::new(|_| Ok(Vec::new())),
         };
         for dir in ["policies", "data", "vault", "out", "book/orders"] {
             fs::create_dir_all(world.path(dir)).unwrap();
         }
-        for component in ["files", "payments", "hostile"] {
+        for component in ["files", "payments", "hostile", "web"] {
             let file = format!("{component}.wasm");
             let built = repository().join("target/components").join(&file);
             assert!(
@@ -254,7 +260,8 @@ impl World {
             clock: self.clock(),
             sync: Sync::Full,
             by: "tests".into(),
-            compiler: None,
+            resolver: self.resolver.clone(),
+            ..GateOptions::default()
         };
         Gate::open(self.config(), options).await
     }

@@ -39,7 +39,7 @@ pub(crate) struct Init {
 
 /// The starter policies that a new gate gets. least-privilege.cedar is not among them: first.cedar names
 /// the tools instead.
-const POLICIES: [(&str, &str); 11] = [
+const POLICIES: [(&str, &str); 13] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),
@@ -47,6 +47,10 @@ const POLICIES: [(&str, &str); 11] = [
     (
         "destructive-needs-approval.cedar",
         include_str!("../../../../policies/destructive-needs-approval.cedar"),
+    ),
+    (
+        "egress.cedar",
+        include_str!("../../../../policies/egress.cedar"),
     ),
     (
         "four-eyes.cedar",
@@ -75,6 +79,10 @@ const POLICIES: [(&str, &str); 11] = [
     (
         "results.cedar",
         include_str!("../../../../policies/results.cedar"),
+    ),
+    (
+        "secrets.cedar",
+        include_str!("../../../../policies/secrets.cedar"),
     ),
     (
         "state.cedar",

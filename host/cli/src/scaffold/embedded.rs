@@ -19,7 +19,7 @@ pub(super) const MANIFEST: &str = file!("guest/template/Cargo.toml");
 pub(super) const TOOL: &str = file!("guest/template/src/lib.rs");
 
 /// The SDK, by path in its folder. `wit/` is a link there, and a folder where it is written.
-pub(super) const SDK: [(&str, &str); 29] = [
+pub(super) const SDK: [(&str, &str); 34] = [
     ("Cargo.toml", file!("guest/sdk/Cargo.toml")),
     ("macros/Cargo.toml", file!("guest/sdk/macros/Cargo.toml")),
     ("macros/src/data.rs", file!("guest/sdk/macros/src/data.rs")),
@@ -31,21 +31,26 @@ pub(super) const SDK: [(&str, &str); 29] = [
     ("src/content.rs", file!("guest/sdk/src/content.rs")),
     ("src/error.rs", file!("guest/sdk/src/error.rs")),
     ("src/files.rs", file!("guest/sdk/src/files.rs")),
+    ("src/http.rs", file!("guest/sdk/src/http.rs")),
     ("src/lib.rs", file!("guest/sdk/src/lib.rs")),
     ("src/log.rs", file!("guest/sdk/src/log.rs")),
     ("src/progress.rs", file!("guest/sdk/src/progress.rs")),
     ("src/random.rs", file!("guest/sdk/src/random.rs")),
     ("src/schema.rs", file!("guest/sdk/src/schema.rs")),
+    ("src/secrets.rs", file!("guest/sdk/src/secrets.rs")),
     ("src/state.rs", file!("guest/sdk/src/state.rs")),
     ("src/testing.rs", file!("guest/sdk/src/testing.rs")),
+    ("src/testing/web.rs", file!("guest/sdk/src/testing/web.rs")),
     ("src/tools.rs", file!("guest/sdk/src/tools.rs")),
     ("wit/calls.wit", file!("wit/calls.wit")),
     ("wit/clock.wit", file!("wit/clock.wit")),
     ("wit/files.wit", file!("wit/files.wit")),
+    ("wit/http.wit", file!("wit/http.wit")),
     ("wit/log.wit", file!("wit/log.wit")),
     ("wit/progress.wit", file!("wit/progress.wit")),
     ("wit/random.wit", file!("wit/random.wit")),
     ("wit/state.wit", file!("wit/state.wit")),
+    ("wit/secrets.wit", file!("wit/secrets.wit")),
     ("wit/tools.wit", file!("wit/tools.wit")),
     ("wit/types.wit", file!("wit/types.wit")),
     ("wit/world.wit", file!("wit/world.wit")),

@@ -121,6 +121,38 @@ impl Pdp {
                 context.insert("tool", self.entity(tool)?);
                 context.insert("size", count(*size)?);
             }
+            ActionContext::Http {
+                on_behalf_of,
+                agent,
+                tool,
+                method,
+                scheme,
+                port,
+                path,
+                size,
+            } => {
+                common(on_behalf_of)?;
+                context.insert("agent", self.entity(agent)?);
+                context.insert("tool", self.entity(tool)?);
+                context.insert("method", method.as_str().into());
+                context.insert("scheme", scheme.as_str().into());
+                context.insert("port", value::long((*port).into()));
+                context.insert("path", path.as_str().into());
+                context.insert("size", count(*size)?);
+            }
+            ActionContext::Secret {
+                on_behalf_of,
+                agent,
+                tool,
+                host,
+                scheme,
+            } => {
+                common(on_behalf_of)?;
+                context.insert("agent", self.entity(agent)?);
+                context.insert("tool", self.entity(tool)?);
+                context.insert("host", self.entity(host)?);
+                context.insert("scheme", scheme.as_str().into());
+            }
             ActionContext::Approver {
                 tool,
                 on_behalf_of,

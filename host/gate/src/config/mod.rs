@@ -3,6 +3,7 @@
 //! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
 //! file. Nothing else in the gate reads a configuration or the environment.
 
+mod network;
 mod raw;
 mod validate;
 
@@ -21,6 +22,8 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
+pub use network::{HostConfig, NetworkConfig, SecretConfig};
+
 use crate::sandbox::{Limits, Size};
 
 /// The file's name, searched upwards from the working directory.
@@ -31,9 +34,13 @@ pub const BUILT_IN_LABELS: &[&str] = &[
     "destructive",
     "egress",
     "private",
+    PRIVATE_NETWORK,
     "unlabelled",
     "untrusted",
 ];
+
+/// The label that the gate gives to a host with an address that is not reachable from everywhere.
+pub const PRIVATE_NETWORK: &str = "private-network";
 
 /// The agent through which a person acts at the command line.
 pub const CLI_AGENT: &str = "cli";
@@ -90,6 +97,10 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentConfig>,
     /// By name.
     pub users: BTreeMap<String, UserConfig>,
+    /// What requests are sent to, and how.
+    pub network: NetworkConfig,
+    /// By name.
+    pub secrets: BTreeMap<String, SecretConfig>,
 }
 
 /// The gate itself.
@@ -125,6 +136,8 @@ pub struct ComponentConfig {
     pub size: Size,
     /// Directories, by the name that the component uses.
     pub grants: BTreeMap<String, GrantConfig>,
+    /// Secrets that it may have attached to requests.
+    pub secrets: BTreeSet<String>,
     /// Names that agents see, by the component's own.
     pub rename: BTreeMap<String, String>,
     /// What its tools may use where they say nothing else.
@@ -278,6 +291,11 @@ impl Config {
                 .iter()
                 .map(|l| Entity::new(Uid::new(Kind::Label, l), [])),
         );
+        entities.extend(
+            self.secrets
+                .iter()
+                .map(|(name, secret)| secret.entity(name)),
+        );
         let principal = |kind, name: &String, roles: &BTreeSet<String>| {
             Entity::new(
                 Uid::new(kind, name),
@@ -310,7 +328,17 @@ impl Config {
             .values()
             .flat_map(|t| t.labels.iter().chain(&t.taints).flatten());
         let built_in = BUILT_IN_LABELS.iter().map(|l| (*l).to_owned());
-        grants.chain(tools).cloned().chain(built_in).collect()
+        let network = self.network.labels().chain(
+            self.secrets
+                .values()
+                .flat_map(|s| s.labels.iter().flatten()),
+        );
+        grants
+            .chain(tools)
+            .chain(network)
+            .cloned()
+            .chain(built_in)
+            .collect()
     }
 
     /// The policy files, by name.

@@ -18,6 +18,9 @@ pub(super) struct File {
     pub(super) tools: BTreeMap<String, Tool>,
     pub(super) agents: BTreeMap<String, Agent>,
     pub(super) users: BTreeMap<String, User>,
+    pub(super) hosts: BTreeMap<String, Host>,
+    pub(super) network: Network,
+    pub(super) secrets: BTreeMap<String, Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,6 +68,8 @@ pub(super) struct Component {
     pub(super) size: Size,
     #[serde(default)]
     pub(super) grants: BTreeMap<String, Grant>,
+    #[serde(default)]
+    pub(super) secrets: Vec<String>,
     #[serde(default)]
     pub(super) rename: BTreeMap<String, String>,
     #[serde(default)]
@@ -121,4 +126,28 @@ pub(super) struct Agent {
 pub(super) struct User {
     pub(super) roles: Vec<String>,
     pub(super) login: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Host {
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) taints: Option<Vec<String>>,
+    pub(super) allow_private: bool,
+    pub(super) trace: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Network {
+    pub(super) trust: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Secret {
+    pub(super) env: Option<String>,
+    pub(super) file: Option<String>,
+    pub(super) command: Option<Vec<String>>,
+    pub(super) labels: Option<Vec<String>>,
 }

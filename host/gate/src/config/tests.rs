@@ -37,6 +37,16 @@ fn mistakes_name_place_and_remedy() {
             "[users.alice]\n[agents.support]\noperator = \"alise\"",
             "[agents.cli]\noperator = \"alice\"",
             "[users.\"a b\"]",
+            "[hosts.\"API.Example.com\"]",
+            "[hosts.\"example.com/path\"]",
+            "[hosts.\"*.10.0.0.1\"]",
+            "[hosts.\"0x7f.1\"]",
+            "[hosts.\"example.com\"]\nlabels = [\"private-network\"]",
+            "[hosts.\"example.com\"]\nprivate = true",
+            "[secrets.key]\nvalue = \"hunter2\"",
+            "[secrets.key]",
+            "[secrets.key]\nenv = \"KEY\"\nfile = \"key\"",
+            "[secrets.key]\nenv = \"KEY\"\n[components.web]\npath = \"web.wasm\"\nsecrets = [\"kay\"]",
         ]
         .map(error)
         .join("\n")
@@ -52,4 +62,25 @@ fn labels_roles_and_agents_become_entities() {
     let has = |kind, id: &str| entities.iter().any(|e| e.uid == Uid::new(kind, id));
     assert!(has(Kind::Role, "security") && has(Kind::Label, "own") && has(Kind::Agent, "support"));
     assert!(has(Kind::Label, "egress") && has(Kind::Agent, "cli") && has(Kind::Tenant, "default"));
+}
+
+#[test]
+fn a_host_is_what_is_said_of_it_or_of_the_nearest_above() {
+    let text = "[hosts.\"example.com\"]\nlabels = [\"own\"]\n[hosts.\"*.example.com\"]\nlabels = [\"below\"]\n\
+                [hosts.\"*.a.example.com\"]\nlabels = []\ntaints = []\n[hosts.\"::1\"]\nallow_private = true\n\
+                [hosts.\"10.0.0.1\"]\ntrace = false";
+    let config = Config::parse(Path::new("/x/tollgate.toml"), text).unwrap();
+    let labels = |host: &str| {
+        let host = config.network.host(host);
+        host.labels.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(labels("example.com"), "own");
+    assert_eq!(labels("b.example.com"), "below");
+    assert_eq!(labels("a.example.com"), "below");
+    assert_eq!(labels("b.a.example.com"), "");
+    assert_eq!(labels("notexample.com"), "unlabelled");
+    assert_eq!(labels("com"), "unlabelled");
+    let unlisted = config.network.host("other.org");
+    assert!(unlisted.trace && !unlisted.allow_private && unlisted.taints.contains("untrusted"));
+    assert!(config.network.host("::1").allow_private && !config.network.host("10.0.0.1").trace);
 }

@@ -11,7 +11,7 @@ use tollgate_core::{input::NumberMapping, policy};
 
 use super::{
     AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,
-    LimitOverrides, StoreConfig, ToolConfig, UserConfig, line_and_column, raw,
+    LimitOverrides, SecretConfig, StoreConfig, ToolConfig, UserConfig, line_and_column, raw,
 };
 use crate::sandbox::{Limits, Size};
 
@@ -23,7 +23,7 @@ pub(super) struct Validation<'a> {
 
 impl Validation<'_> {
     /// An error at the first line that holds `needle`.
-    fn error(&self, needle: &str, message: String, help: &str) -> ConfigError {
+    pub(super) fn error(&self, needle: &str, message: String, help: &str) -> ConfigError {
         let place = self
             .text
             .find(needle)
@@ -45,9 +45,15 @@ impl Validation<'_> {
             None => Ok(Duration::from_secs(default)),
             Some(text) => self.duration(&text),
         };
+        let mut secrets = BTreeMap::new();
+        for (name, secret) in raw.secrets {
+            let secret = self.secret(&name, secret)?;
+            secrets.insert(name, secret);
+        }
+        let network = self.network(raw.network, raw.hosts)?;
         let mut components = BTreeMap::new();
         for (name, component) in raw.components {
-            let component = self.component(&name, component)?;
+            let component = self.component(&name, component, &secrets)?;
             components.insert(name, component);
         }
         let mut tools = BTreeMap::new();
@@ -87,6 +93,8 @@ impl Validation<'_> {
             tools,
             agents,
             users,
+            network,
+            secrets,
         })
     }
 
@@ -141,6 +149,7 @@ impl Validation<'_> {
         &self,
         name: &str,
         component: raw::Component,
+        secrets: &BTreeMap<String, SecretConfig>,
     ) -> Result<ComponentConfig, ConfigError> {
         self.name("component", name)?;
         if name.contains("__") {
@@ -168,12 +177,14 @@ impl Validation<'_> {
         for new in component.rename.values() {
             self.name("tool", new)?;
         }
+        let secrets = self.secrets_of(name, component.secrets, secrets)?;
         let size = component.size;
         let limits = self.limits(component.limits, size)?.over(&Limits::of(size));
         Ok(ComponentConfig {
             path: self.base.join(component.path),
             size,
             grants,
+            secrets,
             rename: component.rename,
             limits,
         })
@@ -262,14 +273,18 @@ impl Validation<'_> {
         })
     }
 
-    fn names(&self, what: &str, names: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+    pub(super) fn names(
+        &self,
+        what: &str,
+        names: Vec<String>,
+    ) -> Result<BTreeSet<String>, ConfigError> {
         for name in &names {
             self.name(what, name)?;
         }
         Ok(names.into_iter().collect())
     }
 
-    fn name(&self, what: &str, name: &str) -> Result<(), ConfigError> {
+    pub(super) fn name(&self, what: &str, name: &str) -> Result<(), ConfigError> {
         let legal = |b: u8| {
             b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && what == "user")
         };

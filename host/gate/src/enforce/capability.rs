@@ -13,8 +13,8 @@ use std::{
 use tollgate_core::{
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
-    record::{AdapterLog, Effect, Event, Record},
-    request::Facts,
+    record::{AdapterLog, Effect, EffectDetails, Event, Record},
+    request::{Facts, Request, RunFacts},
     time::Timestamp,
 };
 
@@ -26,7 +26,8 @@ use super::{
 };
 use crate::{
     ledger::{Batch, Changed, Condition, Payload},
-    snapshot::Tool,
+    secrets::Secret,
+    snapshot::{Snapshot, Tool},
 };
 
 /// A message in a trace is at most this long, in bytes.
@@ -72,6 +73,15 @@ pub(super) struct Progress {
     pub(super) reported: Reported,
     /// The call is over: what is asked for now is refused.
     pub(super) closed: bool,
+}
+
+/// What an effect was, beside what was asked for.
+#[derive(Debug)]
+pub struct Done {
+    /// Its own span.
+    pub span: SpanId,
+    /// What only this kind of effect has.
+    pub details: Option<EffectDetails>,
 }
 
 /// What is left to record when a call ends.
@@ -124,6 +134,34 @@ impl Capabilities {
         self.pep.now()
     }
 
+    /// The configuration, policies and tools of this call.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.cx.snapshot
+    }
+
+    /// A span of its own for an effect that must know it beforehand.
+    #[must_use]
+    pub fn new_span(&self) -> SpanId {
+        self.pep.span_id()
+    }
+
+    /// The trace context (W3C) that stands for a span of this run.
+    #[must_use]
+    pub fn traceparent(&self, span: SpanId) -> String {
+        format!("00-{}-{span}-01", self.cx.run)
+    }
+
+    /// What tells one value of a secret from another, and nothing more.
+    pub(crate) fn secret_version(&self, secret: &Secret) -> String {
+        let parts: [&[u8]; 3] = [b"secret", secret.name().as_bytes(), secret.value()];
+        let tenant = &self.cx.snapshot.config.gate.tenant;
+        let digest = self.pep.ledger.digest(tenant, &parts).ok();
+        let digest = digest.as_ref().map_or("", |digest| digest.as_str());
+        let hex = digest.rsplit(':').next().unwrap_or_default();
+        hex.get(..12).unwrap_or_default().to_owned()
+    }
+
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         // A panic while it was held leaves plain data that is still true.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
@@ -132,6 +170,39 @@ impl Capabilities {
     pub(super) fn not_halted(&self) -> impl Iterator<Item = Condition> {
         self.cx
             .not_halted(&self.tool.name, &self.tool.component.name)
+    }
+
+    /// What is known now, with the run's labels and those of what this call has read.
+    fn known_about<A: Capability>(
+        &self,
+        act: &A,
+        now: Timestamp,
+    ) -> Result<(Request, Facts), Refusal> {
+        let run = self.pep.run_state(self.cx.run, None)?;
+        let mut run: RunFacts = run.facts(None, false, now);
+        run.labels.extend(self.progress().labels.iter().cloned());
+        run.labels.extend(self.cx.carried.iter().cloned());
+        let config = &self.cx.snapshot.config;
+        let facts = Facts {
+            approval: None,
+            entities: act.entities(),
+            environment: config.gate.environment.clone(),
+            local: config.local_time(now),
+            now,
+            run,
+        };
+        Ok((act.request(&self.cx), facts))
+    }
+
+    /// Whether something would be allowed, without a record: to find out before looking for what
+    /// deciding needs. It permits nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it cannot be decided.
+    pub fn could<A: Capability>(&self, act: &A) -> Result<bool, Refusal> {
+        let (request, facts) = self.known_about(act, self.pep.now())?;
+        let decision = self.cx.snapshot.pdp.decide(&request, &facts);
+        Ok(decision.outcome() == Outcome::Allow)
     }
 
     /// Decide and record what the component asks for. What comes back permits exactly that.
@@ -154,27 +225,13 @@ impl Capabilities {
             act.kept(labels);
         }
         let now = self.pep.now();
-        let run = self.pep.run_state(self.cx.run, None)?;
-        let mut run_facts = run.facts(None, false, now);
-        run_facts
-            .labels
-            .extend(self.progress().labels.iter().cloned());
-        run_facts.labels.extend(self.cx.carried.iter().cloned());
+        let (request, mut facts) = self.known_about(&act, now)?;
         let marks = if act.writes() {
-            run_facts.labels.clone()
+            facts.run.labels.clone()
         } else {
             BTreeSet::new()
         };
         let snapshot = &self.cx.snapshot;
-        let mut facts = Facts {
-            approval: None,
-            entities: act.entities(),
-            environment: snapshot.config.gate.environment.clone(),
-            local: snapshot.config.local_time(now),
-            now,
-            run: run_facts,
-        };
-        let request = act.request(&self.cx);
         let mut decision = snapshot.pdp.decide(&request, &facts);
         let (mut question, mut earlier, mut rejected) = (None, None, None);
         if let Decision::Escalate(basis, _) = &decision {
@@ -331,6 +388,21 @@ impl Capabilities {
         begun: Instant,
         result: Result<u64, &str>,
     ) {
+        let done = Done {
+            span: self.pep.span_id(),
+            details: None,
+        };
+        self.done_with(permitted, begun, result, done);
+    }
+
+    /// As [`Capabilities::done`], with what only this kind of effect has.
+    pub fn done_with<A: Capability>(
+        &self,
+        permitted: Permitted<A>,
+        begun: Instant,
+        result: Result<u64, &str>,
+        done: Done,
+    ) {
         let span = permitted.span;
         let act = permitted.act;
         let operation = act.request(&self.cx).action.id().to_owned();
@@ -341,12 +413,13 @@ impl Capabilities {
         progress.labels.extend(act.labels());
         let event = Event::Effect(Effect {
             call: self.cx.call,
+            details: done.details,
             error: result.err().map(str::to_owned),
             micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             operation,
             parent: span,
             size: result.unwrap_or(0),
-            span: self.pep.span_id(),
+            span: done.span,
             target: act.target(),
         });
         let tenant = self.cx.snapshot.config.gate.tenant.clone();
@@ -360,6 +433,7 @@ impl Capabilities {
 
     /// Keep a component's own log line: printable, shortened, and no more than some.
     pub fn log(&self, level: &'static str, message: &str) {
+        let message = self.cx.snapshot.secrets.scrub_text(message);
         let mut progress = self.progress();
         progress.messages = progress.messages.saturating_add(1);
         if progress.messages > MAX_LOG_MESSAGES {
@@ -369,7 +443,7 @@ impl Capabilities {
             call: self.cx.call,
             labels: BTreeSet::new(),
             level: level.into(),
-            message: crate::text::printable(message, MAX_LOG_MESSAGE),
+            message: crate::text::printable(&message, MAX_LOG_MESSAGE),
             parent: self.span,
         });
         let tenant = self.cx.snapshot.config.gate.tenant.clone();

@@ -159,7 +159,9 @@ impl Pep {
         let on_behalf_of = match &request.context {
             ActionContext::Call { on_behalf_of, .. }
             | ActionContext::Result { on_behalf_of, .. }
-            | ActionContext::Capability { on_behalf_of, .. } => Some(on_behalf_of.clone()),
+            | ActionContext::Capability { on_behalf_of, .. }
+            | ActionContext::Http { on_behalf_of, .. }
+            | ActionContext::Secret { on_behalf_of, .. } => Some(on_behalf_of.clone()),
             ActionContext::Approver { .. } | ActionContext::Operator => None,
         };
         let requirement = match decision {

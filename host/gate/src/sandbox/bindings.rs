@@ -10,4 +10,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(super) use self::exports::tollgate::adapter::tools::{Annotations, Tool, ToolError};
-pub(super) use self::tollgate::adapter::{calls, files, log, random, state, types};
+pub(super) use self::tollgate::adapter::{calls, files, http, log, random, state, types};

@@ -34,7 +34,7 @@ const TOOLS: &str = "tollgate:adapter/tools";
 
 /// Interfaces that a component may import, without the version.
 pub const INTERFACES: &[&str] = &[
-    "calls", "clock", "files", "log", "progress", "random", "state", "types",
+    "calls", "clock", "files", "http", "log", "progress", "random", "secrets", "state", "types",
 ];
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.

@@ -16,8 +16,9 @@ use wasmtime::{
 };
 
 use super::{
-    Compiler, SandboxError, cache, calls, clock, files,
+    Compiler, Resolver, SandboxError, cache, calls, clock, files,
     guest::State,
+    http,
     limits::{Room, Size},
     log, progress, random, state,
     ticker::Ticker,
@@ -62,6 +63,8 @@ pub struct Sandbox {
     large: Arc<Mutex<Option<Arc<Pool>>>>,
     cache: Cache,
     concurrency: usize,
+    /// Where components' requests get addresses of names from.
+    resolver: Resolver,
 }
 
 impl fmt::Debug for Sandbox {
@@ -93,7 +96,20 @@ impl Sandbox {
             large: Arc::default(),
             cache,
             concurrency,
+            resolver: Resolver::system(),
         })
+    }
+
+    /// The same sandbox, with names resolved by something else.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// What resolves names.
+    pub(crate) fn resolver(&self) -> Resolver {
+        self.resolver.clone()
     }
 
     /// The engine for components of this size.
@@ -140,6 +156,7 @@ impl Pool {
         state::add_to_linker(&mut linker).map_err(failed)?;
         calls::add_to_linker(&mut linker).map_err(failed)?;
         wasi::add_to_linker(&mut linker).map_err(failed)?;
+        http::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
         })?;

@@ -27,7 +27,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Bytes of content that are returned; what is more is cut, and counted.
     pub output: u64,
-    /// Files, random bytes and the like that a guest may ask for.
+    /// Operations that a guest may ask for: files, requests over HTTP, random bytes and the like.
     pub operations: u64,
 }
 

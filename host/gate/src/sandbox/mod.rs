@@ -21,6 +21,7 @@ mod engine;
 mod files;
 mod grant;
 mod guest;
+mod http;
 mod limits;
 mod log;
 mod operation;
@@ -59,6 +60,8 @@ pub use component::{Component, INTERFACES};
 pub use content::{Content, EmbeddedResource, ResourceBody};
 pub use engine::{MAX_CONCURRENCY, Sandbox, SandboxOptions};
 pub use grant::Grant;
+pub(crate) use http::host_name;
+pub use http::{Network, Resolver};
 pub use limits::{Limits, Size};
 pub use run::Prepared;
 
@@ -241,6 +244,17 @@ pub enum SandboxError {
         tool: String,
         /// What is wrong.
         problem: String,
+    },
+    /// Certificates that cannot be trusted.
+    #[error(
+        "the certificates in {} cannot be trusted: {reason}; correct `trust` under [network]: it names PEM files",
+        path.display()
+    )]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// A directory that cannot be granted.
     #[error("the grant `{name}` of {} cannot be opened: {reason}", path.display())]

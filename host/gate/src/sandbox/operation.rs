@@ -146,7 +146,7 @@ impl Outcome {
     }
 }
 
-/// A refusal in words that are safe for the guest and useful to its agent.
+/// A refused file operation, as the guest is told.
 pub(super) fn refused(refusal: Refusal) -> Error {
     Error::Denied(denial(refusal))
 }

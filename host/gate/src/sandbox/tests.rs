@@ -337,7 +337,7 @@ fn the_directory_for_compiled_code_is_the_gates_own() {
 
 #[tokio::test]
 async fn the_built_adapters_load_list_and_answer() {
-    for name in ["files", "tickets", "payments"] {
+    for name in ["files", "tickets", "payments", "web"] {
         let Some(component) = built(name) else { return };
         assert!(component.instantiation_is_pure(), "{name}");
         let tools = sandbox().list_tools(&component).await.unwrap();

@@ -1,5 +1,5 @@
 //! A component that does what none should: it loops, eats memory, overflows, floods, traps, and reaches
-//! for files. The host's tests call it and must survive, say what happened, and keep the ledger whole.
+//! for files and hosts. The host's tests call it and must survive, say what happened, and keep the ledger whole.
 //!
 //! It is never installed for anybody to use.
 
@@ -7,6 +7,7 @@ mod exhaust;
 mod keep;
 mod nest;
 mod reach;
+mod web;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
@@ -20,6 +21,7 @@ use reach::{
     append_path, create_path, delete_path, list_path, panic_after_write, read_often, read_path,
     stat_path, write_anyway, write_path, write_then_loop,
 };
+use web::{secret_exists, send_request};
 
 /// One of each kind.
 #[arguments]
@@ -131,4 +133,6 @@ adapter!(
     panic_after_write,
     write_then_loop,
     write_anyway,
+    send_request,
+    secret_exists,
 );

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use tollgate_core::{
     decision::Outcome,
+    entity::Kind,
     ids::DecisionId,
-    record::{DecisionRecord, Effect},
+    record::{DecisionRecord, Effect, EffectDetails},
 };
 
 use super::{
@@ -85,11 +86,20 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
     }
 }
 
-/// A decision about a file and what came of it, on one line.
+/// A decision about what a component asked for and what came of it, on one line.
 pub(super) fn capability(index: u64, decision: &DecisionRecord, effect: Option<&Effect>) -> Row {
     let id = &decision.resource.id;
-    let target = id.split_once('/').map_or(id.as_str(), |(_, target)| target);
-    let name = line(&format!("{} {target}", decision.action.id()), MAX_NAME);
+    let target = match decision.resource.kind {
+        Kind::File | Kind::Directory => {
+            id.split_once('/').map_or(id.as_str(), |(_, target)| target)
+        }
+        _ => id.as_str(),
+    };
+    let name = match effect {
+        Some(effect) if effect.details.is_some() => effect_name(effect),
+        _ => format!("{} {target}", decision.action.id()),
+    };
+    let name = line(&name, MAX_NAME);
     let mut row = match (decision.outcome, effect) {
         (Outcome::Allow, Some(effect)) => effect_row(effect, name),
         (Outcome::Allow, None) => Row::new(Mark::Yes, name, "allow"),
@@ -122,6 +132,14 @@ pub(super) fn plain(row: &mut Row, decision: &DecisionRecord) {
     }
 }
 
+/// What was done, and with what.
+fn effect_name(effect: &Effect) -> String {
+    match &effect.details {
+        Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),
+        _ => format!("{} {}", effect.operation, effect.target),
+    }
+}
+
 pub(super) fn effect_row(effect: &Effect, name: String) -> Row {
     let mut row = match &effect.error {
         None => Row::new(Mark::Yes, name, "done"),
@@ -130,6 +148,20 @@ pub(super) fn effect_row(effect: &Effect, name: String) -> Row {
         Some(_) => Row::new(Mark::No, name, "failed"),
     };
     row.took = duration(effect.micros);
+    if let Some(EffectDetails::Http(http)) = &effect.details {
+        if let Some(status) = http.status {
+            row.outcome = status.to_string();
+            row.mark = if status < 400 {
+                Mark::Yes
+            } else {
+                Mark::Nothing
+            };
+            row.detail(size(effect.size), Tone::Weak);
+        }
+        if http.redirects > 0 {
+            row.detail(format!("redirect {}", http.redirects), Tone::Weak);
+        }
+    }
     match &effect.error {
         None if matches!(effect.operation.as_str(), "read_file" | "write_file") => {
             row.detail(size(effect.size), Tone::Weak);

@@ -10,8 +10,8 @@ use tollgate_core::{
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     record::{
-        AdapterLog, ApprovalAnswered, ApprovalResolved, CallInvalid, KeyedDigest, OutcomeRecord,
-        Record, RunStarted, Start,
+        AdapterLog, ApprovalAnswered, ApprovalResolved, CallInvalid, EffectDetails, HttpEffect,
+        KeyedDigest, OutcomeRecord, Record, RunStarted, SecretEffect, Start,
     },
     time::Timestamp,
 };
@@ -176,6 +176,7 @@ impl Story {
             300,
             Event::Effect(Effect {
                 call: span(call),
+                details: None,
                 error: None,
                 micros: 210,
                 operation: operation.into(),
@@ -185,6 +186,20 @@ impl Story {
                 target: target.into(),
             }),
         );
+    }
+
+    fn details(&mut self, own: u8, what: EffectDetails, error: Option<&str>, target: &str) {
+        let operation = match what {
+            EffectDetails::Http(_) => "http_request",
+            EffectDetails::Secret(_) => "use_secret",
+        };
+        self.effect(10, own, operation, target, 5_120);
+        if let Some((_, record)) = self.records.last_mut()
+            && let Event::Effect(effect) = &mut record.event
+        {
+            effect.details = Some(what);
+            effect.error = error.map(str::to_owned);
+        }
     }
 
     fn outcome(&mut self, call: u8, status: Status, release: Option<Release>, labels: &[&str]) {
@@ -384,6 +399,110 @@ fn a_run_reads_from_top_to_bottom() {
 #[test]
 fn in_full_every_span_has_a_line() {
     insta::assert_snapshot!(support_desk().draw(true));
+}
+
+#[test]
+fn requests_show_where_they_went() {
+    let mut s = Story::new();
+    let http = |host: &str, redirects, status: Option<u16>| {
+        EffectDetails::Http(HttpEffect {
+            address: status.map(|_| "93.184.215.14".into()),
+            host: host.into(),
+            method: "GET".into(),
+            port: 443,
+            redirects,
+            status,
+        })
+    };
+    let host = |host| Uid::new(Kind::Host, host);
+    let allowed = [policy(
+        "components-reach-labelled-hosts",
+        "operator",
+        "May.",
+    )];
+    let closed = [policy(
+        "private-networks-stay-closed",
+        "security",
+        "Not there.",
+    )];
+    s.call(10, 20, "web__fetch", Outcome::Allow, &allowed);
+    s.start(10, "web", None);
+    s.decide(
+        10,
+        21,
+        Action::UseSecret,
+        Uid::new(Kind::Secret, "wiki"),
+        Outcome::Allow,
+        &allowed,
+    );
+    s.decide(
+        10,
+        22,
+        Action::HttpRequest,
+        host("wiki.example.com"),
+        Outcome::Allow,
+        &allowed,
+    );
+    let secret = SecretEffect {
+        host: "wiki.example.com".into(),
+        name: "wiki".into(),
+        version: "9f86d081884c".into(),
+    };
+    s.details(
+        21,
+        EffectDetails::Secret(secret),
+        None,
+        "wiki for wiki.example.com",
+    );
+    s.details(
+        22,
+        http("wiki.example.com", 0, Some(302)),
+        None,
+        "https://wiki.example.com/a",
+    );
+    s.decide(
+        10,
+        23,
+        Action::HttpRequest,
+        host("cdn.example.com"),
+        Outcome::Allow,
+        &allowed,
+    );
+    s.details(
+        23,
+        http("cdn.example.com", 1, Some(404)),
+        None,
+        "https://cdn.example.com/b",
+    );
+    s.decide(
+        10,
+        24,
+        Action::HttpRequest,
+        host("slow.example.com"),
+        Outcome::Allow,
+        &allowed,
+    );
+    s.details(
+        24,
+        http("slow.example.com", 0, None),
+        Some("timed out"),
+        "https://slow.example.com/",
+    );
+    s.decide(
+        10,
+        25,
+        Action::HttpRequest,
+        host("169.254.169.254"),
+        Outcome::Deny,
+        &closed,
+    );
+    s.outcome(
+        10,
+        Status::ToolError,
+        Some(Release::Released),
+        &["untrusted"],
+    );
+    insta::assert_snapshot!(format!("{}\n{}", s.draw(false), s.draw(true)));
 }
 
 #[test]

@@ -190,6 +190,7 @@ fn what_was_started_is_indeterminate_after_a_crash() {
     let effect = |operation: &str| {
         let effect = tollgate_core::record::Effect {
             call,
+            details: None,
             error: None,
             micros: 1,
             operation: operation.into(),

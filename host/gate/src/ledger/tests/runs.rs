@@ -171,6 +171,7 @@ fn every_record_of_a_run_is_found_and_no_other() {
     let effect = |run| {
         let effect = Effect {
             call: script.span(),
+            details: None,
             error: None,
             micros: 3,
             operation: "read_file".into(),

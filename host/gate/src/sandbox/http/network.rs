@@ -1,0 +1,292 @@
+//! What requests are sent with: names, trusted roots, and a connection to exactly one address.
+//!
+//! Certificates are checked against Mozilla's roots, compiled in, and those that the operator names, so
+//! that neither the environment nor the machine's store decides whom the gate trusts. There is no pool:
+//! each request has a connection of its own, because each was decided about for itself. No proxy.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{
+        ClientConfig, RootCertStore,
+        client::Resumption,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+        version::{TLS12, TLS13},
+    },
+};
+
+use super::{Fault, Resolver, address, target::Target};
+use crate::sandbox::SandboxError;
+
+/// Addresses that are tried, one after the other.
+const MAX_ADDRESSES: usize = 4;
+/// How long one address may take to answer, if there are others.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What requests are sent with. Cheap to clone.
+#[derive(Clone)]
+pub struct Network {
+    resolver: Resolver,
+    tls: Arc<ClientConfig>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network").finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// With the certificates in these PEM files trusted besides Mozilla's.
+    ///
+    /// # Errors
+    /// [`SandboxError::Trust`]: a file cannot be read, or holds no certificate.
+    pub fn new(resolver: Resolver, trust: &[PathBuf]) -> Result<Self, SandboxError> {
+        let mut roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        for path in trust {
+            let failed = |reason: String| SandboxError::Trust {
+                path: path.clone(),
+                reason,
+            };
+            let pem = CertificateDer::pem_file_iter(path).map_err(|e| failed(e.to_string()))?;
+            let before = roots.len();
+            for certificate in pem {
+                let certificate = certificate.map_err(|e| failed(e.to_string()))?;
+                roots.add(certificate).map_err(|e| failed(e.to_string()))?;
+            }
+            if roots.len() == before {
+                return Err(failed("it holds no certificate".into()));
+            }
+        }
+        let provider = Arc::new(ring::default_provider());
+        let mut tls = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|e| SandboxError::Engine {
+                reason: e.to_string(),
+            })?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // What one component's connection leaves behind must not be seen in another's.
+        tls.resumption = Resumption::disabled();
+        Ok(Self {
+            resolver,
+            tls: Arc::new(tls),
+        })
+    }
+
+    /// The addresses of a host, each once.
+    pub(super) async fn resolve(&self, target: &Target) -> Result<Vec<IpAddr>, Fault> {
+        if let Some(address) = target.address() {
+            return Ok(vec![address]);
+        }
+        let none = || Fault::Unresolved(format!("{} has no address", target.host()));
+        let found = self
+            .resolver
+            .addresses(target.host())
+            .await
+            .map_err(|_| none())?;
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for found in found.into_iter().map(address::plain) {
+            if !addresses.contains(&found) {
+                addresses.push(found);
+            }
+        }
+        if addresses.is_empty() {
+            return Err(none());
+        }
+        Ok(addresses)
+    }
+
+    /// A connection to one of these addresses and no other.
+    pub(super) async fn connect(
+        &self,
+        target: &Target,
+        addresses: &[IpAddr],
+    ) -> Result<(Connection, IpAddr), Fault> {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses.iter().take(MAX_ADDRESSES) {
+            let connecting = TcpStream::connect(SocketAddr::new(*address, target.port()));
+            match timeout(CONNECT, connecting).await {
+                Ok(Ok(stream)) => {
+                    let _ = stream.set_nodelay(true);
+                    return Ok((self.secured(target, stream).await?, *address));
+                }
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(Fault::Unreachable(format!(
+            "{}: {}",
+            target.host(),
+            last.kind()
+        )))
+    }
+
+    async fn secured(&self, target: &Target, stream: TcpStream) -> Result<Connection, Fault> {
+        if !target.is_tls() {
+            return Ok(Connection::Plain(stream));
+        }
+        let failed = |how: String| Fault::Tls(format!("{}: {how}", target.host()));
+        let name = match target.address() {
+            Some(address) => ServerName::IpAddress(address.into()),
+            None => ServerName::try_from(target.host().to_owned())
+                .map_err(|_| failed("no certificate can be for this name".into()))?,
+        };
+        let stream = TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, stream)
+            .await
+            .map_err(|e| failed(crate::text::printable(&e.to_string(), 200)))?;
+        Ok(Connection::Tls(Box::new(stream)))
+    }
+}
+
+/// A connection, encrypted or not.
+pub(super) enum Connection {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, net::TcpListener};
+    use tokio_rustls::{
+        TlsAcceptor,
+        rustls::{ServerConfig, pki_types::PrivateKeyDer},
+    };
+
+    use super::*;
+
+    /// A server for `site.test`, with a certificate of its own making.
+    async fn server() -> (SocketAddr, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["site.test".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let acceptor = TlsAcceptor::from(Arc::new(config));
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let name = stream
+                        .get_ref()
+                        .1
+                        .server_name()
+                        .unwrap_or("none")
+                        .to_owned();
+                    let _ = stream.write_all(name.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                }
+            }
+        });
+        (address, made.cert.pem())
+    }
+
+    async fn said(network: &Network, host: &str, to: SocketAddr) -> Result<String, Fault> {
+        let target = Target::parse(&format!("https://{host}:{}/", to.port())).unwrap();
+        let (mut connection, address) = network.connect(&target, &[to.ip()]).await?;
+        assert_eq!(address, to.ip());
+        let mut text = String::new();
+        let _ = connection.read_to_string(&mut text).await;
+        Ok(text)
+    }
+
+    #[tokio::test]
+    async fn a_certificate_must_be_trusted_and_for_the_host() {
+        let (address, pem) = server().await;
+        let dir = tempfile::tempdir().unwrap();
+        let (trusted, empty) = (dir.path().join("ca.pem"), dir.path().join("empty.pem"));
+        std::fs::write(&trusted, pem).unwrap();
+        std::fs::write(&empty, "nothing here").unwrap();
+        let network = |trust: &[PathBuf]| Network::new(Resolver::new(|_| Ok(Vec::new())), trust);
+        let knows = network(&[trusted]).unwrap();
+        assert_eq!(
+            said(&knows, "site.test", address).await.unwrap(),
+            "site.test",
+            "the name that it is asked for"
+        );
+        assert!(matches!(
+            said(&knows, "other.test", address).await,
+            Err(Fault::Tls(_))
+        ));
+        assert!(matches!(
+            said(&knows, "127.0.0.1", address).await,
+            Err(Fault::Tls(_))
+        ));
+        let public = network(&[]).unwrap();
+        assert!(matches!(
+            said(&public, "site.test", address).await,
+            Err(Fault::Tls(_))
+        ));
+        assert!(
+            network(&[empty])
+                .unwrap_err()
+                .to_string()
+                .contains("no certificate")
+        );
+        assert!(network(&[dir.path().join("missing.pem")]).is_err());
+    }
+}

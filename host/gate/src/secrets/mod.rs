@@ -1,0 +1,251 @@
+//! Secrets: read when they are first needed, attached by the host, removed from whatever comes back.
+//!
+//! A value is in memory as long as the configuration that names it, is overwritten afterwards, and is
+//! never printed. No guest gets one, and no record holds one.
+
+mod scrub;
+mod source;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use self::scrub::Forms;
+pub use self::{scrub::REMOVED, source::SecretSource};
+use crate::config::SecretConfig;
+
+/// A shorter value would be found by chance, and cannot be kept out of anything.
+pub const MIN_LENGTH: usize = 8;
+/// The longest value.
+pub const MAX_LENGTH: usize = 16 << 10;
+
+/// Why a secret has no value. Never says what the value would be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// Nobody configured it.
+    #[error("there is no secret `{0}`; add [secrets.{0}] to tollgate.toml")]
+    Unknown(String),
+    /// Its source does not give it.
+    #[error("the secret `{name}` cannot be read: {reason}")]
+    Unreadable {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Its value cannot be a secret.
+    #[error("the secret `{name}` has {length} bytes; use one of {MIN_LENGTH} to {MAX_LENGTH}")]
+    Length {
+        /// Its name.
+        name: String,
+        /// How long it is.
+        length: usize,
+    },
+}
+
+/// A value that is known to this gate, and the forms in which it might come back.
+pub struct Secret {
+    name: String,
+    value: Zeroizing<Vec<u8>>,
+    forms: Forms,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Secret {
+    /// A secret with this value.
+    ///
+    /// # Errors
+    /// [`SecretError::Length`].
+    pub fn new(name: &str, value: &[u8]) -> Result<Self, SecretError> {
+        if !(MIN_LENGTH..=MAX_LENGTH).contains(&value.len()) {
+            return Err(SecretError::Length {
+                name: name.into(),
+                length: value.len(),
+            });
+        }
+        Ok(Self {
+            name: name.into(),
+            value: Zeroizing::new(value.to_vec()),
+            forms: Forms::of(value),
+        })
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.value
+    }
+}
+
+/// The secrets of one configuration.
+#[derive(Default)]
+pub struct Vault {
+    entries: BTreeMap<String, Entry>,
+}
+
+struct Entry {
+    source: SecretSource,
+    value: OnceCell<Arc<Secret>>,
+    /// Whether it was read only to keep it out of something.
+    tried: AtomicBool,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.entries.keys()).finish()
+    }
+}
+
+impl Vault {
+    /// Those of a configuration. Reads nothing yet.
+    #[must_use]
+    pub fn new(secrets: &BTreeMap<String, SecretConfig>) -> Self {
+        let entry = |(name, secret): (&String, &SecretConfig)| {
+            let (value, tried) = (OnceCell::new(), AtomicBool::new(false));
+            (
+                name.clone(),
+                Entry {
+                    source: secret.source.clone(),
+                    value,
+                    tried,
+                },
+            )
+        };
+        Self {
+            entries: secrets.iter().map(entry).collect(),
+        }
+    }
+
+    /// A secret, read if it was not yet. What could not be read is tried again next time.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn secret(&self, name: &str) -> Result<Arc<Secret>, SecretError> {
+        let entry = self
+            .entries
+            .get(name)
+            .ok_or_else(|| SecretError::Unknown(name.into()))?;
+        let read = || async {
+            let unreadable = |reason| SecretError::Unreadable {
+                name: name.into(),
+                reason,
+            };
+            let value = entry.source.read().await.map_err(unreadable)?;
+            Secret::new(name, &value).map(Arc::new)
+        };
+        entry.value.get_or_try_init(read).await.cloned()
+    }
+
+    /// Read these, each at most once for this purpose, so that [`Vault::scrub`] knows them.
+    pub async fn know(&self, names: impl IntoIterator<Item = &String>) {
+        for name in names {
+            if self
+                .entries
+                .get(name)
+                .is_some_and(|entry| !entry.tried.swap(true, Ordering::Relaxed))
+            {
+                // One that cannot be read was not attached either.
+                let _ = self.secret(name).await;
+            }
+        }
+    }
+
+    /// Remove every secret that was read so far.
+    #[must_use]
+    pub fn scrub(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let known = self.entries.values().filter_map(|entry| entry.value.get());
+        scrub::scrub(bytes, known.map(|secret| &secret.forms))
+    }
+
+    /// The same for text.
+    #[must_use]
+    pub fn scrub_text(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.scrub(text.as_bytes().to_vec())).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault(source: SecretSource) -> Vault {
+        let config = SecretConfig {
+            source,
+            labels: None,
+        };
+        Vault::new(&BTreeMap::from([("key".to_owned(), config)]))
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_read_when_it_is_needed_and_never_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let vault = vault(SecretSource::File(path.clone()));
+        assert!(matches!(
+            vault.secret("key").await,
+            Err(SecretError::Unreadable { .. })
+        ));
+        std::fs::write(&path, "correct horse\n").unwrap();
+        let secret = vault.secret("key").await.unwrap();
+        assert_eq!(secret.value(), b"correct horse");
+        assert!(!format!("{secret:?} {vault:?}").contains("horse"));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(vault.secret("key").await.unwrap().value(), b"correct horse");
+        assert!(matches!(
+            vault.secret("other").await,
+            Err(SecretError::Unknown(_))
+        ));
+        assert_eq!(
+            vault.scrub_text("a correct horse!"),
+            format!("a {REMOVED}!")
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_too_short_is_no_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, "1234567\n").unwrap();
+        let error = vault(SecretSource::File(path))
+            .secret("key")
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("has 7 bytes") && !error.to_string().contains("1234567"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn commands_are_run_without_a_shell() {
+        let command = |words: &[&str]| {
+            vault(SecretSource::Command(
+                words.iter().map(|word| (*word).to_owned()).collect(),
+            ))
+        };
+        let said = command(&["printf", "%s\n", "$HOME `date`"]);
+        assert_eq!(said.secret("key").await.unwrap().value(), b"$HOME `date`");
+        for failing in [&["false"][..], &["no-such-program-here"], &[]] {
+            assert!(command(failing).secret("key").await.is_err(), "{failing:?}");
+        }
+    }
+}

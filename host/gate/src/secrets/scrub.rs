@@ -1,0 +1,223 @@
+//! Taking secrets out of what comes back: as they are, and as programs write them.
+//!
+//! A server that was sent a secret may repeat it, in a page, a header or an error, and with it in base64,
+//! escaped for a URL, JSON or HTML, or in hexadecimal. This removes those, wherever they stand. It cannot
+//! remove what was encrypted, compressed once more or cut in half: send secrets only where they belong.
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use memchr::memmem;
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// What stands where a secret was.
+pub const REMOVED: &str = "[secret removed]";
+
+/// The ways in which a value may be written.
+pub(super) struct Forms(Vec<Zeroizing<Vec<u8>>>);
+
+impl Forms {
+    pub(super) fn of(value: &[u8]) -> Self {
+        let mut forms = Self(Vec::new());
+        forms.add(value.to_vec());
+        if let Ok(text) = std::str::from_utf8(value) {
+            forms.add_escaped(text);
+        }
+        for upper in [true, false] {
+            forms.add(percent(value, upper, |b| {
+                b.is_ascii_alphanumeric() || b"-_.~".contains(&b)
+            }));
+            forms.add(percent(value, upper, |b| {
+                b.is_ascii_alphanumeric() || b"-_.~!*'()".contains(&b)
+            }));
+            forms.add(percent(value, upper, |_| false));
+        }
+        let form: String = url::form_urlencoded::byte_serialize(value).collect();
+        forms.add(form.into_bytes());
+        for hex in [hexadecimal(value, false), hexadecimal(value, true)] {
+            forms.add(hex);
+        }
+        for alphabet in [alphabet::STANDARD, alphabet::URL_SAFE] {
+            for offset in 0..3 {
+                forms.add(base64_within(value, &alphabet, offset));
+            }
+        }
+        forms
+    }
+
+    fn add_escaped(&mut self, text: &str) {
+        if let Ok(quoted) = serde_json::to_string(text) {
+            let inner = quoted
+                .get(1..quoted.len().saturating_sub(1))
+                .unwrap_or_default();
+            self.add(inner.as_bytes().to_vec());
+            self.add(inner.replace('/', "\\/").into_bytes());
+        }
+        let html = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        self.add(
+            html.replace('"', "&quot;")
+                .replace('\'', "&#39;")
+                .into_bytes(),
+        );
+        self.add(
+            html.replace('"', "&#34;")
+                .replace('\'', "&#x27;")
+                .into_bytes(),
+        );
+        self.add(html.into_bytes());
+    }
+
+    fn add(&mut self, form: Vec<u8>) {
+        if !form.is_empty() && !self.0.iter().any(|other| **other == form) {
+            self.0.push(Zeroizing::new(form));
+        }
+    }
+}
+
+fn percent(value: &[u8], upper: bool, plain: fn(u8) -> bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len() * 3);
+    for byte in value {
+        if plain(*byte) {
+            out.push(*byte);
+        } else if upper {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        } else {
+            out.extend_from_slice(format!("%{byte:02x}").as_bytes());
+        }
+    }
+    out
+}
+
+fn hexadecimal(value: &[u8], upper: bool) -> Vec<u8> {
+    let digits = |byte: &u8| {
+        if upper {
+            format!("{byte:02X}")
+        } else {
+            format!("{byte:02x}")
+        }
+    };
+    value.iter().map(digits).collect::<String>().into_bytes()
+}
+
+/// What the value alone determines of the base64 of something that holds it `offset` bytes after a
+/// multiple of three, as in the base64 of `user:password`.
+fn base64_within(value: &[u8], alphabet: &alphabet::Alphabet, offset: usize) -> Vec<u8> {
+    let config = GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let mut whole = Zeroizing::new(vec![0; offset]);
+    whole.extend_from_slice(value);
+    let mut coded = GeneralPurpose::new(alphabet, config)
+        .encode(&*whole)
+        .into_bytes();
+    let begin = (offset * 8).div_ceil(6);
+    let end = whole.len() * 8 / 6;
+    let within = coded.get(begin..end).unwrap_or_default().to_vec();
+    coded.zeroize();
+    within
+}
+
+/// `bytes` without any of these, however they overlap.
+pub(super) fn scrub<'a>(bytes: Vec<u8>, secrets: impl Iterator<Item = &'a Forms>) -> Vec<u8> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for form in secrets.flat_map(|forms| &forms.0) {
+        found.extend(memmem::find_iter(&bytes, form.as_slice()).map(|at| (at, at + form.len())));
+    }
+    if found.is_empty() {
+        return bytes;
+    }
+    found.sort_unstable();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut kept = 0;
+    for (begin, end) in found {
+        if begin >= kept {
+            out.extend_from_slice(bytes.get(kept..begin).unwrap_or_default());
+            out.extend_from_slice(REMOVED.as_bytes());
+        }
+        kept = kept.max(end);
+    }
+    out.extend_from_slice(bytes.get(kept..).unwrap_or_default());
+    let mut bytes = bytes;
+    bytes.zeroize();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const VALUE: &str = r#"pa$$/w"ord+&<~ü>!"#;
+
+    fn without(text: &str) -> String {
+        String::from_utf8(scrub(
+            text.as_bytes().to_vec(),
+            [Forms::of(VALUE.as_bytes())].iter(),
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_way_to_write_it_is_found() {
+        let form: String = url::form_urlencoded::byte_serialize(VALUE.as_bytes()).collect();
+        let hex: String = VALUE.bytes().map(|b| format!("{b:02x}")).collect();
+        for written in [
+            VALUE.to_owned(),
+            serde_json::to_string(VALUE)
+                .unwrap()
+                .trim_matches('"')
+                .to_owned(),
+            form,
+            "pa%24%24%2Fw%22ord%2B%26%3C~%C3%BC%3E!".into(),
+            "pa%24%24%2fw%22ord%2b%26%3c~%c3%bc%3e%21".into(),
+            "pa$$/w&quot;ord+&amp;&lt;~ü&gt;!".into(),
+            hex.to_uppercase(),
+            hex,
+        ] {
+            assert_eq!(
+                without(&format!("<{written}>")),
+                format!("<{REMOVED}>"),
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn matches_that_touch_or_overlap_leave_nothing() {
+        assert_eq!(
+            without(&format!("{VALUE}{VALUE}")),
+            format!("{REMOVED}{REMOVED}")
+        );
+        let both = [Forms::of(b"abcdefgh"), Forms::of(b"efghijkl")];
+        assert_eq!(
+            scrub(b"abcdefghijkl".to_vec(), both.iter()),
+            REMOVED.as_bytes()
+        );
+        assert_eq!(without("nothing here"), "nothing here");
+    }
+
+    proptest! {
+        #[test]
+        fn no_neighbours_hide_it(
+            value in "[ -~]{8,40}", before in "[ -~]{0,20}", after in "[ -~]{0,20}",
+        ) {
+            let forms = [Forms::of(value.as_bytes())];
+            let whole = format!("{before}{value}{after}");
+            for coded in [
+                whole.clone(),
+                BASE64_STANDARD.encode(&whole),
+                BASE64_STANDARD_NO_PAD.encode(&whole),
+                BASE64_URL_SAFE.encode(&whole),
+            ] {
+                let clean = String::from_utf8(scrub(coded.clone().into_bytes(), forms.iter())).unwrap();
+                prop_assert!(clean.contains(REMOVED), "{} is still {}", coded, clean);
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A server on loopback that answers as a story needs it, and remembers what it was asked.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+/// What is done with a connection, once the request was read.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The request itself, as the body.
+    Echo,
+    /// These bytes, and then the same block again and again.
+    Endless(Vec<u8>),
+    /// These bytes, and then nothing: the connection stays open.
+    Stalled(Vec<u8>),
+}
+
+/// A server, as long as this value lasts.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+    _task: JoinSet<()>,
+}
+
+/// A response with this body.
+pub(crate) fn ok(headers: &str, body: impl AsRef<[u8]>) -> Answer {
+    let body = body.as_ref();
+    let mut bytes = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    Answer::Bytes(bytes)
+}
+
+/// A redirect.
+pub(crate) fn redirect(status: u16, location: &str) -> Answer {
+    Answer::Bytes(
+        format!("HTTP/1.1 {status} Go\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n")
+            .into_bytes(),
+    )
+}
+
+impl Server {
+    /// Answers by path, without its query.
+    pub(crate) async fn start(answers: Vec<(&str, Answer)>) -> Self {
+        let answers: BTreeMap<String, Answer> = answers
+            .into_iter()
+            .map(|(path, answer)| (path.to_owned(), answer))
+            .collect();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let mut task = JoinSet::new();
+        let seen = Arc::clone(&asked);
+        task.spawn(async move {
+            let answers = Arc::new(answers);
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, Arc::clone(&answers), Arc::clone(&seen)));
+            }
+        });
+        Self {
+            address,
+            asked,
+            _task: task,
+        }
+    }
+
+    /// A URL of this server, with any name for it.
+    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}{path}", self.address.port())
+    }
+
+    /// The requests so far, whole.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    answers: Arc<BTreeMap<String, Answer>>,
+    seen: Arc<Mutex<Vec<String>>>,
+) {
+    let request = read(&mut stream).await;
+    seen.lock().unwrap().push(request.clone());
+    let path = request
+        .split(' ')
+        .nth(1)
+        .unwrap_or_default()
+        .split('?')
+        .next()
+        .unwrap_or_default();
+    let not_found = Answer::Bytes(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec());
+    match answers.get(path).cloned().unwrap_or(not_found) {
+        Answer::Bytes(bytes) => drop(stream.write_all(&bytes).await),
+        Answer::Echo => {
+            if let Answer::Bytes(bytes) = ok("content-type: text/plain\r\n", &request) {
+                drop(stream.write_all(&bytes).await);
+            }
+        }
+        Answer::Endless(begin) => {
+            drop(stream.write_all(&begin).await);
+            let block = vec![b'x'; 64 << 10];
+            while stream.write_all(&block).await.is_ok() {}
+        }
+        Answer::Stalled(begin) => {
+            drop(stream.write_all(&begin).await);
+            // Until the other side gives up.
+            let _ = stream.read(&mut [0]).await;
+        }
+    }
+}
+
+/// The header, and as much of a body as it announces.
+async fn read(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((header, body)) = text.split_once("\r\n\r\n") {
+            let length = header
+                .lines()
+                .find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("content-length: ")
+                        .map(str::to_owned)
+                })
+                .and_then(|length| length.trim().parse::<usize>().ok())
+                .unwrap_or(0);
+            if body.len() >= length {
+                return text;
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(n) if n > 0 => bytes.extend_from_slice(&buffer[..n]),
+            _ => return text,
+        }
+    }
+}
