@@ -15,9 +15,9 @@ use cedar_policy_core::{
 use crate::entity::Uid;
 
 /// Bits of one digit of a number of milliseconds.
-const DIGIT: u32 = 10;
+const DIGIT: u32 = 8;
 /// Digits of the largest number of milliseconds, past the year 9999.
-const DIGITS: u32 = 5;
+const DIGITS: u32 = 6;
 
 /// A function of Cedar's extensions, looked up once.
 struct Function(LazyLock<Option<&'static ExtensionFunction>>);

@@ -1,6 +1,10 @@
-//! `cargo xtask demo`: a support desk's run passes the gate, with real effects on files.
+//! `cargo xtask demo`: a support desk's run passes the gate, with real effects on files; then an
+//! analyst's, whose tools send requests and read tables.
 //!
 //! It needs no network beyond what building needs, no model, and asks nothing.
+
+mod analyst;
+mod handbook;
 
 use std::{
     fs,
@@ -30,7 +34,17 @@ const STARTERS: &[&str] = &[
 /// Play it from the beginning, in a folder of its own.
 pub(crate) fn run() -> Result<()> {
     guests::run()?;
-    let desk = Desk::set_up()?;
+    let desk = Desk::set_up("demo", &["files", "tickets", "payments"], STARTERS)?;
+    desk.scene(
+        "The operator accepts the components",
+        "Their digests are pinned: a file that changes is refused.",
+        &["component", "accept"],
+    )?;
+    desk.scene(
+        "Dana gets a token, so that her answers are hers",
+        "She belongs to finance and security.",
+        &["user", "token", "dana", "--out", "dana.token"],
+    )?;
 
     desk.scene(
         "An agent works on a support ticket",
@@ -120,7 +134,8 @@ pub(crate) fn run() -> Result<()> {
         "Where there is no `invoke_component`, nothing ran.",
         &["runs", "show", "ticket-1042"],
     )?;
-    desk.ending()
+    desk.ending()?;
+    analyst::run()
 }
 
 struct Desk {
@@ -129,25 +144,26 @@ struct Desk {
 }
 
 impl Desk {
-    fn set_up() -> Result<Self> {
+    /// The folder `name`, with these components and starter policies, and nothing accepted yet.
+    fn set_up(name: &str, components: &[&str], starters: &[&str]) -> Result<Self> {
         let root = root();
-        let dir = root.join("target/demo");
+        let dir = root.join("target").join(name);
         if dir.exists() {
             fs::remove_dir_all(&dir)
                 .with_context(|| format!("{} cannot be removed", dir.display()))?;
         }
-        copy(&root.join("host/xtask/demo"), &dir)?;
+        copy(&root.join("host/xtask").join(name), &dir)?;
         for sub in ["components", "outbox"] {
             fs::create_dir_all(dir.join(sub))?;
         }
-        for component in ["files", "tickets", "payments"] {
+        for component in components {
             let file = format!("{component}.wasm");
             fs::copy(
                 root.join("target/components").join(&file),
                 dir.join("components").join(&file),
             )?;
         }
-        for starter in STARTERS {
+        for starter in starters {
             let file = format!("{starter}.cedar");
             fs::copy(
                 root.join("policies").join(&file),
@@ -162,21 +178,10 @@ impl Desk {
         let config = fs::read_to_string(dir.join("tollgate.toml"))?;
         fs::write(dir.join("tollgate.toml"), config.replace("@LOGIN@", &login))?;
 
-        let desk = Self {
+        Ok(Self {
             dir,
             tollgate: root.join("target/debug/tollgate"),
-        };
-        desk.scene(
-            "The operator accepts the components",
-            "Their digests are pinned: a file that changes is refused.",
-            &["component", "accept"],
-        )?;
-        desk.scene(
-            "Dana gets a token, so that her answers are hers",
-            "She belongs to finance and security.",
-            &["user", "token", "dana", "--out", "dana.token"],
-        )?;
-        Ok(desk)
+        })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
