@@ -42,6 +42,7 @@ pub(super) fn private(dir: &Path) -> Result<Cache, SandboxError> {
     }
     let absolute = fs::canonicalize(dir).map_err(io)?;
     let mut config = CacheConfig::new();
-    config.with_directory(absolute);
+    // In a folder of its own: its cleaning removes what it does not know.
+    config.with_directory(absolute.join("code"));
     Cache::new(config).map_err(|e| failed(format!("{e:#}")))
 }

@@ -37,6 +37,16 @@ pub(crate) fn loop_forever() -> String {
     }
 }
 
+/// Copies memory about without end: little fuel, much time.
+#[tool]
+pub(crate) fn copy_storm() -> String {
+    let mut memory = vec![1_u8; 16 << 20];
+    let half = memory.len() / 2;
+    loop {
+        black_box(&mut memory).copy_within(..half, half);
+    }
+}
+
 /// Allocates one mebibyte after another and writes to each, until it may no more.
 #[tool]
 pub(crate) fn memory_bomb() -> String {

@@ -12,7 +12,7 @@ mod web;
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
 use exhaust::{
-    allocation_bomb, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
+    allocation_bomb, copy_storm, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
     random_flood, recurse, tell_time,
 };
 use keep::{forget, keep_file, keep_if, keep_value, recall, recall_keys, state_bomb};
@@ -102,6 +102,7 @@ adapter!(
     trap,
     panic_with,
     loop_forever,
+    copy_storm,
     memory_bomb,
     allocation_bomb,
     recurse,
