@@ -21,11 +21,11 @@ use tollgate_core::{
 use super::{
     CallContext, Capability, Line, Listener, Pep, Permitted, Refusal,
     admission::granted,
-    midcall::{Said, pending},
+    midcall::{Question, Said, pending},
     report::Reported,
 };
 use crate::{
-    ledger::{Batch, Changed, Condition, Payload},
+    ledger::{ApprovalRow, Batch, Changed, Condition, Payload},
     secrets::Secret,
     snapshot::{Snapshot, Tool},
 };
@@ -93,6 +93,16 @@ pub(crate) struct Remainder {
     pub(crate) effects: u64,
     /// What the call waits for, with what it has done by then.
     pub(crate) pending: Option<Refusal>,
+}
+
+/// What a request came to, with what people said about it before.
+struct Judgement {
+    decision: Decision,
+    /// What is to be asked now.
+    question: Option<Question>,
+    /// What was asked before about the same request.
+    earlier: Option<Box<ApprovalRow>>,
+    rejected: Option<Refusal>,
 }
 
 impl Capabilities {
@@ -205,6 +215,52 @@ impl Capabilities {
         Ok(decision.outcome() == Outcome::Allow)
     }
 
+    /// Decide, with the answer that a person may have given to the same request before.
+    fn judge<A: Capability>(
+        &self,
+        act: &A,
+        request: &Request,
+        facts: &mut Facts,
+    ) -> Result<Judgement, Refusal> {
+        let pdp = &self.cx.snapshot.pdp;
+        let mut judgement = Judgement {
+            decision: pdp.decide(request, facts),
+            question: None,
+            earlier: None,
+            rejected: None,
+        };
+        let Decision::Escalate(basis, _) = &judgement.decision else {
+            return Ok(judgement);
+        };
+        let basis = basis.clone();
+        let asked = self.question(act, request)?;
+        match self.said(&asked)? {
+            Said::Nothing => judgement.question = Some(asked),
+            Said::Waits(row) => judgement.earlier = Some(row),
+            Said::Yes(row) => {
+                facts.approval = Some(granted(&row));
+                judgement.decision = pdp.decide(request, facts);
+                if matches!(judgement.decision, Decision::Escalate(..)) {
+                    judgement.question = Some(asked);
+                }
+                judgement.earlier = Some(row);
+            }
+            Said::No(approval, until) => {
+                judgement.rejected = Some(Refusal::Rejected { approval, until });
+                judgement.decision = Decision::Deny(basis);
+            }
+        }
+        if let (Decision::Escalate(basis, _), true) =
+            (&judgement.decision, judgement.question.is_some())
+            && !self.may_ask()
+        {
+            let denied = Decision::Deny(basis.clone());
+            (judgement.question, judgement.earlier) = (None, None);
+            judgement.decision = denied;
+        }
+        Ok(judgement)
+    }
+
     /// Decide and record what the component asks for. What comes back permits exactly that.
     ///
     /// # Errors
@@ -232,33 +288,12 @@ impl Capabilities {
             BTreeSet::new()
         };
         let snapshot = &self.cx.snapshot;
-        let mut decision = snapshot.pdp.decide(&request, &facts);
-        let (mut question, mut earlier, mut rejected) = (None, None, None);
-        if let Decision::Escalate(basis, _) = &decision {
-            let asked = self.question(&act, &request)?;
-            match self.said(&asked)? {
-                Said::Nothing => question = Some(asked),
-                Said::Waits(row) => earlier = Some(row),
-                Said::Yes(row) => {
-                    facts.approval = Some(granted(&row));
-                    decision = snapshot.pdp.decide(&request, &facts);
-                    if matches!(decision, Decision::Escalate(..)) {
-                        question = Some(asked);
-                    }
-                    earlier = Some(row);
-                }
-                Said::No(approval, until) => {
-                    rejected = Some(Refusal::Rejected { approval, until });
-                    decision = Decision::Deny(basis.clone());
-                }
-            }
-        }
-        if let (Decision::Escalate(basis, _), true) = (&decision, question.is_some())
-            && !self.may_ask()
-        {
-            (question, earlier) = (None, None);
-            decision = Decision::Deny(basis.clone());
-        }
+        let Judgement {
+            decision,
+            question,
+            earlier,
+            rejected,
+        } = self.judge(&act, &request, &mut facts)?;
         let used = earlier
             .as_deref()
             .filter(|_| matches!(decision, Decision::Allow(_)));
