@@ -50,7 +50,29 @@ pub(crate) fn components() -> Result<()> {
             step(&format!("component {name}"), &mut build)?;
         }
     }
+    commands(&root.join("tests/guests"), &root.join("target/components"))?;
     texts(&root.join("tests/guests"), &root.join("target/components"))
+}
+
+/// Programs that know of no gate, compiled as anybody's are: one file each, for WASI 0.2.
+fn commands(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let source = entry?.path();
+        if source.extension().is_none_or(|kind| kind != "rs") {
+            continue;
+        }
+        system::wasi_target()?;
+        let name = source.file_stem().unwrap_or_default();
+        let mut compile = Command::new("rustc");
+        compile
+            .current_dir(root())
+            .args(["--edition", "2024", "-O", "--target", system::WASI])
+            .arg(&source)
+            .arg("-o")
+            .arg(to.join(name).with_extension("wasm"));
+        step(&format!("command {}", name.to_string_lossy()), &mut compile)?;
+    }
+    Ok(())
 }
 
 /// Components that no compiler would make are written as text.

@@ -1,10 +1,13 @@
 //! Programs that the tasks need beside Rust: found, or installed where apt-get can.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use anyhow::{Result, bail};
 
-use crate::command::step;
+use crate::command::{root, step};
+
+/// What the tests' commands are compiled for.
+pub(crate) const WASI: &str = "wasm32-wasip2";
 
 /// Whether a command runs and succeeds.
 fn runs(program: &str, arguments: &[&str]) -> bool {
@@ -33,6 +36,29 @@ pub(crate) fn languages() -> Result<()> {
         || runs("python3", &["-c", "import ensurepip, venv"]),
         &["python3", "python3-venv"],
     )
+}
+
+/// The standard library for WASI 0.2, added to the toolchain if it is not there.
+pub(crate) fn wasi_target() -> Result<()> {
+    let there = || {
+        let mut ask = Command::new("rustc");
+        ask.current_dir(root())
+            .args(["--print", "target-libdir", "--target", WASI]);
+        ask.output().is_ok_and(|output| {
+            let dir = String::from_utf8_lossy(&output.stdout);
+            fs::read_dir(dir.trim()).is_ok_and(|mut files| files.next().is_some())
+        })
+    };
+    if there() {
+        return Ok(());
+    }
+    let mut add = Command::new("rustup");
+    add.current_dir(root()).args(["target", "add", WASI]);
+    step(&format!("add the target {WASI}"), &mut add).ok();
+    if there() {
+        return Ok(());
+    }
+    bail!("a guest of the tests needs Rust's {WASI}: install it with `rustup target add {WASI}`")
 }
 
 fn needed(what: &str, there: impl Fn() -> bool, packages: &[&str]) -> Result<()> {

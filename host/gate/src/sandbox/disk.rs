@@ -260,6 +260,19 @@ pub(super) fn delete(at: &Resolved) -> Result<(), Fault> {
     sync_directory(&at.parent)
 }
 
+/// Make a directory in one that exists.
+pub(super) fn make_directory(at: &Resolved) -> Result<(), Fault> {
+    match (&at.name, at.found) {
+        (_, Found::Blocked(fault)) => Err(fault),
+        (Some(name), Found::Nothing) if at.missing.is_empty() => {
+            at.parent.create_dir(name)?;
+            sync_directory(&at.parent)
+        }
+        (_, Found::Nothing) => Err(Fault::NotFound),
+        (_, Found::File { .. } | Found::Directory) => Err(Fault::Exists),
+    }
+}
+
 /// Make the names in a directory last. The handle that we walk with cannot be synced, so it is opened
 /// again for reading.
 fn sync_directory(dir: &Dir) -> Result<(), Fault> {

@@ -125,7 +125,7 @@ impl Drop for CallOver {
 }
 
 /// An operation as the guest asked for it.
-struct Asked {
+pub(super) struct Asked {
     host: Option<Host>,
     grant: String,
     path: String,
@@ -153,7 +153,18 @@ impl Asked {
         })
     }
 
-    async fn answer<T>(self, pick: fn(Outcome) -> Option<T>) -> Result<T, Error> {
+    /// The same for a component that is not ours.
+    pub(super) fn of(state: &mut State, grant: &str, path: &str, operation: Operation) -> Self {
+        Self {
+            counted: state.count_operation(),
+            host: state.host().cloned(),
+            grant: shortened(grant),
+            path: shortened(path),
+            operation,
+        }
+    }
+
+    pub(super) async fn answer<T>(self, pick: fn(Outcome) -> Option<T>) -> Result<T, Error> {
         let Some(host) = self.host.clone() else {
             return Err(Error::NoSuchGrant);
         };

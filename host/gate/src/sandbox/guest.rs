@@ -227,19 +227,28 @@ impl Guest {
         let arguments = arguments.to_owned();
         let component = self.component.clone();
         let call = async {
-            let (made, store) = self.instance().await?;
-            match (made, &component.0.exports) {
+            let (made, mut store) = self.instance().await?;
+            let returned = match (made, &component.0.exports) {
                 (Made::Functions(instance), Exports::Functions(_, functions)) => {
-                    functions.call(*instance, store, tool, &arguments).await
+                    let store = store.as_context_mut();
+                    functions.call(*instance, store, tool, &arguments).await?
                 }
                 (Made::Adapter(adapter), _) => {
                     let tools = adapter.tollgate_adapter_tools();
-                    tools.call_call_tool(store, tool, &arguments).await
+                    let store = store.as_context_mut();
+                    tools.call_call_tool(store, tool, &arguments).await?
                 }
                 (Made::Functions(_), Exports::Adapter(_)) => {
-                    Err(wasmtime::Error::msg("the instance is of another component"))
+                    let cause = "the instance is of another component";
+                    return Err(wasmtime::Error::msg(cause));
                 }
-            }
+            };
+            // A result does not leave before what the guest wrote is stored.
+            let stored = store.data_mut().finish_files().await;
+            Ok(match (returned, stored) {
+                (Ok(_), Err(lost)) => Err(ToolError::Failed(lost)),
+                (returned, _) => returned,
+            })
         };
         match race(call, wall, halted).await {
             Raced::Returned(Ok(Ok(parts))) => {

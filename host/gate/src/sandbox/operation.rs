@@ -27,27 +27,60 @@ pub(super) enum Operation {
     List,
     Stat,
     Delete,
+    /// As `wasi:filesystem` opens.
+    Open(Opening),
+    /// Remove what is of this kind, and nothing of another.
+    Remove {
+        directory: bool,
+    },
+    /// Make a directory in one that exists.
+    MakeDirectory,
+}
+
+/// How something is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// To read a file, or to walk a directory.
+    Read,
+    /// To walk a directory.
+    Directory,
+    /// To write a file.
+    Write {
+        create: bool,
+        exclusive: bool,
+        truncate: bool,
+    },
 }
 
 impl Operation {
     /// What is asked of policy, about what was found.
     pub(super) fn action(&self, found: Found) -> Action {
         match (self, found) {
-            (Self::Write(_) | Self::Create(_) | Self::Append(_), _) => Action::WriteFile,
-            (Self::Delete, Found::Directory) => Action::DeleteDirectory,
-            (Self::Delete, _) => Action::DeleteFile,
-            (Self::List, _) | (Self::Stat, Found::Directory) => Action::ListDirectory,
-            (Self::Read | Self::Stat, _) => Action::ReadFile,
+            (Self::Write(_) | Self::Create(_) | Self::Append(_) | Self::MakeDirectory, _)
+            | (Self::Open(Opening::Write { .. }), _) => Action::WriteFile,
+            (Self::Remove { directory: true }, _) | (Self::Delete, Found::Directory) => {
+                Action::DeleteDirectory
+            }
+            (Self::Remove { directory: false } | Self::Delete, _) => Action::DeleteFile,
+            (Self::List | Self::Open(Opening::Directory), _)
+            | (Self::Stat | Self::Open(Opening::Read), Found::Directory) => Action::ListDirectory,
+            (Self::Read | Self::Stat | Self::Open(Opening::Read), _) => Action::ReadFile,
         }
     }
 
     pub(super) fn changes(&self) -> bool {
-        !matches!(self, Self::Read | Self::List | Self::Stat)
+        !matches!(
+            self,
+            Self::Read | Self::List | Self::Stat | Self::Open(Opening::Read | Opening::Directory)
+        )
     }
 
     /// Whether it makes sense for the grant's own directory.
     pub(super) fn takes_root(&self) -> bool {
-        matches!(self, Self::List | Self::Stat)
+        matches!(
+            self,
+            Self::List | Self::Stat | Self::Open(Opening::Read | Opening::Directory)
+        )
     }
 
     /// Bytes to be written.
@@ -82,7 +115,39 @@ impl Operation {
             }
             Self::Stat => disk::stat(&at).map(|found| Outcome::Entry(entry(found))),
             Self::Delete => disk::delete(&at).map(|()| Outcome::Nothing),
+            Self::Open(opening) => open(opening, at),
+            Self::Remove { directory } => match (at.found, directory) {
+                (Found::File { .. }, true) | (Found::Directory, false) => Err(Fault::WrongKind),
+                _ => disk::delete(&at).map(|()| Outcome::Nothing),
+            },
+            Self::MakeDirectory => disk::make_directory(&at).map(|()| Outcome::Nothing),
         }
+    }
+}
+
+/// A directory's entry, or a file's content. What is written goes to the disk later.
+fn open(opening: Opening, at: Resolved) -> Result<Outcome, Fault> {
+    match (opening, at.found) {
+        (Opening::Read | Opening::Directory, Found::Directory) => {
+            disk::stat(&at).map(|found| Outcome::Entry(entry(found)))
+        }
+        (Opening::Directory, Found::File { .. }) => Err(Fault::WrongKind),
+        (Opening::Write { create: true, .. }, Found::Nothing) => {
+            if !at.missing.is_empty() {
+                return Err(Fault::NotFound);
+            }
+            disk::write(at, &[], Replace::No).map(|()| Outcome::Bytes(Vec::new()))
+        }
+        (
+            Opening::Write {
+                exclusive: true, ..
+            },
+            Found::File { .. } | Found::Directory,
+        ) => Err(Fault::Exists),
+        (Opening::Write { truncate: true, .. }, Found::File { .. }) => {
+            Ok(Outcome::Bytes(Vec::new()))
+        }
+        _ => disk::read(&at).map(Outcome::Bytes),
     }
 }
 

@@ -1,9 +1,12 @@
 //! WASI 0.2 for components that were made for it: what they expect of a system, without one.
 //!
 //! There are no arguments, no environment and no input; what is written to standard output and error
-//! becomes events of the call's trace. Clocks and randomness are the machine's own. No directory is
-//! open, no address can be reached, and no name is looked up: files and the network are asked for through
-//! `tollgate:adapter`, where each request is decided. `wasi:http` is not here at all.
+//! becomes events of the call's trace. Clocks and randomness are the machine's own. The directories that
+//! are open are the component's grants ([`filesystem`]). No address can be reached, and no name is looked
+//! up: the network is asked for through `tollgate:adapter`, where each request is decided. `wasi:http` is
+//! not here at all.
+
+mod filesystem;
 
 use std::{
     pin::Pin,
@@ -20,6 +23,7 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult, add_to_linker_async},
 };
 
+use self::filesystem::Files;
 use super::guest::{Host, State};
 
 /// Resources of one call: streams, clocks' polls.
@@ -46,13 +50,15 @@ pub(super) fn is_linked(import: &str) -> bool {
 }
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    add_to_linker_async(linker)
+    add_to_linker_async(linker)?;
+    filesystem::add_to_linker(linker)
 }
 
 /// What one call has of a system. Made when the guest first asks for anything of it.
 pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
+    files: Files,
 }
 
 impl Wasi {
@@ -75,14 +81,23 @@ impl Wasi {
             .allow_ip_name_lookup(false)
             .max_random_size(MAX_RANDOM)
             .build();
-        Self { ctx, table }
+        Self {
+            ctx,
+            table,
+            files: Files::default(),
+        }
     }
+}
+
+/// What the call has of a system, made if it is not yet.
+fn made(state: &mut State) -> &mut Wasi {
+    let (wasi, host) = state.wasi();
+    wasi.get_or_insert_with(|| Box::new(Wasi::new(host)))
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (wasi, host) = self.wasi();
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(host)));
+        let wasi = made(self);
         WasiCtxView {
             ctx: &mut wasi.ctx,
             table: &mut wasi.table,
