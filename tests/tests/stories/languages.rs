@@ -13,7 +13,7 @@ use tollgate_core::record::Event;
 use crate::world::{World, call, records, repository};
 
 /// A world with one more component; `table` is its table in the configuration.
-fn with_component(name: &str, bytes: &[u8], table: &str, policies: &str) -> World {
+pub(crate) fn with_component(name: &str, bytes: &[u8], table: &str, policies: &str) -> World {
     let world = World::new(policies);
     fs::write(world.path(&format!("{name}.wasm")), bytes).unwrap();
     let config = world.read("tollgate.toml");
@@ -35,12 +35,12 @@ const CALL: &str = r#"@id("clerks-call") @owner("tests")
 permit (principal in Tollgate::Role::"clerk", action in Tollgate::Action::"call", resource);"#;
 
 /// Tools that are nothing special, in the configuration.
-fn labelled(tools: &[&str]) -> String {
+pub(crate) fn labelled(tools: &[&str]) -> String {
     let table = |tool: &&str| format!("\n[tools.{tool}]\nlabels = []\ntaints = []\n");
     tools.iter().map(table).collect()
 }
 
-fn built(name: &str) -> Vec<u8> {
+pub(crate) fn built(name: &str) -> Vec<u8> {
     let path = repository()
         .join("target/components")
         .join(format!("{name}.wasm"));
@@ -70,7 +70,7 @@ fn text(answer: &Answer) -> String {
     }
 }
 
-fn failure(answer: &Answer) -> (FailureKind, String) {
+pub(crate) fn failure(answer: &Answer) -> (FailureKind, String) {
     match &answer.verdict {
         Verdict::ToolError(failure) => (failure.kind, failure.message.clone()),
         other => panic!("{other:?}"),
