@@ -15,7 +15,11 @@ fn main() {
         let words: Vec<&str> = step.split(' ').collect();
         match done(&words) {
             Ok(said) => println!("{step}: {said}"),
-            Err(error) => println!("{step}: {:?}", error.kind()),
+            // The standard library has no kind for some of WASI's codes.
+            Err(error) => match (format!("{:?}", error.kind()).as_str(), error.raw_os_error()) {
+                ("Uncategorized", Some(code)) => println!("{step}: errno {code}"),
+                (kind, _) => println!("{step}: {kind}"),
+            },
         }
     }
 }
@@ -32,7 +36,9 @@ fn done(words: &[&str]) -> Result<String, Error> {
             Ok(rest)
         }
         ["write", path, text] => fs::write(path, text).map(nothing),
-        ["new", path, text] => File::create_new(path)?.write_all(text.as_bytes()).map(nothing),
+        ["new", path, text] => File::create_new(path)?
+            .write_all(text.as_bytes())
+            .map(nothing),
         ["append", path, text] => OpenOptions::new()
             .append(true)
             .open(path)?

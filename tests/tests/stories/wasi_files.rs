@@ -151,7 +151,7 @@ async fn what_is_written_is_decided_with_its_size_and_on_the_disk_when_the_call_
         "read /data/new.txt: hello\n",
         "new /data/a.txt x: AlreadyExists\n",
         "remove /data/made: PermissionDenied\n",
-        "rmdir /data/made: DirectoryNotEmpty\n",
+        "rmdir /data/made: errno 55\n",
         "remove /data/made/c: done\nrmdir /data/made: done\n",
         "rename /data/a.txt /data/z: Unsupported\n",
         "write /fix/x x: ReadOnlyFilesystem\n",
