@@ -25,6 +25,8 @@ mod operating;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+mod wasi_http;
+#[cfg(test)]
 mod web;
 #[cfg(test)]
 mod web_server;

@@ -3,7 +3,9 @@
 //! There are no arguments, no environment and no input; what is written to standard output and error
 //! becomes events of the call's trace. Clocks and randomness are the machine's own. No directory is
 //! open, no address can be reached, and no name is looked up: files and the network are asked for through
-//! `tollgate:adapter`, where each request is decided. `wasi:http` is not here at all.
+//! `tollgate:adapter`, where each request is decided. Requests over `wasi:http` are decided there too.
+
+mod http;
 
 use std::{
     pin::Pin,
@@ -41,18 +43,20 @@ pub(super) fn is_linked(import: &str) -> bool {
         .and_then(|rest| rest.split_once('/'))
         .map(|(package, _)| package);
     let version = import.split_once('@').map(|(_, version)| version);
-    package.is_some_and(|package| PACKAGES.contains(&package))
+    (package.is_some_and(|package| PACKAGES.contains(&package)) || http::is_linked(import))
         && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    add_to_linker_async(linker)
+    add_to_linker_async(linker)?;
+    http::add_to_linker(linker)
 }
 
 /// What one call has of a system. Made when the guest first asks for anything of it.
 pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
+    http: http::Http,
 }
 
 impl Wasi {
@@ -75,7 +79,11 @@ impl Wasi {
             .allow_ip_name_lookup(false)
             .max_random_size(MAX_RANDOM)
             .build();
-        Self { ctx, table }
+        Self {
+            ctx,
+            table,
+            http: http::Http::new(),
+        }
     }
 }
 
