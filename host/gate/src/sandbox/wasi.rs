@@ -2,7 +2,7 @@
 //!
 //! There are no arguments, no environment and no input; what is written to standard output and error
 //! becomes events of the call's trace. Clocks and randomness are the machine's own. No directory is
-//! open, no address can be reached, and no name is looked up: files and the network are asked for through
+//! open, no socket reaches an address, and no name is looked up: files are asked for through
 //! `tollgate:adapter`, where each request is decided. Requests over `wasi:http` are decided there too.
 
 mod http;
