@@ -50,18 +50,24 @@ pub(crate) fn components() -> Result<()> {
             step(&format!("component {name}"), &mut build)?;
         }
     }
-    commands(&root.join("tests/guests"), &root.join("target/components"))?;
     texts(&root.join("tests/guests"), &root.join("target/components"))
 }
 
-/// Programs that know of no gate, compiled as anybody's are: one file each, for WASI 0.2.
-fn commands(from: &Path, to: &Path) -> Result<()> {
+/// The tests' programs that know of no gate, compiled as anybody's are: one file each, for WASI 0.2.
+///
+/// # Errors
+/// The target cannot be had, or a program does not compile.
+pub(crate) fn commands() -> Result<()> {
+    system::wasi_target()?;
+    let (from, to) = (
+        root().join("tests/guests"),
+        root().join("target/components"),
+    );
     for entry in fs::read_dir(from)? {
         let source = entry?.path();
         if source.extension().is_none_or(|kind| kind != "rs") {
             continue;
         }
-        system::wasi_target()?;
         let name = source.file_stem().unwrap_or_default();
         let mut compile = Command::new("rustc");
         compile

@@ -27,6 +27,8 @@ mod state;
 #[cfg(test)]
 mod wasi_files;
 #[cfg(test)]
+mod wasi_http;
+#[cfg(test)]
 mod web;
 #[cfg(test)]
 mod web_server;

@@ -220,7 +220,8 @@ fn published(name: &str) -> Option<&str> {
 
 fn why_not(name: &str) -> &'static str {
     if name.starts_with("wasi:") {
-        "a part of WASI that this version of the gate does not have: it has cli, clocks, filesystem, io, random and sockets (without addresses) of WASI 0.2"
+        "a part of WASI that this version of the gate does not have: it has cli, clocks, filesystem, \
+         http (types and outgoing-handler), io, random and sockets (without addresses) of WASI 0.2"
     } else if name.starts_with("tollgate:adapter/") {
         "which this version of the gate does not have"
     } else {

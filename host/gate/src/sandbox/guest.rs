@@ -20,7 +20,7 @@ use super::{
     component::Exports,
     content::{self, Bounded},
     engine::Place,
-    limits::{Exceeded, Meter, Stopwatch},
+    limits::{Exceeded, Meter, Operations, Stopwatch},
     race::{Raced, race},
     wasi::Wasi,
 };
@@ -39,7 +39,7 @@ pub(super) struct State {
     stopwatch: Arc<Stopwatch>,
     host: Option<Host>,
     /// What may still be asked of the host.
-    operations: u64,
+    operations: Operations,
     /// Made when it is first needed, which most components never do.
     wasi: Option<Box<Wasi>>,
     /// When the call began.
@@ -92,11 +92,14 @@ impl State {
         Instant::now() + left.saturating_sub((left / 10).min(Duration::from_secs(1)))
     }
 
+    /// What may still be asked of the host, for what it does while the guest goes on.
+    pub(super) fn operations(&self) -> Operations {
+        self.operations.clone()
+    }
+
     /// Count something that is asked of the host. False if there was too much.
     pub(super) fn count_operation(&mut self) -> bool {
-        let left = self.operations > 0;
-        self.operations = self.operations.saturating_sub(1);
-        left
+        self.operations.take()
     }
 }
 
@@ -132,7 +135,7 @@ impl Guest {
             meter: Meter::new(&limits, component.size().room()),
             stopwatch: Arc::clone(&stopwatch),
             host,
-            operations: limits.operations,
+            operations: Operations::new(limits.operations),
             wasi: None,
             begun: Instant::now(),
             wall: limits.wall,

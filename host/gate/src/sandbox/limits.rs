@@ -7,7 +7,10 @@
 use std::{
     fmt,
     str::FromStr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -284,6 +287,24 @@ impl Stopwatch {
     /// The time so far, while it is stopped.
     pub(super) fn used(&self) -> Duration {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
+    }
+}
+
+/// What a call may still ask of the host, wherever it is counted.
+#[derive(Clone)]
+pub(super) struct Operations(Arc<AtomicU64>);
+
+impl Operations {
+    pub(super) fn new(most: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(most)))
+    }
+
+    /// One of them. False if none is left.
+    pub(super) fn take(&self) -> bool {
+        let less = |left: u64| left.checked_sub(1);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
     }
 }
 

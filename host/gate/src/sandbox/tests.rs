@@ -49,7 +49,7 @@ fn what_is_no_component_is_refused_with_what_to_do() {
 #[test]
 fn a_component_of_another_world_is_refused_by_name() {
     for import in [
-        "wasi:http/outgoing-handler@0.2.3",
+        "wasi:http/incoming-handler@0.2.3",
         "wasi:cli/environment@0.3.0",
         "wasi:cli/environment",
     ] {

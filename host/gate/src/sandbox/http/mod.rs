@@ -29,6 +29,7 @@ use tokio::{sync::watch, task};
 
 pub(super) use self::{
     credential::{Credential, Place},
+    headers::is_hosts_own,
     import::add_to_linker,
     request::{Fault, Request, Response},
 };

@@ -2,11 +2,11 @@
 //!
 //! There are no arguments, no environment and no input; what is written to standard output and error
 //! becomes events of the call's trace. Clocks and randomness are the machine's own. The directories that
-//! are open are the component's grants ([`filesystem`]). No address can be reached, and no name is looked
-//! up: the network is asked for through `tollgate:adapter`, where each request is decided. `wasi:http` is
-//! not here at all.
+//! are open are the component's grants ([`filesystem`]). No socket reaches an address, and no name is looked
+//! up: requests over `wasi:http` are sent by the gate ([`http`]), where each is decided.
 
 mod filesystem;
+mod http;
 
 use std::{
     pin::Pin,
@@ -45,13 +45,14 @@ pub(super) fn is_linked(import: &str) -> bool {
         .and_then(|rest| rest.split_once('/'))
         .map(|(package, _)| package);
     let version = import.split_once('@').map(|(_, version)| version);
-    package.is_some_and(|package| PACKAGES.contains(&package))
+    (package.is_some_and(|package| PACKAGES.contains(&package)) || http::is_linked(import))
         && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     add_to_linker_async(linker)?;
-    filesystem::add_to_linker(linker)
+    filesystem::add_to_linker(linker)?;
+    http::add_to_linker(linker)
 }
 
 /// What one call has of a system. Made when the guest first asks for anything of it.
@@ -59,6 +60,7 @@ pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
     files: Files,
+    http: http::Http,
 }
 
 impl Wasi {
@@ -85,6 +87,7 @@ impl Wasi {
             ctx,
             table,
             files: Files::default(),
+            http: http::Http::new(),
         }
     }
 }
