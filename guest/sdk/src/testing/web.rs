@@ -118,7 +118,12 @@ pub(crate) mod http {
         let answer = with(|web| {
             if let Some(reason) = web.refusals.get(host) {
                 let (decision, reason) = ("test".to_owned(), reason.clone());
-                return Err(Error::Denied(Denial { decision, reason }));
+                let approval = None;
+                return Err(Error::Denied(Denial {
+                    decision,
+                    reason,
+                    approval,
+                }));
             }
             web.sent.push(request.clone());
             let key = (request.method.clone(), request.url.clone());
