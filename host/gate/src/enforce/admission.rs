@@ -138,7 +138,7 @@ impl Pep {
         cx: &CallContext,
         call: &ToolCall,
     ) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
-        let waits = self.ledger.reader().waits_for(&Self::binding(cx, call));
+        let waits = self.ledger.waits_for(&Self::binding(cx, call));
         let waits = waits.map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
         })?;

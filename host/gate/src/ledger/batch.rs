@@ -93,6 +93,12 @@ impl Prepared {
         self
     }
 
+    /// Whether it asks for an approval.
+    pub(super) fn asks(&self) -> bool {
+        let mut events = self.records.iter().map(|r| &r.record.event);
+        events.any(|event| matches!(event, Event::ApprovalRequested(_)))
+    }
+
     /// The latest time in it.
     pub(super) fn time(&self) -> Option<i64> {
         self.records.iter().map(|r| r.record.time.0).max()

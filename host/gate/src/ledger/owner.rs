@@ -10,7 +10,7 @@ use std::{
 use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
-    ids::RunId,
+    ids::{RunId, SpanId},
     record::{Halt, KeyedDigest},
     run::RunState,
     time::Timestamp,
@@ -18,8 +18,8 @@ use tollgate_core::{
 use zeroize::Zeroizing;
 
 use super::{
-    Batch, Change, Changed, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions, LedgerReader,
-    Payload, Receipt, Run,
+    ApprovalRow, Batch, Binding, Change, Changed, CommitError, HaltKeys, Keys, LedgerError,
+    LedgerOptions, LedgerReader, Payload, Receipt, Run,
     batch::Prepared,
     kept::Asked,
     open::{self, beside},
@@ -88,6 +88,7 @@ impl Ledger {
             now.0.max(store.time),
             store.tree.size(),
         ));
+        shared.set_asked(reader.has_asked()?);
         let reserve = Reserve::new(beside(&options.path, ".reserve"));
         let mut writer = Writer::new(store, Arc::clone(&shared), reserve);
         writer.anchor_now();
@@ -250,6 +251,21 @@ impl Ledger {
         self.0
             .reader
             .labels_since(tenant, principal, Timestamp(now.0.saturating_sub(window)))
+    }
+
+    /// The suspended call that waits for an answer to the same question, and the answer so far; at once,
+    /// where nobody was ever asked anything.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn waits_for(
+        &self,
+        binding: &Binding,
+    ) -> Result<Option<(ApprovalRow, SpanId)>, LedgerError> {
+        if !self.0.shared.asked() {
+            return Ok(None);
+        }
+        self.0.reader.waits_for(binding)
     }
 
     /// Whether one of these is halted.

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pace: AtomicU64,
     /// How many committed together lately.
     crowd: AtomicUsize,
+    /// Whether anybody was ever asked for an approval: until then nothing waits for one.
+    asked: AtomicBool,
 }
 
 impl Shared {
@@ -37,6 +39,7 @@ impl Shared {
             size: AtomicU64::new(size),
             pace: AtomicU64::new(u64::MAX),
             crowd: AtomicUsize::new(0),
+            asked: AtomicBool::new(true),
         }
     }
 
@@ -81,6 +84,16 @@ impl Shared {
             old - old / 4 + new / 4
         };
         self.pace.store(pace, Ordering::Relaxed);
+    }
+
+    /// Whether anybody was ever asked for an approval, as far as anybody knows.
+    pub(super) fn asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Say whether anybody was. Said before what asks is committed.
+    pub(super) fn set_asked(&self, asked: bool) {
+        self.asked.store(asked, Ordering::Release);
     }
 
     /// How many committed together lately.

@@ -136,6 +136,16 @@ impl LedgerReader {
         })
     }
 
+    /// Whether anything was ever asked for.
+    pub(in crate::ledger) fn has_asked(&self) -> Result<bool, LedgerError> {
+        self.snapshot(|conn| {
+            let asked = conn.query_row("SELECT EXISTS (SELECT 1 FROM approvals)", [], |row| {
+                row.get(0)
+            });
+            Ok(asked?)
+        })
+    }
+
     /// Open approvals whose time is over at `now`.
     pub(in crate::ledger) fn overdue_approvals(
         &self,
