@@ -9,13 +9,11 @@
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+mod measure;
 
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
+
+use measure::{line, repository};
 use rusqlite::Connection;
 use tollgate::{
     call::{CallRequest, Verdict},
@@ -82,28 +80,6 @@ fn main() {
     runtime.block_on(measured).unwrap();
 }
 
-fn line(name: &str, value: f64, unit: &str, floor: Option<f64>) {
-    let ratio = floor.map(|floor| value / floor);
-    let rounded = |v: f64| (v * 100.0).round() / 100.0;
-    println!(
-        "{}",
-        serde_json::json!({
-            "name": name,
-            "value": rounded(value),
-            "unit": unit,
-            "floor": floor.map(rounded),
-            "ratio": ratio.map(rounded),
-        })
-    );
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
-}
-
 /// A folder on the disk that holds the repository: a memory file system would hide what a sync costs.
 fn folder(name: &str) -> PathBuf {
     let dir = repository().join("target/bench").join(name);
@@ -141,9 +117,9 @@ async fn gate(name: &str, sync: Sync) -> Gate {
 }
 
 async fn one(gate: &Gate, run: &str) {
-    let caller = Caller {
-        agent: Some("support".into()),
-        user: "alice".into(),
+    let caller = Caller::Spoken {
+        agent: "support".into(),
+        by: "alice".into(),
     };
     let request = CallRequest {
         tool: TOOL.into(),

@@ -10,9 +10,11 @@
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
+mod measure;
+
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,6 +22,7 @@ use std::{
     time::Instant,
 };
 
+use measure::{line, repository};
 use tollgate::{
     call::{CallRequest, Verdict},
     config::Config,
@@ -76,27 +79,6 @@ fn main() {
     runtime.block_on(measured).unwrap();
 }
 
-fn line(name: &str, value: f64, unit: &str, floor: Option<f64>) {
-    let rounded = |v: f64| (v * 100.0).round() / 100.0;
-    println!(
-        "{}",
-        serde_json::json!({
-            "name": name,
-            "value": rounded(value),
-            "unit": unit,
-            "floor": floor.map(rounded),
-            "ratio": floor.map(|floor| rounded(value / floor)),
-        })
-    );
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
-}
-
 async fn gate() -> Gate {
     let dir = repository().join("target/bench/sandbox");
     let _ = fs::remove_dir_all(&dir);
@@ -122,9 +104,9 @@ async fn gate() -> Gate {
 }
 
 async fn call(gate: &Gate, run: &str, (tool, arguments): (&str, &str)) -> Verdict {
-    let caller = Caller {
-        agent: Some("support".into()),
-        user: "alice".into(),
+    let caller = Caller::Spoken {
+        agent: "support".into(),
+        by: "alice".into(),
     };
     let request = CallRequest {
         tool: tool.into(),

@@ -17,15 +17,41 @@ use crate::{
     enforce::{CallContext, Pep, Refusal},
     ledger::{Batch, LedgerError, RunRow},
     snapshot::Snapshot,
+    text::printable,
 };
 
-/// Who calls.
+/// Who calls, by names that the configuration has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
-    /// The agent; absent where a person calls.
-    pub agent: Option<String>,
-    /// The person: who calls, or who speaks for the agent at the command line.
-    pub user: String,
+pub enum Caller {
+    /// A person.
+    User(String),
+    /// An agent, as whoever serves it has authenticated it.
+    Agent {
+        /// Its name.
+        name: String,
+        /// On whose behalf it acts, if its token says so; else its operator's.
+        on_behalf_of: Option<String>,
+    },
+    /// A person who speaks for an agent at the command line, which is recorded as an act of that person.
+    Spoken {
+        /// The agent.
+        agent: String,
+        /// Who speaks.
+        by: String,
+    },
+}
+
+impl Caller {
+    /// The principal whose calls these are.
+    #[must_use]
+    pub fn principal(&self) -> Uid {
+        match self {
+            Self::User(name) => Uid::new(Kind::User, name),
+            Self::Agent { name, .. } | Self::Spoken { agent: name, .. } => {
+                Uid::new(Kind::Agent, name)
+            }
+        }
+    }
 }
 
 /// In which run.
@@ -51,36 +77,49 @@ fn identity(snapshot: &Snapshot, caller: &Caller) -> Result<Identity, Refusal> {
         nearest: nearest.map(str::to_owned),
     };
     let config = &snapshot.config;
-    let user = Uid::new(Kind::User, &caller.user);
-    if !config.users.contains_key(&caller.user) {
-        let problem = format!(
-            "there is no user `{}`; add [users.{}] to tollgate.toml",
-            caller.user, caller.user
-        );
-        return Err(invalid(problem, None));
-    }
-    let Some(name) = &caller.agent else {
-        return Ok(Identity {
-            principal: user.clone(),
-            agent: crate::enforce::cli_agent(),
-            on_behalf_of: user.clone(),
-            operator: user,
-        });
+    let known = |name: &str| {
+        if config.users.contains_key(name) {
+            return Ok(Uid::new(Kind::User, name));
+        }
+        let name = printable(name, 80);
+        let problem = format!("there is no user `{name}`; add [users.{name}] to tollgate.toml");
+        Err(invalid(problem, None))
+    };
+    let (name, on_behalf_of) = match caller {
+        Caller::User(name) => {
+            let user = known(name)?;
+            return Ok(Identity {
+                principal: user.clone(),
+                agent: crate::enforce::cli_agent(),
+                on_behalf_of: user.clone(),
+                operator: user,
+            });
+        }
+        Caller::Spoken { agent, by } => {
+            known(by)?;
+            (agent, None)
+        }
+        Caller::Agent { name, on_behalf_of } => {
+            (name, on_behalf_of.as_deref().map(known).transpose()?)
+        }
     };
     let Some(agent) = config.agents.get(name) else {
         let names = config.agents.keys().map(String::as_str);
         let nearest = tollgate_core::policy::nearest(name, names);
         return Err(invalid(
-            format!("there is no agent `{name}` in tollgate.toml"),
+            format!(
+                "there is no agent `{}` in tollgate.toml",
+                printable(name, 80)
+            ),
             nearest,
         ));
     };
     let operator = Uid::new(Kind::User, &agent.operator);
-    let principal = Uid::new(Kind::Agent, name);
+    let principal = caller.principal();
     Ok(Identity {
         agent: principal.clone(),
         principal,
-        on_behalf_of: operator.clone(),
+        on_behalf_of: on_behalf_of.unwrap_or_else(|| operator.clone()),
         operator,
     })
 }
@@ -205,10 +244,10 @@ impl Pep {
             records: vec![record(Event::RunStarted(started))],
             ..Batch::default()
         };
-        if let Some(agent) = &caller.agent {
+        if let Caller::Spoken { agent, by } = caller {
             batch.records.push(record(Event::Administered(Administered {
                 act: "spoke_for_agent".into(),
-                by: caller.user.clone(),
+                by: by.clone(),
                 target: agent.clone(),
             })));
         }
@@ -227,7 +266,7 @@ impl Pep {
         let event = Event::RunEnded(RunEnded {
             by: by.into(),
             outcome,
-            stop_reason: crate::text::printable(stop_reason, 200),
+            stop_reason: printable(stop_reason, 200),
         });
         let record = Record::new(row.tenant.clone(), Some(row.id), self.now(), event);
         self.commit(Batch {

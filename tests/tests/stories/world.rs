@@ -287,9 +287,9 @@ pub(crate) fn repository() -> PathBuf {
 }
 
 pub(crate) fn agent(name: &str) -> Caller {
-    Caller {
-        agent: Some(name.into()),
-        user: "alice".into(),
+    Caller::Spoken {
+        agent: name.into(),
+        by: "alice".into(),
     }
 }
 

@@ -43,11 +43,12 @@ pub(super) async fn execute(
             run,
             wait,
         } => {
-            let caller = Caller {
-                agent,
-                user: user.id.clone(),
+            may_speak(gate, user, agent.as_deref()).await?;
+            let by = user.id.clone();
+            let caller = match agent {
+                Some(agent) => Caller::Spoken { agent, by },
+                None => Caller::User(by),
             };
-            may_speak(gate, user, caller.agent.as_deref()).await?;
             let run = run_key(gate, &caller, run)?;
             let patience = std::time::Duration::from_millis(wait);
             call(gate, &caller, &run, request, patience, leaving).await
@@ -142,10 +143,7 @@ fn run_key(gate: &Gate, caller: &Caller, named: Option<String>) -> Result<RunKey
         return Ok(RunKey::Named(name));
     }
     let row = gate.ledger().reader().run(&name)?;
-    let principal = match &caller.agent {
-        Some(agent) => Uid::new(Kind::Agent, agent),
-        None => Uid::new(Kind::User, &caller.user),
-    };
+    let principal = caller.principal();
     if row.principal != principal {
         return Err(Failure::new(
             Exit::Denied,

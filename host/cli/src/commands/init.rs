@@ -192,7 +192,8 @@ fn gate_name(dir: &Path) -> String {
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+/// Write a file that is not there yet, with the folders above it.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |e: std::io::Error| {
         Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
     };

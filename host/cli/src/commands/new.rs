@@ -2,14 +2,12 @@
 
 use std::{
     fs,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 
-use super::Context;
+use super::{Context, init::write};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -96,22 +94,6 @@ fn join_workspace(top: &Path, name: &str, sources: &mut Vec<Source>) -> Result<(
     })?;
     fs::write(&manifest, joined)
         .map_err(|e| Failure::plain(format!("{}: it cannot be written: {e}", manifest.display())))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| {
-        Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
-    };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 fn told(dir: &Path, files: usize, table: &str, next: &[String]) -> String {

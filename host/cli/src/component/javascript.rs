@@ -23,16 +23,7 @@ pub(super) fn component(
     progress: Progress,
 ) -> Result<Built, BuildError> {
     let started = Instant::now();
-    let absolute = fs::canonicalize(dir).map_err(|error| build::file("open", dir, error))?;
-    let name = name(&absolute)?;
-    let project = Project {
-        out: out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned),
-        tools: absolute.join("node_modules"),
-        dir: absolute,
-        name,
-        progress,
-        recipe: ENTRY,
-    };
+    let project = Project::open(dir, out, "node_modules", ENTRY, progress, name)?;
     needed("node", REMEDY)?;
     let npm = needed("npm", REMEDY)?;
     let lock = project.dir.join("package-lock.json");

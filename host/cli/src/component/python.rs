@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use toml_edit::DocumentMut;
+
 use super::scripted::{Project, WIT, needed, up_to_date};
 use super::{BuildError, Built, Progress, build, process};
 
@@ -21,16 +23,7 @@ pub(super) fn component(
     progress: Progress,
 ) -> Result<Built, BuildError> {
     let started = Instant::now();
-    let absolute = fs::canonicalize(dir).map_err(|error| build::file("open", dir, error))?;
-    let name = name(&absolute)?;
-    let project = Project {
-        out: out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned),
-        tools: absolute.join(".venv"),
-        dir: absolute,
-        name,
-        progress,
-        recipe: ENTRY,
-    };
+    let project = Project::open(dir, out, ".venv", ENTRY, progress, name)?;
     let python = needed("python3", PYTHON)?;
     let installed = project.tools.join(".tollgate-installed");
     let requirements = project.dir.join(REQUIREMENTS);
@@ -77,16 +70,11 @@ pub(super) fn component(
 fn name(dir: &Path) -> Result<String, BuildError> {
     let path = dir.join(MANIFEST);
     let text = fs::read_to_string(&path).map_err(|error| build::file("read", &path, error))?;
-    let project = text
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| *line != "[project]");
-    let mut values = project.filter_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        (key.trim() == "name").then(|| value.trim().trim_matches(['"', '\'']).to_owned())
-    });
-    values
-        .next()
+    let manifest: Option<DocumentMut> = text.parse().ok();
+    let name = manifest
+        .as_ref()
+        .and_then(|m| m.get("project")?.get("name")?.as_str());
+    name.map(str::to_owned)
         .filter(|name| build::is_file_name(name))
         .ok_or(BuildError::NoName(path))
 }

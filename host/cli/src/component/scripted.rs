@@ -33,6 +33,29 @@ pub(super) struct Project<'a> {
     pub(super) recipe: &'a str,
 }
 
+impl<'a> Project<'a> {
+    /// The project in `dir`, which `name` finds the name of; its toolchain goes to the folder `tools` in it.
+    pub(super) fn open(
+        dir: &Path,
+        out: Option<&Path>,
+        tools: &str,
+        recipe: &'a str,
+        progress: Progress,
+        name: fn(&Path) -> Result<String, BuildError>,
+    ) -> Result<Self, BuildError> {
+        let absolute = fs::canonicalize(dir).map_err(|error| build::file("open", dir, error))?;
+        let name = name(&absolute)?;
+        Ok(Self {
+            out: out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned),
+            tools: absolute.join(tools),
+            dir: absolute,
+            name,
+            progress,
+            recipe,
+        })
+    }
+}
+
 impl Project<'_> {
     /// The component: as it is if nothing changed, or made by `make`, which writes it to the path that
     /// it gets.

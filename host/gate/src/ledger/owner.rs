@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     fs::File,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use tollgate_core::{
@@ -23,7 +23,7 @@ use super::{
     batch::Prepared,
     kept::Asked,
     open::{self, beside},
-    queue::Queue,
+    queue::{Queue, lock},
     recover::Left,
     reserve::Reserve,
     runs::{self, call_key},
@@ -353,10 +353,6 @@ impl Ledger {
         self.0.queue.close().await;
         lock(&self.0.lock).take();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -308,6 +308,7 @@ fn wait(queue: &mut mpsc::Receiver<Message>, spins: &mut bool) -> Option<Message
     message
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What is behind it is whole after a panic, too: each change of it is a single step.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,8 @@
+//! Where protocols live and die: what speaks to agents, approvers and other servers over a network or a
+//! pipe. Each surface authenticates, parses into a [`tollgate::call::CallRequest`], and puts the gate's
+//! answer into its protocol's words. Nothing here decides, and nothing here runs a tool.
+
+pub mod auth;
+pub mod mcp;
+pub mod rest;
+pub mod upstream;

@@ -1,0 +1,1 @@
+//! The Model Context Protocol: the gate as a server, over stdio and streamable HTTP.

@@ -1,0 +1,1 @@
+//! The REST surface, `/v1`: calls of agents without MCP, approvals, runs.

@@ -1,0 +1,1 @@
+//! Upstream MCP servers: their tools, offered through the gate, outside the sandbox.
