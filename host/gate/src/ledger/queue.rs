@@ -87,9 +87,9 @@ impl Queue {
         if let Some(time) = batch.time() {
             self.desk.shared.floor(time);
         }
-        if batch.asks() {
-            self.desk.shared.set_asked(true);
-        }
+        batch
+            .suspends()
+            .for_each(|run| self.desk.shared.suspend(run));
         let (reply, mut answer) = oneshot::channel();
         let waiting = Waiting { batch, reply };
         let queue = self.messages()?;

@@ -1,17 +1,21 @@
 //! What the writer shares with those who commit and decide.
 
 use std::{
+    collections::HashSet,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use tollgate_core::record::{Halt, HaltScope};
+use tollgate_core::{
+    ids::RunId,
+    record::{Halt, HaltScope},
+};
 
-use super::{HaltKeys, runs::Cache};
+use super::{HaltKeys, queue::lock, runs::Cache};
 
 /// What the writer shares with everybody else.
 #[derive(Debug)]
@@ -26,8 +30,8 @@ pub(super) struct Shared {
     pace: AtomicU64,
     /// How many committed together lately.
     crowd: AtomicUsize,
-    /// Whether anybody was ever asked for an approval: until then nothing waits for one.
-    asked: AtomicBool,
+    /// Open runs in which a call was suspended to wait for an approval.
+    suspended: Mutex<HashSet<RunId>>,
 }
 
 impl Shared {
@@ -39,14 +43,14 @@ impl Shared {
             size: AtomicU64::new(size),
             pace: AtomicU64::new(u64::MAX),
             crowd: AtomicUsize::new(0),
-            asked: AtomicBool::new(true),
+            suspended: Mutex::default(),
         }
     }
 
     /// Look into the cache.
     pub(super) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
         // A panic while it was held leaves whole entries: each is put in by one call.
-        look(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut lock(&self.cache))
     }
 
     pub(super) fn halts(&self) -> Arc<Vec<Halt>> {
@@ -86,14 +90,19 @@ impl Shared {
         self.pace.store(pace, Ordering::Relaxed);
     }
 
-    /// Whether anybody was ever asked for an approval, as far as anybody knows.
-    pub(super) fn asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
+    /// Whether a call of the run may be suspended.
+    pub(super) fn suspends(&self, run: RunId) -> bool {
+        lock(&self.suspended).contains(&run)
     }
 
-    /// Say whether anybody was. Said before what asks is committed.
-    pub(super) fn set_asked(&self, asked: bool) {
-        self.asked.store(asked, Ordering::Release);
+    /// A call of the run is about to be suspended: said before that is committed.
+    pub(super) fn suspend(&self, run: RunId) {
+        lock(&self.suspended).insert(run);
+    }
+
+    /// The run has ended.
+    pub(super) fn ended(&self, run: RunId) {
+        lock(&self.suspended).remove(&run);
     }
 
     /// How many committed together lately.

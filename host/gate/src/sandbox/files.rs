@@ -175,7 +175,8 @@ impl Asked {
         }
         let call = CallOver::default();
         let over = Arc::clone(&call.0);
-        let outcome = task::spawn(self.carry_out(host, over)).await;
+        let runtime = host.runtime.clone();
+        let outcome = runtime.spawn(self.carry_out(host, over)).await;
         drop(call);
         let broken = || Error::Failed("the host could not do it".into());
         // A task that panicked did not allow anything.

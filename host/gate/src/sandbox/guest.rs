@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tollgate_core::record::Status;
 use wasmtime::{
     AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, component::Instance,
@@ -16,6 +16,7 @@ use wasmtime::{
 
 use super::{
     Component, Execution, FailureKind, Limits, ToolFailure,
+    background::{LONG, Pace},
     bindings::{Adapter, Tool, ToolError},
     component::Exports,
     content::{self, Bounded},
@@ -54,6 +55,8 @@ pub(super) struct State {
 pub(super) struct Host {
     pub(super) capabilities: Arc<Capabilities>,
     pub(super) component: Arc<LoadedComponent>,
+    /// Where the call came from, and where all that it asks for is done.
+    pub(super) runtime: Handle,
 }
 
 impl State {
@@ -117,6 +120,7 @@ pub(super) struct Guest {
     made: Option<Made>,
     /// Why there is no instance.
     failure: Option<wasmtime::Error>,
+    pace: Pace,
     /// Given back last, when the store is gone.
     _place: Place,
 }
@@ -152,8 +156,9 @@ impl Guest {
             }
             Ok(())
         });
-        let cpu = limits.cpu;
-        store.epoch_deadline_callback(move |_| give_way(&stopwatch, cpu));
+        let (cpu, pace) = (limits.cpu, Pace::new(&component.0.history));
+        let clock = pace.clone();
+        store.epoch_deadline_callback(move |_| give_way(&stopwatch, cpu, &clock));
         // Fuel is on, so it can be set; if it could not, the guest would have none and end at once.
         let _ = store.set_fuel(limits.fuel);
         Self {
@@ -162,8 +167,14 @@ impl Guest {
             store,
             made: None,
             failure: None,
+            pace,
             _place: place,
         }
+    }
+
+    /// How long it computes.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace.clone()
     }
 
     pub(super) async fn instantiate(&mut self) {
@@ -298,10 +309,9 @@ impl Guest {
 }
 
 impl Execution {
-    /// Ended before there was a place for it.
-    pub(super) fn halted() -> Self {
-        let Bounded { content, size, cut } = no_result(Status::Halted);
-        let status = Status::Halted;
+    /// Ended, and there is no guest to say what it used.
+    pub(super) fn without_guest(status: Status, cause: Option<String>) -> Self {
+        let Bounded { content, size, cut } = no_result(status);
         Self {
             status,
             content,
@@ -310,17 +320,24 @@ impl Execution {
             fuel: 0,
             peak_memory: 0,
             size,
-            cause: None,
+            cause,
         }
     }
 }
 
 /// Called once a tick while the guest runs: end it if its time is used up, else let others have the
 /// thread for a moment, which does not count.
-fn give_way(stopwatch: &Arc<Stopwatch>, cpu: Duration) -> wasmtime::Result<UpdateDeadline> {
+fn give_way(
+    stopwatch: &Arc<Stopwatch>,
+    cpu: Duration,
+    pace: &Pace,
+) -> wasmtime::Result<UpdateDeadline> {
     stopwatch.stop();
     if stopwatch.used() >= cpu {
         return Err(Exceeded::Time.into());
+    }
+    if stopwatch.used() >= LONG {
+        pace.long();
     }
     let resumed = Arc::clone(stopwatch);
     let others = Box::pin(async move {

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tollgate_core::record::Status;
 
 use super::{
@@ -56,6 +56,7 @@ impl Sandbox {
         let host = Host {
             capabilities,
             component: Arc::clone(&component),
+            runtime: Handle::current(),
         };
         let taken_in = taken_in(compiled, limits);
         let mut guest = Guest::new(compiled, limits.clone(), taken_in, Some(host), place);
@@ -76,10 +77,15 @@ impl Sandbox {
         let tool = Arc::clone(permitted.act().tool());
         let prepared = tokio::select! {
             biased;
-            () = halt(halted.clone()) => return Execution::halted(),
+            () = halt(halted.clone()) => return Execution::without_guest(Status::Halted, None),
             prepared = self.prepare(&tool.component, limits, capabilities) => prepared,
         };
-        prepared.run(permitted, halted).await
+        let pace = prepared.guest.pace();
+        let ran = self.background.run(prepared.run(permitted, halted), pace);
+        ran.await.unwrap_or_else(|| {
+            let cause = "the host failed".to_owned();
+            Execution::without_guest(Status::Trap, Some(cause))
+        })
     }
 }
 
