@@ -328,6 +328,7 @@ async fn component(
         compiled,
         grants,
         secrets: settings.secrets.clone(),
+        surroundings: settings.surroundings.clone(),
     });
     definitions
         .into_iter()

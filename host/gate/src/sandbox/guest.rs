@@ -13,6 +13,7 @@ use tollgate_core::record::Status;
 use wasmtime::{
     AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, component::Instance,
 };
+use wasmtime_wasi::I32Exit;
 
 use super::{
     Component, Execution, FailureKind, Limits, ToolFailure,
@@ -31,6 +32,8 @@ use crate::{
     text::printable,
 };
 
+/// Bytes of what is said about a tool that ended itself.
+const MAX_EXIT: u64 = 100;
 /// Bytes of the cause that operators are told.
 const MAX_CAUSE: usize = 2 << 10;
 
@@ -278,10 +281,17 @@ impl Guest {
             Raced::Returned(Ok(Err(error))) => {
                 self.execution(Status::ToolError, failure(error, self.limits.output), None)
             }
-            Raced::Returned(Err(error)) => {
-                let (status, cause) = status_of(&error);
-                self.ended(status, Some(cause))
-            }
+            Raced::Returned(Err(error)) => match error.downcast_ref::<I32Exit>() {
+                Some(I32Exit(code)) => {
+                    let message = format!("The tool ended itself with exit code {code}.");
+                    let bounded = content::bounded_failure(FailureKind::Failed, message, MAX_EXIT);
+                    self.execution(Status::ToolError, bounded, None)
+                }
+                None => {
+                    let (status, cause) = status_of(&error);
+                    self.ended(status, Some(cause))
+                }
+            },
             Raced::Timeout => self.ended(Status::Timeout, Some("its time was up".into())),
             Raced::Halted => self.ended(Status::Halted, None),
             Raced::Panicked => self.ended(Status::Trap, Some("the host failed".into())),
