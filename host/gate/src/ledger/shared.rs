@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -16,6 +15,7 @@ use tollgate_core::{
 };
 
 use super::{HaltKeys, queue::lock, runs::Cache};
+use crate::pace::Pace;
 
 /// What the writer shares with everybody else.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(super) struct Shared {
     clock: AtomicI64,
     /// Records that are durable.
     size: AtomicU64,
-    /// How long a commit takes lately, in nanoseconds.
-    pace: AtomicU64,
+    /// How long a commit takes lately.
+    pace: Pace,
     /// How many committed together lately.
     crowd: AtomicUsize,
     /// Open runs in which a call was suspended to wait for an approval.
@@ -41,7 +41,7 @@ impl Shared {
             halts: ArcSwap::from_pointee(halts),
             clock: AtomicI64::new(now),
             size: AtomicU64::new(size),
-            pace: AtomicU64::new(u64::MAX),
+            pace: Pace::default(),
             crowd: AtomicUsize::new(0),
             suspended: Mutex::default(),
         }
@@ -71,23 +71,8 @@ impl Shared {
     }
 
     /// How long a commit takes lately.
-    pub(super) fn pace(&self) -> Duration {
-        Duration::from_nanos(self.pace.load(Ordering::Relaxed))
-    }
-
-    /// A commit took so long.
-    pub(super) fn took(&self, time: Duration) {
-        let (new, old) = (
-            u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
-            self.pace.load(Ordering::Relaxed),
-        );
-        // A mean that forgets: a quarter of it is the last commit.
-        let pace = if old == u64::MAX {
-            new
-        } else {
-            old - old / 4 + new / 4
-        };
-        self.pace.store(pace, Ordering::Relaxed);
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Whether a call of the run may be suspended.
