@@ -16,6 +16,7 @@ use tollgate_core::{
     life::ApprovalState,
     record::{Administered, BundleActivated, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
+    time::Timestamp,
 };
 
 use crate::{
@@ -470,6 +471,12 @@ impl Gate {
         id: ApprovalId,
     ) -> Result<StoredCall, ApprovalError> {
         self.0.pep.stored_call(&self.snapshot(), caller, id)
+    }
+
+    /// The time, never before anything that is recorded.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.pep.now()
     }
 
     /// Say that somebody waits for an approval and will repeat the call that it is for.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Who calls, by names that the configuration has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Caller {
     /// A person.
     User(String),
