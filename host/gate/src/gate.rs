@@ -27,8 +27,10 @@ use crate::{
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
     load::{self, LoadError},
+    lock::Lock,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
+    upstream::{Connector, NoUpstreams},
 };
 
 /// How a gate is opened, beyond its configuration.
@@ -44,6 +46,9 @@ pub struct GateOptions {
     pub compiler: Option<Compiler>,
     /// Where components' requests get addresses of names from.
     pub resolver: Resolver,
+    /// What reaches upstream MCP servers; calls of their tools end before anything is sent where nothing
+    /// does.
+    pub connector: Arc<dyn Connector>,
 }
 
 impl Default for GateOptions {
@@ -54,6 +59,7 @@ impl Default for GateOptions {
             by: "gate".into(),
             compiler: None,
             resolver: Resolver::system(),
+            connector: Arc::new(NoUpstreams),
         }
     }
 }
@@ -65,6 +71,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     pep: Pep,
     sandbox: Sandbox,
+    connector: Arc<dyn Connector>,
     snapshot: ArcSwap<Snapshot>,
     running: Mutex<HashMap<SpanId, Running>>,
     /// Changes whenever an approval does.
@@ -145,8 +152,22 @@ impl Gate {
     /// # Errors
     /// [`LoadError`]. A gate opens whole or not at all.
     pub async fn open(config: Config, options: GateOptions) -> Result<Self, LoadError> {
-        let sandbox = load::sandbox(&config, options.compiler)?.with_resolver(options.resolver);
-        let snapshot = load::snapshot(&sandbox, config).await?;
+        let lock = load::read_lock(&config)?;
+        let gate = Self::prepare(config, &options, &lock).await?;
+        gate.activate(&gate.snapshot(), &options.by).await?;
+        Ok(gate)
+    }
+
+    /// Own the ledger and load what `config` and `lock` describe, without putting it into force.
+    pub(crate) async fn prepare(
+        config: Config,
+        options: &GateOptions,
+        lock: &Lock,
+    ) -> Result<Self, LoadError> {
+        let sandbox = load::sandbox(&config, options.compiler.clone())?
+            .with_resolver(options.resolver.clone());
+        let connector = Arc::clone(&options.connector);
+        let snapshot = load::snapshot(&sandbox, connector.as_ref(), config, lock).await?;
         let ledger_options = LedgerOptions {
             path: snapshot.config.store.path.clone(),
             key: snapshot.config.store.key.clone(),
@@ -159,19 +180,19 @@ impl Gate {
         let ids = Ids::from_system().map_err(|e| LoadError::Randomness(e.to_string()))?;
         let pep = Pep {
             ledger,
-            clock: options.clock,
+            clock: options.clock.clone(),
             ids,
             new_runs: Arc::default(),
         };
         let gate = Self(Arc::new(Inner {
             pep,
             sandbox,
+            connector,
             snapshot: ArcSwap::from_pointee(snapshot),
             running: Mutex::default(),
             approvals: watch::Sender::new(0),
         }));
         gate.recover().await?;
-        gate.activate(&gate.snapshot(), &options.by).await?;
         Ok(gate)
     }
 
@@ -185,12 +206,12 @@ impl Gate {
     }
 
     /// Record that a bundle is in force, unless it is the one that was.
-    async fn activate(&self, snapshot: &Snapshot, by: &str) -> Result<(), LoadError> {
+    pub(crate) async fn activate(&self, snapshot: &Snapshot, by: &str) -> Result<(), LoadError> {
         let ledger = &self.0.pep.ledger;
         let components: std::collections::BTreeMap<String, Sha256Digest> = snapshot
             .tools
             .values()
-            .map(|t| (t.component.name.clone(), t.component.digest))
+            .map(|t| (t.provider.name().to_owned(), t.provider.digest()))
             .collect();
         let activated = BundleActivated {
             bundle: snapshot.pdp.digest(),
@@ -236,10 +257,36 @@ impl Gate {
     /// [`LoadError`]; the old snapshot stays.
     pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
         let config = Config::read(&self.snapshot().config.file)?;
-        let snapshot = load::snapshot(&self.0.sandbox, config).await?;
+        let lock = load::read_lock(&config)?;
+        let snapshot = self.load(config, &lock).await?;
+        self.put_into_force(snapshot, by).await
+    }
+
+    /// What `config` and `lock` describe.
+    pub(crate) async fn load(&self, config: Config, lock: &Lock) -> Result<Snapshot, LoadError> {
+        load::snapshot(&self.0.sandbox, self.connector(), config, lock).await
+    }
+
+    /// Let `snapshot` hold for calls that arrive from now on.
+    pub(crate) async fn put_into_force(
+        &self,
+        snapshot: Snapshot,
+        by: &str,
+    ) -> Result<(), LoadError> {
         self.activate(&snapshot, by).await?;
-        self.0.snapshot.store(Arc::new(snapshot));
+        let old = self.0.snapshot.swap(Arc::new(snapshot));
+        let now = self.snapshot();
+        for (name, upstream) in &old.upstreams {
+            let stays = now.upstreams.get(name);
+            if !stays.is_some_and(|now| Arc::ptr_eq(now.upstream(), upstream.upstream())) {
+                upstream.upstream().close().await;
+            }
+        }
         Ok(())
+    }
+
+    pub(crate) fn connector(&self) -> &dyn Connector {
+        self.0.connector.as_ref()
     }
 
     /// The configuration, policies and tools in force.
@@ -277,7 +324,7 @@ impl Gate {
             run: cx.run,
             principal: cx.principal.id.clone(),
             tool: tool.name.clone(),
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
             tenant: cx.snapshot.config.gate.tenant.clone(),
             within: cx.within.iter().map(|above| above.call).collect(),
             halt,
@@ -292,7 +339,7 @@ impl Gate {
         };
         let ledger = &self.0.pep.ledger;
         let mut above = cx.within.iter();
-        if ledger.is_halted(&keys(&tool.component.name, &tool.name))
+        if ledger.is_halted(&keys(tool.provider.name(), &tool.name))
             || above.any(|call| ledger.is_halted(&keys(&call.component, &call.tool)))
         {
             self.stop(|call| call.run == cx.run && call.tool == tool.name);
@@ -425,7 +472,12 @@ impl Gate {
             .records
             .push(Record::new(tenant, None, now, Event::Halted(halt)));
         let snapshot = self.snapshot();
-        let component_of = |tool: &str| snapshot.tools.get(tool).map(|t| t.component.name.clone());
+        let component_of = |tool: &str| {
+            snapshot
+                .tools
+                .get(tool)
+                .map(|t| t.provider.name().to_owned())
+        };
         batch.records.extend(self.void(|row| match scope {
             HaltScope::All => true,
             HaltScope::Agent => row.principal.id == name,
@@ -615,6 +667,9 @@ impl Gate {
 
     /// Finish what is being written and give the store up.
     pub async fn close(self) {
+        for upstream in self.snapshot().upstreams.values() {
+            upstream.upstream().close().await;
+        }
         self.0.pep.ledger.close().await;
     }
 }

@@ -5,6 +5,7 @@
 
 mod network;
 mod raw;
+mod upstream;
 mod validate;
 
 use std::{
@@ -23,6 +24,7 @@ use tollgate_core::{
 };
 
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
+pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};
 
@@ -101,6 +103,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// By name.
     pub secrets: BTreeMap<String, SecretConfig>,
+    /// By name.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
 }
 
 /// The gate itself.
@@ -333,8 +337,13 @@ impl Config {
                 .values()
                 .flat_map(|s| s.labels.iter().flatten()),
         );
+        let upstreams = self
+            .upstreams
+            .values()
+            .flat_map(|u| u.labels.iter().chain(&u.taints).flatten());
         grants
             .chain(tools)
+            .chain(upstreams)
             .chain(network)
             .cloned()
             .chain(built_in)

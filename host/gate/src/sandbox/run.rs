@@ -68,16 +68,16 @@ impl Sandbox {
     /// Prepare and run in one step. A halt ends the wait for a place, too.
     pub async fn run(
         &self,
+        component: &Arc<LoadedComponent>,
         permitted: Permitted<ToolCall>,
         capabilities: Arc<Capabilities>,
         limits: &Limits,
         halted: watch::Receiver<bool>,
     ) -> Execution {
-        let tool = Arc::clone(permitted.act().tool());
         let prepared = tokio::select! {
             biased;
             () = halt(halted.clone()) => return Execution::halted(),
-            prepared = self.prepare(&tool.component, limits, capabilities) => prepared,
+            prepared = self.prepare(component, limits, capabilities) => prepared,
         };
         prepared.run(permitted, halted).await
     }
@@ -92,7 +92,8 @@ impl Prepared {
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let call = permitted.act();
-        if !Arc::ptr_eq(&self.component, &call.tool().component) {
+        let provider = call.tool().provider.component();
+        if !provider.is_some_and(|component| Arc::ptr_eq(&self.component, component)) {
             let cause = "the permit is for another component".to_owned();
             return self.guest.ended(Status::Trap, Some(cause));
         }
