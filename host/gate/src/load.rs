@@ -401,6 +401,7 @@ async fn component(
         compiled,
         grants,
         secrets: settings.secrets.clone(),
+        surroundings: settings.surroundings.clone(),
     });
     let manner = Manner {
         provider: Provider::Component(Arc::clone(&component)),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tollgate_core::{canonical::Sha256Digest, pdp::Pdp};
 
 use crate::{
-    config::Config,
+    config::{Config, Surroundings},
     provider::Provider,
     sandbox::{Component, Limits, Network},
     secrets::Vault,
@@ -107,4 +107,6 @@ pub struct LoadedComponent {
     pub grants: BTreeMap<String, crate::sandbox::Grant>,
     /// Secrets that it may have attached to requests.
     pub secrets: BTreeSet<String>,
+    /// What it is told of its surroundings.
+    pub surroundings: Surroundings,
 }

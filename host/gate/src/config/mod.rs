@@ -144,8 +144,19 @@ pub struct ComponentConfig {
     pub secrets: BTreeSet<String>,
     /// Names that agents see, by the component's own.
     pub rename: BTreeMap<String, String>,
+    /// What a component that was made for WASI is told of its surroundings.
+    pub surroundings: Surroundings,
     /// What its tools may use where they say nothing else.
     pub limits: Limits,
+}
+
+/// What a program finds when it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Arguments, the program's name first.
+    pub arguments: Vec<String>,
+    /// Variables of the environment.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A directory that a component is granted.

@@ -112,6 +112,10 @@ pub(super) struct Component {
     #[serde(default)]
     pub(super) rename: BTreeMap<String, String>,
     #[serde(default)]
+    pub(super) args: Vec<String>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    #[serde(default)]
     pub(super) limits: Limits,
 }
 

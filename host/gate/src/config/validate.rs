@@ -11,7 +11,8 @@ use tollgate_core::{input::NumberMapping, policy};
 
 use super::{
     AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,
-    LimitOverrides, SecretConfig, StoreConfig, ToolConfig, UserConfig, line_and_column, raw,
+    LimitOverrides, SecretConfig, StoreConfig, Surroundings, ToolConfig, UserConfig,
+    line_and_column, raw,
 };
 use crate::sandbox::{Limits, Size};
 
@@ -180,6 +181,9 @@ impl Validation<'_> {
         for new in component.rename.values() {
             self.name("tool", new)?;
         }
+        for variable in component.env.keys() {
+            self.name("variable", variable)?;
+        }
         let secrets = self.secrets_of(name, component.secrets, secrets)?;
         let size = component.size;
         let limits = self.limits(component.limits, size)?.over(&Limits::of(size));
@@ -189,6 +193,10 @@ impl Validation<'_> {
             grants,
             secrets,
             rename: component.rename,
+            surroundings: Surroundings {
+                arguments: component.args,
+                environment: component.env,
+            },
             limits,
         })
     }

@@ -8,6 +8,7 @@
 //! Nothing here decides, nothing here is kept between two calls, and nothing that a guest says is
 //! believed: names, sizes, paths, text and the time it takes are all bounded.
 
+mod background;
 mod bindings;
 mod cache;
 mod calls;

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tollgate_core::record::Status;
 
 use super::{
@@ -56,6 +56,7 @@ impl Sandbox {
         let host = Host {
             capabilities,
             component: Arc::clone(&component),
+            runtime: Handle::current(),
         };
         let taken_in = taken_in(compiled, limits);
         let mut guest = Guest::new(compiled, limits.clone(), taken_in, Some(host), place);
@@ -79,7 +80,12 @@ impl Sandbox {
             () = halt(halted.clone()) => return Execution::halted(),
             prepared = self.prepare(component, limits, capabilities) => prepared,
         };
-        prepared.run(permitted, halted).await
+        let pace = prepared.guest.pace();
+        let ran = self.background.run(prepared.run(permitted, halted), pace);
+        ran.await.unwrap_or_else(|| {
+            let cause = "the host failed".to_owned();
+            Execution::ended(Status::Trap, 0, Some(cause))
+        })
     }
 }
 
