@@ -286,7 +286,7 @@ pub struct CallInvalid {
     pub pointers: Vec<String>,
     /// Who called.
     pub principal: Uid,
-    /// What is wrong: `unknown_tool`, `invalid_arguments`, `halted`.
+    /// What is wrong: `unknown_tool`, `invalid_arguments`, `halted`, `definition_changed`.
     pub problem: String,
     /// The tool's name; shortened and printable if it is none that is loaded.
     pub tool: String,
@@ -369,12 +369,15 @@ pub struct Start {
     pub attempt: u32,
     /// The tool span. It is also the idempotency key that the tool may use.
     pub call: SpanId,
-    /// The component's name.
+    /// The component's name, or that of the upstream server.
     pub component: String,
-    /// The component's file.
+    /// The component's file, or the upstream server's accepted definitions.
     pub digest: Sha256Digest,
     /// Its `invoke_component` span.
     pub span: SpanId,
+    /// Whether it runs outside the sandbox, where only the call itself is decided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsandboxed: bool,
 }
 
 /// How an execution ended.
@@ -713,6 +716,7 @@ mod tests {
                 component: "tickets".into(),
                 digest: Sha256Digest::of(b"wasm"),
                 span: SpanId::from_bytes([3; 8]),
+                unsandboxed: false,
             }),
         );
         let leaf = record.leaf().unwrap();

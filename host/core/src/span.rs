@@ -261,6 +261,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
 fn invalid_error(problem: &str) -> &'static str {
     match problem {
         "halted" => "policy_denied",
+        "definition_changed" => "definition_changed",
         _ => "invalid_arguments",
     }
 }
@@ -336,6 +337,7 @@ pub fn attributes(index: u64, record: &Record) -> Map<String, Value> {
             "artifact.hash": start.digest,
             "tollgate.attempt.number": start.attempt,
             "tollgate.approval.id": start.approval,
+            "tollgate.unsandboxed": start.unsandboxed.then_some(true),
         }),
         Event::Outcome(outcome) => json!({
             "tollgate.wasm.fuel": outcome.fuel,

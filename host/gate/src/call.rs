@@ -6,7 +6,8 @@
 use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tollgate_core::{
     canonical,
     decision::{Basis, Decision},
@@ -25,6 +26,7 @@ use crate::{
     gate::Gate,
     ledger::Batch,
     pip::{Caller, RunKey},
+    provider::Provider,
     sandbox::{Content, Execution, ToolFailure},
     snapshot::{Snapshot, Tool},
     text::printable,
@@ -37,6 +39,21 @@ pub struct CallRequest {
     pub tool: String,
     /// The arguments: a JSON object as text.
     pub arguments: String,
+}
+
+/// What a caller's protocol may have for a call, besides the call. None of it has a part in the decision.
+#[derive(Debug, Default)]
+pub struct CallOptions {
+    /// Where the call hangs in the caller's own trace.
+    pub origin: Origin,
+    /// Hears how far the tool says that it has come, as far as policy releases that.
+    pub listener: Option<Listener>,
+    /// Becomes true when the caller no longer wants an answer. An upstream server is told so; what it has
+    /// done by then is not known.
+    pub cancelled: Option<watch::Receiver<bool>>,
+    /// MCP's `_meta` of the request, for an upstream server; without `progressToken` and what else belongs
+    /// to the caller's own connection.
+    pub meta: Map<String, Value>,
 }
 
 /// What the caller gets.
@@ -86,7 +103,8 @@ impl Gate {
     /// Make a call. The line runs in a task that the gate owns: a caller that goes away does not stop
     /// it halfway.
     pub async fn call(&self, caller: &Caller, run: &RunKey, request: CallRequest) -> Answer {
-        self.call_heard(caller, run, request, None).await
+        self.call_with(caller, run, request, CallOptions::default())
+            .await
     }
 
     /// As [`Gate::call`]; `listener` hears how far the tool says that it has come, as far as policy
@@ -98,28 +116,26 @@ impl Gate {
         request: CallRequest,
         listener: Option<Listener>,
     ) -> Answer {
-        let origin = Origin::default();
-        self.call_from(caller, run, &origin, request, listener)
-            .await
+        let options = CallOptions {
+            listener,
+            ..CallOptions::default()
+        };
+        self.call_with(caller, run, request, options).await
     }
 
-    /// As [`Gate::call_heard`]; `origin` says where the call hangs in the caller's own trace.
-    pub async fn call_from(
+    /// As [`Gate::call`], with what else the caller's protocol has for a call.
+    pub async fn call_with(
         &self,
         caller: &Caller,
         run: &RunKey,
-        origin: &Origin,
         request: CallRequest,
-        listener: Option<Listener>,
+        options: CallOptions,
     ) -> Answer {
         let span = self.pep().span_id();
         let underway = self.another_line();
-        let (gate, caller, run, origin) =
-            (self.clone(), caller.clone(), run.clone(), origin.clone());
+        let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
         let line = tokio::spawn(async move {
-            let answer = gate
-                .line(caller, run, origin, request, listener, span)
-                .await;
+            let answer = gate.line(caller, run, request, options, span).await;
             drop(underway);
             answer
         });
@@ -139,19 +155,19 @@ impl Gate {
         &self,
         caller: Caller,
         run: RunKey,
-        origin: Origin,
         request: CallRequest,
-        listener: Option<Listener>,
+        options: CallOptions,
         span: SpanId,
     ) -> Answer {
         // Arrive: whose call, in which run?
         let snapshot = self.snapshot();
+        let origin = &options.origin;
         match self
             .pep()
-            .arrive(&snapshot, &caller, &run, &origin, span)
+            .arrive(&snapshot, &caller, &run, origin, span)
             .await
         {
-            Ok(cx) => self.carry_out(cx, request, Terms::heard_by(listener)).await,
+            Ok(cx) => self.carry_out(cx, request, Terms::of(options)).await,
             Err(refusal) => Answer::refused(None, span, refusal),
         }
     }
@@ -194,7 +210,7 @@ impl Gate {
         };
         let (permitted, decision) = (admission.permitted, admission.decision);
 
-        // Execute: the sandbox takes nothing but the permit.
+        // Execute: whoever does takes nothing but the permit.
         let invoke = permitted.span();
         let capabilities = Arc::new(Capabilities::new(
             pep.clone(),
@@ -206,15 +222,21 @@ impl Gate {
         ));
         let running = self.running(&cx, &tool);
         let limits = terms.limits(&tool.limits);
-        let execution = self
-            .sandbox()
-            .run(
-                permitted,
-                Arc::clone(&capabilities),
-                &limits,
-                running.halted(),
-            )
-            .await;
+        let (heard, halted) = (Arc::clone(&capabilities), running.halted());
+        let execution = match &tool.provider {
+            Provider::Component(component) => {
+                let sandbox = self.sandbox();
+                sandbox
+                    .run(component, permitted, heard, &limits, halted)
+                    .await
+            }
+            Provider::Upstream(upstream) => {
+                let (cancelled, meta) = (terms.cancelled.clone(), terms.meta.clone());
+                upstream
+                    .call(permitted, heard, &limits, halted, cancelled, meta)
+                    .await
+            }
+        };
         terms.spend(&execution);
         capabilities.settle().await;
         drop(running);
@@ -279,6 +301,14 @@ fn parse(
         problem: "invalid_arguments",
         pointers,
     };
+    if let Provider::Upstream(upstream) = &tool.provider
+        && let Err(problem) = upstream.standing(&tool.own_name)
+    {
+        return Err(Box::new(Invalid {
+            problem: "definition_changed",
+            ..invalid(problem, Vec::new())
+        }));
+    }
     let mut arguments = canonical::parse(&request.arguments)
         .map_err(|e| invalid(format!("the arguments are refused: {e}"), Vec::new()))?;
     if let Some(input) = snapshot.pdp.tool(&tool.name) {
@@ -324,7 +354,7 @@ fn parse(
 
 /// The call, if it nests neither too deep nor in a circle.
 fn nests(cx: &CallContext, call: ToolCall) -> Result<ToolCall, Box<Invalid>> {
-    let component = &call.tool().component.name;
+    let component = call.tool().provider.name();
     let circle = cx.within.iter().any(|above| above.component == *component);
     let problem = if circle {
         format!("the component `{component}` is on the way already, and calls do not go in circles")
@@ -396,9 +426,10 @@ impl Pep {
             ..Batch::default()
         };
         let mut release = None;
+        let effects = remainder.effects + execution.effects;
         let mut verdict = Verdict::Ended {
             status,
-            effects: remainder.effects > 0,
+            effects: effects > 0,
         };
         let decided_at = batch.records.len() as u64;
         if matches!(status, Status::Ok | Status::ToolError) {
@@ -436,7 +467,7 @@ impl Pep {
         let tenant = &cx.snapshot.config.gate.tenant;
         let outcome = OutcomeRecord {
             call: cx.call,
-            effects: remainder.effects,
+            effects,
             fuel: execution.fuel,
             labels,
             peak_memory: execution.peak_memory,

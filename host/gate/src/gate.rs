@@ -28,9 +28,11 @@ use crate::{
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
     load::{self, LoadError},
+    lock::Lock,
     pip::Caller,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
+    upstream::{Connector, NoUpstreams},
 };
 
 /// How a gate is opened, beyond its configuration.
@@ -46,6 +48,9 @@ pub struct GateOptions {
     pub compiler: Option<Compiler>,
     /// Where components' requests get addresses of names from.
     pub resolver: Resolver,
+    /// What reaches upstream MCP servers; calls of their tools end before anything is sent where nothing
+    /// does.
+    pub connector: Arc<dyn Connector>,
 }
 
 impl Default for GateOptions {
@@ -56,6 +61,7 @@ impl Default for GateOptions {
             by: "gate".into(),
             compiler: None,
             resolver: Resolver::system(),
+            connector: Arc::new(NoUpstreams),
         }
     }
 }
@@ -67,6 +73,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     pep: Pep,
     sandbox: Sandbox,
+    connector: Arc<dyn Connector>,
     snapshot: ArcSwap<Snapshot>,
     running: Mutex<HashMap<SpanId, Running>>,
     /// Changes whenever an approval does.
@@ -162,8 +169,22 @@ impl Gate {
     /// # Errors
     /// [`LoadError`]. A gate opens whole or not at all.
     pub async fn open(config: Config, options: GateOptions) -> Result<Self, LoadError> {
-        let sandbox = load::sandbox(&config, options.compiler)?.with_resolver(options.resolver);
-        let snapshot = load::snapshot(&sandbox, config).await?;
+        let lock = load::read_lock(&config)?;
+        let gate = Self::prepare(config, &options, &lock).await?;
+        gate.activate(&gate.snapshot(), &options.by).await?;
+        Ok(gate)
+    }
+
+    /// Own the ledger and load what `config` and `lock` describe, without putting it into force.
+    pub(crate) async fn prepare(
+        config: Config,
+        options: &GateOptions,
+        lock: &Lock,
+    ) -> Result<Self, LoadError> {
+        let sandbox = load::sandbox(&config, options.compiler.clone())?
+            .with_resolver(options.resolver.clone());
+        let connector = Arc::clone(&options.connector);
+        let snapshot = load::snapshot(&sandbox, connector.as_ref(), config, lock).await?;
         let ledger_options = LedgerOptions {
             path: snapshot.config.store.path.clone(),
             key: snapshot.config.store.key.clone(),
@@ -176,7 +197,7 @@ impl Gate {
         let ids = Ids::from_system().map_err(|e| LoadError::Randomness(e.to_string()))?;
         let pep = Pep {
             ledger,
-            clock: options.clock,
+            clock: options.clock.clone(),
             ids,
             new_runs: Arc::default(),
             underway: Underway::default(),
@@ -184,6 +205,7 @@ impl Gate {
         let gate = Self(Arc::new(Inner {
             pep,
             sandbox,
+            connector,
             snapshot: ArcSwap::from_pointee(snapshot),
             running: Mutex::default(),
             approvals: watch::Sender::new(0),
@@ -192,7 +214,6 @@ impl Gate {
             lines: watch::Sender::new(0),
         }));
         gate.recover().await?;
-        gate.activate(&gate.snapshot(), &options.by).await?;
         Ok(gate)
     }
 
@@ -206,12 +227,12 @@ impl Gate {
     }
 
     /// Record that a bundle is in force, unless it is the one that was.
-    async fn activate(&self, snapshot: &Snapshot, by: &str) -> Result<(), LoadError> {
+    pub(crate) async fn activate(&self, snapshot: &Snapshot, by: &str) -> Result<(), LoadError> {
         let ledger = &self.0.pep.ledger;
         let components: std::collections::BTreeMap<String, Sha256Digest> = snapshot
             .tools
             .values()
-            .map(|t| (t.component.name.clone(), t.component.digest))
+            .map(|t| (t.provider.name().to_owned(), t.provider.digest()))
             .collect();
         let activated = BundleActivated {
             bundle: snapshot.pdp.digest(),
@@ -258,17 +279,14 @@ impl Gate {
     pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
         let _one_at_a_time = self.0.reloading.lock().await;
         let loaded = self.load_again(by).await;
-        match &loaded {
-            Ok(()) => self.0.reloads.send_modify(|n| *n = n.wrapping_add(1)),
-            Err(error) => {
-                let refused = Event::Administered(Administered {
-                    act: "reload_refused".into(),
-                    by: by.into(),
-                    target: crate::text::printable(&error.to_string(), 500),
-                });
-                // The error is told in any case; a ledger that takes no record tells of itself.
-                let _ = self.note(refused).await;
-            }
+        if let Err(error) = &loaded {
+            let refused = Event::Administered(Administered {
+                act: "reload_refused".into(),
+                by: by.into(),
+                target: crate::text::printable(&error.to_string(), 500),
+            });
+            // The error is told in any case; a ledger that takes no record tells of itself.
+            let _ = self.note(refused).await;
         }
         loaded
     }
@@ -277,10 +295,37 @@ impl Gate {
         let before = self.snapshot();
         let config = Config::read(&before.config.file)?;
         load::same_gate(&before.config, &config)?;
-        let snapshot = load::snapshot(&self.0.sandbox, config).await?;
+        let lock = load::read_lock(&config)?;
+        let snapshot = self.load(config, &lock).await?;
+        self.put_into_force(snapshot, by).await
+    }
+
+    /// What `config` and `lock` describe.
+    pub(crate) async fn load(&self, config: Config, lock: &Lock) -> Result<Snapshot, LoadError> {
+        load::snapshot(&self.0.sandbox, self.connector(), config, lock).await
+    }
+
+    /// Let `snapshot` hold for calls that arrive from now on.
+    pub(crate) async fn put_into_force(
+        &self,
+        snapshot: Snapshot,
+        by: &str,
+    ) -> Result<(), LoadError> {
         self.activate(&snapshot, by).await?;
-        self.0.snapshot.store(Arc::new(snapshot));
+        let old = self.0.snapshot.swap(Arc::new(snapshot));
+        self.0.reloads.send_modify(|n| *n = n.wrapping_add(1));
+        let now = self.snapshot();
+        for (name, upstream) in &old.upstreams {
+            let stays = now.upstreams.get(name);
+            if !stays.is_some_and(|now| Arc::ptr_eq(now.upstream(), upstream.upstream())) {
+                upstream.upstream().close().await;
+            }
+        }
         Ok(())
+    }
+
+    pub(crate) fn connector(&self) -> &dyn Connector {
+        self.0.connector.as_ref()
     }
 
     /// Decide, and record, whether `user` may put what is configured now into force.
@@ -345,7 +390,7 @@ impl Gate {
             run: cx.run,
             principal: cx.principal.id.clone(),
             tool: tool.name.clone(),
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
             tenant: cx.snapshot.config.gate.tenant.clone(),
             within: cx.within.iter().map(|above| above.call).collect(),
             halt,
@@ -360,7 +405,7 @@ impl Gate {
         };
         let ledger = &self.0.pep.ledger;
         let mut above = cx.within.iter();
-        if ledger.is_halted(&keys(&tool.component.name, &tool.name))
+        if ledger.is_halted(&keys(tool.provider.name(), &tool.name))
             || above.any(|call| ledger.is_halted(&keys(&call.component, &call.tool)))
         {
             self.stop(|call| call.run == cx.run && call.tool == tool.name);
@@ -518,7 +563,12 @@ impl Gate {
             .records
             .push(Record::new(tenant, None, now, Event::Halted(halt)));
         let snapshot = self.snapshot();
-        let component_of = |tool: &str| snapshot.tools.get(tool).map(|t| t.component.name.clone());
+        let component_of = |tool: &str| {
+            snapshot
+                .tools
+                .get(tool)
+                .map(|t| t.provider.name().to_owned())
+        };
         batch.records.extend(self.void(|row| match scope {
             HaltScope::All => true,
             HaltScope::Agent => row.principal.id == name,
@@ -708,6 +758,9 @@ impl Gate {
 
     /// Finish what is being written and give the store up.
     pub async fn close(self) {
+        for upstream in self.snapshot().upstreams.values() {
+            upstream.upstream().close().await;
+        }
         self.0.pep.ledger.close().await;
     }
 }

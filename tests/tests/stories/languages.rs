@@ -130,7 +130,10 @@ async fn a_tool_in_python_queries_files_and_each_of_them_is_decided() {
     world.write("data/salaries.csv", "name,amount\nada,1\n");
     let gate = world.open().await;
     let tool = &gate.snapshot().tools["table__query"];
-    assert_eq!(tool.component.compiled.size(), Size::Large);
+    assert_eq!(
+        tool.provider.component().unwrap().compiled.size(),
+        Size::Large
+    );
     assert_eq!(tool.limits.memory, Size::Large.max_memory());
 
     let query = |path: &str| {

@@ -6,6 +6,7 @@
 mod network;
 mod raw;
 mod serve;
+mod upstream;
 mod validate;
 
 use std::{
@@ -25,6 +26,7 @@ use tollgate_core::{
 
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
 pub use serve::ServeConfig;
+pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};
 
@@ -107,6 +109,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// By name.
     pub secrets: BTreeMap<String, SecretConfig>,
+    /// By name.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
 }
 
 /// The gate itself.
@@ -350,8 +354,13 @@ impl Config {
                 .values()
                 .flat_map(|s| s.labels.iter().flatten()),
         );
+        let upstreams = self
+            .upstreams
+            .values()
+            .flat_map(|u| u.labels.iter().chain(&u.taints).flatten());
         grants
             .chain(tools)
+            .chain(upstreams)
             .chain(network)
             .cloned()
             .chain(built_in)

@@ -22,6 +22,45 @@ pub(super) struct File {
     pub(super) hosts: BTreeMap<String, Host>,
     pub(super) network: Network,
     pub(super) secrets: BTreeMap<String, Secret>,
+    pub(super) upstream: BTreeMap<String, Upstream>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Upstream {
+    pub(super) command: Option<Vec<String>>,
+    pub(super) env: BTreeMap<String, Sent>,
+    pub(super) dir: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) headers: BTreeMap<String, Sent>,
+    pub(super) secret: Option<String>,
+    pub(super) roots: Vec<String>,
+    pub(super) tools: Option<Vec<String>>,
+    pub(super) rename: BTreeMap<String, String>,
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) taints: Option<Vec<String>>,
+    pub(super) limits: UpstreamLimits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Sent {
+    Text(String),
+    Secret(SentSecret),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SentSecret {
+    pub(super) secret: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct UpstreamLimits {
+    pub(super) time: Option<String>,
+    pub(super) output: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

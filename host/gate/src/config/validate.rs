@@ -57,6 +57,16 @@ impl Validation<'_> {
             let component = self.component(&name, component, &secrets)?;
             components.insert(name, component);
         }
+        let mut upstreams = BTreeMap::new();
+        for (name, upstream) in raw.upstream {
+            if components.contains_key(&name) {
+                let message = format!("`{name}` is a component and an upstream server");
+                let table = format!("[upstream.{name}]");
+                return Err(self.error(&table, message, "give one of them another name"));
+            }
+            let upstream = self.upstream(&name, upstream, &secrets, &store.path)?;
+            upstreams.insert(name, upstream);
+        }
         let mut tools = BTreeMap::new();
         for (name, tool) in raw.tools {
             let tool = self.tool(tool)?;
@@ -100,6 +110,7 @@ impl Validation<'_> {
             users,
             network,
             secrets,
+            upstreams,
         })
     }
 
@@ -156,15 +167,7 @@ impl Validation<'_> {
         component: raw::Component,
         secrets: &BTreeMap<String, SecretConfig>,
     ) -> Result<ComponentConfig, ConfigError> {
-        self.name("component", name)?;
-        if name.contains("__") {
-            let message = format!("the component name `{name}` has two underscores in a row");
-            return Err(self.error(
-                name,
-                message,
-                "they separate a component from its tool; rename it",
-            ));
-        }
+        self.provider_name("component", name)?;
         let mut grants = BTreeMap::new();
         for (grant, raw) in component.grants {
             self.name("grant", &grant)?;
@@ -202,6 +205,17 @@ impl Validation<'_> {
         })
     }
 
+    /// The name of what has tools.
+    pub(super) fn provider_name(&self, what: &str, name: &str) -> Result<(), ConfigError> {
+        self.name(what, name)?;
+        if name.contains("__") {
+            let message = format!("the {what} name `{name}` has two underscores in a row");
+            let help = format!("they separate a {what} from its tool; rename it");
+            return Err(self.error(name, message, &help));
+        }
+        Ok(())
+    }
+
     fn tool(&self, tool: raw::Tool) -> Result<ToolConfig, ConfigError> {
         let names = |names: Option<Vec<String>>| names.map(|n| self.names("label", n)).transpose();
         let mut numbers = BTreeMap::new();
@@ -224,7 +238,11 @@ impl Validation<'_> {
         })
     }
 
-    fn limits(&self, limits: raw::Limits, engine: Size) -> Result<LimitOverrides, ConfigError> {
+    pub(super) fn limits(
+        &self,
+        limits: raw::Limits,
+        engine: Size,
+    ) -> Result<LimitOverrides, ConfigError> {
         let size = |text: Option<String>| text.map(|t| self.size(&t)).transpose();
         let duration = |text: Option<String>| text.map(|t| self.duration(&t)).transpose();
         let memory = size(limits.memory.clone())?;

@@ -322,7 +322,7 @@ impl Pep {
             run: cx.run,
             principal: cx.principal.clone(),
             tool: call.tool().name.clone(),
-            component: call.tool().component.digest,
+            component: call.tool().provider.digest(),
             arguments: call.digest().clone(),
             via: cx.via(),
         }
@@ -393,9 +393,10 @@ impl Pep {
             approval: used.map(|row| row.id),
             attempt: cx.attempt,
             call: cx.call,
-            component: call.tool().component.name.clone(),
-            digest: call.tool().component.digest,
+            component: call.tool().provider.name().to_owned(),
+            digest: call.tool().provider.digest(),
             span,
+            unsandboxed: call.tool().provider.is_unsandboxed(),
         };
         let mut batch = Batch::default();
         if let (Some(row), None) = (approval, used) {
@@ -503,7 +504,7 @@ impl Pep {
                 arguments: call.digest().clone(),
                 call: cx.call,
                 capability: None,
-                component: call.tool().component.digest,
+                component: call.tool().provider.digest(),
                 expires,
                 id: approval,
                 on_behalf_of: cx.on_behalf_of.clone(),
@@ -697,7 +698,7 @@ pub(super) fn granted(row: &ApprovalRow) -> Granted {
 }
 
 fn not_halted<'a>(cx: &'a CallContext, call: &'a ToolCall) -> impl Iterator<Item = Condition> + 'a {
-    cx.not_halted(&call.tool().name, &call.tool().component.name)
+    cx.not_halted(&call.tool().name, call.tool().provider.name())
 }
 
 type Answered = (Request, Decision);

@@ -57,7 +57,7 @@ impl Draft {
         self.0.call = Some(cx.call);
         self.0.caller = cx.caller.filter(|_| cx.within.is_empty());
         self.0.parent = Some(cx.above());
-        self.0.component = Some(call.tool().component.digest);
+        self.0.component = Some(call.tool().provider.digest());
         self.0.arguments = Some(call.digest().clone());
         self.0.arguments_size = Some(call.canonical().len() as u64);
         self.0.resumption = resumption;

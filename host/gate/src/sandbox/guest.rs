@@ -311,25 +311,9 @@ impl Guest {
             cut: bounded.cut,
             cpu: self.store.data().stopwatch.used(),
             fuel: self.limits.fuel.saturating_sub(left),
+            effects: 0,
             peak_memory: self.store.data().meter.peak(),
             size: bounded.size,
-            cause,
-        }
-    }
-}
-
-impl Execution {
-    /// Ended, and there is no guest to say what it used.
-    pub(super) fn without_guest(status: Status, cause: Option<String>) -> Self {
-        let Bounded { content, size, cut } = no_result(status);
-        Self {
-            status,
-            content,
-            cut,
-            cpu: Duration::ZERO,
-            fuel: 0,
-            peak_memory: 0,
-            size,
             cause,
         }
     }
@@ -370,7 +354,7 @@ fn failure(error: ToolError, max: u64) -> Bounded {
     content::bounded_failure(kind, message, max)
 }
 
-fn no_result(status: Status) -> Bounded {
+pub(super) fn no_result(status: Status) -> Bounded {
     let message = ended_message(status).into();
     let failure = ToolFailure {
         kind: FailureKind::Ended,

@@ -69,22 +69,22 @@ impl Sandbox {
     /// Prepare and run in one step. A halt ends the wait for a place, too.
     pub async fn run(
         &self,
+        component: &Arc<LoadedComponent>,
         permitted: Permitted<ToolCall>,
         capabilities: Arc<Capabilities>,
         limits: &Limits,
         halted: watch::Receiver<bool>,
     ) -> Execution {
-        let tool = Arc::clone(permitted.act().tool());
         let prepared = tokio::select! {
             biased;
-            () = halt(halted.clone()) => return Execution::without_guest(Status::Halted, None),
-            prepared = self.prepare(&tool.component, limits, capabilities) => prepared,
+            () = halt(halted.clone()) => return Execution::halted(),
+            prepared = self.prepare(component, limits, capabilities) => prepared,
         };
         let pace = prepared.guest.pace();
         let ran = self.background.run(prepared.run(permitted, halted), pace);
         ran.await.unwrap_or_else(|| {
             let cause = "the host failed".to_owned();
-            Execution::without_guest(Status::Trap, Some(cause))
+            Execution::ended(Status::Trap, 0, Some(cause))
         })
     }
 }
@@ -98,7 +98,8 @@ impl Prepared {
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let call = permitted.act();
-        if !Arc::ptr_eq(&self.component, &call.tool().component) {
+        let provider = call.tool().provider.component();
+        if !provider.is_some_and(|component| Arc::ptr_eq(&self.component, component)) {
             let cause = "the permit is for another component".to_owned();
             return self.guest.ended(Status::Trap, Some(cause));
         }

@@ -91,7 +91,9 @@ impl Secret {
         &self.name
     }
 
-    pub(crate) fn value(&self) -> &[u8] {
+    /// Its value: for what attaches it to a request or hands it to a process, and for nothing else.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
         &self.value
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tollgate::{
-    call::{Answer, CallRequest, Verdict},
+    call::{Answer, CallOptions, CallRequest, Verdict},
     enforce::{Listener, Refusal},
     gate::Gate,
     pip::Caller,
@@ -32,7 +32,12 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) async fn call(&self, gate: &Gate, listener: Option<Listener>) -> Answer {
         let Place { run, origin } = &self.place;
-        gate.call_from(&self.caller, run, origin, self.request.clone(), listener)
+        let options = CallOptions {
+            listener,
+            origin: origin.clone(),
+            ..CallOptions::default()
+        };
+        gate.call_with(&self.caller, run, self.request.clone(), options)
             .await
     }
 }

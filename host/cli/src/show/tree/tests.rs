@@ -157,6 +157,7 @@ impl Story {
                 component: component.into(),
                 digest: Sha256Digest::of(b"wasm"),
                 span: span(call + 1),
+                unsandboxed: false,
             }),
         );
     }

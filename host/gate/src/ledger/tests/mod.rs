@@ -190,6 +190,7 @@ impl Script {
             component: "tickets".into(),
             digest: Sha256Digest::of(b"component"),
             span: self.span(),
+            unsandboxed: false,
         };
         self.record(Some(run), Event::Start(start))
     }

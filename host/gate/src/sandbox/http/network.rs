@@ -93,6 +93,12 @@ impl Network {
         })
     }
 
+    /// Whom it trusts, for what speaks another protocol to servers that the operator names.
+    #[must_use]
+    pub fn tls(&self) -> &Arc<ClientConfig> {
+        &self.tls
+    }
+
     /// The addresses of a host, each once.
     pub(super) async fn resolve(&self, target: &Target) -> Result<Vec<IpAddr>, Fault> {
         if let Some(address) = target.address() {
