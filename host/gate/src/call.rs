@@ -14,13 +14,14 @@ use tollgate_core::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId, SpanId},
     policy,
-    record::{CallInvalid, Event, OutcomeRecord, Release, Status},
+    record::{CallInvalid, Event, Origin, OutcomeRecord, Release, Status},
     request::{Action, ActionContext, Request},
 };
 
 use crate::{
     enforce::{
-        CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms, ToolCall,
+        Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms,
+        ToolCall,
     },
     gate::Gate,
     ledger::Batch,
@@ -43,6 +44,8 @@ pub struct CallRequest {
 /// What a caller's protocol may have for a call, besides the call. None of it has a part in the decision.
 #[derive(Debug, Default)]
 pub struct CallOptions {
+    /// Where the call hangs in the caller's own trace.
+    pub origin: Origin,
     /// Hears how far the tool says that it has come, as far as policy releases that.
     pub listener: Option<Listener>,
     /// Becomes true when the caller no longer wants an answer. An upstream server is told so; what it has
@@ -129,9 +132,13 @@ impl Gate {
         options: CallOptions,
     ) -> Answer {
         let span = self.pep().span_id();
+        let underway = self.another_line();
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
-        let line =
-            tokio::spawn(async move { gate.line(caller, run, request, options, span).await });
+        let line = tokio::spawn(async move {
+            let answer = gate.line(caller, run, request, options, span).await;
+            drop(underway);
+            answer
+        });
         line.await.unwrap_or_else(|_| Answer {
             run: None,
             call: span,
@@ -154,7 +161,12 @@ impl Gate {
     ) -> Answer {
         // Arrive: whose call, in which run?
         let snapshot = self.snapshot();
-        match self.pep().arrive(&snapshot, &caller, &run, span).await {
+        let origin = &options.origin;
+        match self
+            .pep()
+            .arrive(&snapshot, &caller, &run, origin, span)
+            .await
+        {
             Ok(cx) => self.carry_out(cx, request, Terms::of(options)).await,
             Err(refusal) => Answer::refused(None, span, refusal),
         }
@@ -174,7 +186,18 @@ impl Gate {
 
         // Know, decide, record: only a recorded allow comes back.
         let admission = match pep.admit(&mut cx, call).await {
-            Ok(admission) => admission,
+            Ok(Admitted::Starts(admission)) => *admission,
+            Ok(Admitted::Joins(other)) => {
+                return other.answer().await.unwrap_or(Answer {
+                    run: Some(cx.run),
+                    call: cx.call,
+                    decision: None,
+                    verdict: Verdict::Ended {
+                        status: Status::Indeterminate,
+                        effects: true,
+                    },
+                });
+            }
             Err(halted @ Refusal::Halted { .. }) => {
                 let halted = Invalid {
                     refusal: halted,
@@ -222,12 +245,16 @@ impl Gate {
         let verdict = pep
             .close(&cx, &tool, invoke, execution, &capabilities)
             .await;
-        Answer {
+        let answer = Answer {
             run: Some(cx.run),
             call: cx.call,
             decision: Some(decision),
             verdict,
+        };
+        if let Some(underway) = admission.underway {
+            underway.finish(&answer);
         }
+        answer
     }
 }
 
@@ -350,6 +377,7 @@ impl Pep {
     async fn refuse_invalid(&self, cx: &CallContext, tool: &str, invalid: Invalid) -> Answer {
         let event = Event::CallInvalid(CallInvalid {
             call: cx.call,
+            caller: cx.caller.filter(|_| cx.within.is_empty()),
             parent: cx.within.last().map(|call| call.span),
             pointers: invalid.pointers,
             principal: cx.principal.clone(),

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ledger;
 pub mod load;
 pub mod lock;
+pub mod outcome;
 mod pace;
 pub mod pip;
 pub mod provider;

@@ -6,11 +6,7 @@
 mod clients;
 mod files;
 
-use std::{
-    os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -19,13 +15,12 @@ use tollgate::{
     lock::Lock,
     upstream::Difference,
 };
-use tollgate_core::policy::nearest;
 
 use self::{
     clients::Server,
     files::{Gate, OBSERVE_ONLY},
 };
-use super::{Context, absolute, upstream};
+use super::{Context, absolute, serve, upstream};
 use crate::{
     exit::Exit,
     failure::{Failure, shown},
@@ -43,7 +38,7 @@ every call at first (policy `observe-only`) and says so at each start.
 --init and --from make the gate, with proposed labels as comments, and print the client's new configuration.
 With --json, that configuration: {mcpServers}.";
 
-/// The agent of a gate that was made here.
+/// The agent of a gate that is made here.
 const AGENT: &str = "client";
 
 /// The arguments of `tollgate wrap`.
@@ -111,7 +106,7 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
         });
         return Ok(Exit::Ok);
     }
-    serve(&file, cx)
+    serve(&file, cx).await
 }
 
 /// The gate's directory.
@@ -181,44 +176,19 @@ fn client_configuration(name: &str, dir: &Path) -> Result<Value, Failure> {
     Ok(json!({ "mcpServers": { name: entry } }))
 }
 
-/// Serve the gate over stdio, in place of this process.
-fn serve(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
+/// Serve the gate over stdio.
+async fn serve(file: &Path, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = Config::read(file)?;
-    if let Some(warning) = observes_only(&config) {
-        cx.out.remark(&warning);
-    }
     let lock = Lock::read(&Lock::path(file)).map_err(|e| Failure::plain(e.to_string()))?;
-    if let Some(name) = config
-        .upstreams
-        .keys()
-        .find(|name| !lock.upstream.contains_key(*name))
-    {
-        return Err(
-            Failure::plain(format!("the upstream server `{name}` was never accepted")).help(
-                format!(
-                    "tollgate --config {} upstream accept {name}",
-                    file.display()
-                ),
-            ),
-        );
+    let mut names = config.upstreams.keys();
+    if let Some(name) = names.find(|name| !lock.upstream.contains_key(*name)) {
+        let failure = Failure::plain(format!("the upstream server `{name}` was never accepted"));
+        return Err(failure.help(format!(
+            "tollgate --config {} upstream accept {name}",
+            file.display()
+        )));
     }
-    let agent = match config.agents.contains_key(AGENT) {
-        true => AGENT.to_owned(),
-        false => config.agents.keys().next().cloned().ok_or_else(|| {
-            let near = nearest(AGENT, config.agents.keys().map(String::as_str));
-            Failure::plain(format!("{}: there is no agent", shown(file))).help(match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("add a table [agents.{AGENT}] with its operator"),
-            })
-        })?,
-    };
-    let error = Command::new(std::env::current_exe()?)
-        .arg("--config")
-        .arg(file)
-        .args(["serve", "--stdio", "--agent"])
-        .arg(agent)
-        .exec();
-    Err(error.into())
+    serve::over_stdio(config, cx).await
 }
 
 /// A warning, if the policy that permits everything is still there.
