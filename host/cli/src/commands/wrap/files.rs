@@ -31,7 +31,12 @@ pub(super) const OBSERVE_ONLY: &str = "observe-only";
 const PERMIT: &str = include_str!("../../../templates/observe-only.cedar");
 
 /// Starter policies that a gate needs to be operated.
-const NEEDED: [&str; 3] = ["four-eyes.cedar", "operators.cedar", "readers.cedar"];
+const NEEDED: [&str; 4] = [
+    "four-eyes.cedar",
+    "operators.cedar",
+    "readers.cedar",
+    "results.cedar",
+];
 /// Parts of names of variables and headers whose values are secrets.
 const TELLING: [&str; 7] = [
     "AUTH",
