@@ -1,7 +1,8 @@
 //! What the owner does for whoever asks. Nothing here decides: the gate does, and records it.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
+use serde::de::IgnoredAny;
 use tokio::sync::watch;
 use tollgate::{
     call::{CallRequest, Verdict},
@@ -15,7 +16,7 @@ use tollgate_core::{
     ids::{DecisionId, RunId},
     life::ApprovalState,
     record::Event,
-    request::Action,
+    request::{Action, ActionContext, Request},
 };
 
 use super::token;
@@ -114,6 +115,11 @@ pub(super) async fn execute(
             gate.resume(user, scope, &name).await?;
             Ok(Reply::Done)
         }
+        Operation::AcceptUpstream { seen } => {
+            gate.accept_upstream(user, &seen).await?;
+            Ok(Reply::Done)
+        }
+        Operation::Inputs { decisions } => inputs(gate, user, &decisions).await,
         Operation::Facts { decision } => facts(gate, user, decision).await,
         Operation::MakeToken { user: of } => {
             gate.user(&of)?;
@@ -276,6 +282,48 @@ fn explain(gate: &Gate, policies: &mut [PolicyView]) {
             view.reason.clone_from(&policy.determining.reason);
         }
     }
+}
+
+/// The arguments of calls. Whether the user may see them is decided, and recorded, once for each run.
+async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Reply, Failure> {
+    let mut may: BTreeMap<RunId, bool> = BTreeMap::new();
+    let mut found = Vec::new();
+    for decision in decisions {
+        let record = gate.ledger().reader().record(decision.0)?;
+        let Some((run, Event::Decision(decided))) =
+            record.and_then(|record| Some((record.run?, record.event)))
+        else {
+            continue;
+        };
+        let allowed = match may.get(&run) {
+            Some(allowed) => *allowed,
+            None => {
+                let row = find_run(gate, run)?;
+                let decided = gate.may_with_run(user, Action::ViewPayload, &row).await;
+                let allowed = match decided {
+                    Ok(_) => true,
+                    Err(OperateError::Refused(_)) => false,
+                    Err(other) => return Err(other.into()),
+                };
+                may.insert(run, allowed);
+                allowed
+            }
+        };
+        let Some(digest) = decided.facts.filter(|_| allowed) else {
+            continue;
+        };
+        // What is no longer kept is left out.
+        let Ok(plain) = gate.ledger().unseal(decision.0, digest, "facts") else {
+            continue;
+        };
+        let read: Result<(Request, IgnoredAny), _> = serde_json::from_slice(&plain);
+        if let Ok((request, _)) = read
+            && let ActionContext::Call { input, .. } = request.context
+        {
+            found.push((*decision, input));
+        }
+    }
+    Ok(Reply::Inputs(found))
 }
 
 async fn facts(gate: &Gate, user: &Uid, decision: DecisionId) -> Result<Reply, Failure> {

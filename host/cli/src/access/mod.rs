@@ -20,8 +20,8 @@ use tollgate::{
     ledger::LedgerError,
     load::LoadError,
 };
-use tollgate_core::entity::Uid;
-use tollgate_server::mcp;
+use tollgate_core::{canonical::Sha256Digest, entity::Uid};
+use tollgate_server::{mcp, upstream::Servers};
 
 use self::socket::{Envelope, Server, Stream, Unanswered};
 use crate::{
@@ -164,9 +164,30 @@ impl<'a> Access<'a> {
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let Operation::AcceptUpstream { seen } = &operation else {
+                        return Err(error.into());
+                    };
+                    // What is to be accepted may be what the gate does not open without.
+                    self.own_accepting(seen).await?;
+                    return Ok(Reply::Done);
+                }
             }
         }
+    }
+
+    async fn own_accepting(&mut self, seen: &[(String, Sha256Digest)]) -> Result<(), Failure> {
+        if self.claim.is_some() {
+            return Err(
+                Failure::plain("the gate does not open yet, so nobody can check a token")
+                    .help("accept the server as the user that you are logged in as"),
+            );
+        }
+        let user = identity::of_login(&self.config, &identity::login(identity::own_uid())?)?;
+        let options = self.options();
+        let gate = Gate::open_accepting(self.config.clone(), options, &user, seen).await?;
+        self.serve(gate);
+        Ok(())
     }
 
     fn deaf(&self, pid: u32) -> Failure {
@@ -184,18 +205,25 @@ impl<'a> Access<'a> {
             .out
             .progress()
             .map(|progress| progress.step("opening the gate"));
+        let gate = Gate::open(self.config.clone(), self.options()).await?;
+        drop(step);
+        self.serve(gate);
+        Ok(())
+    }
+
+    fn options(&self) -> GateOptions {
         let login = identity::login(identity::own_uid()).unwrap_or_else(|_| "gate".into());
         let by = identity::of_login(&self.config, &login).map_or(login, |user| user.id);
-        let gate = Gate::open(
-            self.config.clone(),
-            GateOptions {
-                by,
-                compiler: Some(register::compiler()),
-                ..GateOptions::default()
-            },
-        )
-        .await?;
-        drop(step);
+        GateOptions {
+            by,
+            compiler: Some(register::compiler()),
+            connector: Servers::new(),
+            ..GateOptions::default()
+        }
+    }
+
+    /// Answer whoever asks for this gate.
+    fn serve(&mut self, gate: Gate) {
         let owner = Arc::new(Owner {
             server: mcp::Server::new(gate.clone()),
             gate,
@@ -203,7 +231,6 @@ impl<'a> Access<'a> {
         });
         let server = Server::start(Arc::clone(&owner));
         self.owned = Some((owner, server));
-        Ok(())
     }
 
     /// Become the owner, for what cannot be asked of another process.

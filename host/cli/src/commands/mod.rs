@@ -10,13 +10,16 @@ pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod new;
 pub(crate) mod policy;
+mod policy_suggest;
 pub(crate) mod reload;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod store;
 mod times;
 pub(crate) mod tools;
+pub(crate) mod upstream;
 pub(crate) mod user;
+pub(crate) mod wrap;
 
 use std::path::{Path, PathBuf};
 
@@ -53,6 +56,8 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,
         Command::Component(args) => component::run(args, &cx).await,
+        Command::Upstream(args) => upstream::run(args, &cx).await,
+        Command::Wrap(args) => wrap::run(&args, &cx).await,
         Command::Halt(args) => halt::halt(args, &cx).await,
         Command::Resume(args) => halt::resume(args, &cx).await,
         Command::User(args) => user::run(args, &cx).await,
