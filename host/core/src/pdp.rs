@@ -4,6 +4,7 @@
 //! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
 
 mod cedar;
+mod index;
 mod trial;
 mod validate;
 
@@ -13,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy::{ActionConstraint, Entity as CedarEntity, EntityUid, Schema};
+use cedar_policy::{Entity as CedarEntity, EntityUid, Schema};
 use cedar_policy_core::{
     ast::{self, EntityUID},
     entities::{Dereference, Entities, TCComputation},
@@ -22,6 +23,9 @@ use cedar_policy_core::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use index::Index;
+use trial::Trial;
 
 use crate::{
     canonical::{self, Sha256Digest},
@@ -140,44 +144,15 @@ pub struct Pdp {
     schema: Schema,
     policies: BTreeMap<String, Arc<LoadedPolicy>>,
     warnings: Vec<Diagnostic>,
-    /// By action id: only the policies whose action constraint can match.
-    slices: HashMap<String, Slice>,
+    /// The same, in the order of their ids, as the index numbers them.
+    ordered: Vec<Arc<LoadedPolicy>>,
+    index: Index,
     actions: HashMap<String, Arc<EntityUID>>,
     tools: BTreeMap<String, ToolInput>,
     /// Actions, and the entities of the configuration.
     entities: Entities,
     /// Entities of the configuration, as the engine has them.
     known: HashMap<Uid, Arc<EntityUID>>,
-}
-
-#[derive(Debug, Default)]
-struct Slice {
-    enforced: View,
-    /// Enforced and shadow; absent where there is no shadow policy.
-    with_shadow: Option<View>,
-}
-
-/// Policies that are evaluated together, and what they ask of an approval.
-#[derive(Debug, Default)]
-struct View {
-    policies: Vec<Arc<LoadedPolicy>>,
-    roles: BTreeSet<String>,
-    counts: BTreeSet<u64>,
-}
-
-impl View {
-    fn of(policies: Vec<Arc<LoadedPolicy>>) -> Self {
-        let read = || policies.iter().map(|p| &p.approval);
-        Self {
-            roles: read().flat_map(|a| a.roles.iter().cloned()).collect(),
-            counts: read().flat_map(|a| a.counts.iter().copied()).collect(),
-            policies,
-        }
-    }
-
-    fn reads_approval(&self) -> bool {
-        !self.roles.is_empty() || !self.counts.is_empty()
-    }
 }
 
 /// A failure to build the Cedar request.
@@ -237,19 +212,19 @@ impl Pdp {
             let uid: &EntityUID = a.as_ref();
             (a.id().unescaped().to_owned(), Arc::new(uid.clone()))
         };
-        let mut pdp = Self {
+        let ordered: Vec<Arc<LoadedPolicy>> = policies.values().cloned().collect();
+        Ok(Self {
             digest,
+            index: Index::new(ordered.iter().map(|p| p.cedar.as_ref())),
+            ordered,
             actions: schema.actions().map(action).collect(),
             schema,
             policies,
             warnings,
-            slices: HashMap::new(),
             tools,
             entities: entities.as_ref().clone(),
             known: known.ok_or_else(nameless)?,
-        };
-        pdp.slices = pdp.slice();
-        Ok(pdp)
+        })
     }
 
     /// The bundle's digest.
@@ -276,40 +251,9 @@ impl Pdp {
         self.tools.get(name)
     }
 
-    /// Policies by action. Sound: a policy whose action constraint cannot match is neither satisfied
-    /// nor in error.
-    fn slice(&self) -> HashMap<String, Slice> {
-        let slice = |action: &EntityUID| {
-            let within = |uid: &EntityUid| {
-                let uid: &EntityUID = uid.as_ref();
-                uid == action
-                    || matches!(self.entities.entity(action), Dereference::Data(a) if a.is_descendant_of(uid))
-            };
-            let applies = |policy: &&Arc<LoadedPolicy>| match policy.cedar.action_constraint() {
-                ActionConstraint::Any => true,
-                ActionConstraint::Eq(uid) => uid.as_ref() == action,
-                ActionConstraint::In(uids) => uids.iter().any(within),
-            };
-            let all: Vec<Arc<LoadedPolicy>> =
-                self.policies.values().filter(applies).cloned().collect();
-            let enforced = |p: &&Arc<LoadedPolicy>| p.mode == Mode::Enforce;
-            let shadow = all.iter().any(|p| p.mode == Mode::Shadow);
-            Slice {
-                enforced: View::of(all.iter().filter(enforced).cloned().collect()),
-                with_shadow: shadow.then(|| View::of(all)),
-            }
-        };
-        let actions = self.actions.iter();
-        actions
-            .map(|(id, action)| (id.clone(), slice(action)))
-            .collect()
-    }
-
     /// Decide. The same arguments always give the same answer.
     #[must_use]
     pub fn decide(&self, request: &Request, facts: &Facts) -> Decision {
-        let empty = Slice::default();
-        let slice = self.slices.get(request.action.id()).unwrap_or(&empty);
         let entities = match self.entities_for(request, facts) {
             Ok(entities) => entities,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
@@ -318,10 +262,16 @@ impl Pdp {
             Ok(plain) => plain,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let trial = trial::Trial::new(self, &slice.enforced, facts, &entities, &plain);
+        let slice = self.slice(&plain, &entities);
+        let enforced: Vec<&LoadedPolicy> = slice
+            .iter()
+            .copied()
+            .filter(|p| p.mode == Mode::Enforce)
+            .collect();
+        let trial = Trial::new(self, &enforced, facts, &entities, &plain);
         let mut decision = trial.decide();
-        if let Some(view) = &slice.with_shadow {
-            let shadow = trial.of(view).decide();
+        if enforced.len() < slice.len() {
+            let shadow = trial.of(&slice).decide();
             if shadow.outcome() != decision.outcome() {
                 let flip = ShadowFlip {
                     outcome: shadow.outcome(),
@@ -338,6 +288,25 @@ impl Pdp {
             }
         }
         decision
+    }
+
+    /// The policies whose scope can match, in the order of their ids.
+    fn slice(&self, request: &ast::Request, entities: &Entities) -> Vec<&LoadedPolicy> {
+        let uids = (
+            request.principal().uid(),
+            request.action().uid(),
+            request.resource().uid(),
+        );
+        let (Some(principal), Some(action), Some(resource)) = uids else {
+            // Only a partial request leaves one open, and `cedar_request` makes none.
+            return self.ordered.iter().map(AsRef::as_ref).collect();
+        };
+        self.index
+            .candidates(principal, action, resource, entities)
+            .into_iter()
+            .filter_map(|position| self.ordered.get(usize::try_from(position).ok()?))
+            .map(AsRef::as_ref)
+            .collect()
     }
 
     fn basis(&self, determining: Vec<Determining>, errors: Vec<DecisionError>) -> Basis {
