@@ -4,6 +4,7 @@
 //! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
 
 mod cedar;
+mod explain;
 mod index;
 mod trial;
 mod validate;
@@ -24,6 +25,7 @@ use cedar_policy_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use explain::{Explanation, Failed, Seen, Traced, Verdict};
 use index::Index;
 use trial::Trial;
 
@@ -243,6 +245,11 @@ impl Pdp {
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
+    }
+
+    /// The tools that are typed, by name.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, &ToolInput)> {
+        self.tools.iter().map(|(name, input)| (name.as_str(), input))
     }
 
     /// The typed arguments of a tool.

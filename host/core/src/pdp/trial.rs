@@ -296,7 +296,7 @@ impl<'a> Trial<'a> {
 }
 
 /// What went wrong, without the values it went wrong on.
-fn message(error: &EvaluationError) -> &'static str {
+pub(super) fn message(error: &EvaluationError) -> &'static str {
     match error {
         EvaluationError::EntityDoesNotExist(_) => "an entity does not exist",
         EvaluationError::EntityAttrDoesNotExist(_) | EvaluationError::RecordAttrDoesNotExist(_) => {

@@ -100,7 +100,7 @@ mod tests {
             "(".repeat(100_000),
             ")".repeat(100_000)
         ));
-        assert_eq!(excess(&nested).unwrap().offset, 45 + MAX_NESTING - 1);
+        assert_eq!(excess(&nested).unwrap().offset, 44 + MAX_NESTING - 1);
         for chain in ["true && ", "1 + ", "!", "if true then true else "] {
             let bomb = policy(&format!("{}true", chain.repeat(50_000)));
             assert!(
