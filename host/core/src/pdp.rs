@@ -6,6 +6,7 @@
 mod cedar;
 mod explain;
 mod index;
+mod lint;
 mod trial;
 mod validate;
 

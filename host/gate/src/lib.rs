@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod config;
+pub mod coverage;
 pub mod enforce;
 pub mod gate;
 pub mod ids;
@@ -12,6 +13,7 @@ pub mod ledger;
 pub mod load;
 pub mod lock;
 pub mod pip;
+pub mod replay;
 pub mod sandbox;
 pub mod secrets;
 pub mod snapshot;

@@ -142,6 +142,18 @@ pub enum LoadError {
         /// A tool with a like name.
         near: Option<String>,
     },
+    /// The configuration renames a tool that the component does not have.
+    #[error("rename.{own} under [components.{component}] in {}: the component has no tool `{own}`{}", file.display(), near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    UnknownRename {
+        /// The component.
+        component: String,
+        /// The name that it does not have.
+        own: String,
+        /// The configuration.
+        file: PathBuf,
+        /// A tool of it with a like name.
+        near: Option<String>,
+    },
     /// The policies.
     #[error("the policies do not load: {0}")]
     Policies(#[from] pdp::LoadError),
@@ -172,12 +184,44 @@ pub async fn check(config: Config, compiler: Option<Compiler>) -> Result<Snapsho
     snapshot(&sandbox(&config, compiler)?, config).await
 }
 
+/// What decisions would depend on under a configuration, with its policies as they are: nobody has looked
+/// at them yet.
+///
+/// # Errors
+/// [`LoadError`], but for the policies.
+pub async fn unchecked(config: &Config, compiler: Option<Compiler>) -> Result<Bundle, LoadError> {
+    let tools = tools(&sandbox(config, compiler)?, config).await?;
+    bundle(config, &tools)
+}
+
 /// Everything that a configuration describes.
 pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapshot, LoadError> {
+    let tools = tools(sandbox, &config).await?;
+    let network =
+        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
+    let secrets = Arc::new(Vault::new(&config.secrets));
+    let bundle = bundle(&config, &tools)?;
+    let (bytes, _) = bundle.seal()?;
+    let pdp = Pdp::load(&bundle)?;
+    Ok(Snapshot {
+        config,
+        pdp,
+        bundle: bytes,
+        tools,
+        network,
+        secrets,
+    })
+}
+
+/// The tools of every configured component, by the name that agents see.
+async fn tools(
+    sandbox: &Sandbox,
+    config: &Config,
+) -> Result<BTreeMap<String, Arc<Tool>>, LoadError> {
     let lock = Lock::read(&Lock::path(&config.file))?;
     let mut tools: BTreeMap<String, Arc<Tool>> = BTreeMap::new();
     for name in config.components.keys() {
-        for tool in component(sandbox, &config, &lock, name).await? {
+        for tool in component(sandbox, config, &lock, name).await? {
             if let Some(other) = tools.get(&tool.name) {
                 return Err(LoadError::ToolName {
                     component: name.clone(),
@@ -200,20 +244,7 @@ pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapsh
             near: near.map(str::to_owned),
         });
     }
-    let network =
-        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
-    let secrets = Arc::new(Vault::new(&config.secrets));
-    let bundle = bundle(&config, &tools)?;
-    let (bytes, _) = bundle.seal()?;
-    let pdp = Pdp::load(&bundle)?;
-    Ok(Snapshot {
-        config,
-        pdp,
-        bundle: bytes,
-        tools,
-        network,
-        secrets,
-    })
+    Ok(tools)
 }
 
 /// What decisions depend on: policies, tools and the configured entities.
@@ -329,6 +360,16 @@ async fn component(
         grants,
         secrets: settings.secrets.clone(),
     });
+    let own = || definitions.iter().map(|d| d.name.as_str());
+    let unknown = |renamed: &&String| !own().any(|own| own == renamed.as_str());
+    if let Some(unknown) = settings.rename.keys().find(unknown) {
+        return Err(LoadError::UnknownRename {
+            component: name.into(),
+            own: unknown.clone(),
+            file: config.file.clone(),
+            near: tollgate_core::policy::nearest(unknown, own()).map(str::to_owned),
+        });
+    }
     definitions
         .into_iter()
         .map(|definition| tool(config, &component, definition))
