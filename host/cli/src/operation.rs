@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tollgate::call::CallRequest;
 use tollgate_core::{
+    canonical::Sha256Digest,
     ids::{ApprovalId, DecisionId, RunId},
     record::{HaltScope, RunOutcome},
 };
@@ -80,6 +81,11 @@ pub(crate) enum Operation {
         /// Which.
         decision: DecisionId,
     },
+    /// Put a policy in shadow mode into force.
+    Promote {
+        /// Which; absent for the whole set that is watched.
+        policy: Option<String>,
+    },
     /// Make a token for a user, in place of an earlier one.
     MakeToken {
         /// Whose.
@@ -133,6 +139,13 @@ pub(crate) enum Reply {
     Facts(FactsView),
     /// A new token, shown this once.
     Token(String),
+    /// Policies that were put into force.
+    Promoted {
+        /// The bundle that is in force now.
+        bundle: Sha256Digest,
+        /// Files that were written or removed.
+        files: Vec<String>,
+    },
     /// A copy of the store.
     Backup {
         /// Records in it.

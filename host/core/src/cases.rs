@@ -243,7 +243,8 @@ impl World {
 }
 
 fn component(tool: &str) -> &str {
-    tool.split_once("__").map_or(tool, |(component, _)| component)
+    tool.split_once("__")
+        .map_or(tool, |(component, _)| component)
 }
 
 /// `Agent::support` as the entity that it names.
@@ -252,27 +253,30 @@ fn component(tool: &str) -> &str {
 /// What is wrong with it.
 pub fn uid(text: &str) -> Result<Uid, String> {
     let text = text.strip_prefix("Tollgate::").unwrap_or(text);
-    let wrong = || format!("`{text}` is no entity: write its type and its id, as in Agent::support");
+    let wrong =
+        || format!("`{text}` is no entity: write its type and its id, as in Agent::support");
     let (kind, id) = text.split_once("::").ok_or_else(wrong)?;
     let id = id
         .strip_prefix('"')
         .and_then(|id| id.strip_suffix('"'))
         .unwrap_or(id);
     let kinds = Kind::ALL.iter().copied();
-    let kind = kinds.clone().find(|k| k.name() == kind).ok_or_else(|| {
-        match crate::policy::nearest(kind, kinds.map(Kind::name)) {
-            Some(near) => format!("there is no entity type `{kind}`; did you mean `{near}`?"),
-            None => wrong(),
-        }
-    })?;
+    let kind =
+        kinds.clone().find(|k| k.name() == kind).ok_or_else(|| {
+            match crate::policy::nearest(kind, kinds.map(Kind::name)) {
+                Some(near) => format!("there is no entity type `{kind}`; did you mean `{near}`?"),
+                None => wrong(),
+            }
+        })?;
     Ok(Uid::new(kind, id))
 }
 
 /// The ancestors of a file or directory `component/grant:/a/b`, and itself.
 fn tree(resource: &Uid, labels: &[String]) -> Result<Vec<Entity>, String> {
-    let (grant, path) = resource.id.split_once(":/").ok_or_else(|| {
-        format!("{resource} is no file: write component/grant:/path")
-    })?;
+    let (grant, path) = resource
+        .id
+        .split_once(":/")
+        .ok_or_else(|| format!("{resource} is no file: write component/grant:/path"))?;
     let root = Uid::new(Kind::Directory, format!("{grant}:/"));
     let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
     let mut entities = vec![Entity::new(root.clone(), labels)];
@@ -360,7 +364,8 @@ impl Case {
             _ => said(&self.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")
                 .map(|user| Uid::new(Kind::User, user)),
         };
-        let agent = || said(&self.agent, &defaults.agent, "agent").map(|a| Uid::new(Kind::Agent, a));
+        let agent =
+            || said(&self.agent, &defaults.agent, "agent").map(|a| Uid::new(Kind::Agent, a));
         let tool = || said(&self.tool, &defaults.tool, "tool").map(|t| Uid::new(Kind::Tool, t));
         let named = || match &self.resource {
             Some(text) => uid(text).map(Some),
@@ -373,7 +378,9 @@ impl Case {
                 let typed = pdp.tool(name).ok_or_else(|| {
                     let names = pdp.tools().map(|(name, _)| name);
                     match crate::policy::nearest(name, names) {
-                        Some(near) => format!("there is no tool or action `{name}`; did you mean `{near}`?"),
+                        Some(near) => {
+                            format!("there is no tool or action `{name}`; did you mean `{near}`?")
+                        }
                         None => format!("there is no tool or action `{name}`"),
                     }
                 })?;
@@ -445,7 +452,8 @@ impl Case {
                 (context, resource, entities)
             }
             Action::Approve | Action::Reject => {
-                let on_behalf_of = said(&self.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")?;
+                let on_behalf_of =
+                    said(&self.on_behalf_of, &defaults.on_behalf_of, "on_behalf_of")?;
                 let operator = said(&self.operator, &defaults.operator, "operator")?;
                 let tool = tool()?;
                 let context = ActionContext::Approver {
@@ -454,8 +462,8 @@ impl Case {
                     operator: Uid::new(Kind::User, operator),
                     roles: self.asks.clone(),
                 };
-                let approval = named()?
-                    .unwrap_or_else(|| Uid::new(Kind::Approval, "apr-0707070707070707"));
+                let approval =
+                    named()?.unwrap_or_else(|| Uid::new(Kind::Approval, "apr-0707070707070707"));
                 let entity = Entity::new(approval.clone(), [tool]);
                 (context, approval, vec![entity])
             }
@@ -577,7 +585,11 @@ impl Case {
             ("needs", &self.needs, &answer.needs),
         ] {
             if let Some(expected) = expected.as_ref().filter(|e| *e != got) {
-                wrong.push(format!("{what}: expected {}, got {}", list(expected), list(got)));
+                wrong.push(format!(
+                    "{what}: expected {}, got {}",
+                    list(expected),
+                    list(got)
+                ));
             }
         }
         if answer.shadow != self.shadow {

@@ -44,6 +44,9 @@ use crate::{
 /// every decision, and it is stored, so that a decision can be taken again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bundle {
+    /// Policy sources of a whole set that is watched beside the one in force, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Vec<PolicyFile>>,
     /// Cedar's version, such as `4.14.0`.
     pub cedar: String,
     /// Entities that the configuration names, with what they are in.
@@ -75,6 +78,7 @@ impl Bundle {
         tools: BTreeMap<String, ToolTypes>,
     ) -> Self {
         Self {
+            candidate: None,
             cedar: cedar_policy::get_sdk_version().to_string(),
             entities,
             policies,
@@ -101,6 +105,9 @@ pub enum LoadError {
     /// Policies that are wrong; errors first, each with its place.
     #[error("{}", first_of(.0))]
     Policies(Vec<Diagnostic>),
+    /// The set that is watched is wrong: likewise.
+    #[error("the candidate: {}", first_of(.0))]
+    Candidate(Vec<Diagnostic>),
     /// A tool's arguments cannot be typed.
     #[error("tool `{tool}`: {error}")]
     Tool {
@@ -147,15 +154,51 @@ pub struct Pdp {
     schema: Schema,
     policies: BTreeMap<String, Arc<LoadedPolicy>>,
     warnings: Vec<Diagnostic>,
-    /// The same, in the order of their ids, as the index numbers them.
-    ordered: Vec<Arc<LoadedPolicy>>,
-    index: Index,
+    set: Indexed,
+    /// The set that is watched.
+    candidate: Option<Indexed>,
     actions: HashMap<String, Arc<EntityUID>>,
     tools: BTreeMap<String, ToolInput>,
     /// Actions, and the entities of the configuration.
     entities: Entities,
     /// Entities of the configuration, as the engine has them.
     known: HashMap<Uid, Arc<EntityUID>>,
+}
+
+/// Policies in the order of their ids, as the index numbers them.
+#[derive(Debug)]
+struct Indexed {
+    ordered: Vec<Arc<LoadedPolicy>>,
+    index: Index,
+}
+
+impl Indexed {
+    fn new(policies: &BTreeMap<String, Arc<LoadedPolicy>>) -> Self {
+        let ordered: Vec<Arc<LoadedPolicy>> = policies.values().cloned().collect();
+        Self {
+            index: Index::new(ordered.iter().map(|p| p.cedar.as_ref())),
+            ordered,
+        }
+    }
+
+    /// The policies whose scope can match, in the order of their ids.
+    fn slice(&self, request: &ast::Request, entities: &Entities) -> Vec<&LoadedPolicy> {
+        let uids = (
+            request.principal().uid(),
+            request.action().uid(),
+            request.resource().uid(),
+        );
+        let (Some(principal), Some(action), Some(resource)) = uids else {
+            // Only a partial request leaves one open, and `cedar_request` makes none.
+            return self.ordered.iter().map(AsRef::as_ref).collect();
+        };
+        self.index
+            .candidates(principal, action, resource, entities)
+            .into_iter()
+            .filter_map(|position| self.ordered.get(usize::try_from(position).ok()?))
+            .map(AsRef::as_ref)
+            .collect()
+    }
 }
 
 /// A failure to build the Cedar request.
@@ -207,6 +250,13 @@ impl Pdp {
                 .map_err(|e| LoadError::Entities(e.to_string()))?;
         let LoadedPolicies { policies, warnings } =
             policy::load(&bundle.policies, &schema, &known).map_err(LoadError::Policies)?;
+        let candidate = match &bundle.candidate {
+            None => None,
+            Some(files) => {
+                let loaded = policy::load(files, &schema, &known).map_err(LoadError::Candidate)?;
+                Some(Indexed::new(&loaded.policies))
+            }
+        };
         let known: Option<HashMap<Uid, Arc<EntityUID>>> = known
             .into_iter()
             .map(|uid| Some((uid.clone(), Arc::new(value::entity(&uid)?))))
@@ -215,11 +265,10 @@ impl Pdp {
             let uid: &EntityUID = a.as_ref();
             (a.id().unescaped().to_owned(), Arc::new(uid.clone()))
         };
-        let ordered: Vec<Arc<LoadedPolicy>> = policies.values().cloned().collect();
         Ok(Self {
             digest,
-            index: Index::new(ordered.iter().map(|p| p.cedar.as_ref())),
-            ordered,
+            set: Indexed::new(&policies),
+            candidate,
             actions: schema.actions().map(action).collect(),
             schema,
             policies,
@@ -250,7 +299,9 @@ impl Pdp {
 
     /// The tools that are typed, by name.
     pub fn tools(&self) -> impl Iterator<Item = (&str, &ToolInput)> {
-        self.tools.iter().map(|(name, input)| (name.as_str(), input))
+        self.tools
+            .iter()
+            .map(|(name, input)| (name.as_str(), input))
     }
 
     /// The typed arguments of a tool.
@@ -270,51 +321,27 @@ impl Pdp {
             Ok(plain) => plain,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let slice = self.slice(&plain, &entities);
-        let enforced: Vec<&LoadedPolicy> = slice
-            .iter()
-            .copied()
-            .filter(|p| p.mode == Mode::Enforce)
-            .collect();
+        let slice = self.set.slice(&plain, &entities);
+        let enforced = in_force(&slice);
         let trial = Trial::new(self, &enforced, facts, &entities, &plain);
         let mut decision = trial.decide();
-        if enforced.len() < slice.len() {
-            let shadow = trial.of(&slice).decide();
-            if shadow.outcome() != decision.outcome() {
-                let flip = ShadowFlip {
-                    outcome: shadow.outcome(),
-                    policies: shadow.basis().ids().map(str::to_owned).collect(),
-                };
-                match &mut decision {
-                    Decision::Allow(b)
-                    | Decision::Deny(b)
-                    | Decision::Escalate(b, _)
-                    | Decision::Error(b) => {
-                        b.shadow = Some(flip);
-                    }
-                }
+        // A candidate is a whole set, shadow policies and all: where there is one, it alone is watched.
+        let flip = match &self.candidate {
+            Some(candidate) => {
+                let candidate = in_force(&candidate.slice(&plain, &entities));
+                flip(&decision, &trial.of(&candidate).decide(), true)
             }
-        }
-        decision
-    }
-
-    /// The policies whose scope can match, in the order of their ids.
-    fn slice(&self, request: &ast::Request, entities: &Entities) -> Vec<&LoadedPolicy> {
-        let uids = (
-            request.principal().uid(),
-            request.action().uid(),
-            request.resource().uid(),
-        );
-        let (Some(principal), Some(action), Some(resource)) = uids else {
-            // Only a partial request leaves one open, and `cedar_request` makes none.
-            return self.ordered.iter().map(AsRef::as_ref).collect();
+            None if enforced.len() < slice.len() => {
+                flip(&decision, &trial.of(&slice).decide(), false)
+            }
+            None => None,
         };
-        self.index
-            .candidates(principal, action, resource, entities)
-            .into_iter()
-            .filter_map(|position| self.ordered.get(usize::try_from(position).ok()?))
-            .map(AsRef::as_ref)
-            .collect()
+        let (Decision::Allow(basis)
+        | Decision::Deny(basis)
+        | Decision::Escalate(basis, _)
+        | Decision::Error(basis)) = &mut decision;
+        basis.shadow = flip;
+        decision
     }
 
     fn basis(&self, determining: Vec<Determining>, errors: Vec<DecisionError>) -> Basis {
@@ -473,6 +500,20 @@ impl Pdp {
         }
         Some(entities)
     }
+}
+
+fn in_force<'a>(policies: &[&'a LoadedPolicy]) -> Vec<&'a LoadedPolicy> {
+    let policies = policies.iter().copied();
+    policies.filter(|p| p.mode == Mode::Enforce).collect()
+}
+
+/// What `shadow` would change about `decision`.
+fn flip(decision: &Decision, shadow: &Decision, candidate: bool) -> Option<ShadowFlip> {
+    (shadow.outcome() != decision.outcome()).then(|| ShadowFlip {
+        candidate,
+        outcome: shadow.outcome(),
+        policies: shadow.basis().ids().map(str::to_owned).collect(),
+    })
 }
 
 fn to_cedar(entity: &Entity) -> Option<CedarEntity> {

@@ -160,6 +160,12 @@ impl LoadedPolicy {
     }
 }
 
+/// Why nobody should parse this text: it is nested too deep, or one policy of it is too long a chain.
+#[must_use]
+pub fn too_deep(text: &str) -> Option<String> {
+    scan::excess(text).map(|excess| format!("{}; {}", excess.message, excess.help))
+}
+
 /// The candidate most like `name`, if any is alike enough to suggest.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates

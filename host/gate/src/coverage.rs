@@ -63,8 +63,7 @@ pub fn coverage(
         })
         .collect();
     // A flip names policies by their ids alone.
-    let by_id: HashMap<&str, &PolicyRef> =
-        covered.keys().map(|of| (of.id.as_str(), *of)).collect();
+    let by_id: HashMap<&str, &PolicyRef> = covered.keys().map(|of| (of.id.as_str(), *of)).collect();
     let mut failed = None;
     let mut held: HashMap<Sha256Digest, Vec<PolicyRef>> = HashMap::new();
     let filter = RecordFilter {

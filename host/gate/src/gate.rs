@@ -237,8 +237,17 @@ impl Gate {
     pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
         let config = Config::read(&self.snapshot().config.file)?;
         let snapshot = load::snapshot(&self.0.sandbox, config).await?;
+        self.put_into_force(Arc::new(snapshot), by).await
+    }
+
+    /// Record that a snapshot is in force, and have it decide from now on.
+    pub(crate) async fn put_into_force(
+        &self,
+        snapshot: Arc<Snapshot>,
+        by: &str,
+    ) -> Result<(), LoadError> {
         self.activate(&snapshot, by).await?;
-        self.0.snapshot.store(Arc::new(snapshot));
+        self.0.snapshot.store(snapshot);
         Ok(())
     }
 
@@ -392,7 +401,7 @@ impl Gate {
         }
     }
 
-    async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
+    pub(crate) async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
         let (request, entities) = OperatorAct::new(action, user).parts();
         self.0
             .pep

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod load;
 pub mod lock;
 pub mod pip;
+pub mod promote;
 pub mod replay;
 pub mod sandbox;
 pub mod secrets;

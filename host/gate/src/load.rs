@@ -13,6 +13,7 @@ use tollgate_core::{
     canonical::{self, Sha256Digest},
     entity::{Entity, Kind, Uid},
     pdp::{self, Bundle, Pdp, ToolTypes},
+    policy::PolicyFile,
 };
 
 use crate::{
@@ -196,11 +197,23 @@ pub async fn unchecked(config: &Config, compiler: Option<Compiler>) -> Result<Bu
 
 /// Everything that a configuration describes.
 pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapshot, LoadError> {
+    with_policies(sandbox, config, None).await
+}
+
+/// The same with other policies in the place of those that lie there.
+pub(crate) async fn with_policies(
+    sandbox: &Sandbox,
+    config: Config,
+    policies: Option<Vec<PolicyFile>>,
+) -> Result<Snapshot, LoadError> {
     let tools = tools(sandbox, &config).await?;
     let network =
         Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
     let secrets = Arc::new(Vault::new(&config.secrets));
-    let bundle = bundle(&config, &tools)?;
+    let mut bundle = bundle(&config, &tools)?;
+    if let Some(policies) = policies {
+        bundle.policies = policies;
+    }
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle)?;
     Ok(Snapshot {
@@ -276,11 +289,10 @@ fn bundle(config: &Config, tools: &BTreeMap<String, Arc<Tool>>) -> Result<Bundle
             },
         )
     });
-    Ok(Bundle::new(
-        entities,
-        config.policy_files()?,
-        types.collect(),
-    ))
+    Ok(Bundle {
+        candidate: config.candidate_files()?,
+        ..Bundle::new(entities, config.policy_files()?, types.collect())
+    })
 }
 
 /// Read a component's file and its digest.

@@ -117,7 +117,10 @@ impl Replay<'_> {
         let work = || {
             loop {
                 let first = next.fetch_add(CHUNK, Ordering::Relaxed);
-                let stop = failed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+                let stop = failed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_some();
                 if first >= end || stop {
                     return;
                 }
@@ -266,6 +269,7 @@ impl Replay<'_> {
             serde_json::from_slice(bytes).map_err(|_| "its bundle is of another version")?;
         let then = Pdp::load(&recorded).map_err(|e| format!("its bundle does not load: {e}"))?;
         let candidate = Bundle {
+            candidate: None,
             policies: self.candidate.clone(),
             ..recorded
         };
@@ -323,7 +327,11 @@ impl Counted {
             group.decisions.sort_unstable_by_key(|id| id.0);
             group.decisions.truncate(NAMED);
         }
-        flips.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.policies.cmp(&b.policies)));
+        flips.sort_by(|a, b| {
+            b.count
+                .cmp(&a.count)
+                .then_with(|| a.policies.cmp(&b.policies))
+        });
         Replayed {
             compared: self.compared,
             flipped: flips.iter().map(|group| group.count).sum(),

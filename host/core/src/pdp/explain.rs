@@ -149,7 +149,7 @@ impl Pdp {
             return BTreeSet::new();
         };
         let evaluator = prepared.evaluator();
-        let slice = self.slice(&prepared.request, &prepared.entities);
+        let slice = self.set.slice(&prepared.request, &prepared.entities);
         slice
             .into_iter()
             .filter(|p| is_true(&evaluator, &p.condition, p.cedar.as_ref().env()))
@@ -170,6 +170,7 @@ impl Pdp {
         };
         let determined: BTreeSet<&str> = decision.basis().ids().collect();
         let policies: Vec<(&LoadedPolicy, Traced)> = self
+            .set
             .ordered
             .iter()
             .filter_map(|policy| {
@@ -266,11 +267,8 @@ impl Pdp {
             prepared.request.resource().clone(),
             Some(Context::Value(Arc::clone(context))),
         );
-        let slice = self.slice(&request, &entities);
-        let enforced: Vec<&LoadedPolicy> = slice
-            .into_iter()
-            .filter(|p| p.mode == Mode::Enforce)
-            .collect();
+        let slice = self.set.slice(&request, &entities);
+        let enforced = super::in_force(&slice);
         Some(
             Trial::new(self, &enforced, facts, &entities, &request)
                 .decide()
@@ -368,8 +366,10 @@ impl Prepared {
             };
             let name = written(named);
             let mut text = short(&value.to_string());
-            if let (ExprKind::Var(Var::Principal | Var::Resource), ValueKind::Lit(Literal::EntityUID(uid))) =
-                (named.expr_kind(), value.value_kind())
+            if let (
+                ExprKind::Var(Var::Principal | Var::Resource),
+                ValueKind::Lit(Literal::EntityUID(uid)),
+            ) = (named.expr_kind(), value.value_kind())
             {
                 text.push_str(&self.within(uid));
             }
@@ -390,13 +390,14 @@ impl Prepared {
         let Dereference::Data(entity) = self.entities.entity(uid) else {
             return String::new();
         };
-        let ancestors: BTreeSet<String> = entity
-            .ancestors()
-            .map(|a| short(&a.to_string()))
-            .collect();
+        let ancestors: BTreeSet<String> =
+            entity.ancestors().map(|a| short(&a.to_string())).collect();
         match ancestors.is_empty() {
             true => ", in nothing".into(),
-            false => format!(", in {}", ancestors.into_iter().collect::<Vec<_>>().join(", ")),
+            false => format!(
+                ", in {}",
+                ancestors.into_iter().collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 
@@ -426,16 +427,20 @@ impl Prepared {
     fn turned(&self, part: &Expr) -> Vec<Change> {
         let ExprKind::BinaryApp { op, arg1, arg2 } = part.expr_kind() else {
             return match path(part).map(|path| (self.value(&path), path)) {
-                Some((Some(Value { value: ValueKind::Lit(Literal::Bool(is)), .. }), path)) => {
+                Some((
+                    Some(Value {
+                        value: ValueKind::Lit(Literal::Bool(is)),
+                        ..
+                    }),
+                    path,
+                )) => {
                     vec![set(path, Value::from(!is), &(!is).to_string())]
                 }
                 _ => Vec::new(),
             };
         };
         match op {
-            BinaryOp::Less | BinaryOp::LessEq | BinaryOp::Eq => {
-                self.compared(arg1, arg2)
-            }
+            BinaryOp::Less | BinaryOp::LessEq | BinaryOp::Eq => self.compared(arg1, arg2),
             BinaryOp::Contains => match (path(arg1), literal(arg2)) {
                 (Some(path), Some(item)) => self.toggled(path, &[item]),
                 _ => Vec::new(),
@@ -497,7 +502,11 @@ impl Prepared {
 
     /// A set with an item more, or less.
     fn toggled(&self, path: Vec<String>, items: &[Literal]) -> Vec<Change> {
-        let Some(Value { value: ValueKind::Set(now), .. }) = self.value(&path) else {
+        let Some(Value {
+            value: ValueKind::Set(now),
+            ..
+        }) = self.value(&path)
+        else {
             return Vec::new();
         };
         let mut changes = Vec::new();
@@ -633,7 +642,11 @@ fn responsible<'e>(
             then_expr,
             else_expr,
         } => {
-            let part = if truth(test_expr) { then_expr } else { else_expr };
+            let part = if truth(test_expr) {
+                then_expr
+            } else {
+                else_expr
+            };
             responsible(evaluator, slots, part, is)
         }
         _ => expr,

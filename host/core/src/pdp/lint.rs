@@ -57,8 +57,7 @@ struct Everything<'a> {
     entities: Entities,
     /// The same with every tool and secret in every label.
     labelled: Entities,
-    principals: BTreeMap<EntityType, Vec<EntityUID>>,
-    resources: BTreeMap<EntityType, Vec<EntityUID>>,
+    by_type: BTreeMap<EntityType, Vec<EntityUID>>,
 }
 
 impl Pdp {
@@ -69,7 +68,7 @@ impl Pdp {
             return Vec::new();
         };
         let mut said = Vec::new();
-        for policy in &self.ordered {
+        for policy in &self.set.ordered {
             match everything.satisfying(policy, &everything.entities) {
                 Tried::Found(scope) => said.extend(everything.covered(policy, &scope)),
                 Tried::TooMany => {}
@@ -99,7 +98,7 @@ impl<'a> Everything<'a> {
             .collect();
         // Whatever a request brings could be in anything that a policy names.
         let mut above = labels.clone();
-        for policy in &pdp.ordered {
+        for policy in &pdp.set.ordered {
             let cedar: &ast::Policy = policy.cedar.as_ref();
             above.extend(named(cedar));
         }
@@ -144,8 +143,7 @@ impl<'a> Everything<'a> {
             pdp,
             entities,
             labelled,
-            principals: by_type.clone(),
-            resources: by_type,
+            by_type,
         })
     }
 
@@ -163,7 +161,7 @@ impl<'a> Everything<'a> {
             };
             for resource in types
                 .applies_to_resources()
-                .filter_map(|ty| self.resources.get(ty))
+                .filter_map(|ty| self.by_type.get(ty))
                 .flatten()
             {
                 // A call's resource is the tool that its action is named for.
@@ -174,7 +172,7 @@ impl<'a> Everything<'a> {
                 }
                 for principal in types
                     .applies_to_principals()
-                    .filter_map(|ty| self.principals.get(ty))
+                    .filter_map(|ty| self.by_type.get(ty))
                     .flatten()
                 {
                     if !scope(cedar.principal_constraint().as_inner(), principal) {
@@ -243,7 +241,7 @@ impl<'a> Everything<'a> {
     /// Another policy that applies wherever this one does, and makes it pointless.
     fn covered(&self, policy: &LoadedPolicy, scope: &Scope) -> Option<Diagnostic> {
         // Whatever applies wherever this one does applies here, too.
-        let candidates = self.pdp.index.candidates(
+        let candidates = self.pdp.set.index.candidates(
             &scope.principal,
             &scope.action,
             &scope.resource,
@@ -251,7 +249,7 @@ impl<'a> Everything<'a> {
         );
         let candidates = candidates
             .into_iter()
-            .filter_map(|position| self.pdp.ordered.get(usize::try_from(position).ok()?));
+            .filter_map(|position| self.pdp.set.ordered.get(usize::try_from(position).ok()?));
         let mut others = candidates.filter(|other| {
             other.determining.policy.id != policy.determining.policy.id
                 && other.mode == policy.mode
@@ -267,15 +265,14 @@ impl<'a> Everything<'a> {
         {
             return None;
         }
-        let (id, by) = (
-            &policy.determining.policy.id,
-            &other.determining.policy.id,
-        );
+        let (id, by) = (&policy.determining.policy.id, &other.determining.policy.id);
         let at = format!("{}:{}", other.file, other.line);
         let message = if other.effect == policy.effect {
             format!("policy `{id}` makes no difference: `{by}` at {at} applies wherever it does")
         } else {
-            format!("policy `{id}` never permits anything: `{by}` at {at} forbids wherever it applies")
+            format!(
+                "policy `{id}` never permits anything: `{by}` at {at} forbids wherever it applies"
+            )
         };
         Some(policy.diagnostic(
             Level::Warning,
