@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     cases::{Case, World},
+    decision::Outcome,
     pdp::Pdp,
     policy::PolicyFile,
     request::Action,
@@ -104,7 +105,11 @@ fn starter_policies_decide_as_their_cases_say() {
 fn demo_policies_decide_as_their_cases_say() {
     let others = [
         "destructive-needs-approval.cedar",
+        "environments.cedar",
         "least-privilege.cedar",
+        "new-tools.cedar",
+        "read-only.cedar",
+        "tenants.cedar",
         "working-hours.cedar",
     ];
     let mut files = policies(&root().join("policies"), &others);
@@ -157,4 +162,130 @@ fn each_starter_file_loads_alone() {
             file.name
         );
     }
+}
+
+/// Who may do what, under the starter policies, as one table: a change of a policy shows where it changes
+/// something. `!` stands for an approval that it takes, `~` for one that policies in shadow mode would.
+#[test]
+fn the_matrix_is_the_one_that_was_reviewed() {
+    let world = world();
+    let pdp = pdp(&world, policies(&root().join("policies"), &[]));
+    let agents = world.agents.keys().map(|name| format!("Agent::{name}"));
+    let users = world.users.keys().map(|name| format!("User::{name}"));
+    let principals: Vec<String> = agents.chain(users).collect();
+    let tainted = serde_json::json!({ "labels": ["private", "untrusted"] });
+    let mut rows = vec![
+        std::iter::once("".to_owned())
+            .chain(principals.iter().cloned())
+            .collect::<Vec<String>>(),
+    ];
+    let mut row = |name: String, principals: &[String], case: serde_json::Value| {
+        let cells = principals.iter().map(|principal| {
+            let mut case = case.clone();
+            case["principal"] = principal.as_str().into();
+            case["name"] = name.as_str().into();
+            case["expect"] = "allow".into();
+            let case: Case = serde_json::from_value(case).unwrap();
+            let answer = case.play(&pdp, &world.defaults).answer;
+            let shadow = answer.shadow.map_or("", |_| "~");
+            let answer = match answer.outcome {
+                Outcome::Allow => "yes".to_owned(),
+                Outcome::Deny => "-".to_owned(),
+                Outcome::Escalate => format!("! {}", answer.needs.join(" or ")),
+                Outcome::Error => format!("error: {}", answer.errors.join("; ")),
+            };
+            format!("{answer}{shadow}")
+        });
+        rows.push(std::iter::once(name.clone()).chain(cells).collect());
+    };
+    for (tool, world_tool) in &world.tools {
+        let input = sample(&world_tool.input);
+        row(
+            tool.clone(),
+            &principals,
+            serde_json::json!({ "action": tool, "input": input }),
+        );
+        let case = serde_json::json!({ "action": tool, "input": input, "run": tainted });
+        row(format!("{tool}, tainted"), &principals, case);
+    }
+    let users: Vec<String> = principals
+        .iter()
+        .filter(|p| p.starts_with("User"))
+        .cloned()
+        .collect();
+    let mut people = vec![
+        std::iter::once("".to_owned())
+            .chain(users.iter().cloned())
+            .collect::<Vec<String>>(),
+    ];
+    std::mem::swap(&mut rows, &mut people);
+    let calls = aligned(&people);
+    for action in Action::FIXED {
+        let asks: &[&str] = match action {
+            Action::Approve | Action::Reject => &["operator"],
+            _ => &[],
+        };
+        let resource = match action {
+            Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
+                Some("Gate::gate")
+            }
+            Action::Approve | Action::Reject | Action::ViewRun | Action::ViewPayload => None,
+            _ => continue,
+        };
+        let mut case = serde_json::json!({ "action": action.id(), "asks": asks });
+        if let Some(resource) = resource {
+            case["resource"] = resource.into();
+        }
+        let cells = users.iter().map(|principal| {
+            let mut case = case.clone();
+            case["principal"] = principal.as_str().into();
+            case["name"] = "".into();
+            case["expect"] = "allow".into();
+            let case: Case = serde_json::from_value(case).unwrap();
+            match case.play(&pdp, &world.defaults).answer.outcome {
+                Outcome::Allow => "yes".to_owned(),
+                Outcome::Deny => "-".to_owned(),
+                other => other.to_string(),
+            }
+        });
+        rows.push(
+            std::iter::once(action.id().to_owned())
+                .chain(cells)
+                .collect(),
+        );
+    }
+    insta::assert_snapshot!(format!("{calls}\n{}", aligned(&rows)));
+}
+
+/// Arguments that conform to a schema of the world.
+fn sample(schema: &serde_json::Value) -> serde_json::Value {
+    let properties = schema["properties"].as_object().unwrap();
+    let value = |schema: &serde_json::Value| match (schema["type"].as_str(), &schema["enum"]) {
+        (Some("integer"), _) => serde_json::json!(1),
+        (Some("boolean"), _) => serde_json::json!(true),
+        (_, serde_json::Value::Array(choices)) => choices[0].clone(),
+        _ => serde_json::json!("x"),
+    };
+    properties
+        .iter()
+        .map(|(name, schema)| (name.clone(), value(schema)))
+        .collect()
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap()
+    };
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
 }

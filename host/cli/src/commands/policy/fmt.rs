@@ -106,9 +106,28 @@ fn pretty(text: &str) -> Result<String, String> {
         line_width: 80,
         indent_width: 2,
     };
-    policies_str_to_pretty(text, &style).map_err(|report| {
-        format!("it is not formatted: {report}; see where with `tollgate policy check`")
-    })
+    // Cedar's formatter would join what is said of the file to what is said of its first policy.
+    let (about, policies) = text.split_at(end_of_header(text));
+    policies_str_to_pretty(policies, &style)
+        .map(|pretty| format!("{about}{}\n", pretty.trim_end()))
+        .map_err(|report| {
+            format!("it is not formatted: {report}; see where with `tollgate policy check`")
+        })
+}
+
+/// Where the comments that speak of the whole file end: they stand at its top, before a blank line.
+fn end_of_header(text: &str) -> usize {
+    let (mut end, mut at) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        match line.trim() {
+            "" => end = at,
+            line if line.starts_with("//") => {}
+            _ => return end,
+        }
+    }
+    // Nothing but comments: there is nothing to format.
+    0
 }
 
 /// The old content or the new, never a part.
@@ -146,4 +165,22 @@ fn told(formatted: &Formatted, check: bool) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_the_file_stays_apart() {
+        let text = "// All of it.\n\n// One.\n@id(\"a\") permit(principal,action,resource);\n";
+        let once = pretty(text).unwrap();
+        assert!(
+            once.starts_with("// All of it.\n\n// One.\n@id(\"a\")\npermit ("),
+            "{once}"
+        );
+        assert_eq!(pretty(&once).unwrap(), once);
+        assert!(pretty("permit (").is_err());
+        assert_eq!(pretty("\n").unwrap(), "\n");
+    }
 }
