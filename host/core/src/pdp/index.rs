@@ -149,3 +149,7 @@ impl Index {
 #[cfg(test)]
 #[path = "index_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "integration_tests.rs"]
+mod integration;

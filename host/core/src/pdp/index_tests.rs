@@ -180,10 +180,10 @@ fn request(random: &mut Random) -> Request {
 }
 
 /// Decision, reasons and errors.
-type Answer = (bool, BTreeSet<String>, BTreeSet<String>);
+pub(super) type Answer = (bool, BTreeSet<String>, BTreeSet<String>);
 
 /// As the decision point evaluates, over the slice alone.
-fn sliced(
+pub(super) fn sliced(
     slice: &[&Policy],
     request: &cedar_policy_core::ast::Request,
     entities: &Entities,

@@ -72,10 +72,25 @@ impl Pdp {
             match everything.satisfying(policy, &everything.entities) {
                 Tried::Found(scope) => said.extend(everything.covered(policy, &scope)),
                 Tried::TooMany => {}
+                // What it names in vain was said when it was loaded.
+                Tried::None if self.said_of(policy) => {}
                 Tried::None => said.push(everything.dead(policy)),
             }
         }
         said
+    }
+
+    /// Whether loading found why nothing can satisfy the policy.
+    fn said_of(&self, policy: &LoadedPolicy) -> bool {
+        let within = policy.offset..policy.offset + policy.length;
+        self.warnings.iter().any(|warning| {
+            warning.file == policy.file
+                && within.contains(&warning.offset)
+                && matches!(
+                    warning.code,
+                    "policy::unknown-entity" | "policy::suspicious"
+                )
+        })
     }
 }
 

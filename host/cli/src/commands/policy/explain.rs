@@ -221,7 +221,9 @@ fn told(request: &Request, explanation: &Explanation, width: usize) -> String {
     if explanation.policies.is_empty() {
         text.push_str("  no policy is about this action\n");
     }
-    if !explanation.changes.is_empty() {
+    if explanation.changes.is_empty() {
+        text.push_str("\nNo other value of one fact or two would turn it.\n");
+    } else {
         text.push_str(&format!(
             "\n{}\n",
             paint("It would be otherwise", Tone::Strong)

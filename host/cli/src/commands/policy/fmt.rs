@@ -103,7 +103,7 @@ fn pretty(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let style = Style {
-        line_width: 80,
+        line_width: 100,
         indent_width: 2,
     };
     // Cedar's formatter would join what is said of the file to what is said of its first policy.
