@@ -93,7 +93,13 @@ fn run(base: &Path, name: &str, case: &Case) -> Vec<String> {
             )
             .unwrap_or_else(|e| panic!("{name}: {e}")),
         };
-        let request = Request::new(uid(&asked.principal), action, uid(&asked.resource), context, None);
+        let request = Request::new(
+            uid(&asked.principal),
+            action,
+            uid(&asked.resource),
+            context,
+            None,
+        );
         let request = request.unwrap();
         let request: &CoreRequest = request.as_ref();
         let entities: &Entities = entities.as_ref();
