@@ -98,6 +98,11 @@ pub(crate) enum Operation {
         /// Which.
         decision: DecisionId,
     },
+    /// Put a policy in shadow mode into force.
+    Promote {
+        /// Which; absent for the whole set that is watched.
+        policy: Option<String>,
+    },
     /// Make a token for a user, in place of an earlier one.
     MakeToken {
         /// Whose.
@@ -153,6 +158,13 @@ pub(crate) enum Reply {
     Facts(FactsView),
     /// A new token, shown this once.
     Token(String),
+    /// Policies that were put into force.
+    Promoted {
+        /// The bundle that is in force now.
+        bundle: Sha256Digest,
+        /// Files that were written or removed.
+        files: Vec<String>,
+    },
     /// A copy of the store.
     Backup {
         /// Records in it.

@@ -530,7 +530,7 @@ impl Gate {
         self.0.pep.underway.waiter(id)
     }
 
-    async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
+    pub(crate) async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
         let (request, entities) = OperatorAct::new(action, user).parts();
         self.0
             .pep

@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod config;
+pub mod coverage;
 pub mod enforce;
 pub mod gate;
 pub mod ids;
@@ -14,7 +15,9 @@ pub mod lock;
 pub mod outcome;
 mod pace;
 pub mod pip;
+pub mod promote;
 pub mod provider;
+pub mod replay;
 pub mod sandbox;
 pub mod secrets;
 pub mod snapshot;

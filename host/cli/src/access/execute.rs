@@ -121,6 +121,13 @@ pub(super) async fn execute(
         }
         Operation::Inputs { decisions } => inputs(gate, user, &decisions).await,
         Operation::Facts { decision } => facts(gate, user, decision).await,
+        Operation::Promote { policy } => {
+            let promoted = gate.promote(user, policy.as_deref()).await?;
+            Ok(Reply::Promoted {
+                bundle: promoted.bundle,
+                files: promoted.files,
+            })
+        }
         Operation::MakeToken { user: of } => {
             gate.user(&of)?;
             gate.administer(user, "user_token_created", &of).await?;

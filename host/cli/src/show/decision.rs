@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tollgate_core::{
-    decision::Outcome,
+    decision::{Outcome, ShadowFlip},
     ids::{ApprovalId, DecisionId, RunId},
     record::{DecisionRecord, Event, Record},
     request::Action,
@@ -333,13 +333,23 @@ pub(crate) fn whole(
     }
     if let Some(flip) = &decision.shadow {
         text.push_str(&format!(
-            "    {} shadow policies would {}: {}\n",
+            "    {} {} would {}: {}\n",
             paint("shadow:", Tone::Wait),
+            watched(flip),
             flip.outcome,
             flip.policies.join(", ")
         ));
     }
     text
+}
+
+/// What a flip is of.
+pub(super) fn watched(flip: &ShadowFlip) -> &'static str {
+    if flip.candidate {
+        "the candidate"
+    } else {
+        "shadow policies"
+    }
 }
 
 /// The columns of CSV, in order.

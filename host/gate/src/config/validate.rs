@@ -95,6 +95,7 @@ impl Validation<'_> {
             file: self.file.into(),
             gate,
             store,
+            candidate: raw.policies.shadow.map(|dir| self.base.join(dir)),
             policies: self
                 .base
                 .join(raw.policies.dir.as_deref().unwrap_or("policies")),

@@ -15,6 +15,7 @@ use super::{
     trace::Span,
 };
 use crate::show::{
+    decision::watched,
     measure::{duration, size},
     paint::{Tone, line},
 };
@@ -80,7 +81,7 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
     if let Some(flip) = &decision.shadow {
         let by = flip.policies.join(", ");
         row.note(
-            format!("shadow policies would {}: {by}", flip.outcome),
+            format!("{} would {}: {by}", watched(flip), flip.outcome),
             Tone::Wait,
         );
     }
