@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         approvals, call, completions, component, decisions, halt, init, ledger, new, policy, runs,
-        store, tools, user,
+        store, token, tools, user,
     },
     exit,
     output::Color,
@@ -105,6 +105,9 @@ pub(crate) enum Command {
     /// Make tokens by which users name themselves.
     #[command(subcommand)]
     User(user::User),
+    /// Make, list and revoke tokens by which agents and users name themselves over HTTP.
+    #[command(subcommand)]
+    Token(token::Tokens),
     /// Back up and restore the ledger.
     #[command(subcommand)]
     Store(store::Store),

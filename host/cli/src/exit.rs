@@ -1,6 +1,7 @@
 //! Exit codes: what a script learns without reading a word. Every one is listed in `tollgate --help`.
 
 use serde::{Deserialize, Serialize};
+use tollgate_server::reply::CallOutcome;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,19 @@ impl Exit {
             Self::ToolError => 5,
             Self::Invalid => 6,
             Self::Indeterminate => 7,
+        }
+    }
+
+    /// The code that says what became of a call.
+    pub(crate) fn of(outcome: CallOutcome) -> Self {
+        match outcome.exit() {
+            0 => Self::Ok,
+            3 => Self::Denied,
+            4 => Self::Waiting,
+            5 => Self::ToolError,
+            6 => Self::Invalid,
+            7 => Self::Indeterminate,
+            _ => Self::Failure,
         }
     }
 

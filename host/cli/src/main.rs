@@ -10,10 +10,10 @@ mod failure;
 mod identity;
 mod operation;
 mod output;
-mod reply;
 mod scaffold;
 mod show;
 
+use tollgate_server::reply;
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -6,11 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tollgate::call::CallRequest;
 use tollgate_core::{
-    ids::{ApprovalId, DecisionId, RunId},
+    entity::Uid,
+    ids::{ApprovalId, DecisionId, RunId, TokenId},
     record::{HaltScope, RunOutcome},
 };
 
-use crate::reply::{Answered, ApprovalView, CallReply, FactsView};
+use tollgate_server::auth::token::Purpose;
+
+use crate::reply::{Answered, ApprovalView, CallReply, FactsView, TokenView};
 
 /// Something that only the ledger's owner can do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,15 +83,26 @@ pub(crate) enum Operation {
         /// Which.
         decision: DecisionId,
     },
-    /// Make a token for a user, in place of an earlier one.
+    /// Make a token for an agent or a user.
     MakeToken {
-        /// Whose.
-        user: String,
+        /// Whose, and what for; when it expires is for `lasts` to say.
+        purpose: Purpose,
+        /// After how many microseconds it becomes worthless; absent: never.
+        lasts: Option<u64>,
+        /// Whether it takes the place of those with the same name.
+        instead: bool,
     },
-    /// Make a user's token worthless.
+    /// Make a token worthless.
     RevokeToken {
+        /// Which.
+        id: TokenId,
+    },
+    /// Make the tokens of a principal with this name worthless.
+    RevokeTokens {
         /// Whose.
-        user: String,
+        of: Uid,
+        /// By what name.
+        name: String,
     },
     /// Write a copy of the store.
     Backup {
@@ -131,8 +145,13 @@ pub(crate) enum Reply {
     Answered(Answered),
     /// A decision's facts.
     Facts(FactsView),
-    /// A new token, shown this once.
-    Token(String),
+    /// A new token.
+    Token {
+        /// What is kept of it.
+        token: TokenView,
+        /// The token itself, shown this once.
+        text: String,
+    },
     /// A copy of the store.
     Backup {
         /// Records in it.

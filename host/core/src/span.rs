@@ -251,6 +251,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         | Event::RunEnded(_)
         | Event::AdapterLog(_)
         | Event::ApprovalAnswered(_)
+        | Event::ApprovalEscalated(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => Vec::new(),

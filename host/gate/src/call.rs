@@ -547,7 +547,8 @@ impl Answer {
         let decision = match &refusal {
             Refusal::Denied { decision, .. }
             | Refusal::Undecidable { decision, .. }
-            | Refusal::Pending { decision, .. } => Some(*decision),
+            | Refusal::Pending { decision, .. }
+            | Refusal::TooManyPending { decision, .. } => Some(*decision),
             _ => None,
         };
         Self {
@@ -639,6 +640,10 @@ impl Refusal {
                 basis.reason(),
                 done_already(happened),
                 policies(basis),
+            ),
+            Self::TooManyPending { decision, most } => format!(
+                "Denied: this would wait for a person, and {most} of your calls do already. Try again when some are \
+                 answered. (decision {decision})"
             ),
             Self::Rejected { approval, until } => format!(
                 "Denied: a person rejected this call. It stays denied until {until}; do not retry it. ({approval})"

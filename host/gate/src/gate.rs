@@ -16,6 +16,7 @@ use tollgate_core::{
     life::ApprovalState,
     record::{Administered, BundleActivated, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
+    time::Timestamp,
 };
 
 use crate::{
@@ -350,7 +351,7 @@ impl Gate {
         answered
     }
 
-    fn approvals_changed(&self) {
+    pub(crate) fn approvals_changed(&self) {
         self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
     }
 
@@ -392,7 +393,7 @@ impl Gate {
         }
     }
 
-    async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
+    pub(crate) async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
         let (request, entities) = OperatorAct::new(action, user).parts();
         self.0
             .pep
@@ -611,6 +612,12 @@ impl Gate {
         Err(OperateError::Unknown(format!(
             "there is no user `{name}`; add [users.{name}] to tollgate.toml"
         )))
+    }
+
+    /// The time, never before anything that is recorded.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.pep.now()
     }
 
     /// Finish what is being written and give the store up.

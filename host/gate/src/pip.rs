@@ -1,7 +1,8 @@
 //! The policy information point: who calls, and in which run.
 //!
 //! What it says comes from the configuration and the ledger, never from a guest or a model. A run's
-//! key comes from the caller and proves nothing, so a run belongs to one tenant and principal.
+//! key comes from the caller and proves nothing, so a run belongs to one tenant, one principal
+//! and one user for whom it acts.
 
 use std::sync::Arc;
 
@@ -192,7 +193,13 @@ impl Pep {
         };
         let open = self
             .ledger
-            .open_run(tenant, &identity.principal, name, not_before);
+            .open_run(
+            tenant,
+            &identity.principal,
+            &identity.on_behalf_of,
+            name,
+            not_before,
+        );
         if let Some(run) = open.map_err(unread)? {
             return if run.ended {
                 Err(Refusal::RunEnded)
@@ -205,7 +212,12 @@ impl Pep {
         let used = self
             .ledger
             .reader()
-            .run_by_key(tenant, &identity.principal, name);
+            .run_by_key(
+            tenant,
+            &identity.principal,
+            &identity.on_behalf_of,
+            name,
+        );
         match used.map_err(unread)? {
             Some(_) => Err(Refusal::RunEnded),
             None => Ok(None),

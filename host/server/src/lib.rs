@@ -3,6 +3,9 @@
 //! answer into its protocol's words. Nothing here decides, and nothing here runs a tool.
 
 pub mod auth;
+mod client;
 pub mod mcp;
+pub mod problem;
+pub mod reply;
 pub mod rest;
 pub mod upstream;

@@ -6,7 +6,6 @@
 
 mod execute;
 mod socket;
-mod token;
 
 use std::{
     sync::Arc,
@@ -21,6 +20,7 @@ use tollgate::{
     load::LoadError,
 };
 use tollgate_core::entity::Uid;
+use tollgate_server::auth::token;
 
 use self::socket::{Envelope, Server, Unanswered};
 use crate::{

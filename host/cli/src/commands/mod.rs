@@ -13,6 +13,7 @@ pub(crate) mod policy;
 pub(crate) mod runs;
 pub(crate) mod store;
 mod times;
+pub(crate) mod token;
 pub(crate) mod tools;
 pub(crate) mod user;
 
@@ -52,6 +53,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Halt(args) => halt::halt(args, &cx).await,
         Command::Resume(args) => halt::resume(args, &cx).await,
         Command::User(args) => user::run(args, &cx).await,
+        Command::Token(args) => token::run(args, &cx).await,
         Command::Store(args) => store::run(args, &cx).await,
         Command::Ledger(args) => ledger::run(&args, &cx),
         Command::Completions(args) => completions::run(&args, &cx),

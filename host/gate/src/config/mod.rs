@@ -5,6 +5,7 @@
 
 mod network;
 mod raw;
+mod serve;
 mod validate;
 
 use std::{
@@ -23,6 +24,10 @@ use tollgate_core::{
 };
 
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
+pub use serve::{
+    ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, ServeConfig,
+    TlsConfig, WebhookConfig, WebhookFormat,
+};
 
 use crate::sandbox::{Limits, Size};
 
@@ -85,6 +90,10 @@ pub struct Config {
     pub approval_expires: Duration,
     /// How long a surface may hold a call that waits for a human.
     pub approval_hold: Duration,
+    /// Who else is asked, and who is told.
+    pub approvals: ApprovalConfig,
+    /// Who may connect, and how.
+    pub serve: ServeConfig,
     /// After how long without a call a run without a key is over.
     pub run_idle: Duration,
     /// How long a principal's labels outlive its runs.
@@ -279,12 +288,13 @@ impl Config {
             Entity::new(Uid::new(Kind::Gate, "gate"), []),
             Entity::new(Uid::new(Kind::Agent, CLI_AGENT), [tenant.clone()]),
         ];
+        let second = self.approvals.second_group.iter().map(|group| &group.roles);
         let held = self
             .agents
             .values()
             .map(|a| &a.roles)
             .chain(self.users.values().map(|u| &u.roles));
-        let roles: BTreeSet<&String> = held.flatten().collect();
+        let roles: BTreeSet<&String> = held.chain(second).flatten().collect();
         entities.extend(roles.into_iter().map(|r| Entity::new(role(r), [])));
         entities.extend(
             self.labels()

@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) hosts: BTreeMap<String, Host>,
     pub(super) network: Network,
     pub(super) secrets: BTreeMap<String, Secret>,
+    pub(super) serve: Serve,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +52,78 @@ pub(super) struct Policies {
 pub(super) struct Approvals {
     pub(super) expires: Option<String>,
     pub(super) hold: Option<String>,
+    pub(super) max_pending: Option<u64>,
+    pub(super) escalate_after: Option<String>,
+    pub(super) escalate_to: Vec<String>,
+    pub(super) webhook: Option<Webhook>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) url: String,
+    pub(super) secret: String,
+    #[serde(default)]
+    pub(super) format: super::WebhookFormat,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Serve {
+    pub(super) auth: Auth,
+    pub(super) tls: Option<Tls>,
+    pub(super) rate: Rate,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Auth {
+    pub(super) anonymous: Option<String>,
+    pub(super) oauth: Option<Oauth>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oauth {
+    pub(super) resource: String,
+    pub(super) issuer: String,
+    pub(super) audience: Option<String>,
+    pub(super) jwks: String,
+    pub(super) algorithms: Option<Vec<String>>,
+    pub(super) leeway: Option<String>,
+    pub(super) refresh: Option<String>,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    #[serde(default)]
+    pub(super) claims: OauthClaims,
+    #[serde(default)]
+    pub(super) agents: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) users: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) user_clients: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OauthClaims {
+    pub(super) agent: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) tenant: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) cert: String,
+    pub(super) key: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Rate {
+    pub(super) per_second: Option<u32>,
+    pub(super) burst: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

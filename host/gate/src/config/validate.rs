@@ -78,9 +78,13 @@ impl Validation<'_> {
             let agent = self.agent(&name, agent, &users)?;
             agents.insert(name, agent);
         }
+        let approvals = self.approvals(&raw.approvals, &secrets)?;
+        let serve = self.serve(raw.serve, &agents, &users)?;
         Ok(Config {
             file: self.file.into(),
             gate,
+            approvals,
+            serve,
             store,
             policies: self
                 .base
@@ -299,7 +303,7 @@ impl Validation<'_> {
         ))
     }
 
-    fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
+    pub(super) fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
         let parsed = text
             .parse::<jiff::SignedDuration>()
             .ok()

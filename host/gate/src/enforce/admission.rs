@@ -12,6 +12,7 @@ use tollgate_core::{
     record::{ApprovalRequested, Event, Start},
     request::{Facts, Granted, Request},
     run::RunState,
+    time::Timestamp,
 };
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
     midcall::pending,
     pep::{Draft, Pep},
 };
-use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload};
+use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload, Pending};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;
@@ -295,6 +296,14 @@ impl Pep {
         }
     }
 
+    pub(super) fn pending_whose(cx: &CallContext, now: Timestamp) -> Pending {
+        Pending {
+            tenant: cx.snapshot.config.gate.tenant.clone(),
+            principal: cx.principal.clone(),
+            now,
+        }
+    }
+
     fn approval_for(
         &self,
         cx: &CallContext,
@@ -453,8 +462,22 @@ impl Pep {
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
         batch.conditions.extend(not_halted(cx, call));
+        let most = cx.snapshot.config.approvals.max_pending;
+        if previous.is_none() {
+            let whose = Self::pending_whose(cx, now);
+            batch.conditions.push(Condition::PendingBelow(whose, most));
+        }
         let (basis, requirement) = (basis.clone(), requirement.clone());
-        let receipt = self.commit(batch).await?;
+        let receipt = match self.commit(batch).await {
+            Err(CommitError::TooManyPending(_)) => {
+                let refused = self.refuse(cx, call, weighed, resumption, None).await?;
+                return Ok(match refused {
+                    Refusal::Denied { decision, .. } => Refusal::TooManyPending { decision, most },
+                    other => other,
+                });
+            }
+            committed => committed?,
+        };
         let decision = DecisionId(receipt.first + decided_at);
         Ok(Refusal::Pending {
             decision,

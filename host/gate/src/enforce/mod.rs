@@ -231,6 +231,13 @@ pub enum Refusal {
         /// beginning. Empty if nothing ran.
         happened: Vec<String>,
     },
+    /// It would wait for a human, but its principal waits for as many as it may already.
+    TooManyPending {
+        /// The decision: denied.
+        decision: DecisionId,
+        /// How many may be pending at once.
+        most: u64,
+    },
     /// A human said no, and the same call stays refused until then.
     Rejected {
         /// The answer.

@@ -206,7 +206,7 @@ impl Ledger {
         })
     }
 
-    /// The caller's latest open run by this name; without a name, the latest of those without one in
+    /// The caller's latest open run by this name, for this user; without a name, the latest of those without one in
     /// which something happened since `not_before`. Takes a microsecond for runs that were active lately.
     ///
     /// # Errors
@@ -215,21 +215,25 @@ impl Ledger {
         &self,
         tenant: &str,
         principal: &Uid,
+        on_behalf_of: &Uid,
         key: Option<&str>,
         not_before: Timestamp,
     ) -> Result<Option<Run>, LedgerError> {
         let cached = self
             .0
             .shared
-            .cache(|cache| cache.named(tenant, principal, key));
+            .cache(|cache| cache.named(tenant, principal, on_behalf_of, key));
         if let Some(held) = cached
             && (key.is_some() || held.last >= not_before)
         {
             return Ok(Some(held.view(None)));
         }
         let row = match key {
-            Some(key) => self.0.reader.run_by_key(tenant, principal, key)?,
-            None => self.0.reader.ambient_run(tenant, principal, not_before)?,
+            Some(key) => self.0.reader.run_by_key(tenant, principal, on_behalf_of, key)?,
+            None => self
+                .0
+                .reader
+                .ambient_run(tenant, principal, on_behalf_of, not_before)?,
         };
         match row.filter(|row| row.ended.is_none()) {
             Some(row) => self.run(row.id, None),

@@ -5,7 +5,6 @@
 
 mod line;
 mod row;
-mod trace;
 
 use tollgate_core::{
     decision::Outcome,
@@ -19,8 +18,7 @@ use tollgate_core::{
 
 use self::line::{authorize, capability, effect_row, plain, took};
 use self::row::{Mark, Row};
-use self::trace::Span;
-pub(crate) use self::trace::{Indexed, SpanView, Trace, views};
+use tollgate_server::reply::{Indexed, Span, Trace};
 use super::{
     measure::{amount, count, duration, moment, size},
     paint::{Tone, line},

@@ -93,6 +93,12 @@ impl Network {
         })
     }
 
+    /// Whom connections trust: what the gate's own connections are made with.
+    #[must_use]
+    pub fn tls(&self) -> ClientConfig {
+        (*self.tls).clone()
+    }
+
     /// The addresses of a host, each once.
     pub(super) async fn resolve(&self, target: &Target) -> Result<Vec<IpAddr>, Fault> {
         if let Some(address) = target.address() {

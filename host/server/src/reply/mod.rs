@@ -1,60 +1,64 @@
-//! What commands print with `--json`, and what crosses the gate's socket. These shapes are stable:
-//! fields are added, never renamed or removed. Times are microseconds since 1970.
+//! What is answered as JSON: by the command line with `--json`, by REST, and across the gate's socket.
+//! These shapes are stable: fields are added, never renamed or removed. Times are microseconds since 1970.
+
+mod entry;
+mod trace;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tollgate::{
     call::{Answer, Verdict},
     enforce::{self, Refusal},
-    ledger::ApprovalRow,
+    ledger::{ApprovalRow, Token},
     sandbox::Content,
 };
 use tollgate_core::{
     decision::{Basis, Severity},
     entity::Uid,
-    ids::{ApprovalId, DecisionId, RunId, SpanId},
+    ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::ApprovalState,
     record::Status,
     time::Timestamp,
 };
 
-use crate::exit::Exit;
+pub use entry::Entry;
+pub use tollgate::people::FactsView;
+pub use trace::{Indexed, Span, SpanView, Trace, views};
 
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CallReply {
+pub struct CallReply {
     /// The tool.
-    pub(crate) tool: String,
+    pub tool: String,
     /// What became of it.
-    pub(crate) outcome: CallOutcome,
+    pub outcome: CallOutcome,
     /// The exit code that says the same.
-    pub(crate) exit: u8,
+    pub exit: u8,
     /// The run; absent if the caller is not known.
-    pub(crate) run: Option<RunId>,
+    pub run: Option<RunId>,
     /// The call's span.
-    pub(crate) call: SpanId,
+    pub call: SpanId,
     /// The decision about it; absent if it was not decided.
-    pub(crate) decision: Option<DecisionId>,
+    pub decision: Option<DecisionId>,
     /// Policies that determined that decision. Empty for a released result.
-    pub(crate) policies: Vec<PolicyView>,
+    pub policies: Vec<PolicyView>,
     /// What the caller may read; absent for a result that speaks for itself.
-    pub(crate) message: Option<String>,
+    pub message: Option<String>,
     /// The result.
-    pub(crate) content: Vec<Content>,
+    pub content: Vec<Content>,
     /// Whether policy redacted anything in it.
-    pub(crate) redacted: bool,
+    pub redacted: bool,
     /// The approval that it waits for.
-    pub(crate) approval: Option<PendingView>,
+    pub approval: Option<PendingView>,
     /// Microseconds that it took, waiting included.
-    pub(crate) micros: u64,
+    pub micros: u64,
 }
 
 /// What became of a call, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum CallOutcome {
+pub enum CallOutcome {
     /// It ran, and its result was released.
     Ok,
     /// It ran, and the tool says that it failed.
@@ -86,21 +90,22 @@ pub(crate) enum CallOutcome {
 }
 
 impl CallOutcome {
-    /// The exit code that says the same.
-    pub(crate) fn exit(self) -> Exit {
+    /// The exit code of the command line that says the same.
+    #[must_use]
+    pub fn exit(self) -> u8 {
         match self {
-            Self::Ok => Exit::Ok,
-            Self::ToolError | Self::Failed => Exit::ToolError,
+            Self::Ok => 0,
+            Self::Unrecorded => 1,
             Self::Withheld
             | Self::Denied
             | Self::Undecidable
             | Self::Rejected
             | Self::Halted
-            | Self::RunEnded => Exit::Denied,
-            Self::Waiting => Exit::Waiting,
-            Self::Invalid | Self::UnknownTool => Exit::Invalid,
-            Self::Unrecorded => Exit::Failure,
-            Self::Indeterminate => Exit::Indeterminate,
+            | Self::RunEnded => 3,
+            Self::Waiting => 4,
+            Self::ToolError | Self::Failed => 5,
+            Self::Invalid | Self::UnknownTool => 6,
+            Self::Indeterminate => 7,
         }
     }
 
@@ -120,7 +125,7 @@ impl CallOutcome {
             } => Self::Halted,
             Verdict::Ended { .. } => Self::Failed,
             Verdict::Refused(refusal) => match refusal {
-                Refusal::Denied { .. } => Self::Denied,
+                Refusal::Denied { .. } | Refusal::TooManyPending { .. } => Self::Denied,
                 Refusal::Undecidable { .. } => Self::Undecidable,
                 Refusal::Pending { .. } => Self::Waiting,
                 Refusal::Rejected { .. } => Self::Rejected,
@@ -135,27 +140,27 @@ impl CallOutcome {
 
 /// A policy that determined a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PolicyView {
+pub struct PolicyView {
     /// Its `@id`.
-    pub(crate) id: String,
+    pub id: String,
     /// Its `@owner`.
-    pub(crate) owner: String,
+    pub owner: String,
     /// Its `@reason`, or empty.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// An approval that a call waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PendingView {
+pub struct PendingView {
     /// Its id.
-    pub(crate) id: ApprovalId,
+    pub id: ApprovalId,
     /// What would lift it, in words.
-    pub(crate) needs: String,
+    pub needs: String,
     /// When it expires.
-    pub(crate) expires: Timestamp,
+    pub expires: Timestamp,
     /// What the call had done by then, if it was ended in the middle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) happened: Vec<String>,
+    pub happened: Vec<String>,
 }
 
 fn policies(basis: &Basis) -> Vec<PolicyView> {
@@ -169,7 +174,8 @@ fn policies(basis: &Basis) -> Vec<PolicyView> {
 
 impl CallReply {
     /// What is shown of an answer to a call of `tool`, which is `known` or not.
-    pub(crate) fn new(tool: String, known: bool, answer: Answer, micros: u64) -> Self {
+    #[must_use]
+    pub fn new(tool: String, known: bool, answer: Answer, micros: u64) -> Self {
         let outcome = match CallOutcome::of(&answer) {
             CallOutcome::Invalid if !known => CallOutcome::UnknownTool,
             outcome => outcome,
@@ -220,7 +226,7 @@ impl CallReply {
         Self {
             tool,
             outcome,
-            exit: outcome.exit().code(),
+            exit: outcome.exit(),
             run: answer.run,
             call: answer.call,
             decision,
@@ -236,59 +242,62 @@ impl CallReply {
 
 /// An approval, with its arguments where the reader may answer it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ApprovalView {
+pub struct ApprovalView {
     /// Its id.
-    pub(crate) id: ApprovalId,
+    pub id: ApprovalId,
     /// Its state.
-    pub(crate) state: ApprovalState,
+    pub state: ApprovalState,
     /// The most severe of the policies that stopped the call.
-    pub(crate) severity: Severity,
+    pub severity: Severity,
     /// The tool.
-    pub(crate) tool: String,
+    pub tool: String,
     /// What its component asks for in mid-call, in short; absent where the call itself is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) capability: Option<String>,
+    pub capability: Option<String>,
     /// Components through which the call is made, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) via: Vec<String>,
+    pub via: Vec<String>,
     /// The canonical arguments whole, escaped; absent once it is resolved, and for those who may not
     /// answer it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) arguments: Option<String>,
+    pub arguments: Option<String>,
     /// Digest of tool and arguments: what an answer is bound to.
-    pub(crate) digest: String,
+    pub digest: String,
     /// Who asks.
-    pub(crate) principal: Uid,
+    pub principal: Uid,
     /// On whose behalf.
-    pub(crate) on_behalf_of: Uid,
+    pub on_behalf_of: Uid,
     /// The run that asks.
-    pub(crate) run: RunId,
+    pub run: RunId,
     /// The call's span.
-    pub(crate) call: SpanId,
+    pub call: SpanId,
     /// Labels of the run; only for a single approval.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) labels: BTreeSet<String>,
+    pub labels: BTreeSet<String>,
     /// Policies that stopped the call and that it would lift.
-    pub(crate) policies: Vec<PolicyView>,
+    pub policies: Vec<PolicyView>,
     /// What would lift it, in words.
-    pub(crate) needs: String,
+    pub needs: String,
     /// Who approved so far, with the roles that they hold.
-    pub(crate) approvers: Vec<ApproverView>,
+    pub approvers: Vec<ApproverView>,
+    /// Roles that were asked as well, because nobody answered in time.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asked_too: BTreeSet<String>,
     /// When it was asked for.
-    pub(crate) requested: Timestamp,
+    pub requested: Timestamp,
     /// When it expires.
-    pub(crate) expires: Timestamp,
+    pub expires: Timestamp,
     /// How many approvals this very call has asked for.
-    pub(crate) round: u32,
+    pub round: u32,
 }
 
 /// Somebody who approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ApproverView {
+pub struct ApproverView {
     /// Who.
-    pub(crate) user: String,
+    pub user: String,
     /// Roles that they held.
-    pub(crate) roles: BTreeSet<String>,
+    pub roles: BTreeSet<String>,
 }
 
 impl From<ApprovalRow> for ApprovalView {
@@ -323,6 +332,7 @@ impl From<ApprovalRow> for ApprovalView {
                     roles,
                 })
                 .collect(),
+            asked_too: row.asked_too,
             requested: row.requested,
             expires: row.expires,
             round: row.round,
@@ -343,24 +353,54 @@ impl From<enforce::ApprovalView> for ApprovalView {
 
 /// What became of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Answered {
+pub struct Answered {
     /// Which approval.
-    pub(crate) id: ApprovalId,
+    pub id: ApprovalId,
     /// Its state now.
-    pub(crate) state: ApprovalState,
+    pub state: ApprovalState,
     /// The decision that let this person answer.
-    pub(crate) decision: DecisionId,
+    pub decision: DecisionId,
     /// What is still missing while it is pending.
-    pub(crate) needs: Option<String>,
+    pub needs: Option<String>,
     /// Who answered.
-    pub(crate) by: String,
+    pub by: String,
 }
 
-/// What a decision was made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FactsView {
-    /// The request: principal, action, resource, context.
-    pub(crate) request: Value,
-    /// What was known.
-    pub(crate) facts: Value,
+/// A token, without itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenView {
+    /// By what it is revoked.
+    pub id: TokenId,
+    /// Whose: an agent or a user.
+    pub principal: Uid,
+    /// The user for whom an agent acts; absent: its operator.
+    pub on_behalf_of: Option<String>,
+    /// What it is for.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it becomes worthless; absent: never.
+    pub expires: Option<Timestamp>,
+}
+
+impl From<Token> for TokenView {
+    fn from(token: Token) -> Self {
+        let Token {
+            id,
+            principal,
+            on_behalf_of,
+            name,
+            hash: _,
+            created,
+            expires,
+        } = token;
+        Self {
+            id,
+            principal,
+            on_behalf_of,
+            name,
+            created,
+            expires,
+        }
+    }
 }
