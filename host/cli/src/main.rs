@@ -13,8 +13,8 @@ mod output;
 mod scaffold;
 mod show;
 
-use tollgate_server::reply;
 use std::process::ExitCode;
+use tollgate_server::reply;
 
 use clap::Parser as _;
 

@@ -50,6 +50,9 @@ struct Case {
     /// Roles that the escalation asks for, where the action answers one.
     #[serde(default)]
     asks: BTreeSet<String>,
+    /// Roles that were asked as well, because nobody answered in time.
+    #[serde(default)]
+    asked_too: BTreeSet<String>,
     /// Roles whose approval the call already has.
     approved_by: Option<BTreeSet<String>>,
     /// Labels of the grant that the file or directory is in.
@@ -367,6 +370,7 @@ impl Case {
                     on_behalf_of,
                     operator: user(&self.operator),
                     roles: self.asks.clone(),
+                    asked_too: self.asked_too.clone(),
                 };
                 let approval = Uid::new(Kind::Approval, "apr-0707070707070707");
                 (

@@ -590,7 +590,7 @@ impl Gate {
     }
 
     /// Record an act on the gate itself.
-    async fn note(&self, event: Event) -> Result<(), OperateError> {
+    pub(crate) async fn note(&self, event: Event) -> Result<(), OperateError> {
         let tenant = self.snapshot().config.gate.tenant.clone();
         let record = Record::new(tenant, None, self.0.pep.now(), event);
         let batch = Batch {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::{ApprovalEscalated, Event, Record, RunOutcome},
+    record::{Administered, ApprovalEscalated, Event, Record, RunOutcome},
     request::Action,
 };
 
@@ -171,6 +171,19 @@ impl Gate {
     pub async fn reload_as(&self, user: &Uid) -> Result<Result<(), LoadError>, OperateError> {
         self.operate(user, Action::ActivatePolicies).await?;
         Ok(self.reload(&user.id).await)
+    }
+
+    /// Record what the gate itself did beside deciding.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`].
+    pub async fn record_act(&self, act: &str, target: &str) -> Result<(), OperateError> {
+        let event = Event::Administered(Administered {
+            act: act.into(),
+            by: "gate".into(),
+            target: crate::text::printable(target, 200),
+        });
+        self.note(event).await
     }
 
     /// Record what time has done: approvals and runs that are over, and approvals that nobody answered

@@ -191,9 +191,7 @@ impl Pep {
         let unread = |e: LedgerError| Refusal::Unrecorded {
             reason: e.to_string(),
         };
-        let open = self
-            .ledger
-            .open_run(
+        let open = self.ledger.open_run(
             tenant,
             &identity.principal,
             &identity.on_behalf_of,
@@ -209,10 +207,7 @@ impl Pep {
         }
         // A name is for one run: when that has ended, the name is used up.
         let Some(name) = name else { return Ok(None) };
-        let used = self
-            .ledger
-            .reader()
-            .run_by_key(
+        let used = self.ledger.reader().run_by_key(
             tenant,
             &identity.principal,
             &identity.on_behalf_of,

@@ -3,9 +3,15 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use tollgate::{
+    enforce::{ApprovalError, Refusal},
+    gate::OperateError,
+    ledger::LedgerError,
+};
+use utoipa::ToSchema;
 
 /// What went wrong. The code is stable; title and detail are for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// The problem's type: the title says no more than the status (RFC 9457, section 4.2.1).
     #[serde(rename = "type")]
@@ -76,8 +82,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
@@ -87,5 +92,62 @@ impl IntoResponse for Problem {
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+fn unavailable(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(10)
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::NotFound { .. } => Self::not_found(error.to_string()),
+            other => unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.message();
+        match refusal {
+            Refusal::Denied { decision, .. } | Refusal::Undecidable { decision, .. } => {
+                Self::forbidden(message).by(decision)
+            }
+            Refusal::Unrecorded { .. } => unavailable(message),
+            Refusal::Invalid { .. } => Self::invalid(message),
+            _ => Self::forbidden(message),
+        }
+    }
+}
+
+impl From<OperateError> for Problem {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::Refused(refusal) => (*refusal).into(),
+            OperateError::Unknown(message) => Self::not_found(message),
+            other => unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<ApprovalError> for Problem {
+    fn from(error: ApprovalError) -> Self {
+        let conflict = |code: &str| Self::new(StatusCode::CONFLICT, code, error.to_string());
+        match &error {
+            ApprovalError::NotFound(id) => Self::not_found(format!("there is no approval {id}")),
+            ApprovalError::Resolved { .. } => conflict("already_resolved"),
+            ApprovalError::Twice { .. } => conflict("already_answered"),
+            ApprovalError::OtherCall(_) => conflict("other_call"),
+            ApprovalError::Denied(refusal) => {
+                let problem = Self::from((**refusal).clone());
+                Self {
+                    detail: error.to_string(),
+                    ..problem
+                }
+            }
+            other => unavailable(other.to_string()),
+        }
     }
 }

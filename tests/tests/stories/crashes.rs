@@ -7,7 +7,7 @@ use std::{
 
 use tollgate_core::record::{Event, Status};
 
-use crate::world::{MARK, World, records, repository, starts};
+use crate::world::{MARK, World, records, repository, starts, user};
 
 /// The command under test, working for alice.
 fn tollgate(world: &World) -> Command {

@@ -1,30 +1,28 @@
 //! What the owner does for whoever asks. Nothing here decides: the gate does, and records it.
 
-use std::time::Instant;
-
 use tokio::sync::watch;
 use tollgate::{
-    call::{CallRequest, Verdict},
-    enforce::Refusal,
     gate::{Gate, OperateError},
     ledger::RunRow,
-    pip::{Caller, RunKey},
+    pip::Caller,
 };
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::RunId,
-    life::ApprovalState,
     policy::nearest,
     request::Action,
 };
 
-use tollgate_server::auth::token::{self, Purpose, TokenError};
+use tollgate_server::{
+    auth::token::{self, Purpose, TokenError},
+    calling::{self, Called},
+};
 
 use crate::{
     exit::Exit,
     failure::Failure,
     operation::{Operation, Reply},
-    reply::{Answered, ApprovalView, CallReply, PolicyView},
+    reply::{self, Answered, ApprovalView},
 };
 
 /// How answers came in, as records name it.
@@ -35,7 +33,7 @@ pub(super) async fn execute(
     gate: &Gate,
     user: &Uid,
     operation: Operation,
-    leaving: watch::Receiver<bool>,
+    mut leaving: watch::Receiver<bool>,
 ) -> Result<Reply, Failure> {
     match operation {
         Operation::Call {
@@ -52,11 +50,15 @@ pub(super) async fn execute(
             };
             let run = gate.run_key(&caller, run).map_err(denied)?;
             let patience = std::time::Duration::from_millis(wait);
-            call(gate, &caller, &run, request, patience, leaving).await
+            let left = super::left(&mut leaving);
+            match calling::call(gate, &caller, &run, request, patience, left).await? {
+                Called::Done(reply) => Ok(Reply::Call(reply)),
+                Called::Left(reply) => Ok(Reply::Waiting(reply)),
+            }
         }
         Operation::ShowApproval { id } => {
             let mut view = ApprovalView::from(gate.approval(user, id)?);
-            explain(gate, &mut view.policies);
+            reply::explain(gate, &mut view.policies);
             Ok(Reply::Approval(Box::new(view)))
         }
         Operation::Answer {
@@ -202,40 +204,6 @@ async fn may_speak(gate: &Gate, user: &Uid, agent: Option<&str>) -> Result<(), F
         })
 }
 
-async fn call(
-    gate: &Gate,
-    caller: &Caller,
-    run: &RunKey,
-    request: CallRequest,
-    patience: std::time::Duration,
-    mut leaving: watch::Receiver<bool>,
-) -> Result<Reply, Failure> {
-    let begun = Instant::now();
-    let known = gate.snapshot().tools.contains_key(&request.tool);
-    loop {
-        let answer = gate.call(caller, run, request.clone()).await;
-        let pending = match &answer.verdict {
-            Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
-            _ => None,
-        };
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let reply = Box::new(CallReply::new(request.tool.clone(), known, answer, micros));
-        let left = patience.saturating_sub(begun.elapsed());
-        let (Some(approval), false) = (pending, left.is_zero()) else {
-            return Ok(Reply::Call(reply));
-        };
-        let settled = tokio::select! {
-            settled = gate.approval_settled(approval, left) => settled?,
-            () = super::left(&mut leaving) => return Ok(Reply::Waiting(reply)),
-        };
-        match settled {
-            // Repeating the call is what runs it, or says that it was rejected.
-            ApprovalState::Approved | ApprovalState::Rejected => {}
-            _ => return Ok(Reply::Call(reply)),
-        }
-    }
-}
-
 /// That the configuration names this agent or user.
 fn known(gate: &Gate, principal: &Uid) -> Result<(), Failure> {
     if principal.kind == Kind::User {
@@ -271,17 +239,6 @@ fn find_run(gate: &Gate, run: RunId) -> Result<RunRow, Failure> {
         .reader()
         .run(&run.to_string())
         .map_err(|e| Failure::from(e).help("list them with `tollgate runs list`"))
-}
-
-/// What policies say of themselves, as far as they are still loaded.
-fn explain(gate: &Gate, policies: &mut [PolicyView]) {
-    let snapshot = gate.snapshot();
-    for view in policies {
-        if let Some(policy) = snapshot.pdp.policies().get(&view.id) {
-            view.owner.clone_from(&policy.determining.owner);
-            view.reason.clone_from(&policy.determining.reason);
-        }
-    }
 }
 
 impl From<tollgate::ledger::CommitError> for Failure {

@@ -64,7 +64,12 @@ pub(crate) enum Tokens {
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     /// The agent whose token it is.
-    #[arg(long, value_name = "NAME", required_unless_present = "user", conflicts_with = "user")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "user",
+        conflicts_with = "user"
+    )]
     agent: Option<String>,
     /// The user whose token it is.
     #[arg(long, value_name = "NAME")]
@@ -136,7 +141,8 @@ fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
         .map_or_else(|| Ok(Vec::new()), |reader| reader.tokens())?;
     let tokens: Vec<TokenView> = tokens.into_iter().map(TokenView::from).collect();
     if tokens.is_empty() && !cx.out.is_json() {
-        cx.out.remark("nobody has a token; make one with `tollgate token create`");
+        cx.out
+            .remark("nobody has a token; make one with `tollgate token create`");
         return Ok(Exit::Ok);
     }
     cx.out.show(&tokens, || shown(&tokens))?;
@@ -159,7 +165,12 @@ fn shown(tokens: &[TokenView]) -> String {
             };
             [
                 Cell::new(token.id.to_string(), Tone::Name),
-                format!("{} {}", token.principal.kind.name().to_lowercase(), line(&whose, 140)).into(),
+                format!(
+                    "{} {}",
+                    token.principal.kind.name().to_lowercase(),
+                    line(&whose, 140)
+                )
+                .into(),
                 line(&token.name, 64).into(),
                 Cell::new(moment(token.created), Tone::Weak),
                 expires,

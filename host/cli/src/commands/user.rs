@@ -73,7 +73,8 @@ pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure
         instead: true,
     };
     let (_, text) = made(make, out.as_deref(), cx).await?;
-    let shown = |key: &str, value: serde_json::Value| serde_json::json!({ "user": name, key: value });
+    let shown =
+        |key: &str, value: serde_json::Value| serde_json::json!({ "user": name, key: value });
     hand_over(&text, &name, out.as_deref(), &shown, cx)?;
     Ok(Exit::Ok)
 }
@@ -122,7 +123,8 @@ pub(super) fn hand_over(
             })?;
         }
         None => {
-            cx.out.show(&shown("token", text.into()), || text.to_owned())?;
+            cx.out
+                .show(&shown("token", text.into()), || text.to_owned())?;
             cx.out
                 .remark("it is shown this once; keep it where only they can read it");
         }

@@ -159,14 +159,20 @@ impl Validation<'_> {
             }),
             (None, true) => None,
             (after, _) => {
-                let key = if after.is_some() { "escalate_after" } else { "escalate_to" };
+                let key = if after.is_some() {
+                    "escalate_after"
+                } else {
+                    "escalate_to"
+                };
                 let message = format!("`{key}` is not enough to ask a second group");
                 let help = "say both: escalate_after = \"10m\" and escalate_to = [\"security\"]";
                 return Err(self.error(key, message, help));
             }
         };
         let webhook = approvals.webhook.as_ref();
-        let webhook = webhook.map(|webhook| self.webhook(webhook, secrets)).transpose()?;
+        let webhook = webhook
+            .map(|webhook| self.webhook(webhook, secrets))
+            .transpose()?;
         Ok(ApprovalConfig {
             max_pending,
             second_group,
@@ -179,7 +185,11 @@ impl Validation<'_> {
         webhook: &raw::Webhook,
         secrets: &BTreeMap<String, SecretConfig>,
     ) -> Result<WebhookConfig, ConfigError> {
-        let raw::Webhook { url, secret, format } = webhook;
+        let raw::Webhook {
+            url,
+            secret,
+            format,
+        } = webhook;
         if !secrets.contains_key(secret) {
             let message = format!("the webhook's secret `{secret}` is not configured");
             let help = match policy::nearest(secret, secrets.keys().map(String::as_str)) {
@@ -231,7 +241,11 @@ impl Validation<'_> {
         }
         Ok(ServeConfig {
             anonymous: serve.auth.anonymous,
-            oauth: serve.auth.oauth.map(|oauth| self.oauth(oauth)).transpose()?,
+            oauth: serve
+                .auth
+                .oauth
+                .map(|oauth| self.oauth(oauth))
+                .transpose()?,
             tls: serve.tls.map(|tls| TlsConfig {
                 cert: self.base.join(tls.cert),
                 key: self.base.join(tls.key),
@@ -251,7 +265,9 @@ impl Validation<'_> {
             Some(names) => names.into_iter().collect(),
             None => BTreeSet::from(["RS256", "ES256", "EdDSA"].map(str::to_owned)),
         };
-        let unknown = algorithms.iter().find(|name| !ALGORITHMS.contains(&name.as_str()));
+        let unknown = algorithms
+            .iter()
+            .find(|name| !ALGORITHMS.contains(&name.as_str()));
         if let Some(name) = unknown {
             let message = format!("`{name}` is no algorithm that this gate takes tokens by");
             let help = format!("use some of {}", ALGORITHMS.join(", "));

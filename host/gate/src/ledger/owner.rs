@@ -147,6 +147,14 @@ impl Ledger {
         self.0.queue.task(task).await
     }
 
+    /// Whether a commit could be tried now.
+    ///
+    /// # Errors
+    /// [`CommitError::Poisoned`] or [`CommitError::Closed`].
+    pub async fn ready(&self) -> Result<(), CommitError> {
+        self.task(|writer| writer.guard()).await?
+    }
+
     /// The time: `wall`, but never before anything that was recorded or asked before.
     #[must_use]
     pub fn now(&self, wall: Timestamp) -> Timestamp {
@@ -229,7 +237,10 @@ impl Ledger {
             return Ok(Some(held.view(None)));
         }
         let row = match key {
-            Some(key) => self.0.reader.run_by_key(tenant, principal, on_behalf_of, key)?,
+            Some(key) => self
+                .0
+                .reader
+                .run_by_key(tenant, principal, on_behalf_of, key)?,
             None => self
                 .0
                 .reader

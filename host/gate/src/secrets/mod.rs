@@ -91,7 +91,9 @@ impl Secret {
         &self.name
     }
 
-    pub(crate) fn value(&self) -> &[u8] {
+    /// Its value: for whoever uses it, never for whoever prints it.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
         &self.value
     }
 }

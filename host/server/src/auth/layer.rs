@@ -48,9 +48,12 @@ fn refused(auth: &Auth, error: &AuthError) -> Response {
         ),
         AuthError::Unknown(_) => (StatusCode::FORBIDDEN, "unknown_principal", None),
         AuthError::Unavailable(_) => {
-            let mut response =
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string())
-                    .into_response();
+            let mut response = Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                error.to_string(),
+            )
+            .into_response();
             let later = HeaderValue::from_static("10");
             response.headers_mut().insert(header::RETRY_AFTER, later);
             return response;

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use serde_json::json;
 use tollgate::gate::Gate;
 use url::Url;
@@ -33,7 +33,7 @@ pub fn router(gate: &Gate) -> Router {
         .with_state(gate.clone())
 }
 
-async fn metadata(State(gate): State<Gate>, uri: axum::http::Uri) -> Response {
+async fn metadata(State(gate): State<Gate>, uri: Uri) -> Response {
     let snapshot = gate.snapshot();
     let nothing = || Problem::not_found("there is no metadata here").into_response();
     let Some(oauth) = &snapshot.config.serve.oauth else {

@@ -229,7 +229,9 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
     // RFC 6750's b64token.
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
     if token.is_empty() || !token.bytes().all(legal) {
-        return Err(AuthError::Malformed("a token has letters, digits and -._~+/="));
+        return Err(AuthError::Malformed(
+            "a token has letters, digits and -._~+/=",
+        ));
     }
     if token.len() > MAX_CREDENTIAL {
         return Err(AuthError::Malformed("it is longer than any token"));
@@ -251,7 +253,11 @@ mod tests {
             ("[::]:80", true),
             ("192.0.2.1:80", true),
         ] {
-            assert_eq!(required_for(address.parse().unwrap()), required, "{address}");
+            assert_eq!(
+                required_for(address.parse().unwrap()),
+                required,
+                "{address}"
+            );
         }
     }
 
@@ -276,7 +282,10 @@ mod tests {
             &["Bearer a\"b"],
             &[long.as_str()],
         ] {
-            assert!(matches!(bearer(&headers(wrong)), Err(AuthError::Malformed(_))), "{wrong:?}");
+            assert!(
+                matches!(bearer(&headers(wrong)), Err(AuthError::Malformed(_))),
+                "{wrong:?}"
+            );
         }
     }
 }

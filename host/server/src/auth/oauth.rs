@@ -77,7 +77,9 @@ impl Oauth {
         if header.extras.get::<Value>("crit").ok().flatten().is_some() {
             return Err(invalid("it has critical extensions that nobody knows here"));
         }
-        let candidates = self.candidates(gate, header.alg, header.kid.as_deref()).await?;
+        let candidates = self
+            .candidates(gate, header.alg, header.kid.as_deref())
+            .await?;
         let claims = candidates
             .iter()
             .find_map(|key| decode::<Value>(token, &key.key, &self.validation(header.alg)).ok())
@@ -127,7 +129,11 @@ impl Oauth {
             Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect(),
             _ => BTreeSet::new(),
         };
-        let missing = self.config.scopes.iter().find(|scope| !held.contains(scope.as_str()));
+        let missing = self
+            .config
+            .scopes
+            .iter()
+            .find(|scope| !held.contains(scope.as_str()));
         missing.map_or(Ok(()), |scope| Err(AuthError::Scope(scope.clone())))
     }
 
@@ -156,7 +162,12 @@ impl Oauth {
             )));
         };
         let subject = claim(&names.user);
-        let user = |subject: &str| users.get(subject).cloned().unwrap_or_else(|| subject.to_owned());
+        let user = |subject: &str| {
+            users
+                .get(subject)
+                .cloned()
+                .unwrap_or_else(|| subject.to_owned())
+        };
         if user_clients.contains(client) {
             let subject = subject.ok_or_else(|| {
                 AuthError::Invalid(format!("it has no `{}`, so it names nobody", names.user))
@@ -164,7 +175,10 @@ impl Oauth {
             return Ok(Caller::User(user(subject)));
         }
         Ok(Caller::Agent {
-            name: agents.get(client).cloned().unwrap_or_else(|| client.to_owned()),
+            name: agents
+                .get(client)
+                .cloned()
+                .unwrap_or_else(|| client.to_owned()),
             // A program that has a token for itself is its own subject.
             on_behalf_of: subject.filter(|subject| *subject != client).map(user),
         })
@@ -198,7 +212,9 @@ impl Oauth {
             }
         }
         match keys.read {
-            None => Err(AuthError::Unavailable("the issuer's keys are not known".into())),
+            None => Err(AuthError::Unavailable(
+                "the issuer's keys are not known".into(),
+            )),
             Some(_) => Ok(keys.fitting(algorithm, id)),
         }
     }
@@ -251,12 +267,17 @@ fn parse(bytes: &[u8]) -> Result<Vec<Arc<Key>>, String> {
         return Err("the issuer's key set is too large".into());
     }
     let value: Value = serde_json::from_slice(bytes).map_err(|_| no_set())?;
-    let keys = value.get("keys").and_then(Value::as_array).ok_or_else(no_set)?;
+    let keys = value
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or_else(no_set)?;
     if keys.len() > MAX_KEYS {
         return Err(format!("the issuer has more than {MAX_KEYS} keys"));
     }
     // RFC 7517, section 5: keys of kinds that nobody knows are ignored.
-    let known = keys.iter().filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+    let known = keys
+        .iter()
+        .filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
     let usable: Vec<Arc<Key>> = known.filter_map(usable).map(Arc::new).collect();
     if usable.is_empty() {
         return Err("the issuer has no key that signatures can be checked with".into());
@@ -274,7 +295,9 @@ fn usable(jwk: Jwk) -> Option<Key> {
         // Whoever knows a shared secret can sign with it.
         _ => false,
     };
-    let key = DecodingKey::from_jwk(&jwk).ok().filter(|_| signs && strong)?;
+    let key = DecodingKey::from_jwk(&jwk)
+        .ok()
+        .filter(|_| signs && strong)?;
     Some(Key {
         id: jwk.common.key_id,
         algorithm: jwk.common.key_algorithm.map(|name| format!("{name:?}")),
@@ -305,7 +328,11 @@ mod tests {
         assert_eq!(keys.fitting(Algorithm::ES256, Some("a")).len(), 1);
         assert_eq!(keys.fitting(Algorithm::ES256, None).len(), 1);
         assert_eq!(keys.fitting(Algorithm::ES256, Some("b")).len(), 0);
-        assert_eq!(keys.fitting(Algorithm::ES384, Some("a")).len(), 0, "it is for another");
+        assert_eq!(
+            keys.fitting(Algorithm::ES384, Some("a")).len(),
+            0,
+            "it is for another"
+        );
         assert_eq!(keys.fitting(Algorithm::RS256, Some("a")).len(), 0);
         let none = format!(r#"{{"keys":[{}]}}"#, others.join(","));
         assert!(parse(none.as_bytes()).is_err());

@@ -6,13 +6,15 @@ use tollgate_core::{
     ids::{ApprovalId, DecisionId, RunId},
     record::{DecisionRecord, Event, Record},
 };
+use utoipa::ToSchema;
 
 /// One thing that happened, flat: a line of a list, of CSV, or of JSON.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
     /// Index of the record.
     pub index: u64,
     /// Such as `dec-12`; only for decisions.
+    #[schema(value_type = Option<String>)]
     pub id: Option<DecisionId>,
     /// When.
     pub time: String,
@@ -34,8 +36,10 @@ pub struct Entry {
     /// Why.
     pub reason: String,
     /// In which run.
+    #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
     /// The approval that it asked for, used or answered.
+    #[schema(value_type = Option<String>)]
     pub approval: Option<ApprovalId>,
 }
 
@@ -180,5 +184,9 @@ fn reason(decision: &DecisionRecord) -> String {
 
 /// `n` things.
 fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+    if n == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{n} {what}s")
+    }
 }

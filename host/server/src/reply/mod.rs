@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tollgate::{
     call::{Answer, Verdict},
     enforce::{self, Refusal},
+    gate::Gate,
     ledger::{ApprovalRow, Token},
     sandbox::Content,
 };
@@ -21,13 +22,14 @@ use tollgate_core::{
     record::Status,
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 pub use entry::Entry;
 pub use tollgate::people::FactsView;
 pub use trace::{Indexed, Span, SpanView, Trace, views};
 
 /// What became of a call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CallReply {
     /// The tool.
     pub tool: String,
@@ -36,16 +38,20 @@ pub struct CallReply {
     /// The exit code that says the same.
     pub exit: u8,
     /// The run; absent if the caller is not known.
+    #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
     /// The call's span.
+    #[schema(value_type = String)]
     pub call: SpanId,
     /// The decision about it; absent if it was not decided.
+    #[schema(value_type = Option<String>)]
     pub decision: Option<DecisionId>,
     /// Policies that determined that decision. Empty for a released result.
     pub policies: Vec<PolicyView>,
     /// What the caller may read; absent for a result that speaks for itself.
     pub message: Option<String>,
     /// The result.
+    #[schema(value_type = Vec<Object>)]
     pub content: Vec<Content>,
     /// Whether policy redacted anything in it.
     pub redacted: bool,
@@ -56,7 +62,7 @@ pub struct CallReply {
 }
 
 /// What became of a call, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
     /// It ran, and its result was released.
@@ -139,7 +145,7 @@ impl CallOutcome {
 }
 
 /// A policy that determined a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyView {
     /// Its `@id`.
     pub id: String,
@@ -150,13 +156,15 @@ pub struct PolicyView {
 }
 
 /// An approval that a call waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PendingView {
     /// Its id.
+    #[schema(value_type = String)]
     pub id: ApprovalId,
     /// What would lift it, in words.
     pub needs: String,
     /// When it expires.
+    #[schema(value_type = i64)]
     pub expires: Timestamp,
     /// What the call had done by then, if it was ended in the middle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -241,13 +249,16 @@ impl CallReply {
 }
 
 /// An approval, with its arguments where the reader may answer it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ApprovalView {
     /// Its id.
+    #[schema(value_type = String)]
     pub id: ApprovalId,
     /// Its state.
+    #[schema(value_type = String)]
     pub state: ApprovalState,
     /// The most severe of the policies that stopped the call.
+    #[schema(value_type = String)]
     pub severity: Severity,
     /// The tool.
     pub tool: String,
@@ -264,12 +275,16 @@ pub struct ApprovalView {
     /// Digest of tool and arguments: what an answer is bound to.
     pub digest: String,
     /// Who asks.
+    #[schema(value_type = Object)]
     pub principal: Uid,
     /// On whose behalf.
+    #[schema(value_type = Object)]
     pub on_behalf_of: Uid,
     /// The run that asks.
+    #[schema(value_type = String)]
     pub run: RunId,
     /// The call's span.
+    #[schema(value_type = String)]
     pub call: SpanId,
     /// Labels of the run; only for a single approval.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -284,15 +299,17 @@ pub struct ApprovalView {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub asked_too: BTreeSet<String>,
     /// When it was asked for.
+    #[schema(value_type = i64)]
     pub requested: Timestamp,
     /// When it expires.
+    #[schema(value_type = i64)]
     pub expires: Timestamp,
     /// How many approvals this very call has asked for.
     pub round: u32,
 }
 
 /// Somebody who approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApproverView {
     /// Who.
     pub user: String,
@@ -352,13 +369,16 @@ impl From<enforce::ApprovalView> for ApprovalView {
 }
 
 /// What became of an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Answered {
     /// Which approval.
+    #[schema(value_type = String)]
     pub id: ApprovalId,
     /// Its state now.
+    #[schema(value_type = String)]
     pub state: ApprovalState,
     /// The decision that let this person answer.
+    #[schema(value_type = String)]
     pub decision: DecisionId,
     /// What is still missing while it is pending.
     pub needs: Option<String>,
@@ -367,19 +387,23 @@ pub struct Answered {
 }
 
 /// A token, without itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     /// By what it is revoked.
+    #[schema(value_type = String)]
     pub id: TokenId,
     /// Whose: an agent or a user.
+    #[schema(value_type = Object)]
     pub principal: Uid,
     /// The user for whom an agent acts; absent: its operator.
     pub on_behalf_of: Option<String>,
     /// What it is for.
     pub name: String,
     /// When it was made.
+    #[schema(value_type = i64)]
     pub created: Timestamp,
     /// When it becomes worthless; absent: never.
+    #[schema(value_type = Option<i64>)]
     pub expires: Option<Timestamp>,
 }
 
@@ -401,6 +425,17 @@ impl From<Token> for TokenView {
             name,
             created,
             expires,
+        }
+    }
+}
+
+/// Add what policies say of themselves, as far as they are still loaded.
+pub fn explain(gate: &Gate, policies: &mut [PolicyView]) {
+    let snapshot = gate.snapshot();
+    for view in policies {
+        if let Some(policy) = snapshot.pdp.policies().get(&view.id) {
+            view.owner.clone_from(&policy.determining.owner);
+            view.reason.clone_from(&policy.determining.reason);
         }
     }
 }

@@ -12,6 +12,7 @@ use tollgate_core::{
     span::{self, SpanChange, SpanKind},
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 /// A record with its place in the ledger.
 pub type Indexed = (u64, Record);
@@ -215,20 +216,27 @@ impl<'a> Trace<'a> {
 }
 
 /// A span as programs read it; documented in `tollgate runs show --help`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SpanView {
+    #[schema(value_type = String)]
     span: SpanId,
+    #[schema(value_type = Option<String>)]
     parent: Option<SpanId>,
+    #[schema(value_type = String)]
     kind: SpanKind,
     name: String,
+    #[schema(value_type = i64)]
     start: Timestamp,
+    #[schema(value_type = Option<i64>)]
     end: Option<Timestamp>,
     error: Option<&'static str>,
     openinference: &'static str,
+    #[schema(value_type = Object)]
     attributes: Map<String, Value>,
 }
 
 /// Every span for programs, with the attributes that its records give it.
+#[must_use]
 pub fn views(records: &[Indexed]) -> Vec<SpanView> {
     let trace = Trace::of(records);
     let mut views = Vec::new();
