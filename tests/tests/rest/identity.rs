@@ -127,7 +127,7 @@ async fn a_token_of_the_issuer_names_agent_and_user() {
     let runs = served.get(&key.token(&claims()), "/v1/runs").await.is(200)["runs"].clone();
     assert_eq!(
         runs[0]["principal"],
-        json!({ "kind": "Agent", "id": "support" }),
+        json!({ "type": "Agent", "id": "support" }),
         "{runs}"
     );
     assert_eq!(runs[0]["on_behalf_of"]["id"], "dana");

@@ -6,5 +6,7 @@ mod world;
 
 mod answers;
 mod bad_input;
+mod channel;
 mod identity;
 mod served;
+mod tls;

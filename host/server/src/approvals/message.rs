@@ -54,11 +54,17 @@ fn slack(what: What, view: &ApprovalView) -> String {
     let who = if view.principal == view.on_behalf_of {
         plain(&view.principal.id)
     } else {
-        format!("{} for {}", plain(&view.principal.id), plain(&view.on_behalf_of.id))
+        format!(
+            "{} for {}",
+            plain(&view.principal.id),
+            plain(&view.on_behalf_of.id)
+        )
     };
     let severity = severity(view.severity);
     let mut lines = match what {
-        What::Requested => vec![format!(":raised_hand: *{severity}*: {who} asks for {asked}")],
+        What::Requested => vec![format!(
+            ":raised_hand: *{severity}*: {who} asks for {asked}"
+        )],
         What::Escalated => {
             let roles: Vec<&str> = view.asked_too.iter().map(String::as_str).collect();
             vec![format!(
@@ -73,14 +79,25 @@ fn slack(what: What, view: &ApprovalView) -> String {
                 _ => String::new(),
             };
             let state = view.state.as_str();
-            return format!("{}: *{state}*{by}: {who}, {asked}", code(&view.id.to_string()));
+            return format!(
+                "{}: *{state}*{by}: {who}, {asked}",
+                code(&view.id.to_string())
+            );
         }
     };
     for policy in &view.policies {
         let reason = if policy.reason.is_empty() { "" } else { ": " };
-        lines.push(format!("> {}{reason}{}", code(&policy.id), plain(&policy.reason)));
+        lines.push(format!(
+            "> {}{reason}{}",
+            code(&policy.id),
+            plain(&policy.reason)
+        ));
     }
-    lines.push(format!("Needs {}, before {}.", plain(&view.needs), view.expires));
+    lines.push(format!(
+        "Needs {}, before {}.",
+        plain(&view.needs),
+        view.expires
+    ));
     lines.push(code(&format!("tollgate approvals show {}", view.id)));
     lines.join("\n")
 }

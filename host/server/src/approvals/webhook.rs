@@ -106,7 +106,12 @@ impl Webhook {
                 return Delivery::Failed;
             }
             let target = format!("{} of record #{}", due.what.name(), due.index);
-            if self.gate.record_act("webhook_given_up", &target).await.is_err() {
+            if self
+                .gate
+                .record_act("webhook_given_up", &target)
+                .await
+                .is_err()
+            {
                 return Delivery::Failed;
             }
         }
@@ -115,7 +120,11 @@ impl Webhook {
         self.next = Some(due.index + 1);
         // Without the cursor it would be told again after a restart: at least once.
         let _ = self.gate.ledger().set_cursor(CURSOR, due.index + 1).await;
-        if sent.is_ok() { Delivery::Sent } else { Delivery::GivenUp }
+        if sent.is_ok() {
+            Delivery::Sent
+        } else {
+            Delivery::GivenUp
+        }
     }
 
     /// The next thing to tell. The first time there is a receiver, what was before is not told.

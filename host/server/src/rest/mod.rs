@@ -73,13 +73,11 @@ fn of(gate: &Gate, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
 }
 
 /// What takes credentials: for [`crate::auth::protect`].
-#[must_use]
 pub fn protected(gate: &Gate) -> Router {
     of(gate, protected_routes())
 }
 
 /// What takes none: health, and the document that describes the rest.
-#[must_use]
 pub fn public(gate: &Gate) -> Router {
     of(gate, public_routes())
 }
