@@ -18,6 +18,7 @@
   (import "wasi:cli/environment@0.2.0" (instance $environment
     (export "get-environment" (func (result (list (tuple string string)))))
     (export "get-arguments" (func (result (list string))))))
+  (import "wasi:cli/exit@0.2.0" (instance $exit (export "exit" (func (param "status" (result))))))
   (import "wasi:filesystem/types@0.2.0" (instance $files (export "descriptor" (type (sub resource)))))
   (alias export $files "descriptor" (type $descriptor))
   (import "wasi:filesystem/preopens@0.2.0" (instance $preopens
@@ -41,6 +42,7 @@
   (core func $stdout (canon lower (func $stdout "get-stdout")))
   (core func $env (canon lower (func $environment "get-environment") (memory $memory) (realloc $realloc)))
   (core func $args (canon lower (func $environment "get-arguments") (memory $memory) (realloc $realloc)))
+  (core func $leave (canon lower (func $exit "exit")))
   (core func $dirs (canon lower (func $preopens "get-directories") (memory $memory) (realloc $realloc)))
   (core func $bytes (canon lower (func $random "get-random-bytes") (memory $memory) (realloc $realloc)))
   (core module $main
@@ -50,6 +52,7 @@
     (import "h" "args" (func $args (param i32)))
     (import "h" "dirs" (func $dirs (param i32)))
     (import "h" "bytes" (func $bytes (param i64 i32)))
+    (import "h" "leave" (func $leave (param i32)))
     (import "h" "memory" (memory 1))
     ;; How much there is of each.
     (func (export "found") (result i32)
@@ -60,17 +63,20 @@
       (i32.const 0))
     (func (export "say") (param $text i32) (param $len i32)
       (call $write (call $stdout) (local.get $text) (local.get $len) (i32.const 64)))
+    (func (export "leave") (call $leave (i32.const 0)))
     (func (export "random") (param $len i64) (result i32)
       (call $bytes (local.get $len) (i32.const 80)) (i32.load (i32.const 84))))
   (core instance $i (instantiate $main (with "h" (instance
     (export "write" (func $write)) (export "stdout" (func $stdout)) (export "env" (func $env))
-    (export "args" (func $args)) (export "dirs" (func $dirs)) (export "bytes" (func $bytes))
+    (export "args" (func $args)) (export "leave" (func $leave)) (export "dirs" (func $dirs)) (export "bytes" (func $bytes))
     (export "memory" (memory $memory))))))
   (type $found' (record (field "environment" u32) (field "arguments" u32) (field "directories" u32)))
   (export $found "found-it" (type $found'))
   (func $look (result $found) (canon lift (core func $i "found") (memory $memory)))
   (func $say (param "text" string) (canon lift (core func $i "say") (memory $memory) (realloc $realloc)))
   (func $random-bytes (param "len" u64) (result u32) (canon lift (core func $i "random")))
+  (func $leave-it (canon lift (core func $i "leave")))
   (export "look" (func $look))
+  (export "leave" (func $leave-it))
   (export "say" (func $say))
   (export "random" (func $random-bytes)))

@@ -182,6 +182,34 @@ pub struct BundleActivated {
     pub tools: u64,
 }
 
+/// Where a run hangs in its caller's own trace and conversation, as the caller says: it proves nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The conversation that the run is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// The span of the caller's that a call stands under (W3C Trace Context, section 3.2.2.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SpanId>,
+    /// The session of the protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The caller's `tracestate` (section 3.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The caller's trace (section 3.2.2.3). The run's id is the same, unless another run has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<RunId>,
+}
+
+impl Origin {
+    /// Whether the caller says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A run began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
@@ -192,6 +220,9 @@ pub struct RunStarted {
     pub key: Option<String>,
     /// On whose behalf.
     pub on_behalf_of: Uid,
+    /// Where it hangs in its caller's own trace.
+    #[serde(default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin,
     /// Who.
     pub principal: Uid,
     /// The root span.
@@ -247,6 +278,9 @@ impl RunOutcome {
 pub struct CallInvalid {
     /// The call's span.
     pub call: SpanId,
+    /// The span of the caller's own that it stands under; unproven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<SpanId>,
     /// The span above; the root span where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<SpanId>,
@@ -254,7 +288,7 @@ pub struct CallInvalid {
     pub pointers: Vec<String>,
     /// Who called.
     pub principal: Uid,
-    /// What is wrong: `unknown_tool`, `invalid_arguments`, `halted`.
+    /// What is wrong: `unknown_tool`, `invalid_arguments`, `halted`, `definition_changed`.
     pub problem: String,
     /// The tool's name; shortened and printable if it is none that is loaded.
     pub tool: String,
@@ -283,6 +317,9 @@ pub struct DecisionRecord {
     /// The tool span that it belongs to; absent outside a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<SpanId>,
+    /// For an agent's call: the span of the caller's own that it stands under; unproven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<SpanId>,
     /// The component's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Sha256Digest>,
@@ -334,12 +371,15 @@ pub struct Start {
     pub attempt: u32,
     /// The tool span. It is also the idempotency key that the tool may use.
     pub call: SpanId,
-    /// The component's name.
+    /// The component's name, or that of the upstream server.
     pub component: String,
-    /// The component's file.
+    /// The component's file, or the upstream server's accepted definitions.
     pub digest: Sha256Digest,
     /// Its `invoke_component` span.
     pub span: SpanId,
+    /// Whether it runs outside the sandbox, where only the call itself is decided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsandboxed: bool,
 }
 
 /// How an execution ended.
@@ -687,6 +727,7 @@ mod tests {
                 component: "tickets".into(),
                 digest: Sha256Digest::of(b"wasm"),
                 span: SpanId::from_bytes([3; 8]),
+                unsandboxed: false,
             }),
         );
         let leaf = record.leaf().unwrap();

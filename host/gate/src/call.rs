@@ -6,24 +6,27 @@
 use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tollgate_core::{
     canonical,
     decision::{Basis, Decision},
     entity::{Kind, Uid},
     ids::{DecisionId, RunId, SpanId},
     policy,
-    record::{CallInvalid, Event, OutcomeRecord, Release, Status},
+    record::{CallInvalid, Event, Origin, OutcomeRecord, Release, Status},
     request::{Action, ActionContext, Request},
 };
 
 use crate::{
     enforce::{
-        CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms, ToolCall,
+        Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms,
+        ToolCall,
     },
     gate::Gate,
     ledger::Batch,
     pip::{Caller, RunKey},
+    provider::Provider,
     sandbox::{Content, Execution, ToolFailure},
     snapshot::{Snapshot, Tool},
     text::printable,
@@ -36,6 +39,21 @@ pub struct CallRequest {
     pub tool: String,
     /// The arguments: a JSON object as text.
     pub arguments: String,
+}
+
+/// What a caller's protocol may have for a call, besides the call. None of it has a part in the decision.
+#[derive(Debug, Default)]
+pub struct CallOptions {
+    /// Where the call hangs in the caller's own trace.
+    pub origin: Origin,
+    /// Hears how far the tool says that it has come, as far as policy releases that.
+    pub listener: Option<Listener>,
+    /// Becomes true when the caller no longer wants an answer. An upstream server is told so; what it has
+    /// done by then is not known.
+    pub cancelled: Option<watch::Receiver<bool>>,
+    /// MCP's `_meta` of the request, for an upstream server; without `progressToken` and what else belongs
+    /// to the caller's own connection.
+    pub meta: Map<String, Value>,
 }
 
 /// What the caller gets.
@@ -85,7 +103,8 @@ impl Gate {
     /// Make a call. The line runs in a task that the gate owns: a caller that goes away does not stop
     /// it halfway.
     pub async fn call(&self, caller: &Caller, run: &RunKey, request: CallRequest) -> Answer {
-        self.call_heard(caller, run, request, None).await
+        self.call_with(caller, run, request, CallOptions::default())
+            .await
     }
 
     /// As [`Gate::call`]; `listener` hears how far the tool says that it has come, as far as policy
@@ -97,10 +116,29 @@ impl Gate {
         request: CallRequest,
         listener: Option<Listener>,
     ) -> Answer {
+        let options = CallOptions {
+            listener,
+            ..CallOptions::default()
+        };
+        self.call_with(caller, run, request, options).await
+    }
+
+    /// As [`Gate::call`], with what else the caller's protocol has for a call.
+    pub async fn call_with(
+        &self,
+        caller: &Caller,
+        run: &RunKey,
+        request: CallRequest,
+        options: CallOptions,
+    ) -> Answer {
         let span = self.pep().span_id();
+        let underway = self.another_line();
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
-        let line =
-            tokio::spawn(async move { gate.line(caller, run, request, listener, span).await });
+        let line = tokio::spawn(async move {
+            let answer = gate.line(caller, run, request, options, span).await;
+            drop(underway);
+            answer
+        });
         line.await.unwrap_or_else(|_| Answer {
             run: None,
             call: span,
@@ -118,13 +156,18 @@ impl Gate {
         caller: Caller,
         run: RunKey,
         request: CallRequest,
-        listener: Option<Listener>,
+        options: CallOptions,
         span: SpanId,
     ) -> Answer {
         // Arrive: whose call, in which run?
         let snapshot = self.snapshot();
-        match self.pep().arrive(&snapshot, &caller, &run, span).await {
-            Ok(cx) => self.carry_out(cx, request, Terms::heard_by(listener)).await,
+        let origin = &options.origin;
+        match self
+            .pep()
+            .arrive(&snapshot, &caller, &run, origin, span)
+            .await
+        {
+            Ok(cx) => self.carry_out(cx, request, Terms::of(options)).await,
             Err(refusal) => Answer::refused(None, span, refusal),
         }
     }
@@ -143,7 +186,18 @@ impl Gate {
 
         // Know, decide, record: only a recorded allow comes back.
         let admission = match pep.admit(&mut cx, call).await {
-            Ok(admission) => admission,
+            Ok(Admitted::Starts(admission)) => *admission,
+            Ok(Admitted::Joins(other)) => {
+                return other.answer().await.unwrap_or(Answer {
+                    run: Some(cx.run),
+                    call: cx.call,
+                    decision: None,
+                    verdict: Verdict::Ended {
+                        status: Status::Indeterminate,
+                        effects: true,
+                    },
+                });
+            }
             Err(halted @ Refusal::Halted { .. }) => {
                 let halted = Invalid {
                     refusal: halted,
@@ -156,7 +210,7 @@ impl Gate {
         };
         let (permitted, decision) = (admission.permitted, admission.decision);
 
-        // Execute: the sandbox takes nothing but the permit.
+        // Execute: whoever does takes nothing but the permit.
         let invoke = permitted.span();
         let capabilities = Arc::new(Capabilities::new(
             pep.clone(),
@@ -168,15 +222,21 @@ impl Gate {
         ));
         let running = self.running(&cx, &tool);
         let limits = terms.limits(&tool.limits);
-        let execution = self
-            .sandbox()
-            .run(
-                permitted,
-                Arc::clone(&capabilities),
-                &limits,
-                running.halted(),
-            )
-            .await;
+        let (heard, halted) = (Arc::clone(&capabilities), running.halted());
+        let execution = match &tool.provider {
+            Provider::Component(component) => {
+                let sandbox = self.sandbox();
+                sandbox
+                    .run(component, permitted, heard, &limits, halted)
+                    .await
+            }
+            Provider::Upstream(upstream) => {
+                let (cancelled, meta) = (terms.cancelled.clone(), terms.meta.clone());
+                upstream
+                    .call(permitted, heard, &limits, halted, cancelled, meta)
+                    .await
+            }
+        };
         terms.spend(&execution);
         capabilities.settle().await;
         drop(running);
@@ -185,12 +245,16 @@ impl Gate {
         let verdict = pep
             .close(&cx, &tool, invoke, execution, &capabilities)
             .await;
-        Answer {
+        let answer = Answer {
             run: Some(cx.run),
             call: cx.call,
             decision: Some(decision),
             verdict,
+        };
+        if let Some(underway) = admission.underway {
+            underway.finish(&answer);
         }
+        answer
     }
 }
 
@@ -237,6 +301,14 @@ fn parse(
         problem: "invalid_arguments",
         pointers,
     };
+    if let Provider::Upstream(upstream) = &tool.provider
+        && let Err(problem) = upstream.standing(&tool.own_name)
+    {
+        return Err(Box::new(Invalid {
+            problem: "definition_changed",
+            ..invalid(problem, Vec::new())
+        }));
+    }
     let mut arguments = canonical::parse(&request.arguments)
         .map_err(|e| invalid(format!("the arguments are refused: {e}"), Vec::new()))?;
     if let Some(input) = snapshot.pdp.tool(&tool.name) {
@@ -282,7 +354,7 @@ fn parse(
 
 /// The call, if it nests neither too deep nor in a circle.
 fn nests(cx: &CallContext, call: ToolCall) -> Result<ToolCall, Box<Invalid>> {
-    let component = &call.tool().component.name;
+    let component = call.tool().provider.name();
     let circle = cx.within.iter().any(|above| above.component == *component);
     let problem = if circle {
         format!("the component `{component}` is on the way already, and calls do not go in circles")
@@ -305,6 +377,7 @@ impl Pep {
     async fn refuse_invalid(&self, cx: &CallContext, tool: &str, invalid: Invalid) -> Answer {
         let event = Event::CallInvalid(CallInvalid {
             call: cx.call,
+            caller: cx.caller.filter(|_| cx.within.is_empty()),
             parent: cx.within.last().map(|call| call.span),
             pointers: invalid.pointers,
             principal: cx.principal.clone(),
@@ -353,9 +426,10 @@ impl Pep {
             ..Batch::default()
         };
         let mut release = None;
+        let effects = remainder.effects + execution.effects;
         let mut verdict = Verdict::Ended {
             status,
-            effects: remainder.effects > 0,
+            effects: effects > 0,
         };
         let decided_at = batch.records.len() as u64;
         if matches!(status, Status::Ok | Status::ToolError) {
@@ -393,7 +467,7 @@ impl Pep {
         let tenant = &cx.snapshot.config.gate.tenant;
         let outcome = OutcomeRecord {
             call: cx.call,
-            effects: remainder.effects,
+            effects,
             fuel: execution.fuel,
             labels,
             peak_memory: execution.peak_memory,

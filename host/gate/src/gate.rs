@@ -23,13 +23,16 @@ use crate::{
     config::Config,
     enforce::{
         Answered, ApprovalError, ApprovalView, CallContext, OperatorAct, Pep, Refusal, RunAct,
-        Words,
+        StoredCall, Underway, Waiter, Words,
     },
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
     load::{self, LoadError},
+    lock::Lock,
+    pip::Caller,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
+    upstream::{Connector, NoUpstreams},
 };
 
 /// How a gate is opened, beyond its configuration.
@@ -45,6 +48,9 @@ pub struct GateOptions {
     pub compiler: Option<Compiler>,
     /// Where components' requests get addresses of names from.
     pub resolver: Resolver,
+    /// What reaches upstream MCP servers; calls of their tools end before anything is sent where nothing
+    /// does.
+    pub connector: Arc<dyn Connector>,
 }
 
 impl Default for GateOptions {
@@ -55,6 +61,7 @@ impl Default for GateOptions {
             by: "gate".into(),
             compiler: None,
             resolver: Resolver::system(),
+            connector: Arc::new(NoUpstreams),
         }
     }
 }
@@ -66,10 +73,26 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     pep: Pep,
     sandbox: Sandbox,
+    connector: Arc<dyn Connector>,
     snapshot: ArcSwap<Snapshot>,
     running: Mutex<HashMap<SpanId, Running>>,
     /// Changes whenever an approval does.
     approvals: watch::Sender<u64>,
+    /// Changes whenever another snapshot is in force.
+    reloads: watch::Sender<u64>,
+    /// Held while a configuration is loaded, so that the last one that is read is the one in force.
+    reloading: tokio::sync::Mutex<()>,
+    /// How many calls are on their way.
+    lines: watch::Sender<usize>,
+}
+
+/// A call on its way; dropped, it has come to its end.
+pub(crate) struct CallOnTheWay(Gate);
+
+impl Drop for CallOnTheWay {
+    fn drop(&mut self) {
+        self.0.0.lines.send_modify(|n| *n = n.saturating_sub(1));
+    }
 }
 
 impl fmt::Debug for Gate {
@@ -146,8 +169,22 @@ impl Gate {
     /// # Errors
     /// [`LoadError`]. A gate opens whole or not at all.
     pub async fn open(config: Config, options: GateOptions) -> Result<Self, LoadError> {
-        let sandbox = load::sandbox(&config, options.compiler)?.with_resolver(options.resolver);
-        let snapshot = load::snapshot(&sandbox, config).await?;
+        let lock = load::read_lock(&config)?;
+        let gate = Self::prepare(config, &options, &lock).await?;
+        gate.activate(&gate.snapshot(), &options.by).await?;
+        Ok(gate)
+    }
+
+    /// Own the ledger and load what `config` and `lock` describe, without putting it into force.
+    pub(crate) async fn prepare(
+        config: Config,
+        options: &GateOptions,
+        lock: &Lock,
+    ) -> Result<Self, LoadError> {
+        let sandbox = load::sandbox(&config, options.compiler.clone())?
+            .with_resolver(options.resolver.clone());
+        let connector = Arc::clone(&options.connector);
+        let snapshot = load::snapshot(&sandbox, connector.as_ref(), config, lock).await?;
         let ledger_options = LedgerOptions {
             path: snapshot.config.store.path.clone(),
             key: snapshot.config.store.key.clone(),
@@ -160,19 +197,23 @@ impl Gate {
         let ids = Ids::from_system().map_err(|e| LoadError::Randomness(e.to_string()))?;
         let pep = Pep {
             ledger,
-            clock: options.clock,
+            clock: options.clock.clone(),
             ids,
             new_runs: Arc::default(),
+            underway: Underway::default(),
         };
         let gate = Self(Arc::new(Inner {
             pep,
             sandbox,
+            connector,
             snapshot: ArcSwap::from_pointee(snapshot),
             running: Mutex::default(),
             approvals: watch::Sender::new(0),
+            reloads: watch::Sender::new(0),
+            reloading: tokio::sync::Mutex::default(),
+            lines: watch::Sender::new(0),
         }));
         gate.recover().await?;
-        gate.activate(&gate.snapshot(), &options.by).await?;
         Ok(gate)
     }
 
@@ -186,12 +227,12 @@ impl Gate {
     }
 
     /// Record that a bundle is in force, unless it is the one that was.
-    async fn activate(&self, snapshot: &Snapshot, by: &str) -> Result<(), LoadError> {
+    pub(crate) async fn activate(&self, snapshot: &Snapshot, by: &str) -> Result<(), LoadError> {
         let ledger = &self.0.pep.ledger;
         let components: std::collections::BTreeMap<String, Sha256Digest> = snapshot
             .tools
             .values()
-            .map(|t| (t.component.name.clone(), t.component.digest))
+            .map(|t| (t.provider.name().to_owned(), t.provider.digest()))
             .collect();
         let activated = BundleActivated {
             bundle: snapshot.pdp.digest(),
@@ -231,16 +272,87 @@ impl Gate {
     }
 
     /// Load the configuration again and put it into force for calls that arrive from now on. A bad one
-    /// changes nothing.
+    /// changes nothing; that it was refused is recorded.
     ///
     /// # Errors
     /// [`LoadError`]; the old snapshot stays.
     pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
-        let config = Config::read(&self.snapshot().config.file)?;
-        let snapshot = load::snapshot(&self.0.sandbox, config).await?;
+        let _one_at_a_time = self.0.reloading.lock().await;
+        let loaded = self.load_again(by).await;
+        if let Err(error) = &loaded {
+            let refused = Event::Administered(Administered {
+                act: "reload_refused".into(),
+                by: by.into(),
+                target: crate::text::printable(&error.to_string(), 500),
+            });
+            // The error is told in any case; a ledger that takes no record tells of itself.
+            let _ = self.note(refused).await;
+        }
+        loaded
+    }
+
+    async fn load_again(&self, by: &str) -> Result<(), LoadError> {
+        let before = self.snapshot();
+        let config = Config::read(&before.config.file)?;
+        load::same_gate(&before.config, &config)?;
+        let lock = load::read_lock(&config)?;
+        let snapshot = self.load(config, &lock).await?;
+        self.put_into_force(snapshot, by).await
+    }
+
+    /// What `config` and `lock` describe.
+    pub(crate) async fn load(&self, config: Config, lock: &Lock) -> Result<Snapshot, LoadError> {
+        load::snapshot(&self.0.sandbox, self.connector(), config, lock).await
+    }
+
+    /// Let `snapshot` hold for calls that arrive from now on.
+    pub(crate) async fn put_into_force(
+        &self,
+        snapshot: Snapshot,
+        by: &str,
+    ) -> Result<(), LoadError> {
         self.activate(&snapshot, by).await?;
-        self.0.snapshot.store(Arc::new(snapshot));
+        let old = self.0.snapshot.swap(Arc::new(snapshot));
+        self.0.reloads.send_modify(|n| *n = n.wrapping_add(1));
+        let now = self.snapshot();
+        for (name, upstream) in &old.upstreams {
+            let stays = now.upstreams.get(name);
+            if !stays.is_some_and(|now| Arc::ptr_eq(now.upstream(), upstream.upstream())) {
+                upstream.upstream().close().await;
+            }
+        }
         Ok(())
+    }
+
+    pub(crate) fn connector(&self) -> &dyn Connector {
+        self.0.connector.as_ref()
+    }
+
+    /// Decide, and record, whether `user` may put what is configured now into force.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn may_reload(&self, user: &Uid) -> Result<DecisionId, OperateError> {
+        Ok(self.operate(user, Action::ActivatePolicies).await?)
+    }
+
+    /// Changes whenever another snapshot is in force.
+    #[must_use]
+    pub fn reloads(&self) -> watch::Receiver<u64> {
+        self.0.reloads.subscribe()
+    }
+
+    /// Count one more call on its way.
+    pub(crate) fn another_line(&self) -> CallOnTheWay {
+        self.0.lines.send_modify(|n| *n = n.saturating_add(1));
+        CallOnTheWay(self.clone())
+    }
+
+    /// Until no call is on its way, or `timeout` has passed.
+    pub async fn idle(&self, timeout: std::time::Duration) {
+        let mut lines = self.0.lines.subscribe();
+        let idle = lines.wait_for(|n| *n == 0);
+        drop(tokio::time::timeout(timeout, idle).await);
     }
 
     /// The configuration, policies and tools in force.
@@ -278,7 +390,7 @@ impl Gate {
             run: cx.run,
             principal: cx.principal.id.clone(),
             tool: tool.name.clone(),
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
             tenant: cx.snapshot.config.gate.tenant.clone(),
             within: cx.within.iter().map(|above| above.call).collect(),
             halt,
@@ -293,7 +405,7 @@ impl Gate {
         };
         let ledger = &self.0.pep.ledger;
         let mut above = cx.within.iter();
-        if ledger.is_halted(&keys(&tool.component.name, &tool.name))
+        if ledger.is_halted(&keys(tool.provider.name(), &tool.name))
             || above.any(|call| ledger.is_halted(&keys(&call.component, &call.tool)))
         {
             self.stop(|call| call.run == cx.run && call.tool == tool.name);
@@ -393,6 +505,31 @@ impl Gate {
         }
     }
 
+    /// The call that asked for an approval, as it was asked for; only for whoever asked, on the same
+    /// person's behalf.
+    ///
+    /// # Errors
+    /// [`ApprovalError::NotFound`] for everybody else.
+    pub fn stored_call(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<StoredCall, ApprovalError> {
+        self.0.pep.stored_call(&self.snapshot(), caller, id)
+    }
+
+    /// The time, never before anything that is recorded.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.pep.now()
+    }
+
+    /// Say that somebody waits for an approval and will repeat the call that it is for.
+    #[must_use]
+    pub fn waiter(&self, id: ApprovalId) -> Waiter {
+        self.0.pep.underway.waiter(id)
+    }
+
     pub(crate) async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
         let (request, entities) = OperatorAct::new(action, user).parts();
         self.0
@@ -426,7 +563,12 @@ impl Gate {
             .records
             .push(Record::new(tenant, None, now, Event::Halted(halt)));
         let snapshot = self.snapshot();
-        let component_of = |tool: &str| snapshot.tools.get(tool).map(|t| t.component.name.clone());
+        let component_of = |tool: &str| {
+            snapshot
+                .tools
+                .get(tool)
+                .map(|t| t.provider.name().to_owned())
+        };
         batch.records.extend(self.void(|row| match scope {
             HaltScope::All => true,
             HaltScope::Agent => row.principal.id == name,
@@ -614,14 +756,11 @@ impl Gate {
         )))
     }
 
-    /// The time, never before anything that is recorded.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.0.pep.now()
-    }
-
     /// Finish what is being written and give the store up.
     pub async fn close(self) {
+        for upstream in self.snapshot().upstreams.values() {
+            upstream.upstream().close().await;
+        }
         self.0.pep.ledger.close().await;
     }
 }

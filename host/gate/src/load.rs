@@ -19,16 +19,21 @@ use crate::{
     config::{Config, ConfigError},
     ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
+    provider::Provider,
     sandbox::{
-        CompileError, Compiler, Grant, Inspection, Network, Sandbox, SandboxError, SandboxOptions,
-        Size, ToolDefinition,
+        CompileError, Compiler, Grant, Inspection, Limits, Network, Sandbox, SandboxError,
+        SandboxOptions, Size, ToolDefinition,
     },
     secrets::Vault,
-    snapshot::{Annotations, LoadedComponent, Snapshot, Tool},
+    snapshot::{LoadedComponent, Snapshot, Tool},
+    upstream::{Connector, Definition, LoadedUpstream, NoUpstreams},
 };
 
 /// The longest name that model APIs accept.
 const MAX_TOOL_NAME: usize = 64;
+
+/// The tool by which agents resume a call that waited; the gate offers it itself.
+pub const RESUME_TOOL: &str = "tollgate_resume";
 
 /// Why a gate does not open, or a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
@@ -108,24 +113,74 @@ pub enum LoadError {
         /// Its name.
         name: String,
     },
+    /// An upstream server was never accepted.
+    #[error(
+        "the upstream server `{name}` was never accepted; look at what it offers with `tollgate upstream show {name}`, \
+         then run `tollgate upstream accept {name}`"
+    )]
+    UpstreamNotAccepted {
+        /// Its name.
+        name: String,
+    },
+    /// What is pinned of an upstream server is not what was accepted.
+    #[error(
+        "the definitions of the upstream server `{name}` in {} are not those that were accepted; look at it, then run \
+         `tollgate upstream accept {name}`", lock.display()
+    )]
+    UpstreamAltered {
+        /// Its name.
+        name: String,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// An upstream server offers something else than what was looked at.
+    #[error(
+        "the upstream server `{name}` offers {found} now, and not {seen}, which you have looked at; look again with \
+         `tollgate upstream show {name}`"
+    )]
+    UpstreamMoved {
+        /// Its name.
+        name: String,
+        /// Digest of what was looked at.
+        seen: Sha256Digest,
+        /// Digest of what it offers.
+        found: Sha256Digest,
+    },
+    /// An upstream server cannot be asked what it offers.
+    #[error("the upstream server `{name}` could not be asked: {reason}")]
+    UpstreamUnreachable {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Policy does not let this person accept it.
+    #[error("{}", .0.message())]
+    Refused(Box<crate::enforce::Refusal>),
     /// A tool's name cannot be shown to agents, or is taken.
     #[error(
-        "component `{component}`: the tool `{tool}` {problem}; add rename.{own} = \"…\" under [components.{component}]"
+        "{what} `{component}`: the tool `{tool}` {problem}; add rename.{own} = \"…\" under [{table}.{component}]"
     )]
     ToolName {
-        /// The component.
+        /// `component`, or `upstream server`.
+        what: &'static str,
+        /// Its table in the configuration.
+        table: &'static str,
+        /// The component, or upstream server.
         component: String,
         /// The name that agents would see.
         tool: String,
-        /// The component's own name for it.
+        /// Its own name for the tool, as a key is written in TOML.
         own: String,
         /// What is wrong with it.
         problem: String,
     },
     /// A tool's schema cannot be used.
-    #[error("component `{component}`: the input schema of the tool `{tool}` {problem}")]
+    #[error("{what} `{component}`: the input schema of the tool `{tool}` {problem}")]
     ToolSchema {
-        /// The component.
+        /// `component`, or `upstream server`.
+        what: &'static str,
+        /// The component, or upstream server.
         component: String,
         /// The tool.
         tool: String,
@@ -133,7 +188,7 @@ pub enum LoadError {
         problem: String,
     },
     /// The configuration speaks of a tool that nobody offers.
-    #[error("[tools.{tool}] in {}: no loaded component offers this tool{}", file.display(), near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    #[error("[tools.{tool}] in {}: nothing that is loaded offers this tool{}", file.display(), near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     UnknownTool {
         /// The tool.
         tool: String,
@@ -141,6 +196,14 @@ pub enum LoadError {
         file: PathBuf,
         /// A tool with a like name.
         near: Option<String>,
+    },
+    /// What a gate that runs cannot change.
+    #[error("{what} in {} is not the one that this gate runs with; restart it to change that", file.display())]
+    Restart {
+        /// Which key.
+        what: &'static str,
+        /// The configuration.
+        file: PathBuf,
     },
     /// The policies.
     #[error("the policies do not load: {0}")]
@@ -169,28 +232,69 @@ fn cache_dir(config: &Config) -> PathBuf {
 /// # Errors
 /// [`LoadError`].
 pub async fn check(config: Config, compiler: Option<Compiler>) -> Result<Snapshot, LoadError> {
-    snapshot(&sandbox(&config, compiler)?, config).await
+    let sandbox = sandbox(&config, compiler)?;
+    let lock = read_lock(&config)?;
+    snapshot(&sandbox, &NoUpstreams, config, &lock).await
+}
+
+pub(crate) fn read_lock(config: &Config) -> Result<Lock, LoadError> {
+    Ok(Lock::read(&Lock::path(&config.file))?)
+}
+
+/// That `after` differs from `before` in nothing that a gate which runs cannot change.
+pub(crate) fn same_gate(before: &Config, after: &Config) -> Result<(), LoadError> {
+    let what = if before.store.path != after.store.path {
+        "[store] url"
+    } else if before.store.key != after.store.key {
+        "[store] key"
+    } else if before.gate.tenant != after.gate.tenant {
+        "[gate] tenant"
+    } else if before.gate.concurrency != after.gate.concurrency {
+        "[gate] concurrency"
+    } else {
+        return Ok(());
+    };
+    Err(LoadError::Restart {
+        what,
+        file: after.file.clone(),
+    })
 }
 
 /// Everything that a configuration describes.
-pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapshot, LoadError> {
-    let lock = Lock::read(&Lock::path(&config.file))?;
-    let mut tools: BTreeMap<String, Arc<Tool>> = BTreeMap::new();
+pub(crate) async fn snapshot(
+    sandbox: &Sandbox,
+    connector: &dyn Connector,
+    config: Config,
+    lock: &Lock,
+) -> Result<Snapshot, LoadError> {
+    let secrets = Arc::new(Vault::new(&config.secrets));
+    let network =
+        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
+    let mut offered = Vec::new();
     for name in config.components.keys() {
-        for tool in component(sandbox, &config, &lock, name).await? {
-            if let Some(other) = tools.get(&tool.name) {
-                return Err(LoadError::ToolName {
-                    component: name.clone(),
-                    tool: tool.name.clone(),
-                    own: tool.own_name.clone(),
-                    problem: format!(
-                        "has the name of a tool of component `{}`",
-                        other.component.name
-                    ),
-                });
-            }
-            tools.insert(tool.name.clone(), Arc::new(tool));
+        offered.extend(component(sandbox, &config, lock, name).await?);
+    }
+    let mut upstreams = BTreeMap::new();
+    for (name, settings) in &config.upstreams {
+        let pinned = pinned(&config, lock, name)?;
+        let connection = connector.connect(name, settings, &secrets, &network);
+        let only = settings.tools.clone();
+        let upstream = Arc::new(LoadedUpstream::new(name, pinned, only, connection));
+        offered.extend(upstream_tools(&config, &upstream)?);
+        upstreams.insert(name.clone(), upstream);
+    }
+    let mut tools: BTreeMap<String, Arc<Tool>> = BTreeMap::new();
+    for tool in offered {
+        if let Some(other) = tools.get(&tool.name) {
+            let problem = format!(
+                "has the name of a tool of {} `{}`",
+                Origin::of(&other.provider).0,
+                other.provider.name()
+            );
+            let origin = Origin::of(&tool.provider);
+            return Err(origin.misnamed(&tool.provider, &tool.name, &tool.own_name, problem));
         }
+        tools.insert(tool.name.clone(), Arc::new(tool));
     }
     if let Some(unknown) = config.tools.keys().find(|name| !tools.contains_key(*name)) {
         let near = tollgate_core::policy::nearest(unknown, tools.keys().map(String::as_str));
@@ -200,9 +304,6 @@ pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapsh
             near: near.map(str::to_owned),
         });
     }
-    let network =
-        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
-    let secrets = Arc::new(Vault::new(&config.secrets));
     let bundle = bundle(&config, &tools)?;
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle)?;
@@ -211,6 +312,7 @@ pub(crate) async fn snapshot(sandbox: &Sandbox, config: Config) -> Result<Snapsh
         pdp,
         bundle: bytes,
         tools,
+        upstreams,
         network,
         secrets,
     })
@@ -224,10 +326,11 @@ fn bundle(config: &Config, tools: &BTreeMap<String, Arc<Tool>>) -> Result<Bundle
         config
             .components
             .keys()
+            .chain(config.upstreams.keys())
             .map(|c| Entity::new(Uid::new(Kind::Component, c), [])),
     );
     entities.extend(tools.values().map(|tool| {
-        let component = Uid::new(Kind::Component, &tool.component.name);
+        let component = Uid::new(Kind::Component, tool.provider.name());
         let parents = tool.labels.iter().map(label).chain([component]);
         Entity::new(Uid::new(Kind::Tool, &tool.name), parents)
     }));
@@ -328,39 +431,130 @@ async fn component(
         compiled,
         grants,
         secrets: settings.secrets.clone(),
+        surroundings: settings.surroundings.clone(),
     });
-    definitions
-        .into_iter()
-        .map(|definition| tool(config, &component, definition))
+    let manner = Manner {
+        provider: Provider::Component(Arc::clone(&component)),
+        rename: &settings.rename,
+        labels: None,
+        taints: None,
+        limits: &settings.limits,
+    };
+    let mut tools = Vec::new();
+    for definition in definitions {
+        let mut tool = tool(config, &manner, definition)?;
+        let most = component.compiled.size().max_memory();
+        tool.limits.memory = tool.limits.memory.min(most);
+        tools.push(tool);
+    }
+    Ok(tools)
+}
+
+/// What was accepted of an upstream server.
+fn pinned(
+    config: &Config,
+    lock: &Lock,
+    name: &str,
+) -> Result<BTreeMap<String, Definition>, LoadError> {
+    let Some(locked) = lock.upstream.get(name) else {
+        return Err(LoadError::UpstreamNotAccepted { name: name.into() });
+    };
+    locked
+        .definitions()
+        .ok_or_else(|| LoadError::UpstreamAltered {
+            name: name.into(),
+            lock: Lock::path(&config.file),
+        })
+}
+
+/// The tools of one upstream server, as they were accepted.
+fn upstream_tools(config: &Config, upstream: &Arc<LoadedUpstream>) -> Result<Vec<Tool>, LoadError> {
+    let Some(settings) = config.upstreams.get(upstream.name()) else {
+        return Ok(Vec::new());
+    };
+    let manner = Manner {
+        provider: Provider::Upstream(Arc::clone(upstream)),
+        rename: &settings.rename,
+        labels: settings.labels.as_ref(),
+        taints: settings.taints.as_ref(),
+        limits: &settings.limits,
+    };
+    let offered = upstream.pinned().values();
+    offered
+        .filter(|definition| upstream.offers(&definition.name))
+        .map(|definition| tool(config, &manner, definition.tool()))
         .collect()
+}
+
+/// What errors call the origin of a tool, and its table in the configuration.
+struct Origin(&'static str, &'static str);
+
+impl Origin {
+    fn of(provider: &Provider) -> Self {
+        match provider {
+            Provider::Component(_) => Self("component", "components"),
+            Provider::Upstream(_) => Self("upstream server", "upstream"),
+        }
+    }
+
+    fn misnamed(self, provider: &Provider, tool: &str, own: &str, problem: String) -> LoadError {
+        let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let own = match own.bytes().all(bare) {
+            true => own.to_owned(),
+            false => format!("\"{own}\""),
+        };
+        LoadError::ToolName {
+            what: self.0,
+            table: self.1,
+            component: provider.name().into(),
+            tool: tool.into(),
+            own,
+            problem,
+        }
+    }
+}
+
+/// What all tools of one origin have in common.
+struct Manner<'a> {
+    provider: Provider,
+    rename: &'a BTreeMap<String, String>,
+    labels: Option<&'a BTreeSet<String>>,
+    taints: Option<&'a BTreeSet<String>>,
+    limits: &'a Limits,
 }
 
 fn tool(
     config: &Config,
-    component: &Arc<LoadedComponent>,
+    manner: &Manner<'_>,
     definition: ToolDefinition,
 ) -> Result<Tool, LoadError> {
     let own = definition.name;
-    let settings = config.components.get(&component.name);
-    let renamed = settings.and_then(|c| c.rename.get(&own)).cloned();
-    let name = renamed.unwrap_or_else(|| format!("{}__{own}", component.name));
-    let refused = |problem: &str| LoadError::ToolName {
-        component: component.name.clone(),
-        tool: name.clone(),
-        own: own.clone(),
-        problem: problem.into(),
-    };
+    let provider = &manner.provider;
+    let renamed = manner.rename.get(&own).cloned();
+    let name = renamed.unwrap_or_else(|| format!("{}__{own}", provider.name()));
+    let refused =
+        |problem: &str| Origin::of(provider).misnamed(provider, &name, &own, problem.to_owned());
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !name.bytes().all(letter) {
+        return Err(refused(
+            "has other characters than letters, digits, `_` and `-`, which model APIs refuse",
+        ));
+    }
     if name.len() > MAX_TOOL_NAME {
         return Err(refused(
             "has more than 64 characters, which model APIs refuse",
         ));
+    }
+    if name == RESUME_TOOL {
+        return Err(refused("has the name of a tool of the gate itself"));
     }
     if pdp::is_fixed_action(&name) {
         return Err(refused("has the name of an action of the gate"));
     }
     let input_schema = definition.input_schema;
     let bad_schema = |problem: String| LoadError::ToolSchema {
-        component: component.name.clone(),
+        what: Origin::of(provider).0,
+        component: provider.name().into(),
         tool: own.clone(),
         problem,
     };
@@ -374,31 +568,31 @@ fn tool(
         return Err(bad_schema("has no canonical form".into()));
     }
     let configured = config.tools.get(&name);
-    let one = |label: &str| BTreeSet::from([label.to_owned()]);
-    let limits = settings.map(|c| c.limits.clone()).unwrap_or_default();
-    let mut limits = configured.map_or(limits.clone(), |t| t.limits.over(&limits));
-    limits.memory = limits.memory.min(component.compiled.size().max_memory());
+    let said =
+        |by_tool: Option<&BTreeSet<String>>, by_origin: Option<&BTreeSet<String>>, or: &str| {
+            let said = by_tool.or(by_origin).cloned();
+            said.unwrap_or_else(|| BTreeSet::from([or.to_owned()]))
+        };
     Ok(Tool {
-        labels: configured
-            .and_then(|t| t.labels.clone())
-            .unwrap_or_else(|| one("unlabelled")),
-        taints: configured
-            .and_then(|t| t.taints.clone())
-            .unwrap_or_else(|| one("untrusted")),
-        limits,
+        labels: said(
+            configured.and_then(|t| t.labels.as_ref()),
+            manner.labels,
+            "unlabelled",
+        ),
+        taints: said(
+            configured.and_then(|t| t.taints.as_ref()),
+            manner.taints,
+            "untrusted",
+        ),
+        limits: configured.map_or_else(|| manner.limits.clone(), |t| t.limits.over(manner.limits)),
         name,
         own_name: own,
-        component: Arc::clone(component),
+        provider: provider.clone(),
         title: definition.title,
         description: definition.description,
         input_schema,
         output_schema: definition.output_schema,
-        annotations: Annotations {
-            read_only: definition.annotations.read_only,
-            destructive: definition.annotations.destructive,
-            idempotent: definition.annotations.idempotent,
-            open_world: definition.annotations.open_world,
-        },
+        annotations: definition.annotations,
         validator,
     })
 }

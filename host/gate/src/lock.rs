@@ -1,6 +1,8 @@
-//! `tollgate.lock`: which component files were looked at and accepted, by digest.
+//! `tollgate.lock`: what was looked at and accepted: component files by digest, and the tool definitions
+//! of upstream servers.
 //!
-//! A component that is not in it, or whose file has changed, is refused until an operator accepts it.
+//! A component that is not in it, or whose file has changed, is refused until an operator accepts it. Of an
+//! upstream server exactly the tools that are in it exist, as they are defined in it.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +13,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tollgate_core::canonical::Sha256Digest;
+
+use crate::upstream::{Definition, digest_of};
 
 /// The file's name, beside the configuration.
 pub const FILE_NAME: &str = "tollgate.lock";
@@ -23,13 +27,49 @@ pub struct LockError {
     reason: String,
 }
 
-/// The accepted components.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The accepted components and upstream servers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     /// By name.
     #[serde(default)]
     pub components: BTreeMap<String, LockedComponent>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub upstream: BTreeMap<String, LockedUpstream>,
+}
+
+/// An accepted upstream server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedUpstream {
+    /// SHA-256 of the definitions' canonical form.
+    pub digest: Sha256Digest,
+    /// Its tools, by its own names.
+    #[serde(default)]
+    pub tools: Vec<Definition>,
+}
+
+impl LockedUpstream {
+    /// These definitions, accepted.
+    #[must_use]
+    pub fn new(definitions: BTreeMap<String, Definition>) -> Self {
+        Self {
+            digest: digest_of(&definitions),
+            tools: definitions.into_values().collect(),
+        }
+    }
+
+    /// The accepted definitions; `None` if they are not those of the digest.
+    #[must_use]
+    pub fn definitions(&self) -> Option<BTreeMap<String, Definition>> {
+        let named = self
+            .tools
+            .iter()
+            .map(|tool| (tool.name.clone(), tool.clone()));
+        let definitions: BTreeMap<String, Definition> = named.collect();
+        (digest_of(&definitions) == self.digest).then_some(definitions)
+    }
 }
 
 /// An accepted component.
@@ -59,7 +99,7 @@ impl Lock {
         match fs::read_to_string(path) {
             Ok(text) => toml::from_str(&text).map_err(|e| {
                 failed(format!(
-                    "{}; remove the file and accept the components again",
+                    "{}; remove the file and accept again what is in it",
                     e.message()
                 ))
             }),
@@ -79,7 +119,7 @@ impl Lock {
         };
         let text = toml::to_string(self).map_err(|e| failed(e.to_string()))?;
         let text = format!(
-            "# Component files that an operator has accepted. Made by `tollgate component accept`.\n\n{text}"
+            "# What an operator has accepted. Made by `tollgate component accept` and `tollgate upstream accept`.\n\n{text}"
         );
         let dir = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|e| failed(e.to_string()))?;

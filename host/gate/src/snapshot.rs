@@ -12,9 +12,11 @@ use serde_json::Value;
 use tollgate_core::{canonical::Sha256Digest, pdp::Pdp};
 
 use crate::{
-    config::Config,
+    config::{Config, Surroundings},
+    provider::Provider,
     sandbox::{Component, Limits, Network},
     secrets::Vault,
+    upstream::LoadedUpstream,
 };
 
 /// One immutable state of the gate.
@@ -27,6 +29,8 @@ pub struct Snapshot {
     pub bundle: Vec<u8>,
     /// By the name that agents see.
     pub tools: BTreeMap<String, Arc<Tool>>,
+    /// Upstream servers, by name.
+    pub upstreams: BTreeMap<String, Arc<LoadedUpstream>>,
     /// What components' requests are sent with.
     pub network: Network,
     /// The configured secrets.
@@ -45,13 +49,13 @@ impl fmt::Debug for Snapshot {
 pub struct Tool {
     /// The name that agents see: `<component>__<tool>`, or what the configuration renames it to.
     pub name: String,
-    /// The name within its component.
+    /// The name within its component, or upstream server.
     pub own_name: String,
-    /// The component that offers it.
-    pub component: Arc<LoadedComponent>,
+    /// What offers it.
+    pub provider: Provider,
     /// A name for people.
     pub title: Option<String>,
-    /// For the model. Untrusted: the component's author wrote it.
+    /// For the model. Untrusted: its author wrote it.
     pub description: String,
     /// JSON Schema of the arguments.
     pub input_schema: Value,
@@ -103,4 +107,6 @@ pub struct LoadedComponent {
     pub grants: BTreeMap<String, crate::sandbox::Grant>,
     /// Secrets that it may have attached to requests.
     pub secrets: BTreeSet<String>,
+    /// What it is told of its surroundings.
+    pub surroundings: Surroundings,
 }

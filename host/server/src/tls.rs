@@ -3,14 +3,16 @@
 
 use std::{
     io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use axum::Router;
-use axum_server::{Handle, tls_rustls::RustlsConfig};
+use axum_server::{
+    Server,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use rustls::{ServerConfig, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tollgate::config::TlsConfig;
@@ -86,21 +88,12 @@ impl Tls {
         }
     }
 
-    /// Serve `app` on `listener`, until `handle` says otherwise.
+    /// A server on `listener`.
     ///
     /// # Errors
     /// If the listener fails.
-    pub async fn serve(
-        &self,
-        listener: TcpListener,
-        app: Router,
-        handle: Handle<std::net::SocketAddr>,
-    ) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        axum_server::from_tcp_rustls(listener, self.used.clone())?
-            .handle(handle)
-            .serve(app.into_make_service())
-            .await
+    pub fn server(&self, listener: TcpListener) -> io::Result<Server<SocketAddr, RustlsAcceptor>> {
+        axum_server::from_tcp_rustls(listener, self.used.clone())
     }
 }
 

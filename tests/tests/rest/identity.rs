@@ -81,7 +81,7 @@ fn world(jwks: &str, more: &str) -> World {
     let world = World::new("");
     let config = format!(
         r#"{}
-[serve.auth.oauth]
+[serve.oauth]
 resource = "https://gate.example/mcp"
 issuer = "https://id.example/"
 jwks = "{jwks}"
@@ -387,7 +387,7 @@ async fn without_credentials_only_on_this_machine() {
         let config = world.read("tollgate.toml");
         world.write(
             "tollgate.toml",
-            &format!("{config}\n[serve.auth]\nanonymous = \"support\"\n"),
+            &format!("{config}\n[serve]\nagent = \"support\"\n"),
         );
         world
     };

@@ -1,12 +1,18 @@
 //! The REST surface and who may use it, over real sockets with real tokens.
 
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod channel;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod served;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
 #[expect(dead_code, reason = "the stories use the rest of it")]
 #[path = "../stories/world.rs"]
 mod world;
-
-mod answers;
-mod bad_input;
-mod channel;
-mod identity;
-mod served;
-mod tls;

@@ -1,11 +1,11 @@
 //! A gate that is served on a socket, and those who call it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tollgate::gate::Gate;
+use tollgate::{gate::Gate, pip::Caller};
 use tollgate_core::entity::{Kind, Uid};
 use tollgate_server::{
     auth::{
@@ -58,7 +58,12 @@ impl Served {
     /// A gate with these policies besides those of every story, served as on `listener`.
     pub(crate) async fn at(world: World, listens: &str) -> Self {
         let gate = world.open().await;
-        let auth = Auth::new(&gate, listens.parse().unwrap());
+        let agent = gate.snapshot().config.serve.agent.clone();
+        let anonymous = agent.map(|name| Caller::Agent {
+            name,
+            on_behalf_of: None,
+        });
+        let auth = Auth::new(&gate, listens.parse().unwrap(), anonymous, Arc::default());
         let app = auth::protect(rest::protected(&gate), auth)
             .merge(rest::public(&gate))
             .merge(auth::metadata(&gate));

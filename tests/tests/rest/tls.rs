@@ -1,13 +1,17 @@
 //! TLS, and certificates that are renewed.
 
-use std::{net::TcpListener, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client};
+use tokio_util::sync::CancellationToken;
 use tollgate::config::TlsConfig;
 use tollgate_server::{
     auth::{self, Auth},
-    rest,
+    http, rest,
     tls::Tls,
 };
 
@@ -40,16 +44,16 @@ async fn calls_are_encrypted_and_certificates_renewed() {
         key: served.world.path("tls.key"),
     };
     let tls = Tls::load(&files).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = http::listen("127.0.0.1:0".parse().unwrap(), true).unwrap();
     let address = listener.local_addr().unwrap();
-    let auth = Auth::new(&served.gate, address);
+    let auth = Auth::new(&served.gate, address, None, Arc::default());
     let app = auth::protect(rest::protected(&served.gate), auth);
     let serving = tls.clone();
+    let until = CancellationToken::new();
     tokio::spawn(async move {
-        serving
-            .serve(listener, app, Default::default())
+        http::serve(listener, app, Some(&serving), until, Duration::ZERO)
             .await
-            .unwrap()
+            .unwrap();
     });
     let token = served.agent("support").await;
     let get = async |client: &Client| {
@@ -61,7 +65,7 @@ async fn calls_are_encrypted_and_certificates_renewed() {
     assert!(!tls.reload().unwrap(), "nothing has changed");
     let second = write(&served.world);
     // File times may be coarse.
-    let later = SystemTime::now() + std::time::Duration::from_secs(5);
+    let later = SystemTime::now() + Duration::from_secs(5);
     std::fs::File::options()
         .write(true)
         .open(&files.cert)

@@ -130,7 +130,10 @@ async fn a_tool_in_python_queries_files_and_each_of_them_is_decided() {
     world.write("data/salaries.csv", "name,amount\nada,1\n");
     let gate = world.open().await;
     let tool = &gate.snapshot().tools["table__query"];
-    assert_eq!(tool.component.compiled.size(), Size::Large);
+    assert_eq!(
+        tool.provider.component().unwrap().compiled.size(),
+        Size::Large
+    );
     assert_eq!(tool.limits.memory, Size::Large.max_memory());
 
     let query = |path: &str| {
@@ -210,12 +213,18 @@ async fn any_component_is_a_tool_whose_types_policies_know() {
 async fn a_component_made_for_wasi_finds_nothing_and_is_heard() {
     let text = fs::read(repository().join("tests/guests/wasi.wat")).unwrap();
     let bytes = wat::parse_bytes(&text).unwrap();
-    let tools = ["wasi__look", "wasi__say", "wasi__random"];
+    let tools = ["wasi__look", "wasi__say", "wasi__random", "wasi__leave"];
     let world = with_component("wasi", &bytes, &labelled(&tools), "");
     let gate = world.open().await;
     let call = |tool: &'static str, arguments: &'static str| call(&gate, "r", tool, arguments);
     let nothing = json!({ "arguments": 0, "directories": 0, "environment": 0 });
     assert_eq!(structured(&call("wasi__look", "{}").await), nothing);
+
+    let left = call("wasi__leave", "{}").await;
+    assert!(
+        matches!(&left.verdict, Verdict::Released { content, .. } if content.is_empty()),
+        "it has nothing to return: {left:?}"
+    );
 
     let said = call("wasi__say", r#"{"text":"one\ntwo \u001b[31mred"}"#).await;
     assert!(matches!(said.verdict, Verdict::Released { .. }), "{said:?}");
@@ -243,4 +252,19 @@ async fn a_component_made_for_wasi_finds_nothing_and_is_heard() {
         matches!(much.verdict, Verdict::Ended { .. }),
         "more randomness than is given at once: {much:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_made_for_wasi_finds_what_is_configured() {
+    let text = fs::read(repository().join("tests/guests/wasi.wat")).unwrap();
+    let bytes = wat::parse_bytes(&text).unwrap();
+    let world = with_component("wasi", &bytes, &labelled(&["wasi__look"]), "");
+    world.configure(
+        "[components.wasi]",
+        "[components.wasi]\nargs = [\"wasi\", \"--all\"]\nenv = { LANG = \"C.UTF-8\" }",
+    );
+    let gate = world.open().await;
+    let found = call(&gate, "r", "wasi__look", "{}").await;
+    let some = json!({ "arguments": 2, "directories": 0, "environment": 1 });
+    assert_eq!(structured(&found), some);
 }

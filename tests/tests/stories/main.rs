@@ -25,6 +25,8 @@ mod operating;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+mod upstream;
+#[cfg(test)]
 mod wasi_files;
 #[cfg(test)]
 mod wasi_http;

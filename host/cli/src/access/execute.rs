@@ -108,6 +108,17 @@ pub(super) async fn execute(
             gate.halt(user, scope, &name, &reason).await?;
             Ok(Reply::Done)
         }
+        Operation::Reload => {
+            gate.may_reload(user).await?;
+            gate.reload(&user.id).await?;
+            let bundle = gate.snapshot().pdp.digest().to_string();
+            Ok(Reply::Reloaded { bundle })
+        }
+        Operation::Mcp { agent } => {
+            // The connection goes on as a client of the server: see `socket`.
+            may_speak(gate, user, Some(&agent)).await?;
+            Ok(Reply::Done)
+        }
         Operation::Resume { scope, name } => {
             gate.resume(user, scope, &name).await?;
             Ok(Reply::Done)

@@ -20,8 +20,9 @@ const LIST: &str = "\
 Example:
   $ tollgate tools list
 
-With --json: [{name, component, own_name, digest, title, description, labels, taints, annotations, limits,
-input_schema, output_schema, policies}].";
+A tool of an upstream server is marked: it runs outside the sandbox. With --json: [{name, component,
+unsandboxed, own_name, digest, title, description, labels, taints, annotations, limits, input_schema,
+output_schema, policies}].";
 const SHOW: &str = "\
 Example:
   $ tollgate tools show tickets__read
@@ -55,8 +56,9 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
         Tools::List => {
             let tools: Vec<ToolView> = snapshot.tools.values().map(|tool| view(tool)).collect();
             if tools.is_empty() && !cx.out.is_json() {
-                cx.out
-                    .remark("no tools: add a table [components.NAME] to tollgate.toml");
+                cx.out.remark(
+                    "no tools: add a table [components.NAME] or [upstream.NAME] to tollgate.toml",
+                );
                 return Ok(Exit::Ok);
             }
             cx.out.show(&tools, || tool::list(&tools))?;
@@ -80,7 +82,8 @@ fn left_out(snapshot: &Snapshot) -> Vec<String> {
     let components: BTreeMap<&str, &LoadedComponent> = snapshot
         .tools
         .values()
-        .map(|tool| (tool.component.name.as_str(), &*tool.component))
+        .filter_map(|tool| tool.provider.component())
+        .map(|component| (component.name.as_str(), &**component))
         .collect();
     let told = |(name, component): (&str, &LoadedComponent)| {
         let name = name.to_owned();
@@ -110,7 +113,7 @@ fn mentions(snapshot: &Snapshot, tool: &Tool) -> Vec<MentionView> {
         (format!("Action::\"{}\"", tool.name), "the tool".into()),
         (format!("Tool::\"{}\"", tool.name), "the tool".into()),
         (
-            format!("Component::\"{}\"", tool.component.name),
+            format!("Component::\"{}\"", tool.provider.name()),
             "its component".into(),
         ),
     ];

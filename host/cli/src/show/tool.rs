@@ -19,6 +19,7 @@ use super::{
 pub(crate) struct ToolView {
     name: String,
     component: String,
+    unsandboxed: bool,
     own_name: String,
     digest: Sha256Digest,
     title: Option<String>,
@@ -35,12 +36,19 @@ pub(crate) struct ToolView {
 
 #[derive(Debug, Clone, Serialize)]
 struct LimitsView {
+    time_micros: u64,
+    output_bytes: u64,
+    /// Of what runs in the sandbox.
+    #[serde(flatten)]
+    sandbox: Option<SandboxLimitsView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct SandboxLimitsView {
     size: Size,
     memory_bytes: u64,
     fuel: u64,
-    time_micros: u64,
     cpu_micros: u64,
-    output_bytes: u64,
 }
 
 /// A policy that speaks of a tool.
@@ -66,21 +74,27 @@ impl ToolView {
         let limits = &tool.limits;
         Self {
             name: tool.name.clone(),
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
+            unsandboxed: tool.provider.is_unsandboxed(),
             own_name: tool.own_name.clone(),
-            digest: tool.component.digest,
+            digest: tool.provider.digest(),
             title: tool.title.clone(),
             description: tool.description.clone(),
             labels: tool.labels.iter().cloned().collect(),
             taints: tool.taints.iter().cloned().collect(),
             annotations: tool.annotations,
             limits: LimitsView {
-                size: tool.component.compiled.size(),
-                memory_bytes: limits.memory,
-                fuel: limits.fuel,
                 time_micros: micros(limits.wall),
-                cpu_micros: micros(limits.cpu),
                 output_bytes: limits.output,
+                sandbox: tool
+                    .provider
+                    .component()
+                    .map(|component| SandboxLimitsView {
+                        size: component.compiled.size(),
+                        memory_bytes: limits.memory,
+                        fuel: limits.fuel,
+                        cpu_micros: micros(limits.cpu),
+                    }),
             },
             input_schema: tool.input_schema.clone(),
             output_schema: tool.output_schema.clone(),
@@ -97,7 +111,13 @@ pub(crate) fn list(tools: &[ToolView]) -> String {
             let description = tool.description.lines().next().unwrap_or("");
             [
                 Cell::new(line(&tool.name, 64), Tone::Name),
-                line(&tool.component, 64).into(),
+                match tool.unsandboxed {
+                    false => line(&tool.component, 64).into(),
+                    true => Cell::new(
+                        format!("{} (unsandboxed)", line(&tool.component, 64)),
+                        Tone::Wait,
+                    ),
+                },
                 labels(&tool.labels).into(),
                 labels(&tool.taints).into(),
                 Cell::new(line(description, 100), Tone::Weak),
@@ -133,17 +153,28 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     );
     field("labels", labels(&tool.labels));
     field("taints", labels(&tool.taints));
+    if tool.unsandboxed {
+        field(
+            "runs",
+            "unsandboxed, as an upstream server: only the call itself is decided".into(),
+        );
+    }
+    let (time, output) = (
+        duration(tool.limits.time_micros),
+        size(tool.limits.output_bytes),
+    );
     field(
         "limits",
-        format!(
-            "{} · {} memory · {} fuel · {} in all · {} computing · {} output",
-            tool.limits.size,
-            size(tool.limits.memory_bytes),
-            amount(tool.limits.fuel),
-            duration(tool.limits.time_micros),
-            duration(tool.limits.cpu_micros),
-            size(tool.limits.output_bytes),
-        ),
+        match &tool.limits.sandbox {
+            Some(limits) => format!(
+                "{} · {} memory · {} fuel · {time} in all · {} computing · {output} output",
+                limits.size,
+                size(limits.memory_bytes),
+                amount(limits.fuel),
+                duration(limits.cpu_micros),
+            ),
+            None => format!("{time} in all · {output} output"),
+        },
     );
     let hints = [
         (tool.annotations.read_only, "read-only"),

@@ -3,9 +3,11 @@
 //! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
 //! file. Nothing else in the gate reads a configuration or the environment.
 
+mod identity;
 mod network;
 mod raw;
 mod serve;
+mod upstream;
 mod validate;
 
 use std::{
@@ -23,11 +25,13 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
-pub use network::{HostConfig, NetworkConfig, SecretConfig};
-pub use serve::{
-    ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, ServeConfig,
-    TlsConfig, WebhookConfig, WebhookFormat,
+pub use identity::{
+    ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
+    WebhookConfig, WebhookFormat,
 };
+pub use network::{HostConfig, NetworkConfig, SecretConfig};
+pub use serve::ServeConfig;
+pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};
 
@@ -90,9 +94,11 @@ pub struct Config {
     pub approval_expires: Duration,
     /// How long a surface may hold a call that waits for a human.
     pub approval_hold: Duration,
+    /// The same where the caller hears of progress meanwhile.
+    pub approval_hold_with_progress: Duration,
     /// Who else is asked, and who is told.
     pub approvals: ApprovalConfig,
-    /// Who may connect, and how.
+    /// How the gate is served, and to whom.
     pub serve: ServeConfig,
     /// After how long without a call a run without a key is over.
     pub run_idle: Duration,
@@ -110,6 +116,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// By name.
     pub secrets: BTreeMap<String, SecretConfig>,
+    /// By name.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
 }
 
 /// The gate itself.
@@ -149,8 +157,19 @@ pub struct ComponentConfig {
     pub secrets: BTreeSet<String>,
     /// Names that agents see, by the component's own.
     pub rename: BTreeMap<String, String>,
+    /// What a component that was made for WASI is told of its surroundings.
+    pub surroundings: Surroundings,
     /// What its tools may use where they say nothing else.
     pub limits: Limits,
+}
+
+/// What a program finds when it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Arguments, the program's name first.
+    pub arguments: Vec<String>,
+    /// Variables of the environment.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A directory that a component is granted.
@@ -343,8 +362,13 @@ impl Config {
                 .values()
                 .flat_map(|s| s.labels.iter().flatten()),
         );
+        let upstreams = self
+            .upstreams
+            .values()
+            .flat_map(|u| u.labels.iter().chain(&u.taints).flatten());
         grants
             .chain(tools)
+            .chain(upstreams)
             .chain(network)
             .cloned()
             .chain(built_in)

@@ -14,6 +14,7 @@ pub(super) struct File {
     pub(super) policies: Policies,
     pub(super) approvals: Approvals,
     pub(super) runs: Runs,
+    pub(super) serve: Serve,
     pub(super) components: BTreeMap<String, Component>,
     pub(super) tools: BTreeMap<String, Tool>,
     pub(super) agents: BTreeMap<String, Agent>,
@@ -21,7 +22,45 @@ pub(super) struct File {
     pub(super) hosts: BTreeMap<String, Host>,
     pub(super) network: Network,
     pub(super) secrets: BTreeMap<String, Secret>,
-    pub(super) serve: Serve,
+    pub(super) upstream: BTreeMap<String, Upstream>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Upstream {
+    pub(super) command: Option<Vec<String>>,
+    pub(super) env: BTreeMap<String, Sent>,
+    pub(super) dir: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) headers: BTreeMap<String, Sent>,
+    pub(super) secret: Option<String>,
+    pub(super) roots: Vec<String>,
+    pub(super) tools: Option<Vec<String>>,
+    pub(super) rename: BTreeMap<String, String>,
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) taints: Option<Vec<String>>,
+    pub(super) limits: UpstreamLimits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Sent {
+    Text(String),
+    Secret(SentSecret),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SentSecret {
+    pub(super) secret: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct UpstreamLimits {
+    pub(super) time: Option<String>,
+    pub(super) output: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,6 +91,7 @@ pub(super) struct Policies {
 pub(super) struct Approvals {
     pub(super) expires: Option<String>,
     pub(super) hold: Option<String>,
+    pub(super) hold_with_progress: Option<String>,
     pub(super) max_pending: Option<u64>,
     pub(super) escalate_after: Option<String>,
     pub(super) escalate_to: Vec<String>,
@@ -70,16 +110,15 @@ pub(super) struct Webhook {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Serve {
-    pub(super) auth: Auth,
+    pub(super) listen: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) origins: Vec<String>,
+    pub(super) conversation: Option<Vec<String>>,
+    pub(super) watch: Option<bool>,
+    pub(super) oauth: Option<Oauth>,
     pub(super) tls: Option<Tls>,
     pub(super) rate: Rate,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Auth {
-    pub(super) anonymous: Option<String>,
-    pub(super) oauth: Option<Oauth>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,6 +184,10 @@ pub(super) struct Component {
     pub(super) secrets: Vec<String>,
     #[serde(default)]
     pub(super) rename: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) args: Vec<String>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) limits: Limits,
 }

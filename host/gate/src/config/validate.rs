@@ -11,7 +11,8 @@ use tollgate_core::{input::NumberMapping, policy};
 
 use super::{
     AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,
-    LimitOverrides, SecretConfig, StoreConfig, ToolConfig, UserConfig, line_and_column, raw,
+    LimitOverrides, SecretConfig, StoreConfig, Surroundings, ToolConfig, UserConfig,
+    line_and_column, raw,
 };
 use crate::sandbox::{Limits, Size};
 
@@ -56,6 +57,16 @@ impl Validation<'_> {
             let component = self.component(&name, component, &secrets)?;
             components.insert(name, component);
         }
+        let mut upstreams = BTreeMap::new();
+        for (name, upstream) in raw.upstream {
+            if components.contains_key(&name) {
+                let message = format!("`{name}` is a component and an upstream server");
+                let table = format!("[upstream.{name}]");
+                return Err(self.error(&table, message, "give one of them another name"));
+            }
+            let upstream = self.upstream(&name, upstream, &secrets, &store.path)?;
+            upstreams.insert(name, upstream);
+        }
         let mut tools = BTreeMap::new();
         for (name, tool) in raw.tools {
             let tool = self.tool(tool)?;
@@ -80,6 +91,7 @@ impl Validation<'_> {
         }
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
+        let (approval_hold, approval_hold_with_progress) = self.holds(&raw.approvals)?;
         Ok(Config {
             file: self.file.into(),
             gate,
@@ -90,7 +102,8 @@ impl Validation<'_> {
                 .base
                 .join(raw.policies.dir.as_deref().unwrap_or("policies")),
             approval_expires: duration(raw.approvals.expires, 3600)?,
-            approval_hold: duration(raw.approvals.hold, 3)?,
+            approval_hold,
+            approval_hold_with_progress,
             run_idle: duration(raw.runs.idle, 1800)?,
             label_window: duration(raw.runs.label_window, 1800)?,
             components,
@@ -99,6 +112,7 @@ impl Validation<'_> {
             users,
             network,
             secrets,
+            upstreams,
         })
     }
 
@@ -155,15 +169,7 @@ impl Validation<'_> {
         component: raw::Component,
         secrets: &BTreeMap<String, SecretConfig>,
     ) -> Result<ComponentConfig, ConfigError> {
-        self.name("component", name)?;
-        if name.contains("__") {
-            let message = format!("the component name `{name}` has two underscores in a row");
-            return Err(self.error(
-                name,
-                message,
-                "they separate a component from its tool; rename it",
-            ));
-        }
+        self.provider_name("component", name)?;
         let mut grants = BTreeMap::new();
         for (grant, raw) in component.grants {
             self.name("grant", &grant)?;
@@ -181,6 +187,9 @@ impl Validation<'_> {
         for new in component.rename.values() {
             self.name("tool", new)?;
         }
+        for variable in component.env.keys() {
+            self.name("variable", variable)?;
+        }
         let secrets = self.secrets_of(name, component.secrets, secrets)?;
         let size = component.size;
         let limits = self.limits(component.limits, size)?.over(&Limits::of(size));
@@ -190,8 +199,23 @@ impl Validation<'_> {
             grants,
             secrets,
             rename: component.rename,
+            surroundings: Surroundings {
+                arguments: component.args,
+                environment: component.env,
+            },
             limits,
         })
+    }
+
+    /// The name of what has tools.
+    pub(super) fn provider_name(&self, what: &str, name: &str) -> Result<(), ConfigError> {
+        self.name(what, name)?;
+        if name.contains("__") {
+            let message = format!("the {what} name `{name}` has two underscores in a row");
+            let help = format!("they separate a {what} from its tool; rename it");
+            return Err(self.error(name, message, &help));
+        }
+        Ok(())
     }
 
     fn tool(&self, tool: raw::Tool) -> Result<ToolConfig, ConfigError> {
@@ -216,7 +240,11 @@ impl Validation<'_> {
         })
     }
 
-    fn limits(&self, limits: raw::Limits, engine: Size) -> Result<LimitOverrides, ConfigError> {
+    pub(super) fn limits(
+        &self,
+        limits: raw::Limits,
+        engine: Size,
+    ) -> Result<LimitOverrides, ConfigError> {
         let size = |text: Option<String>| text.map(|t| self.size(&t)).transpose();
         let duration = |text: Option<String>| text.map(|t| self.duration(&t)).transpose();
         let memory = size(limits.memory.clone())?;

@@ -104,7 +104,7 @@ impl FileAct {
         Self {
             action,
             tool: tool.name.clone(),
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
             grant: grant.into(),
             path: path.into(),
             size,

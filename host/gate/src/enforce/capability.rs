@@ -179,7 +179,7 @@ impl Capabilities {
 
     pub(super) fn not_halted(&self) -> impl Iterator<Item = Condition> {
         self.cx
-            .not_halted(&self.tool.name, &self.tool.component.name)
+            .not_halted(&self.tool.name, self.tool.provider.name())
     }
 
     /// What is known now, with the run's labels and those of what this call has read.
@@ -314,7 +314,7 @@ impl Capabilities {
             _ => None,
         };
         let record = record
-            .for_capability(&self.cx, self.span, self.tool.component.digest, marks)
+            .for_capability(&self.cx, self.span, self.tool.provider.digest(), marks)
             .approval(approval);
         let effect = u64::from(act.changes_the_world() && outcome == Outcome::Allow);
         let durable = act.changes_the_world() || outcome != Outcome::Allow || used.is_some();

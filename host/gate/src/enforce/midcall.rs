@@ -110,7 +110,7 @@ impl Capabilities {
             run: self.cx.run,
             principal: self.cx.principal.clone(),
             tool: self.tool.name.clone(),
-            component: self.tool.component.digest,
+            component: self.tool.provider.digest(),
             arguments: question.digest.clone(),
             via: self.cx.via(),
         };
@@ -171,7 +171,7 @@ impl Capabilities {
                 arguments: arguments.clone(),
                 attempt: self.cx.attempt,
                 call: self.cx.call,
-                component: self.tool.component.digest,
+                component: self.tool.provider.digest(),
                 tool: self.tool.name.clone(),
                 via: self.cx.via(),
             });
@@ -180,7 +180,7 @@ impl Capabilities {
             arguments: question.digest.clone(),
             call: self.cx.call,
             capability: Some(question.short.clone()),
-            component: self.tool.component.digest,
+            component: self.tool.provider.digest(),
             expires,
             id,
             on_behalf_of: self.cx.on_behalf_of.clone(),

@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
 use super::{CallContext, Capabilities, Listener, Refusal, Within};
 use crate::{
-    call::{Answer, CallRequest, Verdict},
+    call::{Answer, CallOptions, CallRequest, Verdict},
     ledger::Batch,
     sandbox::{Content, Execution, Limits},
 };
@@ -60,14 +63,20 @@ pub(crate) struct Terms {
     pub(crate) listener: Option<Listener>,
     /// What it may use at most, if it is nested.
     pub(crate) allowance: Option<Allowance>,
+    /// Becomes true when the caller no longer wants an answer.
+    pub(crate) cancelled: Option<watch::Receiver<bool>>,
+    /// What the caller sends along to an upstream server.
+    pub(crate) meta: Map<String, Value>,
     spent: Arc<Mutex<Spent>>,
 }
 
 impl Terms {
     /// The terms of an agent's own call.
-    pub(crate) fn heard_by(listener: Option<Listener>) -> Self {
+    pub(crate) fn of(options: CallOptions) -> Self {
         Self {
-            listener,
+            listener: options.listener,
+            cancelled: options.cancelled,
+            meta: options.meta,
             ..Self::default()
         }
     }
@@ -166,12 +175,12 @@ impl Capabilities {
         };
         cx.within.push(Within {
             call: self.cx.call,
-            component: self.tool.component.name.clone(),
+            component: self.tool.provider.name().to_owned(),
             tool: self.tool.name.clone(),
             span: self.span,
             arguments,
             attempt: cx.attempt,
-            digest: self.tool.component.digest,
+            digest: self.tool.provider.digest(),
         });
         cx.attempt = 1;
         cx.call = self.pep.span_id();

@@ -114,7 +114,7 @@ impl HttpAct {
         settings: &HostConfig,
     ) -> Self {
         Self {
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
             tool: tool.name.clone(),
             method: method.into(),
             place,
@@ -198,7 +198,7 @@ impl SecretAct {
     #[must_use]
     pub fn new(tool: &Tool, secret: &str, place: &Place, outgoing: &Arc<Outgoing>) -> Self {
         Self {
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
             tool: tool.name.clone(),
             secret: secret.into(),
             place: place.clone(),

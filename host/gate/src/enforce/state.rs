@@ -179,7 +179,7 @@ impl Capabilities {
     fn place(&self, scope: Scope) -> Place {
         Place {
             tenant: self.cx.snapshot.config.gate.tenant.clone(),
-            component: self.tool.component.name.clone(),
+            component: self.tool.provider.name().to_owned(),
             run: (scope == Scope::Run).then_some(self.cx.run),
         }
     }
@@ -189,7 +189,7 @@ impl Capabilities {
         StateAct {
             action,
             tool: tool.name.clone(),
-            component: tool.component.name.clone(),
+            component: tool.provider.name().to_owned(),
             scope,
             key: key.into(),
             size: 0,

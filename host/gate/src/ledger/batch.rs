@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 use tollgate_core::{
+    ids::RunId,
     record::{Event, Record, leaf_hash},
     run::RunDelta,
 };
@@ -93,10 +94,13 @@ impl Prepared {
         self
     }
 
-    /// Whether it asks for an approval.
-    pub(super) fn asks(&self) -> bool {
-        let mut events = self.records.iter().map(|r| &r.record.event);
-        events.any(|event| matches!(event, Event::ApprovalRequested(_)))
+    /// The runs in which calls are suspended by it, to wait for an approval.
+    pub(super) fn suspends(&self) -> impl Iterator<Item = RunId> + '_ {
+        let records = self.records.iter().map(|ready| &ready.record);
+        records.filter_map(|record| match &record.event {
+            Event::ApprovalRequested(request) if !request.waiting.is_empty() => record.run,
+            _ => None,
+        })
     }
 
     /// The latest time in it.

@@ -88,7 +88,9 @@ impl Ledger {
             now.0.max(store.time),
             store.tree.size(),
         ));
-        shared.set_asked(reader.has_asked()?);
+        for run in reader.suspended_runs()? {
+            shared.suspend(run);
+        }
         let reserve = Reserve::new(beside(&options.path, ".reserve"));
         let mut writer = Writer::new(store, Arc::clone(&shared), reserve);
         writer.anchor_now();
@@ -268,8 +270,8 @@ impl Ledger {
             .labels_since(tenant, principal, Timestamp(now.0.saturating_sub(window)))
     }
 
-    /// The suspended call that waits for an answer to the same question, and the answer so far; at once,
-    /// where nobody was ever asked anything.
+    /// The suspended call that waits for an answer to the same question, and the answer so far. Reads the
+    /// store only for runs that have suspended a call.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -277,7 +279,7 @@ impl Ledger {
         &self,
         binding: &Binding,
     ) -> Result<Option<(ApprovalRow, SpanId)>, LedgerError> {
-        if !self.0.shared.asked() {
+        if !self.0.shared.suspends(binding.run) {
             return Ok(None);
         }
         self.0.reader.waits_for(binding)

@@ -87,9 +87,9 @@ impl Queue {
         if let Some(time) = batch.time() {
             self.desk.shared.floor(time);
         }
-        if batch.asks() {
-            self.desk.shared.set_asked(true);
-        }
+        batch
+            .suspends()
+            .for_each(|run| self.desk.shared.suspend(run));
         let (reply, mut answer) = oneshot::channel();
         let waiting = Waiting { batch, reply };
         let queue = self.messages()?;
@@ -115,7 +115,7 @@ impl Queue {
         waiting: Waiting,
         queue: &mpsc::Sender<Message>,
     ) -> Result<Option<Waiting>, CommitError> {
-        if self.desk.shared.crowd() > 1 || self.desk.shared.pace() > SHORT {
+        if self.desk.shared.crowd() > 1 || self.desk.shared.pace().lately() > SHORT {
             return Ok(Some(waiting));
         }
         let mut desk = match self.desk.writer.try_lock() {
@@ -135,7 +135,7 @@ impl Queue {
     /// The answer, if it comes so soon that going to sleep and being woken would take longer.
     fn soon(&self, answer: &mut Answer) -> Option<Result<Receipt, CommitError>> {
         let begun = Instant::now();
-        let patience = match self.desk.shared.pace() <= SOON {
+        let patience = match self.desk.shared.pace().lately() <= SOON {
             true => 2 * SOON,
             false => Duration::ZERO,
         };
@@ -252,10 +252,8 @@ impl Desk {
 
     /// Commit what waits, and remember how long that took and how many they were.
     fn group(&self, writer: &mut Writer, group: &mut Vec<Waiting>) {
-        let begun = Instant::now();
         self.shared.came(group.len());
-        writer.group(group);
-        self.shared.took(begun.elapsed());
+        self.shared.pace().timed(|| writer.group(group));
     }
 
     /// Take what else has come. On a slow disk it pays to wait a moment for those who were here the last
@@ -266,10 +264,10 @@ impl Desk {
         queue: &mut mpsc::Receiver<Message>,
     ) -> Option<Message> {
         let pace = self.shared.pace();
-        let patience = if pace < SLOW || pace == Duration::MAX {
+        let patience = if pace.is_unknown() || pace.lately() < SLOW {
             Duration::ZERO
         } else {
-            (pace / 4).min(PATIENCE)
+            (pace.lately() / 4).min(PATIENCE)
         };
         let begun = Instant::now();
         loop {

@@ -1,17 +1,21 @@
 //! What the writer shares with those who commit and decide.
 
 use std::{
+    collections::HashSet,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use tollgate_core::record::{Halt, HaltScope};
+use tollgate_core::{
+    ids::RunId,
+    record::{Halt, HaltScope},
+};
 
-use super::{HaltKeys, runs::Cache};
+use super::{HaltKeys, queue::lock, runs::Cache};
+use crate::pace::Pace;
 
 /// What the writer shares with everybody else.
 #[derive(Debug)]
@@ -22,12 +26,12 @@ pub(super) struct Shared {
     clock: AtomicI64,
     /// Records that are durable.
     size: AtomicU64,
-    /// How long a commit takes lately, in nanoseconds.
-    pace: AtomicU64,
+    /// How long a commit takes lately.
+    pace: Pace,
     /// How many committed together lately.
     crowd: AtomicUsize,
-    /// Whether anybody was ever asked for an approval: until then nothing waits for one.
-    asked: AtomicBool,
+    /// Open runs in which a call was suspended to wait for an approval.
+    suspended: Mutex<HashSet<RunId>>,
 }
 
 impl Shared {
@@ -37,16 +41,16 @@ impl Shared {
             halts: ArcSwap::from_pointee(halts),
             clock: AtomicI64::new(now),
             size: AtomicU64::new(size),
-            pace: AtomicU64::new(u64::MAX),
+            pace: Pace::default(),
             crowd: AtomicUsize::new(0),
-            asked: AtomicBool::new(true),
+            suspended: Mutex::default(),
         }
     }
 
     /// Look into the cache.
     pub(super) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
         // A panic while it was held leaves whole entries: each is put in by one call.
-        look(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut lock(&self.cache))
     }
 
     pub(super) fn halts(&self) -> Arc<Vec<Halt>> {
@@ -67,33 +71,23 @@ impl Shared {
     }
 
     /// How long a commit takes lately.
-    pub(super) fn pace(&self) -> Duration {
-        Duration::from_nanos(self.pace.load(Ordering::Relaxed))
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
-    /// A commit took so long.
-    pub(super) fn took(&self, time: Duration) {
-        let (new, old) = (
-            u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
-            self.pace.load(Ordering::Relaxed),
-        );
-        // A mean that forgets: a quarter of it is the last commit.
-        let pace = if old == u64::MAX {
-            new
-        } else {
-            old - old / 4 + new / 4
-        };
-        self.pace.store(pace, Ordering::Relaxed);
+    /// Whether a call of the run may be suspended.
+    pub(super) fn suspends(&self, run: RunId) -> bool {
+        lock(&self.suspended).contains(&run)
     }
 
-    /// Whether anybody was ever asked for an approval, as far as anybody knows.
-    pub(super) fn asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
+    /// A call of the run is about to be suspended: said before that is committed.
+    pub(super) fn suspend(&self, run: RunId) {
+        lock(&self.suspended).insert(run);
     }
 
-    /// Say whether anybody was. Said before what asks is committed.
-    pub(super) fn set_asked(&self, asked: bool) {
-        self.asked.store(asked, Ordering::Release);
+    /// The run has ended.
+    pub(super) fn ended(&self, run: RunId) {
+        lock(&self.suspended).remove(&run);
     }
 
     /// How many committed together lately.

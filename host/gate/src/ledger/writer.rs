@@ -199,6 +199,8 @@ impl Writer {
     /// What is durable now is what others see.
     fn published(&mut self) {
         let runs: Vec<Held> = self.working.runs.drain().map(|(_, held)| held).collect();
+        let ended = runs.iter().filter(|held| held.ended);
+        ended.for_each(|held| self.shared.ended(held.identity.id));
         self.shared
             .cache(|cache| runs.into_iter().for_each(|held| cache.put(held)));
         self.working

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use tokio::task;
 use wasmtime::{
     StoreContextMut,
     component::{Linker, WasmStr},
@@ -67,7 +66,8 @@ async fn call(mut store: Store<'_>, tool: String, arguments: String) -> Answer {
     let capabilities = Arc::clone(&host.capabilities);
     let fuel = store.get_fuel().unwrap_or(0);
     let allowance = store.data().left(fuel);
-    let work = task::spawn(async move { capabilities.call(&tool, &arguments, allowance).await });
+    let work = async move { capabilities.call(&tool, &arguments, allowance).await };
+    let work = host.runtime.spawn(work);
     let Ok((result, spent)) = work.await else {
         let unknown = "Its outcome is not known: some of its effects may have happened.";
         return Err(Error::Ended(unknown.into()));

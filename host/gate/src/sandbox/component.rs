@@ -15,6 +15,7 @@ use wasmtime::component::{
 
 use super::{
     MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError, Size, ToolDefinition,
+    background::History,
     bindings::AdapterPre,
     definitions,
     engine::Pool,
@@ -46,6 +47,8 @@ pub(super) struct Compiled {
     pub(super) pool: Arc<Pool>,
     ty: types::Component,
     pub(super) exports: Exports,
+    /// How long its calls compute.
+    pub(super) history: Arc<History>,
     pure: bool,
 }
 
@@ -144,6 +147,7 @@ impl Sandbox {
             pool,
             exports,
             pure: !sections::runs_at_instantiation(bytes),
+            history: Arc::default(),
         })))
     }
 

@@ -146,6 +146,25 @@ pub(super) fn bounded(parts: Vec<types::Content>, max: u64) -> Bounded {
     }
 }
 
+/// Content that somebody else than a guest returned, as that of a guest: to be [`bounded`].
+pub(super) fn unchecked(content: Content) -> types::Content {
+    match content {
+        Content::Text { text } => types::Content::Text(text),
+        Content::Image { data, media_type } => {
+            types::Content::Image(types::Image { data, media_type })
+        }
+        Content::Resource { resource } => types::Content::Resource(types::EmbeddedResource {
+            uri: resource.uri,
+            media_type: resource.media_type,
+            body: match resource.body {
+                ResourceBody::Text(text) => types::ResourceBody::Text(text),
+                ResourceBody::Blob(bytes) => types::ResourceBody::Blob(bytes),
+            },
+        }),
+        Content::Structured(value) => types::Content::Structured(value.to_string()),
+    }
+}
+
 /// A tool's own failure, with at most `max` bytes of its words.
 pub(super) fn bounded_failure(kind: FailureKind, mut message: String, max: u64) -> Bounded {
     let size = message.len() as u64;

@@ -45,6 +45,28 @@ pub(super) fn checked(tools: Vec<Tool>) -> Result<Vec<ToolDefinition>, SandboxEr
         .collect()
 }
 
+impl ToolDefinition {
+    /// The same, if title, description and schemas are within the bounds of a component's.
+    pub(crate) fn within_bounds(self) -> Result<Self, String> {
+        within(
+            "title",
+            self.title.as_deref().unwrap_or_default(),
+            MAX_TITLE,
+        )?;
+        within("description", &self.description, MAX_DESCRIPTION)?;
+        let checked = |what: &str, value: &Value| schema(what, &value.to_string());
+        Ok(Self {
+            input_schema: checked("input schema", &self.input_schema)?,
+            output_schema: self
+                .output_schema
+                .as_ref()
+                .map(|value| checked("output schema", value))
+                .transpose()?,
+            ..self
+        })
+    }
+}
+
 fn definition(tool: Tool) -> Result<ToolDefinition, String> {
     let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if !(1..=MAX_NAME).contains(&tool.name.len()) || !tool.name.bytes().all(letter) {

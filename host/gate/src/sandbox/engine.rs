@@ -16,7 +16,9 @@ use wasmtime::{
 };
 
 use super::{
-    Compiler, Resolver, SandboxError, cache, calls, clock, files,
+    Compiler, Resolver, SandboxError,
+    background::Background,
+    cache, calls, clock, files,
     guest::State,
     http,
     limits::{Room, Size},
@@ -65,6 +67,8 @@ pub struct Sandbox {
     concurrency: usize,
     /// Where components' requests get addresses of names from.
     resolver: Resolver,
+    /// Where guests run that compute for long.
+    pub(super) background: Arc<Background>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -90,6 +94,9 @@ impl Sandbox {
         }
         let cache = cache::private(&cache_dir)?;
         let standard = Pool::new(Size::Standard, concurrency, cache.clone())?;
+        let background = Background::start().map_err(|e| SandboxError::Engine {
+            reason: format!("it gets no threads: {e}"),
+        })?;
         Ok(Self {
             standard: Arc::new(standard),
             compiler: compiler.map(|compiler| Arc::new((compiler, cache_dir))),
@@ -97,6 +104,7 @@ impl Sandbox {
             cache,
             concurrency,
             resolver: Resolver::system(),
+            background: Arc::new(background),
         })
     }
 

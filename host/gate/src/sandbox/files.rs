@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::task;
@@ -31,7 +31,7 @@ use super::{
     operation::{Operation, Outcome, description, error, refused},
     path::RelativePath,
 };
-use crate::enforce::FileAct;
+use crate::{enforce::FileAct, pace::Pace};
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Named = (WasmStr, WasmStr);
@@ -175,7 +175,8 @@ impl Asked {
         }
         let call = CallOver::default();
         let over = Arc::clone(&call.0);
-        let outcome = task::spawn(self.carry_out(host, over)).await;
+        let runtime = host.runtime.clone();
+        let outcome = runtime.spawn(self.carry_out(host, over)).await;
         drop(call);
         let broken = || Error::Failed("the host could not do it".into());
         // A task that panicked did not allow anything.
@@ -207,9 +208,12 @@ impl Asked {
         let begun = Instant::now();
         let resolved = {
             let (grant, path) = (grant.clone(), path.clone());
-            blocking(move || grant.resolve(&path).map_err(Fault::from))
-                .await
-                .map_err(error)?
+            let pace = Arc::clone(&grant.pace);
+            on_disk(&pace, true, move || {
+                grant.resolve(&path).map_err(Fault::from)
+            })
+            .await
+            .map_err(error)?
         };
         if over.load(Ordering::SeqCst) {
             return Err(error(Fault::CallOver));
@@ -228,7 +232,8 @@ impl Asked {
             None => act,
         };
         let permitted = host.capabilities.enforce(act).await.map_err(refused)?;
-        let performed = blocking(move || {
+        let (pace, reads) = (Arc::clone(&grant.pace), !operation.changes());
+        let performed = on_disk(&pace, reads, move || {
             if over.load(Ordering::SeqCst) {
                 return Err(Fault::CallOver);
             }
@@ -257,10 +262,21 @@ fn shortened(text: &str) -> String {
         .to_owned()
 }
 
-/// Wait for the disk where waiting harms nobody.
-async fn blocking<T: Send + 'static>(
+/// Reads of a directory that take less than this are done at once: going to another thread and coming
+/// back takes longer.
+const QUICK: Duration = Duration::from_micros(100);
+
+/// Wait for the disk where waiting harms nobody; but not for what is in memory, as far as lately told.
+async fn on_disk<T: Send + 'static>(
+    pace: &Arc<Pace>,
+    reads: bool,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
+    if reads && pace.lately() < QUICK {
+        return pace.timed(work);
+    }
+    let pace = Arc::clone(pace);
+    let work = move || if reads { pace.timed(work) } else { work() };
     let failed = |_| Fault::System(std::io::ErrorKind::Other);
     task::spawn_blocking(work).await.map_err(failed)?
 }

@@ -19,6 +19,7 @@ use cap_std::{
 use rustix::io::Errno;
 
 use super::{SandboxError, path::RelativePath};
+use crate::pace::Pace;
 
 /// A directory that the operator granted to a component. Cheap to clone.
 #[derive(Clone)]
@@ -35,6 +36,8 @@ pub struct Grant {
     pub(super) dir: Arc<Dir>,
     /// Held while a file is added to, so that what could not be written whole can be taken back.
     pub(super) appending: Arc<Mutex<()>>,
+    /// How long it takes lately to read from it.
+    pub(super) pace: Arc<Pace>,
 }
 
 impl fmt::Debug for Grant {
@@ -82,6 +85,7 @@ impl Grant {
             labels,
             dir: Arc::new(dir),
             appending: Arc::default(),
+            pace: Arc::default(),
         })
     }
 

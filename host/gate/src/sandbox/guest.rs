@@ -8,14 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tollgate_core::record::Status;
 use wasmtime::{
     AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, component::Instance,
 };
+use wasmtime_wasi::I32Exit;
 
 use super::{
     Component, Execution, FailureKind, Limits, ToolFailure,
+    background::{LONG, Pace},
     bindings::{Adapter, Tool, ToolError},
     component::Exports,
     content::{self, Bounded},
@@ -30,6 +32,8 @@ use crate::{
     text::printable,
 };
 
+/// Bytes of what is said about a tool that ended itself.
+const MAX_EXIT: u64 = 100;
 /// Bytes of the cause that operators are told.
 const MAX_CAUSE: usize = 2 << 10;
 
@@ -54,6 +58,8 @@ pub(super) struct State {
 pub(super) struct Host {
     pub(super) capabilities: Arc<Capabilities>,
     pub(super) component: Arc<LoadedComponent>,
+    /// Where the call came from, and where all that it asks for is done.
+    pub(super) runtime: Handle,
 }
 
 impl State {
@@ -117,6 +123,7 @@ pub(super) struct Guest {
     made: Option<Made>,
     /// Why there is no instance.
     failure: Option<wasmtime::Error>,
+    pace: Pace,
     /// Given back last, when the store is gone.
     _place: Place,
 }
@@ -152,8 +159,9 @@ impl Guest {
             }
             Ok(())
         });
-        let cpu = limits.cpu;
-        store.epoch_deadline_callback(move |_| give_way(&stopwatch, cpu));
+        let (cpu, pace) = (limits.cpu, Pace::new(&component.0.history));
+        let clock = pace.clone();
+        store.epoch_deadline_callback(move |_| give_way(&stopwatch, cpu, &clock));
         // Fuel is on, so it can be set; if it could not, the guest would have none and end at once.
         let _ = store.set_fuel(limits.fuel);
         Self {
@@ -162,8 +170,14 @@ impl Guest {
             store,
             made: None,
             failure: None,
+            pace,
             _place: place,
         }
+    }
+
+    /// How long it computes.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace.clone()
     }
 
     pub(super) async fn instantiate(&mut self) {
@@ -267,10 +281,17 @@ impl Guest {
             Raced::Returned(Ok(Err(error))) => {
                 self.execution(Status::ToolError, failure(error, self.limits.output), None)
             }
-            Raced::Returned(Err(error)) => {
-                let (status, cause) = status_of(&error);
-                self.ended(status, Some(cause))
-            }
+            Raced::Returned(Err(error)) => match error.downcast_ref::<I32Exit>() {
+                Some(I32Exit(code)) => {
+                    let message = format!("The tool ended itself with exit code {code}.");
+                    let bounded = content::bounded_failure(FailureKind::Failed, message, MAX_EXIT);
+                    self.execution(Status::ToolError, bounded, None)
+                }
+                None => {
+                    let (status, cause) = status_of(&error);
+                    self.ended(status, Some(cause))
+                }
+            },
             Raced::Timeout => self.ended(Status::Timeout, Some("its time was up".into())),
             Raced::Halted => self.ended(Status::Halted, None),
             Raced::Panicked => self.ended(Status::Trap, Some("the host failed".into())),
@@ -290,6 +311,7 @@ impl Guest {
             cut: bounded.cut,
             cpu: self.store.data().stopwatch.used(),
             fuel: self.limits.fuel.saturating_sub(left),
+            effects: 0,
             peak_memory: self.store.data().meter.peak(),
             size: bounded.size,
             cause,
@@ -297,30 +319,19 @@ impl Guest {
     }
 }
 
-impl Execution {
-    /// Ended before there was a place for it.
-    pub(super) fn halted() -> Self {
-        let Bounded { content, size, cut } = no_result(Status::Halted);
-        let status = Status::Halted;
-        Self {
-            status,
-            content,
-            cut,
-            cpu: Duration::ZERO,
-            fuel: 0,
-            peak_memory: 0,
-            size,
-            cause: None,
-        }
-    }
-}
-
 /// Called once a tick while the guest runs: end it if its time is used up, else let others have the
 /// thread for a moment, which does not count.
-fn give_way(stopwatch: &Arc<Stopwatch>, cpu: Duration) -> wasmtime::Result<UpdateDeadline> {
+fn give_way(
+    stopwatch: &Arc<Stopwatch>,
+    cpu: Duration,
+    pace: &Pace,
+) -> wasmtime::Result<UpdateDeadline> {
     stopwatch.stop();
     if stopwatch.used() >= cpu {
         return Err(Exceeded::Time.into());
+    }
+    if stopwatch.used() >= LONG {
+        pace.long();
     }
     let resumed = Arc::clone(stopwatch);
     let others = Box::pin(async move {
@@ -343,7 +354,7 @@ fn failure(error: ToolError, max: u64) -> Bounded {
     content::bounded_failure(kind, message, max)
 }
 
-fn no_result(status: Status) -> Bounded {
+pub(super) fn no_result(status: Status) -> Bounded {
     let message = ended_message(status).into();
     let failure = ToolFailure {
         kind: FailureKind::Ended,

@@ -8,6 +8,7 @@
 //! Nothing here decides, nothing here is kept between two calls, and nothing that a guest says is
 //! believed: names, sizes, paths, text and the time it takes are all bounded.
 
+mod background;
 mod bindings;
 mod cache;
 mod calls;
@@ -18,6 +19,7 @@ mod content;
 mod definitions;
 mod disk;
 mod engine;
+mod execution;
 mod files;
 mod grant;
 mod guest;
@@ -86,6 +88,9 @@ pub struct Execution {
     pub cpu: Duration,
     /// Fuel units that the guest used, with what it called.
     pub fuel: u64,
+    /// What it may have changed itself, besides the effects that it asked the host for: always nothing in
+    /// the sandbox, the request where that was sent to an upstream server.
+    pub effects: u64,
     /// Bytes of linear memory at most.
     pub peak_memory: u64,
     /// Bytes that the tool returned, before anything was cut.

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use tokio::task;
 use wasmtime::{
     StoreContextMut,
     component::{Linker, WasmStr},
@@ -32,14 +31,14 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
                         let message = message.get(..beginning).unwrap_or_default();
                         let capabilities = Arc::clone(&host.capabilities);
                         let reported = capabilities.report(progress, total, message);
-                        reported.map(|report| (capabilities, report))
+                        reported.map(|report| (capabilities, report, host.runtime.clone()))
                     }),
                     None => Ok(None),
                 };
                 Box::new(async move {
-                    if let Some((capabilities, report)) = report? {
+                    if let Some((capabilities, report, runtime)) = report? {
                         let released =
-                            task::spawn(async move { capabilities.release_report(report).await });
+                            runtime.spawn(async move { capabilities.release_report(report).await });
                         // A task that panicked released nothing.
                         let _ = released.await;
                     }

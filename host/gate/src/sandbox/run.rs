@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tollgate_core::record::Status;
 
 use super::{
@@ -56,6 +56,7 @@ impl Sandbox {
         let host = Host {
             capabilities,
             component: Arc::clone(&component),
+            runtime: Handle::current(),
         };
         let taken_in = taken_in(compiled, limits);
         let mut guest = Guest::new(compiled, limits.clone(), taken_in, Some(host), place);
@@ -68,18 +69,23 @@ impl Sandbox {
     /// Prepare and run in one step. A halt ends the wait for a place, too.
     pub async fn run(
         &self,
+        component: &Arc<LoadedComponent>,
         permitted: Permitted<ToolCall>,
         capabilities: Arc<Capabilities>,
         limits: &Limits,
         halted: watch::Receiver<bool>,
     ) -> Execution {
-        let tool = Arc::clone(permitted.act().tool());
         let prepared = tokio::select! {
             biased;
             () = halt(halted.clone()) => return Execution::halted(),
-            prepared = self.prepare(&tool.component, limits, capabilities) => prepared,
+            prepared = self.prepare(component, limits, capabilities) => prepared,
         };
-        prepared.run(permitted, halted).await
+        let pace = prepared.guest.pace();
+        let ran = self.background.run(prepared.run(permitted, halted), pace);
+        ran.await.unwrap_or_else(|| {
+            let cause = "the host failed".to_owned();
+            Execution::ended(Status::Trap, 0, Some(cause))
+        })
     }
 }
 
@@ -92,7 +98,8 @@ impl Prepared {
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let call = permitted.act();
-        if !Arc::ptr_eq(&self.component, &call.tool().component) {
+        let provider = call.tool().provider.component();
+        if !provider.is_some_and(|component| Arc::ptr_eq(&self.component, component)) {
             let cause = "the permit is for another component".to_owned();
             return self.guest.ended(Status::Trap, Some(cause));
         }

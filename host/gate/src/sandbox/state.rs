@@ -5,9 +5,6 @@
 //! how much stack is left, which means nothing on a guest's. An operation that the call does not live to
 //! see is refused when it comes to its record, for the call is over then.
 
-use std::sync::Arc;
-
-use tokio::task;
 use wasmtime::{
     StoreContextMut,
     component::{ComponentNamedList, Linker, LinkerInstance, Lower, WasmList, WasmStr},
@@ -16,7 +13,7 @@ use wasmtime::{
 use super::{
     PUBLISHED,
     bindings::state::{self, Error},
-    guest::State,
+    guest::{Host, State},
     operation::denial,
 };
 use crate::enforce::{Capabilities, MAX_VALUE, Scope, StateFault};
@@ -122,7 +119,7 @@ fn nothing(outcome: Outcome) -> Option<()> {
 
 /// An operation as the guest asked for it.
 struct Asked {
-    host: Option<Arc<Capabilities>>,
+    host: Option<Host>,
     scope: Scope,
     key: String,
     /// Absent if a value is too large.
@@ -144,10 +141,7 @@ impl Asked {
         let text = key.to_str(&store)?;
         let beginning = text.floor_char_boundary(MAX_LOOK);
         Ok(Self {
-            host: store
-                .data()
-                .host()
-                .map(|host| Arc::clone(&host.capabilities)),
+            host: store.data().host().cloned(),
             scope: match scope {
                 state::Scope::Run => Scope::Run,
                 state::Scope::Adapter => Scope::Adapter,
@@ -169,8 +163,12 @@ impl Asked {
         if !self.counted {
             return Err(failed("this call has asked for too much of its host"));
         }
-        let work =
-            task::spawn(async move { operation.perform(&host, self.scope, &self.key).await });
+        let runtime = host.runtime.clone();
+        let work = runtime.spawn(async move {
+            operation
+                .perform(&host.capabilities, self.scope, &self.key)
+                .await
+        });
         // A task that panicked did not allow anything.
         let outcome = work
             .await

@@ -91,7 +91,7 @@ impl Secret {
         &self.name
     }
 
-    /// Its value: for whoever uses it, never for whoever prints it.
+    /// Its value: for what attaches it to a request or hands it to a process, and for nothing else.
     #[must_use]
     pub fn value(&self) -> &[u8] {
         &self.value

@@ -18,8 +18,12 @@ use http::HeaderMap;
 use tollgate::{gate::Gate, ledger::LedgerError, pip::Caller};
 use tollgate_core::entity::{Kind, Uid};
 
-pub use self::{layer::protect, metadata::router as metadata, rate::Busy};
-use self::{oauth::Oauth, rate::Rate};
+use self::oauth::Oauth;
+pub use self::{
+    layer::protect,
+    metadata::router as metadata,
+    rate::{Busy, Rate},
+};
 
 /// The longest credential that is looked at, in bytes.
 const MAX_CREDENTIAL: usize = 16 << 10;
@@ -86,10 +90,10 @@ pub struct Auth(Arc<Inner>);
 
 struct Inner {
     gate: Gate,
-    /// Whether callers without credentials may be let in as the configured agent.
-    anonymous: bool,
+    /// As whom callers without credentials are let in.
+    anonymous: Option<Caller>,
     oauth: Mutex<Option<Arc<Oauth>>>,
-    rate: Rate,
+    rate: Arc<Rate>,
 }
 
 impl std::fmt::Debug for Auth {
@@ -100,14 +104,20 @@ impl std::fmt::Debug for Auth {
 
 impl Auth {
     /// What checks the credentials of callers at `address`, as the gate's configuration says at the
-    /// time.
+    /// time, and counts their requests in `rate`. On loopback a caller without credentials is
+    /// `anonymous`, if there is one.
     #[must_use]
-    pub fn new(gate: &Gate, address: SocketAddr) -> Self {
+    pub fn new(
+        gate: &Gate,
+        address: SocketAddr,
+        anonymous: Option<Caller>,
+        rate: Arc<Rate>,
+    ) -> Self {
         Self(Arc::new(Inner {
             gate: gate.clone(),
-            anonymous: !required_for(address),
+            anonymous: anonymous.filter(|_| !required_for(address)),
             oauth: Mutex::default(),
-            rate: Rate::default(),
+            rate,
         }))
     }
 
@@ -122,15 +132,12 @@ impl Auth {
         let snapshot = gate.snapshot();
         let tenant = snapshot.config.gate.tenant.clone();
         let Some(given) = bearer(headers)? else {
-            return match &snapshot.config.serve.anonymous {
-                Some(agent) if *anonymous => Ok(Authenticated {
-                    caller: Caller::Agent {
-                        name: agent.clone(),
-                        on_behalf_of: None,
-                    },
+            return match anonymous {
+                Some(caller) => Ok(Authenticated {
+                    caller: caller.clone(),
                     tenant,
                 }),
-                _ => Err(AuthError::Missing),
+                None => Err(AuthError::Missing),
             };
         };
         let caller = if given.starts_with(token::PREFIX) {
@@ -197,10 +204,7 @@ impl Auth {
     /// # Errors
     /// [`Busy`]: it asks more often than it may. Nothing was recorded.
     pub fn admit(&self, caller: &Caller) -> Result<(), Busy> {
-        let config = self.0.gate.snapshot().config.serve.rate;
-        self.0
-            .rate
-            .admit(&caller.principal(), config, self.0.gate.now())
+        self.0.rate.count(&self.0.gate, caller)
     }
 
     /// The gate.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tollgate::config::RateConfig;
+use tollgate::{config::RateConfig, gate::Gate, pip::Caller};
 use tollgate_core::{entity::Uid, time::Timestamp};
 
 /// A caller asks more often than it may.
@@ -17,9 +17,9 @@ pub struct Busy {
     pub retry_after: Duration,
 }
 
-/// A bucket for each principal. There are as many as the configuration has names.
+/// How often each principal has asked. There are as many as the configuration has names.
 #[derive(Debug, Default)]
-pub(super) struct Rate(Mutex<HashMap<Uid, Bucket>>);
+pub struct Rate(Mutex<HashMap<Uid, Bucket>>);
 
 #[derive(Debug)]
 struct Bucket {
@@ -31,13 +31,16 @@ struct Bucket {
 const REQUEST: u64 = 1_000_000;
 
 impl Rate {
-    /// Count a request of `principal` at `now`.
-    pub(super) fn admit(
-        &self,
-        principal: &Uid,
-        config: RateConfig,
-        now: Timestamp,
-    ) -> Result<(), Busy> {
+    /// Count a request of `caller` that may cost the ledger of `gate` a record.
+    ///
+    /// # Errors
+    /// [`Busy`]: it asks more often than it may. Nothing was recorded.
+    pub fn count(&self, gate: &Gate, caller: &Caller) -> Result<(), Busy> {
+        let config = gate.snapshot().config.serve.rate;
+        self.admit(&caller.principal(), config, gate.now())
+    }
+
+    fn admit(&self, principal: &Uid, config: RateConfig, now: Timestamp) -> Result<(), Busy> {
         let (per_second, burst) = (u64::from(config.per_second), u64::from(config.burst));
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = burst.saturating_mul(REQUEST);

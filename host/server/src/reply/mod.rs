@@ -9,23 +9,25 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tollgate::{
     call::{Answer, Verdict},
-    enforce::{self, Refusal},
+    enforce,
     gate::Gate,
     ledger::{ApprovalRow, Token},
     sandbox::Content,
 };
 use tollgate_core::{
-    decision::{Basis, Severity},
+    decision::Severity,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::ApprovalState,
-    record::Status,
     time::Timestamp,
 };
 use utoipa::ToSchema;
 
 pub use entry::Entry;
-pub use tollgate::people::FactsView;
+pub use tollgate::{
+    outcome::{CallOutcome, PendingView, PolicyView},
+    people::FactsView,
+};
 pub use trace::{Indexed, Span, SpanView, Trace, views};
 
 /// What became of a call.
@@ -34,6 +36,7 @@ pub struct CallReply {
     /// The tool.
     pub tool: String,
     /// What became of it.
+    #[schema(value_type = String)]
     pub outcome: CallOutcome,
     /// The exit code that says the same.
     pub exit: u8,
@@ -47,6 +50,7 @@ pub struct CallReply {
     #[schema(value_type = Option<String>)]
     pub decision: Option<DecisionId>,
     /// Policies that determined that decision. Empty for a released result.
+    #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
     /// What the caller may read; absent for a result that speaks for itself.
     pub message: Option<String>,
@@ -56,193 +60,53 @@ pub struct CallReply {
     /// Whether policy redacted anything in it.
     pub redacted: bool,
     /// The approval that it waits for.
+    #[schema(value_type = Option<Object>)]
     pub approval: Option<PendingView>,
     /// Microseconds that it took, waiting included.
     pub micros: u64,
 }
 
-/// What became of a call, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CallOutcome {
-    /// It ran, and its result was released.
-    Ok,
-    /// It ran, and the tool says that it failed.
-    ToolError,
-    /// It ran, and policy keeps its result.
-    Withheld,
-    /// Policy denied it.
-    Denied,
-    /// Policy could not decide it.
-    Undecidable,
-    /// It waits for a human.
-    Waiting,
-    /// A human rejected it.
-    Rejected,
-    /// There is no such tool.
-    UnknownTool,
-    /// The arguments do not match the tool's schema, or nobody knows the caller.
-    Invalid,
-    /// A halt is in force, or ended it.
-    Halted,
-    /// The run has ended.
-    RunEnded,
-    /// It could not be recorded, so it did not run.
-    Unrecorded,
-    /// It crashed or ran into a limit, and nothing was changed.
-    Failed,
-    /// It may have happened.
-    Indeterminate,
-}
-
-impl CallOutcome {
-    /// The exit code of the command line that says the same.
-    #[must_use]
-    pub fn exit(self) -> u8 {
-        match self {
-            Self::Ok => 0,
-            Self::Unrecorded => 1,
-            Self::Withheld
-            | Self::Denied
-            | Self::Undecidable
-            | Self::Rejected
-            | Self::Halted
-            | Self::RunEnded => 3,
-            Self::Waiting => 4,
-            Self::ToolError | Self::Failed => 5,
-            Self::Invalid | Self::UnknownTool => 6,
-            Self::Indeterminate => 7,
-        }
+/// The exit code of the command line that says what became of a call.
+#[must_use]
+pub fn exit(outcome: CallOutcome) -> u8 {
+    match outcome {
+        CallOutcome::Ok => 0,
+        CallOutcome::Unrecorded => 1,
+        CallOutcome::Withheld
+        | CallOutcome::Denied
+        | CallOutcome::Undecidable
+        | CallOutcome::Rejected
+        | CallOutcome::Halted
+        | CallOutcome::RunEnded => 3,
+        CallOutcome::Waiting => 4,
+        CallOutcome::ToolError | CallOutcome::Failed => 5,
+        CallOutcome::Invalid | CallOutcome::UnknownTool => 6,
+        CallOutcome::Indeterminate => 7,
     }
-
-    fn of(answer: &Answer) -> Self {
-        match &answer.verdict {
-            Verdict::Released { .. } => Self::Ok,
-            Verdict::ToolError(_) => Self::ToolError,
-            Verdict::Withheld { .. } => Self::Withheld,
-            Verdict::Ended { effects: true, .. }
-            | Verdict::Ended {
-                status: Status::Indeterminate,
-                ..
-            } => Self::Indeterminate,
-            Verdict::Ended {
-                status: Status::Halted,
-                ..
-            } => Self::Halted,
-            Verdict::Ended { .. } => Self::Failed,
-            Verdict::Refused(refusal) => match refusal {
-                Refusal::Denied { .. } | Refusal::TooManyPending { .. } => Self::Denied,
-                Refusal::Undecidable { .. } => Self::Undecidable,
-                Refusal::Pending { .. } => Self::Waiting,
-                Refusal::Rejected { .. } => Self::Rejected,
-                Refusal::Invalid { .. } => Self::Invalid,
-                Refusal::Halted { .. } => Self::Halted,
-                Refusal::RunEnded => Self::RunEnded,
-                Refusal::Unrecorded { .. } => Self::Unrecorded,
-            },
-        }
-    }
-}
-
-/// A policy that determined a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PolicyView {
-    /// Its `@id`.
-    pub id: String,
-    /// Its `@owner`.
-    pub owner: String,
-    /// Its `@reason`, or empty.
-    pub reason: String,
-}
-
-/// An approval that a call waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PendingView {
-    /// Its id.
-    #[schema(value_type = String)]
-    pub id: ApprovalId,
-    /// What would lift it, in words.
-    pub needs: String,
-    /// When it expires.
-    #[schema(value_type = i64)]
-    pub expires: Timestamp,
-    /// What the call had done by then, if it was ended in the middle.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub happened: Vec<String>,
-}
-
-fn policies(basis: &Basis) -> Vec<PolicyView> {
-    let view = |d: &tollgate_core::decision::Determining| PolicyView {
-        id: d.policy.id.clone(),
-        owner: d.owner.clone(),
-        reason: d.reason.clone(),
-    };
-    basis.determining.iter().map(view).collect()
 }
 
 impl CallReply {
     /// What is shown of an answer to a call of `tool`, which is `known` or not.
     #[must_use]
     pub fn new(tool: String, known: bool, answer: Answer, micros: u64) -> Self {
-        let outcome = match CallOutcome::of(&answer) {
-            CallOutcome::Invalid if !known => CallOutcome::UnknownTool,
-            outcome => outcome,
-        };
         let message = answer.message();
-        let (mut content, mut redacted, mut approval, mut decided) =
-            (Vec::new(), false, None, Vec::new());
-        let mut decision = answer.decision;
-        match answer.verdict {
-            Verdict::Released {
-                content: released,
-                redacted: any,
-            } => {
-                content = released;
-                redacted = any;
-            }
-            Verdict::Withheld {
-                decision: withheld,
-                basis,
-            } => {
-                decision = Some(withheld);
-                decided = policies(&basis);
-            }
-            Verdict::Refused(refusal) => match refusal {
-                Refusal::Denied { basis, .. } | Refusal::Undecidable { basis, .. } => {
-                    decided = policies(&basis)
-                }
-                Refusal::Pending {
-                    basis,
-                    approval: id,
-                    requirement,
-                    expires,
-                    happened,
-                    ..
-                } => {
-                    decided = policies(&basis);
-                    approval = Some(PendingView {
-                        id,
-                        needs: requirement.to_string(),
-                        expires,
-                        happened,
-                    });
-                }
-                _ => {}
-            },
-            Verdict::ToolError(_) | Verdict::Ended { .. } => {}
-        }
+        let view = answer.view(known);
+        let (content, redacted) = match answer.verdict {
+            Verdict::Released { content, redacted } => (content, redacted),
+            _ => (Vec::new(), false),
+        };
         Self {
             tool,
-            outcome,
-            exit: outcome.exit(),
-            run: answer.run,
-            call: answer.call,
-            decision,
-            policies: decided,
+            exit: exit(view.outcome),
+            outcome: view.outcome,
+            run: view.run,
+            call: view.call,
+            decision: view.decision,
+            policies: view.policies,
             message,
             content,
             redacted,
-            approval,
+            approval: view.approval,
             micros,
         }
     }
@@ -290,6 +154,7 @@ pub struct ApprovalView {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<String>,
     /// Policies that stopped the call and that it would lift.
+    #[schema(value_type = Vec<Object>)]
     pub policies: Vec<PolicyView>,
     /// What would lift it, in words.
     pub needs: String,

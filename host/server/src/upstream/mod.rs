@@ -1,1 +1,75 @@
 //! Upstream MCP servers: their tools, offered through the gate, outside the sandbox.
+//!
+//! [`Servers`] reaches them for [`tollgate::upstream`], as child processes or over HTTP. Each leg has a
+//! protocol, an identity and a life of its own: nothing of a caller's connection reaches a server but the
+//! call that was decided and its `_meta`, least of all a token. What a server may ask of its client
+//! (sampling, elicitation, roots) is refused, except for roots that the operator configured. A server that
+//! is gone is reached again by the next call, and never more often than a growing pause allows.
+
+mod child;
+mod connection;
+mod content;
+mod handler;
+mod http;
+mod server;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tollgate::{
+    config::{Sent, UpstreamConfig},
+    sandbox::Network,
+    secrets::Vault,
+    upstream::{Connector, Unreachable, Upstream},
+};
+
+use self::server::Server;
+
+/// The upstream servers that this process has reached.
+#[derive(Debug, Default)]
+pub struct Servers {
+    known: Mutex<HashMap<String, (UpstreamConfig, Weak<Server>)>>,
+}
+
+impl Servers {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+}
+
+impl Connector for Servers {
+    fn connect(
+        &self,
+        name: &str,
+        config: &UpstreamConfig,
+        secrets: &Arc<Vault>,
+        network: &Network,
+    ) -> Arc<dyn Upstream> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, server)) = known.get(name)
+            && before == config
+            && let Some(server) = server.upgrade()
+        {
+            return server;
+        }
+        let server = Server::new(config, secrets, network);
+        known.insert(name.into(), (config.clone(), Arc::downgrade(&server)));
+        server
+    }
+}
+
+/// What is sent to a server: text, or a secret's value.
+async fn value(sent: &Sent, secrets: &Vault) -> Result<Vec<u8>, Unreachable> {
+    match sent {
+        Sent::Text(text) => Ok(text.clone().into_bytes()),
+        Sent::Secret { name, prefix } => {
+            let secret = secrets.secret(name).await;
+            let secret = secret.map_err(|error| Unreachable::new(error.to_string()))?;
+            Ok([prefix.as_bytes(), secret.value()].concat())
+        }
+    }
+}

@@ -221,6 +221,11 @@ impl<'a> Drawing<'a> {
     }
 
     fn invoke(&self, span: &Span<'a>) -> Row {
+        let start = match &span.opened.1.event {
+            Event::Start(start) => Some(start),
+            _ => None,
+        };
+        let unsandboxed = start.is_some_and(|start| start.unsandboxed);
         let name = line(&span.name, MAX_NAME);
         let mut row = match self.trace.outcome(span.id) {
             None if span.end.is_none() => Row::new(Mark::Running, name, "running"),
@@ -235,7 +240,7 @@ impl<'a> Drawing<'a> {
                 let mut row = Row::new(mark, name, outcome.status.as_str().replace('_', " "));
                 if outcome.status == Status::Indeterminate {
                     row.detail("it may have happened", Tone::Wait);
-                } else {
+                } else if !unsandboxed {
                     row.detail(format!("{} fuel", amount(outcome.fuel)), Tone::Weak);
                     row.detail(size(outcome.peak_memory), Tone::Weak);
                 }
@@ -249,9 +254,10 @@ impl<'a> Drawing<'a> {
             }
         };
         row.took = took(span);
-        if let Event::Start(start) = &span.opened.1.event
-            && start.attempt > 1
-        {
+        if unsandboxed {
+            row.detail("unsandboxed", Tone::Wait);
+        }
+        if let Some(start) = start.filter(|start| start.attempt > 1) {
             row.detail(format!("attempt {}", start.attempt), Tone::Wait);
         }
         for log in self.trace.logs(span.id) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_core::{
     entity::Uid,
-    ids::{ApprovalId, SpanId},
+    ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
     record::Event,
     time::Timestamp,
@@ -163,12 +163,14 @@ impl LedgerReader {
     }
 
     /// Whether anything was ever asked for.
-    pub(in crate::ledger) fn has_asked(&self) -> Result<bool, LedgerError> {
+    pub(in crate::ledger) fn suspended_runs(&self) -> Result<Vec<RunId>, LedgerError> {
         self.snapshot(|conn| {
-            let asked = conn.query_row("SELECT EXISTS (SELECT 1 FROM approvals)", [], |row| {
-                row.get(0)
-            });
-            Ok(asked?)
+            let mut runs = conn.prepare(
+                "SELECT DISTINCT r.id FROM approval_waits w JOIN runs r ON r.opened = w.run \
+                 WHERE r.ended IS NULL",
+            )?;
+            let ids = runs.query_map([], |row| Ok(RunId::from_bytes(row.get(0)?)))?;
+            Ok(ids.collect::<rusqlite::Result<_>>()?)
         })
     }
 

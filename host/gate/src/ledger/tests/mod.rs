@@ -135,6 +135,7 @@ impl Script {
             inherited: labels(inherited),
             key: key.map(str::to_owned),
             on_behalf_of: Uid::new(Kind::User, "alice"),
+            origin: Default::default(),
             principal: agent(),
             span: self.span(),
         };
@@ -151,6 +152,7 @@ impl Script {
             beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
+            caller: None,
             component: Some(Sha256Digest::of(b"component")),
             determining: Vec::new(),
             errors: Vec::new(),
@@ -192,6 +194,7 @@ impl Script {
             component: "tickets".into(),
             digest: Sha256Digest::of(b"component"),
             span: self.span(),
+            unsandboxed: false,
         };
         self.record(Some(run), Event::Start(start))
     }

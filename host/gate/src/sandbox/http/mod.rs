@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, task};
+use tokio::sync::watch;
 
 pub(super) use self::{
     credential::{Credential, Place},
@@ -75,7 +75,8 @@ pub(super) async fn fetch(host: &Host, request: Request, ends: Instant) -> Resul
         Fault::Failed("the host could not do it".into())
     });
     // On a stack of its own, and so that a fault of the host ends this and not the gate.
-    let line = task::spawn(async move { follow(&host, request, until).await });
+    let runtime = host.runtime.clone();
+    let line = runtime.spawn(async move { follow(&host, request, until).await });
     let result = line.await.unwrap_or_else(|_| Err(broken()));
     drop(alive);
     result

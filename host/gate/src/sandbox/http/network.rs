@@ -93,10 +93,10 @@ impl Network {
         })
     }
 
-    /// Whom connections trust: what the gate's own connections are made with.
+    /// Whom it trusts, for what speaks another protocol to servers that the operator names.
     #[must_use]
-    pub fn tls(&self) -> ClientConfig {
-        (*self.tls).clone()
+    pub fn tls(&self) -> &Arc<ClientConfig> {
+        &self.tls
     }
 
     /// The addresses of a host, each once.

@@ -1,6 +1,6 @@
 //! WASI 0.2 for components that were made for it: what they expect of a system, without one.
 //!
-//! There are no arguments, no environment and no input; what is written to standard output and error
+//! Arguments and environment are those that the configuration names, and there is no input; what is written to standard output and error
 //! becomes events of the call's trace. Clocks and randomness are the machine's own. The directories that
 //! are open are the component's grants ([`filesystem`]). No socket reaches an address, and no name is looked
 //! up: requests over `wasi:http` are sent by the gate ([`http`]), where each is decided.
@@ -25,6 +25,7 @@ use wasmtime_wasi::{
 
 use self::filesystem::Files;
 use super::guest::{Host, State};
+use crate::config::Surroundings;
 
 /// Resources of one call: streams, clocks' polls.
 const MAX_RESOURCES: usize = 1_000;
@@ -74,8 +75,16 @@ impl Wasi {
         };
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        // What is not said here is absent: arguments, environment, input, directories.
+        let surroundings = host.map(|host| host.component.surroundings.clone());
+        let Surroundings {
+            arguments,
+            environment,
+        } = surroundings.unwrap_or_default();
+        let environment: Vec<_> = environment.into_iter().collect();
+        // What is not said here is absent: input, directories.
         let ctx = WasiCtxBuilder::new()
+            .args(&arguments)
+            .envs(&environment)
             .stdout(stream("info"))
             .stderr(stream("warn"))
             .allow_tcp(false)

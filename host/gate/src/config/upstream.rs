@@ -1,0 +1,359 @@
+//! What the operator says about upstream MCP servers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use tollgate_core::policy;
+use url::{Host, Url};
+
+use super::{ConfigError, SecretConfig, raw, validate::Validation};
+use crate::sandbox::{Limits, Size};
+
+/// An upstream server, and what is sent to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// How it is reached.
+    pub reach: Reach,
+    /// Directories that it is told about where it asks for roots; where there are none it is refused.
+    pub roots: Vec<PathBuf>,
+    /// Those of its tools that agents may have; all where nothing is said.
+    pub tools: Option<BTreeSet<String>>,
+    /// Names that agents see, by the server's own.
+    pub rename: BTreeMap<String, String>,
+    /// What its tools are where they say nothing else; `None` means `unlabelled`.
+    pub labels: Option<BTreeSet<String>>,
+    /// What their content adds to a run where they say nothing else; `None` means `untrusted`.
+    pub taints: Option<BTreeSet<String>>,
+    /// What a call may take. Only time and output mean anything outside the sandbox.
+    pub limits: Limits,
+}
+
+/// How an upstream server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// As a child process, over its standard input and output.
+    Command {
+        /// The program and its arguments. No shell.
+        command: Vec<String>,
+        /// All of its environment.
+        env: BTreeMap<String, Sent>,
+        /// Its working directory; made if it is the default one.
+        dir: PathBuf,
+        /// The operating system's user that it runs as; the gate's own where nothing is said.
+        user: Option<String>,
+    },
+    /// By streamable HTTP.
+    Http {
+        /// The endpoint.
+        url: Url,
+        /// Headers of every request.
+        headers: BTreeMap<String, Sent>,
+    },
+}
+
+/// Something that is sent to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// As it is written.
+    Text(String),
+    /// The value of a secret.
+    Secret {
+        /// Its name.
+        name: String,
+        /// What stands before it, such as `Bearer `.
+        prefix: &'static str,
+    },
+}
+
+impl UpstreamConfig {
+    /// The secrets that are sent to it.
+    pub fn secrets(&self) -> impl Iterator<Item = &String> {
+        let sent = match &self.reach {
+            Reach::Command { env, .. } => env,
+            Reach::Http { headers, .. } => headers,
+        };
+        sent.values().filter_map(|value| match value {
+            Sent::Secret { name, .. } => Some(name),
+            Sent::Text(_) => None,
+        })
+    }
+}
+
+impl Validation<'_> {
+    pub(super) fn upstream(
+        &self,
+        name: &str,
+        upstream: raw::Upstream,
+        secrets: &BTreeMap<String, SecretConfig>,
+        store: &Path,
+    ) -> Result<UpstreamConfig, ConfigError> {
+        self.provider_name("upstream server", name)?;
+        let table = format!("[upstream.{name}]");
+        for new in upstream.rename.values() {
+            self.name("tool", new)?;
+        }
+        let labels =
+            |labels: Option<Vec<String>>| labels.map(|l| self.names("label", l)).transpose();
+        let limits = raw::Limits {
+            time: upstream.limits.time,
+            output: upstream.limits.output,
+            ..raw::Limits::default()
+        };
+        let wrong = |message: &str, help: &str| {
+            let message = format!("the upstream server `{name}` {message}");
+            Err(self.error(&table, message, help))
+        };
+        let over_http = !upstream.headers.is_empty() || upstream.secret.is_some();
+        let as_child =
+            !upstream.env.is_empty() || upstream.dir.is_some() || upstream.user.is_some();
+        let reach = match (upstream.command, upstream.url) {
+            (Some(command), None) if over_http => {
+                let _ = command;
+                return wrong(
+                    "is a command, which has neither `headers` nor `secret`",
+                    "put what it needs into `env`",
+                );
+            }
+            (Some(command), None) if command.first().is_some_and(|program| !program.is_empty()) => {
+                let default = store
+                    .parent()
+                    .unwrap_or(self.base)
+                    .join("upstream")
+                    .join(name);
+                Reach::Command {
+                    command,
+                    env: self.sent(name, upstream.env, secrets)?,
+                    dir: upstream.dir.map_or(default, |dir| self.base.join(dir)),
+                    user: upstream.user,
+                }
+            }
+            (None, Some(_)) if as_child => {
+                return wrong(
+                    "is a URL, which has none of `env`, `dir` and `user`",
+                    "put what it needs into `headers` or `secret`",
+                );
+            }
+            (None, Some(url)) => {
+                let mut headers = self.sent(name, upstream.headers, secrets)?;
+                if let Some(secret) = upstream.secret {
+                    self.known_secret(name, &secret, secrets)?;
+                    let bearer = Sent::Secret {
+                        name: secret,
+                        prefix: "Bearer ",
+                    };
+                    headers.insert("authorization".into(), bearer);
+                }
+                let confidential = headers.values().any(|h| matches!(h, Sent::Secret { .. }));
+                let url = self.endpoint(&url, confidential)?;
+                Reach::Http { url, headers }
+            }
+            _ => {
+                return wrong(
+                    "does not say how it is reached",
+                    "give it either command = [\"PROGRAM\", ..] or url = \"https://..\"",
+                );
+            }
+        };
+        Ok(UpstreamConfig {
+            reach,
+            roots: upstream
+                .roots
+                .iter()
+                .map(|root| self.base.join(root))
+                .collect(),
+            tools: upstream.tools.map(|tools| tools.into_iter().collect()),
+            rename: upstream.rename,
+            labels: labels(upstream.labels)?,
+            taints: labels(upstream.taints)?,
+            limits: self
+                .limits(limits, Size::Standard)?
+                .over(&Limits::default()),
+        })
+    }
+
+    fn sent(
+        &self,
+        upstream: &str,
+        values: BTreeMap<String, raw::Sent>,
+        secrets: &BTreeMap<String, SecretConfig>,
+    ) -> Result<BTreeMap<String, Sent>, ConfigError> {
+        let mut sent = BTreeMap::new();
+        for (key, value) in values {
+            if key.is_empty()
+                || !key
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && b != b'=' && b != b':')
+            {
+                let message = format!(
+                    "`{}` is no name of a variable or header",
+                    key.escape_debug()
+                );
+                return Err(self.error(&key, message, "use letters, digits, `_` and `-`"));
+            }
+            let value = match value {
+                raw::Sent::Text(text) if text.contains(['\0', '\n', '\r']) => {
+                    let message =
+                        format!("the value of `{key}` has a line's end or a zero byte in it");
+                    return Err(self.error(&key, message, "take it out"));
+                }
+                raw::Sent::Text(text) => Sent::Text(text),
+                raw::Sent::Secret(raw::SentSecret { secret }) => {
+                    self.known_secret(upstream, &secret, secrets)?;
+                    Sent::Secret {
+                        name: secret,
+                        prefix: "",
+                    }
+                }
+            };
+            sent.insert(key, value);
+        }
+        Ok(sent)
+    }
+
+    fn known_secret(
+        &self,
+        upstream: &str,
+        secret: &str,
+        secrets: &BTreeMap<String, SecretConfig>,
+    ) -> Result<(), ConfigError> {
+        if secrets.contains_key(secret) {
+            return Ok(());
+        }
+        let help = match policy::nearest(secret, secrets.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add a table [secrets.{secret}]"),
+        };
+        let message = format!(
+            "the upstream server `{upstream}` is sent the secret `{secret}`, which is not configured"
+        );
+        Err(self.error(&format!("\"{secret}\""), message, &help))
+    }
+
+    /// A secret leaves this machine only encrypted.
+    fn endpoint(&self, url: &str, confidential: bool) -> Result<Url, ConfigError> {
+        let wrong = |message: &str, help: &str| {
+            Err(self.error(url, format!("`{}` {message}", url.escape_debug()), help))
+        };
+        let Ok(parsed) = Url::parse(url) else {
+            return wrong(
+                "is no URL",
+                "write it as in \"https://mcp.example.com/mcp\"",
+            );
+        };
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return wrong(
+                "holds credentials",
+                "name a secret instead: secret = \"NAME\"",
+            );
+        }
+        let here = match parsed.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        match parsed.scheme() {
+            "https" => Ok(parsed),
+            "http" if here || !confidential => Ok(parsed),
+            "http" => wrong(
+                "would carry a secret unencrypted to another machine",
+                "use https",
+            ),
+            _ => wrong("is not reached by HTTP", "use an https URL"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    fn read(text: &str) -> Result<UpstreamConfig, String> {
+        let secret = "[secrets.key]\nenv = \"KEY\"\n";
+        let config = Config::parse(Path::new("/x/tollgate.toml"), &format!("{secret}{text}"));
+        let config = config.map_err(|e| e.to_string())?;
+        Ok(config.upstreams.get("up").cloned().unwrap())
+    }
+
+    #[test]
+    fn a_command_has_an_environment_of_its_own() {
+        let config = read(
+            "[upstream.up]\ncommand = [\"npx\", \"x\"]\nenv = { A = \"1\", K = { secret = \"key\" } }\n\
+             limits = { time = \"5s\" }",
+        )
+        .unwrap();
+        let Reach::Command { env, dir, user, .. } = &config.reach else {
+            panic!("{config:?}");
+        };
+        assert_eq!(dir, Path::new("/x/.tollgate/upstream/up"));
+        assert!(user.is_none() && env.len() == 2);
+        assert_eq!(config.secrets().collect::<Vec<_>>(), ["key"]);
+        assert_eq!(config.limits.wall.as_secs(), 5);
+    }
+
+    #[test]
+    fn a_secret_for_a_url_is_a_bearer_token() {
+        let config = read("[upstream.up]\nurl = \"https://h/mcp\"\nsecret = \"key\"").unwrap();
+        let Reach::Http { headers, .. } = &config.reach else {
+            panic!("{config:?}");
+        };
+        let bearer = Sent::Secret {
+            name: "key".into(),
+            prefix: "Bearer ",
+        };
+        assert_eq!(headers.get("authorization"), Some(&bearer));
+        assert!(read("[upstream.up]\nurl = \"http://127.0.0.1:1/mcp\"\nsecret = \"key\"").is_ok());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_remedy() {
+        for (text, remedy) in [
+            ("[upstream.up]", "command = [\"PROGRAM\", ..]"),
+            ("[upstream.up]\ncommand = []", "command = [\"PROGRAM\", ..]"),
+            (
+                "[upstream.up]\ncommand = [\"a\"]\nurl = \"https://h\"",
+                "either",
+            ),
+            (
+                "[upstream.up]\ncommand = [\"a\"]\nsecret = \"key\"",
+                "`env`",
+            ),
+            (
+                "[upstream.up]\nurl = \"https://h\"\nuser = \"x\"",
+                "`headers`",
+            ),
+            (
+                "[upstream.up]\nurl = \"http://example.com\"\nsecret = \"key\"",
+                "use https",
+            ),
+            (
+                "[upstream.up]\nurl = \"https://a:b@example.com\"",
+                "secret = ",
+            ),
+            ("[upstream.up]\nurl = \"ftp://example.com\"", "https"),
+            (
+                "[upstream.up]\ncommand = [\"a\"]\nenv = { K = { secret = \"kex\" } }",
+                "`key`",
+            ),
+            (
+                "[upstream.up]\ncommand = [\"a\"]\nenv = { \"A=B\" = \"1\" }",
+                "letters",
+            ),
+            (
+                "[upstream.up]\ncommand = [\"a\"]\nlimits = { memory = \"1MiB\" }",
+                "time",
+            ),
+            ("[upstream.a__b]\ncommand = [\"a\"]", "rename"),
+            (
+                "[components.up]\npath = \"a\"\n[upstream.up]\ncommand = [\"a\"]",
+                "another name",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(remedy), "{text}: {error}");
+        }
+    }
+}

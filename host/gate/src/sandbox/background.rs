@@ -1,0 +1,171 @@
+//! Which threads a guest runs on: those of its caller while it is quick, and threads of low priority once
+//! it has computed for long.
+//!
+//! A guest that computes gives way once a tick, but a tick is long for a neighbour who only needs the
+//! processor for some microseconds. The kernel hands it over at once if whoever has it has a lower
+//! priority. What guests ask of their host is always done on the caller's threads, so that nobody waits
+//! for a lock that a thread of low priority holds.
+
+use std::{
+    future::poll_fn,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::Poll,
+    thread,
+    time::Duration,
+};
+
+use tokio::runtime::{Builder, Runtime};
+
+/// A guest that has computed for longer is moved.
+pub(super) const LONG: Duration = Duration::from_millis(2);
+/// How many calls of a component begin in the background after one of them computed for long.
+const WARY: u32 = 64;
+/// The lowest priority that a thread can have among those that share the processor fairly.
+const NICE: i32 = 19;
+
+/// Threads of low priority.
+pub(super) struct Background(Option<Runtime>);
+
+impl Background {
+    /// Start as many threads as there are processors.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(super) fn start() -> io::Result<Self> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("tollgate-guests")
+            .on_thread_start(|| {
+                // Of this thread alone, on Linux. Without it guests are merely less polite.
+                let _ = rustix::process::setpriority_process(None, NICE);
+            })
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Do `work` here, or on the threads of low priority: from the beginning for a component of which
+    /// `pace` expects it, else from the moment when it has computed for long. `None` if it panicked
+    /// there.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        pace: Pace,
+    ) -> Option<T> {
+        let Some(runtime) = &self.0 else {
+            return Some(work.await);
+        };
+        let mut work = Box::pin(work);
+        if !pace.is_expected_long() {
+            let here = poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if pace.is_long() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Some(output) = here.await {
+                return Some(output);
+            }
+        }
+        runtime.spawn(work).await.ok()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Guests in it belong to calls that are over.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// How long the calls of a component compute.
+#[derive(Debug, Default)]
+pub(super) struct History(AtomicU32);
+
+/// How long one call computes.
+#[derive(Debug, Clone)]
+pub(super) struct Pace(Arc<(Arc<History>, AtomicBool)>);
+
+impl Pace {
+    pub(super) fn new(history: &Arc<History>) -> Self {
+        Self(Arc::new((Arc::clone(history), AtomicBool::new(false))))
+    }
+
+    /// It has computed for long.
+    pub(super) fn long(&self) {
+        let (history, long) = &*self.0;
+        long.store(true, Ordering::Relaxed);
+        history.0.store(WARY, Ordering::Relaxed);
+    }
+
+    fn is_long(&self) -> bool {
+        self.0.1.load(Ordering::Relaxed)
+    }
+
+    fn is_expected_long(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.0
+            .0
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn thread_name() -> Option<String> {
+        tokio::task::yield_now().await;
+        thread::current().name().map(str::to_owned)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_is_quick_stays() {
+        let background = Background::start().unwrap();
+        let history = Arc::default();
+        let ran = background.run(thread_name(), Pace::new(&history)).await;
+        assert_ne!(ran.unwrap().as_deref(), Some("tollgate-guests"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_is_long_is_moved_and_what_follows_begins_there() {
+        let background = Background::start().unwrap();
+        let history = Arc::default();
+        let pace = Pace::new(&history);
+        let guest = pace.clone();
+        let moved = async move {
+            let before = thread::current().name().map(str::to_owned);
+            guest.long();
+            (before, thread_name().await)
+        };
+        let (before, after) = background.run(moved, pace).await.unwrap();
+        assert_ne!(before.as_deref(), Some("tollgate-guests"));
+        assert_eq!(after.as_deref(), Some("tollgate-guests"));
+
+        for _ in 0..WARY {
+            let priority = async { rustix::process::getpriority_process(None).unwrap() };
+            let ran = background.run(priority, Pace::new(&history)).await;
+            assert_eq!(ran, Some(NICE));
+        }
+        let ran = background.run(thread_name(), Pace::new(&history)).await;
+        assert_ne!(ran.unwrap().as_deref(), Some("tollgate-guests"));
+    }
+
+    #[tokio::test]
+    async fn a_panic_there_is_told() {
+        let background = Background::start().unwrap();
+        let history = Arc::default();
+        let pace = Pace::new(&history);
+        pace.long();
+        let ran: Option<()> = background.run(async { panic!("planned") }, pace).await;
+        assert_eq!(ran, None);
+    }
+}

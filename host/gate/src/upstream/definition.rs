@@ -1,0 +1,202 @@
+//! One tool of an upstream server: what was said about it, within bounds and comparable.
+//!
+//! A definition is compared whole: name, title, description, schemas and hints. What a model reads is as
+//! much a part of a tool as what it does.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_core::canonical::{self, Sha256Digest};
+
+use crate::{sandbox::ToolDefinition, snapshot::Annotations, text::printable};
+
+/// Bytes of a server's own name for a tool (MCP suggests 128).
+const MAX_NAME: usize = 128;
+
+/// A tool as its server defines it: untrusted, but within bounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// The server's own name for it: visible ASCII without quotes and backslashes.
+    pub name: String,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// For the model.
+    pub description: String,
+    /// JSON Schema of the arguments: a JSON object.
+    #[serde(with = "json_text")]
+    pub input_schema: Value,
+    /// JSON Schema of structured content: a JSON object.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "optional_json_text"
+    )]
+    pub output_schema: Option<Value>,
+    /// Hints, never grounds for a decision.
+    pub annotations: Annotations,
+}
+
+impl Definition {
+    /// The definition in `tool`, an entry of a `tools/list` result.
+    ///
+    /// # Errors
+    /// The name, printable, and why it cannot be used.
+    pub(super) fn read(tool: &Value) -> Result<Self, (String, String)> {
+        let text = |key: &str| tool.get(key).and_then(Value::as_str);
+        let name = text("name").unwrap_or_default();
+        let wrong = |problem: String| (printable(name, 80), problem);
+        let plain = |b: u8| b.is_ascii_graphic() && !b"\"'`\\".contains(&b);
+        if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(plain) {
+            return Err(wrong(format!(
+                "its name is not 1 to {MAX_NAME} visible ASCII characters without quotes and backslashes"
+            )));
+        }
+        let hints = tool.get("annotations");
+        let hint = |key: &str| hints.and_then(|h| h.get(key)).and_then(Value::as_bool);
+        let read_only = hint("readOnlyHint").unwrap_or(false);
+        let title =
+            text("title").or_else(|| hints.and_then(|h| h.get("title")).and_then(Value::as_str));
+        let schema = |key: &str| tool.get(key).filter(|schema| !schema.is_null()).cloned();
+        let definition = ToolDefinition {
+            name: name.to_owned(),
+            title: title.map(str::to_owned),
+            description: text("description").unwrap_or_default().to_owned(),
+            input_schema: schema("inputSchema").unwrap_or_default(),
+            output_schema: schema("outputSchema"),
+            annotations: Annotations {
+                read_only,
+                // The defaults of MCP: what says nothing may do anything.
+                destructive: hint("destructiveHint").unwrap_or(!read_only),
+                idempotent: hint("idempotentHint").unwrap_or(false),
+                open_world: hint("openWorldHint").unwrap_or(true),
+            },
+        };
+        let checked = definition.within_bounds().map_err(wrong)?;
+        Ok(Self {
+            name: checked.name,
+            title: checked.title,
+            description: checked.description,
+            input_schema: checked.input_schema,
+            output_schema: checked.output_schema,
+            annotations: checked.annotations,
+        })
+    }
+
+    /// As the gate keeps tools of all kinds.
+    pub(crate) fn tool(&self) -> ToolDefinition {
+        ToolDefinition {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            description: self.description.clone(),
+            input_schema: self.input_schema.clone(),
+            output_schema: self.output_schema.clone(),
+            annotations: self.annotations,
+        }
+    }
+}
+
+/// Digest of all definitions together: SHA-256 of their RFC 8785 canonical form, by name.
+#[must_use]
+pub fn digest_of(definitions: &BTreeMap<String, Definition>) -> Sha256Digest {
+    // Schemas are objects that were parsed as canonical JSON, so they have this form.
+    Sha256Digest::of(&canonical::to_canonical(definitions).unwrap_or_default())
+}
+
+/// Schemas as JSON in a string: TOML has neither null nor JSON's order.
+mod json_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
+    use serde_json::Value;
+    use tollgate_core::canonical;
+
+    pub(super) fn serialize<S: Serializer>(value: &Value, s: S) -> Result<S::Ok, S::Error> {
+        let bytes = canonical::to_canonical(value).map_err(S::Error::custom)?;
+        s.serialize_str(&String::from_utf8_lossy(&bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Value, D::Error> {
+        canonical::parse(&String::deserialize(d)?).map_err(D::Error::custom)
+    }
+}
+
+mod optional_json_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use serde_json::Value;
+    use tollgate_core::canonical;
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Value>, s: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::json_text::serialize(value, s),
+            None => s.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
+        let text = Option::<String>::deserialize(d)?;
+        text.map(|text| canonical::parse(&text).map_err(D::Error::custom))
+            .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_definition_reads_back_from_the_lock_as_it_was() {
+        let tool = json!({"name": "repo.search/v2", "description": "finds", "inputSchema": {"type": "object",
+            "properties": {"q": {"type": "string", "default": null}}}, "annotations": {"readOnlyHint": true},
+            "_meta": {"x": 1}});
+        let definition = Definition::read(&tool).unwrap();
+        assert!(definition.annotations.read_only && !definition.annotations.destructive);
+        let text = toml::to_string(&definition).unwrap();
+        assert_eq!(toml::from_str::<Definition>(&text).unwrap(), definition);
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_refused_alone_and_named_printably() {
+        let of = |name: &str, schema: Value| {
+            Definition::read(&json!({"name": name, "inputSchema": schema}))
+        };
+        for (name, schema) in [
+            ("", json!({})),
+            ("a b", json!({})),
+            ("a\u{202e}", json!({})),
+            ("\"] x", json!({})),
+            (&*"n".repeat(129), json!({})),
+            ("ok", json!([])),
+            ("ok", Value::Null),
+            ("ok", json!({"const": 9_007_199_254_740_993_u64})),
+        ] {
+            let (shown, problem) = of(name, schema).unwrap_err();
+            assert!(!shown.contains('\u{202e}') && !problem.is_empty());
+        }
+        let long = json!({"name": "ok", "description": "x".repeat(17 << 10), "inputSchema": {}});
+        assert!(Definition::read(&long).is_err());
+        assert!(of("ok", json!({})).is_ok());
+    }
+
+    #[test]
+    fn every_word_of_a_definition_is_in_the_digest() {
+        let read = |tool: Value| {
+            let definition = Definition::read(&tool).unwrap();
+            digest_of(&BTreeMap::from([(definition.name.clone(), definition)]))
+        };
+        let base = json!({"name": "a", "description": "d", "inputSchema": {"type": "object"}});
+        for (key, value) in [
+            ("description", json!("e")),
+            ("title", json!("t")),
+            ("inputSchema", json!({"type": "object", "x": 1})),
+            ("outputSchema", json!({"type": "object"})),
+            ("annotations", json!({"readOnlyHint": true})),
+        ] {
+            let mut changed = base.clone();
+            changed[key] = value;
+            assert_ne!(read(base.clone()), read(changed), "{key}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! One connection to a server: what it offers, and calls.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rmcp::{
+    Peer, RoleClient, ServiceError,
+    model::{
+        CallToolRequest, CallToolRequestParams, ClientRequest, ListToolsRequest, MetaObject,
+        PaginatedRequestParams, ProgressNotificationParam, RequestMetaObject, ServerResult,
+        SubscriptionFilter,
+    },
+    service::{PeerRequestOptions, RunningService},
+};
+use serde_json::{Map, Value};
+use tokio::{sync::Semaphore, task::JoinHandle};
+use tollgate::{
+    enforce::{Permitted, ToolCall},
+    upstream::{BoxFuture, Ending, Offer, Session, Stopped, Terms, Unreachable},
+};
+
+use super::{
+    child::Process,
+    content,
+    handler::{Handler, Heard},
+    http::is_unsent,
+};
+
+/// Calls that are under way at once.
+const MAX_CALLS: usize = 64;
+/// Pages of a list of tools.
+const MAX_PAGES: usize = 64;
+/// How long a list may take.
+const LISTING: Duration = Duration::from_secs(30);
+/// How long the handshake's counterpart may take.
+const CLOSING: Duration = Duration::from_secs(2);
+/// Keys of `_meta` that belong to one connection, not to the call.
+const OWN_KEYS: &str = "io.modelcontextprotocol/";
+
+/// What a server offered when it was last asked, shared with whoever looks without asking.
+pub(super) type Known = Arc<Mutex<Option<Arc<Offer>>>>;
+
+/// A connection after its handshake.
+pub(super) struct Connection {
+    peer: Peer<RoleClient>,
+    heard: Arc<Heard>,
+    known: Known,
+    /// The list, and how often the server had said by then that it has changed.
+    listed: tokio::sync::Mutex<Option<(u64, Arc<Offer>)>>,
+    places: Semaphore,
+    running: Mutex<Option<Running>>,
+}
+
+/// What ends with the connection.
+struct Running {
+    service: RunningService<RoleClient, Handler>,
+    process: Option<Process>,
+    listening: Option<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(listening) = &self.listening {
+            listening.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        service: RunningService<RoleClient, Handler>,
+        heard: Arc<Heard>,
+        process: Option<Process>,
+        known: Known,
+    ) -> Self {
+        let peer = service.peer().clone();
+        let info = peer.peer_info();
+        let initialized = info.is_none_or(|info| info.protocol_version.has_initialize());
+        // Since 2026-07-28 a server tells of changes only whoever asks to hear of them.
+        let listening =
+            (!initialized).then(|| tokio::spawn(hear_of_changes(peer.clone(), Arc::clone(&heard))));
+        Self {
+            peer,
+            heard,
+            known,
+            listed: tokio::sync::Mutex::default(),
+            places: Semaphore::new(MAX_CALLS),
+            running: Mutex::new(Some(Running {
+                service,
+                process,
+                listening,
+            })),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.peer.is_transport_closed()
+    }
+
+    pub(super) async fn close(&self) {
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mut running) = running {
+            let _ = running.service.close_with_timeout(CLOSING).await;
+            if let Some(process) = running.process.take() {
+                process.leave().await;
+            }
+        }
+    }
+
+    /// All tools that the server lists, within bounds.
+    async fn list(&self) -> Result<Vec<Value>, ServiceError> {
+        let mut tools = Vec::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut request = ListToolsRequest::default();
+            if let Some(cursor) = cursor.take() {
+                let mut page = PaginatedRequestParams::default();
+                page.cursor = Some(cursor);
+                request.params = Some(page);
+            }
+            let result = self
+                .peer
+                .send_request(ClientRequest::ListToolsRequest(request))
+                .await?;
+            let ServerResult::ListToolsResult(page) = result else {
+                return Err(ServiceError::UnexpectedResponse);
+            };
+            tools.extend(
+                page.tools
+                    .iter()
+                    .filter_map(|t| serde_json::to_value(t).ok()),
+            );
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(tools);
+            }
+        }
+        Err(ServiceError::UnexpectedResponse)
+    }
+
+    async fn ask(&self, again: bool) -> Result<Arc<Offer>, Unreachable> {
+        let mut listed = self.listed.lock().await;
+        // Read before asking: a change during the question makes the next one ask again.
+        let changes = self.heard.changes();
+        if let Some((of, offer)) = &*listed
+            && *of == changes
+            && !again
+        {
+            return Ok(Arc::clone(offer));
+        }
+        let tools = tokio::time::timeout(LISTING, self.list())
+            .await
+            .map_err(|_| Unreachable::new("it does not say which tools it has"))?
+            .map_err(|error| Unreachable::new(told(&error)))?;
+        let offer = Arc::new(Offer::new(&tools));
+        *listed = Some((changes, Arc::clone(&offer)));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::clone(&offer));
+        Ok(offer)
+    }
+
+    async fn carry_out(&self, permitted: Permitted<ToolCall>, mut terms: Terms) -> Ending {
+        let _place = tokio::select! {
+            biased;
+            stopped = terms.stop.wait() => return Ending::NotSent(match stopped {
+                Stopped::Halted => "it was halted before",
+                Stopped::Cancelled => "it was cancelled before",
+                Stopped::Timeout => "there was no place for the call in time",
+            }.into()),
+            place = self.places.acquire() => place,
+        };
+        let call = permitted.act();
+        let Ok(Value::Object(arguments)) = serde_json::from_str(call.canonical()) else {
+            return Ending::NotSent("the arguments are no JSON object".into());
+        };
+        let params = CallToolRequestParams::new(call.tool().own_name.clone());
+        let request = CallToolRequest::new(params.with_arguments(arguments));
+        let options = PeerRequestOptions::no_options().with_meta(meta(terms.meta));
+        let sent = self
+            .peer
+            .send_cancellable_request(ClientRequest::CallToolRequest(request), options);
+        let mut handle = match sent.await {
+            Ok(handle) => handle,
+            Err(error) => return Ending::NotSent(told(&error)),
+        };
+        let mut reports = self.heard.reports(handle.progress_token.clone());
+        let mut scale = None;
+        loop {
+            tokio::select! {
+                biased;
+                stopped = terms.stop.wait() => {
+                    let reason = match stopped {
+                        Stopped::Halted => "halted",
+                        Stopped::Cancelled => "cancelled",
+                        Stopped::Timeout => "timeout",
+                    };
+                    // What has become of it by then is not known, whether or not the server hears this.
+                    let cancelling = handle.cancel(Some(reason.into()));
+                    let _ = tokio::time::timeout(CLOSING, cancelling).await;
+                    return Ending::Stopped(stopped);
+                }
+                Some(report) = reports.next() => {
+                    let scale = *scale.get_or_insert_with(|| scale_of(&report));
+                    let total = report.total.map(|total| whole(total, scale));
+                    let message = report.message.unwrap_or_default();
+                    terms.reports.report(whole(report.progress, scale), total, &message).await;
+                }
+                answer = &mut handle.rx => {
+                    return match answer {
+                        Ok(Ok(result)) => content::ending(result),
+                        Ok(Err(error)) => failed(error),
+                        Err(_) => Ending::Lost("the connection broke".into()),
+                    };
+                }
+            }
+        }
+    }
+}
+
+impl Session for Connection {
+    fn offer(&self, again: bool) -> BoxFuture<'_, Result<Arc<Offer>, Unreachable>> {
+        Box::pin(self.ask(again))
+    }
+
+    fn call<'a>(&'a self, permitted: Permitted<ToolCall>, terms: Terms) -> BoxFuture<'a, Ending> {
+        Box::pin(self.carry_out(permitted, terms))
+    }
+}
+
+async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<Heard>) {
+    let filter = SubscriptionFilter::builder().tools_list_changed().build();
+    if let Ok(mut subscription) = peer.listen(filter).await {
+        while let Ok(Some(_)) = subscription.next().await {
+            heard.changed();
+        }
+        // Nobody tells of changes any more: ask before the next call.
+        heard.changed();
+    }
+}
+
+/// The caller's `_meta` without what belongs to its own connection.
+fn meta(mut meta: Map<String, Value>) -> RequestMetaObject {
+    meta.retain(|key, _| key != "progressToken" && !key.starts_with(OWN_KEYS));
+    RequestMetaObject(MetaObject(meta))
+}
+
+fn failed(error: ServiceError) -> Ending {
+    match error {
+        ServiceError::McpError(error) => Ending::Refused {
+            code: error.code.0,
+            message: error.message.into_owned(),
+        },
+        ServiceError::TransportSend(ref sending) if is_unsent(sending.error.as_ref()) => {
+            Ending::NotSent(told(&error))
+        }
+        ServiceError::UnexpectedResponse => {
+            Ending::Unusable("the server's answer is no result of a call".into())
+        }
+        error => Ending::Lost(told(&error)),
+    }
+}
+
+/// An error without a word of the server's.
+pub(super) fn told(error: &ServiceError) -> String {
+    match error {
+        ServiceError::McpError(error) => format!("it answered with error {}", error.code.0),
+        ServiceError::TransportSend(_) => "the request could not be sent".into(),
+        ServiceError::TransportClosed => "the connection is closed".into(),
+        ServiceError::UnexpectedResponse => "its answer does not fit the request".into(),
+        ServiceError::Cancelled { .. } => "it was cancelled".into(),
+        ServiceError::Timeout { .. } => "it did not answer in time".into(),
+        _ => "the connection failed".into(),
+    }
+}
+
+/// Reports count in whole numbers: those of a call that begins with a fraction are in thousandths.
+fn scale_of(report: &ProgressNotificationParam) -> f64 {
+    let whole = |n: f64| n.fract() == 0.0;
+    let small = report.total.is_some_and(|total| total <= 1.0);
+    match !small && whole(report.progress) && report.total.is_none_or(whole) {
+        true => 1.0,
+        false => 1000.0,
+    }
+}
+
+fn whole(n: f64, scale: f64) -> u64 {
+    // Saturates, and is zero for what is no number.
+    (n * scale) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{NumberOrString, ProgressToken};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_callers_connection_is_passed_on() {
+        let given = json!({"progressToken": 1, "io.modelcontextprotocol/clientInfo": {},
+            "example.com/x": 2, "traceparent": "00-.."});
+        let passed = meta(given.as_object().unwrap().clone()).0.0;
+        let keys: Vec<&String> = passed.keys().collect();
+        assert_eq!(keys, ["example.com/x", "traceparent"]);
+    }
+
+    #[test]
+    fn fractions_become_whole_numbers() {
+        let report = |progress: f64, total: Option<f64>| {
+            let token = ProgressToken(NumberOrString::Number(1));
+            let mut report = ProgressNotificationParam::new(token, progress);
+            report.total = total;
+            report
+        };
+        assert_eq!(scale_of(&report(3.0, Some(10.0))), 1.0);
+        for fractions in [
+            report(0.5, None),
+            report(0.0, Some(1.0)),
+            report(1.0, Some(2.5)),
+        ] {
+            assert_eq!(scale_of(&fractions), 1000.0);
+        }
+        assert_eq!(whole(0.25, 1000.0), 250);
+        assert_eq!((whole(f64::NAN, 1.0), whole(-1.0, 1.0)), (0, 0));
+        assert_eq!(whole(f64::INFINITY, 1.0), u64::MAX);
+    }
+}

@@ -1,0 +1,132 @@
+//! Content of MCP as content of the gate. What the gate has no kind for becomes text that says so.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, ServerResult};
+use tollgate::{
+    sandbox::{Content, EmbeddedResource, ResourceBody},
+    upstream::Ending,
+};
+
+/// How a call ended that the server answered.
+pub(super) fn ending(result: ServerResult) -> Ending {
+    match result {
+        ServerResult::CallToolResult(result) => returned(result),
+        ServerResult::InputRequiredResult(_) => Ending::Unusable(
+            "the server asks for input in the middle of the call, which this gate does not pass on"
+                .into(),
+        ),
+        _ => Ending::Unusable("the server's answer is no result of a call".into()),
+    }
+}
+
+fn returned(result: CallToolResult) -> Ending {
+    let failed = result.is_error.unwrap_or(false);
+    let parts: Result<Vec<Content>, String> = result.content.into_iter().map(part).collect();
+    match parts {
+        Ok(mut content) => {
+            content.extend(result.structured_content.map(Content::Structured));
+            Ending::Returned { content, failed }
+        }
+        Err(problem) => Ending::Unusable(problem),
+    }
+}
+
+fn part(block: ContentBlock) -> Result<Content, String> {
+    let bytes = |text: &str| {
+        let decoded = STANDARD.decode(text);
+        decoded.map_err(|_| "what should be base64 is not".to_owned())
+    };
+    Ok(match block {
+        ContentBlock::Text(text) => Content::Text { text: text.text },
+        ContentBlock::Image(image) => Content::Image {
+            data: bytes(&image.data)?,
+            media_type: image.mime_type,
+        },
+        ContentBlock::Resource(embedded) => {
+            let resource = match embedded.resource {
+                ResourceContents::TextResourceContents {
+                    uri,
+                    mime_type,
+                    text,
+                    ..
+                } => EmbeddedResource {
+                    uri,
+                    media_type: mime_type,
+                    body: ResourceBody::Text(text),
+                },
+                ResourceContents::BlobResourceContents {
+                    uri,
+                    mime_type,
+                    blob,
+                    ..
+                } => EmbeddedResource {
+                    uri,
+                    media_type: mime_type,
+                    body: ResourceBody::Blob(bytes(&blob)?),
+                },
+                _ => return Ok(left_out("a resource of an unknown kind")),
+            };
+            Content::Resource { resource }
+        }
+        ContentBlock::ResourceLink(link) => Content::Text {
+            text: format!("[resource {}: {}]", link.name, link.uri),
+        },
+        ContentBlock::Audio(_) => left_out("audio"),
+        _ => left_out("content of an unknown kind"),
+    })
+}
+
+fn left_out(what: &str) -> Content {
+    Content::Text {
+        text: format!("[left out: {what}, which this gate does not carry]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_content_has_its_place() {
+        let result = json!({"content": [
+            {"type": "text", "text": "a"},
+            {"type": "image", "data": "AQI=", "mimeType": "image/png"},
+            {"type": "audio", "data": "AQI=", "mimeType": "audio/wav"},
+            {"type": "resource", "resource": {"uri": "a:b", "text": "x"}},
+            {"type": "resource", "resource": {"uri": "a:b", "blob": "AQI="}},
+            {"type": "resource_link", "uri": "a:b", "name": "n"},
+        ], "structuredContent": {"n": 1}});
+        let result = serde_json::from_value(result).unwrap();
+        let Ending::Returned { content, failed } = returned(result) else {
+            panic!();
+        };
+        assert!(!failed);
+        let kinds: Vec<String> = content
+            .iter()
+            .map(|part| serde_json::to_value(part).unwrap()["type"].to_string())
+            .collect();
+        let text = "\"text\"";
+        let resource = "\"resource\"";
+        assert_eq!(
+            kinds,
+            [
+                text,
+                "\"image\"",
+                text,
+                resource,
+                resource,
+                text,
+                "\"structured\""
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_base64_is_no_result() {
+        let result = json!({"content": [{"type": "image", "data": "?", "mimeType": "image/png"}]});
+        let ending = returned(serde_json::from_value(result).unwrap());
+        assert!(matches!(ending, Ending::Unusable(_)));
+    }
+}

@@ -1,0 +1,196 @@
+//! What a server says to its client without being asked: progress, and that its tools have changed. What it
+//! asks of its client is refused.
+
+#![expect(
+    deprecated,
+    reason = "roots are on their way out of MCP, and servers of today ask for them"
+)]
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use rmcp::{
+    ClientHandler, ErrorData,
+    model::{
+        ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ErrorCode,
+        Implementation, ListRootsResult, ProgressNotificationParam, ProgressToken, Root,
+    },
+    service::{NotificationContext, RequestContext, RoleClient},
+};
+use tokio::sync::mpsc;
+
+/// Reports that came before anybody knew the request's token.
+const MAX_EARLY: usize = 32;
+/// Reports of one call that wait to be taken in.
+const WAITING: usize = 64;
+
+/// What was heard from one server.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    calls: Mutex<Calls>,
+    /// Counts how often it said that its tools have changed.
+    changes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    listening: HashMap<ProgressToken, mpsc::Sender<ProgressNotificationParam>>,
+    early: VecDeque<ProgressNotificationParam>,
+}
+
+/// The reports of one call, until it is dropped.
+pub(super) struct Reports {
+    heard: Arc<Heard>,
+    token: ProgressToken,
+    reports: mpsc::Receiver<ProgressNotificationParam>,
+}
+
+impl Reports {
+    /// The next one.
+    pub(super) async fn next(&mut self) -> Option<ProgressNotificationParam> {
+        self.reports.recv().await
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        self.heard
+            .calls(|calls| calls.listening.remove(&self.token));
+    }
+}
+
+impl Heard {
+    fn calls<T>(&self, f: impl FnOnce(&mut Calls) -> T) -> T {
+        f(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The reports with this token, those included that came already.
+    pub(super) fn reports(self: &Arc<Self>, token: ProgressToken) -> Reports {
+        let (sender, reports) = mpsc::channel(WAITING);
+        self.calls(|calls| {
+            let early = calls.early.drain(..);
+            for report in early.filter(|report| report.progress_token == token) {
+                let _ = sender.try_send(report);
+            }
+            calls.listening.insert(token.clone(), sender);
+        });
+        Reports {
+            heard: Arc::clone(self),
+            token,
+            reports,
+        }
+    }
+
+    fn report(&self, report: ProgressNotificationParam) {
+        self.calls(|calls| match calls.listening.get(&report.progress_token) {
+            // Whoever does not keep up misses some.
+            Some(listener) => drop(listener.try_send(report)),
+            None => {
+                calls.early.truncate(MAX_EARLY - 1);
+                calls.early.push_front(report);
+            }
+        });
+    }
+
+    /// How often it said that its tools have changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The client's side of one connection.
+#[derive(Debug)]
+pub(super) struct Handler {
+    pub(super) heard: Arc<Heard>,
+    pub(super) roots: Vec<PathBuf>,
+}
+
+fn refused(method: &str) -> ErrorData {
+    ErrorData::new(
+        ErrorCode::METHOD_NOT_FOUND,
+        format!("this gate refuses {method}"),
+        None,
+    )
+}
+
+impl ClientHandler for Handler {
+    async fn list_roots(
+        &self,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ListRootsResult, ErrorData> {
+        if self.roots.is_empty() {
+            return Err(refused("roots/list"));
+        }
+        let uri = |root: &PathBuf| url::Url::from_directory_path(root).ok();
+        let roots = self.roots.iter().filter_map(uri);
+        Ok(ListRootsResult::new(
+            roots.map(|uri| Root::new(uri.to_string())).collect(),
+        ))
+    }
+
+    async fn create_elicitation(
+        &self,
+        _: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        Err(refused("elicitation/create"))
+    }
+
+    async fn on_progress(
+        &self,
+        report: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.heard.report(report);
+    }
+
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.heard.changed();
+    }
+
+    fn get_info(&self) -> ClientConfig {
+        let mut capabilities = ClientCapabilities::default();
+        if !self.roots.is_empty() {
+            capabilities.roots = Some(Default::default());
+        }
+        let gate = Implementation::new("tollgate", env!("CARGO_PKG_VERSION"));
+        ClientConfig::new(capabilities, gate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::NumberOrString;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn reports_reach_their_call_alone_also_those_that_came_early() {
+        let heard = Arc::new(Heard::default());
+        let token = |n| ProgressToken(NumberOrString::Number(n));
+        let report = |n, progress| ProgressNotificationParam::new(token(n), progress);
+        for n in 10..100 {
+            heard.report(report(n, 0.0));
+        }
+        heard.report(report(1, 1.0));
+        let mut reports = heard.reports(token(1));
+        heard.report(report(2, 5.0));
+        heard.report(report(1, 2.0));
+        assert_eq!(reports.next().await.unwrap().progress, 1.0);
+        assert_eq!(reports.next().await.unwrap().progress, 2.0);
+        drop(reports);
+        heard.calls(|calls| {
+            assert!(calls.listening.is_empty() && calls.early.len() <= MAX_EARLY);
+        });
+    }
+}
