@@ -6,6 +6,7 @@
 pub mod call;
 pub mod config;
 pub mod enforce;
+pub mod external;
 pub mod gate;
 pub mod ids;
 pub mod ledger;

@@ -16,9 +16,10 @@ use tollgate_core::{
 };
 
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, ExternalConfig},
     ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
+    external,
     provider::Provider,
     sandbox::{
         CompileError, Compiler, Grant, Inspection, Limits, Network, Sandbox, SandboxError,
@@ -145,6 +146,14 @@ pub enum LoadError {
         seen: Sha256Digest,
         /// Digest of what it offers.
         found: Sha256Digest,
+    },
+    /// What an external executor's tools are cannot be read.
+    #[error("the tools of [external.{name}]: {reason}")]
+    External {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
     },
     /// An upstream server cannot be asked what it offers.
     #[error("the upstream server `{name}` could not be asked: {reason}")]
@@ -283,6 +292,9 @@ pub(crate) async fn snapshot(
         offered.extend(upstream_tools(&config, &upstream)?);
         upstreams.insert(name.clone(), upstream);
     }
+    for (name, settings) in &config.external {
+        offered.extend(external_tools(&config, name, settings)?);
+    }
     let mut tools: BTreeMap<String, Arc<Tool>> = BTreeMap::new();
     for tool in offered {
         if let Some(other) = tools.get(&tool.name) {
@@ -327,6 +339,7 @@ fn bundle(config: &Config, tools: &BTreeMap<String, Arc<Tool>>) -> Result<Bundle
             .components
             .keys()
             .chain(config.upstreams.keys())
+            .chain(config.external.keys())
             .map(|c| Entity::new(Uid::new(Kind::Component, c), [])),
     );
     entities.extend(tools.values().map(|tool| {
@@ -486,6 +499,31 @@ fn upstream_tools(config: &Config, upstream: &Arc<LoadedUpstream>) -> Result<Vec
         .collect()
 }
 
+/// The tools that whoever calls executes.
+fn external_tools(
+    config: &Config,
+    name: &str,
+    settings: &ExternalConfig,
+) -> Result<Vec<Tool>, LoadError> {
+    let unreadable = |reason: String| LoadError::External {
+        name: name.into(),
+        reason,
+    };
+    let (external, definitions) = external::load(name, settings).map_err(unreadable)?;
+    let none = BTreeMap::new();
+    let manner = Manner {
+        provider: Provider::External(Arc::new(external)),
+        rename: &none,
+        labels: settings.labels.as_ref(),
+        taints: settings.taints.as_ref(),
+        limits: &settings.limits,
+    };
+    definitions
+        .into_iter()
+        .map(|definition| tool(config, &manner, definition))
+        .collect()
+}
+
 /// What errors call the origin of a tool, and its table in the configuration.
 struct Origin(&'static str, &'static str);
 
@@ -494,6 +532,7 @@ impl Origin {
         match provider {
             Provider::Component(_) => Self("component", "components"),
             Provider::Upstream(_) => Self("upstream server", "upstream"),
+            Provider::External(_) => Self("external executor", "external"),
         }
     }
 

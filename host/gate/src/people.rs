@@ -220,6 +220,7 @@ impl Gate {
                 }
             }
         }
+        self.close_untold().await;
         if overdue != Overdue::default() {
             self.approvals_changed();
         }

@@ -3,6 +3,7 @@
 //! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
 //! file. Nothing else in the gate reads a configuration or the environment.
 
+mod external;
 mod identity;
 mod network;
 mod raw;
@@ -25,6 +26,7 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
+pub use external::{ExternalConfig, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
     WebhookConfig, WebhookFormat,
@@ -96,6 +98,8 @@ pub struct Config {
     pub approval_hold: Duration,
     /// The same where the caller hears of progress meanwhile.
     pub approval_hold_with_progress: Duration,
+    /// Executors of tools that the gate only decides about, by name.
+    pub external: BTreeMap<String, ExternalConfig>,
     /// Who else is asked, and who is told.
     pub approvals: ApprovalConfig,
     /// How the gate is served, and to whom.
@@ -366,9 +370,14 @@ impl Config {
             .upstreams
             .values()
             .flat_map(|u| u.labels.iter().chain(&u.taints).flatten());
+        let external = self
+            .external
+            .values()
+            .flat_map(|e| e.labels.iter().chain(&e.taints).flatten());
         grants
             .chain(tools)
             .chain(upstreams)
+            .chain(external)
             .chain(network)
             .cloned()
             .chain(built_in)

@@ -23,6 +23,17 @@ pub(super) struct File {
     pub(super) network: Network,
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) upstream: BTreeMap<String, Upstream>,
+    pub(super) external: BTreeMap<String, External>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct External {
+    pub(super) preset: Option<String>,
+    pub(super) tools: Option<String>,
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) taints: Option<Vec<String>>,
+    pub(super) time: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

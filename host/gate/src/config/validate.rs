@@ -67,6 +67,16 @@ impl Validation<'_> {
             let upstream = self.upstream(&name, upstream, &secrets, &store.path)?;
             upstreams.insert(name, upstream);
         }
+        let mut external = BTreeMap::new();
+        for (name, executor) in raw.external {
+            if components.contains_key(&name) || upstreams.contains_key(&name) {
+                let message = format!("`{name}` is a component or an upstream server already");
+                let table = format!("[external.{name}]");
+                return Err(self.error(&table, message, "give one of them another name"));
+            }
+            let executor = self.external(&name, executor)?;
+            external.insert(name, executor);
+        }
         let mut tools = BTreeMap::new();
         for (name, tool) in raw.tools {
             let tool = self.tool(tool)?;
@@ -113,6 +123,7 @@ impl Validation<'_> {
             network,
             secrets,
             upstreams,
+            external,
         })
     }
 

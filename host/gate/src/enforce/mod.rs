@@ -30,7 +30,7 @@ use tollgate_core::{
 };
 
 pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
-pub(crate) use admission::Admitted;
+pub(crate) use admission::{Admission, Admitted};
 pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
 pub use capability::{Capabilities, Done};
@@ -41,7 +41,7 @@ pub(crate) use pep::Pep;
 pub use report::{Listener, Report};
 pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
 pub use stored::StoredCall;
-pub(crate) use underway::Underway;
+pub(crate) use underway::{Running, Underway};
 pub use underway::Waiter;
 
 use crate::{

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tollgate::{
     call::{Answer, Verdict},
     enforce,
+    external::Authorized,
     gate::Gate,
     ledger::{ApprovalRow, Token},
     sandbox::Content,
@@ -109,6 +110,79 @@ impl CallReply {
             approval: view.approval,
             micros,
         }
+    }
+}
+
+/// Whether a call may be executed by whoever makes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuthorizeReply {
+    /// The tool.
+    pub tool: String,
+    /// Whether it may be executed now. Nothing else in this answer permits anything.
+    pub allowed: bool,
+    /// Who executes it: always `external`, outside the sandbox.
+    pub execution: String,
+    /// Why not, in a word; absent where it is allowed.
+    #[schema(value_type = Option<String>)]
+    pub outcome: Option<CallOutcome>,
+    /// The run; absent if the caller is not known.
+    #[schema(value_type = Option<String>)]
+    pub run: Option<RunId>,
+    /// The call's span: by what its outcome is told.
+    #[schema(value_type = String)]
+    pub call: SpanId,
+    /// The decision about it; absent if it was not decided.
+    #[schema(value_type = Option<String>)]
+    pub decision: Option<DecisionId>,
+    /// The canonical arguments that were decided; absent where it is not allowed.
+    pub arguments: Option<String>,
+    /// Policies that determined the decision, where it is not allowed.
+    #[schema(value_type = Vec<Object>)]
+    pub policies: Vec<PolicyView>,
+    /// What the caller may read, where it is not allowed.
+    pub message: Option<String>,
+    /// The approval that it waits for.
+    #[schema(value_type = Option<Object>)]
+    pub approval: Option<PendingView>,
+}
+
+impl AuthorizeReply {
+    /// What is shown of the answer about a call of `tool`, which is `known` or not.
+    #[must_use]
+    pub fn new(tool: String, known: bool, authorized: Result<Authorized, Answer>) -> Self {
+        let mut reply = Self {
+            tool,
+            allowed: false,
+            execution: "external".into(),
+            outcome: None,
+            run: None,
+            call: SpanId::from_bytes([0; 8]),
+            decision: None,
+            arguments: None,
+            policies: Vec::new(),
+            message: None,
+            approval: None,
+        };
+        match authorized {
+            Ok(authorized) => {
+                reply.allowed = true;
+                reply.run = Some(authorized.run);
+                reply.call = authorized.call;
+                reply.decision = Some(authorized.decision);
+                reply.arguments = Some(authorized.arguments);
+            }
+            Err(answer) => {
+                let view = answer.view(known);
+                reply.message = answer.message();
+                reply.outcome = Some(view.outcome);
+                reply.run = view.run;
+                reply.call = view.call;
+                reply.decision = view.decision;
+                reply.policies = view.policies;
+                reply.approval = view.approval;
+            }
+        }
+        reply
     }
 }
 

@@ -108,6 +108,8 @@ pub(super) struct ToolView {
     annotations: tollgate::snapshot::Annotations,
     /// Labels that the operator gave it.
     labels: BTreeSet<String>,
+    /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (whoever calls).
+    execution: &'static str,
 }
 
 /// List the tools.
@@ -125,6 +127,7 @@ pub(super) async fn tools(State(rest): State<Rest>, _: Who) -> Json<Vec<ToolView
         output_schema: tool.output_schema.clone(),
         annotations: tool.annotations,
         labels: tool.labels.clone(),
+        execution: tool.provider.execution(),
     };
     Json(snapshot.tools.values().map(view).collect())
 }

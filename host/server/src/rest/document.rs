@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{Rest, approvals, calls, decisions, health, operate, runs};
+use super::{Rest, approvals, calls, decisions, external, health, operate, runs};
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![("/v1/openapi.json", get(document))]
@@ -27,6 +27,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ),
     paths(
         calls::call, calls::tools,
+        external::authorize, external::outcomes,
         approvals::list, approvals::show, approvals::approve, approvals::reject,
         runs::list, runs::show, runs::end, runs::cancel,
         decisions::list, decisions::show,

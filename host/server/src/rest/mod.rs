@@ -9,6 +9,7 @@ mod body;
 mod calls;
 mod decisions;
 mod document;
+mod external;
 mod health;
 mod operate;
 mod runs;
@@ -46,6 +47,7 @@ impl Rest {
 fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     [
         calls::routes(),
+        external::routes(),
         approvals::routes(),
         runs::routes(),
         decisions::routes(),
