@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, halt, init, ledger, new, policy,
+        approvals, call, completions, component, decisions, halt, hook, init, ledger, new, policy,
         reload, runs, serve, store, token, tools, user,
     },
     exit,
@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// Make tokens by which users name themselves.
     #[command(subcommand)]
     User(user::User),
+    /// Put a coding agent's own tools under policy, as its hook.
+    #[command(subcommand)]
+    Hook(hook::Hook),
     /// Make, list and revoke tokens by which agents and users name themselves over HTTP.
     #[command(subcommand)]
     Token(token::Tokens),

@@ -13,7 +13,7 @@ use tollgate_core::{
 
 use tollgate_server::auth::token::Purpose;
 
-use crate::reply::{Answered, ApprovalView, CallReply, FactsView, TokenView};
+use crate::reply::{Answered, ApprovalView, AuthorizeReply, CallReply, FactsView, TokenView};
 
 /// Something that only the ledger's owner can do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +29,28 @@ pub(crate) enum Operation {
         run: Option<String>,
         /// How long to wait for an approval, in milliseconds.
         wait: u64,
+    },
+    /// Decide a call that an agent executes itself.
+    Authorize {
+        /// The call.
+        request: CallRequest,
+        /// The agent.
+        agent: String,
+        /// In which run; absent for the agent's ambient one.
+        run: Option<String>,
+        /// By what its outcome is told.
+        reference: String,
+    },
+    /// Record what became of such a call.
+    Outcome {
+        /// The agent.
+        agent: String,
+        /// As it was authorized.
+        reference: String,
+        /// Whether it failed.
+        failed: bool,
+        /// What came back.
+        content: String,
     },
     /// See what waits for an approval, arguments included.
     ShowApproval {
@@ -146,6 +168,8 @@ pub(crate) enum Reply {
     Call(Box<CallReply>),
     /// The owner is leaving while the call waits: ask the next one.
     Waiting(Box<CallReply>),
+    /// Whether an agent may execute a call itself.
+    Authorized(Box<AuthorizeReply>),
     /// An approval.
     Approval(Box<ApprovalView>),
     /// Of an answer.

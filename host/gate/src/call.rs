@@ -20,8 +20,8 @@ use tollgate_core::{
 
 use crate::{
     enforce::{
-        Admission, Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms,
-        ToolCall,
+        Admission, Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal,
+        Terms, ToolCall,
     },
     gate::Gate,
     ledger::Batch,

@@ -17,9 +17,9 @@ use tollgate_core::{
 
 use crate::{
     config::{Config, ConfigError, ExternalConfig},
+    external,
     ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
-    external,
     provider::Provider,
     sandbox::{
         CompileError, Compiler, Grant, Inspection, Limits, Network, Sandbox, SandboxError,

@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod channel;
 #[cfg(test)]
+mod external;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod served;

@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 use tollgate::{
+    external::{Told, Which},
     gate::{Gate, OperateError},
     ledger::RunRow,
     pip::Caller,
@@ -22,7 +23,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     operation::{Operation, Reply},
-    reply::{self, Answered, ApprovalView},
+    reply::{self, Answered, ApprovalView, AuthorizeReply, CallReply},
 };
 
 /// How answers came in, as records name it.
@@ -55,6 +56,39 @@ pub(super) async fn execute(
                 Called::Done(reply) => Ok(Reply::Call(reply)),
                 Called::Left(reply) => Ok(Reply::Waiting(reply)),
             }
+        }
+        Operation::Authorize {
+            request,
+            agent,
+            run,
+            reference,
+        } => {
+            may_speak(gate, user, Some(&agent)).await?;
+            let by = user.id.clone();
+            let caller = Caller::Spoken { agent, by };
+            let run = gate.run_key(&caller, run).map_err(denied)?;
+            let (tool, snapshot) = (request.tool.clone(), gate.snapshot());
+            let known = snapshot.tools.contains_key(&tool);
+            let authorized = gate
+                .authorize(&caller, &run, request, Some(reference))
+                .await;
+            let reply = AuthorizeReply::new(tool, known, authorized);
+            Ok(Reply::Authorized(Box::new(reply)))
+        }
+        Operation::Outcome {
+            agent,
+            reference,
+            failed,
+            content,
+        } => {
+            may_speak(gate, user, Some(&agent)).await?;
+            let by = user.id.clone();
+            let caller = Caller::Spoken { agent, by };
+            let which = Which::Reference(reference);
+            let told = Told { failed, content };
+            let (tool, answer) = gate.tell_outcome(&caller, &which, told).await?;
+            let reply = CallReply::new(tool, true, answer, 0);
+            Ok(Reply::Call(Box::new(reply)))
         }
         Operation::ShowApproval { id } => {
             let mut view = ApprovalView::from(gate.approval(user, id)?);

@@ -168,6 +168,24 @@ impl<'a> Access<'a> {
         }
     }
 
+    /// Have it done by the process that serves the gate; nothing is opened here.
+    pub(crate) async fn ask(&self, operation: Operation) -> Result<Reply, Failure> {
+        let envelope = Envelope {
+            claim: self.claim.clone(),
+            operation,
+        };
+        match socket::ask(&self.config.store.path, &envelope).await {
+            Ok(answer) => answer,
+            Err(Unanswered::NotAsked) => {
+                Err(Failure::plain("no process serves this gate").help("start one: tollgate serve"))
+            }
+            Err(Unanswered::Refused(problem)) => Err(Failure::plain(problem)),
+            Err(Unanswered::Lost) => Err(Failure::plain(
+                "the process that serves the gate went away without an answer",
+            )),
+        }
+    }
+
     fn deaf(&self, pid: u32) -> Failure {
         let socket = socket::path(&self.config.store.path);
         Failure::plain(format!(

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod component;
 pub(crate) mod decisions;
 pub(crate) mod halt;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod new;
@@ -54,6 +55,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,
         Command::Component(args) => component::run(args, &cx).await,
+        Command::Hook(args) => hook::run(args, &cx).await,
         Command::Halt(args) => halt::halt(args, &cx).await,
         Command::Resume(args) => halt::resume(args, &cx).await,
         Command::User(args) => user::run(args, &cx).await,

@@ -41,8 +41,8 @@ pub(crate) use pep::Pep;
 pub use report::{Listener, Report};
 pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
 pub use stored::StoredCall;
-pub(crate) use underway::{Running, Underway};
 pub use underway::Waiter;
+pub(crate) use underway::{Running, Underway};
 
 use crate::{
     ledger::{Change, Changed, CommitError, Condition, HaltKeys},

@@ -147,8 +147,10 @@ impl Gate {
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
         let span = self.pep().span_id();
         // As every call: a caller that goes away does not stop it halfway.
-        let line =
-            tokio::spawn(async move { gate.authorizing(caller, run, request, reference, span).await });
+        let line = tokio::spawn(async move {
+            gate.authorizing(caller, run, request, reference, span)
+                .await
+        });
         line.await.unwrap_or_else(|_| {
             Err(Answer {
                 run: None,
@@ -234,17 +236,24 @@ impl Gate {
                 Which::Call(span) => call == span,
                 Which::Reference(name) => open.reference.as_ref() == Some(name),
             };
-            let found = all.iter().filter(|(call, open)| own(open) && named(call, open));
+            let found = all
+                .iter()
+                .filter(|(call, open)| own(open) && named(call, open));
             let latest = found.max_by_key(|(_, open)| open.decision.0);
             let call = latest.map(|(call, _)| *call);
             call.and_then(|call| all.remove(&call))
         });
         let open = open.ok_or_else(|| {
             OperateError::Unknown(
-                "no call of yours of this name waits for its outcome: it has one, or took too long".into(),
+                "no call of yours of this name waits for its outcome: it has one, or took too long"
+                    .into(),
             )
         })?;
-        let status = if told.failed { Status::ToolError } else { Status::Ok };
+        let status = if told.failed {
+            Status::ToolError
+        } else {
+            Status::Ok
+        };
         let size = told.content.len() as u64;
         let content = if told.failed {
             Err(ToolFailure {
@@ -296,7 +305,13 @@ impl Gate {
 impl Open {
     async fn close(self, gate: &Gate, execution: Execution) -> Answer {
         let pep = gate.pep();
-        let closed = pep.close(&self.cx, &self.tool, self.invoke, execution, &self.capabilities);
+        let closed = pep.close(
+            &self.cx,
+            &self.tool,
+            self.invoke,
+            execution,
+            &self.capabilities,
+        );
         let verdict = closed.await;
         let answer = Answer {
             run: Some(self.cx.run),

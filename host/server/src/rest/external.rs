@@ -113,7 +113,11 @@ pub(super) async fn outcomes(
     let which = match (body.call, body.reference) {
         (Some(call), None) => Which::Call(call),
         (None, Some(reference)) => Which::Reference(reference),
-        _ => return Err(Problem::invalid("name the call by `call` or by `reference`")),
+        _ => {
+            return Err(Problem::invalid(
+                "name the call by `call` or by `reference`",
+            ));
+        }
     };
     // What has happened is recorded, however often its caller asks.
     let told = Told {
