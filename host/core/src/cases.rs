@@ -87,6 +87,9 @@ pub struct Case {
     /// Roles that the escalation asks for, where the action answers one.
     #[serde(default)]
     pub asks: BTreeSet<String>,
+    /// Roles that were asked as well, because nobody answered in time.
+    #[serde(default)]
+    pub asked_too: BTreeSet<String>,
     /// Roles whose approval the call already has.
     pub approved_by: Option<BTreeSet<String>>,
     /// How many people gave it; 1 if absent.
@@ -461,6 +464,7 @@ impl Case {
                     on_behalf_of: Uid::new(Kind::User, on_behalf_of),
                     operator: Uid::new(Kind::User, operator),
                     roles: self.asks.clone(),
+                    asked_too: self.asked_too.clone(),
                 };
                 let approval =
                     named()?.unwrap_or_else(|| Uid::new(Kind::Approval, "apr-0707070707070707"));

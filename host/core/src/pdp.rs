@@ -411,11 +411,13 @@ impl Pdp {
                 on_behalf_of,
                 operator,
                 roles,
+                asked_too,
             } => {
                 [tool, on_behalf_of, operator]
                     .into_iter()
                     .try_for_each(known)?;
                 of(Kind::Role, roles)?;
+                of(Kind::Role, asked_too)?;
             }
             ActionContext::Operator => {}
         }

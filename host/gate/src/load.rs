@@ -17,7 +17,8 @@ use tollgate_core::{
 };
 
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, ExternalConfig},
+    external,
     ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
     provider::Provider,
@@ -146,6 +147,14 @@ pub enum LoadError {
         seen: Sha256Digest,
         /// Digest of what it offers.
         found: Sha256Digest,
+    },
+    /// What an external executor's tools are cannot be read.
+    #[error("the tools of [external.{name}]: {reason}")]
+    External {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
     },
     /// An upstream server cannot be asked what it offers.
     #[error("the upstream server `{name}` could not be asked: {reason}")]
@@ -360,6 +369,9 @@ async fn tools(
     for upstream in upstreams.values() {
         offered.extend(upstream_tools(config, upstream)?);
     }
+    for (name, settings) in &config.external {
+        offered.extend(external_tools(&config, name, settings)?);
+    }
     let mut tools: BTreeMap<String, Arc<Tool>> = BTreeMap::new();
     for tool in offered {
         if let Some(other) = tools.get(&tool.name) {
@@ -393,6 +405,7 @@ fn bundle(config: &Config, tools: &BTreeMap<String, Arc<Tool>>) -> Result<Bundle
             .components
             .keys()
             .chain(config.upstreams.keys())
+            .chain(config.external.keys())
             .map(|c| Entity::new(Uid::new(Kind::Component, c), [])),
     );
     entities.extend(tools.values().map(|tool| {
@@ -561,6 +574,31 @@ fn upstream_tools(config: &Config, upstream: &Arc<LoadedUpstream>) -> Result<Vec
         .collect()
 }
 
+/// The tools that whoever calls executes.
+fn external_tools(
+    config: &Config,
+    name: &str,
+    settings: &ExternalConfig,
+) -> Result<Vec<Tool>, LoadError> {
+    let unreadable = |reason: String| LoadError::External {
+        name: name.into(),
+        reason,
+    };
+    let (external, definitions) = external::load(name, settings).map_err(unreadable)?;
+    let none = BTreeMap::new();
+    let manner = Manner {
+        provider: Provider::External(Arc::new(external)),
+        rename: &none,
+        labels: settings.labels.as_ref(),
+        taints: settings.taints.as_ref(),
+        limits: &settings.limits,
+    };
+    definitions
+        .into_iter()
+        .map(|definition| tool(config, &manner, definition))
+        .collect()
+}
+
 /// What errors call the origin of a tool, and its table in the configuration.
 struct Origin(&'static str, &'static str);
 
@@ -569,6 +607,7 @@ impl Origin {
         match provider {
             Provider::Component(_) => Self("component", "components"),
             Provider::Upstream(_) => Self("upstream server", "upstream"),
+            Provider::External(_) => Self("external executor", "external"),
         }
     }
 

@@ -154,6 +154,7 @@ fn an_unknown_entity_is_an_error() {
             on_behalf_of: uid(Kind::User, "alice"),
             operator: uid(Kind::User, "alice"),
             roles: names(&["ghost"]),
+            asked_too: BTreeSet::new(),
         },
         principal: uid(Kind::User, "carol"),
         resource: uid(Kind::Approval, "apr"),

@@ -3,6 +3,8 @@
 //! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
 //! file. Nothing else in the gate reads a configuration or the environment.
 
+mod external;
+mod identity;
 mod network;
 mod raw;
 mod serve;
@@ -25,6 +27,11 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
+pub use external::{ExternalConfig, ExternalTools};
+pub use identity::{
+    ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
+    WebhookConfig, WebhookFormat,
+};
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
 pub use serve::ServeConfig;
 pub use upstream::{Reach, Sent, UpstreamConfig};
@@ -97,9 +104,11 @@ pub struct Config {
     pub approval_hold: Duration,
     /// The same where the caller hears of progress meanwhile.
     pub approval_hold_with_progress: Duration,
-    /// How many calls of one principal may wait for people at once.
-    pub approvals_pending: u64,
-    /// How the gate is served.
+    /// Executors of tools that the gate only decides about, by name.
+    pub external: BTreeMap<String, ExternalConfig>,
+    /// Who else is asked, and who is told.
+    pub approvals: ApprovalConfig,
+    /// How the gate is served, and to whom.
     pub serve: ServeConfig,
     /// After how long without a call a run without a key is over.
     pub run_idle: Duration,
@@ -308,12 +317,13 @@ impl Config {
             Entity::new(Uid::new(Kind::Gate, "gate"), []),
             Entity::new(Uid::new(Kind::Agent, CLI_AGENT), [tenant.clone()]),
         ];
+        let second = self.approvals.second_group.iter().map(|group| &group.roles);
         let held = self
             .agents
             .values()
             .map(|a| &a.roles)
             .chain(self.users.values().map(|u| &u.roles));
-        let roles: BTreeSet<&String> = held.flatten().collect();
+        let roles: BTreeSet<&String> = held.chain(second).flatten().collect();
         entities.extend(roles.into_iter().map(|r| Entity::new(role(r), [])));
         entities.extend(
             self.labels()
@@ -366,9 +376,14 @@ impl Config {
             .upstreams
             .values()
             .flat_map(|u| u.labels.iter().chain(&u.taints).flatten());
+        let external = self
+            .external
+            .values()
+            .flat_map(|e| e.labels.iter().chain(&e.taints).flatten());
         grants
             .chain(tools)
             .chain(upstreams)
+            .chain(external)
             .chain(network)
             .cloned()
             .chain(built_in)

@@ -9,10 +9,11 @@ use tollgate_core::{
     record::{DecisionRecord, Effect, EffectDetails},
 };
 
+use tollgate_server::reply::Span;
+
 use super::{
     MAX_NAME,
     row::{Mark, Row},
-    trace::Span,
 };
 use crate::show::{
     decision::watched,
