@@ -51,6 +51,8 @@ const MAX_REQUESTS: usize = 1024;
 const SLOWEST: Duration = Duration::from_secs(15);
 /// How often a stream that is silent says that it is there; so a client that has gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Sessions at once; one in which nothing happens for five minutes ends.
+const MAX_SESSIONS: usize = 10_000;
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
 /// Where MCP is spoken.
@@ -99,6 +101,7 @@ struct Guard {
     requests: Semaphore,
     hosts: Vec<String>,
     origins: Vec<String>,
+    sessions: Arc<LocalSessionManager>,
     /// Signs sessions for whoever began them.
     key: Vec<u8>,
 }
@@ -117,15 +120,17 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         // Host and Origin are looked at below, for all routes.
         .disable_allowed_hosts();
     let clients = server.clone();
+    let sessions = Arc::new(LocalSessionManager::default());
     let mcp = StreamableHttpService::new(
         move || Ok(clients.client(None, None)),
-        Arc::new(LocalSessionManager::default()),
+        Arc::clone(&sessions),
         settings,
     );
     let guard = Arc::new(Guard {
         requests: Semaphore::new(MAX_REQUESTS),
         hosts: hosts(config),
         origins: config.origins.clone(),
+        sessions,
         key,
     });
     let mcp = Router::new()
@@ -193,6 +198,16 @@ fn refused(status: StatusCode, message: impl Into<String>) -> Response {
     (status, message.into() + "\n").into_response()
 }
 
+fn busy() -> Response {
+    let mut busy = refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Busy: try again in a second",
+    );
+    let second = HeaderValue::from_static("1");
+    busy.headers_mut().insert(header::RETRY_AFTER, second);
+    busy
+}
+
 /// A protocol error for which there is no message to answer (JSON-RPC 2.0, section 5).
 fn protocol_error(status: StatusCode, code: i32, message: &str) -> Response {
     let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
@@ -253,13 +268,7 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
         return refused;
     }
     let Ok(_permit) = guard.requests.try_acquire() else {
-        let mut busy = refused(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Busy: try again in a second",
-        );
-        busy.headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return busy;
+        return busy();
     };
     let (mut parts, body) = request.into_parts();
     let body = match tokio::time::timeout(SLOWEST, whole(body)).await {
@@ -334,10 +343,20 @@ async fn session(State(guard): State<Arc<Guard>>, mut request: Request, next: Ne
             return refused(StatusCode::NOT_FOUND, what);
         };
         request.headers_mut().insert(SESSION, id);
+    } else if begins_a_session(request.headers())
+        && guard.sessions.sessions.read().await.len() >= MAX_SESSIONS
+    {
+        return busy();
     }
     let mut response = next.run(request).await;
     sign(&guard, response.headers_mut(), whose.as_ref());
     response
+}
+
+/// Whether a request without a session may begin one: protocols from 2026-07-28 on have none.
+fn begins_a_session(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version");
+    version.is_none_or(|version| version.as_bytes() < b"2026-07-28".as_slice())
 }
 
 fn sign(guard: &Guard, headers: &mut HeaderMap, whose: Option<&Authenticated>) {

@@ -1,9 +1,15 @@
 //! List, call, denial, bad input: over both transports and in both eras.
 
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::Stdio,
+};
+
 use rmcp::{ServiceError, model::ErrorCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Client, Era, Server, decision, is_ok, params, text, world};
+use crate::world::binary;
 
 /// Every way in which a client reaches the gate.
 async fn everywhere(check: impl AsyncFn(&Client)) {
@@ -142,4 +148,56 @@ async fn a_client_whose_gate_is_served_already_is_passed_on_and_outlives_that() 
     );
     world.run(&["approvals", "list"]).exits(0);
     client.end().await;
+}
+
+#[test]
+fn what_is_no_message_is_answered_and_the_stream_goes_on() {
+    let world = world("0s", "0s");
+    let mut command = world.command(binary());
+    command.args(["serve", "--stdio", "--quiet"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let mut say = |line: &[u8]| {
+        input.write_all(line).unwrap();
+        input.write_all(b"\n").unwrap();
+    };
+    let client = json!({"name": "tests", "version": "1"});
+    let begin = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
+        {"protocolVersion": "1999-01-01", "capabilities": {}, "clientInfo": client}});
+    say(begin.to_string().as_bytes());
+    assert_eq!(
+        next()["result"]["protocolVersion"],
+        "2025-11-25",
+        "the newest with a handshake"
+    );
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    for (line, code, id) in [
+        (&b"{bad"[..], -32700, Value::Null),
+        (b"\xff\xfe", -32700, Value::Null),
+        (deep.as_bytes(), -32700, Value::Null),
+        (&vec![b'x'; 17 << 20], -32600, Value::Null),
+        (br#"{"id": 7, "n": 1}"#, -32600, json!(7)),
+        (
+            br#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{}}"#,
+            -32602,
+            json!(8),
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":9,"method":"none/such"}"#,
+            -32601,
+            json!(9),
+        ),
+    ] {
+        say(line);
+        let answer = next();
+        let shown = String::from_utf8_lossy(&line[..line.len().min(40)]).into_owned();
+        assert_eq!(answer["error"]["code"], code, "{shown}: {answer}");
+        assert_eq!(answer.get("id"), Some(&id), "{shown}: {answer}");
+    }
+    say(br#"{"jsonrpc":"2.0","id":10,"method":"tools/list"}"#);
+    assert!(next()["result"]["tools"].is_array());
+    drop(input);
+    assert!(child.wait().unwrap().success());
 }

@@ -4,7 +4,10 @@ use tollgate::{
     call::Verdict,
     enforce::{ApprovalError, Refusal},
 };
-use tollgate_core::{life::ApprovalState, record::Event};
+use tollgate_core::{
+    life::ApprovalState,
+    record::{Event, Origin},
+};
 
 use crate::world::{
     REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,
@@ -349,5 +352,48 @@ async fn a_call_that_needs_nobody_any_more_runs_and_the_question_is_void() {
     assert_eq!(world.refunds(), 1);
     let row = gate.ledger().reader().approval(id).unwrap().unwrap();
     assert_eq!(row.state, ApprovalState::Cancelled);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_resumed_from_another_run_carries_labels_both_ways() {
+    let world = World::new("");
+    world.configure(
+        "[tools.payments__refund]\nlabels = []\ntaints = []",
+        "[tools.payments__refund]\nlabels = []\ntaints = [\"untrusted\"]",
+    );
+    let gate = world.open().await;
+    let asked = call(&gate, "before", TOOL, REFUND).await;
+    let id = pending(&asked);
+    let secret = r#"{"path":"customer.json"}"#;
+    let read = call(&gate, "after", "secret__read", secret).await;
+    assert!(is_released(&read), "{:?}", read.verdict);
+    gate.answer(&user("dana"), id, true, None, None, "cli")
+        .await
+        .unwrap();
+
+    let foreign = gate.stored_call(&agent("other"), id);
+    assert_eq!(foreign.unwrap_err(), ApprovalError::NotFound(id));
+    let stored = gate.stored_call(&agent("support"), id).unwrap();
+    let same = gate.waits_in(&agent("support"), &stored.request);
+    assert_eq!(same, asked.run);
+    let resumed = gate
+        .resume_from(
+            &agent("support"),
+            &named("after"),
+            stored.run,
+            &Origin::default(),
+            stored.request,
+        )
+        .await;
+    assert!(is_released(&resumed), "{:?}", resumed.verdict);
+    assert_eq!((resumed.run, resumed.call), (asked.run, asked.call));
+    assert_eq!(world.refunds(), 1);
+    let labels = |run: &str| gate.ledger().reader().run(run).unwrap().labels;
+    for run in [asked.run.unwrap(), read.run.unwrap()] {
+        let held = labels(&run.to_string());
+        assert!(held.contains("private"), "{run}: {held:?}");
+        assert!(held.contains("untrusted"), "{run}: {held:?}");
+    }
     gate.close().await;
 }

@@ -184,6 +184,7 @@ impl Capabilities {
         });
         cx.attempt = 1;
         cx.call = self.pep.span_id();
+        cx.own = cx.call;
         let request = CallRequest {
             tool: tool.into(),
             arguments: given.into(),
