@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, halt, init, ledger, new, policy,
-        reload, runs, serve, store, tools, upstream, user, wrap,
+        approvals, call, completions, component, decisions, halt, hook, init, ledger, new, policy,
+        reload, runs, serve, store, token, tools, upstream, user, wrap,
     },
     exit,
     output::Color,
@@ -114,6 +114,12 @@ pub(crate) enum Command {
     /// Make tokens by which users name themselves.
     #[command(subcommand)]
     User(user::User),
+    /// Put a coding agent's own tools under policy, as its hook.
+    #[command(subcommand)]
+    Hook(hook::Hook),
+    /// Make, list and revoke tokens by which agents and users name themselves over HTTP.
+    #[command(subcommand)]
+    Token(token::Tokens),
     /// Back up and restore the ledger.
     #[command(subcommand)]
     Store(store::Store),

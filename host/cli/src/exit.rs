@@ -1,6 +1,7 @@
 //! Exit codes: what a script learns without reading a word. Every one is listed in `tollgate --help`.
 
 use serde::{Deserialize, Serialize};
+use tollgate_server::reply::{self, CallOutcome};
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,20 @@ impl Exit {
             other
         } else {
             self
+        }
+    }
+}
+
+impl From<CallOutcome> for Exit {
+    fn from(outcome: CallOutcome) -> Self {
+        match reply::exit(outcome) {
+            0 => Self::Ok,
+            3 => Self::Denied,
+            4 => Self::Waiting,
+            5 => Self::ToolError,
+            6 => Self::Invalid,
+            7 => Self::Indeterminate,
+            _ => Self::Failure,
         }
     }
 }

@@ -11,11 +11,11 @@ mod identity;
 mod operation;
 mod output;
 mod relay;
-mod reply;
 mod scaffold;
 mod show;
 
 use std::process::ExitCode;
+use tollgate_server::reply;
 
 use clap::Parser as _;
 

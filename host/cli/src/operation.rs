@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use tollgate::call::CallRequest;
 use tollgate_core::{
     canonical::Sha256Digest,
-    ids::{ApprovalId, DecisionId, RunId},
+    entity::Uid,
+    ids::{ApprovalId, DecisionId, RunId, TokenId},
     record::{HaltScope, RunOutcome},
 };
 
-use crate::reply::{Answered, ApprovalView, CallReply, FactsView};
+use tollgate_server::auth::token::Purpose;
+
+use crate::reply::{Answered, ApprovalView, AuthorizeReply, CallReply, FactsView, TokenView};
 
 /// Something that only the ledger's owner can do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +30,28 @@ pub(crate) enum Operation {
         run: Option<String>,
         /// How long to wait for an approval, in milliseconds.
         wait: u64,
+    },
+    /// Decide a call that an agent executes itself.
+    Authorize {
+        /// The call.
+        request: CallRequest,
+        /// The agent.
+        agent: String,
+        /// In which run; absent for the agent's ambient one.
+        run: Option<String>,
+        /// By what its outcome is told.
+        reference: String,
+    },
+    /// Record what became of such a call.
+    Outcome {
+        /// The agent.
+        agent: String,
+        /// As it was authorized.
+        reference: String,
+        /// Whether it failed.
+        failed: bool,
+        /// What came back.
+        content: String,
     },
     /// See what waits for an approval, arguments included.
     ShowApproval {
@@ -98,15 +123,31 @@ pub(crate) enum Operation {
         /// Which.
         decision: DecisionId,
     },
-    /// Make a token for a user, in place of an earlier one.
-    MakeToken {
-        /// Whose.
-        user: String,
+    /// Put a policy in shadow mode into force.
+    Promote {
+        /// Which; absent for the whole set that is watched.
+        policy: Option<String>,
     },
-    /// Make a user's token worthless.
+    /// Make a token for an agent or a user.
+    MakeToken {
+        /// Whose, and what for; when it expires is for `lasts` to say.
+        purpose: Purpose,
+        /// After how many microseconds it becomes worthless; absent: never.
+        lasts: Option<u64>,
+        /// Whether it takes the place of those with the same name.
+        instead: bool,
+    },
+    /// Make a token worthless.
     RevokeToken {
+        /// Which.
+        id: TokenId,
+    },
+    /// Make the tokens of a principal with this name worthless.
+    RevokeTokens {
         /// Whose.
-        user: String,
+        of: Uid,
+        /// By what name.
+        name: String,
     },
     /// Write a copy of the store.
     Backup {
@@ -143,6 +184,8 @@ pub(crate) enum Reply {
     Call(Box<CallReply>),
     /// The owner is leaving while the call waits: ask the next one.
     Waiting(Box<CallReply>),
+    /// Whether an agent may execute a call itself.
+    Authorized(Box<AuthorizeReply>),
     /// An approval.
     Approval(Box<ApprovalView>),
     /// Of an answer.
@@ -151,8 +194,20 @@ pub(crate) enum Reply {
     Inputs(Vec<(DecisionId, serde_json::Value)>),
     /// A decision's facts.
     Facts(FactsView),
-    /// A new token, shown this once.
-    Token(String),
+    /// Policies that were put into force.
+    Promoted {
+        /// The bundle that is in force now.
+        bundle: Sha256Digest,
+        /// Files that were written or removed.
+        files: Vec<String>,
+    },
+    /// A new token.
+    Token {
+        /// What is kept of it.
+        token: TokenView,
+        /// The token itself, shown this once.
+        text: String,
+    },
     /// A copy of the store.
     Backup {
         /// Records in it.

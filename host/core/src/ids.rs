@@ -106,6 +106,11 @@ id!(
     ApprovalId, 8, "apr-", "approval id", "`apr-` and 16 hexadecimal digits"
 );
 
+id!(
+    /// A token by which an agent or a user names itself.
+    TokenId, 8, "tok-", "token id", "`tok-` and 16 hexadecimal digits"
+);
+
 impl RunId {
     /// A run id that sorts by time: a version 7 UUID (RFC 9562, section 5.7) from milliseconds since
     /// 1970 and ten random bytes.

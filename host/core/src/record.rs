@@ -159,6 +159,8 @@ pub enum Event {
     ApprovalAnswered(ApprovalAnswered),
     /// An approval's state changed for good.
     ApprovalResolved(ApprovalResolved),
+    /// Nobody answered in time, so others are asked as well.
+    ApprovalEscalated(ApprovalEscalated),
     /// Something was halted.
     Halted(Halt),
     /// A halt was lifted.
@@ -640,6 +642,15 @@ pub struct ApprovalResolved {
     pub span: SpanId,
     /// Its state now.
     pub state: ApprovalState,
+}
+
+/// Nobody answered in time, so others are asked as well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalEscalated {
+    /// Which approval.
+    pub id: ApprovalId,
+    /// Roles of those who are asked as well.
+    pub to: BTreeSet<String>,
 }
 
 /// What is halted.

@@ -220,6 +220,9 @@ pub enum ActionContext {
         operator: Uid,
         /// Roles that the escalation asks for.
         roles: BTreeSet<String>,
+        /// Roles that were asked as well, because nobody answered in time.
+        #[serde(default)]
+        asked_too: BTreeSet<String>,
     },
     /// An act of an operator or reader.
     Operator,

@@ -252,6 +252,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         | Event::AdapterLog(_)
         | Event::LabelsJoined(_)
         | Event::ApprovalAnswered(_)
+        | Event::ApprovalEscalated(_)
         | Event::Halted(_)
         | Event::Resumed(_)
         | Event::Administered(_) => Vec::new(),
@@ -261,7 +262,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
 /// `error.type` of a call that was refused before any policy.
 fn invalid_error(problem: &str) -> &'static str {
     match problem {
-        "halted" | "too_many_pending" => "policy_denied",
+        "halted" => "policy_denied",
         "definition_changed" => "definition_changed",
         _ => "invalid_arguments",
     }

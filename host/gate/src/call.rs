@@ -20,8 +20,8 @@ use tollgate_core::{
 
 use crate::{
     enforce::{
-        Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms,
-        ToolCall,
+        Admission, Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal,
+        Terms, ToolCall,
     },
     gate::Gate,
     ledger::Batch,
@@ -160,7 +160,7 @@ impl Gate {
         }
         let snapshot = self.snapshot();
         // What is wrong with the call is told when it is made.
-        let call = parse(self.pep(), &snapshot, request).ok()?;
+        let call = parse(self.pep(), &snapshot, request, false).ok()?;
         self.pep().waits_in(&snapshot, caller, &call).ok()?
     }
 
@@ -233,43 +233,10 @@ impl Gate {
 
     /// The line of a call whose caller is known: an agent's own, or one that a component makes.
     async fn carry_out(&self, mut cx: CallContext, request: CallRequest, terms: Terms) -> Answer {
-        let snapshot = Arc::clone(&cx.snapshot);
         let pep = self.pep();
-
-        // Arrive: is there such a tool, and do the arguments match its schema?
-        let call = match parse(pep, &snapshot, &request).and_then(|call| nests(&cx, call)) {
-            Ok(call) => call,
-            Err(invalid) => return pep.refuse_invalid(&cx, &request.tool, *invalid).await,
-        };
-        let tool = Arc::clone(call.tool());
-
-        // Know, decide, record: only a recorded allow comes back.
-        let admission = match pep.admit(&mut cx, call).await {
-            Ok(Admitted::Starts(admission)) => *admission,
-            Ok(Admitted::Joins(other)) => {
-                return other.answer().await.unwrap_or(Answer {
-                    run: Some(cx.run),
-                    call: cx.call,
-                    decision: None,
-                    verdict: Verdict::Ended {
-                        status: Status::Indeterminate,
-                        effects: true,
-                    },
-                });
-            }
-            Err(refusal @ (Refusal::Halted { .. } | Refusal::Invalid { .. })) => {
-                let problem = match &refusal {
-                    Refusal::Halted { .. } => "halted",
-                    _ => "too_many_pending",
-                };
-                let refused = Invalid {
-                    refusal,
-                    problem,
-                    pointers: Vec::new(),
-                };
-                return pep.refuse_invalid(&cx, &request.tool, refused).await;
-            }
-            Err(refusal) => return Answer::refused(Some(cx.run), cx.call, refusal),
+        let (admission, tool) = match self.enter(&mut cx, &request, false).await {
+            Ok(entered) => entered,
+            Err(answer) => return answer,
         };
         let (permitted, decision) = (admission.permitted, admission.decision);
 
@@ -299,6 +266,8 @@ impl Gate {
                     .call(permitted, heard, &limits, halted, cancelled, meta)
                     .await
             }
+            // Refused before anything was decided; and here nothing could execute it.
+            Provider::External(_) => Execution::nothing(),
         };
         terms.spend(&execution);
         capabilities.settle().await;
@@ -318,6 +287,51 @@ impl Gate {
             underway.finish(&answer);
         }
         answer
+    }
+}
+
+impl Gate {
+    /// From arriving to being recorded: the permit of a call that may run, or the answer of one that may
+    /// not. `external` says that whoever calls executes it, too.
+    pub(crate) async fn enter(
+        &self,
+        cx: &mut CallContext,
+        request: &CallRequest,
+        external: bool,
+    ) -> Result<(Admission, Arc<Tool>), Answer> {
+        let snapshot = Arc::clone(&cx.snapshot);
+        let pep = self.pep();
+
+        // Arrive: is there such a tool, and do the arguments match its schema?
+        let parsed = parse(pep, &snapshot, request, external).and_then(|call| nests(cx, call));
+        let call = match parsed {
+            Ok(call) => call,
+            Err(invalid) => return Err(pep.refuse_invalid(cx, &request.tool, *invalid).await),
+        };
+        let tool = Arc::clone(call.tool());
+
+        // Know, decide, record: only a recorded allow comes back.
+        match pep.admit(cx, call).await {
+            Ok(Admitted::Starts(admission)) => Ok((*admission, tool)),
+            Ok(Admitted::Joins(other)) => Err(other.answer().await.unwrap_or(Answer {
+                run: Some(cx.run),
+                call: cx.call,
+                decision: None,
+                verdict: Verdict::Ended {
+                    status: Status::Indeterminate,
+                    effects: true,
+                },
+            })),
+            Err(halted @ Refusal::Halted { .. }) => {
+                let halted = Invalid {
+                    refusal: halted,
+                    problem: "halted",
+                    pointers: Vec::new(),
+                };
+                Err(pep.refuse_invalid(cx, &request.tool, halted).await)
+            }
+            Err(refusal) => Err(Answer::refused(Some(cx.run), cx.call, refusal)),
+        }
     }
 }
 
@@ -344,6 +358,7 @@ fn parse(
     pep: &Pep,
     snapshot: &Arc<Snapshot>,
     request: &CallRequest,
+    external: bool,
 ) -> Result<ToolCall, Box<Invalid>> {
     let Some(tool) = snapshot.tools.get(&request.tool) else {
         let names = snapshot.tools.keys().map(String::as_str);
@@ -364,6 +379,18 @@ fn parse(
         problem: "invalid_arguments",
         pointers,
     };
+    let executed_elsewhere = matches!(tool.provider, Provider::External(_));
+    if executed_elsewhere != external {
+        let problem = if executed_elsewhere {
+            "whoever calls this tool executes it, so it is authorized and not called"
+        } else {
+            "the gate executes this tool, so it is called and not authorized"
+        };
+        return Err(Box::new(Invalid {
+            problem: "other_execution",
+            ..invalid(problem.into(), Vec::new())
+        }));
+    }
     if let Provider::Upstream(upstream) = &tool.provider
         && let Err(problem) = upstream.standing(&tool.own_name)
     {
@@ -462,7 +489,7 @@ impl Pep {
     }
 
     /// Decide whether the result is released, and record that with the outcome, in one commit.
-    async fn close(
+    pub(crate) async fn close(
         &self,
         cx: &CallContext,
         tool: &Tool,
@@ -680,11 +707,12 @@ fn content_bytes(execution: &Execution) -> Option<Vec<u8>> {
 }
 
 impl Answer {
-    fn refused(run: Option<RunId>, call: SpanId, refusal: Refusal) -> Self {
+    pub(crate) fn refused(run: Option<RunId>, call: SpanId, refusal: Refusal) -> Self {
         let decision = match &refusal {
             Refusal::Denied { decision, .. }
             | Refusal::Undecidable { decision, .. }
-            | Refusal::Pending { decision, .. } => Some(*decision),
+            | Refusal::Pending { decision, .. }
+            | Refusal::TooManyPending { decision, .. } => Some(*decision),
             _ => None,
         };
         Self {
@@ -776,6 +804,10 @@ impl Refusal {
                 basis.reason(),
                 done_already(happened),
                 policies(basis),
+            ),
+            Self::TooManyPending { decision, most } => format!(
+                "Denied: this would wait for a person, and {most} of your calls do already. Try again when some are \
+                 answered. (decision {decision})"
             ),
             Self::Rejected { approval, until } => format!(
                 "Denied: a person rejected this call. It stays denied until {until}; do not retry it. ({approval})"

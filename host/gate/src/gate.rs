@@ -25,6 +25,7 @@ use crate::{
         Answered, ApprovalError, ApprovalView, CallContext, OperatorAct, Pep, Refusal, RunAct,
         StoredCall, Underway, Waiter, Words,
     },
+    external::AllOpen,
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
     load::{self, LoadError},
@@ -78,6 +79,8 @@ struct Inner {
     running: Mutex<HashMap<SpanId, Running>>,
     /// Changes whenever an approval does.
     approvals: watch::Sender<u64>,
+    /// Calls that their callers execute.
+    external: Mutex<AllOpen>,
     /// Changes whenever another snapshot is in force.
     reloads: watch::Sender<u64>,
     /// Held while a configuration is loaded, so that the last one that is read is the one in force.
@@ -209,6 +212,7 @@ impl Gate {
             snapshot: ArcSwap::from_pointee(snapshot),
             running: Mutex::default(),
             approvals: watch::Sender::new(0),
+            external: Mutex::default(),
             reloads: watch::Sender::new(0),
             reloading: tokio::sync::Mutex::default(),
             lines: watch::Sender::new(0),
@@ -375,6 +379,11 @@ impl Gate {
         &self.0.sandbox
     }
 
+    pub(crate) fn open_calls<T>(&self, f: impl FnOnce(&mut AllOpen) -> T) -> T {
+        let external = self.0.external.lock();
+        f(&mut external.unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn running_calls<T>(&self, f: impl FnOnce(&mut HashMap<SpanId, Running>) -> T) -> T {
         f(&mut self
             .0
@@ -463,7 +472,7 @@ impl Gate {
         answered
     }
 
-    fn approvals_changed(&self) {
+    pub(crate) fn approvals_changed(&self) {
         self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
     }
 
@@ -530,7 +539,7 @@ impl Gate {
         self.0.pep.underway.waiter(id)
     }
 
-    async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
+    pub(crate) async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
         let (request, entities) = OperatorAct::new(action, user).parts();
         self.0
             .pep
@@ -732,7 +741,7 @@ impl Gate {
     }
 
     /// Record an act on the gate itself.
-    async fn note(&self, event: Event) -> Result<(), OperateError> {
+    pub(crate) async fn note(&self, event: Event) -> Result<(), OperateError> {
         let tenant = self.snapshot().config.gate.tenant.clone();
         let record = Record::new(tenant, None, self.0.pep.now(), event);
         let batch = Batch {
@@ -758,6 +767,8 @@ impl Gate {
 
     /// Finish what is being written and give the store up.
     pub async fn close(self) {
+        // They are recorded as indeterminate when the gate is opened again.
+        drop(self.open_calls(std::mem::take));
         for upstream in self.snapshot().upstreams.values() {
             upstream.upstream().close().await;
         }

@@ -5,7 +5,9 @@
 
 pub mod call;
 pub mod config;
+pub mod coverage;
 pub mod enforce;
+pub mod external;
 pub mod gate;
 pub mod ids;
 pub mod ledger;
@@ -13,8 +15,11 @@ pub mod load;
 pub mod lock;
 pub mod outcome;
 mod pace;
+pub mod people;
 pub mod pip;
+pub mod promote;
 pub mod provider;
+pub mod replay;
 pub mod sandbox;
 pub mod secrets;
 pub mod snapshot;

@@ -177,7 +177,7 @@ impl Refusal {
     #[must_use]
     pub fn outcome(&self) -> CallOutcome {
         match self {
-            Self::Denied { .. } => CallOutcome::Denied,
+            Self::Denied { .. } | Self::TooManyPending { .. } => CallOutcome::Denied,
             Self::Undecidable { .. } => CallOutcome::Undecidable,
             Self::Pending { .. } => CallOutcome::Waiting,
             Self::Rejected { .. } => CallOutcome::Rejected,

@@ -1,7 +1,8 @@
 //! The policy information point: who calls, and in which run.
 //!
 //! What it says comes from the configuration and the ledger, never from a guest or a model. A run's
-//! key comes from the caller and proves nothing, so a run belongs to one tenant and principal.
+//! key comes from the caller and proves nothing, so a run belongs to one tenant, one principal
+//! and one user for whom it acts.
 
 use std::sync::Arc;
 
@@ -219,7 +220,9 @@ impl Pep {
     ) -> Result<(RunId, SpanId), Refusal> {
         let run = self.ledger.run(id, None).map_err(unread)?;
         let own = run.filter(|run| {
-            run.tenant == snapshot.config.gate.tenant && run.principal == identity.principal
+            run.tenant == snapshot.config.gate.tenant
+                && run.principal == identity.principal
+                && run.on_behalf_of == identity.on_behalf_of
         });
         match own {
             Some(run) if !run.ended => Ok((run.id, run.root)),
@@ -256,9 +259,13 @@ impl Pep {
         let not_before = Timestamp(self.now().0.saturating_sub(idle));
         let name = key.name();
         let name = name.as_deref();
-        let open = self
-            .ledger
-            .open_run(tenant, &identity.principal, name, not_before);
+        let open = self.ledger.open_run(
+            tenant,
+            &identity.principal,
+            &identity.on_behalf_of,
+            name,
+            not_before,
+        );
         if let Some(run) = open.map_err(unread)? {
             return if run.ended {
                 Err(Refusal::RunEnded)
@@ -268,10 +275,12 @@ impl Pep {
         }
         // A name is for one run: when that has ended, the name is used up.
         let Some(name) = name else { return Ok(None) };
-        let used = self
-            .ledger
-            .reader()
-            .run_by_key(tenant, &identity.principal, name);
+        let used = self.ledger.reader().run_by_key(
+            tenant,
+            &identity.principal,
+            &identity.on_behalf_of,
+            name,
+        );
         match used.map_err(unread)? {
             Some(_) => Err(Refusal::RunEnded),
             None => Ok(None),

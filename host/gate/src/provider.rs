@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tollgate_core::canonical::Sha256Digest;
 
-use crate::{snapshot::LoadedComponent, upstream::LoadedUpstream};
+use crate::{external::LoadedExternal, snapshot::LoadedComponent, upstream::LoadedUpstream};
 
 /// What provides a tool.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub enum Provider {
     Component(Arc<LoadedComponent>),
     /// An upstream MCP server: its calls run wherever it runs, and only the call itself is decided.
     Upstream(Arc<LoadedUpstream>),
+    /// Whoever calls: the gate decides and records, and executes nothing.
+    External(Arc<LoadedExternal>),
 }
 
 impl Provider {
@@ -22,6 +24,7 @@ impl Provider {
         match self {
             Self::Component(component) => &component.name,
             Self::Upstream(upstream) => upstream.name(),
+            Self::External(external) => &external.name,
         }
     }
 
@@ -31,6 +34,7 @@ impl Provider {
         match self {
             Self::Component(component) => component.digest,
             Self::Upstream(upstream) => upstream.digest(),
+            Self::External(external) => external.digest,
         }
     }
 
@@ -39,7 +43,17 @@ impl Provider {
     pub fn component(&self) -> Option<&Arc<LoadedComponent>> {
         match self {
             Self::Component(component) => Some(component),
-            Self::Upstream(_) => None,
+            Self::Upstream(_) | Self::External(_) => None,
+        }
+    }
+
+    /// How its calls are executed: `component`, `upstream` or `external`.
+    #[must_use]
+    pub fn execution(&self) -> &'static str {
+        match self {
+            Self::Component(_) => "component",
+            Self::Upstream(_) => "upstream",
+            Self::External(_) => "external",
         }
     }
 

@@ -1,7 +1,7 @@
 //! The HTTP listener: who may connect, how much they may send, and how long they may take.
 //!
-//! Nothing here decides about calls. Authentication is a layer around [`router`] that inserts
-//! [`crate::auth::Authenticated`]; without one the gate is served on loopback only.
+//! Nothing here decides about calls. Whatever is asked for with a caller's rights is behind
+//! [`crate::auth`]; beyond loopback nobody calls without credentials.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use axum_server::Handle;
+use axum_server::{Handle, Server};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::BodyExt as _;
@@ -33,12 +33,14 @@ use serde_json::json;
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tollgate::{config::ServeConfig, pip::Caller};
+use tollgate::config::ServeConfig;
 
 use crate::{
-    auth::Authenticated,
+    auth::{self, Auth, Authenticated},
     depth::too_deep,
     mcp::{self, Connection},
+    rest,
+    tls::Tls,
 };
 
 /// Bytes of a request's body.
@@ -51,6 +53,8 @@ const SLOWEST: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
+/// Where MCP is spoken.
+const MCP: &str = "/mcp";
 
 /// Why the gate is not served over HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +84,7 @@ pub enum HttpError {
 /// # Errors
 /// [`HttpError`].
 pub fn listen(address: SocketAddr, authenticated: bool) -> Result<TcpListener, HttpError> {
-    if !authenticated && !address.ip().is_loopback() {
+    if !authenticated && auth::required_for(address) {
         return Err(HttpError::Open(address));
     }
     let bound = TcpListener::bind(address).and_then(|listener| {
@@ -99,15 +103,11 @@ struct Guard {
     key: Vec<u8>,
 }
 
-/// The routes: MCP at `/mcp`. `caller` calls where nothing authenticates the request.
+/// The routes: MCP at `/mcp`, REST at `/v1`, and what is public.
 ///
 /// # Errors
 /// [`HttpError::Randomness`].
-pub fn router(
-    server: &mcp::Server,
-    caller: Option<Caller>,
-    config: &ServeConfig,
-) -> Result<Router, HttpError> {
+pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<Router, HttpError> {
     let key = tollgate::ids::random(32).ok_or(HttpError::Randomness)?;
     let settings = StreamableHttpServerConfig::default()
         .with_json_response(true)
@@ -118,7 +118,7 @@ pub fn router(
         .disable_allowed_hosts();
     let clients = server.clone();
     let mcp = StreamableHttpService::new(
-        move || Ok(clients.client(caller.clone(), None)),
+        move || Ok(clients.client(None, None)),
         Arc::new(LocalSessionManager::default()),
         settings,
     );
@@ -128,19 +128,24 @@ pub fn router(
         origins: config.origins.clone(),
         key,
     });
-    Ok(Router::new()
-        .route_service("/mcp", mcp)
-        .layer(middleware::from_fn_with_state(Arc::clone(&guard), session))
+    let mcp = Router::new()
+        .route_service(MCP, mcp)
+        .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
+    let gate = server.gate();
+    Ok(auth::protect(mcp.merge(rest::protected(gate)), auth)
+        .merge(rest::public(gate))
+        .merge(auth::metadata(gate))
         .layer(middleware::from_fn_with_state(guard, guarded)))
 }
 
-/// Serve `router` until `until` is cancelled; what is being answered then may take `patience`.
+/// Serve `router`, by TLS if there is any, until `until` is cancelled; what is being answered then may take `patience`.
 ///
 /// # Errors
 /// What the system says.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    tls: Option<&Tls>,
     until: CancellationToken,
     patience: Duration,
 ) -> io::Result<()> {
@@ -150,13 +155,27 @@ pub async fn serve(
         until.cancelled().await;
         leaving.graceful_shutdown(Some(patience));
     });
-    let mut server = axum_server::from_tcp(listener)?.handle(handle);
+    let service = router.into_make_service();
+    match tls {
+        None => {
+            let mut server = axum_server::from_tcp(listener)?.handle(handle);
+            impatient(&mut server);
+            server.serve(service).await
+        }
+        Some(tls) => {
+            let mut server = tls.server(listener)?.handle(handle);
+            impatient(&mut server);
+            server.serve(service).await
+        }
+    }
+}
+
+fn impatient<A: axum_server::Address, Acceptor>(server: &mut Server<A, Acceptor>) {
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(SLOWEST);
-    server.serve(router.into_make_service()).await
 }
 
 /// Names by which this server may be called: others were made to point here by somebody else's DNS.
@@ -260,7 +279,7 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
                 .to_ascii_lowercase()
                 .starts_with("application/json")
         });
-    if parts.method == Method::POST && is_json {
+    if parts.method == Method::POST && is_json && parts.uri.path() == MCP {
         if too_deep(&body) {
             let what = "the body nests too deep";
             return protocol_error(StatusCode::BAD_REQUEST, -32600, what);

@@ -2,10 +2,16 @@
 //! pipe. Each surface authenticates, parses into a [`tollgate::call::CallRequest`], and puts the gate's
 //! answer into its protocol's words. Nothing here decides, and nothing here runs a tool.
 
+pub mod approvals;
 pub mod auth;
+pub mod calling;
+mod client;
 mod depth;
 pub mod http;
 pub mod mcp;
+pub mod problem;
 pub mod reload;
+pub mod reply;
 pub mod rest;
+pub mod tls;
 pub mod upstream;

@@ -7,7 +7,7 @@ use std::{
 
 use tollgate_core::record::{Event, Status};
 
-use crate::world::{MARK, World, records, repository, starts};
+use crate::world::{MARK, World, records, repository, starts, user};
 
 /// The command under test, working for alice.
 fn tollgate(world: &World) -> Command {
@@ -70,7 +70,7 @@ async fn aftermath(world: &World, n: u32) -> bool {
     let run = gate
         .ledger()
         .reader()
-        .run_by_key("default", &agent(), "r")
+        .run_by_key("default", &agent(), &user("alice"), "r")
         .unwrap();
     let started = run.as_ref().map_or(0, |run| starts(&gate, run.id));
     assert!(
@@ -170,7 +170,7 @@ async fn a_crash_between_start_and_outcome_is_indeterminate_and_not_repeated() {
     let run = gate
         .ledger()
         .reader()
-        .run_by_key("default", &agent(), "r")
+        .run_by_key("default", &agent(), &user("alice"), "r")
         .unwrap()
         .unwrap();
     let statuses: Vec<Status> = records(&gate, run.id)

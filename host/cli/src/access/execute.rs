@@ -1,30 +1,33 @@
 //! What the owner does for whoever asks. Nothing here decides: the gate does, and records it.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
 use tollgate::{
-    call::{CallRequest, Verdict},
-    enforce::Refusal,
+    external::{Told, Which},
     gate::{Gate, OperateError},
     ledger::RunRow,
-    pip::{Caller, RunKey},
+    pip::Caller,
 };
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    life::ApprovalState,
+    policy::nearest,
     record::Event,
     request::{Action, ActionContext, Request},
 };
 
-use super::token;
+use tollgate_server::{
+    auth::token::{self, Purpose, TokenError},
+    calling::{self, Called},
+};
+
 use crate::{
     exit::Exit,
     failure::Failure,
     operation::{Operation, Reply},
-    reply::{Answered, ApprovalView, CallReply, FactsView, PolicyView},
+    reply::{self, Answered, ApprovalView, AuthorizeReply, CallReply},
 };
 
 /// How answers came in, as records name it.
@@ -35,7 +38,7 @@ pub(super) async fn execute(
     gate: &Gate,
     user: &Uid,
     operation: Operation,
-    leaving: watch::Receiver<bool>,
+    mut leaving: watch::Receiver<bool>,
 ) -> Result<Reply, Failure> {
     match operation {
         Operation::Call {
@@ -50,13 +53,50 @@ pub(super) async fn execute(
                 Some(agent) => Caller::Spoken { agent, by },
                 None => Caller::User(by),
             };
-            let run = run_key(gate, &caller, run)?;
+            let run = gate.run_key(&caller, run).map_err(denied)?;
             let patience = std::time::Duration::from_millis(wait);
-            call(gate, &caller, &run, request, patience, leaving).await
+            let left = super::left(&mut leaving);
+            match calling::call(gate, &caller, &run, request, patience, left).await? {
+                Called::Done(reply) => Ok(Reply::Call(reply)),
+                Called::Left(reply) => Ok(Reply::Waiting(reply)),
+            }
+        }
+        Operation::Authorize {
+            request,
+            agent,
+            run,
+            reference,
+        } => {
+            may_speak(gate, user, Some(&agent)).await?;
+            let by = user.id.clone();
+            let caller = Caller::Spoken { agent, by };
+            let run = gate.run_key(&caller, run).map_err(denied)?;
+            let (tool, snapshot) = (request.tool.clone(), gate.snapshot());
+            let known = snapshot.tools.contains_key(&tool);
+            let authorized = gate
+                .authorize(&caller, &run, request, Some(reference))
+                .await;
+            let reply = AuthorizeReply::new(tool, known, authorized);
+            Ok(Reply::Authorized(Box::new(reply)))
+        }
+        Operation::Outcome {
+            agent,
+            reference,
+            failed,
+            content,
+        } => {
+            may_speak(gate, user, Some(&agent)).await?;
+            let by = user.id.clone();
+            let caller = Caller::Spoken { agent, by };
+            let which = Which::Reference(reference);
+            let told = Told { failed, content };
+            let (tool, answer) = gate.tell_outcome(&caller, &which, told).await?;
+            let reply = CallReply::new(tool, true, answer, 0);
+            Ok(Reply::Call(Box::new(reply)))
         }
         Operation::ShowApproval { id } => {
             let mut view = ApprovalView::from(gate.approval(user, id)?);
-            explain(gate, &mut view.policies);
+            reply::explain(gate, &mut view.policies);
             Ok(Reply::Approval(Box::new(view)))
         }
         Operation::Answer {
@@ -83,8 +123,14 @@ pub(super) async fn execute(
             reason,
         } => {
             let row = find_run(gate, run)?;
-            may_end(gate, user, &row)?;
-            gate.end_run(user, &row, outcome, &reason).await?;
+            let caller = Caller::User(user.id.clone());
+            let ended = gate.end_own_run(&caller, &row, outcome, &reason).await;
+            ended.map_err(|error| {
+                denied(error).help(format!(
+                    "stop it, if you may: tollgate runs cancel {}",
+                    row.id
+                ))
+            })?;
             Ok(Reply::Done)
         }
         Operation::CancelRun { run, reason } => {
@@ -120,15 +166,57 @@ pub(super) async fn execute(
             Ok(Reply::Done)
         }
         Operation::Inputs { decisions } => inputs(gate, user, &decisions).await,
-        Operation::Facts { decision } => facts(gate, user, decision).await,
-        Operation::MakeToken { user: of } => {
-            gate.user(&of)?;
-            gate.administer(user, "user_token_created", &of).await?;
-            Ok(Reply::Token(token::make(gate, &of).await?))
+        Operation::Promote { policy } => {
+            let promoted = gate.promote(user, policy.as_deref()).await?;
+            Ok(Reply::Promoted {
+                bundle: promoted.bundle,
+                files: promoted.files,
+            })
         }
-        Operation::RevokeToken { user: of } => {
-            gate.administer(user, "user_token_removed", &of).await?;
-            gate.ledger().remove_token(&of).await?;
+        Operation::Facts { decision } => Ok(Reply::Facts(gate.facts(user, decision).await?)),
+        Operation::MakeToken {
+            purpose,
+            lasts,
+            instead,
+        } => {
+            let Purpose {
+                principal,
+                on_behalf_of,
+                ..
+            } = &purpose;
+            known(gate, principal)?;
+            if let Some(user) = on_behalf_of {
+                gate.user(user)?;
+            }
+            gate.administer(user, "token_created", &principal.to_string())
+                .await?;
+            let expires = lasts.map(|lasts| gate.now().plus(lasts));
+            let purpose = Purpose { expires, ..purpose };
+            let (token, text) = token::create(gate, purpose, instead).await?;
+            Ok(Reply::Token {
+                token: token.into(),
+                text,
+            })
+        }
+        Operation::RevokeToken { id } => {
+            let nothing = || {
+                Failure::plain(format!("there is no token {id}"))
+                    .help("list them with `tollgate token list`")
+            };
+            let token = gate.ledger().reader().token(id)?.ok_or_else(nothing)?;
+            let target = format!("{id} of {}", token.principal);
+            gate.administer(user, "token_revoked", &target).await?;
+            gate.ledger().remove_token(id).await?;
+            Ok(Reply::Done)
+        }
+        Operation::RevokeTokens { of, name } => {
+            gate.administer(user, "token_revoked", &format!("{name} of {of}"))
+                .await?;
+            for token in gate.ledger().reader().tokens()? {
+                if token.principal == of && token.name == name {
+                    gate.ledger().remove_token(token.id).await?;
+                }
+            }
             Ok(Reply::Done)
         }
         Operation::Backup { file } => {
@@ -148,33 +236,6 @@ pub(super) async fn execute(
             }
             Ok(Reply::Done)
         }
-    }
-}
-
-/// The run that the caller names: by a key, or one of the caller's own by its id.
-fn run_key(gate: &Gate, caller: &Caller, named: Option<String>) -> Result<RunKey, Failure> {
-    let Some(name) = named else {
-        return Ok(RunKey::Ambient);
-    };
-    if name.parse::<RunId>().is_err() {
-        return Ok(RunKey::Named(name));
-    }
-    let row = gate.ledger().reader().run(&name)?;
-    let principal = caller.principal();
-    if row.principal != principal {
-        return Err(Failure::new(
-            Exit::Denied,
-            format!("run {name} is not yours, so you cannot add calls to it"),
-        )
-        .help("leave --run out, or choose a name"));
-    }
-    match row.key {
-        Some(key) => Ok(RunKey::Named(key)),
-        None if row.ended.is_some() => {
-            Err(Failure::new(Exit::Denied, format!("run {name} has ended"))
-                .help("leave --run out to begin another"))
-        }
-        None => Ok(RunKey::Ambient),
     }
 }
 
@@ -204,44 +265,34 @@ async fn may_speak(gate: &Gate, user: &Uid, agent: Option<&str>) -> Result<(), F
         })
 }
 
-async fn call(
-    gate: &Gate,
-    caller: &Caller,
-    run: &RunKey,
-    request: CallRequest,
-    patience: std::time::Duration,
-    mut leaving: watch::Receiver<bool>,
-) -> Result<Reply, Failure> {
-    let begun = Instant::now();
-    let known = gate.snapshot().tools.contains_key(&request.tool);
-    let mut waiter = None;
-    loop {
-        let answer = gate.call(caller, run, request.clone()).await;
-        let pending = match &answer.verdict {
-            Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
-            _ => None,
-        };
-        drop(waiter.take());
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let reply = Box::new(CallReply::new(request.tool.clone(), known, answer, micros));
-        let left = patience.saturating_sub(begun.elapsed());
-        let (Some(approval), false) = (pending, left.is_zero()) else {
-            return Ok(Reply::Call(reply));
-        };
-        // Kept until the call is repeated.
-        let next = gate.waiter(approval);
-        let settled = tokio::select! {
-            settled = gate.approval_settled(approval, left) => settled?,
-            () = super::left(&mut leaving) => return Ok(Reply::Waiting(reply)),
-        };
-        match settled {
-            // Repeating the call is what runs it, or says that it was rejected.
-            ApprovalState::Approved | ApprovalState::Rejected | ApprovalState::Consumed => {
-                waiter = Some(next);
-            }
-            _ => return Ok(Reply::Call(reply)),
-        }
+/// That the configuration names this agent or user.
+fn known(gate: &Gate, principal: &Uid) -> Result<(), Failure> {
+    if principal.kind == Kind::User {
+        gate.user(&principal.id)?;
+        return Ok(());
     }
+    let snapshot = gate.snapshot();
+    if snapshot.config.agents.contains_key(&principal.id) {
+        return Ok(());
+    }
+    let names = snapshot.config.agents.keys().map(String::as_str);
+    let failure = Failure::plain(format!(
+        "there is no agent `{}` in tollgate.toml",
+        principal.id
+    ));
+    Err(match nearest(&principal.id, names) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure,
+    })
+}
+
+/// What somebody asks for with a run that is not theirs.
+fn denied(error: OperateError) -> Failure {
+    let exit = match &error {
+        OperateError::Unknown(_) => Exit::Denied,
+        _ => return error.into(),
+    };
+    Failure::new(exit, error.to_string())
 }
 
 fn find_run(gate: &Gate, run: RunId) -> Result<RunRow, Failure> {
@@ -249,39 +300,6 @@ fn find_run(gate: &Gate, run: RunId) -> Result<RunRow, Failure> {
         .reader()
         .run(&run.to_string())
         .map_err(|e| Failure::from(e).help("list them with `tollgate runs list`"))
-}
-
-/// Ending what is over is for those whose run it is.
-fn may_end(gate: &Gate, user: &Uid, row: &RunRow) -> Result<(), Failure> {
-    let snapshot = gate.snapshot();
-    let operator = match row.principal.kind {
-        Kind::Agent => snapshot
-            .config
-            .agents
-            .get(&row.principal.id)
-            .map(|agent| agent.operator.clone()),
-        _ => None,
-    };
-    if *user == row.principal || *user == row.on_behalf_of || operator.as_ref() == Some(&user.id) {
-        return Ok(());
-    }
-    Err(
-        Failure::new(Exit::Denied, format!("run {} is not yours to end", row.id)).help(format!(
-            "stop it, if you may: tollgate runs cancel {}",
-            row.id
-        )),
-    )
-}
-
-/// What policies say of themselves, as far as they are still loaded.
-fn explain(gate: &Gate, policies: &mut [PolicyView]) {
-    let snapshot = gate.snapshot();
-    for view in policies {
-        if let Some(policy) = snapshot.pdp.policies().get(&view.id) {
-            view.owner.clone_from(&policy.determining.owner);
-            view.reason.clone_from(&policy.determining.reason);
-        }
-    }
 }
 
 /// The arguments of calls. Whether the user may see them is decided, and recorded, once for each run.
@@ -326,36 +344,14 @@ async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Rep
     Ok(Reply::Inputs(found))
 }
 
-async fn facts(gate: &Gate, user: &Uid, decision: DecisionId) -> Result<Reply, Failure> {
-    let nothing = || Failure::plain(format!("there is no decision `{decision}`"));
-    let reader = gate.ledger().reader();
-    let record = reader.record(decision.0)?.ok_or_else(nothing)?;
-    let Event::Decision(decided) = record.event else {
-        return Err(nothing());
-    };
-    let Some(digest) = decided.facts else {
-        return Err(Failure::plain(format!(
-            "the facts of {decision} were not kept"
-        )));
-    };
-    match record.run {
-        Some(run) => {
-            let row = find_run(gate, run)?;
-            gate.may_with_run(user, Action::ViewPayload, &row).await?;
-        }
-        None => {
-            gate.administer(user, "facts_viewed", &decision.to_string())
-                .await?
-        }
-    }
-    let plain = gate.ledger().unseal(decision.0, digest, "facts")?;
-    let (request, facts) =
-        serde_json::from_slice(&plain).map_err(|e| Failure::plain(e.to_string()))?;
-    Ok(Reply::Facts(FactsView { request, facts }))
-}
-
 impl From<tollgate::ledger::CommitError> for Failure {
     fn from(error: tollgate::ledger::CommitError) -> Self {
+        Self::plain(error.to_string())
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
         Self::plain(error.to_string())
     }
 }

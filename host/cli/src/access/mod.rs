@@ -6,7 +6,6 @@
 
 mod execute;
 mod socket;
-mod token;
 
 use std::{
     sync::Arc,
@@ -21,7 +20,7 @@ use tollgate::{
     load::LoadError,
 };
 use tollgate_core::{canonical::Sha256Digest, entity::Uid};
-use tollgate_server::{mcp, upstream::Servers};
+use tollgate_server::{auth::token, mcp, upstream::Servers};
 
 use self::socket::{Envelope, Server, Stream, Unanswered};
 use crate::{
@@ -188,6 +187,24 @@ impl<'a> Access<'a> {
         let gate = Gate::open_accepting(self.config.clone(), options, &user, seen).await?;
         self.serve(gate);
         Ok(())
+    }
+
+    /// Have it done by the process that serves the gate; nothing is opened here.
+    pub(crate) async fn ask(&self, operation: Operation) -> Result<Reply, Failure> {
+        let envelope = Envelope {
+            claim: self.claim.clone(),
+            operation,
+        };
+        match socket::ask(&self.config.store.path, &envelope).await {
+            Ok(answer) => answer,
+            Err(Unanswered::NotAsked) => {
+                Err(Failure::plain("no process serves this gate").help("start one: tollgate serve"))
+            }
+            Err(Unanswered::Refused(problem)) => Err(Failure::plain(problem)),
+            Err(Unanswered::Lost) => Err(Failure::plain(
+                "the process that serves the gate went away without an answer",
+            )),
+        }
     }
 
     fn deaf(&self, pid: u32) -> Failure {

@@ -3,7 +3,8 @@
 use std::fs;
 
 use tempfile::TempDir;
-use tollgate_core::record::HaltScope;
+use tollgate_core::{entity::Kind, record::HaltScope};
+use tollgate_server::auth::token::Purpose;
 
 use super::*;
 use crate::output::Color;
@@ -42,6 +43,19 @@ fn halt(name: &str) -> Operation {
         scope: HaltScope::Agent,
         name: name.into(),
         reason: "a test".into(),
+    }
+}
+
+fn make(user: &str) -> Operation {
+    Operation::MakeToken {
+        purpose: Purpose {
+            principal: Uid::new(Kind::User, user),
+            on_behalf_of: None,
+            name: token::CLI.into(),
+            expires: None,
+        },
+        lasts: None,
+        instead: true,
     }
 }
 
@@ -92,11 +106,7 @@ async fn a_token_names_its_user_and_no_other() {
     let (_dir, config) = gate();
     let out = quiet();
     let mut ada = Access::new(config.clone(), None, &out);
-    let Reply::Token(token) = ada
-        .execute(Operation::MakeToken { user: "bob".into() })
-        .await
-        .unwrap()
-    else {
+    let Reply::Token { text: token, .. } = ada.execute(make("bob")).await.unwrap() else {
         panic!("no token")
     };
     for (user, given) in [
@@ -122,14 +132,14 @@ async fn a_token_names_its_user_and_no_other() {
     }
     let mut bob = Access::new(config.clone(), claim("bob", &token), &out);
     bob.execute(halt("by-bob")).await.unwrap();
-    let refused = bob
-        .execute(Operation::MakeToken { user: "eve".into() })
-        .await
-        .unwrap_err();
+    let refused = bob.execute(make("eve")).await.unwrap_err();
     assert_eq!(refused.exit, Exit::Denied, "bob does not administer");
-    ada.execute(Operation::RevokeToken { user: "bob".into() })
-        .await
-        .unwrap();
+    ada.execute(Operation::RevokeTokens {
+        of: Uid::new(Kind::User, "bob"),
+        name: token::CLI.into(),
+    })
+    .await
+    .unwrap();
     assert_eq!(
         bob.execute(halt("again")).await.unwrap_err().exit,
         Exit::Denied,

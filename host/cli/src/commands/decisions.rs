@@ -22,9 +22,9 @@ use crate::{
     exit::Exit,
     failure::Failure,
     operation::{Operation, Reply},
-    reply::FactsView,
+    reply::{Entry, FactsView},
     show::{
-        decision::{COLUMNS, Entry, cells, list, whole},
+        decision::{COLUMNS, cells, list, whole},
         paint::{Tone, paint},
     },
 };

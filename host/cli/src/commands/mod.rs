@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod component;
 pub(crate) mod decisions;
 pub(crate) mod halt;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod new;
@@ -16,6 +17,7 @@ pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod store;
 mod times;
+pub(crate) mod token;
 pub(crate) mod tools;
 pub(crate) mod upstream;
 pub(crate) mod user;
@@ -58,9 +60,11 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Component(args) => component::run(args, &cx).await,
         Command::Upstream(args) => upstream::run(args, &cx).await,
         Command::Wrap(args) => wrap::run(&args, &cx).await,
+        Command::Hook(args) => hook::run(args, &cx).await,
         Command::Halt(args) => halt::halt(args, &cx).await,
         Command::Resume(args) => halt::resume(args, &cx).await,
         Command::User(args) => user::run(args, &cx).await,
+        Command::Token(args) => token::run(args, &cx).await,
         Command::Store(args) => store::run(args, &cx).await,
         Command::Ledger(args) => ledger::run(&args, &cx),
         Command::Completions(args) => completions::run(&args, &cx),

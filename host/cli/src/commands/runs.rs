@@ -14,10 +14,11 @@ use crate::{
     exit::Exit,
     failure::Failure,
     operation::Operation,
+    reply::{self, SpanView},
     show::{
         paint::{Tone, paint},
         run,
-        tree::{self, SpanView, Style},
+        tree::{self, Style},
     },
 };
 
@@ -261,7 +262,7 @@ fn show(
     if cx.out.is_json() {
         cx.out.json(&Shown {
             run: row,
-            spans: tree::views(&records),
+            spans: reply::views(&records),
         })?;
         return Ok(Exit::Ok);
     }

@@ -1,6 +1,6 @@
 //! `tollgate serve`: agents reach the gate, by MCP over stdio and HTTP.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Args;
 use serde_json::json;
@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
-use tollgate_server::{http, mcp, reload};
+use tollgate_server::{approvals, auth::Auth, http, mcp, reload, tls::Tls};
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -73,17 +73,22 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
     if let Some(warning) = observes_only(&config) {
         cx.out.remark(&warning);
     }
-    let agent = agent(args.agent.as_deref(), &config)?;
+    let agent = match agent(args.agent.as_deref(), &config) {
+        Ok(agent) => Some(agent),
+        // Over HTTP credentials say who calls.
+        Err(_) if !args.stdio && args.agent.is_none() => None,
+        Err(failure) => return Err(failure),
+    };
     let listen = match args.listen {
         Some(address) => Some(address.unwrap_or(config.serve.listen)),
         None => (!args.stdio).then_some(config.serve.listen),
     };
     let mut access = cx.access(config)?;
     let ended = if args.stdio && listen.is_none() {
-        stdio(&mut access, &agent, cx).await
+        stdio(&mut access, agent.as_deref().unwrap_or_default(), cx).await
     } else {
         match alone(&mut access).await {
-            Ok(server) => owned(&server, &agent, args.stdio, listen, cx).await,
+            Ok(server) => owned(&server, agent.as_deref(), args.stdio, listen, cx).await,
             Err(failure) => Err(failure),
         }
     };
@@ -139,7 +144,7 @@ async fn stdio(access: &mut Access<'_>, agent: &str, cx: &Context<'_>) -> Result
     match access.own_alone().await {
         Ok(()) => {
             let server = access.server()?;
-            return owned(&server, agent, true, None, cx).await;
+            return owned(&server, Some(agent), true, None, cx).await;
         }
         Err(NotAlone::Broken(failure)) => return Err(failure),
         Err(NotAlone::Owned(_)) => {}
@@ -178,7 +183,7 @@ async fn stdio(access: &mut Access<'_>, agent: &str, cx: &Context<'_>) -> Result
 /// Serve as the owner.
 async fn owned(
     server: &mcp::Server,
-    agent: &str,
+    agent: Option<&str>,
     stdio: bool,
     listen: Option<SocketAddr>,
     cx: &Context<'_>,
@@ -186,7 +191,7 @@ async fn owned(
     if let Some(address) = listen {
         listening(server, agent, stdio, address, cx).await?;
     }
-    let client = server.client(Some(caller(agent)), Some(session()?));
+    let client = server.client(agent.map(caller), Some(session()?));
     let until = server.closed().clone();
     let lines = async {
         if stdio {
@@ -203,35 +208,49 @@ async fn owned(
 /// Serve over HTTP, in tasks of this process.
 async fn listening(
     server: &mcp::Server,
-    agent: &str,
+    agent: Option<&str>,
     stdio: bool,
     address: SocketAddr,
     cx: &Context<'_>,
 ) -> Result<(), Failure> {
     let plain = |e: http::HttpError| Failure::plain(e.to_string());
     let snapshot = server.gate().snapshot();
-    let listener = http::listen(address, false).map_err(plain)?;
+    let serve = &snapshot.config.serve;
+    let tls = serve.tls.as_ref().map(Tls::load).transpose();
+    let tls = tls.map_err(|e| Failure::plain(e.to_string()).help("see [serve.tls]"))?;
+    let listener = http::listen(address, true).map_err(plain)?;
     let bound = listener.local_addr()?;
-    let router =
-        http::router(server, Some(caller(agent)), &snapshot.config.serve).map_err(plain)?;
+    let rate = Arc::clone(server.rate());
+    let auth = Auth::new(server.gate(), bound, agent.map(caller), rate);
+    let router = http::router(server, auth, serve).map_err(plain)?;
     let (closed, leaving) = (server.closed().clone(), server.leaving().clone());
+    let scheme = if tls.is_some() { "https" } else { "http" };
     tokio::spawn(async move {
+        let serving = http::serve(listener, router, tls.as_ref(), closed, CLOSING);
+        let renewing = async {
+            match &tls {
+                // One that does not serve is tried again; the old one is served until it does.
+                Some(tls) => tls.clone().follow(|_| {}).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = serving => ended,
+            () = renewing => Ok(()),
+        };
         // Without its listener the server is of no use: the rest ends, too.
-        if http::serve(listener, router, closed, CLOSING)
-            .await
-            .is_err()
-        {
+        if ended.is_err() {
             leaving.cancel();
         }
     });
     if cx.out.is_json() && !stdio {
         cx.out.json(&json!({
             "listening": bound.to_string(),
-            "endpoint": format!("http://{bound}/mcp"),
+            "endpoint": format!("{scheme}://{bound}/mcp"),
         }))?;
     } else {
         cx.out
-            .remark(&format!("agents reach the gate at http://{bound}/mcp"));
+            .remark(&format!("agents reach the gate at {scheme}://{bound}/mcp"));
     }
     Ok(())
 }
@@ -257,6 +276,10 @@ async fn until_told(
         }
         std::future::pending::<()>().await;
     };
+    let attending = approvals::attend(
+        server.gate().clone(),
+        server.closed().clone().cancelled_owned(),
+    );
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {
         while hangup.recv().await.is_some() {
@@ -275,6 +298,7 @@ async fn until_told(
         _ = interrupt.recv() => None,
         () = server.leaving().cancelled() => None,
         () = watching => None,
+        () = attending => None,
         () = hung_up => None,
     };
     // What is asked for meanwhile is still read, and refused; what runs may end.

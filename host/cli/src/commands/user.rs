@@ -8,12 +8,15 @@ use std::{
 };
 
 use clap::Subcommand;
+use tollgate_core::entity::{Kind, Uid};
+use tollgate_server::auth::token::{self, Purpose};
 
 use super::{Context, unexpected};
 use crate::{
     exit::Exit,
     failure::Failure,
     operation::{Operation, Reply},
+    reply::TokenView,
     show::paint::{Tone, paint},
 };
 
@@ -46,55 +49,87 @@ pub(crate) enum User {
 /// Run `tollgate user`.
 pub(crate) async fn run(command: User, cx: &Context<'_>) -> Result<Exit, Failure> {
     let User::Token { name, out, revoke } = command;
+    let principal = Uid::new(Kind::User, &name);
     if revoke {
-        cx.execute(Operation::RevokeToken { user: name.clone() })
-            .await?;
+        let revoke = Operation::RevokeTokens {
+            of: principal,
+            name: token::CLI.into(),
+        };
+        cx.execute(revoke).await?;
         let value = serde_json::json!({ "user": name, "revoked": true });
         cx.out.show(&value, || {
             format!("{} {name} has no token any more", paint("✓", Tone::Good))
         })?;
         return Ok(Exit::Ok);
     }
+    let make = Operation::MakeToken {
+        purpose: Purpose {
+            principal,
+            on_behalf_of: None,
+            name: token::CLI.into(),
+            expires: None,
+        },
+        lasts: None,
+        instead: true,
+    };
+    let (_, text) = made(make, out.as_deref(), cx).await?;
+    let shown =
+        |key: &str, value: serde_json::Value| serde_json::json!({ "user": name, key: value });
+    hand_over(&text, &name, out.as_deref(), &shown, cx)?;
+    Ok(Exit::Ok)
+}
+
+/// Make a token, and write it to `out` if that is named.
+pub(super) async fn made(
+    make: Operation,
+    out: Option<&Path>,
+    cx: &Context<'_>,
+) -> Result<(TokenView, String), Failure> {
     // Before there is a token that would have nowhere to go.
-    let mut file = out.as_deref().map(create).transpose()?;
-    let made = cx
-        .execute(Operation::MakeToken { user: name.clone() })
-        .await;
-    let token = match made {
-        Ok(Reply::Token(token)) => token,
+    let file = out.map(create).transpose()?;
+    let (token, text) = match cx.execute(make).await {
+        Ok(Reply::Token { token, text }) => (token, text),
         other => {
-            if let Some(path) = &out {
+            if let Some(path) = out {
                 let _ = fs::remove_file(path);
             }
             return Err(other.map_or_else(|failure| failure, |reply| unexpected(&reply)));
         }
     };
-    match (&mut file, &out) {
-        (Some(file), Some(path)) => {
-            file.write_all(format!("{token}\n").as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(|e| {
-                    Failure::plain(format!("{}: {e}; make another token", path.display()))
-                })?;
-            let value = serde_json::json!({ "user": name, "file": path });
-            cx.out.show(&value, || {
+    if let (Some(mut file), Some(path)) = (file, out) {
+        file.write_all(format!("{text}\n").as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|e| Failure::plain(format!("{}: {e}; make another token", path.display())))?;
+    }
+    Ok((token, text))
+}
+
+/// Show the token this once, or say where it was written.
+pub(super) fn hand_over(
+    text: &str,
+    whose: &str,
+    out: Option<&Path>,
+    shown: &dyn Fn(&str, serde_json::Value) -> serde_json::Value,
+    cx: &Context<'_>,
+) -> Result<(), Failure> {
+    match out {
+        Some(path) => {
+            cx.out.show(&shown("file", serde_json::json!(path)), || {
                 format!(
-                    "{} the token of {name} is in {}",
+                    "{} the token of {whose} is in {}",
                     paint("✓", Tone::Good),
                     path.display()
                 )
             })?;
         }
-        _ => {
+        None => {
             cx.out
-                .show(&serde_json::json!({ "user": name, "token": token }), || {
-                    token.clone()
-                })?;
+                .show(&shown("token", text.into()), || text.to_owned())?;
             cx.out
                 .remark("it is shown this once; keep it where only they can read it");
         }
     }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 fn create(path: &Path) -> Result<fs::File, Failure> {

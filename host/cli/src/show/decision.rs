@@ -1,179 +1,18 @@
 //! Decisions, and what operators did, across runs.
 
-use serde::Serialize;
 use tollgate_core::{
-    decision::Outcome,
-    ids::{ApprovalId, DecisionId, RunId},
-    record::{DecisionRecord, Event, Record},
+    decision::ShadowFlip,
+    ids::DecisionId,
+    record::{DecisionRecord, Record},
     request::Action,
 };
+use tollgate_server::reply::Entry;
 
 use super::{
-    measure::{count, duration, moment},
+    measure::{duration, moment},
     paint::{Tone, line, paint, wrap},
     table::{Cell, table},
 };
-
-/// One thing that happened, flat: a line of a list, of CSV, or of JSON.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Entry {
-    /// Index of the record.
-    pub(crate) index: u64,
-    /// Such as `dec-12`; only for decisions.
-    pub(crate) id: Option<DecisionId>,
-    /// When.
-    pub(crate) time: String,
-    /// `decision`, `approval_answered`, `approval_resolved`, `call_invalid`, `bundle_activated`,
-    /// `halted`, `resumed`, `run_ended`, `administered`.
-    pub(crate) kind: &'static str,
-    /// The answer; for other kinds what was done.
-    pub(crate) outcome: String,
-    /// Who.
-    pub(crate) principal: String,
-    /// On whose behalf.
-    pub(crate) on_behalf_of: Option<String>,
-    /// To do what.
-    pub(crate) action: String,
-    /// With what.
-    pub(crate) resource: String,
-    /// Policies that determined it.
-    pub(crate) policies: Vec<String>,
-    /// Why.
-    pub(crate) reason: String,
-    /// In which run.
-    pub(crate) run: Option<RunId>,
-    /// The approval that it asked for, used or answered.
-    pub(crate) approval: Option<ApprovalId>,
-}
-
-impl Entry {
-    /// What a record says, if it belongs into the list.
-    pub(crate) fn of(index: u64, record: &Record) -> Option<Self> {
-        let mut entry = Self {
-            index,
-            id: None,
-            time: record.time.to_string(),
-            kind: "",
-            outcome: String::new(),
-            principal: String::new(),
-            on_behalf_of: None,
-            action: String::new(),
-            resource: String::new(),
-            policies: Vec::new(),
-            reason: String::new(),
-            run: record.run,
-            approval: None,
-        };
-        match &record.event {
-            Event::Decision(d) => {
-                entry.kind = "decision";
-                entry.id = Some(DecisionId(index));
-                entry.outcome = d.outcome.as_str().into();
-                entry.principal.clone_from(&d.principal.id);
-                entry.on_behalf_of = d.on_behalf_of.as_ref().map(|u| u.id.clone());
-                entry.action = d.action.group().into();
-                entry.resource.clone_from(&d.resource.id);
-                entry.policies = d.determining.iter().map(|p| p.policy.id.clone()).collect();
-                entry.reason = reason(d);
-                entry.approval = d.approval;
-            }
-            Event::ApprovalAnswered(a) => {
-                entry.kind = "approval_answered";
-                let answer = if a.approve { "approved" } else { "rejected" };
-                entry.outcome = if a.took_effect {
-                    answer.into()
-                } else {
-                    format!("{answer} too late")
-                };
-                entry.principal.clone_from(&a.by.id);
-                entry.action = if a.approve { "approve" } else { "reject" }.into();
-                entry.resource = a.id.to_string();
-                entry.reason = a.note.clone().unwrap_or_default();
-                entry.approval = Some(a.id);
-            }
-            Event::ApprovalResolved(a) => {
-                entry.kind = "approval_resolved";
-                entry.outcome = a.state.as_str().into();
-                entry.principal = "gate".into();
-                entry.action = "resolve".into();
-                entry.resource = a.id.to_string();
-                entry.approval = Some(a.id);
-            }
-            Event::CallInvalid(c) => {
-                entry.kind = "call_invalid";
-                entry.outcome = "invalid".into();
-                entry.principal.clone_from(&c.principal.id);
-                entry.action = "call".into();
-                entry.resource.clone_from(&c.tool);
-                entry.reason = format!("{} {}", c.problem.replace('_', " "), c.pointers.join(" "));
-            }
-            Event::BundleActivated(b) => {
-                entry.kind = "bundle_activated";
-                entry.outcome = "activated".into();
-                entry.principal.clone_from(&b.by);
-                entry.action = "activate_policies".into();
-                entry.resource = b.bundle.to_string();
-                entry.reason = format!(
-                    "{} policies, {}, {}",
-                    b.policies,
-                    count(b.tools, "tool"),
-                    count(b.components.len() as u64, "component")
-                );
-            }
-            Event::Halted(h) | Event::Resumed(h) => {
-                let lifted = matches!(record.event, Event::Resumed(_));
-                (entry.kind, entry.outcome) = if lifted {
-                    ("resumed", "resumed".into())
-                } else {
-                    ("halted", "halted".into())
-                };
-                entry.principal.clone_from(&h.by);
-                entry.action = if lifted { "resume" } else { "halt" }.into();
-                entry.resource = format!("{} {}", h.scope.as_str(), h.name).trim_end().into();
-                entry.reason.clone_from(&h.reason);
-            }
-            Event::RunEnded(r) => {
-                entry.kind = "run_ended";
-                entry.outcome = r.outcome.as_str().into();
-                entry.principal.clone_from(&r.by);
-                entry.action = "end_run".into();
-                entry.resource = record.run.map(|run| run.to_string()).unwrap_or_default();
-                entry.reason.clone_from(&r.stop_reason);
-            }
-            Event::Administered(a) => {
-                entry.kind = "administered";
-                entry.outcome = "done".into();
-                entry.principal.clone_from(&a.by);
-                entry.action.clone_from(&a.act);
-                entry.resource.clone_from(&a.target);
-            }
-            Event::RunStarted(_)
-            | Event::Start(_)
-            | Event::Outcome(_)
-            | Event::Effect(_)
-            | Event::AdapterLog(_)
-            | Event::LabelsJoined(_)
-            | Event::ApprovalRequested(_) => return None,
-        }
-        Some(entry)
-    }
-}
-
-fn reason(decision: &DecisionRecord) -> String {
-    if let Some(error) = decision.errors.first() {
-        return error.to_string();
-    }
-    let mut reasons: Vec<&str> = Vec::new();
-    for policy in &decision.determining {
-        if !policy.reason.is_empty() && !reasons.contains(&policy.reason.as_str()) {
-            reasons.push(&policy.reason);
-        }
-    }
-    if reasons.is_empty() && decision.outcome != Outcome::Allow && decision.determining.is_empty() {
-        return "No policy permits it.".into();
-    }
-    reasons.join(" ")
-}
 
 fn tone(outcome: &str) -> (&'static str, Tone) {
     match outcome {
@@ -333,13 +172,23 @@ pub(crate) fn whole(
     }
     if let Some(flip) = &decision.shadow {
         text.push_str(&format!(
-            "    {} shadow policies would {}: {}\n",
+            "    {} {} would {}: {}\n",
             paint("shadow:", Tone::Wait),
+            watched(flip),
             flip.outcome,
             flip.policies.join(", ")
         ));
     }
     text
+}
+
+/// What a flip is of.
+pub(super) fn watched(flip: &ShadowFlip) -> &'static str {
+    if flip.candidate {
+        "the candidate"
+    } else {
+        "shadow policies"
+    }
 }
 
 /// The columns of CSV, in order.

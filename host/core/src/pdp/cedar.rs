@@ -158,11 +158,13 @@ impl Pdp {
                 on_behalf_of,
                 operator,
                 roles,
+                asked_too,
             } => {
                 context.insert("tool", self.entity(tool)?);
                 context.insert("on_behalf_of", self.entity(on_behalf_of)?);
                 context.insert("operator", self.entity(operator)?);
                 context.insert("roles", self.set(Kind::Role, roles)?);
+                context.insert("asked_too", self.set(Kind::Role, asked_too)?);
             }
             ActionContext::Operator => {}
         }

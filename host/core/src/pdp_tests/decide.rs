@@ -154,6 +154,7 @@ fn an_unknown_entity_is_an_error() {
             on_behalf_of: uid(Kind::User, "alice"),
             operator: uid(Kind::User, "alice"),
             roles: names(&["ghost"]),
+            asked_too: BTreeSet::new(),
         },
         principal: uid(Kind::User, "carol"),
         resource: uid(Kind::Approval, "apr"),
@@ -508,6 +509,7 @@ fn shadow_policies_change_nothing_and_their_flips_are_recorded() {
     let decision = pdp1.decide(&send(), &facts());
     assert_eq!(answer(&decision), "allow by permit");
     let flip = ShadowFlip {
+        candidate: false,
         outcome: Outcome::Deny,
         policies: vec!["watch".into()],
     };
@@ -540,6 +542,7 @@ fn a_shadow_policy_that_would_escalate_says_so() {
     let decision = pdp(&watched).decide(&send(), &tainted());
     assert_eq!(answer(&decision), "allow by permit");
     let flip = ShadowFlip {
+        candidate: false,
         outcome: Outcome::Escalate,
         policies: vec!["private-data-stays-in".into()],
     };

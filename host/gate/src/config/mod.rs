@@ -3,6 +3,8 @@
 //! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
 //! file. Nothing else in the gate reads a configuration or the environment.
 
+mod external;
+mod identity;
 mod network;
 mod raw;
 mod serve;
@@ -12,6 +14,7 @@ mod validate;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,11 +27,19 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
+pub use external::{ExternalConfig, ExternalTools};
+pub use identity::{
+    ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
+    WebhookConfig, WebhookFormat,
+};
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
 pub use serve::ServeConfig;
 pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};
+
+/// Bytes that a file of policies may have; 50,000 policies fit.
+const MAX_POLICY_FILE: u64 = 16 << 20;
 
 /// The file's name, searched upwards from the working directory.
 pub const FILE_NAME: &str = "tollgate.toml";
@@ -85,15 +96,19 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where policies lie.
     pub policies: PathBuf,
+    /// Where a whole set lies that is watched beside them, and changes nothing.
+    pub candidate: Option<PathBuf>,
     /// How long an approval may be waited for, and used.
     pub approval_expires: Duration,
     /// How long a surface may hold a call that waits for a human.
     pub approval_hold: Duration,
     /// The same where the caller hears of progress meanwhile.
     pub approval_hold_with_progress: Duration,
-    /// How many calls of one principal may wait for people at once.
-    pub approvals_pending: u64,
-    /// How the gate is served.
+    /// Executors of tools that the gate only decides about, by name.
+    pub external: BTreeMap<String, ExternalConfig>,
+    /// Who else is asked, and who is told.
+    pub approvals: ApprovalConfig,
+    /// How the gate is served, and to whom.
     pub serve: ServeConfig,
     /// After how long without a call a run without a key is over.
     pub run_idle: Duration,
@@ -302,12 +317,13 @@ impl Config {
             Entity::new(Uid::new(Kind::Gate, "gate"), []),
             Entity::new(Uid::new(Kind::Agent, CLI_AGENT), [tenant.clone()]),
         ];
+        let second = self.approvals.second_group.iter().map(|group| &group.roles);
         let held = self
             .agents
             .values()
             .map(|a| &a.roles)
             .chain(self.users.values().map(|u| &u.roles));
-        let roles: BTreeSet<&String> = held.flatten().collect();
+        let roles: BTreeSet<&String> = held.chain(second).flatten().collect();
         entities.extend(roles.into_iter().map(|r| Entity::new(role(r), [])));
         entities.extend(
             self.labels()
@@ -360,9 +376,14 @@ impl Config {
             .upstreams
             .values()
             .flat_map(|u| u.labels.iter().chain(&u.taints).flatten());
+        let external = self
+            .external
+            .values()
+            .flat_map(|e| e.labels.iter().chain(&e.taints).flatten());
         grants
             .chain(tools)
             .chain(upstreams)
+            .chain(external)
             .chain(network)
             .cloned()
             .chain(built_in)
@@ -375,6 +396,42 @@ impl Config {
     /// If the directory or a file in it cannot be read.
     pub fn policy_files(&self) -> Result<Vec<PolicyFile>, ConfigError> {
         policy_files(&self.policies)
+    }
+
+    /// The files of the set that is watched beside them, if there is one.
+    ///
+    /// # Errors
+    /// As [`Config::policy_files`].
+    pub fn candidate_files(&self) -> Result<Option<Vec<PolicyFile>>, ConfigError> {
+        self.candidate.as_deref().map(policy_files).transpose()
+    }
+}
+
+/// The text of one file of policies.
+///
+/// # Errors
+/// If it cannot be read, or is larger than any file of policies is.
+pub fn policy_file(path: &Path) -> Result<String, ConfigError> {
+    let failed = |message: String, help: &str| ConfigError {
+        file: path.to_path_buf(),
+        line: 0,
+        column: 0,
+        message,
+        help: help.into(),
+    };
+    let mut text = String::new();
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(MAX_POLICY_FILE + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > MAX_POLICY_FILE => Err(failed(
+            format!("it is larger than {} MiB", MAX_POLICY_FILE >> 20),
+            "split it into several files, or move it out of the policies",
+        )),
+        Ok(_) => Ok(text),
+        Err(e) => Err(failed(
+            format!("it cannot be read: {e}"),
+            "make it a readable text file in UTF-8, or move it out of the policies",
+        )),
     }
 }
 
@@ -398,7 +455,7 @@ pub fn policy_files(dir: &Path) -> Result<Vec<PolicyFile>, ConfigError> {
             if path.is_dir() {
                 pending.push(path);
             } else if path.extension().is_some_and(|e| e == "cedar") {
-                let text = fs::read_to_string(&path).map_err(|e| failed(&path, &e))?;
+                let text = policy_file(&path)?;
                 let name = path.strip_prefix(dir).unwrap_or(&path);
                 let name: Vec<String> = name
                     .components()

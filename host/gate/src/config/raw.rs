@@ -23,6 +23,17 @@ pub(super) struct File {
     pub(super) network: Network,
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) upstream: BTreeMap<String, Upstream>,
+    pub(super) external: BTreeMap<String, External>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct External {
+    pub(super) preset: Option<String>,
+    pub(super) tools: Option<String>,
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) taints: Option<Vec<String>>,
+    pub(super) time: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -84,6 +95,7 @@ pub(super) struct Store {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Policies {
     pub(super) dir: Option<String>,
+    pub(super) shadow: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -93,6 +105,18 @@ pub(super) struct Approvals {
     pub(super) hold: Option<String>,
     pub(super) hold_with_progress: Option<String>,
     pub(super) max_pending: Option<u64>,
+    pub(super) escalate_after: Option<String>,
+    pub(super) escalate_to: Vec<String>,
+    pub(super) webhook: Option<Webhook>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) url: String,
+    pub(super) secret: String,
+    #[serde(default)]
+    pub(super) format: super::WebhookFormat,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -104,6 +128,53 @@ pub(super) struct Serve {
     pub(super) origins: Vec<String>,
     pub(super) conversation: Option<Vec<String>>,
     pub(super) watch: Option<bool>,
+    pub(super) oauth: Option<Oauth>,
+    pub(super) tls: Option<Tls>,
+    pub(super) rate: Rate,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oauth {
+    pub(super) resource: String,
+    pub(super) issuer: String,
+    pub(super) audience: Option<String>,
+    pub(super) jwks: String,
+    pub(super) algorithms: Option<Vec<String>>,
+    pub(super) leeway: Option<String>,
+    pub(super) refresh: Option<String>,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    #[serde(default)]
+    pub(super) claims: OauthClaims,
+    #[serde(default)]
+    pub(super) agents: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) users: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) user_clients: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OauthClaims {
+    pub(super) agent: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) tenant: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) cert: String,
+    pub(super) key: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Rate {
+    pub(super) per_second: Option<u32>,
+    pub(super) burst: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

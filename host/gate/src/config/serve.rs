@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use tollgate_core::policy;
 
-use super::{AgentConfig, ConfigError, raw, validate::Validation};
+use super::{
+    AgentConfig, ConfigError, OauthConfig, RateConfig, TlsConfig, UserConfig, raw,
+    validate::Validation,
+};
 
 /// The longest that a call is held: many clients give up after a minute.
 const MAX_HOLD: Duration = Duration::from_secs(40);
@@ -14,7 +17,7 @@ const MAX_HOLD: Duration = Duration::from_secs(40);
 pub struct ServeConfig {
     /// Where HTTP listens.
     pub listen: SocketAddr,
-    /// The agent that calls over stdio, and over HTTP without authentication.
+    /// The agent that calls over stdio, and over HTTP without credentials, on loopback.
     pub agent: Option<String>,
     /// Names besides those of loopback by which HTTP is reached.
     pub hosts: Vec<String>,
@@ -24,6 +27,12 @@ pub struct ServeConfig {
     pub conversation: Vec<String>,
     /// Whether changed files are put into force by themselves.
     pub watch: bool,
+    /// Tokens of an authorization server; absent: only the gate's own tokens count.
+    pub oauth: Option<OauthConfig>,
+    /// Certificate and key; absent: no TLS.
+    pub tls: Option<TlsConfig>,
+    /// How often each caller may ask.
+    pub rate: RateConfig,
 }
 
 impl Validation<'_> {
@@ -31,6 +40,7 @@ impl Validation<'_> {
         &self,
         serve: raw::Serve,
         agents: &BTreeMap<String, AgentConfig>,
+        users: &BTreeMap<String, UserConfig>,
     ) -> Result<ServeConfig, ConfigError> {
         let listen = serve.listen.unwrap_or_else(|| "127.0.0.1:8420".into());
         let address = listen.parse().map_err(|_| {
@@ -67,6 +77,15 @@ impl Validation<'_> {
                 .conversation
                 .unwrap_or_else(|| vec!["dev.tollgate/conversation".into()]),
             watch: serve.watch.unwrap_or(true),
+            oauth: serve
+                .oauth
+                .map(|oauth| self.oauth(oauth, agents, users))
+                .transpose()?,
+            tls: serve.tls.map(|tls| TlsConfig {
+                cert: self.base.join(tls.cert),
+                key: self.base.join(tls.key),
+            }),
+            rate: self.rate(&serve.rate)?,
         })
     }
 

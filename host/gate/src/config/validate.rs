@@ -67,6 +67,16 @@ impl Validation<'_> {
             let upstream = self.upstream(&name, upstream, &secrets, &store.path)?;
             upstreams.insert(name, upstream);
         }
+        let mut external = BTreeMap::new();
+        for (name, executor) in raw.external {
+            if components.contains_key(&name) || upstreams.contains_key(&name) {
+                let message = format!("`{name}` is a component or an upstream server already");
+                let table = format!("[external.{name}]");
+                return Err(self.error(&table, message, "give one of them another name"));
+            }
+            let executor = self.external(&name, executor)?;
+            external.insert(name, executor);
+        }
         let mut tools = BTreeMap::new();
         for (name, tool) in raw.tools {
             let tool = self.tool(tool)?;
@@ -89,20 +99,22 @@ impl Validation<'_> {
             let agent = self.agent(&name, agent, &users)?;
             agents.insert(name, agent);
         }
-        let serve = self.serve(raw.serve, &agents)?;
+        let approvals = self.approvals(&raw.approvals, &secrets)?;
+        let serve = self.serve(raw.serve, &agents, &users)?;
         let (approval_hold, approval_hold_with_progress) = self.holds(&raw.approvals)?;
         Ok(Config {
             file: self.file.into(),
             gate,
+            approvals,
+            serve,
             store,
+            candidate: raw.policies.shadow.map(|dir| self.base.join(dir)),
             policies: self
                 .base
                 .join(raw.policies.dir.as_deref().unwrap_or("policies")),
             approval_expires: duration(raw.approvals.expires, 3600)?,
-            approvals_pending: raw.approvals.max_pending.unwrap_or(100),
             approval_hold,
             approval_hold_with_progress,
-            serve,
             run_idle: duration(raw.runs.idle, 1800)?,
             label_window: duration(raw.runs.label_window, 1800)?,
             components,
@@ -112,6 +124,7 @@ impl Validation<'_> {
             network,
             secrets,
             upstreams,
+            external,
         })
     }
 

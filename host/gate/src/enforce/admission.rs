@@ -12,6 +12,7 @@ use tollgate_core::{
     record::{ApprovalRequested, Event, Start},
     request::{Facts, Granted, Request},
     run::RunState,
+    time::Timestamp,
 };
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
     pep::{Draft, Pep},
     underway::{Joined, Running},
 };
-use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload};
+use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload, Pending};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;
@@ -328,6 +329,14 @@ impl Pep {
         }
     }
 
+    pub(super) fn pending_whose(cx: &CallContext, now: Timestamp) -> Pending {
+        Pending {
+            tenant: cx.snapshot.config.gate.tenant.clone(),
+            principal: cx.principal.clone(),
+            now,
+        }
+    }
+
     fn approval_for(
         &self,
         cx: &CallContext,
@@ -477,9 +486,6 @@ impl Pep {
             return self.refuse(cx, call, weighed, resumption, None).await;
         };
         self.not_underway(cx, call)?;
-        if previous.is_none() {
-            self.may_ask(cx)?;
-        }
         let now = weighed.facts.now;
         let (record, facts) = self.call_record(cx, call, &weighed, resumption)?;
         let payload = self.seal(&cx.snapshot, now, &call.canonical(), "arguments")?;
@@ -526,8 +532,22 @@ impl Pep {
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
         batch.conditions.extend(not_halted(cx, call));
+        let most = cx.snapshot.config.approvals.max_pending;
+        if previous.is_none() {
+            let whose = Self::pending_whose(cx, now);
+            batch.conditions.push(Condition::PendingBelow(whose, most));
+        }
         let (basis, requirement) = (basis.clone(), requirement.clone());
-        let receipt = self.commit(batch).await?;
+        let receipt = match self.commit(batch).await {
+            Err(CommitError::TooManyPending(_)) => {
+                let refused = self.refuse(cx, call, weighed, resumption, None).await?;
+                return Ok(match refused {
+                    Refusal::Denied { decision, .. } => Refusal::TooManyPending { decision, most },
+                    other => other,
+                });
+            }
+            committed => committed?,
+        };
         let decision = DecisionId(receipt.first + decided_at);
         Ok(Refusal::Pending {
             decision,
@@ -537,29 +557,6 @@ impl Pep {
             expires,
             happened: Vec::new(),
         })
-    }
-
-    /// That not too many calls of the principal wait for people already: one agent must not bury what
-    /// others ask for.
-    fn may_ask(&self, cx: &CallContext) -> Result<(), Retry> {
-        let most = cx.snapshot.config.approvals_pending;
-        let waiting = self
-            .ledger
-            .reader()
-            .pending_of(&cx.snapshot.config.gate.tenant, &cx.principal);
-        let waiting = waiting.map_err(|e| Refusal::Unrecorded {
-            reason: e.to_string(),
-        })?;
-        if waiting < most {
-            return Ok(());
-        }
-        Err(Retry::Refused(Refusal::Invalid {
-            problem: format!(
-                "it needs a person's approval, and {waiting} calls of yours wait for people already; ask for \
-                 no more until they are answered"
-            ),
-            nearest: None,
-        }))
     }
 
     /// The same call again while its approval is pending: the same answer.

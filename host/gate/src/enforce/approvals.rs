@@ -151,6 +151,7 @@ fn request(
             on_behalf_of: row.on_behalf_of.clone(),
             operator,
             roles: row.requirement.roles(),
+            asked_too: row.asked_too.clone(),
         },
     };
     (request, vec![Entity::new(resource, [tool])])
@@ -282,6 +283,18 @@ impl Pep {
         })
     }
 
+    /// Whether `user` may answer it as things are.
+    pub(crate) fn could_answer(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        user: &Uid,
+        row: &ApprovalRow,
+    ) -> bool {
+        let (request, entities) = request(&snapshot.config, user, row, Action::Approve);
+        let decision = self.judge(snapshot, request, entities).decision;
+        matches!(decision, Decision::Allow(_))
+    }
+
     /// An approval as `user` may see it: the arguments only if they may answer it.
     pub(crate) fn approval_view(
         &self,
@@ -289,11 +302,7 @@ impl Pep {
         user: &Uid,
         row: ApprovalRow,
     ) -> Result<ApprovalView, ApprovalError> {
-        let (request, entities) = request(&snapshot.config, user, &row, Action::Approve);
-        let may_answer = matches!(
-            self.judge(snapshot, request, entities).decision,
-            Decision::Allow(_)
-        );
+        let may_answer = self.could_answer(snapshot, user, &row);
         let arguments = match row.payload {
             Some(digest) if may_answer => {
                 let plain = self.ledger.unseal(row.opened, digest, "arguments")?;

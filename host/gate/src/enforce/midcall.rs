@@ -15,7 +15,7 @@ use tollgate_core::{
     time::Timestamp,
 };
 
-use super::{CallContext, Capabilities, Capability, Refusal, admission::MAX_ROUNDS};
+use super::{CallContext, Capabilities, Capability, Pep, Refusal, admission::MAX_ROUNDS};
 use crate::{
     ledger::{ApprovalRow, Batch, Binding, Condition, Payload},
     text::printable,
@@ -130,9 +130,19 @@ impl Capabilities {
         })
     }
 
-    /// Whether this call may still ask: it has not asked before, and not been asked about too often.
+    /// Whether this call may still ask: it has not asked before, and not been asked about too often, and
+    /// not too much of its principal's waits already.
     pub(super) fn may_ask(&self) -> bool {
-        self.cx.attempt <= MAX_ROUNDS && self.progress().pending.is_none()
+        let whose = Pep::pending_whose(&self.cx, self.pep.now());
+        let most = self.cx.snapshot.config.approvals.max_pending;
+        self.cx.attempt <= MAX_ROUNDS
+            && self.progress().pending.is_none()
+            && self
+                .pep
+                .ledger
+                .reader()
+                .pending_of(&whose)
+                .is_ok_and(|pending| pending < most)
     }
 
     /// Ask: add to the batch what asks for an approval. `previous` is one that is no longer enough.

@@ -30,7 +30,7 @@ use tollgate_core::{
 };
 
 pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
-pub(crate) use admission::Admitted;
+pub(crate) use admission::{Admission, Admitted};
 pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
 pub use capability::{Capabilities, Done};
@@ -41,8 +41,8 @@ pub(crate) use pep::Pep;
 pub use report::{Listener, Report};
 pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
 pub use stored::StoredCall;
-pub(crate) use underway::Underway;
 pub use underway::Waiter;
+pub(crate) use underway::{Running, Underway};
 
 use crate::{
     ledger::{Change, Changed, CommitError, Condition, HaltKeys},
@@ -240,6 +240,13 @@ pub enum Refusal {
         /// What the call had done by then, if it was ended in the middle: it runs again from the
         /// beginning. Empty if nothing ran.
         happened: Vec<String>,
+    },
+    /// It would wait for a human, but its principal waits for as many as it may already.
+    TooManyPending {
+        /// The decision: denied.
+        decision: DecisionId,
+        /// How many may be pending at once.
+        most: u64,
     },
     /// A human said no, and the same call stays refused until then.
     Rejected {

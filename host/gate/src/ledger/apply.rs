@@ -307,6 +307,7 @@ impl Working {
             }
             Event::ApprovalAnswered(answer) => states::answered(conn, index, answer),
             Event::ApprovalResolved(resolved) => states::resolve(conn, resolved),
+            Event::ApprovalEscalated(escalated) => states::asked_too(conn, index, escalated.id),
             Event::Halted(halt) => self.halt(conn, index, halt),
             Event::Resumed(halt) => self.resume(conn, halt),
             Event::BundleActivated(_) => {

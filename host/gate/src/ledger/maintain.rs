@@ -3,8 +3,8 @@
 use rusqlite::{Connection, TransactionBehavior, params};
 use tollgate_core::{
     canonical::Sha256Digest,
+    ids::TokenId,
     record::{Event, Record},
-    time::Timestamp,
 };
 
 use super::{
@@ -40,33 +40,69 @@ impl Ledger {
         .await
     }
 
-    /// Store a user's token, in place of the one they had.
+    /// Store a token. With `instead`, it takes the place of the principal's tokens of the same name.
     ///
     /// # Errors
     /// [`CommitError`]; then it is not stored.
-    pub async fn store_token(&self, token: Token) -> Result<(), CommitError> {
+    pub async fn store_token(&self, token: Token, instead: bool) -> Result<(), CommitError> {
         self.write(move |conn| {
             let Token {
-                user,
+                id,
+                principal,
+                on_behalf_of,
+                name,
                 hash,
-                created: Timestamp(created),
+                created,
+                expires,
             } = token;
-            conn.execute(
-                "INSERT OR REPLACE INTO tokens VALUES (?1, ?2, ?3)",
-                params![user, hash.as_bytes(), created],
-            )
+            let tx = conn.unchecked_transaction()?;
+            if instead {
+                tx.execute(
+                    "DELETE FROM tokens WHERE principal_type = ?1 AND principal_id = ?2 AND name = ?3",
+                    params![principal.kind.name(), principal.id, name],
+                )?;
+            }
+            let stored = tx.execute(
+                "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    id.as_bytes(),
+                    principal.kind.name(),
+                    principal.id,
+                    on_behalf_of,
+                    name,
+                    hash.as_bytes(),
+                    created.0,
+                    expires.map(|at| at.0)
+                ],
+            )?;
+            tx.commit()?;
+            Ok(stored)
         })
         .await
     }
 
-    /// Remove a user's token.
+    /// Remove a token.
     ///
     /// # Errors
     /// [`CommitError`]; then it is still there.
-    pub async fn remove_token(&self, user: &str) -> Result<(), CommitError> {
-        let user = user.to_owned();
-        self.write(move |conn| conn.execute("DELETE FROM tokens WHERE user = ?1", [user]))
+    pub async fn remove_token(&self, id: TokenId) -> Result<(), CommitError> {
+        self.write(move |conn| conn.execute("DELETE FROM tokens WHERE id = ?1", [id.as_bytes()]))
             .await
+    }
+
+    /// Say how far somebody outside has been told what the records say.
+    ///
+    /// # Errors
+    /// [`CommitError`]; then it is as it was.
+    pub async fn set_cursor(&self, name: &str, next: u64) -> Result<(), CommitError> {
+        let name = name.to_owned();
+        self.write(move |conn| {
+            conn.execute(
+                "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = excluded.next",
+                params![name, int(next)],
+            )
+        })
+        .await
     }
 
     async fn write(

@@ -50,7 +50,7 @@ use tollgate_core::{
     canonical::Sha256Digest,
     decision::{Requirement, Severity},
     entity::Uid,
-    ids::{ApprovalId, RunId, SpanId},
+    ids::{ApprovalId, RunId, SpanId, TokenId},
     life::ApprovalState,
     record::{ApprovalResolved, Event, KeyedDigest, Record, RunOutcome, WaitingCall},
     run::RunState,
@@ -110,6 +110,19 @@ pub enum Condition {
     ApprovalUnchanged(ApprovalId, u64),
     /// None of these is halted.
     NotHalted(HaltKeys),
+    /// Fewer approvals than this of the principal are pending.
+    PendingBelow(Pending, u64),
+}
+
+/// Whose pending approvals are counted, and when: what has expired does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The tenant.
+    pub tenant: String,
+    /// Who asks.
+    pub principal: Uid,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// What a halt could concern.
@@ -174,6 +187,9 @@ pub enum CommitError {
     /// The same approval is pending already.
     #[error("an approval for this call is pending already")]
     ApprovalPending,
+    /// The principal has asked for as many approvals as may be pending at once.
+    #[error("{0} approvals are pending already; wait until some are answered")]
+    TooManyPending(u64),
     /// The disk, or SQLite, refused. No effect happens without a record, so the call is refused.
     #[error("the ledger cannot be written: {0}; free space or repair the disk, then try again")]
     Store(String),
@@ -310,15 +326,23 @@ pub struct Run {
     pub state: RunState,
 }
 
-/// A user's token.
+/// A token by which an agent or a user names itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Whose.
-    pub user: String,
+    /// By what it is listed and revoked.
+    pub id: TokenId,
+    /// Whose: an agent or a user.
+    pub principal: Uid,
+    /// The user for whom an agent acts; absent: its operator.
+    pub on_behalf_of: Option<String>,
+    /// What it is for.
+    pub name: String,
     /// SHA-256 of the token, which itself is kept nowhere.
     pub hash: Sha256Digest,
     /// When it was made.
     pub created: Timestamp,
+    /// When it becomes worthless; absent: never.
+    pub expires: Option<Timestamp>,
 }
 
 /// How much a ledger holds.
@@ -439,6 +463,8 @@ pub struct ApprovalRow {
     pub via: Vec<String>,
     /// What the component asks for in mid-call, in short.
     pub capability: Option<String>,
+    /// Roles that were asked as well, because nobody answered in time; empty at first.
+    pub asked_too: BTreeSet<String>,
     /// Calls that ran up to there, outermost first.
     pub waiting: Vec<WaitingCall>,
 }

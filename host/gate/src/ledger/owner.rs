@@ -88,6 +88,9 @@ impl Ledger {
             now.0.max(store.time),
             store.tree.size(),
         ));
+        if reader.has_asked()? {
+            shared.set_asked();
+        }
         for run in reader.suspended_runs()? {
             shared.suspend(run);
         }
@@ -149,6 +152,14 @@ impl Ledger {
         self.0.queue.task(task).await
     }
 
+    /// Whether a commit could be tried now.
+    ///
+    /// # Errors
+    /// [`CommitError::Poisoned`] or [`CommitError::Closed`].
+    pub async fn ready(&self) -> Result<(), CommitError> {
+        self.task(|writer| writer.guard()).await?
+    }
+
     /// The time: `wall`, but never before anything that was recorded or asked before.
     #[must_use]
     pub fn now(&self, wall: Timestamp) -> Timestamp {
@@ -208,7 +219,7 @@ impl Ledger {
         })
     }
 
-    /// The caller's latest open run by this name; without a name, the latest of those without one in
+    /// The caller's latest open run by this name, for this user; without a name, the latest of those without one in
     /// which something happened since `not_before`. Takes a microsecond for runs that were active lately.
     ///
     /// # Errors
@@ -217,21 +228,28 @@ impl Ledger {
         &self,
         tenant: &str,
         principal: &Uid,
+        on_behalf_of: &Uid,
         key: Option<&str>,
         not_before: Timestamp,
     ) -> Result<Option<Run>, LedgerError> {
         let cached = self
             .0
             .shared
-            .cache(|cache| cache.named(tenant, principal, key));
+            .cache(|cache| cache.named(tenant, principal, on_behalf_of, key));
         if let Some(held) = cached
             && (key.is_some() || held.last >= not_before)
         {
             return Ok(Some(held.view(None)));
         }
         let row = match key {
-            Some(key) => self.0.reader.run_by_key(tenant, principal, key)?,
-            None => self.0.reader.ambient_run(tenant, principal, not_before)?,
+            Some(key) => self
+                .0
+                .reader
+                .run_by_key(tenant, principal, on_behalf_of, key)?,
+            None => self
+                .0
+                .reader
+                .ambient_run(tenant, principal, on_behalf_of, not_before)?,
         };
         match row.filter(|row| row.ended.is_none()) {
             Some(row) => self.run(row.id, None),

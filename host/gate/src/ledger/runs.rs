@@ -204,7 +204,7 @@ pub(super) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
 }
 
 /// By what a caller names its runs.
-type Name = (String, Uid, Option<String>);
+type Name = (String, Uid, Uid, Option<String>);
 
 /// Runs that were active lately: at least as many as asked for, at most twice that. Two generations:
 /// when the young one is full, the old one goes, so nothing is ever searched.
@@ -240,9 +240,15 @@ impl Cache {
         &mut self,
         tenant: &str,
         principal: &Uid,
+        on_behalf_of: &Uid,
         key: Option<&str>,
     ) -> Option<Arc<Held>> {
-        let name = (tenant.to_owned(), principal.clone(), key.map(str::to_owned));
+        let name = (
+            tenant.to_owned(),
+            principal.clone(),
+            on_behalf_of.clone(),
+            key.map(str::to_owned),
+        );
         let (_, run) = *self.names.get(&name)?;
         let held = self.get(&run).filter(|held| !held.ended);
         if held.is_none() {
@@ -257,6 +263,7 @@ impl Cache {
             id,
             tenant,
             principal,
+            on_behalf_of,
             key,
             opened,
             ..
@@ -264,7 +271,12 @@ impl Cache {
         let (run, opened) = (*id, *opened);
         // One that began earlier may not be the latest without a name, and who knows which is.
         if std::mem::take(&mut held.begins) && !held.ended {
-            let name = (tenant.clone(), principal.clone(), key.clone());
+            let name = (
+                tenant.clone(),
+                principal.clone(),
+                on_behalf_of.clone(),
+                key.clone(),
+            );
             if self
                 .names
                 .get(&name)

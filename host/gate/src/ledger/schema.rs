@@ -9,6 +9,7 @@ pub(super) const APPLICATION: i64 = 0x546f_6c6c;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_state.sql"),
+    include_str!("migrations/0006_identity.sql"),
 ];
 
 /// Tables that are recreated from the records.
@@ -21,6 +22,7 @@ pub(super) const READ_MODELS: &[&str] = &[
     "approvals",
     "approval_answers",
     "approval_waits",
+    "approval_groups",
     "halts",
     "principal_labels",
     "file_labels",

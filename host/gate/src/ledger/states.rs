@@ -295,6 +295,18 @@ pub(super) fn answered(
     Ok(())
 }
 
+/// Somebody else is asked as well: once for an approval, and only while it is pending.
+pub(super) fn asked_too(conn: &Connection, index: u64, id: ApprovalId) -> Result<(), Refused> {
+    if approval(conn, id)?.state != ApprovalState::Pending {
+        return Err(illegal("only a pending approval can be asked of others"));
+    }
+    conn.prepare_cached("INSERT INTO approval_groups VALUES (?1, ?2)")?
+        .execute(params![id.as_bytes(), int(index)])?;
+    conn.prepare_cached("UPDATE approvals SET version = version + 1 WHERE id = ?1")?
+        .execute([id.as_bytes()])?;
+    Ok(())
+}
+
 pub(super) fn resolve(conn: &Connection, resolved: &ApprovalResolved) -> Result<(), Refused> {
     let event = match resolved.state {
         ApprovalState::Approved => ApprovalEvent::Approve,

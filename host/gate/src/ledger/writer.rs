@@ -16,6 +16,7 @@ use super::{
     batch::{Prepared, Waiting, answer_all, answer_each, refuse_opening},
     faults::{poisons, store_error},
     open::Store,
+    read::pending_of,
     reserve::Reserve,
     runs::{Cache, Held, int},
     shared::{Shared, halted},
@@ -272,6 +273,13 @@ impl Writer {
                     Ok(())
                 } else {
                     Err(CommitError::ApprovalChanged.into())
+                }
+            }
+            Condition::PendingBelow(whose, most) => {
+                if pending_of(&self.conn, whose)? < *most {
+                    Ok(())
+                } else {
+                    Err(CommitError::TooManyPending(*most).into())
                 }
             }
             Condition::NotHalted(keys) => match halted(&self.working.halts, keys) {

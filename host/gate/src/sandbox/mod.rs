@@ -99,6 +99,26 @@ pub struct Execution {
     pub cause: Option<String>,
 }
 
+impl Execution {
+    /// One of which nothing was executed.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            status: Status::Trap,
+            content: Err(ToolFailure {
+                kind: FailureKind::Ended,
+                message: "nothing was executed".into(),
+            }),
+            cut: false,
+            cpu: Duration::ZERO,
+            fuel: 0,
+            effects: 0,
+            peak_memory: 0,
+            size: 0,
+            cause: None,
+        }
+    }
+}
+
 /// Why a call has no content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolFailure {

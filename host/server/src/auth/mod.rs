@@ -1,10 +1,295 @@
-//! Who calls, over HTTP: OAuth 2.1 access tokens and API tokens. Identity comes from here alone, never from what a client says about itself.
+//! Who calls, over HTTP: OAuth 2.1 access tokens and the gate's own tokens. Identity comes from here alone,
+//! never from what a client says about itself.
+//!
+//! Nothing here decides what a caller may do. No error and no log line shows a token.
 
-use tollgate::pip::Caller;
+mod layer;
+mod metadata;
+mod oauth;
+mod rate;
+pub mod token;
 
-/// Who makes a request: what authentication puts into the request's extensions.
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::HeaderMap;
+use tollgate::{gate::Gate, ledger::LedgerError, pip::Caller};
+use tollgate_core::entity::{Kind, Uid};
+
+use self::oauth::Oauth;
+pub use self::{
+    layer::protect,
+    metadata::router as metadata,
+    rate::{Busy, Rate},
+};
+
+/// The longest credential that is looked at, in bytes.
+const MAX_CREDENTIAL: usize = 16 << 10;
+
+/// Who calls, as their credentials prove. An extension of each request that [`protect`] lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticated {
     /// The caller.
     pub caller: Caller,
+    /// Whose gate the caller may use.
+    pub tenant: String,
+}
+
+impl Authenticated {
+    /// The person, if it is a person who calls: only people administer.
+    #[must_use]
+    pub fn user(&self) -> Option<Uid> {
+        match &self.caller {
+            Caller::User(name) => Some(Uid::new(Kind::User, name)),
+            _ => None,
+        }
+    }
+}
+
+/// Why a caller is not let in. In words that its owner may read, without the credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// There is no credential.
+    #[error("there is no credential; send `Authorization: Bearer TOKEN`")]
+    Missing,
+    /// The credential is not in the form that RFC 6750 gives it.
+    #[error("the credential is malformed: {0}")]
+    Malformed(&'static str),
+    /// The token does not count.
+    #[error("the token is not accepted: {0}")]
+    Invalid(String),
+    /// The token counts, but not for this.
+    #[error("the token lacks the scope {0}")]
+    Scope(String),
+    /// The token counts, but nobody here is meant by it.
+    #[error("{0}")]
+    Unknown(String),
+    /// It cannot be checked now.
+    #[error("credentials cannot be checked now: {0}; try again later")]
+    Unavailable(String),
+}
+
+impl From<LedgerError> for AuthError {
+    fn from(error: LedgerError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Whether callers at this address of a listener must have credentials: everywhere but on loopback.
+#[must_use]
+pub fn required_for(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
+/// What checks credentials. Clones are the same.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    gate: Gate,
+    /// As whom callers without credentials are let in.
+    anonymous: Option<Caller>,
+    oauth: Mutex<Option<Arc<Oauth>>>,
+    rate: Arc<Rate>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Auth")
+    }
+}
+
+impl Auth {
+    /// What checks the credentials of callers at `address`, as the gate's configuration says at the
+    /// time, and counts their requests in `rate`. On loopback a caller without credentials is
+    /// `anonymous`, if there is one.
+    #[must_use]
+    pub fn new(
+        gate: &Gate,
+        address: SocketAddr,
+        anonymous: Option<Caller>,
+        rate: Arc<Rate>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            gate: gate.clone(),
+            anonymous: anonymous.filter(|_| !required_for(address)),
+            oauth: Mutex::default(),
+            rate,
+        }))
+    }
+
+    /// Who calls with these headers.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, AuthError> {
+        let Inner {
+            gate, anonymous, ..
+        } = &*self.0;
+        let snapshot = gate.snapshot();
+        let tenant = snapshot.config.gate.tenant.clone();
+        let Some(given) = bearer(headers)? else {
+            return match anonymous {
+                Some(caller) => Ok(Authenticated {
+                    caller: caller.clone(),
+                    tenant,
+                }),
+                None => Err(AuthError::Missing),
+            };
+        };
+        let caller = if given.starts_with(token::PREFIX) {
+            match token::find(gate, given)? {
+                Some(token) => token::caller(&token),
+                None => {
+                    let problem = "it is unknown here, was revoked, or has expired";
+                    return Err(AuthError::Invalid(problem.into()));
+                }
+            }
+        } else {
+            match self.oauth() {
+                Some(oauth) => oauth.caller(gate, given).await?,
+                None => {
+                    let problem = "it is none of this gate's own, and no issuer is configured";
+                    return Err(AuthError::Invalid(problem.into()));
+                }
+            }
+        };
+        self.known(&caller)?;
+        Ok(Authenticated { caller, tenant })
+    }
+
+    /// That the configuration still names whoever the credential means.
+    fn known(&self, caller: &Caller) -> Result<(), AuthError> {
+        let snapshot = self.0.gate.snapshot();
+        let config = &snapshot.config;
+        let (kind, name, known) = match caller {
+            Caller::User(name) => ("user", name, config.users.contains_key(name)),
+            Caller::Agent {
+                on_behalf_of: Some(user),
+                ..
+            } if !config.users.contains_key(user) => ("user", user, false),
+            Caller::Agent { name, .. } | Caller::Spoken { agent: name, .. } => {
+                ("agent", name, config.agents.contains_key(name))
+            }
+        };
+        if known {
+            return Ok(());
+        }
+        let name = tollgate::text::printable(name, 80);
+        Err(AuthError::Unknown(format!(
+            "there is no {kind} `{name}` in this gate's configuration"
+        )))
+    }
+
+    /// The resource server that is configured now.
+    fn oauth(&self) -> Option<Arc<Oauth>> {
+        let snapshot = self.0.gate.snapshot();
+        let config = snapshot.config.serve.oauth.as_ref()?;
+        let mut held = self.0.oauth.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held {
+            Some(oauth) if oauth.is_of(config) => Some(Arc::clone(oauth)),
+            _ => {
+                let oauth = Arc::new(Oauth::new(config.clone()));
+                *held = Some(Arc::clone(&oauth));
+                Some(oauth)
+            }
+        }
+    }
+
+    /// Count a request of this caller that may cost the ledger a record.
+    ///
+    /// # Errors
+    /// [`Busy`]: it asks more often than it may. Nothing was recorded.
+    pub fn admit(&self, caller: &Caller) -> Result<(), Busy> {
+        self.0.rate.count(&self.0.gate, caller)
+    }
+
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+}
+
+/// The bearer token of a request (RFC 6750, section 2.1): never from its body or its URL.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
+    let mut given = headers.get_all(http::header::AUTHORIZATION).iter();
+    let Some(value) = given.next() else {
+        return Ok(None);
+    };
+    if given.next().is_some() {
+        return Err(AuthError::Malformed("there are two of them"));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| AuthError::Malformed("it is no ASCII text"))?;
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => return Err(AuthError::Malformed("it must begin with `Bearer `")),
+    };
+    // RFC 6750's b64token.
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+    if token.is_empty() || !token.bytes().all(legal) {
+        return Err(AuthError::Malformed(
+            "a token has letters, digits and -._~+/=",
+        ));
+    }
+    if token.len() > MAX_CREDENTIAL {
+        return Err(AuthError::Malformed("it is longer than any token"));
+    }
+    Ok(Some(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_open() {
+        for (address, required) in [
+            ("127.0.0.1:80", false),
+            ("[::1]:80", false),
+            ("[::ffff:127.0.0.1]:80", false),
+            ("0.0.0.0:80", true),
+            ("[::]:80", true),
+            ("192.0.2.1:80", true),
+        ] {
+            assert_eq!(
+                required_for(address.parse().unwrap()),
+                required,
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_credential_has_one_form() {
+        let headers = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("authorization", value.parse().unwrap());
+            }
+            headers
+        };
+        assert_eq!(bearer(&headers(&[])), Ok(None));
+        assert_eq!(bearer(&headers(&["bearer a.b-c"])), Ok(Some("a.b-c")));
+        let long = format!("Bearer {}", "x".repeat(MAX_CREDENTIAL + 1));
+        for wrong in [
+            &["Basic YTpi"][..],
+            &["Bearer"],
+            &["Bearer "],
+            &["Bearer a b"],
+            &["Bearer a", "Bearer a"],
+            &["Bearer a\"b"],
+            &[long.as_str()],
+        ] {
+            assert!(
+                matches!(bearer(&headers(wrong)), Err(AuthError::Malformed(_))),
+                "{wrong:?}"
+            );
+        }
+    }
 }

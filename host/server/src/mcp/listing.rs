@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
-use tollgate::{gate::Gate, snapshot::Snapshot};
+use tollgate::{gate::Gate, provider::Provider, snapshot::Snapshot};
 
 use super::resume_tool;
 
@@ -45,7 +45,10 @@ impl Listing {
 }
 
 fn list(snapshot: &Snapshot, legacy: bool) -> Arc<[Tool]> {
-    let tools = snapshot.tools.values().map(|tool| {
+    // What the gate does not execute, nobody calls here.
+    let called = snapshot.tools.values();
+    let called = called.filter(|tool| !matches!(tool.provider, Provider::External(_)));
+    let tools = called.map(|tool| {
         let input = object(&tool.input_schema);
         let description = Some(tool.description.clone()).filter(|text| !text.is_empty());
         let mut listed = Tool::new_with_raw(

@@ -38,7 +38,7 @@ use tollgate::{
 use tollgate_core::ids::ApprovalId;
 
 use self::{hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks};
-use crate::auth::Authenticated;
+use crate::auth::{Authenticated, Rate};
 
 pub use lines::{MAX_LINE, serve_lines};
 
@@ -60,6 +60,8 @@ struct Inner {
     tasks: Tasks,
     /// Clients of sessions, who hear that the list of tools has changed.
     sessions: Mutex<Vec<Peer<RoleServer>>>,
+    /// How often each principal asks.
+    rate: Arc<Rate>,
     /// How many calls each principal makes at the moment.
     calls: Mutex<HashMap<Caller, usize>>,
     /// Cancelled once no new call is taken.
@@ -89,6 +91,7 @@ impl Server {
             tasks: Tasks::default(),
             sessions: Mutex::default(),
             calls: Mutex::default(),
+            rate: Arc::default(),
             leaving: CancellationToken::new(),
             closed: CancellationToken::new(),
             requests: TaskTracker::new(),
@@ -102,6 +105,12 @@ impl Server {
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.0.gate
+    }
+
+    /// How often each principal asks, by whatever surface.
+    #[must_use]
+    pub fn rate(&self) -> &Arc<Rate> {
+        &self.0.rate
     }
 
     /// A client. `caller` calls where nothing authenticates its requests; `session` is what its requests
@@ -274,6 +283,10 @@ impl Client {
         if self.server.0.leaving.is_cancelled() {
             let text = "Not called: the gate is about to stop. Nothing was done; try again soon.";
             return Ok(answer::refusal(text).into());
+        }
+        if let Err(busy) = self.server.0.rate.count(self.gate(), &caller) {
+            let text = format!("Not called: {busy}. Nothing was done.");
+            return Ok(answer::refusal(&text).into());
         }
         let Some(counted) = self.server.admit(&caller) else {
             let text = format!(

@@ -1,1 +1,85 @@
 //! The REST surface, `/v1`: calls of agents without MCP, approvals, runs.
+//!
+//! Whoever calls is what [`crate::auth`] says. People administer, agents call: an agent's token never
+//! answers an approval, operates the gate or reads what is another's. What people may do is decided by
+//! policy, as everywhere; nothing here decides.
+
+mod approvals;
+mod body;
+mod calls;
+mod decisions;
+mod document;
+mod external;
+mod health;
+mod operate;
+mod runs;
+
+use axum::{Router, routing::MethodRouter};
+use tollgate::{gate::Gate, ledger::LedgerReader};
+
+use crate::problem::Problem;
+
+/// What handlers work with.
+#[derive(Clone, Debug)]
+struct Rest {
+    gate: Gate,
+}
+
+impl Rest {
+    /// Read the ledger without holding up others.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Gate, &LedgerReader) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let gate = self.gate.clone();
+        let reading = tokio::task::spawn_blocking(move || read(&gate, gate.ledger().reader()));
+        reading.await.unwrap_or_else(|_| {
+            Err(Problem::new(
+                http::StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "it could not be read",
+            ))
+        })
+    }
+}
+
+/// Routes that take credentials, by path.
+fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    [
+        calls::routes(),
+        external::routes(),
+        approvals::routes(),
+        runs::routes(),
+        decisions::routes(),
+        operate::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Routes that take none, by path.
+fn public_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    health::routes()
+        .into_iter()
+        .chain(document::routes())
+        .collect()
+}
+
+fn of(gate: &Gate, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
+    let routes = routes.into_iter();
+    let router = routes.fold(Router::new(), |router, (path, methods)| {
+        router.route(path, methods)
+    });
+    router.with_state(Rest { gate: gate.clone() })
+}
+
+/// What takes credentials: for [`crate::auth::protect`].
+pub fn protected(gate: &Gate) -> Router {
+    of(gate, protected_routes())
+}
+
+/// What takes none: health, and the document that describes the rest.
+pub fn public(gate: &Gate) -> Router {
+    of(gate, public_routes())
+}

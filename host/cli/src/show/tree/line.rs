@@ -9,12 +9,14 @@ use tollgate_core::{
     record::{DecisionRecord, Effect, EffectDetails},
 };
 
+use tollgate_server::reply::Span;
+
 use super::{
     MAX_NAME,
     row::{Mark, Row},
-    trace::Span,
 };
 use crate::show::{
+    decision::watched,
     measure::{duration, size},
     paint::{Tone, line},
 };
@@ -80,7 +82,7 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
     if let Some(flip) = &decision.shadow {
         let by = flip.policies.join(", ");
         row.note(
-            format!("shadow policies would {}: {by}", flip.outcome),
+            format!("{} would {}: {by}", watched(flip), flip.outcome),
             Tone::Wait,
         );
     }

@@ -5,7 +5,6 @@
 
 mod line;
 mod row;
-mod trace;
 
 use tollgate_core::{
     decision::Outcome,
@@ -19,12 +18,11 @@ use tollgate_core::{
 
 use self::line::{authorize, capability, effect_row, plain, took};
 use self::row::{Mark, Row};
-use self::trace::Span;
-pub(crate) use self::trace::{Indexed, SpanView, Trace, views};
 use super::{
     measure::{amount, count, duration, moment, size},
     paint::{Tone, line},
 };
+use tollgate_server::reply::{Indexed, Span, Trace};
 
 /// How much of a name from outside is shown.
 const MAX_NAME: usize = 160;

@@ -616,6 +616,7 @@ fn what_did_not_end_well_says_how() {
         &clerks,
     );
     shadowed.shadow = Some(ShadowFlip {
+        candidate: false,
         outcome: Outcome::Deny,
         policies: vec!["effects-in-working-hours".into()],
     });
@@ -627,7 +628,7 @@ fn what_did_not_end_well_says_how() {
 #[test]
 fn programs_get_every_span_with_its_attributes() {
     let story = support_desk();
-    let views = serde_json::to_value(views(&story.records)).unwrap();
+    let views = serde_json::to_value(tollgate_server::reply::views(&story.records)).unwrap();
     let spans = views.as_array().unwrap();
     assert_eq!(spans.len(), 21);
     let denied = spans

@@ -12,7 +12,7 @@ use tollgate_core::{
 };
 
 use super::{LedgerError, LedgerReader, ReadError, stored};
-use crate::ledger::{ApprovalRow, Binding, runs::nat, states::binding_digest};
+use crate::ledger::{ApprovalRow, Binding, Pending, runs::nat, states::binding_digest};
 
 /// Which approvals a list has: the most severe first, and of these the oldest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,27 +136,42 @@ impl LedgerReader {
         })
     }
 
-    /// How many pending approvals a principal has asked for.
+    /// How many approvals of a principal are pending.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn pending_of(&self, tenant: &str, principal: &Uid) -> Result<u64, LedgerError> {
+    pub fn pending_of(&self, whose: &Pending) -> Result<u64, LedgerError> {
+        self.with(|conn| Ok(pending_of(conn, whose)?))
+    }
+
+    /// Pending approvals that were asked for before `before` and not yet of anybody else.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn unanswered(&self, before: Timestamp) -> Result<Vec<ApprovalRow>, LedgerError> {
         self.snapshot(|conn| {
-            let count = conn
-                .prepare_cached(
-                    "SELECT count(*) FROM approvals a JOIN runs r ON r.opened = a.run \
-                     WHERE a.state IN ('pending', 'approved') AND a.state = 'pending' \
-                     AND r.tenant = ?1 AND r.principal_type = ?2 AND r.principal_id = ?3",
-                )?
-                .query_row(
-                    params![tenant, principal.kind.name(), principal.id],
-                    |row| row.get(0).map(nat),
-                )?;
-            Ok(count)
+            let mut select = conn.prepare_cached(
+                "SELECT opened, state, version FROM approvals a \
+                 WHERE state IN ('pending', 'approved') AND state = 'pending' AND requested <= ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM approval_groups g WHERE g.approval = a.id) ORDER BY opened",
+            )?;
+            let waiting = select
+                .query_map(params![before.0], found)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            waiting.into_iter().map(|found| row(conn, found)).collect()
         })
     }
 
     /// Whether anything was ever asked for.
+    pub(in crate::ledger) fn has_asked(&self) -> Result<bool, LedgerError> {
+        self.snapshot(|conn| {
+            let asked = conn.query_row("SELECT EXISTS (SELECT 1 FROM approvals)", [], |row| {
+                row.get(0)
+            });
+            Ok(asked?)
+        })
+    }
+
     pub(in crate::ledger) fn suspended_runs(&self) -> Result<Vec<RunId>, LedgerError> {
         self.snapshot(|conn| {
             let mut runs = conn.prepare(
@@ -186,6 +201,41 @@ impl LedgerReader {
     }
 }
 
+/// How many approvals of a principal are pending.
+pub(in crate::ledger) fn pending_of(conn: &Connection, whose: &Pending) -> rusqlite::Result<u64> {
+    conn.prepare_cached(
+        "SELECT count(*) FROM approvals a JOIN runs r ON r.opened = a.run \
+         WHERE a.state IN ('pending', 'approved') AND a.state = 'pending' AND a.expires > ?1 \
+         AND a.tenant = ?2 AND r.principal_type = ?3 AND r.principal_id = ?4",
+    )?
+    .query_row(
+        params![
+            whose.now.0,
+            whose.tenant,
+            whose.principal.kind.name(),
+            whose.principal.id
+        ],
+        |row| row.get(0).map(nat),
+    )
+}
+
+/// Roles that were asked as well.
+fn asked_too(conn: &Connection, id: ApprovalId) -> Result<BTreeSet<String>, ReadError> {
+    let index = conn
+        .prepare_cached("SELECT idx FROM approval_groups WHERE approval = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0).map(nat))
+        .optional()?;
+    let Some(index) = index else {
+        return Ok(BTreeSet::new());
+    };
+    match stored(conn, index)?.event {
+        Event::ApprovalEscalated(escalated) => Ok(escalated.to),
+        _ => Err(ReadError::Damaged(format!(
+            "record {index} asks nobody else for an approval"
+        ))),
+    }
+}
+
 /// Index of the record that asked, state, version.
 type Found = (u64, Option<ApprovalState>, u64);
 
@@ -204,6 +254,7 @@ fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow
     let open = matches!(state, ApprovalState::Pending | ApprovalState::Approved);
     Ok(ApprovalRow {
         approvers: approvers(conn, asked.id)?,
+        asked_too: asked_too(conn, asked.id)?,
         id: asked.id,
         opened,
         tenant: record.tenant,

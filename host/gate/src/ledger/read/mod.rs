@@ -19,11 +19,13 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
+    ids::TokenId,
     record::{BundleActivated, Event, Halt, HaltScope, Record},
     time::Timestamp,
 };
 
 pub use approvals::ApprovalFilter;
+pub(super) use approvals::pending_of;
 pub use records::{Order, RecordFilter};
 pub use runs::RunFilter;
 pub use verify::Verified;
@@ -31,7 +33,7 @@ pub use verify::Verified;
 use super::{
     LedgerError, Payload, Size, Token,
     open::{beside, check_version, open_read_only},
-    runs::{int, nat},
+    runs::{int, nat, uid},
 };
 
 /// Why reading failed, before it is known which file that was.
@@ -118,6 +120,14 @@ impl LedgerReader {
             path: path.to_owned(),
             idle: Mutex::default(),
         }))
+    }
+
+    /// The keys of this ledger, to open what is sealed in it; whoever owns it goes on.
+    ///
+    /// # Errors
+    /// [`LedgerError::Key`] if `key` is not the file of its wrapping key.
+    pub fn keys(&self, key: &Path) -> Result<super::Keys, LedgerError> {
+        super::open::keys_for_reading(&self.0.path, key)
     }
 
     /// The database file.
@@ -280,31 +290,44 @@ impl LedgerReader {
         })
     }
 
-    /// A user's token.
+    /// The token with this id.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn token(&self, user: &str) -> Result<Option<Token>, LedgerError> {
-        Ok(self.tokens()?.into_iter().find(|token| token.user == user))
+    pub fn token(&self, id: TokenId) -> Result<Option<Token>, LedgerError> {
+        self.with(|conn| {
+            let token = conn
+                .prepare_cached(&format!("{TOKENS} WHERE id = ?1"))?
+                .query_row([id.as_bytes()], token)
+                .optional()?;
+            Ok(token)
+        })
     }
 
-    /// Every user's token.
+    /// Every token, by whose it is and when it was made.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
     pub fn tokens(&self) -> Result<Vec<Token>, LedgerError> {
         self.with(|conn| {
-            let mut select =
-                conn.prepare_cached("SELECT user, hash, created FROM tokens ORDER BY user")?;
-            let tokens = select.query_map([], |row| {
-                let hash = Sha256Digest::from_bytes(row.get(1)?);
-                Ok(Token {
-                    user: row.get(0)?,
-                    hash,
-                    created: Timestamp(row.get(2)?),
-                })
-            })?;
+            let sql = format!("{TOKENS} ORDER BY principal_type, principal_id, created, id");
+            let mut select = conn.prepare_cached(&sql)?;
+            let tokens = select.query_map([], token)?;
             Ok(tokens.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// How far somebody outside has been told what the records say: the next index to look at.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn cursor(&self, name: &str) -> Result<Option<u64>, LedgerError> {
+        self.with(|conn| {
+            let next = conn
+                .prepare_cached("SELECT next FROM cursors WHERE name = ?1")?
+                .query_row([name], |row| row.get(0).map(nat))
+                .optional()?;
+            Ok(next)
         })
     }
 
@@ -322,6 +345,20 @@ impl LedgerReader {
         let bytes = length(self.0.path.clone()) + length(beside(&self.0.path, "-wal"));
         Ok(Size { records, bytes })
     }
+}
+
+const TOKENS: &str = "SELECT id, principal_type, principal_id, on_behalf_of, name, hash, created, expires FROM tokens";
+
+fn token(row: &rusqlite::Row<'_>) -> rusqlite::Result<Token> {
+    Ok(Token {
+        id: TokenId::from_bytes(row.get(0)?),
+        principal: uid(row, 1)?,
+        on_behalf_of: row.get(3)?,
+        name: row.get(4)?,
+        hash: Sha256Digest::from_bytes(row.get(5)?),
+        created: Timestamp(row.get(6)?),
+        expires: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+    })
 }
 
 /// A record of the store.

@@ -143,11 +143,20 @@ impl LedgerReader {
         &self,
         tenant: &str,
         principal: &Uid,
+        on_behalf_of: &Uid,
         key: &str,
     ) -> Result<Option<RunRow>, LedgerError> {
         self.one_run(
-            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND key = ?4",
-            params![tenant, principal.kind.name(), principal.id, key],
+            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND behalf_type = ?4 AND behalf_id = ?5 \
+             AND key = ?6",
+            params![
+                tenant,
+                principal.kind.name(),
+                principal.id,
+                on_behalf_of.kind.name(),
+                on_behalf_of.id,
+                key
+            ],
         )
     }
 
@@ -159,11 +168,20 @@ impl LedgerReader {
         &self,
         tenant: &str,
         principal: &Uid,
+        on_behalf_of: &Uid,
         not_before: Timestamp,
     ) -> Result<Option<RunRow>, LedgerError> {
         self.one_run(
-            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND last >= ?4 AND key IS NULL AND ended IS NULL",
-            params![tenant, principal.kind.name(), principal.id, not_before.0],
+            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND behalf_type = ?4 AND behalf_id = ?5 \
+             AND last >= ?6 AND key IS NULL AND ended IS NULL",
+            params![
+                tenant,
+                principal.kind.name(),
+                principal.id,
+                on_behalf_of.kind.name(),
+                on_behalf_of.id,
+                not_before.0
+            ],
         )
     }
 

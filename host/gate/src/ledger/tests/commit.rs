@@ -72,7 +72,7 @@ fn a_call_is_recorded_counted_and_traced() {
     assert_eq!((row.calls, row.pending, row.root), (1, 0, spans[0].span));
     assert_eq!(
         reader
-            .run_by_key(TENANT, &agent(), "k")
+            .run_by_key(TENANT, &agent(), &alice(), "k")
             .unwrap()
             .map(|r| r.id),
         Some(run)

@@ -187,10 +187,14 @@ fn bundles_and_tokens_are_kept() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
     let digest = Sha256Digest::of(b"policies");
-    let token = |secret: &[u8]| Token {
-        user: "alice".into(),
-        hash: Sha256Digest::of(secret),
+    let token = |n: u8, name: &str| Token {
+        id: TokenId::from_bytes([n; 8]),
+        principal: alice(),
+        on_behalf_of: None,
+        name: name.into(),
+        hash: Sha256Digest::of(&[n]),
         created: T0,
+        expires: Some(T0),
     };
     let activated = tollgate_core::record::BundleActivated {
         bundle: digest,
@@ -210,17 +214,24 @@ fn bundles_and_tokens_are_kept() {
             ]))
             .await
             .unwrap();
-        ledger.store_token(token(b"one")).await.unwrap();
-        ledger.store_token(token(b"two")).await.unwrap();
+        for (n, name, instead) in [(1, "cli", true), (2, "cli", true), (3, "ci", false)] {
+            ledger.store_token(token(n, name), instead).await.unwrap();
+        }
     });
     let reader = ledger.reader();
     assert_eq!(reader.bundle(digest).unwrap(), Some(b"policies".to_vec()));
     assert_eq!(reader.bundle(Sha256Digest::of(b"?")).unwrap(), None);
     assert_eq!(reader.active_bundle().unwrap(), Some(activated));
-    assert_eq!(reader.token("alice").unwrap(), Some(token(b"two")));
-    assert_eq!(reader.token("bob").unwrap(), None);
-    block_on(ledger.remove_token("alice")).unwrap();
-    assert_eq!(reader.tokens().unwrap(), []);
+    let id = |n: u8| TokenId::from_bytes([n; 8]);
+    assert_eq!(reader.token(id(1)).unwrap(), None, "another took its place");
+    assert_eq!(reader.token(id(2)).unwrap(), Some(token(2, "cli")));
+    block_on(ledger.remove_token(id(2))).unwrap();
+    assert_eq!(reader.tokens().unwrap(), [token(3, "ci")]);
+    assert_eq!(reader.cursor("webhook").unwrap(), None);
+    for next in [7, 9] {
+        block_on(ledger.set_cursor("webhook", next)).unwrap();
+        assert_eq!(reader.cursor("webhook").unwrap(), Some(next));
+    }
 }
 
 #[test]

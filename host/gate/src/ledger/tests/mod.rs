@@ -92,6 +92,10 @@ fn bytes<const N: usize>(n: u64) -> [u8; N] {
     bytes
 }
 
+fn alice() -> Uid {
+    Uid::new(Kind::User, "alice")
+}
+
 fn agent() -> Uid {
     Uid::new(Kind::Agent, "support")
 }

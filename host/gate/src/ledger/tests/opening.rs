@@ -329,9 +329,22 @@ fn a_store_of_the_first_version_is_brought_up_to_date() {
     assert!(!before.is_empty());
     place.tamper("DROP TABLE state");
     place.tamper("DROP TABLE approval_waits");
+    place.tamper("DROP TABLE tokens");
+    place.tamper(
+        "CREATE TABLE tokens (user TEXT PRIMARY KEY, hash BLOB NOT NULL, created INTEGER NOT NULL)",
+    );
+    place.tamper("INSERT INTO tokens VALUES ('alice', zeroblob(32), 7)");
+    place.tamper("DROP TABLE cursors");
+    place.tamper("DROP TABLE approval_groups");
     place.tamper("PRAGMA user_version = 1");
     drop(place.open());
     assert_eq!(rows(), before);
+    let tokens = place.open().reader().tokens().unwrap();
+    let kept: Vec<_> = tokens
+        .iter()
+        .map(|t| (&t.principal, t.name.as_str(), t.hash))
+        .collect();
+    assert_eq!(kept, [(&alice(), "cli", Sha256Digest::from_bytes([0; 32]))]);
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     assert_eq!(schema::version(&conn).unwrap(), schema::known());
     for table in ["state", "approval_waits"] {

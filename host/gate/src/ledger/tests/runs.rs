@@ -138,7 +138,7 @@ fn memory_is_bounded_however_many_runs_and_calls() {
         );
         assert!(
             ledger
-                .open_run(TENANT, &agent(), Some(&n.to_string()), T0)
+                .open_run(TENANT, &agent(), &alice(), Some(&n.to_string()), T0)
                 .unwrap()
                 .is_some()
         );
@@ -228,7 +228,7 @@ fn one_open_run_for_a_name() {
     let (ambient, unnamed) = script.run(None, &[]);
     let named = |ledger: &Ledger| {
         ledger
-            .open_run(TENANT, &agent(), Some("k"), T0)
+            .open_run(TENANT, &agent(), &alice(), Some("k"), T0)
             .unwrap()
             .map(|r| r.id)
     };
@@ -248,12 +248,18 @@ fn one_open_run_for_a_name() {
     });
     let unnamed = |ledger: &Ledger, after| {
         ledger
-            .open_run(TENANT, &agent(), None, after)
+            .open_run(TENANT, &agent(), &alice(), None, after)
             .unwrap()
             .map(|r| r.id)
     };
     let other = ledger
-        .open_run(TENANT, &Uid::new(Kind::Agent, "other"), Some("k"), T0)
+        .open_run(
+            TENANT,
+            &Uid::new(Kind::Agent, "other"),
+            &alice(),
+            Some("k"),
+            T0,
+        )
         .unwrap();
     assert_eq!(other, None, "nobody joins another's run");
     for ledger in [ledger, { place_reopened(&place) }] {
@@ -325,7 +331,9 @@ fn memory_and_store_agree_on_the_latest_run() {
         for n in 0..5 {
             let call = script.decide(first, script.span(), Outcome::Deny, "a");
             ledger.commit(batch(vec![call])).await.unwrap();
-            let open = ledger.open_run(TENANT, &agent(), None, T0).unwrap();
+            let open = ledger
+                .open_run(TENANT, &agent(), &alice(), None, T0)
+                .unwrap();
             assert_eq!(open.map(|run| run.id), Some(second));
             // Others push both out.
             for other in 0..n {
@@ -337,11 +345,16 @@ fn memory_and_store_agree_on_the_latest_run() {
         for _ in 0..8 {
             let ((_, c), (later, d)) = (script.run(None, &[]), script.run(None, &[]));
             ledger.commit(batch(vec![c, d])).await.unwrap();
-            let open = ledger.open_run(TENANT, &agent(), None, T0).unwrap();
+            let open = ledger
+                .open_run(TENANT, &agent(), &alice(), None, T0)
+                .unwrap();
             assert_eq!(open.map(|run| run.id), Some(later));
             second = later;
         }
     });
-    let stored = ledger.reader().ambient_run(TENANT, &agent(), T0).unwrap();
+    let stored = ledger
+        .reader()
+        .ambient_run(TENANT, &agent(), &alice(), T0)
+        .unwrap();
     assert_eq!(stored.map(|run| run.id), Some(second));
 }

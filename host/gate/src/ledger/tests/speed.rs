@@ -236,7 +236,11 @@ fn speed_of_parts() {
     });
     each("arguments", 20_000, || drop(arguments("a")));
     each("open run", 20_000, || {
-        drop(ledger.open_run(TENANT, &agent(), None, T0).unwrap())
+        drop(
+            ledger
+                .open_run(TENANT, &agent(), &alice(), None, T0)
+                .unwrap(),
+        )
     });
     each("file labels", 20_000, || {
         drop(ledger.reader().file_labels("tickets/a").unwrap())

@@ -12,29 +12,37 @@ use tollgate_core::{
     span::{self, SpanChange, SpanKind},
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 /// A record with its place in the ledger.
-pub(crate) type Indexed = (u64, Record);
+pub type Indexed = (u64, Record);
 
 /// A span with the records that made it.
 #[derive(Debug)]
-pub(crate) struct Span<'a> {
-    pub(crate) id: SpanId,
-    pub(crate) parent: Option<SpanId>,
-    pub(crate) kind: SpanKind,
-    pub(crate) name: String,
-    pub(crate) start: Timestamp,
-    pub(crate) end: Option<Timestamp>,
-    pub(crate) error: Option<&'static str>,
+pub struct Span<'a> {
+    /// Its id.
+    pub id: SpanId,
+    /// The span above.
+    pub parent: Option<SpanId>,
+    /// What it stands for.
+    pub kind: SpanKind,
+    /// Its name.
+    pub name: String,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended; absent while it is open.
+    pub end: Option<Timestamp>,
+    /// `error.type`.
+    pub error: Option<&'static str>,
     /// The record that opened it.
-    pub(crate) opened: &'a Indexed,
+    pub opened: &'a Indexed,
     /// The records that closed it; several where an approval was given and then taken back.
-    pub(crate) closed: Vec<&'a Indexed>,
+    pub closed: Vec<&'a Indexed>,
 }
 
 /// A run's spans and what else its records say.
 #[derive(Debug, Default)]
-pub(crate) struct Trace<'a> {
+pub struct Trace<'a> {
     spans: Vec<Span<'a>>,
     below: BTreeMap<SpanId, Vec<usize>>,
     answers: BTreeMap<ApprovalId, Vec<&'a ApprovalAnswered>>,
@@ -47,7 +55,7 @@ pub(crate) struct Trace<'a> {
 
 impl<'a> Trace<'a> {
     /// The trace of these records, which are in order.
-    pub(crate) fn of(records: &'a [Indexed]) -> Self {
+    pub fn of(records: &'a [Indexed]) -> Self {
         let mut trace = Self::default();
         let mut places: BTreeMap<SpanId, usize> = BTreeMap::new();
         for indexed in records {
@@ -149,17 +157,17 @@ impl<'a> Trace<'a> {
     }
 
     /// Every span, in the order in which they began.
-    pub(crate) fn spans(&self) -> &[Span<'a>] {
+    pub fn spans(&self) -> &[Span<'a>] {
         &self.spans
     }
 
     /// The run's root.
-    pub(crate) fn root(&self) -> Option<&Span<'a>> {
+    pub fn root(&self) -> Option<&Span<'a>> {
         self.spans.iter().find(|s| s.kind == SpanKind::InvokeAgent)
     }
 
     /// What is directly below a span, in order.
-    pub(crate) fn below(&self, span: SpanId) -> impl Iterator<Item = &Span<'a>> {
+    pub fn below(&self, span: SpanId) -> impl Iterator<Item = &Span<'a>> {
         self.below
             .get(&span)
             .into_iter()
@@ -168,17 +176,17 @@ impl<'a> Trace<'a> {
     }
 
     /// Answers to an approval, in order.
-    pub(crate) fn answers(&self, id: ApprovalId) -> &[&'a ApprovalAnswered] {
+    pub fn answers(&self, id: ApprovalId) -> &[&'a ApprovalAnswered] {
         self.answers.get(&id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Decisions on who may answer an approval, in order.
-    pub(crate) fn judged(&self, id: ApprovalId) -> &[(u64, &'a DecisionRecord)] {
+    pub fn judged(&self, id: ApprovalId) -> &[(u64, &'a DecisionRecord)] {
         self.judged.get(&id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Where an approval is.
-    pub(crate) fn approval_state(&self, id: ApprovalId) -> ApprovalState {
+    pub fn approval_state(&self, id: ApprovalId) -> ApprovalState {
         if self.consumed.contains(&id) {
             return ApprovalState::Consumed;
         }
@@ -189,7 +197,7 @@ impl<'a> Trace<'a> {
     }
 
     /// What a component logged during an execution.
-    pub(crate) fn logs(&self, invoke: SpanId) -> &[&'a AdapterLog] {
+    pub fn logs(&self, invoke: SpanId) -> &[&'a AdapterLog] {
         self.logs
             .get(&invoke)
             .map(Vec::as_slice)
@@ -197,32 +205,39 @@ impl<'a> Trace<'a> {
     }
 
     /// How an execution ended.
-    pub(crate) fn outcome(&self, invoke: SpanId) -> Option<&'a OutcomeRecord> {
+    pub fn outcome(&self, invoke: SpanId) -> Option<&'a OutcomeRecord> {
         self.outcomes.get(&invoke).copied()
     }
 
     /// How a call's execution ended.
-    pub(crate) fn outcome_of_call(&self, call: SpanId) -> Option<&'a OutcomeRecord> {
+    pub fn outcome_of_call(&self, call: SpanId) -> Option<&'a OutcomeRecord> {
         self.below(call).find_map(|span| self.outcome(span.id))
     }
 }
 
 /// A span as programs read it; documented in `tollgate runs show --help`.
-#[derive(Debug, Serialize)]
-pub(crate) struct SpanView {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpanView {
+    #[schema(value_type = String)]
     span: SpanId,
+    #[schema(value_type = Option<String>)]
     parent: Option<SpanId>,
+    #[schema(value_type = String)]
     kind: SpanKind,
     name: String,
+    #[schema(value_type = i64)]
     start: Timestamp,
+    #[schema(value_type = Option<i64>)]
     end: Option<Timestamp>,
     error: Option<&'static str>,
     openinference: &'static str,
+    #[schema(value_type = Object)]
     attributes: Map<String, Value>,
 }
 
 /// Every span for programs, with the attributes that its records give it.
-pub(crate) fn views(records: &[Indexed]) -> Vec<SpanView> {
+#[must_use]
+pub fn views(records: &[Indexed]) -> Vec<SpanView> {
     let trace = Trace::of(records);
     let mut views = Vec::new();
     for s in trace.spans() {

@@ -1,0 +1,181 @@
+//! `tollgate token`: tokens by which agents and users name themselves over HTTP.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use tollgate::ids::Clock;
+use tollgate_core::{
+    entity::{Kind, Uid},
+    ids::TokenId,
+};
+use tollgate_server::auth::token::Purpose;
+
+use super::{Context, times, user};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    operation::Operation,
+    reply::TokenView,
+    show::{
+        measure::moment,
+        paint::{Tone, line, paint},
+        table::{Cell, table},
+    },
+};
+
+const CREATE: &str = "\
+Examples:
+  $ tollgate token create --agent support --name helpdesk --out support.token
+  $ tollgate token create --agent support --on-behalf-of alice --expires 8h
+  $ tollgate token create --user bob --name laptop --expires 90d --json
+
+Whoever has the token is that agent or user, over HTTP, until it expires or is revoked. Only its hash is
+kept, so it is shown this once.
+With --json: {id, token} or {id, file}.";
+const LIST: &str = "\
+Example:
+  $ tollgate token list
+
+With --json: [{id, principal, on_behalf_of, name, created, expires}]. Times are microseconds since 1970.";
+const REVOKE: &str = "\
+Example:
+  $ tollgate token revoke tok-0a1b2c3d4e5f6071
+
+It is worthless from the next request on.";
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tokens {
+    /// Make a token for an agent or a user.
+    #[command(after_help = CREATE)]
+    Create(Create),
+    /// List the tokens that were made, expired ones included.
+    #[command(after_help = LIST)]
+    List,
+    /// Make a token worthless.
+    #[command(after_help = REVOKE)]
+    Revoke {
+        /// The token's id, such as tok-0a1b2c3d4e5f6071.
+        id: TokenId,
+    },
+}
+
+/// A new token.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The agent whose token it is.
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "user",
+        conflicts_with = "user"
+    )]
+    agent: Option<String>,
+    /// The user whose token it is.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// The user for whom the agent acts; its operator unless given.
+    #[arg(long, value_name = "USER", requires = "agent")]
+    on_behalf_of: Option<String>,
+    /// What it is for, for the list.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    name: String,
+    /// After how long it expires, such as 8h or 90d; never unless given.
+    #[arg(long, value_name = "TIME", value_parser = times::duration)]
+    expires: Option<Duration>,
+    /// Write it to this new file, which only you can read, instead of showing it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Run `tollgate token`.
+pub(crate) async fn run(command: Tokens, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Tokens::Create(args) => create(args, cx).await,
+        Tokens::List => list(cx),
+        Tokens::Revoke { id } => {
+            cx.execute(Operation::RevokeToken { id }).await?;
+            let value = serde_json::json!({ "id": id, "revoked": true });
+            cx.out.show(&value, || {
+                format!("{} {id} is worthless from now on", paint("✓", Tone::Good))
+            })?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+async fn create(args: Create, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let principal = match (args.agent, args.user) {
+        (Some(agent), _) => Uid::new(Kind::Agent, agent),
+        (None, user) => Uid::new(Kind::User, user.unwrap_or_default()),
+    };
+    let whose = principal.id.clone();
+    let make = Operation::MakeToken {
+        purpose: Purpose {
+            principal,
+            on_behalf_of: args.on_behalf_of,
+            name: args.name,
+            expires: None,
+        },
+        lasts: args
+            .expires
+            .map(|lasts| u64::try_from(lasts.as_micros()).unwrap_or(u64::MAX)),
+        instead: false,
+    };
+    let out = args.out.as_deref();
+    let (token, text) = user::made(make, out, cx).await?;
+    let shown =
+        |key: &str, value: serde_json::Value| serde_json::json!({ "id": token.id, key: value });
+    user::hand_over(&text, &whose, out, &shown, cx)?;
+    cx.out.remark(&format!(
+        "revoke it: {}",
+        paint(&format!("tollgate token revoke {}", token.id), Tone::Name)
+    ));
+    Ok(Exit::Ok)
+}
+
+fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let tokens = cx
+        .reader_if_any(&config)?
+        .map_or_else(|| Ok(Vec::new()), |reader| reader.tokens())?;
+    let tokens: Vec<TokenView> = tokens.into_iter().map(TokenView::from).collect();
+    if tokens.is_empty() && !cx.out.is_json() {
+        cx.out
+            .remark("nobody has a token; make one with `tollgate token create`");
+        return Ok(Exit::Ok);
+    }
+    cx.out.show(&tokens, || shown(&tokens))?;
+    Ok(Exit::Ok)
+}
+
+fn shown(tokens: &[TokenView]) -> String {
+    let now = Clock::system().now();
+    let rows: Vec<[Cell; 5]> = tokens
+        .iter()
+        .map(|token| {
+            let whose = match &token.on_behalf_of {
+                Some(user) => format!("{} for {user}", token.principal.id),
+                None => token.principal.id.clone(),
+            };
+            let expires = match token.expires {
+                None => Cell::new("never", Tone::Plain),
+                Some(at) if at <= now => Cell::new("expired", Tone::Bad),
+                Some(at) => Cell::new(moment(at), Tone::Plain),
+            };
+            [
+                Cell::new(token.id.to_string(), Tone::Name),
+                format!(
+                    "{} {}",
+                    token.principal.kind.name().to_lowercase(),
+                    line(&whose, 140)
+                )
+                .into(),
+                line(&token.name, 64).into(),
+                Cell::new(moment(token.created), Tone::Weak),
+                expires,
+            ]
+        })
+        .collect();
+    table(["ID", "WHOSE", "NAME", "MADE", "EXPIRES"], &rows)
+}

@@ -1,0 +1,61 @@
+//! What the operator says about tools that whoever calls executes.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use super::{ConfigError, raw, validate::Validation};
+use crate::sandbox::{Limits, Size};
+
+/// An executor of tools that the gate only decides about, and records.
+#[derive(Debug, Clone)]
+pub struct ExternalConfig {
+    /// Where its tools' schemas are.
+    pub tools: ExternalTools,
+    /// What its tools are where they say nothing else; `None` means `unlabelled`.
+    pub labels: Option<BTreeSet<String>>,
+    /// What their content adds to a run where they say nothing else; `None` means `untrusted`.
+    pub taints: Option<BTreeSet<String>>,
+    /// How long a call may be without an outcome; nothing else of it means anything outside the gate.
+    pub limits: Limits,
+}
+
+/// Where the schemas of an executor's tools are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExternalTools {
+    /// Shipped: Claude Code's own tools.
+    ClaudeCode,
+    /// In a file: a JSON array of `{name, description, inputSchema}`.
+    File(PathBuf),
+}
+
+impl Validation<'_> {
+    pub(super) fn external(
+        &self,
+        name: &str,
+        external: raw::External,
+    ) -> Result<ExternalConfig, ConfigError> {
+        self.provider_name("external executor", name)?;
+        let table = format!("[external.{name}]");
+        let tools = match (external.preset.as_deref(), external.tools) {
+            (Some("claude-code"), None) => ExternalTools::ClaudeCode,
+            (Some(other), None) => {
+                let message = format!("there is no preset `{other}`");
+                return Err(self.error(other, message, "use \"claude-code\", or `tools`"));
+            }
+            (None, Some(file)) => ExternalTools::File(self.base.join(file)),
+            _ => {
+                let message = format!("[external.{name}] needs `preset` or `tools`, and not both");
+                let help = "write preset = \"claude-code\", or tools = \"tools.json\"";
+                return Err(self.error(&table, message, help));
+            }
+        };
+        let names = |names: Option<Vec<String>>| names.map(|n| self.names("label", n)).transpose();
+        let mut limits = Limits::of(Size::Standard);
+        limits.wall = self.duration(external.time.as_deref().unwrap_or("1h"))?;
+        Ok(ExternalConfig {
+            tools,
+            labels: names(external.labels)?,
+            taints: names(external.taints)?,
+            limits,
+        })
+    }
+}

@@ -1,0 +1,308 @@
+//! `[serve.oauth]`, `[serve.tls]`, `[serve.rate]` and the rest of `[approvals]`: who may connect and as
+//! whom, and who is told of approvals.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tollgate_core::policy;
+use url::Url;
+
+use super::{AgentConfig, ConfigError, SecretConfig, UserConfig, raw, validate::Validation};
+
+/// Algorithms that a resource server may accept: asymmetric ones, so that whoever can check a token
+/// cannot make one.
+const ALGORITHMS: &[&str] = &[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+];
+
+/// Certificate and key of the listener: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The chain, the listener's own certificate first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// How often each caller may ask: a bucket of `burst` requests that `per_second` refill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateConfig {
+    /// Requests that come back in a second.
+    pub per_second: u32,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+/// This gate as an OAuth 2.1 resource server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OauthConfig {
+    /// By what clients know this gate (RFC 9728, `resource`).
+    pub resource: Url,
+    /// Whose tokens count: `iss`, to the letter.
+    pub issuer: String,
+    /// What must be among `aud`; the resource unless configured.
+    pub audience: String,
+    /// Where the issuer's keys are.
+    pub jwks: JwksSource,
+    /// Names of signature algorithms that count.
+    pub algorithms: BTreeSet<String>,
+    /// How wrong clocks may be.
+    pub leeway: Duration,
+    /// After how long the keys are read again.
+    pub refresh: Duration,
+    /// Scopes that a token must have, all of them.
+    pub scopes: BTreeSet<String>,
+    /// Claims that name the caller.
+    pub claims: Claims,
+    /// Agents by the value of the claim.
+    pub agents: BTreeMap<String, String>,
+    /// Users by the value of the claim.
+    pub users: BTreeMap<String, String>,
+    /// Values of the agent's claim that are no agents: programs through which people act themselves.
+    pub user_clients: BTreeSet<String>,
+}
+
+/// Where an issuer's keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JwksSource {
+    /// In a file.
+    File(PathBuf),
+    /// At a URL.
+    Url(Url),
+}
+
+/// Claims that name the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The one that names the program that has the token: an agent, unless it is among `user_clients`.
+    pub agent: String,
+    /// The one that names the user, or the user for whom the agent acts.
+    pub user: String,
+    /// The one that names the tenant, which must be this gate's; absent: none is looked at.
+    pub tenant: Option<String>,
+}
+
+/// Who is asked for approvals besides those whom policy lets answer, and who is told.
+#[derive(Debug, Clone)]
+pub struct ApprovalConfig {
+    /// Approvals of one principal that may be pending at once.
+    pub max_pending: u64,
+    /// Who else is asked when nobody answers.
+    pub second_group: Option<SecondGroup>,
+    /// Where requests and resolutions are posted.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// Who else is asked when nobody answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondGroup {
+    /// After how long.
+    pub after: Duration,
+    /// Whoever holds one of these roles.
+    pub roles: BTreeSet<String>,
+}
+
+/// Where requests and resolutions are posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Where to.
+    pub url: Url,
+    /// The configured secret whose value signs them.
+    pub secret: String,
+    /// In which form.
+    pub format: WebhookFormat,
+}
+
+/// The form of a notification.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookFormat {
+    /// An object with a type, a time and data.
+    #[default]
+    Json,
+    /// What Slack's incoming webhooks take.
+    Slack,
+}
+
+impl Validation<'_> {
+    pub(super) fn approvals(
+        &self,
+        approvals: &raw::Approvals,
+        secrets: &BTreeMap<String, SecretConfig>,
+    ) -> Result<ApprovalConfig, ConfigError> {
+        let max_pending = approvals.max_pending.unwrap_or(32);
+        if !(1..=10_000).contains(&max_pending) {
+            let message = format!("`max_pending = {max_pending}` is out of range");
+            return Err(self.error("max_pending", message, "use 1 to 10000"));
+        }
+        let roles = self.names("role", approvals.escalate_to.clone())?;
+        let second_group = match (&approvals.escalate_after, roles.is_empty()) {
+            (Some(after), false) => Some(SecondGroup {
+                after: self.duration(after)?,
+                roles,
+            }),
+            (None, true) => None,
+            (after, _) => {
+                let key = if after.is_some() {
+                    "escalate_after"
+                } else {
+                    "escalate_to"
+                };
+                let message = format!("`{key}` is not enough to ask a second group");
+                let help = "say both: escalate_after = \"10m\" and escalate_to = [\"security\"]";
+                return Err(self.error(key, message, help));
+            }
+        };
+        let webhook = approvals.webhook.as_ref();
+        let webhook = webhook
+            .map(|webhook| self.webhook(webhook, secrets))
+            .transpose()?;
+        Ok(ApprovalConfig {
+            max_pending,
+            second_group,
+            webhook,
+        })
+    }
+
+    fn webhook(
+        &self,
+        webhook: &raw::Webhook,
+        secrets: &BTreeMap<String, SecretConfig>,
+    ) -> Result<WebhookConfig, ConfigError> {
+        let raw::Webhook {
+            url,
+            secret,
+            format,
+        } = webhook;
+        if !secrets.contains_key(secret) {
+            let message = format!("the webhook's secret `{secret}` is not configured");
+            let help = match policy::nearest(secret, secrets.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add [secrets.{secret}] with env, file or command"),
+            };
+            return Err(self.error(&format!("\"{secret}\""), message, &help));
+        }
+        Ok(WebhookConfig {
+            url: self.web(url)?,
+            secret: secret.clone(),
+            format: *format,
+        })
+    }
+
+    pub(super) fn rate(&self, rate: &raw::Rate) -> Result<RateConfig, ConfigError> {
+        let rate = RateConfig {
+            per_second: rate.per_second.unwrap_or(100),
+            burst: rate.burst.unwrap_or(200),
+        };
+        if rate.per_second == 0 || rate.burst == 0 {
+            let message = "a rate of zero lets nobody in".into();
+            return Err(self.error("[serve.rate]", message, "use 1 or more, or leave it out"));
+        }
+        Ok(rate)
+    }
+
+    fn named<'n>(
+        &self,
+        what: &str,
+        name: &str,
+        names: impl Iterator<Item = &'n String> + Clone,
+    ) -> Result<(), ConfigError> {
+        if names.clone().any(|known| known == name) {
+            return Ok(());
+        }
+        let help = match policy::nearest(name, names.map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add a table [{what}s.{name}]"),
+        };
+        let message = format!("there is no {what} `{name}`");
+        Err(self.error(&format!("\"{name}\""), message, &help))
+    }
+
+    pub(super) fn oauth(
+        &self,
+        oauth: raw::Oauth,
+        agents: &BTreeMap<String, AgentConfig>,
+        users: &BTreeMap<String, UserConfig>,
+    ) -> Result<OauthConfig, ConfigError> {
+        for name in oauth.agents.values() {
+            self.named("agent", name, agents.keys())?;
+        }
+        for name in oauth.users.values() {
+            self.named("user", name, users.keys())?;
+        }
+        let resource = self.web(&oauth.resource)?;
+        let jwks = if oauth.jwks.contains("://") {
+            JwksSource::Url(self.web(&oauth.jwks)?)
+        } else {
+            JwksSource::File(self.base.join(&oauth.jwks))
+        };
+        let algorithms = match oauth.algorithms {
+            Some(names) => names.into_iter().collect(),
+            None => BTreeSet::from(["RS256", "ES256", "EdDSA"].map(str::to_owned)),
+        };
+        let unknown = algorithms
+            .iter()
+            .find(|name| !ALGORITHMS.contains(&name.as_str()));
+        if let Some(name) = unknown {
+            let message = format!("`{name}` is no algorithm that this gate takes tokens by");
+            let help = format!("use some of {}", ALGORITHMS.join(", "));
+            return Err(self.error(&format!("\"{name}\""), message, &help));
+        }
+        if algorithms.is_empty() {
+            let message = "without an algorithm no token counts".into();
+            return Err(self.error("algorithms", message, "name one, such as \"ES256\""));
+        }
+        let duration = |text: Option<String>, default: u64| match text {
+            None => Ok(Duration::from_secs(default)),
+            Some(text) => self.duration(&text),
+        };
+        Ok(OauthConfig {
+            audience: oauth.audience.unwrap_or(oauth.resource),
+            resource,
+            issuer: oauth.issuer,
+            jwks,
+            algorithms,
+            leeway: duration(oauth.leeway, 30)?,
+            refresh: duration(oauth.refresh, 600)?,
+            scopes: oauth.scopes.into_iter().collect(),
+            claims: Claims {
+                agent: oauth.claims.agent.unwrap_or_else(|| "client_id".into()),
+                user: oauth.claims.user.unwrap_or_else(|| "sub".into()),
+                tenant: oauth.claims.tenant,
+            },
+            agents: oauth.agents,
+            users: oauth.users,
+            user_clients: oauth.user_clients.into_iter().collect(),
+        })
+    }
+
+    /// A URL over https; over plain http only to this machine, where nobody listens in.
+    fn web(&self, text: &str) -> Result<Url, ConfigError> {
+        let problem = match Url::parse(text) {
+            Err(error) => format!("`{text}` is no URL: {error}"),
+            Ok(url) if url.host_str().is_none() => format!("`{text}` names no host"),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                "a URL with a password in it".into()
+            }
+            Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(&url)) => {
+                return Ok(url);
+            }
+            Ok(_) => format!("`{text}` is not encrypted"),
+        };
+        Err(self.error(text, problem, "use an https:// URL"))
+    }
+}
+
+/// Whether a URL names this machine.
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

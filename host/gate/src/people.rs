@@ -1,0 +1,229 @@
+//! What callers and people may do with runs and approvals by right of whose they are, and what takes a
+//! decision.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_core::{
+    entity::{Kind, Uid},
+    ids::{DecisionId, RunId},
+    record::{Administered, ApprovalEscalated, Event, Record, RunOutcome},
+    request::Action,
+};
+
+use crate::{
+    enforce::Refusal,
+    gate::{Gate, OperateError},
+    ledger::{ApprovalRow, Batch, CommitError, Condition, RunRow},
+    load::LoadError,
+    pip::{Caller, RunKey},
+};
+
+/// What a decision was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FactsView {
+    /// The request: principal, action, resource, context.
+    pub request: Value,
+    /// What was known.
+    pub facts: Value,
+}
+
+/// What the passing of time did to approvals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Overdue {
+    /// Approvals that have expired.
+    pub expired: usize,
+    /// Approvals that a second group was asked for.
+    pub asked_too: usize,
+}
+
+impl Gate {
+    /// The user for whom `caller` acts; nobody if the configuration does not know the caller.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: &Caller) -> Option<Uid> {
+        let snapshot = self.snapshot();
+        let operator = |agent: &str| {
+            let agent = snapshot.config.agents.get(agent)?;
+            Some(Uid::new(Kind::User, &agent.operator))
+        };
+        match caller {
+            Caller::User(name) => Some(Uid::new(Kind::User, name)),
+            Caller::Agent {
+                on_behalf_of: Some(user),
+                ..
+            } => Some(Uid::new(Kind::User, user)),
+            Caller::Agent { name, .. } | Caller::Spoken { agent: name, .. } => operator(name),
+        }
+    }
+
+    /// Whether the run is one that `caller` makes calls in: its own, for the same user.
+    #[must_use]
+    pub fn is_own_run(&self, caller: &Caller, run: &RunRow) -> bool {
+        run.principal == caller.principal()
+            && self.on_behalf_of(caller).as_ref() == Some(&run.on_behalf_of)
+    }
+
+    /// Whether the approval was asked for by a call of `caller`, for the same user.
+    #[must_use]
+    pub fn is_own_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
+        row.principal == caller.principal()
+            && self.on_behalf_of(caller).as_ref() == Some(&row.on_behalf_of)
+    }
+
+    /// The run that the caller names: by a key, or one of the caller's own by its id.
+    ///
+    /// # Errors
+    /// [`OperateError::Unknown`] for a run that is not the caller's or has ended.
+    pub fn run_key(&self, caller: &Caller, named: Option<String>) -> Result<RunKey, OperateError> {
+        let Some(name) = named else {
+            return Ok(RunKey::Ambient);
+        };
+        let Ok(id) = name.parse::<RunId>() else {
+            return Ok(RunKey::Named(name));
+        };
+        let row = self.ledger().reader().run(&name);
+        let Some(row) = row.ok().filter(|row| self.is_own_run(caller, row)) else {
+            return Err(OperateError::Unknown(format!(
+                "run {id} is not yours, so you cannot add calls to it; leave the run out, or choose a name"
+            )));
+        };
+        match row.key {
+            Some(key) => Ok(RunKey::Named(key)),
+            None if row.ended.is_some() => Err(OperateError::Unknown(format!(
+                "run {id} has ended; leave the run out to begin another"
+            ))),
+            None => Ok(RunKey::Ambient),
+        }
+    }
+
+    /// End a run that is over: for those who make calls in it, those for whom it acts, and whoever runs
+    /// the agent.
+    ///
+    /// # Errors
+    /// [`OperateError`]
+    pub async fn end_own_run(
+        &self,
+        caller: &Caller,
+        row: &RunRow,
+        outcome: RunOutcome,
+        reason: &str,
+    ) -> Result<(), OperateError> {
+        let by = caller.principal();
+        let snapshot = self.snapshot();
+        let operator = match row.principal.kind {
+            Kind::Agent => snapshot.config.agents.get(&row.principal.id),
+            _ => None,
+        };
+        let operates = operator.is_some_and(|agent| agent.operator == by.id);
+        let concerns = by.kind == Kind::User && (by == row.on_behalf_of || operates);
+        if !concerns && !self.is_own_run(caller, row) {
+            return Err(OperateError::Unknown(format!(
+                "run {} is not yours to end",
+                row.id
+            )));
+        }
+        self.end_run(&by, row, outcome, reason).await
+    }
+
+    /// Whether `user` may answer an approval as things are, without a record: for lists.
+    #[must_use]
+    pub fn could_answer(&self, user: &Uid, row: &ApprovalRow) -> bool {
+        self.pep().could_answer(&self.snapshot(), user, row)
+    }
+
+    /// What a decision was made from. Who may see it is decided, and recorded.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn facts(&self, user: &Uid, decision: DecisionId) -> Result<FactsView, OperateError> {
+        let nothing = || OperateError::Unknown(format!("there is no decision `{decision}`"));
+        let record = self
+            .ledger()
+            .reader()
+            .record(decision.0)?
+            .ok_or_else(nothing)?;
+        let Event::Decision(decided) = record.event else {
+            return Err(nothing());
+        };
+        let Some(digest) = decided.facts else {
+            let problem = format!("the facts of {decision} were not kept");
+            return Err(OperateError::Unknown(problem));
+        };
+        match record.run {
+            Some(run) => {
+                let row = self.ledger().reader().run(&run.to_string())?;
+                self.may_with_run(user, Action::ViewPayload, &row).await?;
+            }
+            None => {
+                self.administer(user, "facts_viewed", &decision.to_string())
+                    .await?;
+            }
+        }
+        let plain = self.ledger().unseal(decision.0, digest, "facts")?;
+        let (request, facts) =
+            serde_json::from_slice(&plain).map_err(|e| OperateError::Store(e.to_string()))?;
+        Ok(FactsView { request, facts })
+    }
+
+    /// Decide whether `user` may put policies into force, and load the configuration again.
+    ///
+    /// # Errors
+    /// [`OperateError`] if they may not; within, [`LoadError`] if it does not load, and the old one stays.
+    pub async fn reload_as(&self, user: &Uid) -> Result<Result<(), LoadError>, OperateError> {
+        self.operate(user, Action::ActivatePolicies).await?;
+        Ok(self.reload(&user.id).await)
+    }
+
+    /// Record what the gate itself did beside deciding.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`].
+    pub async fn record_act(&self, act: &str, target: &str) -> Result<(), OperateError> {
+        let event = Event::Administered(Administered {
+            act: act.into(),
+            by: "gate".into(),
+            target: crate::text::printable(target, 200),
+        });
+        self.note(event).await
+    }
+
+    /// Record what time has done: approvals and runs that are over, and approvals that nobody answered
+    /// in time, for which the second group is asked.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`].
+    pub async fn pass_time(&self) -> Result<Overdue, OperateError> {
+        let (snapshot, now) = (self.snapshot(), self.now());
+        let idle = u64::try_from(snapshot.config.run_idle.as_micros()).unwrap_or(u64::MAX);
+        let swept = self.ledger().sweep(now, idle).await?;
+        let mut overdue = Overdue {
+            expired: swept.expired.len(),
+            asked_too: 0,
+        };
+        if let Some(group) = &snapshot.config.approvals.second_group {
+            let after = i64::try_from(group.after.as_micros()).unwrap_or(i64::MAX);
+            let before = tollgate_core::time::Timestamp(now.0.saturating_sub(after));
+            for row in self.ledger().reader().unanswered(before)? {
+                let escalated = Event::ApprovalEscalated(ApprovalEscalated {
+                    id: row.id,
+                    to: group.roles.clone(),
+                });
+                let batch = Batch {
+                    records: vec![Record::new(row.tenant, Some(row.run), now, escalated)],
+                    conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
+                    ..Batch::default()
+                };
+                match self.pep().commit(batch).await {
+                    Ok(_) => overdue.asked_too += 1,
+                    // Somebody answered just now; if not enough, the next round finds it again.
+                    Err(CommitError::ApprovalChanged) => {}
+                    Err(error) => return Err(Refusal::from(error).into()),
+                }
+            }
+        }
+        self.close_untold().await;
+        if overdue != Overdue::default() {
+            self.approvals_changed();
+        }
+        Ok(overdue)
+    }
+}

@@ -1,0 +1,196 @@
+//! What is said of an approval: as data, and in Slack's words. Never its arguments.
+
+use serde_json::json;
+use tollgate::{config::WebhookFormat, text::printable};
+use tollgate_core::{decision::Severity, life::ApprovalState, time::Timestamp};
+
+use crate::reply::ApprovalView;
+
+/// What happened to an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// It is asked for.
+    Requested,
+    /// Nobody answered in time, and others are asked as well.
+    Escalated,
+    /// It is approved, rejected, expired or void.
+    Resolved,
+}
+
+impl What {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "approval.requested",
+            Self::Escalated => "approval.escalated",
+            Self::Resolved => "approval.resolved",
+        }
+    }
+}
+
+/// The body of a notification.
+pub(super) fn body(
+    format: WebhookFormat,
+    what: What,
+    at: Timestamp,
+    view: &ApprovalView,
+) -> Vec<u8> {
+    let value = match format {
+        WebhookFormat::Json => json!({
+            "type": what.name(),
+            "timestamp": at.to_string(),
+            "data": view,
+        }),
+        WebhookFormat::Slack => json!({ "text": slack(what, view) }),
+    };
+    serde_json::to_vec(&value).unwrap_or_default()
+}
+
+/// Slack's mark-up; what others have named cannot add to it.
+fn slack(what: What, view: &ApprovalView) -> String {
+    let asked = match &view.capability {
+        Some(capability) => format!("{} within {}", plain(capability), code(&view.tool)),
+        None => code(&view.tool),
+    };
+    let who = if view.principal == view.on_behalf_of {
+        plain(&view.principal.id)
+    } else {
+        format!(
+            "{} for {}",
+            plain(&view.principal.id),
+            plain(&view.on_behalf_of.id)
+        )
+    };
+    let severity = severity(view.severity);
+    let mut lines = match what {
+        What::Requested => vec![format!(
+            ":raised_hand: *{severity}*: {who} asks for {asked}"
+        )],
+        What::Escalated => {
+            let roles: Vec<&str> = view.asked_too.iter().map(String::as_str).collect();
+            vec![format!(
+                ":rotating_light: *{severity}*, nobody answered yet: {who} asks for {asked}. Asked as well: {}",
+                plain(&roles.join(", "))
+            )]
+        }
+        What::Resolved => {
+            let by: Vec<&str> = view.approvers.iter().map(|by| by.user.as_str()).collect();
+            let by = match (view.state, by.is_empty()) {
+                (ApprovalState::Approved, false) => format!(" by {}", plain(&by.join(", "))),
+                _ => String::new(),
+            };
+            let state = view.state.as_str();
+            return format!(
+                "{}: *{state}*{by}: {who}, {asked}",
+                code(&view.id.to_string())
+            );
+        }
+    };
+    for policy in &view.policies {
+        let reason = if policy.reason.is_empty() { "" } else { ": " };
+        lines.push(format!(
+            "> {}{reason}{}",
+            code(&policy.id),
+            plain(&policy.reason)
+        ));
+    }
+    lines.push(format!(
+        "Needs {}, before {}.",
+        plain(&view.needs),
+        view.expires
+    ));
+    lines.push(code(&format!("tollgate approvals show {}", view.id)));
+    lines.join("\n")
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+/// Text that is no mark-up: Slack's three characters escaped, and what would be bold, a link or code taken
+/// out.
+fn plain(text: &str) -> String {
+    printable(text, 500)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace(['*', '~', '`'], "'")
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", plain(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+    use tollgate_core::{
+        entity::{Kind, Uid},
+        ids::{ApprovalId, RunId, SpanId},
+    };
+
+    use super::*;
+    use crate::reply::{ApproverView, PolicyView};
+
+    fn view(state: ApprovalState) -> ApprovalView {
+        ApprovalView {
+            id: ApprovalId::from_bytes([7; 8]),
+            state,
+            severity: Severity::High,
+            tool: "payments__refund".into(),
+            capability: None,
+            via: Vec::new(),
+            arguments: None,
+            digest: "hmac:v1:00".into(),
+            principal: Uid::new(Kind::Agent, "support"),
+            on_behalf_of: Uid::new(Kind::User, "alice"),
+            run: RunId::from_bytes([1; 16]),
+            call: SpanId::from_bytes([2; 8]),
+            labels: BTreeSet::new(),
+            policies: vec![PolicyView {
+                id: "large-refunds".into(),
+                owner: "finance".into(),
+                reason: "More than 50 & <!channel> *bold* `code`\nneeds finance.".into(),
+            }],
+            needs: "the approval of finance".into(),
+            approvers: vec![ApproverView {
+                user: "dana".into(),
+                roles: BTreeSet::new(),
+            }],
+            asked_too: BTreeSet::from(["security".into()]),
+            requested: Timestamp(1_795_428_000_000_000),
+            expires: Timestamp(1_795_431_600_000_000),
+            round: 1,
+        }
+    }
+
+    #[test]
+    fn slack_reads_like_this() {
+        let texts = [
+            (What::Requested, ApprovalState::Pending),
+            (What::Escalated, ApprovalState::Pending),
+            (What::Resolved, ApprovalState::Approved),
+            (What::Resolved, ApprovalState::Rejected),
+        ];
+        let texts = texts.map(|(what, state)| slack(what, &view(state)));
+        insta::assert_snapshot!(texts.join("\n---\n"));
+    }
+
+    #[test]
+    fn data_are_the_lists() {
+        let at = Timestamp(1_795_428_000_000_000);
+        let view = view(ApprovalState::Pending);
+        let body = body(WebhookFormat::Json, What::Requested, at, &view);
+        let value: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(value["type"], "approval.requested");
+        assert_eq!(value["timestamp"], at.to_string());
+        assert_eq!(value["data"]["id"], view.id.to_string());
+        assert_eq!(value["data"].get("arguments"), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! The approver's channel: what happens to approvals while nobody answers, and who is told of them.
+//!
+//! Who may answer is decided by policy, and answers come in by REST and the command line. Nothing here
+//! answers anything, and nothing here ever holds up a call.
+
+mod message;
+mod webhook;
+
+use std::time::Duration;
+
+use tollgate::gate::Gate;
+
+pub use webhook::{Delivery, Webhook};
+
+/// How often it is looked whether there is something to do.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Let approvals expire, ask second groups, and tell of both, until `leaving`.
+pub async fn attend(gate: Gate, leaving: impl Future<Output = ()>) {
+    let mut webhook = Webhook::new(gate.clone());
+    let attending = async {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // A store that takes no records denies every call, which is how people learn of it; here it
+            // is tried again.
+            let _ = gate.pass_time().await;
+            while webhook.deliver().await == Delivery::Sent {}
+        }
+    };
+    tokio::select! {
+        () = attending => {}
+        () = leaving => {}
+    }
+}

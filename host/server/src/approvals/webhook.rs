@@ -1,0 +1,254 @@
+//! Notifications: at least once, in the order of the records, from a cursor that survives restarts.
+//!
+//! Signed as Standard Webhooks 1.0 says: HMAC-SHA-256 over id, time and body. One that fails is tried again
+//! later; after the last attempt it is given up, which is recorded, and the next one follows.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use tollgate::{
+    config::WebhookConfig,
+    gate::Gate,
+    ledger::{Order, RecordFilter},
+};
+use tollgate_core::{
+    ids::ApprovalId,
+    life::ApprovalState,
+    record::{Event, Record},
+    time::Timestamp,
+};
+
+use super::message::{self, What};
+use crate::{
+    client,
+    reply::{self, ApprovalView},
+};
+
+/// The name of the cursor.
+const CURSOR: &str = "webhook";
+/// How long the receiver may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often one is tried.
+const MAX_ATTEMPTS: u32 = 16;
+/// The longest pause between two attempts, in microseconds.
+const MAX_PAUSE: u64 = 300_000_000;
+/// Records that are looked through at once.
+const PAGE: usize = 4096;
+/// Records without a notification after which the cursor is written.
+const STRIDE: u64 = 4096;
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// There is nothing to tell.
+    Idle,
+    /// The receiver took one.
+    Sent,
+    /// The receiver did not take it; it is tried again later.
+    Failed,
+    /// It was tried too often and is left out, which is recorded.
+    GivenUp,
+    /// It is not time yet to try again.
+    Later,
+}
+
+/// Tells the configured receiver.
+#[derive(Debug)]
+pub struct Webhook {
+    gate: Gate,
+    /// Where to look next; nothing is known before the cursor is read.
+    next: Option<u64>,
+    attempts: u32,
+    not_before: Timestamp,
+}
+
+/// Something to tell.
+struct Due {
+    index: u64,
+    what: What,
+    approval: ApprovalId,
+    state: ApprovalState,
+    at: Timestamp,
+}
+
+impl Webhook {
+    /// What tells the receiver of this gate's configuration.
+    #[must_use]
+    pub fn new(gate: Gate) -> Self {
+        Self {
+            gate,
+            next: None,
+            attempts: 0,
+            not_before: Timestamp(i64::MIN),
+        }
+    }
+
+    /// Tell of the next thing there is to tell, if it is time.
+    pub async fn deliver(&mut self) -> Delivery {
+        let snapshot = self.gate.snapshot();
+        let Some(config) = &snapshot.config.approvals.webhook else {
+            return Delivery::Idle;
+        };
+        if self.gate.now() < self.not_before {
+            return Delivery::Later;
+        }
+        let Ok(Some(due)) = self.due().await else {
+            return Delivery::Idle;
+        };
+        let sent = self.send(config, &due).await;
+        if sent.is_err() {
+            self.attempts += 1;
+            if self.attempts < MAX_ATTEMPTS {
+                let pause = 1_000_000_u64.saturating_mul(1 << self.attempts.min(20));
+                self.not_before = self.gate.now().plus(pause.min(MAX_PAUSE));
+                return Delivery::Failed;
+            }
+            let target = format!("{} of record #{}", due.what.name(), due.index);
+            if self
+                .gate
+                .record_act("webhook_given_up", &target)
+                .await
+                .is_err()
+            {
+                return Delivery::Failed;
+            }
+        }
+        self.attempts = 0;
+        self.not_before = Timestamp(i64::MIN);
+        self.next = Some(due.index + 1);
+        // Without the cursor it would be told again after a restart: at least once.
+        let _ = self.gate.ledger().set_cursor(CURSOR, due.index + 1).await;
+        if sent.is_ok() {
+            Delivery::Sent
+        } else {
+            Delivery::GivenUp
+        }
+    }
+
+    /// The next thing to tell. The first time there is a receiver, what was before is not told.
+    async fn due(&mut self) -> Result<Option<Due>, tollgate::ledger::LedgerError> {
+        let ledger = self.gate.ledger();
+        let size = ledger.size();
+        let from = match self.next {
+            Some(next) => next,
+            None => match ledger.reader().cursor(CURSOR)? {
+                Some(next) => next,
+                None => {
+                    if ledger.set_cursor(CURSOR, size).await.is_ok() {
+                        self.next = Some(size);
+                    }
+                    return Ok(None);
+                }
+            },
+        };
+        let (mut next, mut looked, mut due) = (from, 0, None);
+        let filter = RecordFilter {
+            range: Some(from..size),
+            order: Order::OldestFirst,
+            ..RecordFilter::default()
+        };
+        ledger.reader().records(&filter, |index, record| {
+            due = Due::of(index, &record);
+            if due.is_none() {
+                next = index + 1;
+            }
+            looked += 1;
+            if due.is_some() || looked >= PAGE {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        self.next = Some(next);
+        if next / STRIDE > from / STRIDE {
+            let _ = ledger.set_cursor(CURSOR, next).await;
+        }
+        Ok(due)
+    }
+
+    async fn send(&self, config: &WebhookConfig, due: &Due) -> Result<(), String> {
+        let reader = self.gate.ledger().reader();
+        let row = reader.approval(due.approval).map_err(|e| e.to_string())?;
+        let Some(row) = row else { return Ok(()) };
+        let mut view = ApprovalView::from(row);
+        view.state = due.state;
+        reply::explain(&self.gate, &mut view.policies);
+        let body = message::body(config.format, due.what, due.at, &view);
+        let secret = self.gate.snapshot().secrets.secret(&config.secret).await;
+        let secret = secret.map_err(|e| e.to_string())?;
+        let id = format!("evt_{}", due.index);
+        let seconds = self.gate.now().0.div_euclid(1_000_000).to_string();
+        let signature = signature(&key(secret.value()), &id, &seconds, &body);
+        let client = client::client(&self.gate, PATIENCE)?;
+        let response = client
+            .post(config.url.clone())
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds)
+            .header("webhook-signature", signature)
+            .body(body)
+            .send()
+            .await
+            .map_err(|e| client::told(&e))?;
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("it was answered with status {}", response.status()))
+        }
+    }
+}
+
+impl Due {
+    fn of(index: u64, record: &Record) -> Option<Self> {
+        let (what, approval, state) = match &record.event {
+            Event::ApprovalRequested(asked) => (What::Requested, asked.id, ApprovalState::Pending),
+            Event::ApprovalEscalated(asked) => (What::Escalated, asked.id, ApprovalState::Pending),
+            Event::ApprovalResolved(resolved) => (What::Resolved, resolved.id, resolved.state),
+            _ => return None,
+        };
+        Some(Self {
+            index,
+            what,
+            approval,
+            state,
+            at: record.time,
+        })
+    }
+}
+
+/// The bytes that sign: `whsec_` and base64 (Standard Webhooks 1.0), or the secret as it is.
+fn key(secret: &[u8]) -> Vec<u8> {
+    let encoded = secret.strip_prefix(b"whsec_");
+    encoded
+        .and_then(|encoded| STANDARD.decode(encoded).ok())
+        .unwrap_or_else(|| secret.to_vec())
+}
+
+fn signature(key: &[u8], id: &str, seconds: &str, body: &[u8]) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        // HMAC takes keys of any length (RFC 2104, section 2).
+        return String::new();
+    };
+    mac.update(format!("{id}.{seconds}.").as_bytes());
+    mac.update(body);
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of Standard Webhooks' reference libraries.
+    #[test]
+    fn signatures_are_the_standard_ones() {
+        let signature = signature(
+            &key(b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "1614265330",
+            br#"{"test": 2432232314}"#,
+        );
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+}

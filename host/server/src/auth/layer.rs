@@ -1,0 +1,94 @@
+//! Each request has its caller, or the answer that says how to become one (RFC 6750, section 3).
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+
+use super::{Auth, AuthError, metadata};
+use crate::problem::Problem;
+
+/// `router`, whose every request is authenticated: handlers find [`super::Authenticated`] and [`Auth`]
+/// among its extensions.
+pub fn protect(router: Router, auth: Auth) -> Router {
+    router.layer(from_fn_with_state(auth, check))
+}
+
+async fn check(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
+    match auth.authenticate(request.headers()).await {
+        Ok(authenticated) => {
+            request.extensions_mut().insert(authenticated);
+            request.extensions_mut().insert(auth);
+            next.run(request).await
+        }
+        Err(error) => refused(&auth, &error),
+    }
+}
+
+fn refused(auth: &Auth, error: &AuthError) -> Response {
+    let (status, code, reason) = match error {
+        AuthError::Missing => (StatusCode::UNAUTHORIZED, "unauthenticated", None),
+        AuthError::Malformed(_) => (
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            Some("invalid_request"),
+        ),
+        AuthError::Invalid(_) => (
+            StatusCode::UNAUTHORIZED,
+            "invalid_token",
+            Some("invalid_token"),
+        ),
+        AuthError::Scope(_) => (
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            Some("insufficient_scope"),
+        ),
+        AuthError::Unknown(_) => (StatusCode::FORBIDDEN, "unknown_principal", None),
+        AuthError::Unavailable(_) => {
+            let mut response = Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                error.to_string(),
+            )
+            .into_response();
+            let later = HeaderValue::from_static("10");
+            response.headers_mut().insert(header::RETRY_AFTER, later);
+            return response;
+        }
+    };
+    let mut challenge = String::from("Bearer realm=\"tollgate\"");
+    let mut add = |name: &str, value: &str| {
+        challenge.push_str(&format!(", {name}=\"{}\"", quotable(value)));
+    };
+    if let Some(reason) = reason {
+        add("error", reason);
+        add("error_description", &error.to_string());
+    }
+    if let AuthError::Scope(scope) = error {
+        add("scope", scope);
+    }
+    if let Some(oauth) = &auth.gate().snapshot().config.serve.oauth {
+        add("resource_metadata", metadata::url(&oauth.resource).as_str());
+    }
+    let mut response = Problem::new(status, code, error.to_string()).into_response();
+    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// What a quoted string of a header may hold.
+fn quotable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '"' | '\\' => '\'',
+            ' '..='~' => c,
+            _ => '?',
+        })
+        .collect()
+}

@@ -1,0 +1,341 @@
+//! The gate as an OAuth 2.1 resource server: JSON Web Tokens of one issuer (RFC 9068), checked against the
+//! issuer's keys (RFC 7517), which are read again when they are old or a token names another.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey, Validation, decode, decode_header,
+    jwk::{AlgorithmParameters, Jwk, PublicKeyUse},
+};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tollgate::{
+    config::{JwksSource, OauthConfig},
+    gate::Gate,
+    pip::Caller,
+};
+use tollgate_core::time::Timestamp;
+
+use super::AuthError;
+
+/// Bytes of a key set at most.
+const MAX_KEYS_SIZE: usize = 256 << 10;
+/// Keys of a set at most.
+const MAX_KEYS: usize = 64;
+/// How long its source may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Microseconds between two attempts to read the keys, however many unknown ones are named meanwhile.
+const PAUSE: u64 = 10_000_000;
+/// Microseconds for which keys count whose source is away: one that was withdrawn must end some time.
+const STALE: u64 = 24 * 3600 * 1_000_000;
+/// Bytes of the smallest RSA modulus (RFC 7518, section 3.3).
+const MIN_RSA: usize = 256;
+
+/// A resource server for one issuer.
+pub(super) struct Oauth {
+    config: OauthConfig,
+    keys: Mutex<Keys>,
+}
+
+#[derive(Default)]
+struct Keys {
+    set: Vec<Arc<Key>>,
+    /// When they were read.
+    read: Option<Timestamp>,
+    /// When reading was last tried.
+    tried: Option<Timestamp>,
+}
+
+struct Key {
+    id: Option<String>,
+    algorithm: Option<String>,
+    key: DecodingKey,
+}
+
+impl Oauth {
+    pub(super) fn new(config: OauthConfig) -> Self {
+        Self {
+            config,
+            keys: Mutex::default(),
+        }
+    }
+
+    pub(super) fn is_of(&self, config: &OauthConfig) -> bool {
+        self.config == *config
+    }
+
+    /// Who calls with this token.
+    pub(super) async fn caller(&self, gate: &Gate, token: &str) -> Result<Caller, AuthError> {
+        let invalid = |problem: &str| AuthError::Invalid(problem.into());
+        // Also refuses `none` and whatever else is no algorithm of signatures.
+        let header = decode_header(token).map_err(|_| invalid("it is no signed JSON Web Token"))?;
+        let name = format!("{:?}", header.alg);
+        if !self.config.algorithms.contains(&name) {
+            return Err(invalid("its algorithm is not among those that count here"));
+        }
+        if header.extras.get::<Value>("crit").ok().flatten().is_some() {
+            return Err(invalid("it has critical extensions that nobody knows here"));
+        }
+        let candidates = self
+            .candidates(gate, header.alg, header.kid.as_deref())
+            .await?;
+        let claims = candidates
+            .iter()
+            .find_map(|key| decode::<Value>(token, &key.key, &self.validation(header.alg)).ok())
+            .ok_or_else(|| invalid("its signature, issuer or audience is wrong"))?
+            .claims;
+        self.check_time(&claims, gate.now())?;
+        self.check_scopes(&claims)?;
+        self.named(gate, &claims)
+    }
+
+    /// What the library checks: signature, algorithm, issuer and audience. Times are ours to check.
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[&self.config.issuer]);
+        validation.set_audience(&[&self.config.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation
+    }
+
+    fn check_time(&self, claims: &Value, now: Timestamp) -> Result<(), AuthError> {
+        let now = now.0.div_euclid(1_000_000);
+        let leeway = i64::try_from(self.config.leeway.as_secs()).unwrap_or(0);
+        // RFC 7519 lets them have fractions.
+        let time = |name: &str| match claims.get(name) {
+            None => Ok(None),
+            Some(value) => value
+                .as_i64()
+                .or_else(|| value.as_f64().map(|seconds| seconds as i64))
+                .map(Some)
+                .ok_or_else(|| AuthError::Invalid(format!("its `{name}` is no time"))),
+        };
+        match time("exp")? {
+            Some(exp) if now < exp.saturating_add(leeway) => {}
+            _ => return Err(AuthError::Invalid("it has expired".into())),
+        }
+        if time("nbf")?.is_some_and(|nbf| now < nbf.saturating_sub(leeway)) {
+            return Err(AuthError::Invalid("it does not count yet".into()));
+        }
+        Ok(())
+    }
+
+    fn check_scopes(&self, claims: &Value) -> Result<(), AuthError> {
+        let held: BTreeSet<&str> = match claims.get("scope").or_else(|| claims.get("scp")) {
+            Some(Value::String(scopes)) => scopes.split(' ').collect(),
+            Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect(),
+            _ => BTreeSet::new(),
+        };
+        let missing = self
+            .config
+            .scopes
+            .iter()
+            .find(|scope| !held.contains(scope.as_str()));
+        missing.map_or(Ok(()), |scope| Err(AuthError::Scope(scope.clone())))
+    }
+
+    /// Whom the claims name, in the configuration's names.
+    fn named(&self, gate: &Gate, claims: &Value) -> Result<Caller, AuthError> {
+        let OauthConfig {
+            claims: names,
+            agents,
+            users,
+            user_clients,
+            ..
+        } = &self.config;
+        let claim = |name: &str| claims.get(name).and_then(Value::as_str);
+        if let Some(name) = &names.tenant {
+            let tenant = &gate.snapshot().config.gate.tenant;
+            if claim(name) != Some(tenant) {
+                return Err(AuthError::Unknown(format!(
+                    "the token's `{name}` is not the tenant of this gate"
+                )));
+            }
+        }
+        let Some(client) = claim(&names.agent) else {
+            return Err(AuthError::Invalid(format!(
+                "it has no `{}`, so nobody knows which program has it",
+                names.agent
+            )));
+        };
+        let subject = claim(&names.user);
+        let user = |subject: &str| {
+            users
+                .get(subject)
+                .cloned()
+                .unwrap_or_else(|| subject.to_owned())
+        };
+        if user_clients.contains(client) {
+            let subject = subject.ok_or_else(|| {
+                AuthError::Invalid(format!("it has no `{}`, so it names nobody", names.user))
+            })?;
+            return Ok(Caller::User(user(subject)));
+        }
+        Ok(Caller::Agent {
+            name: agents
+                .get(client)
+                .cloned()
+                .unwrap_or_else(|| client.to_owned()),
+            // A program that has a token for itself is its own subject.
+            on_behalf_of: subject.filter(|subject| *subject != client).map(user),
+        })
+    }
+
+    /// The keys that this token may be signed with.
+    async fn candidates(
+        &self,
+        gate: &Gate,
+        algorithm: Algorithm,
+        id: Option<&str>,
+    ) -> Result<Vec<Arc<Key>>, AuthError> {
+        let mut keys = self.keys.lock().await;
+        let now = gate.now();
+        let refresh = u64::try_from(self.config.refresh.as_micros()).unwrap_or(u64::MAX);
+        let is_old = keys.read.is_none_or(|read| now.since(read) >= refresh);
+        let may_try = keys.tried.is_none_or(|tried| now.since(tried) >= PAUSE);
+        if may_try && (is_old || keys.fitting(algorithm, id).is_empty()) {
+            keys.tried = Some(now);
+            match self.read(gate).await {
+                Ok(set) => {
+                    keys.set = set;
+                    keys.read = Some(now);
+                }
+                Err(problem) if keys.read.is_none_or(|read| now.since(read) >= STALE) => {
+                    keys.set = Vec::new();
+                    return Err(AuthError::Unavailable(problem));
+                }
+                // The old ones count until then.
+                Err(_) => {}
+            }
+        }
+        match keys.read {
+            None => Err(AuthError::Unavailable(
+                "the issuer's keys are not known".into(),
+            )),
+            Some(_) => Ok(keys.fitting(algorithm, id)),
+        }
+    }
+
+    async fn read(&self, gate: &Gate) -> Result<Vec<Arc<Key>>, String> {
+        let bytes = match &self.config.jwks {
+            JwksSource::File(path) => {
+                let read = tokio::fs::read(path).await;
+                read.map_err(|e| format!("{}: {e}", path.display()))?
+            }
+            JwksSource::Url(url) => {
+                let client = crate::client::client(gate, PATIENCE)?;
+                crate::client::get(&client, url.clone(), MAX_KEYS_SIZE).await?
+            }
+        };
+        parse(&bytes)
+    }
+}
+
+impl Keys {
+    /// Keys that fit: by their id where the token names one, else the only one of its family.
+    fn fitting(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Arc<Key>> {
+        let name = format!("{algorithm:?}");
+        let fits = |key: &&Arc<Key>| {
+            key.key.family() == family(algorithm)
+                && key.algorithm.as_ref().is_none_or(|only| *only == name)
+                && (id.is_none() || key.id.as_deref() == id)
+        };
+        let fitting: Vec<Arc<Key>> = self.set.iter().filter(fits).map(Arc::clone).collect();
+        if id.is_none() && fitting.len() > 1 {
+            return Vec::new();
+        }
+        fitting
+    }
+}
+
+fn family(algorithm: Algorithm) -> AlgorithmFamily {
+    match algorithm {
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => AlgorithmFamily::Hmac,
+        Algorithm::ES256 | Algorithm::ES384 => AlgorithmFamily::Ec,
+        Algorithm::EdDSA => AlgorithmFamily::Ed,
+        _ => AlgorithmFamily::Rsa,
+    }
+}
+
+/// The keys of a set that signatures are checked with; others in it are left out.
+fn parse(bytes: &[u8]) -> Result<Vec<Arc<Key>>, String> {
+    let no_set = || "the issuer's keys are no JSON Web Key Set".to_owned();
+    if bytes.len() > MAX_KEYS_SIZE {
+        return Err("the issuer's key set is too large".into());
+    }
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| no_set())?;
+    let keys = value
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or_else(no_set)?;
+    if keys.len() > MAX_KEYS {
+        return Err(format!("the issuer has more than {MAX_KEYS} keys"));
+    }
+    // RFC 7517, section 5: keys of kinds that nobody knows are ignored.
+    let known = keys
+        .iter()
+        .filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+    let usable: Vec<Arc<Key>> = known.filter_map(usable).map(Arc::new).collect();
+    if usable.is_empty() {
+        return Err("the issuer has no key that signatures can be checked with".into());
+    }
+    Ok(usable)
+}
+
+fn usable(jwk: Jwk) -> Option<Key> {
+    let signs = !matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption));
+    let strong = match &jwk.algorithm {
+        AlgorithmParameters::EllipticCurve(_) | AlgorithmParameters::OctetKeyPair(_) => true,
+        AlgorithmParameters::RSA(rsa) => URL_SAFE_NO_PAD
+            .decode(&rsa.n)
+            .is_ok_and(|modulus| modulus.len() >= MIN_RSA),
+        // Whoever knows a shared secret can sign with it.
+        _ => false,
+    };
+    let key = DecodingKey::from_jwk(&jwk)
+        .ok()
+        .filter(|_| signs && strong)?;
+    Some(Key {
+        id: jwk.common.key_id,
+        algorithm: jwk.common.key_algorithm.map(|name| format!("{name:?}")),
+        key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_check_nothing_are_left_out() {
+        let ec = r#"{"kty":"EC","crv":"P-256","kid":"a","alg":"ES256",
+            "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+        let others = [
+            r#"{"kty":"oct","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQ","kid":"b"}"#,
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"c"}"#,
+            r#"{"kty":"from the future"}"#,
+        ];
+        let set = format!(r#"{{"keys":[{ec},{}]}}"#, others.join(","));
+        let keys = parse(set.as_bytes()).map_err(|_| ()).unwrap();
+        assert_eq!(keys.len(), 1);
+        let keys = Keys {
+            set: keys,
+            ..Keys::default()
+        };
+        assert_eq!(keys.fitting(Algorithm::ES256, Some("a")).len(), 1);
+        assert_eq!(keys.fitting(Algorithm::ES256, None).len(), 1);
+        assert_eq!(keys.fitting(Algorithm::ES256, Some("b")).len(), 0);
+        assert_eq!(
+            keys.fitting(Algorithm::ES384, Some("a")).len(),
+            0,
+            "it is for another"
+        );
+        assert_eq!(keys.fitting(Algorithm::RS256, Some("a")).len(), 0);
+        let none = format!(r#"{{"keys":[{}]}}"#, others.join(","));
+        assert!(parse(none.as_bytes()).is_err());
+        assert!(parse(b"{}").is_err());
+    }
+}

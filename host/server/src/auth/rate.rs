@@ -1,0 +1,98 @@
+//! How often each caller may ask: every denial costs the ledger a commit, so nobody may ask without end.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tollgate::{config::RateConfig, gate::Gate, pip::Caller};
+use tollgate_core::{entity::Uid, time::Timestamp};
+
+/// A caller asks more often than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests; wait {} s before the next", .retry_after.as_secs())]
+pub struct Busy {
+    /// When the next one is let in; whole seconds, at least one.
+    pub retry_after: Duration,
+}
+
+/// How often each principal has asked. There are as many as the configuration has names.
+#[derive(Debug, Default)]
+pub struct Rate(Mutex<HashMap<Uid, Bucket>>);
+
+#[derive(Debug)]
+struct Bucket {
+    /// Millionths of a request that are left.
+    left: u64,
+    at: Timestamp,
+}
+
+const REQUEST: u64 = 1_000_000;
+
+impl Rate {
+    /// Count a request of `caller` that may cost the ledger of `gate` a record.
+    ///
+    /// # Errors
+    /// [`Busy`]: it asks more often than it may. Nothing was recorded.
+    pub fn count(&self, gate: &Gate, caller: &Caller) -> Result<(), Busy> {
+        let config = gate.snapshot().config.serve.rate;
+        self.admit(&caller.principal(), config, gate.now())
+    }
+
+    fn admit(&self, principal: &Uid, config: RateConfig, now: Timestamp) -> Result<(), Busy> {
+        let (per_second, burst) = (u64::from(config.per_second), u64::from(config.burst));
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = burst.saturating_mul(REQUEST);
+        let bucket = buckets.entry(principal.clone()).or_insert(Bucket {
+            left: full,
+            at: now,
+        });
+        // A microsecond brings back `per_second` millionths.
+        let passed = now.since(bucket.at).saturating_mul(per_second);
+        bucket.left = bucket.left.saturating_add(passed).min(full);
+        bucket.at = bucket.at.max(now);
+        if let Some(left) = bucket.left.checked_sub(REQUEST) {
+            bucket.left = left;
+            return Ok(());
+        }
+        let micros = (REQUEST - bucket.left).div_ceil(per_second.max(1));
+        Err(Busy {
+            retry_after: Duration::from_secs(micros.div_ceil(1_000_000).max(1)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::entity::Kind;
+
+    use super::*;
+
+    #[test]
+    fn who_floods_waits_and_nobody_else_does() {
+        let rate = Rate::default();
+        let config = RateConfig {
+            per_second: 2,
+            burst: 3,
+        };
+        let (loud, calm) = (Uid::new(Kind::Agent, "loud"), Uid::new(Kind::Agent, "calm"));
+        let mut now = Timestamp(5_000_000);
+        for _ in 0..3 {
+            rate.admit(&loud, config, now).unwrap();
+        }
+        let busy = rate.admit(&loud, config, now).unwrap_err();
+        assert_eq!(busy.retry_after, Duration::from_secs(1));
+        rate.admit(&calm, config, now).unwrap();
+        now.0 += 500_000;
+        rate.admit(&loud, config, now).unwrap();
+        rate.admit(&loud, config, now).unwrap_err();
+        // However long it was quiet, no more than the burst comes back; a clock that goes back brings none.
+        now.0 += 3_600_000_000;
+        for _ in 0..3 {
+            rate.admit(&loud, config, now).unwrap();
+        }
+        now.0 -= 60_000_000;
+        rate.admit(&loud, config, now).unwrap_err();
+    }
+}

@@ -1,0 +1,145 @@
+//! The gate's own tokens, by which agents and users name themselves.
+//!
+//! A token is an id and 32 random bytes. Only a digest of it is kept, which is enough because nobody
+//! guesses 32 random bytes. No error and no log line shows one.
+
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
+use tollgate::{
+    gate::Gate,
+    ids,
+    ledger::{CommitError, LedgerError, Token},
+    pip::Caller,
+};
+use tollgate_core::{
+    canonical::Sha256Digest,
+    entity::{Kind, Uid},
+    ids::{TokenId, hex},
+    time::Timestamp,
+};
+
+/// Tells a token from other secrets, for people and for scanners.
+pub const PREFIX: &str = "tollgate_";
+
+/// The name of the tokens by which users name themselves at another's command line.
+pub const CLI: &str = "cli";
+
+/// Why there is no new token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The operating system.
+    #[error("the operating system gives no randomness; try again")]
+    Randomness,
+    /// The store.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] LedgerError),
+}
+
+/// What a new token is for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Purpose {
+    /// Whose: an agent or a user.
+    pub principal: Uid,
+    /// The user for whom an agent acts; absent: its operator.
+    pub on_behalf_of: Option<String>,
+    /// In its maker's words.
+    pub name: String,
+    /// When it becomes worthless; absent: never.
+    pub expires: Option<Timestamp>,
+}
+
+/// Make a token. With `instead`, it takes the place of the principal's tokens of the same name. The
+/// text is shown this once.
+///
+/// # Errors
+/// [`TokenError`]; then there is none.
+pub async fn create(
+    gate: &Gate,
+    purpose: Purpose,
+    instead: bool,
+) -> Result<(Token, String), TokenError> {
+    let id: [u8; 8] = random()?;
+    let secret: [u8; 32] = random()?;
+    let id = TokenId::from_bytes(id);
+    let text = format!("{PREFIX}{}_{}", hex(id.as_bytes()), hex(&secret));
+    let Purpose {
+        principal,
+        on_behalf_of,
+        name,
+        expires,
+    } = purpose;
+    let token = Token {
+        id,
+        principal,
+        on_behalf_of,
+        name,
+        hash: Sha256Digest::of(text.as_bytes()),
+        created: gate.now(),
+        expires,
+    };
+    gate.ledger().store_token(token.clone(), instead).await?;
+    Ok((token, text))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], TokenError> {
+    ids::random(N)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(TokenError::Randomness)
+}
+
+/// The token that this text is, unless it has expired. Takes as long for a wrong one as for the right
+/// one.
+///
+/// # Errors
+/// [`LedgerError`] if the store cannot be read.
+pub fn find(gate: &Gate, text: &str) -> Result<Option<Token>, LedgerError> {
+    let id = text
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.split_once('_'))
+        .and_then(|(id, _)| format!("tok-{id}").parse::<TokenId>().ok());
+    let kept = match id {
+        Some(id) => gate.ledger().reader().token(id)?,
+        None => None,
+    };
+    Ok(kept.filter(|token| is(token, text) && !is_over(token, gate.now())))
+}
+
+/// Whether `text` is one of this user's tokens.
+///
+/// # Errors
+/// [`LedgerError`] if the store cannot be read.
+pub fn is_of(gate: &Gate, user: &str, text: &str) -> Result<bool, LedgerError> {
+    let user = Uid::new(Kind::User, user);
+    let now = gate.now();
+    let tokens = gate.ledger().reader().tokens()?;
+    let of_user = tokens.iter().filter(|token| token.principal == user);
+    Ok(of_user.fold(false, |found, token| {
+        found | (is(token, text) & !is_over(token, now))
+    }))
+}
+
+fn is(token: &Token, text: &str) -> bool {
+    let given = Sha256Digest::of(text.as_bytes());
+    token.hash.as_bytes().ct_eq(given.as_bytes()).into()
+}
+
+fn is_over(token: &Token, now: Timestamp) -> bool {
+    token.expires.is_some_and(|expires| expires <= now)
+}
+
+/// Who calls with this token.
+#[must_use]
+pub fn caller(token: &Token) -> Caller {
+    let name = token.principal.id.clone();
+    match token.principal.kind {
+        Kind::User => Caller::User(name),
+        _ => Caller::Agent {
+            name,
+            on_behalf_of: token.on_behalf_of.clone(),
+        },
+    }
+}

@@ -1,0 +1,67 @@
+//! One call, and the wait for a human where one is needed: for surfaces whose callers hold on.
+
+use std::time::{Duration, Instant};
+
+use tollgate::{
+    call::{CallRequest, Verdict},
+    enforce::{ApprovalError, Refusal},
+    gate::Gate,
+    pip::{Caller, RunKey},
+};
+use tollgate_core::life::ApprovalState;
+
+use crate::reply::CallReply;
+
+/// What became of a call whose caller held on.
+#[derive(Debug)]
+pub enum Called {
+    /// This.
+    Done(Box<CallReply>),
+    /// It still waits, and whoever serves it is leaving.
+    Left(Box<CallReply>),
+}
+
+/// Make a call, and where it waits for a human, hold on for at most `patience` and until `leaving`.
+///
+/// # Errors
+/// [`ApprovalError`] if the store cannot be read while it waits.
+pub async fn call(
+    gate: &Gate,
+    caller: &Caller,
+    run: &RunKey,
+    request: CallRequest,
+    patience: Duration,
+    leaving: impl Future<Output = ()>,
+) -> Result<Called, ApprovalError> {
+    let begun = Instant::now();
+    let known = gate.snapshot().tools.contains_key(&request.tool);
+    let mut leaving = std::pin::pin!(leaving);
+    let mut waiter = None;
+    loop {
+        let answer = gate.call(caller, run, request.clone()).await;
+        let pending = match &answer.verdict {
+            Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
+            _ => None,
+        };
+        drop(waiter.take());
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let reply = Box::new(CallReply::new(request.tool.clone(), known, answer, micros));
+        let left = patience.saturating_sub(begun.elapsed());
+        let (Some(approval), false) = (pending, left.is_zero()) else {
+            return Ok(Called::Done(reply));
+        };
+        // Kept until the call is repeated.
+        let next = gate.waiter(approval);
+        let settled = tokio::select! {
+            settled = gate.approval_settled(approval, left) => settled?,
+            () = &mut leaving => return Ok(Called::Left(reply)),
+        };
+        match settled {
+            // Repeating the call is what runs it, or says that it was rejected.
+            ApprovalState::Approved | ApprovalState::Rejected | ApprovalState::Consumed => {
+                waiter = Some(next);
+            }
+            _ => return Ok(Called::Done(reply)),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Errors of HTTP surfaces as Problem Details (RFC 9457), with codes that do not change.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use tollgate::{
+    enforce::{ApprovalError, Refusal},
+    gate::OperateError,
+    ledger::LedgerError,
+};
+use utoipa::ToSchema;
+
+/// What went wrong. The code is stable; title and detail are for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// The problem's type: the title says no more than the status (RFC 9457, section 4.2.1).
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// A stable name, such as `not_found`.
+    code: String,
+    /// What was wrong, and what to do.
+    detail: String,
+    /// The decision that denied it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<String>,
+    /// Seconds to wait.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem with this status and stable code.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
+            status: status.as_u16(),
+            code: code.into(),
+            detail: detail.into(),
+            decision: None,
+            retry_after: None,
+        }
+    }
+
+    /// Nothing is there, as far as the caller may know.
+    #[must_use]
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// The caller may not.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// The request makes no sense.
+    #[must_use]
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+    }
+
+    /// With the decision that denied it.
+    #[must_use]
+    pub fn by(mut self, decision: impl ToString) -> Self {
+        self.decision = Some(decision.to_string());
+        self
+    }
+
+    /// With how many seconds to wait.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+fn unavailable(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(10)
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::NotFound { .. } => Self::not_found(error.to_string()),
+            other => unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.message();
+        match refusal {
+            Refusal::Denied { decision, .. } | Refusal::Undecidable { decision, .. } => {
+                Self::forbidden(message).by(decision)
+            }
+            Refusal::Unrecorded { .. } => unavailable(message),
+            Refusal::Invalid { .. } => Self::invalid(message),
+            _ => Self::forbidden(message),
+        }
+    }
+}
+
+impl From<OperateError> for Problem {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::Refused(refusal) => (*refusal).into(),
+            OperateError::Unknown(message) => Self::not_found(message),
+            other => unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<ApprovalError> for Problem {
+    fn from(error: ApprovalError) -> Self {
+        let conflict = |code: &str| Self::new(StatusCode::CONFLICT, code, error.to_string());
+        match &error {
+            ApprovalError::NotFound(id) => Self::not_found(format!("there is no approval {id}")),
+            ApprovalError::Resolved { .. } => conflict("already_resolved"),
+            ApprovalError::Twice { .. } => conflict("already_answered"),
+            ApprovalError::OtherCall(_) => conflict("other_call"),
+            ApprovalError::Denied(refusal) => {
+                let problem = Self::from((**refusal).clone());
+                Self {
+                    detail: error.to_string(),
+                    ..problem
+                }
+            }
+            other => unavailable(other.to_string()),
+        }
+    }
+}

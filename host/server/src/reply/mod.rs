@@ -1,0 +1,380 @@
+//! What is answered as JSON: by the command line with `--json`, by REST, and across the gate's socket.
+//! These shapes are stable: fields are added, never renamed or removed. Times are microseconds since 1970.
+
+mod entry;
+mod trace;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tollgate::{
+    call::{Answer, Verdict},
+    enforce,
+    external::Authorized,
+    gate::Gate,
+    ledger::{ApprovalRow, Token},
+    sandbox::Content,
+};
+use tollgate_core::{
+    decision::Severity,
+    entity::Uid,
+    ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
+    life::ApprovalState,
+    time::Timestamp,
+};
+use utoipa::ToSchema;
+
+pub use entry::Entry;
+pub use tollgate::{
+    outcome::{CallOutcome, PendingView, PolicyView},
+    people::FactsView,
+};
+pub use trace::{Indexed, Span, SpanView, Trace, views};
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CallReply {
+    /// The tool.
+    pub tool: String,
+    /// What became of it.
+    #[schema(value_type = String)]
+    pub outcome: CallOutcome,
+    /// The exit code that says the same.
+    pub exit: u8,
+    /// The run; absent if the caller is not known.
+    #[schema(value_type = Option<String>)]
+    pub run: Option<RunId>,
+    /// The call's span.
+    #[schema(value_type = String)]
+    pub call: SpanId,
+    /// The decision about it; absent if it was not decided.
+    #[schema(value_type = Option<String>)]
+    pub decision: Option<DecisionId>,
+    /// Policies that determined that decision. Empty for a released result.
+    #[schema(value_type = Vec<Object>)]
+    pub policies: Vec<PolicyView>,
+    /// What the caller may read; absent for a result that speaks for itself.
+    pub message: Option<String>,
+    /// The result.
+    #[schema(value_type = Vec<Object>)]
+    pub content: Vec<Content>,
+    /// Whether policy redacted anything in it.
+    pub redacted: bool,
+    /// The approval that it waits for.
+    #[schema(value_type = Option<Object>)]
+    pub approval: Option<PendingView>,
+    /// Microseconds that it took, waiting included.
+    pub micros: u64,
+}
+
+/// The exit code of the command line that says what became of a call.
+#[must_use]
+pub fn exit(outcome: CallOutcome) -> u8 {
+    match outcome {
+        CallOutcome::Ok => 0,
+        CallOutcome::Unrecorded => 1,
+        CallOutcome::Withheld
+        | CallOutcome::Denied
+        | CallOutcome::Undecidable
+        | CallOutcome::Rejected
+        | CallOutcome::Halted
+        | CallOutcome::RunEnded => 3,
+        CallOutcome::Waiting => 4,
+        CallOutcome::ToolError | CallOutcome::Failed => 5,
+        CallOutcome::Invalid | CallOutcome::UnknownTool => 6,
+        CallOutcome::Indeterminate => 7,
+    }
+}
+
+impl CallReply {
+    /// What is shown of an answer to a call of `tool`, which is `known` or not.
+    #[must_use]
+    pub fn new(tool: String, known: bool, answer: Answer, micros: u64) -> Self {
+        let message = answer.message();
+        let view = answer.view(known);
+        let (content, redacted) = match answer.verdict {
+            Verdict::Released { content, redacted } => (content, redacted),
+            _ => (Vec::new(), false),
+        };
+        Self {
+            tool,
+            exit: exit(view.outcome),
+            outcome: view.outcome,
+            run: view.run,
+            call: view.call,
+            decision: view.decision,
+            policies: view.policies,
+            message,
+            content,
+            redacted,
+            approval: view.approval,
+            micros,
+        }
+    }
+}
+
+/// Whether a call may be executed by whoever makes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuthorizeReply {
+    /// The tool.
+    pub tool: String,
+    /// Whether it may be executed now. Nothing else in this answer permits anything.
+    pub allowed: bool,
+    /// Who executes it: always `external`, outside the sandbox.
+    pub execution: String,
+    /// Why not, in a word; absent where it is allowed.
+    #[schema(value_type = Option<String>)]
+    pub outcome: Option<CallOutcome>,
+    /// The run; absent if the caller is not known.
+    #[schema(value_type = Option<String>)]
+    pub run: Option<RunId>,
+    /// The call's span: by what its outcome is told.
+    #[schema(value_type = String)]
+    pub call: SpanId,
+    /// The decision about it; absent if it was not decided.
+    #[schema(value_type = Option<String>)]
+    pub decision: Option<DecisionId>,
+    /// The canonical arguments that were decided; absent where it is not allowed.
+    pub arguments: Option<String>,
+    /// Policies that determined the decision, where it is not allowed.
+    #[schema(value_type = Vec<Object>)]
+    pub policies: Vec<PolicyView>,
+    /// What the caller may read, where it is not allowed.
+    pub message: Option<String>,
+    /// The approval that it waits for.
+    #[schema(value_type = Option<Object>)]
+    pub approval: Option<PendingView>,
+}
+
+impl AuthorizeReply {
+    /// What is shown of the answer about a call of `tool`, which is `known` or not.
+    #[must_use]
+    pub fn new(tool: String, known: bool, authorized: Result<Authorized, Answer>) -> Self {
+        let mut reply = Self {
+            tool,
+            allowed: false,
+            execution: "external".into(),
+            outcome: None,
+            run: None,
+            call: SpanId::from_bytes([0; 8]),
+            decision: None,
+            arguments: None,
+            policies: Vec::new(),
+            message: None,
+            approval: None,
+        };
+        match authorized {
+            Ok(authorized) => {
+                reply.allowed = true;
+                reply.run = Some(authorized.run);
+                reply.call = authorized.call;
+                reply.decision = Some(authorized.decision);
+                reply.arguments = Some(authorized.arguments);
+            }
+            Err(answer) => {
+                let view = answer.view(known);
+                reply.message = answer.message();
+                reply.outcome = Some(view.outcome);
+                reply.run = view.run;
+                reply.call = view.call;
+                reply.decision = view.decision;
+                reply.policies = view.policies;
+                reply.approval = view.approval;
+            }
+        }
+        reply
+    }
+}
+
+/// An approval, with its arguments where the reader may answer it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: ApprovalId,
+    /// Its state.
+    #[schema(value_type = String)]
+    pub state: ApprovalState,
+    /// The most severe of the policies that stopped the call.
+    #[schema(value_type = String)]
+    pub severity: Severity,
+    /// The tool.
+    pub tool: String,
+    /// What its component asks for in mid-call, in short; absent where the call itself is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<String>,
+    /// Components through which the call is made, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+    /// The canonical arguments whole, escaped; absent once it is resolved, and for those who may not
+    /// answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+    /// Digest of tool and arguments: what an answer is bound to.
+    pub digest: String,
+    /// Who asks.
+    #[schema(value_type = Object)]
+    pub principal: Uid,
+    /// On whose behalf.
+    #[schema(value_type = Object)]
+    pub on_behalf_of: Uid,
+    /// The run that asks.
+    #[schema(value_type = String)]
+    pub run: RunId,
+    /// The call's span.
+    #[schema(value_type = String)]
+    pub call: SpanId,
+    /// Labels of the run; only for a single approval.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
+    /// Policies that stopped the call and that it would lift.
+    #[schema(value_type = Vec<Object>)]
+    pub policies: Vec<PolicyView>,
+    /// What would lift it, in words.
+    pub needs: String,
+    /// Who approved so far, with the roles that they hold.
+    pub approvers: Vec<ApproverView>,
+    /// Roles that were asked as well, because nobody answered in time.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asked_too: BTreeSet<String>,
+    /// When it was asked for.
+    #[schema(value_type = i64)]
+    pub requested: Timestamp,
+    /// When it expires.
+    #[schema(value_type = i64)]
+    pub expires: Timestamp,
+    /// How many approvals this very call has asked for.
+    pub round: u32,
+}
+
+/// Somebody who approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApproverView {
+    /// Who.
+    pub user: String,
+    /// Roles that they held.
+    pub roles: BTreeSet<String>,
+}
+
+impl From<ApprovalRow> for ApprovalView {
+    fn from(row: ApprovalRow) -> Self {
+        let lifts = row.requirement.lifts.iter();
+        let named = |id: &str| PolicyView {
+            id: id.to_owned(),
+            owner: String::new(),
+            reason: String::new(),
+        };
+        Self {
+            id: row.id,
+            state: row.state,
+            severity: row.severity,
+            capability: row.capability,
+            via: row.via,
+            tool: row.tool,
+            arguments: None,
+            digest: row.arguments.as_str().to_owned(),
+            principal: row.principal,
+            on_behalf_of: row.on_behalf_of,
+            run: row.run,
+            call: row.call,
+            labels: BTreeSet::new(),
+            policies: lifts.map(|p| named(&p.id)).collect(),
+            needs: row.requirement.to_string(),
+            approvers: row
+                .approvers
+                .into_iter()
+                .map(|(user, roles)| ApproverView {
+                    user: user.id,
+                    roles,
+                })
+                .collect(),
+            asked_too: row.asked_too,
+            requested: row.requested,
+            expires: row.expires,
+            round: row.round,
+        }
+    }
+}
+
+impl From<enforce::ApprovalView> for ApprovalView {
+    fn from(view: enforce::ApprovalView) -> Self {
+        let (arguments, labels) = (view.arguments, view.labels);
+        Self {
+            arguments,
+            labels,
+            ..view.row.into()
+        }
+    }
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Answered {
+    /// Which approval.
+    #[schema(value_type = String)]
+    pub id: ApprovalId,
+    /// Its state now.
+    #[schema(value_type = String)]
+    pub state: ApprovalState,
+    /// The decision that let this person answer.
+    #[schema(value_type = String)]
+    pub decision: DecisionId,
+    /// What is still missing while it is pending.
+    pub needs: Option<String>,
+    /// Who answered.
+    pub by: String,
+}
+
+/// A token, without itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenView {
+    /// By what it is revoked.
+    #[schema(value_type = String)]
+    pub id: TokenId,
+    /// Whose: an agent or a user.
+    #[schema(value_type = Object)]
+    pub principal: Uid,
+    /// The user for whom an agent acts; absent: its operator.
+    pub on_behalf_of: Option<String>,
+    /// What it is for.
+    pub name: String,
+    /// When it was made.
+    #[schema(value_type = i64)]
+    pub created: Timestamp,
+    /// When it becomes worthless; absent: never.
+    #[schema(value_type = Option<i64>)]
+    pub expires: Option<Timestamp>,
+}
+
+impl From<Token> for TokenView {
+    fn from(token: Token) -> Self {
+        let Token {
+            id,
+            principal,
+            on_behalf_of,
+            name,
+            hash: _,
+            created,
+            expires,
+        } = token;
+        Self {
+            id,
+            principal,
+            on_behalf_of,
+            name,
+            created,
+            expires,
+        }
+    }
+}
+
+/// Add what policies say of themselves, as far as they are still loaded.
+pub fn explain(gate: &Gate, policies: &mut [PolicyView]) {
+    let snapshot = gate.snapshot();
+    for view in policies {
+        if let Some(policy) = snapshot.pdp.policies().get(&view.id) {
+            view.owner.clone_from(&policy.determining.owner);
+            view.reason.clone_from(&policy.determining.reason);
+        }
+    }
+}

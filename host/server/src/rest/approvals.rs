@@ -1,0 +1,221 @@
+//! Approvals: what waits, most severe first, and people's answers.
+
+#![expect(
+    unused_qualifications,
+    reason = "written by the macro that describes handlers"
+)]
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    routing::{MethodRouter, get, post},
+};
+use serde::Deserialize;
+use tollgate::{
+    gate::Gate,
+    ledger::{ApprovalFilter, ApprovalRow},
+};
+use tollgate_core::{ids::ApprovalId, request::Action};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Rest,
+    body::{Asked, Body, Who},
+};
+use crate::{
+    auth::Authenticated,
+    problem::Problem,
+    reply::{self, Answered, ApprovalView},
+};
+
+/// How answers came in, as records name it.
+const CHANNEL: &str = "rest";
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/v1/approvals", get(list)),
+        ("/v1/approvals/{id}", get(show)),
+        ("/v1/approvals/{id}/approve", post(approve)),
+        ("/v1/approvals/{id}/reject", post(reject)),
+    ]
+}
+
+/// Whether the caller sees it: whoever asked, and people who may answer it or read its run.
+fn sees(gate: &Gate, who: &Authenticated, row: &ApprovalRow) -> bool {
+    if gate.is_own_approval(&who.caller, row) {
+        return true;
+    }
+    who.user().is_some_and(|user| {
+        row.on_behalf_of == user
+            || gate.could_answer(&user, row)
+            || gate.could_with_run(&user, Action::ViewRun, row.run, &row.tenant)
+    })
+}
+
+/// Which approvals.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// Also those that were answered, used, or have expired.
+    #[serde(default)]
+    all: bool,
+    /// At most so many; 1000 at most.
+    #[serde(default = "most")]
+    limit: usize,
+}
+
+fn most() -> usize {
+    100
+}
+
+/// List approvals, the most severe first, and of these the oldest.
+#[utoipa::path(get, path = "/v1/approvals", tag = "approvals", params(Which), responses(
+    (status = 200, description = "Those that the caller asked for, or may answer or read", body = [ApprovalView]),
+    (status = 401, description = "No credential that counts", body = Problem),
+))]
+pub(super) async fn list(
+    State(rest): State<Rest>,
+    who: Who,
+    Asked(which): Asked<Which>,
+) -> Result<Json<Vec<ApprovalView>>, Problem> {
+    let filter = if which.all {
+        ApprovalFilter::default()
+    } else {
+        ApprovalFilter::open()
+    };
+    let views = rest.read(move |gate, reader| {
+        let rows = reader.approvals(&filter)?.into_iter();
+        let seen = rows.filter(|row| sees(gate, &who.authenticated, row));
+        let views = seen.take(which.limit.min(1000)).map(|row| {
+            let mut view = ApprovalView::from(row);
+            reply::explain(gate, &mut view.policies);
+            view
+        });
+        Ok(views.collect())
+    });
+    Ok(Json(views.await?))
+}
+
+/// Show precisely what will happen if it is approved.
+#[utoipa::path(get, path = "/v1/approvals/{id}", tag = "approvals", params(("id" = String, Path)), responses(
+    (status = 200, description = "With the arguments, for those who may answer it", body = ApprovalView),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+))]
+pub(super) async fn show(
+    State(rest): State<Rest>,
+    who: Who,
+    Path(id): Path<String>,
+) -> Result<Json<ApprovalView>, Problem> {
+    let gate = &rest.gate;
+    let row = found(gate, &who, &id)?;
+    let mut view = match who.authenticated.user() {
+        Some(user) => ApprovalView::from(gate.approval(&user, row.id)?),
+        None => ApprovalView::from(row),
+    };
+    reply::explain(gate, &mut view.policies);
+    Ok(Json(view))
+}
+
+fn found(gate: &Gate, who: &Who, id: &str) -> Result<ApprovalRow, Problem> {
+    let nothing = || {
+        let id = tollgate::text::printable(id, 64);
+        Problem::not_found(format!("there is no approval `{id}`"))
+    };
+    let id: ApprovalId = id.parse().map_err(|_| nothing())?;
+    let row = gate.ledger().reader().approval(id)?;
+    row.filter(|row| sees(gate, &who.authenticated, row))
+        .ok_or_else(nothing)
+}
+
+/// An approver's yes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Yes {
+    /// The `digest` of the call that the approver was shown.
+    digest: String,
+    /// What to record with it.
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// An approver's no.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct No {
+    /// The `digest` of the call that the approver was shown.
+    #[serde(default)]
+    digest: Option<String>,
+    /// What to record with it.
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// Let exactly this call happen, once.
+#[utoipa::path(post, path = "/v1/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)),
+    request_body = Yes, responses(
+    (status = 200, description = "It was taken; `needs` says what is still missing", body = Answered),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+    (status = 409, description = "Resolved or answered before, or another call than was shown", body = Problem),
+))]
+pub(super) async fn approve(
+    State(rest): State<Rest>,
+    who: Who,
+    Path(id): Path<String>,
+    Body(body): Body<Yes>,
+) -> Result<Json<Answered>, Problem> {
+    answer(&rest, &who, &id, true, Some(body.digest), body.note).await
+}
+
+/// Keep this call from happening.
+#[utoipa::path(post, path = "/v1/approvals/{id}/reject", tag = "approvals", params(("id" = String, Path)),
+    request_body = No, responses(
+    (status = 200, description = "It was taken", body = Answered),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+    (status = 409, description = "Resolved before, or another call than was shown", body = Problem),
+))]
+pub(super) async fn reject(
+    State(rest): State<Rest>,
+    who: Who,
+    Path(id): Path<String>,
+    Body(body): Body<No>,
+) -> Result<Json<Answered>, Problem> {
+    answer(&rest, &who, &id, false, body.digest, body.note).await
+}
+
+async fn answer(
+    rest: &Rest,
+    who: &Who,
+    id: &str,
+    approve: bool,
+    seen: Option<String>,
+    note: Option<String>,
+) -> Result<Json<Answered>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    // Who may not answer is told so by a decision, which is recorded, even where they do not see it.
+    let nothing = || Problem::not_found("there is no such approval");
+    let id: ApprovalId = id.parse().map_err(|_| nothing())?;
+    let gate = &rest.gate;
+    let answered = gate
+        .answer(
+            &user,
+            id,
+            approve,
+            seen.as_deref(),
+            note.as_deref(),
+            CHANNEL,
+        )
+        .await?;
+    Ok(Json(Answered {
+        id,
+        state: answered.state,
+        decision: answered.decision,
+        needs: answered.needs,
+        by: user.id,
+    }))
+}

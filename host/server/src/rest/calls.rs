@@ -1,0 +1,133 @@
+//! Calls, and the tools that there are.
+
+use std::{collections::BTreeSet, future::pending, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::{MethodRouter, get, post},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+use tollgate::call::CallRequest;
+use utoipa::ToSchema;
+
+use super::{
+    Rest,
+    body::{Body, Who},
+};
+use crate::{
+    calling::{self, Called},
+    problem::Problem,
+    reply::{CallOutcome, CallReply},
+};
+
+/// How long a request may hold a call that waits for a human, in milliseconds.
+const MAX_WAIT: u64 = 60_000;
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![("/v1/calls", post(call)), ("/v1/tools", get(tools))]
+}
+
+/// A call.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewCall {
+    /// The tool, as `/v1/tools` names it.
+    tool: String,
+    /// The arguments: an object. Kept as it was written, so that the gate sees what a parser would hide.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    arguments: Option<Box<RawValue>>,
+    /// The run: a name of the caller's choice, or one of its own by its id.
+    #[serde(default)]
+    run: Option<String>,
+    /// How long to hold on where a human is needed, in milliseconds; at most 60000.
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+/// Make a call.
+#[utoipa::path(post, path = "/v1/calls", tag = "calls", request_body = NewCall, responses(
+    (status = 200, description = "What became of it: `outcome` says whether it ran", body = CallReply),
+    (status = 202, description = "It waits for a human; repeat the identical call to resume", body = CallReply),
+    (status = 400, description = "The request makes no sense", body = Problem),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 404, description = "The run is not the caller's", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 429, description = "The caller asks too often", body = Problem),
+    (status = 503, description = "It could not be recorded, so it did not run", body = CallReply),
+))]
+pub(super) async fn call(
+    State(rest): State<Rest>,
+    who: Who,
+    Body(body): Body<NewCall>,
+) -> Result<Response, Problem> {
+    who.admit()?;
+    if body.wait_ms > MAX_WAIT {
+        return Err(Problem::invalid(format!("`wait_ms` is at most {MAX_WAIT}")));
+    }
+    let caller = &who.authenticated.caller;
+    let run = rest.gate.run_key(caller, body.run)?;
+    let request = CallRequest {
+        tool: body.tool,
+        arguments: body
+            .arguments
+            .map_or_else(|| "{}".to_owned(), |raw| raw.get().to_owned()),
+    };
+    let patience = Duration::from_millis(body.wait_ms);
+    let called = calling::call(&rest.gate, caller, &run, request, patience, pending()).await?;
+    let (Called::Done(reply) | Called::Left(reply)) = called;
+    let status = match reply.outcome {
+        CallOutcome::Waiting => StatusCode::ACCEPTED,
+        CallOutcome::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    Ok((status, Json(reply)).into_response())
+}
+
+/// A tool.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ToolView {
+    /// By what it is called.
+    name: String,
+    /// A name for people.
+    title: Option<String>,
+    /// For the model. Its author wrote it.
+    description: String,
+    /// JSON Schema of the arguments.
+    #[schema(value_type = Object)]
+    input_schema: Value,
+    /// JSON Schema of structured content.
+    #[schema(value_type = Option<Object>)]
+    output_schema: Option<Value>,
+    /// Hints, never grounds for a decision.
+    #[schema(value_type = Object)]
+    annotations: tollgate::snapshot::Annotations,
+    /// Labels that the operator gave it.
+    labels: BTreeSet<String>,
+    /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (whoever calls).
+    execution: &'static str,
+}
+
+/// List the tools.
+#[utoipa::path(get, path = "/v1/tools", tag = "calls", responses(
+    (status = 200, description = "Every tool, by name", body = [ToolView]),
+    (status = 401, description = "No credential that counts", body = Problem),
+))]
+pub(super) async fn tools(State(rest): State<Rest>, _: Who) -> Json<Vec<ToolView>> {
+    let snapshot = rest.gate.snapshot();
+    let view = |tool: &std::sync::Arc<tollgate::snapshot::Tool>| ToolView {
+        name: tool.name.clone(),
+        title: tool.title.clone(),
+        description: tool.description.clone(),
+        input_schema: tool.input_schema.clone(),
+        output_schema: tool.output_schema.clone(),
+        annotations: tool.annotations,
+        labels: tool.labels.clone(),
+        execution: tool.provider.execution(),
+    };
+    Json(snapshot.tools.values().map(view).collect())
+}

@@ -1,0 +1,191 @@
+//! What was decided, and what operators did: for people.
+
+#![expect(
+    unused_qualifications,
+    reason = "written by the macro that describes handlers"
+)]
+
+use std::{collections::HashMap, ops::ControlFlow};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    routing::{MethodRouter, get},
+};
+use serde::{Deserialize, Serialize};
+use tollgate::ledger::RecordFilter;
+use tollgate_core::{
+    ids::{DecisionId, RunId},
+    record::{DecisionRecord, Event},
+    request::Action,
+};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Rest,
+    body::{Asked, Who},
+};
+use crate::{problem::Problem, reply::Entry};
+
+/// Records that one request looks through at most.
+const MAX_LOOKED: usize = 100_000;
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/v1/decisions", get(list)),
+        ("/v1/decisions/{id}", get(show)),
+    ]
+}
+
+/// Which decisions.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// Only this outcome, such as `deny`.
+    #[serde(default)]
+    outcome: Option<String>,
+    /// Only what this policy determined.
+    #[serde(default)]
+    policy: Option<String>,
+    /// Only what this agent, user or component asked for.
+    #[serde(default)]
+    principal: Option<String>,
+    /// Only those of this run.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    run: Option<RunId>,
+    /// Only those whose `index` is less: for the next page.
+    #[serde(default)]
+    before: Option<u64>,
+    /// At most so many; 500 at most.
+    #[serde(default = "most")]
+    limit: usize,
+}
+
+fn most() -> usize {
+    50
+}
+
+/// Decisions and acts, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Decisions {
+    decisions: Vec<Entry>,
+    /// `before` of the next page; absent at the end.
+    next: Option<u64>,
+}
+
+/// List decisions and acts of operators, newest first.
+#[utoipa::path(get, path = "/v1/decisions", tag = "decisions", params(Which), responses(
+    (status = 200, description = "Those of runs that policy lets this person read; others for administrators",
+        body = Decisions),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "It is no person", body = Problem),
+))]
+pub(super) async fn list(
+    State(rest): State<Rest>,
+    who: Who,
+    Asked(which): Asked<Which>,
+) -> Result<Json<Decisions>, Problem> {
+    let user = who.user()?;
+    let found = rest.read(move |gate, reader| {
+        let administers = gate.could(&user, Action::Administer);
+        let mut readable: HashMap<RunId, bool> = HashMap::new();
+        let limit = which.limit.clamp(1, 500);
+        let (mut decisions, mut looked, mut next) = (Vec::new(), 0, None);
+        let filter = RecordFilter {
+            range: which.before.map(|before| 0..before),
+            ..RecordFilter::default()
+        };
+        reader.records(&filter, |index, record| {
+            looked += 1;
+            let is = |wanted: &Option<String>, found: &str| {
+                wanted.as_deref().is_none_or(|wanted| wanted == found)
+            };
+            let wanted = |entry: &Entry| {
+                is(&which.outcome, &entry.outcome)
+                    && is(&which.principal, &entry.principal)
+                    && which.run.is_none_or(|run| entry.run == Some(run))
+                    && which
+                        .policy
+                        .as_ref()
+                        .is_none_or(|id| entry.policies.contains(id))
+            };
+            if let Some(entry) = Entry::of(index, &record).filter(wanted) {
+                let may = match record.run {
+                    None => administers,
+                    Some(run) => *readable.entry(run).or_insert_with(|| {
+                        gate.could_with_run(&user, Action::ViewRun, run, &record.tenant)
+                    }),
+                };
+                if may {
+                    decisions.push(entry);
+                }
+            }
+            if decisions.len() >= limit || looked >= MAX_LOOKED {
+                next = Some(index).filter(|index| *index > 0);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(Decisions { decisions, next })
+    });
+    Ok(Json(found.await?))
+}
+
+/// A decision.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Shown {
+    #[schema(value_type = String)]
+    id: DecisionId,
+    tenant: String,
+    #[schema(value_type = Option<String>)]
+    run: Option<RunId>,
+    /// Microseconds since 1970.
+    time: i64,
+    /// As the ledger holds it; arguments and facts only as digests.
+    #[schema(value_type = Object)]
+    decision: Box<DecisionRecord>,
+}
+
+/// Show everything about one decision. That a person reads it is decided, and recorded.
+#[utoipa::path(get, path = "/v1/decisions/{id}", tag = "decisions", params(("id" = String, Path)), responses(
+    (status = 200, description = "The decision", body = Shown),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person read it, or it is no person", body = Problem),
+    (status = 404, description = "There is none", body = Problem),
+))]
+pub(super) async fn show(
+    State(rest): State<Rest>,
+    who: Who,
+    Path(id): Path<String>,
+) -> Result<Json<Shown>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let nothing = || {
+        let id = tollgate::text::printable(&id, 64);
+        Problem::not_found(format!("there is no decision `{id}`"))
+    };
+    let id: DecisionId = id.parse().map_err(|_| nothing())?;
+    let reader = rest.gate.ledger().reader();
+    let record = reader.record(id.0)?.ok_or_else(nothing)?;
+    let Event::Decision(decision) = record.event else {
+        return Err(nothing());
+    };
+    match record.run {
+        Some(run) => {
+            let run = reader.run(&run.to_string())?;
+            rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
+        }
+        None => {
+            let act = "decision_viewed";
+            rest.gate.administer(&user, act, &id.to_string()).await?;
+        }
+    }
+    Ok(Json(Shown {
+        id,
+        tenant: record.tenant,
+        run: record.run,
+        time: record.time.0,
+        decision,
+    }))
+}

@@ -1,0 +1,131 @@
+//! Calls that whoever calls executes: decided and recorded before, and what became of them after.
+
+use std::time::Instant;
+
+use axum::{
+    Json,
+    extract::State,
+    routing::{MethodRouter, post},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tollgate::{
+    call::CallRequest,
+    external::{Told, Which},
+};
+use tollgate_core::ids::SpanId;
+use utoipa::ToSchema;
+
+use super::{
+    Rest,
+    body::{Body, Who},
+};
+use crate::{
+    problem::Problem,
+    reply::{AuthorizeReply, CallReply},
+};
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/v1/authorize", post(authorize)),
+        ("/v1/outcomes", post(outcomes)),
+    ]
+}
+
+/// A call that the caller is about to execute.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Intent {
+    /// The tool, as `/v1/tools` names it.
+    tool: String,
+    /// The arguments: an object.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    arguments: Option<Box<RawValue>>,
+    /// The run: a name of the caller's choice, or one of its own by its id.
+    #[serde(default)]
+    run: Option<String>,
+    /// A name of the caller's choice by which it tells the outcome.
+    #[serde(default)]
+    reference: Option<String>,
+}
+
+/// Decide a call that the caller executes itself, and record it. Only where `allowed` is true may it be
+/// executed, once, with exactly the returned arguments; then tell its outcome.
+#[utoipa::path(post, path = "/v1/authorize", tag = "external", request_body = Intent, responses(
+    (status = 200, description = "Whether it may be executed", body = AuthorizeReply),
+    (status = 400, description = "The request makes no sense", body = Problem),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 404, description = "The run is not the caller's", body = Problem),
+    (status = 429, description = "The caller asks too often", body = Problem),
+))]
+pub(super) async fn authorize(
+    State(rest): State<Rest>,
+    who: Who,
+    Body(body): Body<Intent>,
+) -> Result<Json<AuthorizeReply>, Problem> {
+    who.admit()?;
+    let caller = &who.authenticated.caller;
+    let run = rest.gate.run_key(caller, body.run)?;
+    let known = rest.gate.snapshot().tools.contains_key(&body.tool);
+    let request = CallRequest {
+        tool: body.tool.clone(),
+        arguments: body
+            .arguments
+            .map_or_else(|| "{}".to_owned(), |raw| raw.get().to_owned()),
+    };
+    let authorized = rest.gate.authorize(caller, &run, request, body.reference);
+    let authorized = authorized.await;
+    Ok(Json(AuthorizeReply::new(body.tool, known, authorized)))
+}
+
+/// What became of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outcome {
+    /// The `call` of the authorization.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    call: Option<SpanId>,
+    /// Or its `reference`.
+    #[serde(default)]
+    reference: Option<String>,
+    /// Whether it failed.
+    #[serde(default)]
+    failed: bool,
+    /// What came back: what the model is to see.
+    content: String,
+}
+
+/// Tell the outcome of an authorized call. The answer says whether its content may reach the model.
+#[utoipa::path(post, path = "/v1/outcomes", tag = "external", request_body = Outcome, responses(
+    (status = 200, description = "Released, redacted or withheld, as for a call", body = CallReply),
+    (status = 400, description = "The request makes no sense", body = Problem),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 404, description = "No such call waits for its outcome", body = Problem),
+))]
+pub(super) async fn outcomes(
+    State(rest): State<Rest>,
+    who: Who,
+    Body(body): Body<Outcome>,
+) -> Result<Json<CallReply>, Problem> {
+    let begun = Instant::now();
+    let which = match (body.call, body.reference) {
+        (Some(call), None) => Which::Call(call),
+        (None, Some(reference)) => Which::Reference(reference),
+        _ => {
+            return Err(Problem::invalid(
+                "name the call by `call` or by `reference`",
+            ));
+        }
+    };
+    // What has happened is recorded, however often its caller asks.
+    let told = Told {
+        failed: body.failed,
+        content: body.content,
+    };
+    let caller = &who.authenticated.caller;
+    let (tool, answer) = rest.gate.tell_outcome(caller, &which, told).await?;
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(Json(CallReply::new(tool, true, answer, micros)))
+}

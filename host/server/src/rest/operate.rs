@@ -1,0 +1,211 @@
+//! What operators do, and what is in force: for people.
+
+use axum::{
+    Json,
+    extract::State,
+    routing::{MethodRouter, get, post},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_core::{
+    policy::Mode,
+    record::{Halt, HaltScope},
+};
+use utoipa::ToSchema;
+
+use super::{
+    Rest,
+    body::{Body, Who},
+};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/v1/policies", get(policies)),
+        ("/v1/reload", post(reload)),
+        ("/v1/halts", get(halts).post(halt)),
+        ("/v1/halts/lift", post(lift)),
+    ]
+}
+
+/// What is in force.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Bundle {
+    /// Its digest: what every decision names.
+    bundle: String,
+    policies: Vec<Policy>,
+}
+
+/// A policy.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Policy {
+    /// Its `@id`.
+    id: String,
+    /// Its `@owner`.
+    owner: String,
+    /// Its `@reason`, or empty.
+    reason: String,
+    /// Its `@severity`: `low`, `medium`, `high`, `critical`.
+    #[schema(value_type = String)]
+    severity: Value,
+    /// Whether it counts, or is only tried: `enforce` or `shadow`.
+    mode: &'static str,
+    /// Where it stands: file and line.
+    place: String,
+}
+
+/// The policies in force.
+#[utoipa::path(get, path = "/v1/policies", tag = "operating", responses(
+    (status = 200, description = "The active bundle", body = Bundle),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "It is no person", body = Problem),
+))]
+pub(super) async fn policies(State(rest): State<Rest>, who: Who) -> Result<Json<Bundle>, Problem> {
+    who.user()?;
+    Ok(Json(bundle(&rest)))
+}
+
+fn bundle(rest: &Rest) -> Bundle {
+    let snapshot = rest.gate.snapshot();
+    let policies = snapshot.pdp.policies().iter();
+    let policies = policies.map(|(id, policy)| Policy {
+        id: id.clone(),
+        owner: policy.determining.owner.clone(),
+        reason: policy.determining.reason.clone(),
+        severity: serde_json::to_value(policy.severity).unwrap_or_default(),
+        mode: match policy.mode {
+            Mode::Shadow => "shadow",
+            _ => "enforce",
+        },
+        place: format!("{}:{}", policy.file, policy.line),
+    });
+    Bundle {
+        bundle: snapshot.pdp.digest().to_string(),
+        policies: policies.collect(),
+    }
+}
+
+/// Nothing.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Load configuration, policies and tools again, as one.
+#[utoipa::path(post, path = "/v1/reload", tag = "operating", request_body = Nothing, responses(
+    (status = 200, description = "What is in force now", body = Bundle),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 409, description = "It does not load; what was in force stays", body = Problem),
+))]
+pub(super) async fn reload(
+    State(rest): State<Rest>,
+    who: Who,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Json<Bundle>, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let loaded = rest.gate.reload_as(&user).await?;
+    loaded.map_err(|error| {
+        let detail = format!("nothing was changed: {error}");
+        Problem::new(StatusCode::CONFLICT, "not_loaded", detail)
+    })?;
+    Ok(Json(bundle(&rest)))
+}
+
+/// Halts in force.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Halts {
+    /// {scope, name, by, reason}.
+    #[schema(value_type = Vec<Object>)]
+    halts: Vec<Halt>,
+}
+
+/// List the halts in force.
+#[utoipa::path(get, path = "/v1/halts", tag = "operating", responses(
+    (status = 200, description = "Every halt in force", body = Halts),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "It is no person", body = Problem),
+))]
+pub(super) async fn halts(State(rest): State<Rest>, who: Who) -> Result<Json<Halts>, Problem> {
+    who.user()?;
+    let halts = rest.gate.ledger().reader().halts()?;
+    Ok(Json(Halts { halts }))
+}
+
+/// What is halted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewHalt {
+    /// `agent`, `tool`, `component`, `tenant` or `all`.
+    #[schema(value_type = String)]
+    scope: HaltScope,
+    /// Its name; empty for everything.
+    #[serde(default)]
+    name: String,
+    /// Why.
+    reason: String,
+}
+
+/// Halt something: no new call of it starts, running tools end, approvals that wait are void.
+#[utoipa::path(post, path = "/v1/halts", tag = "operating", request_body = NewHalt, responses(
+    (status = 204, description = "It is halted"),
+    (status = 400, description = "A name for everything, or none for something", body = Problem),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+))]
+pub(super) async fn halt(
+    State(rest): State<Rest>,
+    who: Who,
+    Body(body): Body<NewHalt>,
+) -> Result<StatusCode, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let NewHalt {
+        scope,
+        name,
+        reason,
+    } = body;
+    named(scope, &name)?;
+    rest.gate.halt(&user, scope, &name, &reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn named(scope: HaltScope, name: &str) -> Result<(), Problem> {
+    match (scope, name.is_empty()) {
+        (HaltScope::All, true) => Ok(()),
+        (HaltScope::All, false) => Err(Problem::invalid("`all` takes no name")),
+        (_, false) => Ok(()),
+        (scope, true) => Err(Problem::invalid(format!("which {}?", scope.as_str()))),
+    }
+}
+
+/// Which halt.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lift {
+    /// `agent`, `tool`, `component`, `tenant` or `all`.
+    #[schema(value_type = String)]
+    scope: HaltScope,
+    /// Its name; empty for everything.
+    #[serde(default)]
+    name: String,
+}
+
+/// Lift a halt.
+#[utoipa::path(post, path = "/v1/halts/lift", tag = "operating", request_body = Lift, responses(
+    (status = 204, description = "It is lifted"),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "There is none", body = Problem),
+))]
+pub(super) async fn lift(
+    State(rest): State<Rest>,
+    who: Who,
+    Body(body): Body<Lift>,
+) -> Result<StatusCode, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    rest.gate.resume(&user, body.scope, &body.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

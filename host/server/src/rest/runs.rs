@@ -1,0 +1,259 @@
+//! Runs: whose they are, what happened in them, and how they end.
+
+#![expect(
+    unused_qualifications,
+    reason = "written by the macro that describes handlers"
+)]
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    routing::{MethodRouter, get, post},
+};
+use serde::{Deserialize, Serialize};
+use tollgate::{
+    gate::Gate,
+    ledger::{RunFilter, RunRow},
+};
+use tollgate_core::{ids::RunId, record::RunOutcome, request::Action};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Rest,
+    body::{Asked, Body, Who},
+};
+use crate::{
+    auth::Authenticated,
+    problem::Problem,
+    reply::{SpanView, views},
+};
+
+/// Runs that are read at once while looking for those that the caller sees.
+const PAGE: u64 = 200;
+/// Runs that one request looks through at most.
+const MAX_LOOKED: u64 = 10_000;
+
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
+    vec![
+        ("/v1/runs", get(list)),
+        ("/v1/runs/{id}", get(show)),
+        ("/v1/runs/{id}/end", post(end)),
+        ("/v1/runs/{id}/cancel", post(cancel)),
+    ]
+}
+
+/// Which runs.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// Only those that are open, or only those that have ended.
+    #[serde(default)]
+    open: Option<bool>,
+    /// Only those whose `opened` is less: for the next page.
+    #[serde(default)]
+    before: Option<u64>,
+    /// At most so many; 200 at most.
+    #[serde(default = "most")]
+    limit: usize,
+}
+
+fn most() -> usize {
+    50
+}
+
+/// Runs, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Runs {
+    /// {id, opened, tenant, principal, on_behalf_of, key, root, started, last, ended, outcome, stop_reason,
+    /// calls, denials, errors, pending, labels}.
+    #[schema(value_type = Vec<Object>)]
+    runs: Vec<RunRow>,
+    /// `before` of the next page; absent at the end.
+    next: Option<u64>,
+}
+
+fn sees(gate: &Gate, who: &Authenticated, run: &RunRow) -> bool {
+    gate.is_own_run(&who.caller, run)
+        || who
+            .user()
+            .is_some_and(|user| gate.could_with_run(&user, Action::ViewRun, run.id, &run.tenant))
+}
+
+/// List runs, newest first.
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(Which), responses(
+    (status = 200, description = "The caller's own, and for people those that policy lets them read", body = Runs),
+    (status = 401, description = "No credential that counts", body = Problem),
+))]
+pub(super) async fn list(
+    State(rest): State<Rest>,
+    who: Who,
+    Asked(which): Asked<Which>,
+) -> Result<Json<Runs>, Problem> {
+    let limit = which.limit.clamp(1, 200);
+    let who = who.authenticated;
+    let found = rest.read(move |gate, reader| {
+        let mut filter = RunFilter {
+            open: which.open,
+            before: which.before,
+            limit: Some(PAGE),
+            // An agent sees no other principal's.
+            principal: who.user().is_none().then(|| who.caller.principal()),
+            ..RunFilter::default()
+        };
+        let (mut runs, mut looked) = (Vec::new(), 0);
+        loop {
+            let page = reader.runs(&filter)?;
+            let last = page.len() as u64;
+            for run in page {
+                filter.before = Some(run.opened);
+                if sees(gate, &who, &run) {
+                    runs.push(run);
+                }
+                if runs.len() == limit {
+                    return Ok(Runs {
+                        runs,
+                        next: filter.before,
+                    });
+                }
+            }
+            looked += last;
+            if last < PAGE {
+                return Ok(Runs { runs, next: None });
+            }
+            if looked >= MAX_LOOKED {
+                return Ok(Runs {
+                    runs,
+                    next: filter.before,
+                });
+            }
+        }
+    });
+    Ok(Json(found.await?))
+}
+
+/// A run with its spans.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Shown {
+    /// As in the list.
+    #[schema(value_type = Object)]
+    run: RunRow,
+    /// In the order in which they began, with OpenTelemetry's names where it has one.
+    spans: Vec<SpanView>,
+}
+
+/// Show a run with its spans. That a person reads another's run is decided, and recorded.
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses(
+    (status = 200, description = "The run", body = Shown),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person read it", body = Problem),
+    (status = 404, description = "None that the caller may know of", body = Problem),
+))]
+pub(super) async fn show(
+    State(rest): State<Rest>,
+    who: Who,
+    Path(id): Path<String>,
+) -> Result<Json<Shown>, Problem> {
+    let run = found(&rest.gate, &who, &id)?;
+    if !rest.gate.is_own_run(&who.authenticated.caller, &run) {
+        who.admit()?;
+        let user = who.user()?;
+        rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
+    }
+    let shown = rest.read(move |_, reader| {
+        let spans = views(&reader.records_of_run(run.id)?);
+        Ok(Shown { run, spans })
+    });
+    Ok(Json(shown.await?))
+}
+
+/// The run of this id. An agent only finds its own.
+fn found(gate: &Gate, who: &Who, id: &str) -> Result<RunRow, Problem> {
+    let nothing = || {
+        let id = tollgate::text::printable(id, 64);
+        Problem::not_found(format!("there is no run `{id}`"))
+    };
+    id.parse::<RunId>().map_err(|_| nothing())?;
+    let row = gate.ledger().reader().run(id)?;
+    let who = &who.authenticated;
+    if who.user().is_none() && !gate.is_own_run(&who.caller, &row) {
+        return Err(nothing());
+    }
+    Ok(row)
+}
+
+/// How a run ended.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EndedAs {
+    /// It did what it was for.
+    Success,
+    /// It did not.
+    Failed,
+}
+
+/// The end of a run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    /// How it ended.
+    outcome: EndedAs,
+    /// Why, in a few words.
+    #[serde(default)]
+    reason: String,
+}
+
+/// End a run that is over.
+#[utoipa::path(post, path = "/v1/runs/{id}/end", tag = "runs", params(("id" = String, Path)), request_body = End,
+    responses(
+    (status = 204, description = "It has ended"),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "It has ended before", body = Problem),
+    (status = 404, description = "None that is the caller's", body = Problem),
+))]
+pub(super) async fn end(
+    State(rest): State<Rest>,
+    who: Who,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<http::StatusCode, Problem> {
+    who.admit()?;
+    let run = found(&rest.gate, &who, &id)?;
+    let outcome = match body.outcome {
+        EndedAs::Success => RunOutcome::Success,
+        EndedAs::Failed => RunOutcome::Failed,
+    };
+    let caller = &who.authenticated.caller;
+    rest.gate
+        .end_own_run(caller, &run, outcome, &body.reason)
+        .await?;
+    Ok(http::StatusCode::NO_CONTENT)
+}
+
+/// Why a run is stopped.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cancel {
+    /// In a few words.
+    reason: String,
+}
+
+/// Stop a run at once: nothing more of it starts, its running tools end, its approvals are void.
+#[utoipa::path(post, path = "/v1/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)),
+    request_body = Cancel, responses(
+    (status = 204, description = "It is stopped"),
+    (status = 401, description = "No credential that counts", body = Problem),
+    (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
+    (status = 404, description = "There is none", body = Problem),
+))]
+pub(super) async fn cancel(
+    State(rest): State<Rest>,
+    who: Who,
+    Path(id): Path<String>,
+    Body(body): Body<Cancel>,
+) -> Result<http::StatusCode, Problem> {
+    let user = who.user()?;
+    who.admit()?;
+    let run = found(&rest.gate, &who, &id)?;
+    rest.gate.cancel_run(&user, &run, &body.reason).await?;
+    Ok(http::StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,129 @@
+//! TLS by rustls, where it is configured. Certificates are read again when their files change; a bad one
+//! changes nothing.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use axum_server::{
+    Server,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
+use rustls::{ServerConfig, crypto::ring};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use tollgate::config::TlsConfig;
+
+/// How often it is looked whether the files have changed.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Why certificate and key do not serve.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct TlsError {
+    /// The file.
+    pub path: String,
+    /// What is wrong with it. Never what it holds.
+    pub reason: String,
+}
+
+/// What two files were like when they were read last.
+type Seen = [Option<(SystemTime, u64)>; 2];
+
+/// Certificate and key, as they are used for new connections. Clones are the same.
+#[derive(Clone)]
+pub struct Tls {
+    files: TlsConfig,
+    used: RustlsConfig,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Read certificate and key.
+    ///
+    /// # Errors
+    /// [`TlsError`] if they cannot be read, or do not belong together.
+    pub fn load(files: &TlsConfig) -> Result<Self, TlsError> {
+        let seen = look(files);
+        Ok(Self {
+            used: RustlsConfig::from_config(Arc::new(read(files)?)),
+            files: files.clone(),
+            seen: Arc::new(Mutex::new(seen)),
+        })
+    }
+
+    /// Read them again if a file has changed since; whether one had. Connections that are open go on.
+    ///
+    /// # Errors
+    /// [`TlsError`]; what was used before is used further on.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let now = look(&self.files);
+        if *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == now {
+            return Ok(false);
+        }
+        self.used.reload_from_config(Arc::new(read(&self.files)?));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(true)
+    }
+
+    /// Read them again whenever a file changes. `failed` hears of those that do not serve.
+    pub async fn follow(self, failed: impl Fn(TlsError)) {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            looks.tick().await;
+            if let Err(error) = self.reload() {
+                failed(error);
+            }
+        }
+    }
+
+    /// A server on `listener`.
+    ///
+    /// # Errors
+    /// If the listener fails.
+    pub fn server(&self, listener: TcpListener) -> io::Result<Server<SocketAddr, RustlsAcceptor>> {
+        axum_server::from_tcp_rustls(listener, self.used.clone())
+    }
+}
+
+fn look(files: &TlsConfig) -> Seen {
+    [&files.cert, &files.key].map(|path| {
+        let about = std::fs::metadata(path).ok()?;
+        Some((about.modified().ok()?, about.len()))
+    })
+}
+
+fn read(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
+    let failed = |path: &Path, reason: String| TlsError {
+        path: path.display().to_string(),
+        reason,
+    };
+    let cert = |reason: String| failed(&files.cert, reason);
+    let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_file_iter(&files.cert)
+        .and_then(Iterator::collect)
+        .map_err(|e| cert(format!("no certificate can be read: {e}")))?;
+    if chain.is_empty() {
+        return Err(cert("it holds no certificate".into()));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|e| failed(&files.key, format!("no private key can be read: {e}")))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| cert(e.to_string()))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|e| cert(format!("it does not serve with this key: {e}")))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}

@@ -1,0 +1,219 @@
+//! Calls that whoever calls executes.
+
+use serde_json::json;
+
+use crate::{
+    served::Served,
+    world::{World, records},
+};
+
+const POLICIES: &str = r#"
+@id("nothing-forced") @owner("tests") @reason("Nothing is pushed by force.")
+forbid (principal, action == Tollgate::Action::"claude__Bash", resource)
+when { context.input.command like "*--force*" };
+@id("writing-needs-finance") @owner("tests") @reason("Writing needs finance.")
+forbid (principal, action == Tollgate::Action::"claude__Write", resource)
+unless { context.approval.roles.contains(Tollgate::Role::"finance") };
+"#;
+
+async fn served() -> Served {
+    let world = World::new(POLICIES);
+    let config = world.read("tollgate.toml");
+    let external = "[external.claude]\npreset = \"claude-code\"\nlabels = []\ntaints = [\"untrusted\"]\ntime = \"10m\"\n";
+    world.write("tollgate.toml", &format!("{config}\n{external}"));
+    Served::at(world, "192.0.2.1:443").await
+}
+
+fn intent(tool: &str, arguments: serde_json::Value, reference: &str) -> serde_json::Value {
+    json!({ "tool": tool, "arguments": arguments, "run": "r", "reference": reference })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_are_decided_before_and_recorded_after() {
+    let served = served().await;
+    let (agent, other) = (served.agent("support").await, served.agent("other").await);
+    let bash = json!({ "command": "git status" });
+    let reply = served
+        .post(&agent, "/v1/authorize", intent("claude__Bash", bash, "u-1"))
+        .await
+        .is(200);
+    assert_eq!(
+        (&reply["allowed"], &reply["execution"]),
+        (&json!(true), &json!("external"))
+    );
+    assert_eq!(reply["arguments"], r#"{"command":"git status"}"#);
+    // Another agent cannot tell its outcome.
+    let told = json!({ "reference": "u-1", "content": "clean" });
+    served
+        .post(&other, "/v1/outcomes", told.clone())
+        .await
+        .fails(404, "not_found");
+    let outcome = served
+        .post(&agent, "/v1/outcomes", told.clone())
+        .await
+        .is(200);
+    assert_eq!(outcome["outcome"], "ok");
+    served
+        .post(&agent, "/v1/outcomes", told)
+        .await
+        .fails(404, "not_found");
+    let run = served
+        .gate
+        .ledger()
+        .reader()
+        .run(reply["run"].as_str().unwrap())
+        .unwrap();
+    assert!(
+        run.labels.contains("untrusted"),
+        "what came back has reached the run"
+    );
+    let leaves: Vec<String> = records(&served.gate, run.id)
+        .iter()
+        .map(|r| String::from_utf8(r.leaf().unwrap()).unwrap())
+        .collect();
+    assert!(
+        leaves
+            .iter()
+            .any(|leaf| leaf.contains("\"unsandboxed\":true"))
+    );
+    // What policy forbids is not allowed, in the words of the policy.
+    let forced = json!({ "command": "git push --force" });
+    let reply = served
+        .post(
+            &agent,
+            "/v1/authorize",
+            intent("claude__Bash", forced, "u-2"),
+        )
+        .await
+        .is(200);
+    assert_eq!(
+        (&reply["allowed"], &reply["outcome"]),
+        (&json!(false), &json!("denied"))
+    );
+    assert!(
+        reply["message"]
+            .as_str()
+            .unwrap()
+            .contains("Nothing is pushed by force.")
+    );
+    let told = json!({ "reference": "u-2", "content": "pushed" });
+    served
+        .post(&agent, "/v1/outcomes", told)
+        .await
+        .fails(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_lets_one_be_executed_once() {
+    let served = served().await;
+    let (agent, dana) = (served.agent("support").await, served.user("dana").await);
+    let write = || {
+        intent(
+            "claude__Write",
+            json!({ "file_path": "/x", "content": "y" }),
+            "w",
+        )
+    };
+    let reply = served.post(&agent, "/v1/authorize", write()).await.is(200);
+    assert_eq!(
+        (&reply["allowed"], &reply["outcome"]),
+        (&json!(false), &json!("waiting"))
+    );
+    let path = format!(
+        "/v1/approvals/{}",
+        reply["approval"]["id"].as_str().unwrap()
+    );
+    let digest = served.get(&dana, &path).await.is(200)["digest"].clone();
+    served
+        .post(
+            &dana,
+            &format!("{path}/approve"),
+            json!({ "digest": digest }),
+        )
+        .await
+        .is(200);
+    let reply = served.post(&agent, "/v1/authorize", write()).await.is(200);
+    assert_eq!(reply["allowed"], true);
+    let told = json!({ "call": reply["call"], "content": "done", "failed": false });
+    assert_eq!(
+        served.post(&agent, "/v1/outcomes", told).await.is(200)["outcome"],
+        "ok"
+    );
+    let again = served.post(&agent, "/v1/authorize", write()).await.is(200);
+    assert_eq!(again["outcome"], "waiting", "another approval is needed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_executes_what_is_not_theirs_to_execute() {
+    let served = served().await;
+    let agent = served.agent("support").await;
+    // The gate does not call what it does not execute, and authorizes nothing that it does.
+    let called = served
+        .call(&agent, "claude__Bash", json!({ "command": "ls" }))
+        .await
+        .is(200);
+    assert_eq!(called["outcome"], "invalid");
+    let read = intent("files__read", json!({ "path": "letter.txt" }), "x");
+    let reply = served.post(&agent, "/v1/authorize", read).await.is(200);
+    assert_eq!(
+        (&reply["allowed"], &reply["outcome"]),
+        (&json!(false), &json!("invalid"))
+    );
+    let unknown = intent("claude__Bsh", json!({}), "x");
+    let reply = served.post(&agent, "/v1/authorize", unknown).await.is(200);
+    assert_eq!(
+        (&reply["allowed"], &reply["outcome"]),
+        (&json!(false), &json!("unknown_tool"))
+    );
+    let wrong = intent("claude__Bash", json!({ "cmd": 7 }), "x");
+    let reply = served.post(&agent, "/v1/authorize", wrong).await.is(200);
+    assert_eq!(
+        (&reply["allowed"], &reply["outcome"]),
+        (&json!(false), &json!("invalid"))
+    );
+    let neither = json!({ "content": "x" });
+    served
+        .post(&agent, "/v1/outcomes", neither)
+        .await
+        .fails(400, "invalid_request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_tells_may_have_happened() {
+    let served = served().await;
+    let (agent, alice) = (served.agent("support").await, served.user("alice").await);
+    let bash = |n: u8| {
+        intent(
+            "claude__Bash",
+            json!({ "command": format!("make {n}") }),
+            "u",
+        )
+    };
+    let first = served.post(&agent, "/v1/authorize", bash(1)).await.is(200);
+    served.world.pass(600);
+    served.gate.pass_time().await.unwrap();
+    let told = json!({ "call": first["call"], "content": "late" });
+    served
+        .post(&agent, "/v1/outcomes", told)
+        .await
+        .fails(404, "not_found");
+    // So it is where the gate stops before.
+    let second = served.post(&agent, "/v1/authorize", bash(2)).await.is(200);
+    let run = second["run"].as_str().unwrap().to_owned();
+    let shown = served
+        .get(&alice, &format!("/v1/runs/{run}"))
+        .await
+        .is(200)
+        .to_string();
+    assert_eq!(shown.matches("indeterminate").count() > 0, true, "{shown}");
+    let Served { world, gate, .. } = served;
+    gate.close().await;
+    let gate = world.open().await;
+    let run = gate.ledger().reader().run(&run).unwrap();
+    let outcomes = records(&gate, run.id);
+    let indeterminate = outcomes.iter().filter(|r| {
+        let leaf = String::from_utf8(r.leaf().unwrap()).unwrap();
+        leaf.contains("\"type\":\"outcome\"") && leaf.contains("\"status\":\"indeterminate\"")
+    });
+    assert_eq!(indeterminate.count(), 2);
+}

@@ -1,0 +1,412 @@
+//! Who is let in: the gate's own tokens, and those of an issuer.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{Json, Router, routing::get};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tollgate_core::entity::{Kind, Uid};
+use tollgate_server::auth::token;
+
+use crate::{served::Served, world::World};
+
+/// Monday, 2026-11-23, 10:00 UTC: when the world begins.
+const NOW: i64 = 1_795_428_000;
+
+/// An authorization server's keys, served on a socket.
+struct Issuer {
+    keys: Arc<Mutex<Vec<Value>>>,
+    asked: Arc<AtomicUsize>,
+    url: String,
+}
+
+struct Key {
+    id: String,
+    signs: EncodingKey,
+}
+
+impl Key {
+    fn new(id: &str) -> Self {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        Self {
+            id: id.into(),
+            signs: EncodingKey::from_ec_der(&pair.serialize_der()),
+        }
+    }
+
+    fn public(&self) -> Value {
+        let mut jwk = Jwk::from_encoding_key(&self.signs, Algorithm::ES256).unwrap();
+        jwk.common.key_id = Some(self.id.clone());
+        serde_json::to_value(jwk).unwrap()
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(self.id.clone());
+        encode(&header, claims, &self.signs).unwrap()
+    }
+}
+
+impl Issuer {
+    async fn new(key: &Key) -> Self {
+        let keys = Arc::new(Mutex::new(vec![key.public()]));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (served, counted) = (Arc::clone(&keys), Arc::clone(&asked));
+        let app = Router::new().route(
+            "/jwks",
+            get(move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let keys = served.lock().unwrap().clone();
+                async move { Json(json!({ "keys": keys })) }
+            }),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { keys, asked, url }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn world(jwks: &str, more: &str) -> World {
+    let world = World::new("");
+    let config = format!(
+        r#"{}
+[serve.oauth]
+resource = "https://gate.example/mcp"
+issuer = "https://id.example/"
+jwks = "{jwks}"
+algorithms = ["ES256"]
+{more}
+user_clients = ["console"]
+agents."app-1" = "support"
+users."sub-d" = "dana"
+"#,
+        world.read("tollgate.toml")
+    );
+    world.write("tollgate.toml", &config);
+    world
+}
+
+/// What the issuer says of the agent `support` that acts for dana.
+fn claims() -> Value {
+    json!({
+        "iss": "https://id.example/", "aud": "https://gate.example/mcp", "exp": NOW + 300,
+        "client_id": "app-1", "sub": "sub-d",
+    })
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+async fn read(served: &Served, token: &str) -> crate::served::Got {
+    served
+        .call(token, "files__read", json!({ "path": "letter.txt" }))
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_the_issuer_names_agent_and_user() {
+    let key = Key::new("k1");
+    let issuer = Issuer::new(&key).await;
+    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let reply = read(&served, &key.token(&claims())).await.is(200);
+    assert_eq!(reply["outcome"], "ok");
+    let runs = served.get(&key.token(&claims()), "/v1/runs").await.is(200)["runs"].clone();
+    assert_eq!(
+        runs[0]["principal"],
+        json!({ "type": "Agent", "id": "support" }),
+        "{runs}"
+    );
+    assert_eq!(runs[0]["on_behalf_of"]["id"], "dana");
+    // A program that has a token for itself acts for its operator.
+    let own = key.token(&with("sub", json!("app-1")));
+    read(&served, &own).await.is(200);
+    assert_eq!(
+        served.get(&own, "/v1/runs").await.is(200)["runs"][0]["on_behalf_of"]["id"],
+        "alice"
+    );
+    // A person at a program of her own.
+    let mut console = claims();
+    console["client_id"] = json!("console");
+    served
+        .get(&key.token(&console), "/v1/policies")
+        .await
+        .is(200);
+    assert_eq!(issuer.asked(), 1, "the keys are read once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_tokens_do_not_count() {
+    let key = Key::new("k1");
+    let issuer = Issuer::new(&key).await;
+    let served = Served::at(world(&issuer.url, "scopes = [\"tools\"]"), "192.0.2.1:443").await;
+    let good = with("scope", json!("openid tools"));
+    read(&served, &key.token(&good)).await.is(200);
+    let scoped = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        key.token(&claims)
+    };
+    let without = |name: &str| {
+        let mut claims = good.clone();
+        claims.as_object_mut().unwrap().remove(name);
+        key.token(&claims)
+    };
+    let foreign = Key::new("k1").token(&good);
+    let [head, body, signature] = key
+        .token(&good)
+        .split('.')
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let encoded = |header: Value| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header.to_string())
+    };
+    let none = format!("{}.{body}.", encoded(json!({ "alg": "none", "kid": "k1" })));
+    // The public key, which everybody has, taken for a shared secret.
+    let public = serde_json::to_vec(&key.public()).unwrap();
+    let mut shared = Header::new(Algorithm::HS256);
+    shared.kid = Some("k1".into());
+    let shared = encode(&shared, &good, &EncodingKey::from_secret(&public)).unwrap();
+    let rsa = format!(
+        "{}.{body}.{signature}",
+        encoded(json!({ "alg": "RS256", "kid": "k1" }))
+    );
+    for (what, token) in [
+        ("expired", scoped("exp", json!(NOW - 31))),
+        ("without an end", without("exp")),
+        ("too early", scoped("nbf", json!(NOW + 31))),
+        (
+            "another audience",
+            scoped("aud", json!("https://other.example/")),
+        ),
+        ("no audience", without("aud")),
+        ("another issuer", scoped("iss", json!("https://id.example"))),
+        ("no issuer", without("iss")),
+        ("no program", without("client_id")),
+        ("another's key", foreign),
+        ("alg none", none),
+        ("the public key as a secret", shared),
+        ("another algorithm", rsa),
+        ("a broken signature", format!("{head}.{body}.AAAA")),
+        (
+            "another body",
+            format!("{head}.{}.{signature}", encoded(claims())),
+        ),
+        ("no token", "abc".into()),
+    ] {
+        let got = read(&served, &token).await;
+        assert_eq!(got.status, 401, "{what}: {got:?}");
+        let challenge = got.headers["www-authenticate"].to_str().unwrap().to_owned();
+        assert!(
+            challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""),
+            "{challenge}"
+        );
+        assert!(
+            challenge.contains("resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\""),
+            "{challenge}"
+        );
+        assert!(
+            !format!("{got:?}").contains(&token),
+            "{what}: the token is repeated"
+        );
+        got.fails(401, "invalid_token");
+    }
+    for (what, token, status, code) in [
+        ("no scope", key.token(&claims()), 403, "insufficient_scope"),
+        (
+            "nobody's program",
+            scoped("client_id", json!("app-9")),
+            403,
+            "unknown_principal",
+        ),
+        (
+            "an unknown user",
+            scoped("sub", json!("sub-x")),
+            403,
+            "unknown_principal",
+        ),
+    ] {
+        let got = read(&served, &token).await;
+        assert_eq!(got.status, status, "{what}");
+        got.fails(status, code);
+    }
+    // Within the leeway.
+    read(&served, &scoped("exp", json!(NOW - 29))).await.is(200);
+    let got = served.send(served.request(Method::GET, "/v1/tools")).await;
+    let got = got.fails(401, "unauthenticated");
+    assert!(
+        !got.headers["www-authenticate"]
+            .to_str()
+            .unwrap()
+            .contains("error="),
+        "RFC 6750, section 3.1"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
+    let (first, second) = (Key::new("k1"), Key::new("k2"));
+    let issuer = Issuer::new(&first).await;
+    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let token = |key: &Key| key.token(&with("exp", json!(NOW + 86_400)));
+    read(&served, &token(&first)).await.is(200);
+    for _ in 0..5 {
+        read(&served, &token(&second))
+            .await
+            .fails(401, "invalid_token");
+    }
+    assert_eq!(issuer.asked(), 1, "unknown keys within the pause");
+    *issuer.keys.lock().unwrap() = vec![second.public()];
+    served.world.pass(11);
+    read(&served, &token(&second)).await.is(200);
+    assert_eq!(issuer.asked(), 2);
+    read(&served, &token(&first))
+        .await
+        .fails(401, "invalid_token");
+    // The issuer's answer makes no sense for a while: the known keys count.
+    *issuer.keys.lock().unwrap() = Vec::new();
+    served.world.pass(700);
+    read(&served, &token(&second)).await.is(200);
+    assert_eq!(issuer.asked(), 3);
+    // But not for ever.
+    served.world.pass(25 * 3600);
+    let late = second.token(&with("exp", json!(NOW + 10 * 86_400)));
+    read(&served, &late).await.fails(503, "unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_lie_in_a_file_too() {
+    let key = Key::new("k1");
+    let world = world("keys.json", "");
+    let served = Served::at(world, "192.0.2.1:443").await;
+    read(&served, &key.token(&claims()))
+        .await
+        .fails(503, "unavailable");
+    let set = json!({ "keys": [key.public()] }).to_string();
+    served.world.write("keys.json", &set);
+    served.world.pass(11);
+    read(&served, &key.token(&claims())).await.is(200);
+    // Tokens of the gate's own count beside them.
+    read(&served, &served.agent("support").await).await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tenant_must_be_this_one() {
+    let key = Key::new("k1");
+    let issuer = Issuer::new(&key).await;
+    let served = Served::at(
+        world(&issuer.url, "claims.tenant = \"org\""),
+        "192.0.2.1:443",
+    )
+    .await;
+    read(&served, &key.token(&claims()))
+        .await
+        .fails(403, "unknown_principal");
+    read(&served, &key.token(&with("org", json!("acme"))))
+        .await
+        .fails(403, "unknown_principal");
+    read(&served, &key.token(&with("org", json!("default"))))
+        .await
+        .is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_say_where_tokens_come_from() {
+    let served = Served::at(world("keys.json", ""), "192.0.2.1:443").await;
+    for path in ["", "/mcp"] {
+        let path = format!("/.well-known/oauth-protected-resource{path}");
+        let got = served
+            .send(served.request(Method::GET, &path))
+            .await
+            .is(200);
+        assert_eq!(got["resource"], "https://gate.example/mcp");
+        assert_eq!(got["authorization_servers"], json!(["https://id.example/"]));
+    }
+    let other = "/.well-known/oauth-protected-resource/other";
+    served
+        .send(served.request(Method::GET, other))
+        .await
+        .fails(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_tokens_are_hashed_expire_and_are_revoked() {
+    let served = Served::new("").await;
+    let purpose = token::Purpose {
+        principal: Uid::new(Kind::Agent, "support"),
+        on_behalf_of: None,
+        name: "short".into(),
+        expires: Some(served.gate.now().plus(60_000_000)),
+    };
+    let (kept, text) = token::create(&served.gate, purpose, false).await.unwrap();
+    let store = std::fs::read(served.world.config().store.path).unwrap();
+    let secret = text.rsplit('_').next().unwrap();
+    assert!(
+        !store
+            .windows(secret.len())
+            .any(|window| window == secret.as_bytes())
+    );
+    read(&served, &text).await.is(200);
+    let mut other = text.clone();
+    let last = if other.pop() == Some('0') { '1' } else { '0' };
+    other.push(last);
+    read(&served, &other).await.fails(401, "invalid_token");
+    served.world.pass(60);
+    read(&served, &text).await.fails(401, "invalid_token");
+    let lasting = served.agent("support").await;
+    read(&served, &lasting).await.is(200);
+    let tokens = served.gate.ledger().reader().tokens().unwrap();
+    let id = tokens.iter().find(|token| token.id != kept.id).unwrap().id;
+    served.gate.ledger().remove_token(id).await.unwrap();
+    read(&served, &lasting).await.fails(401, "invalid_token");
+    for wrong in ["tollgate_", "tollgate_00", "tollgate_zz_00"] {
+        read(&served, wrong).await.fails(401, "invalid_token");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_credentials_only_on_this_machine() {
+    let anonymous = || {
+        let world = World::new("");
+        let config = world.read("tollgate.toml");
+        world.write(
+            "tollgate.toml",
+            &format!("{config}\n[serve]\nagent = \"support\"\n"),
+        );
+        world
+    };
+    let here = Served::at(anonymous(), "127.0.0.1:8080").await;
+    let got = here.send(here.request(Method::GET, "/v1/tools")).await;
+    assert_eq!(got.status, 200);
+    // A credential that does not count is not as good as none.
+    here.get("tollgate_00", "/v1/tools")
+        .await
+        .fails(401, "invalid_token");
+    let got = here.send(here.request(Method::GET, "/v1/policies")).await;
+    got.fails(403, "people_only");
+    let everywhere = Served::at(anonymous(), "0.0.0.0:8080").await;
+    let got = everywhere
+        .send(everywhere.request(Method::GET, "/v1/tools"))
+        .await;
+    got.fails(401, "unauthenticated");
+    let basic = here
+        .request(Method::GET, "/v1/tools")
+        .basic_auth("a", Some("b"));
+    here.send(basic).await.fails(400, "invalid_request");
+}

@@ -1,0 +1,20 @@
+//! The REST surface and who may use it, over real sockets with real tokens.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod channel;
+#[cfg(test)]
+mod external;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod served;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+#[expect(dead_code, reason = "the stories use the rest of it")]
+#[path = "../stories/world.rs"]
+mod world;
