@@ -59,7 +59,11 @@ async fn a_wrapped_server_is_observed_and_then_governed_by_what_was_observed() {
     let world = World::empty();
     fs::create_dir(world.path("server")).unwrap();
     let server = world.path("server").display().to_string();
-    let made = world.json(&["wrap", "--init", "--name", "box", "--", SERVER, &server]);
+    let init = [
+        "--json", "wrap", "--init", "--name", "box", "--", SERVER, &server,
+    ];
+    let made = world.run(&init).exits(0);
+    let made = serde_json::from_str(&made.out).unwrap();
     let args = arguments(&made, "box");
     let config = world.path(".tollgate-wrap/box/tollgate.toml");
     let written = fs::read_to_string(&config).unwrap();

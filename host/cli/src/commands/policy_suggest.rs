@@ -42,9 +42,10 @@ Examples:
   $ tollgate policy suggest > policies/suggested.cedar
   $ tollgate policy suggest --since 7d --principal support
 
-Reads the newest allowed calls from the ledger: a permit for each principal and tool, with a condition on each
-text argument that always had one of a few values. Reading arguments takes the permission `view_payload` on
-each run, and is recorded; of runs where it is missing, and with --no-arguments, only the calls count.
+Reads the newest allowed calls from the ledger: a permit for each principal and tool, with a
+condition on each text argument that always had one of a few values. Reading arguments takes the
+permission `view_payload` on each run, and is recorded; of runs where it is missing, and with
+--no-arguments, only the calls count.
 With --json: {calls, unread, policies [{id, principal, tool, calls, fixed, open}], text}.";
 
 /// Values that an argument may have and still be called fixed.

@@ -20,9 +20,9 @@ const LIST: &str = "\
 Example:
   $ tollgate tools list
 
-A tool of an upstream server is marked: it runs outside the sandbox. With --json: [{name, component,
-unsandboxed, own_name, digest, title, description, labels, taints, annotations, limits, input_schema,
-output_schema, policies}].";
+A tool of an upstream server is marked: it runs outside the sandbox.
+With --json: [{name, component, unsandboxed, own_name, digest, title, description, labels, taints,
+annotations, limits, input_schema, output_schema, policies}].";
 const SHOW: &str = "\
 Example:
   $ tollgate tools show tickets__read

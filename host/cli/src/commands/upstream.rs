@@ -39,9 +39,10 @@ Examples:
   $ tollgate upstream accept filesystem --digest sha256:6ec8…
   $ tollgate upstream accept
 
-Shows the difference and pins the definitions in tollgate.lock, if the gate loads with them. That takes the
-permission `administer`, and is recorded. A tool that changes or vanishes afterwards is refused until it is
-accepted again. With --json: [{name, digest, accepted, added, changed, vanished, same, left_out}].";
+Shows the difference and pins the definitions in tollgate.lock, if the gate loads with them. That
+takes the permission `administer`, and is recorded. A tool that changes or vanishes afterwards is
+refused until it is accepted again.
+With --json: [{name, digest, accepted, added, changed, vanished, same, left_out}].";
 
 /// What to do with upstream servers.
 #[derive(Debug, Subcommand)]

@@ -32,10 +32,11 @@ Examples:
   $ tollgate wrap --init -- npx -y @modelcontextprotocol/server-filesystem DIR
   $ tollgate wrap --from ~/.config/Claude/claude_desktop_config.json
 
-Put the first line where your MCP client has its last part now. It makes a gate in .tollgate-wrap/NAME (or
---dir) if there is none, pins the server's tools as they are, and serves them over stdio. The gate permits
-every call at first (policy `observe-only`) and says so at each start.
---init and --from make the gate, with proposed labels as comments, and print the client's new configuration.
+Put the first line where your MCP client has its last part now. It makes a gate in
+.tollgate-wrap/NAME (or --dir) if there is none, pins the server's tools as they are, and serves
+them over stdio. The gate permits every call at first (policy `observe-only`) and says so at each
+start. --init and --from make the gate, with proposed labels as comments, and print the client's
+new configuration.
 With --json, that configuration: {mcpServers}.";
 
 /// The agent of a gate that is made here.
