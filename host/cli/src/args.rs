@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         approvals, call, completions, component, decisions, halt, hook, init, ledger, new, policy,
-        reload, runs, serve, store, token, tools, user,
+        reload, runs, serve, store, token, tools, upstream, user, wrap,
     },
     exit,
     output::Color,
@@ -102,6 +102,11 @@ pub(crate) enum Command {
     /// Build and accept the components that offer tools.
     #[command(subcommand)]
     Component(component::Component),
+    /// See and accept the upstream MCP servers whose tools pass the gate.
+    #[command(subcommand)]
+    Upstream(upstream::Upstream),
+    /// Put an existing MCP server under policy and trace.
+    Wrap(wrap::Wrap),
     /// Stop an agent, tool, component, tenant, or everything, at once.
     Halt(halt::HaltArgs),
     /// Lift a halt.

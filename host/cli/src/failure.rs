@@ -183,6 +183,7 @@ impl From<LoadError> for Failure {
             LoadError::Policies(pdp::LoadError::Policies(_)) => {
                 Self::plain(error.to_string()).help("see all of them with `tollgate policy check`")
             }
+            LoadError::Refused(refusal) => (*refusal).into(),
             other => Self::plain(other.to_string()),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tollgate::call::CallRequest;
 use tollgate_core::{
+    canonical::Sha256Digest,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, TokenId},
     record::{HaltScope, RunOutcome},
@@ -100,6 +101,16 @@ pub(crate) enum Operation {
         /// Its name; empty for everything.
         name: String,
     },
+    /// Take what upstream servers offer.
+    AcceptUpstream {
+        /// Each with the digest of what was looked at.
+        seen: Vec<(String, Sha256Digest)>,
+    },
+    /// See the arguments of calls, as far as the asker may.
+    Inputs {
+        /// The decisions about them.
+        decisions: Vec<DecisionId>,
+    },
     /// Load the configuration again and put it into force.
     Reload,
     /// Speak MCP as an agent over this connection, from now on.
@@ -174,6 +185,8 @@ pub(crate) enum Reply {
     Approval(Box<ApprovalView>),
     /// Of an answer.
     Answered(Answered),
+    /// Calls' arguments; without those that the asker may not see, or that are no longer kept.
+    Inputs(Vec<(DecisionId, serde_json::Value)>),
     /// A decision's facts.
     Facts(FactsView),
     /// A new token.

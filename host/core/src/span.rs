@@ -250,6 +250,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         Event::BundleActivated(_)
         | Event::RunEnded(_)
         | Event::AdapterLog(_)
+        | Event::LabelsJoined(_)
         | Event::ApprovalAnswered(_)
         | Event::ApprovalEscalated(_)
         | Event::Halted(_)
@@ -261,7 +262,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
 /// `error.type` of a call that was refused before any policy.
 fn invalid_error(problem: &str) -> &'static str {
     match problem {
-        "halted" => "policy_denied",
+        "halted" | "too_many_pending" => "policy_denied",
         "definition_changed" => "definition_changed",
         _ => "invalid_arguments",
     }

@@ -287,8 +287,9 @@ pub(crate) async fn snapshot(
     for (name, settings) in &config.upstreams {
         let pinned = pinned(&config, lock, name)?;
         let connection = connector.connect(name, settings, &secrets, &network);
-        let only = settings.tools.clone();
-        let upstream = Arc::new(LoadedUpstream::new(name, pinned, only, connection));
+        let upstream = Arc::new(LoadedUpstream::new(
+            name, pinned, settings, &secrets, connection,
+        ));
         offered.extend(upstream_tools(&config, &upstream)?);
         upstreams.insert(name.clone(), upstream);
     }

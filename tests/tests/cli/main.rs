@@ -15,4 +15,6 @@ mod owner;
 #[cfg(test)]
 mod programs;
 #[cfg(test)]
+mod upstream;
+#[cfg(test)]
 mod world;

@@ -27,6 +27,8 @@ mod state;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]
+mod upstream_server;
+#[cfg(test)]
 mod wasi_files;
 #[cfg(test)]
 mod wasi_http;

@@ -1,5 +1,8 @@
 //! What the owner does for whoever asks. Nothing here decides: the gate does, and records it.
 
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
 use tokio::sync::watch;
 use tollgate::{
     external::{Told, Which},
@@ -9,9 +12,10 @@ use tollgate::{
 };
 use tollgate_core::{
     entity::{Kind, Uid},
-    ids::RunId,
+    ids::{DecisionId, RunId},
     policy::nearest,
-    request::Action,
+    record::Event,
+    request::{Action, ActionContext, Request},
 };
 
 use tollgate_server::{
@@ -157,6 +161,11 @@ pub(super) async fn execute(
             gate.resume(user, scope, &name).await?;
             Ok(Reply::Done)
         }
+        Operation::AcceptUpstream { seen } => {
+            gate.accept_upstream(user, &seen).await?;
+            Ok(Reply::Done)
+        }
+        Operation::Inputs { decisions } => inputs(gate, user, &decisions).await,
         Operation::Facts { decision } => Ok(Reply::Facts(gate.facts(user, decision).await?)),
         Operation::MakeToken {
             purpose,
@@ -284,6 +293,48 @@ fn find_run(gate: &Gate, run: RunId) -> Result<RunRow, Failure> {
         .reader()
         .run(&run.to_string())
         .map_err(|e| Failure::from(e).help("list them with `tollgate runs list`"))
+}
+
+/// The arguments of calls. Whether the user may see them is decided, and recorded, once for each run.
+async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Reply, Failure> {
+    let mut may: BTreeMap<RunId, bool> = BTreeMap::new();
+    let mut found = Vec::new();
+    for decision in decisions {
+        let record = gate.ledger().reader().record(decision.0)?;
+        let Some((run, Event::Decision(decided))) =
+            record.and_then(|record| Some((record.run?, record.event)))
+        else {
+            continue;
+        };
+        let allowed = match may.get(&run) {
+            Some(allowed) => *allowed,
+            None => {
+                let row = find_run(gate, run)?;
+                let decided = gate.may_with_run(user, Action::ViewPayload, &row).await;
+                let allowed = match decided {
+                    Ok(_) => true,
+                    Err(OperateError::Refused(_)) => false,
+                    Err(other) => return Err(other.into()),
+                };
+                may.insert(run, allowed);
+                allowed
+            }
+        };
+        let Some(digest) = decided.facts.filter(|_| allowed) else {
+            continue;
+        };
+        // What is no longer kept is left out.
+        let Ok(plain) = gate.ledger().unseal(decision.0, digest, "facts") else {
+            continue;
+        };
+        let read: Result<(Request, IgnoredAny), _> = serde_json::from_slice(&plain);
+        if let Ok((request, _)) = read
+            && let ActionContext::Call { input, .. } = request.context
+        {
+            found.push((*decision, input));
+        }
+    }
+    Ok(Reply::Inputs(found))
 }
 
 impl From<tollgate::ledger::CommitError> for Failure {

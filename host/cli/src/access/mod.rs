@@ -19,8 +19,8 @@ use tollgate::{
     ledger::LedgerError,
     load::LoadError,
 };
-use tollgate_core::entity::Uid;
-use tollgate_server::{auth::token, mcp};
+use tollgate_core::{canonical::Sha256Digest, entity::Uid};
+use tollgate_server::{auth::token, mcp, upstream::Servers};
 
 use self::socket::{Envelope, Server, Stream, Unanswered};
 use crate::{
@@ -163,7 +163,14 @@ impl<'a> Access<'a> {
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let Operation::AcceptUpstream { seen } = &operation else {
+                        return Err(error.into());
+                    };
+                    // What is to be accepted may be what the gate does not open without.
+                    self.own_accepting(seen).await?;
+                    return Ok(Reply::Done);
+                }
             }
         }
     }
@@ -186,6 +193,20 @@ impl<'a> Access<'a> {
         }
     }
 
+    async fn own_accepting(&mut self, seen: &[(String, Sha256Digest)]) -> Result<(), Failure> {
+        if self.claim.is_some() {
+            return Err(
+                Failure::plain("the gate does not open yet, so nobody can check a token")
+                    .help("accept the server as the user that you are logged in as"),
+            );
+        }
+        let user = identity::of_login(&self.config, &identity::login(identity::own_uid())?)?;
+        let options = self.options();
+        let gate = Gate::open_accepting(self.config.clone(), options, &user, seen).await?;
+        self.serve(gate);
+        Ok(())
+    }
+
     fn deaf(&self, pid: u32) -> Failure {
         let socket = socket::path(&self.config.store.path);
         Failure::plain(format!(
@@ -201,18 +222,25 @@ impl<'a> Access<'a> {
             .out
             .progress()
             .map(|progress| progress.step("opening the gate"));
+        let gate = Gate::open(self.config.clone(), self.options()).await?;
+        drop(step);
+        self.serve(gate);
+        Ok(())
+    }
+
+    fn options(&self) -> GateOptions {
         let login = identity::login(identity::own_uid()).unwrap_or_else(|_| "gate".into());
         let by = identity::of_login(&self.config, &login).map_or(login, |user| user.id);
-        let gate = Gate::open(
-            self.config.clone(),
-            GateOptions {
-                by,
-                compiler: Some(register::compiler()),
-                ..GateOptions::default()
-            },
-        )
-        .await?;
-        drop(step);
+        GateOptions {
+            by,
+            compiler: Some(register::compiler()),
+            connector: Servers::new(),
+            ..GateOptions::default()
+        }
+    }
+
+    /// Answer whoever asks for this gate.
+    fn serve(&mut self, gate: Gate) {
         let owner = Arc::new(Owner {
             server: mcp::Server::new(gate.clone()),
             gate,
@@ -220,7 +248,6 @@ impl<'a> Access<'a> {
         });
         let server = Server::start(Arc::clone(&owner));
         self.owned = Some((owner, server));
-        Ok(())
     }
 
     /// Become the owner, for what cannot be asked of another process.

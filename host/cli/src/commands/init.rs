@@ -39,7 +39,7 @@ pub(crate) struct Init {
 
 /// The starter policies that a new gate gets. least-privilege.cedar is not among them: first.cedar names
 /// the tools instead.
-const POLICIES: [(&str, &str); 13] = [
+pub(super) const POLICIES: [(&str, &str); 13] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),

@@ -11,6 +11,7 @@ pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod new;
 pub(crate) mod policy;
+mod policy_suggest;
 pub(crate) mod reload;
 pub(crate) mod runs;
 pub(crate) mod serve;
@@ -18,7 +19,9 @@ pub(crate) mod store;
 mod times;
 pub(crate) mod token;
 pub(crate) mod tools;
+pub(crate) mod upstream;
 pub(crate) mod user;
+pub(crate) mod wrap;
 
 use std::path::{Path, PathBuf};
 
@@ -56,6 +59,8 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Policy(args) => policy::run(args, &cx).await,
         Command::Component(args) => component::run(args, &cx).await,
         Command::Hook(args) => hook::run(args, &cx).await,
+        Command::Upstream(args) => upstream::run(args, &cx).await,
+        Command::Wrap(args) => wrap::run(&args, &cx).await,
         Command::Halt(args) => halt::halt(args, &cx).await,
         Command::Resume(args) => halt::resume(args, &cx).await,
         Command::User(args) => user::run(args, &cx).await,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tollgate::load::{self, LoadError};
 use tollgate_core::{canonical::Sha256Digest, pdp, policy::Mode, schema};
 
-use super::{Context, component::register};
+use super::{Context, component::register, policy_suggest};
 use crate::{
     exit::Exit,
     failure::{Failure, Place, places},
@@ -39,6 +39,8 @@ pub(crate) enum Policy {
     /// Print the schema: the fixed part, and an action for each loaded tool.
     #[command(after_help = SCHEMA)]
     Schema,
+    /// Write permits for what was called, and no more.
+    Suggest(policy_suggest::Suggest),
 }
 
 /// How strict to be.
@@ -65,6 +67,7 @@ pub(crate) async fn run(command: Policy, cx: &Context<'_>) -> Result<Exit, Failu
     match command {
         Policy::Check(args) => check(&args, cx).await,
         Policy::Schema => print_schema(cx).await,
+        Policy::Suggest(args) => policy_suggest::run(&args, cx).await,
     }
 }
 

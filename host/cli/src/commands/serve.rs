@@ -10,7 +10,7 @@ use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
 use tollgate_server::{approvals, auth::Auth, http, mcp, reload, tls::Tls};
 
-use super::Context;
+use super::{Context, wrap::observes_only};
 use crate::{
     access::{Access, NotAlone},
     exit::Exit,
@@ -56,7 +56,23 @@ pub(crate) struct Serve {
 
 /// Run `tollgate serve`.
 pub(crate) async fn run(args: Serve, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let config = cx.config()?;
+    serve(args, cx.config()?, cx).await
+}
+
+/// Serve the gate that `config` describes to one client over standard input and output.
+pub(super) async fn over_stdio(config: Config, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let args = Serve {
+        stdio: true,
+        listen: None,
+        agent: None,
+    };
+    serve(args, config, cx).await
+}
+
+async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Failure> {
+    if let Some(warning) = observes_only(&config) {
+        cx.out.remark(&warning);
+    }
     let agent = match agent(args.agent.as_deref(), &config) {
         Ok(agent) => Some(agent),
         // Over HTTP credentials say who calls.

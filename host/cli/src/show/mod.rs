@@ -13,3 +13,4 @@ pub(crate) mod run;
 pub(crate) mod table;
 pub(crate) mod tool;
 pub(crate) mod tree;
+pub(crate) mod upstream;

@@ -55,7 +55,7 @@ async fn ask(
     let network =
         Network::new(Resolver::system(), &config.network.trust).map_err(LoadError::Engine)?;
     let connection = connector.connect(name, settings, &secrets, &network);
-    let upstream = LoadedUpstream::new(name, Default::default(), None, connection);
+    let upstream = LoadedUpstream::new(name, Default::default(), settings, &secrets, connection);
     let offer = upstream.offer().await;
     let offer = offer.map_err(|unreachable| LoadError::UpstreamUnreachable {
         name: name.into(),

@@ -9,7 +9,7 @@ use tollgate_core::record::Status;
 use super::{Ending, LoadedUpstream, READY, Session, Stop, Stopped, Terms, Unreachable};
 use crate::{
     enforce::{Capabilities, Permitted, ToolCall},
-    sandbox::{Execution, FailureKind, Limits, ToolFailure},
+    sandbox::{Content, Execution, FailureKind, Limits, ResourceBody, ToolFailure},
     text::printable,
 };
 
@@ -89,10 +89,69 @@ impl LoadedUpstream {
             meta,
         };
         let ending = tokio::time::timeout_at(deadline, session.call(permitted, terms)).await;
-        self.execution(
-            ending.unwrap_or(Ending::Stopped(Stopped::Timeout)),
-            limits.output,
-        )
+        let ending = ending.unwrap_or(Ending::Stopped(Stopped::Timeout));
+        self.execution(self.without_secrets(ending).await, limits.output)
+    }
+
+    /// The same without the secrets that the server was sent, should it repeat them.
+    async fn without_secrets(&self, ending: Ending) -> Ending {
+        if self.sent.is_empty() {
+            return ending;
+        }
+        self.secrets.know(&self.sent).await;
+        match ending {
+            Ending::Returned { content, failed } => {
+                let content = content.into_iter().map(|part| self.scrubbed(part));
+                Ending::Returned {
+                    content: content.collect(),
+                    failed,
+                }
+            }
+            Ending::Refused { code, message } => Ending::Refused {
+                code,
+                message: self.secrets.scrub_text(&message),
+            },
+            other => other,
+        }
+    }
+
+    fn scrubbed(&self, part: Content) -> Content {
+        let secrets = &self.secrets;
+        match part {
+            Content::Text { text } => Content::Text {
+                text: secrets.scrub_text(&text),
+            },
+            Content::Image { data, media_type } => Content::Image {
+                data: secrets.scrub(data),
+                media_type,
+            },
+            Content::Resource { mut resource } => {
+                resource.uri = secrets.scrub_text(&resource.uri);
+                resource.body = match resource.body {
+                    ResourceBody::Text(text) => ResourceBody::Text(secrets.scrub_text(&text)),
+                    ResourceBody::Blob(bytes) => ResourceBody::Blob(secrets.scrub(bytes)),
+                };
+                Content::Resource { resource }
+            }
+            Content::Structured(value) => Content::Structured(self.scrubbed_value(value)),
+        }
+    }
+
+    fn scrubbed_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.secrets.scrub_text(&text)),
+            Value::Array(items) => {
+                let items = items.into_iter().map(|item| self.scrubbed_value(item));
+                Value::Array(items.collect())
+            }
+            Value::Object(fields) => {
+                let scrub = |(key, value): (String, Value)| {
+                    (self.secrets.scrub_text(&key), self.scrubbed_value(value))
+                };
+                Value::Object(fields.into_iter().map(scrub).collect())
+            }
+            other => other,
+        }
     }
 
     /// A session whose server still offers the tool as it was accepted.

@@ -164,6 +164,9 @@ pub struct LoadedUpstream {
     pinned: BTreeMap<String, Definition>,
     /// Those of its tools that agents may have; all where nothing is said.
     only: Option<BTreeSet<String>>,
+    /// The secrets that it is sent: what comes back is without them.
+    sent: BTreeSet<String>,
+    secrets: Arc<Vault>,
     upstream: Arc<dyn Upstream>,
 }
 
@@ -171,14 +174,17 @@ impl LoadedUpstream {
     pub(crate) fn new(
         name: &str,
         pinned: BTreeMap<String, Definition>,
-        only: Option<BTreeSet<String>>,
+        config: &UpstreamConfig,
+        secrets: &Arc<Vault>,
         upstream: Arc<dyn Upstream>,
     ) -> Self {
         Self {
             name: name.into(),
+            only: config.tools.clone(),
+            sent: config.secrets().cloned().collect(),
+            secrets: Arc::clone(secrets),
             digest: digest_of(&pinned),
             pinned,
-            only,
             upstream,
         }
     }

@@ -14,7 +14,10 @@ use tollgate::{
     gate::Gate,
     pip::Caller,
 };
-use tollgate_core::{ids::ApprovalId, life::ApprovalState};
+use tollgate_core::{
+    ids::{ApprovalId, RunId},
+    life::ApprovalState,
+};
 
 use super::{origin::Place, progress::Progress};
 
@@ -27,17 +30,25 @@ pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) place: Place,
     pub(super) request: CallRequest,
+    /// The earlier run in which the call waits, where it is not that of its place.
+    pub(super) earlier: Option<RunId>,
 }
 
 impl Asked {
     pub(super) async fn call(&self, gate: &Gate, listener: Option<Listener>) -> Answer {
-        let Place { run, origin } = &self.place;
+        let Place { run, origin, .. } = &self.place;
         let options = CallOptions {
             listener,
             origin: origin.clone(),
             ..CallOptions::default()
         };
-        gate.call_with(&self.caller, run, self.request.clone(), options)
+        let request = self.request.clone();
+        if let Some(earlier) = self.earlier {
+            return gate
+                .resume_with(&self.caller, run, earlier, request, options)
+                .await;
+        }
+        gate.call_with(&self.caller, run, request, options)
             .await
     }
 }

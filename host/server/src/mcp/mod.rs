@@ -148,14 +148,17 @@ impl Server {
 
     async fn tell_of_changes(self) {
         let mut reloads = self.0.gate.reloads();
+        let mut known = self.0.listing.tools(&self.0.gate, false);
         loop {
             tokio::select! {
                 () = self.0.leaving.cancelled() => return,
                 changed = reloads.changed() => if changed.is_err() { return },
             }
-            if !self.0.listing.changed(&self.0.gate) {
+            let now = self.0.listing.tools(&self.0.gate, false);
+            if now == known {
                 continue;
             }
+            known = now;
             for peer in self.sessions(|sessions| sessions.clone()) {
                 tokio::spawn(async move {
                     // A client that has gone needs to hear nothing.
@@ -299,13 +302,22 @@ impl Client {
                 Err(refusal) => return Ok(refusal.into()),
             }
         } else {
+            let request = CallRequest {
+                tool: request.name.into_owned(),
+                arguments: arguments.to_string(),
+            };
+            // A client that begins another session, because it or the gate was started again, repeats
+            // what waits in the one before.
+            let earlier = if place.is_session {
+                self.gate().waits_in(&caller, &request)
+            } else {
+                None
+            };
             Asked {
                 caller,
                 place,
-                request: CallRequest {
-                    tool: request.name.into_owned(),
-                    arguments: arguments.to_string(),
-                },
+                request,
+                earlier,
             }
         };
         let response = self.carried_out(asked, &cx).await;
@@ -375,11 +387,9 @@ impl Client {
         match self.gate().stored_call(caller, id) {
             Ok(stored) => Ok(Ok(Asked {
                 caller: caller.clone(),
-                place: Place {
-                    run: stored.run,
-                    origin: place.origin.clone(),
-                },
+                place: place.clone(),
                 request: stored.request,
+                earlier: Some(stored.run),
             })),
             Err(error) => wrong(&format!("{error}")),
         }

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    command::{root, say},
+    command::{cargo, root, say, step},
     guests,
 };
 
@@ -31,9 +31,26 @@ const STARTERS: &[&str] = &[
     "state",
 ];
 
+/// The run, as the agent names it.
+const RUN: &str = "ticket-1042";
+
 /// Play it from the beginning, in a folder of its own.
 pub(crate) fn run() -> Result<()> {
     guests::run()?;
+    step(
+        "build the scripted agent",
+        &mut cargo(&[
+            "build",
+            "--quiet",
+            "--locked",
+            "-p",
+            "tollgate-cli",
+            "-p",
+            "tollgate-server",
+            "--example",
+            "agent",
+        ]),
+    )?;
     let desk = Desk::set_up("demo", &["files", "tickets", "payments"], STARTERS)?;
     desk.scene(
         "The operator accepts the components",
@@ -46,18 +63,10 @@ pub(crate) fn run() -> Result<()> {
         &["user", "token", "dana", "--out", "dana.token"],
     )?;
 
-    desk.scene(
-        "An agent works on a support ticket",
+    desk.agent(
+        "An agent works on a support ticket, over MCP",
         "One of the tickets carries an instruction that its customer never wrote.",
-        &[
-            "call",
-            "--from",
-            "run.jsonl",
-            "--agent",
-            "support",
-            "--run",
-            "ticket-1042",
-        ],
+        "run.jsonl",
     )?;
 
     let mail = desk.pending("outbox__write")?;
@@ -108,31 +117,15 @@ pub(crate) fn run() -> Result<()> {
         ],
     )?;
 
-    let arguments = r#"{"order":"A-2077","amount":12900,"currency":"EUR","reason":"The lamp arrived broken (T-1042)."}"#;
-    let again = [
-        "call",
-        "payments__refund",
-        "--args",
-        arguments,
-        "--agent",
-        "support",
-        "--run",
-        "ticket-1042",
-    ];
-    desk.scene(
-        "The agent repeats the identical call",
-        "It is decided again, and runs.",
-        &again,
-    )?;
-    desk.scene(
-        "It repeats it once more",
-        "The approval was used up, so this asks anew; nothing is paid twice.",
-        &again,
+    desk.agent(
+        "The agent repeats the identical call, twice",
+        "Once it is decided again, and runs. Then the approval is used up: nothing is paid twice.",
+        "again.jsonl",
     )?;
     desk.scene(
         "The run, as an auditor sees it",
         "Where there is no `invoke_component`, nothing ran.",
-        &["runs", "show", "ticket-1042"],
+        &["runs", "show", RUN],
     )?;
     desk.ending()?;
     analyst::run()
@@ -197,6 +190,25 @@ impl Desk {
             shown(arguments)
         ));
         self.scene_quiet(arguments)
+    }
+
+    /// Say what comes, show the command, and let the scripted agent play a file over MCP.
+    fn agent(&self, title: &str, about: &str, file: &str) -> Result<()> {
+        say(&format!(
+            "\n━━ {title}\n   {about}\n\n$ agent {file} {RUN} tollgate serve --stdio --agent support"
+        ));
+        let agent = root().join("target/debug/examples/agent");
+        let mut command = Command::new(agent);
+        command
+            .current_dir(&self.dir)
+            .args([file, RUN])
+            .arg(&self.tollgate)
+            .args(["serve", "--stdio", "--agent", "support", "--quiet"]);
+        let status = command.status()?;
+        if !status.success() {
+            bail!("the agent ended with {status}");
+        }
+        Ok(())
     }
 
     fn scene_quiet(&self, arguments: &[&str]) -> Result<()> {

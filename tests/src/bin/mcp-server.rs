@@ -1,0 +1,160 @@
+//! An MCP server as others write them, for stories about upstream servers: over stdio, or HTTP on loopback.
+//!
+//! `mcp-server DIR [--http]` keeps in DIR what it was asked (`calls`) and where it listens (`address`), and
+//! lists the tools in `tools.json` there, if there is that file, instead of its own.
+
+use std::{collections::BTreeMap, fs, io::Write as _, path::PathBuf, time::Duration};
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler, ServiceExt as _,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult,
+        PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+    },
+    service::RequestContext,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
+};
+use serde_json::{Value, json};
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Clone)]
+struct Server {
+    dir: PathBuf,
+}
+
+impl Server {
+    fn note(&self, line: &str) -> Result<(), ErrorData> {
+        let path = self.dir.join("calls");
+        let file = fs::OpenOptions::new().create(true).append(true).open(path);
+        let written = file.and_then(|mut file| writeln!(file, "{line}"));
+        written.map_err(|e| ErrorData::internal_error(e.to_string(), None))
+    }
+
+    fn tools(&self) -> Vec<Tool> {
+        let text = fs::read_to_string(self.dir.join("tools.json")).unwrap_or_default();
+        let own = || {
+            let tool = |name: &str, properties: Value| {
+                json!({"name": name, "description": format!("Does {name}."),
+                    "inputSchema": {"type": "object", "properties": properties}})
+            };
+            json!([
+                tool("echo", json!({"text": {"type": "string"}})),
+                tool("environment", json!({})),
+                tool("slow", json!({})),
+                tool("die", json!({})),
+                tool("huge", json!({"bytes": {"type": "integer"}})),
+                tool("change", json!({})),
+                tool("ask", json!({})),
+            ])
+        };
+        let value = serde_json::from_str(&text).unwrap_or_else(|_| own());
+        serde_json::from_value(value).unwrap_or_default()
+    }
+}
+
+fn text(text: impl Into<String>) -> CallToolResponse {
+    CallToolResult::success(vec![ContentBlock::text(text)]).into()
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        ServerConfig::new(capabilities)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let meta = serde_json::to_value(&context.meta).unwrap_or_default();
+        let call = json!({"tool": request.name, "arguments": arguments, "meta": meta});
+        self.note(&call.to_string())?;
+        let given = |name: &str| arguments.get(name).cloned().unwrap_or_default();
+        match &*request.name {
+            "echo" => Ok(text(given("text").as_str().unwrap_or_default())),
+            "environment" => {
+                let variables: BTreeMap<String, String> = std::env::vars().collect();
+                let parts = context.extensions.get::<http::request::Parts>();
+                let authorization = parts
+                    .and_then(|parts| parts.headers.get("authorization"))
+                    .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+                let seen = json!({"variables": variables, "dir": std::env::current_dir().ok(),
+                    "authorization": authorization, "pid": std::process::id()});
+                Ok(text(seen.to_string()))
+            }
+            "slow" => {
+                if let Some(token) = context.meta.get_progress_token() {
+                    let report = ProgressNotificationParam::new(token, 1.0)
+                        .with_total(2.0)
+                        .with_message("half way");
+                    let _ = context.peer.notify_progress(report).await;
+                }
+                context.ct.cancelled().await;
+                self.note("cancelled")?;
+                Ok(text("too late"))
+            }
+            "die" => std::process::exit(1),
+            "huge" => {
+                let bytes = given("bytes").as_u64().unwrap_or_default();
+                Ok(text("x".repeat(usize::try_from(bytes).unwrap_or_default())))
+            }
+            "change" => {
+                let _ = context.peer.notify_tool_list_changed().await;
+                Ok(text("changed"))
+            }
+            "ask" => {
+                #[expect(deprecated, reason = "servers of today ask for roots")]
+                let roots = context.peer.list_roots().await;
+                Ok(text(match roots {
+                    Ok(_) => "roots".to_owned(),
+                    Err(error) => format!("refused: {error}"),
+                }))
+            }
+            other => Err(ErrorData::invalid_params(format!("no tool {other}"), None)),
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failed> {
+    let mut arguments = std::env::args_os().skip(1);
+    let dir = PathBuf::from(arguments.next().ok_or("mcp-server DIR [--http]")?);
+    let server = Server { dir: dir.clone() };
+    if arguments.next().is_none() {
+        server
+            .serve(rmcp::transport::stdio())
+            .await?
+            .waiting()
+            .await?;
+        return Ok(());
+    }
+    let service = StreamableHttpService::new(
+        move || Ok(server.clone()),
+        LocalSessionManager::default().into(),
+        StreamableHttpServerConfig::default(),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let partial = dir.join("address.partial");
+    fs::write(&partial, listener.local_addr()?.to_string())?;
+    fs::rename(partial, dir.join("address"))?;
+    let serving = axum::serve(listener, axum::Router::new().nest_service("/mcp", service));
+    // Whoever started it may have gone without ending it.
+    let _ = tokio::time::timeout(Duration::from_secs(600), serving.into_future()).await;
+    Ok(())
+}

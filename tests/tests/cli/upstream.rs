@@ -1,0 +1,308 @@
+//! Existing MCP servers behind the gate, from the command line: wrapped, looked at, accepted, and policies
+//! suggested from what was called.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rmcp::{
+    ServiceExt as _,
+    model::{CallToolRequestParams, CallToolResult},
+    service::RunningService,
+    transport::TokioChildProcess,
+};
+use serde_json::{Value, json};
+
+use crate::world::{World, binary, repository};
+
+const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
+
+type Client = RunningService<rmcp::RoleClient, ()>;
+
+/// An MCP client of what `tollgate ARGS` serves.
+async fn client(world: &World, args: &[&str]) -> Client {
+    let mut command = world.command(binary());
+    command.args(args);
+    let (pipe, _) = TokioChildProcess::builder(tokio::process::Command::from(command))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    ().serve(pipe).await.unwrap()
+}
+
+async fn call(client: &Client, tool: &'static str, arguments: Value) -> CallToolResult {
+    let arguments = arguments.as_object().unwrap().clone();
+    let params = CallToolRequestParams::new(tool).with_arguments(arguments);
+    client.call_tool(params).await.unwrap()
+}
+
+fn text(result: &CallToolResult) -> String {
+    let content = serde_json::to_value(&result.content).unwrap();
+    content[0]["text"].as_str().unwrap_or_default().to_owned()
+}
+
+fn is_error(result: &CallToolResult) -> bool {
+    result.is_error == Some(true)
+}
+
+/// What `--init` wrote, as configuration for a client: the arguments of `tollgate`.
+fn arguments(configuration: &Value, name: &str) -> Vec<String> {
+    let entry = &configuration["mcpServers"][name];
+    let program = PathBuf::from(entry["command"].as_str().unwrap());
+    assert_eq!(program, binary().canonicalize().unwrap());
+    serde_json::from_value(entry["args"].clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_wrapped_server_is_observed_and_then_governed_by_what_was_observed() {
+    let world = World::empty();
+    fs::create_dir(world.path("server")).unwrap();
+    let server = world.path("server").display().to_string();
+    let made = world.json(&["wrap", "--init", "--name", "box", "--", SERVER, &server]);
+    let args = arguments(&made, "box");
+    let config = world.path(".tollgate-wrap/box/tollgate.toml");
+    let written = fs::read_to_string(&config).unwrap();
+    assert!(
+        written.contains("# [tools.\"box__echo\"]\n# labels = [\"destructive\", \"egress\"]"),
+        "{written}"
+    );
+    let config = config.display().to_string();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+
+    let mcp = client(&world, &args).await;
+    let tools = mcp.list_all_tools().await.unwrap();
+    assert!(tools.iter().any(|tool| tool.name == "box__echo"));
+    for n in 0..4 {
+        let echoed = call(
+            &mcp,
+            "box__echo",
+            json!({"text": if n % 2 == 0 { "a" } else { "b" }}),
+        )
+        .await;
+        assert!(!is_error(&echoed));
+    }
+    call(&mcp, "box__huge", json!({"bytes": 10})).await;
+    mcp.cancel().await.unwrap();
+
+    let again = world.run(&["wrap", "--dir", ".tollgate-wrap/box"]);
+    again
+        .exits(0)
+        .says(&["the policy `observe-only`", "permits every call"]);
+    let run = world.run(&["--config", &config, "runs", "show"]).exits(0);
+    run.says(&["invoke_component box", "unsandboxed"]);
+    let tool = world.run(&["--config", &config, "tools", "show", "box__echo"]);
+    tool.exits(0).says(&["unsandboxed, as an upstream server"]);
+
+    let suggested = world
+        .run(&["--config", &config, "policy", "suggest"])
+        .exits(0);
+    let suggested = suggested.says(&[
+        r#"["a", "b"].contains(context.input.text)"#,
+        "Any value is allowed of: bytes (1 seen)",
+        r#"@id("suggested-client-box__echo")"#,
+    ]);
+    let policies = Path::new(&config).with_file_name("policies");
+    fs::write(policies.join("suggested.cedar"), &suggested.out).unwrap();
+    fs::remove_file(policies.join("observe-only.cedar")).unwrap();
+    world
+        .run(&["--config", &config, "policy", "check"])
+        .exits(0);
+
+    let mcp = client(&world, &args).await;
+    assert_eq!(
+        text(&call(&mcp, "box__echo", json!({"text": "a"})).await),
+        "a"
+    );
+    for (tool, arguments) in [
+        ("box__echo", json!({"text": "c"})),
+        ("box__environment", json!({})),
+    ] {
+        let denied = call(&mcp, tool, arguments).await;
+        assert!(
+            is_error(&denied) && text(&denied).contains("Denied"),
+            "{denied:?}"
+        );
+    }
+    mcp.cancel().await.unwrap();
+    let asked = fs::read_to_string(world.path("server/calls")).unwrap();
+    assert!(!asked.contains("\"c\"") && !asked.contains("environment"));
+}
+
+#[test]
+fn a_changed_server_is_shown_and_accepted_by_its_digest() {
+    let world = World::new();
+    fs::create_dir(world.path("server")).unwrap();
+    let server = world.path("server");
+    world.configure(
+        "[users.alice]",
+        &format!("[upstream.box]\ncommand = [{SERVER:?}, {server:?}]\n[users.alice]"),
+    );
+    let refused = world.run(&["call", "box__echo", "--args", "{}"]);
+    refused
+        .exits(1)
+        .says(&["was never accepted", "tollgate upstream accept box"]);
+    world
+        .run(&["upstream", "show", "box"])
+        .exits(0)
+        .says(&["nothing yet", "+ echo"]);
+    world
+        .run(&["upstream", "accept", "box"])
+        .exits(0)
+        .says(&["✓ accepted box sha256:"]);
+    let list = world.json(&["upstream", "list"]);
+    assert_eq!(
+        (&list[0]["state"], &list[0]["tools"]),
+        (&json!("accepted"), &json!(7))
+    );
+    world
+        .run(&["call", "box__echo", "--args", r#"{"text":"hi"}"#])
+        .exits(0)
+        .says(&["hi"]);
+    let tools = world.json(&["tools", "list"]);
+    let tools = tools.as_array().unwrap();
+    let echo = tools
+        .iter()
+        .find(|tool| tool["name"] == "box__echo")
+        .unwrap();
+    assert_eq!(echo["unsandboxed"], true);
+
+    let echo =
+        json!([{"name": "echo", "description": "Other words.", "inputSchema": {"type": "object"}}]);
+    world.write("server/tools.json", echo.to_string());
+    let refused = world.run(&["call", "box__echo", "--args", "{}"]);
+    refused
+        .exits(5)
+        .says(&["has changed this tool's definition", "upstream accept box"]);
+    let shown = world.json(&["upstream", "show", "box"]);
+    assert_eq!(shown["changed"][0][1]["description"], "Other words.");
+    let digest = shown["digest"].as_str().unwrap();
+    let accepted = shown["accepted"].as_str().unwrap();
+    let wrong = world.run(&["upstream", "accept", "box", "--digest", accepted]);
+    wrong
+        .exits(1)
+        .says(&["look again with `tollgate upstream show box`"]);
+    world
+        .run(&["upstream", "accept", "box", "--digest", digest])
+        .exits(0);
+    world.run(&["call", "box__echo", "--args", "{}"]).exits(0);
+    let acts = world.run(&["decisions", "list"]).exits(0);
+    acts.says(&["upstream_accepted"]);
+    world
+        .run(&["upstream", "show", "bix"])
+        .exits(1)
+        .says(&["did you mean `box`?"]);
+    world
+        .run(&["halt", "component", "box", "--reason", "broken"])
+        .exits(0);
+    world
+        .run(&["call", "box__echo", "--args", "{}"])
+        .exits(3)
+        .says(&["broken"]);
+}
+
+#[test]
+fn the_servers_of_a_clients_configuration_move_behind_a_gate() {
+    let world = World::empty();
+    fs::create_dir(world.path("server")).unwrap();
+    let entry = json!({"command": SERVER, "args": [world.path("server")],
+        "env": {"API_TOKEN": "correct horse battery"}});
+    let clients = json!({"mcpServers": {"One Box": entry, "other": entry}, "theme": "dark"});
+    world.write("client.json", clients.to_string());
+    let made = world.json(&["wrap", "--from", "client.json"]);
+    assert_eq!(arguments(&made, "tollgate")[0], "wrap");
+    let config = world.path(".tollgate-wrap/clients/tollgate.toml");
+    let written = fs::read_to_string(&config).unwrap();
+    assert!(!written.contains("correct horse") && written.contains("[upstream.One-Box]"));
+    let config = config.display().to_string();
+    let call = [
+        "--config",
+        &config,
+        "call",
+        "other__environment",
+        "--args",
+        "{}",
+    ];
+    world
+        .run(&call)
+        .exits(0)
+        .says(&["API_TOKEN", "[secret removed]"]);
+    world.write("other.json", "{}");
+    let none = world.run(&["wrap", "--from", "other.json", "--dir", "x"]);
+    none.exits(1).says(&["neither `mcpServers` nor `servers`"]);
+    world
+        .run(&["wrap"])
+        .exits(2)
+        .says(&["there is nothing to wrap"]);
+    let absent = world.run(&["wrap", "--init", "--", "no-such-program-here"]);
+    absent
+        .exits(1)
+        .says(&["there is no program `no-such-program-here`"]);
+    assert!(
+        !world
+            .path(".tollgate-wrap/no-such-program-here/tollgate.toml")
+            .exists()
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_others_wrote_is_governed() {
+    let world = World::empty();
+    fs::create_dir(world.path("files")).unwrap();
+    world.write("files/letter.txt", "Dear Ada");
+    world.write("outside.txt", "not this");
+    let cache = repository().join("target/npm-servers");
+    let with_cache = |args: &[&str]| {
+        let mut command = world.command(binary());
+        command.args(args).env("npm_config_cache", &cache);
+        command
+    };
+    let wrap = ["wrap", "--init", "--env", "npm_config_cache", "--"];
+    let server = [
+        "npx",
+        "-y",
+        "@modelcontextprotocol/server-filesystem",
+        "files",
+    ];
+    let ran = with_cache(&[&wrap[..], &server[..]].concat())
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    let config = world.path(".tollgate-wrap/filesystem/tollgate.toml");
+    fs::write(
+        config.with_file_name("policies").join("letters.cedar"),
+        "@id(\"no-writing\") @owner(\"tests\") @reason(\"Letters are only read.\")\n\
+         forbid (principal, action == Tollgate::Action::\"filesystem__write_file\", resource);",
+    )
+    .unwrap();
+
+    let wrap = [&["wrap", "--"][..], &server[..]].concat();
+    let pipe = TokioChildProcess::new(tokio::process::Command::from(with_cache(&wrap))).unwrap();
+    let mcp: Client = ().serve(pipe).await.unwrap();
+    let letter = world.path("files/letter.txt").canonicalize().unwrap();
+    let read = call(&mcp, "filesystem__read_text_file", json!({"path": letter})).await;
+    assert_eq!(text(&read), "Dear Ada");
+    let written = json!({"path": letter, "content": "changed"});
+    let denied = call(&mcp, "filesystem__write_file", written).await;
+    assert!(
+        is_error(&denied) && text(&denied).contains("Letters are only read."),
+        "{denied:?}"
+    );
+    let outside = json!({"path": world.path("outside.txt")});
+    let outside = call(&mcp, "filesystem__read_text_file", outside).await;
+    assert!(is_error(&outside) && !text(&outside).contains("not this"));
+    mcp.cancel().await.unwrap();
+    assert_eq!(fs::read_to_string(letter).unwrap(), "Dear Ada");
+    let config = config.display().to_string();
+    let shown = world.run(&["--config", &config, "runs", "show"]).exits(0);
+    shown.says(&[
+        "filesystem__write_file",
+        "denied",
+        "nothing ran",
+        "unsandboxed",
+    ]);
+}
