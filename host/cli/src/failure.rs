@@ -45,6 +45,9 @@ pub(crate) struct Place {
     pub(crate) length: usize,
     /// Whether it is an error, or only deserves a look.
     pub(crate) error: bool,
+    /// Whether nothing is wrong, and it is only worth knowing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) note: bool,
     /// Stable name, such as `policy::duplicate-id`.
     pub(crate) code: String,
     /// What is wrong.
@@ -132,6 +135,7 @@ impl From<ConfigError> for Failure {
             column,
             length: 1,
             error: true,
+            note: false,
             code: "config".into(),
             message: message.clone(),
             help: Some(help.clone()),
@@ -168,6 +172,7 @@ pub(crate) fn places(dir: &Path, diagnostics: &[Diagnostic]) -> Vec<Place> {
             column: d.column,
             length: d.length,
             error: d.level == Level::Error,
+            note: d.level == Level::Note,
             code: d.code.into(),
             message: d.message.clone(),
             help: d.help.clone(),
@@ -180,7 +185,7 @@ impl From<LoadError> for Failure {
         match error {
             LoadError::Config(error) => error.into(),
             LoadError::Ledger(error) => error.into(),
-            LoadError::Policies(pdp::LoadError::Policies(_)) => {
+            LoadError::Policies(pdp::LoadError::Policies(_) | pdp::LoadError::Candidate(_)) => {
                 Self::plain(error.to_string()).help("see all of them with `tollgate policy check`")
             }
             LoadError::Refused(refusal) => (*refusal).into(),

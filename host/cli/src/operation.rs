@@ -123,6 +123,11 @@ pub(crate) enum Operation {
         /// Which.
         decision: DecisionId,
     },
+    /// Put a policy in shadow mode into force.
+    Promote {
+        /// Which; absent for the whole set that is watched.
+        policy: Option<String>,
+    },
     /// Make a token for an agent or a user.
     MakeToken {
         /// Whose, and what for; when it expires is for `lasts` to say.
@@ -189,6 +194,13 @@ pub(crate) enum Reply {
     Inputs(Vec<(DecisionId, serde_json::Value)>),
     /// A decision's facts.
     Facts(FactsView),
+    /// Policies that were put into force.
+    Promoted {
+        /// The bundle that is in force now.
+        bundle: Sha256Digest,
+        /// Files that were written or removed.
+        files: Vec<String>,
+    },
     /// A new token.
     Token {
         /// What is kept of it.

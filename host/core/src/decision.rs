@@ -98,6 +98,9 @@ impl fmt::Display for DecisionError {
 /// What the outcome would have been with the shadow policies in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowFlip {
+    /// Whether it is the candidate set's; else that of single policies in shadow mode.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub candidate: bool,
     /// The outcome with them.
     pub outcome: Outcome,
     /// Policies that would have determined it.

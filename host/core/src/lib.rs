@@ -5,6 +5,7 @@
 
 pub mod approval;
 pub mod canonical;
+pub mod cases;
 pub mod decision;
 pub mod entity;
 pub mod ids;

@@ -4,6 +4,9 @@
 //! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
 
 mod cedar;
+mod explain;
+mod index;
+mod lint;
 mod trial;
 mod validate;
 
@@ -13,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy::{ActionConstraint, Entity as CedarEntity, EntityUid, Schema};
+use cedar_policy::{Entity as CedarEntity, EntityUid, Schema};
 use cedar_policy_core::{
     ast::{self, EntityUID},
     entities::{Dereference, Entities, TCComputation},
@@ -22,6 +25,10 @@ use cedar_policy_core::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use explain::{Explanation, Failed, Seen, Traced, Verdict};
+use index::Index;
+use trial::Trial;
 
 use crate::{
     canonical::{self, Sha256Digest},
@@ -37,6 +44,9 @@ use crate::{
 /// every decision, and it is stored, so that a decision can be taken again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bundle {
+    /// Policy sources of a whole set that is watched beside the one in force, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Vec<PolicyFile>>,
     /// Cedar's version, such as `4.14.0`.
     pub cedar: String,
     /// Entities that the configuration names, with what they are in.
@@ -68,6 +78,7 @@ impl Bundle {
         tools: BTreeMap<String, ToolTypes>,
     ) -> Self {
         Self {
+            candidate: None,
             cedar: cedar_policy::get_sdk_version().to_string(),
             entities,
             policies,
@@ -94,6 +105,9 @@ pub enum LoadError {
     /// Policies that are wrong; errors first, each with its place.
     #[error("{}", first_of(.0))]
     Policies(Vec<Diagnostic>),
+    /// The set that is watched is wrong: likewise.
+    #[error("the candidate: {}", first_of(.0))]
+    Candidate(Vec<Diagnostic>),
     /// A tool's arguments cannot be typed.
     #[error("tool `{tool}`: {error}")]
     Tool {
@@ -140,8 +154,9 @@ pub struct Pdp {
     schema: Schema,
     policies: BTreeMap<String, Arc<LoadedPolicy>>,
     warnings: Vec<Diagnostic>,
-    /// By action id: only the policies whose action constraint can match.
-    slices: HashMap<String, Slice>,
+    set: Indexed,
+    /// The set that is watched.
+    candidate: Option<Indexed>,
     actions: HashMap<String, Arc<EntityUID>>,
     tools: BTreeMap<String, ToolInput>,
     /// Actions, and the entities of the configuration.
@@ -150,33 +165,39 @@ pub struct Pdp {
     known: HashMap<Uid, Arc<EntityUID>>,
 }
 
-#[derive(Debug, Default)]
-struct Slice {
-    enforced: View,
-    /// Enforced and shadow; absent where there is no shadow policy.
-    with_shadow: Option<View>,
+/// Policies in the order of their ids, as the index numbers them.
+#[derive(Debug)]
+struct Indexed {
+    ordered: Vec<Arc<LoadedPolicy>>,
+    index: Index,
 }
 
-/// Policies that are evaluated together, and what they ask of an approval.
-#[derive(Debug, Default)]
-struct View {
-    policies: Vec<Arc<LoadedPolicy>>,
-    roles: BTreeSet<String>,
-    counts: BTreeSet<u64>,
-}
-
-impl View {
-    fn of(policies: Vec<Arc<LoadedPolicy>>) -> Self {
-        let read = || policies.iter().map(|p| &p.approval);
+impl Indexed {
+    fn new(policies: &BTreeMap<String, Arc<LoadedPolicy>>) -> Self {
+        let ordered: Vec<Arc<LoadedPolicy>> = policies.values().cloned().collect();
         Self {
-            roles: read().flat_map(|a| a.roles.iter().cloned()).collect(),
-            counts: read().flat_map(|a| a.counts.iter().copied()).collect(),
-            policies,
+            index: Index::new(ordered.iter().map(|p| p.cedar.as_ref())),
+            ordered,
         }
     }
 
-    fn reads_approval(&self) -> bool {
-        !self.roles.is_empty() || !self.counts.is_empty()
+    /// The policies whose scope can match, in the order of their ids.
+    fn slice(&self, request: &ast::Request, entities: &Entities) -> Vec<&LoadedPolicy> {
+        let uids = (
+            request.principal().uid(),
+            request.action().uid(),
+            request.resource().uid(),
+        );
+        let (Some(principal), Some(action), Some(resource)) = uids else {
+            // Only a partial request leaves one open, and `cedar_request` makes none.
+            return self.ordered.iter().map(AsRef::as_ref).collect();
+        };
+        self.index
+            .candidates(principal, action, resource, entities)
+            .into_iter()
+            .filter_map(|position| self.ordered.get(usize::try_from(position).ok()?))
+            .map(AsRef::as_ref)
+            .collect()
     }
 }
 
@@ -229,6 +250,13 @@ impl Pdp {
                 .map_err(|e| LoadError::Entities(e.to_string()))?;
         let LoadedPolicies { policies, warnings } =
             policy::load(&bundle.policies, &schema, &known).map_err(LoadError::Policies)?;
+        let candidate = match &bundle.candidate {
+            None => None,
+            Some(files) => {
+                let loaded = policy::load(files, &schema, &known).map_err(LoadError::Candidate)?;
+                Some(Indexed::new(&loaded.policies))
+            }
+        };
         let known: Option<HashMap<Uid, Arc<EntityUID>>> = known
             .into_iter()
             .map(|uid| Some((uid.clone(), Arc::new(value::entity(&uid)?))))
@@ -237,19 +265,18 @@ impl Pdp {
             let uid: &EntityUID = a.as_ref();
             (a.id().unescaped().to_owned(), Arc::new(uid.clone()))
         };
-        let mut pdp = Self {
+        Ok(Self {
             digest,
+            set: Indexed::new(&policies),
+            candidate,
             actions: schema.actions().map(action).collect(),
             schema,
             policies,
             warnings,
-            slices: HashMap::new(),
             tools,
             entities: entities.as_ref().clone(),
             known: known.ok_or_else(nameless)?,
-        };
-        pdp.slices = pdp.slice();
-        Ok(pdp)
+        })
     }
 
     /// The bundle's digest.
@@ -270,46 +297,22 @@ impl Pdp {
         &self.warnings
     }
 
+    /// The tools that are typed, by name.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, &ToolInput)> {
+        self.tools
+            .iter()
+            .map(|(name, input)| (name.as_str(), input))
+    }
+
     /// The typed arguments of a tool.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&ToolInput> {
         self.tools.get(name)
     }
 
-    /// Policies by action. Sound: a policy whose action constraint cannot match is neither satisfied
-    /// nor in error.
-    fn slice(&self) -> HashMap<String, Slice> {
-        let slice = |action: &EntityUID| {
-            let within = |uid: &EntityUid| {
-                let uid: &EntityUID = uid.as_ref();
-                uid == action
-                    || matches!(self.entities.entity(action), Dereference::Data(a) if a.is_descendant_of(uid))
-            };
-            let applies = |policy: &&Arc<LoadedPolicy>| match policy.cedar.action_constraint() {
-                ActionConstraint::Any => true,
-                ActionConstraint::Eq(uid) => uid.as_ref() == action,
-                ActionConstraint::In(uids) => uids.iter().any(within),
-            };
-            let all: Vec<Arc<LoadedPolicy>> =
-                self.policies.values().filter(applies).cloned().collect();
-            let enforced = |p: &&Arc<LoadedPolicy>| p.mode == Mode::Enforce;
-            let shadow = all.iter().any(|p| p.mode == Mode::Shadow);
-            Slice {
-                enforced: View::of(all.iter().filter(enforced).cloned().collect()),
-                with_shadow: shadow.then(|| View::of(all)),
-            }
-        };
-        let actions = self.actions.iter();
-        actions
-            .map(|(id, action)| (id.clone(), slice(action)))
-            .collect()
-    }
-
     /// Decide. The same arguments always give the same answer.
     #[must_use]
     pub fn decide(&self, request: &Request, facts: &Facts) -> Decision {
-        let empty = Slice::default();
-        let slice = self.slices.get(request.action.id()).unwrap_or(&empty);
         let entities = match self.entities_for(request, facts) {
             Ok(entities) => entities,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
@@ -318,25 +321,26 @@ impl Pdp {
             Ok(plain) => plain,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let trial = trial::Trial::new(self, &slice.enforced, facts, &entities, &plain);
+        let slice = self.set.slice(&plain, &entities);
+        let enforced = in_force(&slice);
+        let trial = Trial::new(self, &enforced, facts, &entities, &plain);
         let mut decision = trial.decide();
-        if let Some(view) = &slice.with_shadow {
-            let shadow = trial.of(view).decide();
-            if shadow.outcome() != decision.outcome() {
-                let flip = ShadowFlip {
-                    outcome: shadow.outcome(),
-                    policies: shadow.basis().ids().map(str::to_owned).collect(),
-                };
-                match &mut decision {
-                    Decision::Allow(b)
-                    | Decision::Deny(b)
-                    | Decision::Escalate(b, _)
-                    | Decision::Error(b) => {
-                        b.shadow = Some(flip);
-                    }
-                }
+        // A candidate is a whole set, shadow policies and all: where there is one, it alone is watched.
+        let flip = match &self.candidate {
+            Some(candidate) => {
+                let candidate = in_force(&candidate.slice(&plain, &entities));
+                flip(&decision, &trial.of(&candidate).decide(), true)
             }
-        }
+            None if enforced.len() < slice.len() => {
+                flip(&decision, &trial.of(&slice).decide(), false)
+            }
+            None => None,
+        };
+        let (Decision::Allow(basis)
+        | Decision::Deny(basis)
+        | Decision::Escalate(basis, _)
+        | Decision::Error(basis)) = &mut decision;
+        basis.shadow = flip;
         decision
     }
 
@@ -498,6 +502,20 @@ impl Pdp {
         }
         Some(entities)
     }
+}
+
+fn in_force<'a>(policies: &[&'a LoadedPolicy]) -> Vec<&'a LoadedPolicy> {
+    let policies = policies.iter().copied();
+    policies.filter(|p| p.mode == Mode::Enforce).collect()
+}
+
+/// What `shadow` would change about `decision`.
+fn flip(decision: &Decision, shadow: &Decision, candidate: bool) -> Option<ShadowFlip> {
+    (shadow.outcome() != decision.outcome()).then(|| ShadowFlip {
+        candidate,
+        outcome: shadow.outcome(),
+        policies: shadow.basis().ids().map(str::to_owned).collect(),
+    })
 }
 
 fn to_cedar(entity: &Entity) -> Option<CedarEntity> {

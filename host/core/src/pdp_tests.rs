@@ -4,6 +4,8 @@
 mod decide;
 #[path = "pdp_tests/escalate.rs"]
 mod escalate;
+#[path = "pdp_tests/explain.rs"]
+mod explaining;
 #[path = "pdp_tests/load.rs"]
 mod load;
 #[path = "pdp_tests/properties.rs"]

@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod config;
+pub mod coverage;
 pub mod enforce;
 pub mod external;
 pub mod gate;
@@ -16,7 +17,9 @@ pub mod outcome;
 mod pace;
 pub mod people;
 pub mod pip;
+pub mod promote;
 pub mod provider;
+pub mod replay;
 pub mod sandbox;
 pub mod secrets;
 pub mod snapshot;

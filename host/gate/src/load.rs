@@ -13,6 +13,7 @@ use tollgate_core::{
     canonical::{self, Sha256Digest},
     entity::{Entity, Kind, Uid},
     pdp::{self, Bundle, Pdp, ToolTypes},
+    policy::PolicyFile,
 };
 
 use crate::{
@@ -214,6 +215,18 @@ pub enum LoadError {
         /// The configuration.
         file: PathBuf,
     },
+    /// The configuration renames a tool that the component does not have.
+    #[error("rename.{own} under [components.{component}] in {}: the component has no tool `{own}`{}", file.display(), near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    UnknownRename {
+        /// The component.
+        component: String,
+        /// The name that it does not have.
+        own: String,
+        /// The configuration.
+        file: PathBuf,
+        /// A tool of it with a like name.
+        near: Option<String>,
+    },
     /// The policies.
     #[error("the policies do not load: {0}")]
     Policies(#[from] pdp::LoadError),
@@ -269,6 +282,21 @@ pub(crate) fn same_gate(before: &Config, after: &Config) -> Result<(), LoadError
     })
 }
 
+/// What decisions would depend on under a configuration, with its policies as they are: nobody has looked
+/// at them yet.
+///
+/// # Errors
+/// [`LoadError`], but for the policies.
+pub async fn unchecked(config: &Config, compiler: Option<Compiler>) -> Result<Bundle, LoadError> {
+    let (sandbox, lock) = (sandbox(config, compiler)?, read_lock(config)?);
+    let network =
+        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
+    let secrets = Arc::new(Vault::new(&config.secrets));
+    let upstreams = upstreams(config, &lock, &NoUpstreams, &secrets, &network)?;
+    let tools = tools(&sandbox, config, &lock, &upstreams).await?;
+    bundle(config, &tools)
+}
+
 /// Everything that a configuration describes.
 pub(crate) async fn snapshot(
     sandbox: &Sandbox,
@@ -276,22 +304,70 @@ pub(crate) async fn snapshot(
     config: Config,
     lock: &Lock,
 ) -> Result<Snapshot, LoadError> {
+    with_policies(sandbox, connector, config, lock, None).await
+}
+
+/// The same with other policies in the place of those that lie there.
+pub(crate) async fn with_policies(
+    sandbox: &Sandbox,
+    connector: &dyn Connector,
+    config: Config,
+    lock: &Lock,
+    policies: Option<Vec<PolicyFile>>,
+) -> Result<Snapshot, LoadError> {
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network =
         Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
-    let mut offered = Vec::new();
-    for name in config.components.keys() {
-        offered.extend(component(sandbox, &config, lock, name).await?);
+    let upstreams = upstreams(&config, lock, connector, &secrets, &network)?;
+    let tools = tools(sandbox, &config, lock, &upstreams).await?;
+    let mut bundle = bundle(&config, &tools)?;
+    if let Some(policies) = policies {
+        bundle.policies = policies;
     }
+    let (bytes, _) = bundle.seal()?;
+    let pdp = Pdp::load(&bundle)?;
+    Ok(Snapshot {
+        config,
+        pdp,
+        bundle: bytes,
+        tools,
+        upstreams,
+        network,
+        secrets,
+    })
+}
+
+/// Every configured upstream server, as it was accepted, with the way to it.
+fn upstreams(
+    config: &Config,
+    lock: &Lock,
+    connector: &dyn Connector,
+    secrets: &Arc<Vault>,
+    network: &Network,
+) -> Result<BTreeMap<String, Arc<LoadedUpstream>>, LoadError> {
     let mut upstreams = BTreeMap::new();
     for (name, settings) in &config.upstreams {
-        let pinned = pinned(&config, lock, name)?;
-        let connection = connector.connect(name, settings, &secrets, &network);
-        let upstream = Arc::new(LoadedUpstream::new(
-            name, pinned, settings, &secrets, connection,
-        ));
-        offered.extend(upstream_tools(&config, &upstream)?);
-        upstreams.insert(name.clone(), upstream);
+        let pinned = pinned(config, lock, name)?;
+        let connection = connector.connect(name, settings, secrets, network);
+        let upstream = LoadedUpstream::new(name, pinned, settings, secrets, connection);
+        upstreams.insert(name.clone(), Arc::new(upstream));
+    }
+    Ok(upstreams)
+}
+
+/// The tools of every configured component and upstream server, by the name that agents see.
+async fn tools(
+    sandbox: &Sandbox,
+    config: &Config,
+    lock: &Lock,
+    upstreams: &BTreeMap<String, Arc<LoadedUpstream>>,
+) -> Result<BTreeMap<String, Arc<Tool>>, LoadError> {
+    let mut offered = Vec::new();
+    for name in config.components.keys() {
+        offered.extend(component(sandbox, config, lock, name).await?);
+    }
+    for upstream in upstreams.values() {
+        offered.extend(upstream_tools(config, upstream)?);
     }
     for (name, settings) in &config.external {
         offered.extend(external_tools(&config, name, settings)?);
@@ -317,18 +393,7 @@ pub(crate) async fn snapshot(
             near: near.map(str::to_owned),
         });
     }
-    let bundle = bundle(&config, &tools)?;
-    let (bytes, _) = bundle.seal()?;
-    let pdp = Pdp::load(&bundle)?;
-    Ok(Snapshot {
-        config,
-        pdp,
-        bundle: bytes,
-        tools,
-        upstreams,
-        network,
-        secrets,
-    })
+    Ok(tools)
 }
 
 /// What decisions depend on: policies, tools and the configured entities.
@@ -362,11 +427,10 @@ fn bundle(config: &Config, tools: &BTreeMap<String, Arc<Tool>>) -> Result<Bundle
             },
         )
     });
-    Ok(Bundle::new(
-        entities,
-        config.policy_files()?,
-        types.collect(),
-    ))
+    Ok(Bundle {
+        candidate: config.candidate_files()?,
+        ..Bundle::new(entities, config.policy_files()?, types.collect())
+    })
 }
 
 /// Read a component's file and its digest.
@@ -447,6 +511,16 @@ async fn component(
         secrets: settings.secrets.clone(),
         surroundings: settings.surroundings.clone(),
     });
+    let own = || definitions.iter().map(|d| d.name.as_str());
+    let unknown = |renamed: &&String| !own().any(|own| own == renamed.as_str());
+    if let Some(unknown) = settings.rename.keys().find(unknown) {
+        return Err(LoadError::UnknownRename {
+            component: name.into(),
+            own: unknown.clone(),
+            file: config.file.clone(),
+            near: tollgate_core::policy::nearest(unknown, own()).map(str::to_owned),
+        });
+    }
     let manner = Manner {
         provider: Provider::Component(Arc::clone(&component)),
         rename: &settings.rename,

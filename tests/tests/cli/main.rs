@@ -17,4 +17,6 @@ mod programs;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]
+mod workbench;
+#[cfg(test)]
 mod world;

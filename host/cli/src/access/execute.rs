@@ -167,6 +167,13 @@ pub(super) async fn execute(
         }
         Operation::Inputs { decisions } => inputs(gate, user, &decisions).await,
         Operation::Facts { decision } => Ok(Reply::Facts(gate.facts(user, decision).await?)),
+        Operation::Promote { policy } => {
+            let promoted = gate.promote(user, policy.as_deref()).await?;
+            Ok(Reply::Promoted {
+                bundle: promoted.bundle,
+                files: promoted.files,
+            })
+        }
         Operation::MakeToken {
             purpose,
             lasts,

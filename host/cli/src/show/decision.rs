@@ -1,6 +1,7 @@
 //! Decisions, and what operators did, across runs.
 
 use tollgate_core::{
+    decision::ShadowFlip,
     ids::DecisionId,
     record::{DecisionRecord, Record},
     request::Action,
@@ -171,13 +172,23 @@ pub(crate) fn whole(
     }
     if let Some(flip) = &decision.shadow {
         text.push_str(&format!(
-            "    {} shadow policies would {}: {}\n",
+            "    {} {} would {}: {}\n",
             paint("shadow:", Tone::Wait),
+            watched(flip),
             flip.outcome,
             flip.policies.join(", ")
         ));
     }
     text
+}
+
+/// What a flip is of.
+pub(super) fn watched(flip: &ShadowFlip) -> &'static str {
+    if flip.candidate {
+        "the candidate"
+    } else {
+        "shadow policies"
+    }
 }
 
 /// The columns of CSV, in order.

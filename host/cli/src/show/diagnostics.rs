@@ -38,10 +38,10 @@ impl Diagnostic for Report<'_> {
     }
 
     fn severity(&self) -> Option<Severity> {
-        Some(if self.place.error {
-            Severity::Error
-        } else {
-            Severity::Warning
+        Some(match (self.place.error, self.place.note) {
+            (true, _) => Severity::Error,
+            (false, true) => Severity::Advice,
+            (false, false) => Severity::Warning,
         })
     }
 
@@ -142,6 +142,7 @@ mod tests {
             column: 7,
             length: 1,
             error: true,
+            note: false,
             code: "policy::missing-id".into(),
             message: "this policy has no `@id`".into(),
             help: Some("add one".into()),

@@ -1,6 +1,6 @@
 //! One request against one policy set: the four outcomes.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use cedar_policy::{Effect, EvaluationError};
 use cedar_policy_core::{
@@ -10,7 +10,7 @@ use cedar_policy_core::{
     extensions::Extensions,
 };
 
-use super::{Pdp, Undecided, Unfit, View};
+use super::{Pdp, Undecided, Unfit};
 use crate::{
     decision::{Approvers, Decision, DecisionError, Determining, PolicyRef, Requirement},
     policy::LoadedPolicy,
@@ -24,7 +24,8 @@ const MAX_PROBES: usize = 64;
 #[derive(Clone, Copy)]
 pub(super) struct Trial<'a> {
     pdp: &'a Pdp,
-    view: &'a View,
+    /// The policies that are tried, in the order of their ids.
+    policies: &'a [&'a LoadedPolicy],
     facts: &'a Facts,
     entities: &'a Entities,
     /// The request without any approval.
@@ -49,14 +50,14 @@ fn determining(reasons: &[&LoadedPolicy]) -> Vec<Determining> {
 impl<'a> Trial<'a> {
     pub(super) fn new(
         pdp: &'a Pdp,
-        view: &'a View,
+        policies: &'a [&'a LoadedPolicy],
         facts: &'a Facts,
         entities: &'a Entities,
         plain: &'a CedarRequest,
     ) -> Self {
         Self {
             pdp,
-            view,
+            policies,
             facts,
             entities,
             plain,
@@ -64,15 +65,31 @@ impl<'a> Trial<'a> {
     }
 
     /// The same request against other policies.
-    pub(super) fn of(self, view: &'a View) -> Self {
-        Self { view, ..self }
+    pub(super) fn of(self, policies: &'a [&'a LoadedPolicy]) -> Self {
+        Self { policies, ..self }
+    }
+
+    fn reads_approval(&self) -> bool {
+        self.policies.iter().any(|p| p.approval.reads())
+    }
+
+    /// Roles that any of the policies asks for.
+    fn roles(&self) -> BTreeSet<String> {
+        let named = self.policies.iter().flat_map(|p| &p.approval.roles);
+        named.cloned().collect()
+    }
+
+    /// Numbers of approvers that any of the policies asks for.
+    fn counts(&self) -> BTreeSet<u64> {
+        let named = self.policies.iter().flat_map(|p| &p.approval.counts);
+        named.copied().collect()
     }
 
     /// As Cedar's authorizer: a forbid that is satisfied denies; else a permit that is allows; else
     /// nothing does. Policies come in the order of their ids, and so do reasons and errors.
     fn evaluate(
         &self,
-        policies: impl Iterator<Item = &'a Arc<LoadedPolicy>>,
+        policies: impl Iterator<Item = &'a LoadedPolicy>,
         approval: Option<&Granted>,
     ) -> Result<Evaluation<'a>, Unfit> {
         let request = match approval {
@@ -91,10 +108,10 @@ impl<'a> Trial<'a> {
                     _ => Err("its condition is no truth value"),
                 });
             match (satisfied, policy.effect) {
-                (Ok(true), Effect::Permit) => permits.push(&**policy),
-                (Ok(true), Effect::Forbid) => forbids.push(&**policy),
+                (Ok(true), Effect::Permit) => permits.push(policy),
+                (Ok(true), Effect::Forbid) => forbids.push(policy),
                 (Ok(false), _) => {}
-                (Err(message), _) => errors.push((&**policy, message)),
+                (Err(message), _) => errors.push((policy, message)),
             }
         }
         let allowed = forbids.is_empty() && !permits.is_empty();
@@ -108,7 +125,7 @@ impl<'a> Trial<'a> {
     /// As `evaluate`, with every error an answer of its own.
     fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation<'a>, Undecided> {
         let evaluation = self
-            .evaluate(self.view.policies.iter(), approval)
+            .evaluate(self.policies.iter().copied(), approval)
             .map_err(|error| Box::new(self.pdp.basis(Vec::new(), vec![error])))?;
         if evaluation.errors.is_empty() {
             return Ok(evaluation);
@@ -136,7 +153,7 @@ impl<'a> Trial<'a> {
         if empty.allowed {
             return Ok(Decision::Allow(self.basis(&empty.reasons)));
         }
-        if !self.view.reads_approval() {
+        if !self.reads_approval() {
             return Ok(self.deny(&empty.reasons));
         }
         if let Some(granted) = &self.facts.approval {
@@ -155,7 +172,7 @@ impl<'a> Trial<'a> {
         let mut basis = self.basis(reasons);
         let redacts = |p: &LoadedPolicy| !p.redact.is_empty();
         if !reasons.is_empty() && reasons.iter().all(|p| redacts(p)) {
-            let others = self.view.policies.iter().filter(|p| !redacts(p));
+            let others = self.policies.iter().copied().filter(|p| !redacts(p));
             if self.evaluate(others, None).is_ok_and(|e| e.allowed) {
                 basis.redact = reasons.iter().flat_map(|p| p.redact.clone()).collect();
             }
@@ -165,8 +182,8 @@ impl<'a> Trial<'a> {
 
     /// Decide again as if approved: by everyone first, then by as few as suffice.
     fn escalate(&self, empty: &Evaluation<'a>) -> Result<Decision, Undecided> {
-        let all = |count| self.granted(self.view.roles.clone(), count);
-        let most = self.view.counts.last().copied().unwrap_or(1);
+        let all = |count| self.granted(self.roles(), count);
+        let most = self.counts().last().copied().unwrap_or(1);
         let full = self.sound(Some(&all(most)))?;
         if !full.allowed {
             // Name what stands in the way even of a full approval.
@@ -185,9 +202,8 @@ impl<'a> Trial<'a> {
             .map(|p| p.severity)
             .max()
             .unwrap_or_default();
-        let lifted = |p: &&Arc<LoadedPolicy>| lifts.contains(&p.determining.policy);
-        let lifted = self.view.policies.iter().filter(lifted);
-        let lifted: Reasons<'_> = lifted.map(AsRef::as_ref).collect();
+        let lifted = |p: &&LoadedPolicy| lifts.contains(&p.determining.policy);
+        let lifted: Reasons<'_> = self.policies.iter().copied().filter(lifted).collect();
         Ok(Decision::Escalate(
             self.basis(&lifted),
             Requirement {
@@ -226,14 +242,16 @@ impl<'a> Trial<'a> {
     /// Minimal approvals that lift it, smallest first. `most` is the greatest number that any policy
     /// asks for.
     fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, Undecided> {
-        let roles: Vec<&String> = self.view.roles.iter().collect();
+        let named = self.roles();
+        let roles: Vec<&String> = named.iter().collect();
         let everything = || {
             vec![Approvers {
                 count: most,
-                roles: self.view.roles.clone(),
+                roles: named.clone(),
             }]
         };
-        let counts: BTreeSet<u64> = self.view.counts.iter().copied().chain([1]).collect();
+        let mut counts = self.counts();
+        counts.insert(1);
         // Bounded, because with as many roles as a word has bits it would overflow.
         let subsets = 1_usize << roles.len().min(16);
         if subsets * counts.len() > MAX_PROBES {
@@ -278,7 +296,7 @@ impl<'a> Trial<'a> {
 }
 
 /// What went wrong, without the values it went wrong on.
-fn message(error: &EvaluationError) -> &'static str {
+pub(super) fn message(error: &EvaluationError) -> &'static str {
     match error {
         EvaluationError::EntityDoesNotExist(_) => "an entity does not exist",
         EvaluationError::EntityAttrDoesNotExist(_) | EvaluationError::RecordAttrDoesNotExist(_) => {

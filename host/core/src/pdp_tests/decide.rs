@@ -509,6 +509,7 @@ fn shadow_policies_change_nothing_and_their_flips_are_recorded() {
     let decision = pdp1.decide(&send(), &facts());
     assert_eq!(answer(&decision), "allow by permit");
     let flip = ShadowFlip {
+        candidate: false,
         outcome: Outcome::Deny,
         policies: vec!["watch".into()],
     };
@@ -541,6 +542,7 @@ fn a_shadow_policy_that_would_escalate_says_so() {
     let decision = pdp(&watched).decide(&send(), &tainted());
     assert_eq!(answer(&decision), "allow by permit");
     let flip = ShadowFlip {
+        candidate: false,
         outcome: Outcome::Escalate,
         policies: vec!["private-data-stays-in".into()],
     };

@@ -14,6 +14,7 @@ mod validate;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -36,6 +37,9 @@ pub use serve::ServeConfig;
 pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};
+
+/// Bytes that a file of policies may have; 50,000 policies fit.
+const MAX_POLICY_FILE: u64 = 16 << 20;
 
 /// The file's name, searched upwards from the working directory.
 pub const FILE_NAME: &str = "tollgate.toml";
@@ -92,6 +96,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where policies lie.
     pub policies: PathBuf,
+    /// Where a whole set lies that is watched beside them, and changes nothing.
+    pub candidate: Option<PathBuf>,
     /// How long an approval may be waited for, and used.
     pub approval_expires: Duration,
     /// How long a surface may hold a call that waits for a human.
@@ -391,6 +397,42 @@ impl Config {
     pub fn policy_files(&self) -> Result<Vec<PolicyFile>, ConfigError> {
         policy_files(&self.policies)
     }
+
+    /// The files of the set that is watched beside them, if there is one.
+    ///
+    /// # Errors
+    /// As [`Config::policy_files`].
+    pub fn candidate_files(&self) -> Result<Option<Vec<PolicyFile>>, ConfigError> {
+        self.candidate.as_deref().map(policy_files).transpose()
+    }
+}
+
+/// The text of one file of policies.
+///
+/// # Errors
+/// If it cannot be read, or is larger than any file of policies is.
+pub fn policy_file(path: &Path) -> Result<String, ConfigError> {
+    let failed = |message: String, help: &str| ConfigError {
+        file: path.to_path_buf(),
+        line: 0,
+        column: 0,
+        message,
+        help: help.into(),
+    };
+    let mut text = String::new();
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(MAX_POLICY_FILE + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > MAX_POLICY_FILE => Err(failed(
+            format!("it is larger than {} MiB", MAX_POLICY_FILE >> 20),
+            "split it into several files, or move it out of the policies",
+        )),
+        Ok(_) => Ok(text),
+        Err(e) => Err(failed(
+            format!("it cannot be read: {e}"),
+            "make it a readable text file in UTF-8, or move it out of the policies",
+        )),
+    }
 }
 
 /// Every `*.cedar` file below `dir`, by name.
@@ -413,7 +455,7 @@ pub fn policy_files(dir: &Path) -> Result<Vec<PolicyFile>, ConfigError> {
             if path.is_dir() {
                 pending.push(path);
             } else if path.extension().is_some_and(|e| e == "cedar") {
-                let text = fs::read_to_string(&path).map_err(|e| failed(&path, &e))?;
+                let text = policy_file(&path)?;
                 let name = path.strip_prefix(dir).unwrap_or(&path);
                 let name: Vec<String> = name
                     .components()

@@ -95,6 +95,7 @@ pub(super) struct Store {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Policies {
     pub(super) dir: Option<String>,
+    pub(super) shadow: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

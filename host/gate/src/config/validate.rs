@@ -108,6 +108,7 @@ impl Validation<'_> {
             approvals,
             serve,
             store,
+            candidate: raw.policies.shadow.map(|dir| self.base.join(dir)),
             policies: self
                 .base
                 .join(raw.policies.dir.as_deref().unwrap_or("policies")),

@@ -94,6 +94,12 @@ impl Prepared {
         self
     }
 
+    /// Whether it asks for an approval.
+    pub(super) fn asks(&self) -> bool {
+        let mut events = self.records.iter().map(|r| &r.record.event);
+        events.any(|event| matches!(event, Event::ApprovalRequested(_)))
+    }
+
     /// The runs in which calls are suspended by it, to wait for an approval.
     pub(super) fn suspends(&self) -> impl Iterator<Item = RunId> + '_ {
         let records = self.records.iter().map(|ready| &ready.record);

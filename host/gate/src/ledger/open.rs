@@ -159,15 +159,7 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     let name = named(&conn, &shown)?;
     let (master, anchor) = match name {
         Some((name, check)) => {
-            let master = keys::read_master(&options.key)?;
-            if !keys::fits(&master, &name, &check) {
-                return Err(LedgerError::Key {
-                    path: options.key.display().to_string(),
-                    reason: format!(
-                        "this is not the key of {shown}; put the right one back from your backup"
-                    ),
-                });
-            }
+            let master = fitting(&options.key, &name, &check, &shown)?;
             (master, Anchor::beside(&options.key, &name))
         }
         None => begin(&mut conn, options)?,
@@ -277,6 +269,37 @@ pub(super) fn check_version(path: &Path) -> Result<(), LedgerError> {
         });
     }
     Ok(())
+}
+
+/// The wrapping key in `key`, if it is that of the store `shown`.
+fn fitting(
+    key: &Path,
+    name: &[u8],
+    check: &[u8],
+    shown: &str,
+) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
+    let master = keys::read_master(key)?;
+    if keys::fits(&master, name, check) {
+        return Ok(master);
+    }
+    Err(LedgerError::Key {
+        path: key.display().to_string(),
+        reason: format!("this is not the key of {shown}; put the right one back from your backup"),
+    })
+}
+
+/// The keys of the store at `path`, to open what is sealed there.
+pub(super) fn keys_for_reading(path: &Path, key: &Path) -> Result<keys::Keys, LedgerError> {
+    let shown = path.display().to_string();
+    let conn = open_read_only(path)?;
+    let Some((name, check)) = named(&conn, &shown)? else {
+        return Err(LedgerError::Store {
+            path: shown,
+            reason: "the ledger is empty; start the gate once".into(),
+        });
+    };
+    let master = fitting(key, &name, &check, &shown)?;
+    Ok(keys::Keys::new(master, conn, shown))
 }
 
 /// A connection that only reads.

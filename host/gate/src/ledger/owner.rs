@@ -88,6 +88,9 @@ impl Ledger {
             now.0.max(store.time),
             store.tree.size(),
         ));
+        if reader.has_asked()? {
+            shared.set_asked();
+        }
         for run in reader.suspended_runs()? {
             shared.suspend(run);
         }

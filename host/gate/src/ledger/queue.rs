@@ -87,6 +87,9 @@ impl Queue {
         if let Some(time) = batch.time() {
             self.desk.shared.floor(time);
         }
+        if batch.asks() {
+            self.desk.shared.set_asked();
+        }
         batch
             .suspends()
             .for_each(|run| self.desk.shared.suspend(run));

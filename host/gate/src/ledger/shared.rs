@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pace: Pace,
     /// How many committed together lately.
     crowd: AtomicUsize,
+    /// Whether anybody was ever asked for an approval.
+    asked: AtomicBool,
     /// Open runs in which a call was suspended to wait for an approval.
     suspended: Mutex<HashSet<RunId>>,
 }
@@ -43,6 +45,7 @@ impl Shared {
             size: AtomicU64::new(size),
             pace: Pace::default(),
             crowd: AtomicUsize::new(0),
+            asked: AtomicBool::new(false),
             suspended: Mutex::default(),
         }
     }
@@ -73,6 +76,16 @@ impl Shared {
     /// How long a commit takes lately.
     pub(super) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Whether anybody was ever asked for an approval, as far as anybody knows.
+    pub(super) fn asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Somebody is about to be asked: said before that is committed.
+    pub(super) fn set_asked(&self) {
+        self.asked.store(true, Ordering::Release);
     }
 
     /// Whether a call of the run may be suspended.

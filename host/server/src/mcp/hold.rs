@@ -48,8 +48,7 @@ impl Asked {
                 .resume_with(&self.caller, run, earlier, request, options)
                 .await;
         }
-        gate.call_with(&self.caller, run, request, options)
-            .await
+        gate.call_with(&self.caller, run, request, options).await
     }
 }
 

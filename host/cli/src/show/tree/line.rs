@@ -16,6 +16,7 @@ use super::{
     row::{Mark, Row},
 };
 use crate::show::{
+    decision::watched,
     measure::{duration, size},
     paint::{Tone, line},
 };
@@ -81,7 +82,7 @@ fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
     if let Some(flip) = &decision.shadow {
         let by = flip.policies.join(", ");
         row.note(
-            format!("shadow policies would {}: {by}", flip.outcome),
+            format!("{} would {}: {by}", watched(flip), flip.outcome),
             Tone::Wait,
         );
     }

@@ -616,6 +616,7 @@ fn what_did_not_end_well_says_how() {
         &clerks,
     );
     shadowed.shadow = Some(ShadowFlip {
+        candidate: false,
         outcome: Outcome::Deny,
         policies: vec!["effects-in-working-hours".into()],
     });

@@ -163,6 +163,15 @@ impl LedgerReader {
     }
 
     /// Whether anything was ever asked for.
+    pub(in crate::ledger) fn has_asked(&self) -> Result<bool, LedgerError> {
+        self.snapshot(|conn| {
+            let asked = conn.query_row("SELECT EXISTS (SELECT 1 FROM approvals)", [], |row| {
+                row.get(0)
+            });
+            Ok(asked?)
+        })
+    }
+
     pub(in crate::ledger) fn suspended_runs(&self) -> Result<Vec<RunId>, LedgerError> {
         self.snapshot(|conn| {
             let mut runs = conn.prepare(

@@ -122,6 +122,14 @@ impl LedgerReader {
         }))
     }
 
+    /// The keys of this ledger, to open what is sealed in it; whoever owns it goes on.
+    ///
+    /// # Errors
+    /// [`LedgerError::Key`] if `key` is not the file of its wrapping key.
+    pub fn keys(&self, key: &Path) -> Result<super::Keys, LedgerError> {
+        super::open::keys_for_reading(&self.0.path, key)
+    }
+
     /// The database file.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -1,0 +1,180 @@
+//! `tollgate policy check`.
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tollgate::{config::Config, load};
+use tollgate_core::{
+    canonical::Sha256Digest,
+    pdp::{self, Bundle, Pdp},
+    policy::Mode,
+};
+
+use super::{sarif, schema};
+use crate::{
+    commands::{Context, component::register},
+    exit::Exit,
+    failure::{Failure, Place, places},
+    show::{
+        diagnostics,
+        measure::count,
+        paint::{Tone, paint},
+    },
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate policy check
+  $ tollgate policy check --deny-warnings --json
+  $ tollgate policy check --format sarif > policies.sarif
+
+Errors keep the set from loading. Warnings do not: unknown names, policies that can never apply, policies that
+another one covers whole. Notes say which policies apply to nothing yet.
+Keeps the schema for editors up to date: .tollgate/tollgate.cedarschema.
+Ends with 1 if there is an error; with --deny-warnings also if there is a warning.
+With --json: {ok, bundle, policies, shadow, tools, diagnostics [{file, line, column, length, error, note, code,
+message, help}]}.";
+
+/// How strict to be.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Fail on warnings too.
+    #[arg(long)]
+    deny_warnings: bool,
+    /// In what form.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// As --json.
+    Json,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+}
+
+/// What a check found.
+#[derive(Serialize)]
+struct Checked {
+    ok: bool,
+    bundle: Option<Sha256Digest>,
+    policies: usize,
+    shadow: usize,
+    tools: usize,
+    diagnostics: Vec<Place>,
+}
+
+/// Run `tollgate policy check`.
+pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("checking policies"));
+    let bundle = load::unchecked(&config, Some(register::compiler())).await?;
+    schema::keep_for_editors(&config, &bundle, cx)?;
+    let checked = checked(&config, &bundle, args.deny_warnings);
+    drop(step);
+    let checked = checked?;
+    match args.format {
+        Format::Sarif => cx.out.json(&sarif::log(&checked.diagnostics, &config))?,
+        Format::Json => cx.out.json(&checked)?,
+        Format::Text => cx.out.show(&checked, || told(&checked))?,
+    }
+    Ok(if checked.ok { Exit::Ok } else { Exit::Failure })
+}
+
+fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Checked, Failure> {
+    match Pdp::load(bundle) {
+        Ok(pdp) => {
+            let mut found = pdp.warnings().to_vec();
+            found.extend(pdp.lint());
+            let diagnostics = places(&config.policies, &found);
+            let policies = pdp.policies();
+            Ok(Checked {
+                ok: diagnostics.iter().all(|d| d.note) || !deny_warnings,
+                bundle: Some(pdp.digest()),
+                policies: policies.len(),
+                shadow: policies.values().filter(|p| p.mode == Mode::Shadow).count(),
+                tools: bundle.tools.len(),
+                diagnostics,
+            })
+        }
+        Err(pdp::LoadError::Policies(found)) => Ok(Checked {
+            ok: false,
+            bundle: None,
+            policies: 0,
+            shadow: 0,
+            tools: bundle.tools.len(),
+            diagnostics: places(&config.policies, &found),
+        }),
+        Err(pdp::LoadError::Candidate(found)) => {
+            let dir = config.candidate.as_deref().unwrap_or(&config.policies);
+            Ok(Checked {
+                ok: false,
+                bundle: None,
+                policies: 0,
+                shadow: 0,
+                tools: bundle.tools.len(),
+                diagnostics: places(dir, &found),
+            })
+        }
+        Err(error) => Err(load::LoadError::Policies(error).into()),
+    }
+}
+
+fn told(checked: &Checked) -> String {
+    let (notes, weighty): (Vec<Place>, Vec<Place>) =
+        checked.diagnostics.iter().cloned().partition(|d| d.note);
+    let mut text = diagnostics::render(&weighty);
+    for note in &notes {
+        let word = paint("note:", Tone::Name);
+        let file = crate::failure::shown(std::path::Path::new(&note.file));
+        text.push_str(&format!("{word} {} ({file}:{})\n", note.message, note.line));
+    }
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    let errors = weighty.iter().filter(|d| d.error).count() as u64;
+    let warnings = weighty.len() as u64 - errors;
+    if errors > 0 {
+        text.push_str(&format!(
+            "{} {}, {}: these policies do not load\n",
+            paint("✗", Tone::Bad),
+            count(errors, "error"),
+            count(warnings, "warning")
+        ));
+        return text;
+    }
+    let policies = match checked.policies {
+        1 => "1 policy".to_owned(),
+        n => format!("{n} policies"),
+    };
+    let shadow = if checked.shadow > 0 {
+        format!(" ({} in shadow mode)", checked.shadow)
+    } else {
+        String::new()
+    };
+    let bundle = checked
+        .bundle
+        .map(|digest| digest.short())
+        .unwrap_or_default();
+    let (symbol, tone) = if checked.ok {
+        ("✓", Tone::Good)
+    } else {
+        ("✗", Tone::Bad)
+    };
+    text.push_str(&format!(
+        "{} {policies}{shadow} for {}, {}; bundle {bundle}\n",
+        paint(symbol, tone),
+        count(checked.tools as u64, "tool"),
+        count(warnings, "warning"),
+    ));
+    if checked.policies == 0 {
+        text.push_str("  There are no policies, so every call is denied.\n");
+    }
+    text
+}

@@ -1,0 +1,98 @@
+//! `tollgate policy coverage`: what policies did in live traffic.
+
+use clap::Args;
+use tollgate::{
+    coverage::{self, Covered},
+    ids::Clock,
+    load,
+};
+use tollgate_core::policy::Mode;
+
+use crate::{
+    commands::{Context, component::register, times::When},
+    exit::Exit,
+    failure::Failure,
+    show::{
+        measure::moment,
+        paint::{Tone, paint},
+        table::{Cell, table},
+    },
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate policy coverage
+  $ tollgate policy coverage --never --since 30d
+
+Counts decisions that each policy determined with the contents that it has now; for a policy in shadow mode, the
+decisions that it would have changed. Those that never determined one come first, with the time since when they
+are in force.
+With --json: [{id, file, mode, decisions, last, last_time, since}].";
+
+/// Of which policies.
+#[derive(Debug, Args)]
+pub(crate) struct Coverage {
+    /// Only those that never determined a decision.
+    #[arg(long)]
+    never: bool,
+    /// Only decisions since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    since: Option<When>,
+}
+
+/// Run `tollgate policy coverage`.
+pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let reader = cx.reader(&config)?;
+    let zone = config.gate.timezone.clone();
+    let step = cx.out.progress().map(|p| p.step("reading the ledger"));
+    let snapshot = load::check(config, Some(register::compiler())).await?;
+    let now = Clock::system().now();
+    let since = args.since.as_ref().map(|since| since.at(now, &zone));
+    let covered = coverage::coverage(&reader, &snapshot.pdp, since);
+    drop(step);
+    let mut covered = covered?;
+    covered.retain(|policy| !args.never || policy.decisions == 0);
+    cx.out.show(&covered, || told(&covered))?;
+    Ok(Exit::Ok)
+}
+
+fn told(covered: &[Covered]) -> String {
+    let rows: Vec<[Cell; 5]> = covered
+        .iter()
+        .map(|policy| {
+            let decisions = match policy.decisions {
+                0 => Cell::new("never", Tone::Wait),
+                n => Cell::new(n.to_string(), Tone::Good),
+            };
+            let last = match (policy.last, policy.last_time) {
+                (Some(id), Some(time)) => format!("{id} {}", moment(time)),
+                _ => String::new(),
+            };
+            let since = policy.since.map_or("not yet".into(), moment);
+            let mode = match policy.mode {
+                Mode::Shadow => " (shadow)",
+                Mode::Enforce => "",
+            };
+            [
+                Cell::new(format!("{}{mode}", policy.id), Tone::Plain),
+                decisions,
+                Cell::new(last, Tone::Plain),
+                Cell::new(since, Tone::Plain),
+                Cell::new(&policy.file, Tone::Weak),
+            ]
+        })
+        .collect();
+    let never = covered.iter().filter(|p| p.decisions == 0).count();
+    format!(
+        "{}\n{}\n",
+        table(
+            ["POLICY", "DECISIONS", "LAST", "IN FORCE SINCE", "FILE"],
+            &rows
+        ),
+        paint(
+            &format!("{never} of {} never determined a decision", covered.len()),
+            Tone::Weak
+        )
+    )
+}

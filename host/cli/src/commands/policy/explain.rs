@@ -1,0 +1,277 @@
+//! `tollgate policy explain`: why a decision was made, and what would have turned it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use tollgate::{config::Config, load};
+use tollgate_core::{
+    cases::{Answer, Case, Defaults},
+    ids::DecisionId,
+    pdp::{Bundle, Explanation, Pdp, Traced, Verdict},
+    policy::Mode,
+    record::Event,
+    request::{Facts, Request},
+};
+
+use crate::{
+    commands::{Context, component::register, unexpected},
+    exit::Exit,
+    failure::Failure,
+    operation::{Operation, Reply},
+    show::paint::{Tone, line, paint, wrap},
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate policy explain dec-37
+  $ tollgate policy explain --principal Agent::support --action payments__refund --args '{\"amount\":6000}'
+  $ tollgate policy explain --principal User::ada --action notes__write --run '{\"labels\":[\"private\"]}'
+
+A decision is explained with the policies that made it, or with the present ones (--now). Its arguments show, so
+that takes the permission `view_payload`, and is recorded. A hypothetical call is decided by the present policies;
+nothing runs and nothing is recorded. --case takes all that cases of `tollgate policy test` take, as JSON.
+With --json: {answer, policies [{id, file, line, permits, mode, determined, verdict, ..}], changes [[FACT]]}.";
+
+/// What is to be explained.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A decision, such as dec-37.
+    #[arg(required_unless_present_any = ["action", "case"], conflicts_with_all = ["action", "case"])]
+    decision: Option<DecisionId>,
+    /// Explain it with the present policies.
+    #[arg(long, requires = "decision")]
+    now: bool,
+    /// Who would act, such as Agent::support.
+    #[arg(long, value_name = "ENTITY", requires = "action")]
+    principal: Option<String>,
+    /// The tool that would be called, or another action.
+    #[arg(long, value_name = "NAME", requires = "principal")]
+    action: Option<String>,
+    /// The call's arguments, as JSON.
+    #[arg(long, value_name = "JSON", requires = "action")]
+    args: Option<String>,
+    /// What the gate would have counted in the run, as JSON.
+    #[arg(long, value_name = "JSON", requires = "action")]
+    run: Option<String>,
+    /// The resource, where it is not the tool that is called.
+    #[arg(long, value_name = "ENTITY", requires = "action")]
+    resource: Option<String>,
+    /// A whole case as JSON, or the file that holds it (@FILE).
+    #[arg(long, value_name = "JSON", conflicts_with = "action")]
+    case: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    answer: Answer,
+    policies: Vec<Traced>,
+    changes: Vec<Vec<String>>,
+}
+
+/// Run `tollgate policy explain`.
+pub(super) async fn run(args: &Explain, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let (pdp, request, facts) = match args.decision {
+        Some(decision) => recorded(decision, args.now, &config, cx).await?,
+        None => hypothetical(args, &config).await?,
+    };
+    let explanation = pdp.explain(&request, &facts);
+    let explained = Explained {
+        answer: Answer::of(&explanation.decision),
+        policies: explanation.policies.clone(),
+        changes: explanation.changes.clone(),
+    };
+    cx.out
+        .show(&explained, || told(&request, &explanation, cx.out.width()))?;
+    Ok(Exit::Ok)
+}
+
+async fn recorded(
+    id: DecisionId,
+    now: bool,
+    config: &Config,
+    cx: &Context<'_>,
+) -> Result<(Pdp, Request, Facts), Failure> {
+    let nothing = || {
+        Failure::plain(format!("there is no decision `{id}`"))
+            .help("list them with `tollgate decisions list`")
+    };
+    let reader = cx.reader(config)?;
+    let record = reader.record(id.0)?.ok_or_else(nothing)?;
+    let Event::Decision(decision) = &record.event else {
+        return Err(nothing());
+    };
+    let view = match cx.execute(Operation::Facts { decision: id }).await? {
+        Reply::Facts(view) => view,
+        other => return Err(unexpected(&other)),
+    };
+    let of_another = |e: serde_json::Error| {
+        Failure::plain(format!("the facts of {id} are of another version: {e}"))
+    };
+    let request: Request = serde_json::from_value(view.request).map_err(of_another)?;
+    let facts: Facts = serde_json::from_value(view.facts).map_err(of_another)?;
+    let bytes = reader.bundle(decision.bundle)?;
+    let bytes = bytes.ok_or_else(|| Failure::plain(format!("the policies of {id} are gone")))?;
+    let mut bundle: Bundle = serde_json::from_slice(&bytes)
+        .map_err(|e| Failure::plain(format!("the policies of {id} are of another version: {e}")))?;
+    if now {
+        bundle.policies = config.policy_files()?;
+        bundle.candidate = config.candidate_files()?;
+    }
+    let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
+    Ok((pdp, request, facts))
+}
+
+async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, Facts), Failure> {
+    let json = |text: &Option<String>, what: &str| match text {
+        None => Ok(Value::Null),
+        Some(text) => serde_json::from_str::<Value>(text)
+            .map_err(|e| Failure::usage(format!("{what} is not JSON: {e}"))),
+    };
+    let case = match &args.case {
+        Some(text) => {
+            let text = match text.strip_prefix('@').map(PathBuf::from) {
+                Some(file) => std::fs::read_to_string(&file)
+                    .map_err(|e| Failure::plain(format!("{}: {e}", file.display())))?,
+                None => text.clone(),
+            };
+            json(&Some(text), "--case")?
+        }
+        None => serde_json::json!({
+            "principal": args.principal,
+            "action": args.action,
+            "input": json(&args.args, "--args")?,
+            "run": json(&args.run, "--run")?,
+            "resource": args.resource,
+        }),
+    };
+    let mut case = case;
+    if let Some(members) = case.as_object_mut() {
+        // What it is compared with does not matter here.
+        members
+            .entry("name")
+            .or_insert_with(|| "hypothetical".into());
+        members.entry("expect").or_insert_with(|| "allow".into());
+    }
+    let case: Case = serde_json::from_value(case)
+        .map_err(|e| Failure::usage(format!("this is no case: {e}")))?;
+    let bundle = load::unchecked(config, Some(register::compiler())).await?;
+    let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
+    let operator = |agent: &String| config.agents.get(agent).map(|a| a.operator.clone());
+    let agent = case
+        .agent
+        .clone()
+        .or_else(|| case.principal.strip_prefix("Agent::").map(str::to_owned))
+        .or_else(|| config.agents.keys().next().cloned());
+    let operator = agent.as_ref().and_then(operator);
+    let defaults = Defaults {
+        agent,
+        on_behalf_of: operator.clone(),
+        operator,
+        tool: None,
+    };
+    let case = Case {
+        environment: Some(config.gate.environment.clone()),
+        ..case
+    };
+    let (_, request, facts) = case
+        .decide(&pdp, &defaults)
+        .map_err(|problem| Failure::new(Exit::Invalid, problem))?;
+    Ok((pdp, request, facts))
+}
+
+fn told(request: &Request, explanation: &Explanation, width: usize) -> String {
+    let answer = Answer::of(&explanation.decision);
+    let tone = match answer.outcome.as_str() {
+        "allow" => Tone::Good,
+        "escalate" => Tone::Wait,
+        _ => Tone::Bad,
+    };
+    let entity =
+        |uid: &tollgate_core::entity::Uid| format!("{} {}", uid.kind.name(), line(&uid.id, 120));
+    let mut text = format!(
+        "{}  {} · {} · {}\n",
+        paint(answer.outcome.as_str(), tone),
+        entity(&request.principal),
+        line(request.action.id(), 120),
+        entity(&request.resource),
+    );
+    for reason in wrap(
+        &explanation.decision.basis().reason(),
+        width.saturating_sub(4),
+    ) {
+        text.push_str(&format!("  {reason}\n"));
+    }
+    for need in &answer.needs {
+        text.push_str(&format!("  needs an approval by {need}\n"));
+    }
+    for error in &answer.errors {
+        text.push_str(&format!("  {}\n", paint(&line(error, 500), Tone::Bad)));
+    }
+    text.push('\n');
+    let (applied, rest): (Vec<&Traced>, Vec<&Traced>) = explanation
+        .policies
+        .iter()
+        .partition(|p| !matches!(p.verdict, Verdict::Fails(_)));
+    for policy in applied.into_iter().chain(rest) {
+        text.push_str(&traced(policy, width));
+    }
+    if explanation.policies.is_empty() {
+        text.push_str("  no policy is about this action\n");
+    }
+    if explanation.changes.is_empty() {
+        text.push_str("\nNo other value of one fact or two would turn it.\n");
+    } else {
+        text.push_str(&format!(
+            "\n{}\n",
+            paint("It would be otherwise", Tone::Strong)
+        ));
+        for change in &explanation.changes {
+            let change: Vec<String> = change.iter().map(|fact| line(fact, 300)).collect();
+            text.push_str(&format!("  {}\n", change.join(", and ")));
+        }
+    }
+    text
+}
+
+fn traced(policy: &Traced, width: usize) -> String {
+    let effect = if policy.permits { "permits" } else { "forbids" };
+    let shadow = match policy.mode {
+        Mode::Shadow => " (shadow)",
+        Mode::Enforce => "",
+    };
+    let place = paint(&format!("{}:{}", policy.file, policy.line), Tone::Weak);
+    let id = paint(&policy.id, Tone::Strong);
+    match &policy.verdict {
+        Verdict::Applies => {
+            let symbol = match (policy.determined, policy.permits) {
+                (false, _) => paint("·", Tone::Weak),
+                (true, true) => paint("✓", Tone::Good),
+                (true, false) => paint("✗", Tone::Bad),
+            };
+            format!("  {symbol} {id} {effect}{shadow}  {place}\n")
+        }
+        Verdict::Errs { error } => {
+            let symbol = paint("!", Tone::Bad);
+            format!("  {symbol} {id} could not be evaluated: {error}  {place}\n")
+        }
+        Verdict::Fails(failed) => {
+            let mut text = format!(
+                "  {} {id} does not apply{shadow}: its {} is not met  {place}\n",
+                paint("○", Tone::Weak),
+                failed.part
+            );
+            for piece in wrap(&line(&failed.expression, 2000), width.saturating_sub(8)) {
+                text.push_str(&format!("      {piece}\n"));
+            }
+            for seen in &failed.values {
+                let value = line(&seen.value, 300);
+                let seen = format!("{} is {value}", line(&seen.name, 200));
+                text.push_str(&format!("      {}\n", paint(&seen, Tone::Weak)));
+            }
+            text
+        }
+    }
+}

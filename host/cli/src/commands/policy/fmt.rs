@@ -1,0 +1,186 @@
+//! `tollgate policy fmt`: Cedar's own formatter.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use cedar_policy_formatter::{Config as Style, policies_str_to_pretty};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    commands::Context,
+    exit::Exit,
+    failure::{Failure, shown},
+    show::{
+        measure::count,
+        paint::{Tone, paint},
+    },
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate policy fmt
+  $ tollgate policy fmt --check policies/refunds.cedar
+
+Formats every file of the configured directory, or those that are named. Comments and meaning stay as they are;
+a file that does not parse is left alone.
+With --check nothing is written, and it ends with 1 if a file is not formatted.
+With --json: {files, changed [FILE]}.";
+
+/// Which files.
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Only say which files are not formatted.
+    #[arg(long)]
+    check: bool,
+    /// Files or directories; otherwise the configured directory.
+    files: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Formatted {
+    files: usize,
+    changed: Vec<PathBuf>,
+}
+
+/// Run `tollgate policy fmt`.
+pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let named = if args.files.is_empty() {
+        vec![cx.config()?.policies]
+    } else {
+        args.files.clone()
+    };
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    for path in named {
+        if path.is_dir() {
+            let found = tollgate::config::policy_files(&path)?;
+            files.extend(found.into_iter().map(|f| (path.join(f.name), f.text)));
+        } else {
+            let file = tollgate::config::policy_file(&path)?;
+            files.push((path, file));
+        }
+    }
+    let mut formatted = Formatted {
+        files: files.len(),
+        changed: Vec::new(),
+    };
+    let mut failed = false;
+    for (path, text) in files {
+        match pretty(&text) {
+            Ok(pretty) if pretty == text => {}
+            Ok(pretty) => {
+                if !args.check {
+                    replace(&path, &pretty)?;
+                }
+                formatted.changed.push(path);
+            }
+            Err(reason) => {
+                failed = true;
+                let error = paint("error:", Tone::Bad);
+                cx.out
+                    .remark(&format!("{error} {}: {reason}", shown(&path)));
+            }
+        }
+    }
+    cx.out.show(&formatted, || told(&formatted, args.check))?;
+    let unformatted = args.check && !formatted.changed.is_empty();
+    Ok(if failed || unformatted {
+        Exit::Failure
+    } else {
+        Exit::Ok
+    })
+}
+
+/// The text as it should be.
+fn pretty(text: &str) -> Result<String, String> {
+    if let Some(problem) = tollgate_core::policy::too_deep(text) {
+        return Err(format!("it is not formatted: {problem}"));
+    }
+    if text.trim().is_empty() {
+        return Ok(text.to_owned());
+    }
+    let style = Style {
+        line_width: 100,
+        indent_width: 2,
+    };
+    // Cedar's formatter would join what is said of the file to what is said of its first policy.
+    let (about, policies) = text.split_at(end_of_header(text));
+    policies_str_to_pretty(policies, &style)
+        .map(|pretty| format!("{about}{}\n", pretty.trim_end()))
+        .map_err(|report| {
+            format!("it is not formatted: {report}; see where with `tollgate policy check`")
+        })
+}
+
+/// Where the comments that speak of the whole file end: they stand at its top, before a blank line.
+fn end_of_header(text: &str) -> usize {
+    let (mut end, mut at) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        match line.trim() {
+            "" => end = at,
+            line if line.starts_with("//") => {}
+            _ => return end,
+        }
+    }
+    // Nothing but comments: there is nothing to format.
+    0
+}
+
+/// The old content or the new, never a part.
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| {
+        Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
+    };
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let mut file =
+        tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    let permissions = fs::metadata(path).map_err(failed)?.permissions();
+    file.as_file()
+        .set_permissions(permissions)
+        .map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+fn told(formatted: &Formatted, check: bool) -> String {
+    let mut text = String::new();
+    let done = if check {
+        "is not formatted"
+    } else {
+        "formatted"
+    };
+    for path in &formatted.changed {
+        text.push_str(&format!("{} {done}\n", shown(path)));
+    }
+    if formatted.changed.is_empty() {
+        text.push_str(&format!(
+            "{} {} formatted already\n",
+            paint("✓", Tone::Good),
+            count(formatted.files as u64, "file")
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_the_file_stays_apart() {
+        let text = "// All of it.\n\n// One.\n@id(\"a\") permit(principal,action,resource);\n";
+        let once = pretty(text).unwrap();
+        assert!(
+            once.starts_with("// All of it.\n\n// One.\n@id(\"a\")\npermit ("),
+            "{once}"
+        );
+        assert_eq!(pretty(&once).unwrap(), once);
+        assert!(pretty("permit (").is_err());
+        assert_eq!(pretty("\n").unwrap(), "\n");
+    }
+}

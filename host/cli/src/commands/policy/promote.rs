@@ -1,0 +1,57 @@
+//! `tollgate policy promote`: shadow policies, put into force.
+
+use clap::Args;
+
+use crate::{
+    commands::{Context, unexpected},
+    exit::Exit,
+    failure::Failure,
+    operation::{Operation, Reply},
+    show::{
+        measure::count,
+        paint::{Tone, paint},
+    },
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate policy promote effects-in-working-hours
+  $ tollgate policy promote --candidate
+
+Removes @mode(\"shadow\") from a policy; or, with --candidate, puts the files of `shadow` under [policies] in the
+place of those of `dir`. That takes the permission `activate_policies` under the policies that are in force, is
+recorded, and counts for calls that arrive from then on. A set that does not load changes nothing.
+With --json: {bundle, files}.";
+
+/// What is put into force.
+#[derive(Debug, Args)]
+pub(crate) struct Promote {
+    /// A policy in shadow mode.
+    #[arg(required_unless_present = "candidate", conflicts_with = "candidate")]
+    policy: Option<String>,
+    /// The whole set that is watched.
+    #[arg(long)]
+    candidate: bool,
+}
+
+/// Run `tollgate policy promote`.
+pub(super) async fn run(args: &Promote, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let operation = Operation::Promote {
+        policy: args.policy.clone(),
+    };
+    match cx.execute(operation).await? {
+        Reply::Promoted { bundle, files } => {
+            let value = serde_json::json!({ "bundle": bundle, "files": files });
+            cx.out.show(&value, || {
+                format!(
+                    "{} in force; {} changed; bundle {}\n",
+                    paint("✓", Tone::Good),
+                    count(files.len() as u64, "file"),
+                    bundle.short()
+                )
+            })?;
+            Ok(Exit::Ok)
+        }
+        other => Err(unexpected(&other)),
+    }
+}

@@ -1,0 +1,196 @@
+//! `tollgate policy replay`: recorded requests, decided again with other policies.
+
+use std::{num::NonZero, path::PathBuf, thread};
+
+use clap::Args;
+use tollgate::{
+    config::policy_files,
+    ids::Clock,
+    ledger::RecordFilter,
+    replay::{self, Replayed},
+};
+
+use crate::{
+    commands::{Context, times::When},
+    exit::Exit,
+    failure::Failure,
+    show::{
+        measure::count,
+        paint::{Tone, line, paint},
+    },
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate policy replay --candidate new-policies
+  $ tollgate policy replay --candidate new-policies --since 7d --tool payments__refund --threshold 0.1%
+
+Every recorded decision is taken again as it was: with the facts sealed in its record, and the schema and entities
+of its time. It does not simulate how another answer would have changed what came after. Reads the store and its
+key; writes nothing.
+Ends with 1 if more decisions flip than --threshold: a number, or a share of those compared (0 if left out).
+With --json: {compared, flipped, flips [{from, to, policies, count, decisions, runs}], not_comparable {WHY: COUNT}}.";
+
+/// What to decide again.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The policies that decide now: a directory of .cedar files.
+    #[arg(long, value_name = "DIR")]
+    candidate: PathBuf,
+    /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    since: Option<When>,
+    /// Only before, written like --since.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    until: Option<When>,
+    /// Only calls and results of this tool.
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
+    /// How many flips are too many: such as 10, or 0.5%.
+    #[arg(long, value_name = "N", default_value = "0", value_parser = Threshold::parse)]
+    threshold: Threshold,
+}
+
+/// How many flips may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Threshold {
+    Count(u64),
+    Percent(f64),
+}
+
+impl Threshold {
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no threshold: write a number, or a share such as 0.5%");
+        match text.strip_suffix('%') {
+            Some(share) => match share.parse() {
+                Ok(share) if (0.0..=100.0).contains(&share) => Ok(Self::Percent(share)),
+                _ => Err(wrong()),
+            },
+            None => text.parse().map(Self::Count).map_err(|_| wrong()),
+        }
+    }
+
+    fn exceeded(self, replayed: &Replayed) -> bool {
+        match self {
+            Self::Count(most) => replayed.flipped > most,
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a share of less than 2^52 decisions"
+            )]
+            Self::Percent(share) => {
+                replayed.flipped as f64 * 100.0 > share * replayed.compared as f64
+            }
+        }
+    }
+}
+
+/// Run `tollgate policy replay`.
+pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let candidate = policy_files(&args.candidate)?;
+    let reader = cx.reader(&config)?;
+    let keys = reader.keys(&config.store.key)?;
+    let now = Clock::system().now();
+    let at = |when: &Option<When>| {
+        when.as_ref()
+            .map(|when| when.at(now, &config.gate.timezone))
+    };
+    let replay = replay::Replay {
+        reader: &reader,
+        keys: &keys,
+        candidate,
+        filter: RecordFilter {
+            since: at(&args.since),
+            until: at(&args.until),
+            ..RecordFilter::default()
+        },
+        tool: args.tool,
+        threads: thread::available_parallelism().map_or(1, NonZero::get),
+    };
+    let step = cx.out.progress().map(|p| p.step("deciding again"));
+    let replayed = replay.run(|done, of| {
+        if let Some(step) = &step {
+            step.detail(&format!("{done} of {of} records"));
+        }
+    });
+    drop(step);
+    let replayed = replayed?;
+    cx.out.show(&replayed, || told(&replayed))?;
+    Ok(if args.threshold.exceeded(&replayed) {
+        Exit::Failure
+    } else {
+        Exit::Ok
+    })
+}
+
+fn told(replayed: &Replayed) -> String {
+    let mut text = String::new();
+    for group in &replayed.flips {
+        let policies = match group.policies.as_slice() {
+            [] => "no policy".to_owned(),
+            policies => policies.join(", "),
+        };
+        let tone = if group.to.allows() {
+            Tone::Wait
+        } else {
+            Tone::Bad
+        };
+        let kind = paint(&format!("{} → {}", group.from, group.to), tone);
+        text.push_str(&format!(
+            "{kind}  {}  {}\n",
+            group.count,
+            line(&policies, 300)
+        ));
+        let decisions: Vec<String> = group.decisions.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("    {}", decisions.join(" ")));
+        if group.count > group.decisions.len() as u64 {
+            text.push_str(" …");
+        }
+        text.push('\n');
+        for run in &group.runs {
+            let shown = paint(&format!("tollgate runs show {run}"), Tone::Name);
+            text.push_str(&format!("    {shown}\n"));
+        }
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    let symbol = match replayed.flipped {
+        0 => paint("✓", Tone::Good),
+        _ => paint("✗", Tone::Bad),
+    };
+    text.push_str(&format!(
+        "{symbol} {} compared, {} flipped\n",
+        count(replayed.compared, "decision"),
+        replayed.flipped
+    ));
+    for (why, many) in &replayed.not_comparable {
+        text.push_str(&format!("  {many} not comparable: {}\n", line(why, 500)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_a_number_or_a_share() {
+        let replayed = |flipped, compared| Replayed {
+            flipped,
+            compared,
+            ..Replayed::default()
+        };
+        let exceeded = |text: &str, flipped| {
+            Threshold::parse(text)
+                .unwrap()
+                .exceeded(&replayed(flipped, 1000))
+        };
+        assert!(exceeded("0", 1) && !exceeded("0", 0) && !exceeded("1", 1));
+        assert!(exceeded("0.5%", 6) && !exceeded("0.5%", 5));
+        assert!(!Threshold::parse("0%").unwrap().exceeded(&replayed(0, 0)));
+        for wrong in ["", "-1", "101%", "x%", "NaN%"] {
+            assert!(Threshold::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

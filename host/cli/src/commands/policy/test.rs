@@ -1,0 +1,496 @@
+//! `tollgate policy test`: cases in files, played against the policies. No component runs and nothing is
+//! recorded.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use notify::Watcher as _;
+use serde::{Deserialize, Serialize};
+use tollgate::{
+    config::{Config, policy_files},
+    load::{self, LoadError},
+};
+use tollgate_core::{
+    cases::{Case, Defaults, Played, World},
+    pdp::{self, Pdp},
+};
+
+use crate::{
+    commands::{Context, component::register},
+    exit::Exit,
+    failure::{Failure, places, shown},
+    show::{
+        diagnostics,
+        measure::count,
+        paint::{Tone, line, paint},
+        table::{Cell, table},
+    },
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate policy test
+  $ tollgate policy test policies/tests/refunds.toml --all
+  $ tollgate policy test --junit report.xml --deny-untested
+
+Cases stand in *.toml ([[case]]) and *.json (a list) files; without arguments, in the folder tests/ of the policies:
+  [[case]]
+  name = \"large refunds wait for finance\"
+  principal = \"Agent::support\"
+  action = \"payments__refund\"          # a tool, or another action
+  input = { order = \"A-1\", amount = 6000 }
+  run = { labels = [\"private\"] }       # also calls, denials, repeats, errors, ..
+  expect = \"escalate\"                 # allow, deny, escalate, error
+  by = [\"large-refunds-need-finance\"]
+  needs = [\"finance\"]                 # approved_by = [\"finance\"] plays it with that approval
+A world.toml or world.json beside them says who and what there is; otherwise tollgate.toml and its components do.
+Ends with 1 if a case fails; with --deny-untested also if no case is decided by some policy.
+With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined, applied}]}.";
+
+/// Events that belong to one change come within this time.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Which cases, against which policies.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Files of cases, or folders of them.
+    paths: Vec<PathBuf>,
+    /// Policies; otherwise those of tollgate.toml.
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// Who and what there is; otherwise world.toml or world.json beside the cases, or tollgate.toml.
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// Show cases that pass, too.
+    #[arg(long)]
+    all: bool,
+    /// Fail if a policy determines no case.
+    #[arg(long)]
+    deny_untested: bool,
+    /// Write a report in JUnit's format.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Play them again whenever a file changes, until interrupted.
+    #[arg(long)]
+    watch: bool,
+}
+
+/// A file of cases in TOML.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cases {
+    #[serde(default)]
+    case: Vec<Case>,
+}
+
+/// What became of the cases.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    cases: Vec<Reported>,
+    policies: Vec<Coverage>,
+}
+
+#[derive(Serialize)]
+struct Reported {
+    file: PathBuf,
+    #[serde(flatten)]
+    played: Played,
+}
+
+/// What the cases say of one policy.
+#[derive(Serialize)]
+struct Coverage {
+    id: String,
+    file: String,
+    /// Cases that it determined, or would have changed from the shadow.
+    determined: u64,
+    /// Cases to which it applied.
+    applied: u64,
+}
+
+/// What cases are played in.
+struct Setting {
+    pdp: Pdp,
+    defaults: Defaults,
+}
+
+/// Run `tollgate policy test`.
+pub(super) async fn run(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
+    if !args.watch {
+        return once(args, cx).await;
+    }
+    let (send, changes) = mpsc::channel();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading is no change, and whoever has stopped listening wants none.
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            let _ = send.send(());
+        }
+    })
+    .map_err(|e| Failure::plain(format!("files cannot be watched: {e}")))?;
+    for path in watched(args, cx)? {
+        watcher
+            .watch(&path, notify::RecursiveMode::Recursive)
+            .map_err(|e| Failure::plain(format!("{}: it cannot be watched: {e}", shown(&path))))?;
+    }
+    loop {
+        if let Err(failure) = once(args, cx).await {
+            cx.out.failure(&failure);
+        }
+        cx.out.remark("waiting for a change (Ctrl-C ends it)");
+        let ended = tokio::task::block_in_place(|| settled(&changes));
+        if ended {
+            return Ok(Exit::Ok);
+        }
+    }
+}
+
+/// Wait for a change, and until no more come; whether none will.
+fn settled(changes: &mpsc::Receiver<()>) -> bool {
+    if changes.recv().is_err() {
+        return true;
+    }
+    while changes.recv_timeout(SETTLE).is_ok() {}
+    false
+}
+
+fn watched(args: &Test, cx: &Context<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let mut paths = args.paths.clone();
+    paths.extend(args.policies.clone());
+    paths.extend(args.world.clone());
+    if let Ok(config) = cx.config() {
+        paths.push(config.policies);
+        paths.push(config.file);
+    }
+    paths.retain(|path| path.exists());
+    if paths.is_empty() {
+        return Err(Failure::plain("there is nothing to watch").help("name files of cases"));
+    }
+    Ok(paths)
+}
+
+async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let began = Instant::now();
+    let config = cx.config();
+    let files = files(args, config.as_ref().ok())?;
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("loading policies"));
+    let setting = setting(args, config, &files).await;
+    drop(step);
+    let setting = match setting? {
+        Ok(setting) => setting,
+        Err(places) => {
+            let text = diagnostics::render(&places);
+            cx.out.show(
+                &serde_json::json!({ "ok": false, "diagnostics": places }),
+                || text,
+            )?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let mut cases = Vec::new();
+    for file in &files {
+        for case in read(file)? {
+            let played = case.play(&setting.pdp, &setting.defaults);
+            let file = file.clone();
+            cases.push(Reported { file, played });
+        }
+    }
+    let policies = coverage(&setting.pdp, &cases);
+    let untested = policies.iter().any(|p| p.determined == 0);
+    let report = Report {
+        ok: cases.iter().all(|c| c.played.wrong.is_empty()) && !(args.deny_untested && untested),
+        cases,
+        policies,
+    };
+    if let Some(path) = &args.junit {
+        fs::write(path, junit(&report, began.elapsed())).map_err(|e| {
+            Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
+        })?;
+    }
+    cx.out.show(&report, || told(&report, args.all))?;
+    Ok(if report.ok { Exit::Ok } else { Exit::Failure })
+}
+
+fn is_cases(path: &Path) -> bool {
+    let world = path.file_stem().is_some_and(|stem| stem == "world");
+    !world && path.extension().is_some_and(|e| e == "toml" || e == "json")
+}
+
+/// The files of cases, in order.
+fn files(args: &Test, config: Option<&Config>) -> Result<Vec<PathBuf>, Failure> {
+    let default = config.map(|config| config.policies.join("tests"));
+    let named = match (args.paths.as_slice(), default) {
+        ([], Some(default)) => vec![default],
+        ([], None) => {
+            return Err(Failure::usage("there is no tollgate.toml here or above")
+                .help("name files of cases, and a world with --world FILE"));
+        }
+        (named, _) => named.to_vec(),
+    };
+    let mut files = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            files.push(path);
+            continue;
+        }
+        let failed = |e| Failure::plain(format!("{}: it cannot be read: {e}", shown(&path)));
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            found.push(entry.map_err(failed)?.path());
+        }
+        found.retain(|path| is_cases(path));
+        found.sort();
+        files.extend(found);
+    }
+    if files.is_empty() {
+        return Err(Failure::plain("there are no cases")
+            .help("write some into policies/tests/*.toml; see `tollgate policy test --help`"));
+    }
+    Ok(files)
+}
+
+/// A file's contents, by its extension.
+fn parsed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let failed = |e: String| Failure::plain(format!("{}: {e}", shown(path)));
+    let text = fs::read_to_string(path).map_err(|e| failed(format!("it cannot be read: {e}")))?;
+    if path.extension().is_some_and(|e| e == "toml") {
+        toml::from_str(&text).map_err(|e| failed(e.to_string()))
+    } else {
+        serde_json::from_str(&text).map_err(|e| failed(e.to_string()))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<Case>, Failure> {
+    if path.extension().is_some_and(|e| e == "toml") {
+        Ok(parsed::<Cases>(path)?.case)
+    } else {
+        parsed(path)
+    }
+}
+
+/// What the cases are played in, or what is wrong with the policies.
+async fn setting(
+    args: &Test,
+    config: Result<Config, Failure>,
+    files: &[PathBuf],
+) -> Result<Result<Setting, Vec<crate::failure::Place>>, Failure> {
+    let beside = files
+        .iter()
+        .filter_map(|file| file.parent())
+        .flat_map(|dir| ["world.toml", "world.json"].map(|name| dir.join(name)));
+    let world = args
+        .world
+        .clone()
+        .or_else(|| beside.into_iter().find(|f| f.is_file()));
+    let dir = match (&args.policies, &config) {
+        (Some(dir), _) => dir.clone(),
+        (None, Ok(config)) => config.policies.clone(),
+        (None, Err(_)) => {
+            return Err(Failure::usage("there is no tollgate.toml here or above")
+                .help("say where the policies are with --policies DIR"));
+        }
+    };
+    let (bundle, defaults) = match world {
+        Some(world) => {
+            let world: World = parsed(&world)?;
+            (world.bundle(policy_files(&dir)?), world.defaults)
+        }
+        None => {
+            let config = config?;
+            let defaults = defaults(&config);
+            let bundle = load::unchecked(&config, Some(register::compiler())).await?;
+            let bundle = pdp::Bundle {
+                policies: policy_files(&dir)?,
+                ..bundle
+            };
+            (bundle, defaults)
+        }
+    };
+    match Pdp::load(&bundle) {
+        Ok(pdp) => Ok(Ok(Setting { pdp, defaults })),
+        Err(pdp::LoadError::Policies(found)) => Ok(Err(places(&dir, &found))),
+        Err(error) => Err(LoadError::Policies(error).into()),
+    }
+}
+
+/// Whoever is alone in the configuration need not be named.
+fn defaults(config: &Config) -> Defaults {
+    let agent = config.agents.iter().next();
+    let operator = agent.map(|(_, agent)| agent.operator.clone());
+    Defaults {
+        agent: agent.map(|(name, _)| name.clone()),
+        on_behalf_of: operator.clone(),
+        operator,
+        tool: None,
+    }
+}
+
+fn coverage(pdp: &Pdp, cases: &[Reported]) -> Vec<Coverage> {
+    let mut counted: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for case in cases {
+        let answer = &case.played.answer;
+        let shadow = answer.shadow.iter().flat_map(|s| &s.by);
+        let determined: BTreeSet<&String> = answer.by.iter().chain(shadow).collect();
+        for id in determined {
+            counted.entry(id).or_default().0 += 1;
+        }
+        for id in &case.played.applied {
+            counted.entry(id).or_default().1 += 1;
+        }
+    }
+    let of = |id: &str| counted.get(id).copied().unwrap_or_default();
+    let policies = pdp.policies().iter();
+    let policies = policies.map(|(id, policy)| Coverage {
+        id: id.clone(),
+        file: policy.file.clone(),
+        determined: of(id).0,
+        applied: of(id).1,
+    });
+    policies.collect()
+}
+
+fn told(report: &Report, all: bool) -> String {
+    let mut text = String::new();
+    for case in &report.cases {
+        let played = &case.played;
+        let failed = !played.wrong.is_empty();
+        if !failed && !all {
+            continue;
+        }
+        let symbol = match failed {
+            true => paint("✗", Tone::Bad),
+            false => paint("✓", Tone::Good),
+        };
+        let file = paint(&shown(&case.file), Tone::Weak);
+        let by = played.answer.by.join(", ");
+        let answer = paint(
+            &format!("{} {}", played.answer.outcome, line(&by, 200)),
+            Tone::Weak,
+        );
+        text.push_str(&format!(
+            "{symbol} {}  {answer}  {file}\n",
+            line(&played.name, 200)
+        ));
+        for wrong in &played.wrong {
+            text.push_str(&format!("    {}\n", line(wrong, 500)));
+        }
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    let rows: Vec<[Cell; 4]> = report
+        .policies
+        .iter()
+        .map(|policy| {
+            let state = match (policy.determined, policy.applied) {
+                (0, 0) => Cell::new("never", Tone::Bad),
+                (0, _) => Cell::new("never, but applied", Tone::Wait),
+                (n, _) => Cell::new(n.to_string(), Tone::Good),
+            };
+            [
+                Cell::new(&policy.id, Tone::Plain),
+                state,
+                Cell::new(policy.applied.to_string(), Tone::Plain),
+                Cell::new(&policy.file, Tone::Weak),
+            ]
+        })
+        .collect();
+    text.push_str(&table(["POLICY", "DETERMINED", "APPLIED", "FILE"], &rows));
+    let failed = report
+        .cases
+        .iter()
+        .filter(|c| !c.played.wrong.is_empty())
+        .count();
+    let untested = report.policies.iter().filter(|p| p.determined == 0).count();
+    let symbol = if report.ok {
+        paint("✓", Tone::Good)
+    } else {
+        paint("✗", Tone::Bad)
+    };
+    let policies = match untested {
+        0 => "every policy determines one".to_owned(),
+        n => format!("{n} of {} policies determine none", report.policies.len()),
+    };
+    text.push_str(&format!(
+        "\n{symbol} {}, {failed} failed; {policies}\n",
+        count(report.cases.len() as u64, "case"),
+    ));
+    text
+}
+
+/// The report as JUnit's XML, one suite a file.
+fn junit(report: &Report, took: Duration) -> String {
+    let mut files: BTreeMap<&Path, Vec<&Played>> = BTreeMap::new();
+    for case in &report.cases {
+        files.entry(&case.file).or_default().push(&case.played);
+    }
+    let failures = |cases: &[&Played]| cases.iter().filter(|c| !c.wrong.is_empty()).count();
+    let all: Vec<&Played> = report.cases.iter().map(|case| &case.played).collect();
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tollgate policy test\" tests=\"{}\" \
+         failures=\"{}\" time=\"{:.3}\">\n",
+        all.len(),
+        failures(&all),
+        took.as_secs_f64()
+    );
+    for (file, cases) in files {
+        let file = xml_text(&file.display().to_string());
+        xml.push_str(&format!(
+            "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{}\">\n",
+            cases.len(),
+            failures(&cases)
+        ));
+        for case in cases {
+            let name = xml_text(&case.name);
+            let open = format!("    <testcase name=\"{name}\" classname=\"{file}\"");
+            if case.wrong.is_empty() {
+                xml.push_str(&format!("{open}/>\n"));
+            } else {
+                let wrong = xml_text(&case.wrong.join("; "));
+                xml.push_str(&format!(
+                    "{open}>\n      <failure message=\"{wrong}\"/>\n    </testcase>\n"
+                ));
+            }
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+/// Text as XML has it; what XML cannot hold becomes a replacement character.
+fn xml_text(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            '\n' | '\t' => " ".to_owned(),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}".to_owned(),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_leaves_its_xml() {
+        assert_eq!(
+            xml_text("a\"<b>&\u{1b}\n"),
+            "a&quot;&lt;b&gt;&amp;\u{fffd} "
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! A look at the text before anything parses it: what would take the parser, or whoever walks what it
+//! made, too deep is refused here.
+
+/// How deep brackets may stand in each other.
+const MAX_NESTING: usize = 64;
+
+/// How many operators one policy may have: a chain of them is a tree as deep as it is long.
+const MAX_OPERATORS: usize = 1000;
+
+/// What `if` counts for: each stands in the `else` of the one before.
+const IF: usize = 20;
+
+/// What is too much, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Excess {
+    pub(super) offset: usize,
+    pub(super) message: String,
+    pub(super) help: &'static str,
+}
+
+/// The first place where `text` is nested too deep or too long a chain, if there is one.
+pub(super) fn excess(text: &str) -> Option<Excess> {
+    let bytes = text.as_bytes();
+    let (mut nesting, mut operators, mut at) = (0_usize, 0_usize, 0_usize);
+    while let Some(byte) = bytes.get(at).copied() {
+        let next = bytes.get(at + 1).copied();
+        match (byte, next) {
+            (b'"', _) => {
+                at = end_of_string(bytes, at + 1);
+                continue;
+            }
+            (b'/', Some(b'/')) => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                at += rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+                continue;
+            }
+            (b'(' | b'[' | b'{', _) => {
+                nesting += 1;
+                if byte == b'[' {
+                    operators += 1;
+                }
+            }
+            (b')' | b']' | b'}', _) => nesting = nesting.saturating_sub(1),
+            (b';', _) => (nesting, operators) = (0, 0),
+            (b'&', Some(b'&')) | (b'|', Some(b'|')) => {
+                operators += 1;
+                at += 1;
+            }
+            (b'.' | b'+' | b'-' | b'*' | b'!', _) => operators += 1,
+            (b'i', Some(b'f')) if is_word(bytes, at, 2) => operators += IF,
+            _ => {}
+        }
+        if nesting > MAX_NESTING {
+            return Some(Excess {
+                offset: at,
+                message: format!("brackets stand in each other more than {MAX_NESTING} deep"),
+                help: "split the policy into several",
+            });
+        }
+        if operators > MAX_OPERATORS {
+            return Some(Excess {
+                offset: at,
+                message: format!("this policy has more than {MAX_OPERATORS} operators"),
+                help: "split it into several, or compare with a set: [a, b, c].contains(x)",
+            });
+        }
+        at += 1;
+    }
+    None
+}
+
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+fn is_word(bytes: &[u8], at: usize, length: usize) -> bool {
+    let part = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    !before.is_some_and(part) && !bytes.get(at + length).is_some_and(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bombs_are_found_where_they_go_off() {
+        let policy = |condition: &str| {
+            format!("permit (principal, action, resource) when {{ {condition} }};")
+        };
+        let nested = policy(&format!(
+            "{}true{}",
+            "(".repeat(100_000),
+            ")".repeat(100_000)
+        ));
+        assert_eq!(excess(&nested).unwrap().offset, 44 + MAX_NESTING - 1);
+        for chain in ["true && ", "1 + ", "!", "if true then true else "] {
+            let bomb = policy(&format!("{}true", chain.repeat(50_000)));
+            assert!(
+                excess(&bomb).unwrap().message.contains("operators"),
+                "{chain}"
+            );
+        }
+        assert!(excess(&policy(&format!("context{}", ".a".repeat(50_000)))).is_some());
+    }
+
+    #[test]
+    fn long_texts_that_are_not_deep_are_left_alone() {
+        let set = "Tollgate::Tool::\"a.b.c && (((\", ".repeat(50_000);
+        let text = format!(
+            "// {}\npermit (principal, action, resource) when {{ [{set}].contains(resource) && notif }};",
+            "((".repeat(100)
+        );
+        assert_eq!(excess(&text.repeat(3)), None);
+        assert_eq!(excess("\"unclosed \\\" (((("), None);
+        assert_eq!(excess("\"ends in \\"), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! Which policies never determined a decision, and since when, by what the ledger holds.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+};
+
+use serde::Serialize;
+use tollgate_core::{
+    canonical::Sha256Digest,
+    decision::PolicyRef,
+    ids::DecisionId,
+    pdp::{Bundle, Pdp},
+    policy::Mode,
+    record::Event,
+    time::Timestamp,
+};
+
+use crate::ledger::{LedgerError, LedgerReader, Order, RecordFilter};
+
+/// What one policy, with the contents that it has now, did in live traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Covered {
+    /// Its `@id`.
+    pub id: String,
+    /// Its file.
+    pub file: String,
+    /// Enforced or shadow.
+    pub mode: Mode,
+    /// Decisions that it determined; for a shadow policy, flips that it would have caused.
+    pub decisions: u64,
+    /// The last of them.
+    pub last: Option<DecisionId>,
+    /// When that was.
+    pub last_time: Option<Timestamp>,
+    /// Since when it is in force with these contents; absent if it has not been yet.
+    pub since: Option<Timestamp>,
+}
+
+/// What the policies of `pdp` did since `since`, those that never determined a decision first.
+///
+/// # Errors
+/// [`LedgerError`] if the store cannot be read.
+pub fn coverage(
+    reader: &LedgerReader,
+    pdp: &Pdp,
+    since: Option<Timestamp>,
+) -> Result<Vec<Covered>, LedgerError> {
+    let mut covered: BTreeMap<&PolicyRef, Covered> = pdp
+        .policies()
+        .values()
+        .map(|policy| {
+            let covered = Covered {
+                id: policy.determining.policy.id.clone(),
+                file: policy.file.clone(),
+                mode: policy.mode,
+                decisions: 0,
+                last: None,
+                last_time: None,
+                since: None,
+            };
+            (&policy.determining.policy, covered)
+        })
+        .collect();
+    // A flip names policies by their ids alone.
+    let by_id: HashMap<&str, &PolicyRef> = covered.keys().map(|of| (of.id.as_str(), *of)).collect();
+    let mut failed = None;
+    let mut held: HashMap<Sha256Digest, Vec<PolicyRef>> = HashMap::new();
+    let filter = RecordFilter {
+        order: Order::OldestFirst,
+        ..RecordFilter::default()
+    };
+    reader.records(&filter, |index, record| {
+        match &record.event {
+            Event::BundleActivated(activated) => {
+                if let std::collections::hash_map::Entry::Vacant(entry) =
+                    held.entry(activated.bundle)
+                {
+                    match policies(reader, activated.bundle) {
+                        Ok(policies) => drop(entry.insert(policies)),
+                        Err(error) => {
+                            failed = Some(error);
+                            return ControlFlow::Break(());
+                        }
+                    }
+                }
+                let held = held.get(&activated.bundle).map(Vec::as_slice);
+                for (policy, covered) in &mut covered {
+                    if !held.unwrap_or_default().contains(policy) {
+                        covered.since = None;
+                    } else if covered.since.is_none() {
+                        covered.since = Some(record.time);
+                    }
+                }
+            }
+            Event::Decision(decision) if since.is_none_or(|since| record.time >= since) => {
+                let flipped = decision.shadow.iter().flat_map(|s| &s.policies);
+                let flipped = flipped.filter_map(|id| by_id.get(id.as_str()).copied());
+                let determined = decision.determining.iter().map(|d| &d.policy);
+                for policy in determined.chain(flipped) {
+                    if let Some(covered) = covered.get_mut(policy) {
+                        covered.decisions += 1;
+                        covered.last = Some(DecisionId(index));
+                        covered.last_time = Some(record.time);
+                    }
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let mut told: Vec<Covered> = covered.into_values().collect();
+    told.sort_by(|a, b| a.decisions.cmp(&b.decisions).then_with(|| a.id.cmp(&b.id)));
+    Ok(told)
+}
+
+/// The policies of a bundle; none where it is not to be had or of another version of Cedar.
+fn policies(reader: &LedgerReader, digest: Sha256Digest) -> Result<Vec<PolicyRef>, LedgerError> {
+    let bytes = reader.bundle(digest)?;
+    let bundle: Option<Bundle> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let pdp = bundle.and_then(|bundle| Pdp::load(&bundle).ok());
+    let policies = pdp.iter().flat_map(|pdp| pdp.policies().values());
+    Ok(policies.map(|p| p.determining.policy.clone()).collect())
+}

@@ -1,0 +1,342 @@
+//! Recorded requests decided again with other policies, exactly as they were: with the facts sealed in
+//! their records, under the schema and the entities of the bundle that decided them.
+//!
+//! It does not simulate how another answer would have changed what came after. Nothing is written.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::ControlFlow,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use serde::Serialize;
+use tollgate_core::{
+    canonical::Sha256Digest,
+    decision::{Decision, Outcome},
+    ids::{DecisionId, RunId},
+    pdp::{Bundle, Pdp},
+    policy::PolicyFile,
+    record::{DecisionRecord, Event},
+    request::{Action, Facts, Request},
+};
+
+use crate::ledger::{Keys, LedgerError, LedgerReader, Order, RecordFilter};
+
+/// Records are handed out this many at a time.
+const CHUNK: u64 = 1024;
+/// Decisions that a group of flips names.
+const NAMED: usize = 5;
+
+/// What is replayed, and with what.
+#[derive(Debug)]
+pub struct Replay<'a> {
+    /// The ledger.
+    pub reader: &'a LedgerReader,
+    /// Its keys.
+    pub keys: &'a Keys,
+    /// The policies that decide now.
+    pub candidate: Vec<PolicyFile>,
+    /// Which records.
+    pub filter: RecordFilter,
+    /// Only decisions about this tool.
+    pub tool: Option<String>,
+    /// How many threads decide.
+    pub threads: usize,
+}
+
+/// What became of a replay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Decisions that were compared.
+    pub compared: u64,
+    /// Those of them with another outcome now.
+    pub flipped: u64,
+    /// By kind and policy, most first.
+    pub flips: Vec<Flips>,
+    /// Why decisions could not be compared, and how many.
+    pub not_comparable: BTreeMap<String, u64>,
+}
+
+/// Flips of one kind by one policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flips {
+    /// The outcome then.
+    pub from: Outcome,
+    /// The outcome now.
+    pub to: Outcome,
+    /// The policies behind it: what determines the outcome now, or else what determined it then.
+    pub policies: Vec<String>,
+    /// How many.
+    pub count: u64,
+    /// Some of the decisions.
+    pub decisions: Vec<DecisionId>,
+    /// The runs that those were in.
+    pub runs: BTreeSet<RunId>,
+}
+
+/// What the recorded bundle and the candidate make of the same request.
+struct Pair {
+    then: Pdp,
+    now: Result<Pdp, String>,
+}
+
+/// Flips are grouped by this.
+type Group = (Outcome, Outcome, Vec<String>);
+
+#[derive(Default)]
+struct Counted {
+    compared: u64,
+    groups: BTreeMap<Group, Flips>,
+    not_comparable: BTreeMap<String, u64>,
+}
+
+enum Compared {
+    Same,
+    Flip(Group),
+    Not(String),
+}
+
+impl Replay<'_> {
+    /// Decide everything again. `progress` hears how many records are done, of how many.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read. Facts that cannot be are counted instead.
+    pub fn run(&self, progress: impl Fn(u64, u64) + Sync) -> Result<Replayed, LedgerError> {
+        let size = self.reader.size()?.records;
+        let whole = self.filter.range.clone().unwrap_or(0..size);
+        let end = whole.end.min(size);
+        let next = AtomicU64::new(whole.start);
+        let done = AtomicU64::new(0);
+        let all = Mutex::new(Counted::default());
+        let failed: Mutex<Option<LedgerError>> = Mutex::new(None);
+        let bundles: RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>> = RwLock::default();
+        let work = || {
+            loop {
+                let first = next.fetch_add(CHUNK, Ordering::Relaxed);
+                let stop = failed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_some();
+                if first >= end || stop {
+                    return;
+                }
+                let last = (first + CHUNK).min(end);
+                match self.chunk(first..last, &bundles) {
+                    Ok(counted) => all
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .add(counted),
+                    Err(error) => {
+                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        return;
+                    }
+                }
+                let so_far = done.fetch_add(last - first, Ordering::Relaxed) + (last - first);
+                progress(so_far, end.saturating_sub(whole.start));
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..self.threads.max(1) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(all
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+                .told()),
+        }
+    }
+
+    fn chunk(
+        &self,
+        range: std::ops::Range<u64>,
+        bundles: &RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>>,
+    ) -> Result<Counted, LedgerError> {
+        let mut counted = Counted::default();
+        let mut failed = None;
+        let filter = RecordFilter {
+            range: Some(range),
+            order: Order::OldestFirst,
+            ..self.filter.clone()
+        };
+        self.reader.records(&filter, |index, record| {
+            let Event::Decision(decision) = &record.event else {
+                return ControlFlow::Continue(());
+            };
+            if !self.wants(decision) {
+                return ControlFlow::Continue(());
+            }
+            match self.compare(index, decision, bundles) {
+                Ok(compared) => counted.one(DecisionId(index), record.run, compared),
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(counted), Err)
+    }
+
+    fn wants(&self, decision: &DecisionRecord) -> bool {
+        let Some(tool) = &self.tool else { return true };
+        match &decision.action {
+            Action::Call(called) => called == tool,
+            Action::ReturnResult => decision.resource.id == *tool,
+            _ => false,
+        }
+    }
+
+    fn compare(
+        &self,
+        index: u64,
+        decision: &DecisionRecord,
+        bundles: &RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>>,
+    ) -> Result<Compared, LedgerError> {
+        let not = |why: &str| Ok(Compared::Not(why.to_owned()));
+        let Some(digest) = decision.facts else {
+            return not("its facts were not kept");
+        };
+        let Some(payload) = self.reader.payload(index, digest)? else {
+            return not("its facts were destroyed");
+        };
+        let plain = match self.keys.open(&payload, "facts") {
+            Ok(plain) => plain,
+            Err(LedgerError::Sealed { .. }) => return not("its facts were destroyed"),
+            Err(LedgerError::Damaged { .. }) => return not("its facts are damaged"),
+            Err(error) => return Err(error),
+        };
+        let Ok((request, facts)) = serde_json::from_slice::<(Request, Facts)>(&plain) else {
+            return not("its facts are of another version");
+        };
+        let pair = self.pair(decision.bundle, bundles)?;
+        let pair = match pair.as_ref() {
+            Ok(pair) => pair,
+            Err(why) => return Ok(Compared::Not(why.clone())),
+        };
+        let now = match &pair.now {
+            Ok(pdp) => pdp.decide(&request, &facts),
+            Err(why) => return Ok(Compared::Not(why.clone())),
+        };
+        if now.outcome() == decision.outcome {
+            return Ok(Compared::Same);
+        }
+        // What the record says may rest on more than policy: that three approvals were asked for, or that
+        // another decision beside it counted. So it is held against what policy alone said then.
+        let then = pair.then.decide(&request, &facts);
+        if then.outcome() == now.outcome() {
+            return Ok(Compared::Same);
+        }
+        let policies = |decision: &Decision| -> Vec<String> {
+            decision.basis().ids().map(str::to_owned).collect()
+        };
+        let mut behind = policies(&now);
+        if behind.is_empty() {
+            behind = policies(&then);
+        }
+        Ok(Compared::Flip((then.outcome(), now.outcome(), behind)))
+    }
+
+    fn pair(
+        &self,
+        digest: Sha256Digest,
+        bundles: &RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>>,
+    ) -> Result<Arc<Result<Pair, String>>, LedgerError> {
+        let known = bundles
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&digest)
+            .cloned();
+        if let Some(pair) = known {
+            return Ok(pair);
+        }
+        let bytes = self.reader.bundle(digest)?;
+        let pair = Arc::new(self.load(bytes.as_deref()));
+        let mut bundles = bundles.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(bundles.entry(digest).or_insert(pair)))
+    }
+
+    fn load(&self, bytes: Option<&[u8]>) -> Result<Pair, String> {
+        let bytes = bytes.ok_or("its bundle is not in the store")?;
+        let recorded: Bundle =
+            serde_json::from_slice(bytes).map_err(|_| "its bundle is of another version")?;
+        let then = Pdp::load(&recorded).map_err(|e| format!("its bundle does not load: {e}"))?;
+        let candidate = Bundle {
+            candidate: None,
+            policies: self.candidate.clone(),
+            ..recorded
+        };
+        let now = Pdp::load(&candidate)
+            .map_err(|e| format!("the candidate does not fit the schema of that time: {e}"));
+        Ok(Pair { then, now })
+    }
+}
+
+impl Counted {
+    fn one(&mut self, id: DecisionId, run: Option<RunId>, compared: Compared) {
+        match compared {
+            Compared::Not(why) => *self.not_comparable.entry(why).or_default() += 1,
+            Compared::Same => self.compared += 1,
+            Compared::Flip(group) => {
+                self.compared += 1;
+                let flips = self.group(group);
+                flips.count += 1;
+                if flips.decisions.len() < NAMED {
+                    flips.decisions.push(id);
+                    flips.runs.extend(run);
+                }
+            }
+        }
+    }
+
+    fn group(&mut self, group: Group) -> &mut Flips {
+        let (from, to, policies) = group.clone();
+        self.groups.entry(group).or_insert(Flips {
+            from,
+            to,
+            policies,
+            count: 0,
+            decisions: Vec::new(),
+            runs: BTreeSet::new(),
+        })
+    }
+
+    fn add(&mut self, other: Self) {
+        self.compared += other.compared;
+        for (why, count) in other.not_comparable {
+            *self.not_comparable.entry(why).or_default() += count;
+        }
+        for (group, more) in other.groups {
+            let flips = self.group(group);
+            flips.count += more.count;
+            flips.decisions.extend(more.decisions);
+            flips.runs.extend(more.runs);
+        }
+    }
+
+    fn told(self) -> Replayed {
+        let mut flips: Vec<Flips> = self.groups.into_values().collect();
+        for group in &mut flips {
+            group.decisions.sort_unstable_by_key(|id| id.0);
+            group.decisions.truncate(NAMED);
+        }
+        flips.sort_by(|a, b| {
+            b.count
+                .cmp(&a.count)
+                .then_with(|| a.policies.cmp(&b.policies))
+        });
+        Replayed {
+            compared: self.compared,
+            flipped: flips.iter().map(|group| group.count).sum(),
+            flips,
+            not_comparable: self.not_comparable,
+        }
+    }
+}
