@@ -15,7 +15,7 @@ use crate::{
     gate::{Gate, OperateError},
     ledger::{ApprovalRow, Batch, CommitError, Condition, RunRow},
     load::LoadError,
-    pip::{Caller, RunKey},
+    pip::{Caller, RunKey, on_behalf_of},
 };
 
 /// What a decision was made from.
@@ -40,19 +40,7 @@ impl Gate {
     /// The user for whom `caller` acts; nobody if the configuration does not know the caller.
     #[must_use]
     pub fn on_behalf_of(&self, caller: &Caller) -> Option<Uid> {
-        let snapshot = self.snapshot();
-        let operator = |agent: &str| {
-            let agent = snapshot.config.agents.get(agent)?;
-            Some(Uid::new(Kind::User, &agent.operator))
-        };
-        match caller {
-            Caller::User(name) => Some(Uid::new(Kind::User, name)),
-            Caller::Agent {
-                on_behalf_of: Some(user),
-                ..
-            } => Some(Uid::new(Kind::User, user)),
-            Caller::Agent { name, .. } | Caller::Spoken { agent: name, .. } => operator(name),
-        }
+        on_behalf_of(&self.snapshot(), caller)
     }
 
     /// Whether the run is one that `caller` makes calls in: its own, for the same user.

@@ -263,7 +263,11 @@ async fn one_agent_does_not_bury_approvers() {
         match amount {
             6003 => {
                 assert_eq!(decision(&result)["outcome"], "denied");
-                assert!(text(&result).contains("wait"), "{}", text(&result));
+                assert!(
+                    text(&result).contains("2 of your calls do already"),
+                    "{}",
+                    text(&result)
+                );
             }
             _ => drop(waits_for(&result)),
         }

@@ -110,6 +110,7 @@ impl Pep {
         call: &ToolCall,
     ) -> Result<Option<RunId>, LedgerError> {
         let (principal, digest) = (caller.principal(), call.digest());
+        let user = on_behalf_of(snapshot, caller);
         let tool = &call.tool().name;
         let asks = |row: &ApprovalRow| match row.waiting.first() {
             None => row.via.is_empty() && row.tool == *tool && row.arguments == *digest,
@@ -119,6 +120,7 @@ impl Pep {
         let own = open.into_iter().filter(|row| {
             row.tenant == snapshot.config.gate.tenant
                 && row.principal == principal
+                && Some(&row.on_behalf_of) == user.as_ref()
                 && row.expires > self.now()
         });
         Ok(own.filter(asks).map(|row| row.run).next())
