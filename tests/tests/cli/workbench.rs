@@ -73,7 +73,7 @@ forbid (principal, action == Tollgate::Action::"files__delete", resource) when {
     let shadowed = results.iter().find(|r| r["ruleId"] == "policy::shadowed");
     let place = &shadowed.unwrap()["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "policies/useless.cedar");
-    assert_eq!(place["region"]["startLine"], 1);
+    assert_eq!(place["region"]["startLine"], 7);
     assert!(results.iter().any(|r| r["level"] == "note"));
     let schema = fs::read_to_string(world.path(".tollgate/tollgate.cedarschema")).unwrap();
     assert!(schema.contains("files__read"), "it is kept for editors");

@@ -364,7 +364,8 @@ impl Prepared {
             let Ok(value) = evaluator.interpret(named, slots) else {
                 continue;
             };
-            let name = written(named);
+            // Not as it is written: of what a method is called on, Cedar knows only where the call is.
+            let name = path(named).map_or_else(|| named.to_string(), |path| spelt(&path));
             let mut text = short(&value.to_string());
             if let (
                 ExprKind::Var(Var::Principal | Var::Resource),

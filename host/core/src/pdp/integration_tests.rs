@@ -29,7 +29,7 @@ struct Case {
     policies: String,
     entities: String,
     schema: Option<String>,
-    #[serde(rename = "shouldValidate", default)]
+    #[serde(rename = "shouldValidate", alias = "should_validate", default)]
     should_validate: bool,
     #[serde(alias = "queries")]
     requests: Vec<Asked>,

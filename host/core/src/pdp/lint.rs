@@ -96,7 +96,7 @@ impl Pdp {
 
 enum Tried {
     /// This one may satisfy it.
-    Found(Scope),
+    Found(Box<Scope>),
     /// Nothing can.
     None,
     /// Nobody knows.
@@ -203,7 +203,7 @@ impl<'a> Everything<'a> {
                         resource: resource.clone(),
                     };
                     if may_satisfy(policy, &scope, entities) {
-                        return Tried::Found(scope);
+                        return Tried::Found(Box::new(scope));
                     }
                 }
             }

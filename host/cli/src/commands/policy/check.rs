@@ -27,12 +27,12 @@ Examples:
   $ tollgate policy check --deny-warnings --json
   $ tollgate policy check --format sarif > policies.sarif
 
-Errors keep the set from loading. Warnings do not: unknown names, policies that can never apply, policies that
-another one covers whole. Notes say which policies apply to nothing yet.
+Errors keep the set from loading. Warnings do not: unknown names, policies that can never apply,
+policies that another one covers whole. Notes say which policies apply to nothing yet.
 Keeps the schema for editors up to date: .tollgate/tollgate.cedarschema.
 Ends with 1 if there is an error; with --deny-warnings also if there is a warning.
-With --json: {ok, bundle, policies, shadow, tools, diagnostics [{file, line, column, length, error, note, code,
-message, help}]}.";
+With --json: {ok, bundle, policies, shadow, tools, diagnostics [{file, line, column, length,
+error, note, code, message, help}]}.";
 
 /// How strict to be.
 #[derive(Debug, Args)]
@@ -40,8 +40,14 @@ pub(crate) struct Check {
     /// Fail on warnings too.
     #[arg(long)]
     deny_warnings: bool,
-    /// In what form.
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    /// text, json (as --json), or sarif (2.1.0, which code hosts show beside the lines).
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "FORMAT"
+    )]
     format: Format,
 }
 

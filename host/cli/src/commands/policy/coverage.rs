@@ -24,9 +24,9 @@ Examples:
   $ tollgate policy coverage
   $ tollgate policy coverage --never --since 30d
 
-Counts decisions that each policy determined with the contents that it has now; for a policy in shadow mode, the
-decisions that it would have changed. Those that never determined one come first, with the time since when they
-are in force.
+Counts decisions that each policy determined with the contents that it has now; for a policy in
+shadow mode, the decisions that it would have changed. Those that never determined one come
+first, with the time since when they are in force.
 With --json: [{id, file, mode, decisions, last, last_time, since}].";
 
 /// Of which policies.

@@ -29,10 +29,12 @@ Examples:
   $ tollgate policy explain --principal Agent::support --action payments__refund --args '{\"amount\":6000}'
   $ tollgate policy explain --principal User::ada --action notes__write --run '{\"labels\":[\"private\"]}'
 
-A decision is explained with the policies that made it, or with the present ones (--now). Its arguments show, so
-that takes the permission `view_payload`, and is recorded. A hypothetical call is decided by the present policies;
-nothing runs and nothing is recorded. --case takes all that cases of `tollgate policy test` take, as JSON.
-With --json: {answer, policies [{id, file, line, permits, mode, determined, verdict, ..}], changes [[FACT]]}.";
+A decision is explained with the policies that made it, or with the present ones (--now). Its
+arguments show, so that takes the permission `view_payload`, and is recorded. A hypothetical call
+is decided by the present policies; nothing runs and nothing is recorded. --case takes all that
+cases of `tollgate policy test` take, as JSON.
+With --json: {answer, policies [{id, file, line, permits, mode, determined, verdict, ..}],
+changes [[FACT]]}.";
 
 /// What is to be explained.
 #[derive(Debug, Args)]

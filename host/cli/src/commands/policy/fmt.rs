@@ -25,8 +25,8 @@ Examples:
   $ tollgate policy fmt
   $ tollgate policy fmt --check policies/refunds.cedar
 
-Formats every file of the configured directory, or those that are named. Comments and meaning stay as they are;
-a file that does not parse is left alone.
+Formats every file of the configured directory, or those that are named. Comments and meaning
+stay as they are; a file that does not parse is left alone.
 With --check nothing is written, and it ends with 1 if a file is not formatted.
 With --json: {files, changed [FILE]}.";
 

@@ -18,9 +18,10 @@ Examples:
   $ tollgate policy promote effects-in-working-hours
   $ tollgate policy promote --candidate
 
-Removes @mode(\"shadow\") from a policy; or, with --candidate, puts the files of `shadow` under [policies] in the
-place of those of `dir`. That takes the permission `activate_policies` under the policies that are in force, is
-recorded, and counts for calls that arrive from then on. A set that does not load changes nothing.
+Removes @mode(\"shadow\") from a policy; or, with --candidate, puts the files of `shadow` under
+[policies] in the place of those of `dir`. That takes the permission `activate_policies` under
+the policies that are in force, is recorded, and counts for calls that arrive from then on. A set
+that does not load changes nothing.
 With --json: {bundle, files}.";
 
 /// What is put into force.

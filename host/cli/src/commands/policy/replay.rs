@@ -25,11 +25,13 @@ Examples:
   $ tollgate policy replay --candidate new-policies
   $ tollgate policy replay --candidate new-policies --since 7d --tool payments__refund --threshold 0.1%
 
-Every recorded decision is taken again as it was: with the facts sealed in its record, and the schema and entities
-of its time. It does not simulate how another answer would have changed what came after. Reads the store and its
-key; writes nothing.
-Ends with 1 if more decisions flip than --threshold: a number, or a share of those compared (0 if left out).
-With --json: {compared, flipped, flips [{from, to, policies, count, decisions, runs}], not_comparable {WHY: COUNT}}.";
+Every recorded decision is taken again as it was: with the facts sealed in its record, and the
+schema and entities of its time. It does not simulate how another answer would have changed what
+came after. Reads the store and its key; writes nothing.
+Ends with 1 if more decisions flip than --threshold: a number, or a share of those compared (0 if
+left out).
+With --json: {compared, flipped, flips [{from, to, policies, count, decisions, runs}],
+not_comparable {WHY: COUNT}}.";
 
 /// What to decide again.
 #[derive(Debug, Args)]

@@ -35,10 +35,12 @@ Examples:
   $ tollgate policy schema --diff
   $ tollgate policy schema --from tools.json --prefix github
 
---from takes the result of an MCP server's tools/list. --diff says which tools are new, gone or changed since the
-schema was last kept (.tollgate/tollgate.cedarschema), and which policies that breaks; nothing is kept then, and it
-ends with 1 if a policy breaks. Without --diff and --from the schema is kept there, for editors.
-With --json: {digest, schema}; --diff: {digest, added, removed, changed [{tool, gone, new}], broken [DIAGNOSTIC]}.";
+--from takes the result of an MCP server's tools/list. --diff says which tools are new, gone or
+changed since the schema was last kept (.tollgate/tollgate.cedarschema), and which policies that
+breaks; nothing is kept then, and it ends with 1 if a policy breaks. Without --diff and --from
+the schema is kept there, for editors.
+With --json: {digest, schema}; --diff: {digest, added, removed, changed [{tool, gone, new}],
+broken [DIAGNOSTIC]}.";
 
 /// Of which tools.
 #[derive(Debug, Args)]

@@ -39,7 +39,8 @@ Examples:
   $ tollgate policy test policies/tests/refunds.toml --all
   $ tollgate policy test --junit report.xml --deny-untested
 
-Cases stand in *.toml ([[case]]) and *.json (a list) files; without arguments, in the folder tests/ of the policies:
+Cases stand in *.toml ([[case]]) and *.json (a list) files; without arguments, in the folder
+tests/ of the policies:
   [[case]]
   name = \"large refunds wait for finance\"
   principal = \"Agent::support\"
@@ -49,9 +50,11 @@ Cases stand in *.toml ([[case]]) and *.json (a list) files; without arguments, i
   expect = \"escalate\"                 # allow, deny, escalate, error
   by = [\"large-refunds-need-finance\"]
   needs = [\"finance\"]                 # approved_by = [\"finance\"] plays it with that approval
-A world.toml or world.json beside them says who and what there is; otherwise tollgate.toml and its components do.
+A world.toml or world.json beside them says who and what there is; otherwise tollgate.toml and
+its components do.
 Ends with 1 if a case fails; with --deny-untested also if no case is decided by some policy.
-With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined, applied}]}.";
+With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined,
+applied}]}.";
 
 /// Events that belong to one change come within this time.
 const SETTLE: Duration = Duration::from_millis(100);
