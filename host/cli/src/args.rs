@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, halt, init, ledger, new, policy, runs,
-        store, tools, user,
+        approvals, call, completions, component, decisions, halt, init, ledger, new, policy,
+        reload, runs, serve, store, tools, user,
     },
     exit,
     output::Color,
@@ -78,6 +78,10 @@ pub(crate) enum Command {
     Init(init::Init),
     /// Begin a tool in Rust, JavaScript or Python.
     New(new::New),
+    /// Serve agents by MCP, over stdio or HTTP.
+    Serve(serve::Serve),
+    /// Put what is configured now into force.
+    Reload(reload::Reload),
     /// Call a tool, or play an agent's run from a file.
     Call(call::Call),
     /// See and answer the calls that wait for a human.

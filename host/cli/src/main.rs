@@ -10,6 +10,7 @@ mod failure;
 mod identity;
 mod operation;
 mod output;
+mod relay;
 mod reply;
 mod scaffold;
 mod show;

@@ -75,6 +75,13 @@ pub(crate) enum Operation {
         /// Its name; empty for everything.
         name: String,
     },
+    /// Load the configuration again and put it into force.
+    Reload,
+    /// Speak MCP as an agent over this connection, from now on.
+    Mcp {
+        /// Which.
+        agent: String,
+    },
     /// See what a decision was made from.
     Facts {
         /// Which.
@@ -139,6 +146,11 @@ pub(crate) enum Reply {
         records: u64,
         /// Its bytes.
         bytes: u64,
+    },
+    /// The configuration is in force.
+    Reloaded {
+        /// Digest of the policies, tools and entities.
+        bundle: String,
     },
     /// It is done.
     Done,

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+pub(crate) use tollgate::outcome::{CallOutcome, PendingView, PolicyView};
 use tollgate::{
     call::{Answer, Verdict},
-    enforce::{self, Refusal},
+    enforce,
     ledger::ApprovalRow,
     sandbox::Content,
 };
 use tollgate_core::{
-    decision::{Basis, Severity},
+    decision::Severity,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     life::ApprovalState,
-    record::Status,
     time::Timestamp,
 };
 
@@ -51,184 +51,44 @@ pub(crate) struct CallReply {
     pub(crate) micros: u64,
 }
 
-/// What became of a call, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CallOutcome {
-    /// It ran, and its result was released.
-    Ok,
-    /// It ran, and the tool says that it failed.
-    ToolError,
-    /// It ran, and policy keeps its result.
-    Withheld,
-    /// Policy denied it.
-    Denied,
-    /// Policy could not decide it.
-    Undecidable,
-    /// It waits for a human.
-    Waiting,
-    /// A human rejected it.
-    Rejected,
-    /// There is no such tool.
-    UnknownTool,
-    /// The arguments do not match the tool's schema, or nobody knows the caller.
-    Invalid,
-    /// A halt is in force, or ended it.
-    Halted,
-    /// The run has ended.
-    RunEnded,
-    /// It could not be recorded, so it did not run.
-    Unrecorded,
-    /// It crashed or ran into a limit, and nothing was changed.
-    Failed,
-    /// It may have happened.
-    Indeterminate,
-}
-
-impl CallOutcome {
-    /// The exit code that says the same.
-    pub(crate) fn exit(self) -> Exit {
-        match self {
-            Self::Ok => Exit::Ok,
-            Self::ToolError | Self::Failed => Exit::ToolError,
-            Self::Withheld
-            | Self::Denied
-            | Self::Undecidable
-            | Self::Rejected
-            | Self::Halted
-            | Self::RunEnded => Exit::Denied,
-            Self::Waiting => Exit::Waiting,
-            Self::Invalid | Self::UnknownTool => Exit::Invalid,
-            Self::Unrecorded => Exit::Failure,
-            Self::Indeterminate => Exit::Indeterminate,
+impl From<CallOutcome> for Exit {
+    fn from(outcome: CallOutcome) -> Self {
+        use CallOutcome as O;
+        match outcome {
+            O::Ok => Self::Ok,
+            O::ToolError | O::Failed => Self::ToolError,
+            O::Withheld | O::Denied | O::Undecidable | O::Rejected | O::Halted | O::RunEnded => {
+                Self::Denied
+            }
+            O::Waiting => Self::Waiting,
+            O::Invalid | O::UnknownTool => Self::Invalid,
+            O::Unrecorded => Self::Failure,
+            O::Indeterminate => Self::Indeterminate,
         }
     }
-
-    fn of(answer: &Answer) -> Self {
-        match &answer.verdict {
-            Verdict::Released { .. } => Self::Ok,
-            Verdict::ToolError(_) => Self::ToolError,
-            Verdict::Withheld { .. } => Self::Withheld,
-            Verdict::Ended { effects: true, .. }
-            | Verdict::Ended {
-                status: Status::Indeterminate,
-                ..
-            } => Self::Indeterminate,
-            Verdict::Ended {
-                status: Status::Halted,
-                ..
-            } => Self::Halted,
-            Verdict::Ended { .. } => Self::Failed,
-            Verdict::Refused(refusal) => match refusal {
-                Refusal::Denied { .. } => Self::Denied,
-                Refusal::Undecidable { .. } => Self::Undecidable,
-                Refusal::Pending { .. } => Self::Waiting,
-                Refusal::Rejected { .. } => Self::Rejected,
-                Refusal::Invalid { .. } => Self::Invalid,
-                Refusal::Halted { .. } => Self::Halted,
-                Refusal::RunEnded => Self::RunEnded,
-                Refusal::Unrecorded { .. } => Self::Unrecorded,
-            },
-        }
-    }
-}
-
-/// A policy that determined a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PolicyView {
-    /// Its `@id`.
-    pub(crate) id: String,
-    /// Its `@owner`.
-    pub(crate) owner: String,
-    /// Its `@reason`, or empty.
-    pub(crate) reason: String,
-}
-
-/// An approval that a call waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PendingView {
-    /// Its id.
-    pub(crate) id: ApprovalId,
-    /// What would lift it, in words.
-    pub(crate) needs: String,
-    /// When it expires.
-    pub(crate) expires: Timestamp,
-    /// What the call had done by then, if it was ended in the middle.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) happened: Vec<String>,
-}
-
-fn policies(basis: &Basis) -> Vec<PolicyView> {
-    let view = |d: &tollgate_core::decision::Determining| PolicyView {
-        id: d.policy.id.clone(),
-        owner: d.owner.clone(),
-        reason: d.reason.clone(),
-    };
-    basis.determining.iter().map(view).collect()
 }
 
 impl CallReply {
     /// What is shown of an answer to a call of `tool`, which is `known` or not.
     pub(crate) fn new(tool: String, known: bool, answer: Answer, micros: u64) -> Self {
-        let outcome = match CallOutcome::of(&answer) {
-            CallOutcome::Invalid if !known => CallOutcome::UnknownTool,
-            outcome => outcome,
-        };
         let message = answer.message();
-        let (mut content, mut redacted, mut approval, mut decided) =
-            (Vec::new(), false, None, Vec::new());
-        let mut decision = answer.decision;
-        match answer.verdict {
-            Verdict::Released {
-                content: released,
-                redacted: any,
-            } => {
-                content = released;
-                redacted = any;
-            }
-            Verdict::Withheld {
-                decision: withheld,
-                basis,
-            } => {
-                decision = Some(withheld);
-                decided = policies(&basis);
-            }
-            Verdict::Refused(refusal) => match refusal {
-                Refusal::Denied { basis, .. } | Refusal::Undecidable { basis, .. } => {
-                    decided = policies(&basis)
-                }
-                Refusal::Pending {
-                    basis,
-                    approval: id,
-                    requirement,
-                    expires,
-                    happened,
-                    ..
-                } => {
-                    decided = policies(&basis);
-                    approval = Some(PendingView {
-                        id,
-                        needs: requirement.to_string(),
-                        expires,
-                        happened,
-                    });
-                }
-                _ => {}
-            },
-            Verdict::ToolError(_) | Verdict::Ended { .. } => {}
-        }
+        let view = answer.view(known);
+        let (content, redacted) = match answer.verdict {
+            Verdict::Released { content, redacted } => (content, redacted),
+            _ => (Vec::new(), false),
+        };
         Self {
             tool,
-            outcome,
-            exit: outcome.exit().code(),
-            run: answer.run,
-            call: answer.call,
-            decision,
-            policies: decided,
+            outcome: view.outcome,
+            exit: Exit::from(view.outcome).code(),
+            run: view.run,
+            call: view.call,
+            decision: view.decision,
+            policies: view.policies,
             message,
             content,
             redacted,
-            approval,
+            approval: view.approval,
             micros,
         }
     }

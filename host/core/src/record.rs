@@ -180,6 +180,34 @@ pub struct BundleActivated {
     pub tools: u64,
 }
 
+/// Where a run hangs in its caller's own trace and conversation, as the caller says: it proves nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The conversation that the run is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// The span of the caller's that a call stands under (W3C Trace Context, section 3.2.2.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SpanId>,
+    /// The session of the protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The caller's `tracestate` (section 3.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The caller's trace (section 3.2.2.3). The run's id is the same, unless another run has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<RunId>,
+}
+
+impl Origin {
+    /// Whether the caller says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A run began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
@@ -190,6 +218,9 @@ pub struct RunStarted {
     pub key: Option<String>,
     /// On whose behalf.
     pub on_behalf_of: Uid,
+    /// Where it hangs in its caller's own trace.
+    #[serde(default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin,
     /// Who.
     pub principal: Uid,
     /// The root span.
@@ -245,6 +276,9 @@ impl RunOutcome {
 pub struct CallInvalid {
     /// The call's span.
     pub call: SpanId,
+    /// The span of the caller's own that it stands under; unproven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<SpanId>,
     /// The span above; the root span where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<SpanId>,
@@ -281,6 +315,9 @@ pub struct DecisionRecord {
     /// The tool span that it belongs to; absent outside a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<SpanId>,
+    /// For an agent's call: the span of the caller's own that it stands under; unproven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<SpanId>,
     /// The component's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Sha256Digest>,

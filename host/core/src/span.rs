@@ -289,6 +289,10 @@ pub fn attributes(index: u64, record: &Record) -> Map<String, Value> {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": run.principal.id,
             "tollgate.run.key": run.key,
+            "gen_ai.conversation.id": run.origin.conversation,
+            "session.id": run.origin.session,
+            "tollgate.caller.trace.id": run.origin.trace,
+            "tollgate.caller.span.id": run.origin.parent,
         }),
         Event::CallInvalid(call) => json!({
             "gen_ai.operation.name": "execute_tool",
@@ -322,6 +326,7 @@ pub fn attributes(index: u64, record: &Record) -> Map<String, Value> {
             "tollgate.resource.id": d.resource.id,
             "tollgate.action": d.action.id(),
             "tollgate.args.hash": d.arguments,
+            "tollgate.caller.span.id": d.caller,
             "tollgate.args.size": d.arguments_size,
             "tollgate.approval.id": d.approval,
             "artifact.hash": d.component,

@@ -13,13 +13,14 @@ use tollgate_core::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId, SpanId},
     policy,
-    record::{CallInvalid, Event, OutcomeRecord, Release, Status},
+    record::{CallInvalid, Event, Origin, OutcomeRecord, Release, Status},
     request::{Action, ActionContext, Request},
 };
 
 use crate::{
     enforce::{
-        CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms, ToolCall,
+        Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal, Terms,
+        ToolCall,
     },
     gate::Gate,
     ledger::Batch,
@@ -97,10 +98,31 @@ impl Gate {
         request: CallRequest,
         listener: Option<Listener>,
     ) -> Answer {
+        let origin = Origin::default();
+        self.call_from(caller, run, &origin, request, listener)
+            .await
+    }
+
+    /// As [`Gate::call_heard`]; `origin` says where the call hangs in the caller's own trace.
+    pub async fn call_from(
+        &self,
+        caller: &Caller,
+        run: &RunKey,
+        origin: &Origin,
+        request: CallRequest,
+        listener: Option<Listener>,
+    ) -> Answer {
         let span = self.pep().span_id();
-        let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
-        let line =
-            tokio::spawn(async move { gate.line(caller, run, request, listener, span).await });
+        let underway = self.another_line();
+        let (gate, caller, run, origin) =
+            (self.clone(), caller.clone(), run.clone(), origin.clone());
+        let line = tokio::spawn(async move {
+            let answer = gate
+                .line(caller, run, origin, request, listener, span)
+                .await;
+            drop(underway);
+            answer
+        });
         line.await.unwrap_or_else(|_| Answer {
             run: None,
             call: span,
@@ -117,13 +139,18 @@ impl Gate {
         &self,
         caller: Caller,
         run: RunKey,
+        origin: Origin,
         request: CallRequest,
         listener: Option<Listener>,
         span: SpanId,
     ) -> Answer {
         // Arrive: whose call, in which run?
         let snapshot = self.snapshot();
-        match self.pep().arrive(&snapshot, &caller, &run, span).await {
+        match self
+            .pep()
+            .arrive(&snapshot, &caller, &run, &origin, span)
+            .await
+        {
             Ok(cx) => self.carry_out(cx, request, Terms::heard_by(listener)).await,
             Err(refusal) => Answer::refused(None, span, refusal),
         }
@@ -143,7 +170,18 @@ impl Gate {
 
         // Know, decide, record: only a recorded allow comes back.
         let admission = match pep.admit(&mut cx, call).await {
-            Ok(admission) => admission,
+            Ok(Admitted::Starts(admission)) => *admission,
+            Ok(Admitted::Joins(other)) => {
+                return other.answer().await.unwrap_or(Answer {
+                    run: Some(cx.run),
+                    call: cx.call,
+                    decision: None,
+                    verdict: Verdict::Ended {
+                        status: Status::Indeterminate,
+                        effects: true,
+                    },
+                });
+            }
             Err(halted @ Refusal::Halted { .. }) => {
                 let halted = Invalid {
                     refusal: halted,
@@ -185,12 +223,16 @@ impl Gate {
         let verdict = pep
             .close(&cx, &tool, invoke, execution, &capabilities)
             .await;
-        Answer {
+        let answer = Answer {
             run: Some(cx.run),
             call: cx.call,
             decision: Some(decision),
             verdict,
+        };
+        if let Some(underway) = admission.underway {
+            underway.finish(&answer);
         }
+        answer
     }
 }
 
@@ -305,6 +347,7 @@ impl Pep {
     async fn refuse_invalid(&self, cx: &CallContext, tool: &str, invalid: Invalid) -> Answer {
         let event = Event::CallInvalid(CallInvalid {
             call: cx.call,
+            caller: cx.caller.filter(|_| cx.within.is_empty()),
             parent: cx.within.last().map(|call| call.span),
             pointers: invalid.pointers,
             principal: cx.principal.clone(),

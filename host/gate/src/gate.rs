@@ -16,17 +16,19 @@ use tollgate_core::{
     life::ApprovalState,
     record::{Administered, BundleActivated, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
+    time::Timestamp,
 };
 
 use crate::{
     config::Config,
     enforce::{
         Answered, ApprovalError, ApprovalView, CallContext, OperatorAct, Pep, Refusal, RunAct,
-        Words,
+        StoredCall, Underway, Waiter, Words,
     },
     ids::{Clock, Ids},
     ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
     load::{self, LoadError},
+    pip::Caller,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
 };
@@ -69,6 +71,21 @@ struct Inner {
     running: Mutex<HashMap<SpanId, Running>>,
     /// Changes whenever an approval does.
     approvals: watch::Sender<u64>,
+    /// Changes whenever another snapshot is in force.
+    reloads: watch::Sender<u64>,
+    /// Held while a configuration is loaded, so that the last one that is read is the one in force.
+    reloading: tokio::sync::Mutex<()>,
+    /// How many calls are on their way.
+    lines: watch::Sender<usize>,
+}
+
+/// A call on its way; dropped, it has come to its end.
+pub(crate) struct CallOnTheWay(Gate);
+
+impl Drop for CallOnTheWay {
+    fn drop(&mut self) {
+        self.0.0.lines.send_modify(|n| *n = n.saturating_sub(1));
+    }
 }
 
 impl fmt::Debug for Gate {
@@ -162,6 +179,7 @@ impl Gate {
             clock: options.clock,
             ids,
             new_runs: Arc::default(),
+            underway: Underway::default(),
         };
         let gate = Self(Arc::new(Inner {
             pep,
@@ -169,6 +187,9 @@ impl Gate {
             snapshot: ArcSwap::from_pointee(snapshot),
             running: Mutex::default(),
             approvals: watch::Sender::new(0),
+            reloads: watch::Sender::new(0),
+            reloading: tokio::sync::Mutex::default(),
+            lines: watch::Sender::new(0),
         }));
         gate.recover().await?;
         gate.activate(&gate.snapshot(), &options.by).await?;
@@ -230,16 +251,63 @@ impl Gate {
     }
 
     /// Load the configuration again and put it into force for calls that arrive from now on. A bad one
-    /// changes nothing.
+    /// changes nothing; that it was refused is recorded.
     ///
     /// # Errors
     /// [`LoadError`]; the old snapshot stays.
     pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
-        let config = Config::read(&self.snapshot().config.file)?;
+        let _one_at_a_time = self.0.reloading.lock().await;
+        let loaded = self.load_again(by).await;
+        match &loaded {
+            Ok(()) => self.0.reloads.send_modify(|n| *n = n.wrapping_add(1)),
+            Err(error) => {
+                let refused = Event::Administered(Administered {
+                    act: "reload_refused".into(),
+                    by: by.into(),
+                    target: crate::text::printable(&error.to_string(), 500),
+                });
+                // The error is told in any case; a ledger that takes no record tells of itself.
+                let _ = self.note(refused).await;
+            }
+        }
+        loaded
+    }
+
+    async fn load_again(&self, by: &str) -> Result<(), LoadError> {
+        let before = self.snapshot();
+        let config = Config::read(&before.config.file)?;
+        load::same_gate(&before.config, &config)?;
         let snapshot = load::snapshot(&self.0.sandbox, config).await?;
         self.activate(&snapshot, by).await?;
         self.0.snapshot.store(Arc::new(snapshot));
         Ok(())
+    }
+
+    /// Decide, and record, whether `user` may put what is configured now into force.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn may_reload(&self, user: &Uid) -> Result<DecisionId, OperateError> {
+        Ok(self.operate(user, Action::ActivatePolicies).await?)
+    }
+
+    /// Changes whenever another snapshot is in force.
+    #[must_use]
+    pub fn reloads(&self) -> watch::Receiver<u64> {
+        self.0.reloads.subscribe()
+    }
+
+    /// Count one more call on its way.
+    pub(crate) fn another_line(&self) -> CallOnTheWay {
+        self.0.lines.send_modify(|n| *n = n.saturating_add(1));
+        CallOnTheWay(self.clone())
+    }
+
+    /// Until no call is on its way, or `timeout` has passed.
+    pub async fn idle(&self, timeout: std::time::Duration) {
+        let mut lines = self.0.lines.subscribe();
+        let idle = lines.wait_for(|n| *n == 0);
+        drop(tokio::time::timeout(timeout, idle).await);
     }
 
     /// The configuration, policies and tools in force.
@@ -390,6 +458,31 @@ impl Gate {
                 return Ok(row.state);
             }
         }
+    }
+
+    /// The call that asked for an approval, as it was asked for; only for whoever asked, on the same
+    /// person's behalf.
+    ///
+    /// # Errors
+    /// [`ApprovalError::NotFound`] for everybody else.
+    pub fn stored_call(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<StoredCall, ApprovalError> {
+        self.0.pep.stored_call(&self.snapshot(), caller, id)
+    }
+
+    /// The time, never before anything that is recorded.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.pep.now()
+    }
+
+    /// Say that somebody waits for an approval and will repeat the call that it is for.
+    #[must_use]
+    pub fn waiter(&self, id: ApprovalId) -> Waiter {
+        self.0.pep.underway.waiter(id)
     }
 
     async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ledger;
 pub mod load;
 pub mod lock;
+pub mod outcome;
 pub mod pip;
 pub mod sandbox;
 pub mod secrets;

@@ -30,6 +30,9 @@ use crate::{
 /// The longest name that model APIs accept.
 const MAX_TOOL_NAME: usize = 64;
 
+/// The tool by which agents resume a call that waited; the gate offers it itself.
+pub const RESUME_TOOL: &str = "tollgate_resume";
+
 /// Why a gate does not open, or a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -142,6 +145,14 @@ pub enum LoadError {
         /// A tool with a like name.
         near: Option<String>,
     },
+    /// What a gate that runs cannot change.
+    #[error("{what} in {} is not the one that this gate runs with; restart it to change that", file.display())]
+    Restart {
+        /// Which key.
+        what: &'static str,
+        /// The configuration.
+        file: PathBuf,
+    },
     /// The policies.
     #[error("the policies do not load: {0}")]
     Policies(#[from] pdp::LoadError),
@@ -170,6 +181,25 @@ fn cache_dir(config: &Config) -> PathBuf {
 /// [`LoadError`].
 pub async fn check(config: Config, compiler: Option<Compiler>) -> Result<Snapshot, LoadError> {
     snapshot(&sandbox(&config, compiler)?, config).await
+}
+
+/// That `after` differs from `before` in nothing that a gate which runs cannot change.
+pub(crate) fn same_gate(before: &Config, after: &Config) -> Result<(), LoadError> {
+    let what = if before.store.path != after.store.path {
+        "[store] url"
+    } else if before.store.key != after.store.key {
+        "[store] key"
+    } else if before.gate.tenant != after.gate.tenant {
+        "[gate] tenant"
+    } else if before.gate.concurrency != after.gate.concurrency {
+        "[gate] concurrency"
+    } else {
+        return Ok(());
+    };
+    Err(LoadError::Restart {
+        what,
+        file: after.file.clone(),
+    })
 }
 
 /// Everything that a configuration describes.
@@ -354,6 +384,9 @@ fn tool(
         return Err(refused(
             "has more than 64 characters, which model APIs refuse",
         ));
+    }
+    if name == RESUME_TOOL {
+        return Err(refused("has the name of a tool of the gate itself"));
     }
     if pdp::is_fixed_action(&name) {
         return Err(refused("has the name of an action of the gate"));

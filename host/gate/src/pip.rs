@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
-    record::{Administered, Event, Record, RunEnded, RunOutcome, RunStarted},
+    record::{Administered, Event, Origin, Record, RunEnded, RunOutcome, RunStarted},
     time::Timestamp,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Who calls, by names that the configuration has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Caller {
     /// A person.
     User(String),
@@ -59,8 +59,23 @@ impl Caller {
 pub enum RunKey {
     /// The one that the caller calls by this name; a new one if there is none.
     Named(String),
+    /// The one of the caller's own trace; a new one if there is none.
+    Traced(RunId),
     /// The caller's last one without a name, if something happened in it lately; else a new one.
     Ambient,
+    /// The caller's own one with this id, for what goes on in it.
+    Id(RunId),
+}
+
+impl RunKey {
+    /// How the ledger spells it; nothing where the gate names the run.
+    fn name(&self) -> Option<String> {
+        match self {
+            Self::Named(name) => Some(name.clone()),
+            Self::Traced(trace) => Some(format!("trace:{trace}")),
+            Self::Ambient | Self::Id(_) => None,
+        }
+    }
 }
 
 /// The principals of a call.
@@ -124,6 +139,19 @@ fn identity(snapshot: &Snapshot, caller: &Caller) -> Result<Identity, Refusal> {
     })
 }
 
+/// On whose behalf the caller acts, if the configuration knows both.
+pub(crate) fn on_behalf_of(snapshot: &Snapshot, caller: &Caller) -> Option<Uid> {
+    identity(snapshot, caller)
+        .ok()
+        .map(|identity| identity.on_behalf_of)
+}
+
+fn unread(error: LedgerError) -> Refusal {
+    Refusal::Unrecorded {
+        reason: error.to_string(),
+    }
+}
+
 impl Pep {
     /// Find or start the caller's run. `call` is the span of the call that arrives.
     pub(crate) async fn arrive(
@@ -131,10 +159,11 @@ impl Pep {
         snapshot: &Arc<Snapshot>,
         caller: &Caller,
         key: &RunKey,
+        origin: &Origin,
         call: SpanId,
     ) -> Result<CallContext, Refusal> {
         let identity = identity(snapshot, caller)?;
-        let (run, root) = self.run(snapshot, &identity, caller, key).await?;
+        let (run, root) = self.run(snapshot, &identity, caller, key, origin).await?;
         let Identity {
             principal,
             agent,
@@ -150,6 +179,8 @@ impl Pep {
             run,
             root,
             call,
+            own: call,
+            caller: origin.parent,
             within: Vec::new(),
             carried: std::collections::BTreeSet::new(),
             arguments: None,
@@ -163,7 +194,11 @@ impl Pep {
         identity: &Identity,
         caller: &Caller,
         key: &RunKey,
+        origin: &Origin,
     ) -> Result<(RunId, SpanId), Refusal> {
+        if let RunKey::Id(id) = key {
+            return self.own_run(snapshot, identity, *id);
+        }
         if let Some(found) = self.find_run(snapshot, identity, key)? {
             return Ok(found);
         }
@@ -171,7 +206,25 @@ impl Pep {
         if let Some(found) = self.find_run(snapshot, identity, key)? {
             return Ok(found);
         }
-        self.start_run(snapshot, identity, caller, key).await
+        self.start_run(snapshot, identity, caller, key, origin)
+            .await
+    }
+
+    /// The caller's own run with this id.
+    fn own_run(
+        &self,
+        snapshot: &Snapshot,
+        identity: &Identity,
+        id: RunId,
+    ) -> Result<(RunId, SpanId), Refusal> {
+        let run = self.ledger.run(id, None).map_err(unread)?;
+        let own = run.filter(|run| {
+            run.tenant == snapshot.config.gate.tenant && run.principal == identity.principal
+        });
+        match own {
+            Some(run) if !run.ended => Ok((run.id, run.root)),
+            _ => Err(Refusal::RunEnded),
+        }
     }
 
     fn find_run(
@@ -183,13 +236,8 @@ impl Pep {
         let tenant = &snapshot.config.gate.tenant;
         let idle = i64::try_from(snapshot.config.run_idle.as_micros()).unwrap_or(i64::MAX);
         let not_before = Timestamp(self.now().0.saturating_sub(idle));
-        let name = match key {
-            RunKey::Named(name) => Some(name.as_str()),
-            RunKey::Ambient => None,
-        };
-        let unread = |e: LedgerError| Refusal::Unrecorded {
-            reason: e.to_string(),
-        };
+        let name = key.name();
+        let name = name.as_deref();
         let open = self
             .ledger
             .open_run(tenant, &identity.principal, name, not_before);
@@ -218,24 +266,28 @@ impl Pep {
         identity: &Identity,
         caller: &Caller,
         key: &RunKey,
+        origin: &Origin,
     ) -> Result<(RunId, SpanId), Refusal> {
         let now = self.now();
         let tenant = &snapshot.config.gate.tenant;
-        let unread = |e: LedgerError| Refusal::Unrecorded {
-            reason: e.to_string(),
-        };
         let inherited = self
             .ledger
             .labels_held(tenant, &identity.principal, now)
             .map_err(unread)?;
-        let (run, root) = (self.ids.run(now), self.ids.span());
+        let traced = match key {
+            // The run's id is that of the caller's trace, unless somebody else's run has it.
+            RunKey::Traced(trace) if self.ledger.run(*trace, None).map_err(unread)?.is_none() => {
+                Some(*trace)
+            }
+            _ => None,
+        };
+        let run = traced.unwrap_or_else(|| self.ids.run(now));
+        let root = self.ids.span();
         let started = RunStarted {
             inherited,
-            key: match key {
-                RunKey::Named(name) => Some(name.clone()),
-                RunKey::Ambient => None,
-            },
+            key: key.name(),
             on_behalf_of: identity.on_behalf_of.clone(),
+            origin: origin.clone(),
             principal: identity.principal.clone(),
             span: root,
         };

@@ -3,6 +3,9 @@
 //! answer into its protocol's words. Nothing here decides, and nothing here runs a tool.
 
 pub mod auth;
+mod depth;
+pub mod http;
 pub mod mcp;
+pub mod reload;
 pub mod rest;
 pub mod upstream;

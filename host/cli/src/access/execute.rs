@@ -99,6 +99,17 @@ pub(super) async fn execute(
             gate.halt(user, scope, &name, &reason).await?;
             Ok(Reply::Done)
         }
+        Operation::Reload => {
+            gate.may_reload(user).await?;
+            gate.reload(&user.id).await?;
+            let bundle = gate.snapshot().pdp.digest().to_string();
+            Ok(Reply::Reloaded { bundle })
+        }
+        Operation::Mcp { agent } => {
+            // The connection goes on as a client of the server: see `socket`.
+            may_speak(gate, user, Some(&agent)).await?;
+            Ok(Reply::Done)
+        }
         Operation::Resume { scope, name } => {
             gate.resume(user, scope, &name).await?;
             Ok(Reply::Done)
@@ -197,25 +208,31 @@ async fn call(
 ) -> Result<Reply, Failure> {
     let begun = Instant::now();
     let known = gate.snapshot().tools.contains_key(&request.tool);
+    let mut waiter = None;
     loop {
         let answer = gate.call(caller, run, request.clone()).await;
         let pending = match &answer.verdict {
             Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
             _ => None,
         };
+        drop(waiter.take());
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let reply = Box::new(CallReply::new(request.tool.clone(), known, answer, micros));
         let left = patience.saturating_sub(begun.elapsed());
         let (Some(approval), false) = (pending, left.is_zero()) else {
             return Ok(Reply::Call(reply));
         };
+        // Kept until the call is repeated.
+        let next = gate.waiter(approval);
         let settled = tokio::select! {
             settled = gate.approval_settled(approval, left) => settled?,
             () = super::left(&mut leaving) => return Ok(Reply::Waiting(reply)),
         };
         match settled {
             // Repeating the call is what runs it, or says that it was rejected.
-            ApprovalState::Approved | ApprovalState::Rejected => {}
+            ApprovalState::Approved | ApprovalState::Rejected | ApprovalState::Consumed => {
+                waiter = Some(next);
+            }
             _ => return Ok(Reply::Call(reply)),
         }
     }

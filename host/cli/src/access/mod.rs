@@ -21,8 +21,9 @@ use tollgate::{
     load::LoadError,
 };
 use tollgate_core::entity::Uid;
+use tollgate_server::mcp;
 
-use self::socket::{Envelope, Server, Unanswered};
+use self::socket::{Envelope, Server, Stream, Unanswered};
 use crate::{
     commands::component::register,
     exit::Exit,
@@ -34,12 +35,16 @@ use crate::{
 
 /// How long an owner that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long agents' calls may take to end when the owner leaves.
+const DRAINING: Duration = Duration::from_secs(30);
 /// How long until it is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A gate that this process owns.
 pub(crate) struct Owner {
     gate: Gate,
+    /// The gate as agents see it, also through the socket.
+    server: mcp::Server,
     /// Becomes true when this process is about to leave.
     leaving: watch::Sender<bool>,
 }
@@ -192,6 +197,7 @@ impl<'a> Access<'a> {
         .await?;
         drop(step);
         let owner = Arc::new(Owner {
+            server: mcp::Server::new(gate.clone()),
             gate,
             leaving: watch::Sender::new(false),
         });
@@ -217,6 +223,33 @@ impl<'a> Access<'a> {
         }
     }
 
+    /// The gate that this process owns, as agents see it.
+    pub(crate) fn server(&self) -> Result<mcp::Server, Failure> {
+        let owned = self.owned.as_ref();
+        owned
+            .map(|(owner, _)| owner.server.clone())
+            .ok_or_else(|| Failure::plain("this process does not own the gate"))
+    }
+
+    /// A connection to the owner on which MCP is spoken as `agent`; nothing if nobody answers.
+    ///
+    /// # Errors
+    /// The owner's own refusal.
+    pub(crate) async fn connect(&self, agent: &str) -> Result<Option<Stream>, Failure> {
+        let envelope = Envelope {
+            claim: self.claim.clone(),
+            operation: Operation::Mcp {
+                agent: agent.into(),
+            },
+        };
+        match socket::connect(&self.config.store.path, &envelope).await {
+            Ok((Ok(_), stream)) => Ok(Some(stream)),
+            Ok((Err(failure), _)) => Err(failure),
+            Err(Unanswered::Refused(problem)) => Err(Failure::plain(problem)),
+            Err(Unanswered::NotAsked | Unanswered::Lost) => Ok(None),
+        }
+    }
+
     /// Give up what this process owns: finish what others have asked for, and close the ledger.
     pub(crate) async fn close(mut self) {
         self.leave().await;
@@ -226,6 +259,7 @@ impl<'a> Access<'a> {
     pub(crate) async fn leave(&mut self) {
         if let Some((owner, server)) = self.owned.take() {
             owner.leaving.send_replace(true);
+            owner.server.drain(DRAINING).await;
             server.stop().await;
             owner.gate.clone().close().await;
         }

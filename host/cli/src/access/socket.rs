@@ -22,9 +22,16 @@ use tokio::{
         AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
         BufReader,
     },
-    net::{UnixListener, UnixStream},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     task::{JoinHandle, JoinSet},
 };
+
+use tollgate::pip::Caller;
+use tollgate_core::ids::hex;
+use tollgate_server::mcp;
 
 use super::Owner;
 use crate::{
@@ -94,11 +101,23 @@ impl Short {
     }
 }
 
+/// A connection.
+pub(super) type Stream = (BufReader<OwnedReadHalf>, OwnedWriteHalf);
+
 /// Ask the owner of the store at `store`.
 pub(super) async fn ask(
     store: &Path,
     envelope: &Envelope,
 ) -> Result<Result<Reply, Failure>, Unanswered> {
+    let (answer, _) = connect(store, envelope).await?;
+    Ok(answer)
+}
+
+/// As [`ask`], with the connection, for what goes on over it.
+pub(super) async fn connect(
+    store: &Path,
+    envelope: &Envelope,
+) -> Result<(Result<Reply, Failure>, Stream), Unanswered> {
     let path = path(store);
     let dir = path.parent().unwrap_or(Path::new("."));
     let nobody = |_| Unanswered::NotAsked;
@@ -131,7 +150,7 @@ pub(super) async fn ask(
         .await
         .map_err(|_| Unanswered::Lost)?;
     match receive(&mut read).await {
-        Ok(Some(answer)) => Ok(answer),
+        Ok(Some(answer)) => Ok((answer, (read, write))),
         Ok(None) | Err(_) => Err(Unanswered::Lost),
     }
 }
@@ -242,15 +261,35 @@ async fn answer(stream: UnixStream, owner: &Owner) -> io::Result<()> {
     let Some(Envelope { claim, operation }) = question?? else {
         return Ok(());
     };
+    let agent = match &operation {
+        Operation::Mcp { agent } => Some(agent.clone()),
+        _ => None,
+    };
     let executed = async {
         let login = identity::login(asker)?;
         owner.execute(&login, claim.as_ref(), operation).await
     };
-    tokio::select! {
-        result = executed => send(&mut write, &result).await,
-        // Who goes away no longer waits. A call that has begun ends all the same: the gate owns it.
-        _ = read.fill_buf() => Ok(()),
+    let Some(agent) = agent else {
+        return tokio::select! {
+            result = executed => send(&mut write, &result).await,
+            // Who goes away no longer waits. A call that has begun ends all the same: the gate owns it.
+            _ = read.fill_buf() => Ok(()),
+        };
+    };
+    let result = executed.await;
+    let may = result.is_ok();
+    send(&mut write, &result).await?;
+    if !may {
+        return Ok(());
     }
+    let caller = Caller::Agent {
+        name: agent,
+        on_behalf_of: None,
+    };
+    let session = tollgate::ids::random(16).map(|bytes| hex(&bytes));
+    let client = owner.server.client(Some(caller), session);
+    let until = owner.server.closed().clone();
+    mcp::serve_lines(client, read, write, until).await
 }
 
 #[cfg(test)]

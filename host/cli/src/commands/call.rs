@@ -115,7 +115,7 @@ async fn one(
         arguments: arguments(&args.args)?,
     };
     let mut reply = make(request, args, args.run.clone(), cx, access).await?;
-    let exit = reply.outcome.exit();
+    let exit = Exit::from(reply.outcome);
     if let (Exit::Invalid, Some(file)) = (exit, args.args.strip_prefix('@')) {
         reply.message = reply.message.map(|message| format!("{file}: {message}"));
     }
@@ -197,7 +197,7 @@ async fn many(
             arguments,
         };
         let reply = make(request, args, Some(run.clone()), cx, access).await?;
-        let exit = reply.outcome.exit();
+        let exit = Exit::from(reply.outcome);
         worst = worst.worse(exit);
         denied += u64::from(exit == Exit::Denied);
         last_run = reply.run.or(last_run);
@@ -226,7 +226,7 @@ async fn many(
 
 fn played(number: usize, reply: &CallReply, columns: usize) -> String {
     let mut text = format!("{:>4}  {}\n", number, answer::summary(reply));
-    if reply.outcome.exit() == Exit::Ok {
+    if Exit::from(reply.outcome) == Exit::Ok {
         let preview = answer::preview(&reply.content, columns.saturating_sub(10));
         if !preview.is_empty() {
             text.push_str(&format!("      {}\n", paint(&preview, Tone::Weak)));

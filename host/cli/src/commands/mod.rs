@@ -10,7 +10,9 @@ pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod new;
 pub(crate) mod policy;
+pub(crate) mod reload;
 pub(crate) mod runs;
+pub(crate) mod serve;
 pub(crate) mod store;
 mod times;
 pub(crate) mod tools;
@@ -42,6 +44,8 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Init(args) => init::run(&args, &cx),
         Command::New(args) => new::run(&args, &cx),
+        Command::Serve(args) => serve::run(args, &cx).await,
+        Command::Reload(args) => reload::run(args, &cx).await,
         Command::Call(args) => call::run(args, &cx).await,
         Command::Approvals(args) => approvals::run(args, &cx).await,
         Command::Decisions(args) => decisions::run(args, &cx).await,

@@ -13,44 +13,42 @@ use crate::reply::{CallOutcome, CallReply};
 /// Bytes of one result that a terminal gets; all of it is in `--json`.
 const MAX_RESULT: usize = 1 << 20;
 
-impl CallOutcome {
-    fn symbol(self) -> (&'static str, Tone) {
-        match self {
-            Self::Ok => ("✓", Tone::Good),
-            Self::Waiting => ("⏸", Tone::Wait),
-            Self::Indeterminate => ("?", Tone::Wait),
-            _ => ("✗", Tone::Bad),
-        }
+fn symbol(outcome: CallOutcome) -> (&'static str, Tone) {
+    match outcome {
+        CallOutcome::Ok => ("✓", Tone::Good),
+        CallOutcome::Waiting => ("⏸", Tone::Wait),
+        CallOutcome::Indeterminate => ("?", Tone::Wait),
+        _ => ("✗", Tone::Bad),
     }
+}
 
-    fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::ToolError => "tool error",
-            Self::Withheld => "withheld",
-            Self::Denied => "denied",
-            Self::Undecidable => "undecidable",
-            Self::Waiting => "waiting",
-            Self::Rejected => "rejected",
-            Self::UnknownTool => "unknown tool",
-            Self::Invalid => "invalid",
-            Self::Halted => "halted",
-            Self::RunEnded => "run ended",
-            Self::Unrecorded => "unrecorded",
-            Self::Failed => "failed",
-            Self::Indeterminate => "indeterminate",
-        }
+fn word(outcome: CallOutcome) -> &'static str {
+    match outcome {
+        CallOutcome::Ok => "ok",
+        CallOutcome::ToolError => "tool error",
+        CallOutcome::Withheld => "withheld",
+        CallOutcome::Denied => "denied",
+        CallOutcome::Undecidable => "undecidable",
+        CallOutcome::Waiting => "waiting",
+        CallOutcome::Rejected => "rejected",
+        CallOutcome::UnknownTool => "unknown tool",
+        CallOutcome::Invalid => "invalid",
+        CallOutcome::Halted => "halted",
+        CallOutcome::RunEnded => "run ended",
+        CallOutcome::Unrecorded => "unrecorded",
+        CallOutcome::Failed => "failed",
+        CallOutcome::Indeterminate => "indeterminate",
     }
 }
 
 /// One line: how it ended, how long it took, and by which decision.
 pub(crate) fn summary(reply: &CallReply) -> String {
-    let (symbol, tone) = reply.outcome.symbol();
+    let (symbol, tone) = symbol(reply.outcome);
     let mut text = format!(
         "{} {}  {}  {}",
         paint(symbol, tone),
         paint(&line(&reply.tool, 80), Tone::Strong),
-        paint(reply.outcome.word(), tone),
+        paint(word(reply.outcome), tone),
         paint(&duration(reply.micros), Tone::Weak),
     );
     if let Some(decision) = reply.decision {

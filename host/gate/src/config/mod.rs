@@ -5,6 +5,7 @@
 
 mod network;
 mod raw;
+mod serve;
 mod validate;
 
 use std::{
@@ -23,6 +24,7 @@ use tollgate_core::{
 };
 
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
+pub use serve::ServeConfig;
 
 use crate::sandbox::{Limits, Size};
 
@@ -85,6 +87,10 @@ pub struct Config {
     pub approval_expires: Duration,
     /// How long a surface may hold a call that waits for a human.
     pub approval_hold: Duration,
+    /// The same where the caller hears of progress meanwhile.
+    pub approval_hold_with_progress: Duration,
+    /// How the gate is served.
+    pub serve: ServeConfig,
     /// After how long without a call a run without a key is over.
     pub run_idle: Duration,
     /// How long a principal's labels outlive its runs.

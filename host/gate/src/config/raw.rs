@@ -14,6 +14,7 @@ pub(super) struct File {
     pub(super) policies: Policies,
     pub(super) approvals: Approvals,
     pub(super) runs: Runs,
+    pub(super) serve: Serve,
     pub(super) components: BTreeMap<String, Component>,
     pub(super) tools: BTreeMap<String, Tool>,
     pub(super) agents: BTreeMap<String, Agent>,
@@ -51,6 +52,18 @@ pub(super) struct Policies {
 pub(super) struct Approvals {
     pub(super) expires: Option<String>,
     pub(super) hold: Option<String>,
+    pub(super) hold_with_progress: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Serve {
+    pub(super) listen: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) origins: Vec<String>,
+    pub(super) conversation: Option<Vec<String>>,
+    pub(super) watch: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -78,6 +78,8 @@ impl Validation<'_> {
             let agent = self.agent(&name, agent, &users)?;
             agents.insert(name, agent);
         }
+        let serve = self.serve(raw.serve, &agents)?;
+        let (approval_hold, approval_hold_with_progress) = self.holds(&raw.approvals)?;
         Ok(Config {
             file: self.file.into(),
             gate,
@@ -86,7 +88,9 @@ impl Validation<'_> {
                 .base
                 .join(raw.policies.dir.as_deref().unwrap_or("policies")),
             approval_expires: duration(raw.approvals.expires, 3600)?,
-            approval_hold: duration(raw.approvals.hold, 3)?,
+            approval_hold,
+            approval_hold_with_progress,
+            serve,
             run_idle: duration(raw.runs.idle, 1800)?,
             label_window: duration(raw.runs.label_window, 1800)?,
             components,
@@ -299,7 +303,7 @@ impl Validation<'_> {
         ))
     }
 
-    fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
+    pub(super) fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
         let parsed = text
             .parse::<jiff::SignedDuration>()
             .ok()

@@ -18,6 +18,7 @@ use super::{
     Act, CallContext, Permitted, Refusal, ToolCall,
     midcall::pending,
     pep::{Draft, Pep},
+    underway::{Joined, Running},
 };
 use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload};
 
@@ -31,6 +32,17 @@ pub(super) const MAX_ROUNDS: u32 = 3;
 pub(crate) struct Admission {
     pub(crate) permitted: Permitted<ToolCall>,
     pub(crate) decision: DecisionId,
+    /// For a call that an approval lets run: tells those who repeat it meanwhile what becomes of it.
+    pub(crate) underway: Option<Running>,
+}
+
+/// What becomes of a call that is not refused.
+#[derive(Debug)]
+pub(crate) enum Admitted {
+    /// It may run.
+    Starts(Box<Admission>),
+    /// The same call runs already, by the approval that both have waited for: its answer is this one's.
+    Joins(Joined),
 }
 
 /// What a call came to before it was recorded.
@@ -93,26 +105,32 @@ impl Pep {
         &self,
         cx: &mut CallContext,
         call: ToolCall,
-    ) -> Result<Admission, Refusal> {
-        let own_span = cx.call;
+    ) -> Result<Admitted, Refusal> {
         cx.arguments = Some(call.digest().clone());
+        // Given up when this returns without it.
+        let mut underway = None;
         for _ in 0..MAX_ATTEMPTS {
-            cx.call = own_span;
+            cx.call = cx.own;
             cx.attempt = 1;
             let state = self.run_state(cx.run, Some(call.digest()))?;
             let tried = match self.suspended(cx, &call)? {
-                Some((row, span)) => self.go_on(cx, &call, &state, row, span).await,
-                None => self.begin(cx, &call, &state).await,
+                Some((row, span)) => {
+                    self.go_on(cx, &call, &state, row, span, &mut underway)
+                        .await
+                }
+                None => self.begin(cx, &call, &state, &mut underway).await,
             };
             match tried {
                 Ok(Ok((span, decision))) => {
-                    return Ok(Admission {
+                    return Ok(Admitted::Starts(Box::new(Admission {
                         permitted: Permitted { act: call, span },
                         decision,
-                    });
+                        underway,
+                    })));
                 }
                 Ok(Err(refusal)) => return Err(refusal),
                 Err(Retry::Again) => {}
+                Err(Retry::Joins(joined)) => return Ok(Admitted::Joins(joined)),
                 Err(Retry::Refused(refusal)) => return Err(refusal),
             }
         }
@@ -122,12 +140,18 @@ impl Pep {
     }
 
     /// A call that has not run.
-    async fn begin(&self, cx: &mut CallContext, call: &ToolCall, state: &RunState) -> Tried {
+    async fn begin(
+        &self,
+        cx: &mut CallContext,
+        call: &ToolCall,
+        state: &RunState,
+        underway: &mut Option<Running>,
+    ) -> Tried {
         let plain = self.weigh(cx, call, state, false, None);
         match plain.decision.outcome() {
-            Outcome::Allow => self.start(cx, call, plain, false, None).await,
+            Outcome::Allow => self.start(cx, call, plain).await,
             Outcome::Error => self.refuse(cx, call, plain, false, None).await.map(Err),
-            Outcome::Deny | Outcome::Escalate => self.wait(cx, call, state, plain).await,
+            Outcome::Deny | Outcome::Escalate => self.wait(cx, call, state, plain, underway).await,
         }
     }
 
@@ -156,6 +180,7 @@ impl Pep {
         state: &RunState,
         row: ApprovalRow,
         span: SpanId,
+        underway: &mut Option<Running>,
     ) -> Tried {
         if row.state == ApprovalState::Rejected {
             let plain = self.weigh(cx, call, state, false, None);
@@ -178,8 +203,8 @@ impl Pep {
             (Decision::Allow(_) | Decision::Escalate(..), ApprovalState::Pending) => {
                 self.still_waiting(cx, call, plain, &row).await.map(Err)
             }
-            (Decision::Allow(_), _) => self.start(cx, call, plain, true, None).await,
-            (Decision::Escalate(..), _) => self.ask_again(cx, call, state, plain).await,
+            (Decision::Allow(_), _) => self.resume(cx, call, plain, (row.id, None), underway).await,
+            (Decision::Escalate(..), _) => self.ask_again(cx, call, state, plain, underway).await,
             _ => {
                 let refusal = self.refuse(cx, call, plain, true, Some(row.id)).await?;
                 self.resolve(cx, &row, ApprovalState::Cancelled).await?;
@@ -195,6 +220,7 @@ impl Pep {
         call: &ToolCall,
         state: &RunState,
         plain: Weighed,
+        underway: &mut Option<Running>,
     ) -> Tried {
         let own = self.approval_for(cx, call)?;
         let open = |row: &ApprovalRow| {
@@ -209,7 +235,10 @@ impl Pep {
         }
         let weighed = self.weigh(cx, call, state, true, Some(granted(&own)));
         match &weighed.decision {
-            Decision::Allow(_) => self.start(cx, call, weighed, true, Some(&own)).await,
+            Decision::Allow(_) => {
+                self.resume(cx, call, weighed, (own.id, Some(&own)), underway)
+                    .await
+            }
             Decision::Escalate(..) if own.round < MAX_ROUNDS => {
                 let asked = self.escalate(cx, call, weighed, true, Some(&own)).await;
                 asked.map(Err)
@@ -228,6 +257,7 @@ impl Pep {
         call: &ToolCall,
         state: &RunState,
         plain: Weighed,
+        underway: &mut Option<Running>,
     ) -> Tried {
         let Some(row) = self.approval_for(cx, call)? else {
             return match plain.decision.outcome() {
@@ -258,7 +288,10 @@ impl Pep {
                     return Err(Retry::Again);
                 }
                 match &weighed.decision {
-                    Decision::Allow(_) => self.start(cx, call, weighed, true, Some(&row)).await,
+                    Decision::Allow(_) => {
+                        self.resume(cx, call, weighed, (row.id, Some(&row)), underway)
+                            .await
+                    }
                     Decision::Escalate(_, requirement)
                         if requirement.lifts.is_subset(&row.requirement.lifts)
                             && row.state == ApprovalState::Pending =>
@@ -308,9 +341,44 @@ impl Pep {
         })
     }
 
+    /// Start a call that has waited for the approval `asked`, unless the same one has been started
+    /// meanwhile; `approval` is what it uses up itself.
+    async fn resume(
+        &self,
+        cx: &CallContext,
+        call: &ToolCall,
+        weighed: Weighed,
+        (asked, approval): (ApprovalId, Option<&ApprovalRow>),
+        underway: &mut Option<Running>,
+    ) -> Tried {
+        if cx.within.is_empty() {
+            self.underway
+                .begin(asked, Self::binding(cx, call), cx.own, underway)?;
+        }
+        self.started(cx, call, weighed, true, approval).await
+    }
+
+    /// Start a call, unless it repeats one that runs.
+    async fn start(&self, cx: &CallContext, call: &ToolCall, weighed: Weighed) -> Tried {
+        self.not_underway(cx, call)?;
+        self.started(cx, call, weighed, false, None).await
+    }
+
+    /// That no approval has let the same call run, which runs. What a call has read before it asks this
+    /// is as old as the start of that one, or older.
+    fn not_underway(&self, cx: &CallContext, call: &ToolCall) -> Result<(), Joined> {
+        if !cx.within.is_empty() {
+            return Ok(());
+        }
+        match self.underway.of(cx.own, || Self::binding(cx, call)) {
+            Some(joined) => Err(joined),
+            None => Ok(()),
+        }
+    }
+
     /// Record an allow and the start of the execution in one commit. An approval that was given is used
     /// up; one that nobody has answered is void, because nothing stands in the way any more.
-    async fn start(
+    async fn started(
         &self,
         cx: &CallContext,
         call: &ToolCall,
@@ -407,6 +475,7 @@ impl Pep {
         let Decision::Escalate(basis, requirement) = &weighed.decision else {
             return self.refuse(cx, call, weighed, resumption, None).await;
         };
+        self.not_underway(cx, call)?;
         let now = weighed.facts.now;
         let (record, facts) = self.call_record(cx, call, &weighed, resumption)?;
         let payload = self.seal(&cx.snapshot, now, &call.canonical(), "arguments")?;
@@ -588,6 +657,14 @@ enum Retry {
     /// Something changed between reading and writing: decide again.
     Again,
     Refused(Refusal),
+    /// The same call runs already.
+    Joins(Joined),
+}
+
+impl From<Joined> for Retry {
+    fn from(joined: Joined) -> Self {
+        Self::Joins(joined)
+    }
 }
 
 impl From<Refusal> for Retry {

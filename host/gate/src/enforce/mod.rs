@@ -14,6 +14,8 @@ mod network;
 mod pep;
 mod report;
 mod state;
+mod stored;
+mod underway;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,6 +30,7 @@ use tollgate_core::{
 };
 
 pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
+pub(crate) use admission::Admitted;
 pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
 pub use capability::{Capabilities, Done};
@@ -37,6 +40,9 @@ pub use network::{HttpAct, Outgoing, Place, SecretAct};
 pub(crate) use pep::Pep;
 pub use report::{Listener, Report};
 pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
+pub use stored::StoredCall;
+pub(crate) use underway::Underway;
+pub use underway::Waiter;
 
 use crate::{
     ledger::{Change, Changed, CommitError, Condition, HaltKeys},
@@ -60,8 +66,12 @@ pub struct CallContext {
     pub run: RunId,
     /// The run's root span.
     pub root: SpanId,
-    /// The call's own span, `execute_tool`.
+    /// The call's own span, `execute_tool`; for a repeat of a call that waited, that call's.
     pub call: SpanId,
+    /// The span that it got when it arrived: it tells a call from its repeats.
+    pub own: SpanId,
+    /// The span of the caller's own that the agent's call stands under; unproven.
+    pub caller: Option<SpanId>,
     /// The calls that it is made within, outermost first; empty for the agent's own.
     pub within: Vec<Within>,
     /// Labels of what those have read and that have not reached the run yet.

@@ -13,7 +13,7 @@ use tollgate_core::{
     time::Timestamp,
 };
 
-use super::{CallContext, Refusal, ToolCall};
+use super::{CallContext, Refusal, ToolCall, Underway};
 use crate::{
     config::Config,
     ids::{Clock, Ids},
@@ -29,6 +29,8 @@ pub(crate) struct Pep {
     pub(crate) ids: Ids,
     /// Held while a run is started, so that two calls never start the same one.
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
+    /// Calls that an approval has let run, and that run.
+    pub(crate) underway: Underway,
 }
 
 /// A decision that is about to be recorded.
@@ -53,6 +55,7 @@ impl Draft {
 
     pub(super) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
+        self.0.caller = cx.caller.filter(|_| cx.within.is_empty());
         self.0.parent = Some(cx.above());
         self.0.component = Some(call.tool().component.digest);
         self.0.arguments = Some(call.digest().clone());
@@ -176,6 +179,7 @@ impl Pep {
             beside: false,
             bundle: basis.bundle,
             call: None,
+            caller: None,
             component: None,
             determining: basis.determining,
             errors: basis.errors,

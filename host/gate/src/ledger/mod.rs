@@ -457,7 +457,7 @@ impl ApprovalRow {
 }
 
 /// What identifies a call for approvals: the same call never has two pending ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// The tenant.
     pub tenant: String,

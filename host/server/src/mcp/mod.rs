@@ -1,1 +1,546 @@
 //! The Model Context Protocol: the gate as a server, over stdio and streamable HTTP.
+//!
+//! Both eras on one endpoint: 2026-07-28, where each request stands alone, and 2025-11-25 and earlier
+//! with their sessions. What a client says of itself proves nothing: who calls is what the transport has
+//! authenticated, or what the configuration names.
+
+mod answer;
+mod hold;
+mod lines;
+mod listing;
+mod origin;
+mod progress;
+mod tasks;
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+        CreateTaskResult, CustomRequest, CustomResult, ErrorCode, GetTaskParams, GetTaskResult,
+        Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
+    },
+    service::{MaybeSendFuture, NotificationContext, Peer, RequestContext, SubscriptionContext},
+};
+use serde_json::{Value, json};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tollgate::{
+    call::CallRequest, gate::Gate, load::RESUME_TOOL, outcome::CallOutcome, pip::Caller,
+    text::printable,
+};
+use tollgate_core::ids::ApprovalId;
+
+use self::{hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks};
+use crate::auth::Authenticated;
+
+pub use lines::{MAX_LINE, serve_lines};
+
+/// Calls of one principal at once; more are refused, so that one agent does not take all.
+const MAX_CALLS: usize = 256;
+
+const INSTRUCTIONS: &str = "Every call of these tools is decided by policies. A call that is denied \
+    comes back with isError, the reason, and what to do next: do not repeat it unchanged. A call that \
+    needs a person's approval comes back as pending: repeat the identical call later, or call \
+    tollgate_resume with the approval's id.";
+
+/// The gate as an MCP server. Clones are the same server.
+#[derive(Debug, Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    gate: Gate,
+    listing: Listing,
+    tasks: Tasks,
+    /// Clients of sessions, who hear that the list of tools has changed.
+    sessions: Mutex<Vec<Peer<RoleServer>>>,
+    /// How many calls each principal makes at the moment.
+    calls: Mutex<HashMap<Caller, usize>>,
+    /// Cancelled once no new call is taken.
+    leaving: CancellationToken,
+    /// Cancelled once nothing is answered any more.
+    closed: CancellationToken,
+    /// Requests that are being answered.
+    requests: TaskTracker,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+/// A request whose client can be seen to go away: cancelled then. HTTP puts it into the extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection(pub(crate) CancellationToken);
+
+impl Server {
+    /// The server of a gate.
+    #[must_use]
+    pub fn new(gate: Gate) -> Self {
+        let server = Self(Arc::new(Inner {
+            listing: Listing::default(),
+            tasks: Tasks::default(),
+            sessions: Mutex::default(),
+            calls: Mutex::default(),
+            leaving: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            requests: TaskTracker::new(),
+            gate,
+        }));
+        tokio::spawn(server.clone().tell_of_changes());
+        server
+    }
+
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// A client. `caller` calls where nothing authenticates its requests; `session` is what its requests
+    /// have in common, where the protocol has no word for it.
+    #[must_use]
+    pub fn client(&self, caller: Option<Caller>, session: Option<String>) -> Client {
+        Client {
+            server: self.clone(),
+            caller,
+            session,
+        }
+    }
+
+    /// Take no new calls, let go of those that wait for people, and let the others end; at most for
+    /// `patience`.
+    pub async fn drain(&self, patience: Duration) {
+        self.0.leaving.cancel();
+        self.0.requests.close();
+        drop(tokio::time::timeout(patience, self.0.requests.wait()).await);
+        self.0.closed.cancel();
+        self.0.gate.idle(patience).await;
+    }
+
+    /// Cancelled once nothing is answered any more: the end of all sessions.
+    #[must_use]
+    pub fn closed(&self) -> &CancellationToken {
+        &self.0.closed
+    }
+
+    /// Whether no new calls are taken.
+    #[must_use]
+    pub fn leaving(&self) -> &CancellationToken {
+        &self.0.leaving
+    }
+
+    async fn tell_of_changes(self) {
+        let mut reloads = self.0.gate.reloads();
+        loop {
+            tokio::select! {
+                () = self.0.leaving.cancelled() => return,
+                changed = reloads.changed() => if changed.is_err() { return },
+            }
+            if !self.0.listing.changed(&self.0.gate) {
+                continue;
+            }
+            for peer in self.sessions(|sessions| sessions.clone()) {
+                tokio::spawn(async move {
+                    // A client that has gone needs to hear nothing.
+                    drop(peer.notify_tool_list_changed().await);
+                });
+            }
+        }
+    }
+
+    fn sessions<T>(&self, f: impl FnOnce(&mut Vec<Peer<RoleServer>>) -> T) -> T {
+        let sessions = self.0.sessions.lock();
+        f(&mut sessions.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Count one more call of `caller`; nothing if there are too many.
+    fn admit(&self, caller: &Caller) -> Option<Counted> {
+        let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = calls.entry(caller.clone()).or_default();
+        if *count >= MAX_CALLS {
+            return None;
+        }
+        *count += 1;
+        Some(Counted {
+            server: self.clone(),
+            caller: caller.clone(),
+        })
+    }
+}
+
+/// A call that counts against its caller's.
+struct Counted {
+    server: Server,
+    caller: Caller,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let calls = self.server.0.calls.lock();
+        let mut calls = calls.unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = calls.get_mut(&self.caller) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                calls.remove(&self.caller);
+            }
+        }
+    }
+}
+
+/// One client's way to the server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    server: Server,
+    caller: Option<Caller>,
+    session: Option<String>,
+}
+
+type Context = RequestContext<RoleServer>;
+
+impl Client {
+    fn gate(&self) -> &Gate {
+        &self.server.0.gate
+    }
+
+    /// Who makes a request.
+    fn caller(&self, cx: &Context) -> Result<Caller, ErrorData> {
+        let parts = cx.extensions.get::<http::request::Parts>();
+        let authenticated = parts.and_then(|parts| parts.extensions.get::<Authenticated>());
+        let caller = authenticated.map(|authenticated| authenticated.caller.clone());
+        caller.or_else(|| self.caller.clone()).ok_or_else(|| {
+            ErrorData::invalid_request("nobody knows who makes this request: authenticate", None)
+        })
+    }
+
+    fn place(&self, cx: &Context) -> Result<Place, ErrorData> {
+        let parts = cx.extensions.get::<http::request::Parts>();
+        let headers = parts.map(|parts| &parts.headers);
+        let of_http = headers
+            .and_then(|headers| headers.get("mcp-session-id"))
+            .and_then(|id| id.to_str().ok())
+            // What is signed for the client (see `crate::http`) is no part of the id.
+            .map(|id| id.split('.').next().unwrap_or(id).to_owned());
+        let snapshot = self.gate().snapshot();
+        let session = of_http.or_else(|| self.session.clone());
+        origin::place(
+            &cx.meta,
+            headers,
+            session,
+            &snapshot.config.serve.conversation,
+        )
+    }
+
+    /// Cancelled once nobody waits for the request's answer any more, or the server leaves.
+    fn gone(&self, cx: &Context) -> CancellationToken {
+        let gone = cx.ct.child_token();
+        let parts = cx.extensions.get::<http::request::Parts>();
+        let connection = parts.and_then(|parts| parts.extensions.get::<Connection>());
+        let connection = connection.map(|connection| connection.0.clone());
+        let (leaving, either) = (self.server.0.leaving.clone(), gone.clone());
+        tokio::spawn(async move {
+            let connection = async {
+                match connection {
+                    Some(connection) => connection.cancelled_owned().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = either.cancelled() => {}
+                () = connection => either.cancel(),
+                () = leaving.cancelled() => either.cancel(),
+            }
+        });
+        gone
+    }
+
+    async fn called(
+        &self,
+        request: CallToolRequestParams,
+        cx: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller(&cx)?;
+        let place = self.place(&cx)?;
+        if self.server.0.leaving.is_cancelled() {
+            let text = "Not called: the gate is about to stop. Nothing was done; try again soon.";
+            return Ok(answer::refusal(text).into());
+        }
+        let Some(counted) = self.server.admit(&caller) else {
+            let text = format!(
+                "Not called: {MAX_CALLS} calls of yours are under way. Nothing was done; wait until some \
+                 have ended."
+            );
+            return Ok(answer::refusal(&text).into());
+        };
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let asked = if request.name == RESUME_TOOL {
+            match self.stored(&caller, &place, &arguments)? {
+                Ok(asked) => asked,
+                Err(refusal) => return Ok(refusal.into()),
+            }
+        } else {
+            Asked {
+                caller,
+                place,
+                request: CallRequest {
+                    tool: request.name.into_owned(),
+                    arguments: arguments.to_string(),
+                },
+            }
+        };
+        let response = self.carried_out(asked, &cx).await;
+        drop(counted);
+        response
+    }
+
+    async fn carried_out(&self, asked: Asked, cx: &Context) -> Result<CallToolResponse, ErrorData> {
+        let mut progress = Progress::new(cx.peer.clone(), &cx.meta);
+        let answer = progress
+            .of(async |listener| asked.call(self.gate(), listener).await)
+            .await;
+        let answer = match hold::pending(&answer) {
+            None => answer,
+            Some(approval) if self.takes_tasks(cx) => {
+                let tasks = &self.server.0.tasks;
+                if let Some(task) = tasks.begin(&self.server, approval, &asked, &answer) {
+                    return Ok(CreateTaskResult::new(task).into());
+                }
+                answer
+            }
+            Some(_) => {
+                let gone = self.gone(cx);
+                let held = hold::hold(self.gate(), &asked, answer, &mut progress, &gone).await;
+                gone.cancel();
+                held
+            }
+        };
+        let snapshot = self.gate().snapshot();
+        let tool = snapshot.tools.get(&asked.request.tool);
+        if answer.view(tool.is_some()).outcome == CallOutcome::UnknownTool {
+            let message = answer.message().unwrap_or_default();
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        Ok(answer::result(answer, tool.map(|tool| &**tool), is_legacy(cx)).into())
+    }
+
+    fn takes_tasks(&self, cx: &Context) -> bool {
+        cx.client_capabilities()
+            .is_some_and(|capabilities| capabilities.supports_tasks())
+    }
+
+    /// The call that an approval's id stands for.
+    fn stored(
+        &self,
+        caller: &Caller,
+        place: &Place,
+        arguments: &Value,
+    ) -> Result<Result<Asked, CallToolResult>, ErrorData> {
+        let wrong = |problem: &str| {
+            let text = format!(
+                "Not called: {problem}. {RESUME_TOOL} takes {{\"approval_id\": \"apr-…\"}}, as the pending \
+                 call's result named it."
+            );
+            Ok(Err(answer::refusal(&text)))
+        };
+        let given = arguments.get("approval_id").and_then(Value::as_str);
+        let Some(given) = given else {
+            return wrong("`/approval_id` is missing, or no text");
+        };
+        let Ok(id) = given.parse::<ApprovalId>() else {
+            let given = printable(given, 40);
+            return wrong(&format!(
+                "`/approval_id` is `{given}`, which is no approval's id"
+            ));
+        };
+        match self.gate().stored_call(caller, id) {
+            Ok(stored) => Ok(Ok(Asked {
+                caller: caller.clone(),
+                place: Place {
+                    run: stored.run,
+                    origin: place.origin.clone(),
+                },
+                request: stored.request,
+            })),
+            Err(error) => wrong(&format!("{error}")),
+        }
+    }
+
+    async fn counted<T>(&self, work: impl Future<Output = T>) -> T {
+        let token = self.server.0.requests.token();
+        let done = work.await;
+        drop(token);
+        done
+    }
+}
+
+/// Whether the client's protocol is older than 2026-07-28.
+fn is_legacy(cx: &Context) -> bool {
+    cx.protocol_version()
+        .is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str())
+}
+
+impl ServerHandler for Client {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_tasks()
+            .build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("tollgate", env!("CARGO_PKG_VERSION")))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> impl Future<Output = Result<ListToolsResult, ErrorData>> + MaybeSendFuture + '_ {
+        let listed = match request.and_then(|request| request.cursor) {
+            Some(_) => Err(ErrorData::invalid_params(
+                "there is no such cursor: the list has one page",
+                None,
+            )),
+            None => self.caller(&context).map(|_| {
+                let tools = self
+                    .server
+                    .0
+                    .listing
+                    .tools(self.gate(), is_legacy(&context));
+                ListToolsResult::with_all_items(tools.to_vec())
+            }),
+        };
+        std::future::ready(listed)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        let tools = self.server.0.listing.tools(self.gate(), false);
+        tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        self.counted(self.called(request, context)).await
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.server.sessions(|sessions| {
+            // Those that have gone are forgotten when others come.
+            sessions.retain(|peer| !peer.is_transport_closed());
+            sessions.push(context.peer);
+        });
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.tools_list_changed = requested.tools_list_changed;
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut reloads = self.gate().reloads();
+        let mut known = self.server.0.listing.tools(self.gate(), false);
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = self.server.0.leaving.cancelled() => return Ok(()),
+                changed = reloads.changed() => if changed.is_err() { return Ok(()) },
+            }
+            let now = self.server.0.listing.tools(self.gate(), false);
+            if now != known {
+                known = now;
+                if context.sink().notify_tool_list_changed().await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: Context,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let (caller, place) = (self.caller(&context)?, self.place(&context)?);
+        let legacy = is_legacy(&context);
+        self.server
+            .0
+            .tasks
+            .get(&self.server, &caller, &place, &request.task_id, legacy)
+            .map(GetTaskResult::new)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        // Nothing is ever asked of the client, so there is nothing that this could answer.
+        let caller = self.caller(&context)?;
+        self.server.0.tasks.known(&caller, &request.task_id)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        self.server.0.tasks.cancel(&caller, &request.task_id)
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: Context,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = printable(&request.method, 80);
+        // What a method of ours does not parse as arrives here.
+        if matches!(
+            &*request.method,
+            "tools/call" | "tasks/get" | "tasks/update" | "tasks/cancel"
+        ) {
+            let message = format!("the parameters of {method} do not match the protocol's schema");
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        let message = format!("there is no method {method} here");
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
+    }
+}
+
+/// What the gate itself lists: the tool that resumes a call by its approval.
+fn resume_tool() -> Value {
+    json!({
+        "name": RESUME_TOOL,
+        "title": "Resume a pending call",
+        "description": "Makes a call that waited for a person's approval, with its own arguments, once it \
+                        is approved; until then it says that the call still waits. Only for a call of \
+                        yours.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "approval_id": {
+                    "type": "string",
+                    "description": "The approval that the pending call's result named, as in apr-0123456789abcdef",
+                    "pattern": "^apr-[0-9a-f]{16}$"
+                }
+            },
+            "required": ["approval_id"],
+            "additionalProperties": false
+        },
+        "annotations": { "readOnlyHint": false, "openWorldHint": false }
+    })
+}

@@ -56,6 +56,7 @@ impl Story {
                 inherited: BTreeSet::new(),
                 key: None,
                 on_behalf_of: Uid::new(Kind::User, "alice"),
+                origin: Default::default(),
                 principal: Uid::new(Kind::Agent, "support"),
                 span: span(1),
             }),
@@ -109,6 +110,7 @@ impl Story {
             beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(span(call)),
+            caller: None,
             component: None,
             determining: by.to_vec(),
             errors: Vec::new(),
@@ -513,6 +515,7 @@ fn what_did_not_end_well_says_how() {
         Event::CallInvalid(CallInvalid {
             parent: None,
             call: span(5),
+            caller: None,
             pointers: vec!["/amount".into()],
             principal: Uid::new(Kind::Agent, "support"),
             problem: "invalid_arguments".into(),

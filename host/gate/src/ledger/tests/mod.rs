@@ -131,6 +131,7 @@ impl Script {
             inherited: labels(inherited),
             key: key.map(str::to_owned),
             on_behalf_of: Uid::new(Kind::User, "alice"),
+            origin: Default::default(),
             principal: agent(),
             span: self.span(),
         };
@@ -147,6 +148,7 @@ impl Script {
             beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
+            caller: None,
             component: Some(Sha256Digest::of(b"component")),
             determining: Vec::new(),
             errors: Vec::new(),

@@ -134,6 +134,7 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             let invalid = CallInvalid {
                 parent: None,
                 call: script.span(),
+                caller: None,
                 pointers: Vec::new(),
                 principal: agent(),
                 problem: "unknown_tool".into(),

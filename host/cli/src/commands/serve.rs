@@ -1,0 +1,297 @@
+//! `tollgate serve`: agents reach the gate, by MCP over stdio and HTTP.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tollgate::{config::Config, pip::Caller};
+use tollgate_core::ids::hex;
+use tollgate_server::{http, mcp, reload};
+
+use super::Context;
+use crate::{
+    access::{Access, NotAlone},
+    exit::Exit,
+    failure::Failure,
+    relay::{Ended, Relay},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  $ tollgate serve --stdio --agent support
+  $ tollgate serve --listen 127.0.0.1:8420
+  $ tollgate --config /srv/gate/tollgate.toml serve --stdio
+
+Over stdio the client starts this command and speaks MCP with it; where another process serves the gate
+already, this one passes everything on to it. Over HTTP the endpoint is http://ADDRESS/mcp.
+Changed files are put into force by themselves, and by `tollgate reload` or SIGHUP.
+SIGTERM, SIGINT and the end of standard input let calls that run end.
+With --json and without --stdio: {listening, endpoint} once it listens.";
+
+/// How long calls that run may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long open connections may take to end after that.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How long a process that owns the gate is waited for.
+const OWNED: Duration = Duration::from_secs(10);
+/// How long until it is looked at again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The arguments of `tollgate serve`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Serve {
+    /// Serve one client over standard input and output.
+    #[arg(long)]
+    stdio: bool,
+    /// Serve over HTTP, at this address or the configured one; the default without --stdio.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
+    listen: Option<Option<SocketAddr>>,
+    /// The agent that calls; otherwise `agent` under [serve], or the only one there is.
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+}
+
+/// Run `tollgate serve`.
+pub(crate) async fn run(args: Serve, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let agent = agent(args.agent.as_deref(), &config)?;
+    let listen = match args.listen {
+        Some(address) => Some(address.unwrap_or(config.serve.listen)),
+        None => (!args.stdio).then_some(config.serve.listen),
+    };
+    let mut access = cx.access(config)?;
+    let ended = if args.stdio && listen.is_none() {
+        stdio(&mut access, &agent, cx).await
+    } else {
+        match alone(&mut access).await {
+            Ok(server) => owned(&server, &agent, args.stdio, listen, cx).await,
+            Err(failure) => Err(failure),
+        }
+    };
+    access.close().await;
+    ended
+}
+
+/// Who calls where nothing else says so.
+fn agent(named: Option<&str>, config: &Config) -> Result<String, Failure> {
+    let only = || match config.agents.len() {
+        1 => config.agents.keys().next().cloned(),
+        _ => None,
+    };
+    let name = named.map(str::to_owned);
+    let name = name.or_else(|| config.serve.agent.clone()).or_else(only);
+    match name {
+        Some(name) if config.agents.contains_key(&name) => Ok(name),
+        Some(name) => {
+            let names = config.agents.keys().map(String::as_str);
+            let failure = Failure::usage(format!("there is no agent `{name}` in tollgate.toml"));
+            Err(match tollgate_core::policy::nearest(&name, names) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure.help(format!("add a table [agents.{name}] with its operator")),
+            })
+        }
+        None => Err(Failure::usage("nobody says which agent calls")
+            .help("name it with --agent NAME, or with agent = \"NAME\" under [serve]")),
+    }
+}
+
+fn caller(agent: &str) -> Caller {
+    Caller::Agent {
+        name: agent.into(),
+        on_behalf_of: None,
+    }
+}
+
+/// Become the owner; a command that is one for a moment is waited for.
+async fn alone(access: &mut Access<'_>) -> Result<mcp::Server, Failure> {
+    let begun = std::time::Instant::now();
+    loop {
+        match access.own_alone().await {
+            Ok(()) => return access.server(),
+            Err(NotAlone::Owned(_)) if begun.elapsed() < OWNED => tokio::time::sleep(PAUSE).await,
+            Err(NotAlone::Owned(failure) | NotAlone::Broken(failure)) => return Err(failure),
+        }
+    }
+}
+
+/// Serve the client at the other end of stdin and stdout, here or through the owner; when that leaves
+/// meanwhile, through the next one or here.
+async fn stdio(access: &mut Access<'_>, agent: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match access.own_alone().await {
+        Ok(()) => {
+            let server = access.server()?;
+            return owned(&server, agent, true, None, cx).await;
+        }
+        Err(NotAlone::Broken(failure)) => return Err(failure),
+        Err(NotAlone::Owned(_)) => {}
+    }
+    let mut relay = Relay::begin();
+    let begun = std::time::Instant::now();
+    let mut since = begun;
+    loop {
+        if let Some((read, write)) = access.connect(agent).await? {
+            if let Ended::Client = relay.pass(read, write).await? {
+                return Ok(Exit::Ok);
+            }
+            since = std::time::Instant::now();
+        }
+        match access.own_alone().await {
+            Ok(()) => {
+                let server = access.server()?;
+                let (here, there) = tokio::io::duplex(mcp::MAX_LINE);
+                let (read, write) = tokio::io::split(there);
+                let client = server.client(Some(caller(agent)), Some(session()?));
+                let until = server.closed().clone();
+                let serving = tokio::spawn(mcp::serve_lines(client, read, write, until));
+                let (read, write) = tokio::io::split(here);
+                let passed = async { relay.pass(tokio::io::BufReader::new(read), write).await };
+                let ended = until_told(&server, cx, passed).await;
+                serving.abort();
+                return ended;
+            }
+            Err(NotAlone::Broken(failure)) => return Err(failure),
+            Err(NotAlone::Owned(failure)) if since.elapsed() > OWNED => return Err(failure),
+            Err(NotAlone::Owned(_)) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Serve as the owner.
+async fn owned(
+    server: &mcp::Server,
+    agent: &str,
+    stdio: bool,
+    listen: Option<SocketAddr>,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
+    if let Some(address) = listen {
+        listening(server, agent, stdio, address, cx).await?;
+    }
+    let client = server.client(Some(caller(agent)), Some(session()?));
+    let until = server.closed().clone();
+    let lines = async {
+        if stdio {
+            let (read, write) = rmcp::transport::io::stdio_pipes();
+            mcp::serve_lines(client, read, write, until).await?;
+        } else {
+            until.cancelled().await;
+        }
+        Ok(Ended::Client)
+    };
+    until_told(server, cx, lines).await
+}
+
+/// Serve over HTTP, in tasks of this process.
+async fn listening(
+    server: &mcp::Server,
+    agent: &str,
+    stdio: bool,
+    address: SocketAddr,
+    cx: &Context<'_>,
+) -> Result<(), Failure> {
+    let plain = |e: http::HttpError| Failure::plain(e.to_string());
+    let snapshot = server.gate().snapshot();
+    let listener = http::listen(address, false).map_err(plain)?;
+    let bound = listener.local_addr()?;
+    let router =
+        http::router(server, Some(caller(agent)), &snapshot.config.serve).map_err(plain)?;
+    let (closed, leaving) = (server.closed().clone(), server.leaving().clone());
+    tokio::spawn(async move {
+        // Without its listener the server is of no use: the rest ends, too.
+        if http::serve(listener, router, closed, CLOSING)
+            .await
+            .is_err()
+        {
+            leaving.cancel();
+        }
+    });
+    if cx.out.is_json() && !stdio {
+        cx.out.json(&json!({
+            "listening": bound.to_string(),
+            "endpoint": format!("http://{bound}/mcp"),
+        }))?;
+    } else {
+        cx.out
+            .remark(&format!("agents reach the gate at http://{bound}/mcp"));
+    }
+    Ok(())
+}
+
+/// Serve until the client has gone or a signal says so, and let what runs end. Reloads when files
+/// change, and when told to.
+async fn until_told(
+    server: &mcp::Server,
+    cx: &Context<'_>,
+    serving: impl Future<Output = io::Result<Ended>>,
+) -> Result<Exit, Failure> {
+    let stop = CancellationToken::new();
+    let _stopped = stop.clone().drop_guard();
+    let watching = async {
+        if !server.gate().snapshot().config.serve.watch {
+            return std::future::pending().await;
+        }
+        let watch = reload::watch(server.gate().clone(), stop.clone(), |ended| told(ended, cx));
+        if let Err(error) = watch.await {
+            cx.out.remark(&format!(
+                "changed files are not noticed ({error}); use `tollgate reload`"
+            ));
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut hangup = signal(SignalKind::hangup())?;
+    let hung_up = async {
+        while hangup.recv().await.is_some() {
+            told(server.gate().reload("SIGHUP").await, cx);
+        }
+        std::future::pending::<()>().await;
+    };
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        ended = &mut serving => Some(ended),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        () = server.leaving().cancelled() => None,
+        () = watching => None,
+        () = hung_up => None,
+    };
+    // What is asked for meanwhile is still read, and refused; what runs may end.
+    let rest = async {
+        server.drain(PATIENCE).await;
+        match ended {
+            Some(ended) => ended,
+            None => serving.await,
+        }
+    };
+    tokio::select! {
+        ended = rest => drop(ended?),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(Exit::Ok)
+}
+
+fn told(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'_>) {
+    match reloaded {
+        Ok(()) => cx.out.remark("what has changed is in force now"),
+        Err(error) => {
+            cx.out.failure(&Failure::from(error));
+            cx.out
+                .remark("nothing has changed: what was in force still is");
+        }
+    }
+}
+
+/// What the requests of this process have in common.
+fn session() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Failure::plain(format!("the operating system gives no randomness: {e}")))?;
+    Ok(hex(&bytes))
+}

@@ -1,0 +1,290 @@
+//! Passes a client's MCP messages on to the process that owns the gate.
+//!
+//! When that one leaves, requests that it took and has not answered are answered here, as what they are:
+//! their outcome is not known. The next owner is told how the client began, so that it need not begin
+//! again.
+
+use std::{collections::HashMap, io};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{
+        AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        BufReader,
+    },
+    sync::mpsc,
+};
+use tollgate_server::mcp::MAX_LINE;
+
+/// Who went away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The client closed its end.
+    Client,
+    /// The owner left.
+    Owner,
+}
+
+/// A client at stdin and stdout.
+pub(crate) struct Relay {
+    lines: mpsc::Receiver<Vec<u8>>,
+    out: tokio::io::Stdout,
+    state: State,
+}
+
+/// What must be known of what was said so far.
+#[derive(Debug, Default)]
+struct State {
+    /// How the client began, and the id of that request.
+    began: Option<(Vec<u8>, Value)>,
+    /// That it has begun.
+    initialized: Option<Vec<u8>>,
+    /// Requests that are not answered, by their ids; whether each calls a tool.
+    open: HashMap<String, (Value, bool)>,
+    /// The answer that the client has had already.
+    again: Option<Value>,
+}
+
+impl State {
+    /// Note what the client says.
+    fn said(&mut self, line: &[u8]) {
+        let Ok(message) = serde_json::from_slice::<Value>(line) else {
+            return;
+        };
+        let method = message.get("method").and_then(Value::as_str).unwrap_or("");
+        match (method, message.get("id")) {
+            ("initialize", Some(id)) => self.began = Some((line.to_vec(), id.clone())),
+            ("notifications/initialized", _) => self.initialized = Some(line.to_vec()),
+            ("notifications/cancelled", _) => {
+                // It gets no answer, and must not be given one here.
+                let id = message.pointer("/params/requestId");
+                if let Some(id) = id {
+                    self.open.remove(&id.to_string());
+                }
+            }
+            _ => {}
+        }
+        if let (false, Some(id)) = (method.is_empty(), message.get("id")) {
+            let open = (id.clone(), method == "tools/call");
+            self.open.insert(id.to_string(), open);
+        }
+    }
+
+    /// Note what the owner says; whether the client is to hear it.
+    fn answered(&mut self, line: &[u8]) -> bool {
+        let Ok(message) = serde_json::from_slice::<Value>(line) else {
+            return true;
+        };
+        let Some(id) = message
+            .get("id")
+            .filter(|_| message.get("method").is_none())
+        else {
+            return true;
+        };
+        if self.again.as_ref() == Some(id) {
+            self.again = None;
+            return false;
+        }
+        self.open.remove(&id.to_string());
+        true
+    }
+
+    /// What the next owner is told first.
+    fn replayed(&mut self) -> Vec<u8> {
+        let Some((began, id)) = &self.began else {
+            return Vec::new();
+        };
+        let mut lines = began.clone();
+        if let Some(initialized) = &self.initialized {
+            lines.extend_from_slice(initialized);
+        }
+        if self.open.contains_key(&id.to_string()) {
+            // It has had no answer yet.
+            self.again = None;
+        } else {
+            self.again = Some(id.clone());
+        }
+        lines
+    }
+
+    /// Answers to what the owner that left has taken.
+    fn lost(&mut self) -> Vec<u8> {
+        let began = self.began.as_ref().map(|(_, id)| id.to_string());
+        let mut lines = Vec::new();
+        self.open.retain(|key, (id, call)| {
+            if began.as_ref() == Some(key) {
+                return true;
+            }
+            let answer = if *call {
+                let text = "The process that serves the gate went away in the middle of this call. Its \
+                            outcome is not known: do not retry before somebody has looked.";
+                json!({"jsonrpc": "2.0", "id": id, "result": {
+                    "content": [{"type": "text", "text": text}],
+                    "isError": true,
+                    "_meta": {"dev.tollgate/decision": {"outcome": "indeterminate", "retry": "after_a_look"}},
+                }})
+            } else {
+                let text = "the process that serves the gate went away; ask again";
+                json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32603, "message": text}})
+            };
+            lines.extend_from_slice(answer.to_string().as_bytes());
+            lines.push(b'\n');
+            false
+        });
+        lines
+    }
+}
+
+impl Relay {
+    /// Begin to read what the client says.
+    pub(crate) fn begin() -> Self {
+        let (send, lines) = mpsc::channel(16);
+        tokio::spawn(async move {
+            let mut input = BufReader::new(tokio::io::stdin());
+            while let Ok(Some(line)) = line(&mut input).await {
+                if send.send(line).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            lines,
+            out: tokio::io::stdout(),
+            state: State::default(),
+        }
+    }
+
+    /// Pass messages on until one side goes away.
+    ///
+    /// # Errors
+    /// The client does not take what is written.
+    pub(crate) async fn pass(
+        &mut self,
+        mut read: impl AsyncBufRead + Unpin + Send + 'static,
+        mut write: impl AsyncWrite + Unpin,
+    ) -> io::Result<Ended> {
+        let (send, mut answers) = mpsc::channel(16);
+        let reading = tokio::spawn(async move {
+            while let Ok(Some(line)) = line(&mut read).await {
+                if send.send(line).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let _reading = Aborted(reading);
+        let replayed = self.state.replayed();
+        let mut client = true;
+        if write.write_all(&replayed).await.is_ok() && write.flush().await.is_ok() {
+            loop {
+                tokio::select! {
+                    said = self.lines.recv(), if client => match said {
+                        Some(line) => {
+                            self.state.said(&line);
+                            if write.write_all(&line).await.is_err() || write.flush().await.is_err() {
+                                break;
+                            }
+                        }
+                        None => {
+                            // What it has asked for is still answered.
+                            client = false;
+                            if write.shutdown().await.is_err() {
+                                break;
+                            }
+                        }
+                    },
+                    answer = answers.recv() => match answer {
+                        Some(line) => {
+                            if self.state.answered(&line) {
+                                self.out.write_all(&line).await?;
+                                self.out.flush().await?;
+                            }
+                        }
+                        None => break,
+                    },
+                }
+            }
+        }
+        let lost = self.state.lost();
+        self.out.write_all(&lost).await?;
+        self.out.flush().await?;
+        Ok(if client { Ended::Owner } else { Ended::Client })
+    }
+}
+
+/// A task that ends when nobody is interested any more.
+struct Aborted(tokio::task::JoinHandle<()>);
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A line with its end; nothing at the end of what is read. One that is too long ends it.
+async fn line(read: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
+    read.take(most).read_until(b'\n', &mut line).await?;
+    match line.last() {
+        Some(b'\n') => Ok(Some(line)),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(state: &mut State, message: Value) {
+        state.said(format!("{message}\n").as_bytes());
+    }
+
+    fn answered(state: &mut State, message: Value) -> bool {
+        state.answered(message.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_next_owner_hears_how_it_began_and_the_client_does_not_hear_it_twice() {
+        let mut state = State::default();
+        assert!(state.replayed().is_empty());
+        said(&mut state, json!({"id": 0, "method": "initialize"}));
+        assert!(answered(&mut state, json!({"id": 0, "result": {}})));
+        said(&mut state, json!({"method": "notifications/initialized"}));
+        said(&mut state, json!({"id": "a", "method": "tools/call"}));
+        said(&mut state, json!({"id": 2, "method": "tools/list"}));
+        let lost = String::from_utf8(state.lost()).unwrap();
+        let lost: Vec<Value> = lost
+            .lines()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
+        assert_eq!(lost.len(), 2);
+        let call = lost.iter().find(|answer| answer["id"] == "a").unwrap();
+        assert_eq!(call["result"]["isError"], true);
+        let list = lost.iter().find(|answer| answer["id"] == 2).unwrap();
+        assert_eq!(list["error"]["code"], -32603);
+        assert_eq!(
+            String::from_utf8(state.replayed()).unwrap().lines().count(),
+            2
+        );
+        assert!(
+            !answered(&mut state, json!({"id": 0, "result": {}})),
+            "again"
+        );
+        assert!(
+            answered(&mut state, json!({"id": 0, "result": {}})),
+            "only once"
+        );
+        assert!(state.lost().is_empty());
+    }
+
+    #[test]
+    fn what_was_cancelled_is_not_answered() {
+        let mut state = State::default();
+        said(&mut state, json!({"id": 1, "method": "tools/call"}));
+        said(
+            &mut state,
+            json!({"method": "notifications/cancelled", "params": {"requestId": 1}}),
+        );
+        assert!(state.lost().is_empty());
+    }
+}

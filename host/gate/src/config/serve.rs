@@ -1,0 +1,93 @@
+//! `[serve]`, and how long a surface holds a call that waits.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use tollgate_core::policy;
+
+use super::{AgentConfig, ConfigError, raw, validate::Validation};
+
+/// The longest that a call is held: many clients give up after a minute.
+const MAX_HOLD: Duration = Duration::from_secs(40);
+
+/// How the gate is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Where HTTP listens.
+    pub listen: SocketAddr,
+    /// The agent that calls over stdio, and over HTTP without authentication.
+    pub agent: Option<String>,
+    /// Names besides those of loopback by which HTTP is reached.
+    pub hosts: Vec<String>,
+    /// Origins of browser pages that may call; none but these.
+    pub origins: Vec<String>,
+    /// Keys of `_meta` that name the conversation, in order.
+    pub conversation: Vec<String>,
+    /// Whether changed files are put into force by themselves.
+    pub watch: bool,
+}
+
+impl Validation<'_> {
+    pub(super) fn serve(
+        &self,
+        serve: raw::Serve,
+        agents: &BTreeMap<String, AgentConfig>,
+    ) -> Result<ServeConfig, ConfigError> {
+        let listen = serve.listen.unwrap_or_else(|| "127.0.0.1:8420".into());
+        let address = listen.parse().map_err(|_| {
+            self.error(
+                &listen,
+                format!("`{listen}` is no address to listen at"),
+                "write an IP address and a port, as in \"127.0.0.1:8420\"",
+            )
+        })?;
+        if let Some(agent) = serve.agent.as_ref().filter(|a| !agents.contains_key(*a)) {
+            let near = policy::nearest(agent, agents.keys().map(String::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add a table [agents.{agent}]"),
+            };
+            let message = format!("[serve] names the agent `{agent}`, whom nobody has configured");
+            return Err(self.error(&format!("\"{agent}\""), message, &help));
+        }
+        for origin in &serve.origins {
+            if !origin.contains("://") || origin.ends_with('/') {
+                return Err(self.error(
+                    origin,
+                    format!("`{origin}` is no origin"),
+                    "write scheme, host and port, as in \"https://app.example.com:443\"",
+                ));
+            }
+        }
+        Ok(ServeConfig {
+            listen: address,
+            agent: serve.agent,
+            hosts: serve.hosts,
+            origins: serve.origins,
+            conversation: serve
+                .conversation
+                .unwrap_or_else(|| vec!["dev.tollgate/conversation".into()]),
+            watch: serve.watch.unwrap_or(true),
+        })
+    }
+
+    /// How long a call is held, without and with progress.
+    pub(super) fn holds(
+        &self,
+        approvals: &raw::Approvals,
+    ) -> Result<(Duration, Duration), ConfigError> {
+        let hold = |text: &Option<String>, default| match text {
+            None => Ok(default),
+            Some(text) => match self.duration(text)? {
+                long if long > MAX_HOLD => Err(self.error(
+                    text,
+                    format!("a call is not held for `{text}`"),
+                    "use at most \"40s\": clients give up after a while",
+                )),
+                hold => Ok(hold),
+            },
+        };
+        let short = hold(&approvals.hold, Duration::from_secs(3))?;
+        let long = hold(&approvals.hold_with_progress, MAX_HOLD.max(short))?;
+        Ok((short, long))
+    }
+}

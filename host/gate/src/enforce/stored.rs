@@ -1,0 +1,104 @@
+//! A call that waits, as it was asked for: for an agent that resumes it by the approval's id.
+//!
+//! Nothing runs here: what comes back goes the line again, and is decided again.
+
+use tollgate_core::{
+    ids::ApprovalId,
+    life::ApprovalState,
+    record::Event,
+    request::{Action, ActionContext, Facts, Request},
+};
+
+use super::{ApprovalError, Pep};
+use crate::{
+    call::CallRequest,
+    ledger::ApprovalRow,
+    pip::{Caller, RunKey, on_behalf_of},
+    snapshot::Snapshot,
+};
+
+/// A call that waits for an approval.
+#[derive(Debug, Clone)]
+pub struct StoredCall {
+    /// The approval's state.
+    pub state: ApprovalState,
+    /// The run that asked.
+    pub run: RunKey,
+    /// The call.
+    pub request: CallRequest,
+}
+
+impl Pep {
+    /// The call that asked for an approval, for whoever asked.
+    pub(crate) fn stored_call(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<StoredCall, ApprovalError> {
+        let row = self.ledger.reader().approval(id)?;
+        // Whoever else names it learns no more than that there is nothing for them.
+        let own = row.filter(|row| {
+            row.tenant == snapshot.config.gate.tenant
+                && row.principal == caller.principal()
+                && on_behalf_of(snapshot, caller).as_ref() == Some(&row.on_behalf_of)
+        });
+        let row = own.ok_or(ApprovalError::NotFound(id))?;
+        let request = match row.waiting.first() {
+            None => CallRequest {
+                tool: row.tool.clone(),
+                arguments: self.sealed_arguments(&row)?,
+            },
+            Some(outermost) => self.decided_call(&row, outermost.call)?,
+        };
+        Ok(StoredCall {
+            state: row.state,
+            run: RunKey::Id(row.run),
+            request,
+        })
+    }
+
+    /// The arguments as they were sealed for the approver.
+    fn sealed_arguments(&self, row: &ApprovalRow) -> Result<String, ApprovalError> {
+        let unusable = |e: serde_json::Error| ApprovalError::Store(e.to_string());
+        // A resolved approval shows no arguments, but what was asked for is still sealed with it.
+        let record = self.ledger.reader().record(row.opened)?;
+        let Some(Event::ApprovalRequested(asked)) = record.map(|record| record.event) else {
+            return Err(ApprovalError::NotFound(row.id));
+        };
+        let plain = self.ledger.unseal(row.opened, asked.payload, "arguments")?;
+        serde_json::from_slice(&plain).map_err(unusable)
+    }
+
+    /// The agent's own call, around the one that asked: what was asked about lies within it.
+    fn decided_call(
+        &self,
+        row: &ApprovalRow,
+        call: tollgate_core::ids::SpanId,
+    ) -> Result<CallRequest, ApprovalError> {
+        let lost = || ApprovalError::Store(format!("the call that asked for {} is lost", row.id));
+        let records = self.ledger.reader().records_of_run(row.run)?;
+        let found = records
+            .into_iter()
+            .find_map(|(index, record)| match record.event {
+                Event::Decision(decided) if decided.call == Some(call) && !decided.beside => {
+                    match (&decided.action, decided.facts) {
+                        (Action::Call(tool), Some(facts)) => Some((index, tool.clone(), facts)),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            });
+        let (index, tool, facts) = found.ok_or_else(lost)?;
+        let plain = self.ledger.unseal(index, facts, "facts")?;
+        let (request, _): (Request, Facts) =
+            serde_json::from_slice(&plain).map_err(|e| ApprovalError::Store(e.to_string()))?;
+        let ActionContext::Call { input, .. } = request.context else {
+            return Err(lost());
+        };
+        Ok(CallRequest {
+            tool,
+            arguments: input.to_string(),
+        })
+    }
+}

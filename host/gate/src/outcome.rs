@@ -1,0 +1,190 @@
+//! What became of a call, in a word and as data: the same for every surface.
+
+use serde::{Deserialize, Serialize};
+use tollgate_core::{
+    decision::{Basis, Determining},
+    ids::{ApprovalId, DecisionId, RunId, SpanId},
+    record::Status,
+    time::Timestamp,
+};
+
+use crate::{
+    call::{Answer, Verdict},
+    enforce::Refusal,
+};
+
+/// What became of a call, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// It ran, and its result was released.
+    Ok,
+    /// It ran, and the tool says that it failed.
+    ToolError,
+    /// It ran, and policy keeps its result.
+    Withheld,
+    /// Policy denied it.
+    Denied,
+    /// Policy could not decide it.
+    Undecidable,
+    /// It waits for a human.
+    Waiting,
+    /// A human rejected it.
+    Rejected,
+    /// There is no such tool.
+    UnknownTool,
+    /// The arguments do not match the tool's schema, or nobody knows the caller.
+    Invalid,
+    /// A halt is in force, or ended it.
+    Halted,
+    /// The run has ended.
+    RunEnded,
+    /// It could not be recorded, so it did not run.
+    Unrecorded,
+    /// It crashed or ran into a limit, and nothing was changed.
+    Failed,
+    /// It may have happened.
+    Indeterminate,
+}
+
+/// A policy that determined a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyView {
+    /// Its `@id`.
+    pub id: String,
+    /// Its `@owner`.
+    pub owner: String,
+    /// Its `@reason`, or empty.
+    pub reason: String,
+}
+
+impl From<&Determining> for PolicyView {
+    fn from(determining: &Determining) -> Self {
+        Self {
+            id: determining.policy.id.clone(),
+            owner: determining.owner.clone(),
+            reason: determining.reason.clone(),
+        }
+    }
+}
+
+/// An approval that a call waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PendingView {
+    /// Its id.
+    pub id: ApprovalId,
+    /// What would lift it, in words.
+    pub needs: String,
+    /// When it expires.
+    pub expires: Timestamp,
+    /// What the call had done by then, if it was ended in the middle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub happened: Vec<String>,
+}
+
+/// An answer without the content that it releases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerView {
+    /// What became of the call.
+    pub outcome: CallOutcome,
+    /// The run; absent if the caller is not known.
+    pub run: Option<RunId>,
+    /// The call's span.
+    pub call: SpanId,
+    /// The decision about it, or about its result where that is withheld; absent if it was not decided.
+    pub decision: Option<DecisionId>,
+    /// Policies that determined that decision. Empty for a released result.
+    pub policies: Vec<PolicyView>,
+    /// The approval that it waits for.
+    pub approval: Option<PendingView>,
+}
+
+fn policies(basis: &Basis) -> Vec<PolicyView> {
+    basis.determining.iter().map(PolicyView::from).collect()
+}
+
+impl Answer {
+    /// What became of the call, in a word.
+    #[must_use]
+    pub fn outcome(&self) -> CallOutcome {
+        match &self.verdict {
+            Verdict::Released { .. } => CallOutcome::Ok,
+            Verdict::ToolError(_) => CallOutcome::ToolError,
+            Verdict::Withheld { .. } => CallOutcome::Withheld,
+            Verdict::Ended { effects: true, .. }
+            | Verdict::Ended {
+                status: Status::Indeterminate,
+                ..
+            } => CallOutcome::Indeterminate,
+            Verdict::Ended {
+                status: Status::Halted,
+                ..
+            } => CallOutcome::Halted,
+            Verdict::Ended { .. } => CallOutcome::Failed,
+            Verdict::Refused(refusal) => refusal.outcome(),
+        }
+    }
+
+    /// The answer as data. `known` says whether there is a tool of the name that was called.
+    #[must_use]
+    pub fn view(&self, known: bool) -> AnswerView {
+        let outcome = match self.outcome() {
+            CallOutcome::Invalid if !known => CallOutcome::UnknownTool,
+            outcome => outcome,
+        };
+        let mut view = AnswerView {
+            outcome,
+            run: self.run,
+            call: self.call,
+            decision: self.decision,
+            policies: Vec::new(),
+            approval: None,
+        };
+        match &self.verdict {
+            Verdict::Withheld { decision, basis } => {
+                view.decision = Some(*decision);
+                view.policies = policies(basis);
+            }
+            Verdict::Refused(
+                Refusal::Denied { basis, .. } | Refusal::Undecidable { basis, .. },
+            ) => {
+                view.policies = policies(basis);
+            }
+            Verdict::Refused(Refusal::Pending {
+                basis,
+                approval,
+                requirement,
+                expires,
+                happened,
+                ..
+            }) => {
+                view.policies = policies(basis);
+                view.approval = Some(PendingView {
+                    id: *approval,
+                    needs: requirement.to_string(),
+                    expires: *expires,
+                    happened: happened.clone(),
+                });
+            }
+            _ => {}
+        }
+        view
+    }
+}
+
+impl Refusal {
+    /// The refusal in a word.
+    #[must_use]
+    pub fn outcome(&self) -> CallOutcome {
+        match self {
+            Self::Denied { .. } => CallOutcome::Denied,
+            Self::Undecidable { .. } => CallOutcome::Undecidable,
+            Self::Pending { .. } => CallOutcome::Waiting,
+            Self::Rejected { .. } => CallOutcome::Rejected,
+            Self::Invalid { .. } => CallOutcome::Invalid,
+            Self::Halted { .. } => CallOutcome::Halted,
+            Self::RunEnded => CallOutcome::RunEnded,
+            Self::Unrecorded { .. } => CallOutcome::Unrecorded,
+        }
+    }
+}

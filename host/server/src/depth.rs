@@ -1,0 +1,48 @@
+//! How deep JSON nests, before anything parses it.
+
+/// Arrays and objects within each other.
+const MAX_DEPTH: usize = 100;
+
+/// Whether `json` nests too deep. What is no JSON is of no interest here.
+pub(crate) fn too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nests_counts() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(!too_deep(nested(MAX_DEPTH).as_bytes()));
+        assert!(too_deep(nested(MAX_DEPTH + 1).as_bytes()));
+        let flat = format!("[{}1]", "[],".repeat(1_000));
+        assert!(!too_deep(flat.as_bytes()));
+        let text = format!("\"\\\"{}\"", "[".repeat(1_000));
+        assert!(!too_deep(text.as_bytes()));
+    }
+}

@@ -1,0 +1,121 @@
+//! The gate's answer in MCP's words.
+//!
+//! Whatever is no released result is `isError` with one text block that the model can act on, and the
+//! same as data in `_meta`. Never structured content, which clients check against the tool's output
+//! schema before anything else, and never a protocol error, which frameworks do not show to the model.
+
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use serde_json::{Value, json};
+use tollgate::{
+    call::{Answer, Verdict},
+    load::RESUME_TOOL,
+    outcome::{AnswerView, CallOutcome},
+    sandbox::Content,
+    snapshot::Tool,
+};
+
+/// Where a result says what was decided.
+const DECISION: &str = "dev.tollgate/decision";
+
+/// The result that says what became of a call of `tool`. `legacy` is whether the client's protocol is
+/// older than 2026-07-28, where structured content is an object.
+pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallToolResult {
+    let view = answer.view(tool.is_some());
+    let message = answer.message().map(|message| advised(message, &view));
+    let mut result = match answer.verdict {
+        Verdict::Released { content, redacted } => released(content, redacted, tool, legacy),
+        _ => CallToolResult::error(vec![ContentBlock::text(message.unwrap_or_default())]),
+    };
+    result.meta = Some(meta(&view));
+    result
+}
+
+/// A refusal that no call has reached the gate for.
+pub(super) fn refusal(text: &str) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+/// The message, with the tool by which a call that waits is resumed.
+fn advised(message: String, view: &AnswerView) -> String {
+    match &view.approval {
+        Some(approval) => format!(
+            "{message} Or call the tool {RESUME_TOOL} with {}, which makes this very call once it is \
+             approved. Do not wait in a loop: go on with other work, or tell the user.",
+            json!({ "approval_id": approval.id })
+        ),
+        None => message,
+    }
+}
+
+fn meta(view: &AnswerView) -> MetaObject {
+    let mut data = serde_json::to_value(view).unwrap_or_default();
+    if let Value::Object(fields) = &mut data {
+        fields.retain(|_, value| !value.is_null() && *value != json!([]));
+        let retry = match view.outcome {
+            CallOutcome::Ok | CallOutcome::ToolError | CallOutcome::Failed => return wrapped(data),
+            CallOutcome::Waiting => "when_approved",
+            CallOutcome::UnknownTool | CallOutcome::Invalid => "when_corrected",
+            CallOutcome::Unrecorded => "later",
+            CallOutcome::Indeterminate => "after_a_look",
+            _ => "never_unchanged",
+        };
+        fields.insert("retry".into(), retry.into());
+    }
+    wrapped(data)
+}
+
+fn wrapped(data: Value) -> MetaObject {
+    let mut meta = MetaObject::new();
+    meta.insert(DECISION.into(), data);
+    meta
+}
+
+fn released(
+    content: Vec<Content>,
+    redacted: bool,
+    tool: Option<&Tool>,
+    legacy: bool,
+) -> CallToolResult {
+    let mut blocks = Vec::with_capacity(content.len());
+    let mut structured = None;
+    let mut texts = false;
+    for part in content {
+        texts |= matches!(part, Content::Text { .. });
+        match part {
+            Content::Text { text } => blocks.push(ContentBlock::text(text)),
+            Content::Structured(value) if structured.is_none() => structured = Some(value),
+            Content::Structured(value) => blocks.push(ContentBlock::text(value.to_string())),
+            part => blocks.extend(block(&part)),
+        }
+    }
+    if let (Some(value), false) = (&structured, texts) {
+        // For clients that know no structured content.
+        blocks.push(ContentBlock::text(value.to_string()));
+    }
+    if redacted {
+        blocks.push(ContentBlock::text(
+            "[policy has removed parts of this result; asking again brings the same]",
+        ));
+    }
+    let mut result = CallToolResult::success(blocks);
+    let schema = tool.and_then(|tool| tool.output_schema.as_ref());
+    if redacted && schema.is_some() {
+        // What was removed may be what the output schema asks for; a client that checks it would show
+        // nothing at all. The text blocks have what is left.
+        result.is_error = Some(true);
+    } else {
+        result.structured_content = structured.filter(|value| !legacy || value.is_object());
+    }
+    result
+}
+
+/// A content block; what is no text has the shape of one in JSON already.
+fn block(part: &Content) -> Option<ContentBlock> {
+    serde_json::to_value(part)
+        .and_then(serde_json::from_value)
+        .ok()
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

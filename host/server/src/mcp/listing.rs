@@ -1,0 +1,87 @@
+//! The tools as MCP lists them: in one order, made once for each snapshot.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::model::{Tool, ToolAnnotations};
+use serde_json::Value;
+use tollgate::{gate::Gate, snapshot::Snapshot};
+
+use super::resume_tool;
+
+/// The lists of the latest snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Listing(Mutex<Option<Listed>>);
+
+#[derive(Debug, Clone)]
+struct Listed {
+    snapshot: Arc<Snapshot>,
+    tools: Arc<[Tool]>,
+    /// For protocols where structured content is an object.
+    legacy: Arc<[Tool]>,
+}
+
+impl Listing {
+    fn listed(&self, gate: &Gate) -> Listed {
+        let snapshot = gate.snapshot();
+        let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*listed {
+            Some(latest) if Arc::ptr_eq(&latest.snapshot, &snapshot) => latest.clone(),
+            _ => {
+                let latest = Listed {
+                    tools: list(&snapshot, false),
+                    legacy: list(&snapshot, true),
+                    snapshot,
+                };
+                listed.insert(latest).clone()
+            }
+        }
+    }
+
+    /// The tools in force.
+    pub(super) fn tools(&self, gate: &Gate, legacy: bool) -> Arc<[Tool]> {
+        let listed = self.listed(gate);
+        if legacy { listed.legacy } else { listed.tools }
+    }
+
+    /// Whether the tools are others than they were when this was last asked, or listed.
+    pub(super) fn changed(&self, gate: &Gate) -> bool {
+        let before = {
+            let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            listed.as_ref().map(|listed| Arc::clone(&listed.tools))
+        };
+        before.as_ref() != Some(&self.tools(gate, false))
+    }
+}
+
+fn list(snapshot: &Snapshot, legacy: bool) -> Arc<[Tool]> {
+    let tools = snapshot.tools.values().map(|tool| {
+        let input = object(&tool.input_schema);
+        let description = Some(tool.description.clone()).filter(|text| !text.is_empty());
+        let mut listed = Tool::new_with_raw(
+            tool.name.clone(),
+            description.map(Into::into),
+            Arc::new(input),
+        );
+        listed.title.clone_from(&tool.title);
+        let output = tool.output_schema.as_ref().map(object);
+        listed.output_schema = output
+            .filter(|schema| !legacy || schema.get("type").is_some_and(|t| t == "object"))
+            .map(Arc::new);
+        let hints = tool.annotations;
+        listed.annotations = Some(
+            ToolAnnotations::new()
+                .read_only(hints.read_only)
+                .destructive(hints.destructive)
+                .idempotent(hints.idempotent)
+                .open_world(hints.open_world),
+        );
+        listed
+    });
+    // What the gate itself offers stands last.
+    let own = serde_json::from_value::<Tool>(resume_tool()).ok();
+    tools.chain(own).collect()
+}
+
+fn object(schema: &Value) -> rmcp::model::JsonObject {
+    schema.as_object().cloned().unwrap_or_default()
+}

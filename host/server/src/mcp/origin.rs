@@ -1,0 +1,235 @@
+//! Where a call belongs: its run, its caller's trace, its conversation and session.
+//!
+//! All of it comes from the caller and proves nothing; the gate keys runs by tenant and principal too.
+//! What is in `params._meta` comes before HTTP headers.
+
+use http::HeaderMap;
+use rmcp::model::{ErrorData, RequestMetaObject};
+use serde_json::Value;
+use tollgate::pip::RunKey;
+use tollgate_core::{
+    ids::{RunId, SpanId},
+    record::Origin,
+};
+
+/// The key of `_meta` that names the run, and the header that does.
+const RUN_META: &str = "dev.tollgate/run";
+const RUN_HEADER: &str = "tollgate-run";
+/// Keys of baggage that name the conversation.
+const CONVERSATION: &[&str] = &["gen_ai.conversation.id", "session.id"];
+/// Characters of a name.
+const MAX_NAME: usize = 128;
+/// Characters of `tracestate` that must be passed on (W3C Trace Context, section 3.3.1.5).
+const MAX_STATE: usize = 512;
+
+/// Where a call belongs.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) run: RunKey,
+    pub(super) origin: Origin,
+}
+
+/// Where a request belongs. `session` is the protocol's, or the process's over stdio.
+///
+/// # Errors
+/// A run's name that is none.
+pub(super) fn place(
+    meta: &RequestMetaObject,
+    headers: Option<&HeaderMap>,
+    session: Option<String>,
+    conversation: &[String],
+) -> Result<Place, ErrorData> {
+    let header = |name: &str| {
+        headers
+            .and_then(|h| h.get(name))
+            .and_then(|v| v.to_str().ok())
+    };
+    let in_meta = meta.get_traceparent().and_then(traceparent);
+    let (context, state) = match in_meta {
+        Some(context) => (Some(context), meta.get_tracestate()),
+        None => (
+            header("traceparent").and_then(traceparent),
+            header("tracestate"),
+        ),
+    };
+    let baggage = meta.get_baggage().or_else(|| header("baggage"));
+    let named = match meta.get(RUN_META) {
+        Some(Value::String(name)) => Some(name.as_str()),
+        Some(_) => return Err(no_name()),
+        None => header(RUN_HEADER),
+    };
+    let run = match (context, named, &session) {
+        (Some((trace, _)), _, _) => RunKey::Traced(trace),
+        (None, Some(name), _) if is_name(name) => RunKey::Named(name.into()),
+        (None, Some(_), _) => return Err(no_name()),
+        (None, None, Some(session)) => RunKey::Named(format!("session:{session}")),
+        (None, None, None) => RunKey::Ambient,
+    };
+    let in_meta = conversation
+        .iter()
+        .find_map(|key| meta.get(key).and_then(Value::as_str));
+    let conversation = in_meta
+        .map(str::to_owned)
+        .or_else(|| baggage.and_then(conversation_in))
+        .filter(|id| is_plain(id));
+    let state = state.filter(|state| context.is_some() && state.len() <= MAX_STATE);
+    Ok(Place {
+        run,
+        origin: Origin {
+            conversation,
+            parent: context.map(|(_, span)| span),
+            session,
+            state: state.map(str::to_owned),
+            trace: context.map(|(trace, _)| trace),
+        },
+    })
+}
+
+fn no_name() -> ErrorData {
+    ErrorData::invalid_params(
+        format!(
+            "`{RUN_META}` (or the header Tollgate-Run) is no name of a run: use 1 to {MAX_NAME} visible \
+             ASCII characters, and neither `trace:` nor `session:` before them"
+        ),
+        None,
+    )
+}
+
+fn is_plain(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A run's name, and none of those that are made here.
+fn is_name(text: &str) -> bool {
+    is_plain(text) && !text.starts_with("trace:") && !text.starts_with("session:")
+}
+
+/// Trace and span of a `traceparent` (W3C Trace Context, section 3.2). Any flag is accepted, and of a
+/// later version what this one knows.
+fn traceparent(text: &str) -> Option<(RunId, SpanId)> {
+    let mut parts = text.trim().split('-');
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str| {
+        text.len() == 2
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    if !hex(version) || version == "ff" || !hex(flags) {
+        return None;
+    }
+    if version == "00" && parts.next().is_some() {
+        return None;
+    }
+    let (trace, span): (RunId, SpanId) = (trace.parse().ok()?, span.parse().ok()?);
+    let nil = trace.as_bytes() == &[0; 16] || span.as_bytes() == &[0; 8];
+    (!nil).then_some((trace, span))
+}
+
+/// The conversation that `baggage` names (W3C Baggage, section 3.3.1).
+fn conversation_in(baggage: &str) -> Option<String> {
+    let members = || {
+        baggage.split(',').filter_map(|member| {
+            let pair = member.split(';').next()?;
+            let (key, value) = pair.split_once('=')?;
+            Some((key.trim(), value.trim()))
+        })
+    };
+    CONVERSATION
+        .iter()
+        .find_map(|wanted| members().find(|(key, _)| key == wanted))
+        .map(|(_, value)| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn meta(value: Value) -> RequestMetaObject {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn the_first_that_is_there_names_the_run() {
+        let all = headers(&[("traceparent", PARENT), (RUN_HEADER, "monday")]);
+        let session = || Some("s1".to_owned());
+        let run = |meta, headers, session| place(&meta, headers, session, &[]).unwrap().run;
+        let none = meta(json!({}));
+        assert_eq!(
+            run(none.clone(), Some(&all), session()),
+            RunKey::Traced(TRACE.parse().unwrap())
+        );
+        let named = meta(json!({RUN_META: "tuesday"}));
+        let header = headers(&[(RUN_HEADER, "monday")]);
+        assert_eq!(
+            run(named, Some(&header), session()),
+            RunKey::Named("tuesday".into())
+        );
+        assert_eq!(
+            run(none.clone(), Some(&header), session()),
+            RunKey::Named("monday".into())
+        );
+        assert_eq!(
+            run(none.clone(), None, session()),
+            RunKey::Named("session:s1".into())
+        );
+        assert_eq!(run(none, None, None), RunKey::Ambient);
+    }
+
+    #[test]
+    fn names_that_the_gate_makes_are_nobodys() {
+        for name in ["", "session:s1", "trace:x", "a b", "ü", &"x".repeat(129)] {
+            let meta = meta(json!({RUN_META: name}));
+            assert!(place(&meta, None, None, &[]).is_err(), "{name}");
+        }
+        assert!(place(&meta(json!({RUN_META: 7})), None, None, &[]).is_err());
+    }
+
+    #[test]
+    fn trace_contexts_are_read_strictly() {
+        assert!(traceparent(PARENT).is_some());
+        let later = format!("cc{}-what-comes", &PARENT[2..]);
+        assert!(traceparent(&later).is_some(), "a later version");
+        for bad in [
+            "",
+            "00",
+            &PARENT[1..],
+            &PARENT.to_uppercase(),
+            &format!("ff{}", &PARENT[2..]),
+            &format!("{PARENT}-x"),
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        ] {
+            assert_eq!(traceparent(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_conversation_is_in_meta_or_baggage() {
+        let keys = ["chat".to_owned()];
+        let in_meta = meta(json!({"chat": "c-1", "baggage": "session.id=c-2"}));
+        let found = |meta: &RequestMetaObject| {
+            let place = place(meta, None, None, &keys).unwrap();
+            place.origin.conversation
+        };
+        assert_eq!(found(&in_meta).as_deref(), Some("c-1"));
+        let baggage =
+            meta(json!({"baggage": "a=b, session.id=c-2;p , gen_ai.conversation.id=c-3"}));
+        assert_eq!(found(&baggage).as_deref(), Some("c-3"));
+        assert_eq!(found(&meta(json!({"chat": "a\nb"}))), None);
+    }
+}
