@@ -4,9 +4,10 @@
 
 Each line in is a JSON object with `id` and `do`; each line out answers one of them, in any order:
 
-    open   url, or command, args and cwd    connect; an open connection is closed first
+    open   url, or command, args and cwd;   connect; an open connection is closed first; with `tasks`
+           tasks?                           calls may become tasks
     list                                    {tools: [name]}
-    call   tool, args, progress?, task?     {text, error?, decision?}; for an agent: what its model reads
+    call   tool, args, progress?            {text, error?, decision?}; for an agent: what its model reads
     cancel of                               end a call that is under way; that call answers {cancelled}
     close
 

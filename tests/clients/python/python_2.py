@@ -37,6 +37,7 @@ class TaskParams(RequestParams):
 
 
 class GetTask(Request[TaskParams, Literal["tasks/get"]]):
+    name_param = "taskId"
     method: Literal["tasks/get"] = "tasks/get"
     params: TaskParams
 
@@ -61,31 +62,26 @@ class Tasks(ClientExtension):
 
 
 class Session:
-    def __init__(self, plain, with_tasks):
-        self.plain, self.with_tasks = plain, with_tasks
+    def __init__(self, client):
+        self.client = client
 
     async def list(self):
-        return [tool.name for tool in (await self.plain.list_tools()).tools]
+        return [tool.name for tool in (await self.client.list_tools()).tools]
 
     async def call(self, tool, arguments, options):
-        client = self.with_tasks if options.get("task") else self.plain
         progress = result.Progress() if options.get("progress") else None
-        told = await client.call_tool(tool, arguments, progress_callback=progress)
+        told = await self.client.call_tool(tool, arguments, progress_callback=progress)
         return result.of(told.content, told.is_error, told.meta, progress)
 
 
 @contextlib.asynccontextmanager
 async def connect(where):
-    def server():
-        if "url" in where:
-            return where["url"]
-        return StdioServerParameters(
+    if "url" in where:
+        server = where["url"]
+    else:
+        server = StdioServerParameters(
             command=where["command"], args=where["args"], cwd=where["cwd"]
         )
-
-    async with Client(server()) as plain:
-        if "url" not in where:
-            yield Session(plain, None)
-            return
-        async with Client(server(), extensions=[Tasks()]) as with_tasks:
-            yield Session(plain, with_tasks)
+    extensions = [Tasks()] if where.get("tasks") else []
+    async with Client(server, extensions=extensions) as client:
+        yield Session(client)

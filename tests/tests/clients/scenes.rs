@@ -10,8 +10,9 @@ use crate::{
     gate::{Gate, Reach},
 };
 
-fn refund() -> Value {
-    json!({ "order": "A-1", "amount": 6000, "currency": "EUR", "reason": "broken" })
+/// A refund that needs an approval; the same amount twice is refunded once.
+fn refund(amount: u32) -> Value {
+    json!({ "order": "A-1", "amount": amount, "currency": "EUR", "reason": "broken" })
 }
 
 fn letter() -> Value {
@@ -103,7 +104,7 @@ impl Stage {
 
     /// Approved while the call is held: the agent notices nothing but the time.
     fn is_held(&mut self) {
-        let call = self.client.begin_call("payments__refund", &refund());
+        let call = self.client.begin_call("payments__refund", &refund(6001));
         self.gate.approve();
         let refunded = self.client.answer(call);
         says(&refunded, &["A-1"]);
@@ -113,13 +114,13 @@ impl Stage {
     /// Approved after the answer, and across a restart: the identical call runs once.
     fn repeats_the_call(&mut self) {
         let before = self.gate.world.refunds();
-        let waiting = self.client.call("payments__refund", &refund());
+        let waiting = self.client.call("payments__refund", &refund(6002));
         let id = self.gate.approve();
         says(&waiting, &["Pending approval", &id, "tollgate_resume"]);
         self.is_refused(&waiting, "waiting");
         assert_eq!(self.gate.world.refunds(), before, "approving runs nothing");
         self.restart();
-        let refunded = self.client.call("payments__refund", &refund());
+        let refunded = self.client.call("payments__refund", &refund(6002));
         says(&refunded, &["A-1"]);
         assert_eq!(self.gate.world.refunds(), before + 1, "{refunded}");
     }
@@ -127,7 +128,7 @@ impl Stage {
     /// The same by the approval's id, without the arguments; an approval is good for one call.
     fn resumes(&mut self) {
         let before = self.gate.world.refunds();
-        let waiting = self.client.call("payments__refund", &refund());
+        let waiting = self.client.call("payments__refund", &refund(6003));
         says(&waiting, &["Pending approval"]);
         let id = self.gate.approve();
         self.restart();
@@ -142,9 +143,10 @@ impl Stage {
     /// The client asks for the task until it is done.
     fn is_a_task(&mut self) {
         let before = self.gate.world.refunds();
-        let call = self.client.begin(json!({
-            "do": "call", "tool": "payments__refund", "args": refund(), "task": true
-        }));
+        let mut place = self.gate.place();
+        place["tasks"] = true.into();
+        self.client.ask(place);
+        let call = self.client.begin_call("payments__refund", &refund(6004));
         self.gate.approve();
         let refunded = self.client.answer(call);
         says(&refunded, &["A-1"]);
@@ -183,7 +185,7 @@ fn plays_pending(kind: Kind, reach: Reach) {
     let mut stage = Stage::new(kind, reach, "0s");
     stage.repeats_the_call();
     stage.resumes();
-    if kind.has_tasks && reach == Reach::Http {
+    if kind.has_tasks {
         stage.is_a_task();
     }
 }
