@@ -151,6 +151,8 @@ pub enum Event {
     Effect(Effect),
     /// A component's own log line, scrubbed and capped.
     AdapterLog(AdapterLog),
+    /// A run took on labels of another, whose content reaches it.
+    LabelsJoined(LabelsJoined),
     /// A human's answer is asked for.
     ApprovalRequested(Box<ApprovalRequested>),
     /// Somebody answered.
@@ -225,6 +227,15 @@ pub struct RunStarted {
     pub principal: Uid,
     /// The root span.
     pub span: SpanId,
+}
+
+/// A run took on labels of another of the same principal: a call that waited there was resumed from here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelsJoined {
+    /// The other run.
+    pub from: RunId,
+    /// What this one did not hold before.
+    pub labels: BTreeSet<String>,
 }
 
 /// A run ended.

@@ -60,6 +60,10 @@ impl RunDelta {
                 labels: outcome.labels.clone(),
                 ..Self::default()
             },
+            Event::LabelsJoined(joined) => Self {
+                labels: joined.labels.clone(),
+                ..Self::default()
+            },
             Event::AdapterLog(log) => Self {
                 labels: log.labels.clone(),
                 ..Self::default()

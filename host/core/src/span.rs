@@ -250,6 +250,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         Event::BundleActivated(_)
         | Event::RunEnded(_)
         | Event::AdapterLog(_)
+        | Event::LabelsJoined(_)
         | Event::ApprovalAnswered(_)
         | Event::Halted(_)
         | Event::Resumed(_)
@@ -260,7 +261,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
 /// `error.type` of a call that was refused before any policy.
 fn invalid_error(problem: &str) -> &'static str {
     match problem {
-        "halted" => "policy_denied",
+        "halted" | "too_many_pending" => "policy_denied",
         _ => "invalid_arguments",
     }
 }

@@ -135,6 +135,59 @@ impl Gate {
         })
     }
 
+    /// The run in which exactly this call of the caller's waits for a person, or may go on: for a
+    /// client that comes back in another session.
+    #[must_use]
+    pub fn waits_in(&self, caller: &Caller, request: &CallRequest) -> Option<RunId> {
+        if !self.ledger().has_asked() {
+            return None;
+        }
+        let snapshot = self.snapshot();
+        // What is wrong with the call is told when it is made.
+        let call = parse(self.pep(), &snapshot, request).ok()?;
+        self.pep().waits_in(&snapshot, caller, &call).ok()?
+    }
+
+    /// Make a call in an earlier run of the caller's, `run`, from the one that `here` names: each takes
+    /// on the other's labels, since content of both meets in the caller.
+    pub async fn resume_from(
+        &self,
+        caller: &Caller,
+        here: &RunKey,
+        run: RunId,
+        origin: &Origin,
+        request: CallRequest,
+    ) -> Answer {
+        let span = self.pep().span_id();
+        let snapshot = self.snapshot();
+        let tenant = &snapshot.config.gate.tenant;
+        let here = match self.pep().known_run(&snapshot, caller, here) {
+            Ok(here) => here.filter(|here| *here != run),
+            Err(refusal) => return Answer::refused(None, span, refusal),
+        };
+        if let Some(here) = here
+            && let Err(refusal) = self.pep().share_labels(tenant, here, run).await
+        {
+            return Answer::refused(Some(run), span, refusal);
+        }
+        let answer = self
+            .call_from(caller, &RunKey::Id(run), origin, request, None)
+            .await;
+        if let Some(here) = here
+            && self.pep().share_labels(tenant, run, here).await.is_err()
+        {
+            // It ran, and what it returns must not reach a run that does not know what it is.
+            return Answer {
+                verdict: Verdict::Ended {
+                    status: Status::Indeterminate,
+                    effects: true,
+                },
+                ..answer
+            };
+        }
+        answer
+    }
+
     async fn line(
         &self,
         caller: Caller,
@@ -182,13 +235,17 @@ impl Gate {
                     },
                 });
             }
-            Err(halted @ Refusal::Halted { .. }) => {
-                let halted = Invalid {
-                    refusal: halted,
-                    problem: "halted",
+            Err(refusal @ (Refusal::Halted { .. } | Refusal::Invalid { .. })) => {
+                let problem = match &refusal {
+                    Refusal::Halted { .. } => "halted",
+                    _ => "too_many_pending",
+                };
+                let refused = Invalid {
+                    refusal,
+                    problem,
                     pointers: Vec::new(),
                 };
-                return pep.refuse_invalid(&cx, &request.tool, halted).await;
+                return pep.refuse_invalid(&cx, &request.tool, refused).await;
             }
             Err(refusal) => return Answer::refused(Some(cx.run), cx.call, refusal),
         };

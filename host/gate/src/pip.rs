@@ -227,6 +227,24 @@ impl Pep {
         }
     }
 
+    /// The caller's run by this key, if it goes on.
+    pub(crate) fn known_run(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        key: &RunKey,
+    ) -> Result<Option<RunId>, Refusal> {
+        let identity = identity(snapshot, caller)?;
+        match key {
+            RunKey::Id(id) => Ok(Some(*id)),
+            key => match self.find_run(snapshot, &identity, key) {
+                Ok(found) => Ok(found.map(|(run, _)| run)),
+                Err(Refusal::RunEnded) => Ok(None),
+                Err(other) => Err(other),
+            },
+        }
+    }
+
     fn find_run(
         &self,
         snapshot: &Snapshot,

@@ -7,7 +7,7 @@ use tollgate::{
     ids::Clock,
     ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
 };
-use tollgate_core::record::RunOutcome;
+use tollgate_core::record::{Event, RunOutcome};
 
 use super::{Context, times::When};
 use crate::{
@@ -269,9 +269,13 @@ fn show(
         width: cx.out.width(),
         full,
     };
+    let origin = records.iter().find_map(|(_, record)| match &record.event {
+        Event::RunStarted(started) => Some(started.origin.clone()),
+        _ => None,
+    });
     cx.out.text(&format!(
         "{}\n{}",
-        run::header(&row),
+        run::header(&row, &origin.unwrap_or_default()),
         tree::tree(&records, style)
     ))?;
     if row.pending > 0 {

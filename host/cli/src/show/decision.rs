@@ -152,6 +152,7 @@ impl Entry {
             | Event::Outcome(_)
             | Event::Effect(_)
             | Event::AdapterLog(_)
+            | Event::LabelsJoined(_)
             | Event::ApprovalRequested(_) => return None,
         }
         Some(entry)

@@ -1,7 +1,7 @@
 //! Runs: the list, and what stands above a tree.
 
 use tollgate::ledger::RunRow;
-use tollgate_core::record::RunOutcome;
+use tollgate_core::record::{Origin, RunOutcome};
 
 use super::{
     measure::{count, duration, moment},
@@ -82,7 +82,7 @@ fn who(run: &RunRow) -> String {
 }
 
 /// What stands above a run's tree.
-pub(crate) fn header(run: &RunRow) -> String {
+pub(crate) fn header(run: &RunRow, origin: &Origin) -> String {
     let (state, tone) = state(run);
     let mut counts = vec![count(run.calls, "call")];
     let mut add = |n: u64, what: &str| {
@@ -110,6 +110,12 @@ pub(crate) fn header(run: &RunRow) -> String {
     facts.push(who(run));
     if let Some(key) = &run.key {
         facts.push(format!("key {}", line(key, 80)));
+    }
+    if let Some(conversation) = &origin.conversation {
+        facts.push(format!("conversation {}", line(conversation, 80)));
+    }
+    if let Some(trace) = origin.trace.filter(|trace| *trace != run.id) {
+        facts.push(format!("trace {trace}"));
     }
     if let Some(reason) = run
         .stop_reason

@@ -89,6 +89,8 @@ pub struct Config {
     pub approval_hold: Duration,
     /// The same where the caller hears of progress meanwhile.
     pub approval_hold_with_progress: Duration,
+    /// How many calls of one principal may wait for people at once.
+    pub approvals_pending: u64,
     /// How the gate is served.
     pub serve: ServeConfig,
     /// After how long without a call a run without a key is over.

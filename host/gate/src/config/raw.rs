@@ -53,6 +53,7 @@ pub(super) struct Approvals {
     pub(super) expires: Option<String>,
     pub(super) hold: Option<String>,
     pub(super) hold_with_progress: Option<String>,
+    pub(super) max_pending: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -88,6 +88,7 @@ impl Validation<'_> {
                 .base
                 .join(raw.policies.dir.as_deref().unwrap_or("policies")),
             approval_expires: duration(raw.approvals.expires, 3600)?,
+            approvals_pending: raw.approvals.max_pending.unwrap_or(100),
             approval_hold,
             approval_hold_with_progress,
             serve,

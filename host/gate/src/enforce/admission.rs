@@ -476,6 +476,9 @@ impl Pep {
             return self.refuse(cx, call, weighed, resumption, None).await;
         };
         self.not_underway(cx, call)?;
+        if previous.is_none() {
+            self.may_ask(cx)?;
+        }
         let now = weighed.facts.now;
         let (record, facts) = self.call_record(cx, call, &weighed, resumption)?;
         let payload = self.seal(&cx.snapshot, now, &call.canonical(), "arguments")?;
@@ -533,6 +536,29 @@ impl Pep {
             expires,
             happened: Vec::new(),
         })
+    }
+
+    /// That not too many calls of the principal wait for people already: one agent must not bury what
+    /// others ask for.
+    fn may_ask(&self, cx: &CallContext) -> Result<(), Retry> {
+        let most = cx.snapshot.config.approvals_pending;
+        let waiting = self
+            .ledger
+            .reader()
+            .pending_of(&cx.snapshot.config.gate.tenant, &cx.principal);
+        let waiting = waiting.map_err(|e| Refusal::Unrecorded {
+            reason: e.to_string(),
+        })?;
+        if waiting < most {
+            return Ok(());
+        }
+        Err(Retry::Refused(Refusal::Invalid {
+            problem: format!(
+                "it needs a person's approval, and {waiting} calls of yours wait for people already; ask for \
+                 no more until they are answered"
+            ),
+            nearest: None,
+        }))
     }
 
     /// The same call again while its approval is pending: the same answer.

@@ -2,18 +2,20 @@
 //!
 //! Nothing runs here: what comes back goes the line again, and is decided again.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use tollgate_core::{
-    ids::ApprovalId,
+    ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::Event,
+    record::{Event, LabelsJoined, Record},
     request::{Action, ActionContext, Facts, Request},
 };
 
-use super::{ApprovalError, Pep};
+use super::{ApprovalError, Pep, Refusal, ToolCall};
 use crate::{
     call::CallRequest,
-    ledger::ApprovalRow,
-    pip::{Caller, RunKey, on_behalf_of},
+    ledger::{ApprovalFilter, ApprovalRow, Batch, LedgerError},
+    pip::{Caller, on_behalf_of},
     snapshot::Snapshot,
 };
 
@@ -23,7 +25,7 @@ pub struct StoredCall {
     /// The approval's state.
     pub state: ApprovalState,
     /// The run that asked.
-    pub run: RunKey,
+    pub run: RunId,
     /// The call.
     pub request: CallRequest,
 }
@@ -53,7 +55,7 @@ impl Pep {
         };
         Ok(StoredCall {
             state: row.state,
-            run: RunKey::Id(row.run),
+            run: row.run,
             request,
         })
     }
@@ -71,11 +73,7 @@ impl Pep {
     }
 
     /// The agent's own call, around the one that asked: what was asked about lies within it.
-    fn decided_call(
-        &self,
-        row: &ApprovalRow,
-        call: tollgate_core::ids::SpanId,
-    ) -> Result<CallRequest, ApprovalError> {
+    fn decided_call(&self, row: &ApprovalRow, call: SpanId) -> Result<CallRequest, ApprovalError> {
         let lost = || ApprovalError::Store(format!("the call that asked for {} is lost", row.id));
         let records = self.ledger.reader().records_of_run(row.run)?;
         let found = records
@@ -100,5 +98,52 @@ impl Pep {
             tool,
             arguments: input.to_string(),
         })
+    }
+}
+
+impl Pep {
+    /// The run in which exactly this call of the caller's waits for a person, or may go on.
+    pub(crate) fn waits_in(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        caller: &Caller,
+        call: &ToolCall,
+    ) -> Result<Option<RunId>, LedgerError> {
+        let (principal, digest) = (caller.principal(), call.digest());
+        let tool = &call.tool().name;
+        let asks = |row: &ApprovalRow| match row.waiting.first() {
+            None => row.via.is_empty() && row.tool == *tool && row.arguments == *digest,
+            Some(outermost) => outermost.tool == *tool && outermost.arguments == *digest,
+        };
+        let open = self.ledger.reader().approvals(&ApprovalFilter::open())?;
+        let own = open.into_iter().filter(|row| {
+            row.tenant == snapshot.config.gate.tenant
+                && row.principal == principal
+                && row.expires > self.now()
+        });
+        Ok(own.filter(asks).map(|row| row.run).next())
+    }
+
+    /// Let one run take on the labels of another: content of the one is about to reach the other.
+    pub(crate) async fn share_labels(
+        &self,
+        tenant: &str,
+        from: RunId,
+        into: RunId,
+    ) -> Result<(), Refusal> {
+        let held = self.run_state(into, None)?.labels;
+        let shared = self.run_state(from, None)?.labels;
+        let labels: BTreeSet<String> = shared.difference(&held).cloned().collect();
+        if labels.is_empty() {
+            return Ok(());
+        }
+        let joined = Event::LabelsJoined(LabelsJoined { from, labels });
+        let record = Record::new(tenant.to_owned(), Some(into), self.now(), joined);
+        self.commit(Batch {
+            records: vec![record],
+            ..Batch::default()
+        })
+        .await?;
+        Ok(())
     }
 }

@@ -317,6 +317,7 @@ impl Working {
             Event::RunStarted(_)
             | Event::Effect(_)
             | Event::AdapterLog(_)
+            | Event::LabelsJoined(_)
             | Event::Administered(_) => Ok(()),
         }
     }

@@ -268,6 +268,12 @@ impl Ledger {
         self.0.reader.waits_for(binding)
     }
 
+    /// Whether anybody was ever asked for an approval.
+    #[must_use]
+    pub fn has_asked(&self) -> bool {
+        self.0.shared.asked()
+    }
+
     /// Whether one of these is halted.
     #[must_use]
     pub fn is_halted(&self, keys: &HaltKeys) -> bool {

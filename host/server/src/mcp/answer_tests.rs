@@ -1,1 +1,133 @@
+use std::collections::BTreeSet;
+
+use tollgate::{
+    enforce::Refusal,
+    sandbox::{FailureKind, ToolFailure},
+};
+use tollgate_core::{
+    canonical::Sha256Digest,
+    decision::{Basis, Requirement, Severity},
+    ids::{ApprovalId, DecisionId, SpanId},
+    record::Status,
+    time::Timestamp,
+};
+
 use super::*;
+
+fn answered(verdict: Verdict) -> Answer {
+    Answer {
+        run: None,
+        call: SpanId::from_bytes([1; 8]),
+        decision: Some(DecisionId(7)),
+        verdict,
+    }
+}
+
+fn shown(verdict: Verdict, legacy: bool) -> Value {
+    serde_json::to_value(result(answered(verdict), None, legacy)).unwrap()
+}
+
+#[test]
+fn whatever_is_no_result_is_one_text_and_never_structured() {
+    let failed = ToolFailure {
+        kind: FailureKind::Failed,
+        message: "there is no such file".into(),
+    };
+    let ended = |effects| Verdict::Ended {
+        status: Status::Timeout,
+        effects,
+    };
+    let waits = Refusal::Pending {
+        decision: DecisionId(7),
+        basis: Basis {
+            bundle: Sha256Digest::of(b""),
+            determining: Vec::new(),
+            errors: Vec::new(),
+            no_policies: false,
+            redact: BTreeSet::new(),
+            shadow: None,
+        },
+        approval: ApprovalId::from_bytes([2; 8]),
+        requirement: Requirement {
+            alternatives: Vec::new(),
+            lifts: BTreeSet::new(),
+            severity: Severity::default(),
+        },
+        expires: Timestamp(1),
+        happened: Vec::new(),
+    };
+    let halted = Refusal::Halted {
+        reason: "stopped".into(),
+    };
+    for (verdict, outcome, retry) in [
+        (Verdict::ToolError(failed), "tool_error", Value::Null),
+        (ended(false), "failed", Value::Null),
+        (ended(true), "indeterminate", json!("after_a_look")),
+        (Verdict::Refused(waits), "waiting", json!("when_approved")),
+        (Verdict::Refused(halted), "halted", json!("never_unchanged")),
+        (
+            Verdict::Refused(Refusal::RunEnded),
+            "run_ended",
+            json!("never_unchanged"),
+        ),
+    ] {
+        let shown = shown(verdict, false);
+        assert_eq!(shown["isError"], true, "{outcome}");
+        assert_eq!(shown["content"].as_array().unwrap().len(), 1, "{outcome}");
+        assert_eq!(shown["content"][0]["type"], "text");
+        assert!(shown.get("structuredContent").is_none(), "{outcome}");
+        assert_eq!(shown["_meta"][DECISION]["outcome"], outcome);
+        assert_eq!(shown["_meta"][DECISION]["retry"], retry, "{outcome}");
+    }
+}
+
+#[test]
+fn a_call_that_waits_names_the_tool_that_resumes_it() {
+    let view = AnswerView {
+        outcome: CallOutcome::Waiting,
+        run: None,
+        call: SpanId::from_bytes([1; 8]),
+        decision: None,
+        policies: Vec::new(),
+        approval: Some(tollgate::outcome::PendingView {
+            id: ApprovalId::from_bytes([2; 8]),
+            needs: "finance".into(),
+            expires: Timestamp(1),
+            happened: Vec::new(),
+        }),
+    };
+    let text = advised("Waiting.".into(), &view);
+    assert!(text.contains(r#"tollgate_resume with {"approval_id":"apr-0202020202020202"}"#));
+}
+
+#[test]
+fn content_becomes_blocks_and_structured_data_stands_beside_them() {
+    let released = |content, redacted| Verdict::Released { content, redacted };
+    let picture = Content::Image {
+        data: vec![1, 2, 3],
+        media_type: "image/png".into(),
+    };
+    let text = Content::Text { text: "x".into() };
+    let object = Content::Structured(json!({"n": 1}));
+    let all = shown(released(vec![text, picture, object.clone()], false), true);
+    assert_eq!(all["isError"], false);
+    assert_eq!(all["content"][0], json!({"type": "text", "text": "x"}));
+    assert_eq!(all["content"][1]["data"], "AQID");
+    assert_eq!(all["structuredContent"], json!({"n": 1}));
+    // Alone it is text, too; and what is no object is nothing else for older clients.
+    let alone = shown(released(vec![object], false), true);
+    assert_eq!(alone["content"][0]["text"], r#"{"n":1}"#);
+    let list = released(vec![Content::Structured(json!([1]))], false);
+    assert!(shown(list.clone(), true).get("structuredContent").is_none());
+    assert_eq!(shown(list, false)["structuredContent"], json!([1]));
+    let redacted = shown(
+        released(vec![Content::Structured(json!({"a": "[redacted]"}))], true),
+        true,
+    );
+    assert!(
+        redacted["content"][1]["text"]
+            .as_str()
+            .unwrap()
+            .contains("policy has removed")
+    );
+}

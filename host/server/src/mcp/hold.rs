@@ -14,7 +14,10 @@ use tollgate::{
     gate::Gate,
     pip::Caller,
 };
-use tollgate_core::{ids::ApprovalId, life::ApprovalState};
+use tollgate_core::{
+    ids::{ApprovalId, RunId},
+    life::ApprovalState,
+};
 
 use super::{origin::Place, progress::Progress};
 
@@ -27,11 +30,19 @@ pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) place: Place,
     pub(super) request: CallRequest,
+    /// The earlier run in which the call waits, where it is not that of its place.
+    pub(super) earlier: Option<RunId>,
 }
 
 impl Asked {
     pub(super) async fn call(&self, gate: &Gate, listener: Option<Listener>) -> Answer {
-        let Place { run, origin } = &self.place;
+        let Place { run, origin, .. } = &self.place;
+        if let Some(earlier) = self.earlier {
+            let request = self.request.clone();
+            return gate
+                .resume_from(&self.caller, run, earlier, origin, request)
+                .await;
+        }
         gate.call_from(&self.caller, run, origin, self.request.clone(), listener)
             .await
     }

@@ -54,7 +54,8 @@ where
         interrupted: false,
         write: Arc::new(Mutex::new(write)),
     };
-    let running = match client.serve_with_ct(lines, until).await {
+    // A child: what is served cancels its token when it ends.
+    let running = match client.serve_with_ct(lines, until.child_token()).await {
         Ok(running) => running,
         // It went away, or was told to, before it said anything.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_))

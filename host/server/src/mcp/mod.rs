@@ -286,13 +286,22 @@ impl Client {
                 Err(refusal) => return Ok(refusal.into()),
             }
         } else {
+            let request = CallRequest {
+                tool: request.name.into_owned(),
+                arguments: arguments.to_string(),
+            };
+            // A client that begins another session, because it or the gate was started again, repeats
+            // what waits in the one before.
+            let earlier = if place.is_session {
+                self.gate().waits_in(&caller, &request)
+            } else {
+                None
+            };
             Asked {
                 caller,
                 place,
-                request: CallRequest {
-                    tool: request.name.into_owned(),
-                    arguments: arguments.to_string(),
-                },
+                request,
+                earlier,
             }
         };
         let response = self.carried_out(asked, &cx).await;
@@ -362,11 +371,9 @@ impl Client {
         match self.gate().stored_call(caller, id) {
             Ok(stored) => Ok(Ok(Asked {
                 caller: caller.clone(),
-                place: Place {
-                    run: stored.run,
-                    origin: place.origin.clone(),
-                },
+                place: place.clone(),
                 request: stored.request,
+                earlier: Some(stored.run),
             })),
             Err(error) => wrong(&format!("{error}")),
         }

@@ -26,6 +26,8 @@ const MAX_STATE: usize = 512;
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) run: RunKey,
+    /// Whether the run is the session's: nobody has named it.
+    pub(super) is_session: bool,
     pub(super) origin: Origin,
 }
 
@@ -73,8 +75,10 @@ pub(super) fn place(
         .or_else(|| baggage.and_then(conversation_in))
         .filter(|id| is_plain(id));
     let state = state.filter(|state| context.is_some() && state.len() <= MAX_STATE);
+    let is_session = context.is_none() && named.is_none();
     Ok(Place {
         run,
+        is_session,
         origin: Origin {
             conversation,
             parent: context.map(|(_, span)| span),

@@ -172,11 +172,9 @@ impl Tasks {
         }
         let asked = Asked {
             caller: caller.clone(),
-            place: Place {
-                run: stored.run,
-                origin: place.origin.clone(),
-            },
+            place: place.clone(),
             request: stored.request,
+            earlier: Some(stored.run),
         };
         let message = format!("waiting for a person to answer {approval}");
         let task = self.with(|kept| match kept.get(&approval) {

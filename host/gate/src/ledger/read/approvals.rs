@@ -136,6 +136,26 @@ impl LedgerReader {
         })
     }
 
+    /// How many pending approvals a principal has asked for.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn pending_of(&self, tenant: &str, principal: &Uid) -> Result<u64, LedgerError> {
+        self.snapshot(|conn| {
+            let count = conn
+                .prepare_cached(
+                    "SELECT count(*) FROM approvals a JOIN runs r ON r.opened = a.run \
+                     WHERE a.state IN ('pending', 'approved') AND a.state = 'pending' \
+                     AND r.tenant = ?1 AND r.principal_type = ?2 AND r.principal_id = ?3",
+                )?
+                .query_row(
+                    params![tenant, principal.kind.name(), principal.id],
+                    |row| row.get(0).map(nat),
+                )?;
+            Ok(count)
+        })
+    }
+
     /// Whether anything was ever asked for.
     pub(in crate::ledger) fn has_asked(&self) -> Result<bool, LedgerError> {
         self.snapshot(|conn| {

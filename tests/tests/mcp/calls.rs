@@ -1,0 +1,145 @@
+//! List, call, denial, bad input: over both transports and in both eras.
+
+use rmcp::{ServiceError, model::ErrorCode};
+use serde_json::json;
+
+use crate::client::{Client, Era, Server, decision, is_ok, params, text, world};
+
+/// Every way in which a client reaches the gate.
+async fn everywhere(check: impl AsyncFn(&Client)) {
+    let world = world("0s", "0s");
+    for era in [Era::Legacy, Era::Modern] {
+        let client = Client::stdio(&world, era, false).await;
+        check(&client).await;
+        client.end().await;
+    }
+    let server = Server::start(&world);
+    for era in [Era::Legacy, Era::Modern] {
+        let client = Client::http(&server, era, false).await;
+        check(&client).await;
+        client.end().await;
+    }
+    server.signal("TERM");
+    server.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_are_listed_called_and_denied() {
+    everywhere(async |client| {
+        let tools = client.service.list_all_tools().await.unwrap();
+        let names: Vec<&str> = tools.iter().map(|tool| &*tool.name).collect();
+        let (last, others) = names.split_last().unwrap();
+        assert_eq!(*last, "tollgate_resume");
+        assert!(others.is_sorted() && others.contains(&"files__read"));
+        let read = tools.iter().find(|t| t.name == "files__read").unwrap();
+        assert_eq!(read.input_schema["required"], json!(["path"]));
+        assert!(read.annotations.as_ref().unwrap().read_only_hint.unwrap());
+
+        let found = client
+            .call("files__read", json!({"path": "letter.txt"}))
+            .await;
+        is_ok(&found);
+        assert_eq!(text(&found), "Dear Ada");
+
+        let denied = client
+            .call("files__delete", json!({"path": "letter.txt"}))
+            .await;
+        assert_eq!(denied.is_error, Some(true));
+        assert!(denied.structured_content.is_none());
+        assert_eq!(denied.content.len(), 1);
+        for said in ["Nothing is deleted here.", "no-deleting", "Do not retry"] {
+            assert!(text(&denied).contains(said), "{}", text(&denied));
+        }
+        let decided = decision(&denied);
+        assert_eq!(decided["outcome"], "denied");
+        assert_eq!(decided["policies"][0]["id"], "no-deleting");
+        assert_eq!(decided["retry"], "never_unchanged");
+        assert!(decided["decision"].as_str().unwrap().starts_with("dec-"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_call_is_told_where_it_can_be_acted_on() {
+    everywhere(async |client| {
+        let unknown = client.service.call_tool(params("files__raed", json!({})));
+        match unknown.await {
+            Err(ServiceError::McpError(error)) => {
+                assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+                assert!(error.message.contains("files__read"), "{}", error.message);
+            }
+            other => panic!("{other:?}"),
+        }
+        let wrong = client.call("files__read", json!({"path": 7})).await;
+        assert_eq!(wrong.is_error, Some(true));
+        assert!(text(&wrong).contains("`/path`"), "{}", text(&wrong));
+        assert_eq!(decision(&wrong)["outcome"], "invalid");
+        for arguments in [
+            json!({}),
+            json!({"approval_id": "x"}),
+            json!({"approval_id": "apr-0123456789abcdef"}),
+        ] {
+            let nothing = client.call("tollgate_resume", arguments).await;
+            assert_eq!(nothing.is_error, Some(true));
+            assert!(
+                text(&nothing).starts_with("Not called"),
+                "{}",
+                text(&nothing)
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_hangs_in_the_callers_trace_and_conversation() {
+    let world = world("0s", "0s");
+    let client = Client::stdio(&world, Era::Legacy, false).await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let mut call = params("files__read", json!({"path": "letter.txt"}));
+    call.meta = Some(
+        serde_json::from_value(json!({
+            "traceparent": format!("00-{trace}-b7ad6b7169203331-01"),
+            "dev.tollgate/conversation": "chat-7",
+        }))
+        .unwrap(),
+    );
+    let found = client.service.call_tool(call).await.unwrap();
+    assert_eq!(decision(&found)["run"], trace);
+    // Without a trace it is the session's run.
+    let found = client
+        .call("files__read", json!({"path": "letter.txt"}))
+        .await;
+    assert_ne!(decision(&found)["run"], trace);
+    client.end().await;
+    let shown = world.json(&["runs", "show", trace]);
+    let root = &shown["spans"][0]["attributes"];
+    assert_eq!(root["gen_ai.conversation.id"], "chat-7", "{root}");
+    assert_eq!(root["tollgate.caller.span.id"], "b7ad6b7169203331");
+    world
+        .run(&["runs", "show", trace])
+        .exits(0)
+        .says(&["conversation chat-7"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_gate_is_served_already_is_passed_on_and_outlives_that() {
+    let world = world("0s", "0s");
+    let server = Server::start(&world);
+    let client = Client::stdio(&world, Era::Legacy, false).await;
+    is_ok(
+        &client
+            .call("files__read", json!({"path": "letter.txt"}))
+            .await,
+    );
+    server.signal("TERM");
+    server.ends();
+    // It has become the owner itself, and the client has not noticed.
+    is_ok(
+        &client
+            .call("files__read", json!({"path": "letter.txt"}))
+            .await,
+    );
+    world.run(&["approvals", "list"]).exits(0);
+    client.end().await;
+}

@@ -1,0 +1,119 @@
+//! What is wrong with a request over HTTP, and who may make one.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
+use serde_json::{Value, json};
+
+use crate::client::{Server, world};
+
+/// One raw request; status and body.
+fn ask(server: &Server, method: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    let authority = server.url.strip_prefix("http://").unwrap();
+    let (host, path) = authority.split_once('/').unwrap();
+    let mut all = vec![
+        ("host", host),
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("connection", "close"),
+    ];
+    for (name, value) in headers {
+        all.retain(|(known, _)| known != name);
+        all.push((name, value));
+    }
+    let mut request = format!(
+        "{method} /{path} HTTP/1.1\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in all {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(b"\r\n").unwrap();
+    // A server that has heard enough may close before all of it is written.
+    drop(stream.write_all(body));
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).unwrap_or("0").parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, body.to_owned())
+}
+
+fn list(version: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientCapabilities": {}
+    }}})
+}
+
+#[test]
+fn bad_requests_get_precise_answers_and_good_ones_go_on() {
+    let world = world("0s", "0s");
+    let server = Server::start(&world);
+    let good = list("2026-07-28").to_string();
+    let modern = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/list"),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| [&modern[..], more].concat();
+    let post =
+        |headers: &[(&str, &str)], body: &str| ask(&server, "POST", headers, body.as_bytes());
+
+    let (status, body) = post(&modern, "{bad");
+    assert_eq!(status, 400);
+    assert!(body.contains("-32700"), "{body}");
+    let (status, body) = post(&modern, &format!("{}{}", "[".repeat(200), "]".repeat(200)));
+    assert_eq!(status, 400);
+    assert!(body.contains("too deep"), "{body}");
+    let (status, body) = post(&modern, &format!("\"{}\"", "x".repeat(5 << 20)));
+    assert!(
+        status == 413 || (status == 0 && body.is_empty()),
+        "{status} {body}"
+    );
+    for (header, expected) in [
+        (("host", "evil.example"), 403),
+        (("host", "evil.example:8420"), 403),
+        (("origin", "https://evil.example"), 403),
+        (("origin", "null"), 403),
+        (("accept", "text/plain"), 406),
+        (("content-type", "text/plain"), 415),
+        (("mcp-session-id", "nobodys"), 404),
+        (
+            (
+                "mcp-session-id",
+                "3078e538-149f-4044-8326-306e96b6b24a.00000000000000000000000000000000",
+            ),
+            404,
+        ),
+    ] {
+        assert_eq!(post(&with(&[header]), &good).0, expected, "{header:?}");
+    }
+    let (status, body) = post(
+        &[("mcp-protocol-version", "1999-01-01")],
+        &list("1999-01-01").to_string(),
+    );
+    assert!(
+        status == 400 && body.contains("1999-01-01"),
+        "{status} {body}"
+    );
+    assert_eq!(ask(&server, "PUT", &modern, b"").0, 405);
+
+    let own = server.url.trim_end_matches("/mcp").to_owned();
+    let same: Vec<(&str, &str)> = [&modern[..], &[("origin", own.as_str())]].concat();
+    let (status, body) = post(&same, &good);
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("files__read"), "{body}");
+}
+
+#[test]
+fn nobody_listens_beyond_this_machine_without_authentication() {
+    let world = world("0s", "0s");
+    world
+        .run(&["serve", "--listen", "0.0.0.0:0"])
+        .exits(1)
+        .says(&["nothing authenticates"]);
+}

@@ -1,0 +1,16 @@
+//! MCP, as clients speak it: a real client, the real binary over stdio and HTTP, real components.
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod escalation;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+#[expect(dead_code, reason = "the command line's tests use the rest of it")]
+#[path = "../cli/world.rs"]
+mod world;
