@@ -9,19 +9,19 @@
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
 
+#[path = "measure/governed.rs"]
+mod governed;
 mod measure;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, fs, time::Instant};
 
+use governed::{bare_synced_commit, configured, median, micros};
 use measure::{line, repository};
-use rusqlite::Connection;
 use tollgate::{
     call::{CallRequest, Verdict},
-    config::Config,
     gate::{Gate, GateOptions},
     ids::Clock,
     ledger::Sync,
-    load,
     pip::{Caller, RunKey},
 };
 use wasmtime::component::{Component, Linker};
@@ -32,35 +32,6 @@ mod bare {
 
 const TOOL: &str = "payments__quote";
 const ARGUMENTS: &str = r#"{"amount":4999,"currency":"EUR"}"#;
-
-const CONFIG: &str = r#"
-[policies]
-dir = "policies"
-[components.payments]
-path = "payments.wasm"
-grants.book = { path = "book", mode = "rw" }
-[tools.payments__quote]
-labels = []
-taints = []
-[tools.payments__refund]
-labels = ["destructive"]
-[users.alice]
-roles = ["operator", "security"]
-[agents.support]
-operator = "alice"
-roles = ["clerk"]
-"#;
-
-const STARTERS: &[&str] = &[
-    "destructive-needs-approval",
-    "four-eyes",
-    "grants",
-    "least-privilege",
-    "lethal-trifecta",
-    "operators",
-    "readers",
-    "results",
-];
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -80,33 +51,8 @@ fn main() {
     runtime.block_on(measured).unwrap();
 }
 
-/// A folder on the disk that holds the repository: a memory file system would hide what a sync costs.
-fn folder(name: &str) -> PathBuf {
-    let dir = repository().join("target/bench").join(name);
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(dir.join("policies")).unwrap();
-    fs::create_dir_all(dir.join("book")).unwrap();
-    dir
-}
-
 async fn gate(name: &str, sync: Sync) -> Gate {
-    let dir = folder(name);
-    fs::write(dir.join("tollgate.toml"), CONFIG).unwrap();
-    fs::copy(
-        repository().join("target/components/payments.wasm"),
-        dir.join("payments.wasm"),
-    )
-    .unwrap();
-    for starter in STARTERS {
-        let file = format!("{starter}.cedar");
-        fs::copy(
-            repository().join("policies").join(&file),
-            dir.join("policies").join(&file),
-        )
-        .unwrap();
-    }
-    let config = Config::read(&dir.join("tollgate.toml")).unwrap();
-    load::accept(&config, None).unwrap();
+    let config = configured(name);
     let options = GateOptions {
         clock: Clock::system(),
         sync,
@@ -132,16 +78,6 @@ async fn one(gate: &Gate, run: &str) {
         matches!(answer.verdict, Verdict::Released { .. }),
         "{answer:?}"
     );
-}
-
-/// Microseconds of the middle one of `n`.
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
-fn micros(begun: Instant) -> f64 {
-    begun.elapsed().as_secs_f64() * 1e6
 }
 
 async fn latency(name: &str, sync: Sync, floor: f64, n: usize) {
@@ -245,27 +181,4 @@ fn bare_call() -> f64 {
             })
             .collect(),
     )
-}
-
-/// One row, one synced commit, as the ledger's journal does it.
-fn bare_synced_commit() -> f64 {
-    let dir = folder("bare");
-    let database = Connection::open(dir.join("bare.db")).unwrap();
-    database.pragma_update(None, "journal_mode", "WAL").unwrap();
-    database.pragma_update(None, "synchronous", "FULL").unwrap();
-    database
-        .execute("CREATE TABLE t (id INTEGER PRIMARY KEY, row BLOB)", [])
-        .unwrap();
-    let row = vec![7_u8; 1024];
-    let commit = || {
-        let begun = Instant::now();
-        database
-            .execute("INSERT INTO t (row) VALUES (?1)", [&row])
-            .unwrap();
-        micros(begun)
-    };
-    for _ in 0..200 {
-        commit();
-    }
-    median((0..2_000).map(|_| commit()).collect())
 }

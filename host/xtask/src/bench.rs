@@ -11,7 +11,7 @@ use crate::{
     guests,
 };
 
-const GROUPS: &[&str] = &["call", "sandbox"];
+const GROUPS: &[&str] = &["call", "mcp", "sandbox"];
 
 /// Run one group of measurements, or all.
 pub(crate) fn run(group: Option<&str>) -> Result<()> {
@@ -26,6 +26,18 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
         .iter()
         .filter(|name| group.is_none_or(|g| g == **name))
     {
+        if *name == "mcp" {
+            // What is measured is the program that people run.
+            let build = [
+                "build",
+                "--quiet",
+                "--locked",
+                "--release",
+                "--bin",
+                "tollgate",
+            ];
+            step("build tollgate", &mut cargo(&build))?;
+        }
         step(
             &format!("bench {name}"),
             &mut cargo(&[

@@ -118,6 +118,8 @@ impl Client {
 
     /// A client of a server that listens.
     pub(crate) async fn http(server: &Server, era: Era, tasks: bool) -> Self {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let transport = StreamableHttpClientTransport::from_uri(server.url.clone());
         let (heard, progress, changes) = heard(tasks);
         let service = heard.serve_with_lifecycle(transport, lifecycle(era)).await;

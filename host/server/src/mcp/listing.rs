@@ -42,15 +42,6 @@ impl Listing {
         let listed = self.listed(gate);
         if legacy { listed.legacy } else { listed.tools }
     }
-
-    /// Whether the tools are others than they were when this was last asked, or listed.
-    pub(super) fn changed(&self, gate: &Gate) -> bool {
-        let before = {
-            let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            listed.as_ref().map(|listed| Arc::clone(&listed.tools))
-        };
-        before.as_ref() != Some(&self.tools(gate, false))
-    }
 }
 
 fn list(snapshot: &Snapshot, legacy: bool) -> Arc<[Tool]> {

@@ -139,14 +139,17 @@ impl Server {
 
     async fn tell_of_changes(self) {
         let mut reloads = self.0.gate.reloads();
+        let mut known = self.0.listing.tools(&self.0.gate, false);
         loop {
             tokio::select! {
                 () = self.0.leaving.cancelled() => return,
                 changed = reloads.changed() => if changed.is_err() { return },
             }
-            if !self.0.listing.changed(&self.0.gate) {
+            let now = self.0.listing.tools(&self.0.gate, false);
+            if now == known {
                 continue;
             }
+            known = now;
             for peer in self.sessions(|sessions| sessions.clone()) {
                 tokio::spawn(async move {
                     // A client that has gone needs to hear nothing.

@@ -1,0 +1,236 @@
+//! The cost of governing a call that comes by MCP, beside a bare server of the same crate with the same
+//! tool natively and no gate, in the same run.
+//!
+//! Prints JSON lines `{name, value, unit, floor, ratio}`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a measurement that cannot be set up ends, and prints what it found"
+)]
+
+#[path = "measure/governed.rs"]
+mod governed;
+mod measure;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Instant,
+};
+
+use governed::{bare_synced_commit, configured, median, micros};
+use measure::{line, repository};
+use rmcp::{
+    ErrorData, RoleClient, RoleServer, ServerHandler, ServiceExt as _,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities,
+        ServerConfig,
+    },
+    service::{RequestContext, RunningService},
+    transport::{
+        StreamableHttpClientTransport, TokioChildProcess,
+        streamable_http_client::StreamableHttpClientTransportConfig,
+        streamable_http_server::{
+            StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+        },
+    },
+};
+use serde_json::json;
+
+const TOOL: &str = "payments__quote";
+/// How the bare server is started: this very program, with this argument.
+const BARE_STDIO: &str = "--bare-stdio";
+const BARE_HTTP: &str = "--bare-http";
+const CLIENTS: usize = 64;
+const SESSIONS: usize = 1_000;
+
+type Client = RunningService<RoleClient, ()>;
+
+fn main() {
+    let bare = std::env::args().nth(1).unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    match bare.as_str() {
+        BARE_STDIO => runtime.block_on(bare_stdio()),
+        BARE_HTTP => runtime.block_on(bare_http()),
+        _ => runtime.block_on(measured()),
+    }
+}
+
+async fn measured() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let bare = stdio_p50(own(BARE_STDIO)).await;
+    let commit = bare_synced_commit();
+    let governed = stdio_p50(tollgate(&["serve", "--stdio", "--quiet"], "mcp.stdio")).await;
+    line("mcp.stdio.p50", governed, "us", Some(bare + 2.0 * commit));
+
+    let (bare_server, url) = listening(own(BARE_HTTP));
+    let bare = throughput(&url).await;
+    drop(bare_server);
+    let listen = ["serve", "--listen", "127.0.0.1:0", "--json"];
+    let (server, url) = listening(tollgate(&listen, "mcp.http"));
+    line(
+        "mcp.http.throughput",
+        throughput(&url).await,
+        "calls/s",
+        Some(bare),
+    );
+    drop(server);
+
+    let (server, url) = listening(tollgate(&listen, "mcp.sessions"));
+    let before = resident(&server);
+    let mut clients = Vec::with_capacity(SESSIONS);
+    for _ in 0..SESSIONS {
+        clients.push(connected(&url).await);
+    }
+    let grown = (resident(&server) - before) / f64::from(1 << 20);
+    line("mcp.idle_sessions", grown, "MB", None);
+    for client in clients {
+        client.cancel().await.unwrap();
+    }
+}
+
+/// The same tool natively.
+#[derive(Clone)]
+struct Bare;
+
+impl ServerHandler for Bare {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let amount = arguments["amount"].as_i64().unwrap_or_default();
+        let quote = json!({"fee": amount / 100, "amount": amount}).to_string();
+        Ok(CallToolResult::success(vec![ContentBlock::text(quote)]).into())
+    }
+}
+
+async fn bare_stdio() {
+    let pipes = rmcp::transport::io::stdio_pipes();
+    let serving = Bare.serve(pipes).await.unwrap();
+    serving.waiting().await.unwrap();
+}
+
+async fn bare_http() {
+    let service = StreamableHttpService::new(
+        || Ok(Bare),
+        Arc::new(LocalSessionManager::default()),
+        StreamableHttpServerConfig::default().with_json_response(true),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    println!("{}", json!({ "endpoint": format!("http://{address}/mcp") }));
+    let router = axum::Router::new().route_service("/mcp", service);
+    axum::serve(listener, router).await.unwrap();
+}
+
+fn own(how: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(how);
+    command
+}
+
+/// `tollgate ARGS` over a gate of its own.
+fn tollgate(args: &[&str], name: &str) -> Command {
+    let mut command = Command::new(repository().join("target/release/tollgate"));
+    let config = configured(name);
+    command.args(args).arg("--config").arg(config.file);
+    command
+}
+
+/// A server; dropped, it ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn listening(mut command: Command) -> (Server, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut told).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    (Server(child), told["endpoint"].as_str().unwrap().to_owned())
+}
+
+async fn connected(url: &str) -> Client {
+    let config = StreamableHttpClientTransportConfig::with_uri(url.to_owned());
+    let transport = StreamableHttpClientTransport::from_config(config);
+    ().serve(transport).await.unwrap()
+}
+
+async fn call(client: &Client) {
+    let arguments = json!({"amount": 4999, "currency": "EUR"});
+    let params = CallToolRequestParams::new(TOOL)
+        .with_arguments(arguments.as_object().cloned().unwrap_or_default());
+    let result = client.call_tool(params).await.unwrap();
+    assert_eq!(result.is_error, Some(false), "{result:?}");
+}
+
+async fn stdio_p50(command: Command) -> f64 {
+    let process = TokioChildProcess::new(tokio::process::Command::from(command)).unwrap();
+    let client = ().serve(process).await.unwrap();
+    for _ in 0..200 {
+        call(&client).await;
+    }
+    let mut samples = Vec::with_capacity(2_000);
+    for _ in 0..2_000 {
+        let begun = Instant::now();
+        call(&client).await;
+        samples.push(micros(begun));
+    }
+    client.cancel().await.unwrap();
+    median(samples)
+}
+
+/// Calls of all clients in a second.
+async fn throughput(url: &str) -> f64 {
+    let each = 200;
+    let mut clients = Vec::with_capacity(CLIENTS);
+    for _ in 0..CLIENTS {
+        let client = connected(url).await;
+        call(&client).await;
+        clients.push(client);
+    }
+    let begun = Instant::now();
+    let mut calling = tokio::task::JoinSet::new();
+    for client in clients {
+        calling.spawn(async move {
+            for _ in 0..each {
+                call(&client).await;
+            }
+            client
+        });
+    }
+    let clients = calling.join_all().await;
+    let rate = (CLIENTS * each) as f64 / begun.elapsed().as_secs_f64();
+    for client in clients {
+        client.cancel().await.unwrap();
+    }
+    rate
+}
+
+/// Bytes of memory that a process has.
+fn resident(server: &Server) -> f64 {
+    let statm = fs::read_to_string(format!("/proc/{}/statm", server.0.id())).unwrap();
+    let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096.0
+}
