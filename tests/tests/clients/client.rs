@@ -109,7 +109,8 @@ pub(crate) fn node() -> PathBuf {
 pub(crate) struct Client {
     pub(crate) kind: Kind,
     child: Child,
-    requests: ChildStdin,
+    /// Nothing once no more are to come.
+    requests: Option<ChildStdin>,
     replies: mpsc::Receiver<Value>,
     early: HashMap<u64, Value>,
     last: u64,
@@ -139,7 +140,7 @@ impl Client {
         });
         Self {
             kind,
-            requests: child.stdin.take().unwrap(),
+            requests: child.stdin.take(),
             child,
             replies,
             early: HashMap::new(),
@@ -151,7 +152,7 @@ impl Client {
     pub(crate) fn begin(&mut self, mut request: Value) -> u64 {
         self.last += 1;
         request["id"] = self.last.into();
-        writeln!(self.requests, "{request}").unwrap();
+        writeln!(self.requests.as_ref().unwrap(), "{request}").unwrap();
         self.last
     }
 
@@ -187,8 +188,12 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
+        // At the end of its input it closes what it has open, and ends the gate that it started.
+        self.requests = None;
+        if thread::panicking() {
+            // It may have ended by itself.
+            drop(self.child.kill());
+        }
         drop(self.child.wait());
     }
 }

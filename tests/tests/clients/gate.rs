@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, binary};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How clients reach a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,16 +114,21 @@ impl Gate {
         }
     }
 
-    /// Approve the call that waits, or will soon, as somebody else on another channel.
-    pub(crate) fn approve(&self) -> String {
+    /// The approval of the call that waits, or will soon.
+    pub(crate) fn waits(&self) -> String {
         let begun = Instant::now();
-        let id = loop {
+        loop {
             let list = self.world.json(&["approvals", "list"]);
             if let Some(first) = list.as_array().unwrap().first() {
-                break first["id"].as_str().unwrap().to_owned();
+                return first["id"].as_str().unwrap().to_owned();
             }
             assert!(begun.elapsed() < PATIENCE, "nothing waits for approval");
-        };
+        }
+    }
+
+    /// Approve the call that waits, or will soon, as somebody else on another channel.
+    pub(crate) fn approve(&self) -> String {
+        let id = self.waits();
         self.world
             .run(&[
                 "approvals",

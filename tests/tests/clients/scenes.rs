@@ -111,6 +111,19 @@ impl Stage {
         assert_eq!(self.gate.world.refunds(), 1, "{refunded}");
     }
 
+    /// Held for longer, because the client hears that it still waits.
+    fn is_held_with_progress(&mut self) {
+        let before = self.gate.world.refunds();
+        let call = self.client.begin(json!({
+            "do": "call", "tool": "payments__refund", "args": refund(6005), "progress": true
+        }));
+        self.gate.approve();
+        let refunded = self.client.answer(call);
+        says(&refunded, &["A-1"]);
+        assert!(refunded["progress"].is_u64(), "{refunded}");
+        assert_eq!(self.gate.world.refunds(), before + 1, "{refunded}");
+    }
+
     /// Approved after the answer, and across a restart: the identical call runs once.
     fn repeats_the_call(&mut self) {
         let before = self.gate.world.refunds();
@@ -154,21 +167,18 @@ impl Stage {
         assert_eq!(self.gate.world.refunds(), before + 1, "{refunded}");
     }
 
-    /// A call that would loop for minutes is given up; the client goes on.
+    /// A call that is held is given up: approved later, it does not run by itself. The client goes on.
     fn cancels(&mut self) {
-        let call = self.client.begin_call(
-            "hostile__write_then_loop",
-            &json!({ "grant": "data", "path": "marker", "content": "x" }),
-        );
-        let begun = std::time::Instant::now();
-        while !self.gate.world.path("data/marker").exists() {
-            assert!(begun.elapsed() < crate::gate::PATIENCE, "it never began");
-            std::thread::yield_now();
-        }
+        let before = self.gate.world.refunds();
+        let call = self.client.begin_call("payments__refund", &refund(6006));
+        let id = self.gate.waits();
         self.client.ask(json!({ "do": "cancel", "of": call }));
         let cancelled = self.client.answer(call);
         assert_eq!(cancelled["cancelled"], true, "{cancelled}");
         self.reads();
+        assert_eq!(self.gate.approve(), id);
+        self.reads();
+        assert_eq!(self.gate.world.refunds(), before, "nobody waited for it");
     }
 }
 
@@ -186,6 +196,9 @@ fn plays_pending(kind: Kind, reach: Reach) {
     let mut stage = Stage::new(kind, reach, "0s");
     stage.repeats_the_call();
     stage.resumes();
+    if kind.is_sdk {
+        stage.is_held_with_progress();
+    }
     if kind.has_tasks {
         stage.is_a_task();
     }
