@@ -533,6 +533,12 @@ impl Gate {
         self.0.pep.now()
     }
 
+    /// Whether whoever repeats the call that an approval has let run still gets its answer.
+    #[must_use]
+    pub fn is_underway(&self, id: ApprovalId) -> bool {
+        self.0.pep.underway.has(id)
+    }
+
     /// Say that somebody waits for an approval and will repeat the call that it is for.
     #[must_use]
     pub fn waiter(&self, id: ApprovalId) -> Waiter {

@@ -29,12 +29,16 @@ pub async fn watch(
     tell: impl Fn(Result<(), LoadError>) + Send,
 ) -> Result<(), notify::Error> {
     let (send, mut changes) = mpsc::channel(1);
+    let of = gate.clone();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let snapshot = of.snapshot();
+        let matters = |path: &PathBuf| matters(&snapshot.config, path);
         if let Ok(event) = event
             && !matches!(event.kind, EventKind::Access(_))
+            && event.paths.iter().any(matters)
         {
             // One that is not taken in time tells no more than the one that is.
-            let _ = send.try_send(event.paths);
+            let _ = send.try_send(());
         }
     })?;
     let mut watched = BTreeSet::new();
@@ -47,15 +51,9 @@ pub async fn watch(
                 watched.remove(&dir);
             }
         }
-        let paths: Vec<PathBuf> = tokio::select! {
+        tokio::select! {
             () = until.cancelled() => return Ok(()),
-            paths = changes.recv() => match paths {
-                Some(paths) => paths,
-                None => return Ok(()),
-            },
-        };
-        if !paths.iter().any(|path| matters(config, path)) {
-            continue;
+            changed = changes.recv() => if changed.is_none() { return Ok(()) },
         }
         while let Ok(Some(_)) = tokio::time::timeout(QUIET, changes.recv()).await {}
         if until.is_cancelled() {

@@ -3,6 +3,7 @@
 //! `demo` and `test` do everything that a newcomer needs; they build what is missing and say what they do.
 
 mod bench;
+mod clients;
 mod command;
 mod demo;
 mod guests;
@@ -30,6 +31,8 @@ enum Task {
     Test,
     /// Build the reference adapters and the guests of the tests into target/components.
     Guests,
+    /// Install the MCP clients that the tests drive into target/clients.
+    Clients,
     /// Measure: JSON lines {name, value, unit, floor, ratio}. Example: cargo xtask bench call
     Bench {
         /// The group; all of them where absent.
@@ -58,6 +61,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
         Task::Guests => guests::run(),
+        Task::Clients => clients::run(),
         Task::Bench { group } => bench::run(group.as_deref()),
         Task::Install { prefix } => install::run(prefix),
     }

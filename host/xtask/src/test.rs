@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::{
+    clients,
     command::{cargo, root, say, step},
     guests, system,
 };
@@ -49,6 +50,7 @@ pub(crate) fn run() -> Result<()> {
         &mut cargo(&["build", "--workspace", "--all-targets", "--locked"]),
     )?;
     guests::components()?;
+    clients::run()?;
     // The one part that a toolchain without a way to its server cannot have: said here and at the end.
     let without_wasi = match system::wasi_target() {
         Ok(()) => {

@@ -30,7 +30,7 @@ path = "payments.wasm"
 grants.book = { path = "book", mode = "rw" }
 [components.hostile]
 path = "hostile.wasm"
-limits = { cpu = "300s", time = "300s" }
+limits = { cpu = "300s", time = "300s", fuel = 1000000000000000 }
 grants.data = { path = "data", mode = "rw" }
 [tools.files__read]
 labels = []

@@ -21,8 +21,8 @@ pub(crate) struct Underway(Arc<Mutex<Calls>>);
 
 #[derive(Debug, Default)]
 struct Calls {
-    /// By what identifies them, with the span of the one that runs.
-    by_binding: HashMap<Binding, (SpanId, Outcome)>,
+    /// By what identifies them, with the span of the one that runs and what has let it.
+    by_binding: HashMap<Binding, (SpanId, ApprovalId, Outcome)>,
     /// How many wait for an approval, and will repeat the call that it is for.
     waiters: HashMap<ApprovalId, usize>,
     /// Calls that have ended, and that some who waited have not repeated yet.
@@ -65,11 +65,13 @@ impl Underway {
         mine: &mut Option<Running>,
     ) -> Result<(), Joined> {
         self.with(|calls| match calls.by_binding.get(&binding) {
-            Some((other, outcome)) if *other != own => Err(Joined(outcome.clone())),
+            Some((other, _, outcome)) if *other != own => Err(Joined(outcome.clone())),
             Some(_) => Ok(()),
             None => {
                 let (outcome, heard) = watch::channel(None);
-                calls.by_binding.insert(binding.clone(), (own, heard));
+                calls
+                    .by_binding
+                    .insert(binding.clone(), (own, approval, heard));
                 *mine = Some(Running {
                     all: self.clone(),
                     approval,
@@ -87,9 +89,15 @@ impl Underway {
             if calls.by_binding.is_empty() {
                 return None;
             }
-            let (other, outcome) = calls.by_binding.get(&binding())?;
+            let (other, _, outcome) = calls.by_binding.get(&binding())?;
             (*other != own).then(|| Joined(outcome.clone()))
         })
+    }
+
+    /// Whether the call that an approval has let run still runs, or its answer is kept for those who
+    /// waited.
+    pub(crate) fn has(&self, approval: ApprovalId) -> bool {
+        self.with(|calls| calls.by_binding.values().any(|(_, by, _)| *by == approval))
     }
 
     /// Count one more who waits.

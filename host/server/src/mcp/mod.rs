@@ -35,7 +35,7 @@ use tollgate::{
     call::CallRequest, gate::Gate, load::RESUME_TOOL, outcome::CallOutcome, pip::Caller,
     text::printable,
 };
-use tollgate_core::ids::ApprovalId;
+use tollgate_core::{ids::ApprovalId, life::ApprovalState};
 
 use self::{hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks};
 use crate::auth::{Authenticated, Rate};
@@ -385,6 +385,14 @@ impl Client {
             ));
         };
         match self.gate().stored_call(caller, id) {
+            Ok(stored) if self.is_over(id, stored.state) => {
+                let text = format!(
+                    "Not called again: what {id} was asked for has been done, once. If it must be done once \
+                     more call {}, and somebody is asked anew.",
+                    stored.request.tool
+                );
+                Ok(Err(answer::refusal(&text)))
+            }
             Ok(stored) => Ok(Ok(Asked {
                 caller: caller.clone(),
                 place: place.clone(),
@@ -393,6 +401,11 @@ impl Client {
             })),
             Err(error) => wrong(&format!("{error}")),
         }
+    }
+
+    /// Whether an approval is used up, and its call's answer is no longer there for anybody.
+    fn is_over(&self, id: ApprovalId, state: ApprovalState) -> bool {
+        state == ApprovalState::Consumed && !self.gate().is_underway(id)
     }
 
     async fn counted<T>(&self, work: impl Future<Output = T>) -> T {

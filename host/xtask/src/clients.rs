@@ -1,0 +1,105 @@
+//! `cargo xtask clients`: the MCP clients that the tests drive, from their registries, in target/clients.
+//!
+//! What is installed is what the lock files in tests/clients say, to the byte; what is there already
+//! stays while its lock file does.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    command::{root, step},
+    system,
+};
+
+/// Install what is missing or was locked otherwise.
+pub(crate) fn run() -> Result<()> {
+    system::languages()?;
+    install().context(
+        "the tests of real clients need PyPI and the npm registry; once installed they need neither",
+    )
+}
+
+fn install() -> Result<()> {
+    let scripts = root().join("tests/clients");
+    let installed = root().join("target/clients");
+    for lock in locks(&scripts.join("python"))? {
+        let name = lock.file_stem().unwrap_or_default();
+        once(&lock, &installed.join(name), |home| python(&lock, home))?;
+    }
+    let node = scripts.join("node");
+    once(
+        &node.join("package-lock.json"),
+        &installed.join("node"),
+        |home| javascript(&node, home),
+    )
+}
+
+/// Each client's requirements, sorted.
+fn locks(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut locks = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "txt") {
+            locks.push(path);
+        }
+    }
+    locks.sort();
+    Ok(locks)
+}
+
+/// Install into an empty `home`, unless what `lock` says was installed there to the end.
+fn once(lock: &Path, home: &Path, install: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let wanted = fs::read(lock).with_context(|| format!("{} cannot be read", lock.display()))?;
+    let installed = home.join("installed.lock");
+    if fs::read(&installed).is_ok_and(|was| was == wanted) {
+        return Ok(());
+    }
+    if home.exists() {
+        fs::remove_dir_all(home)
+            .with_context(|| format!("{} cannot be emptied", home.display()))?;
+    }
+    fs::create_dir_all(home).with_context(|| format!("{} cannot be made", home.display()))?;
+    install(home)?;
+    fs::write(&installed, wanted)
+        .with_context(|| format!("{} cannot be written", installed.display()))
+}
+
+fn python(lock: &Path, home: &Path) -> Result<()> {
+    let name = home.file_name().unwrap_or_default().to_string_lossy();
+    step(
+        &format!("environment for the client {name}"),
+        Command::new("python3").args(["-m", "venv"]).arg(home),
+    )?;
+    step(
+        &format!("install the client {name}"),
+        Command::new(home.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--require-hashes", "-r"])
+            .arg(lock),
+    )
+}
+
+fn javascript(from: &Path, home: &Path) -> Result<()> {
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(from.join(file), home.join(file))
+            .with_context(|| format!("{file} cannot be copied to {}", home.display()))?;
+    }
+    step(
+        "install the clients in JavaScript",
+        Command::new("npm").current_dir(home).args([
+            "ci",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+        ]),
+    )?;
+    // Packages are looked for above the path by which a script is started.
+    symlink(from, home.join("scripts")).context("the scripts cannot be linked")
+}

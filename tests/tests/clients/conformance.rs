@@ -1,0 +1,87 @@
+//! The official conformance suite, in both revisions, against the HTTP endpoint.
+//!
+//! What the gate fails on purpose is listed, with the reason, in `tests/clients/conformance/`. The suite
+//! itself refuses what is not listed and fails, and what is listed and passes.
+
+use std::fs;
+
+use crate::{
+    client::{installed, node},
+    gate::Served,
+    world::{Running, World, repository},
+};
+
+/// What a tool of the suite is called, it is called for agents too.
+const TOOLS: &[&str] = &[
+    "test_simple_text",
+    "test_image_content",
+    "test_embedded_resource",
+    "test_multiple_content_types",
+    "test_error_handling",
+    "test_tool_with_progress",
+    "test_logging_tool",
+    "test_streaming_elicitation",
+];
+
+const POLICIES: &str = r#"@id("all-call") @owner("tests") @reason("Anybody may call.")
+permit (principal, action in Tollgate::Action::"call", resource);
+"#;
+
+fn world() -> World {
+    let world = World::empty();
+    world.install("conformance", "conformance");
+    fs::create_dir(world.path("policies")).unwrap();
+    let results = repository().join("policies/results.cedar");
+    fs::copy(results, world.path("policies/results.cedar")).unwrap();
+    world.write("policies/story.cedar", POLICIES);
+    let mut config = "[users.alice]\n[agents.suite]\noperator = \"alice\"\n\
+        [components.conformance]\npath = \"conformance.wasm\"\n"
+        .to_owned();
+    for tool in TOOLS {
+        config += &format!("rename.{tool} = \"{tool}\"\n");
+    }
+    for tool in TOOLS {
+        config += &format!("[tools.{tool}]\nlabels = []\ntaints = []\n");
+    }
+    world.write("tollgate.toml", config);
+    world.run(&["component", "accept"]).exits(0);
+    world
+}
+
+fn conforms(revision: &str) {
+    let expected = repository()
+        .join("tests/clients/conformance")
+        .join(format!("{revision}.yaml"));
+    for line in fs::read_to_string(&expected).unwrap().lines() {
+        let entry = line.trim_start().strip_prefix("- ");
+        assert!(
+            entry.is_none_or(|entry| entry.contains(" # ")),
+            "{}: no reason is given for `{line}`",
+            expected.display()
+        );
+    }
+    let world = world();
+    let served = Served::start(&world, "127.0.0.1:0");
+    let suite = installed("node").join("node_modules/@modelcontextprotocol/conformance");
+    let mut command = world.command(node());
+    command
+        .arg(suite.join("dist/index.js"))
+        .args(["server", "--requirements", revision])
+        .args(["--url", &served.endpoint, "--output-dir", "results"])
+        .arg("--expected-failures")
+        .arg(expected);
+    Running::of(&mut command, "conformance".to_owned())
+        .end()
+        .exits(0);
+    served.stop();
+}
+
+#[test]
+fn the_revision_of_2025_11_25() {
+    conforms("2025-11-25");
+}
+
+#[test]
+fn the_revision_of_2026_07_28() {
+    conforms("2026-07-28");
+}

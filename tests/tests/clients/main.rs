@@ -1,0 +1,17 @@
+//! Real clients: the official SDKs, agent frameworks with a scripted model, and the conformance suite, all
+//! from their registries, against the real binary. `cargo xtask clients` installs them.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod scenes;
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests of the command line use the rest")]
+#[path = "../cli/world.rs"]
+mod world;
