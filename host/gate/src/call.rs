@@ -139,16 +139,7 @@ impl Gate {
             drop(underway);
             answer
         });
-        line.await.unwrap_or_else(|_| Answer {
-            run: None,
-            call: span,
-            decision: None,
-            // The line ended without an answer, so nobody knows how far it came.
-            verdict: Verdict::Ended {
-                status: Status::Indeterminate,
-                effects: true,
-            },
-        })
+        line.await.unwrap_or_else(|_| Answer::lost(span))
     }
 
     /// The run in which exactly this call of the caller's waits for a person, or may go on: for a
@@ -707,6 +698,19 @@ fn content_bytes(execution: &Execution) -> Option<Vec<u8>> {
 }
 
 impl Answer {
+    /// The line ended without an answer, so nobody knows how far it came.
+    pub(crate) fn lost(call: SpanId) -> Self {
+        Self {
+            run: None,
+            call,
+            decision: None,
+            verdict: Verdict::Ended {
+                status: Status::Indeterminate,
+                effects: true,
+            },
+        }
+    }
+
     pub(crate) fn refused(run: Option<RunId>, call: SpanId, refusal: Refusal) -> Self {
         let decision = match &refusal {
             Refusal::Denied { decision, .. }

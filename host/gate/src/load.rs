@@ -370,7 +370,7 @@ async fn tools(
         offered.extend(upstream_tools(config, upstream)?);
     }
     for (name, settings) in &config.external {
-        offered.extend(external_tools(&config, name, settings)?);
+        offered.extend(external_tools(config, name, settings)?);
     }
     let mut tools: BTreeMap<String, Arc<Tool>> = BTreeMap::new();
     for tool in offered {

@@ -1,13 +1,10 @@
 //! Escalation: ask, answer, decide again, run once.
 
 use tollgate::{
-    call::Verdict,
+    call::{CallOptions, Verdict},
     enforce::{ApprovalError, Refusal},
 };
-use tollgate_core::{
-    life::ApprovalState,
-    record::{Event, Origin},
-};
+use tollgate_core::{life::ApprovalState, record::Event};
 
 use crate::world::{
     REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,
@@ -378,12 +375,12 @@ async fn a_call_resumed_from_another_run_carries_labels_both_ways() {
     let same = gate.waits_in(&agent("support"), &stored.request);
     assert_eq!(same, asked.run);
     let resumed = gate
-        .resume_from(
+        .resume_with(
             &agent("support"),
             &named("after"),
             stored.run,
-            &Origin::default(),
             stored.request,
+            CallOptions::default(),
         )
         .await;
     assert!(is_released(&resumed), "{:?}", resumed.verdict);

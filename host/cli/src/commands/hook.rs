@@ -169,14 +169,21 @@ async fn claude_code(args: &ClaudeCode, cx: &Context<'_>) -> Result<Value, Failu
 
 /// What Claude Code is told before its tool runs.
 fn before(allowed: bool, message: Option<String>, allow: bool) -> Value {
-    let mut decision = json!({ "hookEventName": "PreToolUse" });
-    if !allowed {
-        decision["permissionDecision"] = "deny".into();
-        decision["permissionDecisionReason"] = message.unwrap_or_default().into();
+    let decision = if !allowed {
+        json!({
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "deny",
+            "permissionDecisionReason": message.unwrap_or_default(),
+        })
     } else if allow {
-        decision["permissionDecision"] = "allow".into();
-        decision["permissionDecisionReason"] = "Tollgate's policies allow it.".into();
-    }
+        json!({
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "allow",
+            "permissionDecisionReason": "Tollgate's policies allow it.",
+        })
+    } else {
+        json!({ "hookEventName": "PreToolUse" })
+    };
     json!({ "hookSpecificOutput": decision })
 }
 

@@ -17,7 +17,7 @@ use tollgate_core::{
 };
 
 use crate::{
-    call::{Answer, CallRequest, Verdict},
+    call::{Answer, CallRequest},
     config::{ExternalConfig, ExternalTools},
     enforce::{CallContext, Capabilities, Refusal, Running},
     gate::{Gate, OperateError, RunningCall},
@@ -151,17 +151,10 @@ impl Gate {
             gate.authorizing(caller, run, request, reference, span)
                 .await
         });
-        line.await.unwrap_or_else(|_| {
-            Err(Answer {
-                run: None,
-                call: span,
-                decision: None,
-                verdict: Verdict::Ended {
-                    status: Status::Indeterminate,
-                    effects: true,
-                },
-            })
-        })
+        match line.await {
+            Ok(answer) => answer,
+            Err(_) => Err(Answer::lost(span)),
+        }
     }
 
     async fn authorizing(

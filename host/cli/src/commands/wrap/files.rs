@@ -85,13 +85,13 @@ impl Gate {
         }
         let config = Config::parse(&dir.join(FILE_NAME), &head)?;
         // Servers are asked before anything is kept, and get their secrets all the same.
-        Ok(Self {
+        let files = Self {
             dir: dir.to_path_buf(),
             head,
             secrets,
             config,
-        }
-        .with_secrets()?)
+        };
+        files.with_secrets()
     }
 
     /// The configuration as it will be.
