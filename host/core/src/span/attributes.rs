@@ -1,7 +1,7 @@
 //! The attributes that each record gives to a span.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     SpanKind, error_type, invalid_error,
@@ -142,6 +142,15 @@ pub fn attributes(kind: SpanKind, index: u64, record: &Record, naming: Naming<'_
         _ => {}
     }
     list.0
+}
+
+/// The same as a JSON object, with ids in clear: for what stays beside the ledger.
+#[must_use]
+pub fn attribute_map(kind: SpanKind, index: u64, record: &Record) -> Map<String, Value> {
+    attributes(kind, index, record, Naming::Clear)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// `tollgate.approval.status`: an approval that was used is an approved one.

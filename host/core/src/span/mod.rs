@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use assemble::{RunSpans, Span, SpanEvent};
-pub use attributes::{Attributes, Naming, attributes};
+pub use attributes::{Attributes, Naming, attribute_map, attributes};
 
 /// What a span stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
