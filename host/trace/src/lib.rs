@@ -10,8 +10,10 @@
 //! | `store` | [`store::Store`]: the database file beside the ledger, its one writer, its readers |
 //! | `projector` | how the gate's own spans get there |
 //! | `otlp_in` | what OTLP senders report, made fit to be stored |
+//! | `otlp_out` | the gate's spans, sent to collectors |
 //! | `capture` | what of it is kept |
 //! | `usage` | tokens and cost |
 
+pub mod otlp_out;
 pub mod projector;
 pub mod store;

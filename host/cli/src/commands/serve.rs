@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
 use tollgate_server::{approvals, auth::Auth, http, mcp, reload, tls::Tls};
+use tollgate_trace::otlp_out;
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -280,6 +281,12 @@ async fn until_told(
         server.gate().clone(),
         server.closed().clone().cancelled_owned(),
     );
+    let exporting = otlp_out::attend(server.gate().clone(), |name, problem| match problem {
+        Some(problem) => cx
+            .out
+            .remark(&format!("the exporter {name} is held up: {problem}")),
+        None => cx.out.remark(&format!("the exporter {name} goes on")),
+    });
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {
         while hangup.recv().await.is_some() {
@@ -299,6 +306,7 @@ async fn until_told(
         () = server.leaving().cancelled() => None,
         () = watching => None,
         () = attending => None,
+        () = exporting => None,
         () = hung_up => None,
     };
     // What is asked for meanwhile is still read, and refused; what runs may end.

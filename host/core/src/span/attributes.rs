@@ -13,8 +13,8 @@ use crate::{
     ids::DecisionId,
     life::ApprovalState,
     record::{
-        ApprovalAnswered, Arrival, DecisionRecord, Effect, EffectDetails, Event, KeyedDigest, OutcomeRecord,
-        Record, RunStarted, Start,
+        ApprovalAnswered, Arrival, DecisionRecord, Effect, EffectDetails, Event, KeyedDigest,
+        OutcomeRecord, Record, RunStarted, Start,
     },
     request::Action,
 };

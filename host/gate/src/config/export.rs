@@ -209,12 +209,21 @@ mod tests {
             ("url = \"collector:4317\"", "https"),
             ("url = \"http://h/x?y=1\"", "take out"),
             ("url = \"http://h:4317/x\"\nprotocol = \"grpc\"", "protocol"),
-            ("url = \"http://example.com\"\nsecret = \"key\"", "use https"),
+            (
+                "url = \"http://example.com\"\nsecret = \"key\"",
+                "use https",
+            ),
             ("url = \"https://h\"\nsecret = \"kex\"", "`key`"),
-            ("url = \"https://h\"\nheaders = { Host = \"x\" }", "take it out"),
+            (
+                "url = \"https://h\"\nheaders = { Host = \"x\" }",
+                "take it out",
+            ),
             ("url = \"https://h\"\nbatch = 0", "10000"),
             ("url = \"https://h\"\ntimeout = \"1h\"", "5m"),
-            ("url = \"https://h\"\nresource = { \"service.name\" = \"x\" }", "[gate]"),
+            (
+                "url = \"https://h\"\nresource = { \"service.name\" = \"x\" }",
+                "[gate]",
+            ),
             ("url = \"https://h\"\nprofil = \"otel\"", "`profile`"),
             ("protocol = \"grpc\"", "url"),
         ] {
