@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod component;
 pub(crate) mod decisions;
+pub(crate) mod export;
 pub(crate) mod halt;
 pub(crate) mod hook;
 pub(crate) mod init;
@@ -55,6 +56,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Approvals(args) => approvals::run(args, &cx).await,
         Command::Decisions(args) => decisions::run(args, &cx).await,
         Command::Runs(args) => runs::run(args, &cx).await,
+        Command::Export(args) => export::run(args, &cx).await,
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,
         Command::Component(args) => component::run(args, &cx).await,

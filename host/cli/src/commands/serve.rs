@@ -14,6 +14,7 @@ use tollgate_server::{
     http, mcp, reload,
     tls::Tls,
 };
+use tollgate_trace::otlp_out;
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -286,6 +287,12 @@ async fn until_told(
         server.gate().clone(),
         server.closed().clone().cancelled_owned(),
     );
+    let exporting = otlp_out::attend(server.gate().clone(), |name, problem| match problem {
+        Some(problem) => cx
+            .out
+            .remark(&format!("the exporter {name} is held up: {problem}")),
+        None => cx.out.remark(&format!("the exporter {name} goes on")),
+    });
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {
         while hangup.recv().await.is_some() {
@@ -305,6 +312,7 @@ async fn until_told(
         () = server.leaving().cancelled() => None,
         () = watching => None,
         () = attending => None,
+        () = exporting => None,
         () = hung_up => None,
     };
     // What is asked for meanwhile is still read, and refused; what runs may end.

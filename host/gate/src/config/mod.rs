@@ -3,6 +3,7 @@
 //! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
 //! file. Nothing else in the gate reads a configuration or the environment.
 
+mod export;
 mod external;
 mod identity;
 mod network;
@@ -27,6 +28,9 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
+pub use export::{
+    ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
+};
 pub use external::{ExternalConfig, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
@@ -128,6 +132,8 @@ pub struct Config {
     pub secrets: BTreeMap<String, SecretConfig>,
     /// By name.
     pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// Collectors that the gate's spans are sent to, by name.
+    pub exports: BTreeMap<String, ExportConfig>,
 }
 
 /// The gate itself.

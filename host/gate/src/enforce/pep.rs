@@ -7,7 +7,7 @@ use tollgate_core::{
     decision::{Decision, Outcome},
     entity::Entity,
     ids::{ApprovalId, DecisionId, RunId, SpanId},
-    record::{DecisionRecord, Event, KeyedDigest, Record},
+    record::{Arrival, DecisionRecord, Event, KeyedDigest, Record},
     request::{ActionContext, Facts, Request, RunFacts},
     run::RunState,
     time::Timestamp,
@@ -56,6 +56,9 @@ impl Draft {
     pub(super) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
         self.0.caller = cx.caller.filter(|_| cx.within.is_empty());
+        if cx.within.is_empty() {
+            self.0.arrival = cx.arrival.clone();
+        }
         self.0.parent = Some(cx.above());
         self.0.component = Some(call.tool().provider.digest());
         self.0.arguments = Some(call.digest().clone());
@@ -179,6 +182,7 @@ impl Pep {
             beside: false,
             bundle: basis.bundle,
             call: None,
+            arrival: Arrival::default(),
             caller: None,
             component: None,
             determining: basis.determining,
