@@ -372,6 +372,26 @@ pub struct DecisionRecord {
     pub span: SpanId,
 }
 
+impl DecisionRecord {
+    /// Why, in a few words: what could not be decided, or what the determining policies say.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        if let Some(error) = self.errors.first() {
+            return error.to_string();
+        }
+        let mut reasons: Vec<&str> = Vec::new();
+        for policy in &self.determining {
+            if !policy.reason.is_empty() && !reasons.contains(&policy.reason.as_str()) {
+                reasons.push(&policy.reason);
+            }
+        }
+        if reasons.is_empty() && self.outcome != Outcome::Allow && self.determining.is_empty() {
+            return "No policy permits it.".into();
+        }
+        reasons.join(" ")
+    }
+}
+
 /// A call's component is about to run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {

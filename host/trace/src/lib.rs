@@ -1,0 +1,4 @@
+//! What concerns traces beyond the ledger.
+
+pub mod run;
+pub mod told;
