@@ -15,5 +15,7 @@
 
 pub mod projector;
 pub mod store;
+pub mod export;
+pub mod feedback;
 pub mod run;
 pub mod told;
