@@ -4,6 +4,7 @@
 //! protocol are built on top of it.
 
 pub mod call;
+pub mod capture;
 pub mod config;
 pub mod coverage;
 pub mod enforce;

@@ -17,6 +17,7 @@ use tollgate_core::{
 };
 
 use crate::{
+    capture::{Capture, DetectError},
     config::{Config, ConfigError, ExternalConfig},
     external,
     ledger::{CommitError, LedgerError},
@@ -44,6 +45,9 @@ pub enum LoadError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What finds secrets.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
     /// The lock file.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -326,6 +330,7 @@ pub(crate) async fn with_policies(
     }
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle)?;
+    let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
     Ok(Snapshot {
         config,
         pdp,
@@ -334,6 +339,7 @@ pub(crate) async fn with_policies(
         upstreams,
         network,
         secrets,
+        capture: Arc::new(capture),
     })
 }
 

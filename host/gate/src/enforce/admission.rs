@@ -21,6 +21,7 @@ use super::{
     pep::{Draft, Pep},
     underway::{Joined, Running},
 };
+use crate::config::PRIVATE;
 use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload, Pending};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -395,7 +396,7 @@ impl Pep {
         resumption: bool,
         approval: Option<&ApprovalRow>,
     ) -> Tried {
-        let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, resumption)?;
         let span = self.span_id();
         let used = approval.filter(|row| row.state == ApprovalState::Approved);
         let start = Start {
@@ -424,7 +425,7 @@ impl Pep {
         batch
             .records
             .push(self.record(cx, weighed.facts.now, Event::Start(start)));
-        batch.payloads.push(payload);
+        batch.payloads.extend(payloads);
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
@@ -445,7 +446,7 @@ impl Pep {
         resumption: bool,
         approval: Option<ApprovalId>,
     ) -> Result<Refusal, Retry> {
-        let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, resumption)?;
         // What would need a human, where a human has said no or too often been asked, is denied; and so
         // is what is allowed itself, but holds something to which a human has said no.
         let outcome = match weighed.decision.outcome() {
@@ -462,7 +463,7 @@ impl Pep {
         batch
             .records
             .push(self.record(cx, weighed.facts.now, record.into()));
-        batch.payloads.push(payload);
+        batch.payloads.extend(payloads);
         let receipt = self.commit(batch).await?;
         let decision = DecisionId(receipt.first + decided_at);
         let basis = weighed.decision.basis().clone();
@@ -487,7 +488,7 @@ impl Pep {
         };
         self.not_underway(cx, call)?;
         let now = weighed.facts.now;
-        let (record, facts) = self.call_record(cx, call, &weighed, resumption)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, resumption)?;
         let payload = self.seal(&cx.snapshot, now, &call.canonical(), "arguments")?;
         let expires = now.plus(
             u64::try_from(cx.snapshot.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
@@ -527,7 +528,8 @@ impl Pep {
                 waiting: cx.waiting(),
             })),
         ));
-        batch.payloads.extend([facts, payload]);
+        batch.payloads.extend(payloads);
+        batch.payloads.push(payload);
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
@@ -567,7 +569,7 @@ impl Pep {
         weighed: Weighed,
         row: &ApprovalRow,
     ) -> Result<Refusal, Retry> {
-        let (record, payload) = self.call_record(cx, call, &weighed, true)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, true)?;
         let mut batch = Batch {
             conditions: vec![
                 Condition::RunVersion(cx.run, weighed.version),
@@ -587,7 +589,7 @@ impl Pep {
                     .into(),
             ),
         );
-        batch.payloads.push(payload);
+        batch.payloads.extend(payloads);
         let receipt = self.commit(batch).await?;
         let mut basis = weighed.decision.basis().clone();
         if !matches!(weighed.decision, Decision::Escalate(..)) {
@@ -653,7 +655,7 @@ impl Pep {
         call: &ToolCall,
         weighed: &Weighed,
         resumption: bool,
-    ) -> Result<(Draft, Payload), Retry> {
+    ) -> Result<(Draft, Vec<Payload>), Retry> {
         let Weighed {
             decision,
             request,
@@ -669,7 +671,16 @@ impl Pep {
             self.span_id(),
             *begun,
         )?;
-        Ok((draft.for_call(cx, call, resumption), payload))
+        let draft = draft.for_call(cx, call, resumption);
+        if resumption {
+            // What is kept of its arguments stands with the decision that asked.
+            return Ok((draft, vec![payload]));
+        }
+        let private = facts.run.labels.contains(PRIVATE);
+        let (tool, capturing) = (&call.tool().name, self.capturing(cx));
+        let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
+        let payloads = [payload].into_iter().chain(captured.payload).collect();
+        Ok((draft.captured(captured.kept), payloads))
     }
 }
 

@@ -359,7 +359,7 @@ impl Capabilities {
             batch.conditions.extend(self.not_halted());
         }
         let committed = match change {
-            Some(change) => self.pep.ledger.commit_with(batch, change).await,
+            Some(change) => self.pep.commit_with(batch, change).await,
             None => self
                 .pep
                 .commit(batch)

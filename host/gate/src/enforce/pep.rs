@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
+use arc_swap::ArcSwap;
 use tollgate_core::{
     canonical::Sha256Digest,
     decision::{Decision, Outcome},
     entity::Entity,
     ids::{ApprovalId, DecisionId, RunId, SpanId},
-    record::{DecisionRecord, Event, KeyedDigest, Record},
+    record::{DecisionRecord, Event, Kept, KeyedDigest, Record},
     request::{ActionContext, Facts, Request, RunFacts},
     run::RunState,
     time::Timestamp,
@@ -15,9 +16,10 @@ use tollgate_core::{
 
 use super::{CallContext, Refusal, ToolCall, Underway};
 use crate::{
+    capture::{Capture, Capturing},
     config::Config,
     ids::{Clock, Ids},
-    ledger::{Batch, CommitError, Ledger, Payload, Receipt},
+    ledger::{Batch, Change, Changed, CommitError, Ledger, Payload, Receipt},
     snapshot::Snapshot,
 };
 
@@ -31,6 +33,8 @@ pub(crate) struct Pep {
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
     /// Calls that an approval has let run, and that run.
     pub(crate) underway: Underway,
+    /// What is kept of payloads, and what finds secrets in what is written as it is.
+    pub(crate) capture: Arc<ArcSwap<Capture>>,
 }
 
 /// A decision that is about to be recorded.
@@ -70,6 +74,12 @@ impl Draft {
         self
     }
 
+    /// With what is kept of its arguments.
+    pub(super) fn captured(mut self, kept: Kept) -> Self {
+        self.0.captured = Some(kept);
+        self
+    }
+
     pub(super) fn approval(mut self, approval: Option<ApprovalId>) -> Self {
         self.0.approval = approval;
         self
@@ -105,7 +115,32 @@ impl Pep {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        self.ledger.commit(batch).await
+        self.ledger.commit(self.clean(batch)).await
+    }
+
+    /// The same with what it changes of what components keep.
+    pub(crate) async fn commit_with(
+        &self,
+        batch: Batch,
+        change: Change,
+    ) -> Result<(Receipt, Changed), CommitError> {
+        self.ledger.commit_with(self.clean(batch), change).await
+    }
+
+    /// Without secrets in any words that are written as they are.
+    fn clean(&self, mut batch: Batch) -> Batch {
+        let capture = self.capture.load();
+        for record in &mut batch.records {
+            capture.clean(&mut record.event);
+        }
+        batch
+    }
+
+    /// What keeps payloads of a call's run.
+    pub(crate) fn capturing(&self, cx: &CallContext) -> Capturing {
+        let tenant = &cx.snapshot.config.gate.tenant;
+        let (capture, keys) = (&cx.snapshot.capture, self.ledger.keys());
+        Capturing::new(capture, keys, tenant, self.now(), Some(cx.run))
     }
 
     /// A run's counts, with the repeats of the call with these arguments.
@@ -179,6 +214,7 @@ impl Pep {
             beside: false,
             bundle: basis.bundle,
             call: None,
+            captured: None,
             caller: None,
             component: None,
             determining: basis.determining,

@@ -52,6 +52,7 @@ impl Ledger {
         for left in self.take_left() {
             let outcome = OutcomeRecord {
                 call: left.call,
+                captured: None,
                 effects: left.effects,
                 fuel: 0,
                 labels: BTreeSet::new(),

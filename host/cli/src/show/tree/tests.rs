@@ -209,6 +209,7 @@ impl Story {
         self.add(
             400,
             Event::Outcome(OutcomeRecord {
+                captured: None,
                 call: span(call),
                 effects: 1,
                 fuel: 1_234_567,
