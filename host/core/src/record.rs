@@ -409,6 +409,17 @@ pub struct DecisionRecord {
     pub span: SpanId,
 }
 
+impl DecisionRecord {
+    /// The budget that is used up, if this denies for one: `calls`, `denials`, `errors`, `elapsed`,
+    /// `tokens` or `cost`.
+    #[must_use]
+    pub fn exhausted(&self) -> Option<&str> {
+        let denied = self.outcome == Outcome::Deny;
+        let mut budgets = self.determining.iter().filter_map(|p| p.budget.as_deref());
+        budgets.next().filter(|_| denied)
+    }
+}
+
 /// A call's component is about to run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {

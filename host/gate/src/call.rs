@@ -617,7 +617,7 @@ impl Pep {
         let begun = Instant::now();
         let now = self.now();
         // The run's facts as they are once this content has reached it.
-        let mut run = self.run_state(cx.run, None)?.facts(None, false, now);
+        let mut run = Self::run_facts(cx, &self.run_state(cx.run, None)?, None, false, now);
         run.labels.extend(labels.iter().cloned());
         let facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
         let request = Request {

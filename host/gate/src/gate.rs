@@ -37,6 +37,7 @@ use crate::{
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
     upstream::{Connector, NoUpstreams},
+    usage::Usage,
 };
 
 /// How a gate is opened, beyond its configuration.
@@ -207,6 +208,7 @@ impl Gate {
             ids,
             new_runs: Arc::default(),
             underway: Underway::default(),
+            usage: Arc::default(),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.capture))),
         };
         let gate = Self(Arc::new(Inner {
@@ -374,6 +376,12 @@ impl Gate {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.0.pep.ledger
+    }
+
+    /// What agents report about tokens and cost, for whoever takes their reports in.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        &self.0.pep.usage
     }
 
     /// What keeps payloads, and cleans words, of what comes from outside a call: agents' attributes, log

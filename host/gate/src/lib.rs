@@ -26,3 +26,4 @@ pub mod secrets;
 pub mod snapshot;
 pub mod text;
 pub mod upstream;
+pub mod usage;

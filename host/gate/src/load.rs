@@ -327,6 +327,7 @@ pub(crate) async fn with_policies(
     let mut bundle = bundle(&config, &tools)?;
     if let Some(policies) = policies {
         bundle.policies = policies;
+        bundle.policies.extend(config.budgets.policies());
     }
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle)?;
@@ -433,9 +434,17 @@ fn bundle(config: &Config, tools: &BTreeMap<String, Arc<Tool>>) -> Result<Bundle
             },
         )
     });
+    let with_budgets = |mut files: Vec<PolicyFile>| {
+        files.extend(config.budgets.policies());
+        files
+    };
     Ok(Bundle {
-        candidate: config.candidate_files()?,
-        ..Bundle::new(entities, config.policy_files()?, types.collect())
+        candidate: config.candidate_files()?.map(with_budgets),
+        ..Bundle::new(
+            entities,
+            with_budgets(config.policy_files()?),
+            types.collect(),
+        )
     })
 }
 

@@ -186,6 +186,7 @@ impl Pep {
             carried: std::collections::BTreeSet::new(),
             arguments: None,
             attempt: 1,
+            lately: crate::enforce::Lately::default(),
         })
     }
 

@@ -69,7 +69,7 @@ impl Pep {
     ) -> Weighed {
         let begun = Instant::now();
         let now = self.now();
-        let run = state.facts(Some(call.digest()), resumption, now);
+        let run = Self::run_facts(cx, state, Some(call.digest()), resumption, now);
         let mut facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
         facts.approval = granted;
         facts.run.labels.extend(cx.carried.iter().cloned());
@@ -114,6 +114,7 @@ impl Pep {
         for _ in 0..MAX_ATTEMPTS {
             cx.call = cx.own;
             cx.attempt = 1;
+            cx.lately = self.lately(cx)?;
             let state = self.run_state(cx.run, Some(call.digest()))?;
             let tried = match self.suspended(cx, &call)? {
                 Some((row, span)) => {
@@ -430,6 +431,9 @@ impl Pep {
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
         batch.conditions.extend(not_halted(cx, call));
+        if !resumption {
+            batch.conditions.extend(self.within_budget(cx));
+        }
         batch
             .conditions
             .extend(approval.map(|row| Condition::ApprovalUnchanged(row.id, row.version)));

@@ -38,6 +38,7 @@ fn policy(id: &str, owner: &str, reason: &str) -> Determining {
         id: id.into(),
     };
     Determining {
+        budget: None,
         owner: owner.into(),
         policy,
         reason: reason.into(),
