@@ -29,7 +29,7 @@ pub struct BudgetConfig {
 pub struct Budget {
     /// Calls.
     pub calls: Option<u64>,
-    /// Time since the run began; for an agent, since its first call in the window.
+    /// Time since the run began; for an agent, time in which it was active.
     pub elapsed: Option<Duration>,
     /// Tokens, as far as agents report them.
     pub tokens: Option<u64>,
@@ -42,9 +42,9 @@ impl BudgetConfig {
     #[must_use]
     pub fn policies(&self) -> Option<PolicyFile> {
         let mut text = String::new();
-        write_policies(&mut text, None, &self.run);
+        write_policies(&mut text, None, &self.run, self.window);
         for (agent, budget) in &self.agents {
-            write_policies(&mut text, Some(agent), budget);
+            write_policies(&mut text, Some(agent), budget, self.window);
         }
         (!text.is_empty()).then(|| PolicyFile {
             name: FILE.into(),
@@ -54,7 +54,7 @@ impl BudgetConfig {
 }
 
 /// One `forbid` for each limit.
-fn write_policies(text: &mut String, agent: Option<&str>, budget: &Budget) {
+fn write_policies(text: &mut String, agent: Option<&str>, budget: &Budget, window: Duration) {
     let (whose, principal) = match agent {
         None => ("run".to_owned(), "principal".to_owned()),
         Some(name) => (
@@ -84,10 +84,9 @@ fn write_policies(text: &mut String, agent: Option<&str>, budget: &Budget) {
              forbid ({principal}, action in Tollgate::Action::\"call\", resource)\nwhen {{ {condition} }};\n\n"
         );
     };
-    let span = if agent.is_some() {
-        " of the last while"
-    } else {
-        ""
+    let span = match agent {
+        None => String::new(),
+        Some(_) => format!(" within {} hours", window.as_secs() / HOUR.as_secs()),
     };
     if let Some(calls) = budget.calls {
         let condition = format!("{facts}.calls >= {calls}");
