@@ -359,6 +359,12 @@ impl Gate {
         CallOnTheWay(self.clone())
     }
 
+    /// How many calls are on their way.
+    #[must_use]
+    pub fn calls_underway(&self) -> usize {
+        *self.0.lines.borrow()
+    }
+
     /// Until no call is on its way, or `timeout` has passed.
     pub async fn idle(&self, timeout: std::time::Duration) {
         let mut lines = self.0.lines.subscribe();

@@ -24,6 +24,7 @@ pub mod replay;
 pub mod sandbox;
 pub mod secrets;
 pub mod snapshot;
+pub mod stats;
 pub mod text;
 pub mod upstream;
 pub mod usage;
