@@ -39,6 +39,7 @@ use crate::{
     auth::{self, Auth, Authenticated},
     depth::too_deep,
     mcp::{self, Connection},
+    metrics::{self, Metrics},
     rest,
     tls::Tls,
 };
@@ -107,7 +108,7 @@ struct Guard {
     key: Vec<u8>,
 }
 
-/// The routes: MCP at `/mcp`, REST at `/v1`, and what is public.
+/// The routes: MCP at `/mcp`, REST at `/v1`, `/metrics`, and what is public.
 ///
 /// # Errors
 /// [`HttpError::Randomness`].
@@ -138,9 +139,11 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         .route_service(MCP, mcp)
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
     let gate = server.gate();
+    let metrics = metrics::router(Metrics::new(gate, Vec::new()), auth.clone());
     Ok(auth::protect(mcp.merge(rest::protected(gate)), auth)
         .merge(rest::public(gate))
         .merge(auth::metadata(gate))
+        .merge(metrics)
         .layer(middleware::from_fn_with_state(guard, guarded)))
 }
 

@@ -16,6 +16,7 @@ mod policy_suggest;
 pub(crate) mod reload;
 pub(crate) mod runs;
 pub(crate) mod serve;
+pub(crate) mod stats;
 pub(crate) mod store;
 mod times;
 pub(crate) mod token;
@@ -57,6 +58,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Decisions(args) => decisions::run(args, &cx).await,
         Command::Runs(args) => runs::run(args, &cx).await,
         Command::Export(args) => export::run(args, &cx).await,
+        Command::Stats(args) => stats::run(&args, &cx),
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,
         Command::Component(args) => component::run(args, &cx).await,

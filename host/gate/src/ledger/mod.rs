@@ -13,6 +13,7 @@
 //! | `batch`, `shared`, `faults` | what callers prepare for it, what it shares, what errors mean |
 //! | `apply`, `states` | what each record does to the read models, and what it must not do |
 //! | `runs` | runs in memory |
+//! | `window` | what principals have done lately |
 //! | `read` | [`LedgerReader`]: lookups, lists, traces, verification |
 //! | `kept` | what components keep |
 //! | `keys` | keyed digests and sealed payloads |
@@ -38,6 +39,7 @@ mod runs;
 mod schema;
 mod shared;
 mod states;
+mod window;
 mod writer;
 
 #[cfg(test)]
@@ -64,6 +66,7 @@ pub use keys::Keys;
 pub use owner::Ledger;
 pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
 pub use recover::{Recovered, Swept};
+pub use window::{Used, Window};
 
 /// Where a ledger lies and how it is opened.
 #[derive(Debug, Clone)]
@@ -112,6 +115,8 @@ pub enum Condition {
     NotHalted(HaltKeys),
     /// Fewer approvals than this of the principal are pending.
     PendingBelow(Pending, u64),
+    /// Fewer calls than this were decided in the window.
+    CallsBelow(Window, u64),
 }
 
 /// Whose pending approvals are counted, and when: what has expired does not count.
