@@ -13,7 +13,8 @@ use crate::{
 
 const GROUPS: &[&str] = &["call", "mcp", "policy", "sandbox"];
 
-/// Run one group of measurements, or all.
+/// Run one group of measurements, or all. Always of the workspace: one member alone would choose other
+/// features of its dependencies, and build them again.
 pub(crate) fn run(group: Option<&str>) -> Result<()> {
     if let Some(unknown) = group.filter(|g| !GROUPS.contains(g)) {
         bail!(
@@ -30,6 +31,7 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
             // What is measured is the program that people run.
             let build = [
                 "build",
+                "--workspace",
                 "--quiet",
                 "--locked",
                 "--release",
@@ -42,10 +44,9 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
             &format!("bench {name}"),
             &mut cargo(&[
                 "bench",
+                "--workspace",
                 "--quiet",
                 "--locked",
-                "-p",
-                "tollgate-tests",
                 "--bench",
                 name,
             ]),
@@ -67,8 +68,7 @@ fn measuring_test(name: &str) -> Result<()> {
         "--quiet",
         "--locked",
         "--release",
-        "-p",
-        "tollgate",
+        "--workspace",
         "--lib",
     ];
     let ran = cargo(&test)

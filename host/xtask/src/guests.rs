@@ -23,7 +23,14 @@ pub(crate) fn run() -> Result<()> {
     system::languages()?;
     step(
         "build tollgate",
-        &mut cargo(&["build", "--quiet", "--locked", "-p", "tollgate-cli"]),
+        &mut cargo(&[
+            "build",
+            "--quiet",
+            "--locked",
+            "--workspace",
+            "--bin",
+            "tollgate",
+        ]),
     )?;
     components()
 }
