@@ -11,7 +11,19 @@
 //! | `projector` | how the gate's own spans get there |
 //! | `otlp_in` | what OTLP senders report, made fit to be stored |
 //! | `capture` | what of it is kept |
+//! | `beside` | reported spans and the gate's as one tree |
+//! | `usage` | tokens and cost of a call of a model |
+//! | `otlp_in` | what OTLP senders report, made fit to be stored |
+//! | `capture` | what of it is kept |
+//! | `beside` | reported spans and the gate's as one tree |
 //! | `usage` | tokens and cost |
 
+pub mod beside;
+pub mod capture;
+pub mod otlp_in;
 pub mod projector;
 pub mod store;
+mod usage;
+
+/// The instrumentation scope of what the gate exports: what comes in with it has come back.
+pub const SCOPE: &str = "tollgate";

@@ -13,6 +13,7 @@ pub(crate) mod new;
 pub(crate) mod policy;
 mod policy_suggest;
 pub(crate) mod reload;
+pub(crate) mod reported;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod store;

@@ -8,8 +8,9 @@ use tollgate::{
     ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
 };
 use tollgate_core::record::{Event, RunOutcome};
+use tollgate_trace::store::{StoredSpan, Usage};
 
-use super::{Context, times::When};
+use super::{Context, reported, times::When};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -18,7 +19,7 @@ use crate::{
     show::{
         paint::{Tone, paint},
         run,
-        tree::{self, Style},
+        tree::{self, Reports, Style},
     },
 };
 
@@ -35,9 +36,11 @@ Examples:
   $ tollgate runs show 019aa4c1
   $ tollgate runs show monday --full
 
-A denied call has no invoke_component below it: nothing ran.
-With --json: {run, spans}: the run as in the list, and every span {span, parent, kind, name, start, end,
-error, openinference, attributes}, with OpenTelemetry's names where it has one.";
+A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
+the same tree and is marked as reported: nobody has checked it.
+With --json: {run, spans, reported, usage}: the run as in the list; every span {span, parent, kind, name,
+start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans that
+were reported, with reporter, model, usage and attributes; tokens and cost of all of those.";
 const END: &str = "\
 Example:
   $ tollgate runs end monday --outcome success --reason 'all tickets answered'";
@@ -121,7 +124,7 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
     let config = cx.config()?;
     match command {
         Runs::List(args) => list(&args, &config, cx),
-        Runs::Show { run, full } => show(run.as_deref(), full, &cx.reader(&config)?, cx),
+        Runs::Show { run, full } => show(run.as_deref(), full, &config, cx),
         Runs::End {
             run,
             outcome,
@@ -246,23 +249,29 @@ fn by_key(reader: &LedgerReader, key: &str) -> Result<Option<RunRow>, Failure> {
 
 /// A run as programs read it.
 #[derive(Serialize)]
-struct Shown {
+struct Shown<'a> {
     run: RunRow,
     spans: Vec<SpanView>,
+    reported: &'a [StoredSpan],
+    usage: Usage,
 }
 
 fn show(
     named: Option<&str>,
     full: bool,
-    reader: &LedgerReader,
+    config: &Config,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
+    let reader = &cx.reader(config)?;
     let row = find(reader, named)?;
     let records = reader.records_of_run(row.id)?;
+    let beside = reported::of_run(config, &row, &records)?;
     if cx.out.is_json() {
         cx.out.json(&Shown {
             run: row,
             spans: reply::views(&records),
+            reported: beside.spans(),
+            usage: beside.usage(),
         })?;
         return Ok(Exit::Ok);
     }
@@ -274,10 +283,17 @@ fn show(
         Event::RunStarted(started) => Some(started.origin.clone()),
         _ => None,
     });
+    let whose = row.principal.to_string();
+    let reports = Reports {
+        beside: &beside,
+        whose: &whose,
+        currency: &config.prices.currency,
+    };
     cx.out.text(&format!(
-        "{}\n{}",
+        "{}{}\n{}",
         run::header(&row, &origin.unwrap_or_default()),
-        tree::tree(&records, style)
+        run::usage(&beside.usage(), &config.prices.currency),
+        tree::tree(&records, reports, style)
     ))?;
     if row.pending > 0 {
         cx.out.remark(&format!(

@@ -303,6 +303,8 @@ pub struct StoredSpan {
     pub model: Option<String>,
     /// Tokens and cost.
     pub usage: Option<Usage>,
+    /// Whether these are in the trace's sums.
+    pub counts: bool,
     /// The resource's attributes.
     pub resource: Arc<Attributes>,
     /// The instrumentation.
