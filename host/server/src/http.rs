@@ -40,6 +40,7 @@ use crate::{
     auth::{self, Auth, Authenticated},
     depth::too_deep,
     mcp::{self, Connection},
+    metrics::{self, Metrics},
     otlp, rest,
     tls::Tls,
 };
@@ -112,7 +113,7 @@ struct Guard {
     key: Vec<u8>,
 }
 
-/// The routes: MCP at `/mcp`, REST at `/v1`, OTLP, and what is public.
+/// The routes: MCP at `/mcp`, REST at `/v1`, OTLP, `/metrics`, and what is public.
 ///
 /// # Errors
 /// [`HttpError::Randomness`], [`HttpError::Trace`].
@@ -144,12 +145,14 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         .route_service(MCP, mcp)
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
     let gate = server.gate();
+    let metrics = metrics::router(Metrics::new(gate, Vec::new()), auth.clone());
     let protected = mcp
         .merge(rest::protected(gate))
         .merge(otlp::routes(gate, &server.trace()?).layer(DefaultBodyLimit::disable()));
     Ok(auth::protect(protected, auth)
         .merge(rest::public(gate))
         .merge(auth::metadata(gate))
+        .merge(metrics)
         .layer(middleware::from_fn_with_state(guard, guarded)))
 }
 

@@ -1,5 +1,7 @@
-//! What is kept of that which others report: every attribute that comes in passes here, once, before
-//! anything is stored or searched.
+//! What is kept of that which others report: every attribute, name and text that comes in passes here, once,
+//! before anything is stored or searched.
+
+use tollgate::capture::Capturing;
 
 use crate::store::Attributes;
 
@@ -8,10 +10,14 @@ const OWN: &str = "tollgate.";
 /// The prefix under which a sender's attributes of that name are kept.
 const THEIRS: &str = "reported.tollgate.";
 
-/// What is kept of a reported span's, event's, link's, log's, resource's or scope's attributes. What
-/// claims to be the gate's is kept under another name.
+/// What is kept of a reported span's, event's, link's, log's, resource's or scope's attributes: what the
+/// configuration says, and no secrets. What claims to be the gate's is kept under another name.
 #[must_use]
-pub fn reported(attributes: Attributes) -> Attributes {
+pub fn reported(attributes: Attributes, capturing: &Capturing) -> Attributes {
+    capturing.attributes(renamed(attributes))
+}
+
+fn renamed(attributes: Attributes) -> Attributes {
     if !attributes.keys().any(|name| name.starts_with(OWN)) {
         return attributes;
     }
@@ -36,7 +42,7 @@ mod tests {
         let serde_json::Value::Object(given) = given else {
             unreachable!()
         };
-        let kept = serde_json::Value::Object(reported(given));
+        let kept = serde_json::Value::Object(renamed(given));
         assert_eq!(
             kept,
             json!({"reported.tollgate.decision.outcome": "allow", "tollgate": 1, "a.tollgate.b": 2, "gen_ai.system": "x"})

@@ -26,6 +26,8 @@ pub(super) struct File {
     pub(super) external: BTreeMap<String, External>,
     pub(super) trace: Trace,
     pub(super) prices: Prices,
+    pub(super) capture: Capture,
+    pub(super) budgets: Budgets,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +50,49 @@ pub(super) struct ModelPrice {
     pub(super) input: f64,
     pub(super) output: f64,
     pub(super) cached_input: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Capture {
+    pub(super) payloads: Option<bool>,
+    pub(super) retention: Option<String>,
+    pub(super) otherwise: Option<String>,
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) tools: BTreeMap<String, CaptureTool>,
+    pub(super) patterns: BTreeMap<String, String>,
+    pub(super) tenants: BTreeMap<String, CaptureTenant>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CaptureTool {
+    pub(super) arguments: BTreeMap<String, String>,
+    pub(super) result: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CaptureTenant {
+    pub(super) payloads: Option<bool>,
+    pub(super) retention: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Budgets {
+    pub(super) window: Option<String>,
+    pub(super) run: Budget,
+    pub(super) agents: BTreeMap<String, Budget>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Budget {
+    pub(super) calls: Option<u64>,
+    pub(super) elapsed: Option<String>,
+    pub(super) tokens: Option<u64>,
+    pub(super) cost: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -99,6 +99,8 @@ impl Validation<'_> {
             let agent = self.agent(&name, agent, &users)?;
             agents.insert(name, agent);
         }
+        let capture = self.capture(raw.capture)?;
+        let budgets = self.budgets(raw.budgets, &agents)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
         let (approval_hold, approval_hold_with_progress) = self.holds(&raw.approvals)?;
@@ -127,6 +129,8 @@ impl Validation<'_> {
             secrets,
             upstreams,
             external,
+            capture,
+            budgets,
         })
     }
 

@@ -6,7 +6,7 @@
 mod grpc;
 mod web;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{Router, routing::post};
 use opentelemetry_proto::tonic::collector::{
@@ -14,9 +14,14 @@ use opentelemetry_proto::tonic::collector::{
     trace::v1::{ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse},
 };
 use prost::Message;
-use tollgate::gate::Gate;
+use tollgate::{gate::Gate, usage::RunUsage};
+use tollgate_core::{
+    entity::{Kind, Uid},
+    ids::RunId,
+};
 use tollgate_trace::{
     otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Sender, Signal},
+    projector,
     store::{Store, StoreError},
 };
 
@@ -109,7 +114,17 @@ impl Exported for ExportTraceServiceRequest {
     async fn keep(self, intake: &Intake, sender: &Sender) -> Result<Answer, StoreError> {
         let snapshot = intake.gate.snapshot();
         let prices = &snapshot.config.prices;
-        otlp_in::traces(&intake.store, self, sender, prices, intake.gate.now()).await
+        let capturing = intake.gate.capturing(None);
+        let now = intake.gate.now();
+        let traces: BTreeSet<RunId> = otlp_in::traces_of(&self);
+        let answer =
+            otlp_in::traces(&intake.store, self, sender, prices, &capturing, now).await?;
+        // It is stored; what policies hear of it may come later, when the next report does.
+        let ledger = intake.gate.ledger().reader();
+        if projector::catch_up(&intake.store, ledger).await.is_ok() {
+            drop(spent(&intake.gate, &intake.store, &sender.name, Some(&traces)).await);
+        }
+        Ok(answer)
     }
 
     fn answer(answer: Answer) -> Vec<u8> {
@@ -125,7 +140,9 @@ impl Exported for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
     async fn keep(self, intake: &Intake, sender: &Sender) -> Result<Answer, StoreError> {
-        otlp_in::logs(&intake.store, self, sender, intake.gate.now()).await
+        let capturing = intake.gate.capturing(None);
+        let now = intake.gate.now();
+        otlp_in::logs(&intake.store, self, sender, &capturing, now).await
     }
 
     fn answer(answer: Answer) -> Vec<u8> {
@@ -140,6 +157,54 @@ impl Exported for ExportLogsServiceRequest {
 /// What was not kept; nothing where everything was.
 fn partial(answer: Answer) -> Option<Answer> {
     (answer != Answer::default()).then_some(answer)
+}
+
+/// Tell the gate what the agents have reported of their runs so far: facts for policies, and what budgets
+/// are spent by.
+///
+/// # Errors
+/// [`StoreError`] if the trace store cannot be read.
+pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
+    let config = &gate.snapshot().config;
+    for name in config.agents.keys() {
+        let reporter = Uid::new(Kind::Agent, name).to_string();
+        spent(gate, store, &reporter, None).await?;
+    }
+    Ok(())
+}
+
+/// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
+async fn spent(
+    gate: &Gate,
+    store: &Store,
+    reporter: &str,
+    traces: Option<&BTreeSet<RunId>>,
+) -> Result<(), StoreError> {
+    let config = &gate.snapshot().config;
+    let principal = config
+        .agents
+        .keys()
+        .map(|name| Uid::new(Kind::Agent, name))
+        .find(|agent| agent.to_string() == reporter);
+    let Some(principal) = principal else {
+        return Ok(());
+    };
+    let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
+    let (reporter, traces) = (reporter.to_owned(), traces.cloned());
+    let reading = tokio::task::spawn_blocking(move || match traces {
+        Some(traces) => reader.usage_of_traces(&tenant, &reporter, &traces),
+        None => reader.usage_of_latest(&tenant, &reporter),
+    });
+    let sums = reading.await.map_err(|_| StoreError::Closed)??;
+    for (run, started, sum) in sums {
+        let usage = RunUsage {
+            tokens: sum.usage.input_tokens.saturating_add(sum.usage.output_tokens),
+            cost_nano: sum.usage.cost_nano.unwrap_or(0),
+            complete: sum.unpriced == 0,
+        };
+        gate.usage().set(&principal, run, started, usage);
+    }
+    Ok(())
 }
 
 /// Unpack, read and store a request's message.

@@ -11,13 +11,15 @@ mod scan;
 mod span;
 mod value;
 
+use std::collections::BTreeSet;
+
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::InstrumentationScope,
     resource::v1::Resource,
 };
-use tollgate::config::PricesConfig;
-use tollgate_core::time::Timestamp;
+use tollgate::{capture::Capturing, config::PricesConfig};
+use tollgate_core::{ids::RunId, time::Timestamp};
 
 pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
 pub use decode::{DecodeError, Format, Signal, decode};
@@ -62,6 +64,16 @@ impl Read {
     }
 }
 
+/// The traces of a request's spans.
+#[must_use]
+pub fn traces_of(request: &ExportTraceServiceRequest) -> BTreeSet<RunId> {
+    let scopes = request.resource_spans.iter().flat_map(|r| &r.scope_spans);
+    let spans = scopes.flat_map(|s| &s.spans);
+    spans
+        .filter_map(|span| span::trace_id(&span.trace_id))
+        .collect()
+}
+
 /// Store the spans of a request.
 ///
 /// # Errors
@@ -71,13 +83,14 @@ pub async fn traces(
     request: ExportTraceServiceRequest,
     sender: &Sender,
     prices: &PricesConfig,
+    capturing: &Capturing,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
     let mut read = Read::default();
     for of_resource in request.resource_spans {
-        let resource = resource(of_resource.resource);
+        let resource = resource(of_resource.resource, capturing);
         for of_scope in of_resource.scope_spans {
-            let Some(source) = source(sender, &resource, of_scope.scope) else {
+            let Some(source) = source(sender, &resource, of_scope.scope, capturing) else {
                 read.refuse(OWN_SCOPE, of_scope.spans.len());
                 continue;
             };
@@ -88,7 +101,7 @@ pub async fn traces(
                 logs: Vec::new(),
             };
             for span in of_scope.spans {
-                match span::read(span, service.as_ref(), prices) {
+                match span::read(span, service.as_ref(), prices, capturing) {
                     Ok((span, cut)) => {
                         read.cut += u64::from(cut);
                         report.spans.push(span);
@@ -110,13 +123,14 @@ pub async fn logs(
     store: &Store,
     request: ExportLogsServiceRequest,
     sender: &Sender,
+    capturing: &Capturing,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
     let mut read = Read::default();
     for of_resource in request.resource_logs {
-        let resource = resource(of_resource.resource);
+        let resource = resource(of_resource.resource, capturing);
         for of_scope in of_resource.scope_logs {
-            let Some(source) = source(sender, &resource, of_scope.scope) else {
+            let Some(source) = source(sender, &resource, of_scope.scope, capturing) else {
                 read.refuse(OWN_SCOPE, of_scope.log_records.len());
                 continue;
             };
@@ -125,7 +139,7 @@ pub async fn logs(
                 ..Report::default()
             };
             for record in of_scope.log_records {
-                match log::read(record, now) {
+                match log::read(record, now, capturing) {
                     Ok((log, cut)) => {
                         read.cut += u64::from(cut);
                         report.logs.push(log);
@@ -180,8 +194,8 @@ async fn keep(
     })
 }
 
-fn resource(resource: Option<Resource>) -> Attributes {
-    Bounded::default().attributes(resource.unwrap_or_default().attributes)
+fn resource(resource: Option<Resource>, capturing: &Capturing) -> Attributes {
+    Bounded::new(capturing).attributes(resource.unwrap_or_default().attributes)
 }
 
 /// Where something comes from; nothing if it is this gate's own export that comes back.
@@ -189,16 +203,17 @@ fn source(
     sender: &Sender,
     resource: &Attributes,
     scope: Option<InstrumentationScope>,
+    capturing: &Capturing,
 ) -> Option<Source> {
     let scope = scope.unwrap_or_default();
     if scope.name == crate::SCOPE {
         return None;
     }
-    let mut bounded = Bounded::default();
+    let mut bounded = Bounded::new(capturing);
     let mut about = bounded.attributes(scope.attributes);
     for (key, text) in [("name", scope.name), ("version", scope.version)] {
         if !text.is_empty() {
-            about.insert(key.into(), bounded.text(text).into());
+            about.insert(key.into(), bounded.said(text).into());
         }
     }
     Some(Source {

@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use serde_json::{Value, json};
-use tollgate::config::PricesConfig;
+use tollgate::{capture::Capturing, config::PricesConfig};
 use tollgate_core::{
     ids::{RunId, SpanId},
     time::Timestamp,
@@ -43,6 +43,7 @@ pub(super) fn read(
     span: Span,
     service: Option<&Value>,
     prices: &PricesConfig,
+    capturing: &Capturing,
 ) -> Result<(NewSpan, bool), &'static str> {
     let trace = trace_id(&span.trace_id).ok_or("no trace id of 16 bytes")?;
     let id = span_id(&span.span_id).ok_or("no span id of 8 bytes")?;
@@ -57,16 +58,16 @@ pub(super) fn read(
         Ok(SpanKind::Consumer) => "consumer",
         _ => "internal",
     };
-    let mut bounded = Bounded::default();
-    let name = short(&span.name, MAX_NAME, &mut bounded);
+    let mut bounded = Bounded::new(capturing);
+    let name = bounded.name(&span.name, MAX_NAME);
     let attributes = bounded.attributes(span.attributes);
     let status = span.status.unwrap_or_default();
     let failed = status.code == StatusCode::Error as i32;
-    let message = bounded.text(status.message);
+    let message = bounded.said(status.message);
     bounded.dropped += span.events.len().saturating_sub(MAX_EVENTS) as u64;
     bounded.dropped += span.links.len().saturating_sub(MAX_EVENTS) as u64;
     let events = span.events.into_iter().take(MAX_EVENTS).map(|event| {
-        let name = short(&event.name, MAX_NAME, &mut bounded);
+        let name = bounded.name(&event.name, MAX_NAME);
         let attributes = bounded.attributes(event.attributes);
         json!({"time": micros(event.time_unix_nano), "name": name, "attributes": attributes})
     });
@@ -77,7 +78,7 @@ pub(super) fn read(
         Some(json!({"trace": trace, "span": span, "attributes": attributes}))
     });
     let links: Vec<Value> = links.collect();
-    let state = short(&span.trace_state, 512, &mut bounded);
+    let state = bounded.name(&span.trace_state, 512);
     let cut = bounded.dropped > 0;
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
     let error = failed.then(|| text("error.type").unwrap_or("_OTHER").to_owned());
@@ -127,19 +128,6 @@ pub(super) fn read(
         body: serde_json::to_string(&body).unwrap_or_else(|_| "{}".into()),
     };
     Ok((span, cut))
-}
-
-/// A text of at most `max` bytes.
-pub(super) fn short(text: &str, max: usize, bounded: &mut Bounded) -> String {
-    if text.len() <= max {
-        return text.to_owned();
-    }
-    bounded.dropped += 1;
-    let mut end = max;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
 }
 
 /// What its trace is found by because of a span.

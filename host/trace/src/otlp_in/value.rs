@@ -1,8 +1,11 @@
 //! OTLP's values as JSON, within bounds.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use serde_json::{Number, Value};
+use tollgate::capture::Capturing;
 
 use crate::{capture, store::Attributes};
 
@@ -11,7 +14,7 @@ const MAX_ATTRIBUTES: usize = 128;
 /// Bytes of an attribute's name.
 const MAX_NAME: usize = 256;
 /// Bytes of a text.
-pub(super) const MAX_TEXT: usize = 32 << 10;
+const MAX_TEXT: usize = 32 << 10;
 /// Bytes of all values of one span or log.
 const MAX_ALL: usize = 256 << 10;
 /// Elements of a list, and entries of a map.
@@ -21,22 +24,51 @@ const MAX_DEPTH: usize = 8;
 
 /// What is left of a span's or log's room, and how much did not fit.
 #[derive(Debug)]
-pub(super) struct Bounded {
+pub(super) struct Bounded<'a> {
+    capturing: &'a Capturing,
     left: usize,
     /// Attributes, elements and texts that are not there, or not whole.
     pub(super) dropped: u64,
 }
 
-impl Default for Bounded {
-    fn default() -> Self {
+impl<'a> Bounded<'a> {
+    /// All of the room.
+    pub(super) fn new(capturing: &'a Capturing) -> Self {
         Self {
+            capturing,
             left: MAX_ALL,
             dropped: 0,
         }
     }
-}
 
-impl Bounded {
+    /// A text that is no attribute, as it is kept.
+    pub(super) fn said(&mut self, text: String) -> String {
+        let text = self.text(text);
+        match self.capturing.text(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(clean) => clean,
+        }
+    }
+
+    /// A name of at most `max` bytes, as it is kept.
+    pub(super) fn name(&mut self, name: &str, max: usize) -> String {
+        let mut end = max.min(name.len());
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.dropped += u64::from(end < name.len());
+        let name = name.get(..end).unwrap_or_default();
+        self.capturing.text(name).into_owned()
+    }
+
+    /// A log's body, as it is kept.
+    pub(super) fn body(&mut self, body: Option<AnyValue>) -> Value {
+        let body = self.value(body, MAX_DEPTH);
+        self.capturing
+            .attribute("log.body", body)
+            .unwrap_or(Value::Null)
+    }
+
     /// Attributes, as they are kept.
     pub(super) fn attributes(&mut self, given: Vec<KeyValue>) -> Attributes {
         let mut attributes = Attributes::new();
@@ -53,11 +85,11 @@ impl Bounded {
             let value = self.value(value, MAX_DEPTH);
             attributes.insert(key, value);
         }
-        capture::reported(attributes)
+        capture::reported(attributes, self.capturing)
     }
 
     /// A text, cut where it is too long.
-    pub(super) fn text(&mut self, mut text: String) -> String {
+    fn text(&mut self, mut text: String) -> String {
         let mut end = text.len().min(MAX_TEXT).min(self.left);
         if end < text.len() {
             while !text.is_char_boundary(end) {
@@ -72,7 +104,7 @@ impl Bounded {
     }
 
     /// A value; bytes are base64.
-    pub(super) fn value(&mut self, value: Option<AnyValue>, depth: usize) -> Value {
+    fn value(&mut self, value: Option<AnyValue>, depth: usize) -> Value {
         use any_value::Value as V;
         let Some(value) = value.and_then(|value| value.value) else {
             return Value::Null;

@@ -43,7 +43,7 @@ pub use find::TraceFilter;
 pub use put::Put;
 pub use read::Reader;
 pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
-pub use usage::{Scope, UsageRow, total};
+pub use usage::{RunSum, Scope, UsageRow, total};
 pub use words::Facet;
 
 use self::writer::Queue;

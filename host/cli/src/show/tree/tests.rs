@@ -42,6 +42,7 @@ fn policy(id: &str, owner: &str, reason: &str) -> Determining {
         id: id.into(),
     };
     Determining {
+        budget: None,
         owner: owner.into(),
         policy,
         reason: reason.into(),
@@ -213,6 +214,7 @@ impl Story {
         self.add(
             400,
             Event::Outcome(OutcomeRecord {
+                captured: None,
                 call: span(call),
                 effects: 1,
                 fuel: 1_234_567,
