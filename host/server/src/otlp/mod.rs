@@ -117,8 +117,7 @@ impl Exported for ExportTraceServiceRequest {
         let capturing = intake.gate.capturing(None);
         let now = intake.gate.now();
         let traces: BTreeSet<RunId> = otlp_in::traces_of(&self);
-        let answer =
-            otlp_in::traces(&intake.store, self, sender, prices, &capturing, now).await?;
+        let answer = otlp_in::traces(&intake.store, self, sender, prices, &capturing, now).await?;
         // It is stored; what policies hear of it may come later, when the next report does.
         let ledger = intake.gate.ledger().reader();
         if projector::catch_up(&intake.store, ledger).await.is_ok() {
@@ -198,7 +197,10 @@ async fn spent(
     let sums = reading.await.map_err(|_| StoreError::Closed)??;
     for (run, started, sum) in sums {
         let usage = RunUsage {
-            tokens: sum.usage.input_tokens.saturating_add(sum.usage.output_tokens),
+            tokens: sum
+                .usage
+                .input_tokens
+                .saturating_add(sum.usage.output_tokens),
             cost_nano: sum.usage.cost_nano.unwrap_or(0),
             complete: sum.unpriced == 0,
         };

@@ -15,7 +15,11 @@ use crate::store::NewLog;
 const MAX_NAME: usize = 256;
 
 /// The log, and whether something was left out; or why it is none.
-pub(super) fn read(record: LogRecord, now: Timestamp, capturing: &Capturing) -> Result<(NewLog, bool), &'static str> {
+pub(super) fn read(
+    record: LogRecord,
+    now: Timestamp,
+    capturing: &Capturing,
+) -> Result<(NewLog, bool), &'static str> {
     let trace = trace_id(&record.trace_id).ok_or("no trace id, so it belongs to no run")?;
     let mut span = None;
     if !record.span_id.is_empty() {
