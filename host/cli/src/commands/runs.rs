@@ -1,5 +1,8 @@
 //! `tollgate runs`: what agents did, as trees; and how a run ends.
 
+mod compare;
+mod tail;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use tollgate::{
@@ -7,8 +10,11 @@ use tollgate::{
     ids::Clock,
     ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
 };
-use tollgate_core::record::{Event, RunOutcome};
-use tollgate_trace::store::{StoredSpan, Usage};
+use tollgate_core::record::RunOutcome;
+use tollgate_trace::{
+    run::{Beside, CaseView, RunSteps, findings},
+    store::{StoredSpan, Usage},
+};
 
 use super::{Context, reported, times::When};
 use crate::{
@@ -17,6 +23,7 @@ use crate::{
     operation::Operation,
     reply::{self, SpanView},
     show::{
+        self, case,
         paint::{Tone, paint},
         run,
         tree::{self, Reports, Style},
@@ -35,12 +42,16 @@ Examples:
   $ tollgate runs show
   $ tollgate runs show 019aa4c1
   $ tollgate runs show monday --full
+  $ tollgate runs show monday --case
 
+--case is for somebody who was not there: the context, the actions, the signals, what was enforced,
+and what evidence is missing.
 A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
 the same tree and is marked as reported: nobody has checked it.
 With --json: {run, spans, reported, usage}: the run as in the list; every span {span, parent, kind, name,
 start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans that
-were reported, with reporter, model, usage and attributes; tokens and cost of all of those.";
+were reported, with reporter, model, usage and attributes; tokens and cost of all of those.
+With --case --json: {context, actions, signals, enforcement, missing}.";
 const END: &str = "\
 Example:
   $ tollgate runs end monday --outcome success --reason 'all tickets answered'";
@@ -64,7 +75,17 @@ pub(crate) enum Runs {
         /// Every span on a line of its own, and every log line of the components.
         #[arg(long)]
         full: bool,
+        /// Every span with its attributes.
+        #[arg(long, conflicts_with = "full")]
+        spans: bool,
+        /// As a case: context, actions, signals, enforcement, and what evidence is missing.
+        #[arg(long, conflicts_with_all = ["full", "spans"])]
+        case: bool,
     },
+    /// Follow what happens.
+    Tail(tail::Tail),
+    /// Compare two runs step by step, down to where they part.
+    Diff(compare::Compare),
     /// End a run of yours that is over.
     #[command(after_help = END)]
     End {
@@ -124,7 +145,21 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
     let config = cx.config()?;
     match command {
         Runs::List(args) => list(&args, &config, cx),
-        Runs::Show { run, full } => show(run.as_deref(), full, &config, cx),
+        Runs::Show {
+            run,
+            full,
+            spans,
+            case,
+        } => {
+            let how = match (case, spans) {
+                (true, _) => Shape::Case,
+                (_, true) => Shape::Spans,
+                _ => Shape::Tree { full },
+            };
+            show(run.as_deref(), how, &config, cx)
+        }
+        Runs::Tail(args) => tail::run(&args, cx).await,
+        Runs::Diff(args) => compare::run(&args, cx),
         Runs::End {
             run,
             outcome,
@@ -256,9 +291,17 @@ struct Shown<'a> {
     usage: Usage,
 }
 
+/// How a run is shown.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Tree { full: bool },
+    Spans,
+    Case,
+}
+
 fn show(
     named: Option<&str>,
-    full: bool,
+    shape: Shape,
     config: &Config,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -266,34 +309,49 @@ fn show(
     let row = find(reader, named)?;
     let records = reader.records_of_run(row.id)?;
     let beside = reported::of_run(config, &row, &records)?;
+    let usage = beside.usage();
+    let currency = &config.prices.currency;
+    let steps = RunSteps::of(&records);
+    if let Shape::Case = shape {
+        let known = Beside {
+            model_spans: beside.spans().iter().filter(|s| s.counts).count() as u64,
+            tokens: (!beside.is_empty())
+                .then(|| usage.input_tokens.saturating_add(usage.output_tokens)),
+            cost: Some(tree::reported::cost(&usage, currency)).filter(|cost| !cost.is_empty()),
+            ..Beside::default()
+        };
+        let view = CaseView::of(&steps, &known);
+        cx.out.show(&view, || case::case(&view, cx.out.width()))?;
+        return Ok(Exit::Ok);
+    }
+    let spans = || reply::views(&records);
     if cx.out.is_json() {
         cx.out.json(&Shown {
             run: row,
-            spans: reply::views(&records),
+            spans: spans(),
             reported: beside.spans(),
-            usage: beside.usage(),
+            usage,
         })?;
         return Ok(Exit::Ok);
     }
-    let style = Style {
-        width: cx.out.width(),
-        full,
-    };
-    let origin = records.iter().find_map(|(_, record)| match &record.event {
-        Event::RunStarted(started) => Some(started.origin.clone()),
-        _ => None,
-    });
-    let whose = row.principal.to_string();
-    let reports = Reports {
-        beside: &beside,
-        whose: &whose,
-        currency: &config.prices.currency,
+    let body = match shape {
+        Shape::Tree { full } => {
+            let width = cx.out.width();
+            let whose = row.principal.to_string();
+            let reports = Reports {
+                beside: &beside,
+                whose: &whose,
+                currency,
+            };
+            tree::tree(&records, reports, Style { width, full })
+        }
+        _ => show::spans::spans(&spans()),
     };
     cx.out.text(&format!(
-        "{}{}\n{}",
-        run::header(&row, &origin.unwrap_or_default()),
-        run::usage(&beside.usage(), &config.prices.currency),
-        tree::tree(&records, reports, style)
+        "{}{}{}\n{body}",
+        run::header(&row, &steps.origin),
+        run::usage(&usage, currency),
+        run::findings(&findings(&steps)),
     ))?;
     if row.pending > 0 {
         cx.out.remark(&format!(
