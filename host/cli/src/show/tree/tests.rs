@@ -98,6 +98,7 @@ impl Story {
         by: &[Determining],
     ) -> DecisionRecord {
         DecisionRecord {
+            captured: None,
             parent: match &action {
                 Action::Call(_) => Some(span(1)),
                 Action::ReturnResult => Some(span(call)),
