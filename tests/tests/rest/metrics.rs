@@ -33,7 +33,10 @@ async fn traffic(served: &Served) {
 
 /// The sample with this name and these labels.
 fn sample(text: &str, name: &str) -> Option<f64> {
-    let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+    let line = text.lines().find(|line| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(' '))
+    });
     line?.rsplit(' ').next()?.parse().ok()
 }
 
@@ -52,10 +55,15 @@ async fn metrics(served: &Served, token: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_read_them_and_agents_do_not() {
     let served = Served::new("").await;
-    let got = served.send(served.request(reqwest::Method::GET, "/metrics")).await;
+    let got = served
+        .send(served.request(reqwest::Method::GET, "/metrics"))
+        .await;
     got.fails(401, "unauthenticated");
     let agent = served.agent("support").await;
-    served.get(&agent, "/metrics").await.fails(403, "people_only");
+    served
+        .get(&agent, "/metrics")
+        .await
+        .fails(403, "people_only");
     let text = metrics(&served, &served.user("eve").await).await;
     assert!(text.ends_with("# EOF\n"), "{text}");
 }
@@ -69,14 +77,29 @@ async fn they_are_counted_from_the_ledger() {
     let allowed = "tollgate_decisions_total{outcome=\"allow\",action=\"executed\",mode=\"enforce\",\
                    tool=\"payments__quote\",policy=\"clerks-call\"}";
     assert_eq!(of(allowed), 2.0);
-    assert_eq!(of("tollgate_calls_total{tool=\"payments__quote\",outcome=\"ok\"}"), 2.0);
-    assert_eq!(of("tollgate_call_seconds_count{tool=\"payments__quote\",outcome=\"ok\"}"), 2.0);
-    assert_eq!(of("tollgate_unsafe_attempts_total{tool=\"payments__quote\"}"), 1.0);
+    assert_eq!(
+        of("tollgate_calls_total{tool=\"payments__quote\",outcome=\"ok\"}"),
+        2.0
+    );
+    assert_eq!(
+        of("tollgate_call_seconds_count{tool=\"payments__quote\",outcome=\"ok\"}"),
+        2.0
+    );
+    assert_eq!(
+        of("tollgate_unsafe_attempts_total{tool=\"payments__quote\"}"),
+        1.0
+    );
     assert_eq!(of("tollgate_approvals_total{status=\"pending\"}"), 1.0);
-    assert_eq!(of("tollgate_calls_total{tool=\"\",outcome=\"unknown_tool\"}"), 1.0);
+    assert_eq!(
+        of("tollgate_calls_total{tool=\"\",outcome=\"unknown_tool\"}"),
+        1.0
+    );
     assert_eq!(of("tollgate_repeated_calls_total"), 1.0);
     assert!(of("tollgate_decision_seconds_count") >= 4.0);
-    assert!(!text.contains("no__such"), "names of callers are no labels:\n{text}");
+    assert!(
+        !text.contains("no__such"),
+        "names of callers are no labels:\n{text}"
+    );
 
     // A restart resets nothing.
     let Served { world, gate, .. } = served;
@@ -114,7 +137,11 @@ impl Prometheus {
             served.address
         );
         fs::write(dir.join("prometheus.yml"), config).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string();
         let child = Command::new("prometheus")
             .current_dir(&dir)
             .arg("--config.file=prometheus.yml")
@@ -138,7 +165,9 @@ impl Prometheus {
             let asked = client.get(url).send().await;
             if let Ok(response) = asked {
                 last = response.json().await.unwrap_or_default();
-                let value = last.pointer("/data/result/0/value/1").and_then(Value::as_str);
+                let value = last
+                    .pointer("/data/result/0/value/1")
+                    .and_then(Value::as_str);
                 if let Some(value) = value {
                     return value.parse().unwrap();
                 }
