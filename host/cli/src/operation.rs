@@ -124,6 +124,11 @@ pub(crate) enum Operation {
         /// Which.
         decision: DecisionId,
     },
+    /// See what each decision of a run was made from.
+    RunFacts {
+        /// Which.
+        run: RunId,
+    },
     /// Put a policy in shadow mode into force.
     Promote {
         /// Which; absent for the whole set that is watched.
@@ -207,6 +212,8 @@ pub(crate) enum Reply {
     Inputs(Vec<(DecisionId, serde_json::Value)>),
     /// A decision's facts.
     Facts(FactsView),
+    /// What each decision of a run was made from; without those of which nothing is kept.
+    RunFacts(Vec<(DecisionId, FactsView)>),
     /// Policies that were put into force.
     Promoted {
         /// The bundle that is in force now.

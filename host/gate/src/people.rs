@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_core::{
+    canonical::Sha256Digest,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
     record::{Administered, ApprovalEscalated, Event, Record, RunOutcome},
@@ -148,10 +149,44 @@ impl Gate {
                     .await?;
             }
         }
+        self.unsealed(decision, digest)
+    }
+
+    fn unsealed(
+        &self,
+        decision: DecisionId,
+        digest: Sha256Digest,
+    ) -> Result<FactsView, OperateError> {
         let plain = self.ledger().unseal(decision.0, digest, "facts")?;
         let (request, facts) =
             serde_json::from_slice(&plain).map_err(|e| OperateError::Store(e.to_string()))?;
         Ok(FactsView { request, facts })
+    }
+
+    /// What each decision of a run was made from, as far as that is still kept. Who may see it is decided,
+    /// and recorded, once.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn facts_of_run(
+        &self,
+        user: &Uid,
+        run: &RunRow,
+    ) -> Result<Vec<(DecisionId, FactsView)>, OperateError> {
+        self.may_with_run(user, Action::ViewPayload, run).await?;
+        let mut found = Vec::new();
+        for (index, record) in self.ledger().reader().records_of_run(run.id)? {
+            let Event::Decision(decided) = record.event else {
+                continue;
+            };
+            let decision = DecisionId(index);
+            if let Some(digest) = decided.facts
+                && let Ok(view) = self.unsealed(decision, digest)
+            {
+                found.push((decision, view));
+            }
+        }
+        Ok(found)
     }
 
     /// Decide whether `user` may put policies into force, and load the configuration again.

@@ -174,6 +174,10 @@ pub(super) async fn execute(
             })
         }
         Operation::Facts { decision } => Ok(Reply::Facts(gate.facts(user, decision).await?)),
+        Operation::RunFacts { run } => {
+            let row = find_run(gate, run)?;
+            Ok(Reply::RunFacts(gate.facts_of_run(user, &row).await?))
+        }
         Operation::MakeToken {
             purpose,
             lasts,

@@ -8,7 +8,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
-use tollgate_server::{approvals, auth::Auth, http, mcp, reload, tls::Tls};
+use tollgate_server::{
+    approvals,
+    auth::{Auth, token},
+    http, mcp, reload,
+    tls::Tls,
+};
+use tollgate_trace::otlp_out;
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -218,7 +224,8 @@ async fn listening(
     let serve = &snapshot.config.serve;
     let tls = serve.tls.as_ref().map(Tls::load).transpose();
     let tls = tls.map_err(|e| Failure::plain(e.to_string()).help("see [serve.tls]"))?;
-    let listener = http::listen(address, true).map_err(plain)?;
+    let authenticated = serve.oauth.is_some() || token::any(server.gate())?;
+    let listener = http::listen(address, authenticated).map_err(plain)?;
     let bound = listener.local_addr()?;
     let rate = Arc::clone(server.rate());
     let auth = Auth::new(server.gate(), bound, agent.map(caller), rate);
@@ -280,6 +287,12 @@ async fn until_told(
         server.gate().clone(),
         server.closed().clone().cancelled_owned(),
     );
+    let exporting = otlp_out::attend(server.gate().clone(), |name, problem| match problem {
+        Some(problem) => cx
+            .out
+            .remark(&format!("the exporter {name} is held up: {problem}")),
+        None => cx.out.remark(&format!("the exporter {name} goes on")),
+    });
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {
         while hangup.recv().await.is_some() {
@@ -299,6 +312,7 @@ async fn until_told(
         () = server.leaving().cancelled() => None,
         () = watching => None,
         () = attending => None,
+        () = exporting => None,
         () = hung_up => None,
     };
     // What is asked for meanwhile is still read, and refused; what runs may end.

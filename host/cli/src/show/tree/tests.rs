@@ -112,6 +112,7 @@ impl Story {
             beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(span(call)),
+            arrival: Default::default(),
             caller: None,
             component: None,
             determining: by.to_vec(),
@@ -519,6 +520,7 @@ fn what_did_not_end_well_says_how() {
         Event::CallInvalid(CallInvalid {
             parent: None,
             call: span(5),
+            arrival: Default::default(),
             caller: None,
             pointers: vec!["/amount".into()],
             principal: Uid::new(Kind::Agent, "support"),

@@ -153,6 +153,7 @@ impl Script {
             beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
+            arrival: Default::default(),
             caller: None,
             component: Some(Sha256Digest::of(b"component")),
             determining: Vec::new(),

@@ -1,0 +1,325 @@
+//! The gate's own spans, made from the ledger's records.
+//!
+//! A cursor over the ledger: it runs behind the decisions and never holds one up. What it makes can be
+//! made again: forget the file, and the next time everything is read from the first record.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use rusqlite::{OptionalExtension as _, params};
+use tollgate::ledger::{LedgerError, LedgerReader, Order, RecordFilter};
+use tollgate_core::{
+    ids::{RunId, SpanId},
+    record::{Event, Record},
+    span::{self, SpanChange, SpanKind},
+};
+
+use crate::store::{
+    Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, int, key, nat,
+    put::RunOf, writer::Writer,
+};
+
+/// Records that are projected in one transaction.
+const PAGE: usize = 1_000;
+/// The cursor's name.
+const CURSOR: &str = "ledger";
+/// How often new records are looked for.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why the trace store is behind the ledger.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The trace store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Bring the store to where the ledger is now; the number of records that were new to it.
+///
+/// # Errors
+/// [`ProjectError`]; what was projected stays.
+pub async fn catch_up(store: &Store, ledger: &LedgerReader) -> Result<u64, ProjectError> {
+    let mut done = 0;
+    loop {
+        let (reader, ledger) = (store.reader().clone(), ledger.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let from = reader.cursor(CURSOR)?;
+            Ok::<_, ProjectError>((from, page(&ledger, from)?))
+        });
+        let (from, records) = match reading.await {
+            Ok(read) => read?,
+            Err(_) => return Err(StoreError::Closed.into()),
+        };
+        let (count, full) = (records.len() as u64, records.len() == PAGE);
+        if count > 0 {
+            store
+                .write(move |writer| {
+                    let applied = apply(writer, from, &records);
+                    applied.map_err(|e| writer.failed(&e))
+                })
+                .await?;
+        }
+        done += count;
+        if !full {
+            return Ok(done);
+        }
+    }
+}
+
+/// Follow the ledger for as long as this is polled. `failed` hears why it falls behind, once each time.
+pub async fn follow(store: Store, ledger: LedgerReader, failed: impl Fn(&ProjectError)) {
+    let mut behind = false;
+    loop {
+        match catch_up(&store, &ledger).await {
+            Ok(_) => behind = false,
+            Err(ProjectError::Store(StoreError::Closed)) => return,
+            Err(error) => {
+                if !behind {
+                    failed(&error);
+                }
+                behind = true;
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn page(ledger: &LedgerReader, from: u64) -> Result<Vec<(u64, Record)>, LedgerError> {
+    let filter = RecordFilter {
+        range: Some(from..u64::MAX),
+        order: Order::OldestFirst,
+        ..RecordFilter::default()
+    };
+    let mut records = Vec::new();
+    ledger.records(&filter, |index, record| {
+        records.push((index, record));
+        match records.len() < PAGE {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    })?;
+    Ok(records)
+}
+
+fn apply(writer: &mut Writer, from: u64, records: &[(u64, Record)]) -> rusqlite::Result<()> {
+    let known: Option<i64> = writer
+        .conn
+        .prepare_cached("SELECT next FROM cursors WHERE name = ?1")?
+        .query_row([CURSOR], |row| row.get(0))
+        .optional()?;
+    if known.map_or(0, nat) != from {
+        // Another process has been here meanwhile.
+        return Ok(());
+    }
+    let source = writer.source(&Source::default())?;
+    let mut next = from;
+    for (index, record) in records {
+        next = index.saturating_add(1);
+        if let Some(run) = record.run {
+            project(writer, source, *index, run, record)?;
+        }
+    }
+    writer
+        .conn
+        .prepare_cached(
+            "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET next = ?2",
+        )?
+        .execute(params![CURSOR, int(next)])?;
+    Ok(())
+}
+
+fn project(
+    writer: &mut Writer,
+    source: i64,
+    index: u64,
+    run: RunId,
+    record: &Record,
+) -> rusqlite::Result<()> {
+    let tenant = record.tenant.as_str();
+    if let Event::RunStarted(started) = &record.event {
+        let run = RunOf {
+            trace: run,
+            caller: started.origin.trace,
+            principal: started.principal.to_string(),
+            conversation: started.origin.conversation.clone(),
+            started: record.time,
+        };
+        writer.run_begins(tenant, &run, record.time)?;
+    } else {
+        writer.run_goes_on(tenant, run, record.time)?;
+    }
+    let about = |kind| span::attribute_map(kind, index, record);
+    let trace = writer.opened(tenant, run, record.time)?.id;
+    for change in span::changes(record) {
+        match change {
+            SpanChange::Open {
+                span,
+                parent,
+                kind,
+                name,
+                start,
+                end,
+                error,
+            } => {
+                let parent = match parent {
+                    None if kind != SpanKind::InvokeAgent => root(writer, trace)?,
+                    parent => parent,
+                };
+                let body = Body {
+                    attributes: about(kind),
+                    ..Body::default()
+                };
+                let new = NewSpan {
+                    trace: run,
+                    span,
+                    parent,
+                    name,
+                    kind: kind.as_str(),
+                    start,
+                    end,
+                    error: error.map(str::to_owned),
+                    model: None,
+                    usage: None,
+                    counts: false,
+                    conversation: None,
+                    facets: Vec::new(),
+                    body: serde_json::to_string(&body).unwrap_or_default(),
+                };
+                let inserted = writer.insert(trace, SpanOrigin::Gate, source, &new)?;
+                if inserted && kind == SpanKind::ExecuteTool {
+                    found_by(writer, tenant, run, record, Facet::Name, &new.name)?;
+                }
+                if let Some(error) = error {
+                    found_by(writer, tenant, run, record, Facet::Error, error)?;
+                }
+            }
+            SpanChange::Close { span, end, error } => {
+                // A record that closes several spans says something else about each.
+                let kind = match &record.event {
+                    Event::Outcome(outcome) if span == outcome.span => SpanKind::InvokeComponent,
+                    Event::ApprovalResolved(approval) if span == approval.span => {
+                        SpanKind::Approval
+                    }
+                    _ => SpanKind::ExecuteTool,
+                };
+                close(writer, trace, span, end.0, error, Some(&about(kind)))?;
+                if let Some(error) = error {
+                    found_by(writer, tenant, run, record, Facet::Error, error)?;
+                }
+            }
+        }
+    }
+    if let Event::RunEnded(_) = &record.event
+        && let Some(span) = root(writer, trace)?
+    {
+        let about = about(SpanKind::InvokeAgent);
+        close(writer, trace, span, record.time.0, None, Some(&about))?;
+    }
+    for (facet, value) in facets(record, &about(SpanKind::InvokeAgent)) {
+        found_by(writer, tenant, run, record, facet, &value)?;
+    }
+    Ok(())
+}
+
+fn found_by(
+    writer: &mut Writer,
+    tenant: &str,
+    run: RunId,
+    record: &Record,
+    facet: Facet,
+    value: &str,
+) -> rusqlite::Result<()> {
+    let mut open = writer.opened(tenant, run, record.time)?;
+    writer.word(&mut open, facet, value)?;
+    writer.keep(tenant, run, open);
+    Ok(())
+}
+
+/// What a run is found by because of a record.
+fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
+    let mut facets = Vec::new();
+    let mut add = |facet, value: &str| facets.push((facet, value.to_owned()));
+    match &record.event {
+        Event::RunStarted(run) => add(Facet::Agent, &run.principal.id),
+        Event::CallInvalid(call) => add(Facet::Tool, &call.tool),
+        Event::Decision(decision) => {
+            add(Facet::Decision, decision.outcome.as_str());
+            if let tollgate_core::request::Action::Call(tool) = &decision.action {
+                add(Facet::Tool, tool);
+            }
+            for policy in &decision.determining {
+                add(Facet::Policy, policy.policy.id.as_str());
+            }
+        }
+        Event::RunEnded(ended) => {
+            add(Facet::Outcome, ended.outcome.as_str());
+            add(Facet::Text, &ended.stop_reason);
+        }
+        Event::ApprovalRequested(approval) => add(Facet::Tool, &approval.tool),
+        _ => {}
+    }
+    for (name, prefix) in [
+        ("tollgate.prompt.version", "prompt:"),
+        ("tollgate.workflow.version", "workflow:"),
+        ("tollgate.tool.version", "tool:"),
+        ("gen_ai.agent.version", "agent:"),
+    ] {
+        if let Some(version) = attributes.get(name).and_then(|v| v.as_str()) {
+            facets.push((Facet::Version, format!("{prefix}{version}")));
+        }
+    }
+    for name in ["tollgate.request", "tollgate.summary", "error.message"] {
+        if let Some(text) = attributes.get(name).and_then(|v| v.as_str()) {
+            facets.push((Facet::Text, text.to_owned()));
+        }
+    }
+    facets
+}
+
+/// The run's root span.
+fn root(writer: &Writer, trace: i64) -> rusqlite::Result<Option<SpanId>> {
+    let root: Option<i64> = writer
+        .conn
+        .prepare_cached(
+            "SELECT span FROM spans WHERE trace = ?1 AND origin = 0 AND kind = 'invoke_agent' LIMIT 1",
+        )?
+        .query_row([trace], |row| row.get(0))
+        .optional()?;
+    Ok(root.map(crate::store::span_of))
+}
+
+fn close(
+    writer: &Writer,
+    trace: i64,
+    span: SpanId,
+    end: i64,
+    error: Option<&str>,
+    attributes: Option<&Attributes>,
+) -> rusqlite::Result<()> {
+    let mut select = writer
+        .conn
+        .prepare_cached("SELECT body FROM spans WHERE trace = ?1 AND origin = 0 AND span = ?2")?;
+    let body: Option<String> = select
+        .query_row(params![trace, key(span)], |row| row.get(0))
+        .optional()?;
+    let Some(body) = body else { return Ok(()) };
+    let mut body: Body = serde_json::from_str(&body).unwrap_or_default();
+    body.attributes
+        .extend(attributes.cloned().unwrap_or_default());
+    writer
+        .conn
+        .prepare_cached(
+            "UPDATE spans SET end = ?3, error = ?4, body = ?5 WHERE trace = ?1 AND origin = 0 AND span = ?2",
+        )?
+        .execute(params![
+            trace,
+            key(span),
+            end,
+            error,
+            serde_json::to_string(&body).unwrap_or_default()
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,477 @@
+//! The trace store: one SQLite file beside the ledger's, with a writer and a quota of its own.
+//!
+//! What the writer has acknowledged is on the disk. Spans of the gate and spans that were reported lie
+//! side by side and never replace each other; of the reported ones, the same sender's later version of a
+//! span replaces its earlier one.
+//!
+//! | file | what it settles |
+//! |---|---|
+//! | `writer` | one thread, one transaction for all who wait |
+//! | `put` | what spans and logs do to the tables |
+//! | `words` | what traces are found by |
+//! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
+//! | `review` | notes, sets and feedback |
+//! | `tell` | what agents tell about their own runs |
+//! | `schema` | the tables |
+
+mod find;
+pub(crate) mod put;
+mod read;
+mod review;
+mod schema;
+mod tell;
+mod usage;
+mod words;
+pub(crate) mod writer;
+
+use std::{
+    collections::BTreeMap,
+    fs::{DirBuilder, OpenOptions},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tollgate_core::{
+    ids::{RunId, SpanId},
+    time::Timestamp,
+};
+
+pub use find::TraceFilter;
+pub use put::Put;
+pub use read::Reader;
+pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
+pub use usage::{Scope, UsageRow, total};
+pub use words::Facet;
+
+use self::writer::Queue;
+
+/// Attributes of a span, resource or log, as JSON.
+pub type Attributes = Map<String, Value>;
+
+/// How long a connection waits for another one's transaction.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Where a trace store lies and how much it takes.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The database file.
+    pub path: PathBuf,
+    /// Bytes that it may have; what agents report beyond that is refused.
+    pub quota: u64,
+    /// Reported spans of one trace, and as many logs; more are refused.
+    pub trace_limit: u64,
+    /// Whether every commit is synced to the disk; anything else is for measurements.
+    pub sync: bool,
+}
+
+impl StoreOptions {
+    /// The store that lies beside this ledger.
+    #[must_use]
+    pub fn beside(ledger: &Path) -> Self {
+        Self {
+            path: ledger.with_file_name("trace.db"),
+            quota: 16 << 30,
+            trace_limit: 100_000,
+            sync: true,
+        }
+    }
+}
+
+/// Why the trace store cannot be opened, read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite or the file system refused.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What it said, and what to do.
+        reason: String,
+    },
+    /// Written by a newer version.
+    #[error("{path} has format {found}, newer than this binary's {known}; use the newer tollgate")]
+    Newer {
+        /// The database file.
+        path: String,
+        /// Its format.
+        found: i64,
+        /// The newest that this binary knows.
+        known: i64,
+    },
+    /// The quota is used up.
+    #[error(
+        "the trace store has reached its quota of {0} bytes; raise `quota` under [trace], or let it forget more"
+    )]
+    Full(u64),
+    /// It is told more at once than it takes in.
+    #[error("the trace store is busy; try again in a second")]
+    Busy,
+    /// Nothing has this name.
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// What is asked for cannot be.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store is closing.
+    #[error("the gate is shutting down")]
+    Closed,
+}
+
+impl StoreError {
+    fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as E;
+        let remedy = match error.sqlite_error_code() {
+            Some(E::DiskFull) => "; free some space",
+            Some(E::DatabaseCorrupt | E::NotADatabase) => {
+                "; move the file away, and the gate makes another one from the ledger, without what was reported"
+            }
+            Some(E::ReadOnly | E::CannotOpen) => "; make the file and its directory writable",
+            _ => "",
+        };
+        Self::File {
+            path: path.display().to_string(),
+            reason: format!("{error}{remedy}"),
+        }
+    }
+}
+
+/// Whose word a span is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpanOrigin {
+    /// The gate's own, made from the ledger's records.
+    Gate,
+    /// What an agent, or somebody for it, has reported.
+    Reported,
+}
+
+impl SpanOrigin {
+    fn column(self) -> i64 {
+        match self {
+            Self::Gate => 0,
+            Self::Reported => 1,
+        }
+    }
+}
+
+/// Tokens and cost of one call of a model, or the sum of many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens that the model read, those from a cache included.
+    pub input_tokens: u64,
+    /// Tokens that the model wrote.
+    pub output_tokens: u64,
+    /// Of the tokens read, those from a cache.
+    pub cached_tokens: u64,
+    /// Billionths of the price table's currency; absent where nobody knows a price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_nano: Option<u64>,
+}
+
+/// Who reported something, and from where.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Source {
+    /// Whose credentials brought it, such as `Agent::"support"`; empty: the gate itself.
+    pub reporter: String,
+    /// The resource's attributes.
+    pub resource: Attributes,
+    /// Name and version of the instrumentation, and its attributes.
+    pub scope: Attributes,
+}
+
+/// A span to be stored.
+#[derive(Debug, Clone)]
+pub struct NewSpan {
+    /// Its trace.
+    pub trace: RunId,
+    /// Its id.
+    pub span: SpanId,
+    /// The span above.
+    pub parent: Option<SpanId>,
+    /// Its name.
+    pub name: String,
+    /// OpenTelemetry's kind (`internal`, `client`, ..), or what a span of the gate stands for.
+    pub kind: &'static str,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Option<Timestamp>,
+    /// `error.type`.
+    pub error: Option<String>,
+    /// The model that was called.
+    pub model: Option<String>,
+    /// Tokens and cost of that call.
+    pub usage: Option<Usage>,
+    /// Whether these are added to the trace's: what an agent's span sums up is not counted again.
+    pub counts: bool,
+    /// The conversation that it says it is part of.
+    pub conversation: Option<String>,
+    /// What its trace is found by.
+    pub facets: Vec<(Facet, String)>,
+    /// Attributes, events and links, as [`Body`] has them in JSON.
+    pub body: String,
+}
+
+/// A log record to be stored.
+#[derive(Debug, Clone)]
+pub struct NewLog {
+    /// Its trace.
+    pub trace: RunId,
+    /// The span that it belongs to.
+    pub span: Option<SpanId>,
+    /// When.
+    pub time: Timestamp,
+    /// Such as `INFO`.
+    pub severity: String,
+    /// The event's name.
+    pub event: Option<String>,
+    /// `{"body": .., "attributes": {..}}`.
+    pub body: String,
+}
+
+/// What one sender reports at once, from one source.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Where it comes from.
+    pub source: Source,
+    /// In the sender's order.
+    pub spans: Vec<NewSpan>,
+    /// In the sender's order.
+    pub logs: Vec<NewLog>,
+}
+
+/// What only some spans have.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Body {
+    /// Its attributes.
+    #[serde(default)]
+    pub attributes: Attributes,
+    /// `{time, name, attributes}`, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Value>,
+    /// `{trace, span, attributes}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Value>,
+    /// What the status says in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The sender's `tracestate`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+    /// Attributes, events and links that are not here, because the sender or the gate left them out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// A span as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredSpan {
+    /// Its trace.
+    pub trace: RunId,
+    /// Its id.
+    pub span: SpanId,
+    /// The span above.
+    pub parent: Option<SpanId>,
+    /// Whose word it is.
+    pub origin: SpanOrigin,
+    /// Whose credentials brought it; empty: the gate itself.
+    pub reporter: String,
+    /// Its name: whatever the sender wrote.
+    pub name: String,
+    /// OpenTelemetry's kind, or what a span of the gate stands for.
+    pub kind: String,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Option<Timestamp>,
+    /// `error.type`.
+    pub error: Option<String>,
+    /// The model that was called.
+    pub model: Option<String>,
+    /// Tokens and cost.
+    pub usage: Option<Usage>,
+    /// The resource's attributes.
+    pub resource: Arc<Attributes>,
+    /// The instrumentation.
+    pub scope: Arc<Attributes>,
+    /// Attributes, events and links.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// A log record as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredLog {
+    /// Its trace.
+    pub trace: RunId,
+    /// The span that it belongs to.
+    pub span: Option<SpanId>,
+    /// Whose credentials brought it.
+    pub reporter: String,
+    /// When.
+    pub time: Timestamp,
+    /// Such as `INFO`.
+    pub severity: String,
+    /// The event's name.
+    pub event: Option<String>,
+    /// What it says.
+    pub body: Value,
+    /// Its attributes.
+    pub attributes: Attributes,
+}
+
+/// A trace, as searches find it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TraceRow {
+    /// Its id: the run's, where the gate knows one.
+    pub trace: RunId,
+    /// Its tenant.
+    pub tenant: String,
+    /// Whether the gate knows a run of this id.
+    pub run: bool,
+    /// The caller's own trace, where the run has another id.
+    pub caller: Option<RunId>,
+    /// Whose run it is.
+    pub principal: Option<String>,
+    /// The conversation that it is part of.
+    pub conversation: Option<String>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When something last happened.
+    pub last: Timestamp,
+    /// Spans that were reported.
+    pub reported: u64,
+    /// Logs that were reported.
+    pub logs: u64,
+}
+
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Size {
+    /// Traces.
+    pub traces: u64,
+    /// Spans.
+    pub spans: u64,
+    /// Bytes on the disk.
+    pub bytes: u64,
+}
+
+/// Counts by name.
+pub type Counts = BTreeMap<String, u64>;
+
+/// A trace store. Clones are the same store.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    queue: Queue,
+    reader: Reader,
+}
+
+impl Store {
+    /// Open a store, or begin one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if there is something else in its place, or the disk refuses.
+    pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        let conn = begin(&options)?;
+        let reader = Reader::of(&options.path);
+        let queue = Queue::start(conn, options)?;
+        Ok(Self(Arc::new(Inner { queue, reader })))
+    }
+
+    /// The reading side.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
+    /// Finish what was handed in, and close.
+    pub async fn close(&self) {
+        self.0.queue.close().await;
+    }
+}
+
+fn begin(options: &StoreOptions) -> Result<Connection, StoreError> {
+    let path = &options.path;
+    let shown = || path.display().to_string();
+    let refused = |e: std::io::Error| StoreError::File {
+        path: shown(),
+        reason: format!("{e}; give this user the right to write there"),
+    };
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(refused)?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(refused)?;
+    let failed = |e: rusqlite::Error| StoreError::sqlite(path, &e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    conn.busy_timeout(BUSY).map_err(failed)?;
+    if !schema::is_ours(&conn).map_err(failed)? {
+        return Err(StoreError::File {
+            path: shown(),
+            reason: "this is a database of another program; move it away".into(),
+        });
+    }
+    let (found, known) = (schema::version(&conn).map_err(failed)?, schema::known());
+    if found > known {
+        return Err(StoreError::Newer {
+            path: shown(),
+            found,
+            known,
+        });
+    }
+    writer::configure(&conn, options.sync).map_err(failed)?;
+    if found < known {
+        let tx = conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        schema::migrate(&tx)
+            .and_then(|()| tx.commit())
+            .map_err(failed)?;
+    }
+    Ok(conn)
+}
+
+/// A count or size as a column's integer.
+pub(crate) fn int(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// A column's integer as the count or size that it is.
+pub(crate) fn nat(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+/// A span's id as a column has it.
+pub(crate) fn key(span: SpanId) -> i64 {
+    i64::from_be_bytes(*span.as_bytes())
+}
+
+/// The span whose id a column has.
+pub(crate) fn span_of(key: i64) -> SpanId {
+    SpanId::from_bytes(key.to_be_bytes())
+}

@@ -1,0 +1,295 @@
+//! The reading side: connections that never write, usable beside the writer and in other processes.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use serde::Deserialize;
+use serde_json::Value;
+use tollgate_core::{ids::RunId, time::Timestamp};
+
+use super::{
+    Attributes, BUSY, Size, SpanOrigin, StoreError, StoredLog, StoredSpan, TraceRow, Usage, nat,
+    schema, span_of,
+};
+
+/// Connections that are kept for the next one who asks.
+const IDLE: usize = 4;
+
+/// A reader of a trace store. Clones share their connections.
+#[derive(Clone)]
+pub struct Reader(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reader").field(&self.0.path).finish()
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct About {
+    resource: Attributes,
+    scope: Attributes,
+}
+
+type Sources = HashMap<i64, (String, Arc<Attributes>, Arc<Attributes>)>;
+
+/// The columns of a trace, for [`trace_row`].
+pub(super) const TRACE: &str = "t.trace, t.tenant, t.run, t.caller, t.principal, t.conversation, t.started, t.last, t.reported, t.logs";
+
+pub(super) fn trace_row(row: &Row<'_>) -> rusqlite::Result<TraceRow> {
+    Ok(TraceRow {
+        trace: RunId::from_bytes(row.get(0)?),
+        tenant: row.get(1)?,
+        run: row.get(2)?,
+        caller: row.get::<_, Option<[u8; 16]>>(3)?.map(RunId::from_bytes),
+        principal: row.get(4)?,
+        conversation: row.get(5)?,
+        started: Timestamp(row.get(6)?),
+        last: Timestamp(row.get(7)?),
+        reported: nat(row.get(8)?),
+        logs: nat(row.get(9)?),
+    })
+}
+
+impl Reader {
+    /// Read the store at `path`, whoever writes it; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is none of ours, or a newer one.
+    pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let reader = Self::of(path);
+        let found = reader.with(|conn| match schema::is_ours(conn)? {
+            true => schema::version(conn),
+            false => Ok(i64::MAX),
+        })?;
+        match found {
+            0 => Ok(None),
+            found if found > schema::known() => Err(StoreError::Newer {
+                path: path.display().to_string(),
+                found,
+                known: schema::known(),
+            }),
+            _ => Ok(Some(reader)),
+        }
+    }
+
+    pub(super) fn of(path: &Path) -> Self {
+        Self(Arc::new(Inner {
+            path: path.to_owned(),
+            idle: Mutex::default(),
+        }))
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&self.0.path, flags)?;
+        conn.busy_timeout(BUSY)?;
+        conn.set_prepared_statement_cache_capacity(64);
+        conn.pragma_update(None, "cache_size", -16_384)?;
+        conn.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+        conn.pragma_update(None, "trusted_schema", false)?;
+        Ok(conn)
+    }
+
+    /// Do something with a connection that sees one state of the store throughout.
+    pub(super) fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let idle = || self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let answer = (|| {
+            let conn = match kept {
+                Some(conn) => conn,
+                None => self.connect()?,
+            };
+            conn.execute_batch("BEGIN")?;
+            let answer = read(&conn);
+            conn.execute_batch("COMMIT")?;
+            if idle().len() < IDLE {
+                idle().push(conn);
+            }
+            answer
+        })();
+        answer.map_err(|e| StoreError::sqlite(&self.0.path, &e))
+    }
+
+    /// A trace of `tenant`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn trace(&self, tenant: &str, trace: RunId) -> Result<Option<TraceRow>, StoreError> {
+        self.with(|conn| {
+            let sql = format!("SELECT {TRACE} FROM traces t WHERE t.tenant = ?1 AND t.trace = ?2");
+            conn.prepare_cached(&sql)?
+                .query_row(params![tenant, trace.as_bytes()], trace_row)
+                .optional()
+        })
+    }
+
+    /// The spans of a trace, by when they began; only those of `origin`, if it is given.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn spans(
+        &self,
+        tenant: &str,
+        trace: RunId,
+        origin: Option<SpanOrigin>,
+    ) -> Result<Vec<StoredSpan>, StoreError> {
+        self.with(|conn| {
+            let mut sources = Sources::new();
+            let mut select = conn.prepare_cached(
+                "SELECT s.span, s.parent, s.origin, s.source, s.name, s.kind, s.start, s.end, s.error, s.model, \
+                 s.input, s.output, s.cached, s.cost, s.body FROM traces t JOIN spans s ON s.trace = t.id \
+                 WHERE t.tenant = ?1 AND t.trace = ?2 AND s.origin BETWEEN ?3 AND ?4",
+            )?;
+            let (low, high) = origin.map_or((0, 1), |o| (o.column(), o.column()));
+            let mut rows = select.query(params![tenant, trace.as_bytes(), low, high])?;
+            let mut spans = Vec::new();
+            while let Some(row) = rows.next()? {
+                spans.push(span_row(conn, &mut sources, trace, row)?);
+            }
+            spans.sort_by_key(|s| (s.start, s.span));
+            Ok(spans)
+        })
+    }
+
+    /// The reported logs of a trace, by time.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn logs(&self, tenant: &str, trace: RunId) -> Result<Vec<StoredLog>, StoreError> {
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT l.span, r.reporter, l.time, l.severity, l.event, l.body FROM traces t \
+                 JOIN logs l ON l.trace = t.id JOIN sources r ON r.id = l.source \
+                 WHERE t.tenant = ?1 AND t.trace = ?2 ORDER BY l.time, l.id",
+            )?;
+            let rows = select.query_map(params![tenant, trace.as_bytes()], |row| {
+                let body: String = row.get(5)?;
+                let said: Said = serde_json::from_str(&body).unwrap_or_default();
+                Ok(StoredLog {
+                    trace,
+                    span: row.get::<_, Option<i64>>(0)?.map(span_of),
+                    reporter: row.get(1)?,
+                    time: Timestamp(row.get(2)?),
+                    severity: row.get(3)?,
+                    event: row.get(4)?,
+                    body: said.body,
+                    attributes: said.attributes,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// How far something has been followed: the next index to look at.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn cursor(&self, name: &str) -> Result<u64, StoreError> {
+        self.with(|conn| {
+            let next = conn
+                .prepare_cached("SELECT next FROM cursors WHERE name = ?1")?
+                .query_row([name], |row| row.get(0).map(nat))
+                .optional()?;
+            Ok(next.unwrap_or(0))
+        })
+    }
+
+    /// How much the store holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn size(&self) -> Result<Size, StoreError> {
+        let (traces, spans) = self.with(|conn| {
+            conn.query_row(
+                "SELECT (SELECT count(*) FROM traces), (SELECT count(*) FROM spans)",
+                [],
+                |row| Ok((nat(row.get(0)?), nat(row.get(1)?))),
+            )
+        })?;
+        let length = |path: PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
+        let log = PathBuf::from(format!("{}-wal", self.0.path.display()));
+        Ok(Size {
+            traces,
+            spans,
+            bytes: length(self.0.path.clone()) + length(log),
+        })
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Said {
+    #[serde(default)]
+    body: Value,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+fn span_row(
+    conn: &Connection,
+    sources: &mut Sources,
+    trace: RunId,
+    row: &Row<'_>,
+) -> rusqlite::Result<StoredSpan> {
+    let source: i64 = row.get(3)?;
+    let (reporter, resource, scope) = match sources.get(&source) {
+        Some(known) => known.clone(),
+        None => {
+            let found = conn
+                .prepare_cached("SELECT reporter, about FROM sources WHERE id = ?1")?
+                .query_row([source], |row| {
+                    let about: String = row.get(1)?;
+                    let about: About = serde_json::from_str(&about).unwrap_or_default();
+                    Ok((row.get(0)?, Arc::new(about.resource), Arc::new(about.scope)))
+                })?;
+            sources.insert(source, found.clone());
+            found
+        }
+    };
+    let tokens = |i| row.get::<_, Option<i64>>(i).map(|n| n.map(nat));
+    let usage = tokens(10)?.map(|input_tokens| {
+        Ok::<_, rusqlite::Error>(Usage {
+            input_tokens,
+            output_tokens: tokens(11)?.unwrap_or(0),
+            cached_tokens: tokens(12)?.unwrap_or(0),
+            cost_nano: tokens(13)?,
+        })
+    });
+    let body = row.get_ref(14)?.as_str()?;
+    Ok(StoredSpan {
+        trace,
+        span: span_of(row.get(0)?),
+        parent: row.get::<_, Option<i64>>(1)?.map(span_of),
+        origin: match row.get::<_, i64>(2)? {
+            0 => SpanOrigin::Gate,
+            _ => SpanOrigin::Reported,
+        },
+        reporter,
+        name: row.get(4)?,
+        kind: row.get(5)?,
+        start: Timestamp(row.get(6)?),
+        end: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        error: row.get(8)?,
+        model: row.get(9)?,
+        usage: usage.transpose()?,
+        resource,
+        scope,
+        body: serde_json::from_str(body).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,127 @@
+//! Tokens and cost, summed: of a run, a conversation, an agent, a tenant. All of it is reported: the gate
+//! has seen none of it happen.
+
+use rusqlite::{params_from_iter, types::Value};
+use serde::Serialize;
+use tollgate_core::{ids::RunId, time::Timestamp};
+
+use super::{Reader, StoreError, Usage, nat};
+
+/// Of what tokens and cost are summed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// One run or trace.
+    Run(RunId),
+    /// What one sender reported of a run: `Agent::"support"`.
+    RunOf(RunId, String),
+    /// The runs of one conversation.
+    Conversation(String),
+    /// What one sender reported.
+    Agent(String),
+    /// Everything.
+    Tenant,
+}
+
+/// A sum for one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UsageRow {
+    /// The model; empty where the sender did not say.
+    pub model: String,
+    /// Calls of it.
+    pub calls: u64,
+    /// Of those, calls for which nobody knows a price: they are not in the cost.
+    pub unpriced: u64,
+    /// Tokens and cost.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// The sum of several models' sums.
+#[must_use]
+pub fn total(rows: &[UsageRow]) -> UsageRow {
+    let mut sum = UsageRow {
+        model: String::new(),
+        calls: 0,
+        unpriced: 0,
+        usage: Usage::default(),
+    };
+    for row in rows {
+        sum.calls = sum.calls.saturating_add(row.calls);
+        sum.unpriced = sum.unpriced.saturating_add(row.unpriced);
+        sum.usage = sum.usage.plus(&row.usage);
+    }
+    sum
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            cost_nano: match (self.cost_nano, other.cost_nano) {
+                (None, None) => None,
+                (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+            },
+        }
+    }
+}
+
+impl Reader {
+    /// Tokens and cost by model, the most used first; of traces that began since `since`, if it is given.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn usage(
+        &self,
+        tenant: &str,
+        scope: &Scope,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<UsageRow>, StoreError> {
+        let mut sql = String::from(
+            "SELECT u.model, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), sum(u.cost) \
+             FROM traces t JOIN usage u ON u.trace = t.id WHERE t.tenant = ?",
+        );
+        let mut values: Vec<Value> = vec![tenant.to_owned().into()];
+        let mut and = |condition: &str, value: Value| {
+            sql.push_str(" AND ");
+            sql.push_str(condition);
+            values.push(value);
+        };
+        match scope {
+            Scope::Run(run) => and("t.trace = ?", run.as_bytes().to_vec().into()),
+            Scope::RunOf(run, reporter) => {
+                and("t.trace = ?", run.as_bytes().to_vec().into());
+                and("u.source = ?", reporter.clone().into());
+            }
+            Scope::Conversation(name) => and("t.conversation = ?", name.clone().into()),
+            Scope::Agent(reporter) => and("u.source = ?", reporter.clone().into()),
+            Scope::Tenant => {}
+        }
+        if let Some(since) = since {
+            and("t.started >= ?", since.0.into());
+        }
+        sql.push_str(" GROUP BY u.model HAVING sum(u.calls) > 0 ORDER BY sum(u.input) + sum(u.output) DESC, u.model");
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            let rows = select.query_map(params_from_iter(values), |row| {
+                let calls = nat(row.get(1)?);
+                let unpriced = nat(row.get(2)?);
+                Ok(UsageRow {
+                    model: row.get(0)?,
+                    calls,
+                    unpriced,
+                    usage: Usage {
+                        input_tokens: nat(row.get(3)?),
+                        output_tokens: nat(row.get(4)?),
+                        cached_tokens: nat(row.get(5)?),
+                        cost_nano: (calls > unpriced).then_some(nat(row.get(6)?)),
+                    },
+                })
+            })?;
+            rows.collect()
+        })
+    }
+}

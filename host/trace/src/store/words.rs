@@ -1,0 +1,115 @@
+//! What traces are found by: each value once for each trace, however many spans have it.
+
+use rusqlite::{OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+
+use super::{put::Open, writer::Writer};
+
+/// Values of one trace that it is found by; what more it has is not searched.
+const MAX_WORDS: u64 = 2_000;
+/// Bytes of a value that are searched.
+const MAX_WORD: usize = 512;
+
+/// In what respect a value describes a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Facet {
+    /// The agent, as the gate knows it or as it calls itself.
+    Agent,
+    /// A tool that was called.
+    Tool,
+    /// A policy that determined a decision.
+    Policy,
+    /// What was decided: `allow`, `deny`, ..
+    Decision,
+    /// How the run ended.
+    Outcome,
+    /// An `error.type`.
+    Error,
+    /// A model that was called.
+    Model,
+    /// A service that reported.
+    Service,
+    /// A version: `prompt:3`, `workflow:2`, `tool:…`.
+    Version,
+    /// The name of a span.
+    Name,
+    /// Other words that it is searched by.
+    Text,
+    /// The label of a note.
+    Label,
+}
+
+impl Facet {
+    pub(super) fn column(self) -> i64 {
+        match self {
+            Self::Agent => 1,
+            Self::Tool => 2,
+            Self::Policy => 3,
+            Self::Decision => 4,
+            Self::Outcome => 5,
+            Self::Error => 6,
+            Self::Model => 7,
+            Self::Service => 8,
+            Self::Version => 9,
+            Self::Name => 10,
+            Self::Text => 11,
+            Self::Label => 12,
+        }
+    }
+}
+
+impl Writer {
+    /// Have a trace found by `value`.
+    pub(crate) fn word(
+        &mut self,
+        open: &mut Open,
+        facet: Facet,
+        value: &str,
+    ) -> rusqlite::Result<()> {
+        let mut end = value.len().min(MAX_WORD);
+        while !value.is_char_boundary(end) {
+            end -= 1;
+        }
+        let value = value.get(..end).unwrap_or_default();
+        if value.is_empty() || open.words >= MAX_WORDS {
+            return Ok(());
+        }
+        let text = match self.texts.get(value) {
+            Some(text) => *text,
+            None => self.text(value)?,
+        };
+        if !self.facets.insert((open.id, facet, text)) {
+            return Ok(());
+        }
+        let new = self
+            .conn
+            .prepare_cached("INSERT INTO facets VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![open.id, facet.column(), text])?;
+        open.words += new as u64;
+        Ok(())
+    }
+
+    fn text(&mut self, value: &str) -> rusqlite::Result<i64> {
+        let known = self
+            .conn
+            .prepare_cached("SELECT id FROM texts WHERE text = ?1")?
+            .query_row([value], |row| row.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                self.conn
+                    .prepare_cached("INSERT INTO texts (text) VALUES (?1)")?
+                    .execute([value])?;
+                let id = self.conn.last_insert_rowid();
+                self.conn
+                    .prepare_cached("INSERT INTO text_parts (rowid, text) VALUES (?1, ?2)")?
+                    .execute(params![id, value])?;
+                id
+            }
+        };
+        self.texts.insert(value.to_owned(), id);
+        Ok(id)
+    }
+}

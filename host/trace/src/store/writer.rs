@@ -1,0 +1,257 @@
+//! The store's one writer: a thread that does what waits for it in one transaction, and tells everybody
+//! once that is on the disk.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use rusqlite::Connection;
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
+
+use super::{Store, StoreError, StoreOptions, put::Open, words::Facet};
+
+/// Pieces of work that may wait; whoever brings more is told to come again.
+const QUEUE: usize = 256;
+/// Pieces of work in one transaction at most.
+const GROUP: usize = 64;
+/// Pages of the write-ahead log after which it is written back.
+const CHECKPOINT: u64 = 8192;
+/// Entries of each cache; a full one is emptied.
+const CACHED: usize = 50_000;
+
+/// Tells whoever waits, once it is known whether the transaction is on the disk.
+type Tell = Box<dyn FnOnce(Option<&StoreError>) + Send>;
+
+type Work = Box<dyn FnOnce(&mut Writer) -> Tell + Send>;
+
+/// The writer's connection, and what it remembers of the tables.
+pub(crate) struct Writer {
+    pub(crate) conn: Connection,
+    pub(super) options: StoreOptions,
+    pub(super) texts: HashMap<String, i64>,
+    pub(super) sources: HashMap<[u8; 32], i64>,
+    pub(super) facets: HashSet<(i64, Facet, i64)>,
+    /// Traces of this transaction, written back at its end.
+    pub(super) open: HashMap<(String, [u8; 16]), Open>,
+    /// Pages that were written since the log was last written back.
+    dirty: u64,
+}
+
+impl Writer {
+    /// Forget what may not be in the tables.
+    fn forget(&mut self) {
+        self.texts.clear();
+        self.sources.clear();
+        self.facets.clear();
+        self.open.clear();
+    }
+
+    /// Keep the caches small.
+    fn trim(&mut self) {
+        if self.texts.len() > CACHED {
+            self.texts.clear();
+        }
+        if self.sources.len() > CACHED {
+            self.sources.clear();
+        }
+        if self.facets.len() > 4 * CACHED {
+            self.facets.clear();
+        }
+    }
+
+    pub(crate) fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::sqlite(&self.options.path, error)
+    }
+
+    /// That the quota is not used up.
+    pub(super) fn room(&self) -> Result<(), StoreError> {
+        let pragma = |name| {
+            self.conn
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                .map(super::nat)
+                .map_err(|e| self.failed(&e))
+        };
+        let used = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+        match used.saturating_mul(pragma("page_size")?) >= self.options.quota {
+            true => Err(StoreError::Full(self.options.quota)),
+            false => Ok(()),
+        }
+    }
+
+    /// Do all of `works` in one transaction, then tell each what became of it.
+    fn commit(&mut self, works: Vec<Work>) {
+        let begun = self.conn.execute_batch("BEGIN IMMEDIATE");
+        let mut tells = Vec::with_capacity(works.len());
+        let mut failed = begun.err();
+        if failed.is_none() {
+            for work in works {
+                tells.push(work(self));
+            }
+            failed = self
+                .write_back()
+                .and_then(|()| self.conn.execute_batch("COMMIT"))
+                .err();
+        } else {
+            // Nothing can be done: each is told so, through its own channel that closes.
+            drop(works);
+        }
+        let error = failed.map(|e| self.failed(&e));
+        if error.is_some() {
+            if !self.conn.is_autocommit() {
+                // It was not committed; where this fails too, the connection's end undoes it.
+                let _ = self.conn.execute_batch("ROLLBACK");
+            }
+            self.forget();
+        }
+        self.trim();
+        for tell in tells {
+            tell(error.as_ref());
+        }
+        self.checkpoint();
+    }
+
+    /// Write the log back now and then, here, where a failing sync is noticed: the log keeps what it has.
+    fn checkpoint(&mut self) {
+        let log = PathBuf::from(format!("{}-wal", self.options.path.display()));
+        self.dirty = std::fs::metadata(log).map_or(0, |m| m.len() / 4096);
+        if self.dirty >= CHECKPOINT {
+            // A reader may hold it up: then the next one does it.
+            let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+    }
+}
+
+pub(super) fn configure(conn: &Connection, sync: bool) -> rusqlite::Result<()> {
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", if sync { "full" } else { "off" })?;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    conn.pragma_update(None, "temp_store", "memory")?;
+    conn.pragma_update(None, "cache_size", -65_536)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "trusted_schema", false)
+}
+
+/// The way to the writer.
+pub(super) struct Queue {
+    works: Mutex<Option<mpsc::Sender<Work>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Queue")
+    }
+}
+
+impl Queue {
+    pub(super) fn start(conn: Connection, options: StoreOptions) -> Result<Self, StoreError> {
+        let (sender, mut receiver) = mpsc::channel::<Work>(QUEUE);
+        let path = options.path.clone();
+        let mut writer = Writer {
+            conn,
+            options,
+            texts: HashMap::new(),
+            sources: HashMap::new(),
+            facets: HashSet::new(),
+            open: HashMap::new(),
+            dirty: 0,
+        };
+        let thread = thread::Builder::new()
+            .name("trace".into())
+            .spawn(move || {
+                let mut works = Vec::with_capacity(GROUP);
+                while receiver.blocking_recv_many(&mut works, GROUP) > 0 {
+                    writer.commit(std::mem::take(&mut works));
+                }
+            })
+            .map_err(|e| StoreError::File {
+                path: path.display().to_string(),
+                reason: e.to_string(),
+            })?;
+        Ok(Self {
+            works: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    fn sender(&self) -> Result<mpsc::Sender<Work>, StoreError> {
+        let works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        works.clone().ok_or(StoreError::Closed)
+    }
+
+    pub(super) async fn close(&self) {
+        let works = self
+            .works
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(works);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // A writer that panicked has nothing more to say.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+impl Store {
+    /// Have the writer do `work`, alone or in one transaction with others' work. What fails leaves no
+    /// trace; what is answered is on the disk.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |writer| {
+            let done = savepoint(writer, work);
+            Box::new(move |failed| {
+                let answer = match failed {
+                    None => done,
+                    Some(error) => Err(error.clone()),
+                };
+                // Whoever asked may be gone.
+                let _ = reply.send(answer);
+            })
+        });
+        match self.0.queue.sender()?.try_send(work) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(StoreError::Busy),
+            Err(TrySendError::Closed(_)) => return Err(StoreError::Closed),
+        }
+        answer.await.unwrap_or(Err(StoreError::Busy))
+    }
+}
+
+/// Do `work` so that nothing of it stays if it fails.
+fn savepoint<T>(
+    writer: &mut Writer,
+    work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    // What others have changed in this transaction is in the tables before anything can be undone.
+    let before = writer
+        .write_back()
+        .and_then(|()| writer.conn.execute_batch("SAVEPOINT work"));
+    before.map_err(|e| writer.failed(&e))?;
+    let done = work(writer);
+    let end = match &done {
+        Ok(_) => "RELEASE work",
+        Err(_) => "ROLLBACK TO work; RELEASE work",
+    };
+    if done.is_err() {
+        writer.forget();
+    }
+    let ended = writer.conn.execute_batch(end);
+    ended.map_err(|e| writer.failed(&e)).and(done)
+}
