@@ -28,4 +28,4 @@ pub mod told;
 mod usage;
 
 /// The instrumentation scope of what the gate exports: what comes in with it has come back.
-pub const SCOPE: &str = "tollgate";
+pub use tollgate_core::span::names::resource::SCOPE;
