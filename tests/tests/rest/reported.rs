@@ -17,6 +17,7 @@ use prost::Message as _;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tollgate::gate::Gate;
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::RunId,
@@ -28,15 +29,19 @@ use tollgate_server::{
     },
     http, mcp,
 };
-use tollgate_trace::store::{Store, StoredSpan};
+use tollgate_trace::{
+    projector,
+    store::{Facet, SpanOrigin, Store, StoredSpan, TraceFilter},
+};
 
-use crate::world::World;
+use crate::world::{World, call};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const TRACES: &str = "/v1/traces";
 
 struct Intake {
     _world: World,
+    gate: Gate,
     store: Store,
     url: String,
     token: String,
@@ -69,6 +74,7 @@ impl Intake {
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
             _world: world,
+            gate,
             store,
             url,
             token,
@@ -252,6 +258,7 @@ async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
         client: intake.client.clone(),
         url: intake.url.clone(),
         store: intake.store.clone(),
+        gate: intake.gate.clone(),
         _world: World::new(""),
     };
     assert_eq!(stranger.status(&[protobuf], whole.clone()).await, 401);
@@ -434,4 +441,54 @@ async fn logs_belong_to_spans() {
         logs[0].event.as_deref(),
         Some("reported.tollgate.approval.resolved")
     );
+}
+
+#[tokio::test]
+async fn the_gates_own_spans_lie_beside_and_are_never_replaced() {
+    let intake = Intake::new().await;
+    let answer = call(
+        &intake.gate,
+        "monday",
+        "files__read",
+        r#"{"path":"none.txt"}"#,
+    )
+    .await;
+    let ledger = intake.gate.ledger().reader();
+    assert!(projector::catch_up(&intake.store, ledger).await.unwrap() > 0);
+    assert_eq!(projector::catch_up(&intake.store, ledger).await.unwrap(), 0);
+    let reader = intake.store.reader();
+    let by_tool = TraceFilter {
+        tenant: "default".into(),
+        runs: true,
+        has: vec![(Facet::Tool, "files__read".into())],
+        ..TraceFilter::default()
+    };
+    let found = reader.find(&by_tool).unwrap();
+    assert_eq!(found.len(), 1);
+    let run = answer.run.unwrap();
+    assert_eq!(found[0].trace, run);
+    let own = reader
+        .spans("default", run, Some(SpanOrigin::Gate))
+        .unwrap();
+    let root = own.iter().find(|s| s.parent.is_none()).unwrap();
+    let tool = own.iter().find(|s| s.kind == "execute_tool").unwrap();
+    assert_eq!(tool.parent, Some(root.span));
+
+    // Its id, and one that is new, under the run's trace.
+    let mut forged = span(1, 1);
+    forged.trace_id = run.as_bytes().to_vec();
+    forged.span_id = tool.span.as_bytes().to_vec();
+    let mut new = span(1, 2);
+    new.trace_id = run.as_bytes().to_vec();
+    let (refused, why) = intake.send(vec![forged, new]).await;
+    assert_eq!(refused, 1);
+    assert!(why.contains("the gate's own span"), "{why}");
+    assert_eq!(
+        reader
+            .spans("default", run, Some(SpanOrigin::Gate))
+            .unwrap(),
+        own
+    );
+    let reported = reader.spans("default", run, Some(SpanOrigin::Reported));
+    assert_eq!(reported.unwrap().len(), 1);
 }

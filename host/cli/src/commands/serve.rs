@@ -237,7 +237,10 @@ async fn listening(
         // What fails here is tried again, for as long as the gate is served.
         drop(projector::catch_up(&trace, &ledger).await);
         drop(otlp::recall(&gate, &trace).await);
-        projector::follow(trace, ledger, |_| {}).await;
+        tokio::join!(
+            projector::follow(trace.clone(), ledger, |_| {}),
+            otlp::retain(gate, trace),
+        );
     });
     let (closed, leaving) = (server.closed().clone(), server.leaving().clone());
     let scheme = if tls.is_some() { "https" } else { "http" };
