@@ -14,7 +14,11 @@
 mod governed;
 mod measure;
 
-use std::{process::Command, sync::Arc, time::Instant};
+use std::{
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use governed::{configured, folder, median, micros};
 use measure::{line, repository};
@@ -26,6 +30,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message as _;
 use reqwest::Client;
 use rusqlite::Connection;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 use tollgate::{
     call::CallRequest,
@@ -40,6 +45,9 @@ use tollgate_trace::store::{Facet, Store, TraceFilter};
 const BATCH: u64 = 512;
 /// Requests whose time is measured.
 const BATCHES: u64 = 400;
+/// Requests that Phoenix gets, and how long it may take.
+const PHOENIX_BATCHES: u64 = 20;
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Senders at once.
 const SENDERS: u64 = 4;
 /// Spans of one trace.
@@ -70,6 +78,9 @@ fn main() {
         let url = served(&gate, &server).await;
         let speed = ingest(&url).await;
         line("trace.ingest", speed, "spans/s", Some(floor));
+        if let Some(phoenix) = phoenix().await {
+            line("trace.ingest.phoenix", speed, "spans/s", Some(phoenix));
+        }
         fill(&url).await;
         filter(&store);
         let run = run_of(&gate, &url).await;
@@ -224,6 +235,69 @@ fn bare_rows() -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "it is small")]
     let rows = (BATCHES * BATCH) as f64;
     rows / begun.elapsed().as_secs_f64()
+}
+
+/// Arize Phoenix, where `cargo xtask clients` has installed it: spans a second of the same kind until it
+/// shows them all. It acknowledges before it stores.
+async fn phoenix() -> Option<f64> {
+    let program = repository().join("target/clients/arize_phoenix/bin/phoenix");
+    if !program.exists() {
+        return None;
+    }
+    let free = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let (port, grpc) = (free(), free());
+    let mut child = Command::new(program)
+        .arg("serve")
+        .env("PHOENIX_HOST", "127.0.0.1")
+        .env("PHOENIX_PORT", port.to_string())
+        .env("PHOENIX_GRPC_PORT", grpc.to_string())
+        .env("PHOENIX_WORKING_DIR", folder("phoenix"))
+        .env("PHOENIX_TELEMETRY_ENABLED", "false")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let url = format!("http://127.0.0.1:{port}");
+    let speed = tokio::time::timeout(PATIENCE, to_phoenix(&url)).await;
+    drop(child.kill());
+    drop(child.wait());
+    speed.ok().flatten()
+}
+
+/// Nothing if it has no words for how many it has.
+async fn to_phoenix(url: &str) -> Option<f64> {
+    let client = Client::new();
+    let pause = || tokio::time::sleep(Duration::from_millis(100));
+    while client.get(format!("{url}/healthz")).send().await.is_err() {
+        pause().await;
+    }
+    let bodies: Vec<Vec<u8>> = (0..PHOENIX_BATCHES).map(batch).collect();
+    let begun = Instant::now();
+    for body in bodies {
+        let sent = client
+            .post(format!("{url}/v1/traces"))
+            .header("content-type", "application/x-protobuf")
+            .body(body);
+        assert!(sent.send().await.unwrap().status().is_success());
+    }
+    let query = json!({"query": "{ projects { edges { node { recordCount } } } }"});
+    loop {
+        let asked = client.post(format!("{url}/graphql")).json(&query).send();
+        let answer: Value = asked.await.unwrap().json().await.unwrap();
+        let projects = answer.pointer("/data/projects/edges");
+        let projects = projects.and_then(Value::as_array)?;
+        let counts = projects.iter().map(|p| p.pointer("/node/recordCount"));
+        let count: u64 = counts.flatten().filter_map(Value::as_u64).sum();
+        if count >= PHOENIX_BATCHES * BATCH {
+            #[expect(clippy::cast_precision_loss, reason = "it is small")]
+            let spans = (PHOENIX_BATCHES * BATCH) as f64;
+            return Some(spans / begun.elapsed().as_secs_f64());
+        }
+        pause().await;
+    }
 }
 
 /// More, until there are as many as are searched.
