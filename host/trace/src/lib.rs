@@ -12,12 +12,20 @@
 //! | `otlp_in` | what OTLP senders report, made fit to be stored |
 //! | `otlp_out` | the gate's spans, sent to collectors |
 //! | `capture` | what of it is kept |
-//! | `usage` | tokens and cost |
+//! | `beside` | reported spans and the gate's as one tree |
+//! | `usage` | tokens and cost of a call of a model |
 
+pub mod beside;
+pub mod capture;
 pub mod export;
 pub mod feedback;
+pub mod otlp_in;
 pub mod otlp_out;
 pub mod projector;
 pub mod run;
 pub mod store;
 pub mod told;
+mod usage;
+
+/// The instrumentation scope of what the gate exports: what comes in with it has come back.
+pub use tollgate_core::span::names::resource::SCOPE;

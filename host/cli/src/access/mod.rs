@@ -305,6 +305,7 @@ impl<'a> Access<'a> {
             owner.leaving.send_replace(true);
             owner.server.drain(DRAINING).await;
             server.stop().await;
+            owner.server.close_trace().await;
             owner.gate.clone().close().await;
         }
     }

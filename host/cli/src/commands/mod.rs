@@ -14,6 +14,7 @@ pub(crate) mod new;
 pub(crate) mod policy;
 mod policy_suggest;
 pub(crate) mod reload;
+pub(crate) mod reported;
 pub(crate) mod reveal;
 pub(crate) mod runs;
 pub(crate) mod serve;

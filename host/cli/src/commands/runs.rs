@@ -11,9 +11,12 @@ use tollgate::{
     ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
 };
 use tollgate_core::record::RunOutcome;
-use tollgate_trace::run::{Beside, CaseView, RunSteps, findings};
+use tollgate_trace::{
+    run::{Beside, CaseView, RunSteps, findings},
+    store::{StoredSpan, Usage},
+};
 
-use super::{Context, times::When};
+use super::{Context, reported, times::When};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -23,7 +26,7 @@ use crate::{
         self, case,
         paint::{Tone, paint},
         run,
-        tree::{self, Style},
+        tree::{self, Reports, Style},
     },
 };
 
@@ -43,9 +46,11 @@ Examples:
 
 --case is for somebody who was not there: the context, the actions, the signals, what was enforced,
 and what evidence is missing.
-A denied call has no invoke_component below it: nothing ran.
-With --json: {run, spans}: the run as in the list, and every span {span, parent, kind, name, start, end,
-error, openinference, attributes}, with OpenTelemetry's names where it has one.
+A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
+the same tree and is marked as reported: nobody has checked it.
+With --json: {run, spans, reported, usage}: the run as in the list; every span {span, parent, kind, name,
+start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans that
+were reported, with reporter, model, usage and attributes; tokens and cost of all of those.
 With --case --json: {context, actions, signals, enforcement, missing}.";
 const END: &str = "\
 Example:
@@ -151,7 +156,7 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
                 (_, true) => Shape::Spans,
                 _ => Shape::Tree { full },
             };
-            show(run.as_deref(), how, &cx.reader(&config)?, cx)
+            show(run.as_deref(), how, &config, cx)
         }
         Runs::Tail(args) => tail::run(&args, cx).await,
         Runs::Diff(args) => compare::run(&args, cx),
@@ -279,9 +284,11 @@ fn by_key(reader: &LedgerReader, key: &str) -> Result<Option<RunRow>, Failure> {
 
 /// A run as programs read it.
 #[derive(Serialize)]
-struct Shown {
+struct Shown<'a> {
     run: RunRow,
     spans: Vec<SpanView>,
+    reported: &'a [StoredSpan],
+    usage: Usage,
 }
 
 /// How a run is shown.
@@ -295,14 +302,25 @@ enum Shape {
 fn show(
     named: Option<&str>,
     shape: Shape,
-    reader: &LedgerReader,
+    config: &Config,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
+    let reader = &cx.reader(config)?;
     let row = find(reader, named)?;
     let records = reader.records_of_run(row.id)?;
+    let beside = reported::of_run(config, &row, &records)?;
+    let usage = beside.usage();
+    let currency = &config.prices.currency;
     let steps = RunSteps::of(&records);
     if let Shape::Case = shape {
-        let view = CaseView::of(&steps, &Beside::default());
+        let known = Beside {
+            model_spans: beside.spans().iter().filter(|s| s.counts).count() as u64,
+            tokens: (!beside.is_empty())
+                .then(|| usage.input_tokens.saturating_add(usage.output_tokens)),
+            cost: Some(tree::reported::cost(&usage, currency)).filter(|cost| !cost.is_empty()),
+            ..Beside::default()
+        };
+        let view = CaseView::of(&steps, &known);
         cx.out.show(&view, || case::case(&view, cx.out.width()))?;
         return Ok(Exit::Ok);
     }
@@ -311,19 +329,28 @@ fn show(
         cx.out.json(&Shown {
             run: row,
             spans: spans(),
+            reported: beside.spans(),
+            usage,
         })?;
         return Ok(Exit::Ok);
     }
     let body = match shape {
         Shape::Tree { full } => {
             let width = cx.out.width();
-            tree::tree(&records, Style { width, full })
+            let whose = row.principal.to_string();
+            let reports = Reports {
+                beside: &beside,
+                whose: &whose,
+                currency,
+            };
+            tree::tree(&records, reports, Style { width, full })
         }
         _ => show::spans::spans(&spans()),
     };
     cx.out.text(&format!(
-        "{}{}\n{body}",
+        "{}{}{}\n{body}",
         run::header(&row, &steps.origin),
+        run::usage(&usage, currency),
         run::findings(&findings(&steps)),
     ))?;
     if row.pending > 0 {

@@ -11,10 +11,10 @@ use tollgate_core::ids::hex;
 use tollgate_server::{
     approvals,
     auth::{Auth, token},
-    http, mcp, reload,
+    http, mcp, otlp, reload,
     tls::Tls,
 };
-use tollgate_trace::otlp_out;
+use tollgate_trace::{otlp_out, projector};
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -230,6 +230,18 @@ async fn listening(
     let rate = Arc::clone(server.rate());
     let auth = Auth::new(server.gate(), bound, agent.map(caller), rate);
     let router = http::router(server, auth, serve).map_err(plain)?;
+    let trace = server.trace()?;
+    let ledger = server.gate().ledger().reader().clone();
+    let gate = server.gate().clone();
+    tokio::spawn(async move {
+        // What fails here is tried again, for as long as the gate is served.
+        drop(projector::catch_up(&trace, &ledger).await);
+        drop(otlp::recall(&gate, &trace).await);
+        tokio::join!(
+            projector::follow(trace.clone(), ledger, |_| {}),
+            otlp::retain(gate, trace),
+        );
+    });
     let (closed, leaving) = (server.closed().clone(), server.leaving().clone());
     let scheme = if tls.is_some() { "https" } else { "http" };
     tokio::spawn(async move {

@@ -10,11 +10,13 @@
 //! | `put` | what spans and logs do to the tables |
 //! | `words` | what traces are found by |
 //! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
+//! | `forget` | what is too old |
 //! | `review` | notes, sets and feedback |
 //! | `tell` | what agents tell about their own runs |
 //! | `schema` | the tables |
 
 mod find;
+mod forget;
 pub(crate) mod put;
 mod read;
 mod review;
@@ -45,7 +47,7 @@ pub use find::TraceFilter;
 pub use put::Put;
 pub use read::Reader;
 pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
-pub use usage::{Scope, UsageRow, total};
+pub use usage::{RunSum, Scope, UsageRow, total};
 pub use words::Facet;
 
 use self::writer::Queue;
@@ -305,6 +307,8 @@ pub struct StoredSpan {
     pub model: Option<String>,
     /// Tokens and cost.
     pub usage: Option<Usage>,
+    /// Whether these are in the trace's sums.
+    pub counts: bool,
     /// The resource's attributes.
     pub resource: Arc<Attributes>,
     /// The instrumentation.
