@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         approvals, call, completions, component, decisions, export, halt, hook, init, ledger, new,
-        policy, reload, runs, serve, store, token, tools, upstream, user, wrap,
+        policy, reload, reveal, runs, serve, stats, store, token, tools, upstream, user, wrap,
     },
     exit,
     output::Color,
@@ -96,6 +96,10 @@ pub(crate) enum Command {
     /// Send the gate's spans to OpenTelemetry collectors, and see how far that has come.
     #[command(subcommand)]
     Export(export::Export),
+    /// See what a token of a trace stands for, as far as you may.
+    Reveal(reveal::Reveal),
+    /// See signals across runs: times, errors, loops, approvals; and how they drift.
+    Stats(stats::Stats),
     /// See the tools that are loaded.
     #[command(subcommand)]
     Tools(tools::Tools),

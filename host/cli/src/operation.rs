@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tollgate::call::CallRequest;
+use tollgate::{call::CallRequest, capture::Revealed};
 use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, TokenId},
     record::{HaltScope, RunOutcome},
+    time::Timestamp,
 };
 
 use tollgate_server::auth::token::Purpose;
@@ -123,6 +124,11 @@ pub(crate) enum Operation {
         /// Which.
         decision: DecisionId,
     },
+    /// See what each decision of a run was made from.
+    RunFacts {
+        /// Which.
+        run: RunId,
+    },
     /// Put a policy in shadow mode into force.
     Promote {
         /// Which; absent for the whole set that is watched.
@@ -153,6 +159,18 @@ pub(crate) enum Operation {
     Backup {
         /// Where to; an absolute path.
         file: std::path::PathBuf,
+    },
+    /// Destroy the keys of days.
+    Forget {
+        /// Whose; absent: everybody's.
+        tenant: Option<String>,
+        /// Days that ended before.
+        before: Timestamp,
+    },
+    /// Turn a token back into what it stands for.
+    Reveal {
+        /// The token.
+        token: String,
     },
     /// Decide and record that somebody may put a copy in place of the store.
     PermitRestore {
@@ -194,6 +212,8 @@ pub(crate) enum Reply {
     Inputs(Vec<(DecisionId, serde_json::Value)>),
     /// A decision's facts.
     Facts(FactsView),
+    /// What each decision of a run was made from; without those of which nothing is kept.
+    RunFacts(Vec<(DecisionId, FactsView)>),
     /// Policies that were put into force.
     Promoted {
         /// The bundle that is in force now.
@@ -215,6 +235,13 @@ pub(crate) enum Reply {
         /// Its bytes.
         bytes: u64,
     },
+    /// Days whose keys were destroyed.
+    Forgotten {
+        /// How many.
+        days: u64,
+    },
+    /// What a token stands for.
+    Revealed(Revealed),
     /// The configuration is in force.
     Reloaded {
         /// Digest of the policies, tools and entities.

@@ -75,7 +75,7 @@ pub struct Defaults {
 }
 
 /// One case.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// What it shows.
@@ -83,72 +83,94 @@ pub struct Case {
     /// A tool's name, or another action of the schema.
     pub action: String,
     /// The agent in whose call a component asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// Roles that the escalation asks for, where the action answers one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub asks: BTreeSet<String>,
     /// Roles that were asked as well, because nobody answered in time.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub asked_too: BTreeSet<String>,
     /// Roles whose approval the call already has.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<BTreeSet<String>>,
     /// How many people gave it; 1 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals: Option<u64>,
     /// Labels of the grant that the file or directory is in, or of the state.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub directory_labels: Vec<String>,
     /// Such as `production`; `test` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// Whether the tool answered with an error.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub error: bool,
     /// Where a secret goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Labels of the host.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_labels: Vec<String>,
     /// Arguments.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub input: Value,
     /// Tuesday at ten if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub local: Option<LocalTime>,
     /// The request's method, `GET` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The user for whom it happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<String>,
     /// Who runs the agent whose call waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
     /// The request's path, `/` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The request's port, 443 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Such as `Agent::support`.
     pub principal: String,
     /// Such as `File::files/data:/a.txt`; a call's is its tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// What the gate has counted in the run.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub run: Value,
     /// The request's scheme, `https` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
     /// Bytes of content.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub size: u64,
     /// The tenant of the run that is looked at; the gate's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// The tool that is called, or that returned something.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
     /// Components through which a call is made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub via: BTreeSet<String>,
     /// The answer.
     pub expect: Outcome,
     /// Policies that determine it; absent: whichever.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Vec<String>>,
     /// Alternatives of an escalation, in words; absent: whichever.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<String>>,
     /// What shadow policies would change; absent: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowAnswer>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What shadow policies would have changed.

@@ -18,6 +18,9 @@ pub struct PolicyRef {
 /// A policy that decided, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Determining {
+    /// The budget that it guards, if it says so: its `@budget`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
     /// Its `@owner`.
     pub owner: String,
     /// Which policy.

@@ -16,6 +16,7 @@ pub mod merkle;
 pub mod pdp;
 pub mod policy;
 pub mod record;
+mod recorded;
 pub mod request;
 pub mod run;
 pub mod schema;

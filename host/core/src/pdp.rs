@@ -152,6 +152,8 @@ fn first_of(diagnostics: &[Diagnostic]) -> String {
 pub struct Pdp {
     digest: Sha256Digest,
     schema: Schema,
+    /// Whether runs have a window: bundles from before do not know it.
+    windowed: bool,
     policies: BTreeMap<String, Arc<LoadedPolicy>>,
     warnings: Vec<Diagnostic>,
     set: Indexed,
@@ -271,6 +273,7 @@ impl Pdp {
             candidate,
             actions: schema.actions().map(action).collect(),
             schema,
+            windowed: bundle.schema.contains("WindowFacts"),
             policies,
             warnings,
             tools,

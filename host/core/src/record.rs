@@ -129,6 +129,40 @@ impl std::fmt::Debug for KeyedDigest {
     }
 }
 
+/// What is kept of arguments or of content, beside digest and size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// What kind of payload it is.
+    pub class: Class,
+    /// Digest of the sealed payload, as far as it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Sha256Digest>,
+}
+
+/// How delicate a payload is, as far as anybody can tell; the later ones more so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Nothing speaks for more.
+    Ordinary,
+    /// It comes from where private data was read.
+    Private,
+    /// There is something in it that looks like a secret, or is one.
+    Secret,
+}
+
+impl Class {
+    /// As attributes and columns spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Private => "private",
+            Self::Secret => "secret",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -347,6 +381,9 @@ pub struct DecisionRecord {
     /// The approval that was asked for, or that allowed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
+    /// What is kept of the arguments; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Kept>,
     /// Digest of the arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<KeyedDigest>,
@@ -407,6 +444,35 @@ pub struct DecisionRecord {
     pub shadow: Option<ShadowFlip>,
     /// Its `authorize` span.
     pub span: SpanId,
+}
+
+impl DecisionRecord {
+    /// Why, in a few words: what could not be decided, or what the determining policies say.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        if let Some(error) = self.errors.first() {
+            return error.to_string();
+        }
+        let mut reasons: Vec<&str> = Vec::new();
+        for policy in &self.determining {
+            if !policy.reason.is_empty() && !reasons.contains(&policy.reason.as_str()) {
+                reasons.push(&policy.reason);
+            }
+        }
+        if reasons.is_empty() && self.outcome != Outcome::Allow && self.determining.is_empty() {
+            return "No policy permits it.".into();
+        }
+        reasons.join(" ")
+    }
+
+    /// The budget that is used up, if this denies for one: `calls`, `denials`, `errors`, `elapsed`,
+    /// `tokens` or `cost`.
+    #[must_use]
+    pub fn exhausted(&self) -> Option<&str> {
+        let denied = self.outcome == Outcome::Deny;
+        let mut budgets = self.determining.iter().filter_map(|p| p.budget.as_deref());
+        budgets.next().filter(|_| denied)
+    }
 }
 
 /// A call's component is about to run.
@@ -489,6 +555,9 @@ pub enum Release {
 pub struct OutcomeRecord {
     /// The tool span.
     pub call: SpanId,
+    /// What is kept of the content; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Kept>,
     /// World-changing effects that were begun.
     pub effects: u64,
     /// Fuel units that the guest used.

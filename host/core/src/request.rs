@@ -265,6 +265,22 @@ pub struct RunFacts {
     pub reported: Reported,
     /// Tools that were called.
     pub tools: BTreeSet<String>,
+    /// What the principal has done lately, in all its runs.
+    #[serde(default)]
+    pub window: WindowFacts,
+}
+
+/// What a principal has done in all its runs within the configured window: a new run never resets it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowFacts {
+    /// Calls, counted as in a run.
+    pub calls: u64,
+    /// Microseconds in which it was active: between calls of which one followed the other within five
+    /// minutes.
+    pub elapsed: u64,
+    /// What was reported about it.
+    pub reported: Reported,
 }
 
 /// What agents report about themselves; it may only tighten.

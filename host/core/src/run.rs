@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     decision::Outcome,
     record::{Event, KeyedDigest, Record, Status},
-    request::{Action, Reported, RunFacts},
+    request::{Action, Reported, RunFacts, WindowFacts},
     time::Timestamp,
 };
 
@@ -150,6 +150,7 @@ impl RunState {
             repeats: repeats.saturating_sub(own),
             reported: Reported::default(),
             tools: self.tools.clone(),
+            window: WindowFacts::default(),
         }
     }
 }

@@ -19,6 +19,8 @@ use tollgate_core::{
 };
 
 use crate::{
+    capture::Captured,
+    config::PRIVATE,
     enforce::{
         Admission, Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal,
         Terms, ToolCall,
@@ -574,9 +576,12 @@ impl Pep {
         }
         let now = self.now();
         let content = content_bytes(&execution);
+        let captured = self.capture_result(cx, tool, &execution, &labels);
+        batch.payloads.extend(captured.payload);
         let tenant = &cx.snapshot.config.gate.tenant;
         let outcome = OutcomeRecord {
             call: cx.call,
+            captured: content.as_ref().map(|_| captured.kept),
             effects,
             fuel: execution.fuel,
             labels,
@@ -603,6 +608,25 @@ impl Pep {
         }
     }
 
+    /// What is kept of what a tool returned.
+    fn capture_result(
+        &self,
+        cx: &CallContext,
+        tool: &Tool,
+        execution: &Execution,
+        labels: &BTreeSet<String>,
+    ) -> Captured {
+        let capturing = self.capturing(cx);
+        let private = labels.contains(PRIVATE);
+        match &execution.content {
+            Ok(content) => capturing.result(&tool.name, content, private),
+            Err(failure) => {
+                let text = failure.message.clone();
+                capturing.result(&tool.name, &[Content::Text { text }], private)
+            }
+        }
+    }
+
     /// Decide whether content of a tool is released, once its labels have joined the run.
     pub(crate) fn judge_result(
         &self,
@@ -622,7 +646,7 @@ impl Pep {
         let begun = Instant::now();
         let now = self.now();
         // The run's facts as they are once this content has reached it.
-        let mut run = self.run_state(cx.run, None)?.facts(None, false, now);
+        let mut run = Self::run_facts(cx, &self.run_state(cx.run, None)?, None, false, now);
         run.labels.extend(labels.iter().cloned());
         let facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
         let request = Request {

@@ -14,12 +14,13 @@ use tollgate_core::{
     entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     life::ApprovalState,
-    record::{Administered, BundleActivated, Event, Halt, HaltScope, Record, RunOutcome},
+    record::{Administered, BundleActivated, Event, Halt, HaltScope, Kept, Record, RunOutcome},
     request::Action,
     time::Timestamp,
 };
 
 use crate::{
+    capture::{self, Capturing},
     config::Config,
     enforce::{
         Answered, ApprovalError, ApprovalView, CallContext, OperatorAct, Pep, Refusal, RunAct,
@@ -27,13 +28,16 @@ use crate::{
     },
     external::AllOpen,
     ids::{Clock, Ids},
-    ledger::{ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerOptions, RunRow, Sync},
+    ledger::{
+        ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerError, LedgerOptions, RunRow, Sync,
+    },
     load::{self, LoadError},
     lock::Lock,
     pip::Caller,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
     upstream::{Connector, NoUpstreams},
+    usage::Usage,
 };
 
 /// How a gate is opened, beyond its configuration.
@@ -159,8 +163,8 @@ impl From<Refusal> for OperateError {
     }
 }
 
-impl From<crate::ledger::LedgerError> for OperateError {
-    fn from(error: crate::ledger::LedgerError) -> Self {
+impl From<LedgerError> for OperateError {
+    fn from(error: LedgerError) -> Self {
         Self::Store(error.to_string())
     }
 }
@@ -204,6 +208,8 @@ impl Gate {
             ids,
             new_runs: Arc::default(),
             underway: Underway::default(),
+            usage: Arc::default(),
+            capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.capture))),
         };
         let gate = Self(Arc::new(Inner {
             pep,
@@ -316,6 +322,7 @@ impl Gate {
         by: &str,
     ) -> Result<(), LoadError> {
         self.activate(&snapshot, by).await?;
+        self.0.pep.capture.store(Arc::clone(&snapshot.capture));
         let old = self.0.snapshot.swap(Arc::new(snapshot));
         self.0.reloads.send_modify(|n| *n = n.wrapping_add(1));
         let now = self.snapshot();
@@ -352,6 +359,12 @@ impl Gate {
         CallOnTheWay(self.clone())
     }
 
+    /// How many calls are on their way.
+    #[must_use]
+    pub fn calls_underway(&self) -> usize {
+        *self.0.lines.borrow()
+    }
+
     /// Until no call is on its way, or `timeout` has passed.
     pub async fn idle(&self, timeout: std::time::Duration) {
         let mut lines = self.0.lines.subscribe();
@@ -369,6 +382,34 @@ impl Gate {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.0.pep.ledger
+    }
+
+    /// What agents report about tokens and cost, for whoever takes their reports in.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        &self.0.pep.usage
+    }
+
+    /// What keeps payloads, and cleans words, of what comes from outside a call: agents' attributes, log
+    /// records, what callers tell about a run.
+    #[must_use]
+    pub fn capturing(&self, run: Option<RunId>) -> Capturing {
+        let snapshot = self.snapshot();
+        let (keys, tenant) = (self.ledger().keys(), &snapshot.config.gate.tenant);
+        Capturing::new(&snapshot.capture, keys, tenant, self.now(), run)
+    }
+
+    /// What is kept of the arguments of a decision, or of the content of an outcome: the record at `index`.
+    /// For what has the configuration's leave, such as exports; people ask by [`Self::payloads`].
+    ///
+    /// # Errors
+    /// [`LedgerError::Sealed`] once its day's key was destroyed.
+    pub fn captured(&self, index: u64, kept: Kept) -> Result<Option<String>, LedgerError> {
+        let Some(digest) = kept.payload else {
+            return Ok(None);
+        };
+        let plain = self.ledger().unseal(index, digest, capture::KIND)?;
+        Ok(Some(String::from_utf8_lossy(&plain).into_owned()))
     }
 
     pub(crate) fn pep(&self) -> &Pep {

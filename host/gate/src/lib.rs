@@ -4,6 +4,7 @@
 //! protocol are built on top of it.
 
 pub mod call;
+pub mod capture;
 pub mod config;
 pub mod coverage;
 pub mod enforce;
@@ -23,5 +24,7 @@ pub mod replay;
 pub mod sandbox;
 pub mod secrets;
 pub mod snapshot;
+pub mod stats;
 pub mod text;
 pub mod upstream;
+pub mod usage;

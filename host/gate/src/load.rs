@@ -17,6 +17,7 @@ use tollgate_core::{
 };
 
 use crate::{
+    capture::{Capture, DetectError},
     config::{Config, ConfigError, ExternalConfig},
     external,
     ledger::{CommitError, LedgerError},
@@ -44,6 +45,9 @@ pub enum LoadError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What finds secrets.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
     /// The lock file.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -323,9 +327,11 @@ pub(crate) async fn with_policies(
     let mut bundle = bundle(&config, &tools)?;
     if let Some(policies) = policies {
         bundle.policies = policies;
+        bundle.policies.extend(config.budgets.policies());
     }
     let (bytes, _) = bundle.seal()?;
     let pdp = Pdp::load(&bundle)?;
+    let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
     Ok(Snapshot {
         config,
         pdp,
@@ -334,6 +340,7 @@ pub(crate) async fn with_policies(
         upstreams,
         network,
         secrets,
+        capture: Arc::new(capture),
     })
 }
 
@@ -427,9 +434,17 @@ fn bundle(config: &Config, tools: &BTreeMap<String, Arc<Tool>>) -> Result<Bundle
             },
         )
     });
+    let with_budgets = |mut files: Vec<PolicyFile>| {
+        files.extend(config.budgets.policies());
+        files
+    };
     Ok(Bundle {
-        candidate: config.candidate_files()?,
-        ..Bundle::new(entities, config.policy_files()?, types.collect())
+        candidate: config.candidate_files()?.map(with_budgets),
+        ..Bundle::new(
+            entities,
+            with_budgets(config.policy_files()?),
+            types.collect(),
+        )
     })
 }
 

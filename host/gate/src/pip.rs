@@ -187,6 +187,7 @@ impl Pep {
             carried: std::collections::BTreeSet::new(),
             arguments: None,
             attempt: 1,
+            lately: crate::enforce::Lately::default(),
         })
     }
 
@@ -343,9 +344,18 @@ impl Pep {
         outcome: RunOutcome,
         stop_reason: &str,
     ) -> Result<(), Refusal> {
+        // A run that was stopped for a budget has not failed otherwise.
+        let exhausted = match outcome {
+            RunOutcome::Failed => self
+                .ledger
+                .reader()
+                .exhausted_budget(row.id)
+                .map_err(unread)?,
+            _ => None,
+        };
         let event = Event::RunEnded(RunEnded {
             by: by.into(),
-            outcome,
+            outcome: exhausted.map_or(outcome, |_| RunOutcome::BudgetExhausted),
             stop_reason: printable(stop_reason, 200),
         });
         let record = Record::new(row.tenant.clone(), Some(row.id), self.now(), event);

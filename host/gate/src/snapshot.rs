@@ -12,6 +12,7 @@ use serde_json::Value;
 use tollgate_core::{canonical::Sha256Digest, pdp::Pdp};
 
 use crate::{
+    capture::Capture,
     config::{Config, Surroundings},
     provider::Provider,
     sandbox::{Component, Limits, Network},
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub network: Network,
     /// The configured secrets.
     pub secrets: Arc<Vault>,
+    /// What is kept of payloads.
+    pub capture: Arc<Capture>,
 }
 
 impl fmt::Debug for Snapshot {

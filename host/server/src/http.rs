@@ -39,6 +39,7 @@ use crate::{
     auth::{self, Auth, Authenticated},
     depth::too_deep,
     mcp::{self, Connection},
+    metrics::{self, Metrics},
     rest,
     tls::Tls,
 };
@@ -62,10 +63,10 @@ const MCP: &str = "/mcp";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// Anybody who reaches the address could call.
+    /// Nobody who reaches the address could say who they are.
     #[error(
-        "{0} can be reached from other machines, and nothing authenticates who calls; listen on 127.0.0.1, or \
-         configure authentication"
+        "{0} can be reached from other machines, and nothing authenticates who calls: make a token with \
+         `tollgate token create`, configure [serve.oauth], or listen on 127.0.0.1"
     )]
     Open(SocketAddr),
     /// The address cannot be had.
@@ -81,7 +82,8 @@ pub enum HttpError {
     Randomness,
 }
 
-/// Take an address. `authenticated` is whether a layer around the [`router`] authenticates all that come.
+/// Take an address. `authenticated` is whether anybody has credentials: where other machines reach the
+/// address, nobody calls without.
 ///
 /// # Errors
 /// [`HttpError`].
@@ -106,7 +108,7 @@ struct Guard {
     key: Vec<u8>,
 }
 
-/// The routes: MCP at `/mcp`, REST at `/v1`, and what is public.
+/// The routes: MCP at `/mcp`, REST at `/v1`, `/metrics`, and what is public.
 ///
 /// # Errors
 /// [`HttpError::Randomness`].
@@ -137,9 +139,11 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         .route_service(MCP, mcp)
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
     let gate = server.gate();
+    let metrics = metrics::router(Metrics::new(gate, Vec::new()), auth.clone());
     Ok(auth::protect(mcp.merge(rest::protected(gate)), auth)
         .merge(rest::public(gate))
         .merge(auth::metadata(gate))
+        .merge(metrics)
         .layer(middleware::from_fn_with_state(guard, guarded)))
 }
 

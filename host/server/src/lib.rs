@@ -9,6 +9,7 @@ mod client;
 mod depth;
 pub mod http;
 pub mod mcp;
+pub mod metrics;
 pub mod problem;
 pub mod reload;
 pub mod reply;

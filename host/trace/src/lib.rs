@@ -14,6 +14,10 @@
 //! | `capture` | what of it is kept |
 //! | `usage` | tokens and cost |
 
+pub mod export;
+pub mod feedback;
 pub mod otlp_out;
 pub mod projector;
+pub mod run;
 pub mod store;
+pub mod told;

@@ -174,6 +174,10 @@ pub(super) async fn execute(
             })
         }
         Operation::Facts { decision } => Ok(Reply::Facts(gate.facts(user, decision).await?)),
+        Operation::RunFacts { run } => {
+            let row = find_run(gate, run)?;
+            Ok(Reply::RunFacts(gate.facts_of_run(user, &row).await?))
+        }
         Operation::MakeToken {
             purpose,
             lasts,
@@ -228,6 +232,13 @@ pub(super) async fn execute(
                 bytes: size.bytes,
             })
         }
+        Operation::Forget { tenant, before } => {
+            let days = gate
+                .forget_payloads(user, tenant.as_deref(), before)
+                .await?;
+            Ok(Reply::Forgotten { days })
+        }
+        Operation::Reveal { token } => Ok(Reply::Revealed(gate.reveal(user, &token).await?)),
         Operation::PermitRestore { file } => {
             // What is recorded here would be lost with the store; the restored one records who did it.
             if !gate.could(user, Action::Administer) {
@@ -342,6 +353,17 @@ async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Rep
         }
     }
     Ok(Reply::Inputs(found))
+}
+
+impl From<tollgate::capture::TokenError> for Failure {
+    fn from(error: tollgate::capture::TokenError) -> Self {
+        use tollgate::capture::TokenError as E;
+        match error {
+            E::Operate(error) => error.into(),
+            E::Ledger(error) => error.into(),
+            other => Self::plain(other.to_string()),
+        }
+    }
 }
 
 impl From<tollgate::ledger::CommitError> for Failure {

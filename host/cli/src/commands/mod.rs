@@ -14,8 +14,10 @@ pub(crate) mod new;
 pub(crate) mod policy;
 mod policy_suggest;
 pub(crate) mod reload;
+pub(crate) mod reveal;
 pub(crate) mod runs;
 pub(crate) mod serve;
+pub(crate) mod stats;
 pub(crate) mod store;
 mod times;
 pub(crate) mod token;
@@ -57,6 +59,8 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Decisions(args) => decisions::run(args, &cx).await,
         Command::Runs(args) => runs::run(args, &cx).await,
         Command::Export(args) => export::run(args, &cx).await,
+        Command::Reveal(args) => reveal::run(args, &cx).await,
+        Command::Stats(args) => stats::run(&args, &cx),
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,
         Command::Component(args) => component::run(args, &cx).await,

@@ -1,5 +1,8 @@
 //! `tollgate runs`: what agents did, as trees; and how a run ends.
 
+mod compare;
+mod tail;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use tollgate::{
@@ -7,7 +10,8 @@ use tollgate::{
     ids::Clock,
     ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
 };
-use tollgate_core::record::{Event, RunOutcome};
+use tollgate_core::record::RunOutcome;
+use tollgate_trace::run::{Beside, CaseView, RunSteps, findings};
 
 use super::{Context, times::When};
 use crate::{
@@ -16,6 +20,7 @@ use crate::{
     operation::Operation,
     reply::{self, SpanView},
     show::{
+        self, case,
         paint::{Tone, paint},
         run,
         tree::{self, Style},
@@ -34,10 +39,14 @@ Examples:
   $ tollgate runs show
   $ tollgate runs show 019aa4c1
   $ tollgate runs show monday --full
+  $ tollgate runs show monday --case
 
+--case is for somebody who was not there: the context, the actions, the signals, what was enforced,
+and what evidence is missing.
 A denied call has no invoke_component below it: nothing ran.
 With --json: {run, spans}: the run as in the list, and every span {span, parent, kind, name, start, end,
-error, openinference, attributes}, with OpenTelemetry's names where it has one.";
+error, openinference, attributes}, with OpenTelemetry's names where it has one.
+With --case --json: {context, actions, signals, enforcement, missing}.";
 const END: &str = "\
 Example:
   $ tollgate runs end monday --outcome success --reason 'all tickets answered'";
@@ -61,7 +70,17 @@ pub(crate) enum Runs {
         /// Every span on a line of its own, and every log line of the components.
         #[arg(long)]
         full: bool,
+        /// Every span with its attributes.
+        #[arg(long, conflicts_with = "full")]
+        spans: bool,
+        /// As a case: context, actions, signals, enforcement, and what evidence is missing.
+        #[arg(long, conflicts_with_all = ["full", "spans"])]
+        case: bool,
     },
+    /// Follow what happens.
+    Tail(tail::Tail),
+    /// Compare two runs step by step, down to where they part.
+    Diff(compare::Compare),
     /// End a run of yours that is over.
     #[command(after_help = END)]
     End {
@@ -121,7 +140,21 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
     let config = cx.config()?;
     match command {
         Runs::List(args) => list(&args, &config, cx),
-        Runs::Show { run, full } => show(run.as_deref(), full, &cx.reader(&config)?, cx),
+        Runs::Show {
+            run,
+            full,
+            spans,
+            case,
+        } => {
+            let how = match (case, spans) {
+                (true, _) => Shape::Case,
+                (_, true) => Shape::Spans,
+                _ => Shape::Tree { full },
+            };
+            show(run.as_deref(), how, &cx.reader(&config)?, cx)
+        }
+        Runs::Tail(args) => tail::run(&args, cx).await,
+        Runs::Diff(args) => compare::run(&args, cx),
         Runs::End {
             run,
             outcome,
@@ -251,33 +284,47 @@ struct Shown {
     spans: Vec<SpanView>,
 }
 
+/// How a run is shown.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Tree { full: bool },
+    Spans,
+    Case,
+}
+
 fn show(
     named: Option<&str>,
-    full: bool,
+    shape: Shape,
     reader: &LedgerReader,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
     let row = find(reader, named)?;
     let records = reader.records_of_run(row.id)?;
+    let steps = RunSteps::of(&records);
+    if let Shape::Case = shape {
+        let view = CaseView::of(&steps, &Beside::default());
+        cx.out.show(&view, || case::case(&view, cx.out.width()))?;
+        return Ok(Exit::Ok);
+    }
+    let spans = || reply::views(&records);
     if cx.out.is_json() {
         cx.out.json(&Shown {
             run: row,
-            spans: reply::views(&records),
+            spans: spans(),
         })?;
         return Ok(Exit::Ok);
     }
-    let style = Style {
-        width: cx.out.width(),
-        full,
+    let body = match shape {
+        Shape::Tree { full } => {
+            let width = cx.out.width();
+            tree::tree(&records, Style { width, full })
+        }
+        _ => show::spans::spans(&spans()),
     };
-    let origin = records.iter().find_map(|(_, record)| match &record.event {
-        Event::RunStarted(started) => Some(started.origin.clone()),
-        _ => None,
-    });
     cx.out.text(&format!(
-        "{}\n{}",
-        run::header(&row, &origin.unwrap_or_default()),
-        tree::tree(&records, style)
+        "{}{}\n{body}",
+        run::header(&row, &steps.origin),
+        run::findings(&findings(&steps)),
     ))?;
     if row.pending > 0 {
         cx.out.remark(&format!(

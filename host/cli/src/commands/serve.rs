@@ -8,7 +8,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
-use tollgate_server::{approvals, auth::Auth, http, mcp, reload, tls::Tls};
+use tollgate_server::{
+    approvals,
+    auth::{Auth, token},
+    http, mcp, reload,
+    tls::Tls,
+};
 use tollgate_trace::otlp_out;
 
 use super::{Context, wrap::observes_only};
@@ -226,7 +231,8 @@ async fn listening(
     let serve = &snapshot.config.serve;
     let tls = serve.tls.as_ref().map(Tls::load).transpose();
     let tls = tls.map_err(|e| Failure::plain(e.to_string()).help("see [serve.tls]"))?;
-    let listener = http::listen(address, true).map_err(plain)?;
+    let authenticated = serve.oauth.is_some() || token::any(server.gate())?;
+    let listener = http::listen(address, authenticated).map_err(plain)?;
     let bound = listener.local_addr()?;
     let rate = Arc::clone(server.rate());
     let auth = Auth::new(server.gate(), bound, agent.map(caller), rate);

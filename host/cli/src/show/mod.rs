@@ -5,11 +5,15 @@
 
 pub(crate) mod answer;
 pub(crate) mod approval;
+pub(crate) mod case;
 pub(crate) mod decision;
 pub(crate) mod diagnostics;
+pub(crate) mod diff;
+pub(crate) mod live;
 pub(crate) mod measure;
 pub(crate) mod paint;
 pub(crate) mod run;
+pub(crate) mod spans;
 pub(crate) mod table;
 pub(crate) mod tool;
 pub(crate) mod tree;

@@ -3,7 +3,10 @@
 use tollgate::ledger::RunRow;
 use tollgate_core::record::{Origin, RunOutcome};
 
+use tollgate_trace::run::Findings;
+
 use super::{
+    case,
     measure::{count, duration, moment},
     paint::{Tone, line, paint},
     table::{Cell, table},
@@ -134,4 +137,41 @@ pub(crate) fn header(run: &RunRow, origin: &Origin) -> String {
         ));
     }
     text
+}
+
+/// What a run's steps say, below its header: the slowest one, and where a failure lies.
+pub(crate) fn findings(findings: &Findings) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, words: &str, tone| {
+        text.push_str(&format!(
+            "{} {}\n",
+            paint(name, Tone::Weak),
+            paint(words, tone)
+        ));
+    };
+    if let Some(words) = case::slowest(findings) {
+        add("slowest", &words, Tone::Plain);
+    }
+    if let Some(found) = &findings.verdict {
+        add("failed in", &case::verdict(found), Tone::Bad);
+    }
+    text
+}
+
+/// What stands above two runs that are compared.
+pub(crate) fn pair(a: &RunRow, b: &RunRow) -> String {
+    let each = |mark: &str, run: &RunRow| {
+        let (state, tone) = state(run);
+        format!(
+            "{} {}  {}  {}\n",
+            paint(mark, Tone::Weak),
+            paint(&run.id.to_string(), Tone::Name),
+            paint(&state, tone),
+            paint(
+                &format!("{} · {}", moment(run.started), who(run)),
+                Tone::Weak
+            ),
+        )
+    };
+    format!("{}{}\n", each("-", a), each("+", b))
 }

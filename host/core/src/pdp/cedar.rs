@@ -12,7 +12,7 @@ use cedar_policy_core::ast::{
 use super::{Pdp, Unfit, unfit, validate};
 use crate::{
     entity::{Kind, Uid},
-    request::{ActionContext, Facts, Granted, Request, RunFacts},
+    request::{ActionContext, Facts, Granted, Reported, Request, RunFacts},
     value,
 };
 
@@ -175,23 +175,36 @@ impl Pdp {
     fn run(&self, run: &RunFacts) -> Result<Value, Unfit> {
         let out_of_range = |what| move || unfit(format!("the run's {what} is out of range"));
         let elapsed =
-            value::duration(run.elapsed / 1000).ok_or_else(out_of_range("elapsed time"))?;
-        let cost = value::decimal(&run.reported.cost).ok_or_else(out_of_range("reported cost"))?;
-        let reported = value::record([
-            ("tokens", count(run.reported.tokens)?),
-            ("cost", cost),
-            ("complete", run.reported.complete.into()),
-        ]);
-        Ok(value::record([
+            |micros: u64| value::duration(micros / 1000).ok_or_else(out_of_range("elapsed time"));
+        let reported = |reported: &Reported| -> Result<Value, Unfit> {
+            let cost = value::decimal(&reported.cost).ok_or_else(out_of_range("reported cost"))?;
+            Ok(value::record([
+                ("tokens", count(reported.tokens)?),
+                ("cost", cost),
+                ("complete", reported.complete.into()),
+            ]))
+        };
+        let window = if self.windowed {
+            let window = value::record([
+                ("calls", count(run.window.calls)?),
+                ("elapsed", elapsed(run.window.elapsed)?),
+                ("reported", reported(&run.window.reported)?),
+            ]);
+            Some(("window", window))
+        } else {
+            None
+        };
+        let facts = [
             ("calls", count(run.calls)?),
             ("denials", count(run.denials)?),
             ("repeats", count(run.repeats)?),
             ("errors", count(run.errors)?),
-            ("elapsed", elapsed),
+            ("elapsed", elapsed(run.elapsed)?),
             ("labels", self.set(Kind::Label, &run.labels)?),
             ("tools", self.set(Kind::Tool, &run.tools)?),
-            ("reported", reported),
-        ]))
+            ("reported", reported(&run.reported)?),
+        ];
+        Ok(value::record(facts.into_iter().chain(window)))
     }
 
     /// `context.approval`.

@@ -13,7 +13,12 @@ use crate::{
     request::Action,
 };
 
-const ANNOTATIONS: &[&str] = &["id", "owner", "reason", "severity", "mode", "redact"];
+const ANNOTATIONS: &[&str] = &[
+    "id", "owner", "reason", "severity", "mode", "redact", "budget",
+];
+
+/// What a budget may be of.
+const BUDGETS: &[&str] = &["calls", "denials", "errors", "elapsed", "tokens", "cost"];
 
 /// Reads policies one by one, and keeps what there is to say about them.
 #[derive(Default)]
@@ -93,6 +98,19 @@ impl Reader {
                 );
             }
         }
+        let budget = policy.annotation("budget").map(str::to_owned);
+        if let Some(budget) = &budget
+            && (policy.effect() == Effect::Permit || !BUDGETS.contains(&budget.as_str()))
+        {
+            self.said.push(place.error(
+                "policy::budget",
+                format!("policy `{id}` has a `@budget` that means nothing"),
+                &format!(
+                    "put it on a forbid, and name what is used up: {}",
+                    BUDGETS.join(", ")
+                ),
+            ));
+        }
         let reason = policy.annotation("reason").unwrap_or("").to_owned();
         if reason.is_empty() && policy.effect() == Effect::Forbid {
             self.said.push(place.warning(
@@ -141,6 +159,7 @@ impl Reader {
         let digest = Sha256Digest::of(&canonical::to_canonical(&body).unwrap_or_default());
         Some(LoadedPolicy {
             determining: Determining {
+                budget,
                 owner: owner.to_owned(),
                 policy: PolicyRef {
                     digest,

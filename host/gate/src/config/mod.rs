@@ -3,6 +3,8 @@
 //! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
 //! file. Nothing else in the gate reads a configuration or the environment.
 
+mod budgets;
+mod capture;
 mod export;
 mod external;
 mod identity;
@@ -28,6 +30,8 @@ use tollgate_core::{
     time::{LocalTime, Timestamp},
 };
 
+pub use budgets::{Budget, BudgetConfig};
+pub use capture::{CaptureConfig, TenantCapture, ToolCapture};
 pub use export::{
     ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
 };
@@ -52,11 +56,14 @@ pub const FILE_NAME: &str = "tollgate.toml";
 pub const BUILT_IN_LABELS: &[&str] = &[
     "destructive",
     "egress",
-    "private",
+    PRIVATE,
     PRIVATE_NETWORK,
     "unlabelled",
     "untrusted",
 ];
+
+/// The label of what is nobody else's business.
+pub const PRIVATE: &str = "private";
 
 /// The label that the gate gives to a host with an address that is not reachable from everywhere.
 pub const PRIVATE_NETWORK: &str = "private-network";
@@ -134,6 +141,10 @@ pub struct Config {
     pub upstreams: BTreeMap<String, UpstreamConfig>,
     /// Collectors that the gate's spans are sent to, by name.
     pub exports: BTreeMap<String, ExportConfig>,
+    /// What is kept of payloads.
+    pub capture: CaptureConfig,
+    /// What runs and agents may use up.
+    pub budgets: BudgetConfig,
 }
 
 /// The gate itself.

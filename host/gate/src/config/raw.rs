@@ -25,6 +25,8 @@ pub(super) struct File {
     pub(super) upstream: BTreeMap<String, Upstream>,
     pub(super) external: BTreeMap<String, External>,
     pub(super) export: BTreeMap<String, Export>,
+    pub(super) capture: Capture,
+    pub(super) budgets: Budgets,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +48,49 @@ pub(super) struct Export {
     pub(super) from: super::ExportFrom,
     #[serde(default)]
     pub(super) resource: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Capture {
+    pub(super) payloads: Option<bool>,
+    pub(super) retention: Option<String>,
+    pub(super) otherwise: Option<String>,
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) tools: BTreeMap<String, CaptureTool>,
+    pub(super) patterns: BTreeMap<String, String>,
+    pub(super) tenants: BTreeMap<String, CaptureTenant>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CaptureTool {
+    pub(super) arguments: BTreeMap<String, String>,
+    pub(super) result: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CaptureTenant {
+    pub(super) payloads: Option<bool>,
+    pub(super) retention: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Budgets {
+    pub(super) window: Option<String>,
+    pub(super) run: Budget,
+    pub(super) agents: BTreeMap<String, Budget>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Budget {
+    pub(super) calls: Option<u64>,
+    pub(super) elapsed: Option<String>,
+    pub(super) tokens: Option<u64>,
+    pub(super) cost: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -104,6 +104,8 @@ impl Validation<'_> {
             let agent = self.agent(&name, agent, &users)?;
             agents.insert(name, agent);
         }
+        let capture = self.capture(raw.capture)?;
+        let budgets = self.budgets(raw.budgets, &agents)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
         let (approval_hold, approval_hold_with_progress) = self.holds(&raw.approvals)?;
@@ -131,6 +133,8 @@ impl Validation<'_> {
             upstreams,
             external,
             exports,
+            capture,
+            budgets,
         })
     }
 

@@ -44,6 +44,12 @@ impl ToolCall {
         &self.tool
     }
 
+    /// The arguments.
+    #[must_use]
+    pub fn arguments(&self) -> &Value {
+        &self.arguments
+    }
+
     /// The RFC 8785 canonical form of the arguments: what was decided is what the guest receives.
     #[must_use]
     pub fn canonical(&self) -> &str {

@@ -21,6 +21,7 @@ use super::{
     pep::{Draft, Pep},
     underway::{Joined, Running},
 };
+use crate::config::PRIVATE;
 use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload, Pending};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
@@ -68,7 +69,7 @@ impl Pep {
     ) -> Weighed {
         let begun = Instant::now();
         let now = self.now();
-        let run = state.facts(Some(call.digest()), resumption, now);
+        let run = Self::run_facts(cx, state, Some(call.digest()), resumption, now);
         let mut facts = Self::facts(&cx.snapshot.config, now, run, Vec::new());
         facts.approval = granted;
         facts.run.labels.extend(cx.carried.iter().cloned());
@@ -113,6 +114,7 @@ impl Pep {
         for _ in 0..MAX_ATTEMPTS {
             cx.call = cx.own;
             cx.attempt = 1;
+            cx.lately = self.lately(cx)?;
             let state = self.run_state(cx.run, Some(call.digest()))?;
             let tried = match self.suspended(cx, &call)? {
                 Some((row, span)) => {
@@ -395,7 +397,7 @@ impl Pep {
         resumption: bool,
         approval: Option<&ApprovalRow>,
     ) -> Tried {
-        let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, resumption)?;
         let span = self.span_id();
         let used = approval.filter(|row| row.state == ApprovalState::Approved);
         let start = Start {
@@ -424,11 +426,14 @@ impl Pep {
         batch
             .records
             .push(self.record(cx, weighed.facts.now, Event::Start(start)));
-        batch.payloads.push(payload);
+        batch.payloads.extend(payloads);
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
         batch.conditions.extend(not_halted(cx, call));
+        if !resumption {
+            batch.conditions.extend(self.within_budget(cx));
+        }
         batch
             .conditions
             .extend(approval.map(|row| Condition::ApprovalUnchanged(row.id, row.version)));
@@ -445,7 +450,7 @@ impl Pep {
         resumption: bool,
         approval: Option<ApprovalId>,
     ) -> Result<Refusal, Retry> {
-        let (record, payload) = self.call_record(cx, call, &weighed, resumption)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, resumption)?;
         // What would need a human, where a human has said no or too often been asked, is denied; and so
         // is what is allowed itself, but holds something to which a human has said no.
         let outcome = match weighed.decision.outcome() {
@@ -462,7 +467,7 @@ impl Pep {
         batch
             .records
             .push(self.record(cx, weighed.facts.now, record.into()));
-        batch.payloads.push(payload);
+        batch.payloads.extend(payloads);
         let receipt = self.commit(batch).await?;
         let decision = DecisionId(receipt.first + decided_at);
         let basis = weighed.decision.basis().clone();
@@ -487,7 +492,7 @@ impl Pep {
         };
         self.not_underway(cx, call)?;
         let now = weighed.facts.now;
-        let (record, facts) = self.call_record(cx, call, &weighed, resumption)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, resumption)?;
         let payload = self.seal(&cx.snapshot, now, &call.canonical(), "arguments")?;
         let expires = now.plus(
             u64::try_from(cx.snapshot.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
@@ -527,7 +532,8 @@ impl Pep {
                 waiting: cx.waiting(),
             })),
         ));
-        batch.payloads.extend([facts, payload]);
+        batch.payloads.extend(payloads);
+        batch.payloads.push(payload);
         batch
             .conditions
             .push(Condition::RunVersion(cx.run, weighed.version));
@@ -567,7 +573,7 @@ impl Pep {
         weighed: Weighed,
         row: &ApprovalRow,
     ) -> Result<Refusal, Retry> {
-        let (record, payload) = self.call_record(cx, call, &weighed, true)?;
+        let (record, payloads) = self.call_record(cx, call, &weighed, true)?;
         let mut batch = Batch {
             conditions: vec![
                 Condition::RunVersion(cx.run, weighed.version),
@@ -587,7 +593,7 @@ impl Pep {
                     .into(),
             ),
         );
-        batch.payloads.push(payload);
+        batch.payloads.extend(payloads);
         let receipt = self.commit(batch).await?;
         let mut basis = weighed.decision.basis().clone();
         if !matches!(weighed.decision, Decision::Escalate(..)) {
@@ -653,7 +659,7 @@ impl Pep {
         call: &ToolCall,
         weighed: &Weighed,
         resumption: bool,
-    ) -> Result<(Draft, Payload), Retry> {
+    ) -> Result<(Draft, Vec<Payload>), Retry> {
         let Weighed {
             decision,
             request,
@@ -669,7 +675,16 @@ impl Pep {
             self.span_id(),
             *begun,
         )?;
-        Ok((draft.for_call(cx, call, resumption), payload))
+        let draft = draft.for_call(cx, call, resumption);
+        if resumption {
+            // What is kept of its arguments stands with the decision that asked.
+            return Ok((draft, vec![payload]));
+        }
+        let private = facts.run.labels.contains(PRIVATE);
+        let (tool, capturing) = (&call.tool().name, self.capturing(cx));
+        let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
+        let payloads = [payload].into_iter().chain(captured.payload).collect();
+        Ok((draft.captured(captured.kept), payloads))
     }
 }
 

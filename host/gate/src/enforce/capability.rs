@@ -14,7 +14,7 @@ use tollgate_core::{
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
     record::{AdapterLog, Effect, EffectDetails, Event, Record},
-    request::{Facts, Request, RunFacts},
+    request::{Facts, Request},
     time::Timestamp,
 };
 
@@ -189,7 +189,7 @@ impl Capabilities {
         now: Timestamp,
     ) -> Result<(Request, Facts), Refusal> {
         let run = self.pep.run_state(self.cx.run, None)?;
-        let mut run: RunFacts = run.facts(None, false, now);
+        let mut run = Pep::run_facts(&self.cx, &run, None, false, now);
         run.labels.extend(self.progress().labels.iter().cloned());
         run.labels.extend(self.cx.carried.iter().cloned());
         let config = &self.cx.snapshot.config;
@@ -359,7 +359,7 @@ impl Capabilities {
             batch.conditions.extend(self.not_halted());
         }
         let committed = match change {
-            Some(change) => self.pep.ledger.commit_with(batch, change).await,
+            Some(change) => self.pep.commit_with(batch, change).await,
             None => self
                 .pep
                 .commit(batch)

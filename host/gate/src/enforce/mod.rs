@@ -25,7 +25,7 @@ use tollgate_core::{
     entity::{Entity, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     record::{Arrival, KeyedDigest},
-    request::{Action, Request},
+    request::{Action, Reported, Request, WindowFacts},
     time::Timestamp,
 };
 
@@ -82,6 +82,17 @@ pub struct CallContext {
     pub arguments: Option<KeyedDigest>,
     /// How often the call has been started, this time included.
     pub attempt: u32,
+    /// What its principal has done lately, when it was decided.
+    pub lately: Lately,
+}
+
+/// What a principal has done lately, as far as it outlives a run or was reported.
+#[derive(Debug, Clone, Default)]
+pub struct Lately {
+    /// What was reported about the run.
+    pub run: Reported,
+    /// In all its runs.
+    pub window: WindowFacts,
 }
 
 /// A call that waits for one that its component makes.

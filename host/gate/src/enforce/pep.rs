@@ -2,23 +2,26 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
+use arc_swap::ArcSwap;
 use tollgate_core::{
     canonical::Sha256Digest,
     decision::{Decision, Outcome},
-    entity::Entity,
+    entity::{Entity, Kind},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
-    record::{Arrival, DecisionRecord, Event, KeyedDigest, Record},
-    request::{ActionContext, Facts, Request, RunFacts},
+    record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
+    request::{ActionContext, Facts, Request, RunFacts, WindowFacts},
     run::RunState,
     time::Timestamp,
 };
 
-use super::{CallContext, Refusal, ToolCall, Underway};
+use super::{CallContext, Lately, Refusal, ToolCall, Underway};
 use crate::{
+    capture::{Capture, Capturing},
     config::Config,
     ids::{Clock, Ids},
-    ledger::{Batch, CommitError, Ledger, Payload, Receipt},
+    ledger::{Batch, Change, Changed, CommitError, Condition, Ledger, Payload, Receipt, Window},
     snapshot::Snapshot,
+    usage::Usage,
 };
 
 /// The policy enforcement point.
@@ -31,6 +34,10 @@ pub(crate) struct Pep {
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
     /// Calls that an approval has let run, and that run.
     pub(crate) underway: Underway,
+    /// What is kept of payloads, and what finds secrets in what is written as it is.
+    pub(crate) capture: Arc<ArcSwap<Capture>>,
+    /// What agents report about tokens and cost.
+    pub(crate) usage: Arc<Usage>,
 }
 
 /// A decision that is about to be recorded.
@@ -73,6 +80,12 @@ impl Draft {
         self
     }
 
+    /// With what is kept of its arguments.
+    pub(super) fn captured(mut self, kept: Kept) -> Self {
+        self.0.captured = Some(kept);
+        self
+    }
+
     pub(super) fn approval(mut self, approval: Option<ApprovalId>) -> Self {
         self.0.approval = approval;
         self
@@ -108,7 +121,32 @@ impl Pep {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        self.ledger.commit(batch).await
+        self.ledger.commit(self.clean(batch)).await
+    }
+
+    /// The same with what it changes of what components keep.
+    pub(crate) async fn commit_with(
+        &self,
+        batch: Batch,
+        change: Change,
+    ) -> Result<(Receipt, Changed), CommitError> {
+        self.ledger.commit_with(self.clean(batch), change).await
+    }
+
+    /// Without secrets in any words that are written as they are.
+    fn clean(&self, mut batch: Batch) -> Batch {
+        let capture = self.capture.load();
+        for record in &mut batch.records {
+            capture.clean(&mut record.event);
+        }
+        batch
+    }
+
+    /// What keeps payloads of a call's run.
+    pub(crate) fn capturing(&self, cx: &CallContext) -> Capturing {
+        let tenant = &cx.snapshot.config.gate.tenant;
+        let (capture, keys) = (&cx.snapshot.capture, self.ledger.keys());
+        Capturing::new(capture, keys, tenant, self.now(), Some(cx.run))
     }
 
     /// A run's counts, with the repeats of the call with these arguments.
@@ -131,6 +169,62 @@ impl Pep {
             .reader()
             .file_labels(id)
             .map_err(|e| e.to_string())
+    }
+
+    /// A run's facts for this call: what the gate counted in the run, and lately in all of the principal's.
+    /// `arguments` and `own` as for [`RunState::facts`].
+    pub(crate) fn run_facts(
+        cx: &CallContext,
+        state: &RunState,
+        arguments: Option<&KeyedDigest>,
+        own: bool,
+        now: Timestamp,
+    ) -> RunFacts {
+        let mut facts = state.facts(arguments, own, now);
+        facts.reported = cx.lately.run.clone();
+        facts.window = cx.lately.window.clone();
+        facts.window.calls = facts.window.calls.saturating_sub(u64::from(own));
+        facts
+    }
+
+    /// What the principal of a call has done lately.
+    pub(crate) fn lately(&self, cx: &CallContext) -> Result<Lately, Refusal> {
+        let window = self.window(cx);
+        let used = self
+            .ledger
+            .reader()
+            .used(&window)
+            .map_err(|e| Refusal::Unrecorded {
+                reason: e.to_string(),
+            })?;
+        let (run, reported) = self.usage.of(&cx.principal, cx.run, window.since);
+        let window = WindowFacts {
+            calls: used.calls,
+            elapsed: used.active,
+            reported,
+        };
+        Ok(Lately { run, window })
+    }
+
+    /// Over which a principal's calls are counted together.
+    fn window(&self, cx: &CallContext) -> Window {
+        let config = &cx.snapshot.config;
+        let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
+        Window {
+            tenant: config.gate.tenant.clone(),
+            principal: cx.principal.clone(),
+            since: Timestamp(self.now().0.saturating_sub(long)),
+        }
+    }
+
+    /// That the principal's budget of calls is not used up by others that are decided meanwhile.
+    pub(super) fn within_budget(&self, cx: &CallContext) -> Option<Condition> {
+        let budgets = &cx.snapshot.config.budgets.agents;
+        let budget = budgets
+            .get(&cx.principal.id)
+            .filter(|_| cx.principal.kind == Kind::Agent);
+        let most = budget.and_then(|budget| budget.calls)?;
+        Some(Condition::CallsBelow(self.window(cx), most))
     }
 
     /// The facts of a request outside a call, or with a run's counts.
@@ -183,6 +277,7 @@ impl Pep {
             bundle: basis.bundle,
             call: None,
             arrival: Arrival::default(),
+            captured: None,
             caller: None,
             component: None,
             determining: basis.determining,

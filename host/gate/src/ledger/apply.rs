@@ -25,6 +25,7 @@ use super::{
     read::ReadError,
     runs::{self, Held, Identity, call_key, int},
     states::{self, call_state, change_call, new_call},
+    window,
 };
 
 /// `principal_labels.last` is rounded up to this many microseconds, so that a busy run writes it rarely.
@@ -201,6 +202,9 @@ impl Working {
                 held.last = held.last.max(record.time);
                 count(conn, held, &ready.delta)?;
                 hold_labels(conn, held, record.time)?;
+                if ready.delta.calls > 0 {
+                    window::count(conn, &held.identity, record.time)?;
+                }
                 Some(held.identity.opened)
             }
             None => None,

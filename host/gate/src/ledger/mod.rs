@@ -13,9 +13,10 @@
 //! | `batch`, `shared`, `faults` | what callers prepare for it, what it shares, what errors mean |
 //! | `apply`, `states` | what each record does to the read models, and what it must not do |
 //! | `runs` | runs in memory |
+//! | `window` | what principals have done lately |
 //! | `read` | [`LedgerReader`]: lookups, lists, traces, verification |
 //! | `kept` | what components keep |
-//! | `keys` | keyed digests and sealed payloads |
+//! | `keys`, `retention` | keyed digests and sealed payloads, and how these are forgotten |
 //! | `recover` | what a crash and the passing of time leave to record |
 //! | `maintain`, `backup` | bundles, tokens, rebuilding, backups |
 //! | `anchor`, `reserve` | the files that tell a rollback, and that keep space for outcomes |
@@ -34,10 +35,12 @@ mod queue;
 mod read;
 mod recover;
 mod reserve;
+mod retention;
 mod runs;
 mod schema;
 mod shared;
 mod states;
+mod window;
 mod writer;
 
 #[cfg(test)]
@@ -64,6 +67,8 @@ pub use keys::Keys;
 pub use owner::Ledger;
 pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
 pub use recover::{Recovered, Swept};
+pub use retention::SealedDay;
+pub use window::{Used, Window};
 
 /// Where a ledger lies and how it is opened.
 #[derive(Debug, Clone)]
@@ -112,6 +117,8 @@ pub enum Condition {
     NotHalted(HaltKeys),
     /// Fewer approvals than this of the principal are pending.
     PendingBelow(Pending, u64),
+    /// Fewer calls than this were decided in the window.
+    CallsBelow(Window, u64),
 }
 
 /// Whose pending approvals are counted, and when: what has expired does not count.

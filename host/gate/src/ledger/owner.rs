@@ -318,6 +318,19 @@ impl Ledger {
         &self.0.reader
     }
 
+    /// How long a commit takes lately; absent before the first.
+    #[must_use]
+    pub fn commit_time(&self) -> Option<std::time::Duration> {
+        let pace = self.0.shared.pace();
+        (!pace.is_unknown()).then(|| pace.lately())
+    }
+
+    /// Commits that wait for the writer.
+    #[must_use]
+    pub fn queue_depth(&self) -> usize {
+        self.0.queue.depth()
+    }
+
     /// The keys.
     #[must_use]
     pub fn keys(&self) -> &Keys {

@@ -58,6 +58,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Messages that wait for the writer.
+    pub(super) fn depth(&self) -> usize {
+        let messages = lock(&self.messages);
+        messages
+            .as_ref()
+            .map_or(0, |sender| sender.max_capacity() - sender.capacity())
+    }
+
     /// Start the writer's thread.
     ///
     /// # Errors

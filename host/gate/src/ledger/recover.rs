@@ -52,6 +52,7 @@ impl Ledger {
         for left in self.take_left() {
             let outcome = OutcomeRecord {
                 call: left.call,
+                captured: None,
                 effects: left.effects,
                 fuel: 0,
                 labels: BTreeSet::new(),
@@ -125,10 +126,20 @@ impl Ledger {
             let Some(state) = self.run_state(run, None)? else {
                 continue;
             };
+            let (outcome, stop_reason) = match self.reader().exhausted_budget(run)? {
+                Some(budget) => (
+                    RunOutcome::BudgetExhausted,
+                    format!("the budget of {budget} was used up"),
+                ),
+                None => (
+                    RunOutcome::Abandoned,
+                    "nothing happened for too long".into(),
+                ),
+            };
             let ended = RunEnded {
                 by: "gate".into(),
-                outcome: RunOutcome::Abandoned,
-                stop_reason: "nothing happened for too long".into(),
+                outcome,
+                stop_reason,
             };
             let record = Record::new(tenant, Some(run), now, Event::RunEnded(ended));
             let conditions = vec![Condition::RunVersion(run, state.version)];

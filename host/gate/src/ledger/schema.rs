@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_state.sql"),
     include_str!("migrations/0006_identity.sql"),
+    include_str!("migrations/0007_budgets.sql"),
 ];
 
 /// Tables that are recreated from the records.
@@ -25,6 +26,7 @@ pub(super) const READ_MODELS: &[&str] = &[
     "approval_groups",
     "halts",
     "principal_labels",
+    "principal_calls",
     "file_labels",
     "activations",
 ];

@@ -20,7 +20,7 @@ use super::{
     reserve::Reserve,
     runs::{Cache, Held, int},
     shared::{Shared, halted},
-    states,
+    states, window,
 };
 
 /// Bytes written between checkpoints, roughly.
@@ -280,6 +280,14 @@ impl Writer {
                     Ok(())
                 } else {
                     Err(CommitError::TooManyPending(*most).into())
+                }
+            }
+            Condition::CallsBelow(window, most) => {
+                if window::used(&self.conn, window)?.calls < *most {
+                    Ok(())
+                } else {
+                    // Others have used up what the decision saw: it is made again.
+                    Err(CommitError::RunChanged.into())
                 }
             }
             Condition::NotHalted(keys) => match halted(&self.working.halts, keys) {

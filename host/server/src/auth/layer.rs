@@ -28,7 +28,7 @@ async fn check(State(auth): State<Auth>, mut request: Request, next: Next) -> Re
     }
 }
 
-fn refused(auth: &Auth, error: &AuthError) -> Response {
+pub(super) fn refused(auth: &Auth, error: &AuthError) -> Response {
     let (status, code, reason) = match error {
         AuthError::Missing => (StatusCode::UNAUTHORIZED, "unauthenticated", None),
         AuthError::Malformed(_) => (

@@ -90,6 +90,8 @@ pub struct Auth(Arc<Inner>);
 
 struct Inner {
     gate: Gate,
+    /// Whether only this machine reaches the listener.
+    local: bool,
     /// As whom callers without credentials are let in.
     anonymous: Option<Caller>,
     oauth: Mutex<Option<Arc<Oauth>>>,
@@ -115,10 +117,22 @@ impl Auth {
     ) -> Self {
         Self(Arc::new(Inner {
             gate: gate.clone(),
+            local: !required_for(address),
             anonymous: anonymous.filter(|_| !required_for(address)),
             oauth: Mutex::default(),
             rate,
         }))
+    }
+
+    /// Whether only this machine reaches the listener.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.0.local
+    }
+
+    /// The answer to a caller who is not let in.
+    pub(crate) fn refuse(&self, error: &AuthError) -> axum::response::Response {
+        layer::refused(self, error)
     }
 
     /// Who calls with these headers.

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 use tollgate_core::{
-    decision::Outcome,
     ids::{ApprovalId, DecisionId, RunId},
-    record::{DecisionRecord, Event, Record},
+    record::{Event, Record},
 };
 use utoipa::ToSchema;
 
@@ -72,7 +71,7 @@ impl Entry {
                 entry.action = d.action.group().into();
                 entry.resource.clone_from(&d.resource.id);
                 entry.policies = d.determining.iter().map(|p| p.policy.id.clone()).collect();
-                entry.reason = reason(d);
+                entry.reason = d.reason();
                 entry.approval = d.approval;
             }
             Event::ApprovalAnswered(a) => {
@@ -165,22 +164,6 @@ impl Entry {
         }
         Some(entry)
     }
-}
-
-fn reason(decision: &DecisionRecord) -> String {
-    if let Some(error) = decision.errors.first() {
-        return error.to_string();
-    }
-    let mut reasons: Vec<&str> = Vec::new();
-    for policy in &decision.determining {
-        if !policy.reason.is_empty() && !reasons.contains(&policy.reason.as_str()) {
-            reasons.push(&policy.reason);
-        }
-    }
-    if reasons.is_empty() && decision.outcome != Outcome::Allow && decision.determining.is_empty() {
-        return "No policy permits it.".into();
-    }
-    reasons.join(" ")
 }
 
 /// `n` things.

@@ -218,21 +218,30 @@ impl<'a> Trace<'a> {
 /// A span as programs read it; documented in `tollgate runs show --help`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpanView {
+    /// Its id.
     #[schema(value_type = String)]
-    span: SpanId,
+    pub span: SpanId,
+    /// The span above; absent for the root.
     #[schema(value_type = Option<String>)]
-    parent: Option<SpanId>,
+    pub parent: Option<SpanId>,
+    /// What it stands for.
     #[schema(value_type = String)]
-    kind: SpanKind,
-    name: String,
+    pub kind: SpanKind,
+    /// Its name.
+    pub name: String,
+    /// When it began.
     #[schema(value_type = i64)]
-    start: Timestamp,
+    pub start: Timestamp,
+    /// When it ended; absent while it is open.
     #[schema(value_type = Option<i64>)]
-    end: Option<Timestamp>,
-    error: Option<&'static str>,
-    openinference: &'static str,
+    pub end: Option<Timestamp>,
+    /// `error.type`.
+    pub error: Option<&'static str>,
+    /// How OpenInference names its kind.
+    pub openinference: &'static str,
+    /// With OpenTelemetry's names where it has one.
     #[schema(value_type = Object)]
-    attributes: Map<String, Value>,
+    pub attributes: Map<String, Value>,
 }
 
 /// Every span for programs, with the attributes that its records give it.

@@ -11,6 +11,7 @@
 //! | `words` | what traces are found by |
 //! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
 //! | `review` | notes, sets and feedback |
+//! | `tell` | what agents tell about their own runs |
 //! | `schema` | the tables |
 
 mod find;
@@ -18,6 +19,7 @@ pub(crate) mod put;
 mod read;
 mod review;
 mod schema;
+mod tell;
 mod usage;
 mod words;
 pub(crate) mod writer;

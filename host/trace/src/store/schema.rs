@@ -6,7 +6,10 @@ use rusqlite::Connection;
 const APPLICATION: i64 = 0x546f_6c74;
 
 /// How a store of each version becomes one of the next: the first makes an empty file version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_trace.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_trace.sql"),
+    include_str!("migrations/0002_told.sql"),
+];
 
 /// The newest version that this binary knows.
 pub(super) fn known() -> i64 {

@@ -120,7 +120,11 @@ async fn recorded(
         .map_err(|e| Failure::plain(format!("the policies of {id} are of another version: {e}")))?;
     if now {
         bundle.policies = config.policy_files()?;
-        bundle.candidate = config.candidate_files()?;
+        bundle.policies.extend(config.budgets.policies());
+        bundle.candidate = config.candidate_files()?.map(|mut files| {
+            files.extend(config.budgets.policies());
+            files
+        });
     }
     let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
     Ok((pdp, request, facts))

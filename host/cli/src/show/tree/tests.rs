@@ -38,6 +38,7 @@ fn policy(id: &str, owner: &str, reason: &str) -> Determining {
         id: id.into(),
     };
     Determining {
+        budget: None,
         owner: owner.into(),
         policy,
         reason: reason.into(),
@@ -97,6 +98,7 @@ impl Story {
         by: &[Determining],
     ) -> DecisionRecord {
         DecisionRecord {
+            captured: None,
             parent: match &action {
                 Action::Call(_) => Some(span(1)),
                 Action::ReturnResult => Some(span(call)),
@@ -210,6 +212,7 @@ impl Story {
         self.add(
             400,
             Event::Outcome(OutcomeRecord {
+                captured: None,
                 call: span(call),
                 effects: 1,
                 fuel: 1_234_567,

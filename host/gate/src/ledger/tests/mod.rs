@@ -205,6 +205,7 @@ impl Script {
             panic!("a start")
         };
         let outcome = OutcomeRecord {
+            captured: None,
             call: start.call,
             effects: 0,
             fuel: 1,

@@ -25,6 +25,7 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
     let decision = DecisionRecord {
         facts: Some(facts.digest),
         determining: vec![tollgate_core::decision::Determining {
+            budget: None,
             owner: "security".into(),
             policy: tollgate_core::decision::PolicyRef {
                 digest: Sha256Digest::of(b"policy"),

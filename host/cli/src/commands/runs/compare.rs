@@ -1,0 +1,85 @@
+//! `tollgate runs diff`: two runs, step by step, and where they part.
+
+use clap::Args;
+use serde::Serialize;
+use tollgate::ledger::{LedgerReader, RunRow};
+use tollgate_trace::run::{RunDiff, RunSteps, diff};
+
+use super::find;
+use crate::{commands::Context, exit::Exit, failure::Failure, show};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate runs diff monday tuesday
+  $ tollgate runs diff 019aa4c1 019aa4d7 --json
+
+Steps are aligned by tool and by the digest of their arguments. Arguments and results are compared
+by their digests and shown nowhere.
+Ends with 1 where the runs differ.
+With --json: {a, b, diff {steps [{a, b, differs [{what, a, b}]}], first, first_decision, runs}}; a and b are
+{run, steps}, and the steps of diff name their places in them.";
+
+/// Which runs.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Compare {
+    /// The one: its id, the beginning of it, or its key.
+    a: String,
+    /// The other.
+    b: String,
+    /// Also show steps that are alike.
+    #[arg(long)]
+    full: bool,
+}
+
+#[derive(Serialize)]
+struct Side {
+    run: RunRow,
+    #[serde(flatten)]
+    steps: RunSteps,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    a: Side,
+    b: Side,
+    diff: RunDiff,
+}
+
+fn side(reader: &LedgerReader, name: &str) -> Result<Side, Failure> {
+    let run = find(reader, Some(name))?;
+    let steps = RunSteps::of(&reader.records_of_run(run.id)?);
+    Ok(Side { run, steps })
+}
+
+/// Run `tollgate runs diff`.
+pub(super) fn run(args: &Compare, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let reader = cx.reader(&cx.config()?)?;
+    let (a, b) = (side(&reader, &args.a)?, side(&reader, &args.b)?);
+    if a.run.tenant != b.run.tenant {
+        return Err(Failure::plain("runs of different tenants are not compared"));
+    }
+    let compared = Compared {
+        diff: diff(&a.steps, &b.steps),
+        a,
+        b,
+    };
+    cx.out.show(&compared, || {
+        let (a, b) = (&compared.a, &compared.b);
+        format!(
+            "{}{}",
+            show::run::pair(&a.run, &b.run),
+            show::diff::diff(
+                &compared.diff,
+                &a.steps,
+                &b.steps,
+                cx.out.width(),
+                args.full
+            )
+        )
+    })?;
+    Ok(match compared.diff.is_same() {
+        true => Exit::Ok,
+        false => Exit::Failure,
+    })
+}

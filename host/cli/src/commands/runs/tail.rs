@@ -1,0 +1,141 @@
+//! `tollgate runs tail`: what happens, as it happens.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use clap::Args;
+use serde::Serialize;
+use tollgate::ledger::{LedgerError, LedgerReader, Order, RecordFilter, RunRow};
+use tollgate_core::{
+    ids::RunId,
+    record::{Event, Record},
+};
+
+use super::find;
+use crate::{
+    commands::{Context, times},
+    exit::Exit,
+    failure::Failure,
+    show::live::happened,
+};
+
+pub(super) const HELP: &str = "\
+Examples:
+  $ tollgate runs tail
+  $ tollgate runs tail monday --for 10m --json
+
+Without a run: everything that happens from now on. With one: what has happened in it, and what
+happens, until it ends. Ctrl-C ends it, too.
+With --json, one record a line: {index, type, time, run, tenant, ..}.";
+
+/// How long until it looks again.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Records that are looked at before anything is printed.
+const PAGE: u64 = 1000;
+
+/// What to follow.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Tail {
+    /// Its id, the beginning of it, or its key; every run unless given.
+    run: Option<String>,
+    /// Stop after so long: 30s, 10m, 1h.
+    #[arg(long = "for", value_name = "TIME", value_parser = times::duration)]
+    lasting: Option<Duration>,
+}
+
+/// How far the ledger was followed.
+#[derive(Debug)]
+struct Followed<'a> {
+    reader: &'a LedgerReader,
+    /// Only this run.
+    run: Option<RunId>,
+    /// The next record to look at.
+    next: u64,
+    /// Whether the run has ended.
+    ended: bool,
+}
+
+/// A record as programs read it.
+#[derive(Serialize)]
+struct Line<'a> {
+    index: u64,
+    #[serde(flatten)]
+    record: &'a Record,
+}
+
+impl<'a> Followed<'a> {
+    /// From the run's beginning, or from now on.
+    fn new(reader: &'a LedgerReader, run: Option<&RunRow>) -> Result<Self, LedgerError> {
+        Ok(Self {
+            reader,
+            run: run.map(|run| run.id),
+            next: match run {
+                Some(run) => run.opened,
+                None => reader.size()?.records,
+            },
+            ended: false,
+        })
+    }
+
+    /// What has happened since, at most a page of it, and whether there may be more at once.
+    fn poll(&mut self) -> Result<(Vec<(u64, Record)>, bool), LedgerError> {
+        let filter = RecordFilter {
+            range: Some(self.next..self.next.saturating_add(PAGE)),
+            order: Order::OldestFirst,
+            ..RecordFilter::default()
+        };
+        let (mut found, mut looked) = (Vec::new(), 0_u64);
+        self.reader.records(&filter, |index, record| {
+            looked += 1;
+            self.next = index.saturating_add(1);
+            if self.run.is_none_or(|run| record.run == Some(run)) {
+                self.ended |= self.run.is_some() && matches!(record.event, Event::RunEnded(_));
+                found.push((index, record));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((found, looked == PAGE))
+    }
+}
+
+/// Run `tollgate runs tail`.
+pub(super) async fn run(args: &Tail, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let reader = cx.reader(&cx.config()?)?;
+    let row = match &args.run {
+        Some(name) => Some(find(&reader, Some(name))?),
+        None => None,
+    };
+    let mut followed = Followed::new(&reader, row.as_ref())?;
+    let over = async {
+        match args.lasting {
+            Some(lasting) => tokio::time::sleep(lasting).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(over);
+    loop {
+        let (found, more) = followed.poll()?;
+        for (index, record) in &found {
+            let index = *index;
+            if cx.out.is_json() {
+                cx.out.json(&Line { index, record })?;
+            } else if let Some(text) = happened(index, record) {
+                cx.out.text(&text)?;
+            }
+        }
+        if followed.ended {
+            return Ok(Exit::Ok);
+        }
+        if more {
+            continue;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = &mut over => return Ok(Exit::Ok),
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                return Ok(Exit::Ok);
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What is done with each field of a JSON value: JSON pointers (RFC 6901), of which the longest that fits
+//! counts. `*` as a segment stands for any one.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// What is done with a value.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Treatment {
+    /// It stays, without the secrets in it.
+    Keep,
+    /// Its keyed digest stands for it, so that equal values stay comparable.
+    Hash,
+    /// A token stands for it, which the gate turns back for whoever policy lets read payloads.
+    Tokenize,
+    /// A word stands for it.
+    Redact,
+    /// It is left out.
+    #[default]
+    Drop,
+}
+
+impl Treatment {
+    /// As the configuration spells them.
+    pub const NAMES: &[&str] = &["keep", "hash", "tokenize", "redact", "drop"];
+
+    /// The treatment of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "keep" => Self::Keep,
+            "hash" => Self::Hash,
+            "tokenize" => Self::Tokenize,
+            "redact" => Self::Redact,
+            "drop" => Self::Drop,
+            _ => return None,
+        })
+    }
+}
+
+/// The fields of a value, and what is done with each.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Fields {
+    here: Option<Treatment>,
+    below: BTreeMap<String, Fields>,
+    any: Option<Box<Fields>>,
+}
+
+impl Fields {
+    /// Say what is done with the fields that `pointer` names. Whether it is a JSON pointer.
+    pub fn set(&mut self, pointer: &str, treatment: Treatment) -> bool {
+        let mut at = self;
+        if !pointer.is_empty() {
+            let Some(path) = pointer.strip_prefix('/') else {
+                return false;
+            };
+            for segment in path.split('/') {
+                at = match segment {
+                    "*" => at.any.get_or_insert_default(),
+                    name => at.below.entry(unescape(name)).or_default(),
+                };
+            }
+        }
+        at.here = Some(treatment);
+        true
+    }
+
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `~1` is a slash in a name, `~0` a tilde.
+fn unescape(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}
+
+/// A place in a value, with all that is said about it.
+#[derive(Debug, Clone)]
+pub(super) struct At<'f> {
+    fields: Vec<&'f Fields>,
+    /// What was said above it.
+    pub(super) treatment: Treatment,
+}
+
+impl<'f> At<'f> {
+    /// The whole value; the earlier of `fields` count first.
+    pub(super) fn whole(
+        fields: impl IntoIterator<Item = &'f Fields>,
+        otherwise: Treatment,
+    ) -> Self {
+        Self::new(fields.into_iter().collect(), otherwise)
+    }
+
+    fn new(fields: Vec<&'f Fields>, otherwise: Treatment) -> Self {
+        let here = fields.iter().find_map(|fields| fields.here);
+        Self {
+            fields,
+            treatment: here.unwrap_or(otherwise),
+        }
+    }
+
+    /// The member of this name, or the element of this number.
+    pub(super) fn below(&self, name: &str) -> Self {
+        let exact = self
+            .fields
+            .iter()
+            .filter_map(|fields| fields.below.get(name));
+        let any = self
+            .fields
+            .iter()
+            .filter_map(|fields| fields.any.as_deref());
+        Self::new(exact.chain(any).collect(), self.treatment)
+    }
+
+    /// Whether something is said about what lies within.
+    pub(super) fn says_more(&self) -> bool {
+        let more = |fields: &&Fields| !fields.below.is_empty() || fields.any.is_some();
+        self.fields.iter().any(more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_pointer_counts() {
+        let mut fields = Fields::default();
+        for (pointer, treatment) in [
+            ("/customer", Treatment::Redact),
+            ("/customer/id", Treatment::Keep),
+            ("/items/*/sku", Treatment::Hash),
+            ("/items/0/sku", Treatment::Tokenize),
+            ("/a~1b", Treatment::Keep),
+        ] {
+            assert!(fields.set(pointer, treatment));
+        }
+        assert!(!fields.set("customer", Treatment::Keep));
+        let at = |path: &[&str]| {
+            let whole = At::whole([&fields], Treatment::Drop);
+            path.iter().fold(whole, |at, name| at.below(name)).treatment
+        };
+        assert_eq!(at(&[]), Treatment::Drop);
+        assert_eq!(at(&["customer"]), Treatment::Redact);
+        assert_eq!(at(&["customer", "name", "first"]), Treatment::Redact);
+        assert_eq!(at(&["customer", "id"]), Treatment::Keep);
+        assert_eq!(at(&["items", "7", "sku"]), Treatment::Hash);
+        assert_eq!(at(&["items", "0", "sku"]), Treatment::Tokenize);
+        assert_eq!(at(&["a/b"]), Treatment::Keep);
+    }
+}

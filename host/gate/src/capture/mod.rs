@@ -1,0 +1,399 @@
+//! What of calls, results, logs, errors and agents' attributes is kept, and in which form.
+//!
+//! The policy is fixed before anything is written: one configuration, one [`Capture`], and everything that
+//! is stored, exported or logged has passed a [`Capturing`] of it. Of arguments and results there is a
+//! keyed digest, a size and a class, and only what the configuration names is kept. Whatever is kept is
+//! searched for secrets. Where something goes wrong nothing is kept, and no decision waits for it.
+//!
+//! This is not what a decision was made from: that is sealed for replay, whatever is said here.
+
+mod detect;
+mod fields;
+mod token;
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde_json::{Map, Value};
+use tollgate_core::{
+    canonical,
+    ids::RunId,
+    record::{Class, Event, Kept},
+    time::Timestamp,
+};
+
+pub use detect::{DetectError, Detectors};
+use detect::{matches, removed};
+use fields::At;
+pub use fields::{Fields, Treatment};
+pub use token::{PREFIX, Revealed, TokenError};
+
+use crate::{
+    config::{CaptureConfig, ToolCapture},
+    ledger::{Keys, Payload},
+    sandbox::Content,
+    secrets::Vault,
+};
+
+/// Bytes of a value that are searched for secrets to say what class it is.
+const LOOKED_AT: usize = 64 << 10;
+/// Bytes that are kept of one value.
+const MOST: usize = 64 << 10;
+/// How deep a value is looked into.
+const DEEPEST: usize = 64;
+
+/// As what a kept payload is sealed.
+pub(crate) const KIND: &str = "captured";
+
+/// What is kept, and what finds secrets: of one configuration.
+#[derive(Debug)]
+pub struct Capture {
+    config: CaptureConfig,
+    detectors: Detectors,
+    vault: Arc<Vault>,
+    /// Whether the tenant has payloads kept at all.
+    payloads: bool,
+}
+
+impl Capture {
+    /// What `config` says for `tenant`. `vault` has the secrets that the gate knows.
+    ///
+    /// # Errors
+    /// [`DetectError`]: nothing is captured, and so nothing loads, without detectors.
+    pub fn new(
+        config: &CaptureConfig,
+        tenant: &str,
+        vault: &Arc<Vault>,
+    ) -> Result<Self, DetectError> {
+        Ok(Self {
+            detectors: Detectors::new(&config.patterns)?,
+            payloads: config.of(tenant).payloads,
+            config: config.clone(),
+            vault: Arc::clone(vault),
+        })
+    }
+
+    /// Text without secrets: a component's words, errors, names, and whatever else is written as it is.
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let known = match self.vault.is_empty() {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(self.vault.scrub_text(text)),
+        };
+        match known {
+            Cow::Borrowed(text) => self.detectors.redact(text),
+            Cow::Owned(text) => Cow::Owned(self.detectors.redact(&text).into_owned()),
+        }
+    }
+
+    /// Clean all that a record says in somebody's own words.
+    pub(crate) fn clean(&self, event: &mut Event) {
+        let clean = |text: &mut String| {
+            if let Cow::Owned(clean) = self.text(text) {
+                *text = clean;
+            }
+        };
+        match event {
+            Event::AdapterLog(log) => clean(&mut log.message),
+            Event::CallInvalid(call) => {
+                clean(&mut call.tool);
+                call.pointers.iter_mut().for_each(clean);
+            }
+            Event::Effect(effect) => {
+                clean(&mut effect.target);
+                effect.error.iter_mut().for_each(clean);
+            }
+            Event::ApprovalRequested(asked) => asked.capability.iter_mut().for_each(clean),
+            Event::ApprovalAnswered(answer) => answer.note.iter_mut().for_each(clean),
+            Event::RunEnded(ended) => clean(&mut ended.stop_reason),
+            Event::Halted(halt) | Event::Resumed(halt) => clean(&mut halt.reason),
+            Event::Administered(act) => clean(&mut act.target),
+            Event::BundleActivated(_)
+            | Event::RunStarted(_)
+            | Event::Decision(_)
+            | Event::Start(_)
+            | Event::Outcome(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalResolved(_)
+            | Event::ApprovalEscalated(_) => {}
+        }
+    }
+
+    /// What is done with an attribute of a span or a log record.
+    fn of_attribute(&self, name: &str) -> Treatment {
+        let content = self.detectors.is_content(name);
+        if content && !self.payloads {
+            return Treatment::Drop;
+        }
+        let said = self.config.attributes.iter();
+        let fits = said.filter(|(pattern, _)| matches(pattern, name));
+        match fits.max_by_key(|(pattern, _)| pattern.len()) {
+            Some((_, treatment)) => *treatment,
+            None if content => Treatment::Hash,
+            None => Treatment::Keep,
+        }
+    }
+}
+
+/// A [`Capture`] at work: for a tenant, at a time, in a run. Cheap to make.
+#[derive(Debug, Clone)]
+pub struct Capturing {
+    capture: Arc<Capture>,
+    keys: Keys,
+    tenant: String,
+    now: Timestamp,
+    run: Option<RunId>,
+}
+
+/// What the record of a call or result says of its payload, and the payload if something is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Captured {
+    /// For the record.
+    pub kept: Kept,
+    /// Sealed, for the store.
+    pub payload: Option<Payload>,
+}
+
+impl Capturing {
+    /// `run` is where tokens are at home: who may read its payloads may turn them back.
+    #[must_use]
+    pub fn new(
+        capture: &Arc<Capture>,
+        keys: &Keys,
+        tenant: &str,
+        now: Timestamp,
+        run: Option<RunId>,
+    ) -> Self {
+        Self {
+            capture: Arc::clone(capture),
+            keys: keys.clone(),
+            tenant: tenant.to_owned(),
+            now,
+            run,
+        }
+    }
+
+    /// Text without secrets, as [`Capture::text`].
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.capture.text(text)
+    }
+
+    /// Attributes of a span, a resource or a log record, as they may be kept: what carries payloads only as
+    /// the configuration says, everything else without secrets.
+    #[must_use]
+    pub fn attributes(&self, attributes: Map<String, Value>) -> Map<String, Value> {
+        let mut kept = Map::new();
+        for (name, value) in attributes {
+            let treatment = self.capture.of_attribute(&name);
+            let at = At::whole([], treatment);
+            if let Some(value) = self.value(&name, Cow::Owned(value), &at, DEEPEST) {
+                kept.insert(self.text(&name).into_owned(), value);
+            }
+        }
+        kept
+    }
+
+    /// One attribute, as [`Self::attributes`].
+    #[must_use]
+    pub fn attribute(&self, name: &str, value: Value) -> Option<Value> {
+        let at = At::whole([], self.capture.of_attribute(name));
+        self.value(name, Cow::Owned(value), &at, DEEPEST)
+    }
+
+    /// The arguments of a call of `tool`; `text` is their canonical form. `private` says that the run has
+    /// seen private data.
+    #[must_use]
+    pub fn arguments(&self, tool: &str, arguments: &Value, text: &str, private: bool) -> Captured {
+        let class = self.class(text, private);
+        let said = self.said(tool).map(|tool| &tool.arguments);
+        self.payload(class, said, arguments)
+    }
+
+    /// The content of a result of `tool`. Pointers are into its structured data, or else into its text,
+    /// where that is JSON.
+    #[must_use]
+    pub fn result(&self, tool: &str, content: &[Content], private: bool) -> Captured {
+        let mut class = self.class("", private);
+        let mut text = None;
+        let mut structured = None;
+        for part in content {
+            match part {
+                Content::Structured(value) => {
+                    structured = structured.or(Some(Cow::Borrowed(value)))
+                }
+                Content::Text { text: words } => {
+                    class = class.max(self.class(words, private));
+                    text = text.or(Some(words.as_str()));
+                }
+                _ => {}
+            }
+        }
+        if let (Some(value), true) = (&structured, text.is_none()) {
+            class = class.max(self.class(&value.to_string(), private));
+        }
+        let mut said = self.said(tool).map(|tool| &tool.result).peekable();
+        if !self.capture.payloads || said.peek().is_none() {
+            return Captured::of(class);
+        }
+        let value = structured.or_else(|| text.map(|text| Cow::Owned(parsed(text))));
+        match value {
+            Some(value) => self.payload(class, said, &value),
+            None => Captured::of(class),
+        }
+    }
+
+    /// What is said about the tool, and then what is said about all.
+    fn said(&self, tool: &str) -> impl Iterator<Item = &ToolCapture> {
+        let tools = &self.capture.config.tools;
+        [tool, "*"].into_iter().filter_map(|name| tools.get(name))
+    }
+
+    fn class(&self, text: &str, private: bool) -> Class {
+        let beginning = text
+            .get(..text.floor_char_boundary(LOOKED_AT))
+            .unwrap_or_default();
+        let capture = &self.capture;
+        if capture.detectors.finds(beginning)
+            || (!capture.vault.is_empty() && capture.vault.scrub_text(beginning) != beginning)
+        {
+            Class::Secret
+        } else if private {
+            Class::Private
+        } else {
+            Class::Ordinary
+        }
+    }
+
+    fn payload<'f>(
+        &self,
+        class: Class,
+        said: impl Iterator<Item = &'f Fields>,
+        value: &Value,
+    ) -> Captured {
+        let said: Vec<&Fields> = said.filter(|fields| !fields.is_empty()).collect();
+        if !self.capture.payloads || said.is_empty() {
+            return Captured::of(class);
+        }
+        let at = At::whole(said, self.capture.config.otherwise);
+        let kept = self.value("", Cow::Borrowed(value), &at, DEEPEST);
+        let text = kept
+            .filter(|kept| !is_hollow(kept))
+            .map(|kept| kept.to_string());
+        let Some(text) = text.filter(|text| text.len() <= MOST) else {
+            return Captured::of(class);
+        };
+        // What cannot be sealed is not kept.
+        let sealed = self
+            .keys
+            .seal(&self.tenant, self.now, text.as_bytes(), KIND);
+        let payload = sealed.ok();
+        Captured {
+            kept: Kept {
+                class,
+                payload: payload.as_ref().map(|payload| payload.digest),
+            },
+            payload,
+        }
+    }
+
+    /// What is left of a value; nothing where it is left out.
+    fn value(&self, name: &str, value: Cow<'_, Value>, at: &At<'_>, deep: usize) -> Option<Value> {
+        let Some(deep) = deep.checked_sub(1) else {
+            return Some(removed("too-deep").into());
+        };
+        let within = at.says_more() || at.treatment == Treatment::Keep;
+        match (value.as_ref(), within) {
+            (Value::Object(_) | Value::Array(_), true) => {}
+            _ => return self.whole(name, value, at.treatment),
+        }
+        if self.is_secret(name, &value) {
+            return Some(removed("secret-name").into());
+        }
+        Some(match value.into_owned() {
+            Value::Object(members) => {
+                let mut kept = Map::new();
+                for (name, member) in members {
+                    let left = self.value(&name, Cow::Owned(member), &at.below(&name), deep);
+                    if let Some(left) = left {
+                        kept.insert(self.text(&name).into_owned(), left);
+                    }
+                }
+                Value::Object(kept)
+            }
+            Value::Array(elements) => {
+                let each = elements.into_iter().enumerate();
+                let left = each.filter_map(|(n, element)| {
+                    let at = at.below(&n.to_string());
+                    self.value(name, Cow::Owned(element), &at, deep)
+                });
+                Value::Array(left.collect())
+            }
+            other => other,
+        })
+    }
+
+    fn is_secret(&self, name: &str, value: &Value) -> bool {
+        !matches!(value, Value::Null | Value::Bool(_))
+            && self.capture.detectors.is_secret_name(name)
+    }
+
+    /// A value that is treated as one.
+    fn whole(&self, name: &str, value: Cow<'_, Value>, treatment: Treatment) -> Option<Value> {
+        match treatment {
+            Treatment::Drop => None,
+            Treatment::Redact => Some(removed("policy").into()),
+            Treatment::Keep if self.is_secret(name, &value) => Some(removed("secret-name").into()),
+            Treatment::Keep => Some(match value.into_owned() {
+                Value::String(text) => match self.text(&text) {
+                    Cow::Borrowed(_) => Value::String(text),
+                    Cow::Owned(clean) => Value::String(clean),
+                },
+                other => other,
+            }),
+            Treatment::Hash | Treatment::Tokenize => {
+                let made = canonical::to_canonical(value.as_ref())
+                    .ok()
+                    .and_then(|bytes| match treatment {
+                        Treatment::Hash => self.digest(&bytes),
+                        _ => self.token(&bytes),
+                    });
+                Some(made.unwrap_or_else(|| removed("policy")).into())
+            }
+        }
+    }
+
+    fn digest(&self, canonical: &[u8]) -> Option<String> {
+        let digest = self.keys.digest(&self.tenant, &[b"captured", canonical]);
+        digest.ok().map(|digest| digest.to_string())
+    }
+}
+
+impl Captured {
+    /// Nothing is kept.
+    fn of(class: Class) -> Self {
+        Self {
+            kept: Kept {
+                class,
+                payload: None,
+            },
+            payload: None,
+        }
+    }
+}
+
+/// Text as the value that it stands for, if it is JSON.
+fn parsed(text: &str) -> Value {
+    canonical::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// Whether nothing is left in a value.
+fn is_hollow(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.values().all(is_hollow),
+        Value::Array(elements) => elements.iter().all(is_hollow),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

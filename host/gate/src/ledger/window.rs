@@ -1,0 +1,104 @@
+//! What principals have done lately, by the hour: what budgets that outlive a run are measured by.
+
+use rusqlite::{Connection, params};
+use tollgate_core::{entity::Uid, ids::RunId, record::Event, request::Action, time::Timestamp};
+
+use super::{
+    LedgerError,
+    apply::Refused,
+    read::{LedgerReader, ReadError},
+    runs::{Identity, nat},
+};
+
+const HOUR: i64 = 3_600_000_000;
+/// A principal that calls again within this time was active in between.
+const PAUSE: i64 = 300_000_000;
+
+/// Whose calls are counted, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The tenant.
+    pub tenant: String,
+    /// Who calls.
+    pub principal: Uid,
+    /// Since then, to the hour.
+    pub since: Timestamp,
+}
+
+/// What was done in a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Calls that were decided; one that waits for an approval, and its resumption, are one.
+    pub calls: u64,
+    /// Microseconds in which the principal was active.
+    pub active: u64,
+}
+
+/// Count a call that was decided at `at`.
+pub(super) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<(), Refused> {
+    conn.prepare_cached(
+        "INSERT INTO principal_calls VALUES (?1, ?2, ?3, ?4, 1, 0, ?5) ON CONFLICT DO UPDATE SET \
+         calls = calls + 1, last = max(last, excluded.last), \
+         active = active + CASE WHEN excluded.last BETWEEN last AND last + ?6 THEN excluded.last - last ELSE 0 END",
+    )?
+    .execute(params![
+        run.tenant,
+        run.principal.kind.name(),
+        run.principal.id,
+        at.0.div_euclid(HOUR),
+        at.0,
+        PAUSE
+    ])?;
+    Ok(())
+}
+
+/// What was done in a window.
+pub(super) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError> {
+    let mut select = conn.prepare_cached(
+        "SELECT coalesce(sum(calls), 0), coalesce(sum(active), 0) FROM principal_calls \
+         WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND hour >= ?4",
+    )?;
+    let Window {
+        tenant,
+        principal,
+        since,
+    } = window;
+    let hour = since.0.div_euclid(HOUR);
+    let row = params![tenant, principal.kind.name(), principal.id, hour];
+    let (calls, active): (i64, i64) =
+        select.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Used {
+        calls: nat(calls),
+        active: nat(active),
+    })
+}
+
+impl LedgerReader {
+    /// The budget for which a run's last decided call was denied, if it was for one.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn exhausted_budget(&self, run: RunId) -> Result<Option<String>, LedgerError> {
+        let records = self.records_of_run(run)?;
+        let last = records
+            .iter()
+            .rev()
+            .find_map(|(_, record)| match &record.event {
+                Event::Decision(decided) if matches!(decided.action, Action::Call(_)) => {
+                    Some(decided)
+                }
+                _ => None,
+            });
+        Ok(last
+            .and_then(|decided| decided.exhausted())
+            .map(str::to_owned))
+    }
+
+    /// What was done in a window.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn used(&self, window: &Window) -> Result<Used, LedgerError> {
+        self.with(|conn| used(conn, window))
+    }
+}

@@ -1,0 +1,340 @@
+//! Signals across runs, counted from the ledger's records: what metrics and `tollgate stats` say.
+//!
+//! [`Watcher`] reads records in order and says what each of them adds; [`Totals`] keeps sums for metrics,
+//! [`Summary`] every single time for percentiles. Nothing here decides, and nothing is written.
+
+mod summary;
+mod totals;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use tollgate_core::{
+    decision::Outcome,
+    entity::Uid,
+    ids::{ApprovalId, RunId, SpanId},
+    life::ApprovalState,
+    record::{
+        DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome, Start, Status,
+    },
+    request::Action,
+    time::Timestamp,
+};
+
+pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
+pub use totals::{Bars, DecidedAs, OTHER, Totals};
+
+/// Runs, calls and approvals that are remembered; what is beyond is counted as if it stood alone.
+const MOST: usize = 100_000;
+
+/// What one record adds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact<'a> {
+    /// Something was decided.
+    Decided {
+        /// The answer.
+        outcome: Outcome,
+        /// Of policies that are enforced, or of those that are only watched.
+        enforced: bool,
+        /// The first policy that determined it; empty where none did.
+        policy: &'a str,
+        /// Microseconds that deciding took.
+        micros: u64,
+    },
+    /// A policy forbade it, and no person is asked: what an agent or a component should not have tried.
+    Unsafe,
+    /// A budget was used up.
+    Exhausted(&'a str),
+    /// The run has made this very call before.
+    Repeated,
+    /// The gate runs a call again.
+    Retried,
+    /// A call came to its end.
+    Ended {
+        /// How: a [`Status`], or why it was refused before anything was decided.
+        how: &'a str,
+        /// Whether it failed.
+        failed: bool,
+        /// Microseconds that its execution took; absent where nothing ran.
+        micros: Option<u64>,
+    },
+    /// The run used this tool with success after it had failed in the same run.
+    Recovered,
+    /// An effect was carried out, or failed.
+    Effect {
+        /// Such as `read_file`.
+        operation: &'a str,
+        /// Whether it failed.
+        failed: bool,
+    },
+    /// A person is asked.
+    Asked,
+    /// What became of that.
+    Answered {
+        /// The state.
+        state: ApprovalState,
+        /// Microseconds since it was asked; absent if that was told before.
+        wait: Option<u64>,
+    },
+    /// A run began.
+    Began,
+    /// A run ended.
+    Finished(RunOutcome),
+}
+
+/// To what a fact belongs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Where<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// The run.
+    pub run: Option<RunId>,
+    /// The tool; empty outside a call.
+    pub tool: &'a str,
+    /// The component, with the beginning of its file's digest; empty where that is not known.
+    pub version: &'a str,
+    /// When.
+    pub time: Timestamp,
+}
+
+struct Call {
+    tool: String,
+    version: String,
+    begun: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct Seen {
+    calls: HashSet<KeyedDigest>,
+    failed: BTreeSet<String>,
+    principal: Option<Uid>,
+}
+
+/// Reads records in order.
+#[derive(Default)]
+pub struct Watcher {
+    calls: HashMap<SpanId, Call>,
+    runs: HashMap<RunId, Seen>,
+    approvals: HashMap<ApprovalId, Timestamp>,
+}
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher")
+    }
+}
+
+impl Watcher {
+    /// Tell `hear` what a record adds.
+    pub fn watch(&mut self, record: &Record, mut hear: impl FnMut(Where<'_>, Fact<'_>)) {
+        let at = Where {
+            tenant: &record.tenant,
+            run: record.run,
+            tool: "",
+            version: "",
+            time: record.time,
+        };
+        match &record.event {
+            Event::RunStarted(run) => {
+                if let Some(seen) = self.seen(record.run) {
+                    seen.principal = Some(run.principal.clone());
+                }
+                hear(at, Fact::Began);
+            }
+            Event::RunEnded(ended) => {
+                record.run.map(|run| self.runs.remove(&run));
+                hear(at, Fact::Finished(ended.outcome));
+            }
+            Event::CallInvalid(call) => hear(
+                at,
+                Fact::Ended {
+                    how: &call.problem,
+                    failed: true,
+                    micros: None,
+                },
+            ),
+            Event::Decision(decided) => self.decided(at, decided, &mut hear),
+            Event::Start(start) => self.started(at, start, &mut hear),
+            Event::Outcome(outcome) => self.ended(at, outcome, &mut hear),
+            Event::Effect(effect) => {
+                let call = self.calls.get(&effect.call);
+                let fact = Fact::Effect {
+                    operation: &effect.operation,
+                    failed: effect.error.is_some(),
+                };
+                hear(within(at, call), fact);
+            }
+            Event::ApprovalRequested(asked) => {
+                if self.approvals.len() < MOST {
+                    self.approvals.insert(asked.id, record.time);
+                }
+                let at = Where {
+                    tool: &asked.tool,
+                    ..at
+                };
+                hear(at, Fact::Asked);
+            }
+            Event::ApprovalResolved(resolved) => {
+                let asked = self.approvals.remove(&resolved.id);
+                let call = self.calls.get(&resolved.call);
+                let fact = Fact::Answered {
+                    state: resolved.state,
+                    wait: asked.map(|asked| record.time.since(asked)),
+                };
+                hear(within(at, call), fact);
+            }
+            _ => {}
+        }
+    }
+
+    fn seen(&mut self, run: Option<RunId>) -> Option<&mut Seen> {
+        let run = run?;
+        if self.runs.len() >= MOST && !self.runs.contains_key(&run) {
+            return None;
+        }
+        Some(self.runs.entry(run).or_default())
+    }
+
+    /// Who acts in a run that has not ended.
+    #[must_use]
+    pub fn principal(&self, run: RunId) -> Option<&Uid> {
+        self.runs.get(&run)?.principal.as_ref()
+    }
+
+    fn decided(
+        &mut self,
+        at: Where<'_>,
+        decided: &DecisionRecord,
+        hear: &mut impl FnMut(Where<'_>, Fact<'_>),
+    ) {
+        if let (Action::Call(tool), Some(call), false) =
+            (&decided.action, decided.call, decided.beside)
+            && self.calls.len() < MOST
+        {
+            let call = self.calls.entry(call).or_insert_with(|| Call {
+                tool: tool.clone(),
+                version: String::new(),
+                begun: None,
+            });
+            if let Some(digest) = &decided.component {
+                call.version = format!("{tool}@{}", short(&digest.to_string()));
+            }
+        }
+        let known = decided.call.and_then(|call| self.calls.get(&call));
+        let at = match (&decided.action, known) {
+            (Action::Call(tool), None) => Where { tool, ..at },
+            (_, known) => within(at, known),
+        };
+        let policy = decided.determining.first();
+        hear(
+            at,
+            Fact::Decided {
+                outcome: decided.outcome,
+                enforced: true,
+                policy: policy.map_or("", |policy| &policy.policy.id),
+                micros: decided.micros,
+            },
+        );
+        if let Some(flip) = &decided.shadow {
+            hear(
+                at,
+                Fact::Decided {
+                    outcome: flip.outcome,
+                    enforced: false,
+                    policy: flip.policies.first().map_or("", String::as_str),
+                    micros: 0,
+                },
+            );
+        }
+        match decided.exhausted() {
+            Some(budget) => hear(at, Fact::Exhausted(budget)),
+            None if decided.outcome == Outcome::Deny && policy.is_some() => hear(at, Fact::Unsafe),
+            None => {}
+        }
+        let again = match (&decided.arguments, decided.resumption || decided.beside) {
+            (Some(arguments), false) => {
+                let arguments = arguments.clone();
+                let seen = self
+                    .runs
+                    .get_mut(&at.run.unwrap_or(RunId::from_bytes([0; 16])));
+                seen.is_some_and(|seen| seen.calls.len() >= MOST || !seen.calls.insert(arguments))
+            }
+            _ => false,
+        };
+        if again {
+            let known = decided.call.and_then(|call| self.calls.get(&call));
+            hear(within(at, known), Fact::Repeated);
+        }
+        let over = matches!(decided.outcome, Outcome::Deny | Outcome::Error);
+        if let (Action::Call(_), Some(call), true, false) =
+            (&decided.action, decided.call, over, decided.beside)
+        {
+            self.calls.remove(&call);
+        }
+    }
+
+    fn started(
+        &mut self,
+        at: Where<'_>,
+        start: &Start,
+        hear: &mut impl FnMut(Where<'_>, Fact<'_>),
+    ) {
+        let Some(call) = self.calls.get_mut(&start.call) else {
+            return;
+        };
+        call.begun = Some(at.time);
+        if start.attempt > 1 {
+            hear(within(at, Some(call)), Fact::Retried);
+        }
+    }
+
+    fn ended(
+        &mut self,
+        at: Where<'_>,
+        outcome: &OutcomeRecord,
+        hear: &mut impl FnMut(Where<'_>, Fact<'_>),
+    ) {
+        if outcome.status == Status::Pending {
+            return;
+        }
+        let call = self.calls.remove(&outcome.call);
+        let here = within(at, call.as_ref());
+        let begun = call.as_ref().and_then(|call| call.begun);
+        let failed = outcome.status != Status::Ok;
+        hear(
+            here,
+            Fact::Ended {
+                how: outcome.status.as_str(),
+                failed,
+                micros: begun.map(|begun| at.time.since(begun)),
+            },
+        );
+        let Some(seen) = at.run.and_then(|run| self.runs.get_mut(&run)) else {
+            return;
+        };
+        if failed {
+            seen.failed.insert(here.tool.to_owned());
+        } else if seen.failed.remove(here.tool) {
+            hear(here, Fact::Recovered);
+        }
+    }
+}
+
+fn within<'a>(at: Where<'a>, call: Option<&'a Call>) -> Where<'a> {
+    match call {
+        Some(call) => Where {
+            tool: &call.tool,
+            version: &call.version,
+            ..at
+        },
+        None => at,
+    }
+}
+
+/// The beginning of a digest, without its kind.
+fn short(digest: &str) -> &str {
+    let hex = digest.rsplit(':').next().unwrap_or(digest);
+    hex.get(..12).unwrap_or(hex)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! What happened in a part of the ledger, with every single time, so that percentiles are exact.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use tollgate_core::{ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp};
+
+use super::{Fact, Where, totals::ratio};
+
+/// Times of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Times(Vec<u64>);
+
+/// How long something took, in microseconds: the nearest-rank percentiles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Quantiles {
+    /// How many.
+    pub count: u64,
+    /// Half were not longer.
+    pub p50: u64,
+    /// 95 of a hundred were not longer.
+    pub p95: u64,
+    /// 99 of a hundred were not longer.
+    pub p99: u64,
+}
+
+impl Times {
+    fn add(&mut self, micros: u64) {
+        self.0.push(micros);
+    }
+
+    fn quantiles(&self) -> Quantiles {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let rank = |percent: usize| {
+            let rank = (sorted.len() * percent).div_ceil(100);
+            sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+        };
+        Quantiles {
+            count: sorted.len() as u64,
+            p50: rank(50),
+            p95: rank(95),
+            p99: rank(99),
+        }
+    }
+}
+
+/// What became of approvals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Approvals {
+    /// Asked for.
+    pub asked: u64,
+    /// Given.
+    pub approved: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// Nobody answered, or nobody used it.
+    pub expired: u64,
+    /// Refused among those that were answered.
+    pub rejection_ratio: Option<f64>,
+    /// How long they were waited for.
+    pub wait: Quantiles,
+}
+
+/// Calls of one tool.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Tool {
+    ended: u64,
+    failed: u64,
+    denied: u64,
+    times: Times,
+}
+
+/// Calls of one tool, as they are shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ToolSummary {
+    /// The tool.
+    pub tool: String,
+    /// Calls that came to an end, whatever it was.
+    pub calls: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Decisions about them, or within them, that denied.
+    pub denied: u64,
+    /// How long executions took.
+    pub time: Quantiles,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    tools: BTreeMap<String, Tool>,
+    decisions: BTreeMap<&'static str, Times>,
+    waits: Times,
+    approvals: BTreeMap<&'static str, u64>,
+    asked: u64,
+    runs: BTreeSet<RunId>,
+    /// Runs that ended, by outcome.
+    pub ended: BTreeMap<&'static str, u64>,
+    /// Runs that ended with success.
+    pub succeeded: BTreeSet<RunId>,
+    /// Calls that their run had made before.
+    pub repeated: u64,
+    /// Executions after the first of a call.
+    pub retried: u64,
+    /// Successes after failures.
+    pub recovered: u64,
+    /// What policies forbade.
+    pub unsafe_attempts: u64,
+    /// Denials because a budget was used up.
+    pub exhausted: u64,
+    /// When the first of it happened.
+    pub first: Option<Timestamp>,
+}
+
+impl Summary {
+    /// Add a fact.
+    pub fn add(&mut self, at: Where<'_>, fact: &Fact<'_>) {
+        self.first = Some(self.first.map_or(at.time, |first| first.min(at.time)));
+        self.runs.extend(at.run);
+        match fact {
+            Fact::Decided {
+                outcome,
+                enforced: true,
+                micros,
+                ..
+            } => {
+                self.decisions
+                    .entry(outcome.as_str())
+                    .or_default()
+                    .add(*micros);
+                if outcome.as_str() == "deny" && !at.tool.is_empty() {
+                    self.tools.entry(at.tool.to_owned()).or_default().denied += 1;
+                }
+            }
+            Fact::Unsafe => self.unsafe_attempts += 1,
+            Fact::Exhausted(_) => self.exhausted += 1,
+            Fact::Repeated => self.repeated += 1,
+            Fact::Retried => self.retried += 1,
+            Fact::Recovered => self.recovered += 1,
+            Fact::Ended { failed, micros, .. } => {
+                let tool = self.tools.entry(at.tool.to_owned()).or_default();
+                tool.ended += 1;
+                tool.failed += u64::from(*failed);
+                micros.iter().for_each(|micros| tool.times.add(*micros));
+            }
+            Fact::Asked => self.asked += 1,
+            Fact::Answered { state, wait } => {
+                *self.approvals.entry(state.as_str()).or_default() += 1;
+                wait.iter().for_each(|wait| self.waits.add(*wait));
+            }
+            Fact::Finished(outcome) => {
+                *self.ended.entry(outcome.as_str()).or_default() += 1;
+                if *outcome == RunOutcome::Success {
+                    self.succeeded.extend(at.run);
+                }
+            }
+            Fact::Decided { .. } | Fact::Effect { .. } | Fact::Began => {}
+        }
+    }
+
+    /// Runs in which anything happened.
+    #[must_use]
+    pub fn runs(&self) -> &BTreeSet<RunId> {
+        &self.runs
+    }
+
+    /// Calls by tool, most first.
+    #[must_use]
+    pub fn tools(&self) -> Vec<ToolSummary> {
+        let mut tools: Vec<ToolSummary> = self
+            .tools
+            .iter()
+            .map(|(tool, of)| ToolSummary {
+                tool: tool.clone(),
+                calls: of.ended,
+                failed: of.failed,
+                denied: of.denied,
+                time: of.times.quantiles(),
+            })
+            .collect();
+        tools.sort_by_key(|tool| std::cmp::Reverse(tool.calls));
+        tools
+    }
+
+    /// How long deciding took, by outcome.
+    #[must_use]
+    pub fn decisions(&self) -> BTreeMap<&'static str, Quantiles> {
+        let each = self.decisions.iter();
+        each.map(|(outcome, times)| (*outcome, times.quantiles()))
+            .collect()
+    }
+
+    /// Calls that ended, and how many of them failed.
+    #[must_use]
+    pub fn calls(&self) -> (u64, u64) {
+        let sum =
+            |(calls, failed): (u64, u64), tool: &Tool| (calls + tool.ended, failed + tool.failed);
+        self.tools.values().fold((0, 0), sum)
+    }
+
+    /// How long executions took, whatever the tool.
+    #[must_use]
+    pub fn times(&self) -> Quantiles {
+        let all = self
+            .tools
+            .values()
+            .flat_map(|tool| tool.times.0.iter().copied());
+        Times(all.collect()).quantiles()
+    }
+
+    /// What became of approvals.
+    #[must_use]
+    pub fn approvals(&self) -> Approvals {
+        let of = |state: ApprovalState| self.approvals.get(state.as_str()).copied().unwrap_or(0);
+        let (approved, rejected) = (of(ApprovalState::Approved), of(ApprovalState::Rejected));
+        Approvals {
+            asked: self.asked,
+            approved,
+            rejected,
+            expired: of(ApprovalState::Expired),
+            rejection_ratio: ratio(rejected, approved),
+            wait: self.waits.quantiles(),
+        }
+    }
+}

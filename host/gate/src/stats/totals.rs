@@ -1,0 +1,175 @@
+//! Sums for metrics: of everything that was ever recorded, so that a restart resets none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tollgate_core::{decision::Outcome, life::ApprovalState};
+
+use super::{Fact, Where};
+
+/// What stands for names beyond those that are told apart.
+pub const OTHER: &str = "other";
+
+/// Tools, and as many policies, that are told apart: names come from configurations, of which there may
+/// have been many.
+const NAMES: usize = 300;
+
+/// Upper bounds of times in microseconds; the last bar has none.
+const BOUNDS: [u64; 14] = [
+    50,
+    100,
+    250,
+    500,
+    1_000,
+    5_000,
+    10_000,
+    50_000,
+    100_000,
+    500_000,
+    1_000_000,
+    5_000_000,
+    30_000_000,
+    120_000_000,
+];
+
+/// Times, counted by length.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bars {
+    bars: [u64; BOUNDS.len() + 1],
+    /// How many.
+    pub count: u64,
+    /// In all, in microseconds.
+    pub sum: u64,
+}
+
+impl Bars {
+    fn add(&mut self, micros: u64) {
+        let which = BOUNDS.iter().position(|bound| micros <= *bound);
+        if let Some(bar) = self.bars.get_mut(which.unwrap_or(BOUNDS.len())) {
+            *bar += 1;
+        }
+        self.count += 1;
+        self.sum = self.sum.saturating_add(micros);
+    }
+
+    /// Upper bound in seconds and how many, of each bar; the last has no bound.
+    pub fn bars(&self) -> impl Iterator<Item = (f64, u64)> {
+        #[expect(clippy::cast_precision_loss, reason = "the bounds are small")]
+        let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6);
+        bounds.chain([f64::MAX]).zip(self.bars)
+    }
+}
+
+/// How something was decided, by outcome, mode, tool and policy.
+pub type DecidedAs = (Outcome, bool, String, String);
+
+/// The sums.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Totals {
+    tools: BTreeSet<String>,
+    policies: BTreeSet<String>,
+    /// Decisions.
+    pub decisions: BTreeMap<DecidedAs, u64>,
+    /// How long deciding took.
+    pub deciding: Bars,
+    /// How calls ended, by tool and outcome.
+    pub calls: BTreeMap<(String, String), u64>,
+    /// How long executions took, by tool and outcome.
+    pub executions: BTreeMap<(String, String), Bars>,
+    /// States that approvals came to.
+    pub approvals: BTreeMap<&'static str, u64>,
+    /// How long they were waited for.
+    pub waits: Bars,
+    /// Executions after the first of a call.
+    pub retries: u64,
+    /// Calls that their run had made before.
+    pub repeated: u64,
+    /// Successes after failures.
+    pub recovered: u64,
+    /// By budget.
+    pub exhausted: BTreeMap<String, u64>,
+    /// What was forbidden, by tool.
+    pub unsafe_attempts: BTreeMap<String, u64>,
+    /// Effects, by operation and whether they failed.
+    pub effects: BTreeMap<(String, bool), u64>,
+    /// Runs that began.
+    pub runs: u64,
+    /// Runs that ended, by outcome.
+    pub ended: BTreeMap<&'static str, u64>,
+}
+
+/// `name`, unless there are too many.
+fn told_apart(names: &mut BTreeSet<String>, name: &str) -> String {
+    if !names.contains(name) {
+        if names.len() >= NAMES {
+            return OTHER.into();
+        }
+        names.insert(name.to_owned());
+    }
+    name.to_owned()
+}
+
+impl Totals {
+    /// Add a fact.
+    pub fn add(&mut self, at: Where<'_>, fact: Fact<'_>) {
+        let tool = told_apart(&mut self.tools, at.tool);
+        match fact {
+            Fact::Decided {
+                outcome,
+                enforced,
+                policy,
+                micros,
+            } => {
+                let policy = told_apart(&mut self.policies, policy);
+                let key = (outcome, enforced, tool, policy);
+                *self.decisions.entry(key).or_default() += 1;
+                if enforced {
+                    self.deciding.add(micros);
+                }
+            }
+            Fact::Unsafe => *self.unsafe_attempts.entry(tool).or_default() += 1,
+            Fact::Exhausted(budget) => {
+                *self.exhausted.entry(budget.to_owned()).or_default() += 1;
+            }
+            Fact::Repeated => self.repeated += 1,
+            Fact::Retried => self.retries += 1,
+            Fact::Ended { how, micros, .. } => {
+                let key = (tool, how.to_owned());
+                if let Some(micros) = micros {
+                    self.executions.entry(key.clone()).or_default().add(micros);
+                }
+                *self.calls.entry(key).or_default() += 1;
+            }
+            Fact::Recovered => self.recovered += 1,
+            Fact::Effect { operation, failed } => {
+                let key = (operation.to_owned(), failed);
+                *self.effects.entry(key).or_default() += 1;
+            }
+            Fact::Asked => {
+                *self
+                    .approvals
+                    .entry(ApprovalState::Pending.as_str())
+                    .or_default() += 1;
+            }
+            Fact::Answered { state, wait } => {
+                *self.approvals.entry(state.as_str()).or_default() += 1;
+                wait.into_iter().for_each(|wait| self.waits.add(wait));
+            }
+            Fact::Began => self.runs += 1,
+            Fact::Finished(outcome) => *self.ended.entry(outcome.as_str()).or_default() += 1,
+        }
+    }
+
+    /// Rejected approvals among those that somebody answered; nothing where nobody did.
+    #[must_use]
+    pub fn rejection_ratio(&self) -> Option<f64> {
+        let of = |state: ApprovalState| self.approvals.get(state.as_str()).copied().unwrap_or(0);
+        ratio(of(ApprovalState::Rejected), of(ApprovalState::Approved))
+    }
+}
+
+/// `part` of `part` and `rest`.
+#[expect(clippy::cast_precision_loss, reason = "a ratio needs no more")]
+pub(super) fn ratio(part: u64, rest: u64) -> Option<f64> {
+    let all = part + rest;
+    (all > 0).then(|| part as f64 / all as f64)
+}

@@ -1,0 +1,18 @@
+//! A run as a file that other programs read. Nothing here reads the store or writes a file.
+//!
+//! | file | what it writes |
+//! |---|---|
+//! | `otlp` | OTLP's JSON encoding |
+//! | `lines` | one span a line, as JSON |
+//! | `parquet` | one span a row, as Apache Parquet |
+//! | `eval` | the run as an evaluation case |
+
+mod eval;
+mod lines;
+mod otlp;
+mod parquet;
+
+pub use eval::{EvalCase, ExpectedStep, eval};
+pub use lines::lines;
+pub use otlp::otlp;
+pub use parquet::{ParquetError, parquet};

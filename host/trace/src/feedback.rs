@@ -1,0 +1,185 @@
+//! What can be said afterwards about how good a run was, and what each kind of it needs.
+
+use serde::{Deserialize, Serialize};
+use tollgate_core::ids::{RunId, SpanId};
+
+use crate::store::NewFeedback;
+
+/// A kind of feedback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackKind {
+    /// What should have been done or answered instead, in words.
+    Correction,
+    /// What came of it outside, in a word: `resolved`, `reopened`, `refunded`.
+    BusinessOutcome,
+    /// How much a reviewer changed: 0 for nothing, 1 for everything.
+    EditDistance,
+    /// How much of what was cited supports what was said: from 0 to 1.
+    CitationCorrectness,
+    /// It was answered without evidence.
+    NoEvidenceAnswer,
+    /// Another tool should have been called.
+    WrongTool,
+}
+
+/// Feedback that does not fit its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FeedbackError {
+    /// A word is missing.
+    #[error("{} needs {}", .0.as_str(), .1)]
+    Missing(FeedbackKind, &'static str),
+    /// A number out of its range.
+    #[error("`value` of {} is a number from 0 to 1", .0.as_str())]
+    Range(FeedbackKind),
+}
+
+/// Feedback as somebody gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// Which kind.
+    pub kind: FeedbackKind,
+    /// The span that it is about; absent for the run as a whole.
+    #[serde(default)]
+    pub span: Option<SpanId>,
+    /// A number, where the kind has one.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// A word, where the kind has one.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// In words.
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+impl FeedbackKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[
+        Self::Correction,
+        Self::BusinessOutcome,
+        Self::EditDistance,
+        Self::CitationCorrectness,
+        Self::NoEvidenceAnswer,
+        Self::WrongTool,
+    ];
+
+    /// As columns and JSON spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Correction => "correction",
+            Self::BusinessOutcome => "business_outcome",
+            Self::EditDistance => "edit_distance",
+            Self::CitationCorrectness => "citation_correctness",
+            Self::NoEvidenceAnswer => "no_evidence_answer",
+            Self::WrongTool => "wrong_tool",
+        }
+    }
+}
+
+impl Given {
+    /// The feedback of `by` on `run`, if it has what its kind needs. What is said is made printable.
+    ///
+    /// # Errors
+    /// [`FeedbackError`]
+    pub fn of(self, run: RunId, by: String) -> Result<NewFeedback, FeedbackError> {
+        use FeedbackKind as K;
+        let said =
+            |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        match self.kind {
+            K::Correction if !said(&self.comment) => {
+                return Err(FeedbackError::Missing(
+                    self.kind,
+                    "`comment`: what is right",
+                ));
+            }
+            K::BusinessOutcome if !said(&self.label) => {
+                return Err(FeedbackError::Missing(
+                    self.kind,
+                    "`label`: what came of it",
+                ));
+            }
+            K::EditDistance | K::CitationCorrectness => match self.value {
+                None => {
+                    return Err(FeedbackError::Missing(self.kind, "`value`: from 0 to 1"));
+                }
+                Some(value) if !(0.0..=1.0).contains(&value) => {
+                    return Err(FeedbackError::Range(self.kind));
+                }
+                Some(_) => {}
+            },
+            _ => {}
+        }
+        let clean = |text: Option<String>, max| text.map(|t| tollgate::text::printable(&t, max));
+        Ok(NewFeedback {
+            run,
+            span: self.span,
+            kind: self.kind.as_str().into(),
+            value: self.value,
+            label: clean(self.label, 64),
+            comment: clean(self.comment, 4096),
+            by,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::*;
+
+    fn given(value: serde_json::Value) -> Result<NewFeedback, String> {
+        let given: Given = from_value(value).map_err(|e| e.to_string())?;
+        let run = RunId::from_bytes([1; 16]);
+        given.of(run, "alice".into()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn each_kind_has_what_it_needs() {
+        for (bad, why) in [
+            (
+                json!({"kind": "correction"}),
+                "correction needs `comment`: what is right",
+            ),
+            (
+                json!({"kind": "correction", "comment": " "}),
+                "correction needs `comment`: what is right",
+            ),
+            (
+                json!({"kind": "business_outcome"}),
+                "business_outcome needs `label`: what came of it",
+            ),
+            (
+                json!({"kind": "edit_distance"}),
+                "edit_distance needs `value`: from 0 to 1",
+            ),
+            (
+                json!({"kind": "edit_distance", "value": 1.5}),
+                "`value` of edit_distance is a number from 0 to 1",
+            ),
+        ] {
+            assert_eq!(given(bad).unwrap_err(), why);
+        }
+        assert!(given(json!({"kind": "applause"})).is_err());
+        assert!(given(json!({"kind": "wrong_tool", "stars": 5})).is_err());
+        for good in [
+            json!({"kind": "correction", "comment": "it was order 7"}),
+            json!({"kind": "business_outcome", "label": "resolved", "value": 60.0}),
+            json!({"kind": "citation_correctness", "value": 0.5}),
+            json!({"kind": "no_evidence_answer"}),
+            json!({"kind": "wrong_tool", "label": "crm__read", "span": "0101010101010101"}),
+        ] {
+            given(good).unwrap();
+        }
+    }
+
+    #[test]
+    fn kinds_are_spelled_as_they_are_stored() {
+        for kind in FeedbackKind::ALL {
+            assert_eq!(to_value(kind).unwrap(), kind.as_str());
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The C.A.S.E. view of a run: context, actions, signals, enforcement; and what evidence is missing.
+//!
+//! It answers what somebody asks who was not there: what was it for, what was done, what looked wrong, what
+//! was allowed by whom. What cannot be answered is named, so that nobody takes silence for an answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use tollgate_core::{
+    canonical::Sha256Digest,
+    decision::Outcome,
+    entity::Uid,
+    ids::{DecisionId, SpanId},
+    record::Release,
+    time::Timestamp,
+};
+
+use super::{Decided, Findings, RunSteps, Step, StepOutcome, findings};
+use crate::told::{Told, Topic};
+
+/// What is known of a run beside its records.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Beside {
+    /// What the agent told.
+    pub told: Vec<Told>,
+    /// Spans of models that were reported: `chat` and the like.
+    pub model_spans: u64,
+    /// Tokens that were reported.
+    pub tokens: Option<u64>,
+    /// Cost that was reported or computed, with its currency.
+    pub cost: Option<String>,
+}
+
+/// A run, as somebody reads it who was not there.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseView {
+    /// What it was for, and what it knew.
+    pub context: Context,
+    /// What was done: the agent's own calls and those within them, in order.
+    pub actions: Vec<ActionTaken>,
+    /// What deserves a look.
+    pub signals: Signals,
+    /// What was decided, by whom.
+    pub enforcement: Enforcement,
+    /// What evidence is missing.
+    pub missing: Vec<Gap>,
+}
+
+/// What a run was for, and what it knew.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Context {
+    /// Who.
+    pub principal: Option<Uid>,
+    /// On whose behalf.
+    pub on_behalf_of: Option<Uid>,
+    /// The conversation that it is part of, as the caller says.
+    pub conversation: Option<String>,
+    /// The session of the protocol.
+    pub session: Option<String>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended, or last did something.
+    pub until: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<&'static str>,
+    /// Why it stopped.
+    pub stop_reason: Option<String>,
+    /// Labels that it began with.
+    pub inherited: BTreeSet<String>,
+    /// What the agent told about it; untrusted.
+    pub told: Vec<Told>,
+    /// Policies in force, in order of first use.
+    pub bundles: Vec<Sha256Digest>,
+    /// Versions of the tools that it called.
+    pub tools: BTreeMap<String, Vec<Sha256Digest>>,
+}
+
+/// One call, in short.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ActionTaken {
+    /// Its span.
+    pub call: SpanId,
+    /// The tool.
+    pub tool: String,
+    /// How many calls it is made within.
+    pub depth: u32,
+    /// Microseconds since the run began.
+    pub at: u64,
+    /// What came of it.
+    pub outcome: StepOutcome,
+    /// Whether anything ran.
+    pub ran: bool,
+    /// World-changing effects that were begun.
+    pub effects: u64,
+    /// What the agent told about it; untrusted.
+    pub told: Vec<Told>,
+}
+
+/// What deserves a look.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Signals {
+    /// The slowest step, failures, recoveries, repeats, and where a failure lies.
+    #[serde(flatten)]
+    pub findings: Findings,
+    /// Labels that came into the run, with the tool that brought each first.
+    pub labels: BTreeMap<String, String>,
+    /// Lines that components logged as warnings or errors.
+    pub warnings: u64,
+    /// Calls that shadow policies would have decided otherwise.
+    pub shadow: Vec<DecisionId>,
+    /// What components asked for and did not get.
+    pub refused_effects: Vec<DecisionId>,
+    /// Tokens that were reported.
+    pub tokens: Option<u64>,
+    /// Cost.
+    pub cost: Option<String>,
+}
+
+/// What was decided, by whom.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Enforcement {
+    /// Decisions, by outcome.
+    pub decisions: BTreeMap<&'static str, u64>,
+    /// Decisions that did not allow, in order.
+    pub refused: Vec<Decided>,
+    /// Approvals that were asked for.
+    pub approvals: Vec<ApprovalGiven>,
+    /// Results that policy kept back or cut.
+    pub withheld: Vec<SpanId>,
+    /// Policies that determined a decision, with how many.
+    pub policies: BTreeMap<String, u64>,
+}
+
+/// An approval, in short.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApprovalGiven {
+    /// Its id.
+    pub id: String,
+    /// The tool that waited.
+    pub tool: String,
+    /// Where it is.
+    pub state: &'static str,
+    /// What would lift it.
+    pub needs: String,
+    /// Who answered, and whether they approved.
+    pub by: Vec<(String, bool)>,
+    /// Microseconds that it took.
+    pub waited: Option<u64>,
+}
+
+/// Evidence that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// What is missing, in a word that does not change.
+    pub what: &'static str,
+    /// What that means, and how it comes to be there next time.
+    pub why: String,
+}
+
+impl CaseView {
+    /// The view of a run.
+    #[must_use]
+    pub fn of(run: &RunSteps, beside: &Beside) -> Self {
+        let findings = findings(run);
+        Self {
+            missing: gaps(run, beside),
+            context: context(run, beside),
+            actions: run.steps.iter().map(|s| action(run, s, beside)).collect(),
+            signals: signals(run, findings, beside),
+            enforcement: enforcement(run),
+        }
+    }
+}
+
+fn context(run: &RunSteps, beside: &Beside) -> Context {
+    let mut tools: BTreeMap<String, Vec<Sha256Digest>> = BTreeMap::new();
+    for step in &run.steps {
+        let versions = tools.entry(step.tool.clone()).or_default();
+        versions.extend(step.version.filter(|version| !versions.contains(version)));
+    }
+    let about_run = beside.told.iter().filter(|told| told.call.is_none());
+    Context {
+        principal: run.principal.clone(),
+        on_behalf_of: run.on_behalf_of.clone(),
+        conversation: run.origin.conversation.clone(),
+        session: run.origin.session.clone(),
+        started: run.started,
+        until: run.ended.as_ref().map(|ended| ended.at).or(run.last),
+        outcome: run.ended.as_ref().map(|ended| ended.outcome.as_str()),
+        stop_reason: run.ended.as_ref().map(|ended| ended.stop_reason.clone()),
+        inherited: run.inherited.clone(),
+        told: about_run.cloned().collect(),
+        bundles: run.bundles.clone(),
+        tools,
+    }
+}
+
+fn action(run: &RunSteps, step: &Step, beside: &Beside) -> ActionTaken {
+    let about = beside.told.iter().filter(|t| t.call == Some(step.call));
+    ActionTaken {
+        call: step.call,
+        tool: step.tool.clone(),
+        depth: step.depth,
+        at: run.started.map_or(0, |began| step.started.since(began)),
+        outcome: step.outcome,
+        ran: !step.attempts.is_empty(),
+        effects: step.attempts.iter().map(|attempt| attempt.effects).sum(),
+        told: about.cloned().collect(),
+    }
+}
+
+fn signals(run: &RunSteps, findings: Findings, beside: &Beside) -> Signals {
+    let mut labels = BTreeMap::new();
+    for step in &run.steps {
+        for label in step.labels.difference(&run.inherited) {
+            labels.entry(label.clone()).or_insert(step.tool.clone());
+        }
+    }
+    let decisions = run.decisions();
+    let refused = run.steps.iter().flat_map(Step::refused_effects);
+    Signals {
+        labels,
+        warnings: run.steps.iter().map(|step| step.warnings).sum(),
+        shadow: decisions
+            .iter()
+            .filter(|decided| decided.shadow.is_some_and(|s| s != decided.outcome))
+            .map(|decided| decided.id)
+            .collect(),
+        refused_effects: refused
+            .filter_map(|effect| effect.decision.as_ref().map(|d| d.id))
+            .collect(),
+        findings,
+        tokens: beside.tokens,
+        cost: beside.cost.clone(),
+    }
+}
+
+fn enforcement(run: &RunSteps) -> Enforcement {
+    let mut counted = BTreeMap::new();
+    let mut policies: BTreeMap<String, u64> = BTreeMap::new();
+    let decisions = run.decisions();
+    for decided in &decisions {
+        *counted.entry(decided.outcome.as_str()).or_insert(0_u64) += 1;
+        for policy in &decided.policies {
+            *policies.entry(policy.clone()).or_default() += 1;
+        }
+    }
+    let approvals = run.steps.iter().flat_map(|step| {
+        step.approvals.iter().map(|asked| ApprovalGiven {
+            id: asked.id.to_string(),
+            tool: step.tool.clone(),
+            state: asked.state.as_str(),
+            needs: asked.needs.clone(),
+            by: asked
+                .answers
+                .iter()
+                .map(|(who, approved)| (who.id.clone(), *approved))
+                .collect(),
+            waited: asked.resolved.map(|at| at.since(asked.requested)),
+        })
+    });
+    let cut = run.steps.iter().filter(|step| {
+        matches!(
+            step.release,
+            Some(Release::Withheld) | Some(Release::Redacted)
+        )
+    });
+    Enforcement {
+        decisions: counted,
+        refused: decisions
+            .into_iter()
+            .filter(|decided| decided.outcome != Outcome::Allow)
+            .cloned()
+            .collect(),
+        approvals: approvals.collect(),
+        withheld: cut.map(|step| step.call).collect(),
+        policies,
+    }
+}
+
+/// What evidence is missing.
+fn gaps(run: &RunSteps, beside: &Beside) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut gap = |what, why: String| gaps.push(Gap { what, why });
+    let tells = |topic| beside.told.iter().any(|told| told.topic == topic);
+    if run.started.is_none() {
+        gap(
+            "beginning",
+            "the record that began the run is missing: see `tollgate ledger verify`".into(),
+        );
+    }
+    if !tells(Topic::Request) {
+        gap(
+            "request",
+            "the agent did not tell what the user asked for".into(),
+        );
+    }
+    if !tells(Topic::Context) && beside.model_spans == 0 {
+        gap(
+            "context",
+            "the agent did not tell what it selected as context".into(),
+        );
+    }
+    if beside.model_spans == 0 {
+        gap(
+            "model",
+            "no model call was reported, so what the model was asked and what it cost is not known"
+                .into(),
+        );
+    }
+    let versions = [Topic::Model, Topic::PromptVersion, Topic::WorkflowVersion];
+    let silent: Vec<&str> = versions
+        .into_iter()
+        .filter(|topic| !tells(*topic) && (*topic != Topic::Model || beside.model_spans == 0))
+        .map(Topic::as_str)
+        .collect();
+    if !silent.is_empty() {
+        gap(
+            "versions",
+            format!("the agent did not tell: {}", silent.join(", ")),
+        );
+    }
+    let own: Vec<&Step> = run.own().collect();
+    let explained = own
+        .iter()
+        .filter(|s| beside.told.iter().any(|t| t.call == Some(s.call)))
+        .count();
+    if explained < own.len() {
+        let silent = own.len() - explained;
+        gap(
+            "summaries",
+            format!(
+                "of {} calls {silent} came without a word why they were made",
+                own.len()
+            ),
+        );
+    }
+    match &run.ended {
+        None => gap(
+            "end",
+            "the run has not ended: nobody said whether it did what it was for".into(),
+        ),
+        Some(_) if !tells(Topic::Result) => {
+            gap(
+                "result",
+                "the agent did not tell what it answered in the end".into(),
+            );
+        }
+        Some(_) => {}
+    }
+    let count = |which: &dyn Fn(&Step) -> bool| run.steps.iter().filter(|s| which(s)).count();
+    let unsandboxed = count(&|step| step.attempts.iter().any(|attempt| attempt.unsandboxed));
+    if unsandboxed > 0 {
+        gap(
+            "effects",
+            format!("{unsandboxed} calls ran outside the sandbox: what they did is not seen"),
+        );
+    }
+    let unknown = count(&|step| step.outcome == StepOutcome::Indeterminate);
+    if unknown > 0 {
+        gap(
+            "outcomes",
+            format!("of {unknown} calls nobody knows what came of them: look at what they act on"),
+        );
+    }
+    let unsealed = run.decisions().iter().filter(|d| !d.has_facts).count();
+    if unsealed > 0 {
+        gap(
+            "facts",
+            format!("{unsealed} decisions were recorded without what they were made from"),
+        );
+    }
+    gaps
+}

@@ -1,0 +1,373 @@
+//! Two runs, step by step, and where they part.
+//!
+//! Steps are aligned by tool and by the keyed digest of their arguments, so nothing of what was called is
+//! read. Two runs of one tenant compare; digests of different tenants never agree.
+
+use serde::Serialize;
+use tollgate_core::{canonical::Sha256Digest, decision::Outcome, record::KeyedDigest};
+
+use super::{RunSteps, Step, StepOutcome};
+
+/// Pairs of steps that are weighed against each other at most. Beyond it what is between the common
+/// beginning and the common end is aligned by place.
+const MAX_PAIRS: usize = 4_000_000;
+/// What it costs to leave a step without a partner.
+const ALONE: u32 = 2;
+/// What it costs to pair the same tool with other arguments.
+const OTHER_ARGUMENTS: u32 = 1;
+
+/// Two runs, compared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunDiff {
+    /// Every step of both, aligned, in order.
+    pub steps: Vec<Aligned>,
+    /// Where they first part: its place in `steps`. Absent where they do not.
+    pub first: Option<usize>,
+    /// Where a decision, or what came of a step, first differs: its place in `steps`.
+    pub first_decision: Option<usize>,
+    /// What differs between the runs as wholes.
+    pub runs: Vec<Difference>,
+}
+
+/// A step of the one run beside that of the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Aligned {
+    /// Its place among the steps of the first run.
+    pub a: Option<usize>,
+    /// Its place among the steps of the second run.
+    pub b: Option<usize>,
+    /// In what they differ; empty where they do not.
+    pub differs: Vec<Difference>,
+}
+
+/// One thing that differs, as it is in either.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What.
+    pub what: Differs,
+    /// In the first run; empty where it is absent.
+    pub a: String,
+    /// In the second run.
+    pub b: String,
+}
+
+/// What can differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Differs {
+    /// Only one of the runs has this step.
+    Step,
+    /// The keyed digest of the arguments.
+    Arguments,
+    /// The tool's component, or the upstream server's definitions.
+    Version,
+    /// The policies in force.
+    Policies,
+    /// The decision on the call: its outcome, and by which policies.
+    Decision,
+    /// Who answered, and how.
+    Approval,
+    /// What the component asked for, and what was decided on that.
+    Effects,
+    /// The keyed digest of the result, or what became of it.
+    Result,
+    /// Labels that the content added.
+    Labels,
+    /// What came of it.
+    Outcome,
+    /// Who acted, for whom.
+    Principal,
+    /// Why the run stopped.
+    StopReason,
+}
+
+impl Differs {
+    /// As lists spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Arguments => "arguments",
+            Self::Version => "version",
+            Self::Policies => "policies",
+            Self::Decision => "decision",
+            Self::Approval => "approval",
+            Self::Effects => "effects",
+            Self::Result => "result",
+            Self::Labels => "labels",
+            Self::Outcome => "outcome",
+            Self::Principal => "principal",
+            Self::StopReason => "stop_reason",
+        }
+    }
+
+    /// Whether it is a decision, of a policy or a person, or what came of one.
+    fn is_decision(self) -> bool {
+        matches!(
+            self,
+            Self::Decision | Self::Approval | Self::Effects | Self::Outcome
+        )
+    }
+}
+
+/// Compare two runs.
+#[must_use]
+pub fn diff(a: &RunSteps, b: &RunSteps) -> RunDiff {
+    let steps: Vec<Aligned> = align(&a.steps, &b.steps)
+        .into_iter()
+        .map(|(at, bt)| {
+            let pair = (
+                at.and_then(|i| a.steps.get(i)),
+                bt.and_then(|i| b.steps.get(i)),
+            );
+            let differs = match pair {
+                (Some(one), Some(other)) => differences(one, other),
+                (one, other) => {
+                    let told = |step: Option<&Step>| match step {
+                        Some(step) => format!("{} {}", step.tool, step.outcome.as_str()),
+                        None => String::new(),
+                    };
+                    vec![Difference {
+                        what: Differs::Step,
+                        a: told(one),
+                        b: told(other),
+                    }]
+                }
+            };
+            Aligned {
+                a: at,
+                b: bt,
+                differs,
+            }
+        })
+        .collect();
+    let decided = |pair: &Aligned| {
+        let failed = |run: &RunSteps, at: Option<usize>| {
+            let step = at.and_then(|at| run.steps.get(at));
+            step.is_some_and(|step| step.outcome.is_failure())
+        };
+        pair.differs.iter().any(|d| d.what.is_decision())
+            || ((pair.a.is_none() || pair.b.is_none()) && (failed(a, pair.a) || failed(b, pair.b)))
+    };
+    RunDiff {
+        first: steps.iter().position(|pair| !pair.differs.is_empty()),
+        first_decision: steps.iter().position(decided),
+        steps,
+        runs: whole(a, b),
+    }
+}
+
+/// What differs between two runs as wholes.
+fn whole(a: &RunSteps, b: &RunSteps) -> Vec<Difference> {
+    let mut all = Differences::default();
+    let who = |run: &RunSteps| match (&run.principal, &run.on_behalf_of) {
+        (Some(who), Some(whom)) => format!("{who} for {whom}"),
+        _ => String::new(),
+    };
+    all.note(Differs::Principal, who(a), who(b));
+    let bundles = |run: &RunSteps| {
+        let bundles = run.bundles.iter().map(Sha256Digest::to_string);
+        bundles.collect::<Vec<_>>().join(", ")
+    };
+    all.note(Differs::Policies, bundles(a), bundles(b));
+    let outcome = |run: &RunSteps| match &run.ended {
+        Some(ended) => ended.outcome.as_str().to_owned(),
+        None => "open".into(),
+    };
+    all.note(Differs::Outcome, outcome(a), outcome(b));
+    let reason = |run: &RunSteps| {
+        let ended = run.ended.as_ref();
+        ended.map_or_else(String::new, |ended| ended.stop_reason.clone())
+    };
+    all.note(Differs::StopReason, reason(a), reason(b));
+    all.0
+}
+
+#[derive(Default)]
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    fn note(&mut self, what: Differs, a: String, b: String) {
+        if a != b {
+            self.0.push(Difference { what, a, b });
+        }
+    }
+}
+
+/// In what two steps differ.
+fn differences(a: &Step, b: &Step) -> Vec<Difference> {
+    let mut all = Differences::default();
+    let keyed = |digest: &Option<KeyedDigest>| {
+        let digest = digest.as_ref();
+        digest.map_or_else(String::new, KeyedDigest::to_string)
+    };
+    all.note(Differs::Arguments, keyed(&a.arguments), keyed(&b.arguments));
+    let version = |step: &Step| {
+        let version = step.version.as_ref();
+        version.map_or_else(String::new, Sha256Digest::to_string)
+    };
+    all.note(Differs::Version, version(a), version(b));
+    let decided = |step: &Step| {
+        // A call that waits is decided again and again: the same answer twice is no news.
+        let mut told: Vec<String> = Vec::new();
+        for decision in &step.decisions {
+            let one = match decision.policies.as_slice() {
+                [] => decision.outcome.to_string(),
+                policies => format!("{} by {}", decision.outcome, policies.join(", ")),
+            };
+            if told.last() != Some(&one) {
+                told.push(one);
+            }
+        }
+        match &step.problem {
+            Some(problem) => told.push(problem.clone()),
+            None => {}
+        }
+        told.join(", then ")
+    };
+    all.note(Differs::Decision, decided(a), decided(b));
+    let answered = |step: &Step| {
+        let told = step.approvals.iter().map(|asked| {
+            let by: Vec<&str> = asked
+                .answers
+                .iter()
+                .map(|(who, _)| who.id.as_str())
+                .collect();
+            match by.as_slice() {
+                [] => asked.state.as_str().to_owned(),
+                by => format!("{} by {}", asked.state.as_str(), by.join(", ")),
+            }
+        });
+        told.collect::<Vec<_>>().join(", ")
+    };
+    all.note(Differs::Approval, answered(a), answered(b));
+    let effects = |step: &Step| {
+        let told = step.effects.iter().map(|effect| {
+            let decided = effect.decision.as_ref().map(|d| d.outcome);
+            let refused = decided.filter(|outcome| *outcome != Outcome::Allow);
+            match (refused, &effect.error) {
+                (Some(outcome), _) => format!("{} {} {outcome}", effect.operation, effect.target),
+                (None, Some(error)) => format!("{} {}: {error}", effect.operation, effect.target),
+                (None, None) => format!("{} {}", effect.operation, effect.target),
+            }
+        });
+        told.collect::<Vec<_>>().join("; ")
+    };
+    all.note(Differs::Effects, effects(a), effects(b));
+    let labels = |step: &Step| {
+        let labels: Vec<&str> = step.labels.iter().map(String::as_str).collect();
+        labels.join(", ")
+    };
+    all.note(Differs::Labels, labels(a), labels(b));
+    all.note(Differs::Result, keyed(&a.result), keyed(&b.result));
+    all.note(Differs::Outcome, came(a.outcome), came(b.outcome));
+    all.0
+}
+
+fn came(outcome: StepOutcome) -> String {
+    outcome.as_str().to_owned()
+}
+
+/// What it costs to pair two steps; absent where they are no pair.
+fn cost(a: &Step, b: &Step) -> Option<u32> {
+    match (
+        a.tool == b.tool,
+        a.depth == b.depth,
+        a.arguments == b.arguments,
+    ) {
+        (true, true, true) => Some(0),
+        (true, true, false) => Some(OTHER_ARGUMENTS),
+        _ => None,
+    }
+}
+
+type Pair = (Option<usize>, Option<usize>);
+
+/// Pairs of steps, in the order of both.
+fn align(a: &[Step], b: &[Step]) -> Vec<Pair> {
+    let same = |(x, y): &(&Step, &Step)| cost(x, y) == Some(0);
+    let begin = a.iter().zip(b).take_while(same).count();
+    let (left, right) = (a.get(begin..).unwrap_or(&[]), b.get(begin..).unwrap_or(&[]));
+    let end = left.iter().rev().zip(right.iter().rev());
+    let end = end.take_while(same).count();
+    let left = left.get(..left.len() - end).unwrap_or(&[]);
+    let right = right.get(..right.len() - end).unwrap_or(&[]);
+    let middle = match left.len().saturating_mul(right.len()) <= MAX_PAIRS {
+        true => weigh(left, right),
+        false => by_place(left, right),
+    };
+    let offset = |at: Option<usize>| at.map(|at| at + begin);
+    let mut pairs: Vec<Pair> = (0..begin).map(|at| (Some(at), Some(at))).collect();
+    pairs.extend(middle.into_iter().map(|(x, y)| (offset(x), offset(y))));
+    let (from_a, from_b) = (a.len() - end, b.len() - end);
+    pairs.extend((0..end).map(|at| (Some(from_a + at), Some(from_b + at))));
+    pairs
+}
+
+/// By place: for runs that are too long to be weighed.
+fn by_place(a: &[Step], b: &[Step]) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for at in 0..a.len().max(b.len()) {
+        match (a.get(at), b.get(at)) {
+            (Some(x), Some(y)) if cost(x, y).is_some() => pairs.push((Some(at), Some(at))),
+            (x, y) => {
+                pairs.extend(x.map(|_| (Some(at), None)));
+                pairs.extend(y.map(|_| (None, Some(at))));
+            }
+        }
+    }
+    pairs
+}
+
+/// The cheapest pairs (Needleman and Wunsch, 1970).
+fn weigh(a: &[Step], b: &[Step]) -> Vec<Pair> {
+    let width = b.len() + 1;
+    // What the rest from (i, j) on costs.
+    let mut rest = vec![0_u32; (a.len() + 1) * width];
+    let at = |rest: &[u32], i: usize, j: usize| rest.get(i * width + j).copied().unwrap_or(0);
+    for i in (0..=a.len()).rev() {
+        for j in (0..=b.len()).rev() {
+            let best = match (a.get(i), b.get(j)) {
+                (None, None) => 0,
+                (Some(_), None) => at(&rest, i + 1, j) + ALONE,
+                (None, Some(_)) => at(&rest, i, j + 1) + ALONE,
+                (Some(x), Some(y)) => {
+                    let alone = at(&rest, i + 1, j).min(at(&rest, i, j + 1)) + ALONE;
+                    let paired = cost(x, y).map(|cost| at(&rest, i + 1, j + 1) + cost);
+                    paired.map_or(alone, |paired| paired.min(alone))
+                }
+            };
+            if let Some(cell) = rest.get_mut(i * width + j) {
+                *cell = best;
+            }
+        }
+    }
+    let (mut i, mut j) = (0, 0);
+    let mut pairs = Vec::with_capacity(a.len().max(b.len()));
+    while i < a.len() || j < b.len() {
+        let here = at(&rest, i, j);
+        let paired = match (a.get(i), b.get(j)) {
+            (Some(x), Some(y)) => cost(x, y).map(|cost| at(&rest, i + 1, j + 1) + cost),
+            _ => None,
+        };
+        if paired == Some(here) {
+            pairs.push((Some(i), Some(j)));
+            (i, j) = (i + 1, j + 1);
+        } else if i < a.len() && at(&rest, i + 1, j) + ALONE == here {
+            pairs.push((Some(i), None));
+            i += 1;
+        } else {
+            pairs.push((None, Some(j)));
+            j += 1;
+        }
+    }
+    pairs
+}
+
+impl RunDiff {
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.first.is_none() && self.runs.is_empty()
+    }
+}

@@ -1,0 +1,292 @@
+//! What a run's steps say about it: the slowest one, and where a failure lies.
+//!
+//! Where it lies is read off the steps alone:
+//!
+//! - **planning**: what was asked for was wrong. Arguments did not match, a policy or a person said no, or a
+//!   component was asked for something that policy does not allow it.
+//! - **execution**: what was asked for was allowed, and failed.
+//! - **recovery**: something had failed before, and what the agent made of that failed too: it repeated the
+//!   very same call, or tried the tool again and again without success.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use tollgate_core::{
+    ids::SpanId,
+    record::{KeyedDigest, RunOutcome},
+};
+
+use super::{RunSteps, Step, StepOutcome};
+
+/// What a run's steps say about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Findings {
+    /// The agent's own call that took the longest, if one is over.
+    pub slowest: Option<Slowest>,
+    /// What failed among the agent's own calls, in order.
+    pub failed: Vec<Failed>,
+    /// Failures after which the same tool succeeded.
+    pub recovered: u64,
+    /// Calls that repeat an earlier one with the same arguments.
+    pub repeats: u64,
+    /// Where the run's failure lies; absent where nothing failed for good.
+    pub verdict: Option<Verdict>,
+}
+
+/// The agent's own call that took the longest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Slowest {
+    /// Its span.
+    pub call: SpanId,
+    /// The tool.
+    pub tool: String,
+    /// Microseconds.
+    pub micros: u64,
+    /// Of those it waited for a person.
+    pub waited: u64,
+}
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Its span.
+    pub call: SpanId,
+    /// The tool.
+    pub tool: String,
+    /// What came of it.
+    pub outcome: StepOutcome,
+    /// Where its failure lies, for itself.
+    pub phase: Phase,
+    /// Why, in a few words.
+    pub why: String,
+    /// The later call of the same tool that succeeded.
+    pub recovered_by: Option<SpanId>,
+}
+
+/// Where a failure lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// What was asked for was wrong.
+    Planning,
+    /// What was asked for was allowed, and failed.
+    Execution,
+    /// What was made of an earlier failure failed.
+    Recovery,
+}
+
+impl Phase {
+    /// As it is spelled.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Execution => "execution",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
+/// Where a run's failure lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// In what.
+    pub phase: Phase,
+    /// The call that shows it; absent where every call succeeded.
+    pub call: Option<SpanId>,
+    /// Its tool.
+    pub tool: Option<String>,
+    /// Why, in a few words.
+    pub why: String,
+}
+
+/// What the steps say.
+#[must_use]
+pub fn findings(run: &RunSteps) -> Findings {
+    let own: Vec<&Step> = run.own().collect();
+    let slowest = own
+        .iter()
+        .filter_map(|step| Some((step, step.took()?)))
+        // Of equals, the first.
+        .reduce(|a, b| if b.1 > a.1 { b } else { a })
+        .map(|(step, micros)| Slowest {
+            call: step.call,
+            tool: step.tool.clone(),
+            micros,
+            waited: step.waited(),
+        });
+    let mut later: HashMap<&str, SpanId> = HashMap::new();
+    let mut failed = Vec::new();
+    for step in own.iter().rev() {
+        if step.outcome == StepOutcome::Ok {
+            later.insert(&step.tool, step.call);
+        } else if step.outcome.is_failure() {
+            let (phase, why) = phase(run, step);
+            failed.push(Failed {
+                call: step.call,
+                tool: step.tool.clone(),
+                outcome: step.outcome,
+                phase,
+                why,
+                recovered_by: later.get(step.tool.as_str()).copied(),
+            });
+        }
+    }
+    failed.reverse();
+    let recovered = failed.iter().filter(|f| f.recovered_by.is_some()).count();
+    Findings {
+        slowest,
+        recovered: recovered as u64,
+        repeats: repeats(&own),
+        verdict: verdict(run, &own, &failed),
+        failed,
+    }
+}
+
+fn repeats(own: &[&Step]) -> u64 {
+    let mut seen: HashMap<&KeyedDigest, u64> = HashMap::new();
+    for digest in own.iter().filter_map(|step| step.arguments.as_ref()) {
+        *seen.entry(digest).or_default() += 1;
+    }
+    seen.values().map(|n| n.saturating_sub(1)).sum()
+}
+
+/// Where one step's failure lies, for itself.
+fn phase(run: &RunSteps, step: &Step) -> (Phase, String) {
+    let refused = || {
+        let last = step.decisions.iter().rev();
+        let last = last
+            .clone()
+            .find(|decided| decided.outcome != tollgate_core::decision::Outcome::Allow);
+        last.map(|decided| decided.policies.join(", "))
+            .filter(|policies| !policies.is_empty())
+    };
+    let by = |what: &str, by: Option<String>| match by {
+        Some(by) => format!("{what} by {by}"),
+        None => what.to_owned(),
+    };
+    match step.outcome {
+        StepOutcome::Invalid => {
+            let problem = step.problem.as_deref().unwrap_or("invalid");
+            let why = format!("{} {}", problem.replace('_', " "), step.pointers.join(" "));
+            (Phase::Planning, why.trim_end().to_owned())
+        }
+        StepOutcome::Denied => (
+            Phase::Planning,
+            match refused() {
+                Some(policies) => format!("denied by {policies}"),
+                None => "no policy permits it".into(),
+            },
+        ),
+        StepOutcome::Rejected => {
+            let mut answers = step.approvals.iter().flat_map(|asked| &asked.answers);
+            let person = answers.find(|(_, approved)| !approved);
+            let person = person.map(|(who, _)| who.id.clone());
+            (Phase::Planning, by("rejected", person))
+        }
+        StepOutcome::Expired => (Phase::Execution, "nobody answered in time".into()),
+        StepOutcome::Cancelled => (Phase::Execution, "given up while it waited".into()),
+        StepOutcome::Halted => (Phase::Execution, "halted".into()),
+        StepOutcome::Undecidable => (Phase::Execution, "it could not be decided".into()),
+        StepOutcome::Withheld => {
+            let policies = step.released.as_ref().map(|d| d.policies.join(", "));
+            let policies = policies.filter(|policies| !policies.is_empty());
+            (Phase::Planning, by("its result was withheld", policies))
+        }
+        _ => {
+            if let Some((refused, tool)) = refused_within(run, step) {
+                return (Phase::Planning, by(&refused, tool));
+            }
+            let why = match step.attempts.last().and_then(|attempt| attempt.status) {
+                Some(status) => status.as_str().replace('_', " "),
+                None => step.outcome.as_str().replace('_', " "),
+            };
+            (Phase::Execution, why)
+        }
+    }
+}
+
+/// What a step's component, or one that it calls, was not allowed: what, and by which policies.
+fn refused_within(run: &RunSteps, step: &Step) -> Option<(String, Option<String>)> {
+    let mut within = vec![step.call];
+    for inner in &run.steps {
+        if inner.within.is_some_and(|above| within.contains(&above)) {
+            within.push(inner.call);
+        }
+        if !within.contains(&inner.call) {
+            continue;
+        }
+        if let Some(asking) = inner.refused_effects().next() {
+            let policies = asking.decision.as_ref().map(|d| d.policies.join(", "));
+            let what = format!("{} {} was refused", asking.operation, asking.target);
+            return Some((what, policies.filter(|policies| !policies.is_empty())));
+        }
+        if inner.call != step.call && inner.outcome == StepOutcome::Denied {
+            let policies = inner.decisions.last().map(|d| d.policies.join(", "));
+            let what = format!("{} was refused", inner.tool);
+            return Some((what, policies.filter(|policies| !policies.is_empty())));
+        }
+    }
+    None
+}
+
+fn verdict(run: &RunSteps, own: &[&Step], failed: &[Failed]) -> Option<Verdict> {
+    let outcome = run.ended.as_ref().map(|ended| ended.outcome);
+    if outcome == Some(RunOutcome::Success) {
+        return None;
+    }
+    let Some(first) = failed.iter().find(|failed| failed.recovered_by.is_none()) else {
+        // Every call succeeded in the end. If the run did not, its plan was wrong.
+        return match outcome {
+            Some(RunOutcome::Failed | RunOutcome::Abandoned) => Some(Verdict {
+                phase: Phase::Planning,
+                call: None,
+                tool: None,
+                why: "every tool succeeded, and the run did not".into(),
+            }),
+            Some(RunOutcome::BudgetExhausted) => Some(Verdict {
+                phase: Phase::Planning,
+                call: None,
+                tool: None,
+                why: "a budget was spent".into(),
+            }),
+            _ => None,
+        };
+    };
+    let place = own.iter().position(|step| step.call == first.call)?;
+    let (at, after) = (own.get(place)?, own.get(place.saturating_add(1)..)?);
+    let again = after
+        .iter()
+        .filter(|step| step.tool == first.tool && step.outcome.is_failure());
+    let same = again
+        .clone()
+        .filter(|step| step.arguments.is_some() && step.arguments == at.arguments)
+        .count();
+    let (again, times) = (again.last(), again_count(after, &first.tool));
+    let (phase, call, why) = match again {
+        Some(last) if same > 0 => (
+            Phase::Recovery,
+            last.call,
+            format!("the same call failed again ({same} more): {}", first.why),
+        ),
+        Some(last) if times > 1 => (
+            Phase::Recovery,
+            last.call,
+            format!("{times} more tries failed: {}", first.why),
+        ),
+        _ => (first.phase, first.call, first.why.clone()),
+    };
+    Some(Verdict {
+        phase,
+        call: Some(call),
+        tool: Some(first.tool.clone()),
+        why,
+    })
+}
+
+fn again_count(after: &[&Step], tool: &str) -> usize {
+    after
+        .iter()
+        .filter(|step| step.tool == tool && step.outcome.is_failure())
+        .count()
+}

@@ -1,0 +1,331 @@
+//! Records to steps.
+
+use std::collections::HashMap;
+
+use tollgate_core::{
+    decision::Outcome,
+    ids::{ApprovalId, DecisionId, SpanId},
+    life::ApprovalState,
+    record::{DecisionRecord, Effect, Event, OutcomeRecord, Release, Status},
+    request::Action,
+    time::Timestamp,
+};
+
+use super::{AskedFor, Asking, Attempt, Decided, Ended, Indexed, RunSteps, Step, StepOutcome};
+
+impl RunSteps {
+    /// The steps that these records make: a run's, in order. Records that do not fit together, as those of
+    /// a damaged run, make fewer or shorter steps.
+    #[must_use]
+    pub fn of(records: &[Indexed]) -> Self {
+        let mut reading = Reading::default();
+        for (index, record) in records {
+            reading.run.last = Some(record.time);
+            reading.take(*index, record.time, &record.event);
+        }
+        reading.run
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Reading {
+    run: RunSteps,
+    /// Where the step of a call is.
+    places: HashMap<SpanId, usize>,
+    /// The call that an execution belongs to.
+    calls: HashMap<SpanId, SpanId>,
+    /// Where what a decision's span allows stands in its step.
+    asked: HashMap<SpanId, (usize, usize)>,
+    approvals: HashMap<ApprovalId, SpanId>,
+}
+
+impl Reading {
+    fn take(&mut self, index: u64, at: Timestamp, event: &Event) {
+        match event {
+            Event::RunStarted(run) => {
+                self.run.started = Some(at);
+                self.run.principal = Some(run.principal.clone());
+                self.run.on_behalf_of = Some(run.on_behalf_of.clone());
+                self.run.root = Some(run.span);
+                self.run.origin = run.origin.clone();
+                self.run.inherited = run.inherited.clone();
+            }
+            Event::RunEnded(ended) => {
+                self.run.ended = Some(Ended {
+                    at,
+                    outcome: ended.outcome,
+                    stop_reason: ended.stop_reason.clone(),
+                    by: ended.by.clone(),
+                });
+            }
+            Event::CallInvalid(call) => {
+                let Some(step) = self.step(call.call, call.parent, &call.tool, at) else {
+                    return;
+                };
+                step.problem = Some(call.problem.clone());
+                step.pointers.clone_from(&call.pointers);
+                step.ended = Some(at);
+                step.outcome = match call.problem.as_str() {
+                    "halted" => StepOutcome::Halted,
+                    _ => StepOutcome::Invalid,
+                };
+            }
+            Event::Decision(decision) => self.decision(index, at, decision),
+            Event::Start(start) => {
+                self.calls.insert(start.span, start.call);
+                if let Some(step) = self.known(start.call) {
+                    step.version = Some(start.digest);
+                    step.ended = None;
+                    step.outcome = StepOutcome::Open;
+                    step.attempts.push(Attempt {
+                        span: start.span,
+                        number: start.attempt,
+                        component: start.component.clone(),
+                        unsandboxed: start.unsandboxed,
+                        started: at,
+                        ended: None,
+                        status: None,
+                        effects: 0,
+                    });
+                    let used = step.approvals.iter_mut();
+                    for asked in used.filter(|asked| Some(asked.id) == start.approval) {
+                        asked.state = ApprovalState::Consumed;
+                    }
+                }
+            }
+            Event::Effect(effect) => self.effect(effect),
+            Event::Outcome(outcome) => self.outcome(at, outcome),
+            Event::AdapterLog(log) => {
+                if matches!(log.level.as_str(), "warn" | "error")
+                    && let Some(step) = self.known(log.call)
+                {
+                    step.warnings = step.warnings.saturating_add(1);
+                }
+            }
+            Event::ApprovalRequested(asked) => {
+                self.approvals.insert(asked.id, asked.call);
+                if let Some(step) = self.known(asked.call) {
+                    step.outcome = StepOutcome::Waiting;
+                    step.approvals.push(AskedFor {
+                        id: asked.id,
+                        needs: asked.requirement.to_string(),
+                        requested: at,
+                        resolved: None,
+                        state: ApprovalState::Pending,
+                        answers: Vec::new(),
+                    });
+                }
+            }
+            Event::ApprovalAnswered(answer) if answer.took_effect => {
+                if let Some(asked) = self.approval(answer.id) {
+                    asked.answers.push((answer.by.clone(), answer.approve));
+                }
+            }
+            Event::ApprovalResolved(resolved) => {
+                if let Some(asked) = self.approval(resolved.id) {
+                    asked.resolved = asked.resolved.or(Some(at));
+                    asked.state = resolved.state;
+                }
+                let over = match resolved.state {
+                    ApprovalState::Rejected => StepOutcome::Rejected,
+                    ApprovalState::Expired => StepOutcome::Expired,
+                    ApprovalState::Cancelled => StepOutcome::Cancelled,
+                    _ => return,
+                };
+                if let Some(step) = self.known(resolved.call) {
+                    step.outcome = over;
+                    step.ended = Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn decision(&mut self, index: u64, at: Timestamp, decision: &DecisionRecord) {
+        let Some(call) = decision.call else { return };
+        let decided = decided(index, at, decision);
+        if !self.run.bundles.contains(&decided.bundle) {
+            self.run.bundles.push(decided.bundle);
+        }
+        match &decision.action {
+            Action::Call(tool) => {
+                let begun =
+                    Timestamp(at.0.saturating_sub(i64::try_from(decision.micros).unwrap_or(0)));
+                let Some(step) = self.step(call, decision.parent, tool, begun) else {
+                    return;
+                };
+                step.arguments = decision.arguments.clone().or(step.arguments.take());
+                step.arguments_size = decision.arguments_size.or(step.arguments_size);
+                step.version = decision.component.or(step.version);
+                step.decisions.push(decided);
+                if decision.beside {
+                    return;
+                }
+                let refused = match decision.outcome {
+                    Outcome::Deny => StepOutcome::Denied,
+                    Outcome::Error => StepOutcome::Undecidable,
+                    Outcome::Escalate => {
+                        step.outcome = StepOutcome::Waiting;
+                        return;
+                    }
+                    Outcome::Allow => return,
+                };
+                step.outcome = refused;
+                step.ended = Some(at);
+            }
+            Action::ReturnResult => {
+                if let Some(step) = self.known(call) {
+                    step.released = Some(decided);
+                }
+            }
+            action if action.is_capability() => {
+                let Some(place) = self.places.get(&call).copied() else {
+                    return;
+                };
+                let Some(step) = self.run.steps.get_mut(place) else {
+                    return;
+                };
+                step.effects.push(Asking {
+                    operation: action.id().to_owned(),
+                    target: decision.resource.id.clone(),
+                    decision: Some(decided),
+                    done: false,
+                    error: None,
+                });
+                let at = step.effects.len().saturating_sub(1);
+                self.asked.insert(decision.span, (place, at));
+            }
+            _ => {}
+        }
+    }
+
+    fn effect(&mut self, effect: &Effect) {
+        let known = self.asked.get(&effect.parent).copied();
+        let asked = known.and_then(|(place, at)| {
+            let step = self.run.steps.get_mut(place)?;
+            step.effects.get_mut(at).filter(|asked| !asked.done)
+        });
+        if let Some(asked) = asked {
+            asked.done = true;
+            asked.error.clone_from(&effect.error);
+            return;
+        }
+        if let Some(step) = self.known(effect.call) {
+            step.effects.push(Asking {
+                operation: effect.operation.clone(),
+                target: effect.target.clone(),
+                decision: None,
+                done: true,
+                error: effect.error.clone(),
+            });
+        }
+    }
+
+    fn outcome(&mut self, at: Timestamp, outcome: &OutcomeRecord) {
+        let Some(step) = self.known(outcome.call) else {
+            return;
+        };
+        let ran = step.attempts.iter_mut();
+        for attempt in ran.filter(|attempt| attempt.span == outcome.span) {
+            attempt.ended = Some(at);
+            attempt.status = Some(outcome.status);
+            attempt.effects = outcome.effects;
+        }
+        step.labels.extend(outcome.labels.iter().cloned());
+        step.result.clone_from(&outcome.result);
+        step.result_size = outcome.size;
+        step.release = outcome.release;
+        step.outcome = match (outcome.status, outcome.release) {
+            (Status::Pending, _) => {
+                step.outcome = StepOutcome::Waiting;
+                return;
+            }
+            (Status::Ok | Status::ToolError, Some(Release::Withheld)) => StepOutcome::Withheld,
+            (Status::Ok, _) => StepOutcome::Ok,
+            (Status::ToolError, _) => StepOutcome::ToolError,
+            (Status::Trap | Status::Timeout | Status::Fuel | Status::Memory, _) => {
+                StepOutcome::Failed
+            }
+            (Status::Halted, _) => StepOutcome::Halted,
+            (Status::Indeterminate, _) => StepOutcome::Indeterminate,
+        };
+        step.ended = Some(at);
+    }
+
+    fn known(&mut self, call: SpanId) -> Option<&mut Step> {
+        let place = self.places.get(&call)?;
+        self.run.steps.get_mut(*place)
+    }
+
+    fn approval(&mut self, id: ApprovalId) -> Option<&mut AskedFor> {
+        let call = *self.approvals.get(&id)?;
+        self.known(call)?
+            .approvals
+            .iter_mut()
+            .find(|asked| asked.id == id)
+    }
+
+    /// The step of a call; a new one where it is new.
+    fn step(
+        &mut self,
+        call: SpanId,
+        parent: Option<SpanId>,
+        tool: &str,
+        started: Timestamp,
+    ) -> Option<&mut Step> {
+        let end = self.run.steps.len();
+        let place = *self.places.entry(call).or_insert(end);
+        if place == end {
+            let within = parent.and_then(|span| self.calls.get(&span)).copied();
+            let above = within.and_then(|call| self.places.get(&call));
+            let above = above.and_then(|place| self.run.steps.get(*place));
+            let depth = above.map_or(0, |step| step.depth.saturating_add(1));
+            self.run.steps.push(Step {
+                call,
+                tool: tool.to_owned(),
+                within,
+                depth,
+                started,
+                ended: None,
+                outcome: StepOutcome::Open,
+                problem: None,
+                pointers: Vec::new(),
+                arguments: None,
+                arguments_size: None,
+                version: None,
+                decisions: Vec::new(),
+                approvals: Vec::new(),
+                attempts: Vec::new(),
+                effects: Vec::new(),
+                released: None,
+                release: None,
+                result: None,
+                result_size: 0,
+                labels: Default::default(),
+                warnings: 0,
+            });
+        }
+        self.run.steps.get_mut(place)
+    }
+}
+
+fn decided(index: u64, at: Timestamp, decision: &DecisionRecord) -> Decided {
+    Decided {
+        id: DecisionId(index),
+        outcome: decision.outcome,
+        principal: decision.principal.clone(),
+        action: decision.action.id().to_owned(),
+        resource: decision.resource.clone(),
+        policies: decision
+            .determining
+            .iter()
+            .map(|d| d.policy.id.clone())
+            .collect(),
+        reason: decision.reason(),
+        bundle: decision.bundle,
+        shadow: decision.shadow.as_ref().map(|shadow| shadow.outcome),
+        has_facts: decision.facts.is_some(),
+        at,
+    }
+}

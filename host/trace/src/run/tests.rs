@@ -1,0 +1,552 @@
+//! Synthetic runs: what their steps say, and where two of them part.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use tollgate_core::{
+    decision::{Approvers, Determining, PolicyRef, Requirement, Severity},
+    entity::Kind,
+    ids::RunId,
+    record::{
+        ApprovalAnswered, ApprovalRequested, ApprovalResolved, CallInvalid, DecisionRecord, Effect,
+        Event, OutcomeRecord, RunEnded, RunStarted, Start,
+    },
+    request::Action,
+};
+
+use super::*;
+use crate::told::{Told, Topic};
+
+/// Records of a run, each a millisecond after the one before.
+#[derive(Default)]
+struct Story {
+    records: Vec<Indexed>,
+    spans: u8,
+}
+
+const TOOL: &str = "crm__read";
+
+impl Story {
+    fn new() -> Self {
+        let mut story = Self::default();
+        let root = story.span();
+        story.add(Event::RunStarted(RunStarted {
+            inherited: BTreeSet::new(),
+            key: None,
+            on_behalf_of: Uid::new(Kind::User, "alice"),
+            origin: Origin::default(),
+            principal: Uid::new(Kind::Agent, "support"),
+            span: root,
+        }));
+        story
+    }
+
+    fn span(&mut self) -> SpanId {
+        self.spans += 1;
+        SpanId::from_bytes([self.spans; 8])
+    }
+
+    fn add(&mut self, event: Event) {
+        let index = self.records.len() as u64;
+        let at = Timestamp(1_795_249_800_000_000 + 1000 * i64::try_from(index).unwrap());
+        let run = Some(RunId::from_bytes([1; 16]));
+        self.records
+            .push((index, Record::new("acme", run, at, event)));
+    }
+
+    fn decide(
+        &mut self,
+        call: SpanId,
+        action: Action,
+        id: &str,
+        outcome: Outcome,
+        by: &str,
+    ) -> SpanId {
+        let span = self.span();
+        let determining = (!by.is_empty()).then(|| Determining {
+            owner: "security".into(),
+            policy: PolicyRef {
+                digest: Sha256Digest::of(by.as_bytes()),
+                id: by.into(),
+            },
+            reason: format!("because of {by}"),
+        });
+        let arguments = match &action {
+            Action::Call(tool) => Some(digest(&format!("{tool} {id}"))),
+            _ => None,
+        };
+        let resource = match &action {
+            Action::Call(tool) => Uid::new(Kind::Tool, tool),
+            _ => Uid::new(Kind::File, id),
+        };
+        self.add(Event::Decision(Box::new(DecisionRecord {
+            action,
+            approval: None,
+            arguments,
+            arguments_size: Some(2),
+            beside: false,
+            bundle: Sha256Digest::of(b"bundle"),
+            call: Some(call),
+            caller: None,
+            component: Some(Sha256Digest::of(b"crm.wasm")),
+            determining: determining.into_iter().collect(),
+            errors: Vec::new(),
+            facts: Some(Sha256Digest::of(b"facts")),
+            micros: 70,
+            on_behalf_of: None,
+            marks: BTreeSet::new(),
+            outcome,
+            parent: None,
+            principal: Uid::new(Kind::Agent, "support"),
+            requirement: None,
+            resource,
+            resumption: false,
+            shadow: None,
+            span,
+        })));
+        span
+    }
+
+    fn start(&mut self, call: SpanId) -> SpanId {
+        let span = self.span();
+        self.add(Event::Start(Start {
+            approval: None,
+            attempt: 1,
+            call,
+            component: "crm".into(),
+            digest: Sha256Digest::of(b"crm.wasm"),
+            span,
+            unsandboxed: false,
+        }));
+        span
+    }
+
+    fn close(&mut self, call: SpanId, span: SpanId, status: Status, result: &str) {
+        let released = matches!(status, Status::Ok | Status::ToolError);
+        self.add(Event::Outcome(OutcomeRecord {
+            call,
+            effects: 0,
+            fuel: 1,
+            labels: BTreeSet::from(["private".into()]),
+            peak_memory: 1,
+            release: released.then_some(Release::Released),
+            result: released.then(|| digest(result)),
+            size: result.len() as u64,
+            span,
+            status,
+        }));
+    }
+
+    /// A call that is allowed and ends like this.
+    fn ran(&mut self, tool: &str, arguments: &str, status: Status) -> SpanId {
+        let call = self.span();
+        let action = Action::Call(tool.into());
+        self.decide(call, action, arguments, Outcome::Allow, "look-up");
+        let invoke = self.start(call);
+        self.close(call, invoke, status, "result");
+        call
+    }
+
+    fn denied(&mut self, tool: &str, arguments: &str) -> SpanId {
+        let call = self.span();
+        let action = Action::Call(tool.into());
+        self.decide(call, action, arguments, Outcome::Deny, "no-exports");
+        call
+    }
+
+    fn asks(&mut self, tool: &str, approve: bool) -> SpanId {
+        let call = self.span();
+        let action = Action::Call(tool.into());
+        self.decide(call, action.clone(), "{}", Outcome::Escalate, "large");
+        let (span, id) = (self.span(), ApprovalId::from_bytes([7; 8]));
+        self.add(Event::ApprovalRequested(Box::new(ApprovalRequested {
+            arguments: digest(tool),
+            call,
+            capability: None,
+            component: Sha256Digest::of(b"crm.wasm"),
+            expires: Timestamp(1_795_249_900_000_000),
+            id,
+            on_behalf_of: Uid::new(Kind::User, "alice"),
+            payload: Sha256Digest::of(b"payload"),
+            principal: Uid::new(Kind::Agent, "support"),
+            requirement: Requirement {
+                alternatives: vec![Approvers {
+                    roles: BTreeSet::from(["finance".into()]),
+                    count: 1,
+                }],
+                lifts: BTreeSet::new(),
+                severity: Severity::High,
+            },
+            round: 1,
+            span,
+            tool: tool.into(),
+            via: Vec::new(),
+            waiting: Vec::new(),
+        })));
+        self.add(Event::ApprovalAnswered(ApprovalAnswered {
+            approve,
+            by: Uid::new(Kind::User, "dana"),
+            channel: "cli".into(),
+            id,
+            roles: BTreeSet::new(),
+            took_effect: true,
+            note: None,
+        }));
+        let state = match approve {
+            true => ApprovalState::Approved,
+            false => ApprovalState::Rejected,
+        };
+        self.add(Event::ApprovalResolved(ApprovalResolved {
+            call,
+            id,
+            span,
+            state,
+        }));
+        if approve {
+            self.decide(call, action, "{}", Outcome::Allow, "refunds");
+            let invoke = self.start(call);
+            self.close(call, invoke, Status::Ok, "done");
+        }
+        call
+    }
+
+    /// A call whose component asks for a file and does not get it.
+    fn refused_within(&mut self, tool: &str) -> SpanId {
+        let call = self.span();
+        self.decide(
+            call,
+            Action::Call(tool.into()),
+            "{}",
+            Outcome::Allow,
+            "look-up",
+        );
+        let invoke = self.start(call);
+        let read = self.decide(
+            call,
+            Action::ReadFile,
+            "crm/data:/a",
+            Outcome::Allow,
+            "files",
+        );
+        let span = self.span();
+        self.add(Event::Effect(Effect {
+            call,
+            details: None,
+            error: None,
+            micros: 5,
+            operation: "read_file".into(),
+            parent: read,
+            size: 1,
+            span,
+            target: "crm:/a".into(),
+        }));
+        self.decide(
+            call,
+            Action::WriteFile,
+            "crm/data:/b",
+            Outcome::Deny,
+            "only-notes",
+        );
+        self.close(call, invoke, Status::ToolError, "no");
+        call
+    }
+
+    fn end(&mut self, outcome: RunOutcome) {
+        self.add(Event::RunEnded(RunEnded {
+            by: "alice".into(),
+            outcome,
+            stop_reason: "done".into(),
+        }));
+    }
+
+    fn steps(&self) -> RunSteps {
+        RunSteps::of(&self.records)
+    }
+}
+
+fn digest(text: &str) -> KeyedDigest {
+    KeyedDigest::of(&[7; 32], 1, &[text.as_bytes()])
+}
+
+fn verdict(story: &Story) -> Option<(Phase, String)> {
+    let verdict = findings(&story.steps()).verdict?;
+    Some((verdict.phase, verdict.why))
+}
+
+#[test]
+fn what_was_wrong_to_ask_for_is_planning() {
+    let mut story = Story::new();
+    story.ran(TOOL, "1", Status::Ok);
+    story.denied("crm__export", "all");
+    assert_eq!(
+        verdict(&story),
+        Some((Phase::Planning, "denied by no-exports".into()))
+    );
+
+    let mut story = Story::new();
+    let call = story.span();
+    story.add(Event::CallInvalid(CallInvalid {
+        call,
+        caller: None,
+        parent: None,
+        pointers: vec!["/id".into()],
+        principal: Uid::new(Kind::Agent, "support"),
+        problem: "invalid_arguments".into(),
+        tool: TOOL.into(),
+    }));
+    assert_eq!(
+        verdict(&story),
+        Some((Phase::Planning, "invalid arguments /id".into()))
+    );
+
+    let mut story = Story::new();
+    story.asks("payments__refund", false);
+    assert_eq!(
+        verdict(&story),
+        Some((Phase::Planning, "rejected by dana".into()))
+    );
+
+    let mut story = Story::new();
+    story.refused_within("crm__write");
+    assert_eq!(
+        verdict(&story),
+        Some((
+            Phase::Planning,
+            "write_file crm/data:/b was refused by only-notes".into()
+        ))
+    );
+}
+
+#[test]
+fn what_was_allowed_and_failed_is_execution() {
+    for (status, why) in [
+        (Status::ToolError, "tool error"),
+        (Status::Timeout, "timeout"),
+        (Status::Indeterminate, "indeterminate"),
+    ] {
+        let mut story = Story::new();
+        story.ran(TOOL, "1", status);
+        assert_eq!(verdict(&story), Some((Phase::Execution, why.into())));
+    }
+}
+
+#[test]
+fn what_fails_again_is_recovery() {
+    let mut story = Story::new();
+    story.ran(TOOL, "1", Status::Timeout);
+    let again = story.ran(TOOL, "1", Status::Timeout);
+    let found = findings(&story.steps());
+    let verdict = found.verdict.unwrap();
+    assert_eq!(
+        (verdict.phase, verdict.call),
+        (Phase::Recovery, Some(again))
+    );
+    assert_eq!(found.repeats, 1);
+
+    // One other try is no bad recovery; a third is.
+    let mut story = Story::new();
+    story.ran(TOOL, "1", Status::Timeout);
+    story.ran(TOOL, "2", Status::Timeout);
+    assert_eq!(
+        findings(&story.steps()).verdict.unwrap().phase,
+        Phase::Execution
+    );
+    story.ran(TOOL, "3", Status::Timeout);
+    assert_eq!(
+        findings(&story.steps()).verdict.unwrap().phase,
+        Phase::Recovery
+    );
+}
+
+#[test]
+fn what_succeeded_in_the_end_is_no_failure() {
+    let mut story = Story::new();
+    story.ran(TOOL, "1", Status::Timeout);
+    let second = story.ran(TOOL, "1", Status::Ok);
+    let found = findings(&story.steps());
+    assert_eq!(found.verdict, None);
+    assert_eq!(
+        (found.recovered, found.failed[0].recovered_by),
+        (1, Some(second))
+    );
+    story.end(RunOutcome::Failed);
+    let verdict = findings(&story.steps()).verdict.unwrap();
+    assert_eq!((verdict.phase, verdict.call), (Phase::Planning, None));
+
+    // Who says that the run did what it was for knows better than its steps.
+    let mut story = Story::new();
+    story.ran(TOOL, "1", Status::ToolError);
+    story.end(RunOutcome::Success);
+    assert_eq!(findings(&story.steps()).verdict, None);
+}
+
+#[test]
+fn the_slowest_step_says_how_long_it_waited_for_a_person() {
+    let mut story = Story::new();
+    story.ran(TOOL, "1", Status::Ok);
+    let slow = story.asks("payments__refund", true);
+    let slowest = findings(&story.steps()).slowest.unwrap();
+    assert_eq!(slowest.call, slow);
+    assert_eq!((slowest.micros, slowest.waited), (6070, 2000));
+}
+
+#[test]
+fn two_runs_are_told_apart_at_the_first_wrong_decision() {
+    let mut good = Story::new();
+    good.ran(TOOL, "ticket", Status::Ok);
+    good.ran(TOOL, "customer", Status::Ok);
+    good.ran("crm__note", "answered", Status::Ok);
+    good.end(RunOutcome::Success);
+    let mut bad = Story::new();
+    bad.ran(TOOL, "ticket", Status::Ok);
+    bad.ran(TOOL, "customer", Status::Ok);
+    bad.denied("crm__export", "all");
+    bad.ran("crm__note", "answered", Status::Ok);
+    bad.end(RunOutcome::Failed);
+    let found = diff(&good.steps(), &bad.steps());
+    assert_eq!((found.first, found.first_decision), (Some(2), Some(2)));
+    let parted = &found.steps[2];
+    assert_eq!((parted.a, parted.b), (None, Some(2)));
+    assert_eq!(parted.differs[0].b, "crm__export denied");
+    // What comes after is alike again.
+    assert_eq!(found.steps[3].differs, []);
+    assert_eq!(found.runs[0].what, Differs::Outcome);
+    assert!(!found.is_same());
+}
+
+#[test]
+fn what_differs_in_a_step_is_named() {
+    let mut one = Story::new();
+    one.ran(TOOL, "1", Status::Ok);
+    one.refused_within("crm__write");
+    let mut other = Story::new();
+    other.ran(TOOL, "2", Status::Timeout);
+    other.denied("crm__write", "{}");
+    let found = diff(&one.steps(), &other.steps());
+    let what = |at: usize| {
+        let differs = found.steps[at].differs.iter();
+        differs.map(|d| d.what).collect::<Vec<_>>()
+    };
+    use Differs as D;
+    assert_eq!(what(0), [D::Arguments, D::Result, D::Outcome]);
+    assert_eq!(
+        what(1),
+        [D::Decision, D::Effects, D::Labels, D::Result, D::Outcome]
+    );
+}
+
+#[test]
+fn what_evidence_is_missing_is_named() {
+    let mut story = Story::new();
+    let call = story.ran(TOOL, "1", Status::Ok);
+    story.asks("payments__refund", false);
+    let whats = |view: &CaseView| view.missing.iter().map(|gap| gap.what).collect::<Vec<_>>();
+    let view = CaseView::of(&story.steps(), &Beside::default());
+    assert_eq!(
+        whats(&view),
+        [
+            "request",
+            "context",
+            "model",
+            "versions",
+            "summaries",
+            "end"
+        ]
+    );
+
+    story.end(RunOutcome::Success);
+    let tell = |topic, call| Told {
+        topic,
+        text: "x".into(),
+        call,
+        at: Timestamp(0),
+    };
+    let mut beside = Beside {
+        told: [
+            Topic::Request,
+            Topic::Context,
+            Topic::Result,
+            Topic::PromptVersion,
+            Topic::WorkflowVersion,
+        ]
+        .map(|topic| tell(topic, None))
+        .to_vec(),
+        model_spans: 2,
+        ..Beside::default()
+    };
+    beside.told.push(tell(Topic::Summary, Some(call)));
+    let view = CaseView::of(&story.steps(), &beside);
+    assert_eq!(whats(&view), ["summaries"]);
+    assert!(view.missing[0].why.starts_with("of 2 calls 1 came"));
+    assert_eq!(view.actions[0].told.len(), 1);
+    assert_eq!(view.enforcement.decisions.get("escalate"), Some(&1));
+    assert_eq!(
+        view.enforcement.approvals[0].by,
+        [("dana".to_owned(), false)]
+    );
+    assert_eq!(
+        view.signals.labels.get("private").map(String::as_str),
+        Some(TOOL)
+    );
+}
+
+#[test]
+fn a_case_reads_the_same_as_json() {
+    let mut story = Story::new();
+    story.ran(TOOL, "1", Status::Ok);
+    story.refused_within("crm__write");
+    story.asks("payments__refund", true);
+    story.end(RunOutcome::Success);
+    let view = CaseView::of(&story.steps(), &Beside::default());
+    insta::assert_json_snapshot!(view);
+}
+
+/// Runs of random steps.
+fn stories() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
+    prop::collection::vec((0..3_u8, 0..3_u8, 0..4_u8), 0..12)
+}
+
+fn told(plan: &[(u8, u8, u8)]) -> RunSteps {
+    let mut story = Story::new();
+    for (tool, arguments, how) in plan {
+        let (tool, arguments) = (format!("t__{tool}"), arguments.to_string());
+        match how {
+            0 => story.denied(&tool, &arguments),
+            1 => story.ran(&tool, &arguments, Status::ToolError),
+            _ => story.ran(&tool, &arguments, Status::Ok),
+        };
+    }
+    story.steps()
+}
+
+proptest! {
+    #[test]
+    fn every_step_is_aligned_once_and_in_order(a in stories(), b in stories()) {
+        let (a, b) = (told(&a), told(&b));
+        let found = diff(&a, &b);
+        let left: Vec<usize> = found.steps.iter().filter_map(|pair| pair.a).collect();
+        let right: Vec<usize> = found.steps.iter().filter_map(|pair| pair.b).collect();
+        prop_assert_eq!(left, (0..a.steps.len()).collect::<Vec<_>>());
+        prop_assert_eq!(right, (0..b.steps.len()).collect::<Vec<_>>());
+        for pair in &found.steps {
+            if let (Some(x), Some(y)) = (pair.a, pair.b) {
+                prop_assert_eq!(&a.steps[x].tool, &b.steps[y].tool);
+            }
+        }
+        let other = diff(&b, &a);
+        prop_assert_eq!(found.first.is_some(), other.first.is_some());
+    }
+
+    #[test]
+    fn a_run_does_not_differ_from_itself(plan in stories()) {
+        let run = told(&plan);
+        prop_assert!(diff(&run, &run).is_same());
+    }
+
+    #[test]
+    fn only_what_was_not_recovered_is_a_failure(plan in stories()) {
+        let found = findings(&told(&plan));
+        let open = found.failed.iter().any(|failed| failed.recovered_by.is_none());
+        prop_assert_eq!(found.verdict.is_some(), open);
+    }
+}
