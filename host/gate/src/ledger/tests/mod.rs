@@ -145,6 +145,7 @@ impl Script {
     fn decision(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> DecisionRecord {
         let _ = run;
         DecisionRecord {
+            captured: None,
             action: Action::Call("tickets__read".into()),
             approval: None,
             arguments: Some(arguments(args)),
@@ -181,6 +182,7 @@ impl Script {
 
     fn resume(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> Record {
         let decision = DecisionRecord {
+            captured: None,
             resumption: true,
             ..self.decision(run, call, outcome, args)
         };
