@@ -74,10 +74,19 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
         assert_eq!(own("service.name"), "stories");
         assert_eq!(own("deployment.environment.name"), "test");
         assert_eq!(own("team"), "desk");
-        assert_eq!(of.scope_spans[0].scope.as_ref().unwrap().name, "dev.tollgate");
+        assert_eq!(
+            of.scope_spans[0].scope.as_ref().unwrap().name,
+            "dev.tollgate"
+        );
 
-        let roots: Vec<_> = seen.spans.iter().filter(|s| s.parent_span_id.is_empty()).collect();
-        let [root] = roots[..] else { panic!("{roots:?}") };
+        let roots: Vec<_> = seen
+            .spans
+            .iter()
+            .filter(|s| s.parent_span_id.is_empty())
+            .collect();
+        let [root] = roots[..] else {
+            panic!("{roots:?}")
+        };
         assert_eq!(root.name, "invoke_agent support");
         let on_root = |name| attribute(&root.attributes, name);
         assert_eq!(on_root("tollgate.run.outcome").unwrap(), "success");
@@ -99,8 +108,18 @@ async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
             }
         }
         // Nothing of arguments, results and secrets, and nobody's name but the agent's.
-        let bytes: Vec<u8> = seen.requests.iter().flat_map(|r| r.encode_to_vec()).collect();
-        for never in [story::PLANTED, "dana", "alice", "collectors-own-key", "broken"] {
+        let bytes: Vec<u8> = seen
+            .requests
+            .iter()
+            .flat_map(|r| r.encode_to_vec())
+            .collect();
+        for never in [
+            story::PLANTED,
+            "dana",
+            "alice",
+            "collectors-own-key",
+            "broken",
+        ] {
             let found = bytes.windows(never.len()).any(|w| w == never.as_bytes());
             assert!(!found, "{never}");
         }
@@ -184,29 +203,52 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
             let approval = |s: &&opentelemetry_proto::tonic::trace::v1::Span| {
                 s.name == "approval payments__refund"
             };
-            seen.spans.iter().filter(approval).cloned().collect::<Vec<_>>()
+            seen.spans
+                .iter()
+                .filter(approval)
+                .cloned()
+                .collect::<Vec<_>>()
         })
     };
     assert!(approvals().is_empty(), "it is exported when it is resolved");
     drop(two);
     let approval = crate::world::pending(&waits);
-    gate.answer(&crate::world::user("dana"), approval, false, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &crate::world::user("dana"),
+        approval,
+        false,
+        None,
+        None,
+        "cli",
+    )
+    .await
+    .unwrap();
     let mut three = exporter(&gate).await;
     drained(&world, &gate, &mut three).await;
     let found = approvals();
-    let [approval] = &found[..] else { panic!("{found:?}") };
+    let [approval] = &found[..] else {
+        panic!("{found:?}")
+    };
     let on = |name| attribute(&approval.attributes, name).unwrap();
     assert_eq!(on("tollgate.approval.status"), "rejected");
     assert_eq!(on("tollgate.approval.channel"), "cli");
     assert!(on("tollgate.approval.approver.hash").starts_with("hmac:"));
     let events: Vec<&str> = approval.events.iter().map(|e| e.name.as_str()).collect();
-    assert_eq!(events, ["tollgate.approval.requested", "tollgate.approval.resolved"]);
+    assert_eq!(
+        events,
+        ["tollgate.approval.requested", "tollgate.approval.resolved"]
+    );
     assert!(collector.ids().len() > before && first.run.is_some());
 
     // Nothing happens in the run any more, and nobody ends it: its root is exported in the end.
-    let root = || collector.seen(|seen| seen.spans.iter().filter(|s| s.name.starts_with("invoke_agent")).count());
+    let root = || {
+        collector.seen(|seen| {
+            seen.spans
+                .iter()
+                .filter(|s| s.name.starts_with("invoke_agent"))
+                .count()
+        })
+    };
     assert_eq!(root(), 0);
     world.pass(4000);
     drained(&world, &gate, &mut three).await;

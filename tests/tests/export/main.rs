@@ -5,6 +5,10 @@ mod collector;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+#[expect(dead_code, reason = "the tests of the command line use the rest")]
+#[path = "../cli/world.rs"]
+mod folder;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod served;
@@ -16,7 +20,3 @@ mod tree;
 #[expect(dead_code, reason = "the stories use the rest")]
 #[path = "../stories/world.rs"]
 mod world;
-#[cfg(test)]
-#[expect(dead_code, reason = "the tests of the command line use the rest")]
-#[path = "../cli/world.rs"]
-mod folder;

@@ -74,7 +74,13 @@ struct Phoenix {
 
 impl Phoenix {
     async fn start(folder: &Path) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = || {
+            TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port()
+        };
         let (port, grpc) = (free(), free());
         let server = Command::new(installed("arize_phoenix/bin/phoenix"))
             .arg("serve")
@@ -121,7 +127,11 @@ impl Phoenix {
             if found.len() >= count {
                 return found;
             }
-            assert!(begun.elapsed() < PATIENCE, "{what}: {} of {count}", found.len());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{what}: {} of {count}",
+                found.len()
+            );
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -198,7 +208,10 @@ async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
         .map(|s| text(&s["name"]))
         .collect();
     assert!(failed.contains("execute_tool hostile__trap"), "{failed:?}");
-    assert!(!failed.iter().any(|name| name.starts_with("authorize")), "{failed:?}");
+    assert!(
+        !failed.iter().any(|name| name.starts_with("authorize")),
+        "{failed:?}"
+    );
     let whole = serde_json::to_string(&spans).unwrap();
     for never in [story::PLANTED, "dana", "alice"] {
         assert!(!whole.contains(never), "{never}");

@@ -42,7 +42,15 @@ fn serve(world: &World) -> Child {
 
 fn write(world: &World, run: &str) -> Value {
     let args = format!(r#"{{"path":"note.txt","content":"{PLANTED}"}}"#);
-    let call = ["call", "files__write", "--run", run, "--args", &args, "--json"];
+    let call = [
+        "call",
+        "files__write",
+        "--run",
+        run,
+        "--args",
+        &args,
+        "--json",
+    ];
     let ran = world.command(binary()).args(call).output().unwrap();
     serde_json::from_slice(&ran.stdout).unwrap()
 }
@@ -65,9 +73,20 @@ async fn a_served_gate_exports_by_itself_and_logs_no_payload() {
         .exits(1)
         .says(&["another process exports"]);
     let pid = serving.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut log = String::new();
-    serving.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    serving
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
     assert!(serving.wait().unwrap().success());
     assert!(!log.contains(PLANTED), "{log}");
     let lines: Vec<Value> = log

@@ -11,7 +11,7 @@ use tollgate_core::{
     record::{Arrival, Origin, RunOutcome},
 };
 
-use crate::world::{REFUND, World, agent, call, named, pending, user};
+use crate::world::{REFUND, World, agent, call, pending, user};
 
 /// A secret that is nowhere but in arguments and files.
 pub(crate) const PLANTED: &str = "sk-planted-7f3a9c1e5b";
@@ -67,9 +67,4 @@ pub(crate) async fn traced(gate: &Gate) -> Answer {
     let key = RunKey::Traced(TRACE.parse().unwrap());
     gate.call_with(&agent("support"), &key, request, options)
         .await
-}
-
-/// The name of a run that is told.
-pub(crate) fn name() -> RunKey {
-    named("story")
 }

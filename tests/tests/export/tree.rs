@@ -75,7 +75,12 @@ fn below(span: &Span, spans: &[Span], depth: usize, known: &mut Known, text: &mu
     let ended = if span.end.is_some() { "" } else { " open" };
     let (kind, otel) = (span.kind.openinference(), span.otel);
     let error = span.error.unwrap_or("-");
-    writeln!(text, "{rail}{id} {} {kind} {otel:?} {error}{ended}", span.name).unwrap();
+    writeln!(
+        text,
+        "{rail}{id} {} {kind} {otel:?} {error}{ended}",
+        span.name
+    )
+    .unwrap();
     let mut attributes: Vec<_> = span.attributes.iter().collect();
     attributes.sort_by_key(|(name, _)| *name);
     for (name, value) in attributes {

@@ -263,7 +263,10 @@ async fn listening(
             "endpoint": format!("{scheme}://{bound}/mcp"),
         }))?;
     } else {
-        remark(cx, &format!("agents reach the gate at {scheme}://{bound}/mcp"));
+        remark(
+            cx,
+            &format!("agents reach the gate at {scheme}://{bound}/mcp"),
+        );
     }
     Ok(())
 }
@@ -283,9 +286,10 @@ async fn until_told(
         }
         let watch = reload::watch(server.gate().clone(), stop.clone(), |ended| told(ended, cx));
         if let Err(error) = watch.await {
-            remark(cx, &format!(
-                "changed files are not noticed ({error}); use `tollgate reload`"
-            ));
+            remark(
+                cx,
+                &format!("changed files are not noticed ({error}); use `tollgate reload`"),
+            );
         }
         std::future::pending::<()>().await;
     };

@@ -3,8 +3,8 @@
 //! An exporter is a cursor over the ledger. It reads records behind the decisions, puts whole spans
 //! together, and moves on when the collector has acknowledged them; a collector that is down, hangs, or
 //! answers nonsense costs time and nothing else. Nothing here is awaited by a call, and nothing here writes
-//! to the ledger. What is sent has no arguments and no results, and names principals and resources by
-//! keyed hashes.
+//! to the ledger. What is sent has of arguments and results what capture keeps, and names principals and
+//! resources by keyed hashes.
 //!
 //! | file | what it settles |
 //! |---|---|
