@@ -11,7 +11,7 @@ use crate::{
     guests,
 };
 
-const GROUPS: &[&str] = &["call", "mcp", "policy", "sandbox"];
+const GROUPS: &[&str] = &["call", "export", "mcp", "policy", "sandbox"];
 
 /// Run one group of measurements, or all.
 pub(crate) fn run(group: Option<&str>) -> Result<()> {
