@@ -8,6 +8,7 @@ mod component;
 mod exit;
 mod failure;
 mod identity;
+mod logs;
 mod operation;
 mod output;
 mod relay;

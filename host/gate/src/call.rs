@@ -138,12 +138,17 @@ impl Gate {
         let span = self.pep().span_id();
         let underway = self.another_line();
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
+        let tool = self.logged(&request.tool);
         let line = tokio::spawn(async move {
             let answer = gate.line(caller, run, request, options, span).await;
             drop(underway);
             answer
         });
-        line.await.unwrap_or_else(|_| Answer::lost(span))
+        let answer = line.await.unwrap_or_else(|_| Answer::lost(span));
+        if let Some(tool) = tool {
+            answer.log(&tool);
+        }
+        answer
     }
 
     /// The run in which exactly this call of the caller's waits for a person, or may go on: for a
@@ -203,6 +208,17 @@ impl Gate {
             };
         }
         answer
+    }
+
+    /// What the process's log calls a tool, if calls are logged: a name that nobody configured could hold
+    /// anything.
+    fn logged(&self, tool: &str) -> Option<String> {
+        if !tracing::enabled!(target: "tollgate::call", tracing::Level::INFO) {
+            return None;
+        }
+        let snapshot = self.snapshot();
+        let known = snapshot.tools.get(tool).map(|tool| tool.name.clone());
+        Some(known.unwrap_or_else(|| "(unknown)".into()))
     }
 
     async fn line(
@@ -735,6 +751,30 @@ fn content_bytes(execution: &Execution) -> Option<Vec<u8>> {
 }
 
 impl Answer {
+    /// A line of the process's log: where it happened and how it ended, and no word of what it was about.
+    fn log(&self, tool: &str) {
+        let outcome = match &self.verdict {
+            Verdict::Released { .. } => "ok",
+            Verdict::ToolError(_) => "tool_error",
+            Verdict::Withheld { .. } => "withheld",
+            Verdict::Refused(Refusal::Pending { .. }) => "waiting",
+            Verdict::Refused(Refusal::Invalid { .. }) => "invalid",
+            Verdict::Refused(Refusal::Unrecorded { .. }) => "unrecorded",
+            Verdict::Refused(_) => "denied",
+            Verdict::Ended { status, .. } => status.as_str(),
+        };
+        let shown = |id: Option<String>| id.unwrap_or_default();
+        tracing::info!(
+            target: "tollgate::call",
+            trace_id = shown(self.run.map(|run| run.to_string())),
+            span_id = %self.call,
+            decision = shown(self.decision.map(|decision| decision.to_string())),
+            tool,
+            outcome,
+            "call ended"
+        );
+    }
+
     /// The line ended without an answer, so nobody knows how far it came.
     pub(crate) fn lost(call: SpanId) -> Self {
         Self {

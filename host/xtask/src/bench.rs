@@ -11,7 +11,7 @@ use crate::{
     guests,
 };
 
-const GROUPS: &[&str] = &["call", "mcp", "policy", "sandbox", "trace"];
+const GROUPS: &[&str] = &["call", "export", "mcp", "policy", "sandbox", "trace"];
 
 /// Run one group of measurements, or all. Always of the workspace: one member alone would choose other
 /// features of its dependencies, and build them again.

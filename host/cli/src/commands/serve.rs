@@ -21,6 +21,7 @@ use crate::{
     access::{Access, NotAlone},
     exit::Exit,
     failure::Failure,
+    logs::{self, Logs},
     relay::{Ended, Relay},
 };
 
@@ -34,7 +35,9 @@ Over stdio the client starts this command and speaks MCP with it; where another 
 already, this one passes everything on to it. Over HTTP the endpoint is http://ADDRESS/mcp.
 Changed files are put into force by themselves, and by `tollgate reload` or SIGHUP.
 SIGTERM, SIGINT and the end of standard input let calls that run end.
-With --json and without --stdio: {listening, endpoint} once it listens.";
+With --json and without --stdio: {listening, endpoint} once it listens.
+With --log-format json: each call and each act of the process as a JSON line on standard error, {timestamp,
+level, message, target} and, for a call, {trace_id, span_id, decision, tool, outcome}. No payload, ever.";
 
 /// How long calls that run may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,6 +61,8 @@ pub(crate) struct Serve {
     /// The agent that calls; otherwise `agent` under [serve], or the only one there is.
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
+    #[command(flatten)]
+    logs: Logs,
 }
 
 /// Run `tollgate serve`.
@@ -71,13 +76,15 @@ pub(super) async fn over_stdio(config: Config, cx: &Context<'_>) -> Result<Exit,
         stdio: true,
         listen: None,
         agent: None,
+        logs: Logs::default(),
     };
     serve(args, config, cx).await
 }
 
 async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Failure> {
+    args.logs.begin();
     if let Some(warning) = observes_only(&config) {
-        cx.out.remark(&warning);
+        remark(cx, &warning);
     }
     let agent = match agent(args.agent.as_deref(), &config) {
         Ok(agent) => Some(agent),
@@ -268,8 +275,10 @@ async fn listening(
             "endpoint": format!("{scheme}://{bound}/mcp"),
         }))?;
     } else {
-        cx.out
-            .remark(&format!("agents reach the gate at {scheme}://{bound}/mcp"));
+        remark(
+            cx,
+            &format!("agents reach the gate at {scheme}://{bound}/mcp"),
+        );
     }
     Ok(())
 }
@@ -289,9 +298,10 @@ async fn until_told(
         }
         let watch = reload::watch(server.gate().clone(), stop.clone(), |ended| told(ended, cx));
         if let Err(error) = watch.await {
-            cx.out.remark(&format!(
-                "changed files are not noticed ({error}); use `tollgate reload`"
-            ));
+            remark(
+                cx,
+                &format!("changed files are not noticed ({error}); use `tollgate reload`"),
+            );
         }
         std::future::pending::<()>().await;
     };
@@ -300,10 +310,8 @@ async fn until_told(
         server.closed().clone().cancelled_owned(),
     );
     let exporting = otlp_out::attend(server.gate().clone(), |name, problem| match problem {
-        Some(problem) => cx
-            .out
-            .remark(&format!("the exporter {name} is held up: {problem}")),
-        None => cx.out.remark(&format!("the exporter {name} goes on")),
+        Some(problem) => remark(cx, &format!("the exporter {name} is held up: {problem}")),
+        None => remark(cx, &format!("the exporter {name} goes on")),
     });
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {
@@ -343,13 +351,23 @@ async fn until_told(
     Ok(Exit::Ok)
 }
 
+/// Tell whoever serves the gate: as a line of the log where there is one.
+fn remark(cx: &Context<'_>, text: &str) {
+    match logs::are_written() {
+        true => tracing::info!(target: "tollgate::serve", "{text}"),
+        false => cx.out.remark(text),
+    }
+}
+
 fn told(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'_>) {
     match reloaded {
-        Ok(()) => cx.out.remark("what has changed is in force now"),
+        Ok(()) => remark(cx, "what has changed is in force now"),
         Err(error) => {
-            cx.out.failure(&Failure::from(error));
-            cx.out
-                .remark("nothing has changed: what was in force still is");
+            match logs::are_written() {
+                true => tracing::error!(target: "tollgate::serve", "{error}"),
+                false => cx.out.failure(&Failure::from(error)),
+            }
+            remark(cx, "nothing has changed: what was in force still is");
         }
     }
 }

@@ -158,6 +158,13 @@ impl RunSpans {
         self.root.span.and_then(|root| self.spans.get(&root))
     }
 
+    /// Say something about a span that no record says: a payload, as far as capture allows.
+    pub fn add(&mut self, span: SpanId, name: &'static str, value: Value) {
+        if let Some(span) = self.spans.get_mut(&span) {
+            span.set(name, value);
+        }
+    }
+
     /// Take a span away, open or not.
     pub fn take(&mut self, span: SpanId) -> Option<Span> {
         let span = self.spans.remove(&span)?;
@@ -385,6 +392,13 @@ impl RunSpans {
                     let about = span.attributes.iter().filter(|a| about(a)).cloned();
                     let about = about.collect();
                     span.happened(event::VALIDATION_FAILED, at, about);
+                }
+            }
+            Event::Decision(decision) => {
+                let call = decision.call.and_then(|call| self.spans.get_mut(&call));
+                if let (Some(call), Some(budget)) = (call, decision.exhausted()) {
+                    let budget = (a::BUDGET, budget.into());
+                    call.happened(event::BUDGET_EXHAUSTED, at, vec![budget]);
                 }
             }
             Event::Start(start) => {

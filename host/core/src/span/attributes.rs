@@ -194,6 +194,9 @@ fn tool(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
     if let Some(size) = d.arguments_size {
         list.number(a::ARGS_SIZE, size);
     }
+    if let Some(kept) = d.captured {
+        list.text(a::ARGS_CLASS, kept.class.as_str());
+    }
     if let Some(digest) = d.component {
         let digest = digest.to_string();
         let digits = digest.rsplit(':').next().unwrap_or_default();

@@ -295,6 +295,8 @@ pub mod attribute {
     pub const SECRET_VERSION: &str = "tollgate.secret.version";
 
     // Events.
+    /// Which budget is spent.
+    pub const BUDGET: &str = "tollgate.budget.name";
     /// A log line's level.
     pub const LOG_LEVEL: &str = "tollgate.log.level";
     /// A log line's words.

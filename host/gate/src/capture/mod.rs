@@ -29,7 +29,7 @@ pub use token::{PREFIX, Revealed, TokenError};
 
 use crate::{
     config::{CaptureConfig, ToolCapture},
-    ledger::{Keys, Payload},
+    ledger::{Keys, LedgerError, LedgerReader, Payload},
     sandbox::Content,
     secrets::Vault,
 };
@@ -43,6 +43,27 @@ const DEEPEST: usize = 64;
 
 /// As what a kept payload is sealed.
 pub(crate) const KIND: &str = "captured";
+
+/// What is kept of a payload that the record at `index` refers to, for whoever reads a ledger and has its
+/// keys.
+///
+/// # Errors
+/// [`LedgerError::Sealed`] once its day's key was destroyed.
+pub fn kept(
+    reader: &LedgerReader,
+    keys: &Keys,
+    index: u64,
+    kept: Kept,
+) -> Result<Option<String>, LedgerError> {
+    let Some(digest) = kept.payload else {
+        return Ok(None);
+    };
+    let Some(payload) = reader.payload(index, digest)? else {
+        return Ok(None);
+    };
+    let plain = keys.open(&payload, KIND)?;
+    Ok(Some(String::from_utf8_lossy(&plain).into_owned()))
+}
 
 /// What is kept, and what finds secrets: of one configuration.
 #[derive(Debug)]

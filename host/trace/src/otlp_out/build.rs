@@ -8,7 +8,8 @@ use tollgate_core::{
     entity::Uid,
     ids::RunId,
     record::{Event, KeyedDigest, Record},
-    span::{Naming, RunSpans, Span, SpanKind},
+    request::Action,
+    span::{Naming, RunSpans, Span, SpanKind, names::attribute as a},
     time::Timestamp,
 };
 
@@ -221,5 +222,18 @@ fn apply(
         known.insert(key, hash.clone());
         Some(hash)
     };
-    spans.apply(index, record, Naming::Hashed(&hashed))
+    let ended = spans.apply(index, record, Naming::Hashed(&hashed));
+    let kept = match &record.event {
+        Event::Decision(d) if matches!(d.action, Action::Call(_)) && !d.beside => {
+            d.call.zip(d.captured).map(|kept| (kept, a::INPUT_VALUE))
+        }
+        Event::Outcome(o) => o.captured.map(|kept| ((o.call, kept), a::OUTPUT_VALUE)),
+        _ => None,
+    };
+    if let Some(((call, kept), name)) = kept
+        && let Some(payload) = source.payload(index, kept)
+    {
+        spans.add(call, name, payload.into());
+    }
+    ended
 }

@@ -3,8 +3,8 @@
 //! An exporter is a cursor over the ledger. It reads records behind the decisions, puts whole spans
 //! together, and moves on when the collector has acknowledged them; a collector that is down, hangs, or
 //! answers nonsense costs time and nothing else. Nothing here is awaited by a call, and nothing here writes
-//! to the ledger. What is sent has no arguments and no results, and names principals and resources by
-//! keyed hashes.
+//! to the ledger. What is sent has of arguments and results what capture keeps, and names principals and
+//! resources by keyed hashes.
 //!
 //! | file | what it settles |
 //! |---|---|
@@ -162,6 +162,7 @@ impl Turn {
 /// exporter cannot do, and when it can again.
 pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
     let mut reloads = gate.reloads();
+    let mut held_up = false;
     loop {
         reloads.borrow_and_update();
         let snapshot = gate.snapshot();
@@ -175,11 +176,16 @@ pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
         let turn = match Turn::take(&snapshot.config.store.path) {
             Ok(turn) => turn,
             Err(error) => {
-                told("all", Some(&error.to_string()));
+                if !std::mem::replace(&mut held_up, true) {
+                    told("of everything", Some(&error.to_string()));
+                }
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 continue;
             }
         };
+        if std::mem::take(&mut held_up) {
+            told("of everything", None);
+        }
         let source = Arc::new(Source::of_gate(&gate));
         let mut running = Vec::new();
         for name in snapshot.config.exports.keys() {

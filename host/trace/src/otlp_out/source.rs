@@ -3,13 +3,17 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use tollgate::{
+    capture,
     config::{Config, ExportConfig, Sent},
     gate::Gate,
-    ledger::{Keys, LedgerError, LedgerReader},
+    ledger::{LedgerError, LedgerReader},
     sandbox::{Network, Resolver},
     secrets::Vault,
 };
-use tollgate_core::{entity::Uid, record::KeyedDigest};
+use tollgate_core::{
+    entity::Uid,
+    record::{Kept, KeyedDigest},
+};
 
 use super::ExportError;
 
@@ -20,6 +24,7 @@ const PURPOSE: &[u8] = b"trace";
 pub struct Source {
     pub(super) ledger: LedgerReader,
     digests: Box<Digests>,
+    payloads: Box<Payloads>,
     pub(super) secrets: Arc<Vault>,
     pub(super) network: Network,
     pub(super) config: Config,
@@ -27,6 +32,7 @@ pub struct Source {
     pub(super) descriptions: BTreeMap<String, String>,
 }
 
+type Payloads = dyn Fn(u64, Kept) -> Result<Option<String>, LedgerError> + Send + Sync;
 type Digests = dyn Fn(&str, &[&[u8]]) -> Result<KeyedDigest, LedgerError> + Send + Sync;
 
 impl fmt::Debug for Source {
@@ -39,7 +45,7 @@ impl Source {
     /// What the owner of a ledger has.
     #[must_use]
     pub fn of_gate(gate: &Gate) -> Self {
-        let (snapshot, owner) = (gate.snapshot(), gate.clone());
+        let (snapshot, owner, keeper) = (gate.snapshot(), gate.clone(), gate.clone());
         let described = |tool: &Arc<tollgate::snapshot::Tool>| {
             let description = tollgate::text::printable(&tool.description, 1024);
             (tool.name.clone(), description)
@@ -47,6 +53,7 @@ impl Source {
         Self {
             ledger: gate.ledger().reader().clone(),
             digests: Box::new(move |tenant, parts| owner.ledger().digest(tenant, parts)),
+            payloads: Box::new(move |index, kept| keeper.captured(index, kept)),
             secrets: Arc::clone(&snapshot.secrets),
             network: snapshot.network.clone(),
             config: snapshot.config.clone(),
@@ -60,12 +67,14 @@ impl Source {
     /// [`ExportError`] if either cannot be read, or a trusted certificate cannot.
     pub fn of_store(config: &Config) -> Result<Self, ExportError> {
         let ledger = LedgerReader::open(&config.store.path)?;
-        let keys: Keys = ledger.keys(&config.store.key)?;
+        let keys = Arc::new(ledger.keys(&config.store.key)?);
+        let (reader, opener) = (ledger.clone(), Arc::clone(&keys));
         let network = Network::new(Resolver::system(), &config.network.trust)
             .map_err(|e| ExportError::Setup(e.to_string()))?;
         Ok(Self {
             ledger,
             digests: Box::new(move |tenant, parts| keys.digest(tenant, parts)),
+            payloads: Box::new(move |index, kept| capture::kept(&reader, &opener, index, kept)),
             secrets: Arc::new(Vault::new(&config.secrets)),
             network,
             config: config.clone(),
@@ -83,6 +92,13 @@ impl Source {
     pub(super) fn hash(&self, tenant: &str, who: &Uid) -> Option<KeyedDigest> {
         let parts: [&[u8]; 3] = [PURPOSE, who.kind.name().as_bytes(), who.id.as_bytes()];
         (self.digests)(tenant, &parts).ok()
+    }
+
+    /// What capture keeps of a payload that the record at `index` refers to; nothing where it keeps
+    /// nothing, or no longer can.
+    pub(super) fn payload(&self, index: u64, kept: Kept) -> Option<String> {
+        kept.payload?;
+        (self.payloads)(index, kept).ok().flatten()
     }
 
     /// The headers of an exporter's requests.

@@ -1,0 +1,158 @@
+//! How many governed calls an exporter takes to a collector in a second, over HTTP with gzip, beside the
+//! bare sending of as many requests of the same size to the same collector in the same run.
+//!
+//! Prints JSON lines `{name, value, unit, floor, ratio}`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement that cannot be set up ends, and prints what it found"
+)]
+
+#[expect(dead_code, reason = "the other measurements use the rest")]
+#[path = "measure/governed.rs"]
+mod governed;
+mod measure;
+
+use std::{
+    fs,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{Router, body::Bytes, extract::State, routing::post};
+use governed::configured;
+use measure::line;
+use tollgate::{
+    call::CallRequest,
+    config::Config,
+    gate::{Gate, GateOptions},
+    ids::Clock,
+    ledger::Sync,
+    pip::{Caller, RunKey},
+};
+use tollgate_trace::otlp_out::{Exporter, Source, Step};
+
+/// Calls that are exported.
+const CALLS: u64 = 20_000;
+/// Calls at once while the ledger is filled.
+const CLIENTS: u64 = 64;
+
+#[derive(Clone, Default)]
+struct Collector {
+    bytes: Arc<AtomicU64>,
+    last: Arc<Mutex<Bytes>>,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(measured());
+}
+
+async fn measured() {
+    let collector = Collector::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new()
+        .route("/v1/traces", post(take))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .with_state(collector.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+    let config = configured("export");
+    let text = fs::read_to_string(&config.file).unwrap();
+    let text = format!("{text}\n[export.up]\nurl = \"{url}\"\n");
+    fs::write(&config.file, text).unwrap();
+    let config = Config::read(&config.file).unwrap();
+    let gate = filled(config).await;
+
+    let source = Arc::new(Source::of_gate(&gate));
+    let mut exporter = Exporter::new("up", source).await.unwrap();
+    let begun = Instant::now();
+    let mut requests = 0_u64;
+    loop {
+        match exporter.step(gate.now()).await.unwrap() {
+            Step::Idle => break,
+            Step::Sent => requests += 1,
+            Step::Failed | Step::Later => panic!("{:?}", exporter.failing()),
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let (spans, rejected) = exporter.counts();
+    assert_eq!(rejected, 0);
+
+    let body = collector.last.lock().unwrap().clone();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let begun = Instant::now();
+    for _ in 0..requests {
+        let post = client.post(format!("{url}/v1/traces"));
+        let post = post.header("content-type", "application/x-protobuf");
+        let sent = post.body(body.clone()).send().await.unwrap();
+        assert!(sent.status().is_success());
+    }
+    let bare = begun.elapsed().as_secs_f64();
+    let per_second = |seconds: f64, n: u64| n as f64 / seconds;
+    let floor = Some(per_second(bare, CALLS));
+    line("trace.export", per_second(seconds, CALLS), "calls/s", floor);
+    let floor = Some(per_second(bare, spans));
+    line(
+        "trace.export.spans",
+        per_second(seconds, spans),
+        "spans/s",
+        floor,
+    );
+    let bytes = collector.bytes.load(Ordering::Relaxed) as f64;
+    line("trace.export.bytes", bytes / spans as f64, "B/span", None);
+    gate.close().await;
+}
+
+async fn take(
+    State(collector): State<Collector>,
+    body: Bytes,
+) -> impl axum::response::IntoResponse {
+    let bytes = body.len() as u64;
+    collector.bytes.fetch_add(bytes, Ordering::Relaxed);
+    *collector.last.lock().unwrap() = body;
+    [("content-type", "application/x-protobuf")]
+}
+
+/// A gate whose ledger holds the calls.
+async fn filled(config: Config) -> Gate {
+    let options = GateOptions {
+        clock: Clock::system(),
+        sync: Sync::Off,
+        ..GateOptions::default()
+    };
+    let gate = Gate::open(config, options).await.unwrap();
+    let mut clients = Vec::new();
+    for client in 0..CLIENTS {
+        let gate = gate.clone();
+        clients.push(tokio::spawn(async move {
+            let caller = Caller::Spoken {
+                agent: "support".into(),
+                by: "alice".into(),
+            };
+            for n in 0..CALLS / CLIENTS {
+                // A hundred calls a run.
+                let run = RunKey::Named(format!("run-{client}-{}", n / 100));
+                let request = CallRequest {
+                    tool: "payments__quote".into(),
+                    arguments: format!("{{\"amount\":{}}}", 100 + n),
+                };
+                gate.call(&caller, &run, request).await;
+            }
+        }));
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    gate
+}

@@ -1,0 +1,280 @@
+//! At least once, whatever the collector does.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use prost::Message as _;
+use tollgate::gate::Gate;
+use tollgate_trace::otlp_out::{Exporter, Source, Step, status};
+
+use crate::{
+    collector::{Collector, Mood, attribute},
+    story,
+    world::World,
+};
+
+fn world(collector: &Collector, more: &str) -> World {
+    let world = World::new("");
+    let export = format!(
+        "[secrets.key]\nfile = \"key\"\n[export.up]\nurl = \"{}\"\ntimeout = \"300ms\"\n{more}\n[gate]\n",
+        collector.url
+    );
+    world.write("key", "collectors-own-key");
+    world.configure("\n[gate]\n", &format!("\n{export}"));
+    world
+}
+
+async fn exporter(gate: &Gate) -> Exporter {
+    let source = Arc::new(Source::of_gate(gate));
+    Exporter::new("up", source).await.unwrap()
+}
+
+/// Step until there is nothing left. Time passes where the exporter waits for it.
+async fn drained(world: &World, gate: &Gate, exporter: &mut Exporter) {
+    for _ in 0..2000 {
+        match exporter.step(gate.now()).await.unwrap() {
+            Step::Idle => return,
+            Step::Later | Step::Failed => world.pass(60),
+            Step::Sent => {}
+        }
+    }
+    panic!("it never ends: {exporter:?}");
+}
+
+/// The spans of a run that has ended, as another exporter sends them to a collector that takes all.
+async fn all(gate: &Gate) -> usize {
+    let run = gate.ledger().reader().runs(&Default::default()).unwrap();
+    let run = run.first().unwrap().id;
+    reply_spans(gate, run)
+}
+
+fn reply_spans(gate: &Gate, run: tollgate_core::ids::RunId) -> usize {
+    gate.ledger().reader().spans(run).unwrap().len()
+}
+
+#[tokio::test]
+async fn every_span_of_a_run_arrives_once_with_no_payload_and_no_name() {
+    let collector = Collector::start(Mood::Takes).await;
+    let more = "headers = { \"x-key\" = { secret = \"key\" } }\nresource = { \"team\" = \"desk\" }";
+    let world = world(&collector, more);
+    let gate = world.open().await;
+    story::told(&world, &gate, "story").await;
+    let mut exporter = exporter(&gate).await;
+    drained(&world, &gate, &mut exporter).await;
+
+    let count = all(&gate).await;
+    assert_eq!(collector.ids().len(), count);
+    collector.seen(|seen| {
+        assert_eq!(seen.spans.len(), count, "each once");
+        let headers = seen.headers.as_ref().unwrap();
+        assert_eq!(headers["x-key"], "collectors-own-key");
+        let of = &seen.requests[0].resource_spans[0];
+        let resource = &of.resource.as_ref().unwrap().attributes;
+        let own = |name| attribute(resource, name).unwrap();
+        assert_eq!(own("service.name"), "stories");
+        assert_eq!(own("deployment.environment.name"), "test");
+        assert_eq!(own("team"), "desk");
+        assert_eq!(
+            of.scope_spans[0].scope.as_ref().unwrap().name,
+            "dev.tollgate"
+        );
+
+        let roots: Vec<_> = seen
+            .spans
+            .iter()
+            .filter(|s| s.parent_span_id.is_empty())
+            .collect();
+        let [root] = roots[..] else {
+            panic!("{roots:?}")
+        };
+        assert_eq!(root.name, "invoke_agent support");
+        let on_root = |name| attribute(&root.attributes, name);
+        assert_eq!(on_root("tollgate.run.outcome").unwrap(), "success");
+        assert!(on_root("user.hash").unwrap().starts_with("hmac:"));
+        let kinds = |kind: &str| {
+            let has = |s: &&opentelemetry_proto::tonic::trace::v1::Span| {
+                attribute(&s.attributes, "openinference.span.kind").as_deref() == Some(kind)
+            };
+            seen.spans.iter().filter(has).count()
+        };
+        assert_eq!((kinds("AGENT"), kinds("TOOL")), (1, 6));
+        assert!(kinds("GUARDRAIL") >= 8 && kinds("CHAIN") >= 5);
+        for span in &seen.spans {
+            assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
+            let authorize = span.name.starts_with("authorize ");
+            assert!(!(authorize && attribute(&span.attributes, "gen_ai.tool.name").is_some()));
+            if authorize {
+                assert!(attribute(&span.attributes, "tollgate.principal.hash").is_some());
+            }
+        }
+        // Nothing of arguments, results and secrets, and nobody's name but the agent's.
+        let bytes: Vec<u8> = seen
+            .requests
+            .iter()
+            .flat_map(|r| r.encode_to_vec())
+            .collect();
+        for never in [
+            story::PLANTED,
+            "dana",
+            "alice",
+            "collectors-own-key",
+            "broken",
+        ] {
+            let found = bytes.windows(never.len()).any(|w| w == never.as_bytes());
+            assert!(!found, "{never}");
+        }
+    });
+    let (sent, rejected) = exporter.counts();
+    assert_eq!((sent, rejected), (count as u64, 0));
+    gate.close().await;
+}
+
+#[tokio::test]
+async fn what_was_not_acknowledged_is_sent_again_whatever_the_collector_did() {
+    for mood in [
+        Mood::Hangs,
+        Mood::Lies,
+        Mood::Exaggerates,
+        Mood::Answers(StatusCode::SERVICE_UNAVAILABLE),
+        Mood::Answers(StatusCode::UNAUTHORIZED),
+        Mood::Answers(StatusCode::NOT_FOUND),
+        Mood::Answers(StatusCode::FOUND),
+        Mood::Answers(StatusCode::NO_CONTENT),
+        // One that refuses everything does not mean the spans.
+        Mood::Answers(StatusCode::BAD_REQUEST),
+    ] {
+        let collector = Collector::start(mood).await;
+        let world = world(&collector, "");
+        let gate = world.open().await;
+        story::told(&world, &gate, "story").await;
+        let mut exporter = exporter(&gate).await;
+        let mut failed = 0;
+        for _ in 0..200 {
+            match exporter.step(gate.now()).await.unwrap() {
+                Step::Failed => failed += 1,
+                Step::Later => world.pass(60),
+                Step::Idle => panic!("{mood:?} was taken for an acknowledgement"),
+                Step::Sent => {}
+            }
+            if failed == 2 {
+                break;
+            }
+        }
+        assert_eq!(failed, 2, "{mood:?}");
+        assert!(exporter.failing().is_some());
+        assert_eq!(exporter.counts(), (0, 0), "{mood:?}");
+        let records = gate.ledger().size();
+        let known = status(&world.config(), records).unwrap();
+        assert!(known[0].failing.is_some() && known[0].lag > 0, "{known:?}");
+        // It fails while calls go on.
+        story::traced(&gate).await;
+        collector.is(Mood::Takes);
+        world.pass(60);
+        drained(&world, &gate, &mut exporter).await;
+        let runs = gate.ledger().reader().runs(&Default::default()).unwrap();
+        let mut count: usize = runs.iter().map(|run| reply_spans(&gate, run.id)).sum();
+        // The traced run's root is the caller's own.
+        count -= 1;
+        assert_eq!(collector.ids().len(), count, "{mood:?}");
+        assert_eq!(exporter.failing(), None);
+        gate.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector, "");
+    let gate = world.open().await;
+    let first = story::traced(&gate).await;
+    let mut one = exporter(&gate).await;
+    drained(&world, &gate, &mut one).await;
+    let before = collector.ids().len();
+    let position = one.position();
+    assert_eq!(position, gate.ledger().size());
+    drop(one);
+
+    // A span that was open when the first exporter ended is whole in the second's.
+    let waits = crate::world::call(&gate, "r", "payments__refund", crate::world::REFUND).await;
+    let mut two = exporter(&gate).await;
+    drained(&world, &gate, &mut two).await;
+    let approvals = || {
+        collector.seen(|seen| {
+            let approval = |s: &&opentelemetry_proto::tonic::trace::v1::Span| {
+                s.name == "approval payments__refund"
+            };
+            seen.spans
+                .iter()
+                .filter(approval)
+                .cloned()
+                .collect::<Vec<_>>()
+        })
+    };
+    assert!(approvals().is_empty(), "it is exported when it is resolved");
+    drop(two);
+    let approval = crate::world::pending(&waits);
+    gate.answer(
+        &crate::world::user("dana"),
+        approval,
+        false,
+        None,
+        None,
+        "cli",
+    )
+    .await
+    .unwrap();
+    let mut three = exporter(&gate).await;
+    drained(&world, &gate, &mut three).await;
+    let found = approvals();
+    let [approval] = &found[..] else {
+        panic!("{found:?}")
+    };
+    let on = |name| attribute(&approval.attributes, name).unwrap();
+    assert_eq!(on("tollgate.approval.status"), "rejected");
+    assert_eq!(on("tollgate.approval.channel"), "cli");
+    assert!(on("tollgate.approval.approver.hash").starts_with("hmac:"));
+    let events: Vec<&str> = approval.events.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(
+        events,
+        ["tollgate.approval.requested", "tollgate.approval.resolved"]
+    );
+    assert!(collector.ids().len() > before && first.run.is_some());
+
+    // Nothing happens in the run any more, and nobody ends it: its root is exported in the end.
+    let root = || {
+        collector.seen(|seen| {
+            seen.spans
+                .iter()
+                .filter(|s| s.name.starts_with("invoke_agent"))
+                .count()
+        })
+    };
+    assert_eq!(root(), 0);
+    world.pass(4000);
+    drained(&world, &gate, &mut three).await;
+    assert_eq!(root(), 1);
+    world.pass(4000);
+    drained(&world, &gate, &mut three).await;
+    assert_eq!(root(), 1, "once");
+    gate.close().await;
+}
+
+#[tokio::test]
+async fn a_span_that_is_refused_holds_up_no_other() {
+    for (mood, refused) in [
+        (Mood::RefusesTrap, 2),
+        (Mood::TakesFew(3), 0),
+        (Mood::RejectsOne, 1),
+    ] {
+        let collector = Collector::start(mood).await;
+        let world = world(&collector, "");
+        let gate = world.open().await;
+        story::told(&world, &gate, "story").await;
+        let mut exporter = exporter(&gate).await;
+        drained(&world, &gate, &mut exporter).await;
+        let count = all(&gate).await as u64;
+        assert_eq!(exporter.counts(), (count - refused, refused), "{mood:?}");
+        assert_eq!(exporter.position(), gate.ledger().size());
+        gate.close().await;
+    }
+}

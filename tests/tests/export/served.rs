@@ -1,0 +1,138 @@
+//! The command itself: it exports while it serves, once where nobody does, and says what it does.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    collector::{Collector, Mood},
+    folder::{World, binary},
+    story::PLANTED,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(50);
+
+fn world(collector: &Collector) -> World {
+    let world = World::new();
+    let export = format!("[export.up]\nurl = \"{}\"\n", collector.url);
+    world.configure("[policies]\n", &format!("{export}[policies]\n"));
+    world
+}
+
+fn serve(world: &World) -> Child {
+    let mut child = world
+        .command(binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--json"])
+        .args(["--agent", "support", "--log-format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    lines.read_line(&mut line).unwrap();
+    assert!(line.contains("listening"), "{line}");
+    child
+}
+
+fn write(world: &World, run: &str) -> Value {
+    let args = format!(r#"{{"path":"note.txt","content":"{PLANTED}"}}"#);
+    let call = [
+        "call",
+        "files__write",
+        "--run",
+        run,
+        "--args",
+        &args,
+        "--json",
+    ];
+    let ran = world.command(binary()).args(call).output().unwrap();
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_served_gate_exports_by_itself_and_logs_no_payload() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector);
+    let mut serving = serve(&world);
+    let called = write(&world, "monday");
+    let run = called["run"].as_str().unwrap().to_owned();
+    let begun = Instant::now();
+    let tool = |name: &str| collector.seen(|seen| seen.spans.iter().any(|s| s.name == name));
+    while !tool("execute_tool files__write") {
+        assert!(begun.elapsed() < PATIENCE, "nothing arrives");
+        tokio::time::sleep(PAUSE).await;
+    }
+    world
+        .run(&["export", "run"])
+        .exits(1)
+        .says(&["another process exports"]);
+    let pid = serving.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut log = String::new();
+    serving
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
+    assert!(serving.wait().unwrap().success());
+    assert!(!log.contains(PLANTED), "{log}");
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    let of_call = lines.iter().find(|line| line["trace_id"] == run.as_str());
+    let of_call = of_call.unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(of_call["span_id"], called["call"]);
+    assert_eq!(of_call["tool"], "files__write");
+    assert_eq!(of_call["outcome"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_serves_is_exported_once() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector);
+    write(&world, "monday");
+    let status = world.json(&["export", "status"]);
+    assert_eq!(status[0]["position"], 0);
+    assert_eq!(status[0]["lag"], status[0]["records"]);
+    let ran = world.json(&["export", "run"]);
+    assert_eq!(ran[0]["lag"], 0, "{ran}");
+    let sent = ran[0]["sent"].as_u64().unwrap();
+    assert!(sent > 0);
+    assert_eq!(collector.ids().len() as u64, sent);
+    let again = world.json(&["export", "run"]);
+    assert_eq!(again[0]["sent"], sent, "nothing is sent twice");
+    world
+        .run(&["export", "status"])
+        .exits(0)
+        .says(&["up to date"]);
+    world
+        .run(&["export", "run", "upp"])
+        .exits(2)
+        .says(&["did you mean `up`?"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_away_is_told_of() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector);
+    world.configure(&collector.url, "http://127.0.0.1:9");
+    write(&world, "monday");
+    world
+        .run(&["export", "run", "--patience", "0s"])
+        .exits(1)
+        .says(&["held up: nobody answers there"]);
+}
