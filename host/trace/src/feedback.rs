@@ -86,13 +86,20 @@ impl Given {
     /// [`FeedbackError`]
     pub fn of(self, run: RunId, by: String) -> Result<NewFeedback, FeedbackError> {
         use FeedbackKind as K;
-        let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        let said =
+            |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
         match self.kind {
             K::Correction if !said(&self.comment) => {
-                return Err(FeedbackError::Missing(self.kind, "`comment`: what is right"));
+                return Err(FeedbackError::Missing(
+                    self.kind,
+                    "`comment`: what is right",
+                ));
             }
             K::BusinessOutcome if !said(&self.label) => {
-                return Err(FeedbackError::Missing(self.kind, "`label`: what came of it"));
+                return Err(FeedbackError::Missing(
+                    self.kind,
+                    "`label`: what came of it",
+                ));
             }
             K::EditDistance | K::CitationCorrectness => match self.value {
                 None => {
@@ -133,11 +140,26 @@ mod tests {
     #[test]
     fn each_kind_has_what_it_needs() {
         for (bad, why) in [
-            (json!({"kind": "correction"}), "correction needs `comment`: what is right"),
-            (json!({"kind": "correction", "comment": " "}), "correction needs `comment`: what is right"),
-            (json!({"kind": "business_outcome"}), "business_outcome needs `label`: what came of it"),
-            (json!({"kind": "edit_distance"}), "edit_distance needs `value`: from 0 to 1"),
-            (json!({"kind": "edit_distance", "value": 1.5}), "`value` of edit_distance is a number from 0 to 1"),
+            (
+                json!({"kind": "correction"}),
+                "correction needs `comment`: what is right",
+            ),
+            (
+                json!({"kind": "correction", "comment": " "}),
+                "correction needs `comment`: what is right",
+            ),
+            (
+                json!({"kind": "business_outcome"}),
+                "business_outcome needs `label`: what came of it",
+            ),
+            (
+                json!({"kind": "edit_distance"}),
+                "edit_distance needs `value`: from 0 to 1",
+            ),
+            (
+                json!({"kind": "edit_distance", "value": 1.5}),
+                "`value` of edit_distance is a number from 0 to 1",
+            ),
         ] {
             assert_eq!(given(bad).unwrap_err(), why);
         }

@@ -13,9 +13,10 @@
 //! | `capture` | what of it is kept |
 //! | `usage` | tokens and cost |
 
-pub mod projector;
-pub mod store;
 pub mod export;
 pub mod feedback;
+pub mod projector;
 pub mod run;
+pub mod search;
+pub mod store;
 pub mod told;

@@ -80,7 +80,10 @@ pub fn eval(
             topic if topic.is_name() => drop(versions.insert(topic.as_str(), told.text.clone())),
             Topic::Result => result = Some(told.text.clone()),
             Topic::Request | Topic::Context | Topic::StartState => {
-                input.entry(told.topic.as_str()).or_default().push(told.text.clone());
+                input
+                    .entry(told.topic.as_str())
+                    .or_default()
+                    .push(told.text.clone());
             }
             _ => {}
         }
@@ -101,13 +104,18 @@ pub fn eval(
             arguments_digest: step.arguments.clone(),
             arguments: arguments.and_then(known),
             decision: last.map(|decided| decided.outcome.as_str()),
-            policies: last.map(|decided| decided.policies.clone()).unwrap_or_default(),
+            policies: last
+                .map(|decided| decided.policies.clone())
+                .unwrap_or_default(),
             outcome: step.outcome,
         }
     });
     let labels = notes.iter().map(|note| {
         let words = arguments.is_some() && !note.note.note.is_empty();
-        (note.note.label.clone(), words.then(|| note.note.note.clone()))
+        (
+            note.note.label.clone(),
+            words.then(|| note.note.note.clone()),
+        )
     });
     let payloads = arguments.is_some();
     EvalCase {
@@ -117,7 +125,9 @@ pub fn eval(
         expected_path: path.collect(),
         policies: steps.bundles.clone(),
         expected_outcome: steps.ended.as_ref().map(|ended| ended.outcome.as_str()),
-        failed_in: findings(steps).verdict.map(|verdict| verdict.phase.as_str()),
+        failed_in: findings(steps)
+            .verdict
+            .map(|verdict| verdict.phase.as_str()),
         expected_result: result,
         labels: labels.collect(),
         feedback: feedback

@@ -64,7 +64,10 @@ fn span(span: &StoredSpan) -> Value {
     };
     put("kind", kind.into());
     put("startTimeUnixNano", nanos(span.start).into());
-    put("endTimeUnixNano", nanos(span.end.unwrap_or(span.start)).into());
+    put(
+        "endTimeUnixNano",
+        nanos(span.end.unwrap_or(span.start)).into(),
+    );
     put("attributes", attributes(&span.body.attributes));
     let events = span.body.events.iter().map(event).collect::<Vec<_>>();
     if !events.is_empty() {

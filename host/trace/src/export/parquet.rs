@@ -70,8 +70,12 @@ pub fn parquet(spans: &[StoredSpan]) -> Result<Bytes, ParquetError> {
         group.maybe_texts(rows, |span| span.model.clone())?;
         let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         group.maybe_numbers(rows, |span| span.usage.map(|usage| int(usage.input_tokens)))?;
-        group.maybe_numbers(rows, |span| span.usage.map(|usage| int(usage.output_tokens)))?;
-        group.maybe_numbers(rows, |span| span.usage.and_then(|usage| usage.cost_nano).map(int))?;
+        group.maybe_numbers(rows, |span| {
+            span.usage.map(|usage| int(usage.output_tokens))
+        })?;
+        group.maybe_numbers(rows, |span| {
+            span.usage.and_then(|usage| usage.cost_nano).map(int)
+        })?;
         let attributes: Vec<String> = rows
             .iter()
             .map(|span| serde_json::to_string(&span.body.attributes))
@@ -135,10 +139,7 @@ fn bytes_of(text: String) -> ByteArray {
 }
 
 /// Values that are there, and for each row whether one is: Parquet's definition levels.
-fn present<T>(
-    rows: &[StoredSpan],
-    value: impl Fn(&StoredSpan) -> Option<T>,
-) -> (Vec<T>, Vec<i16>) {
+fn present<T>(rows: &[StoredSpan], value: impl Fn(&StoredSpan) -> Option<T>) -> (Vec<T>, Vec<i16>) {
     let mut values = Vec::new();
     let mut levels = Vec::with_capacity(rows.len());
     for row in rows {
