@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         approvals, call, completions, component, decisions, halt, hook, init, ledger, new, policy,
-        reload, runs, serve, stats, store, token, tools, upstream, user, wrap,
+        reload, reveal, runs, serve, stats, store, token, tools, upstream, user, wrap,
     },
     exit,
     output::Color,
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     /// See runs as trees; end or stop them.
     #[command(subcommand)]
     Runs(runs::Runs),
+    /// See what a token of a trace stands for, as far as you may.
+    Reveal(reveal::Reveal),
     /// See signals across runs: times, errors, loops, approvals; and how they drift.
     Stats(stats::Stats),
     /// See the tools that are loaded.

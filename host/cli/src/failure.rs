@@ -153,6 +153,12 @@ impl From<LedgerError> for Failure {
     }
 }
 
+impl From<tollgate_trace::store::StoreError> for Failure {
+    fn from(error: tollgate_trace::store::StoreError) -> Self {
+        Self::plain(error.to_string())
+    }
+}
+
 /// A path as people read it: short where it is below the working directory.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tollgate::call::CallRequest;
+use tollgate::{call::CallRequest, capture::Revealed};
 use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, TokenId},
     record::{HaltScope, RunOutcome},
+    time::Timestamp,
 };
 
 use tollgate_server::{auth::token::Purpose, review::Said};
@@ -164,6 +165,18 @@ pub(crate) enum Operation {
         /// Where to; an absolute path.
         file: std::path::PathBuf,
     },
+    /// Destroy the keys of days.
+    Forget {
+        /// Whose; absent: everybody's.
+        tenant: Option<String>,
+        /// Days that ended before.
+        before: Timestamp,
+    },
+    /// Turn a token back into what it stands for.
+    Reveal {
+        /// The token.
+        token: String,
+    },
     /// Decide and record that somebody may put a copy in place of the store.
     PermitRestore {
         /// The copy.
@@ -229,6 +242,13 @@ pub(crate) enum Reply {
         /// Its bytes.
         bytes: u64,
     },
+    /// Days whose keys were destroyed.
+    Forgotten {
+        /// How many.
+        days: u64,
+    },
+    /// What a token stands for.
+    Revealed(Revealed),
     /// The configuration is in force.
     Reloaded {
         /// Digest of the policies, tools and entities.

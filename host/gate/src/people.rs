@@ -9,9 +9,11 @@ use tollgate_core::{
     ids::{DecisionId, RunId},
     record::{Administered, ApprovalEscalated, Event, Record, RunOutcome},
     request::Action,
+    time::Timestamp,
 };
 
 use crate::{
+    config::CaptureConfig,
     enforce::Refusal,
     gate::{Gate, OperateError},
     ledger::{ApprovalRow, Batch, CommitError, Condition, RunRow},
@@ -209,6 +211,69 @@ impl Gate {
         self.note(event).await
     }
 
+    /// Forget what is older than each tenant's retention.
+    async fn retain(&self, capture: &CaptureConfig, now: Timestamp) -> Result<(), OperateError> {
+        if capture.all.retention.is_none() && capture.tenants.is_empty() {
+            return Ok(());
+        }
+        for tenant in self.ledger().reader().sealing_tenants()? {
+            if let Some(retention) = capture.of(&tenant).retention {
+                let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
+                let before = Timestamp(now.0.saturating_sub(micros));
+                self.forget(&tenant, before, "gate").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Destroy the keys of the tenant's days before `before`: what was sealed on them can never be read
+    /// again, by anybody, except from backups that hold the keys still. It is recorded first. Days of
+    /// which something still waits for an approval stay.
+    async fn forget(
+        &self,
+        tenant: &str,
+        before: Timestamp,
+        by: &str,
+    ) -> Result<Vec<i64>, OperateError> {
+        // Today's key seals what is decided today.
+        let before = before.min(self.now());
+        let days = self.ledger().reader().days_to_forget(tenant, before)?;
+        for day in &days {
+            let forgotten = Event::Administered(Administered {
+                act: "payloads_forgotten".into(),
+                by: by.into(),
+                target: format!("{tenant} day {day}"),
+            });
+            self.note(forgotten).await?;
+            let (keys, tenant, day) = (self.ledger().keys().clone(), tenant.to_owned(), *day);
+            let destroyed =
+                tokio::task::spawn_blocking(move || keys.destroy_day(&tenant, day)).await;
+            destroyed.map_err(|e| OperateError::Store(e.to_string()))??;
+        }
+        Ok(days)
+    }
+
+    /// As `user`, destroy the keys of all days before `before`: of one tenant, or of all.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn forget_payloads(
+        &self,
+        user: &Uid,
+        tenant: Option<&str>,
+        before: Timestamp,
+    ) -> Result<u64, OperateError> {
+        let whose = tenant.unwrap_or("all tenants");
+        self.administer(user, "payloads_forget", whose).await?;
+        let mut forgotten = 0;
+        for of in self.ledger().reader().sealing_tenants()? {
+            if tenant.is_none_or(|tenant| tenant == of) {
+                forgotten += self.forget(&of, before, &user.id).await?.len() as u64;
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// Record what time has done: approvals and runs that are over, and approvals that nobody answered
     /// in time, for which the second group is asked.
     ///
@@ -224,7 +289,7 @@ impl Gate {
         };
         if let Some(group) = &snapshot.config.approvals.second_group {
             let after = i64::try_from(group.after.as_micros()).unwrap_or(i64::MAX);
-            let before = tollgate_core::time::Timestamp(now.0.saturating_sub(after));
+            let before = Timestamp(now.0.saturating_sub(after));
             for row in self.ledger().reader().unanswered(before)? {
                 let escalated = Event::ApprovalEscalated(ApprovalEscalated {
                     id: row.id,
@@ -243,6 +308,7 @@ impl Gate {
                 }
             }
         }
+        self.retain(&snapshot.config.capture, now).await?;
         self.close_untold().await;
         if overdue != Overdue::default() {
             self.approvals_changed();

@@ -15,7 +15,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
@@ -34,13 +34,14 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tollgate::config::ServeConfig;
+use tollgate_trace::store::StoreError;
 
 use crate::{
     auth::{self, Auth, Authenticated},
     depth::too_deep,
     mcp::{self, Connection},
     metrics::{self, Metrics},
-    rest,
+    otlp, rest,
     tls::Tls,
 };
 
@@ -80,6 +81,9 @@ pub enum HttpError {
     /// The system gives no randomness.
     #[error("the operating system gives no randomness")]
     Randomness,
+    /// What agents report has no place.
+    #[error(transparent)]
+    Trace(#[from] StoreError),
 }
 
 /// Take an address. `authenticated` is whether a layer around the [`router`] authenticates all that come.
@@ -100,6 +104,8 @@ pub fn listen(address: SocketAddr, authenticated: bool) -> Result<TcpListener, H
 /// What every request passes.
 struct Guard {
     requests: Semaphore,
+    /// For those that report traces.
+    reports: Semaphore,
     hosts: Vec<String>,
     origins: Vec<String>,
     sessions: Arc<LocalSessionManager>,
@@ -107,10 +113,10 @@ struct Guard {
     key: Vec<u8>,
 }
 
-/// The routes: MCP at `/mcp`, REST at `/v1`, `/metrics`, and what is public.
+/// The routes: MCP at `/mcp`, REST at `/v1`, OTLP, `/metrics`, and what is public.
 ///
 /// # Errors
-/// [`HttpError::Randomness`].
+/// [`HttpError::Randomness`], [`HttpError::Trace`].
 pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<Router, HttpError> {
     let key = tollgate::ids::random(32).ok_or(HttpError::Randomness)?;
     let settings = StreamableHttpServerConfig::default()
@@ -129,6 +135,7 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
     );
     let guard = Arc::new(Guard {
         requests: Semaphore::new(MAX_REQUESTS),
+        reports: Semaphore::new(otlp::MAX_REQUESTS),
         hosts: hosts(config),
         origins: config.origins.clone(),
         sessions,
@@ -139,7 +146,10 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
     let gate = server.gate();
     let metrics = metrics::router(Metrics::new(gate, Vec::new()), auth.clone());
-    Ok(auth::protect(mcp.merge(rest::protected(gate)), auth)
+    let protected = mcp
+        .merge(rest::protected(gate, &server.trace()?))
+        .merge(otlp::routes(gate, &server.trace()?).layer(DefaultBodyLimit::disable()));
+    Ok(auth::protect(protected, auth)
         .merge(rest::public(gate))
         .merge(auth::metadata(gate))
         .merge(metrics)
@@ -273,8 +283,14 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
     let Ok(_permit) = guard.requests.try_acquire() else {
         return busy();
     };
+    let is_report = otlp::is_otlp(request.uri().path());
+    let (_reporting, limit) = match is_report.then(|| guard.reports.try_acquire()) {
+        None => (None, MAX_BODY),
+        Some(Ok(permit)) => (Some(permit), otlp::MAX_BODY),
+        Some(Err(_)) => return busy(),
+    };
     let (mut parts, body) = request.into_parts();
-    let body = match tokio::time::timeout(SLOWEST, whole(body)).await {
+    let body = match tokio::time::timeout(SLOWEST, whole(body, limit)).await {
         Ok(Ok(body)) => body,
         Ok(Err(response)) => return response,
         Err(_) => {
@@ -313,12 +329,12 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
     })
 }
 
-async fn whole(body: Body) -> Result<Bytes, Response> {
-    let limited = http_body_util::Limited::new(body, MAX_BODY);
+async fn whole(body: Body, limit: usize) -> Result<Bytes, Response> {
+    let limited = http_body_util::Limited::new(body, limit);
     match limited.collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let what = format!("Payload Too Large: a body has at most {MAX_BODY} bytes");
+            let what = format!("Payload Too Large: a body has at most {limit} bytes");
             Err(refused(StatusCode::PAYLOAD_TOO_LARGE, what))
         }
         Err(_) => Err(refused(

@@ -10,6 +10,7 @@ mod depth;
 pub mod http;
 pub mod mcp;
 pub mod metrics;
+pub mod otlp;
 pub mod problem;
 pub mod reload;
 pub mod reply;

@@ -11,12 +11,24 @@
 //! | `projector` | how the gate's own spans get there |
 //! | `otlp_in` | what OTLP senders report, made fit to be stored |
 //! | `capture` | what of it is kept |
-//! | `usage` | tokens and cost |
+//! | `beside` | reported spans and the gate's as one tree |
+//! | `usage` | tokens and cost of a call of a model |
+//! | `run` | a run as steps: where it failed, how two of them differ, the view as a case |
+//! | `search` | runs by what is in them |
+//! | `told`, `feedback` | what agents tell about their runs, and what is said afterwards |
+//! | `export` | a run as a file that other programs read |
 
+pub mod beside;
+pub mod capture;
 pub mod export;
 pub mod feedback;
+pub mod otlp_in;
 pub mod projector;
 pub mod run;
 pub mod search;
 pub mod store;
 pub mod told;
+mod usage;
+
+/// The instrumentation scope of what the gate exports: what comes in with it has come back.
+pub const SCOPE: &str = "tollgate";

@@ -8,6 +8,8 @@ mod conformance;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod opentelemetry;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod scenes;

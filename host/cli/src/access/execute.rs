@@ -241,6 +241,13 @@ pub(super) async fn execute(
                 bytes: size.bytes,
             })
         }
+        Operation::Forget { tenant, before } => {
+            let days = gate
+                .forget_payloads(user, tenant.as_deref(), before)
+                .await?;
+            Ok(Reply::Forgotten { days })
+        }
+        Operation::Reveal { token } => Ok(Reply::Revealed(gate.reveal(user, &token).await?)),
         Operation::PermitRestore { file } => {
             // What is recorded here would be lost with the store; the restored one records who did it.
             if !gate.could(user, Action::Administer) {
@@ -355,6 +362,17 @@ async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Rep
         }
     }
     Ok(Reply::Inputs(found))
+}
+
+impl From<tollgate::capture::TokenError> for Failure {
+    fn from(error: tollgate::capture::TokenError) -> Self {
+        use tollgate::capture::TokenError as E;
+        match error {
+            E::Operate(error) => error.into(),
+            E::Ledger(error) => error.into(),
+            other => Self::plain(other.to_string()),
+        }
+    }
 }
 
 impl From<tollgate::ledger::CommitError> for Failure {

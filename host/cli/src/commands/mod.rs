@@ -13,6 +13,8 @@ pub(crate) mod new;
 pub(crate) mod policy;
 mod policy_suggest;
 pub(crate) mod reload;
+pub(crate) mod reported;
+pub(crate) mod reveal;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod stats;
@@ -56,6 +58,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Approvals(args) => approvals::run(args, &cx).await,
         Command::Decisions(args) => decisions::run(args, &cx).await,
         Command::Runs(args) => runs::run(args, &cx).await,
+        Command::Reveal(args) => reveal::run(args, &cx).await,
         Command::Stats(args) => stats::run(&args, &cx),
         Command::Tools(args) => tools::run(args, &cx).await,
         Command::Policy(args) => policy::run(args, &cx).await,

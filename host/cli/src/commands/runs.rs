@@ -17,9 +17,10 @@ use tollgate_core::record::RunOutcome;
 use tollgate_trace::{
     run::{Beside, CaseView, RunSteps, findings},
     search::{self, RunSearch},
+    store::{StoredSpan, Usage},
 };
 
-use super::{Context, times::When};
+use super::{Context, reported, times::When};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -29,7 +30,7 @@ use crate::{
         self, case,
         paint::{Tone, paint},
         run,
-        tree::{self, Style},
+        tree::{self, Reports, Style},
     },
 };
 
@@ -50,9 +51,11 @@ Examples:
 
 --case is for somebody who was not there: the context, the actions, the signals, what was enforced,
 and what evidence is missing.
-A denied call has no invoke_component below it: nothing ran.
-With --json: {run, spans}: the run as in the list, and every span {span, parent, kind, name, start, end,
-error, openinference, attributes}, with OpenTelemetry's names where it has one.
+A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
+the same tree and is marked as reported: nobody has checked it.
+With --json: {run, spans, reported, usage}: the run as in the list; every span {span, parent, kind, name,
+start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans that
+were reported, with reporter, model, usage and attributes; tokens and cost of all of those.
 With --case --json: {context, actions, signals, enforcement, missing}.";
 const END: &str = "\
 Example:
@@ -257,7 +260,7 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
                 (_, true) => Shape::Spans,
                 _ => Shape::Tree { full },
             };
-            show(run.as_deref(), how, &cx.reader(&config)?, cx)
+            show(run.as_deref(), how, &config, cx)
         }
         Runs::Annotate(args) => review::annotate(args, cx).await,
         Runs::Feedback(args) => review::feedback(args, cx).await,
@@ -424,9 +427,11 @@ fn by_key(reader: &LedgerReader, key: &str) -> Result<Option<RunRow>, Failure> {
 
 /// A run as programs read it.
 #[derive(Serialize)]
-struct Shown {
+struct Shown<'a> {
     run: RunRow,
     spans: Vec<SpanView>,
+    reported: &'a [StoredSpan],
+    usage: Usage,
 }
 
 /// How a run is shown.
@@ -440,39 +445,49 @@ enum Shape {
 fn show(
     named: Option<&str>,
     shape: Shape,
-    reader: &LedgerReader,
+    config: &Config,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
+    let reader = &cx.reader(config)?;
     let row = find(reader, named)?;
     let records = reader.records_of_run(row.id)?;
     let steps = RunSteps::of(&records);
     if let Shape::Case = shape {
-        let beside = match trace::reader(&cx.config()?)? {
+        let known = match trace::reader(config)? {
             Some(store) => Beside::of(&store, &row.tenant, row.id)?,
             None => Beside::default(),
         };
-        let view = CaseView::of(&steps, &beside);
+        let view = CaseView::of(&steps, &known);
         cx.out.show(&view, || case::case(&view, cx.out.width()))?;
         return Ok(Exit::Ok);
     }
-    let spans = || reply::views(&records);
+    let beside = reported::of_run(config, &row, &records)?;
     if cx.out.is_json() {
         cx.out.json(&Shown {
             run: row,
-            spans: spans(),
+            spans: reply::views(&records),
+            reported: beside.spans(),
+            usage: beside.usage(),
         })?;
         return Ok(Exit::Ok);
     }
     let body = match shape {
         Shape::Tree { full } => {
+            let whose = row.principal.to_string();
+            let reports = Reports {
+                beside: &beside,
+                whose: &whose,
+                currency: &config.prices.currency,
+            };
             let width = cx.out.width();
-            tree::tree(&records, Style { width, full })
+            tree::tree(&records, reports, Style { width, full })
         }
-        _ => show::spans::spans(&spans()),
+        _ => show::spans::spans(&reply::views(&records), beside.spans()),
     };
     cx.out.text(&format!(
-        "{}{}\n{body}",
+        "{}{}{}\n{body}",
         run::header(&row, &steps.origin),
+        run::usage(&beside.usage(), &config.prices.currency),
         run::findings(&findings(&steps)),
     ))?;
     if row.pending > 0 {

@@ -8,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
-use tollgate_server::{approvals, auth::Auth, http, mcp, reload, tls::Tls};
+use tollgate_server::{approvals, auth::Auth, http, mcp, otlp, reload, tls::Tls};
+use tollgate_trace::projector;
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -223,6 +224,13 @@ async fn listening(
     let rate = Arc::clone(server.rate());
     let auth = Auth::new(server.gate(), bound, agent.map(caller), rate);
     let router = http::router(server, auth, serve).map_err(plain)?;
+    let trace = server.trace()?;
+    let ledger = server.gate().ledger().reader().clone();
+    projector::catch_up(&trace, &ledger)
+        .await
+        .map_err(|e| Failure::plain(e.to_string()))?;
+    otlp::recall(server.gate(), &trace).await?;
+    tokio::spawn(projector::follow(trace, ledger, |_| {}));
     let (closed, leaving) = (server.closed().clone(), server.leaving().clone());
     let scheme = if tls.is_some() { "https" } else { "http" };
     tokio::spawn(async move {

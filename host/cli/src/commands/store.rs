@@ -9,7 +9,9 @@ use tollgate::{
     ledger::{Ledger, LedgerOptions, Restore, Sync},
 };
 
-use super::{Context, absolute, unexpected};
+use tollgate_core::time::Timestamp;
+
+use super::{Context, absolute, times::When, unexpected};
 use crate::{
     access::NotAlone,
     exit::Exit,
@@ -19,6 +21,7 @@ use crate::{
     show::{
         measure::{count, size},
         paint::{Tone, paint},
+        table::{Cell, table},
     },
 };
 
@@ -35,6 +38,21 @@ Example:
 
 No gate may run meanwhile. A copy that lacks records which the ledger has, or had, is refused unless the
 loss is accepted; that is recorded. With --json: {file, records, before, replaced}.";
+
+const DAYS: &str = "\
+Example:
+  $ tollgate store days
+
+Payloads are sealed with a key for each tenant and day. With --json: [{tenant, day, readable}]; days are
+counted from 1970.";
+const FORGET: &str = "\
+Examples:
+  $ tollgate store forget --before 90d
+  $ tollgate store forget --before 2026-09-01 --tenant acme
+
+Destroys the keys of whole days: facts, arguments and whatever else was sealed on them can never be read
+again, and what components kept and have not changed since is gone. Records stay, and verify. Backups
+made before hold the keys still. A day of which something waits for an approval stays. With --json: {days}.";
 
 /// What to do with the store.
 #[derive(Debug, Subcommand)]
@@ -54,6 +72,19 @@ pub(crate) enum Store {
         #[arg(long)]
         accept_loss: bool,
     },
+    /// List the days of which payloads can still be read.
+    #[command(after_help = DAYS)]
+    Days,
+    /// Destroy the keys of old days, so that nobody reads their payloads again.
+    #[command(after_help = FORGET)]
+    Forget {
+        /// Days that ended before: 90d (ago), or 2026-09-01.
+        #[arg(long, value_name = "TIME", value_parser = When::parse)]
+        before: When,
+        /// Only of this tenant.
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
 }
 
 /// Run `tollgate store`.
@@ -61,6 +92,53 @@ pub(crate) async fn run(command: Store, cx: &Context<'_>) -> Result<Exit, Failur
     match command {
         Store::Backup { file } => backup(&absolute(&file)?, cx).await,
         Store::Restore { file, accept_loss } => restore(&absolute(&file)?, accept_loss, cx).await,
+        Store::Days => days(cx),
+        Store::Forget { before, tenant } => forget(&before, tenant, cx).await,
+    }
+}
+
+fn days(cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let reader = cx.reader_if_any(&config)?;
+    let days = reader.map_or_else(|| Ok(Vec::new()), |reader| reader.sealed_days())?;
+    cx.out.show(&days, || {
+        let rows: Vec<[Cell; 3]> = days
+            .iter()
+            .map(|day| {
+                let begin = Timestamp(day.day.saturating_mul(86_400_000_000)).to_string();
+                let (state, tone) = match day.readable {
+                    true => ("readable", Tone::Good),
+                    false => ("forgotten", Tone::Weak),
+                };
+                let date = begin.split('T').next().unwrap_or_default().to_owned();
+                [
+                    Cell::from(date),
+                    Cell::from(day.tenant.as_str()),
+                    Cell::new(state, tone),
+                ]
+            })
+            .collect();
+        table(["DAY", "TENANT", ""], &rows)
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn forget(before: &When, tenant: Option<String>, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let zone = cx.config()?.gate.timezone.clone();
+    let before = before.at(Clock::system().now(), &zone);
+    match cx.execute(Operation::Forget { tenant, before }).await? {
+        Reply::Forgotten { days } => {
+            let value = serde_json::json!({ "days": days });
+            cx.out.show(&value, || {
+                format!(
+                    "{} {} forgotten",
+                    paint("✓", Tone::Good),
+                    count(days, "day")
+                )
+            })?;
+            Ok(Exit::Ok)
+        }
+        other => Err(unexpected(&other)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tollgate::ledger::RunRow;
 use tollgate_core::record::{Origin, RunOutcome};
+use tollgate_trace::store::Usage;
 
 use tollgate_trace::run::Findings;
 
@@ -10,6 +11,7 @@ use super::{
     measure::{count, duration, moment},
     paint::{Tone, line, paint},
     table::{Cell, table},
+    tree::reported,
 };
 
 fn state(run: &RunRow) -> (String, Tone) {
@@ -82,6 +84,16 @@ fn who(run: &RunRow) -> String {
             line(&run.on_behalf_of.id, 64)
         )
     }
+}
+
+/// Tokens and cost of a run, as they were reported; empty where nothing was.
+pub(crate) fn usage(usage: &Usage, currency: &str) -> String {
+    if usage.input_tokens == 0 && usage.output_tokens == 0 {
+        return String::new();
+    }
+    let mut told = vec![reported::tokens(usage)];
+    told.extend(Some(reported::cost(usage, currency)).filter(|cost| !cost.is_empty()));
+    format!("{} {}\n", paint("reported", Tone::Weak), told.join(" · "))
 }
 
 /// What stands above a run's tree.

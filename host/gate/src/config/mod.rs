@@ -10,6 +10,7 @@ mod identity;
 mod network;
 mod raw;
 mod serve;
+mod trace;
 mod upstream;
 mod validate;
 
@@ -38,6 +39,7 @@ pub use identity::{
 };
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
 pub use serve::ServeConfig;
+pub use trace::{Price, PricesConfig, TraceConfig};
 pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};
@@ -117,6 +119,10 @@ pub struct Config {
     pub approvals: ApprovalConfig,
     /// How the gate is served, and to whom.
     pub serve: ServeConfig,
+    /// How much agents may report.
+    pub trace: TraceConfig,
+    /// What models cost.
+    pub prices: PricesConfig,
     /// After how long without a call a run without a key is over.
     pub run_idle: Duration,
     /// How long a principal's labels outlive its runs.

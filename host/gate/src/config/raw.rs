@@ -24,8 +24,32 @@ pub(super) struct File {
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) upstream: BTreeMap<String, Upstream>,
     pub(super) external: BTreeMap<String, External>,
+    pub(super) trace: Trace,
+    pub(super) prices: Prices,
     pub(super) capture: Capture,
     pub(super) budgets: Budgets,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Trace {
+    pub(super) quota: Option<String>,
+    pub(super) spans: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Prices {
+    pub(super) currency: Option<String>,
+    pub(super) models: BTreeMap<String, ModelPrice>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModelPrice {
+    pub(super) input: f64,
+    pub(super) output: f64,
+    pub(super) cached_input: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

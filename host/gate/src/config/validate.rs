@@ -109,6 +109,8 @@ impl Validation<'_> {
             gate,
             approvals,
             serve,
+            trace: self.trace(raw.trace)?,
+            prices: self.prices(raw.prices)?,
             store,
             candidate: raw.policies.shadow.map(|dir| self.base.join(dir)),
             policies: self
@@ -361,7 +363,7 @@ impl Validation<'_> {
         })
     }
 
-    fn size(&self, text: &str) -> Result<u64, ConfigError> {
+    pub(super) fn size(&self, text: &str) -> Result<u64, ConfigError> {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let unit = match text.get(digits.len()..).unwrap_or("") {
             "" | "B" => Some(1),

@@ -186,7 +186,7 @@ pub(super) fn fits(master: &[u8; 32], store: &[u8], check: &[u8]) -> bool {
 }
 
 /// Days since 1970.
-fn day_of(at: Timestamp) -> i64 {
+pub(super) fn day_of(at: Timestamp) -> i64 {
     at.0.div_euclid(DAY)
 }
 

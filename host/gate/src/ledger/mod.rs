@@ -16,7 +16,7 @@
 //! | `window` | what principals have done lately |
 //! | `read` | [`LedgerReader`]: lookups, lists, traces, verification |
 //! | `kept` | what components keep |
-//! | `keys` | keyed digests and sealed payloads |
+//! | `keys`, `retention` | keyed digests and sealed payloads, and how these are forgotten |
 //! | `recover` | what a crash and the passing of time leave to record |
 //! | `maintain`, `backup` | bundles, tokens, rebuilding, backups |
 //! | `anchor`, `reserve` | the files that tell a rollback, and that keep space for outcomes |
@@ -35,6 +35,7 @@ mod queue;
 mod read;
 mod recover;
 mod reserve;
+mod retention;
 mod runs;
 mod schema;
 mod shared;
@@ -66,6 +67,7 @@ pub use keys::Keys;
 pub use owner::Ledger;
 pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
 pub use recover::{Recovered, Swept};
+pub use retention::SealedDay;
 pub use window::{Used, Window};
 
 /// Where a ledger lies and how it is opened.

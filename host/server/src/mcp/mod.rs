@@ -37,6 +37,7 @@ use tollgate::{
     text::printable,
 };
 use tollgate_core::{ids::ApprovalId, life::ApprovalState};
+use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
 use self::{hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks};
 use crate::auth::{Authenticated, Rate};
@@ -63,6 +64,8 @@ struct Inner {
     sessions: Mutex<Vec<Peer<RoleServer>>>,
     /// How often each principal asks.
     rate: Arc<Rate>,
+    /// What agents report, once somebody has asked for it.
+    trace: Mutex<Option<Store>>,
     /// How many calls each principal makes at the moment.
     calls: Mutex<HashMap<Caller, usize>>,
     /// Cancelled once no new call is taken.
@@ -93,6 +96,7 @@ impl Server {
             sessions: Mutex::default(),
             calls: Mutex::default(),
             rate: Arc::default(),
+            trace: Mutex::default(),
             leaving: CancellationToken::new(),
             closed: CancellationToken::new(),
             requests: TaskTracker::new(),
@@ -112,6 +116,37 @@ impl Server {
     #[must_use]
     pub fn rate(&self) -> &Arc<Rate> {
         &self.0.rate
+    }
+
+    /// The trace store beside the gate's ledger; opened when it is first asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be opened.
+    pub fn trace(&self) -> Result<Store, StoreError> {
+        let mut held = self.0.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = &*held {
+            return Ok(store.clone());
+        }
+        let snapshot = self.0.gate.snapshot();
+        let config = &snapshot.config;
+        let store = Store::open(StoreOptions {
+            quota: config.trace.quota,
+            trace_limit: config.trace.spans,
+            ..StoreOptions::beside(&config.store.path)
+        })?;
+        *held = Some(store.clone());
+        Ok(store)
+    }
+
+    /// Close the trace store, if anybody has asked for it; what was handed in is stored before.
+    pub async fn close_trace(&self) {
+        let held = {
+            let mut held = self.0.trace.lock().unwrap_or_else(PoisonError::into_inner);
+            held.take()
+        };
+        if let Some(store) = held {
+            store.close().await;
+        }
     }
 
     /// A client. `caller` calls where nothing authenticates its requests; `session` is what its requests

@@ -45,7 +45,7 @@ pub use find::TraceFilter;
 pub use put::Put;
 pub use read::Reader;
 pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
-pub use usage::{Scope, UsageRow, total};
+pub use usage::{RunSum, Scope, UsageRow, total};
 pub use words::Facet;
 
 use self::writer::Queue;
@@ -305,6 +305,8 @@ pub struct StoredSpan {
     pub model: Option<String>,
     /// Tokens and cost.
     pub usage: Option<Usage>,
+    /// Whether these are in the trace's sums.
+    pub counts: bool,
     /// The resource's attributes.
     pub resource: Arc<Attributes>,
     /// The instrumentation.

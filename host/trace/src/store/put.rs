@@ -28,6 +28,7 @@ pub struct Put {
 }
 
 const ANOTHERS: &str = "another sender has reported this span";
+const OWN: &str = "this is the gate's own span";
 const TOO_MANY: &str = "the trace has as many as it may have";
 
 /// A trace as the writer has it in hand.
@@ -104,14 +105,16 @@ impl Writer {
         let mut put = Put::default();
         for report in reports {
             let source = self.source(&report.source)?;
-            for span in &report.spans {
-                let mut open = self.opened(tenant, span.trace, span.start)?;
-                let refused = self.reported(&mut open, source, &report.source, span, now)?;
-                self.keep(tenant, span.trace, open);
-                match refused {
-                    None => put.spans += 1,
-                    Some(why) => *put.refused_spans.entry(why.into()).or_default() += 1,
+            for spans in report.spans.chunk_by(|a, b| a.trace == b.trace) {
+                let Some(first) = spans.first() else { continue };
+                let mut open = self.opened(tenant, first.trace, first.start)?;
+                for span in spans {
+                    match self.reported(&mut open, source, &report.source, span, now)? {
+                        None => put.spans += 1,
+                        Some(why) => *put.refused_spans.entry(why.into()).or_default() += 1,
+                    }
                 }
+                self.keep(tenant, first.trace, open);
             }
             for log in &report.logs {
                 let mut open = self.opened(tenant, log.trace, log.time)?;
@@ -134,6 +137,9 @@ impl Writer {
         span: &NewSpan,
         now: Timestamp,
     ) -> rusqlite::Result<Option<&'static str>> {
+        if open.run && self.is_own(open.id, span.span)? {
+            return Ok(Some(OWN));
+        }
         if open.reported >= self.options.trace_limit {
             // A later version of one that is there is still welcome.
             if self.of_reporter(open.id, span.span)?.is_none() {
@@ -159,6 +165,13 @@ impl Writer {
         self.count(open.id, &about.reporter, span.model.as_deref(), span, 1)?;
         self.describe(open, span, now)?;
         Ok(None)
+    }
+
+    /// Whether the gate has made a span of this id, which comes back from where it was exported to.
+    fn is_own(&self, trace: i64, span: SpanId) -> rusqlite::Result<bool> {
+        self.conn
+            .prepare_cached("SELECT 1 FROM spans WHERE trace = ?1 AND origin = 0 AND span = ?2")?
+            .exists(params![trace, key(span)])
     }
 
     fn describe(

@@ -154,7 +154,7 @@ impl Reader {
             let mut sources = Sources::new();
             let mut select = conn.prepare_cached(
                 "SELECT s.span, s.parent, s.origin, s.source, s.name, s.kind, s.start, s.end, s.error, s.model, \
-                 s.input, s.output, s.cached, s.cost, s.body FROM traces t JOIN spans s ON s.trace = t.id \
+                 s.input, s.output, s.cached, s.cost, s.body, s.counts FROM traces t JOIN spans s ON s.trace = t.id \
                  WHERE t.tenant = ?1 AND t.trace = ?2 AND s.origin BETWEEN ?3 AND ?4",
             )?;
             let (low, high) = origin.map_or((0, 1), |o| (o.column(), o.column()));
@@ -288,6 +288,7 @@ fn span_row(
         error: row.get(8)?,
         model: row.get(9)?,
         usage: usage.transpose()?,
+        counts: row.get(15)?,
         resource,
         scope,
         body: serde_json::from_str(body).unwrap_or_default(),

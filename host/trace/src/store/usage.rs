@@ -1,7 +1,9 @@
 //! Tokens and cost, summed: of a run, a conversation, an agent, a tenant. All of it is reported: the gate
 //! has seen none of it happen.
 
-use rusqlite::{params_from_iter, types::Value};
+use std::collections::BTreeSet;
+
+use rusqlite::{Row, params, params_from_iter, types::Value};
 use serde::Serialize;
 use tollgate_core::{ids::RunId, time::Timestamp};
 
@@ -69,7 +71,77 @@ impl Usage {
     }
 }
 
+/// A run, when it began, and what was reported of it.
+pub type RunSum = (RunId, Timestamp, UsageRow);
+
+/// Runs of one sender whose sums are told at once.
+const MAX_RUNS: i64 = 10_000;
+
+const RUN_SUMS: &str = "SELECT r.trace, r.started, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), \
+     sum(u.cached), sum(u.cost) FROM traces r JOIN traces t ON t.tenant = r.tenant \
+     AND t.trace = coalesce(r.caller, r.trace) JOIN usage u ON u.trace = t.id AND u.source = r.principal \
+     WHERE r.tenant = ?1 AND r.run = 1 AND r.principal = ?2";
+
+fn run_sum(row: &Row<'_>) -> rusqlite::Result<RunSum> {
+    let (calls, unpriced) = (nat(row.get(2)?), nat(row.get(3)?));
+    let sum = UsageRow {
+        model: String::new(),
+        calls,
+        unpriced,
+        usage: Usage {
+            input_tokens: nat(row.get(4)?),
+            output_tokens: nat(row.get(5)?),
+            cached_tokens: nat(row.get(6)?),
+            cost_nano: (calls > unpriced).then_some(nat(row.get(7)?)),
+        },
+    };
+    Ok((RunId::from_bytes(row.get(0)?), Timestamp(row.get(1)?), sum))
+}
+
 impl Reader {
+    /// What the principal of runs has reported itself of those with these traces.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn usage_of_traces(
+        &self,
+        tenant: &str,
+        principal: &str,
+        traces: &BTreeSet<RunId>,
+    ) -> Result<Vec<RunSum>, StoreError> {
+        let sql = format!("{RUN_SUMS} AND (r.trace = ?3 OR r.caller = ?3) GROUP BY r.id");
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            let mut sums = Vec::new();
+            for trace in traces {
+                let found =
+                    select.query_map(params![tenant, principal, trace.as_bytes()], run_sum)?;
+                for sum in found {
+                    sums.push(sum?);
+                }
+            }
+            Ok(sums)
+        })
+    }
+
+    /// What the principal of runs has reported itself of its latest ones.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn usage_of_latest(
+        &self,
+        tenant: &str,
+        principal: &str,
+    ) -> Result<Vec<RunSum>, StoreError> {
+        let sql = format!("{RUN_SUMS} GROUP BY r.id ORDER BY r.started DESC LIMIT ?3");
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            select
+                .query_map(params![tenant, principal, MAX_RUNS], run_sum)?
+                .collect()
+        })
+    }
+
     /// Tokens and cost by model, the most used first; of traces that began since `since`, if it is given.
     ///
     /// # Errors

@@ -6,13 +6,8 @@ use tollgate_trace::{
     store::{Reader, Store, StoreOptions},
 };
 
+pub(super) use crate::commands::reported::reader;
 use crate::failure::Failure;
-
-/// The trace store as it is; `None` where there is none yet.
-pub(super) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
-    let options = StoreOptions::beside(&config.store.path);
-    Ok(Reader::open(&options.path)?)
-}
 
 /// The trace store with everything in it that the ledger has.
 pub(super) async fn caught_up(config: &Config, ledger: &LedgerReader) -> Result<Reader, Failure> {

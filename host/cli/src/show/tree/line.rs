@@ -7,6 +7,7 @@ use tollgate_core::{
     entity::Kind,
     ids::DecisionId,
     record::{DecisionRecord, Effect, EffectDetails},
+    time::Timestamp,
 };
 
 use tollgate_server::reply::Span;
@@ -22,8 +23,12 @@ use crate::show::{
 };
 
 pub(super) fn took(span: &Span<'_>) -> String {
-    span.end
-        .map(|end| duration(end.since(span.start)))
+    took_of(span.start, span.end)
+}
+
+/// How long it took; nothing while it goes on.
+pub(super) fn took_of(start: Timestamp, end: Option<Timestamp>) -> String {
+    end.map(|end| duration(end.since(start)))
         .unwrap_or_default()
 }
 

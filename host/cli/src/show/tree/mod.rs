@@ -4,6 +4,7 @@
 //! without colours.
 
 mod line;
+pub(crate) mod reported;
 mod row;
 
 use tollgate_core::{
@@ -14,6 +15,7 @@ use tollgate_core::{
     record::{ApprovalRequested, DecisionRecord, Effect, Event, Release, Status},
     request::Action,
     span::SpanKind,
+    time::Timestamp,
 };
 
 use self::line::{authorize, capability, effect_row, plain, took};
@@ -23,6 +25,7 @@ use super::{
     paint::{Tone, line},
 };
 use tollgate_server::reply::{Indexed, Span, Trace};
+use tollgate_trace::{beside::Beside, store::StoredSpan};
 
 /// How much of a name from outside is shown.
 const MAX_NAME: usize = 160;
@@ -36,14 +39,25 @@ pub(crate) struct Style {
     pub(crate) full: bool,
 }
 
-/// The tree of these records, which are a run's, in order.
-pub(crate) fn tree(records: &[Indexed], style: Style) -> String {
+/// What an agent has reported of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reports<'a> {
+    pub(crate) beside: &'a Beside,
+    /// The run's principal.
+    pub(crate) whose: &'a str,
+    /// In which costs are told.
+    pub(crate) currency: &'a str,
+}
+
+/// The tree of these records, which are a run's, in order, and of what was reported of it.
+pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> String {
     let trace = Trace::of(records);
     let Some(root) = trace.root() else {
         return String::new();
     };
     let mut drawing = Drawing {
         trace: &trace,
+        reports,
         full: style.full,
         rows: Vec::new(),
     };
@@ -54,51 +68,125 @@ pub(crate) fn tree(records: &[Indexed], style: Style) -> String {
     );
     top.strong = true;
     drawing.rows.push(top);
-    drawing.children(root, "");
+    drawing.children(root, "", 0);
     row::draw(&drawing.rows, style.width)
+}
+
+/// Levels of a tree; what is deeper is not drawn.
+const MAX_DEPTH: usize = 100;
+
+/// One of the gate's spans and how often it occurred, or one that was reported.
+enum Item<'s, 'a> {
+    Own(&'s Span<'a>, u64),
+    Reported(&'s StoredSpan),
+}
+
+impl Item<'_, '_> {
+    fn start(&self) -> Timestamp {
+        match self {
+            Self::Own(span, _) => span.start,
+            Self::Reported(span) => span.start,
+        }
+    }
 }
 
 struct Drawing<'a> {
     trace: &'a Trace<'a>,
+    reports: Reports<'a>,
     full: bool,
     rows: Vec<Row>,
 }
 
 impl<'a> Drawing<'a> {
-    fn children(&mut self, parent: &Span<'a>, rail: &str) {
-        let trace = self.trace;
-        let spans: Vec<(&Span<'a>, u64)> = merged(
+    /// What is directly below one of the gate's spans.
+    fn children(&mut self, parent: &Span<'a>, rail: &str, depth: usize) {
+        let (trace, beside) = (self.trace, self.reports.beside);
+        let own = merged(
             trace
                 .below(parent.id)
-                .filter(|span| !self.is_told_elsewhere(span)),
+                .filter(|span| !self.is_told_elsewhere(span) && beside.host(span.id).is_none()),
         );
-        let last = spans.len();
-        for (i, (span, times)) in spans.into_iter().enumerate() {
+        let own = own.into_iter().map(|(span, times)| Item::Own(span, times));
+        let top = (parent.kind == SpanKind::InvokeAgent).then(|| beside.top());
+        let reported = top.into_iter().flatten().chain(beside.below(parent.id));
+        self.items(
+            own.chain(reported.map(Item::Reported)).collect(),
+            parent,
+            rail,
+            depth,
+        );
+    }
+
+    /// What is directly below a reported span.
+    fn below_reported(&mut self, parent: &StoredSpan, root: &Span<'a>, rail: &str, depth: usize) {
+        let (trace, beside) = (self.trace, self.reports.beside);
+        let calls = beside.calls(parent.span);
+        let own = trace.spans().iter().filter(|span| calls.contains(&span.id));
+        let own = own.map(|span| Item::Own(span, 1));
+        let reported = beside.below(parent.span).map(Item::Reported);
+        self.items(own.chain(reported).collect(), root, rail, depth);
+    }
+
+    fn has_below(&self, item: &Item<'_, 'a>) -> bool {
+        let beside = self.reports.beside;
+        match item {
+            Item::Own(span, _) => {
+                self.trace.below(span.id).next().is_some() || beside.below(span.id).next().is_some()
+            }
+            Item::Reported(span) => {
+                !beside.calls(span.span).is_empty() || beside.below(span.span).next().is_some()
+            }
+        }
+    }
+
+    fn items(&mut self, mut items: Vec<Item<'a, 'a>>, parent: &Span<'a>, rail: &str, depth: usize) {
+        if !self.reports.beside.is_empty() {
+            items.sort_by_key(Item::start);
+        }
+        if depth > MAX_DEPTH {
+            let mut row = Row::new(Mark::Nothing, "…", "");
+            row.rail = format!("{rail}└─ ");
+            self.rows.push(row);
+            return;
+        }
+        let last = items.len();
+        for (i, item) in items.into_iter().enumerate() {
             let end = i + 1 == last;
             let (branch, stem) = if end {
                 ("└─ ", "   ")
             } else {
                 ("├─ ", "│  ")
             };
-            let mut row = self.row(parent, span);
+            let (mut row, folded) = match &item {
+                Item::Own(span, times) => {
+                    let mut row = self.row(parent, span);
+                    if *times > 1 {
+                        row.detail(format!("{times} times"), Tone::Weak);
+                    }
+                    if span.kind == SpanKind::ExecuteTool && parent.kind == SpanKind::InvokeAgent {
+                        row.at = format!("+{}", duration(span.start.since(parent.start)));
+                    }
+                    (row, self.folded(span).is_some())
+                }
+                Item::Reported(span) => {
+                    let Reports {
+                        whose, currency, ..
+                    } = self.reports;
+                    (reported::row(span, whose, currency, self.full), false)
+                }
+            };
             row.rail = format!("{rail}{branch}");
             let stem = format!("{rail}{stem}");
-            let folded = self.folded(span);
-            let has_below = folded.is_none() && trace.below(span.id).next().is_some();
-            row.below = if has_below {
+            row.below = if !folded && self.has_below(&item) {
                 format!("{stem}│")
             } else {
                 stem.clone()
             };
-            if times > 1 {
-                row.detail(format!("{times} times"), Tone::Weak);
-            }
-            if span.kind == SpanKind::ExecuteTool && parent.kind == SpanKind::InvokeAgent {
-                row.at = format!("+{}", duration(span.start.since(parent.start)));
-            }
             self.rows.push(row);
-            if folded.is_none() {
-                self.children(span, &stem);
+            match item {
+                Item::Own(..) if folded => {}
+                Item::Own(span, _) => self.children(span, &stem, depth + 1),
+                Item::Reported(span) => self.below_reported(span, parent, &stem, depth + 1),
             }
         }
     }

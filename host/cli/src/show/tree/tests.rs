@@ -16,7 +16,11 @@ use tollgate_core::{
     time::Timestamp,
 };
 
+use tollgate_trace::store::{Body, SpanOrigin, Usage};
+
 use super::*;
+
+const AGENT: &str = "Tollgate::Agent::\"support\"";
 
 /// Records of one run, each some time after the one before.
 struct Story {
@@ -289,10 +293,19 @@ impl Story {
         );
     }
 
-    fn draw(&self, full: bool) -> String {
-        let text = tree(&self.records, Style { width: 120, full });
+    fn draw_beside(&self, beside: &Beside, full: bool) -> String {
+        let reports = Reports {
+            beside,
+            whose: AGENT,
+            currency: "USD",
+        };
+        let text = tree(&self.records, reports, Style { width: 120, full });
         // As a stream without colours shows it.
         anstream::adapter::strip_str(&text).to_string()
+    }
+
+    fn draw(&self, full: bool) -> String {
+        self.draw_beside(&Beside::default(), full)
     }
 }
 
@@ -654,5 +667,113 @@ fn programs_get_every_span_with_its_attributes() {
         spans
             .iter()
             .all(|s| s["parent"].is_string() || s["kind"] == "invoke_agent")
+    );
+}
+
+/// What an agent reports, some time after the run began.
+fn told(n: u8, parent: Option<u8>, name: &str, after: i64) -> StoredSpan {
+    let start = Timestamp(1_795_249_800_000_000 + after);
+    StoredSpan {
+        trace: RunId::from_bytes([1; 16]),
+        span: span(n),
+        parent: parent.map(span),
+        origin: SpanOrigin::Reported,
+        reporter: AGENT.into(),
+        name: name.into(),
+        kind: "internal".into(),
+        start,
+        end: Some(start.plus(1_500_000)),
+        error: None,
+        model: None,
+        usage: None,
+        counts: false,
+        resource: Default::default(),
+        scope: Default::default(),
+        body: Body::default(),
+    }
+}
+
+#[test]
+fn what_was_reported_stands_beside_what_was_seen() {
+    let mut story = Story::new();
+    story.call(
+        40,
+        41,
+        "files__read",
+        Outcome::Deny,
+        &[policy("no", "security", "No.")],
+    );
+    story.call(
+        50,
+        51,
+        "files__list",
+        Outcome::Deny,
+        &[policy("no", "security", "No.")],
+    );
+    for (_, record) in &mut story.records {
+        if let Event::Decision(decision) = &mut record.event
+            && decision.call == Some(span(40))
+        {
+            decision.caller = Some(span(102));
+        }
+    }
+    let mut chat = told(101, Some(100), "chat gpt-5", 10);
+    chat.model = Some("gpt-5".into());
+    chat.counts = true;
+    chat.usage = Some(Usage {
+        input_tokens: 12_345,
+        output_tokens: 60,
+        cached_tokens: 0,
+        cost_nano: Some(16_031_250),
+    });
+    let mut failed = told(103, Some(99), "an orphan\u{1b}[31m", 5_000_000);
+    failed.error = Some("_OTHER".into());
+    failed.body.message = "it broke".into();
+    failed.reporter = "Tollgate::Agent::\"collector\"".into();
+    let reported = vec![
+        told(100, None, "invoke_agent support", 0),
+        chat,
+        told(102, Some(100), "execute_tool read", 20),
+        failed,
+        // These two stand above each other.
+        told(104, Some(105), "hen", 6_000_000),
+        told(105, Some(104), "egg", 7_000_000),
+        // The gate's own span, which came back, is there once.
+        told(40, None, "execute_tool files__read", 30),
+    ];
+    let beside = Beside::of(reported, &story.records);
+    insta::assert_snapshot!(story.draw_beside(&beside, false));
+}
+
+#[test]
+fn neither_depth_nor_circles_lose_a_span() {
+    let mut story = Story::new();
+    story.call(
+        40,
+        41,
+        "files__read",
+        Outcome::Deny,
+        &[policy("no", "security", "No.")],
+    );
+    if let Some((_, record)) = story.records.last_mut()
+        && let Event::Decision(decision) = &mut record.event
+    {
+        decision.caller = Some(span(100));
+    }
+    // The call stands under 100, which says that it stands under the call's own decision.
+    let round = Beside::of(vec![told(100, Some(41), "round", 0)], &story.records);
+    assert!(story.draw_beside(&round, true).contains("round"));
+
+    let deep = |n: u32| {
+        let id = |n: u32| SpanId::from_bytes((u64::from(n) + 1_000).to_be_bytes());
+        let mut span = told(1, None, "deep", i64::from(n));
+        span.span = id(n);
+        span.parent = (n > 0).then(|| id(n - 1));
+        span
+    };
+    let chain = Beside::of((0..20_000).map(deep).collect(), &story.records);
+    assert_eq!(
+        story.draw_beside(&chain, false).matches("deep").count(),
+        20_000
     );
 }

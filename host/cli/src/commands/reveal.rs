@@ -1,0 +1,40 @@
+//! `tollgate reveal`: what a token of a trace stands for.
+
+use clap::Args;
+
+use super::{Context, unexpected};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    operation::{Operation, Reply},
+};
+
+const HELP: &str = "\
+Example:
+  $ tollgate reveal tok:v1:3f9a0c1d2b4e5f60:AAAA…
+
+Whether you may see it is decided as for the payloads of the run in which it was made, and recorded.
+With --json: {run, value}.";
+
+/// The arguments of `tollgate reveal`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Reveal {
+    /// The token, as it stands in a trace.
+    token: String,
+}
+
+/// Run `tollgate reveal`.
+pub(crate) async fn run(args: Reveal, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let token = args.token;
+    match cx.execute(Operation::Reveal { token }).await? {
+        Reply::Revealed(revealed) => {
+            cx.out.show(&revealed, || match &revealed.value {
+                serde_json::Value::String(text) => tollgate::text::printable(text, usize::MAX),
+                other => other.to_string(),
+            })?;
+            Ok(Exit::Ok)
+        }
+        other => Err(unexpected(&other)),
+    }
+}

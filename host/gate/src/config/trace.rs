@@ -1,0 +1,140 @@
+//! `[trace]` and `[prices]`: how much agents may report, and what models cost.
+
+use std::collections::BTreeMap;
+
+use super::{ConfigError, raw, validate::Validation};
+
+/// How much agents may report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceConfig {
+    /// Bytes that the trace store may have.
+    pub quota: u64,
+    /// Reported spans of one trace, and as many logs.
+    pub spans: u64,
+}
+
+/// What models cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PricesConfig {
+    /// As people write it, such as `USD`.
+    pub currency: String,
+    /// By the model's name.
+    pub models: BTreeMap<String, Price>,
+}
+
+/// What a million tokens of a model cost, in billionths of the currency.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Price {
+    /// That it reads.
+    pub input: u64,
+    /// That it reads from a cache.
+    pub cached_input: u64,
+    /// That it writes.
+    pub output: u64,
+}
+
+impl Price {
+    /// What a call costs, in billionths of the currency: `input` tokens, of which `cached` from a cache.
+    #[must_use]
+    pub fn cost_nano(&self, input: u64, cached: u64, output: u64) -> u64 {
+        let cached = cached.min(input);
+        let of = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
+        let sum = of(input - cached, self.input)
+            + of(cached, self.cached_input)
+            + of(output, self.output);
+        u64::try_from(sum / 1_000_000).unwrap_or(u64::MAX)
+    }
+}
+
+impl PricesConfig {
+    /// The price of a model: of exactly this name, or of the name without the date of its release.
+    #[must_use]
+    pub fn of(&self, model: &str) -> Option<&Price> {
+        self.models.get(model).or_else(|| {
+            let dated = |name: &&String| {
+                let rest = model.strip_prefix(name.as_str());
+                let rest = rest.and_then(|rest| rest.strip_prefix(['-', '@']));
+                rest.is_some_and(|date| {
+                    date.bytes().filter(u8::is_ascii_digit).count() == 8
+                        && date.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+                })
+            };
+            let name = self.models.keys().find(dated)?;
+            self.models.get(name)
+        })
+    }
+}
+
+impl Validation<'_> {
+    pub(super) fn trace(&self, trace: raw::Trace) -> Result<TraceConfig, ConfigError> {
+        let quota = trace.quota.as_deref().map(|text| self.size(text));
+        Ok(TraceConfig {
+            quota: quota.transpose()?.unwrap_or(16 << 30),
+            spans: trace.spans.unwrap_or(100_000),
+        })
+    }
+
+    pub(super) fn prices(&self, prices: raw::Prices) -> Result<PricesConfig, ConfigError> {
+        let mut models = BTreeMap::new();
+        for (name, price) in prices.models {
+            let nano = |amount: f64| self.nano(&name, amount);
+            let input = nano(price.input)?;
+            let price = Price {
+                input,
+                cached_input: price.cached_input.map(nano).transpose()?.unwrap_or(input),
+                output: nano(price.output)?,
+            };
+            models.insert(name, price);
+        }
+        Ok(PricesConfig {
+            currency: prices.currency.unwrap_or_else(|| "USD".into()),
+            models,
+        })
+    }
+
+    fn nano(&self, model: &str, amount: f64) -> Result<u64, ConfigError> {
+        if !(0.0..=1e6).contains(&amount) {
+            let message = format!("`{amount}` is no price of {}", model.escape_debug());
+            return Err(self.error(
+                model,
+                message,
+                "write what a million tokens cost, as in 1.25",
+            ));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is between 0 and 10^15"
+        )]
+        Ok((amount * 1e9).round() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_costs_what_its_model_does_and_no_other_model_does() {
+        let mut prices = PricesConfig::default();
+        prices.models.insert("claude-3".into(), Price::default());
+        prices.models.insert("gpt-4o".into(), Price::default());
+        for known in [
+            "gpt-4o",
+            "gpt-4o-2024-08-06",
+            "gpt-4o-20240806",
+            "claude-3@20240229",
+        ] {
+            assert!(prices.of(known).is_some(), "{known}");
+        }
+        for unknown in [
+            "gpt-4o-mini",
+            "gpt-4",
+            "claude-3-5",
+            "gpt-4o-mini-2024-07-18",
+            "",
+        ] {
+            assert!(prices.of(unknown).is_none(), "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! OTLP/gRPC: one message in, one message out (gRPC over HTTP/2, "Requests" and "Responses").
+//!
+//! Spoken by hand, because a message must be measured before it is read.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{Extension, body::Body, extract::State, response::Response};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body::Frame;
+use tollgate_trace::otlp_in::{Encoding, Format};
+
+use super::{Exported, Intake, IntakeError, take};
+use crate::auth::Authenticated;
+
+/// The statuses that are answered here (gRPC's "Status codes and their use").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Code {
+    InvalidArgument = 3,
+    ResourceExhausted = 8,
+    Unimplemented = 12,
+    Unavailable = 14,
+}
+
+pub(super) async fn export<S: Exported>(
+    State(intake): State<Arc<Intake>>,
+    Extension(who): Extension<Authenticated>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !matches!(kind, "application/grpc" | "application/grpc+proto") {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return response;
+    }
+    let (message, encoding) = match unframed(&headers, body) {
+        Ok(message) => message,
+        Err((code, why)) => return failed(code, why),
+    };
+    match take::<S>(intake, &who, message, encoding, Format::Protobuf).await {
+        Ok(answer) => succeeded(&S::answer(answer)),
+        Err(error) => {
+            let code = if error.is_passing() {
+                Code::Unavailable
+            } else if error.is_too_large() {
+                Code::ResourceExhausted
+            } else {
+                Code::InvalidArgument
+            };
+            failed(code, &told(&error))
+        }
+    }
+}
+
+/// The one message of a request, and how it is packed.
+fn unframed(
+    headers: &HeaderMap,
+    mut body: Bytes,
+) -> Result<(Bytes, Encoding), (Code, &'static str)> {
+    let broken = (
+        Code::InvalidArgument,
+        "the request has no whole message, or more than one",
+    );
+    let [packed, length @ ..] = body.first_chunk::<5>().copied().ok_or(broken)?;
+    let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| broken)?;
+    let message = body.split_off(5);
+    if message.len() != length {
+        return Err(broken);
+    }
+    let name = headers.get("grpc-encoding");
+    let name = name.map(|name| name.to_str().unwrap_or("?"));
+    let encoding = match packed {
+        0 => Some(Encoding::Identity),
+        1 => name
+            .and_then(Encoding::from_name)
+            .filter(|encoding| *encoding != Encoding::Identity),
+        _ => return Err(broken),
+    };
+    let unknown = (
+        Code::Unimplemented,
+        "messages are packed with gzip or not at all",
+    );
+    Ok((message, encoding.ok_or(unknown)?))
+}
+
+fn headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let kind = HeaderValue::from_static("application/grpc");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(
+        "grpc-accept-encoding",
+        HeaderValue::from_static("identity,gzip"),
+    );
+    headers
+}
+
+fn succeeded(message: &[u8]) -> Response {
+    let mut framed = BytesMut::with_capacity(message.len() + 5);
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    framed.put_slice(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let mut response = Response::new(Body::new(Message {
+        framed: Some(framed.freeze()),
+        trailers: Some(trailers),
+    }));
+    *response.headers_mut() = headers();
+    response
+}
+
+fn failed(code: Code, why: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    let mut headers = headers();
+    headers.insert("grpc-status", HeaderValue::from(code as u16));
+    if let Ok(why) = HeaderValue::from_str(why) {
+        headers.insert("grpc-message", why);
+    }
+    *response.headers_mut() = headers;
+    response
+}
+
+/// An error in the letters that a header may have; the rest, and `%`, in hexadecimal digits.
+fn told(error: &IntakeError) -> String {
+    let mut told = String::new();
+    for byte in error.to_string().bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => told.push(char::from(byte)),
+            _ => told.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    told
+}
+
+/// A response's one message, and the status behind it.
+struct Message {
+    framed: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl http_body::Body for Message {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = match self.framed.take() {
+            Some(framed) => Some(Frame::data(framed)),
+            None => self.trailers.take().map(Frame::trailers),
+        };
+        Poll::Ready(frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.framed.is_none() && self.trailers.is_none()
+    }
+}

@@ -1,0 +1,231 @@
+//! OTLP comes in: traces and logs that agents report about themselves, over HTTP and gRPC.
+//!
+//! Whoever sends is what [`crate::auth`] says, and what it sends is kept under its name, as its word. What
+//! is acknowledged is on the disk; what is not kept is said, with the reason.
+
+mod grpc;
+mod web;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{Router, routing::post};
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse},
+    trace::v1::{ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse},
+};
+use prost::Message;
+use tollgate::{gate::Gate, usage::RunUsage};
+use tollgate_core::{
+    entity::{Kind, Uid},
+    ids::RunId,
+};
+use tollgate_trace::{
+    otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Sender, Signal},
+    projector,
+    store::{Store, StoreError},
+};
+
+use crate::auth::Authenticated;
+
+/// Where traces and logs are sent to, by HTTP (OTLP specification, "OTLP/HTTP Request").
+const TRACES: &str = "/v1/traces";
+const LOGS: &str = "/v1/logs";
+/// And by gRPC.
+const GRPC_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const GRPC_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+
+/// Requests that are read at once: each may take a hundred times the memory of its body.
+pub(crate) const MAX_REQUESTS: usize = 8;
+/// Bytes of a body as it is sent.
+pub(crate) const MAX_BODY: usize = otlp_in::MAX_BODY;
+
+/// Whether a request goes to one of these routes.
+pub(crate) fn is_otlp(path: &str) -> bool {
+    [TRACES, LOGS, GRPC_TRACES, GRPC_LOGS].contains(&path)
+}
+
+/// Where what comes in goes.
+#[derive(Debug, Clone)]
+struct Intake {
+    gate: Gate,
+    store: Store,
+}
+
+/// The routes, for [`crate::auth::protect`].
+pub fn routes(gate: &Gate, store: &Store) -> Router {
+    let intake = Arc::new(Intake {
+        gate: gate.clone(),
+        store: store.clone(),
+    });
+    Router::new()
+        .route(TRACES, post(web::export::<ExportTraceServiceRequest>))
+        .route(LOGS, post(web::export::<ExportLogsServiceRequest>))
+        .route(GRPC_TRACES, post(grpc::export::<ExportTraceServiceRequest>))
+        .route(GRPC_LOGS, post(grpc::export::<ExportLogsServiceRequest>))
+        .with_state(intake)
+}
+
+/// Why a request is not stored.
+#[derive(Debug, thiserror::Error)]
+enum IntakeError {
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the request could not be read")]
+    Broken,
+}
+
+impl IntakeError {
+    /// Whether it is of use to send the same again.
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Broken)
+    }
+
+    fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            Self::Body(BodyError::TooLarge) | Self::Decode(DecodeError::TooMany)
+        )
+    }
+}
+
+/// Something that is sent, and how it is answered.
+trait Exported: Signal + 'static {
+    /// The field of the answer that counts what was refused, in JSON.
+    const REJECTED: &'static str;
+
+    /// Store it.
+    fn keep(
+        self,
+        intake: &Intake,
+        sender: &Sender,
+    ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
+
+    /// The answer as a message.
+    fn answer(answer: Answer) -> Vec<u8>;
+}
+
+impl Exported for ExportTraceServiceRequest {
+    const REJECTED: &'static str = "rejectedSpans";
+
+    async fn keep(self, intake: &Intake, sender: &Sender) -> Result<Answer, StoreError> {
+        let snapshot = intake.gate.snapshot();
+        let prices = &snapshot.config.prices;
+        let capturing = intake.gate.capturing(None);
+        let now = intake.gate.now();
+        let traces: BTreeSet<RunId> = otlp_in::traces_of(&self);
+        let answer = otlp_in::traces(&intake.store, self, sender, prices, &capturing, now).await?;
+        // It is stored; what policies hear of it may come later, when the next report does.
+        let ledger = intake.gate.ledger().reader();
+        if projector::catch_up(&intake.store, ledger).await.is_ok() {
+            drop(spent(&intake.gate, &intake.store, &sender.name, Some(&traces)).await);
+        }
+        Ok(answer)
+    }
+
+    fn answer(answer: Answer) -> Vec<u8> {
+        let partial_success = partial(answer).map(|answer| ExportTracePartialSuccess {
+            rejected_spans: answer.rejected,
+            error_message: answer.message,
+        });
+        ExportTraceServiceResponse { partial_success }.encode_to_vec()
+    }
+}
+
+impl Exported for ExportLogsServiceRequest {
+    const REJECTED: &'static str = "rejectedLogRecords";
+
+    async fn keep(self, intake: &Intake, sender: &Sender) -> Result<Answer, StoreError> {
+        let capturing = intake.gate.capturing(None);
+        let now = intake.gate.now();
+        otlp_in::logs(&intake.store, self, sender, &capturing, now).await
+    }
+
+    fn answer(answer: Answer) -> Vec<u8> {
+        let partial_success = partial(answer).map(|answer| ExportLogsPartialSuccess {
+            rejected_log_records: answer.rejected,
+            error_message: answer.message,
+        });
+        ExportLogsServiceResponse { partial_success }.encode_to_vec()
+    }
+}
+
+/// What was not kept; nothing where everything was.
+fn partial(answer: Answer) -> Option<Answer> {
+    (answer != Answer::default()).then_some(answer)
+}
+
+/// Tell the gate what the agents have reported of their runs so far: facts for policies, and what budgets
+/// are spent by.
+///
+/// # Errors
+/// [`StoreError`] if the trace store cannot be read.
+pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
+    let config = &gate.snapshot().config;
+    for name in config.agents.keys() {
+        let reporter = Uid::new(Kind::Agent, name).to_string();
+        spent(gate, store, &reporter, None).await?;
+    }
+    Ok(())
+}
+
+/// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
+async fn spent(
+    gate: &Gate,
+    store: &Store,
+    reporter: &str,
+    traces: Option<&BTreeSet<RunId>>,
+) -> Result<(), StoreError> {
+    let config = &gate.snapshot().config;
+    let principal = config
+        .agents
+        .keys()
+        .map(|name| Uid::new(Kind::Agent, name))
+        .find(|agent| agent.to_string() == reporter);
+    let Some(principal) = principal else {
+        return Ok(());
+    };
+    let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
+    let (reporter, traces) = (reporter.to_owned(), traces.cloned());
+    let reading = tokio::task::spawn_blocking(move || match traces {
+        Some(traces) => reader.usage_of_traces(&tenant, &reporter, &traces),
+        None => reader.usage_of_latest(&tenant, &reporter),
+    });
+    let sums = reading.await.map_err(|_| StoreError::Closed)??;
+    for (run, started, sum) in sums {
+        let usage = RunUsage {
+            tokens: sum
+                .usage
+                .input_tokens
+                .saturating_add(sum.usage.output_tokens),
+            cost_nano: sum.usage.cost_nano.unwrap_or(0),
+            complete: sum.unpriced == 0,
+        };
+        gate.usage().set(&principal, run, started, usage);
+    }
+    Ok(())
+}
+
+/// Unpack, read and store a request's message.
+async fn take<S: Exported>(
+    intake: Arc<Intake>,
+    who: &Authenticated,
+    body: bytes::Bytes,
+    encoding: Encoding,
+    format: Format,
+) -> Result<Answer, IntakeError> {
+    let sender = Sender {
+        tenant: who.tenant.clone(),
+        name: who.caller.principal().to_string(),
+    };
+    // It may take a while: others are answered meanwhile.
+    let reading = tokio::task::spawn_blocking(move || {
+        let message = otlp_in::plain(&body, encoding)?;
+        Ok::<S, IntakeError>(otlp_in::decode(&message, format)?)
+    });
+    let request = reading.await.map_err(|_| IntakeError::Broken)??;
+    Ok(request.keep(&intake, &sender).await?)
+}

@@ -1,0 +1,84 @@
+//! OTLP/HTTP: protobuf and JSON, plain and gzip.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use tollgate_trace::otlp_in::{Answer, Encoding, Format};
+
+use super::{Exported, Intake, IntakeError, partial, take};
+use crate::{auth::Authenticated, problem::Problem};
+
+pub(super) async fn export<S: Exported>(
+    State(intake): State<Arc<Intake>>,
+    Extension(who): Extension<Authenticated>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let header = |name| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("?"))
+            .unwrap_or_default()
+    };
+    let unsupported = |what: &str| {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            what,
+        )
+    };
+    let Some(format) = Format::from_content_type(header(header::CONTENT_TYPE)) else {
+        return Err(unsupported(
+            "send `Content-Type: application/x-protobuf` or `application/json`",
+        ));
+    };
+    let Some(encoding) = Encoding::from_name(header(header::CONTENT_ENCODING)) else {
+        return Err(unsupported(
+            "send the body as it is, or with `Content-Encoding: gzip`",
+        ));
+    };
+    match take::<S>(intake, &who, body, encoding, format).await {
+        Ok(answer) => Ok(answered::<S>(answer, format)),
+        Err(error) => Err(problem(&error)),
+    }
+}
+
+fn answered<S: Exported>(answer: Answer, format: Format) -> Response {
+    let (kind, body) = match format {
+        Format::Protobuf => ("application/x-protobuf", S::answer(answer)),
+        Format::Json => {
+            let body = match partial(answer) {
+                None => json!({}),
+                Some(answer) => {
+                    let mut said = serde_json::Map::new();
+                    // 64-bit numbers are text in protobuf's JSON.
+                    let rejected = Value::String(answer.rejected.to_string());
+                    said.insert(S::REJECTED.into(), rejected);
+                    said.insert("errorMessage".into(), answer.message.into());
+                    json!({ "partialSuccess": said })
+                }
+            };
+            ("application/json", body.to_string().into_bytes())
+        }
+    };
+    let kind = HeaderValue::from_static(kind);
+    ([(header::CONTENT_TYPE, kind)], body).into_response()
+}
+
+fn problem(error: &IntakeError) -> Problem {
+    let words = error.to_string();
+    if error.is_passing() {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", words).retry_after(1);
+    }
+    match error.is_too_large() {
+        true => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", words),
+        false => Problem::new(StatusCode::BAD_REQUEST, "invalid_body", words),
+    }
+}

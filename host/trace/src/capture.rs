@@ -1,0 +1,51 @@
+//! What is kept of that which others report: every attribute, name and text that comes in passes here, once,
+//! before anything is stored or searched.
+
+use tollgate::capture::Capturing;
+
+use crate::store::Attributes;
+
+/// The prefix of the gate's own attributes.
+const OWN: &str = "tollgate.";
+/// The prefix under which a sender's attributes of that name are kept.
+const THEIRS: &str = "reported.tollgate.";
+
+/// What is kept of a reported span's, event's, link's, log's, resource's or scope's attributes: what the
+/// configuration says, and no secrets. What claims to be the gate's is kept under another name.
+#[must_use]
+pub fn reported(attributes: Attributes, capturing: &Capturing) -> Attributes {
+    capturing.attributes(renamed(attributes))
+}
+
+fn renamed(attributes: Attributes) -> Attributes {
+    if !attributes.keys().any(|name| name.starts_with(OWN)) {
+        return attributes;
+    }
+    attributes
+        .into_iter()
+        .map(|(name, value)| match name.strip_prefix(OWN) {
+            Some(rest) => (format!("{THEIRS}{rest}"), value),
+            None => (name, value),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nobody_speaks_for_the_gate() {
+        let given = json!({"tollgate.decision.outcome": "allow", "tollgate": 1, "a.tollgate.b": 2, "gen_ai.system": "x"});
+        let serde_json::Value::Object(given) = given else {
+            unreachable!()
+        };
+        let kept = serde_json::Value::Object(renamed(given));
+        assert_eq!(
+            kept,
+            json!({"reported.tollgate.decision.outcome": "allow", "tollgate": 1, "a.tollgate.b": 2, "gen_ai.system": "x"})
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! The body of an OTLP/HTTP request, unpacked within bounds.
+
+use std::io::Read as _;
+
+use flate2::read::MultiGzDecoder;
+
+/// Bytes of a body as it is sent.
+pub const MAX_BODY: usize = 16 << 20;
+/// Bytes of a message once it is unpacked.
+pub const MAX_MESSAGE: usize = 64 << 20;
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Identity,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Encoding {
+    /// As `Content-Encoding` names it; nothing for those that nobody here unpacks.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Some(Self::Identity),
+            "gzip" | "x-gzip" => Some(Self::Gzip),
+            _ => None,
+        }
+    }
+}
+
+/// Why a body is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// More than anybody needs.
+    #[error("unpacked, a message has at most {MAX_MESSAGE} bytes; send less at once")]
+    TooLarge,
+    /// It is not what `Content-Encoding` says.
+    #[error("the body is no gzip, or broke off")]
+    Damaged,
+}
+
+/// The body, unpacked.
+///
+/// # Errors
+/// [`BodyError`].
+pub fn plain(body: &[u8], encoding: Encoding) -> Result<std::borrow::Cow<'_, [u8]>, BodyError> {
+    match encoding {
+        Encoding::Identity => Ok(body.into()),
+        Encoding::Gzip => {
+            let mut unpacked = Vec::with_capacity(body.len().saturating_mul(4).min(MAX_MESSAGE));
+            let mut limited = MultiGzDecoder::new(body).take(MAX_MESSAGE as u64 + 1);
+            limited
+                .read_to_end(&mut unpacked)
+                .map_err(|_| BodyError::Damaged)?;
+            match unpacked.len() > MAX_MESSAGE {
+                true => Err(BodyError::TooLarge),
+                false => Ok(unpacked.into()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_bomb_is_not_unpacked() {
+        let bomb = packed(&vec![0; MAX_MESSAGE + 1]);
+        assert!(bomb.len() < MAX_MESSAGE / 100);
+        assert_eq!(plain(&bomb, Encoding::Gzip), Err(BodyError::TooLarge));
+    }
+
+    #[test]
+    fn what_breaks_off_is_not_read() {
+        let whole = packed(b"spans and spans and spans");
+        assert_eq!(
+            plain(&whole, Encoding::Gzip).unwrap().as_ref(),
+            b"spans and spans and spans"
+        );
+        for bytes in [&whole[..whole.len() - 4], &whole[..5], b"no gzip"] {
+            assert_eq!(plain(bytes, Encoding::Gzip), Err(BodyError::Damaged));
+        }
+    }
+}

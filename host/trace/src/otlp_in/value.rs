@@ -1,0 +1,166 @@
+//! OTLP's values as JSON, within bounds.
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use serde_json::{Number, Value};
+use tollgate::capture::Capturing;
+
+use crate::{capture, store::Attributes};
+
+/// Attributes of one span, event, link, resource or log.
+const MAX_ATTRIBUTES: usize = 128;
+/// Bytes of an attribute's name.
+const MAX_NAME: usize = 256;
+/// Bytes of a text.
+const MAX_TEXT: usize = 32 << 10;
+/// Bytes of all values of one span or log.
+const MAX_ALL: usize = 256 << 10;
+/// Elements of a list, and entries of a map.
+const MAX_ELEMENTS: usize = 1_000;
+/// How deep values are nested.
+const MAX_DEPTH: usize = 8;
+
+/// What is left of a span's or log's room, and how much did not fit.
+#[derive(Debug)]
+pub(super) struct Bounded<'a> {
+    capturing: &'a Capturing,
+    left: usize,
+    /// Attributes, elements and texts that are not there, or not whole.
+    pub(super) dropped: u64,
+}
+
+impl<'a> Bounded<'a> {
+    /// All of the room.
+    pub(super) fn new(capturing: &'a Capturing) -> Self {
+        Self {
+            capturing,
+            left: MAX_ALL,
+            dropped: 0,
+        }
+    }
+
+    /// A text that is no attribute, as it is kept.
+    pub(super) fn said(&mut self, text: String) -> String {
+        let text = self.text(text);
+        match self.capturing.text(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(clean) => clean,
+        }
+    }
+
+    /// A name of at most `max` bytes, as it is kept.
+    pub(super) fn name(&mut self, name: &str, max: usize) -> String {
+        let mut end = max.min(name.len());
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.dropped += u64::from(end < name.len());
+        let name = name.get(..end).unwrap_or_default();
+        self.capturing.text(name).into_owned()
+    }
+
+    /// A log's body, as it is kept.
+    pub(super) fn body(&mut self, body: Option<AnyValue>) -> Value {
+        let body = self.value(body, MAX_DEPTH);
+        self.capturing
+            .attribute("log.body", body)
+            .unwrap_or(Value::Null)
+    }
+
+    /// Attributes, as they are kept.
+    pub(super) fn attributes(&mut self, given: Vec<KeyValue>) -> Attributes {
+        let mut attributes = Attributes::new();
+        for KeyValue { key, value, .. } in given {
+            if attributes.len() >= MAX_ATTRIBUTES || key.is_empty() || key.len() > MAX_NAME {
+                self.dropped += 1;
+                continue;
+            }
+            let Some(left) = self.left.checked_sub(key.len()) else {
+                self.dropped += 1;
+                continue;
+            };
+            self.left = left;
+            let value = self.value(value, MAX_DEPTH);
+            attributes.insert(key, value);
+        }
+        capture::reported(attributes, self.capturing)
+    }
+
+    /// A text, cut where it is too long.
+    fn text(&mut self, mut text: String) -> String {
+        let mut end = text.len().min(MAX_TEXT).min(self.left);
+        if end < text.len() {
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.truncate(end);
+            text.push('…');
+            self.dropped += 1;
+        }
+        self.left -= end;
+        text
+    }
+
+    /// A value; bytes are base64.
+    fn value(&mut self, value: Option<AnyValue>, depth: usize) -> Value {
+        use any_value::Value as V;
+        let Some(value) = value.and_then(|value| value.value) else {
+            return Value::Null;
+        };
+        let Some(deeper) = depth.checked_sub(1) else {
+            self.dropped += 1;
+            return Value::Null;
+        };
+        match value {
+            V::StringValue(text) => Value::String(self.text(text)),
+            V::BoolValue(yes) => Value::Bool(yes),
+            V::IntValue(n) => self.small(n.into()),
+            // JSON has no words for what is no number.
+            V::DoubleValue(n) => match Number::from_f64(n) {
+                Some(n) => self.small(Value::Number(n)),
+                None => self.small(Value::String(n.to_string())),
+            },
+            V::ArrayValue(list) => {
+                let total = list.values.len();
+                let mut kept = Vec::new();
+                for value in list.values.into_iter().take(MAX_ELEMENTS) {
+                    if self.left == 0 {
+                        break;
+                    }
+                    kept.push(self.value(Some(value), deeper));
+                }
+                self.dropped += (total - kept.len()) as u64;
+                Value::Array(kept)
+            }
+            V::KvlistValue(map) => {
+                let mut kept = Attributes::new();
+                for (place, entry) in map.values.into_iter().enumerate() {
+                    if place >= MAX_ELEMENTS || self.left == 0 || entry.key.len() > MAX_NAME {
+                        self.dropped += 1;
+                        continue;
+                    }
+                    self.left = self.left.saturating_sub(entry.key.len());
+                    let value = self.value(entry.value, deeper);
+                    kept.insert(entry.key, value);
+                }
+                Value::Object(kept)
+            }
+            V::BytesValue(bytes) => {
+                let end = bytes.len().min(MAX_TEXT / 2);
+                if end < bytes.len() {
+                    self.dropped += 1;
+                }
+                Value::String(self.text(STANDARD.encode(bytes.get(..end).unwrap_or_default())))
+            }
+            // An index into a table that only profiles have.
+            V::StringValueStrindex(_) => Value::Null,
+        }
+    }
+
+    fn small(&mut self, value: Value) -> Value {
+        self.left = self.left.saturating_sub(8);
+        value
+    }
+}

@@ -1,0 +1,137 @@
+//! The official OpenTelemetry SDK for Python reports what an agent does by itself, by OTLP over HTTP and over
+//! gRPC, beside the calls that it makes through the gate.
+
+use std::{fs, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Kind, PYTHON_2, installed},
+    gate::Served,
+    world::World,
+};
+
+/// What the secret detectors know.
+const SECRET: &str = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
+
+const PRICES: &str = r#"roles = ["clerk"]
+[prices]
+currency = "EUR"
+[prices.models.gpt-5]
+input = 1.25
+output = 10.0
+"#;
+
+fn world() -> (World, Served, String) {
+    let world = World::new();
+    world.configure("roles = [\"clerk\"]\n", PRICES);
+    let token = ["agent", "token", "support", "--out", "support.token"];
+    world.run(&token).exits(0);
+    let token = fs::read_to_string(world.path("support.token")).unwrap();
+    let served = Served::start(&world, "127.0.0.1:0");
+    (world, served, token.trim().to_owned())
+}
+
+/// Send spans and logs; `{trace, call, failed}`.
+fn send(world: &World, protocol: &str, address: &str, token: &str) -> Value {
+    let sdk = Kind {
+        name: "opentelemetry_sdk",
+        ..PYTHON_2
+    };
+    let arguments = [protocol, address, token, SECRET];
+    let sent = sdk
+        .script(world, "opentelemetry_sdk.py", &arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&sent.stderr);
+    assert!(sent.status.success(), "{said}");
+    serde_json::from_slice(&sent.stdout).unwrap()
+}
+
+/// Call a tool through the gate from the span that `traceparent` names.
+fn call(served: &Served, token: &str, traceparent: &str) {
+    let body = json!({"tool": "files__read", "arguments": {"path": "letter.txt"}});
+    let called = Command::new("curl")
+        .args(["--silent", "--show-error", "--fail-with-body"])
+        .args(["-H", &format!("authorization: Bearer {token}")])
+        .args(["-H", &format!("traceparent: {traceparent}")])
+        .args(["-H", "content-type: application/json"])
+        .args(["-d", &body.to_string()])
+        .arg(format!("http://{}/v1/calls", served.address))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&called.stdout);
+    assert!(called.status.success(), "{said}");
+}
+
+fn reports(protocol: &str) {
+    let (world, served, token) = world();
+    let sent = send(&world, protocol, &served.address, &token);
+    assert_eq!(sent["failed"], 0, "{sent}");
+    call(&served, &token, sent["call"].as_str().unwrap());
+    let trace = sent["trace"].as_str().unwrap();
+
+    let shown = world.json(&["runs", "show", trace]);
+    let usage = &shown["usage"];
+    assert_eq!(
+        (&usage["input_tokens"], &usage["output_tokens"]),
+        (&json!(2000), &json!(100))
+    );
+    // 2000 × 1.25 and 100 × 10 millionths, in billionths.
+    assert_eq!(usage["cost_nano"], 3_500_000);
+    let reported = shown["reported"].as_array().unwrap();
+    assert_eq!(reported.len(), 3);
+    let chat = reported.iter().find(|s| s["name"] == "chat gpt-5").unwrap();
+    assert_eq!(chat["resource"]["service.name"], "support-bot");
+    let attributes = &chat["attributes"];
+    assert_eq!(attributes["reported.tollgate.decision.outcome"], "allow");
+    assert!(attributes.get("tollgate.decision.outcome").is_none());
+
+    // One tree: the gate's call stands under the agent's own span that it was made from.
+    let tree = world.run(&["runs", "show", trace]).exits(0).stdout;
+    let place = |words: &str| {
+        let line = tree.lines().position(|line| line.contains(words));
+        line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
+    };
+    assert!(place("invoke_agent support-bot") < place("chat gpt-5"));
+    assert!(place("chat gpt-5") < place("execute_tool read"));
+    assert!(place("execute_tool read") < place("files__read"));
+    for words in ["2000 → 100 tokens", "0.0035 EUR", "authorize"] {
+        place(words);
+    }
+    served.stop();
+
+    // The secret is in no file of the gate's.
+    for entry in fs::read_dir(world.path(".tollgate")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            let found = bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes());
+            assert!(!found, "{} holds the secret", path.display());
+        }
+    }
+}
+
+#[test]
+fn spans_and_logs_come_by_http() {
+    reports("http");
+}
+
+#[test]
+fn spans_and_logs_come_by_grpc() {
+    reports("grpc");
+}
+
+#[test]
+fn nobody_reports_without_a_token() {
+    let (world, served, _) = world();
+    for protocol in ["http", "grpc"] {
+        let sent = send(&world, protocol, &served.address, "tollgate_0_0");
+        assert_eq!(sent["failed"], 3, "{protocol}: {sent}");
+    }
+    let trace_db = world.path(".tollgate/trace.db");
+    assert!(trace_db.exists());
+    assert!(installed("opentelemetry_sdk").exists());
+    let runs = world.json(&["runs", "list"]);
+    assert_eq!(runs, json!([]));
+}
