@@ -11,6 +11,8 @@ mod external;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod served;
 #[cfg(test)]
 mod tls;

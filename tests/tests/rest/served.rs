@@ -14,6 +14,7 @@ use tollgate_server::{
     },
     rest,
 };
+use tollgate_trace::store::{Store, StoreOptions};
 
 use crate::world::World;
 
@@ -64,7 +65,8 @@ impl Served {
             on_behalf_of: None,
         });
         let auth = Auth::new(&gate, listens.parse().unwrap(), anonymous, Arc::default());
-        let app = auth::protect(rest::protected(&gate), auth)
+        let store = trace(&gate);
+        let app = auth::protect(rest::protected(&gate, &store), auth)
             .merge(rest::public(&gate))
             .merge(auth::metadata(&gate));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -143,6 +145,12 @@ impl Served {
             .is(202);
         reply["approval"]["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// The trace store beside the gate's ledger.
+pub(crate) fn trace(gate: &Gate) -> Store {
+    let path = &gate.snapshot().config.store.path;
+    Store::open(StoreOptions::beside(path)).unwrap()
 }
 
 fn client() -> Client {

@@ -66,6 +66,9 @@ Example:
 
 Nothing more of the run starts, its running tools end, its approvals are void.";
 
+/// Other runs of a conversation that are named.
+const TOGETHER: usize = 10;
+
 /// What to do with runs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
@@ -260,7 +263,7 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
                 (_, true) => Shape::Spans,
                 _ => Shape::Tree { full },
             };
-            show(run.as_deref(), how, &config, cx)
+            show(run.as_deref(), how, &config, cx).await
         }
         Runs::Annotate(args) => review::annotate(args, cx).await,
         Runs::Feedback(args) => review::feedback(args, cx).await,
@@ -442,7 +445,30 @@ enum Shape {
     Case,
 }
 
-fn show(
+/// Other runs of the same conversation, oldest first: the agents between which the work went.
+async fn together(
+    config: &Config,
+    ledger: &LedgerReader,
+    run: &RunRow,
+    conversation: Option<&str>,
+) -> Result<Vec<RunRow>, Failure> {
+    let Some(conversation) = conversation else {
+        return Ok(Vec::new());
+    };
+    let search = RunSearch {
+        tenant: run.tenant.clone(),
+        conversation: Some(conversation.to_owned()),
+        limit: TOGETHER,
+        ..RunSearch::default()
+    };
+    let store = trace::caught_up(config, ledger).await?;
+    let found = search::runs(&store, ledger, &search, |other| other.id != run.id);
+    let (mut runs, _) = found.map_err(|e| Failure::plain(e.to_string()))?;
+    runs.reverse();
+    Ok(runs)
+}
+
+async fn show(
     named: Option<&str>,
     shape: Shape,
     config: &Config,
@@ -484,9 +510,12 @@ fn show(
         }
         _ => show::spans::spans(&reply::views(&records), beside.spans()),
     };
+    let conversation = steps.origin.conversation.as_deref();
+    let together = together(config, reader, &row, conversation).await?;
     cx.out.text(&format!(
-        "{}{}{}\n{body}",
+        "{}{}{}{}\n{body}",
         run::header(&row, &steps.origin),
+        run::together(&row, &together),
         run::usage(&beside.usage(), &config.prices.currency),
         run::findings(&findings(&steps)),
     ))?;
