@@ -245,6 +245,21 @@ pub(crate) enum EndedAs {
     Success,
     /// It did not.
     Failed,
+    /// A denial ended it.
+    Denied,
+    /// A budget was spent.
+    BudgetExhausted,
+}
+
+impl From<EndedAs> for RunOutcome {
+    fn from(how: EndedAs) -> Self {
+        match how {
+            EndedAs::Success => Self::Success,
+            EndedAs::Failed => Self::Failed,
+            EndedAs::Denied => Self::Denied,
+            EndedAs::BudgetExhausted => Self::BudgetExhausted,
+        }
+    }
 }
 
 /// Run `tollgate runs`.
@@ -278,10 +293,7 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
             reason,
         } => {
             let row = find(&cx.reader(&config)?, run.as_deref())?;
-            let outcome = match outcome {
-                EndedAs::Success => RunOutcome::Success,
-                EndedAs::Failed => RunOutcome::Failed,
-            };
+            let outcome = outcome.into();
             stop(
                 &row,
                 Operation::EndRun {

@@ -287,6 +287,10 @@ pub(super) enum EndedAs {
     Success,
     /// It did not.
     Failed,
+    /// A denial ended it.
+    Denied,
+    /// A budget was spent.
+    BudgetExhausted,
 }
 
 /// The end of a run.
@@ -319,6 +323,8 @@ pub(super) async fn end(
     let outcome = match body.outcome {
         EndedAs::Success => RunOutcome::Success,
         EndedAs::Failed => RunOutcome::Failed,
+        EndedAs::Denied => RunOutcome::Denied,
+        EndedAs::BudgetExhausted => RunOutcome::BudgetExhausted,
     };
     let caller = &who.authenticated.caller;
     rest.gate
