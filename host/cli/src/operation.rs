@@ -13,7 +13,7 @@ use tollgate_core::{
     time::Timestamp,
 };
 
-use tollgate_server::auth::token::Purpose;
+use tollgate_server::{auth::token::Purpose, review::Said};
 
 use crate::reply::{Answered, ApprovalView, AuthorizeReply, CallReply, FactsView, TokenView};
 
@@ -129,6 +129,11 @@ pub(crate) enum Operation {
         /// Which.
         run: RunId,
     },
+    /// Say something about runs.
+    Say {
+        /// What.
+        said: Said,
+    },
     /// Put a policy in shadow mode into force.
     Promote {
         /// Which; absent for the whole set that is watched.
@@ -214,6 +219,8 @@ pub(crate) enum Reply {
     Facts(FactsView),
     /// What each decision of a run was made from; without those of which nothing is kept.
     RunFacts(Vec<(DecisionId, FactsView)>),
+    /// What was made of what was said.
+    Said(serde_json::Value),
     /// Policies that were put into force.
     Promoted {
         /// The bundle that is in force now.

@@ -148,7 +148,7 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
     let gate = server.gate();
     let metrics = metrics::router(Metrics::new(gate, Vec::new()), auth.clone());
     let protected = mcp
-        .merge(rest::protected(gate))
+        .merge(rest::protected(gate, &server.trace()?))
         .merge(otlp::routes(gate, &server.trace()?).layer(DefaultBodyLimit::disable()));
     Ok(auth::protect(protected, auth)
         .merge(rest::public(gate))

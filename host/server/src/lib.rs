@@ -15,5 +15,6 @@ pub mod problem;
 pub mod reload;
 pub mod reply;
 pub mod rest;
+pub mod review;
 pub mod tls;
 pub mod upstream;

@@ -14,6 +14,10 @@
 //! | `capture` | what of it is kept |
 //! | `beside` | reported spans and the gate's as one tree |
 //! | `usage` | tokens and cost of a call of a model |
+//! | `run` | a run as steps: where it failed, how two of them differ, the view as a case |
+//! | `search` | runs by what is in them |
+//! | `told`, `feedback` | what agents tell about their runs, and what is said afterwards |
+//! | `export` | a run as a file that other programs read |
 
 pub mod beside;
 pub mod capture;
@@ -23,6 +27,7 @@ pub mod otlp_in;
 pub mod otlp_out;
 pub mod projector;
 pub mod run;
+pub mod search;
 pub mod store;
 pub mod told;
 mod usage;

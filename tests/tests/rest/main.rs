@@ -15,6 +15,8 @@ mod metrics;
 #[cfg(test)]
 mod reported;
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod served;
 #[cfg(test)]
 mod tls;

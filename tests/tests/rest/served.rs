@@ -15,6 +15,7 @@ use tollgate_server::{
     metrics::{self, Metrics},
     rest,
 };
+use tollgate_trace::store::{Store, StoreOptions};
 
 use crate::world::World;
 
@@ -66,7 +67,8 @@ impl Served {
         });
         let auth = Auth::new(&gate, listens.parse().unwrap(), anonymous, Arc::default());
         let metrics = metrics::router(Metrics::new(&gate, Vec::new()), auth.clone());
-        let app = auth::protect(rest::protected(&gate), auth)
+        let store = trace(&gate);
+        let app = auth::protect(rest::protected(&gate, &store), auth)
             .merge(rest::public(&gate))
             .merge(auth::metadata(&gate))
             .merge(metrics);
@@ -146,6 +148,12 @@ impl Served {
             .is(202);
         reply["approval"]["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// The trace store beside the gate's ledger.
+pub(crate) fn trace(gate: &Gate) -> Store {
+    let path = &gate.snapshot().config.store.path;
+    Store::open(StoreOptions::beside(path)).unwrap()
 }
 
 fn client() -> Client {

@@ -15,7 +15,10 @@ use tollgate_server::{
     tls::Tls,
 };
 
-use crate::{served::Served, world::World};
+use crate::{
+    served::{Served, trace},
+    world::World,
+};
 
 /// A certificate for this machine; its PEM.
 fn write(world: &World) -> String {
@@ -47,7 +50,7 @@ async fn calls_are_encrypted_and_certificates_renewed() {
     let listener = http::listen("127.0.0.1:0".parse().unwrap(), true).unwrap();
     let address = listener.local_addr().unwrap();
     let auth = Auth::new(&served.gate, address, None, Arc::default());
-    let app = auth::protect(rest::protected(&served.gate), auth);
+    let app = auth::protect(rest::protected(&served.gate, &trace(&served.gate)), auth);
     let serving = tls.clone();
     let until = CancellationToken::new();
     tokio::spawn(async move {

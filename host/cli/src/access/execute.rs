@@ -21,6 +21,8 @@ use tollgate_core::{
 use tollgate_server::{
     auth::token::{self, Purpose, TokenError},
     calling::{self, Called},
+    mcp,
+    review::{SayError, say},
 };
 
 use crate::{
@@ -35,11 +37,12 @@ const CHANNEL: &str = "cli";
 
 /// Do what `user` asks for.
 pub(super) async fn execute(
-    gate: &Gate,
+    server: &mcp::Server,
     user: &Uid,
     operation: Operation,
     mut leaving: watch::Receiver<bool>,
 ) -> Result<Reply, Failure> {
+    let gate = server.gate();
     match operation {
         Operation::Call {
             request,
@@ -177,6 +180,12 @@ pub(super) async fn execute(
         Operation::RunFacts { run } => {
             let row = find_run(gate, run)?;
             Ok(Reply::RunFacts(gate.facts_of_run(user, &row).await?))
+        }
+        Operation::Say { said } => {
+            let caller = Caller::User(user.id.clone());
+            Ok(Reply::Said(
+                say(gate, &server.trace()?, &caller, said).await?,
+            ))
         }
         Operation::MakeToken {
             purpose,
@@ -375,5 +384,20 @@ impl From<tollgate::ledger::CommitError> for Failure {
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         Self::plain(error.to_string())
+    }
+}
+
+impl From<SayError> for Failure {
+    fn from(error: SayError) -> Self {
+        match error {
+            SayError::Gate(error) => error.into(),
+            SayError::Ledger(error) => error.into(),
+            SayError::Store(error) => error.into(),
+            SayError::NoRun(_) => Self::plain(error.to_string()),
+            SayError::PeopleOnly | SayError::NotYours { .. } => {
+                Self::new(Exit::Denied, error.to_string())
+            }
+            SayError::Told(_) | SayError::Feedback(_) => Self::usage(error.to_string()),
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Owner {
             Some(claim) => self.proven(claim)?,
             None => identity::of_login(&self.gate.snapshot().config, login)?,
         };
-        execute::execute(&self.gate, &user, operation, self.leaving.subscribe()).await
+        execute::execute(&self.server, &user, operation, self.leaving.subscribe()).await
     }
 
     fn proven(&self, claim: &Claim) -> Result<Uid, Failure> {

@@ -1,7 +1,10 @@
 //! `tollgate runs`: what agents did, as trees; and how a run ends.
 
 mod compare;
+mod export;
+mod review;
 mod tail;
+mod trace;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -13,6 +16,7 @@ use tollgate::{
 use tollgate_core::record::RunOutcome;
 use tollgate_trace::{
     run::{Beside, CaseView, RunSteps, findings},
+    search::{self, RunSearch},
     store::{StoredSpan, Usage},
 };
 
@@ -34,6 +38,7 @@ const LIST: &str = "\
 Examples:
   $ tollgate runs list
   $ tollgate runs list --open --json
+  $ tollgate runs list --tool payments__refund --decision escalate --since 7d
 
 With --json: [{id, opened, tenant, principal, on_behalf_of, key, root, started, last, ended, outcome,
 stop_reason, calls, denials, errors, pending, labels}]. Times are microseconds since 1970.";
@@ -61,6 +66,9 @@ Example:
 
 Nothing more of the run starts, its running tools end, its approvals are void.";
 
+/// Other runs of a conversation that are named.
+const TOGETHER: usize = 10;
+
 /// What to do with runs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
@@ -86,6 +94,17 @@ pub(crate) enum Runs {
     Tail(tail::Tail),
     /// Compare two runs step by step, down to where they part.
     Diff(compare::Compare),
+    /// Put notes and labels on a run or its spans, or see them.
+    Annotate(review::Annotate),
+    /// Say afterwards how good a run was.
+    Feedback(review::Feedback),
+    /// Tell what a run was for, what it knew, and what came of it.
+    Tell(review::Tell),
+    /// Keep named collections of runs.
+    #[command(subcommand)]
+    Sets(review::Sets),
+    /// Write a run as spans, as cases for policy tests, or as an evaluation case.
+    Export(export::Export),
     /// End a run of yours that is over.
     #[command(after_help = END)]
     End {
@@ -122,12 +141,100 @@ pub(crate) struct List {
     /// Only those that began since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     since: Option<When>,
+    /// Only those that began before, written like --since.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    until: Option<When>,
     /// Only those of this agent or user.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", visible_alias = "agent")]
     principal: Option<String>,
+    /// Only those that ended like this.
+    #[arg(long, value_enum)]
+    outcome: Option<EndedHow>,
+    /// Only those in which this tool was called.
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
+    /// Only those in which this policy determined a decision.
+    #[arg(long, value_name = "ID")]
+    policy: Option<String>,
+    /// Only those in which something was decided so.
+    #[arg(long, value_parser = ["allow", "deny", "escalate", "error"])]
+    decision: Option<String>,
+    /// Only this tenant's.
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Only those of this conversation.
+    #[arg(long, value_name = "ID")]
+    conversation: Option<String>,
+    /// Only those in whose words this occurs; three letters at least.
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Only those with a note of this label.
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// Only those of this version: prompt:3, workflow:2, agent:1.
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// Only those in which this model was called, as the agent reports.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Only those of this set.
+    #[arg(long, value_name = "NAME")]
+    set: Option<String>,
+    /// Only those before this one in the list: for the next page.
+    #[arg(long, value_name = "N")]
+    before: Option<u64>,
     /// At most so many; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
+}
+
+impl List {
+    /// Whether it asks for what only the trace store knows.
+    fn searches(&self) -> bool {
+        let words = [
+            &self.principal,
+            &self.tool,
+            &self.policy,
+            &self.decision,
+            &self.conversation,
+            &self.text,
+            &self.label,
+            &self.version,
+            &self.model,
+            &self.set,
+        ];
+        words.iter().any(|word| word.is_some())
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EndedHow {
+    /// It did what it was for.
+    Success,
+    /// It did not.
+    Failed,
+    /// A denial ended it.
+    Denied,
+    /// Nothing happened for too long.
+    Abandoned,
+    /// A budget was spent.
+    BudgetExhausted,
+    /// An operator ended it.
+    Cancelled,
+}
+
+impl From<EndedHow> for RunOutcome {
+    fn from(how: EndedHow) -> Self {
+        match how {
+            EndedHow::Success => Self::Success,
+            EndedHow::Failed => Self::Failed,
+            EndedHow::Denied => Self::Denied,
+            EndedHow::Abandoned => Self::Abandoned,
+            EndedHow::BudgetExhausted => Self::BudgetExhausted,
+            EndedHow::Cancelled => Self::Cancelled,
+        }
+    }
 }
 
 /// How whoever ran it says that a run ended.
@@ -138,13 +245,28 @@ pub(crate) enum EndedAs {
     Success,
     /// It did not.
     Failed,
+    /// A denial ended it.
+    Denied,
+    /// A budget was spent.
+    BudgetExhausted,
+}
+
+impl From<EndedAs> for RunOutcome {
+    fn from(how: EndedAs) -> Self {
+        match how {
+            EndedAs::Success => Self::Success,
+            EndedAs::Failed => Self::Failed,
+            EndedAs::Denied => Self::Denied,
+            EndedAs::BudgetExhausted => Self::BudgetExhausted,
+        }
+    }
 }
 
 /// Run `tollgate runs`.
 pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     match command {
-        Runs::List(args) => list(&args, &config, cx),
+        Runs::List(args) => list(&args, &config, cx).await,
         Runs::Show {
             run,
             full,
@@ -156,8 +278,13 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
                 (_, true) => Shape::Spans,
                 _ => Shape::Tree { full },
             };
-            show(run.as_deref(), how, &config, cx)
+            show(run.as_deref(), how, &config, cx).await
         }
+        Runs::Annotate(args) => review::annotate(args, cx).await,
+        Runs::Feedback(args) => review::feedback(args, cx).await,
+        Runs::Tell(args) => review::tell(args, cx).await,
+        Runs::Sets(command) => review::sets(command, cx).await,
+        Runs::Export(args) => export::run(&args, cx).await,
         Runs::Tail(args) => tail::run(&args, cx).await,
         Runs::Diff(args) => compare::run(&args, cx),
         Runs::End {
@@ -166,10 +293,7 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
             reason,
         } => {
             let row = find(&cx.reader(&config)?, run.as_deref())?;
-            let outcome = match outcome {
-                EndedAs::Success => RunOutcome::Success,
-                EndedAs::Failed => RunOutcome::Failed,
-            };
+            let outcome = outcome.into();
             stop(
                 &row,
                 Operation::EndRun {
@@ -200,41 +324,75 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
     }
 }
 
-fn list(args: &List, config: &Config, cx: &Context<'_>) -> Result<Exit, Failure> {
+async fn list(args: &List, config: &Config, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let Some(ledger) = cx.reader_if_any(config)? else {
+        return shown(&[], None, cx);
+    };
     let most = if args.limit == 0 {
         usize::MAX
     } else {
         args.limit
     };
-    let since = args
-        .since
-        .as_ref()
-        .map(|when| when.at(Clock::system().now(), &config.gate.timezone));
-    // Whether a name is an agent's or a user's only shows in the runs.
-    let limit = args
-        .principal
-        .is_none()
-        .then(|| i64::try_from(most).unwrap_or(i64::MAX).unsigned_abs());
-    let filter = RunFilter {
-        open: args.open.then_some(true),
-        since,
-        limit,
-        ..RunFilter::default()
+    let now = Clock::system().now();
+    let at = |when: &Option<When>| {
+        when.as_ref()
+            .map(|when| when.at(now, &config.gate.timezone))
     };
-    let mut runs = cx
-        .reader_if_any(config)?
-        .map_or_else(|| Ok(Vec::new()), |reader| reader.runs(&filter))?;
-    runs.retain(|run| {
-        args.principal
-            .as_deref()
-            .is_none_or(|name| run.principal.id == name)
-    });
-    runs.truncate(most);
+    let (since, until) = (at(&args.since), at(&args.until));
+    let outcome = args.outcome.map(RunOutcome::from);
+    let open = args.open.then_some(true);
+    if args.searches() {
+        let search = RunSearch {
+            tenant: args
+                .tenant
+                .clone()
+                .unwrap_or_else(|| config.gate.tenant.clone()),
+            open,
+            outcome,
+            principal: args.principal.clone(),
+            tool: args.tool.clone(),
+            policy: args.policy.clone(),
+            decision: args.decision.clone(),
+            label: args.label.clone(),
+            version: args.version.clone(),
+            model: args.model.clone(),
+            conversation: args.conversation.clone(),
+            text: args.text.clone(),
+            set: args.set.clone(),
+            since,
+            until,
+            before: args.before,
+            limit: most,
+        };
+        let store = trace::caught_up(config, &ledger).await?;
+        let found = search::runs(&store, &ledger, &search, |_| true);
+        let (runs, next) = found.map_err(|e| Failure::plain(e.to_string()))?;
+        return shown(&runs, next, cx);
+    }
+    let runs = ledger.runs(&RunFilter {
+        tenant: args.tenant.clone(),
+        open,
+        outcome,
+        since,
+        until,
+        before: args.before,
+        limit: Some(i64::try_from(most).unwrap_or(i64::MAX).unsigned_abs()),
+        ..RunFilter::default()
+    })?;
+    let next = runs.last().map(|run| run.opened);
+    shown(&runs, next.filter(|_| runs.len() == most), cx)
+}
+
+fn shown(runs: &[RunRow], next: Option<u64>, cx: &Context<'_>) -> Result<Exit, Failure> {
     if runs.is_empty() && !cx.out.is_json() {
         cx.out.remark("no runs");
         return Ok(Exit::Ok);
     }
-    cx.out.show(&runs, || run::list(&runs))?;
+    cx.out.show(&runs, || run::list(runs))?;
+    if let Some(next) = next {
+        cx.out
+            .remark(&format!("there may be more: --before {next}"));
+    }
     Ok(Exit::Ok)
 }
 
@@ -299,7 +457,30 @@ enum Shape {
     Case,
 }
 
-fn show(
+/// Other runs of the same conversation, oldest first: the agents between which the work went.
+async fn together(
+    config: &Config,
+    ledger: &LedgerReader,
+    run: &RunRow,
+    conversation: Option<&str>,
+) -> Result<Vec<RunRow>, Failure> {
+    let Some(conversation) = conversation else {
+        return Ok(Vec::new());
+    };
+    let search = RunSearch {
+        tenant: run.tenant.clone(),
+        conversation: Some(conversation.to_owned()),
+        limit: TOGETHER,
+        ..RunSearch::default()
+    };
+    let store = trace::caught_up(config, ledger).await?;
+    let found = search::runs(&store, ledger, &search, |other| other.id != run.id);
+    let (mut runs, _) = found.map_err(|e| Failure::plain(e.to_string()))?;
+    runs.reverse();
+    Ok(runs)
+}
+
+async fn show(
     named: Option<&str>,
     shape: Shape,
     config: &Config,
@@ -308,49 +489,46 @@ fn show(
     let reader = &cx.reader(config)?;
     let row = find(reader, named)?;
     let records = reader.records_of_run(row.id)?;
-    let beside = reported::of_run(config, &row, &records)?;
-    let usage = beside.usage();
-    let currency = &config.prices.currency;
     let steps = RunSteps::of(&records);
     if let Shape::Case = shape {
-        let known = Beside {
-            model_spans: beside.spans().iter().filter(|s| s.counts).count() as u64,
-            tokens: (!beside.is_empty())
-                .then(|| usage.input_tokens.saturating_add(usage.output_tokens)),
-            cost: Some(tree::reported::cost(&usage, currency)).filter(|cost| !cost.is_empty()),
-            ..Beside::default()
+        let known = match trace::reader(config)? {
+            Some(store) => Beside::of(&store, &row.tenant, row.id)?,
+            None => Beside::default(),
         };
         let view = CaseView::of(&steps, &known);
         cx.out.show(&view, || case::case(&view, cx.out.width()))?;
         return Ok(Exit::Ok);
     }
-    let spans = || reply::views(&records);
+    let beside = reported::of_run(config, &row, &records)?;
     if cx.out.is_json() {
         cx.out.json(&Shown {
             run: row,
-            spans: spans(),
+            spans: reply::views(&records),
             reported: beside.spans(),
-            usage,
+            usage: beside.usage(),
         })?;
         return Ok(Exit::Ok);
     }
     let body = match shape {
         Shape::Tree { full } => {
-            let width = cx.out.width();
             let whose = row.principal.to_string();
             let reports = Reports {
                 beside: &beside,
                 whose: &whose,
-                currency,
+                currency: &config.prices.currency,
             };
+            let width = cx.out.width();
             tree::tree(&records, reports, Style { width, full })
         }
-        _ => show::spans::spans(&spans()),
+        _ => show::spans::spans(&reply::views(&records), beside.spans()),
     };
+    let conversation = steps.origin.conversation.as_deref();
+    let together = together(config, reader, &row, conversation).await?;
     cx.out.text(&format!(
-        "{}{}{}\n{body}",
+        "{}{}{}{}\n{body}",
         run::header(&row, &steps.origin),
-        run::usage(&usage, currency),
+        run::together(&row, &together),
+        run::usage(&beside.usage(), &config.prices.currency),
         run::findings(&findings(&steps)),
     ))?;
     if row.pending > 0 {

@@ -245,8 +245,13 @@ fn signals(page: &mut Page, view: &CaseView) {
             Tone::Plain,
         );
     }
-    if let Some(cost) = &signals.cost {
-        page.entry("cost", &format!("{cost} (reported)"), Tone::Plain);
+    if let Some(nano) = signals.cost_nano {
+        let (whole, part) = (nano / 1_000_000_000, nano % 1_000_000_000 / 100_000);
+        page.entry(
+            "cost",
+            &format!("{whole}.{part:04} (reported)"),
+            Tone::Plain,
+        );
     }
 }
 

@@ -151,6 +151,26 @@ pub(crate) fn header(run: &RunRow, origin: &Origin) -> String {
     text
 }
 
+/// Other runs of its conversation: the agents between which the work went.
+pub(crate) fn together(run: &RunRow, others: &[RunRow]) -> String {
+    let mut text = String::new();
+    for other in others {
+        let (state, tone) = state(other);
+        let when = match other.started >= run.started {
+            true => format!("{} later", duration(other.started.since(run.started))),
+            false => format!("{} before", duration(run.started.since(other.started))),
+        };
+        text.push_str(&format!(
+            "{} {}  {}  {}\n",
+            paint("with", Tone::Weak),
+            paint(&other.id.to_string(), Tone::Name),
+            paint(&state, tone),
+            paint(&format!("{} · {when}", who(other)), Tone::Weak),
+        ));
+    }
+    text
+}
+
 /// What a run's steps say, below its header: the slowest one, and where a failure lies.
 pub(crate) fn findings(findings: &Findings) -> String {
     let mut text = String::new();

@@ -11,6 +11,7 @@ mod listing;
 mod origin;
 mod progress;
 mod tasks;
+mod telling;
 
 use std::{
     collections::HashMap,
@@ -379,6 +380,7 @@ impl Client {
                 held
             }
         };
+        self.tell(&cx.meta, &answer);
         let snapshot = self.gate().snapshot();
         let tool = snapshot.tools.get(&asked.request.tool);
         if answer.view(tool.is_some()).outcome == CallOutcome::UnknownTool {

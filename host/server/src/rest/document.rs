@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{Rest, approvals, calls, decisions, external, health, operate, runs};
+use super::{Rest, approvals, calls, decisions, external, health, operate, review, runs};
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![("/v1/openapi.json", get(document))]
@@ -30,6 +30,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         external::authorize, external::outcomes,
         approvals::list, approvals::show, approvals::approve, approvals::reject,
         runs::list, runs::show, runs::end, runs::cancel,
+        review::tell, review::annotate, review::feedback, review::case, review::compare,
         decisions::list, decisions::show,
         operate::policies, operate::reload, operate::halts, operate::halt, operate::lift,
         health::health, health::ready, document,

@@ -12,10 +12,12 @@ mod document;
 mod external;
 mod health;
 mod operate;
+mod review;
 mod runs;
 
 use axum::{Router, routing::MethodRouter};
 use tollgate::{gate::Gate, ledger::LedgerReader};
+use tollgate_trace::store::Store;
 
 use crate::problem::Problem;
 
@@ -23,9 +25,18 @@ use crate::problem::Problem;
 #[derive(Clone, Debug)]
 struct Rest {
     gate: Gate,
+    /// Notes, sets and feedback, and what is told about runs; absent for what is public.
+    trace: Option<Store>,
 }
 
 impl Rest {
+    fn trace(&self) -> Result<&Store, Problem> {
+        self.trace.as_ref().ok_or_else(|| {
+            let status = http::StatusCode::SERVICE_UNAVAILABLE;
+            Problem::new(status, "unavailable", "there is no trace store")
+        })
+    }
+
     /// Read the ledger without holding up others.
     async fn read<T: Send + 'static>(
         &self,
@@ -50,6 +61,7 @@ fn protected_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         external::routes(),
         approvals::routes(),
         runs::routes(),
+        review::routes(),
         decisions::routes(),
         operate::routes(),
     ]
@@ -66,20 +78,27 @@ fn public_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         .collect()
 }
 
-fn of(gate: &Gate, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
+fn of(
+    gate: &Gate,
+    trace: Option<&Store>,
+    routes: Vec<(&'static str, MethodRouter<Rest>)>,
+) -> Router {
     let routes = routes.into_iter();
     let router = routes.fold(Router::new(), |router, (path, methods)| {
         router.route(path, methods)
     });
-    router.with_state(Rest { gate: gate.clone() })
+    router.with_state(Rest {
+        gate: gate.clone(),
+        trace: trace.cloned(),
+    })
 }
 
 /// What takes credentials: for [`crate::auth::protect`].
-pub fn protected(gate: &Gate) -> Router {
-    of(gate, protected_routes())
+pub fn protected(gate: &Gate, trace: &Store) -> Router {
+    of(gate, Some(trace), protected_routes())
 }
 
 /// What takes none: health, and the document that describes the rest.
 pub fn public(gate: &Gate) -> Router {
-    of(gate, public_routes())
+    of(gate, None, public_routes())
 }

@@ -15,7 +15,11 @@ use tollgate::{
     gate::Gate,
     ledger::{RunFilter, RunRow},
 };
-use tollgate_core::{ids::RunId, record::RunOutcome, request::Action};
+use tollgate_core::{ids::RunId, record::RunOutcome, request::Action, time::Timestamp};
+use tollgate_trace::{
+    projector,
+    search::{self, RunSearch, SearchError},
+};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -55,6 +59,49 @@ pub(super) struct Which {
     /// At most so many; 200 at most.
     #[serde(default = "most")]
     limit: usize,
+    /// Only those that ended like this: success, failed, denied, abandoned, budget_exhausted, cancelled.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    outcome: Option<RunOutcome>,
+    /// Only those of this agent or user.
+    #[serde(default)]
+    agent: Option<String>,
+    /// Only those in which this tool was called.
+    #[serde(default)]
+    tool: Option<String>,
+    /// Only those in which this policy determined a decision.
+    #[serde(default)]
+    policy: Option<String>,
+    /// Only those of this conversation.
+    #[serde(default)]
+    conversation: Option<String>,
+    /// Only those in whose words this occurs; three letters at least.
+    #[serde(default)]
+    text: Option<String>,
+    /// Only those of this set.
+    #[serde(default)]
+    set: Option<String>,
+    /// Only those that began at or after this time: microseconds since 1970.
+    #[serde(default)]
+    since: Option<i64>,
+    /// Only those that began before this time.
+    #[serde(default)]
+    until: Option<i64>,
+}
+
+impl Which {
+    /// Whether it asks for what only the trace store knows.
+    fn searches(&self) -> bool {
+        let words = [
+            &self.agent,
+            &self.tool,
+            &self.policy,
+            &self.conversation,
+            &self.text,
+            &self.set,
+        ];
+        words.iter().any(|word| word.is_some())
+    }
 }
 
 fn most() -> usize {
@@ -91,9 +138,15 @@ pub(super) async fn list(
 ) -> Result<Json<Runs>, Problem> {
     let limit = which.limit.clamp(1, 200);
     let who = who.authenticated;
+    if which.searches() {
+        return searched(&rest, who, which, limit).await.map(Json);
+    }
     let found = rest.read(move |gate, reader| {
         let mut filter = RunFilter {
             open: which.open,
+            outcome: which.outcome,
+            since: which.since.map(Timestamp),
+            until: which.until.map(Timestamp),
             before: which.before,
             limit: Some(PAGE),
             // An agent sees no other principal's.
@@ -129,6 +182,51 @@ pub(super) async fn list(
         }
     });
     Ok(Json(found.await?))
+}
+
+/// Runs by what is in them.
+async fn searched(
+    rest: &Rest,
+    who: Authenticated,
+    which: Which,
+    limit: usize,
+) -> Result<Runs, Problem> {
+    let store = rest.trace()?;
+    projector::catch_up(store, rest.gate.ledger().reader())
+        .await
+        .map_err(|e| {
+            Problem::new(
+                http::StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                e.to_string(),
+            )
+        })?;
+    let trace = store.reader().clone();
+    let found = rest.read(move |gate, reader| {
+        let search = RunSearch {
+            tenant: gate.snapshot().config.gate.tenant.clone(),
+            open: which.open,
+            outcome: which.outcome,
+            principal: which.agent,
+            tool: which.tool,
+            policy: which.policy,
+            conversation: which.conversation,
+            text: which.text,
+            set: which.set,
+            since: which.since.map(Timestamp),
+            until: which.until.map(Timestamp),
+            before: which.before,
+            limit,
+            ..RunSearch::default()
+        };
+        let found = search::runs(&trace, reader, &search, |run| sees(gate, &who, run));
+        let (runs, next) = found.map_err(|error| match error {
+            SearchError::Ledger(error) => error.into(),
+            SearchError::Store(error) => Problem::from(error),
+        })?;
+        Ok(Runs { runs, next })
+    });
+    found.await
 }
 
 /// A run with its spans.
@@ -167,7 +265,7 @@ pub(super) async fn show(
 }
 
 /// The run of this id. An agent only finds its own.
-fn found(gate: &Gate, who: &Who, id: &str) -> Result<RunRow, Problem> {
+pub(super) fn found(gate: &Gate, who: &Who, id: &str) -> Result<RunRow, Problem> {
     let nothing = || {
         let id = tollgate::text::printable(id, 64);
         Problem::not_found(format!("there is no run `{id}`"))
@@ -189,6 +287,10 @@ pub(super) enum EndedAs {
     Success,
     /// It did not.
     Failed,
+    /// A denial ended it.
+    Denied,
+    /// A budget was spent.
+    BudgetExhausted,
 }
 
 /// The end of a run.
@@ -221,6 +323,8 @@ pub(super) async fn end(
     let outcome = match body.outcome {
         EndedAs::Success => RunOutcome::Success,
         EndedAs::Failed => RunOutcome::Failed,
+        EndedAs::Denied => RunOutcome::Denied,
+        EndedAs::BudgetExhausted => RunOutcome::BudgetExhausted,
     };
     let caller = &who.authenticated.caller;
     rest.gate

@@ -10,13 +10,16 @@ use tollgate_core::{
     canonical::Sha256Digest,
     decision::Outcome,
     entity::Uid,
-    ids::{DecisionId, SpanId},
+    ids::{DecisionId, RunId, SpanId},
     record::Release,
     time::Timestamp,
 };
 
 use super::{Decided, Findings, RunSteps, Step, StepOutcome, findings};
-use crate::told::{Told, Topic};
+use crate::{
+    store::{Reader, Scope, StoreError, total},
+    told::{Told, Topic},
+};
 
 /// What is known of a run beside its records.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,8 +30,8 @@ pub struct Beside {
     pub model_spans: u64,
     /// Tokens that were reported.
     pub tokens: Option<u64>,
-    /// Cost that was reported or computed, with its currency.
-    pub cost: Option<String>,
+    /// Cost, in billionths of the price table's currency.
+    pub cost_nano: Option<u64>,
 }
 
 /// A run, as somebody reads it who was not there.
@@ -112,8 +115,8 @@ pub struct Signals {
     pub refused_effects: Vec<DecisionId>,
     /// Tokens that were reported.
     pub tokens: Option<u64>,
-    /// Cost.
-    pub cost: Option<String>,
+    /// Cost, in billionths of the price table's currency.
+    pub cost_nano: Option<u64>,
 }
 
 /// What was decided, by whom.
@@ -155,6 +158,27 @@ pub struct Gap {
     pub what: &'static str,
     /// What that means, and how it comes to be there next time.
     pub why: String,
+}
+
+impl Beside {
+    /// What the trace store has of a run.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn of(store: &Reader, tenant: &str, run: RunId) -> Result<Self, StoreError> {
+        let usage = store.usage(tenant, &Scope::Run(run), None)?;
+        let sum = total(&usage);
+        let tokens = sum
+            .usage
+            .input_tokens
+            .saturating_add(sum.usage.output_tokens);
+        Ok(Self {
+            told: store.told(tenant, run)?,
+            model_spans: sum.calls,
+            tokens: (sum.calls > 0).then_some(tokens),
+            cost_nano: sum.usage.cost_nano,
+        })
+    }
 }
 
 impl CaseView {
@@ -231,7 +255,7 @@ fn signals(run: &RunSteps, findings: Findings, beside: &Beside) -> Signals {
             .collect(),
         findings,
         tokens: beside.tokens,
-        cost: beside.cost.clone(),
+        cost_nano: beside.cost_nano,
     }
 }
 

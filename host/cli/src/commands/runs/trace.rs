@@ -1,0 +1,20 @@
+//! The trace store, as commands read it.
+
+use tollgate::{config::Config, ledger::LedgerReader};
+use tollgate_trace::{
+    projector,
+    store::{Reader, Store, StoreOptions},
+};
+
+pub(super) use crate::commands::reported::reader;
+use crate::failure::Failure;
+
+/// The trace store with everything in it that the ledger has.
+pub(super) async fn caught_up(config: &Config, ledger: &LedgerReader) -> Result<Reader, Failure> {
+    let store = Store::open(StoreOptions::beside(&config.store.path))?;
+    let done = projector::catch_up(&store, ledger).await;
+    let reader = store.reader().clone();
+    store.close().await;
+    done.map_err(|e| Failure::plain(e.to_string()))?;
+    Ok(reader)
+}

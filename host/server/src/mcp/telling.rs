@@ -1,0 +1,91 @@
+//! What an agent tells with a call, in `_meta`: why it makes it, and what it changes in its own state.
+//!
+//! It is kept after the call, beside it. What makes no sense is left out: no call fails for its comment.
+
+use rmcp::model::RequestMetaObject;
+use serde_json::Value;
+use tollgate::call::Answer;
+use tollgate_core::{ids::SpanId, time::Timestamp};
+use tollgate_trace::told::{self, Told, Topic};
+
+use super::Client;
+use crate::review::captured;
+
+/// Why the call is made, in a few words.
+const SUMMARY: &str = "dev.tollgate/summary";
+/// What it changes in the agent's state: any JSON, or text.
+const STATE_DELTA: &str = "dev.tollgate/state_delta";
+/// What is told about the run, by topic.
+const TOLD: &str = "dev.tollgate/told";
+
+/// What `_meta` tells of a call and of its run.
+fn of_meta(meta: &RequestMetaObject, call: SpanId, at: Timestamp) -> Vec<Told> {
+    let mut all = Vec::new();
+    for (key, topic) in [(SUMMARY, Topic::Summary), (STATE_DELTA, Topic::StateDelta)] {
+        let value = meta.get(key).filter(|value| !value.is_null());
+        all.extend(value.and_then(|value| told::one(topic, value, Some(call), at).ok()));
+    }
+    if let Some(about @ Value::Object(_)) = meta.get(TOLD) {
+        all.extend(told::read(about, None, at).unwrap_or_default());
+    }
+    all
+}
+
+impl Client {
+    /// Keep what was told with a call. Nobody waits for it.
+    pub(super) fn tell(&self, meta: &RequestMetaObject, answer: &Answer) {
+        let gate = self.gate();
+        let told = of_meta(meta, answer.call, gate.now());
+        let (Some(run), false) = (answer.run, told.is_empty()) else {
+            return;
+        };
+        let Ok(store) = self.server.trace() else {
+            return;
+        };
+        let told = captured(gate, run, told);
+        let tenant = gate.snapshot().config.gate.tenant.clone();
+        self.server.0.requests.spawn(async move {
+            // A store that is busy or full takes none: it is told, and no evidence.
+            drop(store.tell(&tenant, run, told).await);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn topics(meta: Value) -> Vec<(Topic, String, bool)> {
+        let meta: RequestMetaObject = serde_json::from_value(meta).unwrap();
+        let call = SpanId::from_bytes([1; 8]);
+        let told = of_meta(&meta, call, Timestamp(1)).into_iter();
+        told.map(|t| (t.topic, t.text, t.call == Some(call)))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_told_with_a_call_is_read() {
+        let told = topics(json!({
+            SUMMARY: "look the customer up",
+            STATE_DELTA: {"customer": 7},
+            TOLD: {"request": "refund me", "model": "m-1"},
+        }));
+        assert_eq!(
+            told,
+            [
+                (Topic::Summary, "look the customer up".into(), true),
+                (Topic::StateDelta, "{\"customer\":7}".into(), true),
+                (Topic::Model, "m-1".into(), false),
+                (Topic::Request, "refund me".into(), false),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_left_out() {
+        assert_eq!(topics(json!({SUMMARY: null, TOLD: "x", "other": 1})), []);
+        assert_eq!(topics(json!({TOLD: {"nonsense": 1}})), []);
+    }
+}
