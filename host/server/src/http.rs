@@ -139,7 +139,10 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         .route_service(MCP, mcp)
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
     let gate = server.gate();
-    let metrics = metrics::router(Metrics::new(gate, Vec::new()), auth.clone());
+    let metrics = metrics::router(
+        Metrics::new(gate, vec![Arc::new(metrics::Reported::of(gate))]),
+        auth.clone(),
+    );
     Ok(auth::protect(mcp.merge(rest::protected(gate)), auth)
         .merge(rest::public(gate))
         .merge(auth::metadata(gate))
