@@ -146,7 +146,10 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         .route_service(MCP, mcp)
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
     let gate = server.gate();
-    let metrics = metrics::router(Metrics::new(gate, Vec::new()), auth.clone());
+    let metrics = metrics::router(
+        Metrics::new(gate, vec![Arc::new(metrics::Reported::of(gate))]),
+        auth.clone(),
+    );
     let protected = mcp
         .merge(rest::protected(gate, &server.trace()?))
         .merge(otlp::routes(gate, &server.trace()?).layer(DefaultBodyLimit::disable()));

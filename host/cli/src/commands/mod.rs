@@ -19,6 +19,7 @@ pub(crate) mod reveal;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod stats;
+mod stats_reported;
 pub(crate) mod store;
 mod times;
 pub(crate) mod token;

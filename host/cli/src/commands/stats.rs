@@ -12,7 +12,13 @@ use tollgate::{
 };
 use tollgate_core::time::Timestamp;
 
-use super::{Context, times::When};
+use tollgate_trace::store::Facet;
+
+use super::{
+    Context,
+    stats_reported::{Reported, Reports},
+    times::When,
+};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -33,7 +39,7 @@ Percentiles are exact. A silent recovery is a success of a tool that had failed 
 unsafe attempt is what a policy forbids without asking anybody. --compare puts the newest two of each
 kind side by side. With --json: {since, until, groups: [{name, family, first, runs, succeeded, calls,
 failed, denied, repeated, retried, recovered, unsafe_attempts, exhausted, approvals, decisions, time,
-tools}]}; times are in microseconds.";
+tools, reported}]}; times are in microseconds.";
 
 /// What to count, and by what.
 #[derive(Debug, Args)]
@@ -92,10 +98,11 @@ struct Group {
     decisions: BTreeMap<&'static str, Quantiles>,
     time: Quantiles,
     tools: Vec<ToolSummary>,
+    reported: Reported,
 }
 
 impl Group {
-    fn new((family, name): (String, String), summary: &Summary) -> Self {
+    fn new((family, name): (String, String), summary: &Summary, reported: Reported) -> Self {
         let (calls, failed) = summary.calls();
         let decisions = summary.decisions();
         Self {
@@ -116,6 +123,7 @@ impl Group {
             decisions,
             time: summary.times(),
             tools: summary.tools(),
+            reported,
         }
     }
 }
@@ -165,24 +173,27 @@ fn count(
     let Some(reader) = cx.reader_if_any(config)? else {
         return Ok(Vec::new());
     };
+    let mut reports = Reports::open(config)?;
     let mut summaries: BTreeMap<(String, String), Summary> = BTreeMap::new();
     let mut hear = |at: Where<'_>, fact: Fact<'_>| {
         let other = args.tool.as_deref().is_some_and(|tool| tool != at.tool);
-        if !other && let Some(key) = key(args.by, at) {
+        if !other && let Some(key) = key(args.by, at, &mut reports) {
             summaries.entry(key).or_default().add(at, &fact);
         }
     };
     read(&reader, since, until, &mut hear)?;
-    let mut groups: Vec<Group> = summaries
-        .into_iter()
-        .map(|(key, summary)| Group::new(key, &summary))
-        .collect();
+    let mut groups = Vec::new();
+    for (key, summary) in summaries {
+        let succeeded = summary.succeeded.len();
+        let reported = reports.about(summary.runs(), succeeded, since)?;
+        groups.push(Group::new(key, &summary, reported));
+    }
     groups.sort_by(|a, b| (&a.family, a.first).cmp(&(&b.family, b.first)));
     Ok(groups)
 }
 
 /// The group to which a fact belongs: its family and its name.
-fn key(by: Option<By>, at: Where<'_>) -> Option<(String, String)> {
+fn key(by: Option<By>, at: Where<'_>, reports: &mut Reports) -> Option<(String, String)> {
     let alone = |name: &str| (!name.is_empty()).then(|| (String::new(), name.to_owned()));
     match by {
         None => Some((String::new(), "all".into())),
@@ -192,7 +203,8 @@ fn key(by: Option<By>, at: Where<'_>) -> Option<(String, String)> {
             let (tool, _) = at.version.split_once('@')?;
             Some((tool.to_owned(), at.version.to_owned()))
         }
-        Some(By::Model | By::Prompt) => None,
+        Some(By::Model) => alone(&reports.word(at.run?, Facet::Model, "")?),
+        Some(By::Prompt) => alone(&reports.word(at.run?, Facet::Version, "prompt:")?),
     }
 }
 
@@ -290,32 +302,62 @@ fn whole(group: &Group) -> String {
 }
 
 /// What people look at first.
-fn signals(group: &Group) -> Vec<(&'static str, String)> {
+fn signals(group: &Group) -> Vec<(String, String)> {
     let wait = group.approvals.wait;
     let waited = match wait.count {
         0 => "–".to_owned(),
         _ => format!("{} (p95 {})", duration(wait.p50), duration(wait.p95)),
     };
-    vec![
-        ("runs", group.runs.to_string()),
-        ("ended with success", group.succeeded.to_string()),
-        ("calls", group.calls.to_string()),
+    let cost = |nano: Option<u64>| nano.map_or_else(|| "–".to_owned(), money);
+    let mut signals = vec![
+        ("runs".to_owned(), group.runs.to_string()),
+        ("ended with success".to_owned(), group.succeeded.to_string()),
+        ("calls".to_owned(), group.calls.to_string()),
         (
-            "failed calls",
+            "failed calls".to_owned(),
             format!("{} ({})", group.failed, share(group.failed, group.calls)),
         ),
-        ("repeated calls", group.repeated.to_string()),
-        ("silent recoveries", group.recovered.to_string()),
-        ("unsafe attempts", group.unsafe_attempts.to_string()),
-        ("budgets exhausted", group.exhausted.to_string()),
-        ("retries", group.retried.to_string()),
-        ("approvals asked", group.approvals.asked.to_string()),
+        ("repeated calls".to_owned(), group.repeated.to_string()),
+        ("silent recoveries".to_owned(), group.recovered.to_string()),
         (
-            "approvals rejected",
+            "unsafe attempts".to_owned(),
+            group.unsafe_attempts.to_string(),
+        ),
+        ("budgets exhausted".to_owned(), group.exhausted.to_string()),
+        ("retries".to_owned(), group.retried.to_string()),
+        (
+            "approvals asked".to_owned(),
+            group.approvals.asked.to_string(),
+        ),
+        (
+            "approvals rejected".to_owned(),
             percent(group.approvals.rejection_ratio),
         ),
-        ("approval wait", waited),
-    ]
+        ("approval wait".to_owned(), waited),
+        (
+            "reported tokens".to_owned(),
+            group.reported.tokens.to_string(),
+        ),
+        ("reported cost".to_owned(), cost(group.reported.cost_nano)),
+        (
+            "cost per successful run".to_owned(),
+            cost(group.reported.cost_nano_per_success),
+        ),
+    ];
+    signals.extend(group.reported.feedback.iter().map(|(kind, said)| {
+        let mean = said
+            .mean
+            .map_or(String::new(), |mean| format!(", mean {mean:.2}"));
+        let kind = tollgate::text::printable(kind, 40);
+        (format!("feedback: {kind}"), format!("{}{mean}", said.count))
+    }));
+    signals
+}
+
+/// Billionths of a currency, to the tenth of a thousandth.
+fn money(nano: u64) -> String {
+    let parts = nano.div_ceil(100_000);
+    format!("{}.{:04}", parts / 10_000, parts % 10_000)
 }
 
 /// A line for each group.
@@ -353,11 +395,13 @@ fn compared(groups: &[Group]) -> String {
         let [.., before, now] = of.as_slice() else {
             continue;
         };
+        let mut later: BTreeMap<String, String> =
+            signals(now).into_iter().chain(timing(now)).collect();
         let rows: Vec<[Cell; 3]> = signals(before)
             .into_iter()
             .chain(timing(before))
-            .zip(signals(now).into_iter().chain(timing(now)))
-            .map(|((name, before), (_, now))| {
+            .map(|(name, before)| {
+                let now = later.remove(&name).unwrap_or_default();
                 let tone = if before == now {
                     Tone::Plain
                 } else {
@@ -379,11 +423,11 @@ fn compared(groups: &[Group]) -> String {
     text
 }
 
-fn timing(group: &Group) -> Vec<(&'static str, String)> {
+fn timing(group: &Group) -> Vec<(String, String)> {
     let Quantiles { p50, p95, p99, .. } = group.time;
     vec![
-        ("execution p50", duration(p50)),
-        ("execution p95", duration(p95)),
-        ("execution p99", duration(p99)),
+        ("execution p50".to_owned(), duration(p50)),
+        ("execution p95".to_owned(), duration(p95)),
+        ("execution p99".to_owned(), duration(p99)),
     ]
 }

@@ -4,6 +4,8 @@
 //! Labels are tools, policies and outcomes, in bounded number; never an argument, a run or a person.
 //! Nothing here decides, and no decision waits for it.
 
+mod reported;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -30,6 +32,8 @@ use tollgate::{
     stats::{Bars, Totals, Watcher},
 };
 use tollgate_core::decision::Outcome;
+
+pub use reported::Reported;
 
 use crate::{auth::Auth, problem::Problem};
 

@@ -1,0 +1,90 @@
+//! What agents and people report, from the trace store: tokens and cost by model, and feedback.
+//!
+//! Names of models and kinds of feedback are their words, so only the most used are told apart.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use tollgate::{gate::Gate, stats::OTHER};
+use tollgate_trace::store::{Reader, Scope, StoreError, StoreOptions, Usage};
+
+use super::{Sample, Source, number};
+
+/// Models, and kinds of feedback, that are told apart.
+const NAMES: usize = 50;
+
+/// The trace store beside a gate's ledger.
+#[derive(Debug)]
+pub struct Reported {
+    path: PathBuf,
+    tenant: String,
+}
+
+impl Reported {
+    /// That of this gate.
+    #[must_use]
+    pub fn of(gate: &Gate) -> Self {
+        let snapshot = gate.snapshot();
+        Self {
+            path: StoreOptions::beside(&snapshot.config.store.path).path,
+            tenant: snapshot.config.gate.tenant.clone(),
+        }
+    }
+
+    fn read(&self) -> Result<Vec<Sample>, StoreError> {
+        let Some(reader) = Reader::open(&self.path)? else {
+            return Ok(Vec::new());
+        };
+        let mut models: BTreeMap<String, Usage> = BTreeMap::new();
+        let rows = reader.usage(&self.tenant, &Scope::Tenant, None)?;
+        for (n, row) in rows.into_iter().enumerate() {
+            let model = if n < NAMES { row.model } else { OTHER.into() };
+            let sum = models.entry(model).or_default();
+            *sum = sum.plus(&row.usage);
+        }
+        let mut samples = Vec::new();
+        for (model, usage) in models {
+            for (direction, tokens) in [("in", usage.input_tokens), ("out", usage.output_tokens)] {
+                samples.push(Sample {
+                    name: "reported_tokens",
+                    help: "Tokens that agents reported, as far as the trace store has them",
+                    counter: false,
+                    labels: vec![
+                        ("model", model.clone()),
+                        ("direction", direction.to_owned()),
+                    ],
+                    value: number(tokens),
+                });
+            }
+            samples.extend(usage.cost_nano.map(|nano| Sample {
+                name: "reported_cost",
+                help: "Cost of what agents reported, in the currency of the price table",
+                counter: false,
+                labels: vec![("model", model)],
+                value: number(nano) / 1e9,
+            }));
+        }
+        let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+        for given in reader.feedback(&self.tenant, None, None)? {
+            let kind = given.feedback.kind;
+            let known = kinds.len() < NAMES || kinds.contains_key(&kind);
+            *kinds
+                .entry(if known { kind } else { OTHER.into() })
+                .or_default() += 1;
+        }
+        samples.extend(kinds.into_iter().map(|(kind, n)| Sample {
+            name: "feedback",
+            help: "What people said about runs, by kind",
+            counter: false,
+            labels: vec![("kind", kind)],
+            value: number(n),
+        }));
+        Ok(samples)
+    }
+}
+
+impl Source for Reported {
+    fn samples(&self) -> Vec<Sample> {
+        // A trace store that cannot be read says nothing; the gate's own numbers are told all the same.
+        self.read().unwrap_or_default()
+    }
+}
