@@ -8,8 +8,8 @@ use tollgate_core::{
     entity::Kind,
     ids::RunId,
     record::{
-        ApprovalAnswered, ApprovalRequested, ApprovalResolved, CallInvalid, DecisionRecord, Effect,
-        Event, OutcomeRecord, RunEnded, RunStarted, Start,
+        ApprovalAnswered, ApprovalRequested, ApprovalResolved, Arrival, CallInvalid,
+        DecisionRecord, Effect, Event, OutcomeRecord, RunEnded, RunStarted, Start,
     },
     request::Action,
 };
@@ -64,6 +64,7 @@ impl Story {
     ) -> SpanId {
         let span = self.span();
         let determining = (!by.is_empty()).then(|| Determining {
+            budget: None,
             owner: "security".into(),
             policy: PolicyRef {
                 digest: Sha256Digest::of(by.as_bytes()),
@@ -80,6 +81,8 @@ impl Story {
             _ => Uid::new(Kind::File, id),
         };
         self.add(Event::Decision(Box::new(DecisionRecord {
+            arrival: Arrival::default(),
+            captured: None,
             action,
             approval: None,
             arguments,
@@ -124,6 +127,7 @@ impl Story {
     fn close(&mut self, call: SpanId, span: SpanId, status: Status, result: &str) {
         let released = matches!(status, Status::Ok | Status::ToolError);
         self.add(Event::Outcome(OutcomeRecord {
+            captured: None,
             call,
             effects: 0,
             fuel: 1,
@@ -286,6 +290,7 @@ fn what_was_wrong_to_ask_for_is_planning() {
     let mut story = Story::new();
     let call = story.span();
     story.add(Event::CallInvalid(CallInvalid {
+        arrival: Arrival::default(),
         call,
         caller: None,
         parent: None,
