@@ -219,9 +219,8 @@ fn differences(a: &Step, b: &Step) -> Vec<Difference> {
                 told.push(one);
             }
         }
-        match &step.problem {
-            Some(problem) => told.push(problem.clone()),
-            None => {}
+        if let Some(problem) = &step.problem {
+            told.push(problem.clone());
         }
         told.join(", then ")
     };

@@ -255,14 +255,14 @@ fn verdict(run: &RunSteps, own: &[&Step], failed: &[Failed]) -> Option<Verdict> 
     };
     let place = own.iter().position(|step| step.call == first.call)?;
     let (at, after) = (own.get(place)?, own.get(place.saturating_add(1)..)?);
-    let again = after
+    let mut again = after
         .iter()
         .filter(|step| step.tool == first.tool && step.outcome.is_failure());
     let same = again
         .clone()
         .filter(|step| step.arguments.is_some() && step.arguments == at.arguments)
         .count();
-    let (again, times) = (again.last(), again_count(after, &first.tool));
+    let (again, times) = (again.next_back(), again_count(after, &first.tool));
     let (phase, call, why) = match again {
         Some(last) if same > 0 => (
             Phase::Recovery,
