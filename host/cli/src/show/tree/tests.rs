@@ -757,8 +757,8 @@ fn what_was_reported_stands_beside_what_was_seen() {
         "files__read",
         "an orphan\\u{1b}[31m",
         "it broke",
-        "hen",
         "egg",
+        "hen",
     ]
     .map(place);
     assert!(order.is_sorted(), "{tree}");
