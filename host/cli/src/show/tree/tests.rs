@@ -745,7 +745,32 @@ fn what_was_reported_stands_beside_what_was_seen() {
         told(40, None, "execute_tool files__read", 30),
     ];
     let beside = Beside::of(reported, &story.records);
-    insta::assert_snapshot!(story.draw_beside(&beside, false));
+    let tree = story.draw_beside(&beside, false);
+    let place = |words: &str| {
+        let line = tree.lines().position(|line| line.contains(words));
+        line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
+    };
+    let order = [
+        "invoke_agent support",
+        "chat gpt-5",
+        "execute_tool read",
+        "files__read",
+        "an orphan\\u{1b}[31m",
+        "it broke",
+        "egg",
+        "hen",
+    ]
+    .map(place);
+    assert!(order.is_sorted(), "{tree}");
+    for words in [
+        "12k → 60 tokens",
+        "0.0160 USD",
+        "by Tollgate::Agent::\"collector\"",
+        "files__list",
+    ] {
+        place(words);
+    }
+    assert!(!tree.contains("execute_tool files__read"), "{tree}");
 }
 
 #[test]
