@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, halt, hook, init, ledger, new, policy,
-        reload, reveal, runs, serve, stats, store, token, tools, upstream, user, wrap,
+        approvals, call, completions, component, decisions, export, halt, hook, init, ledger, new,
+        policy, reload, reveal, runs, serve, stats, store, token, tools, upstream, user, wrap,
     },
     exit,
     output::Color,
@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// See runs as trees; end or stop them.
     #[command(subcommand)]
     Runs(runs::Runs),
+    /// Send the gate's spans to OpenTelemetry collectors, and see how far that has come.
+    #[command(subcommand)]
+    Export(export::Export),
     /// See what a token of a trace stands for, as far as you may.
     Reveal(reveal::Reveal),
     /// See signals across runs: times, errors, loops, approvals; and how they drift.

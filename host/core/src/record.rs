@@ -246,6 +246,37 @@ impl Origin {
     }
 }
 
+/// How a call reached the gate, as its caller says: it proves nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Arrival {
+    /// By what the caller names the call in its own trace (`gen_ai.tool.call.id`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The second trace context, where the caller gave two: MCP's `_meta` comes before HTTP's header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<TraceLink>,
+    /// Over MCP: the protocol's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp: Option<String>,
+}
+
+impl Arrival {
+    /// Whether the caller says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A span of another trace (W3C Trace Context).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TraceLink {
+    /// The span.
+    pub span: SpanId,
+    /// Its trace.
+    pub trace: RunId,
+}
+
 /// A run began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
@@ -321,6 +352,9 @@ impl RunOutcome {
 /// A call was refused before any policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallInvalid {
+    /// How it reached the gate.
+    #[serde(default, skip_serializing_if = "Arrival::is_empty")]
+    pub arrival: Arrival,
     /// The call's span.
     pub call: SpanId,
     /// The span of the caller's own that it stands under; unproven.
@@ -356,6 +390,9 @@ pub struct DecisionRecord {
     /// Bytes of the arguments' canonical form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments_size: Option<u64>,
+    /// For an agent's call: how it reached the gate.
+    #[serde(default, skip_serializing_if = "Arrival::is_empty")]
+    pub arrival: Arrival,
     /// Whether another decision, recorded with it, says what becomes of the call: one that a component
     /// makes is decided for the agent and for the component.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -14,7 +14,7 @@ use tollgate_core::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId, SpanId},
     policy,
-    record::{CallInvalid, Event, Origin, OutcomeRecord, Release, Status},
+    record::{Arrival, CallInvalid, Event, Origin, OutcomeRecord, Release, Status},
     request::{Action, ActionContext, Request},
 };
 
@@ -48,6 +48,8 @@ pub struct CallRequest {
 pub struct CallOptions {
     /// Where the call hangs in the caller's own trace.
     pub origin: Origin,
+    /// How it reached the gate.
+    pub arrival: Arrival,
     /// Hears how far the tool says that it has come, as far as policy releases that.
     pub listener: Option<Listener>,
     /// Becomes true when the caller no longer wants an answer. An upstream server is told so; what it has
@@ -208,7 +210,7 @@ impl Gate {
         caller: Caller,
         run: RunKey,
         request: CallRequest,
-        options: CallOptions,
+        mut options: CallOptions,
         span: SpanId,
     ) -> Answer {
         // Arrive: whose call, in which run?
@@ -219,7 +221,14 @@ impl Gate {
             .arrive(&snapshot, &caller, &run, origin, span)
             .await
         {
-            Ok(cx) => self.carry_out(cx, request, Terms::of(options)).await,
+            Ok(mut cx) => {
+                cx.arrival = std::mem::take(&mut options.arrival);
+                if options.origin.trace != Some(cx.run) {
+                    // It belongs to a trace that does not go on here (W3C Trace Context, section 3.3).
+                    options.meta.remove("tracestate");
+                }
+                self.carry_out(cx, request, Terms::of(options)).await
+            }
             Err(refusal) => Answer::refused(None, span, refusal),
         }
     }
@@ -458,7 +467,11 @@ fn nests(cx: &CallContext, call: ToolCall) -> Result<ToolCall, Box<Invalid>> {
 
 impl Pep {
     async fn refuse_invalid(&self, cx: &CallContext, tool: &str, invalid: Invalid) -> Answer {
+        let arrival = cx.arrival.clone();
         let event = Event::CallInvalid(CallInvalid {
+            arrival: Some(arrival)
+                .filter(|_| cx.within.is_empty())
+                .unwrap_or_default(),
             call: cx.call,
             caller: cx.caller.filter(|_| cx.within.is_empty()),
             parent: cx.within.last().map(|call| call.span),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
-    record::{Administered, Event, Origin, Record, RunEnded, RunOutcome, RunStarted},
+    record::{Administered, Arrival, Event, Origin, Record, RunEnded, RunOutcome, RunStarted},
     time::Timestamp,
 };
 
@@ -182,6 +182,7 @@ impl Pep {
             call,
             own: call,
             caller: origin.parent,
+            arrival: Arrival::default(),
             within: Vec::new(),
             carried: std::collections::BTreeSet::new(),
             arguments: None,

@@ -64,10 +64,10 @@ const MCP: &str = "/mcp";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// Anybody who reaches the address could call.
+    /// Nobody who reaches the address could say who they are.
     #[error(
-        "{0} can be reached from other machines, and nothing authenticates who calls; listen on 127.0.0.1, or \
-         configure authentication"
+        "{0} can be reached from other machines, and nothing authenticates who calls: make a token with \
+         `tollgate token create`, configure [serve.oauth], or listen on 127.0.0.1"
     )]
     Open(SocketAddr),
     /// The address cannot be had.
@@ -86,7 +86,8 @@ pub enum HttpError {
     Trace(#[from] StoreError),
 }
 
-/// Take an address. `authenticated` is whether a layer around the [`router`] authenticates all that come.
+/// Take an address. `authenticated` is whether anybody has credentials: where other machines reach the
+/// address, nobody calls without.
 ///
 /// # Errors
 /// [`HttpError`].

@@ -152,21 +152,21 @@ impl Beside {
             })
             .collect();
         let mut placed: Vec<(SpanId, SpanId)> = Vec::new();
-        for (index, record) in records {
-            let (call, caller) = match &record.event {
+        for (_, record) in records {
+            let (call, caller, arrival) = match &record.event {
                 Event::Decision(decision) if matches!(decision.action, Action::Call(_)) => {
                     match decision.call {
-                        Some(call) => (call, decision.caller),
+                        Some(call) => (call, decision.caller, &decision.arrival),
                         None => continue,
                     }
                 }
-                Event::CallInvalid(invalid) => (invalid.call, invalid.caller),
+                Event::CallInvalid(invalid) => (invalid.call, invalid.caller, &invalid.arrival),
                 _ => continue,
             };
-            let attributes = span::attributes(*index, record);
-            let same = attributes
-                .get("gen_ai.tool.call.id")
-                .and_then(|id| by_call.get(id.as_str()?).copied());
+            let same = arrival
+                .id
+                .as_deref()
+                .and_then(|id| by_call.get(id).copied());
             let from = caller.filter(|caller| places.contains_key(caller));
             if let Some(parent) = same.or(from) {
                 placed.push((call, parent));

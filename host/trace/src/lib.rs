@@ -10,6 +10,7 @@
 //! | `store` | [`store::Store`]: the database file beside the ledger, its one writer, its readers |
 //! | `projector` | how the gate's own spans get there |
 //! | `otlp_in` | what OTLP senders report, made fit to be stored |
+//! | `otlp_out` | the gate's spans, sent to collectors |
 //! | `capture` | what of it is kept |
 //! | `beside` | reported spans and the gate's as one tree |
 //! | `usage` | tokens and cost of a call of a model |
@@ -23,6 +24,7 @@ pub mod capture;
 pub mod export;
 pub mod feedback;
 pub mod otlp_in;
+pub mod otlp_out;
 pub mod projector;
 pub mod run;
 pub mod search;
@@ -31,4 +33,4 @@ pub mod told;
 mod usage;
 
 /// The instrumentation scope of what the gate exports: what comes in with it has come back.
-pub const SCOPE: &str = "tollgate";
+pub use tollgate_core::span::names::resource::SCOPE;

@@ -151,7 +151,7 @@ fn project(
     } else {
         writer.run_goes_on(tenant, run, record.time)?;
     }
-    let attributes = span::attributes(index, record);
+    let about = |kind| span::attribute_map(kind, index, record);
     let trace = writer.opened(tenant, run, record.time)?.id;
     for change in span::changes(record) {
         match change {
@@ -169,7 +169,7 @@ fn project(
                     parent => parent,
                 };
                 let body = Body {
-                    attributes: attributes.clone(),
+                    attributes: about(kind),
                     ..Body::default()
                 };
                 let new = NewSpan {
@@ -197,19 +197,15 @@ fn project(
                 }
             }
             SpanChange::Close { span, end, error } => {
-                // A call is closed by the record that closes its execution, whose attributes stay there.
-                let own = match &record.event {
-                    Event::Outcome(outcome) => span == outcome.span,
-                    _ => true,
+                // A record that closes several spans says something else about each.
+                let kind = match &record.event {
+                    Event::Outcome(outcome) if span == outcome.span => SpanKind::InvokeComponent,
+                    Event::ApprovalResolved(approval) if span == approval.span => {
+                        SpanKind::Approval
+                    }
+                    _ => SpanKind::ExecuteTool,
                 };
-                close(
-                    writer,
-                    trace,
-                    span,
-                    end.0,
-                    error,
-                    own.then_some(&attributes),
-                )?;
+                close(writer, trace, span, end.0, error, Some(&about(kind)))?;
                 if let Some(error) = error {
                     found_by(writer, tenant, run, record, Facet::Error, error)?;
                 }
@@ -219,9 +215,10 @@ fn project(
     if let Event::RunEnded(_) = &record.event
         && let Some(span) = root(writer, trace)?
     {
-        close(writer, trace, span, record.time.0, None, Some(&attributes))?;
+        let about = about(SpanKind::InvokeAgent);
+        close(writer, trace, span, record.time.0, None, Some(&about))?;
     }
-    for (facet, value) in facets(record, &attributes) {
+    for (facet, value) in facets(record, &about(SpanKind::InvokeAgent)) {
         found_by(writer, tenant, run, record, facet, &value)?;
     }
     Ok(())

@@ -364,3 +364,27 @@ fn another_programs_file_is_left_alone() {
     std::fs::remove_file(&options.path).unwrap();
     assert!(Reader::open(&options.path).unwrap().is_none());
 }
+
+#[tokio::test]
+async fn what_is_too_old_is_forgotten() {
+    let world = world(|_| {});
+    for (n, at) in [(1, NOW), (2, NOW.plus(100))] {
+        let spans = by(SUPPORT, vec![chat(trace(n), 1, "gpt", 10, Some(1))]);
+        world.store.report(TENANT, spans, at).await.unwrap();
+    }
+    let forget = |tenant, before| world.store.forget(tenant, before);
+    assert_eq!(forget("other", NOW.plus(1_000)).await, Ok(0));
+    assert_eq!(forget(TENANT, NOW.plus(50)).await, Ok(1));
+    let reader = world.store.reader();
+    assert_eq!(reader.trace(TENANT, trace(1)).unwrap(), None);
+    assert_eq!(names(reader, trace(1)), [""; 0]);
+    assert_eq!(tokens(reader, Scope::Tenant), (10, Some(1)));
+    // It may come again.
+    let again = by(SUPPORT, vec![span(trace(1), 1, "again")]);
+    world
+        .store
+        .report(TENANT, again, NOW.plus(200))
+        .await
+        .unwrap();
+    assert_eq!(names(reader, trace(1)), ["again"]);
+}

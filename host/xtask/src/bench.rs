@@ -11,7 +11,7 @@ use crate::{
     guests,
 };
 
-const GROUPS: &[&str] = &["call", "mcp", "policy", "sandbox"];
+const GROUPS: &[&str] = &["call", "mcp", "policy", "sandbox", "trace"];
 
 /// Run one group of measurements, or all.
 pub(crate) fn run(group: Option<&str>) -> Result<()> {
@@ -26,7 +26,7 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
         .iter()
         .filter(|name| group.is_none_or(|g| g == **name))
     {
-        if *name == "mcp" {
+        if matches!(*name, "mcp" | "trace") {
             // What is measured is the program that people run.
             let build = [
                 "build",

@@ -24,6 +24,15 @@ pub(crate) fn strace() -> Result<()> {
     )
 }
 
+/// The metrics are scraped by a Prometheus.
+pub(crate) fn prometheus() -> Result<()> {
+    needed(
+        "the tests of the metrics need Prometheus",
+        || runs("prometheus", &["--version"]),
+        &["prometheus"],
+    )
+}
+
 /// Components in JavaScript and Python are built by their languages' own tools.
 pub(crate) fn languages() -> Result<()> {
     needed(

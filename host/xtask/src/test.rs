@@ -11,6 +11,7 @@ use crate::{
 /// Format, lint, build the guests, run every test.
 pub(crate) fn run() -> Result<()> {
     system::strace()?;
+    system::prometheus()?;
     system::languages()?;
     let guest = root().join("guest");
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;

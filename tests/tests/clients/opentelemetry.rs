@@ -25,7 +25,16 @@ output = 10.0
 fn world() -> (World, Served, String) {
     let world = World::new();
     world.configure("roles = [\"clerk\"]\n", PRICES);
-    let token = ["agent", "token", "support", "--out", "support.token"];
+    let token = [
+        "token",
+        "create",
+        "--agent",
+        "support",
+        "--name",
+        "sdk",
+        "--out",
+        "support.token",
+    ];
     world.run(&token).exits(0);
     let token = fs::read_to_string(world.path("support.token")).unwrap();
     let served = Served::start(&world, "127.0.0.1:0");
@@ -50,18 +59,35 @@ fn send(world: &World, protocol: &str, address: &str, token: &str) -> Value {
 
 /// Call a tool through the gate from the span that `traceparent` names.
 fn call(served: &Served, token: &str, traceparent: &str) {
-    let body = json!({"tool": "files__read", "arguments": {"path": "letter.txt"}});
-    let called = Command::new("curl")
-        .args(["--silent", "--show-error", "--fail-with-body"])
-        .args(["-H", &format!("authorization: Bearer {token}")])
-        .args(["-H", &format!("traceparent: {traceparent}")])
-        .args(["-H", "content-type: application/json"])
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "files__read",
+        "arguments": {"path": "letter.txt"},
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "traceparent": traceparent,
+        },
+    }});
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail-with-body"]);
+    for header in [
+        &format!("authorization: Bearer {token}"),
+        "content-type: application/json",
+        "accept: application/json, text/event-stream",
+        "mcp-protocol-version: 2026-07-28",
+        "mcp-method: tools/call",
+        "mcp-name: files__read",
+    ] {
+        curl.args(["-H", header]);
+    }
+    let called = curl
         .args(["-d", &body.to_string()])
-        .arg(format!("http://{}/v1/calls", served.address))
+        .arg(&served.endpoint)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&called.stdout);
     assert!(called.status.success(), "{said}");
+    assert!(said.contains("Dear Ada"), "{said}");
 }
 
 fn reports(protocol: &str) {
@@ -88,7 +114,7 @@ fn reports(protocol: &str) {
     assert!(attributes.get("tollgate.decision.outcome").is_none());
 
     // One tree: the gate's call stands under the agent's own span that it was made from.
-    let tree = world.run(&["runs", "show", trace]).exits(0).stdout;
+    let tree = world.run(&["runs", "show", trace]).exits(0).out;
     let place = |words: &str| {
         let line = tree.lines().position(|line| line.contains(words));
         line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))

@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::client::{Server, world};
+use crate::{
+    client::{Server, world},
+    world::World,
+};
 
 /// One raw request; status and body.
 fn ask(server: &Server, method: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
@@ -111,8 +114,7 @@ fn bad_requests_get_precise_answers_and_good_ones_go_on() {
 
 #[test]
 fn nobody_listens_beyond_this_machine_without_authentication() {
-    let world = world("0s", "0s");
-    world
+    World::new()
         .run(&["serve", "--listen", "0.0.0.0:0"])
         .exits(1)
         .says(&["nothing authenticates"]);

@@ -125,7 +125,9 @@ async fn each_request_and_resolution_is_told_signed() {
         asked["data"]["policies"][0]["reason"],
         "Large refunds need finance's approval."
     );
-    assert!(!asked.to_string().contains("6000"), "no arguments");
+    for part in ["amount", "EUR"] {
+        assert!(!asked.to_string().contains(part), "no arguments: {asked}");
+    }
     assert_eq!(resolved["type"], "approval.resolved");
     assert_eq!(
         (&resolved["data"]["state"], &resolved["data"]["id"]),

@@ -11,6 +11,10 @@ mod external;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod reported;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod served;

@@ -12,6 +12,7 @@ use tollgate_server::{
         self, Auth,
         token::{self, Purpose},
     },
+    metrics::{self, Metrics},
     rest,
 };
 use tollgate_trace::store::{Store, StoreOptions};
@@ -65,10 +66,12 @@ impl Served {
             on_behalf_of: None,
         });
         let auth = Auth::new(&gate, listens.parse().unwrap(), anonymous, Arc::default());
+        let metrics = metrics::router(Metrics::new(&gate, Vec::new()), auth.clone());
         let store = trace(&gate);
         let app = auth::protect(rest::protected(&gate, &store), auth)
             .merge(rest::public(&gate))
-            .merge(auth::metadata(&gate));
+            .merge(auth::metadata(&gate))
+            .merge(metrics);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });

@@ -5,6 +5,10 @@ mod ambient;
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
+mod capture;
+#[cfg(test)]
 mod complete;
 #[cfg(test)]
 mod crashes;

@@ -21,7 +21,7 @@ use tollgate::{
 };
 use tollgate_core::{
     record::{Event, HaltScope, Release, Status},
-    span,
+    span::{self, Naming, SpanKind, names::attribute},
 };
 
 use crate::world::{
@@ -255,12 +255,16 @@ async fn an_allowed_call_is_sent_once_as_it_was_decided() {
 
     let records = records(&gate, answer.run.unwrap());
     let start = records.iter().find_map(|record| match &record.event {
-        Event::Start(start) => Some((start.clone(), span::attributes(0, record))),
+        Event::Start(start) => {
+            let kind = SpanKind::InvokeComponent;
+            let attributes = span::attributes(kind, 0, record, Naming::Clear);
+            Some((start.clone(), attributes))
+        }
         _ => None,
     });
     let (start, attributes) = start.unwrap();
     assert!(start.unsandboxed && start.component == "box");
-    assert_eq!(attributes["tollgate.unsandboxed"], true);
+    assert!(attributes.contains(&(attribute::UNSANDBOXED, true.into())));
     assert_eq!(
         start.digest,
         gate.snapshot().tools["box__read"].provider.digest()

@@ -31,6 +31,8 @@ and in tollgate.toml:
   [external.claude]
   preset = \"claude-code\"
 
+  $ tollgate hook claude-code --agent coder < event.json
+
 It reads the hook's JSON on standard input and writes the decision's to standard output. `tollgate serve`
 must run. What it allows still passes Claude Code's own permissions, unless --allow is given.
 Exit codes: 0, the decision is on standard output; 2, the call is blocked, and why is on standard error.";

@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod component;
 pub(crate) mod decisions;
+pub(crate) mod export;
 pub(crate) mod halt;
 pub(crate) mod hook;
 pub(crate) mod init;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Approvals(args) => approvals::run(args, &cx).await,
         Command::Decisions(args) => decisions::run(args, &cx).await,
         Command::Runs(args) => runs::run(args, &cx).await,
+        Command::Export(args) => export::run(args, &cx).await,
         Command::Reveal(args) => reveal::run(args, &cx).await,
         Command::Stats(args) => stats::run(&args, &cx),
         Command::Tools(args) => tools::run(args, &cx).await,

@@ -8,8 +8,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
-use tollgate_server::{approvals, auth::Auth, http, mcp, otlp, reload, tls::Tls};
-use tollgate_trace::projector;
+use tollgate_server::{
+    approvals,
+    auth::{Auth, token},
+    http, mcp, otlp, reload,
+    tls::Tls,
+};
+use tollgate_trace::{otlp_out, projector};
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -219,18 +224,24 @@ async fn listening(
     let serve = &snapshot.config.serve;
     let tls = serve.tls.as_ref().map(Tls::load).transpose();
     let tls = tls.map_err(|e| Failure::plain(e.to_string()).help("see [serve.tls]"))?;
-    let listener = http::listen(address, true).map_err(plain)?;
+    let authenticated = serve.oauth.is_some() || token::any(server.gate())?;
+    let listener = http::listen(address, authenticated).map_err(plain)?;
     let bound = listener.local_addr()?;
     let rate = Arc::clone(server.rate());
     let auth = Auth::new(server.gate(), bound, agent.map(caller), rate);
     let router = http::router(server, auth, serve).map_err(plain)?;
     let trace = server.trace()?;
     let ledger = server.gate().ledger().reader().clone();
-    projector::catch_up(&trace, &ledger)
-        .await
-        .map_err(|e| Failure::plain(e.to_string()))?;
-    otlp::recall(server.gate(), &trace).await?;
-    tokio::spawn(projector::follow(trace, ledger, |_| {}));
+    let gate = server.gate().clone();
+    tokio::spawn(async move {
+        // What fails here is tried again, for as long as the gate is served.
+        drop(projector::catch_up(&trace, &ledger).await);
+        drop(otlp::recall(&gate, &trace).await);
+        tokio::join!(
+            projector::follow(trace.clone(), ledger, |_| {}),
+            otlp::retain(gate, trace),
+        );
+    });
     let (closed, leaving) = (server.closed().clone(), server.leaving().clone());
     let scheme = if tls.is_some() { "https" } else { "http" };
     tokio::spawn(async move {
@@ -288,6 +299,12 @@ async fn until_told(
         server.gate().clone(),
         server.closed().clone().cancelled_owned(),
     );
+    let exporting = otlp_out::attend(server.gate().clone(), |name, problem| match problem {
+        Some(problem) => cx
+            .out
+            .remark(&format!("the exporter {name} is held up: {problem}")),
+        None => cx.out.remark(&format!("the exporter {name} goes on")),
+    });
     let mut hangup = signal(SignalKind::hangup())?;
     let hung_up = async {
         while hangup.recv().await.is_some() {
@@ -307,6 +324,7 @@ async fn until_told(
         () = server.leaving().cancelled() => None,
         () = watching => None,
         () = attending => None,
+        () = exporting => None,
         () = hung_up => None,
     };
     // What is asked for meanwhile is still read, and refused; what runs may end.

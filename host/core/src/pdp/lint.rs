@@ -211,6 +211,41 @@ impl<'a> Everything<'a> {
         Tried::None
     }
 
+    /// What every request would have to name that the policy's scope is open to, and of which there is
+    /// none at all.
+    fn kind_that_is_missing(&self, policy: &LoadedPolicy) -> Option<String> {
+        let cedar: &ast::Policy = policy.cedar.as_ref();
+        // Naming somebody who is not there is a mistake, and no matter of kinds.
+        let is_open =
+            |constraint: &Constraint| matches!(constraint, Constraint::Any | Constraint::Is(_));
+        if !is_open(cedar.principal_constraint().as_inner())
+            || !is_open(cedar.resource_constraint().as_inner())
+        {
+            return None;
+        }
+        let mut missing = None;
+        for action in self.pdp.actions.values() {
+            if !self.is_of(cedar.action_constraint(), action) {
+                continue;
+            }
+            let types = self.pdp.schema.as_ref().get_action_id(action)?;
+            let absent = |types: &mut dyn Iterator<Item = &EntityType>| {
+                let mut last = None;
+                for ty in types {
+                    if self.by_type.contains_key(ty) {
+                        return None;
+                    }
+                    last = Some(ty.name().basename().to_string().to_lowercase());
+                }
+                last
+            };
+            let kind = absent(&mut types.applies_to_principals())
+                .or_else(|| absent(&mut types.applies_to_resources()))?;
+            missing = Some(kind);
+        }
+        missing
+    }
+
     fn is_of(&self, constraint: &ast::ActionConstraint, action: &EntityUID) -> bool {
         let is_in = |above: &EntityUID| {
             above == action
@@ -225,6 +260,14 @@ impl<'a> Everything<'a> {
 
     fn dead(&self, policy: &LoadedPolicy) -> Diagnostic {
         let id = &policy.determining.policy.id;
+        if let Some(kind) = self.kind_that_is_missing(policy) {
+            return policy.diagnostic(
+                Level::Note,
+                "policy::idle",
+                format!("policy `{id}` applies to nothing yet: no {kind} is loaded"),
+                "nothing to do, if it is meant for what is to come",
+            );
+        }
         if let Tried::None = self.satisfying(policy, &self.labelled) {
             return policy.diagnostic(
                 Level::Warning,

@@ -5,6 +5,7 @@
 
 mod budgets;
 mod capture;
+mod export;
 mod external;
 mod identity;
 mod network;
@@ -32,6 +33,9 @@ use tollgate_core::{
 
 pub use budgets::{Budget, BudgetConfig};
 pub use capture::{CaptureConfig, TenantCapture, ToolCapture};
+pub use export::{
+    ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
+};
 pub use external::{ExternalConfig, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
@@ -141,6 +145,8 @@ pub struct Config {
     pub secrets: BTreeMap<String, SecretConfig>,
     /// By name.
     pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// Collectors that the gate's spans are sent to, by name.
+    pub exports: BTreeMap<String, ExportConfig>,
     /// What is kept of payloads.
     pub capture: CaptureConfig,
     /// What runs and agents may use up.

@@ -26,8 +26,30 @@ pub(super) struct File {
     pub(super) external: BTreeMap<String, External>,
     pub(super) trace: Trace,
     pub(super) prices: Prices,
+    pub(super) export: BTreeMap<String, Export>,
     pub(super) capture: Capture,
     pub(super) budgets: Budgets,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Export {
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) protocol: super::ExportProtocol,
+    #[serde(default)]
+    pub(super) profile: super::ExportProfile,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Sent>,
+    pub(super) secret: Option<String>,
+    #[serde(default)]
+    pub(super) compression: super::ExportCompression,
+    pub(super) timeout: Option<String>,
+    pub(super) batch: Option<usize>,
+    #[serde(default)]
+    pub(super) from: super::ExportFrom,
+    #[serde(default)]
+    pub(super) resource: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

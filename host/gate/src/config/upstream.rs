@@ -91,6 +91,7 @@ impl Validation<'_> {
     ) -> Result<UpstreamConfig, ConfigError> {
         self.provider_name("upstream server", name)?;
         let table = format!("[upstream.{name}]");
+        let what = format!("the upstream server `{name}`");
         for new in upstream.rename.values() {
             self.name("tool", new)?;
         }
@@ -102,7 +103,7 @@ impl Validation<'_> {
             ..raw::Limits::default()
         };
         let wrong = |message: &str, help: &str| {
-            let message = format!("the upstream server `{name}` {message}");
+            let message = format!("{what} {message}");
             Err(self.error(&table, message, help))
         };
         let over_http = !upstream.headers.is_empty() || upstream.secret.is_some();
@@ -124,7 +125,7 @@ impl Validation<'_> {
                     .join(name);
                 Reach::Command {
                     command,
-                    env: self.sent(name, upstream.env, secrets)?,
+                    env: self.sent(&what, upstream.env, secrets)?,
                     dir: upstream.dir.map_or(default, |dir| self.base.join(dir)),
                     user: upstream.user,
                 }
@@ -136,9 +137,9 @@ impl Validation<'_> {
                 );
             }
             (None, Some(url)) => {
-                let mut headers = self.sent(name, upstream.headers, secrets)?;
+                let mut headers = self.sent(&what, upstream.headers, secrets)?;
                 if let Some(secret) = upstream.secret {
-                    self.known_secret(name, &secret, secrets)?;
+                    self.known_secret(&what, &secret, secrets)?;
                     let bearer = Sent::Secret {
                         name: secret,
                         prefix: "Bearer ",
@@ -173,9 +174,9 @@ impl Validation<'_> {
         })
     }
 
-    fn sent(
+    pub(super) fn sent(
         &self,
-        upstream: &str,
+        whose: &str,
         values: BTreeMap<String, raw::Sent>,
         secrets: &BTreeMap<String, SecretConfig>,
     ) -> Result<BTreeMap<String, Sent>, ConfigError> {
@@ -200,7 +201,7 @@ impl Validation<'_> {
                 }
                 raw::Sent::Text(text) => Sent::Text(text),
                 raw::Sent::Secret(raw::SentSecret { secret }) => {
-                    self.known_secret(upstream, &secret, secrets)?;
+                    self.known_secret(whose, &secret, secrets)?;
                     Sent::Secret {
                         name: secret,
                         prefix: "",
@@ -212,9 +213,9 @@ impl Validation<'_> {
         Ok(sent)
     }
 
-    fn known_secret(
+    pub(super) fn known_secret(
         &self,
-        upstream: &str,
+        whose: &str,
         secret: &str,
         secrets: &BTreeMap<String, SecretConfig>,
     ) -> Result<(), ConfigError> {
@@ -225,14 +226,12 @@ impl Validation<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("add a table [secrets.{secret}]"),
         };
-        let message = format!(
-            "the upstream server `{upstream}` is sent the secret `{secret}`, which is not configured"
-        );
+        let message = format!("{whose} is sent the secret `{secret}`, which is not configured");
         Err(self.error(&format!("\"{secret}\""), message, &help))
     }
 
     /// A secret leaves this machine only encrypted.
-    fn endpoint(&self, url: &str, confidential: bool) -> Result<Url, ConfigError> {
+    pub(super) fn endpoint(&self, url: &str, confidential: bool) -> Result<Url, ConfigError> {
         let wrong = |message: &str, help: &str| {
             Err(self.error(url, format!("`{}` {message}", url.escape_debug()), help))
         };

@@ -77,6 +77,11 @@ impl Validation<'_> {
             let executor = self.external(&name, executor)?;
             external.insert(name, executor);
         }
+        let mut exports = BTreeMap::new();
+        for (name, export) in raw.export {
+            let export = self.export(&name, export, &secrets)?;
+            exports.insert(name, export);
+        }
         let mut tools = BTreeMap::new();
         for (name, tool) in raw.tools {
             let tool = self.tool(tool)?;
@@ -129,6 +134,7 @@ impl Validation<'_> {
             secrets,
             upstreams,
             external,
+            exports,
             capture,
             budgets,
         })

@@ -24,7 +24,7 @@ use tollgate_core::{
     decision::{Basis, Requirement},
     entity::{Entity, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
-    record::KeyedDigest,
+    record::{Arrival, KeyedDigest},
     request::{Action, Reported, Request, WindowFacts},
     time::Timestamp,
 };
@@ -72,6 +72,8 @@ pub struct CallContext {
     pub own: SpanId,
     /// The span of the caller's own that the agent's call stands under; unproven.
     pub caller: Option<SpanId>,
+    /// How the agent's call reached the gate; unproven.
+    pub arrival: Arrival,
     /// The calls that it is made within, outermost first; empty for the agent's own.
     pub within: Vec<Within>,
     /// Labels of what those have read and that have not reached the run yet.

@@ -8,7 +8,7 @@ use tollgate_core::{
     decision::{Decision, Outcome},
     entity::{Entity, Kind},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
-    record::{DecisionRecord, Event, Kept, KeyedDigest, Record},
+    record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
     request::{ActionContext, Facts, Request, RunFacts, WindowFacts},
     run::RunState,
     time::Timestamp,
@@ -63,6 +63,9 @@ impl Draft {
     pub(super) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
         self.0.caller = cx.caller.filter(|_| cx.within.is_empty());
+        if cx.within.is_empty() {
+            self.0.arrival = cx.arrival.clone();
+        }
         self.0.parent = Some(cx.above());
         self.0.component = Some(call.tool().provider.digest());
         self.0.arguments = Some(call.digest().clone());
@@ -273,6 +276,7 @@ impl Pep {
             beside: false,
             bundle: basis.bundle,
             call: None,
+            arrival: Arrival::default(),
             captured: None,
             caller: None,
             component: None,

@@ -122,6 +122,16 @@ pub fn is_of(gate: &Gate, user: &str, text: &str) -> Result<bool, LedgerError> {
     }))
 }
 
+/// Whether anybody has a token that counts.
+///
+/// # Errors
+/// [`LedgerError`] if the store cannot be read.
+pub fn any(gate: &Gate) -> Result<bool, LedgerError> {
+    let now = gate.now();
+    let tokens = gate.ledger().reader().tokens()?;
+    Ok(tokens.iter().any(|token| !is_over(token, now)))
+}
+
 fn is(token: &Token, text: &str) -> bool {
     let given = Sha256Digest::of(text.as_bytes());
     token.hash.as_bytes().ct_eq(given.as_bytes()).into()

@@ -40,7 +40,9 @@ impl Asked {
         let options = CallOptions {
             listener,
             origin: origin.clone(),
-            ..CallOptions::default()
+            arrival: self.place.arrival.clone(),
+            meta: self.place.meta.clone(),
+            cancelled: None,
         };
         let request = self.request.clone();
         if let Some(earlier) = self.earlier {

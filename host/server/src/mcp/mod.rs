@@ -278,12 +278,10 @@ impl Client {
             .map(|id| id.split('.').next().unwrap_or(id).to_owned());
         let snapshot = self.gate().snapshot();
         let session = of_http.or_else(|| self.session.clone());
-        origin::place(
-            &cx.meta,
-            headers,
-            session,
-            &snapshot.config.serve.conversation,
-        )
+        let conversation = &snapshot.config.serve.conversation;
+        let mut place = origin::place(&cx.meta, headers, session, conversation)?;
+        place.arrival.mcp = cx.protocol_version().map(|version| version.to_string());
+        Ok(place)
     }
 
     /// Cancelled once nobody waits for the request's answer any more, or the server leaves.

@@ -5,22 +5,26 @@
 
 use http::HeaderMap;
 use rmcp::model::{ErrorData, RequestMetaObject};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tollgate::pip::RunKey;
 use tollgate_core::{
     ids::{RunId, SpanId},
-    record::Origin,
+    record::{Arrival, Origin, TraceLink},
 };
 
 /// The key of `_meta` that names the run, and the header that does.
 const RUN_META: &str = "dev.tollgate/run";
 const RUN_HEADER: &str = "tollgate-run";
+/// The key of `_meta` that says by what the caller names the call in its own trace.
+const CALL_META: &str = "gen_ai.tool.call.id";
 /// Keys of baggage that name the conversation.
 const CONVERSATION: &[&str] = &["gen_ai.conversation.id", "session.id"];
 /// Characters of a name.
 const MAX_NAME: usize = 128;
 /// Characters of `tracestate` that must be passed on (W3C Trace Context, section 3.3.1.5).
 const MAX_STATE: usize = 512;
+/// Bytes of `baggage` that must be passed on (W3C Baggage, section 3.3.2).
+const MAX_BAGGAGE: usize = 8192;
 
 /// Where a call belongs.
 #[derive(Debug, Clone)]
@@ -29,6 +33,10 @@ pub(super) struct Place {
     /// Whether the run is the session's: nobody has named it.
     pub(super) is_session: bool,
     pub(super) origin: Origin,
+    /// How a call of it reached the gate; the protocol's version is the connection's to say.
+    pub(super) arrival: Arrival,
+    /// What an upstream server is sent along with a call of it.
+    pub(super) meta: Map<String, Value>,
 }
 
 /// Where a request belongs. `session` is the protocol's, or the process's over stdio.
@@ -47,13 +55,12 @@ pub(super) fn place(
             .and_then(|v| v.to_str().ok())
     };
     let in_meta = meta.get_traceparent().and_then(traceparent);
+    let in_header = header("traceparent").and_then(traceparent);
     let (context, state) = match in_meta {
         Some(context) => (Some(context), meta.get_tracestate()),
-        None => (
-            header("traceparent").and_then(traceparent),
-            header("tracestate"),
-        ),
+        None => (in_header, header("tracestate")),
     };
+    let other = in_header.filter(|other| context.is_some_and(|context| context != *other));
     let baggage = meta.get_baggage().or_else(|| header("baggage"));
     let named = match meta.get(RUN_META) {
         Some(Value::String(name)) => Some(name.as_str()),
@@ -75,6 +82,13 @@ pub(super) fn place(
         .or_else(|| baggage.and_then(conversation_in))
         .filter(|id| is_plain(id));
     let state = state.filter(|state| context.is_some() && state.len() <= MAX_STATE);
+    let mut passed = meta.0.0.clone();
+    for (key, value) in [("tracestate", state), ("baggage", baggage)] {
+        passed.remove(key);
+        let value = value.filter(|value| value.len() <= MAX_BAGGAGE);
+        passed.extend(value.map(|value| (key.to_owned(), value.into())));
+    }
+    let id = meta.get(CALL_META).and_then(Value::as_str);
     let is_session = context.is_none() && named.is_none();
     Ok(Place {
         run,
@@ -86,6 +100,12 @@ pub(super) fn place(
             state: state.map(str::to_owned),
             trace: context.map(|(trace, _)| trace),
         },
+        arrival: Arrival {
+            id: id.filter(|id| is_plain(id)).map(str::to_owned),
+            link: other.map(|(trace, span)| TraceLink { span, trace }),
+            mcp: None,
+        },
+        meta: passed,
     })
 }
 

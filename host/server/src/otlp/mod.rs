@@ -6,7 +6,7 @@
 mod grpc;
 mod web;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{Router, routing::post};
 use opentelemetry_proto::tonic::collector::{
@@ -14,10 +14,12 @@ use opentelemetry_proto::tonic::collector::{
     trace::v1::{ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse},
 };
 use prost::Message;
+use tokio::runtime::Handle;
 use tollgate::{gate::Gate, usage::RunUsage};
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::RunId,
+    time::Timestamp,
 };
 use tollgate_trace::{
     otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Sender, Signal},
@@ -34,6 +36,8 @@ const LOGS: &str = "/v1/logs";
 const GRPC_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const GRPC_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
+/// How often what is too old is looked for.
+const HOUR: Duration = Duration::from_secs(3600);
 /// Requests that are read at once: each may take a hundred times the memory of its body.
 pub(crate) const MAX_REQUESTS: usize = 8;
 /// Bytes of a body as it is sent.
@@ -172,6 +176,26 @@ pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Forget what was reported longer ago than the tenant keeps payloads, now and every hour, for as long as
+/// this is polled.
+pub async fn retain(gate: Gate, store: Store) {
+    loop {
+        let (tenant, retention) = {
+            let config = &gate.snapshot().config;
+            let tenant = config.gate.tenant.clone();
+            let retention = config.capture.of(&tenant).retention;
+            (tenant, retention)
+        };
+        if let Some(retention) = retention {
+            let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
+            let before = Timestamp(gate.now().0.saturating_sub(micros));
+            // What fails now is tried again in an hour.
+            drop(store.forget(&tenant, before).await);
+        }
+        tokio::time::sleep(HOUR).await;
+    }
+}
+
 /// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
 async fn spent(
     gate: &Gate,
@@ -222,10 +246,11 @@ async fn take<S: Exported>(
         name: who.caller.principal().to_string(),
     };
     // It may take a while: others are answered meanwhile.
-    let reading = tokio::task::spawn_blocking(move || {
+    let runtime = Handle::current();
+    let taking = tokio::task::spawn_blocking(move || {
         let message = otlp_in::plain(&body, encoding)?;
-        Ok::<S, IntakeError>(otlp_in::decode(&message, format)?)
+        let request: S = otlp_in::decode(&message, format)?;
+        Ok(runtime.block_on(request.keep(&intake, &sender))?)
     });
-    let request = reading.await.map_err(|_| IntakeError::Broken)??;
-    Ok(request.keep(&intake, &sender).await?)
+    taking.await.unwrap_or(Err(IntakeError::Broken))
 }

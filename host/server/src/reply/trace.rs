@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tollgate_core::{
-    ids::{ApprovalId, SpanId},
+    ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
     record::{AdapterLog, ApprovalAnswered, DecisionRecord, Event, OutcomeRecord, Record},
     request::Action,
-    span::{self, SpanChange, SpanKind},
+    span::{self, Naming, RunSpans, SpanChange, SpanKind},
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -247,41 +247,33 @@ pub struct SpanView {
 /// Every span for programs, with the attributes that its records give it.
 #[must_use]
 pub fn views(records: &[Indexed]) -> Vec<SpanView> {
-    let trace = Trace::of(records);
-    let mut views = Vec::new();
-    for s in trace.spans() {
-        let mut attributes = span::attributes(s.opened.0, &s.opened.1);
-        if let Event::ApprovalRequested(requested) = &s.opened.1.event {
-            for (index, record) in records {
-                if matches!(&record.event, Event::ApprovalAnswered(answer) if answer.id == requested.id)
-                {
-                    attributes.extend(span::attributes(*index, record));
-                }
-            }
-        }
-        for (index, record) in &s.closed {
-            // A call is closed by the record that closes its execution, whose attributes stay there.
-            if s.kind != SpanKind::ExecuteTool || !matches!(record.event, Event::Outcome(_)) {
-                attributes.extend(span::attributes(*index, record));
-            }
-        }
-        if s.kind == SpanKind::ExecuteTool {
-            let executed = trace
-                .below(s.id)
-                .any(|below| below.kind == SpanKind::InvokeComponent);
-            attributes.insert("tollgate.tool.executed".into(), executed.into());
-        }
-        views.push(SpanView {
-            span: s.id,
-            parent: s.parent,
-            kind: s.kind,
-            name: s.name.clone(),
-            start: s.start,
-            end: s.end,
-            error: s.error,
-            openinference: s.kind.openinference(),
-            attributes,
-        });
+    let run = records.iter().find_map(|(_, record)| record.run);
+    let mut spans = RunSpans::new(run.unwrap_or(RunId::from_bytes([0; 16])));
+    for (index, record) in records {
+        spans.apply(*index, record, Naming::Clear);
     }
-    views
+    let spans = spans.into_spans();
+    let known: BTreeSet<SpanId> = spans.iter().map(|span| span.id).collect();
+    let root = spans.iter().find(|s| s.kind == SpanKind::InvokeAgent);
+    let root = root.map(|root| root.id);
+    let view = |s: span::Span| SpanView {
+        span: s.id,
+        // A parent that is not among the records is the agent's own span: it hangs below the root.
+        parent: match s.kind {
+            SpanKind::InvokeAgent => None,
+            _ => s.parent.filter(|parent| known.contains(parent)).or(root),
+        },
+        kind: s.kind,
+        name: s.name,
+        start: s.start,
+        end: s.end,
+        error: s.error,
+        openinference: s.kind.openinference(),
+        attributes: s
+            .attributes
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    };
+    spans.into_iter().map(view).collect()
 }

@@ -40,7 +40,7 @@ impl Reader {
     /// Traces, newest first.
     ///
     /// Each value is looked up in `facets_by_text`, text in `text_parts`; where neither is asked for,
-    /// `traces_by_start` is followed.
+    /// `traces_by_time` is followed, and `traces_by_start` for runs.
     ///
     /// # Errors
     /// [`StoreError`] if the text is too short, or the store cannot be read.
@@ -54,8 +54,6 @@ impl Reader {
         };
         if filter.runs {
             and("t.run = 1", Vec::new());
-        } else {
-            and("t.run IN (0, 1)", Vec::new());
         }
         if let Some(principal) = &filter.principal {
             and("t.principal = ?", vec![principal.clone().into()]);
@@ -79,8 +77,9 @@ impl Reader {
             // In quotation marks it is searched for as it is.
             let phrase = format!("\"{}\"", text.replace('"', "\"\""));
             and(
-                "t.id IN (SELECT f.trace FROM text_parts p JOIN facets f ON f.text = p.rowid \
-                 AND f.facet BETWEEN 1 AND 12 WHERE p.text_parts MATCH ?)",
+                "t.id IN (SELECT f.trace FROM text_parts p CROSS JOIN facets f INDEXED BY facets_by_text \
+                 ON f.text = p.rowid AND f.facet IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) \
+                 WHERE p.text_parts MATCH ?)",
                 vec![phrase.into()],
             );
         }

@@ -10,11 +10,13 @@
 //! | `put` | what spans and logs do to the tables |
 //! | `words` | what traces are found by |
 //! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
+//! | `forget` | what is too old |
 //! | `review` | notes, sets and feedback |
 //! | `tell` | what agents tell about their own runs |
 //! | `schema` | the tables |
 
 mod find;
+mod forget;
 pub(crate) mod put;
 mod read;
 mod review;

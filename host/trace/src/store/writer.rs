@@ -45,7 +45,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Forget what may not be in the tables.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.texts.clear();
         self.sources.clear();
         self.facets.clear();

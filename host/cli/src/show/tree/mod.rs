@@ -121,7 +121,11 @@ impl<'a> Drawing<'a> {
     fn below_reported(&mut self, parent: &StoredSpan, root: &Span<'a>, rail: &str, depth: usize) {
         let (trace, beside) = (self.trace, self.reports.beside);
         let calls = beside.calls(parent.span);
-        let own = trace.spans().iter().filter(|span| calls.contains(&span.id));
+        let all = match calls {
+            [] => &[],
+            _ => trace.spans(),
+        };
+        let own = all.iter().filter(|span| calls.contains(&span.id));
         let own = own.map(|span| Item::Own(span, 1));
         let reported = beside.below(parent.span).map(Item::Reported);
         self.items(own.chain(reported).collect(), root, rail, depth);

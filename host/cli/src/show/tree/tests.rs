@@ -102,6 +102,7 @@ impl Story {
         by: &[Determining],
     ) -> DecisionRecord {
         DecisionRecord {
+            captured: None,
             parent: match &action {
                 Action::Call(_) => Some(span(1)),
                 Action::ReturnResult => Some(span(call)),
@@ -115,6 +116,7 @@ impl Story {
             beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(span(call)),
+            arrival: Default::default(),
             caller: None,
             component: None,
             determining: by.to_vec(),
@@ -531,6 +533,7 @@ fn what_did_not_end_well_says_how() {
         Event::CallInvalid(CallInvalid {
             parent: None,
             call: span(5),
+            arrival: Default::default(),
             caller: None,
             pointers: vec!["/amount".into()],
             principal: Uid::new(Kind::Agent, "support"),

@@ -145,6 +145,7 @@ impl Script {
     fn decision(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> DecisionRecord {
         let _ = run;
         DecisionRecord {
+            captured: None,
             action: Action::Call("tickets__read".into()),
             approval: None,
             arguments: Some(arguments(args)),
@@ -152,6 +153,7 @@ impl Script {
             beside: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
+            arrival: Default::default(),
             caller: None,
             component: Some(Sha256Digest::of(b"component")),
             determining: Vec::new(),
@@ -180,6 +182,7 @@ impl Script {
 
     fn resume(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> Record {
         let decision = DecisionRecord {
+            captured: None,
             resumption: true,
             ..self.decision(run, call, outcome, args)
         };

@@ -132,6 +132,7 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
         Act::Invalid { run } => {
             let run = pick(&world.runs, *run)?;
             let invalid = CallInvalid {
+                arrival: Default::default(),
                 parent: None,
                 call: script.span(),
                 caller: None,

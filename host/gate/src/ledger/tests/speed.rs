@@ -23,6 +23,7 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
     let start = script.start(run, call, None);
     let facts = seal();
     let decision = DecisionRecord {
+        captured: None,
         facts: Some(facts.digest),
         determining: vec![tollgate_core::decision::Determining {
             budget: None,
@@ -56,6 +57,7 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
     let opened = begun.elapsed();
     let facts = seal();
     let result = DecisionRecord {
+        captured: None,
         action: Action::ReturnResult,
         arguments: None,
         facts: Some(facts.digest),

@@ -41,6 +41,7 @@ CREATE TABLE traces (
     words        INTEGER NOT NULL DEFAULT 0,
     UNIQUE (tenant, trace)
 ) STRICT;
+CREATE INDEX traces_by_time ON traces (tenant, started);
 CREATE INDEX traces_by_start ON traces (tenant, run, started);
 CREATE INDEX traces_by_caller ON traces (tenant, caller) WHERE caller IS NOT NULL;
 CREATE INDEX traces_by_conversation ON traces (tenant, conversation) WHERE conversation IS NOT NULL;

@@ -1,18 +1,26 @@
 //! The run's trace as a projection of the ledger's records.
 //!
-//! Every attribute name is spelled here and nowhere else. Names are OpenTelemetry's where it has one,
-//! `tollgate.*` where it does not; `gen_ai.*` is never minted.
+//! Every name of an attribute, event and error is spelled in [`names`] and nowhere else. What one record
+//! does to the trace is in [`changes`], what it says about a span in [`attributes()`], and [`RunSpans`] puts
+//! whole spans together. Nothing here reads anything but records.
+
+mod assemble;
+mod attributes;
+pub mod names;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
+use self::names::error;
 use crate::{
-    ids::{DecisionId, SpanId},
+    ids::SpanId,
     life::ApprovalState,
     record::{EffectDetails, Event, Record, Status},
     request::Action,
     time::Timestamp,
 };
+
+pub use assemble::{RunSpans, Span, SpanEvent};
+pub use attributes::{Attributes, Naming, attribute_map, attributes};
 
 /// What a span stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +79,17 @@ impl SpanKind {
             Self::Approval | Self::InvokeComponent | Self::Effect => "CHAIN",
         }
     }
+}
+
+/// What OpenTelemetry knows of how a span relates to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OtelKind {
+    /// Within the gate.
+    Internal,
+    /// On behalf of a remote caller.
+    Server,
+    /// Of a remote service.
+    Client,
 }
 
 /// What one record does to the trace.
@@ -142,7 +161,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                 });
             }
             let error = match decision.outcome {
-                crate::decision::Outcome::Error => Some("policy_error"),
+                crate::decision::Outcome::Error => Some(error::POLICY_ERROR),
                 _ => None,
             };
             changes.push(SpanChange::Open {
@@ -165,14 +184,14 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                         changes.push(SpanChange::Close {
                             span: call,
                             end: at,
-                            error: Some("policy_denied"),
+                            error: Some(error::POLICY_DENIED),
                         });
                     }
                     crate::decision::Outcome::Error => {
                         changes.push(SpanChange::Close {
                             span: call,
                             end: at,
-                            error: Some("policy_error"),
+                            error: Some(error::POLICY_ERROR),
                         });
                     }
                     _ => {}
@@ -213,7 +232,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             },
             start: Timestamp(at.0.saturating_sub(i64::try_from(effect.micros).unwrap_or(0))),
             end: Some(at),
-            error: effect.error.as_ref().map(|_| "tool_error"),
+            error: effect.error.as_ref().map(|_| error::TOOL_ERROR),
         }],
         Event::ApprovalRequested(approval) => vec![SpanChange::Open {
             span: approval.span,
@@ -229,8 +248,8 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         }],
         Event::ApprovalResolved(approval) => {
             let error = match approval.state {
-                ApprovalState::Rejected => Some("approval_rejected"),
-                ApprovalState::Expired => Some("approval_timeout"),
+                ApprovalState::Rejected => Some(error::APPROVAL_REJECTED),
+                ApprovalState::Expired => Some(error::APPROVAL_TIMEOUT),
                 _ => None,
             };
             let mut changes = vec![SpanChange::Close {
@@ -262,9 +281,8 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
 /// `error.type` of a call that was refused before any policy.
 fn invalid_error(problem: &str) -> &'static str {
     match problem {
-        "halted" => "policy_denied",
-        "definition_changed" => "definition_changed",
-        _ => "invalid_arguments",
+        "halted" | "definition_changed" => error::POLICY_DENIED,
+        _ => error::INVALID_ARGUMENTS,
     }
 }
 
@@ -273,132 +291,12 @@ fn invalid_error(problem: &str) -> &'static str {
 pub fn error_type(status: Status) -> Option<&'static str> {
     match status {
         Status::Ok | Status::Pending => None,
-        Status::ToolError => Some("tool_error"),
-        Status::Trap => Some("trap"),
-        Status::Timeout => Some("timeout"),
-        Status::Fuel => Some("fuel_exhausted"),
-        Status::Memory => Some("memory_exhausted"),
-        Status::Halted => Some("policy_denied"),
-        Status::Indeterminate => Some("indeterminate"),
-    }
-}
-
-/// The attributes that a record gives to the span it opens or closes. `index` is its place in the
-/// ledger.
-#[must_use]
-pub fn attributes(index: u64, record: &Record) -> Map<String, Value> {
-    let value = match &record.event {
-        Event::RunStarted(run) => json!({
-            "gen_ai.operation.name": "invoke_agent",
-            "gen_ai.agent.name": run.principal.id,
-            "tollgate.run.key": run.key,
-            "gen_ai.conversation.id": run.origin.conversation,
-            "session.id": run.origin.session,
-            "tollgate.caller.trace.id": run.origin.trace,
-            "tollgate.caller.span.id": run.origin.parent,
-        }),
-        Event::CallInvalid(call) => json!({
-            "gen_ai.operation.name": "execute_tool",
-            "gen_ai.tool.name": call.tool,
-            "tollgate.tool.executed": false,
-            "tollgate.validation.problem": call.problem,
-            "tollgate.validation.pointers": call.pointers,
-            "error.type": invalid_error(&call.problem),
-        }),
-        Event::Decision(d) => json!({
-            "tollgate.decision.id": DecisionId(index).to_string(),
-            "tollgate.decision.outcome": d.outcome,
-            "tollgate.decision.action": match d.outcome {
-                crate::decision::Outcome::Allow => "executed",
-                crate::decision::Outcome::Escalate => "held",
-                _ => "blocked",
-            },
-            "tollgate.decision.mode": "enforce",
-            "tollgate.decision.reason": d.determining.iter().map(|p| p.reason.as_str())
-                .filter(|r| !r.is_empty()).collect::<Vec<_>>().join(" "),
-            "tollgate.policy.engine": "cedar",
-            "tollgate.policy.set.digest": d.bundle,
-            "tollgate.policy.ids": d.determining.iter().map(|p| p.policy.id.as_str()).collect::<Vec<_>>(),
-            "tollgate.policy.owners": d.determining.iter().map(|p| p.owner.as_str()).collect::<Vec<_>>(),
-            "tollgate.policy.error_count": d.errors.len(),
-            "tollgate.policy.errors": d.errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "tollgate.shadow.outcome": d.shadow.as_ref().map(|s| s.outcome),
-            "tollgate.principal.type": d.principal.kind.name(),
-            "tollgate.principal.id": d.principal.id,
-            "tollgate.resource.type": d.resource.kind.name(),
-            "tollgate.resource.id": d.resource.id,
-            "tollgate.action": d.action.id(),
-            "tollgate.args.hash": d.arguments,
-            "tollgate.caller.span.id": d.caller,
-            "tollgate.args.size": d.arguments_size,
-            "tollgate.approval.id": d.approval,
-            "artifact.hash": d.component,
-        }),
-        Event::Start(start) => json!({
-            "tollgate.component.name": start.component,
-            "artifact.hash": start.digest,
-            "tollgate.attempt.number": start.attempt,
-            "tollgate.approval.id": start.approval,
-            "tollgate.unsandboxed": start.unsandboxed.then_some(true),
-        }),
-        Event::Outcome(outcome) => json!({
-            "tollgate.wasm.fuel": outcome.fuel,
-            "tollgate.wasm.peak_memory": outcome.peak_memory,
-            "tollgate.result.hash": outcome.result,
-            "tollgate.result.size": outcome.size,
-            "tollgate.result.release": outcome.release,
-            "tollgate.result.labels": outcome.labels,
-            "tollgate.effects": outcome.effects,
-            "tollgate.status": outcome.status,
-            "error.type": error_type(outcome.status),
-        }),
-        Event::Effect(effect) => match &effect.details {
-            None => json!({
-                "tollgate.capability": effect.operation,
-                "file.path": effect.target,
-                "file.size": effect.size,
-                "tollgate.capability.error": effect.error,
-            }),
-            Some(EffectDetails::Http(http)) => json!({
-                "tollgate.capability": effect.operation,
-                "tollgate.capability.error": effect.error,
-                "http.request.method": http.method,
-                "http.request.resend_count": (http.redirects > 0).then_some(http.redirects),
-                "http.response.status_code": http.status,
-                "http.response.body.size": http.status.map(|_| effect.size),
-                "network.peer.address": http.address,
-                "server.address": http.host,
-                "server.port": http.port,
-                "url.full": effect.target,
-            }),
-            Some(EffectDetails::Secret(secret)) => json!({
-                "tollgate.capability": effect.operation,
-                "tollgate.capability.error": effect.error,
-                "tollgate.secret.name": secret.name,
-                "tollgate.secret.version": secret.version,
-                "server.address": secret.host,
-            }),
-        },
-        Event::ApprovalRequested(a) => json!({
-            "tollgate.approval.id": a.id,
-            "tollgate.approval.status": "pending",
-            "tollgate.approval.expires_at": a.expires.to_string(),
-            "tollgate.approval.args_hash": a.arguments,
-            "tollgate.approval.requires": a.requirement.to_string(),
-        }),
-        Event::ApprovalAnswered(a) => json!({
-            "tollgate.approval.approver": a.by.id,
-            "tollgate.approval.channel": a.channel,
-            "tollgate.approval.answer": if a.approve { "approve" } else { "reject" },
-        }),
-        Event::ApprovalResolved(a) => json!({ "tollgate.approval.status": a.state }),
-        _ => json!({}),
-    };
-    match value {
-        Value::Object(mut attributes) => {
-            attributes.retain(|_, v| !v.is_null() && *v != json!([]) && *v != json!(""));
-            attributes
-        }
-        _ => Map::new(),
+        Status::ToolError => Some(error::TOOL_ERROR),
+        Status::Trap => Some(error::TRAP),
+        Status::Timeout => Some(error::TIMEOUT),
+        Status::Fuel => Some(error::FUEL_EXHAUSTED),
+        Status::Memory => Some(error::MEMORY_EXHAUSTED),
+        Status::Halted => Some(error::POLICY_DENIED),
+        Status::Indeterminate => Some(error::INDETERMINATE),
     }
 }

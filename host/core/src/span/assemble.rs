@@ -1,0 +1,479 @@
+//! Whole spans of one run, put together from its records in their order.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::{
+    Attributes, Naming, OtelKind, SpanChange, SpanKind,
+    attributes::{approval_status, attributes},
+    changes,
+    names::{attribute as a, event},
+};
+use crate::{
+    ids::{ApprovalId, RunId, SpanId},
+    record::{Arrival, EffectDetails, Event, KeyedDigest, Record, RunOutcome, TraceLink},
+    time::Timestamp,
+};
+
+/// Events that one span keeps; more are counted.
+const MAX_EVENTS: usize = 128;
+/// Calls without success whose repeats are told from new ones.
+const MAX_FAILED: usize = 1024;
+
+/// A span with all that its run's records say about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Its id.
+    pub id: SpanId,
+    /// The span above in the caller's own trace, or in the gate's; absent where there is none.
+    pub parent: Option<SpanId>,
+    /// What it stands for.
+    pub kind: SpanKind,
+    /// How it relates to others.
+    pub otel: OtelKind,
+    /// Its name, as people read it; [`Span::otel_name`] is for programs.
+    pub name: String,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended; absent while it is open.
+    pub end: Option<Timestamp>,
+    /// `error.type`.
+    pub error: Option<&'static str>,
+    /// Each name once.
+    pub attributes: Attributes,
+    /// In order.
+    pub events: Vec<SpanEvent>,
+    /// How many more events there were.
+    pub dropped_events: u32,
+    /// Spans of other traces, and of this one, that it has to do with.
+    pub links: Vec<TraceLink>,
+    /// The record that opened it.
+    pub opened: u64,
+    /// The record that closed it first.
+    pub closed: Option<u64>,
+}
+
+impl Span {
+    /// Its name without what there are many of: paths and URLs are attributes.
+    #[must_use]
+    pub fn otel_name(&self) -> &str {
+        match self.kind {
+            SpanKind::Effect => self.name.split(' ').next().unwrap_or(&self.name),
+            _ => &self.name,
+        }
+    }
+
+    /// An attribute's value.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&Value> {
+        let found = self.attributes.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value)
+    }
+
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.attributes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.attributes.push((name, value)),
+        }
+    }
+
+    fn take_on(&mut self, attributes: Attributes) {
+        for (name, value) in attributes {
+            self.set(name, value);
+        }
+    }
+
+    fn happened(&mut self, name: &'static str, time: Timestamp, attributes: Attributes) {
+        if self.events.len() >= MAX_EVENTS {
+            self.dropped_events = self.dropped_events.saturating_add(1);
+            return;
+        }
+        self.events.push(SpanEvent {
+            name,
+            time,
+            attributes,
+        });
+    }
+}
+
+/// Something that happened within a span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanEvent {
+    /// What: one of [`super::names::event`].
+    pub name: &'static str,
+    /// When.
+    pub time: Timestamp,
+    /// Each name once.
+    pub attributes: Attributes,
+}
+
+/// Where a run hangs.
+#[derive(Debug, Clone, Default)]
+struct Root {
+    span: Option<SpanId>,
+    /// The caller's own span above the run, if the run is the caller's own trace.
+    within: Option<SpanId>,
+    conversation: Option<String>,
+    session: Option<String>,
+    trace: Option<RunId>,
+}
+
+/// The spans of one run, in the making.
+#[derive(Debug, Clone)]
+pub struct RunSpans {
+    run: RunId,
+    root: Root,
+    spans: HashMap<SpanId, Span>,
+    approvals: HashMap<ApprovalId, SpanId>,
+    /// The last call with these arguments that did not succeed.
+    failed: HashMap<KeyedDigest, SpanId>,
+    /// Calls that were taken away: what is told of them later is no new span.
+    taken: HashSet<SpanId>,
+}
+
+impl RunSpans {
+    /// Of a run of which no record is known yet.
+    #[must_use]
+    pub fn new(run: RunId) -> Self {
+        Self {
+            run,
+            root: Root::default(),
+            spans: HashMap::new(),
+            approvals: HashMap::new(),
+            failed: HashMap::new(),
+            taken: HashSet::new(),
+        }
+    }
+
+    /// Whether the gate itself made the run's root span: the caller sent no trace that the run is part of.
+    #[must_use]
+    pub fn is_rooted_here(&self) -> bool {
+        self.root.within.is_none()
+    }
+
+    /// The root span, while it is here.
+    #[must_use]
+    pub fn root(&self) -> Option<&Span> {
+        self.root.span.and_then(|root| self.spans.get(&root))
+    }
+
+    /// Take a span away, open or not.
+    pub fn take(&mut self, span: SpanId) -> Option<Span> {
+        let span = self.spans.remove(&span)?;
+        if span.kind == SpanKind::ExecuteTool {
+            self.taken.insert(span.id);
+        }
+        Some(span)
+    }
+
+    /// Every span that is here, in the order in which they began.
+    #[must_use]
+    pub fn into_spans(self) -> Vec<Span> {
+        let mut spans: Vec<Span> = self.spans.into_values().collect();
+        // Of the spans that one record opens the tool's is the upper one.
+        spans.sort_by_key(|span| (span.opened, span.kind));
+        spans
+    }
+
+    /// Take in the run's next record, the one at `index` of the ledger. Spans that it ends, each once.
+    pub fn apply(&mut self, index: u64, record: &Record, naming: Naming<'_>) -> Vec<SpanId> {
+        if let Event::RunStarted(run) = &record.event {
+            let origin = &run.origin;
+            self.root = Root {
+                span: Some(run.span),
+                within: origin.parent.filter(|_| origin.trace == Some(self.run)),
+                conversation: origin.conversation.clone(),
+                session: origin.session.clone(),
+                trace: origin.trace,
+            };
+        }
+        let mut ended = Vec::new();
+        let mut changes = changes(record);
+        if let (Event::RunEnded(_), Some(span)) = (&record.event, self.root.span) {
+            changes.push(SpanChange::Close {
+                span,
+                end: record.time,
+                error: None,
+            });
+        }
+        for change in changes {
+            ended.extend(self.change(index, record, change, naming));
+        }
+        self.tell(index, record, naming);
+        ended
+    }
+
+    fn change(
+        &mut self,
+        index: u64,
+        record: &Record,
+        change: SpanChange,
+        naming: Naming<'_>,
+    ) -> Option<SpanId> {
+        match change {
+            SpanChange::Open {
+                span,
+                parent,
+                kind,
+                name,
+                start,
+                end,
+                error,
+            } => {
+                if self.taken.contains(&span) {
+                    return None;
+                }
+                if let Some(known) = self.spans.get_mut(&span) {
+                    // A call that was decided again is as the last decision says.
+                    if let (Event::Decision(d), None, SpanKind::ExecuteTool) =
+                        (&record.event, known.end, kind)
+                        && !d.beside
+                    {
+                        known.take_on(attributes(kind, index, record, naming));
+                    }
+                    return None;
+                }
+                let new = Span {
+                    id: span,
+                    parent: self.above(kind, parent, caller_of(record)),
+                    kind,
+                    otel: otel_kind(kind, record),
+                    name,
+                    start,
+                    end,
+                    error,
+                    attributes: attributes(kind, index, record, naming),
+                    events: Vec::new(),
+                    dropped_events: 0,
+                    links: self.links(kind, record),
+                    opened: index,
+                    closed: end.map(|_| index),
+                };
+                let new = self.completed(new, record);
+                let ended = new.end.map(|_| span);
+                if let Some(asked) = asked(record) {
+                    self.approvals.insert(asked, span);
+                }
+                self.spans.insert(span, new);
+                ended
+            }
+            SpanChange::Close { span, end, error } => {
+                let known = self.spans.get_mut(&span)?;
+                let first = known.end.is_none();
+                known.end = Some(end);
+                known.error = error;
+                known.closed.get_or_insert(index);
+                let kind = known.kind;
+                // What an execution used stands with it, and not with its call.
+                if !matches!(record.event, Event::Decision(_)) {
+                    known.take_on(attributes(kind, index, record, naming));
+                }
+                if let Some(error) = error {
+                    known.set(a::ERROR_TYPE, error.into());
+                }
+                if kind == SpanKind::ExecuteTool {
+                    self.remember(span);
+                }
+                first.then_some(span)
+            }
+        }
+    }
+
+    /// With what every span has, and what follows from others.
+    fn completed(&self, mut span: Span, record: &Record) -> Span {
+        if let Some(error) = span.error {
+            span.set(a::ERROR_TYPE, error.into());
+        }
+        span.set(a::RUN_ID, self.run.to_string().into());
+        span.set(a::TENANT_ID, record.tenant.clone().into());
+        let Root {
+            conversation,
+            session,
+            ..
+        } = &self.root;
+        if let Some(conversation) = conversation {
+            span.set(a::CONVERSATION_ID, conversation.clone().into());
+        }
+        if let Some(session) = conversation.as_ref().or(session.as_ref()) {
+            span.set(a::SESSION_ID, session.clone().into());
+        }
+        if span.kind == SpanKind::ExecuteTool {
+            span.set(a::TOOL_EXECUTED, false.into());
+            if let (OtelKind::Server, Some(session)) = (span.otel, session) {
+                span.set(a::MCP_SESSION, session.clone().into());
+            }
+            if let Some(earlier) = self.repeats(record) {
+                span.set(a::RETRY_OF, earlier.to_string().into());
+                span.links.push(TraceLink {
+                    span: earlier,
+                    trace: self.run,
+                });
+            }
+        }
+        span
+    }
+
+    /// The earlier call that this one repeats, if that did not succeed.
+    fn repeats(&self, record: &Record) -> Option<SpanId> {
+        match &record.event {
+            Event::Decision(decision) => self.failed.get(decision.arguments.as_ref()?).copied(),
+            _ => None,
+        }
+    }
+
+    /// Remember how a call ended, for its repeats.
+    fn remember(&mut self, call: SpanId) {
+        let Some(span) = self.spans.get(&call) else {
+            return;
+        };
+        let Some(Value::String(hash)) = span.attribute(a::ARGS_HASH) else {
+            return;
+        };
+        let hash = KeyedDigest::from(hash.clone());
+        if span.error.is_none() {
+            self.failed.remove(&hash);
+        } else if self.failed.len() < MAX_FAILED || self.failed.contains_key(&hash) {
+            self.failed.insert(hash, call);
+        }
+    }
+
+    /// The span above. Below the caller's own span, where the run is part of the caller's trace.
+    fn above(
+        &self,
+        kind: SpanKind,
+        parent: Option<SpanId>,
+        caller: Option<SpanId>,
+    ) -> Option<SpanId> {
+        if kind == SpanKind::InvokeAgent {
+            return self.root.within;
+        }
+        match parent.filter(|parent| Some(*parent) != self.root.span) {
+            Some(parent) => Some(parent),
+            None if self.root.within.is_some() => caller.or(self.root.within),
+            None => self.root.span,
+        }
+    }
+
+    fn links(&self, kind: SpanKind, record: &Record) -> Vec<TraceLink> {
+        let mut links = Vec::new();
+        if kind == SpanKind::ExecuteTool {
+            // Another's run has the caller's trace, so this one hangs nowhere in it.
+            if let (Some(trace), None, Some(span)) =
+                (self.root.trace, self.root.within, caller_of(record))
+            {
+                links.push(TraceLink { span, trace });
+            }
+            links.extend(arrival_of(record).and_then(|arrival| arrival.link));
+        }
+        if let (SpanKind::InvokeAgent, Event::RunStarted(run)) = (kind, &record.event)
+            && let (Some(trace), Some(span), None) =
+                (run.origin.trace, run.origin.parent, self.root.within)
+        {
+            links.push(TraceLink { span, trace });
+        }
+        links
+    }
+
+    /// Events, and what one record says about a span that another opened.
+    fn tell(&mut self, index: u64, record: &Record, naming: Naming<'_>) {
+        let at = record.time;
+        match &record.event {
+            Event::CallInvalid(call) => {
+                if let Some(span) = self.spans.get_mut(&call.call) {
+                    let about = |(name, _): &(&str, _)| name.starts_with("tollgate.validation.");
+                    let about = span.attributes.iter().filter(|a| about(a)).cloned();
+                    let about = about.collect();
+                    span.happened(event::VALIDATION_FAILED, at, about);
+                }
+            }
+            Event::Start(start) => {
+                if let Some(call) = self.spans.get_mut(&start.call) {
+                    call.set(a::TOOL_EXECUTED, true.into());
+                    if start.attempt > 1 && start.approval.is_none() {
+                        let number = (a::ATTEMPT_NUMBER, start.attempt.into());
+                        call.happened(event::RETRY_SCHEDULED, at, vec![number]);
+                    }
+                }
+            }
+            Event::AdapterLog(log) => {
+                if let Some(span) = self.spans.get_mut(&log.parent) {
+                    let about = vec![
+                        (a::LOG_LEVEL, log.level.clone().into()),
+                        (a::LOG_MESSAGE, log.message.clone().into()),
+                    ];
+                    span.happened(event::ADAPTER_LOG, at, about);
+                }
+            }
+            Event::ApprovalRequested(asked) => {
+                if let Some(span) = self.spans.get_mut(&asked.span) {
+                    let about = span.attributes.clone();
+                    let about = about.into_iter();
+                    let about = about.filter(|(name, _)| name.starts_with("tollgate.approval."));
+                    span.happened(event::APPROVAL_REQUESTED, at, about.collect());
+                }
+            }
+            Event::ApprovalAnswered(answer) => {
+                let span = self.approvals.get(&answer.id);
+                if let Some(span) = span.and_then(|span| self.spans.get_mut(span)) {
+                    span.take_on(attributes(span.kind, index, record, naming));
+                }
+            }
+            Event::ApprovalResolved(resolved) => {
+                self.approvals.remove(&resolved.id);
+                if let Some(span) = self.spans.get_mut(&resolved.span) {
+                    let about = vec![
+                        (a::APPROVAL_ID, resolved.id.to_string().into()),
+                        (a::APPROVAL_STATUS, approval_status(resolved.state).into()),
+                    ];
+                    span.happened(event::APPROVAL_RESOLVED, at, about);
+                }
+            }
+            Event::RunEnded(ended) if ended.outcome == RunOutcome::BudgetExhausted => {
+                let root = self.root.span.and_then(|root| self.spans.get_mut(&root));
+                if let Some(root) = root {
+                    let reason = (a::RUN_STOP_REASON, ended.stop_reason.clone().into());
+                    root.happened(event::BUDGET_EXHAUSTED, at, vec![reason]);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The caller's own span above the call that a record is about.
+fn caller_of(record: &Record) -> Option<SpanId> {
+    match &record.event {
+        Event::Decision(decision) => decision.caller,
+        Event::CallInvalid(call) => call.caller,
+        _ => None,
+    }
+}
+
+fn arrival_of(record: &Record) -> Option<&Arrival> {
+    match &record.event {
+        Event::Decision(decision) => Some(&decision.arrival),
+        Event::CallInvalid(call) => Some(&call.arrival),
+        _ => None,
+    }
+}
+
+fn asked(record: &Record) -> Option<ApprovalId> {
+    match &record.event {
+        Event::ApprovalRequested(asked) => Some(asked.id),
+        _ => None,
+    }
+}
+
+fn otel_kind(kind: SpanKind, record: &Record) -> OtelKind {
+    let over_mcp = || arrival_of(record).is_some_and(|arrival| arrival.mcp.is_some());
+    let over_http = || match &record.event {
+        Event::Effect(effect) => matches!(effect.details, Some(EffectDetails::Http(_))),
+        _ => false,
+    };
+    match kind {
+        SpanKind::ExecuteTool if over_mcp() => OtelKind::Server,
+        SpanKind::Effect if over_http() => OtelKind::Client,
+        _ => OtelKind::Internal,
+    }
+}

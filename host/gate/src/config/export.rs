@@ -1,0 +1,234 @@
+//! `[export.NAME]`: where the gate's spans are sent by OTLP.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{ConfigError, SecretConfig, Sent, raw, validate::Validation};
+
+/// Spans of one request, unless the configuration says otherwise.
+const BATCH: usize = 1000;
+/// The most that it may say.
+const MAX_BATCH: usize = 10_000;
+/// Headers that are the protocol's.
+const OWN_HEADERS: &[&str] = &[
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "host",
+    "te",
+    "transfer-encoding",
+    "connection",
+    "user-agent",
+];
+
+/// Where the gate's spans are sent, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportConfig {
+    /// The collector; without the path of a signal.
+    pub url: Url,
+    /// By which protocol.
+    pub protocol: ExportProtocol,
+    /// For whom.
+    pub profile: ExportProfile,
+    /// Headers of every request.
+    pub headers: BTreeMap<String, Sent>,
+    /// Whether requests are compressed.
+    pub compression: ExportCompression,
+    /// How long the collector may take to answer.
+    pub timeout: Duration,
+    /// Spans of one request at most.
+    pub batch: usize,
+    /// Where it begins the first time.
+    pub from: ExportFrom,
+    /// Attributes of the resource, besides the gate's own.
+    pub resource: BTreeMap<String, String>,
+}
+
+/// How a collector is reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportProtocol {
+    /// OTLP/HTTP with protobuf bodies.
+    #[default]
+    Http,
+    /// OTLP/gRPC.
+    Grpc,
+}
+
+/// Whose names the attributes have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportProfile {
+    /// OpenTelemetry's, and OpenInference's besides.
+    #[default]
+    Openinference,
+    /// OpenTelemetry's alone.
+    Otel,
+}
+
+/// Whether requests are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportCompression {
+    /// By gzip.
+    #[default]
+    Gzip,
+    /// Not at all.
+    None,
+}
+
+/// Where an exporter begins the first time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportFrom {
+    /// With the ledger's first record.
+    #[default]
+    Start,
+    /// With the next one.
+    Now,
+}
+
+impl Validation<'_> {
+    pub(super) fn export(
+        &self,
+        name: &str,
+        export: raw::Export,
+        secrets: &BTreeMap<String, SecretConfig>,
+    ) -> Result<ExportConfig, ConfigError> {
+        self.name("exporter", name)?;
+        let what = format!("the exporter `{name}`");
+        let mut headers = self.sent(&what, export.headers, secrets)?;
+        if let Some(own) = headers
+            .keys()
+            .find(|key| OWN_HEADERS.iter().any(|own| key.eq_ignore_ascii_case(own)))
+        {
+            let message = format!("the header `{own}` is the protocol's own");
+            return Err(self.error(own, message, "take it out"));
+        }
+        if let Some(secret) = export.secret {
+            self.known_secret(&what, &secret, secrets)?;
+            let bearer = Sent::Secret {
+                name: secret,
+                prefix: "Bearer ",
+            };
+            headers.insert("authorization".into(), bearer);
+        }
+        let confidential = headers.values().any(|h| matches!(h, Sent::Secret { .. }));
+        let mut url = self.endpoint(&export.url, confidential)?;
+        let path = url.path().trim_end_matches('/');
+        let path = path.strip_suffix("/v1/traces").unwrap_or(path).to_owned();
+        url.set_path(&path);
+        if url.query().is_some() || url.fragment().is_some() {
+            let message = format!("`{}` is no address of a collector", export.url);
+            return Err(self.error(&export.url, message, "take out what follows the path"));
+        }
+        if export.protocol == ExportProtocol::Grpc && !path.is_empty() {
+            let message = format!("`{}` has a path, and gRPC has none", export.url);
+            let help = "write it as in \"http://127.0.0.1:4317\", or use protocol = \"http\"";
+            return Err(self.error(&export.url, message, help));
+        }
+        let timeout = match &export.timeout {
+            None => Duration::from_secs(10),
+            Some(text) => self.duration(text)?,
+        };
+        if timeout.is_zero() || timeout > Duration::from_secs(300) {
+            let text = export.timeout.unwrap_or_default();
+            let message = format!("`timeout = \"{text}\"` is out of range");
+            return Err(self.error(&text, message, "use more than \"0s\" and at most \"5m\""));
+        }
+        let batch = export.batch.unwrap_or(BATCH);
+        if !(1..=MAX_BATCH).contains(&batch) {
+            let message = format!("`batch = {batch}` is out of range");
+            return Err(self.error("batch", message, "use 1 to 10000"));
+        }
+        for key in export.resource.keys() {
+            let plain = |b: u8| b.is_ascii_graphic();
+            if key.is_empty() || key.len() > 128 || !key.bytes().all(plain) {
+                let message = format!("`{}` is no attribute's name", key.escape_debug());
+                return Err(self.error(key, message, "use 1 to 128 visible ASCII characters"));
+            }
+            if key.starts_with("service.") {
+                let message = format!("`{key}` is the gate's own");
+                return Err(self.error(key, message, "set `name` under [gate] instead"));
+            }
+        }
+        Ok(ExportConfig {
+            url,
+            protocol: export.protocol,
+            profile: export.profile,
+            headers,
+            compression: export.compression,
+            timeout,
+            batch,
+            from: export.from,
+            resource: export.resource,
+        })
+    }
+}
+
+/// Where exporters keep how far they have come: beside the ledger's file.
+#[must_use]
+pub fn export_state(store: &Path) -> std::path::PathBuf {
+    store.with_file_name("export.db")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    fn read(text: &str) -> Result<ExportConfig, String> {
+        let text = format!("[secrets.key]\nenv = \"KEY\"\n[export.up]\n{text}");
+        let config = Config::parse(Path::new("/x/tollgate.toml"), &text);
+        let config = config.map_err(|e| e.to_string())?;
+        Ok(config.exports.get("up").cloned().unwrap())
+    }
+
+    #[test]
+    fn a_collector_is_named_with_or_without_the_signals_path() {
+        for url in [
+            "http://127.0.0.1:6006",
+            "http://127.0.0.1:6006/",
+            "http://127.0.0.1:6006/v1/traces",
+        ] {
+            let config = read(&format!("url = \"{url}\"")).unwrap();
+            assert_eq!(config.url.as_str(), "http://127.0.0.1:6006/", "{url}");
+            assert_eq!(config.protocol, ExportProtocol::Http);
+            assert_eq!(config.profile, ExportProfile::Openinference);
+        }
+        let under = read("url = \"https://h/api/otel/v1/traces\"\nsecret = \"key\"").unwrap();
+        assert_eq!(under.url.path(), "/api/otel");
+        assert!(under.headers.contains_key("authorization"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_remedy() {
+        for (text, remedy) in [
+            ("url = \"collector:4317\"", "https"),
+            ("url = \"http://h/x?y=1\"", "take out"),
+            ("url = \"http://h:4317/x\"\nprotocol = \"grpc\"", "protocol"),
+            (
+                "url = \"http://example.com\"\nsecret = \"key\"",
+                "use https",
+            ),
+            ("url = \"https://h\"\nsecret = \"kex\"", "`key`"),
+            (
+                "url = \"https://h\"\nheaders = { Host = \"x\" }",
+                "take it out",
+            ),
+            ("url = \"https://h\"\nbatch = 0", "10000"),
+            ("url = \"https://h\"\ntimeout = \"1h\"", "5m"),
+            (
+                "url = \"https://h\"\nresource = { \"service.name\" = \"x\" }",
+                "[gate]",
+            ),
+            ("url = \"https://h\"\nprofil = \"otel\"", "`profile`"),
+            ("protocol = \"grpc\"", "url"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(remedy), "{text}: {error}");
+        }
+    }
+}

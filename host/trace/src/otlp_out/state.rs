@@ -1,0 +1,201 @@
+//! How far each exporter has come: a small SQLite file beside the ledger's.
+//!
+//! Losing the end of it sends some spans again. Losing all of it sends all of them again: nothing is
+//! missed in any case.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tollgate_core::{ids::RunId, time::Timestamp};
+
+use super::ExportError;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS exporters (
+    name TEXT PRIMARY KEY,
+    next INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    acknowledged INTEGER,
+    failing TEXT,
+    failing_since INTEGER
+) STRICT;
+-- Runs whose root span the gate made and has not exported yet.
+CREATE TABLE IF NOT EXISTS roots (
+    exporter TEXT NOT NULL,
+    run BLOB NOT NULL,
+    PRIMARY KEY (exporter, run)
+) STRICT, WITHOUT ROWID;
+";
+
+/// How far one exporter has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// The first record that it has not been through.
+    pub(super) next: u64,
+    pub(super) sent: u64,
+    pub(super) rejected: u64,
+    pub(super) acknowledged: Option<Timestamp>,
+    pub(super) failing: Option<String>,
+    pub(super) failing_since: Option<Timestamp>,
+}
+
+/// What a page of records does to the roots that are open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Roots {
+    pub(super) begun: Vec<RunId>,
+    pub(super) sent: Vec<RunId>,
+}
+
+pub(super) struct States {
+    path: PathBuf,
+    conn: Connection,
+}
+
+impl States {
+    pub(super) fn open(path: &Path) -> Result<Self, ExportError> {
+        let open = || {
+            let conn = Connection::open(path)?;
+            conn.busy_timeout(std::time::Duration::from_secs(5))?;
+            conn.pragma_update(None, "journal_mode", "WAL")?;
+            conn.pragma_update(None, "synchronous", "NORMAL")?;
+            conn.execute_batch(SCHEMA)?;
+            Ok(conn)
+        };
+        match open() {
+            Ok(conn) => Ok(Self {
+                path: path.to_owned(),
+                conn,
+            }),
+            Err(error) => Err(failed(path, &error)),
+        }
+    }
+
+    pub(super) fn load(&self, name: &str) -> Result<Option<State>, ExportError> {
+        let nat = |n: i64| u64::try_from(n).unwrap_or(0);
+        let load = || {
+            self.conn
+                .prepare_cached(
+                    "SELECT next, sent, rejected, acknowledged, failing, failing_since FROM exporters \
+                     WHERE name = ?1",
+                )?
+                .query_row([name], |row| {
+                    Ok(State {
+                        next: nat(row.get(0)?),
+                        sent: nat(row.get(1)?),
+                        rejected: nat(row.get(2)?),
+                        acknowledged: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+                        failing: row.get(4)?,
+                        failing_since: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+                    })
+                })
+                .optional()
+        };
+        load().map_err(|e| failed(&self.path, &e))
+    }
+
+    pub(super) fn save(
+        &mut self,
+        name: &str,
+        state: &State,
+        roots: &Roots,
+    ) -> Result<(), ExportError> {
+        let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let mut save = || {
+            let change = self.conn.transaction()?;
+            change
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO exporters VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![
+                    name,
+                    int(state.next),
+                    int(state.sent),
+                    int(state.rejected),
+                    state.acknowledged.map(|at| at.0),
+                    state.failing,
+                    state.failing_since.map(|at| at.0),
+                ])?;
+            for run in &roots.begun {
+                change
+                    .prepare_cached("INSERT OR IGNORE INTO roots VALUES (?1, ?2)")?
+                    .execute(params![name, run.as_bytes()])?;
+            }
+            for run in &roots.sent {
+                change
+                    .prepare_cached("DELETE FROM roots WHERE exporter = ?1 AND run = ?2")?
+                    .execute(params![name, run.as_bytes()])?;
+            }
+            change.commit()
+        };
+        save().map_err(|e| failed(&self.path, &e))
+    }
+
+    /// Runs whose root is not exported yet, after `after`, at most `limit`.
+    pub(super) fn open_roots(
+        &self,
+        name: &str,
+        after: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<RunId>, ExportError> {
+        let after = after.map_or(Vec::new(), |run| run.as_bytes().to_vec());
+        let load = || {
+            self.conn
+                .prepare_cached(
+                    "SELECT run FROM roots WHERE exporter = ?1 AND run > ?2 ORDER BY run LIMIT ?3",
+                )?
+                .query_map(params![name, after, limit], |row| {
+                    row.get(0).map(RunId::from_bytes)
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        load().map_err(|e| failed(&self.path, &e))
+    }
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> ExportError {
+    ExportError::State {
+        path: path.display().to_string(),
+        reason: format!(
+            "{error}; repair the disk, or remove the file: everything is sent again then"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_is_there_when_it_is_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("export.db");
+        let run = |n| RunId::from_bytes([n; 16]);
+        let state = State {
+            next: 7,
+            sent: 5,
+            rejected: 1,
+            acknowledged: Some(Timestamp(9)),
+            failing: Some("nobody answers there".into()),
+            failing_since: Some(Timestamp(8)),
+        };
+        let begun = Roots {
+            begun: vec![run(1), run(2), run(3)],
+            sent: Vec::new(),
+        };
+        let mut states = States::open(&path).unwrap();
+        states.save("a", &state, &begun).unwrap();
+        let sent = Roots {
+            begun: Vec::new(),
+            sent: vec![run(2)],
+        };
+        states.save("a", &state, &sent).unwrap();
+        drop(states);
+        let states = States::open(&path).unwrap();
+        assert_eq!(states.load("a").unwrap(), Some(state));
+        assert_eq!(states.load("b").unwrap(), None);
+        assert_eq!(states.open_roots("a", None, 10).unwrap(), [run(1), run(3)]);
+        assert_eq!(states.open_roots("a", Some(run(1)), 10).unwrap(), [run(3)]);
+        assert!(states.open_roots("b", None, 10).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,494 @@
+//! What comes in by OTLP and should not, or should and is odd: bounded, answered, and nothing that was
+//! acknowledged is lost.
+
+use std::{io::Write as _, sync::Arc, time::Duration};
+
+use flate2::{Compression, write::GzEncoder};
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse},
+        trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
+    },
+    common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
+use prost::Message as _;
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tollgate::gate::Gate;
+use tollgate_core::{
+    entity::{Kind, Uid},
+    ids::RunId,
+};
+use tollgate_server::{
+    auth::{
+        Auth,
+        token::{self, Purpose},
+    },
+    http, mcp,
+};
+use tollgate_trace::{
+    projector,
+    store::{Facet, SpanOrigin, Store, StoredSpan, TraceFilter},
+};
+
+use crate::world::{World, call};
+
+const PROTOBUF: &str = "application/x-protobuf";
+const TRACES: &str = "/v1/traces";
+
+struct Intake {
+    _world: World,
+    gate: Gate,
+    store: Store,
+    url: String,
+    token: String,
+    client: Client,
+}
+
+impl Intake {
+    async fn new() -> Self {
+        let world = World::new("");
+        world.configure("[policies]", "[trace]\nspans = 50\n[policies]");
+        let gate = world.open().await;
+        let purpose = Purpose {
+            principal: Uid::new(Kind::Agent, "support"),
+            on_behalf_of: None,
+            name: "test".into(),
+            expires: None,
+        };
+        let token = token::create(&gate, purpose, false).await.unwrap().1;
+        let auth = Auth::new(
+            &gate,
+            "192.0.2.1:443".parse().unwrap(),
+            None,
+            Arc::default(),
+        );
+        let server = mcp::Server::new(gate.clone());
+        let store = server.trace().unwrap();
+        let app = http::router(&server, auth, &gate.snapshot().config.serve).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self {
+            _world: world,
+            gate,
+            store,
+            url,
+            token,
+            client: Client::builder()
+                .timeout(Duration::from_secs(60))
+                .build()
+                .unwrap(),
+        }
+    }
+
+    /// Status and body of the answer; nothing if the connection ended before there was one.
+    async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Option<(u16, Vec<u8>)> {
+        let mut request = self.client.post(format!("{}{path}", self.url)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.bearer_auth(&self.token).send().await.ok()?;
+        let status = response.status().as_u16();
+        Some((status, response.bytes().await.ok()?.to_vec()))
+    }
+
+    async fn status(&self, headers: &[(&str, &str)], body: Vec<u8>) -> u16 {
+        self.post(TRACES, headers, body)
+            .await
+            .map_or(0, |got| got.0)
+    }
+
+    /// Send spans; how many were refused, and what was said about it.
+    async fn send(&self, spans: Vec<Span>) -> (i64, String) {
+        let body = request(spans).encode_to_vec();
+        let (status, body) = self
+            .post(TRACES, &[("content-type", PROTOBUF)], body)
+            .await
+            .unwrap();
+        assert_eq!(status, 200);
+        let answer = ExportTraceServiceResponse::decode(body.as_slice()).unwrap();
+        answer
+            .partial_success
+            .map_or_else(Default::default, |partial| {
+                (partial.rejected_spans, partial.error_message)
+            })
+    }
+
+    fn kept(&self, trace: u8) -> Vec<StoredSpan> {
+        let trace = RunId::from_bytes([trace; 16]);
+        self.store.reader().spans("default", trace, None).unwrap()
+    }
+}
+
+fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            scope_spans: vec![ScopeSpans {
+                spans,
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
+    }
+}
+
+fn span(trace: u8, id: u8) -> Span {
+    Span {
+        trace_id: vec![trace; 16],
+        span_id: vec![id; 8],
+        name: format!("span {id}"),
+        start_time_unix_nano: 1_795_428_000_000_000_000,
+        end_time_unix_nano: 1_795_428_000_500_000_000,
+        ..Span::default()
+    }
+}
+
+fn attribute(name: &str, value: Any) -> KeyValue {
+    KeyValue {
+        key: name.into(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_and_the_next_one_is_taken() {
+    let intake = Intake::new().await;
+    let whole = request(vec![span(1, 1)]).encode_to_vec();
+    let protobuf = ("content-type", PROTOBUF);
+    let gzip = ("content-encoding", "gzip");
+    let mut broken = whole.clone();
+    broken.pop();
+    let mut not_utf8 = whole.clone();
+    let name = not_utf8.windows(6).position(|w| w == b"span 1").unwrap();
+    not_utf8[name] = 0xff;
+    // A million spans of two bytes each.
+    let many = {
+        let spans: Vec<u8> = [0x12, 0x00].repeat(1_000_000);
+        let scope = ScopeSpans::default().encode_to_vec();
+        assert!(scope.is_empty());
+        let wrap = |inner: &[u8], tag: u8| {
+            let mut outer = vec![tag];
+            prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+            outer.extend_from_slice(inner);
+            outer
+        };
+        wrap(&wrap(&spans, 0x12), 0x0a)
+    };
+    // Values within values, without end.
+    let mut deep = Any::IntValue(1);
+    for _ in 0..40 {
+        let values = vec![AnyValue { value: Some(deep) }];
+        deep = Any::ArrayValue(ArrayValue { values });
+    }
+    let mut nested = span(1, 9);
+    nested.attributes.push(attribute("deep", deep));
+
+    for (what, headers, body, status) in [
+        ("truncated", vec![protobuf], broken, 400),
+        ("no protobuf", vec![protobuf], b"{}".to_vec(), 400),
+        ("not UTF-8", vec![protobuf], not_utf8, 400),
+        (
+            "no JSON",
+            vec![("content-type", "application/json")],
+            b"{\"resourceSpans\": [".to_vec(),
+            400,
+        ),
+        (
+            "ids of no length",
+            vec![("content-type", "application/json")],
+            b"{\"resourceSpans\": 7}".to_vec(),
+            400,
+        ),
+        (
+            "wrong content type",
+            vec![("content-type", "text/plain")],
+            whole.clone(),
+            415,
+        ),
+        ("no content type", vec![], whole.clone(), 415),
+        (
+            "unknown encoding",
+            vec![protobuf, ("content-encoding", "br")],
+            whole.clone(),
+            415,
+        ),
+        ("no gzip", vec![protobuf, gzip], whole.clone(), 400),
+        (
+            "a bomb",
+            vec![protobuf, gzip],
+            packed(&vec![0; 65 << 20]),
+            413,
+        ),
+        ("too many parts", vec![protobuf], many, 413),
+        (
+            "values without end",
+            vec![protobuf],
+            request(vec![nested]).encode_to_vec(),
+            413,
+        ),
+    ] {
+        let got = intake.status(&headers, body).await;
+        // Values as deep as that are more than some readers take.
+        assert!(
+            got == status || (what == "values without end" && got == 400),
+            "{what}: {got}"
+        );
+    }
+    // The server need not hear all of it before it says no.
+    let large = intake.status(&[protobuf], vec![0; 100 << 20]).await;
+    assert!(matches!(large, 413 | 0), "100 MB: {large}");
+    let stranger = Intake {
+        token: "tollgate_0_0".into(),
+        client: intake.client.clone(),
+        url: intake.url.clone(),
+        store: intake.store.clone(),
+        gate: intake.gate.clone(),
+        _world: World::new(""),
+    };
+    assert_eq!(stranger.status(&[protobuf], whole.clone()).await, 401);
+    assert_eq!(intake.kept(1), []);
+    assert_eq!(intake.status(&[protobuf, gzip], packed(&whole)).await, 200);
+    assert_eq!(intake.kept(1).len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_odd_is_kept_or_refused_by_name() {
+    let intake = Intake::new().await;
+    let none = Span {
+        trace_id: Vec::new(),
+        ..span(1, 1)
+    };
+    let zero = Span {
+        span_id: vec![0; 8],
+        ..span(1, 1)
+    };
+    let short = Span {
+        trace_id: vec![1; 8],
+        ..span(1, 1)
+    };
+    let (refused, why) = intake.send(vec![none, zero, short, span(1, 2)]).await;
+    assert_eq!(refused, 3);
+    assert!(why.contains("2: no trace id of 16 bytes"), "{why}");
+    assert!(why.contains("1: no span id of 8 bytes"), "{why}");
+    assert_eq!(intake.kept(1).len(), 1);
+
+    // Parents in a circle, a parent that nobody knows, and times of other centuries.
+    let mut circle = [span(2, 1), span(2, 2), span(2, 3)];
+    circle[0].parent_span_id = vec![2; 8];
+    circle[1].parent_span_id = vec![1; 8];
+    circle[2].parent_span_id = vec![99; 8];
+    circle[0].start_time_unix_nano = 0;
+    circle[1].start_time_unix_nano = 4_102_444_800_000_000_000;
+    circle[2].start_time_unix_nano = u64::MAX;
+    assert_eq!(intake.send(circle.to_vec()).await, (0, String::new()));
+    let kept = intake.kept(2);
+    assert_eq!(kept.len(), 3);
+    assert_eq!(kept[0].start.0, 0);
+    assert_eq!(kept[1].start.0, 4_102_444_800_000_000);
+
+    // Attributes without end are cut, and that is said.
+    let mut bomb = span(3, 1);
+    let text = "x".repeat(1 << 20);
+    bomb.attributes = (0..2_000)
+        .map(|n| attribute(&format!("a{n}"), Any::StringValue("y".into())))
+        .collect();
+    bomb.attributes
+        .insert(0, attribute("long", Any::StringValue(text)));
+    bomb.attributes.insert(
+        1,
+        attribute("tollgate.run.id", Any::StringValue("mine".into())),
+    );
+    let (refused, why) = intake.send(vec![bomb]).await;
+    assert_eq!((refused, why.is_empty()), (0, false));
+    let kept = &intake.kept(3)[0].body;
+    assert!(kept.attributes.len() <= 128 && kept.dropped > 1_800);
+    assert!(kept.attributes["long"].as_str().unwrap().len() < 40_000);
+    assert_eq!(kept.attributes["reported.tollgate.run.id"], "mine");
+    assert!(!kept.attributes.contains_key("tollgate.run.id"));
+
+    // More spans than a trace may have.
+    let many = (0..=200).map(|n| span(4, n)).collect();
+    let (refused, why) = intake.send(many).await;
+    assert_eq!(refused, 151, "{why}");
+    assert_eq!(intake.kept(4).len(), 50);
+
+    // A later version takes the place of the earlier one.
+    let mut late = span(1, 2);
+    late.name = "late".into();
+    intake.send(vec![late]).await;
+    assert_eq!(intake.kept(1)[0].name, "late");
+
+    // The gate's own export comes back.
+    let mut own = request(vec![span(5, 1)]);
+    own.resource_spans[0].scope_spans[0].scope = Some(InstrumentationScope {
+        name: tollgate_trace::SCOPE.into(),
+        ..InstrumentationScope::default()
+    });
+    let body = own.encode_to_vec();
+    let (_, body) = intake
+        .post(TRACES, &[("content-type", PROTOBUF)], body)
+        .await
+        .unwrap();
+    let answer = ExportTraceServiceResponse::decode(body.as_slice()).unwrap();
+    assert_eq!(answer.partial_success.unwrap().rejected_spans, 1);
+    assert_eq!(intake.kept(5), []);
+}
+
+#[tokio::test]
+async fn json_says_what_protobuf_does() {
+    let intake = Intake::new().await;
+    let id = "01".repeat(16);
+    let body = |span: Value| {
+        json!({"resourceSpans": [{
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "bot"}}]},
+            "scopeSpans": [{"scope": {"name": "s"}, "spans": [span]}],
+            "aFieldOfTheFuture": 1,
+        }]})
+    };
+    let span = json!({
+        "traceId": id, "spanId": "0202020202020202", "name": "chat", "kind": 3,
+        "startTimeUnixNano": "1795428000000000000", "endTimeUnixNano": 1_795_428_000_500_000_000_u64,
+        "attributes": [
+            {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "12"}},
+            {"key": "gen_ai.request.model", "value": {"stringValue": "m"}},
+        ],
+        "status": {"code": 2, "message": "no"},
+    });
+    let headers = [("content-type", "application/json; charset=utf-8")];
+    let send = |value: Value| intake.post(TRACES, &headers, value.to_string().into_bytes());
+    let (status, answer) = send(body(span)).await.unwrap();
+    assert_eq!(
+        (status, String::from_utf8(answer).unwrap().as_str()),
+        (200, "{}")
+    );
+    let kept = &intake.kept(1)[0];
+    assert_eq!(
+        (kept.kind.as_str(), kept.error.as_deref()),
+        ("client", Some("_OTHER"))
+    );
+    assert_eq!(kept.usage.unwrap().input_tokens, 12);
+    assert_eq!(kept.reporter, Uid::new(Kind::Agent, "support").to_string());
+    let (status, answer) = send(body(json!({"traceId": "", "spanId": ""})))
+        .await
+        .unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(
+        (status, &answer["partialSuccess"]["rejectedSpans"]),
+        (200, &json!("1"))
+    );
+}
+
+#[tokio::test]
+async fn logs_belong_to_spans() {
+    let intake = Intake::new().await;
+    let log = |trace: Vec<u8>| LogRecord {
+        trace_id: trace,
+        span_id: vec![1; 8],
+        time_unix_nano: 1_795_428_000_000_000_000,
+        severity_number: 13,
+        event_name: "tollgate.approval.resolved".into(),
+        body: Some(AnyValue {
+            value: Some(Any::IntValue(7)),
+        }),
+        ..LogRecord::default()
+    };
+    let body = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs {
+                log_records: vec![log(vec![1; 16]), log(Vec::new())],
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let (status, answer) = intake
+        .post(
+            "/v1/logs",
+            &[("content-type", PROTOBUF)],
+            body.encode_to_vec(),
+        )
+        .await
+        .unwrap();
+    let answer = ExportLogsServiceResponse::decode(answer.as_slice()).unwrap();
+    assert_eq!(
+        (status, answer.partial_success.unwrap().rejected_log_records),
+        (200, 1)
+    );
+    let logs = intake
+        .store
+        .reader()
+        .logs("default", RunId::from_bytes([1; 16]));
+    let logs = logs.unwrap();
+    assert_eq!(logs.len(), 1);
+    assert_eq!(logs[0].severity, "WARN");
+    assert_eq!(
+        logs[0].event.as_deref(),
+        Some("reported.tollgate.approval.resolved")
+    );
+}
+
+#[tokio::test]
+async fn the_gates_own_spans_lie_beside_and_are_never_replaced() {
+    let intake = Intake::new().await;
+    let answer = call(
+        &intake.gate,
+        "monday",
+        "files__read",
+        r#"{"path":"none.txt"}"#,
+    )
+    .await;
+    let ledger = intake.gate.ledger().reader();
+    assert!(projector::catch_up(&intake.store, ledger).await.unwrap() > 0);
+    assert_eq!(projector::catch_up(&intake.store, ledger).await.unwrap(), 0);
+    let reader = intake.store.reader();
+    let by_tool = TraceFilter {
+        tenant: "default".into(),
+        runs: true,
+        has: vec![(Facet::Tool, "files__read".into())],
+        ..TraceFilter::default()
+    };
+    let found = reader.find(&by_tool).unwrap();
+    assert_eq!(found.len(), 1);
+    let run = answer.run.unwrap();
+    assert_eq!(found[0].trace, run);
+    let own = reader
+        .spans("default", run, Some(SpanOrigin::Gate))
+        .unwrap();
+    let root = own.iter().find(|s| s.parent.is_none()).unwrap();
+    let tool = own.iter().find(|s| s.kind == "execute_tool").unwrap();
+    assert_eq!(tool.parent, Some(root.span));
+
+    // Its id, and one that is new, under the run's trace.
+    let mut forged = span(1, 1);
+    forged.trace_id = run.as_bytes().to_vec();
+    forged.span_id = tool.span.as_bytes().to_vec();
+    let mut new = span(1, 2);
+    new.trace_id = run.as_bytes().to_vec();
+    let (refused, why) = intake.send(vec![forged, new]).await;
+    assert_eq!(refused, 1);
+    assert!(why.contains("the gate's own span"), "{why}");
+    assert_eq!(
+        reader
+            .spans("default", run, Some(SpanOrigin::Gate))
+            .unwrap(),
+        own
+    );
+    let reported = reader.spans("default", run, Some(SpanOrigin::Reported));
+    assert_eq!(reported.unwrap().len(), 1);
+}

@@ -1,0 +1,361 @@
+//! What is kept of payloads: what the configuration names, in the form that it says, and no secret ever.
+
+use std::{fs, path::Path};
+
+use serde_json::{Map, Value, json};
+use tollgate::{
+    capture::TokenError,
+    gate::{Gate, OperateError},
+    ledger::LedgerError,
+    sandbox::Resolver,
+};
+use tollgate_core::record::{Class, Event, Kept, Record, RunOutcome};
+
+use crate::{
+    web_server::{Server, ok},
+    world::{REFUND, World, call, is_released, pending, user},
+};
+
+/// In the form of a token that nobody configured. Made up.
+const PLANTED: &str = "ghp_h7Kq2Zr9LmT4vXc1NbW8sYd6FgJ3pQ0aE5uI";
+
+const CONFIG: &str = r#"
+[components.web]
+path = "web.wasm"
+[hosts."site.test"]
+labels = []
+taints = []
+allow_private = true
+[tools.hostile__send_request]
+labels = []
+taints = []
+[capture.tools.files__write]
+arguments."/path" = "keep"
+arguments."/text" = "tokenize"
+[capture.tools."*"]
+result."/refund" = "keep"
+arguments."/order" = "hash"
+arguments."/reason" = "keep"
+[tools.files__read]"#;
+
+fn world() -> World {
+    let mut world = World::new("");
+    world.resolver = Resolver::new(|_| Ok(vec![[127, 0, 0, 1].into()]));
+    world.configure("[tools.files__read]", CONFIG);
+    world.accept();
+    world
+}
+
+/// What is kept of the arguments of the last call of a run.
+fn arguments(gate: &Gate, run: tollgate_core::ids::RunId) -> (Class, Option<Value>) {
+    let records = gate.ledger().reader().records_of_run(run).unwrap();
+    let last = records
+        .iter()
+        .rev()
+        .find_map(|(index, record)| match &record.event {
+            Event::Decision(decided) => decided.captured.map(|kept| (*index, kept)),
+            _ => None,
+        });
+    let (index, kept) = last.unwrap();
+    let text = gate.captured(index, kept).unwrap();
+    (
+        kept.class,
+        text.map(|text| serde_json::from_str(&text).unwrap()),
+    )
+}
+
+/// Every byte that lies in the gate's folder, except what the story itself put there.
+fn finds(world: &World, needle: &str) -> Vec<String> {
+    fn look(dir: &Path, needle: &[u8], found: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, needle, found);
+            } else if fs::read(&path).is_ok_and(|b| b.windows(needle.len()).any(|w| w == needle)) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    look(&world.path(".tollgate"), needle.as_bytes(), &mut found);
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_secret_is_nowhere() {
+    let world = world();
+    let page = ok(
+        "content-type: text/plain\r\n",
+        format!("the key is {PLANTED}"),
+    );
+    let server = Server::start(vec![("/page", page)]).await;
+    let gate = world.open().await;
+
+    // In arguments that are kept, in a result, in an error, in a tool's name and in a member's.
+    let write = json!({ "path": "a.txt", "text": format!("use {PLANTED}") }).to_string();
+    let first = call(&gate, "r", "files__write", &write).await;
+    assert!(is_released(&first), "{:?}", first.verdict);
+    let refund = REFUND.replace("broken", PLANTED);
+    let asked = call(&gate, "r", "payments__refund", &refund).await;
+    call(
+        &gate,
+        "r",
+        "files__write",
+        &json!({ PLANTED: 1 }).to_string(),
+    )
+    .await;
+    call(&gate, "r", &format!("files__{PLANTED}"), "{}").await;
+    world.write("data/found.txt", PLANTED);
+    call(&gate, "r", "files__read", r#"{"path":"found.txt"}"#).await;
+    // In a guest's own log line, which is also its result, and in the path of a request.
+    let send = json!({ "url": server.url("site.test", "/page"), "method": "GET" }).to_string();
+    let logged = call(&gate, "r", "hostile__send_request", &send).await;
+    let missing =
+        json!({ "url": server.url("site.test", &format!("/{PLANTED}")), "method": "GET" });
+    call(&gate, "r", "hostile__send_request", &missing.to_string()).await;
+    // In what people write.
+    gate.answer(
+        &user("dana"),
+        pending(&asked),
+        false,
+        None,
+        Some(PLANTED),
+        "test",
+    )
+    .await
+    .unwrap();
+    gate.administer(&user("alice"), "noted", PLANTED)
+        .await
+        .unwrap();
+    let row = gate
+        .ledger()
+        .reader()
+        .run(&first.run.unwrap().to_string())
+        .unwrap();
+    let records: Vec<Record> = gate
+        .ledger()
+        .reader()
+        .records_of_run(first.run.unwrap())
+        .unwrap()
+        .into_iter()
+        .map(|(_, record)| record)
+        .collect();
+    gate.end_run(&user("alice"), &row, RunOutcome::Failed, PLANTED)
+        .await
+        .unwrap();
+
+    // In what an agent reports.
+    let attributes = Map::from_iter([
+        ("gen_ai.request.model".to_owned(), json!("a-model")),
+        ("note".to_owned(), json!(format!("Bearer {PLANTED}"))),
+        ("http.request.header.authorization".to_owned(), json!("abc")),
+        (
+            "list".to_owned(),
+            json!([PLANTED, 7, { PLANTED: [PLANTED] }]),
+        ),
+        ("input.value".to_owned(), json!(PLANTED)),
+    ]);
+    let kept = gate.capturing(None).attributes(attributes);
+    let exported = serde_json::to_string(&(&kept, &records)).unwrap();
+    assert!(!exported.contains(PLANTED), "{exported}");
+    assert_eq!(kept["gen_ai.request.model"], "a-model");
+    assert_eq!(
+        kept["http.request.header.authorization"],
+        "[redacted: secret-name]"
+    );
+    assert_eq!(kept["list"][1], 7);
+    assert!(
+        kept["input.value"]
+            .as_str()
+            .unwrap()
+            .starts_with("hmac:v1:")
+    );
+
+    // It was there: the tool saw it, and the record says so without saying it.
+    assert!(is_released(&logged), "{:?}", logged.verdict);
+    let line = records.iter().find_map(|record| match &record.event {
+        Event::AdapterLog(log) => Some(log.message.clone()),
+        _ => None,
+    });
+    assert!(
+        line.unwrap()
+            .contains("the key is [redacted: github-token]")
+    );
+    assert!(records.iter().any(|record| matches!(
+        &record.event,
+        Event::Outcome(outcome) if outcome.captured.is_some_and(|kept| kept.class == Class::Secret)
+    )));
+    gate.close().await;
+    fs::remove_file(world.path("data/found.txt")).unwrap();
+    assert_eq!(finds(&world, PLANTED), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_field_is_kept_as_it_was_said() {
+    let world = world();
+    let gate = world.open().await;
+    let answer = call(
+        &gate,
+        "r",
+        "files__write",
+        r#"{"path":"a.txt","text":"Ada"}"#,
+    )
+    .await;
+    let (class, kept) = arguments(&gate, answer.run.unwrap());
+    let kept = kept.unwrap();
+    assert_eq!((class, &kept["path"]), (Class::Ordinary, &json!("a.txt")));
+    let token = kept["text"].as_str().unwrap();
+    assert!(
+        token.starts_with("tok:v1:") && !token.contains("Ada"),
+        "{token}"
+    );
+
+    // Equal values look alike, and hold on to nothing else.
+    let again = call(
+        &gate,
+        "r",
+        "files__write",
+        r#"{"path":"b.txt","text":"Ada"}"#,
+    )
+    .await;
+    let other = arguments(&gate, again.run.unwrap()).1.unwrap();
+    let alike = |token: &Value| token.as_str().unwrap()[..23].to_owned();
+    assert_eq!(alike(&kept["text"]), alike(&other["text"]));
+    assert_ne!(kept["text"], other["text"]);
+
+    // Whoever may read payloads turns it back, and that is on record; nobody else does.
+    assert_eq!(
+        gate.reveal(&user("dana"), token).await.unwrap().value,
+        "Ada"
+    );
+    let refused = gate.reveal(&user("eve"), token).await;
+    assert!(
+        matches!(refused, Err(TokenError::Operate(OperateError::Refused(_)))),
+        "{refused:?}"
+    );
+    let decided: Vec<String> = gate
+        .ledger()
+        .reader()
+        .records_of_run(answer.run.unwrap())
+        .unwrap()
+        .into_iter()
+        .filter_map(|(_, record)| match record.event {
+            Event::Decision(d) if d.action.id() == "view_payload" => {
+                Some(format!("{} {}", d.principal.id, d.outcome.as_str()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(decided, ["dana allow", "eve deny"]);
+    let forged = token.replace("tok:v1:", "tok:v1:0");
+    assert!(gate.reveal(&user("dana"), &forged[..40]).await.is_err());
+
+    // What nothing names is not kept: here everything but the hash of the order, and the reason.
+    let refund = r#"{"order":"A-1","amount":1,"currency":"EUR","reason":"Ada asked"}"#;
+    let answer = call(&gate, "r", "payments__refund", refund).await;
+    let (_, kept) = arguments(&gate, answer.run.unwrap());
+    let kept = kept.unwrap();
+    let names: Vec<&String> = kept.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["order", "reason"]);
+    assert!(kept["order"].as_str().unwrap().starts_with("hmac:v1:"));
+    assert_eq!(kept["reason"], "Ada asked");
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_of_a_tenant_that_does_not_want_it() {
+    let world = world();
+    world.configure(
+        "[tools.files__read]",
+        "[capture.tenants.default]\npayloads = false\n[tools.files__read]",
+    );
+    let gate = world.open().await;
+    let answer = call(
+        &gate,
+        "r",
+        "files__write",
+        r#"{"path":"a.txt","text":"Ada"}"#,
+    )
+    .await;
+    assert!(is_released(&answer));
+    assert_eq!(
+        arguments(&gate, answer.run.unwrap()),
+        (Class::Ordinary, None)
+    );
+    let content = Map::from_iter([
+        ("input.value".to_owned(), json!("x")),
+        ("n".to_owned(), json!(1)),
+    ]);
+    assert_eq!(
+        gate.capturing(None).attributes(content),
+        Map::from_iter([("n".to_owned(), json!(1))])
+    );
+
+    // A call that waits keeps its arguments all the same, sealed: the approver sees what it is.
+    let asked = call(&gate, "r", "payments__refund", REFUND).await;
+    let view = gate.approval(&user("dana"), pending(&asked)).unwrap();
+    assert!(view.arguments.unwrap().contains("A-1"));
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_old_is_forgotten_but_not_what_still_waits() {
+    let world = world();
+    world.configure(
+        "[tools.files__read]",
+        "[capture]\nretention = \"48h\"\n[tools.files__read]",
+    );
+    world.configure("expires = \"1h\"", "expires = \"200h\"");
+    let gate = world.open().await;
+    let first = call(
+        &gate,
+        "r",
+        "files__write",
+        r#"{"path":"a.txt","text":"Ada"}"#,
+    )
+    .await;
+    let decision = first.decision.unwrap();
+    world.pass(86_400);
+    let asked = call(&gate, "s", "payments__refund", REFUND).await;
+    gate.facts(&user("dana"), decision).await.unwrap();
+    world.pass(3 * 86_400);
+    gate.pass_time().await.unwrap();
+
+    let gone = gate.facts(&user("dana"), decision).await;
+    assert!(gone.unwrap_err().to_string().contains("was destroyed"));
+    let records = gate
+        .ledger()
+        .reader()
+        .records_of_run(first.run.unwrap())
+        .unwrap();
+    let (index, kept): (u64, Kept) = records
+        .iter()
+        .find_map(|(index, record)| match &record.event {
+            Event::Decision(d) => d.captured.map(|kept| (*index, kept)),
+            _ => None,
+        })
+        .unwrap();
+    assert!(matches!(
+        gate.captured(index, kept),
+        Err(LedgerError::Sealed { .. })
+    ));
+    let view = gate.approval(&user("dana"), pending(&asked)).unwrap();
+    assert!(view.arguments.unwrap().contains("A-1"));
+    let days = gate.ledger().reader().sealed_days().unwrap();
+    let readable: Vec<bool> = days.iter().map(|day| day.readable).collect();
+    assert_eq!(readable, [false, true, true]);
+    gate.ledger().reader().verify(None, |_| {}).unwrap();
+
+    // Nor is today ever forgotten, whoever asks.
+    let far = gate.now().plus(365 * 86_400_000_000);
+    gate.forget_payloads(&user("eve"), None, far)
+        .await
+        .unwrap_err();
+    gate.forget_payloads(&user("alice"), None, far)
+        .await
+        .unwrap();
+    assert!(is_released(
+        &call(&gate, "t", "files__write", r#"{"path":"b","text":"x"}"#).await
+    ));
+    gate.close().await;
+}
