@@ -1,1 +1,171 @@
+use tollgate_core::{
+    canonical::Sha256Digest,
+    entity::Kind,
+    record::{RunEnded, RunStarted},
+};
 
+use super::*;
+
+fn run() -> RunId {
+    RunId::from_bytes([1; 16])
+}
+
+fn at(micros: i64, event: Event) -> Record {
+    Record::new("acme", Some(run()), Timestamp(micros), event)
+}
+
+fn ended(call: u8, status: Status) -> Event {
+    Event::Outcome(OutcomeRecord {
+        call: SpanId::from_bytes([call; 8]),
+        captured: None,
+        effects: 0,
+        fuel: 0,
+        labels: BTreeSet::new(),
+        peak_memory: 0,
+        release: None,
+        result: None,
+        size: 0,
+        span: SpanId::from_bytes([call; 8]),
+        status,
+    })
+}
+
+fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
+    Event::Decision(Box::new(DecisionRecord {
+        action: Action::Call("look".into()),
+        arrival: tollgate_core::record::Arrival::default(),
+        approval: None,
+        arguments: Some(KeyedDigest::from(arguments.to_owned())),
+        arguments_size: None,
+        beside: false,
+        bundle: Sha256Digest::of(b"bundle"),
+        call: Some(SpanId::from_bytes([call; 8])),
+        caller: None,
+        captured: None,
+        component: Some(Sha256Digest::of(b"wasm")),
+        determining: Vec::new(),
+        errors: Vec::new(),
+        facts: None,
+        marks: BTreeSet::new(),
+        micros: 100,
+        on_behalf_of: None,
+        outcome,
+        parent: None,
+        principal: Uid::new(Kind::Agent, "support"),
+        requirement: None,
+        resource: Uid::new(Kind::Tool, "look"),
+        resumption: false,
+        shadow: None,
+        span: SpanId::from_bytes([call; 8]),
+    }))
+}
+
+fn started(call: u8) -> Event {
+    Event::Start(Start {
+        approval: None,
+        attempt: 1,
+        call: SpanId::from_bytes([call; 8]),
+        component: "eyes".into(),
+        digest: Sha256Digest::of(b"wasm"),
+        span: SpanId::from_bytes([call; 8]),
+        unsandboxed: false,
+    })
+}
+
+fn began() -> Event {
+    Event::RunStarted(RunStarted {
+        inherited: BTreeSet::new(),
+        key: None,
+        on_behalf_of: Uid::new(Kind::User, "alice"),
+        origin: tollgate_core::record::Origin::default(),
+        principal: Uid::new(Kind::Agent, "support"),
+        span: SpanId::from_bytes([9; 8]),
+    })
+}
+
+/// A run that fails, does the same again with success, and is denied in the end.
+fn story() -> Vec<Record> {
+    let over = Event::RunEnded(RunEnded {
+        by: "alice".into(),
+        outcome: RunOutcome::Success,
+        stop_reason: String::new(),
+    });
+    vec![
+        at(0, began()),
+        at(10, decided(1, "a", Outcome::Allow)),
+        at(20, started(1)),
+        at(1_020, ended(1, Status::ToolError)),
+        at(2_000, decided(2, "a", Outcome::Allow)),
+        at(2_000, started(2)),
+        at(2_300, ended(2, Status::Ok)),
+        at(3_000, decided(3, "b", Outcome::Deny)),
+        at(4_000, over),
+    ]
+}
+
+#[test]
+fn loops_and_silent_recoveries_are_noticed() {
+    let (mut watcher, mut summary, mut totals) =
+        (Watcher::default(), Summary::default(), Totals::default());
+    for record in story() {
+        watcher.watch(&record, |at, fact| {
+            summary.add(at, &fact);
+            totals.add(at, fact);
+        });
+    }
+    assert_eq!((summary.repeated, summary.recovered), (1, 1));
+    assert_eq!((totals.repeated, totals.recovered), (1, 1));
+    assert_eq!(summary.calls(), (2, 1));
+    assert_eq!(summary.succeeded.len(), 1);
+    let times = summary.times();
+    assert_eq!((times.count, times.p50, times.p99), (2, 300, 1_000));
+    assert_eq!(
+        summary.unsafe_attempts, 0,
+        "nothing permitted it; no policy forbade it"
+    );
+    let tools = summary.tools();
+    assert_eq!(
+        (tools[0].calls, tools[0].failed, tools[0].denied),
+        (2, 1, 1)
+    );
+}
+
+#[test]
+fn percentiles_are_of_the_nearest_rank() {
+    let mut summary = Summary::default();
+    let place = Where {
+        tenant: "acme",
+        run: None,
+        tool: "look",
+        version: "",
+        time: Timestamp(0),
+    };
+    for micros in 1..=200 {
+        let fact = Fact::Ended {
+            how: "ok",
+            failed: false,
+            micros: Some(micros),
+        };
+        summary.add(place, &fact);
+    }
+    let times = summary.times();
+    assert_eq!((times.p50, times.p95, times.p99), (100, 190, 198));
+}
+
+#[test]
+fn names_beyond_those_that_are_told_apart_are_others() {
+    let mut totals = Totals::default();
+    for n in 0..400 {
+        let tool = format!("tool-{n}");
+        let place = Where {
+            tenant: "acme",
+            run: None,
+            tool: &tool,
+            version: "",
+            time: Timestamp(0),
+        };
+        totals.add(place, Fact::Unsafe);
+    }
+    assert_eq!(totals.unsafe_attempts.len(), 301);
+    assert_eq!(totals.unsafe_attempts[OTHER], 100);
+}
