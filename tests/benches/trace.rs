@@ -327,10 +327,10 @@ fn filter(store: &Store) {
         since: Some(tollgate_core::time::Timestamp(1_795_249_800_000_000)),
         ..all.clone()
     };
-    let slowest = [all, by_tool, by_text].iter().map(|filter| {
+    let slowest = [all, by_tool, by_text].into_iter().map(|filter| {
         let samples = (0..11).map(|_| {
             let begun = Instant::now();
-            let found = store.reader().find(filter).unwrap();
+            let found = store.reader().find(&filter).unwrap();
             assert!(!found.is_empty());
             micros(begun) / 1e3
         });

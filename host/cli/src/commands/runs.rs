@@ -74,7 +74,7 @@ const TOGETHER: usize = 10;
 pub(crate) enum Runs {
     /// List runs, newest first.
     #[command(after_help = LIST)]
-    List(List),
+    List(Box<List>),
     /// Show a run as a tree.
     #[command(after_help = SHOW)]
     Show {

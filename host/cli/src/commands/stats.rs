@@ -222,7 +222,7 @@ fn read(
         ..RecordFilter::default()
     };
     reader.records(&filter, |_, record| {
-        watcher.watch(&record, |at, fact| hear(at, fact));
+        watcher.watch(&record, hear);
         ControlFlow::Continue(())
     })?;
     Ok(())
