@@ -64,6 +64,7 @@ fn main() {
         .build()
         .unwrap();
     let measured = runtime.spawn(async {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let floor = bare_rows();
         let config = configured("trace");
         let file = config.file.clone();

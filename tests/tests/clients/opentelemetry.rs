@@ -121,7 +121,7 @@ fn reports(protocol: &str) {
     };
     assert!(place("invoke_agent support-bot") < place("chat gpt-5"));
     assert!(place("chat gpt-5") < place("execute_tool read"));
-    assert!(place("execute_tool read") < place("files__read"));
+    assert!(place("execute_tool read") < place("✓ files__read"));
     for words in ["2000 → 100 tokens", "0.0035 EUR", "authorize"] {
         place(words);
     }

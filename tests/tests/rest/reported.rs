@@ -50,6 +50,8 @@ struct Intake {
 
 impl Intake {
     async fn new() -> Self {
+        // Another test of this process may have done so before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let world = World::new("");
         world.configure("[policies]", "[trace]\nspans = 50\n[policies]");
         let gate = world.open().await;
