@@ -64,6 +64,7 @@ impl Story {
     ) -> SpanId {
         let span = self.span();
         let determining = (!by.is_empty()).then(|| Determining {
+            budget: None,
             owner: "security".into(),
             policy: PolicyRef {
                 digest: Sha256Digest::of(by.as_bytes()),
@@ -82,6 +83,8 @@ impl Story {
         self.add(Event::Decision(Box::new(DecisionRecord {
             action,
             approval: None,
+            arrival: Default::default(),
+            captured: None,
             arguments,
             arguments_size: Some(2),
             beside: false,
@@ -125,6 +128,7 @@ impl Story {
         let released = matches!(status, Status::Ok | Status::ToolError);
         self.add(Event::Outcome(OutcomeRecord {
             call,
+            captured: None,
             effects: 0,
             fuel: 1,
             labels: BTreeSet::from(["private".into()]),
@@ -286,6 +290,7 @@ fn what_was_wrong_to_ask_for_is_planning() {
     let mut story = Story::new();
     let call = story.span();
     story.add(Event::CallInvalid(CallInvalid {
+        arrival: Default::default(),
         call,
         caller: None,
         parent: None,
