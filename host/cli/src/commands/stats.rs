@@ -222,7 +222,7 @@ fn read(
         ..RecordFilter::default()
     };
     reader.records(&filter, |_, record| {
-        watcher.watch(&record, hear);
+        watcher.watch(&record, &mut *hear);
         ControlFlow::Continue(())
     })?;
     Ok(())
