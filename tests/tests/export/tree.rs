@@ -46,6 +46,7 @@ impl Known {
             "tollgate.approval.id" => self.short(text, "approval-"),
             "tollgate.decision.id" => self.short(text, "decision-"),
             "tollgate.tool.version" => self.short(text, "version-"),
+            _ if text.starts_with("apr-") => self.short(text, "approval-"),
             _ if text.starts_with("hmac:") => self.short(text, "hash-"),
             _ if text.starts_with("sha256:") => self.short(text, "digest-"),
             _ => text.clone(),
