@@ -5,6 +5,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a measurement that cannot be set up ends, and prints what it found"
 )]
@@ -127,9 +128,11 @@ fn span(trace: [u8; 16], n: u64) -> Span {
     Span {
         trace_id: trace.to_vec(),
         span_id: (n + 1).to_be_bytes().to_vec(),
-        parent_span_id: (n % TRACE > 0)
-            .then(|| (n / TRACE * TRACE + 1).to_be_bytes().to_vec())
-            .unwrap_or_default(),
+        parent_span_id: if n.is_multiple_of(TRACE) {
+            Vec::new()
+        } else {
+            (n / TRACE * TRACE + 1).to_be_bytes().to_vec()
+        },
         name: "chat gpt-5".into(),
         kind: 3,
         start_time_unix_nano: start,
