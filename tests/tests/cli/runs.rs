@@ -61,7 +61,7 @@ fn two_runs_are_told_apart_where_they_part() {
     assert_eq!(compared["diff"]["first"], 1);
     assert_eq!(compared["diff"]["first_decision"], 1);
     assert_eq!(compared["b"]["steps"][1]["tool"], "files__delete");
-    assert!(!out.contains("letter.txt"), "no argument is shown");
+    assert!(!out.contains("Dear Ada"), "no result is shown");
 }
 
 #[test]
@@ -100,7 +100,8 @@ fn a_run_says_where_it_failed_and_what_evidence_is_missing() {
     ];
     world.run(&tell).exits(0);
     let view = json_of(&world, &["runs", "show", "bad", "--case"]);
-    assert_eq!(view["context"]["told"][1]["text"], "delete the letter");
+    let mut told = view["context"]["told"].as_array().unwrap().iter();
+    assert!(told.any(|said| said["text"] == "delete the letter"));
     let missing = view["missing"].as_array().unwrap().iter();
     assert!(!missing.clone().any(|gap| gap["what"] == "request"));
     assert!(missing.clone().any(|gap| gap["what"] == "result"));
@@ -214,7 +215,7 @@ fn a_run_becomes_tests_that_pass() {
         "runs",
         "export",
         "bad2",
-        "--as",
+        "--format",
         "policy-case",
         "--output",
         file,
@@ -243,7 +244,7 @@ fn a_run_becomes_tests_that_pass() {
         .exits(0)
         .says(&["view_payload"]);
 
-    let eval = json_of(&world, &["runs", "export", "bad", "--as", "eval"]);
+    let eval = json_of(&world, &["runs", "export", "bad", "--format", "eval"]);
     assert_eq!(eval["expected_outcome"], "failed");
     assert_eq!(eval["failed_in"], "planning");
     assert_eq!(eval["expected_path"][1]["tool"], "files__delete");
@@ -253,7 +254,7 @@ fn a_run_becomes_tests_that_pass() {
     );
     let eval = json_of(
         &world,
-        &["runs", "export", "bad", "--as", "eval", "--payloads"],
+        &["runs", "export", "bad", "--format", "eval", "--payloads"],
     );
     assert_eq!(eval["expected_path"][1]["arguments"]["path"], "letter.txt");
 }
@@ -278,7 +279,7 @@ fn spans_are_exported_in_three_formats() {
         denied["spanId"]
     );
     let lines = world
-        .run(&["runs", "export", "bad", "--as", "lines"])
+        .run(&["runs", "export", "bad", "--format", "lines"])
         .exits(0)
         .out;
     assert_eq!(lines.lines().count(), spans.as_array().unwrap().len());
@@ -286,7 +287,7 @@ fn spans_are_exported_in_three_formats() {
         "runs",
         "export",
         "bad",
-        "--as",
+        "--format",
         "parquet",
         "--output",
         "run.parquet",

@@ -3,11 +3,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead as _, BufReader, Lines, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::Arc,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -143,6 +147,8 @@ fn text(value: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
+    // As main does in the programs.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let phoenix = Phoenix::start(folder.path()).await;
     let world = World::new("");
@@ -233,7 +239,7 @@ async fn phoenix_shows_the_tree_the_kinds_and_the_session() {
 /// OpenTelemetry's messages and grpcio's server, in a program of its own.
 struct Consumer {
     program: Program,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
 }
 
 impl Consumer {
@@ -245,8 +251,15 @@ impl Consumer {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut consumer = Self {
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        // A program whose output nobody reads stops.
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in said.map_while(Result::ok) {
+                drop(sender.send(line));
+            }
+        });
+        let consumer = Self {
             program: Program(child),
             lines,
         };
@@ -254,8 +267,8 @@ impl Consumer {
         (consumer, port)
     }
 
-    fn next(&mut self) -> Value {
-        let line = self.lines.next().unwrap().unwrap();
+    fn next(&self) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap();
         serde_json::from_str(&line).unwrap()
     }
 }

@@ -41,7 +41,7 @@ fn serve(world: &World) -> Child {
 }
 
 fn write(world: &World, run: &str) -> Value {
-    let args = format!(r#"{{"path":"note.txt","content":"{PLANTED}"}}"#);
+    let args = format!(r#"{{"path":"note.txt","text":"{PLANTED}"}}"#);
     let call = [
         "call",
         "files__write",

@@ -34,8 +34,9 @@ async fn traffic(served: &Served) {
 /// The sample with this name and these labels.
 fn sample(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find(|line| {
+        // A metric without labels may have an empty set of them.
         line.strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with(' '))
+            .is_some_and(|rest| rest.trim_start_matches("{}").starts_with(' '))
     });
     line?.rsplit(' ').next()?.parse().ok()
 }

@@ -122,7 +122,11 @@ async fn two_runs_are_compared_by_whoever_may_read_both() {
         .await;
     let a = last_run(&served, &agent).await;
     let end = json!({ "outcome": "success" });
-    served.post(&agent, &format!("/v1/runs/{a}/end"), end).await;
+    served
+        .post(&agent, &format!("/v1/runs/{a}/end"), end)
+        .await
+        .is(204);
+    served.world.pass(1);
     served
         .call(&agent, "payments__refund", refund("A-1", 6000))
         .await;

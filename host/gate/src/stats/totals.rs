@@ -55,7 +55,7 @@ impl Bars {
     pub fn bars(&self) -> impl Iterator<Item = (f64, u64)> {
         #[expect(clippy::cast_precision_loss, reason = "the bounds are small")]
         let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6);
-        bounds.chain([f64::MAX]).zip(self.bars)
+        bounds.chain([f64::INFINITY]).zip(self.bars)
     }
 }
 

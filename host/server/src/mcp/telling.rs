@@ -77,8 +77,8 @@ mod tests {
             [
                 (Topic::Summary, "look the customer up".into(), true),
                 (Topic::StateDelta, "{\"customer\":7}".into(), true),
-                (Topic::Model, "m-1".into(), false),
                 (Topic::Request, "refund me".into(), false),
+                (Topic::Model, "m-1".into(), false),
             ]
         );
     }

@@ -32,10 +32,10 @@ use crate::{
 
 const HELP: &str = "\
 Examples:
-  $ tollgate runs export monday --as otlp --output monday.json
-  $ tollgate runs export monday --as parquet --output monday.parquet
-  $ tollgate runs export monday --as policy-case --payloads --output policies/tests/monday.json
-  $ tollgate runs export monday --as eval
+  $ tollgate runs export monday --format otlp --output monday.json
+  $ tollgate runs export monday --format parquet --output monday.parquet
+  $ tollgate runs export monday --format policy-case --payloads --output policies/tests/monday.json
+  $ tollgate runs export monday --format eval
 
 otlp is an ExportTraceServiceRequest in OTLP's JSON; lines has one span a line; parquet is uncompressed.
 policy-case writes cases for `tollgate policy test`: each decision with its arguments and facts, so it
@@ -50,7 +50,7 @@ pub(crate) struct Export {
     /// Its id, the beginning of it, or its key; the latest run unless given.
     run: Option<String>,
     /// As what.
-    #[arg(long = "as", value_enum, value_name = "FORMAT", default_value_t)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
     /// Where to; standard output unless given.
     #[arg(long, short, value_name = "FILE")]

@@ -144,13 +144,16 @@ pub(crate) struct Tell {
 #[command(after_help = SETS)]
 pub(crate) enum Sets {
     /// List sets.
+    #[command(after_help = SETS)]
     List,
     /// List the runs of a set.
+    #[command(after_help = SETS)]
     Show {
         /// Its name.
         set: String,
     },
     /// Make a set.
+    #[command(after_help = SETS)]
     Add {
         /// Its name.
         set: String,
@@ -159,11 +162,13 @@ pub(crate) enum Sets {
         about: String,
     },
     /// Remove a set; its runs stay.
+    #[command(after_help = SETS)]
     Remove {
         /// Its name.
         set: String,
     },
     /// Put runs into a set.
+    #[command(after_help = SETS)]
     Put {
         /// Its name.
         set: String,
@@ -172,6 +177,7 @@ pub(crate) enum Sets {
         runs: Vec<String>,
     },
     /// Take a run out of a set.
+    #[command(after_help = SETS)]
     Take {
         /// Its name.
         set: String,
