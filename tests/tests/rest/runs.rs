@@ -127,9 +127,13 @@ async fn two_runs_are_compared_by_whoever_may_read_both() {
         .await
         .is(204);
     served.world.pass(1);
-    served
-        .call(&agent, "payments__refund", refund("A-1", 6000))
-        .await;
+    let again = json!({
+        "tool": "payments__refund",
+        "arguments": refund("A-1", 6000),
+        "run": "again",
+    });
+    let asked = served.post(&agent, "/v1/calls", again).await;
+    assert_eq!(asked.status, 202, "{}", asked.body);
     let b = last_run(&served, &agent).await;
     assert_ne!(a, b);
     let path = format!("/v1/runs/{a}/diff/{b}");

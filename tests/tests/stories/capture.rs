@@ -23,7 +23,7 @@ const CONFIG: &str = r#"
 [components.web]
 path = "web.wasm"
 [hosts."site.test"]
-labels = []
+labels = ["private"]
 taints = []
 allow_private = true
 [tools.hostile__send_request]
