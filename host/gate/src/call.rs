@@ -44,7 +44,7 @@ pub struct CallRequest {
 }
 
 /// What a caller's protocol may have for a call, besides the call. None of it has a part in the decision.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CallOptions {
     /// Where the call hangs in the caller's own trace.
     pub origin: Origin,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tollgate::{
-    call::{CallRequest, Verdict},
+    call::{CallOptions, CallRequest, Verdict},
     enforce::{ApprovalError, Refusal},
     gate::Gate,
     pip::{Caller, RunKey},
@@ -30,6 +30,7 @@ pub async fn call(
     caller: &Caller,
     run: &RunKey,
     request: CallRequest,
+    options: &CallOptions,
     patience: Duration,
     leaving: impl Future<Output = ()>,
 ) -> Result<Called, ApprovalError> {
@@ -38,7 +39,8 @@ pub async fn call(
     let mut leaving = std::pin::pin!(leaving);
     let mut waiter = None;
     loop {
-        let answer = gate.call(caller, run, request.clone()).await;
+        let call = gate.call_with(caller, run, request.clone(), options.clone());
+        let answer = call.await;
         let pending = match &answer.verdict {
             Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
             _ => None,

@@ -25,6 +25,17 @@ pub(crate) fn run() -> Result<()> {
     )
 }
 
+/// Install one of the clients in Python.
+pub(crate) fn one(name: &str) -> Result<()> {
+    system::languages()?;
+    let lock = root()
+        .join("tests/clients/python")
+        .join(format!("{name}.txt"));
+    let home = root().join("target/clients").join(name);
+    once(&lock, &home, |home| python(&lock, home))
+        .context("this needs PyPI; once it is installed, it does not")
+}
+
 fn install() -> Result<()> {
     let scripts = root().join("tests/clients");
     let installed = root().join("target/clients");

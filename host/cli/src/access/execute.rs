@@ -59,7 +59,8 @@ pub(super) async fn execute(
             let run = gate.run_key(&caller, run).map_err(denied)?;
             let patience = std::time::Duration::from_millis(wait);
             let left = super::left(&mut leaving);
-            match calling::call(gate, &caller, &run, request, patience, left).await? {
+            let options = tollgate::call::CallOptions::default();
+            match calling::call(gate, &caller, &run, request, &options, patience, left).await? {
                 Called::Done(reply) => Ok(Reply::Call(reply)),
                 Called::Left(reply) => Ok(Reply::Waiting(reply)),
             }

@@ -8,7 +8,7 @@ mod answer;
 mod hold;
 mod lines;
 mod listing;
-mod origin;
+pub(crate) mod origin;
 mod progress;
 mod tasks;
 mod telling;

@@ -28,13 +28,13 @@ const MAX_BAGGAGE: usize = 8192;
 
 /// Where a call belongs.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) run: RunKey,
+pub(crate) struct Place {
+    pub(crate) run: RunKey,
     /// Whether the run is the session's: nobody has named it.
     pub(super) is_session: bool,
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
     /// How a call of it reached the gate; the protocol's version is the connection's to say.
-    pub(super) arrival: Arrival,
+    pub(crate) arrival: Arrival,
     /// What an upstream server is sent along with a call of it.
     pub(super) meta: Map<String, Value>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Place {
 ///
 /// # Errors
 /// A run's name that is none.
-pub(super) fn place(
+pub(crate) fn place(
     meta: &RequestMetaObject,
     headers: Option<&HeaderMap>,
     session: Option<String>,

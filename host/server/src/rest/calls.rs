@@ -8,10 +8,14 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, get, post},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+use rmcp::model::RequestMetaObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use tollgate::call::CallRequest;
+use tollgate::{
+    call::{CallOptions, CallRequest},
+    pip::RunKey,
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -20,6 +24,7 @@ use super::{
 };
 use crate::{
     calling::{self, Called},
+    mcp::origin,
     problem::Problem,
     reply::{CallOutcome, CallReply},
 };
@@ -63,6 +68,7 @@ pub(super) struct NewCall {
 pub(super) async fn call(
     State(rest): State<Rest>,
     who: Who,
+    headers: HeaderMap,
     Body(body): Body<NewCall>,
 ) -> Result<Response, Problem> {
     who.admit()?;
@@ -70,7 +76,17 @@ pub(super) async fn call(
         return Err(Problem::invalid(format!("`wait_ms` is at most {MAX_WAIT}")));
     }
     let caller = &who.authenticated.caller;
-    let run = rest.gate.run_key(caller, body.run)?;
+    let place = origin::place(&RequestMetaObject::new(), Some(&headers), None, &[])
+        .map_err(|error| Problem::invalid(error.message))?;
+    let run = match (body.run, place.run) {
+        (None, run @ (RunKey::Traced(_) | RunKey::Named(_))) => run,
+        (named, _) => rest.gate.run_key(caller, named)?,
+    };
+    let options = CallOptions {
+        origin: place.origin,
+        arrival: place.arrival,
+        ..CallOptions::default()
+    };
     let request = CallRequest {
         tool: body.tool,
         arguments: body
@@ -78,7 +94,16 @@ pub(super) async fn call(
             .map_or_else(|| "{}".to_owned(), |raw| raw.get().to_owned()),
     };
     let patience = Duration::from_millis(body.wait_ms);
-    let called = calling::call(&rest.gate, caller, &run, request, patience, pending()).await?;
+    let called = calling::call(
+        &rest.gate,
+        caller,
+        &run,
+        request,
+        &options,
+        patience,
+        pending(),
+    )
+    .await?;
     let (Called::Done(reply) | Called::Left(reply)) = called;
     let status = match reply.outcome {
         CallOutcome::Waiting => StatusCode::ACCEPTED,

@@ -1,10 +1,11 @@
 //! `cargo xtask demo`: a support desk's run passes the gate, with real effects on files; then an
-//! analyst's, whose tools send requests and read tables.
+//! analyst's, whose tools send requests and read tables; then an agent reports its own steps beside them.
 //!
-//! It needs no network beyond what building needs, no model, and asks nothing.
+//! It needs no network beyond what building and installing need, no model, and asks nothing.
 
 mod analyst;
 mod handbook;
+mod reported;
 
 use std::{
     fs,
@@ -127,7 +128,8 @@ pub(crate) fn run() -> Result<()> {
         &["runs", "show", RUN],
     )?;
     desk.ending()?;
-    analyst::run()
+    analyst::run()?;
+    reported::run(&desk)
 }
 
 struct Desk {
