@@ -16,9 +16,9 @@ use crate::{
 const POLICIES: &str = r#"
 @id("tidy") @owner("tests")
 permit (principal, action in [Tollgate::Action::"delete_file", Tollgate::Action::"delete_directory"], resource);
-@id("no-secret") @owner("tests") @reason("Nobody reads it.")
+@id("no-sealed") @owner("tests") @reason("Nobody reads it.")
 forbid (principal, action == Tollgate::Action::"read_file", resource)
-when { resource == Tollgate::File::"walk/data:/secret" };
+when { resource == Tollgate::File::"walk/data:/sealed" };
 @id("fixed") @owner("tests") @reason("It stays as it is.")
 forbid (principal, action in [Tollgate::Action::"write_file", Tollgate::Action::"delete_file"], resource)
 when { resource == Tollgate::File::"walk/data:/fixed" };
@@ -32,7 +32,7 @@ fn world() -> World {
     let table = format!("{grants}{}", labelled(&["walk__run_run"]));
     let world = with_component("walk", &built("walk"), &table, POLICIES);
     world.write("data/a.txt", "first");
-    world.write("data/secret", "secret");
+    world.write("data/sealed", "sealed");
     world.write("data/fixed", "fixed");
     fs::create_dir(world.path("data/sub")).unwrap();
     world.write("data/sub/b.txt", "below");
@@ -74,8 +74,8 @@ fn done(gate: &Gate, answer: &Answer, operation: &str, path: &str) -> Vec<(u64, 
 async fn files_are_read_where_policy_permits_and_each_open_is_recorded() {
     let world = world();
     let gate = world.open().await;
-    let steps = "read /data/a.txt\nskip 2 /data/a.txt\nread /data/secret\nlist /data\nsize /data/a.txt\n\
-                 size /data/secret\nread /data/none\nread /data/sub\nread /fix/customer.json\nread /other/x";
+    let steps = "read /data/a.txt\nskip 2 /data/a.txt\nread /data/sealed\nlist /data\nsize /data/a.txt\n\
+                 size /data/sealed\nread /data/none\nread /data/sub\nread /fix/customer.json\nread /other/x";
     let answer = run(&world, &gate, steps).await;
     assert!(
         matches!(answer.verdict, Verdict::Released { .. }),
@@ -85,10 +85,10 @@ async fn files_are_read_where_policy_permits_and_each_open_is_recorded() {
     for line in [
         "read /data/a.txt: first\n",
         "skip 2 /data/a.txt: rst\n",
-        "read /data/secret: PermissionDenied\n",
-        "list /data: a.txt,fixed,letter.txt,secret,steps,sub\n",
+        "read /data/sealed: PermissionDenied\n",
+        "list /data: a.txt,fixed,letter.txt,sealed,steps,sub\n",
         "size /data/a.txt: 5\n",
-        "size /data/secret: PermissionDenied\n",
+        "size /data/sealed: PermissionDenied\n",
         "read /data/none: NotFound\n",
         "read /data/sub: IsADirectory\n",
         "read /other/x: NotFound\n",
@@ -97,12 +97,12 @@ async fn files_are_read_where_policy_permits_and_each_open_is_recorded() {
     }
     assert!(said.contains("DE02120300000000202051"), "{said}");
     assert_eq!(done(&gate, &answer, "read_file", "/a.txt")[0], (5, false));
-    assert_eq!(done(&gate, &answer, "read_file", "/secret"), []);
+    assert_eq!(done(&gate, &answer, "read_file", "/sealed"), []);
     let denials = records(&gate, answer.run.unwrap())
         .into_iter()
         .filter(|record| {
             let text = serde_json::to_string(&record.event).unwrap();
-            matches!(record.event, Event::Decision(_)) && text.contains("no-secret")
+            matches!(record.event, Event::Decision(_)) && text.contains("no-sealed")
         });
     assert_eq!(denials.count(), 2, "the read and the stat");
     gate.close().await;
