@@ -489,6 +489,9 @@ pub struct Start {
     pub component: String,
     /// The component's file, or the upstream server's accepted definitions.
     pub digest: Sha256Digest,
+    /// Whether the call has run before, up to where something in it waited for a human.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumption: bool,
     /// Its `invoke_component` span.
     pub span: SpanId,
     /// Whether it runs outside the sandbox, where only the call itself is decided.
@@ -591,11 +594,14 @@ pub struct Effect {
     /// Why it failed, as the guest was told; absent if it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The `invoke_component` span; absent in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<SpanId>,
     /// Microseconds that it took.
     pub micros: u64,
     /// Such as `read_file`.
     pub operation: String,
-    /// The `invoke_component` span.
+    /// The `authorize` span of the decision that allowed it.
     pub parent: SpanId,
     /// Bytes read or written.
     pub size: u64,
@@ -748,6 +754,9 @@ pub struct ApprovalResolved {
     pub span: SpanId,
     /// Its state now.
     pub state: ApprovalState,
+    /// Whether its call goes on without it: nothing has to be approved any more, or something else has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
 }
 
 /// Nobody answered in time, so others are asked as well.
@@ -843,6 +852,7 @@ mod tests {
                 call: SpanId::from_bytes([2; 8]),
                 component: "tickets".into(),
                 digest: Sha256Digest::of(b"wasm"),
+                resumption: false,
                 span: SpanId::from_bytes([3; 8]),
                 unsandboxed: false,
             }),

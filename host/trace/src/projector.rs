@@ -196,7 +196,15 @@ fn project(
                     found_by(writer, tenant, run, record, Facet::Error, error)?;
                 }
             }
-            SpanChange::Close { span, end, error } => {
+            SpanChange::Close {
+                span,
+                end,
+                error,
+                unless_ended,
+            } => {
+                if unless_ended && has_ended(writer, trace, span)? {
+                    continue;
+                }
                 // A record that closes several spans says something else about each.
                 let kind = match &record.event {
                     Event::Outcome(outcome) if span == outcome.span => SpanKind::InvokeComponent,
@@ -218,7 +226,11 @@ fn project(
         let about = about(SpanKind::InvokeAgent);
         close(writer, trace, span, record.time.0, None, Some(&about))?;
     }
-    for (facet, value) in facets(record, &about(SpanKind::InvokeAgent)) {
+    let kind = match &record.event {
+        Event::Decision(_) => SpanKind::ExecuteTool,
+        _ => SpanKind::InvokeAgent,
+    };
+    for (facet, value) in facets(record, &about(kind)) {
         found_by(writer, tenant, run, record, facet, &value)?;
     }
     Ok(())
@@ -279,16 +291,27 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
     facets
 }
 
+/// By the index of roots: the one of all spans holds thousands of a long run.
+const ROOT: &str = "SELECT span FROM spans INDEXED BY spans_root \
+                    WHERE trace = ?1 AND origin = 0 AND kind = 'invoke_agent' LIMIT 1";
+
 /// The run's root span.
 fn root(writer: &Writer, trace: i64) -> rusqlite::Result<Option<SpanId>> {
     let root: Option<i64> = writer
         .conn
-        .prepare_cached(
-            "SELECT span FROM spans WHERE trace = ?1 AND origin = 0 AND kind = 'invoke_agent' LIMIT 1",
-        )?
+        .prepare_cached(ROOT)?
         .query_row([trace], |row| row.get(0))
         .optional()?;
     Ok(root.map(crate::store::span_of))
+}
+
+fn has_ended(writer: &Writer, trace: i64, span: SpanId) -> rusqlite::Result<bool> {
+    writer
+        .conn
+        .prepare_cached(
+            "SELECT 1 FROM spans WHERE trace = ?1 AND origin = 0 AND span = ?2 AND end IS NOT NULL",
+        )?
+        .exists(params![trace, key(span)])
 }
 
 fn close(
@@ -322,4 +345,23 @@ fn close(
             serde_json::to_string(&body).unwrap_or_default()
         ])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreOptions;
+
+    #[tokio::test]
+    async fn the_root_of_a_run_is_found_by_its_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions::beside(&dir.path().join("ledger.db"));
+        let path = options.path.clone();
+        Store::open(options).unwrap().close().await;
+        let conn = rusqlite::Connection::open(path).unwrap();
+        let plan: String = conn
+            .query_row(&format!("EXPLAIN QUERY PLAN {ROOT}"), [1], |row| row.get(3))
+            .unwrap();
+        assert!(plan.contains("spans_root"), "{plan}");
+    }
 }

@@ -475,6 +475,13 @@ async fn the_gates_own_spans_lie_beside_and_are_never_replaced() {
     let root = own.iter().find(|s| s.parent.is_none()).unwrap();
     let tool = own.iter().find(|s| s.kind == "execute_tool").unwrap();
     assert_eq!(tool.parent, Some(root.span));
+    let version = tool.body.attributes["tollgate.tool.version"].as_str();
+    let by_version = TraceFilter {
+        tenant: "default".into(),
+        has: vec![(Facet::Version, format!("tool:{}", version.unwrap()))],
+        ..TraceFilter::default()
+    };
+    assert_eq!(reader.find(&by_version).unwrap().len(), 1);
 
     // Its id, and one that is new, under the run's trace.
     let mut forged = span(1, 1);

@@ -126,11 +126,12 @@ async fn a_request_is_decided_and_drawn_like_every_other() {
     let spans = gate.ledger().reader().spans(answer.run.unwrap()).unwrap();
     let name = format!("GET http://site.test:{port}/hours");
     let request = spans.iter().find(|span| span.name == name).unwrap();
-    assert!(
-        spans
-            .iter()
-            .any(|s| s.name == "authorize http_request" && Some(s.span) == request.parent)
-    );
+    let execution = spans.iter().find(|s| Some(s.span) == request.parent);
+    assert!(execution.unwrap().name.starts_with("invoke_component "));
+    let decision = |s: &&tollgate::ledger::SpanRow| {
+        s.name == "authorize http_request" && s.parent == request.parent
+    };
+    assert_eq!(spans.iter().filter(decision).count(), 1);
 
     let (_, status, body) = fetch(&gate, &server, site("/echo"), 3).await;
     assert!(status == 200 && body.starts_with("POST /echo"), "{body}");

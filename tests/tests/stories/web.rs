@@ -166,11 +166,12 @@ async fn a_page_is_fetched_and_every_step_is_in_the_trace() {
         asked[0].contains(&request.span.to_string()),
         "the server is told of the very span"
     );
-    assert!(
-        spans
-            .iter()
-            .any(|s| s.name == "authorize http_request" && Some(s.span) == request.parent)
-    );
+    let execution = spans.iter().find(|s| Some(s.span) == request.parent);
+    assert!(execution.unwrap().name.starts_with("invoke_component "));
+    let decision = |s: &&tollgate::ledger::SpanRow| {
+        s.name == "authorize http_request" && s.parent == request.parent
+    };
+    assert_eq!(spans.iter().filter(decision).count(), 1);
     gate.close().await;
 }
 

@@ -1,6 +1,6 @@
 //! Whole spans of one run, put together from its records in their order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 
@@ -19,7 +19,10 @@ use crate::{
 /// Events that one span keeps; more are counted.
 const MAX_EVENTS: usize = 128;
 /// Calls without success whose repeats are told from new ones.
-const MAX_FAILED: usize = 1024;
+const MAX_FAILED: usize = 256;
+/// Calls that were taken away and are still known. What is recorded of a call that is over, because two
+/// things happened to it at once, is recorded right after its end.
+const MAX_TAKEN: usize = 64;
 
 /// A span with all that its run's records say about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +74,8 @@ impl Span {
         found.map(|(_, value)| value)
     }
 
-    fn set(&mut self, name: &'static str, value: Value) {
+    /// Say something about it that no record says.
+    pub fn set(&mut self, name: &'static str, value: Value) {
         match self.attributes.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
             None => self.attributes.push((name, value)),
@@ -128,8 +132,8 @@ pub struct RunSpans {
     approvals: HashMap<ApprovalId, SpanId>,
     /// The last call with these arguments that did not succeed.
     failed: HashMap<KeyedDigest, SpanId>,
-    /// Calls that were taken away: what is told of them later is no new span.
-    taken: HashSet<SpanId>,
+    /// The calls that were taken away last: what is told of them later is no new span.
+    taken: VecDeque<SpanId>,
 }
 
 impl RunSpans {
@@ -142,7 +146,7 @@ impl RunSpans {
             spans: HashMap::new(),
             approvals: HashMap::new(),
             failed: HashMap::new(),
-            taken: HashSet::new(),
+            taken: VecDeque::new(),
         }
     }
 
@@ -169,9 +173,18 @@ impl RunSpans {
     pub fn take(&mut self, span: SpanId) -> Option<Span> {
         let span = self.spans.remove(&span)?;
         if span.kind == SpanKind::ExecuteTool {
-            self.taken.insert(span.id);
+            if self.taken.len() >= MAX_TAKEN {
+                self.taken.pop_front();
+            }
+            self.taken.push_back(span.id);
         }
         Some(span)
+    }
+
+    /// How many things of the run are kept: spans that are here, and what later ones may refer to.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.spans.len() + self.approvals.len() + self.failed.len()
     }
 
     /// Every span that is here, in the order in which they began.
@@ -198,11 +211,7 @@ impl RunSpans {
         let mut ended = Vec::new();
         let mut changes = changes(record);
         if let (Event::RunEnded(_), Some(span)) = (&record.event, self.root.span) {
-            changes.push(SpanChange::Close {
-                span,
-                end: record.time,
-                error: None,
-            });
+            changes.push(SpanChange::close(span, record.time, None));
         }
         for change in changes {
             ended.extend(self.change(index, record, change, naming));
@@ -265,7 +274,15 @@ impl RunSpans {
                 self.spans.insert(span, new);
                 ended
             }
-            SpanChange::Close { span, end, error } => {
+            SpanChange::Close {
+                span,
+                end,
+                error,
+                unless_ended,
+            } => {
+                if unless_ended && self.is_settled(span, record) {
+                    return None;
+                }
                 let known = self.spans.get_mut(&span)?;
                 let first = known.end.is_none();
                 known.end = Some(end);
@@ -285,6 +302,21 @@ impl RunSpans {
                 first.then_some(span)
             }
         }
+    }
+
+    /// Whether a call is over, or runs by an approval that is taken back too late.
+    fn is_settled(&self, call: SpanId, record: &Record) -> bool {
+        let ended = self.spans.get(&call).is_none_or(|call| call.end.is_some());
+        let late = match &record.event {
+            Event::ApprovalResolved(resolved) => !self.approvals.contains_key(&resolved.id),
+            _ => false,
+        };
+        let runs = |span: &Span| {
+            span.kind == SpanKind::InvokeComponent
+                && span.parent == Some(call)
+                && span.end.is_none()
+        };
+        ended || (late && self.spans.values().any(runs))
     }
 
     /// With what every span has, and what follows from others.
@@ -373,6 +405,15 @@ impl RunSpans {
             }
             links.extend(arrival_of(record).and_then(|arrival| arrival.link));
         }
+        // An effect stands in its execution, and says which decision allowed it.
+        if let (SpanKind::Effect, Event::Effect(effect)) = (kind, &record.event)
+            && effect.execution.is_some()
+        {
+            links.push(TraceLink {
+                span: effect.parent,
+                trace: self.run,
+            });
+        }
         if let (SpanKind::InvokeAgent, Event::RunStarted(run)) = (kind, &record.event)
             && let (Some(trace), Some(span), None) =
                 (run.origin.trace, run.origin.parent, self.root.within)
@@ -404,7 +445,7 @@ impl RunSpans {
             Event::Start(start) => {
                 if let Some(call) = self.spans.get_mut(&start.call) {
                     call.set(a::TOOL_EXECUTED, true.into());
-                    if start.attempt > 1 && start.approval.is_none() {
+                    if start.attempt > 1 && start.approval.is_none() && !start.resumption {
                         let number = (a::ATTEMPT_NUMBER, start.attempt.into());
                         call.happened(event::RETRY_SCHEDULED, at, vec![number]);
                     }
@@ -489,5 +530,41 @@ fn otel_kind(kind: SpanKind, record: &Record) -> OtelKind {
         SpanKind::ExecuteTool if over_mcp() => OtelKind::Server,
         SpanKind::Effect if over_http() => OtelKind::Client,
         _ => OtelKind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        entity::{Kind, Uid},
+        record::CallInvalid,
+        time::Timestamp,
+    };
+
+    #[test]
+    fn what_is_kept_of_a_run_does_not_grow_with_its_calls() {
+        let mut spans = RunSpans::new(RunId::from_bytes([1; 16]));
+        for n in 1..=10 * MAX_TAKEN as u64 {
+            let call = SpanId::from_bytes(n.to_be_bytes());
+            let invalid = CallInvalid {
+                arrival: Arrival::default(),
+                call,
+                caller: None,
+                parent: None,
+                pointers: Vec::new(),
+                principal: Uid::new(Kind::Agent, "support"),
+                problem: "invalid_arguments".into(),
+                tool: "look".into(),
+            };
+            let event = Event::CallInvalid(invalid);
+            let record = Record::new("acme", Some(spans.run), Timestamp(1), event);
+            assert_eq!(spans.apply(n, &record, Naming::Clear), [call]);
+            assert!(spans.take(call).is_some());
+            let again = spans.apply(n, &record, Naming::Clear);
+            assert!(again.is_empty(), "what was taken away does not come back");
+        }
+        assert_eq!(spans.size(), 0);
+        assert_eq!(spans.taken.len(), MAX_TAKEN);
     }
 }

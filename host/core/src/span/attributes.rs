@@ -260,10 +260,10 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
 }
 
 fn execution(list: &mut List<'_>, start: &Start) {
-    let reason = match (start.approval, start.attempt) {
-        (Some(_), _) => "approval",
-        (None, 0 | 1) => "initial",
-        (None, _) => "retry",
+    let reason = match start.attempt {
+        _ if start.approval.is_some() || start.resumption => "approval",
+        0 | 1 => "initial",
+        _ => "retry",
     };
     list.text(a::COMPONENT_NAME, &*start.component)
         .text(a::ARTIFACT_HASH, start.digest.to_string())

@@ -38,6 +38,9 @@ pub enum SpanKind {
     InvokeComponent,
     /// One effect that a component asked for.
     Effect,
+    /// The end of a run that is part of the caller's own trace. Only collectors have it: the run's root is
+    /// the caller's there.
+    EndRun,
 }
 
 impl SpanKind {
@@ -51,6 +54,7 @@ impl SpanKind {
             Self::Approval => "approval",
             Self::InvokeComponent => "invoke_component",
             Self::Effect => "effect",
+            Self::EndRun => "end_run",
         }
     }
 
@@ -64,6 +68,7 @@ impl SpanKind {
             Self::Approval,
             Self::InvokeComponent,
             Self::Effect,
+            Self::EndRun,
         ]
         .into_iter()
         .find(|k| k.as_str() == name)
@@ -76,7 +81,7 @@ impl SpanKind {
             Self::InvokeAgent => "AGENT",
             Self::ExecuteTool => "TOOL",
             Self::Authorize => "GUARDRAIL",
-            Self::Approval | Self::InvokeComponent | Self::Effect => "CHAIN",
+            Self::Approval | Self::InvokeComponent | Self::Effect | Self::EndRun => "CHAIN",
         }
     }
 }
@@ -120,7 +125,20 @@ pub enum SpanChange {
         end: Timestamp,
         /// What went wrong, as `error.type`.
         error: Option<&'static str>,
+        /// Whether it says nothing about a span that has ended: what ended it stays true.
+        unless_ended: bool,
     },
+}
+
+impl SpanChange {
+    fn close(span: SpanId, end: Timestamp, error: Option<&'static str>) -> Self {
+        Self::Close {
+            span,
+            end,
+            error,
+            unless_ended: false,
+        }
+    }
 }
 
 /// What a record does to the trace, in order.
@@ -181,18 +199,10 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             {
                 match decision.outcome {
                     crate::decision::Outcome::Deny => {
-                        changes.push(SpanChange::Close {
-                            span: call,
-                            end: at,
-                            error: Some(error::POLICY_DENIED),
-                        });
+                        changes.push(SpanChange::close(call, at, Some(error::POLICY_DENIED)));
                     }
                     crate::decision::Outcome::Error => {
-                        changes.push(SpanChange::Close {
-                            span: call,
-                            end: at,
-                            error: Some(error::POLICY_ERROR),
-                        });
+                        changes.push(SpanChange::close(call, at, Some(error::POLICY_ERROR)));
                     }
                     _ => {}
                 }
@@ -210,11 +220,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         }],
         Event::Outcome(outcome) => {
             let error = error_type(outcome.status);
-            let close = |span| SpanChange::Close {
-                span,
-                end: at,
-                error,
-            };
+            let close = |span| SpanChange::close(span, at, error);
             let mut changes = vec![close(outcome.span)];
             // A call that waits goes on once it is approved.
             if outcome.status != Status::Pending {
@@ -224,7 +230,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         }
         Event::Effect(effect) => vec![SpanChange::Open {
             span: effect.span,
-            parent: Some(effect.parent),
+            parent: effect.execution.or(Some(effect.parent)),
             kind: SpanKind::Effect,
             name: match &effect.details {
                 Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),
@@ -252,16 +258,14 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                 ApprovalState::Expired => Some(error::APPROVAL_TIMEOUT),
                 _ => None,
             };
-            let mut changes = vec![SpanChange::Close {
-                span: approval.span,
-                end: at,
-                error,
-            }];
-            if error.is_some() || approval.state == ApprovalState::Cancelled {
+            let mut changes = vec![SpanChange::close(approval.span, at, error)];
+            let cancelled = approval.state == ApprovalState::Cancelled && !approval.superseded;
+            if error.is_some() || cancelled {
                 changes.push(SpanChange::Close {
                     span: approval.call,
                     end: at,
                     error,
+                    unless_ended: true,
                 });
             }
             changes

@@ -406,12 +406,13 @@ impl Pep {
             call: cx.call,
             component: call.tool().provider.name().to_owned(),
             digest: call.tool().provider.digest(),
+            resumption: cx.attempt > 1,
             span,
             unsandboxed: call.tool().provider.is_unsandboxed(),
         };
         let mut batch = Batch::default();
         if let (Some(row), None) = (approval, used) {
-            let resolved = row.resolved(ApprovalState::Cancelled);
+            let resolved = row.superseded();
             batch
                 .records
                 .push(self.record(cx, weighed.facts.now, resolved));
@@ -503,7 +504,7 @@ impl Pep {
             batch
                 .conditions
                 .push(Condition::ApprovalUnchanged(row.id, row.version));
-            let resolved = row.resolved(ApprovalState::Cancelled);
+            let resolved = row.superseded();
             batch.records.push(self.record(cx, now, resolved));
         }
         self.beside(cx, call, &weighed, resumption, &mut batch)?;

@@ -450,6 +450,7 @@ impl Capabilities {
             call: self.cx.call,
             details: done.details,
             error: result.err().map(str::to_owned),
+            execution: Some(self.span),
             micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             operation,
             parent: span,

@@ -160,7 +160,7 @@ impl Capabilities {
         let expires = now.plus(lasts.unwrap_or(u64::MAX));
         let payload: Payload = self.pep.seal(snapshot, now, &question.whole, "arguments")?;
         if let Some(row) = previous {
-            let resolved = row.resolved(ApprovalState::Cancelled);
+            let resolved = row.superseded();
             batch.records.push(self.pep.record(&self.cx, now, resolved));
             let unchanged = Condition::ApprovalUnchanged(row.id, row.version);
             batch.conditions.push(unchanged);

@@ -485,6 +485,19 @@ impl ApprovalRow {
             id: self.id,
             span: self.span,
             state,
+            superseded: false,
+        })
+    }
+
+    /// That it is void, while its call goes on without it.
+    #[must_use]
+    pub fn superseded(&self) -> Event {
+        Event::ApprovalResolved(ApprovalResolved {
+            call: self.call,
+            id: self.id,
+            span: self.span,
+            state: ApprovalState::Cancelled,
+            superseded: true,
         })
     }
 }

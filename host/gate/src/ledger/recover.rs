@@ -96,6 +96,7 @@ impl Ledger {
                 id: row.id,
                 span: row.span,
                 state: ApprovalState::Expired,
+                superseded: false,
             };
             let record = Record::new(
                 row.tenant,

@@ -282,7 +282,7 @@ impl Watcher {
             return;
         };
         call.begun = Some(at.time);
-        if start.attempt > 1 {
+        if start.attempt > 1 && !start.resumption {
             hear(within(at, Some(call)), Fact::Retried);
         }
     }

@@ -67,6 +67,7 @@ fn started(call: u8) -> Event {
         call: SpanId::from_bytes([call; 8]),
         component: "eyes".into(),
         digest: Sha256Digest::of(b"wasm"),
+        resumption: false,
         span: SpanId::from_bytes([call; 8]),
         unsandboxed: false,
     })
@@ -128,6 +129,35 @@ fn loops_and_silent_recoveries_are_noticed() {
         (tools[0].calls, tools[0].failed, tools[0].denied),
         (2, 1, 1)
     );
+}
+
+#[test]
+fn a_call_that_goes_on_after_an_approval_is_not_tried_again() {
+    let again = |resumption| {
+        let Event::Start(start) = started(1) else {
+            unreachable!()
+        };
+        Event::Start(Start {
+            attempt: 2,
+            resumption,
+            ..start
+        })
+    };
+    let retries = |resumption| {
+        let (mut watcher, mut totals) = (Watcher::default(), Totals::default());
+        for event in [
+            began(),
+            decided(1, "a", Outcome::Allow),
+            started(1),
+            ended(1, Status::Pending),
+            again(resumption),
+            ended(1, Status::Ok),
+        ] {
+            watcher.watch(&at(10, event), |at, fact| totals.add(at, fact));
+        }
+        totals.retries
+    };
+    assert_eq!((retries(true), retries(false)), (0, 1));
 }
 
 #[test]

@@ -97,6 +97,10 @@ impl<'a> Trace<'a> {
             if Some(span.id) == root {
                 continue;
             }
+            // What people read has an effect with the decision that allowed it.
+            if let Event::Effect(effect) = &span.opened.1.event {
+                span.parent = Some(effect.parent);
+            }
             // A parent that is not among the records is the agent's own span: it hangs below the root.
             span.parent = span
                 .parent
@@ -142,13 +146,21 @@ impl<'a> Trace<'a> {
                     closed: Vec::new(),
                 });
             }
-            SpanChange::Close { span, end, error } => {
+            SpanChange::Close {
+                span,
+                end,
+                error,
+                unless_ended,
+            } => {
                 let Some(span) = places
                     .get(&span)
                     .and_then(|place| self.spans.get_mut(*place))
                 else {
                     return;
                 };
+                if unless_ended && span.end.is_some() {
+                    return;
+                }
                 span.end = Some(end);
                 span.error = error;
                 span.closed.push(indexed);

@@ -130,10 +130,12 @@ impl Reading {
                 let over = match resolved.state {
                     ApprovalState::Rejected => StepOutcome::Rejected,
                     ApprovalState::Expired => StepOutcome::Expired,
-                    ApprovalState::Cancelled => StepOutcome::Cancelled,
+                    ApprovalState::Cancelled if !resolved.superseded => StepOutcome::Cancelled,
                     _ => return,
                 };
-                if let Some(step) = self.known(resolved.call) {
+                // What has ended a call stays true.
+                let step = self.known(resolved.call);
+                if let Some(step) = step.filter(|step| step.ended.is_none()) {
                     step.outcome = over;
                     step.ended = Some(at);
                 }

@@ -118,6 +118,7 @@ impl Story {
             call,
             component: "crm".into(),
             digest: Sha256Digest::of(b"crm.wasm"),
+            resumption: false,
             span,
             unsandboxed: false,
         }));
@@ -205,6 +206,7 @@ impl Story {
             id,
             span,
             state,
+            superseded: false,
         }));
         if approve {
             self.decide(call, action, "{}", Outcome::Allow, "refunds");
@@ -237,6 +239,7 @@ impl Story {
             call,
             details: None,
             error: None,
+            execution: None,
             micros: 5,
             operation: "read_file".into(),
             parent: read,

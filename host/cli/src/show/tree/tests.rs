@@ -163,6 +163,7 @@ impl Story {
                 call: span(call),
                 component: component.into(),
                 digest: Sha256Digest::of(b"wasm"),
+                resumption: false,
                 span: span(call + 1),
                 unsandboxed: false,
             }),
@@ -188,6 +189,7 @@ impl Story {
                 call: span(call),
                 details: None,
                 error: None,
+                execution: None,
                 micros: 210,
                 operation: operation.into(),
                 parent: span(above),
@@ -291,6 +293,7 @@ impl Story {
                 id,
                 span: span(own),
                 state,
+                superseded: false,
             }),
         );
     }

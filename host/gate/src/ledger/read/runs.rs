@@ -249,6 +249,7 @@ impl LedgerReader {
                     span,
                     end: record.time,
                     error: None,
+                    unless_ended: false,
                 });
             }
             for change in changes {
@@ -281,7 +282,9 @@ impl LedgerReader {
                             closed,
                         });
                     }
-                    SpanChange::Close { span, end, error } => {
+                    SpanChange::Close {
+                        span, end, error, ..
+                    } => {
                         let row = places.get(&span).and_then(|place| spans.get_mut(*place));
                         if let Some(row) = row.filter(|row| row.end.is_none()) {
                             row.end = Some(end);

@@ -192,6 +192,7 @@ fn what_was_started_is_indeterminate_after_a_crash() {
             call,
             details: None,
             error: None,
+            execution: None,
             micros: 1,
             operation: operation.into(),
             parent: script.span(),

@@ -196,6 +196,7 @@ impl Script {
             call,
             component: "tickets".into(),
             digest: Sha256Digest::of(b"component"),
+            resumption: false,
             span: self.span(),
             unsandboxed: false,
         };
@@ -291,6 +292,7 @@ impl Script {
             id,
             span: self.span(),
             state,
+            superseded: false,
         };
         self.record(Some(run), Event::ApprovalResolved(resolved))
     }

@@ -173,6 +173,7 @@ fn every_record_of_a_run_is_found_and_no_other() {
             call: script.span(),
             details: None,
             error: None,
+            execution: None,
             micros: 3,
             operation: "read_file".into(),
             parent: script.span(),
