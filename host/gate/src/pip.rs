@@ -259,7 +259,7 @@ impl Pep {
         let tenant = &snapshot.config.gate.tenant;
         let idle = i64::try_from(snapshot.config.run_idle.as_micros()).unwrap_or(i64::MAX);
         let not_before = Timestamp(self.now().0.saturating_sub(idle));
-        let name = key.name();
+        let name = self.run_name(tenant, key)?;
         let name = name.as_deref();
         let open = self.ledger.open_run(
             tenant,
@@ -289,6 +289,23 @@ impl Pep {
         }
     }
 
+    /// How the ledger spells a key: without secrets, and yet as no other.
+    fn run_name(&self, tenant: &str, key: &RunKey) -> Result<Option<String>, Refusal> {
+        let Some(name) = key.name() else {
+            return Ok(None);
+        };
+        let capture = self.capture.load();
+        let clean = match capture.text(&name) {
+            clean if *clean == *name => return Ok(Some(name)),
+            clean => clean.into_owned(),
+        };
+        let parts: [&[u8]; 2] = [b"run", name.as_bytes()];
+        let digest = self.ledger.digest(tenant, &parts).map_err(unread)?;
+        let hex = digest.as_str().rsplit(':').next().unwrap_or_default();
+        let hex = hex.get(..12).unwrap_or(hex);
+        Ok(Some(format!("{clean}#{hex}")))
+    }
+
     async fn start_run(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -314,7 +331,7 @@ impl Pep {
         let root = self.ids.span();
         let started = RunStarted {
             inherited,
-            key: key.name(),
+            key: self.run_name(tenant, key)?,
             on_behalf_of: identity.on_behalf_of.clone(),
             origin: origin.clone(),
             principal: identity.principal.clone(),

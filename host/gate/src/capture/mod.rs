@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use tollgate_core::{
     canonical,
     ids::RunId,
-    record::{Class, Event, Kept},
+    record::{Arrival, Class, Event, Kept},
     time::Timestamp,
 };
 
@@ -115,7 +115,19 @@ impl Capture {
         };
         match event {
             Event::AdapterLog(log) => clean(&mut log.message),
+            Event::RunStarted(run) => {
+                // The key is what the run is found by: whoever starts it has cleaned it.
+                let origin = &mut run.origin;
+                let said = [
+                    &mut origin.conversation,
+                    &mut origin.session,
+                    &mut origin.state,
+                ];
+                said.into_iter().flatten().for_each(clean);
+            }
+            Event::Decision(decision) => arrived(&mut decision.arrival, clean),
             Event::CallInvalid(call) => {
+                arrived(&mut call.arrival, clean);
                 clean(&mut call.tool);
                 call.pointers.iter_mut().for_each(clean);
             }
@@ -129,8 +141,6 @@ impl Capture {
             Event::Halted(halt) | Event::Resumed(halt) => clean(&mut halt.reason),
             Event::Administered(act) => clean(&mut act.target),
             Event::BundleActivated(_)
-            | Event::RunStarted(_)
-            | Event::Decision(_)
             | Event::Start(_)
             | Event::Outcome(_)
             | Event::LabelsJoined(_)
@@ -153,6 +163,12 @@ impl Capture {
             None => Treatment::Keep,
         }
     }
+}
+
+/// Clean what a caller says of how its call has come.
+fn arrived(arrival: &mut Arrival, clean: impl Fn(&mut String)) {
+    let said = [&mut arrival.id, &mut arrival.mcp];
+    said.into_iter().flatten().for_each(clean);
 }
 
 /// A [`Capture`] at work: for a tenant, at a time, in a run. Cheap to make.
