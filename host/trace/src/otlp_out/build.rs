@@ -18,7 +18,9 @@ use super::{Source, state::Roots};
 /// Records of one page.
 pub(super) const PAGE: u64 = 4096;
 /// Runs that are kept in memory.
-const MAX_RUNS: usize = 4096;
+const MAX_RUNS: usize = 65_536;
+/// Open spans, and what later ones may refer to, that they have together.
+const MAX_KEPT: usize = 1 << 18;
 /// Hashes that are kept in memory.
 const MAX_HASHES: usize = 16_384;
 
@@ -27,6 +29,8 @@ const MAX_HASHES: usize = 16_384;
 pub(super) struct Page {
     /// The first record after it.
     pub(super) next: u64,
+    /// When its last record was written.
+    pub(super) last: Option<Timestamp>,
     /// In the order in which they ended.
     pub(super) spans: Vec<(RunId, Span)>,
     pub(super) roots: Roots,
@@ -43,16 +47,27 @@ pub(super) struct Builder {
     runs: HashMap<RunId, Held>,
     hashes: RefCell<HashMap<(String, Uid), KeyedDigest>>,
     uses: u64,
+    /// What the runs keep together.
+    kept: usize,
 }
 
 impl Builder {
     /// Forget what is open: it is read again from the ledger when it is needed.
     pub(super) fn clear(&mut self) {
         self.runs.clear();
+        self.kept = 0;
     }
 
-    /// The next page.
+    /// The next page. A page that cannot be read whole leaves nothing behind: it is read again.
     pub(super) fn page(&mut self, source: &Source, from: u64) -> Result<Page, LedgerError> {
+        let page = self.pages(source, from);
+        if page.is_err() {
+            self.clear();
+        }
+        page
+    }
+
+    fn pages(&mut self, source: &Source, from: u64) -> Result<Page, LedgerError> {
         let mut page = Page {
             next: from,
             ..Page::default()
@@ -67,6 +82,7 @@ impl Builder {
             match self.take_in(source, index, &record, &mut page) {
                 Ok(()) => {
                     page.next = index.saturating_add(1);
+                    page.last = Some(record.time);
                     ControlFlow::Continue(())
                 }
                 Err(error) => {
@@ -92,30 +108,36 @@ impl Builder {
             return Ok(());
         };
         self.held(source, run, index, &record.event)?;
-        let Self { runs, hashes, .. } = self;
+        let Self {
+            runs, hashes, kept, ..
+        } = self;
         let Some(held) = runs.get_mut(&run) else {
             return Ok(());
         };
+        let before = held.spans.size();
         let ended = apply(&mut held.spans, hashes, source, index, record);
         let rooted_here = held.spans.is_rooted_here();
         if rooted_here && matches!(record.event, Event::RunStarted(_)) {
             page.roots.begun.push(run);
         }
         for id in ended {
-            let Some(span) = held.spans.take(id) else {
+            let Some(mut span) = held.spans.take(id) else {
                 continue;
             };
             if span.kind == SpanKind::InvokeAgent {
-                // In the caller's own trace the caller's own span is the run's.
-                if !rooted_here {
-                    continue;
+                match rooted_here {
+                    true => page.roots.sent.push(run),
+                    false => end_of_run(&mut span),
                 }
-                page.roots.sent.push(run);
+                source.tell(&record.tenant, run, &mut span);
             }
             page.spans.push((run, span));
         }
+        *kept = kept.saturating_sub(before);
         if matches!(record.event, Event::RunEnded(_)) {
-            self.runs.remove(&run);
+            runs.remove(&run);
+        } else {
+            *kept += held.spans.size();
         }
         Ok(())
     }
@@ -133,18 +155,20 @@ impl Builder {
             held.used = self.uses;
             return Ok(());
         }
-        if self.runs.len() >= MAX_RUNS {
+        if self.runs.len() >= MAX_RUNS || (self.kept >= MAX_KEPT && !self.runs.is_empty()) {
             let mut uses: Vec<u64> = self.runs.values().map(|held| held.used).collect();
             let middle = uses.len() / 2;
             let (_, middle, _) = uses.select_nth_unstable(middle);
             let middle = *middle;
             self.runs.retain(|_, held| held.used > middle);
+            self.kept = self.runs.values().map(|held| held.spans.size()).sum();
         }
         let spans = match event {
             Event::RunStarted(_) => RunSpans::new(run),
             _ => self.rebuilt(source, run, index)?,
         };
         let used = self.uses;
+        self.kept += spans.size();
         self.runs.insert(run, Held { spans, used });
         Ok(())
     }
@@ -163,32 +187,50 @@ impl Builder {
         Ok(spans)
     }
 
-    /// The root of a run in which nothing has happened since `before`; nothing if something has.
+    /// The root of a run in which nothing has happened since `before`, as far as the page goes.
     pub(super) fn idle_root(
         &self,
         source: &Source,
         run: RunId,
-        next: u64,
+        page: &Page,
         before: Timestamp,
     ) -> Result<Idle, LedgerError> {
-        let records = source.ledger.records_of_run(run)?;
-        let Some((last, record)) = records.last() else {
-            return Ok(Idle::Gone);
+        let row = match source.ledger.run(&run.to_string()) {
+            Ok(row) => row,
+            Err(LedgerError::NotFound { .. }) => return Ok(Idle::Gone),
+            Err(error) => return Err(error),
         };
-        if *last >= next || record.time >= before {
+        // Where the page is not the ledger's end, the run's last record may be behind it.
+        let behind = page.next < source.ledger.size()?.records
+            && page.last.is_none_or(|last| row.last >= last);
+        if row.last >= before || behind {
             return Ok(Idle::GoesOn);
         }
-        let last = record.time;
-        let mut spans = self.rebuilt(source, run, u64::MAX)?;
-        let Some(root) = spans.root().map(|root| root.id) else {
+        let known = self.runs.get(&run).and_then(|held| held.spans.root());
+        let root = match known {
+            Some(root) => Some(root.clone()),
+            None => {
+                let spans = self.rebuilt(source, run, u64::MAX)?;
+                spans.root().cloned()
+            }
+        };
+        let Some(mut root) = root else {
             return Ok(Idle::Gone);
         };
-        let Some(mut root) = spans.take(root) else {
-            return Ok(Idle::Gone);
-        };
-        root.end = Some(last);
+        root.end = Some(row.last);
+        source.tell(&row.tenant, run, &mut root);
         Ok(Idle::Over(Box::new(root)))
     }
+}
+
+/// Make of the root of a run that is part of the caller's own trace a span that says how the run ended: the
+/// run's span there is the caller's.
+fn end_of_run(root: &mut Span) {
+    root.kind = SpanKind::EndRun;
+    root.name = SpanKind::EndRun.as_str().into();
+    root.start = root.end.unwrap_or(root.start);
+    root.attributes
+        .retain(|(name, _)| *name != a::OPERATION_NAME);
 }
 
 /// What is known of a root that is not exported yet.

@@ -1,15 +1,19 @@
 //! One exporter: one step at a time, so that whoever runs it says what time it is.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use prost::Message as _;
-use tollgate::config::{ExportConfig, ExportFrom, ExportProfile, export_state};
+use tollgate::config::{ExportConfig, ExportFrom, export_state};
 use tollgate_core::{ids::RunId, time::Timestamp};
 
 use super::{
     ExportError, Source,
-    build::{Builder, Idle},
+    build::{Builder, Idle, Page},
     pace::Pace,
     send::{Answer, Sender},
     state::{Roots, State, States},
@@ -18,12 +22,10 @@ use super::{
 
 /// Bytes of one request's spans; collectors take 4 MiB by gRPC unless told otherwise.
 const MAX_BYTES: usize = 3 << 20;
-/// Single spans that a collector may refuse one after the other before it is believed to refuse all.
-const MAX_SUSPECTS: usize = 16;
 /// How often it is looked for runs in which nothing happens any more.
 const ROOTS_EVERY: u64 = 60_000_000;
 /// How many of them are looked at.
-const ROOTS_AT_ONCE: u32 = 100;
+const ROOTS_AT_ONCE: u32 = 1000;
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +56,25 @@ pub struct Exporter {
     goal: Option<(u64, Roots)>,
     /// Spans of one request: fewer while something in it is refused.
     most: usize,
-    /// Spans that were refused alone since the cursor moved.
-    suspects: Vec<OtlpSpan>,
-    /// Whether anything was taken since the cursor moved.
-    taken: bool,
-    /// When roots were last looked at, and where that goes on.
-    roots: (Timestamp, Option<RunId>),
+    /// Requests that were taken.
+    taken: u64,
+    /// Whether one was since the cursor moved.
+    answered: bool,
+    /// Spans that were refused alone when an empty request was refused, too, and how many requests had been
+    /// taken by then.
+    doubted: HashMap<Vec<u8>, u64>,
+    /// The last look at open roots.
+    looked: Look,
+}
+
+/// A look at the roots that are open.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Timestamp,
+    /// Whether everything in the ledger had been read by then.
+    at_the_end: bool,
+    /// Where the next one begins.
+    after: Option<RunId>,
 }
 
 impl std::fmt::Debug for Exporter {
@@ -82,8 +97,7 @@ struct Read {
     next: u64,
     spans: Vec<OtlpSpan>,
     roots: Roots,
-    /// Where the next look at open roots begins.
-    looked: Option<Option<RunId>>,
+    looked: Option<Look>,
 }
 
 impl Exporter {
@@ -127,9 +141,14 @@ impl Exporter {
             state,
             pending: VecDeque::new(),
             goal: None,
-            suspects: Vec::new(),
-            taken: false,
-            roots: (Timestamp(i64::MIN), None),
+            taken: 0,
+            answered: false,
+            doubted: HashMap::new(),
+            looked: Look {
+                at: Timestamp(i64::MIN),
+                at_the_end: false,
+                after: None,
+            },
         })
     }
 
@@ -184,18 +203,14 @@ impl Exporter {
                 self.sender = Some(sender);
                 self.state.sent = self.state.sent.saturating_add(count - rejected);
                 self.state.rejected = self.state.rejected.saturating_add(rejected);
-                self.taken = true;
+                self.taken();
                 self.most = self.export.batch.min(self.most.saturating_mul(2));
-                self.pace.succeeded();
                 if self.pending.is_empty() {
                     return self.arrived(now).await;
                 }
                 Ok(Step::Sent)
             }
-            Answer::Refused(why) => {
-                self.sender = Some(sender);
-                self.refused(chunk, now, &why).await
-            }
+            Answer::Refused(why) => self.refused(sender, chunk, now, &why).await,
             Answer::Unavailable { why, after } => {
                 self.put_back(chunk);
                 self.failed(now, &why, after).await
@@ -223,41 +238,59 @@ impl Exporter {
         }
     }
 
-    /// The collector says that it will never take this: find out which span it means.
+    fn taken(&mut self) {
+        self.taken = self.taken.saturating_add(1);
+        self.answered = true;
+        self.pace.succeeded();
+    }
+
+    /// The collector says that it will never take this: find out which span it means, if it means one.
     async fn refused(
         &mut self,
+        sender: Sender,
         mut chunk: Vec<OtlpSpan>,
         now: Timestamp,
         why: &str,
     ) -> Result<Step, ExportError> {
-        if chunk.len() > 1 {
-            self.most = chunk.len() / 2;
-            self.put_back(chunk);
-            return Ok(Step::Sent);
-        }
-        self.suspects.append(&mut chunk);
-        if !self.taken && (self.pending.is_empty() || self.suspects.len() >= MAX_SUSPECTS) {
-            // One that takes nothing at all does not mean these spans: all of them stay to be sent.
+        let span = match chunk.pop() {
+            Some(span) if chunk.is_empty() => span,
+            last => {
+                chunk.extend(last);
+                self.most = (chunk.len() / 2).max(1);
+                self.put_back(chunk);
+                self.sender = Some(sender);
+                return Ok(Step::Sent);
+            }
+        };
+        // One that refuses an empty request, too, does not mean this span: it refuses everything.
+        let nothing = wire::request(Vec::new(), &self.source, &self.export);
+        let means_it = match sender.send(nothing, 0).await {
+            Answer::Accepted { .. } => {
+                self.taken();
+                true
+            }
+            Answer::Refused(_) => {
+                // Or it takes no empty requests: it does mean the span if it has taken others meanwhile.
+                let before = self.doubted.insert(span.span_id.clone(), self.taken);
+                before.is_some_and(|before| before < self.taken)
+            }
+            Answer::Unavailable { why, after } => {
+                self.pending.push_front(span);
+                return self.failed(now, &why, after).await;
+            }
+        };
+        self.sender = Some(sender);
+        if !means_it {
+            // Another one is tried first, so that one span holds up no other.
+            self.pending.push_back(span);
             let why = format!("{why}, whatever it is sent");
-            return self.start_over(now, &why).await;
+            return self.failed(now, &why, None).await;
         }
+        self.state.rejected = self.state.rejected.saturating_add(1);
         if self.pending.is_empty() {
             return self.arrived(now).await;
         }
         Ok(Step::Sent)
-    }
-
-    /// Send everything since the cursor moved again, later.
-    async fn start_over(&mut self, now: Timestamp, why: &str) -> Result<Step, ExportError> {
-        self.pending.clear();
-        self.suspects.clear();
-        self.goal = None;
-        self.taken = false;
-        self.most = self.export.batch;
-        if let Some(disk) = &mut self.disk {
-            disk.builder.clear();
-        }
-        self.failed(now, why, None).await
     }
 
     async fn failed(
@@ -271,35 +304,41 @@ impl Exporter {
         let _ = getrandom::fill(&mut random);
         self.pace.failed(now, u64::from_le_bytes(random), after);
         if self.state.failing.as_deref() != Some(why) {
-            self.state.failing = Some(why.to_owned());
-            self.state.failing_since.get_or_insert(now);
-            self.save(Roots::default()).await?;
+            let mut state = self.state.clone();
+            state.failing = Some(why.to_owned());
+            state.failing_since.get_or_insert(now);
+            self.save(state, Roots::default()).await?;
         }
         Ok(Step::Failed)
     }
 
-    /// Everything up to the goal was acknowledged, or there was nothing: move the cursor.
+    /// Everything up to the goal was acknowledged, or there was nothing: move the cursor. Where that cannot
+    /// be written, nothing has moved, and it is tried again.
     async fn arrived(&mut self, now: Timestamp) -> Result<Step, ExportError> {
-        let Some((next, roots)) = self.goal.take() else {
+        let Some((next, roots)) = self.goal.clone() else {
             return Ok(Step::Idle);
         };
-        self.state.next = next;
-        let refused = self.suspects.len() as u64;
-        self.suspects.clear();
-        self.state.rejected = self.state.rejected.saturating_add(refused);
-        if std::mem::take(&mut self.taken) {
-            self.state.acknowledged = Some(now);
-            self.state.failing = None;
-            self.state.failing_since = None;
+        let mut state = self.state.clone();
+        state.next = next;
+        if self.answered {
+            state.acknowledged = Some(now);
+            state.failing = None;
+            state.failing_since = None;
         }
-        self.save(roots).await?;
+        self.save(state, roots).await?;
+        self.goal = None;
+        self.answered = false;
+        self.doubted.clear();
         Ok(Step::Sent)
     }
 
-    async fn save(&mut self, roots: Roots) -> Result<(), ExportError> {
-        let (name, state) = (self.name.clone(), self.state.clone());
-        self.on_disk(move |disk| disk.states.save(&name, &state, &roots))
-            .await
+    /// Be in this state, once it is written.
+    async fn save(&mut self, state: State, roots: Roots) -> Result<(), ExportError> {
+        let (name, written) = (self.name.clone(), state.clone());
+        self.on_disk(move |disk| disk.states.save(&name, &written, &roots))
+            .await?;
+        self.state = state;
+        Ok(())
     }
 
     /// Do something with files, off the threads that serve calls.
@@ -321,36 +360,25 @@ impl Exporter {
     async fn read(&mut self, now: Timestamp) -> Result<bool, ExportError> {
         let (source, from) = (Arc::clone(&self.source), self.state.next);
         let (name, profile) = (self.name.clone(), self.export.profile);
-        let (looked, after) = self.roots;
-        let look = now >= looked.plus(ROOTS_EVERY);
+        let last = self.looked;
         let read = self
             .on_disk(move |disk| {
-                let page = disk.builder.page(&source, from)?;
-                let mut read = Read {
+                let mut page = disk.builder.page(&source, from)?;
+                let read = looked(disk, &source, &name, now, last, &mut page);
+                // A page that is not sent is read again, and so must be what it has changed.
+                let looked = read.inspect_err(|_| disk.builder.clear())?;
+                let spans = page.spans.into_iter();
+                Ok(Read {
                     next: page.next,
-                    spans: Vec::with_capacity(page.spans.len()),
+                    spans: spans
+                        .map(|(run, span)| wire::span(run, span, &source, profile))
+                        .collect(),
                     roots: page.roots,
-                    looked: None,
-                };
-                for (run, span) in page.spans {
-                    read.spans.push(wire::span(run, span, &source, profile));
-                }
-                if page.next == from && look {
-                    read.looked = Some(roots(
-                        disk,
-                        &source,
-                        (&name, profile),
-                        now,
-                        after,
-                        &mut read,
-                    )?);
-                }
-                Ok(read)
+                    looked,
+                })
             })
             .await?;
-        if let Some(after) = read.looked {
-            self.roots = (now, after);
-        }
+        self.looked = read.looked.unwrap_or(last);
         if read.next == from && read.spans.is_empty() && read.roots.sent.is_empty() {
             return Ok(false);
         }
@@ -360,31 +388,37 @@ impl Exporter {
     }
 }
 
-/// Roots of runs in which nothing happens any more: a run that nobody ends would have none in the
-/// collector. Where the next look begins.
-fn roots(
+/// Look for roots of runs in which nothing happens any more, if it is time for that: a run that nobody ends
+/// would have none in the collector.
+fn looked(
     disk: &mut Disk,
     source: &Source,
-    own: (&str, ExportProfile),
+    name: &str,
     now: Timestamp,
-    after: Option<RunId>,
-    read: &mut Read,
-) -> Result<Option<RunId>, ExportError> {
-    let (name, profile) = own;
+    last: Look,
+    page: &mut Page,
+) -> Result<Option<Look>, ExportError> {
+    let at_the_end = page.next >= source.ledger.size()?.records;
+    if now < last.at.plus(ROOTS_EVERY) && (last.at_the_end || !at_the_end) {
+        return Ok(None);
+    }
     let idle = i64::try_from(source.config.run_idle.as_micros()).unwrap_or(i64::MAX);
     let before = Timestamp(now.0.saturating_sub(idle));
-    let open = disk.states.open_roots(name, after, ROOTS_AT_ONCE)?;
+    let open = disk.states.open_roots(name, last.after, ROOTS_AT_ONCE)?;
     for run in &open {
-        match disk.builder.idle_root(source, *run, read.next, before)? {
+        match disk.builder.idle_root(source, *run, page, before)? {
             Idle::GoesOn => {}
-            Idle::Gone => read.roots.sent.push(*run),
+            Idle::Gone => page.roots.sent.push(*run),
             Idle::Over(root) => {
-                let root = wire::span(*run, *root, source, profile);
-                read.spans.push(root);
-                read.roots.sent.push(*run);
+                page.spans.push((*run, *root));
+                page.roots.sent.push(*run);
             }
         }
     }
     let full = open.len() as u64 == u64::from(ROOTS_AT_ONCE);
-    Ok(open.last().copied().filter(|_| full))
+    Ok(Some(Look {
+        at: now,
+        at_the_end,
+        after: open.last().copied().filter(|_| full),
+    }))
 }

@@ -303,16 +303,127 @@ async fn by_grpc(
 
 fn grpc_refusal(status: &Status) -> Answer {
     let why = format!("it answers with gRPC status {}", i32::from(status.code()));
+    let after = retry_info(status.details());
     match status.code() {
-        Code::InvalidArgument | Code::OutOfRange | Code::ResourceExhausted => Answer::Refused(why),
+        Code::InvalidArgument | Code::OutOfRange => Answer::Refused(why),
+        // Too large as it is, unless it says when to come again (OTLP specification, "OTLP/gRPC Throttling").
+        Code::ResourceExhausted if after.is_none() => Answer::Refused(why),
         Code::Unavailable if std::error::Error::source(status).is_some() => {
             Answer::later("nobody answers there")
         }
         _ => {
-            let after = status.metadata().get("grpc-retry-pushback-ms");
-            let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
-            let after = after.map(Duration::from_millis);
+            let pushed_back = || {
+                let after = status.metadata().get("grpc-retry-pushback-ms")?;
+                let after = after.to_str().ok()?.parse().ok()?;
+                Some(Duration::from_millis(after))
+            };
+            let after = after.or_else(pushed_back);
             Answer::Unavailable { why, after }
         }
+    }
+}
+
+/// What a gRPC status says beyond its code (`google.rpc.Status`).
+#[derive(Clone, PartialEq, prost::Message)]
+struct Details {
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Detail>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Detail {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+/// `google.rpc.RetryInfo`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<Delay>,
+}
+
+/// `google.protobuf.Duration`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Delay {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
+
+/// How long a collector wants to be left alone, if a status with these details says that.
+fn retry_info(details: &[u8]) -> Option<Duration> {
+    let details = Details::decode(details).ok()?.details;
+    let info = details
+        .iter()
+        .find(|detail| detail.type_url.ends_with("/google.rpc.RetryInfo"))?;
+    let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay;
+    let delay = delay.unwrap_or_default();
+    let (seconds, nanos) = (u64::try_from(delay.seconds), u32::try_from(delay.nanos));
+    Some(
+        Duration::from_secs(seconds.unwrap_or(0)) + Duration::from_nanos(nanos.unwrap_or(0).into()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: Code, details: &[Detail]) -> Answer {
+        let details = Details {
+            details: details.to_vec(),
+        };
+        let details = details.encode_to_vec();
+        grpc_refusal(&Status::with_details(code, "no", details.into()))
+    }
+
+    #[test]
+    fn a_collector_that_says_when_to_come_again_is_asked_again_then() {
+        let detail = |kind: &str, info: RetryInfo| Detail {
+            type_url: format!("type.googleapis.com/{kind}"),
+            value: info.encode_to_vec(),
+        };
+        let in_a_while = RetryInfo {
+            retry_delay: Some(Delay {
+                seconds: 7,
+                nanos: 500_000_000,
+            }),
+        };
+        let in_a_while = detail("google.rpc.RetryInfo", in_a_while);
+        let after = |answer| match answer {
+            Answer::Unavailable { after, .. } => after,
+            other => panic!("{other:?}"),
+        };
+        for code in [Code::ResourceExhausted, Code::Unavailable] {
+            let answer = refused(code, std::slice::from_ref(&in_a_while));
+            assert_eq!(after(answer), Some(Duration::from_millis(7500)), "{code:?}");
+        }
+        let any_time = detail("google.rpc.RetryInfo", RetryInfo::default());
+        let backwards = RetryInfo {
+            retry_delay: Some(Delay {
+                seconds: i64::MIN,
+                nanos: -1,
+            }),
+        };
+        let backwards = detail("google.rpc.RetryInfo", backwards);
+        for detail in [any_time, backwards] {
+            let answer = refused(Code::ResourceExhausted, &[detail]);
+            assert_eq!(after(answer), Some(Duration::ZERO));
+        }
+        // Without that it is too large as it is.
+        let other = detail("google.rpc.BadRequest", RetryInfo::default());
+        for details in [&[][..], &[other]] {
+            let answer = refused(Code::ResourceExhausted, details);
+            assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+        }
+        assert_eq!(retry_info(b"\xff\xff no message"), None);
+        assert!(matches!(
+            refused(Code::InvalidArgument, &[in_a_while]),
+            Answer::Refused(_)
+        ));
     }
 }

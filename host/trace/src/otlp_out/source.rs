@@ -1,9 +1,13 @@
 //! What an exporter reads, and what of it may leave.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use tollgate::{
-    capture,
+    capture::{self, Capture},
     config::{Config, ExportConfig, Sent},
     gate::Gate,
     ledger::{LedgerError, LedgerReader},
@@ -12,20 +16,38 @@ use tollgate::{
 };
 use tollgate_core::{
     entity::Uid,
+    ids::RunId,
     record::{Kept, KeyedDigest},
+    span::{Span, names::attribute as a},
 };
 
 use super::ExportError;
+use crate::{
+    store::{Reader, StoreOptions},
+    told::Topic,
+};
 
 /// What the hash of a principal or resource is made of, besides its type and id.
 const PURPOSE: &[u8] = b"trace";
 
-/// What an exporter reads: the ledger's records, its keys, the configuration's secrets.
+/// What agents tell of their runs that stands on the runs' roots.
+const TOLD: &[(Topic, &str)] = &[
+    (Topic::TaskType, a::RUN_TASK_TYPE),
+    (Topic::AgentVersion, a::AGENT_VERSION),
+    (Topic::WorkflowVersion, a::WORKFLOW_VERSION),
+    (Topic::PromptVersion, a::PROMPT_VERSION),
+];
+
+/// What an exporter reads: the ledger's records, its keys, the configuration's secrets, and what agents tell.
 pub struct Source {
     pub(super) ledger: LedgerReader,
     digests: Box<Digests>,
     payloads: Box<Payloads>,
-    pub(super) secrets: Arc<Vault>,
+    secrets: Arc<Vault>,
+    /// Finds secrets in what is sent.
+    pub(super) capture: Arc<Capture>,
+    /// The trace store, once there is one.
+    told: OnceLock<Reader>,
     pub(super) network: Network,
     pub(super) config: Config,
     /// What authors say about their tools, by name.
@@ -48,6 +70,7 @@ impl Source {
         let (snapshot, owner, keeper) = (gate.snapshot(), gate.clone(), gate.clone());
         let described = |tool: &Arc<tollgate::snapshot::Tool>| {
             let description = tollgate::text::printable(&tool.description, 1024);
+            let description = snapshot.capture.text(&description).into_owned();
             (tool.name.clone(), description)
         };
         Self {
@@ -55,6 +78,8 @@ impl Source {
             digests: Box::new(move |tenant, parts| owner.ledger().digest(tenant, parts)),
             payloads: Box::new(move |index, kept| keeper.captured(index, kept)),
             secrets: Arc::clone(&snapshot.secrets),
+            capture: Arc::clone(&snapshot.capture),
+            told: OnceLock::new(),
             network: snapshot.network.clone(),
             config: snapshot.config.clone(),
             descriptions: snapshot.tools.values().map(described).collect(),
@@ -71,11 +96,16 @@ impl Source {
         let (reader, opener) = (ledger.clone(), Arc::clone(&keys));
         let network = Network::new(Resolver::system(), &config.network.trust)
             .map_err(|e| ExportError::Setup(e.to_string()))?;
+        let secrets = Arc::new(Vault::new(&config.secrets));
+        let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)
+            .map_err(|e| ExportError::Setup(e.to_string()))?;
         Ok(Self {
             ledger,
             digests: Box::new(move |tenant, parts| keys.digest(tenant, parts)),
             payloads: Box::new(move |index, kept| capture::kept(&reader, &opener, index, kept)),
-            secrets: Arc::new(Vault::new(&config.secrets)),
+            secrets,
+            capture: Arc::new(capture),
+            told: OnceLock::new(),
             network,
             config: config.clone(),
             descriptions: BTreeMap::new(),
@@ -99,6 +129,28 @@ impl Source {
     pub(super) fn payload(&self, index: u64, kept: Kept) -> Option<String> {
         kept.payload?;
         (self.payloads)(index, kept).ok().flatten()
+    }
+
+    /// Say on the root of a run what its agent has told of it by now. Nobody waits for an agent's word, so what
+    /// cannot be read now is left out.
+    pub(super) fn tell(&self, tenant: &str, run: RunId, root: &mut Span) {
+        let store = match self.told.get() {
+            Some(store) => store,
+            None => {
+                let path = StoreOptions::beside(&self.config.store.path).path;
+                match Reader::open(&path) {
+                    Ok(Some(store)) => self.told.get_or_init(|| store),
+                    _ => return,
+                }
+            }
+        };
+        let all = store.told(tenant, run).unwrap_or_default();
+        for told in all.into_iter().filter(|told| told.call.is_none()) {
+            let name = TOLD.iter().find(|(topic, _)| *topic == told.topic);
+            if let Some((_, name)) = name {
+                root.set(name, told.text.into());
+            }
+        }
     }
 
     /// The headers of an exporter's requests.

@@ -24,15 +24,28 @@ use super::Source;
 
 /// Bytes of a text.
 const MAX_TEXT: usize = 8 << 10;
-/// Attributes in which somebody's own words are: they could hold a secret.
+/// Attributes in which somebody else's words are: they could hold a secret.
 const WORDS: &[&str] = &[
+    a::AGENT_VERSION,
     a::APPROVAL_REASON,
     a::CAPABILITY_ERROR,
+    a::CONVERSATION_ID,
     a::FILE_PATH,
+    a::HTTP_METHOD,
     a::LOG_MESSAGE,
+    a::MCP_PROTOCOL,
+    a::MCP_SESSION,
+    a::PROMPT_VERSION,
     a::RUN_KEY,
     a::RUN_STOP_REASON,
+    a::RUN_TASK_TYPE,
+    a::SERVER_ADDRESS,
+    a::SESSION_ID,
+    a::TOOL_CALL_ID,
+    a::TOOL_NAME,
     a::URL_FULL,
+    a::VALIDATION_POINTERS,
+    a::WORKFLOW_VERSION,
 ];
 /// Sampled, and it is known whether the span above is remote (`SpanFlags`).
 const FLAGS: u32 = 0x101;
@@ -75,7 +88,7 @@ pub(super) fn span(run: RunId, span: Span, source: &Source, profile: ExportProfi
             .map(|parent| parent.as_bytes().to_vec())
             .unwrap_or_default(),
         flags: FLAGS | if remote { REMOTE } else { 0 },
-        name: span.otel_name().into(),
+        name: source.capture.text(span.otel_name()).into_owned(),
         kind: kind.into(),
         start_time_unix_nano: nanos(span.start),
         end_time_unix_nano: nanos(span.end.unwrap_or(span.start).max(span.start)),
@@ -100,7 +113,7 @@ fn all_attributes(span: &Span, source: &Source, profile: ExportProfile) -> Vec<K
         all.push(text(openinference::SPAN_KIND, span.kind.openinference()));
         match (span.kind, tool, named(a::AGENT_NAME)) {
             (SpanKind::ExecuteTool, Some(tool), _) => {
-                all.push(text(openinference::TOOL_NAME, tool));
+                all.push(text(openinference::TOOL_NAME, &source.capture.text(tool)));
                 all.extend(description.map(|d| text(openinference::TOOL_DESCRIPTION, d)));
             }
             (SpanKind::InvokeAgent, _, Some(agent)) => {
@@ -118,15 +131,28 @@ fn attributes<'a>(
 ) -> Vec<KeyValue> {
     let one = |(name, value): &(&'static str, Value)| {
         let value = match value {
-            Value::String(words) if WORDS.contains(name) => {
-                let words = source.secrets.scrub_text(words);
-                any(any_value::Value::StringValue(cut(&words)))
-            }
+            words if WORDS.contains(name) => clean(words, source),
             other => any_of(other),
         };
         pair(name, value)
     };
     attributes.map(one).collect()
+}
+
+/// A text, or a list of texts, without secrets.
+fn clean(words: &Value, source: &Source) -> AnyValue {
+    let text = |text: &str| {
+        any(any_value::Value::StringValue(cut(&source
+            .capture
+            .text(text))))
+    };
+    match words {
+        Value::String(words) => text(words),
+        Value::Array(items) => any(any_value::Value::ArrayValue(ArrayValue {
+            values: items.iter().map(|item| clean(item, source)).collect(),
+        })),
+        other => any_of(other),
+    }
 }
 
 fn pair(name: &str, value: AnyValue) -> KeyValue {
