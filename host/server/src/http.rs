@@ -146,10 +146,11 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
         .route_service(MCP, mcp)
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), session));
     let gate = server.gate();
-    let metrics = metrics::router(
-        Metrics::new(gate, vec![Arc::new(metrics::Reported::of(gate))]),
-        auth.clone(),
-    );
+    let others: Vec<Arc<dyn metrics::Source>> = vec![
+        Arc::new(metrics::Reported::of(gate)),
+        Arc::new(metrics::Exported::of(gate)),
+    ];
+    let metrics = metrics::router(Metrics::new(gate, others), auth.clone());
     let protected = mcp
         .merge(rest::protected(gate, &server.trace()?))
         .merge(otlp::routes(gate, &server.trace()?).layer(DefaultBodyLimit::disable()));

@@ -4,6 +4,7 @@
 //! Labels are tools, policies and outcomes, in bounded number; never an argument, a run or a person.
 //! Nothing here decides, and no decision waits for it.
 
+mod exported;
 mod reported;
 
 use std::{
@@ -33,6 +34,7 @@ use tollgate::{
 };
 use tollgate_core::decision::Outcome;
 
+pub use exported::Exported;
 pub use reported::Reported;
 
 use crate::{auth::Auth, problem::Problem};
@@ -302,7 +304,7 @@ impl Collector for Now {
         for (name, help, n) in [
             (
                 "retries",
-                "Executions after the first of a call",
+                "Executions that the gate has tried again",
                 totals.retries,
             ),
             (

@@ -1,0 +1,73 @@
+//! How far the exporters have come: from the file in which each of them keeps it.
+
+use std::fmt;
+
+use tollgate::gate::Gate;
+use tollgate_trace::otlp_out;
+
+use super::{Sample, Source, number};
+
+/// The exporters of a gate.
+pub struct Exported(Gate);
+
+impl fmt::Debug for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exported")
+    }
+}
+
+impl Exported {
+    /// Those of this gate.
+    #[must_use]
+    pub fn of(gate: &Gate) -> Self {
+        Self(gate.clone())
+    }
+}
+
+impl Source for Exported {
+    fn samples(&self) -> Vec<Sample> {
+        let snapshot = self.0.snapshot();
+        if snapshot.config.exports.is_empty() {
+            return Vec::new();
+        }
+        // Exporters whose state cannot be read say nothing; the gate's own numbers are told all the same.
+        let known = otlp_out::status(&snapshot.config, self.0.ledger().size()).unwrap_or_default();
+        let mut samples = Vec::new();
+        for exporter in known {
+            let mut add = |name, help, counter, value| {
+                samples.push(Sample {
+                    name,
+                    help,
+                    counter,
+                    labels: vec![("exporter", exporter.name.clone())],
+                    value,
+                });
+            };
+            add(
+                "export_lag_records",
+                "Records of the ledger that an exporter has not been through",
+                false,
+                number(exporter.lag),
+            );
+            add(
+                "export_held_up",
+                "Whether an exporter's collector takes nothing now",
+                false,
+                f64::from(u8::from(exporter.failing.is_some())),
+            );
+            add(
+                "exported_spans",
+                "Spans that collectors have acknowledged",
+                true,
+                number(exporter.sent),
+            );
+            add(
+                "export_rejected_spans",
+                "Spans that collectors have refused for good",
+                true,
+                number(exporter.rejected),
+            );
+        }
+        samples
+    }
+}
