@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::Read as _,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -22,6 +23,15 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+use tollgate::config::TlsConfig;
+use tollgate_server::{http, tls::Tls};
+
+/// Where spans are sent to by gRPC.
+const GRPC: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+/// `google.rpc.Status` with a `google.rpc.RetryInfo` of two seconds, in base64.
+const IN_TWO_SECONDS: &str =
+    "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIAg";
 
 /// What the collector does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +49,12 @@ pub(crate) enum Mood {
     RefusesTrap,
     /// It takes no more than so many spans at once.
     TakesFew(usize),
+    /// It refuses every span, but is well otherwise.
+    RefusesSpans,
+    /// As [`Self::RefusesTrap`], and it takes no empty requests either.
+    RefusesTrapAndNothing,
+    /// It is asked too much, and says when to come again: by gRPC as a status that may also be for good.
+    Throttles,
 }
 
 #[derive(Default)]
@@ -57,16 +73,33 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) async fn start(mood: Mood) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(mood, None)
+    }
+
+    /// One that is reached by TLS only.
+    pub(crate) async fn encrypted(mood: Mood, files: &TlsConfig) -> Self {
+        Self::serve(mood, Some(Tls::load(files).unwrap()))
+    }
+
+    fn serve(mood: Mood, tls: Option<Tls>) -> Self {
+        let listener = http::listen("127.0.0.1:0".parse().unwrap(), true).unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let port = listener.local_addr().unwrap().port();
         let collector = Self {
             mood: Arc::new(Mutex::new(mood)),
             seen: Arc::default(),
-            url: format!("http://{}", listener.local_addr().unwrap()),
+            url: format!("{scheme}://localhost:{port}"),
         };
         let router = Router::new()
             .route("/v1/traces", post(take))
+            .route(GRPC, post(take_by_grpc))
             .with_state(collector.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        tokio::spawn(async move {
+            let until = CancellationToken::new();
+            http::serve(listener, router, tls.as_ref(), until, Duration::ZERO)
+                .await
+                .unwrap();
+        });
         collector
     }
 
@@ -85,17 +118,60 @@ impl Collector {
 }
 
 async fn take(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> Response {
-    let mood = *collector.mood.lock().unwrap();
-    let mut plain = Vec::new();
-    match headers.get("content-encoding") {
-        Some(_) => {
-            flate2::read::GzDecoder::new(&body[..])
-                .read_to_end(&mut plain)
-                .unwrap();
+    let plain = match headers.get("content-encoding") {
+        Some(_) => unzipped(&body),
+        None => body.to_vec(),
+    };
+    match judged(&collector, &headers, &plain).await {
+        Ok(answer) => protobuf(answer),
+        Err(status) if status == StatusCode::OK => {
+            (status, "<html>all is well</html>").into_response()
         }
-        None => plain = body.to_vec(),
+        Err(status) => status.into_response(),
     }
-    let request = ExportTraceServiceRequest::decode(&plain[..]).unwrap();
+}
+
+async fn take_by_grpc(
+    State(collector): State<Collector>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    // One message: whether it is compressed, its length, and itself.
+    let plain = match body[0] {
+        0 => body[5..].to_vec(),
+        _ => unzipped(&body[5..]),
+    };
+    let kind = ("content-type", "application/grpc");
+    match judged(&collector, &headers, &plain).await {
+        Ok(answer) => {
+            let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+            let framed = [&[0], &length[..], &answer].concat();
+            ([kind, ("grpc-status", "0")], framed).into_response()
+        }
+        Err(StatusCode::TOO_MANY_REQUESTS) => {
+            let why = ("grpc-status-details-bin", IN_TWO_SECONDS);
+            [kind, ("grpc-status", "8"), why].into_response()
+        }
+        Err(_) => [kind, ("grpc-status", "3")].into_response(),
+    }
+}
+
+fn unzipped(zipped: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(zipped)
+        .read_to_end(&mut plain)
+        .unwrap();
+    plain
+}
+
+/// What it answers, or with which status it refuses.
+async fn judged(
+    collector: &Collector,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Vec<u8>, StatusCode> {
+    let mood = *collector.mood.lock().unwrap();
+    let request = ExportTraceServiceRequest::decode(body).unwrap();
     let spans: Vec<Span> = request
         .resource_spans
         .iter()
@@ -109,33 +185,27 @@ async fn take(State(collector): State<Collector>, headers: HeaderMap, body: Byte
             error_message: "no".into(),
         }),
     };
+    let trap = |span: &Span| span.name == "execute_tool hostile__trap";
     let answer = match mood {
-        Mood::Takes => ExportTraceServiceResponse::default(),
         Mood::Hangs => std::future::pending().await,
-        Mood::Answers(status) => return status.into_response(),
-        Mood::Lies => return (StatusCode::OK, "<html>all is well</html>").into_response(),
-        Mood::Exaggerates => {
-            let answer = rejecting(count + 1).encode_to_vec();
-            return protobuf(answer);
+        Mood::Answers(status) => return Err(status),
+        Mood::Lies => return Err(StatusCode::OK),
+        Mood::Throttles => return Err(StatusCode::TOO_MANY_REQUESTS),
+        Mood::Exaggerates => return Ok(rejecting(count + 1).encode_to_vec()),
+        Mood::TakesFew(most) if spans.len() > most => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Mood::RefusesSpans if !spans.is_empty() => return Err(StatusCode::BAD_REQUEST),
+        Mood::RefusesTrap | Mood::RefusesTrapAndNothing if spans.iter().any(trap) => {
+            return Err(StatusCode::BAD_REQUEST);
         }
+        Mood::RefusesTrapAndNothing if spans.is_empty() => return Err(StatusCode::BAD_REQUEST),
         Mood::RejectsOne => rejecting(1),
-        Mood::RefusesTrap => {
-            let trap = |span: &Span| span.name == "execute_tool hostile__trap";
-            if spans.iter().any(trap) {
-                return StatusCode::BAD_REQUEST.into_response();
-            }
-            ExportTraceServiceResponse::default()
-        }
-        Mood::TakesFew(most) if spans.len() > most => {
-            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-        }
-        Mood::TakesFew(_) => ExportTraceServiceResponse::default(),
+        _ => ExportTraceServiceResponse::default(),
     };
     let mut seen = collector.seen.lock().unwrap();
     seen.spans.extend(spans);
     seen.requests.push(request);
-    seen.headers = Some(headers);
-    protobuf(answer.encode_to_vec())
+    seen.headers = Some(headers.clone());
+    Ok(answer.encode_to_vec())
 }
 
 fn protobuf(body: Vec<u8>) -> Response {

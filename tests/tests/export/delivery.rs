@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use prost::Message as _;
 use tollgate::gate::Gate;
+use tollgate_server::metrics::{Exported, Source as _};
 use tollgate_trace::otlp_out::{Exporter, Source, Step, status};
 
 use crate::{
@@ -13,24 +14,29 @@ use crate::{
     world::World,
 };
 
-fn world(collector: &Collector, more: &str) -> World {
+pub(crate) fn world(collector: &Collector, more: &str) -> World {
     let world = World::new("");
+    exporting(&world, collector, more);
+    world
+}
+
+/// Have the world's gate export to a collector.
+pub(crate) fn exporting(world: &World, collector: &Collector, more: &str) {
     let export = format!(
         "[secrets.key]\nfile = \"key\"\n[export.up]\nurl = \"{}\"\ntimeout = \"300ms\"\n{more}\n[gate]\n",
         collector.url
     );
     world.write("key", "collectors-own-key");
     world.configure("\n[gate]\n", &format!("\n{export}"));
-    world
 }
 
-async fn exporter(gate: &Gate) -> Exporter {
+pub(crate) async fn exporter(gate: &Gate) -> Exporter {
     let source = Arc::new(Source::of_gate(gate));
     Exporter::new("up", source).await.unwrap()
 }
 
 /// Step until there is nothing left. Time passes where the exporter waits for it.
-async fn drained(world: &World, gate: &Gate, exporter: &mut Exporter) {
+pub(crate) async fn drained(world: &World, gate: &Gate, exporter: &mut Exporter) {
     for _ in 0..2000 {
         match exporter.step(gate.now()).await.unwrap() {
             Step::Idle => return,
@@ -142,6 +148,8 @@ async fn what_was_not_acknowledged_is_sent_again_whatever_the_collector_did() {
         Mood::Answers(StatusCode::NO_CONTENT),
         // One that refuses everything does not mean the spans.
         Mood::Answers(StatusCode::BAD_REQUEST),
+        Mood::Answers(StatusCode::PAYLOAD_TOO_LARGE),
+        Mood::Throttles,
     ] {
         let collector = Collector::start(mood).await;
         let world = world(&collector, "");
@@ -263,6 +271,7 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
 async fn a_span_that_is_refused_holds_up_no_other() {
     for (mood, refused) in [
         (Mood::RefusesTrap, 2),
+        (Mood::RefusesTrapAndNothing, 2),
         (Mood::TakesFew(3), 0),
         (Mood::RejectsOne, 1),
     ] {
@@ -277,4 +286,139 @@ async fn a_span_that_is_refused_holds_up_no_other() {
         assert_eq!(exporter.position(), gate.ledger().size());
         gate.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_page_of_which_nothing_is_taken_holds_up_none_after_it() {
+    let collector = Collector::start(Mood::RefusesSpans).await;
+    let world = world(&collector, "batch = 4");
+    let gate = world.open().await;
+    story::told(&world, &gate, "story").await;
+    let mut exporter = exporter(&gate).await;
+    drained(&world, &gate, &mut exporter).await;
+    let count = all(&gate).await as u64;
+    assert!(count > 16, "{count}");
+    assert_eq!(exporter.counts(), (0, count));
+    assert_eq!(
+        (exporter.failing(), exporter.position()),
+        (None, gate.ledger().size())
+    );
+    collector.is(Mood::Takes);
+    story::traced(&gate).await;
+    drained(&world, &gate, &mut exporter).await;
+    assert!(!collector.ids().is_empty());
+    gate.close().await;
+}
+
+#[tokio::test]
+async fn a_collector_that_begins_to_refuse_everything_loses_nothing() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector, "batch = 4");
+    let gate = world.open().await;
+    story::told(&world, &gate, "story").await;
+    let mut exporter = exporter(&gate).await;
+    assert_eq!(exporter.step(gate.now()).await.unwrap(), Step::Sent);
+    assert_eq!(collector.ids().len(), 4, "some of the page");
+    collector.is(Mood::Answers(StatusCode::BAD_REQUEST));
+    let mut failed = 0;
+    while failed < 20 {
+        match exporter.step(gate.now()).await.unwrap() {
+            Step::Failed => failed += 1,
+            Step::Later => world.pass(60),
+            Step::Sent | Step::Idle => {}
+        }
+    }
+    collector.is(Mood::Takes);
+    drained(&world, &gate, &mut exporter).await;
+    let count = all(&gate).await;
+    assert_eq!(collector.ids().len(), count);
+    assert_eq!(exporter.counts(), (count as u64, 0));
+    gate.close().await;
+}
+
+/// Rename a table of the exporters' state.
+fn rename(world: &World, from: &str, to: &str) {
+    let path = tollgate::config::export_state(&world.config().store.path);
+    let state = rusqlite::Connection::open(path).unwrap();
+    let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+    state.execute_batch(&sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_for_a_moment_loses_no_span() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector, "");
+    let gate = world.open().await;
+    story::told(&world, &gate, "story").await;
+    let mut exporter = exporter(&gate).await;
+    // The page is read, and then what it is for cannot be.
+    rename(&world, "roots", "away");
+    assert!(exporter.step(gate.now()).await.is_err());
+    assert!(exporter.step(gate.now()).await.is_err());
+    rename(&world, "away", "roots");
+    // The page is acknowledged, and that cannot be written.
+    rename(&world, "exporters", "away");
+    for _ in 0..3 {
+        assert!(exporter.step(gate.now()).await.is_err());
+    }
+    assert_eq!(exporter.position(), 0, "nothing has moved");
+    rename(&world, "away", "exporters");
+    drained(&world, &gate, &mut exporter).await;
+    let count = all(&gate).await;
+    assert_eq!(collector.ids().len(), count);
+    collector.seen(|seen| assert_eq!(seen.spans.len(), count, "each once"));
+    assert_eq!(exporter.position(), gate.ledger().size());
+    assert_eq!(exporter.counts(), (count as u64, 0));
+    gate.close().await;
+}
+
+#[tokio::test]
+async fn the_root_of_an_idle_run_is_sent_while_others_go_on() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector, "");
+    let gate = world.open().await;
+    let letter = r#"{"path":"letter.txt"}"#;
+    let idle = crate::world::call(&gate, "idle", "files__read", letter).await;
+    let mut exporter = exporter(&gate).await;
+    drained(&world, &gate, &mut exporter).await;
+    world.pass(4000);
+    for _ in 0..6 {
+        crate::world::call(&gate, "busy", "files__read", letter).await;
+        assert_eq!(exporter.step(gate.now()).await.unwrap(), Step::Sent);
+    }
+    collector.seen(|seen| {
+        let root =
+            |s: &&opentelemetry_proto::tonic::trace::v1::Span| s.name == "invoke_agent support";
+        let roots: Vec<_> = seen.spans.iter().filter(root).collect();
+        let [root] = roots[..] else {
+            panic!("{roots:?}")
+        };
+        assert_eq!(root.trace_id, idle.run.unwrap().as_bytes());
+    });
+    gate.close().await;
+}
+
+#[tokio::test]
+async fn metrics_say_how_far_behind_an_exporter_is() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector, "");
+    let gate = world.open().await;
+    story::told(&world, &gate, "story").await;
+    let now = |name: &str| {
+        let samples = Exported::of(&gate).samples();
+        let of = |s: &&tollgate_server::metrics::Sample| {
+            s.name == name && s.labels == [("exporter", "up".to_owned())]
+        };
+        samples.iter().find(of).unwrap().value
+    };
+    assert_eq!(now("export_lag_records"), gate.ledger().size() as f64);
+    assert_eq!(now("exported_spans"), 0.0);
+    let mut exporter = exporter(&gate).await;
+    drained(&world, &gate, &mut exporter).await;
+    assert_eq!(
+        (now("export_lag_records"), now("export_held_up")),
+        (0.0, 0.0)
+    );
+    assert_eq!(now("exported_spans"), all(&gate).await as f64);
+    gate.close().await;
 }

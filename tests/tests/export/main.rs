@@ -1,6 +1,8 @@
 //! The gate's spans at collectors: what is sent, that nothing is missed, and that real ones understand it.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod collector;
 #[cfg(test)]
 mod delivery;
@@ -11,9 +13,13 @@ mod folder;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod said;
+#[cfg(test)]
 mod served;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tree;
 #[cfg(test)]
