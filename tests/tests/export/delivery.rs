@@ -399,6 +399,20 @@ async fn the_root_of_an_idle_run_is_sent_while_others_go_on() {
 }
 
 #[tokio::test]
+async fn the_root_of_a_run_that_was_idle_before_is_sent_at_the_end_of_the_first_reading() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = world(&collector, "");
+    let gate = world.open().await;
+    let letter = r#"{"path":"letter.txt"}"#;
+    crate::world::call(&gate, "idle", "files__read", letter).await;
+    world.pass(4000);
+    let mut exporter = exporter(&gate).await;
+    drained(&world, &gate, &mut exporter).await;
+    assert_eq!(collector.ids().len(), all(&gate).await, "the root, too");
+    gate.close().await;
+}
+
+#[tokio::test]
 async fn metrics_say_how_far_behind_an_exporter_is() {
     let collector = Collector::start(Mood::Takes).await;
     let world = world(&collector, "");

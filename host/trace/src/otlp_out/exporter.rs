@@ -71,7 +71,7 @@ pub struct Exporter {
 #[derive(Debug, Clone, Copy)]
 struct Look {
     at: Timestamp,
-    /// Whether everything in the ledger had been read by then.
+    /// Whether there were no new records then: those before it are in the list of roots.
     at_the_end: bool,
     /// Where the next one begins.
     after: Option<RunId>,
@@ -398,7 +398,7 @@ fn looked(
     last: Look,
     page: &mut Page,
 ) -> Result<Option<Look>, ExportError> {
-    let at_the_end = page.next >= source.ledger.size()?.records;
+    let at_the_end = page.last.is_none();
     if now < last.at.plus(ROOTS_EVERY) && (last.at_the_end || !at_the_end) {
         return Ok(None);
     }
