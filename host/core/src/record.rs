@@ -746,6 +746,9 @@ pub struct ApprovalAnswered {
 /// An approval's state changed for good.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalResolved {
+    /// Tool spans of the calls around the one that asked, which wait with it and end with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub around: Vec<SpanId>,
     /// The tool span that asked.
     pub call: SpanId,
     /// Which approval.

@@ -200,3 +200,48 @@ async fn an_approval_that_a_halt_takes_back_ends_its_call() {
     assert!(executions(&collector, &asked).is_empty());
     gate.close().await;
 }
+
+#[tokio::test]
+async fn calls_around_one_that_is_rejected_end_with_it() {
+    let collector = Collector::start(Mood::Takes).await;
+    let world = World::new(
+        r#"@id("watched-files") @owner("security") @reason("Security looks at what is written here.")
+           forbid (principal, action == Tollgate::Action::"write_file",
+               resource in Tollgate::Directory::"hostile/data:/watched")
+           unless { context.approval.roles.contains(Tollgate::Role::"security") };"#,
+    );
+    world.configure(
+        "[tools.files__read]",
+        "[components.outer]\npath = \"hostile.wasm\"\n[tools.outer__relay]\nlabels = []\ntaints = []\n[tools.files__read]",
+    );
+    world.accept();
+    exporting(&world, &collector, "");
+    let gate = world.open().await;
+    let write = r#"{"grant":"data","path":"watched/a.txt","content":"x"}"#;
+    let relayed = serde_json::json!({ "tool": "hostile__write_anyway", "arguments": write });
+    let asked = call(&gate, "r", "outer__relay", &relayed.to_string()).await;
+    let dana = user("dana");
+    gate.answer(&dana, pending(&asked), false, None, None, "cli")
+        .await
+        .unwrap();
+    let mut exporter = exporter(&gate).await;
+    drained(&world, &gate, &mut exporter).await;
+    collector.seen(|seen| {
+        for name in [
+            "execute_tool outer__relay",
+            "execute_tool hostile__write_anyway",
+        ] {
+            let found: Vec<&Span> = seen.spans.iter().filter(|s| s.name == name).collect();
+            let [span] = found[..] else {
+                panic!("{name}: {found:?}")
+            };
+            let on = |name| attribute(&span.attributes, name);
+            assert_eq!(on("error.type").as_deref(), Some("approval_rejected"));
+            assert_eq!(on("tollgate.tool.executed").as_deref(), Some("true"));
+        }
+    });
+    let rows = gate.ledger().reader().spans(asked.run.unwrap()).unwrap();
+    let open: Vec<_> = rows.iter().filter(|row| row.end.is_none()).collect();
+    assert_eq!(open.len(), 1, "all but the run: {open:?}");
+    gate.close().await;
+}

@@ -261,12 +261,13 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             let mut changes = vec![SpanChange::close(approval.span, at, error)];
             let cancelled = approval.state == ApprovalState::Cancelled && !approval.superseded;
             if error.is_some() || cancelled {
-                changes.push(SpanChange::Close {
-                    span: approval.call,
+                let calls = approval.around.iter().chain([&approval.call]);
+                changes.extend(calls.map(|call| SpanChange::Close {
+                    span: *call,
                     end: at,
                     error,
                     unless_ended: true,
-                });
+                }));
             }
             changes
         }

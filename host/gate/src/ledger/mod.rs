@@ -480,7 +480,9 @@ impl ApprovalRow {
     /// That it is in `state` for good.
     #[must_use]
     pub fn resolved(&self, state: ApprovalState) -> Event {
+        let around = self.waiting.iter().map(|waiting| waiting.call);
         Event::ApprovalResolved(ApprovalResolved {
+            around: around.filter(|call| *call != self.call).collect(),
             call: self.call,
             id: self.id,
             span: self.span,
@@ -493,6 +495,7 @@ impl ApprovalRow {
     #[must_use]
     pub fn superseded(&self) -> Event {
         Event::ApprovalResolved(ApprovalResolved {
+            around: Vec::new(),
             call: self.call,
             id: self.id,
             span: self.span,

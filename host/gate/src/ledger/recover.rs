@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tollgate_core::{
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::{ApprovalResolved, Event, OutcomeRecord, Record, RunEnded, RunOutcome, Status},
+    record::{Event, OutcomeRecord, Record, RunEnded, RunOutcome, Status},
     time::Timestamp,
 };
 
@@ -91,19 +91,8 @@ impl Ledger {
         let now = self.now(now);
         let mut swept = Swept::default();
         for row in self.reader().overdue_approvals(now)? {
-            let resolved = ApprovalResolved {
-                call: row.call,
-                id: row.id,
-                span: row.span,
-                state: ApprovalState::Expired,
-                superseded: false,
-            };
-            let record = Record::new(
-                row.tenant,
-                Some(row.run),
-                now,
-                Event::ApprovalResolved(resolved),
-            );
+            let resolved = row.resolved(ApprovalState::Expired);
+            let record = Record::new(row.tenant, Some(row.run), now, resolved);
             let conditions = vec![Condition::ApprovalUnchanged(row.id, row.version)];
             match self
                 .commit(Batch {

@@ -134,10 +134,12 @@ impl Reading {
                     _ => return,
                 };
                 // What has ended a call stays true.
-                let step = self.known(resolved.call);
-                if let Some(step) = step.filter(|step| step.ended.is_none()) {
-                    step.outcome = over;
-                    step.ended = Some(at);
+                for call in resolved.around.iter().chain([&resolved.call]) {
+                    let step = self.known(*call);
+                    if let Some(step) = step.filter(|step| step.ended.is_none()) {
+                        step.outcome = over;
+                        step.ended = Some(at);
+                    }
                 }
             }
             _ => {}

@@ -202,6 +202,7 @@ impl Story {
             false => ApprovalState::Rejected,
         };
         self.add(Event::ApprovalResolved(ApprovalResolved {
+            around: Vec::new(),
             call,
             id,
             span,

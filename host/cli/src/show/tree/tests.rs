@@ -289,6 +289,7 @@ impl Story {
         self.add(
             0,
             Event::ApprovalResolved(ApprovalResolved {
+                around: Vec::new(),
                 call: span(call),
                 id,
                 span: span(own),

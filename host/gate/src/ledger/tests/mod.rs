@@ -288,6 +288,7 @@ impl Script {
 
     fn resolve(&self, run: RunId, call: SpanId, id: ApprovalId, state: ApprovalState) -> Record {
         let resolved = ApprovalResolved {
+            around: Vec::new(),
             call,
             id,
             span: self.span(),
