@@ -23,6 +23,10 @@ roles = ["operator", "security"]
 [agents.support]
 operator = "alice"
 roles = ["clerk"]
+# What is measured is the work, not how much of it one agent may ask for.
+[serve.rate]
+per_second = 100000
+burst = 1000000
 "#;
 
 const STARTERS: &[&str] = &[

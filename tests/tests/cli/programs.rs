@@ -50,6 +50,10 @@ fn json_has_the_documented_keys() {
          requested expires round",
     );
     assert_eq!(list[0]["id"], waiting["approval"]["id"]);
+    let reason = "Large refunds need finance's approval.";
+    assert_eq!(list[0]["policies"][0]["reason"], reason);
+    assert_eq!(list[0]["policies"][0]["owner"], "finance");
+    world.run(&["approvals", "list"]).exits(0).says(&[reason]);
 
     let shown = world.json(&["runs", "show"]);
     let run = "id tenant principal on_behalf_of key root started last ended outcome stop_reason \

@@ -399,6 +399,22 @@ fn recorded_requests_are_decided_again() {
         .says(&["not comparable: its facts were destroyed"]);
 }
 
+/// What `[budgets]` says is part of the policies, whatever the candidate's directory holds.
+#[test]
+fn a_budget_stays_in_force_when_requests_are_decided_again() {
+    let world = World::new();
+    world.configure(
+        r#"roles = ["operator"]"#,
+        "roles = [\"operator\"]\n[budgets.run]\ncalls = 1",
+    );
+    world.run(&[READ, &["--run", "b"]].concat()).exits(0);
+    world.run(&[READ, &["--run", "b"]].concat()).exits(3);
+    world
+        .run(&["policy", "replay", "--candidate", "policies"])
+        .exits(0)
+        .says(&["0 flipped"]);
+}
+
 #[test]
 fn coverage_tells_what_never_decided() {
     let world = busy();

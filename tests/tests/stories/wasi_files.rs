@@ -140,7 +140,9 @@ async fn what_is_written_is_decided_with_its_size_and_on_the_disk_when_the_call_
     let steps = "write /data/new.txt hello\nread /data/new.txt\nappend /data/a.txt +more\n\
                  sync /data/s.txt synced\nnew /data/a.txt x\nnew /data/n.txt n\nmkdir /data/made\n\
                  write /data/made/c c\nremove /data/made\nrmdir /data/made\nremove /data/made/c\n\
-                 rmdir /data/made\nrename /data/a.txt /data/z\nwrite /fix/x x\nwrite /data/fixed x\nremove /data/fixed";
+                 rmdir /data/made\nrename /data/s.txt /data/z\nrename /data/fixed /data/y\n\
+                 rename /fix/customer.json /data/x\nrename /data/sub /data/w\nwrite /fix/x x\n\
+                 write /data/fixed x\nremove /data/fixed";
     let answer = run(&world, &gate, steps).await;
     assert!(
         matches!(answer.verdict, Verdict::Released { .. }),
@@ -153,7 +155,10 @@ async fn what_is_written_is_decided_with_its_size_and_on_the_disk_when_the_call_
         "remove /data/made: PermissionDenied\n",
         "rmdir /data/made: errno 55\n",
         "remove /data/made/c: done\nrmdir /data/made: done\n",
-        "rename /data/a.txt /data/z: Unsupported\n",
+        "rename /data/s.txt /data/z: done\n",
+        "rename /data/fixed /data/y: PermissionDenied\n",
+        "rename /fix/customer.json /data/x: ReadOnlyFilesystem\n",
+        "rename /data/sub /data/w: PermissionDenied\n",
         "write /fix/x x: ReadOnlyFilesystem\n",
         "write /data/fixed x: PermissionDenied\n",
         "remove /data/fixed: PermissionDenied\n",
@@ -162,7 +167,10 @@ async fn what_is_written_is_decided_with_its_size_and_on_the_disk_when_the_call_
     }
     assert_eq!(world.read("data/new.txt"), "hello");
     assert_eq!(world.read("data/a.txt"), "first+more");
-    assert_eq!(world.read("data/s.txt"), "synced");
+    assert_eq!(world.read("data/z"), "synced");
+    assert!(!world.path("data/s.txt").exists());
+    assert_eq!(world.read("data/y"), "fixed", "only its removal is denied");
+    assert!(world.path("data/sub/b.txt").exists() && !world.path("data/x").exists());
     assert_eq!(world.read("data/n.txt"), "n");
     assert_eq!(world.read("data/fixed"), "fixed");
     assert!(!world.path("data/made").exists() && !world.path("vault/x").exists());

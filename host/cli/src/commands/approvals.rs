@@ -1,15 +1,22 @@
 //! `tollgate approvals`: what waits for a human, and the answers.
 
 use clap::{Args, Subcommand};
-use tollgate::{ids::Clock, ledger::ApprovalFilter};
-use tollgate_core::{ids::ApprovalId, life::ApprovalState};
+use tollgate::{
+    ids::Clock,
+    ledger::{ApprovalFilter, LedgerReader},
+};
+use tollgate_core::{
+    ids::ApprovalId,
+    life::ApprovalState,
+    pdp::{Bundle, Pdp},
+};
 
 use super::{Context, unexpected};
 use crate::{
     exit::Exit,
     failure::Failure,
     operation::{Operation, Reply},
-    reply::{Answered, ApprovalView},
+    reply::{self, Answered, ApprovalView},
     show::{
         approval,
         paint::{Tone, paint},
@@ -105,10 +112,10 @@ fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
     } else {
         ApprovalFilter::open()
     };
-    let rows = cx
-        .reader_if_any(&config)?
-        .map_or_else(|| Ok(Vec::new()), |reader| reader.approvals(&filter))?;
-    let views: Vec<ApprovalView> = rows.into_iter().map(ApprovalView::from).collect();
+    let views = match cx.reader_if_any(&config)? {
+        Some(reader) => waiting(&reader, &filter)?,
+        None => Vec::new(),
+    };
     if cx.out.is_json() {
         cx.out.json(&views)?;
     } else if views.is_empty() {
@@ -124,6 +131,28 @@ fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Approvals with the reasons of their policies, as those that were last in force give them.
+fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<ApprovalView>, Failure> {
+    let rows = reader.approvals(filter)?;
+    let mut views: Vec<ApprovalView> = rows.into_iter().map(ApprovalView::from).collect();
+    if views.is_empty() {
+        return Ok(views);
+    }
+    let active = reader.active_bundle()?;
+    let bytes = match active {
+        Some(active) => reader.bundle(active.bundle)?,
+        None => None,
+    };
+    let bundle = bytes.and_then(|bytes| serde_json::from_slice::<Bundle>(&bytes).ok());
+    // Where they cannot be read, the policies' names have to do.
+    if let Some(Ok(pdp)) = bundle.map(|bundle| Pdp::load(&bundle)) {
+        for view in &mut views {
+            reply::explain_by(&pdp, &mut view.policies);
+        }
+    }
+    Ok(views)
 }
 
 async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure> {

@@ -29,7 +29,7 @@ fn tone(state: ApprovalState) -> Tone {
 
 /// A list, most severe first.
 pub(crate) fn list(views: &[ApprovalView], now: Timestamp) -> String {
-    let rows: Vec<[Cell; 6]> = views
+    let rows: Vec<[Cell; 7]> = views
         .iter()
         .map(|view| {
             let left = match view.state {
@@ -46,13 +46,32 @@ pub(crate) fn list(views: &[ApprovalView], now: Timestamp) -> String {
                 Cell::new(left, Tone::Plain),
                 format!("{} for {}", line(&view.principal.id, 64), what(view)).into(),
                 view.needs.clone().into(),
+                Cell::new(why(view), Tone::Weak),
             ]
         })
         .collect();
     table(
-        ["ID", "STATE", "SEVERITY", "TIME", "WHO AND WHAT", "NEEDS"],
+        [
+            "ID",
+            "STATE",
+            "SEVERITY",
+            "TIME",
+            "WHO AND WHAT",
+            "NEEDS",
+            "WHY",
+        ],
         &rows,
     )
+}
+
+/// The reasons of the policies that stopped it, or their names.
+fn why(view: &ApprovalView) -> String {
+    let policies = view.policies.iter();
+    let each = policies.map(|policy| match policy.reason.is_empty() {
+        true => line(&policy.id, 64),
+        false => line(&policy.reason, 80),
+    });
+    each.collect::<Vec<_>>().join(" ")
 }
 
 /// What is asked about: a tool, or what its component asks for in mid-call.

@@ -3,9 +3,13 @@
 //! What is a secret is data: `detectors.toml`, and what the configuration adds. A detector removes; it
 //! never says what it removed.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use regex::{Regex, RegexSet};
+use aho_corasick::AhoCorasick;
+use regex::Regex;
 use serde::Deserialize;
 
 /// The detectors that every gate has.
@@ -41,17 +45,50 @@ struct File {
 struct Detector {
     id: String,
     regex: String,
+    /// Words of which one occurs wherever the expression matches.
+    #[serde(default)]
+    has: Vec<String>,
+    /// The same, in capital or small letters.
+    #[serde(default)]
+    has_in_any_case: Vec<String>,
 }
 
 /// What finds secrets.
 #[derive(Debug)]
 pub struct Detectors {
-    /// All expressions at once: most text has none.
-    any: RegexSet,
+    /// What the expressions need to match at all: most text has none of it.
+    needs: [Needs; 2],
+    /// How many of `each` are the configuration's, which come first and need nothing that is known.
+    own: usize,
     each: Vec<(String, Regex)>,
     names: Vec<String>,
     exact: Vec<String>,
     content: Vec<String>,
+}
+
+/// Words that are looked for all at once, and the detector that needs each.
+#[derive(Debug)]
+struct Needs {
+    words: AhoCorasick,
+    whose: Vec<usize>,
+}
+
+impl Needs {
+    fn new(words: Vec<(usize, String)>, any_case: bool) -> Result<Self, DetectError> {
+        let (whose, words): (Vec<usize>, Vec<String>) = words.into_iter().unzip();
+        let built = AhoCorasick::builder()
+            .ascii_case_insensitive(any_case)
+            .build(words);
+        Ok(Self {
+            words: built.map_err(|e| DetectError::BuiltIn(e.to_string()))?,
+            whose,
+        })
+    }
+
+    fn found<'t>(&'t self, text: &'t str) -> impl Iterator<Item = usize> + 't {
+        let found = self.words.find_overlapping_iter(text);
+        found.filter_map(|word| self.whose.get(word.pattern().as_usize()).copied())
+    }
 }
 
 impl Detectors {
@@ -62,21 +99,26 @@ impl Detectors {
     pub fn new(own: &BTreeMap<String, String>) -> Result<Self, DetectError> {
         let built_in = |e: toml::de::Error| DetectError::BuiltIn(e.message().to_owned());
         let file: File = toml::from_str(BUILT_IN).map_err(built_in)?;
-        let own = own.iter().map(|(id, regex)| (id.clone(), regex.clone()));
-        let all = own.chain(file.detector.into_iter().map(|d| (d.id, d.regex)));
         let mut each = Vec::new();
-        for (id, regex) in all {
-            match Regex::new(&regex) {
-                Ok(regex) => each.push((id, regex)),
-                Err(e) => {
-                    let reason = e.to_string();
-                    return Err(DetectError::Expression { id, reason });
-                }
-            }
+        for (id, regex) in own {
+            each.push((id.clone(), expression(id, regex)?));
         }
-        let any = RegexSet::new(each.iter().map(|(_, regex)| regex.as_str()));
+        let (mut as_is, mut any_case) = (Vec::new(), Vec::new());
+        for detector in file.detector {
+            let place = each.len();
+            as_is.extend(detector.has.into_iter().map(|word| (place, word)));
+            any_case.extend(
+                detector
+                    .has_in_any_case
+                    .into_iter()
+                    .map(|word| (place, word)),
+            );
+            let regex = expression(&detector.id, &detector.regex)?;
+            each.push((detector.id, regex));
+        }
         Ok(Self {
-            any: any.map_err(|e| DetectError::BuiltIn(e.to_string()))?,
+            needs: [Needs::new(as_is, false)?, Needs::new(any_case, true)?],
+            own: own.len(),
             each,
             names: file.names,
             exact: file.exact,
@@ -99,22 +141,36 @@ impl Detectors {
     /// Whether there is a secret in `text`.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
-        self.any.is_match(text)
+        let mut suspects = self.suspects(text).into_iter();
+        suspects.any(|n| {
+            self.each
+                .get(n)
+                .is_some_and(|(_, regex)| regex.is_match(text))
+        })
+    }
+
+    /// The detectors that may find something.
+    fn suspects(&self, text: &str) -> BTreeSet<usize> {
+        let mut suspects: BTreeSet<usize> = (0..self.own).collect();
+        for needs in &self.needs {
+            suspects.extend(needs.found(text));
+        }
+        suspects
     }
 
     /// `text` without the secrets in it.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let which = self.any.matches(text);
-        if !which.matched_any() {
-            return Cow::Borrowed(text);
-        }
         let mut found: Vec<(usize, usize, &str)> = Vec::new();
-        for (id, regex) in which.iter().filter_map(|n| self.each.get(n)) {
+        let suspects = self.suspects(text).into_iter();
+        for (id, regex) in suspects.filter_map(|n| self.each.get(n)) {
             for captures in regex.captures_iter(text) {
                 let secret = captures.name("secret").or_else(|| captures.get(0));
                 found.extend(secret.map(|s| (s.start(), s.end(), id.as_str())));
             }
+        }
+        if found.is_empty() {
+            return Cow::Borrowed(text);
         }
         // The order of detectors among those that begin at the same place.
         found.sort_by_key(|(begin, _, _)| *begin);
@@ -150,6 +206,13 @@ impl Detectors {
     }
 }
 
+fn expression(id: &str, regex: &str) -> Result<Regex, DetectError> {
+    Regex::new(regex).map_err(|e| DetectError::Expression {
+        id: id.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
 /// What stands where a secret was.
 pub(super) fn removed(what: &str) -> String {
     format!("[redacted: {what}]")
@@ -171,6 +234,8 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, string::string_regex, test_runner::TestRunner};
+
     use super::*;
 
     fn detectors() -> Detectors {
@@ -263,6 +328,38 @@ mod tests {
                 "{redacted}"
             );
             assert!(!detectors.finds(&redacted), "{id}: {redacted}");
+        }
+    }
+
+    /// Text is only looked at where a word occurs that a detector needs.
+    #[test]
+    fn whatever_an_expression_matches_has_what_it_needs() {
+        let detectors = detectors();
+        let mut runner = TestRunner::default();
+        for (place, (id, regex)) in detectors.each.iter().enumerate() {
+            // Texts are made from what is left of an expression without assertions.
+            let mut made = regex.as_str().replace("|\\z", "");
+            for assertion in ["(?-u:\\b|_)", "(?-u:\\b)", "\\b"] {
+                made = made.replace(assertion, "");
+            }
+            let texts = string_regex(&made).unwrap();
+            let tested = runner.run(&texts, |text| {
+                prop_assert!(detectors.suspects(&text).contains(&place), "{id}: {text}");
+                Ok(())
+            });
+            tested.unwrap();
+        }
+    }
+
+    #[test]
+    fn letters_beyond_ascii_hide_nothing() {
+        let detectors = detectors();
+        for around in ["ü", "日本", "é "] {
+            let text = format!("{around}ghp_{}{around}", "a1B2".repeat(9));
+            assert_eq!(
+                detectors.redact(&text),
+                format!("{around}[redacted: github-token]{around}")
+            );
         }
     }
 

@@ -11,7 +11,11 @@ mod detect;
 mod fields;
 mod token;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use serde_json::{Map, Value};
 use tollgate_core::{
@@ -40,6 +44,11 @@ const LOOKED_AT: usize = 64 << 10;
 const MOST: usize = 64 << 10;
 /// How deep a value is looked into.
 const DEEPEST: usize = 64;
+
+/// Names of fields and attributes that are remembered, and the bytes of each at most: the same few come
+/// with every span.
+const NAMES: usize = 4096;
+const LONGEST_NAME: usize = 64;
 
 /// As what a kept payload is sealed.
 pub(crate) const KIND: &str = "captured";
@@ -73,6 +82,18 @@ pub struct Capture {
     vault: Arc<Vault>,
     /// Whether the tenant has payloads kept at all.
     payloads: bool,
+    names: RwLock<HashMap<Box<str>, Name>>,
+}
+
+/// What is known of a name, as far as that does not change.
+#[derive(Debug, Clone)]
+struct Name {
+    /// What is done with an attribute of this name.
+    treatment: Treatment,
+    /// Whether values under it are secrets.
+    secret: bool,
+    /// The name without what looks like a secret; nothing where it is as it was.
+    clean: Option<Arc<str>>,
 }
 
 impl Capture {
@@ -90,17 +111,51 @@ impl Capture {
             payloads: config.of(tenant).payloads,
             config: config.clone(),
             vault: Arc::clone(vault),
+            names: RwLock::default(),
         })
+    }
+
+    /// What is known of a name.
+    fn named(&self, name: &str) -> Name {
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(name) {
+            return known.clone();
+        }
+        drop(known);
+        let found = Name {
+            treatment: self.of_attribute(name),
+            secret: self.detectors.is_secret_name(name),
+            clean: match self.detectors.redact(name) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(clean) => Some(clean.into()),
+            },
+        };
+        if name.len() <= LONGEST_NAME {
+            let mut known = self.names.write().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= NAMES {
+                known.clear();
+            }
+            known.insert(name.into(), found.clone());
+        }
+        found
+    }
+
+    /// A name without secrets.
+    fn name(&self, name: String) -> String {
+        // What the vault knows changes while the gate runs.
+        match self.vault.clean(&name) {
+            Cow::Owned(clean) => self.detectors.redact(&clean).into_owned(),
+            Cow::Borrowed(_) => match self.named(&name).clean {
+                Some(clean) => clean.as_ref().to_owned(),
+                None => name,
+            },
+        }
     }
 
     /// Text without secrets: a component's words, errors, names, and whatever else is written as it is.
     #[must_use]
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let known = match self.vault.is_empty() {
-            true => Cow::Borrowed(text),
-            false => Cow::Owned(self.vault.scrub_text(text)),
-        };
-        match known {
+        match self.vault.clean(text) {
             Cow::Borrowed(text) => self.detectors.redact(text),
             Cow::Owned(text) => Cow::Owned(self.detectors.redact(&text).into_owned()),
         }
@@ -221,10 +276,9 @@ impl Capturing {
     pub fn attributes(&self, attributes: Map<String, Value>) -> Map<String, Value> {
         let mut kept = Map::new();
         for (name, value) in attributes {
-            let treatment = self.capture.of_attribute(&name);
-            let at = At::whole([], treatment);
+            let at = At::whole([], self.capture.named(&name).treatment);
             if let Some(value) = self.value(&name, Cow::Owned(value), &at, DEEPEST) {
-                kept.insert(self.text(&name).into_owned(), value);
+                kept.insert(self.capture.name(name), value);
             }
         }
         kept
@@ -233,7 +287,7 @@ impl Capturing {
     /// One attribute, as [`Self::attributes`].
     #[must_use]
     pub fn attribute(&self, name: &str, value: Value) -> Option<Value> {
-        let at = At::whole([], self.capture.of_attribute(name));
+        let at = At::whole([], self.capture.named(name).treatment);
         self.value(name, Cow::Owned(value), &at, DEEPEST)
     }
 
@@ -291,7 +345,7 @@ impl Capturing {
             .unwrap_or_default();
         let capture = &self.capture;
         if capture.detectors.finds(beginning)
-            || (!capture.vault.is_empty() && capture.vault.scrub_text(beginning) != beginning)
+            || matches!(capture.vault.clean(beginning), Cow::Owned(_))
         {
             Class::Secret
         } else if private {
@@ -352,7 +406,7 @@ impl Capturing {
                 for (name, member) in members {
                     let left = self.value(&name, Cow::Owned(member), &at.below(&name), deep);
                     if let Some(left) = left {
-                        kept.insert(self.text(&name).into_owned(), left);
+                        kept.insert(self.capture.name(name), left);
                     }
                 }
                 Value::Object(kept)
@@ -371,7 +425,7 @@ impl Capturing {
 
     fn is_secret(&self, name: &str, value: &Value) -> bool {
         !matches!(value, Value::Null | Value::Bool(_))
-            && self.capture.detectors.is_secret_name(name)
+            && self.capture.named(name).secret
     }
 
     /// A value that is treated as one.

@@ -7,6 +7,7 @@ mod scrub;
 mod source;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{
@@ -187,7 +188,20 @@ impl Vault {
     /// The same for text.
     #[must_use]
     pub fn scrub_text(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.scrub(text.as_bytes().to_vec())).into_owned()
+        self.clean(text).into_owned()
+    }
+
+    /// The same for text, which is copied only where a secret is in it.
+    #[must_use]
+    pub fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut known = self.entries.values().filter_map(|entry| entry.value.get());
+        match known.any(|secret| secret.forms.occur_in(text.as_bytes())) {
+            false => Cow::Borrowed(text),
+            true => {
+                let clean = self.scrub(text.as_bytes().to_vec());
+                Cow::Owned(String::from_utf8_lossy(&clean).into_owned())
+            }
+        }
     }
 }
 

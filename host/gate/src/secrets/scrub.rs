@@ -8,14 +8,29 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// What stands where a secret was.
 pub const REMOVED: &str = "[secret removed]";
 
 /// The ways in which a value may be written.
-pub(super) struct Forms(Vec<Zeroizing<Vec<u8>>>);
+pub(super) struct Forms(Vec<Form>);
+
+/// One of them.
+struct Form {
+    text: Zeroizing<Vec<u8>>,
+    /// The byte of it that other text has the least: where it is missing, nothing need be compared.
+    rare: u8,
+}
+
+impl Form {
+    fn occurs_in(&self, bytes: &[u8]) -> bool {
+        bytes.len() >= self.text.len()
+            && memchr(self.rare, bytes).is_some()
+            && memmem::find(bytes, &self.text).is_some()
+    }
+}
 
 impl Forms {
     pub(super) fn of(value: &[u8]) -> Self {
@@ -72,9 +87,30 @@ impl Forms {
     }
 
     fn add(&mut self, form: Vec<u8>) {
-        if !form.is_empty() && !self.0.iter().any(|other| **other == form) {
-            self.0.push(Zeroizing::new(form));
+        let text = Zeroizing::new(form);
+        let Some(rare) = text.iter().copied().max_by_key(|byte| rarity(*byte)) else {
+            return;
+        };
+        if !self.0.iter().any(|other| *other.text == *text) {
+            self.0.push(Form { text, rare });
         }
+    }
+
+    /// Whether one of them is in `bytes`.
+    pub(super) fn occur_in(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|form| form.occurs_in(bytes))
+    }
+}
+
+/// How seldom a byte is in what programs write, roughly.
+fn rarity(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' if b"etaoinsrhldcu".contains(&byte) => 0,
+        b' ' | b'.' | b'_' | b'-' | b'/' | b'"' | b':' | b',' => 1,
+        b'a'..=b'i' | b'k'..=b'p' | b'r'..=b'w' | b'y' => 2,
+        b'0'..=b'9' => 3,
+        b'A'..=b'Z' => 4,
+        _ => 5,
     }
 }
 
@@ -125,7 +161,8 @@ fn base64_within(value: &[u8], alphabet: &alphabet::Alphabet, offset: usize) -> 
 pub(super) fn scrub<'a>(bytes: Vec<u8>, secrets: impl Iterator<Item = &'a Forms>) -> Vec<u8> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     for form in secrets.flat_map(|forms| &forms.0) {
-        found.extend(memmem::find_iter(&bytes, form.as_slice()).map(|at| (at, at + form.len())));
+        let text = form.text.as_slice();
+        found.extend(memmem::find_iter(&bytes, text).map(|at| (at, at + text.len())));
     }
     if found.is_empty() {
         return bytes;

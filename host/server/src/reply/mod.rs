@@ -20,6 +20,7 @@ use tollgate_core::{
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::ApprovalState,
+    pdp::Pdp,
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -370,9 +371,13 @@ impl From<Token> for TokenView {
 
 /// Add what policies say of themselves, as far as they are still loaded.
 pub fn explain(gate: &Gate, policies: &mut [PolicyView]) {
-    let snapshot = gate.snapshot();
+    explain_by(&gate.snapshot().pdp, policies);
+}
+
+/// The same by the policies of a bundle.
+pub fn explain_by(pdp: &Pdp, policies: &mut [PolicyView]) {
     for view in policies {
-        if let Some(policy) = snapshot.pdp.policies().get(&view.id) {
+        if let Some(policy) = pdp.policies().get(&view.id) {
             view.owner.clone_from(&policy.determining.owner);
             view.reason.clone_from(&policy.determining.reason);
         }

@@ -164,6 +164,10 @@ impl Desk {
                 dir.join("policies").join(&file),
             )?;
         }
+        let cases = root.join("policies/tests").join(name);
+        if cases.exists() {
+            copy(&cases, &dir.join("policies/tests"))?;
+        }
         let login = Command::new("id")
             .arg("-un")
             .output()

@@ -52,12 +52,13 @@ pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failu
     let covered = coverage::coverage(&reader, &snapshot.pdp, since);
     drop(step);
     let mut covered = covered?;
+    let all = covered.len();
     covered.retain(|policy| !args.never || policy.decisions == 0);
-    cx.out.show(&covered, || told(&covered))?;
+    cx.out.show(&covered, || told(&covered, all))?;
     Ok(Exit::Ok)
 }
 
-fn told(covered: &[Covered]) -> String {
+fn told(covered: &[Covered], all: usize) -> String {
     let rows: Vec<[Cell; 5]> = covered
         .iter()
         .map(|policy| {
@@ -91,7 +92,7 @@ fn told(covered: &[Covered]) -> String {
             &rows
         ),
         paint(
-            &format!("{never} of {} never determined a decision", covered.len()),
+            &format!("{never} of {all} never determined a decision"),
             Tone::Weak
         )
     )

@@ -89,7 +89,9 @@ impl Threshold {
 /// Run `tollgate policy replay`.
 pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
-    let candidate = policy_files(&args.candidate)?;
+    let mut candidate = policy_files(&args.candidate)?;
+    // They are policies that the configuration makes, whatever lies in the directory.
+    candidate.extend(config.budgets.policies());
     let reader = cx.reader(&config)?;
     let keys = reader.keys(&config.store.key)?;
     let now = Clock::system().now();

@@ -1,7 +1,10 @@
 //! What a guest does with its descriptors. Each function names the operation that is decided; the ones
 //! that name none look at nothing but what an earlier decision already gave.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{
@@ -311,14 +314,32 @@ impl HostDescriptor for State {
         Err(ErrorCode::NotPermitted.into())
     }
 
+    /// A file only, and in three acts that are each decided: it is read, written under its new name in
+    /// one step, and removed under the old one. Where the last is denied, it has both names.
     async fn rename_at(
         &mut self,
-        _: Resource<Handle>,
-        _: String,
-        _: Resource<Handle>,
-        _: String,
+        fd: Resource<Handle>,
+        path: String,
+        new_fd: Resource<Handle>,
+        new_path: String,
     ) -> FsResult<()> {
-        Err(ErrorCode::Unsupported.into())
+        let from = self.files().directory(&fd)?.below(&path)?;
+        let to = self.files().directory(&new_fd)?.below(&new_path)?;
+        if self.may_write(&from.grant) != Some(true) {
+            return Err(ErrorCode::ReadOnly.into());
+        }
+        let bytes = self
+            .carry_out(&from, Operation::Read, Outcome::bytes)
+            .await?;
+        if from == to {
+            return Ok(());
+        }
+        let write = Operation::Write(Arc::new(bytes));
+        self.carry_out(&to, write, Outcome::nothing).await?;
+        let remove = Operation::Remove { directory: false };
+        self.carry_out(&from, remove, Outcome::nothing).await?;
+        self.files().renamed(&from, &to);
+        Ok(())
     }
 
     fn drop(&mut self, fd: Resource<Handle>) -> wasmtime::Result<()> {

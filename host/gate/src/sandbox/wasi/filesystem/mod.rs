@@ -4,8 +4,8 @@
 //! Every open, stat, listing and change is one operation as in [`files`](super::super::files): found by
 //! handle without following a link, decided, recorded, and only then done. A file is read whole when it
 //! is opened, by the decision of the open. What is written is kept until the file is synced or closed,
-//! and then replaces the file whole, by a decision that knows every byte of it. Links, renames and times
-//! are not offered. Nothing of a call that does not return is stored after its end.
+//! and then replaces the file whole, by a decision that knows every byte of it. Links, times and other
+//! names for directories are not offered. Nothing of a call that does not return is stored after its end.
 
 mod content;
 mod descriptor;
@@ -147,6 +147,17 @@ impl Files {
             Descriptor::File(file) if file.readable => Ok(file),
             Descriptor::File(_) => Err(ErrorCode::BadDescriptor.into()),
             Descriptor::Directory(_) => Err(ErrorCode::IsDirectory.into()),
+        }
+    }
+
+    /// What is open under a name that a file no longer has goes where the file is now.
+    fn renamed(&mut self, from: &Place, to: &Place) {
+        for descriptor in self.open.values_mut() {
+            if let Descriptor::File(file) = descriptor
+                && file.place == *from
+            {
+                file.place = to.clone();
+            }
         }
     }
 
