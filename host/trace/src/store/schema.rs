@@ -9,6 +9,7 @@ const APPLICATION: i64 = 0x546f_6c74;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_trace.sql"),
     include_str!("migrations/0002_told.sql"),
+    include_str!("migrations/0003_reporters.sql"),
 ];
 
 /// The newest version that this binary knows.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{put::Open, writer::Writer};
 
-/// Values of one trace that it is found by; what more it has is not searched.
+/// Values that a trace is found by because somebody says so; what more is said is not searched.
 const MAX_WORDS: u64 = 2_000;
 /// Bytes of a value that are searched.
 const MAX_WORD: usize = 512;
@@ -60,34 +60,47 @@ impl Facet {
 }
 
 impl Writer {
-    /// Have a trace found by `value`.
+    /// Have a trace found by a value that somebody says it has; only so many count.
     pub(crate) fn word(
         &mut self,
         open: &mut Open,
         facet: Facet,
         value: &str,
     ) -> rusqlite::Result<()> {
+        if open.words < MAX_WORDS && self.own_word(open.id, facet, value)? {
+            open.words += 1;
+            open.noticed();
+        }
+        Ok(())
+    }
+
+    /// Have a trace found by a value that the gate knows it has; whether that is new.
+    pub(crate) fn own_word(
+        &mut self,
+        trace: i64,
+        facet: Facet,
+        value: &str,
+    ) -> rusqlite::Result<bool> {
         let mut end = value.len().min(MAX_WORD);
         while !value.is_char_boundary(end) {
             end -= 1;
         }
         let value = value.get(..end).unwrap_or_default();
-        if value.is_empty() || open.words >= MAX_WORDS {
-            return Ok(());
+        if value.is_empty() {
+            return Ok(false);
         }
         let text = match self.texts.get(value) {
             Some(text) => *text,
             None => self.text(value)?,
         };
-        if !self.facets.insert((open.id, facet, text)) {
-            return Ok(());
+        if !self.facets.insert((trace, facet, text)) {
+            return Ok(false);
         }
         let new = self
             .conn
             .prepare_cached("INSERT INTO facets VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-            .execute(params![open.id, facet.column(), text])?;
-        open.words += new as u64;
-        Ok(())
+            .execute(params![trace, facet.column(), text])?;
+        Ok(new > 0)
     }
 
     fn text(&mut self, value: &str) -> rusqlite::Result<i64> {
