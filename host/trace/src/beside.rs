@@ -141,13 +141,7 @@ impl Beside {
     }
 
     /// Whether what is above one of the gate's spans comes to the reported span at `place`.
-    fn leads_back(
-        &self,
-        place: usize,
-        host: SpanId,
-        own: &Own,
-        parents: &[Option<usize>],
-    ) -> bool {
+    fn leads_back(&self, place: usize, host: SpanId, own: &Own, parents: &[Option<usize>]) -> bool {
         let mut seen = HashSet::new();
         let mut next = Some(Above::Own(host));
         while let Some(span) = next {

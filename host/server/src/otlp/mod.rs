@@ -21,9 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tollgate::gate::Gate;
 use tollgate_core::time::Timestamp;
 use tollgate_trace::{
-    otlp_in::{
-        self, Answer, BodyError, DecodeError, Encoding, Format, Received, Sender, Signal,
-    },
+    otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Received, Sender, Signal},
     store::{Store, StoreError},
 };
 

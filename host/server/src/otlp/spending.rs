@@ -155,7 +155,9 @@ mod tests {
     use super::*;
 
     fn traces(from: u128, to: u128) -> BTreeSet<RunId> {
-        (from..to).map(|n| RunId::from_bytes(n.to_be_bytes())).collect()
+        (from..to)
+            .map(|n| RunId::from_bytes(n.to_be_bytes()))
+            .collect()
     }
 
     #[test]

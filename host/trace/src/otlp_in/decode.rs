@@ -192,11 +192,23 @@ mod tests {
             format!("{:?}", value.unwrap().value)
         };
         for (json, expected) in [
-            (r#"{"arrayValue":{}}"#, "Some(ArrayValue(ArrayValue { values: [] }))"),
-            (r#"{"arrayValue":{"values":null}}"#, "Some(ArrayValue(ArrayValue { values: [] }))"),
-            (r#"{"kvlistValue":{}}"#, "Some(KvlistValue(KeyValueList { values: [] }))"),
+            (
+                r#"{"arrayValue":{}}"#,
+                "Some(ArrayValue(ArrayValue { values: [] }))",
+            ),
+            (
+                r#"{"arrayValue":{"values":null}}"#,
+                "Some(ArrayValue(ArrayValue { values: [] }))",
+            ),
+            (
+                r#"{"kvlistValue":{}}"#,
+                "Some(KvlistValue(KeyValueList { values: [] }))",
+            ),
             (r#"{"doubleValue":"NaN"}"#, r#"Some(StringValue("NaN"))"#),
-            (r#"{"doubleValue":"-Infinity"}"#, r#"Some(StringValue("-Infinity"))"#),
+            (
+                r#"{"doubleValue":"-Infinity"}"#,
+                r#"Some(StringValue("-Infinity"))"#,
+            ),
             (r#"{"doubleValue":"1.5"}"#, "Some(DoubleValue(1.5))"),
         ] {
             assert_eq!(value(json), expected, "{json}");
@@ -206,7 +218,10 @@ mod tests {
             r#"{"resourceSpans":["#,
             r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"doubleValue":"x"}}]}}]}"#,
         ] {
-            assert!(matches!(read(wrong), Err(DecodeError::Malformed("JSON", _))), "{wrong}");
+            assert!(
+                matches!(read(wrong), Err(DecodeError::Malformed("JSON", _))),
+                "{wrong}"
+            );
         }
     }
 }

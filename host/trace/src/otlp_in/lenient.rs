@@ -19,7 +19,8 @@ fn mend(value: &mut Value) {
             object.retain(|_, member| !member.is_null());
             number(object);
             for (name, member) in object.iter_mut() {
-                if let ("arrayValue" | "kvlistValue", Value::Object(list)) = (name.as_str(), &mut *member)
+                if let ("arrayValue" | "kvlistValue", Value::Object(list)) =
+                    (name.as_str(), &mut *member)
                     && list.get("values").is_none_or(Value::is_null)
                 {
                     list.insert("values".into(), json!([]));

@@ -73,6 +73,8 @@ impl Store {
                 .write(move |writer| {
                     let done = writer.sweep(shared, last);
                     writer.forget();
+                    // What was deleted is to go from the log, too.
+                    writer.checkpoint = 0;
                     done.map_err(|e| writer.failed(&e))
                 })
                 .await?;

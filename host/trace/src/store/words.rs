@@ -126,3 +126,35 @@ impl Writer {
         Ok(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::{ids::RunId, time::Timestamp};
+
+    use super::*;
+    use crate::store::{Store, StoreOptions};
+
+    #[tokio::test]
+    async fn whatever_others_say_a_run_is_found_by_what_the_gate_knows() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreOptions::beside(&dir.path().join("ledger.db"))).unwrap();
+        let run = RunId::from_bytes([1; 16]);
+        let written = store.write(move |writer| {
+            let done = (|| {
+                let mut open = writer.opened("t", run, Timestamp(1), Timestamp(1))?;
+                for n in 0..2 * MAX_WORDS {
+                    writer.word(&mut open, Facet::Tool, &format!("said {n}"))?;
+                }
+                let new = writer.own_word(open.id, Facet::Tool, "known")?;
+                assert!(new && !writer.own_word(open.id, Facet::Tool, "known")?);
+                writer.keep("t", run, open);
+                Ok(())
+            })();
+            done.map_err(|e: rusqlite::Error| writer.failed(&e))
+        });
+        written.await.unwrap();
+        let words = store.reader().words("t", run, Facet::Tool).unwrap();
+        assert_eq!(words.len() as u64, MAX_WORDS + 1);
+        assert!(words.contains(&"known".into()));
+    }
+}

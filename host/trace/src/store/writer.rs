@@ -45,7 +45,7 @@ pub(crate) struct Writer {
     /// Traces of this piece of work, written back at its end: other processes write between transactions.
     pub(super) open: HashMap<(String, [u8; 16]), Open>,
     /// Pages of the log from which on it is tried to write it back.
-    checkpoint: u64,
+    pub(super) checkpoint: u64,
 }
 
 impl Writer {
