@@ -1,7 +1,6 @@
 //! What agents have reported to have used: facts for policies, and what budgets are spent by.
 //!
-//! The gate hears of it right after a report was answered. One task at a time reads the sums and passes them on,
-//! so that none is overtaken by an older one.
+//! The gate hears of it right after a report was answered, from one task for all who report meanwhile.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,6 +16,9 @@ use tollgate_trace::{
     projector,
     store::{Store, StoreError},
 };
+
+/// Held from where sums are read until the gate has them: none is overtaken by an older one.
+static TELLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Traces of one reporter that wait; of more the latest runs are looked at.
 const MOST: usize = 1_000;
@@ -131,6 +133,7 @@ async fn tell(
     };
     let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
     let reporter = reporter.to_owned();
+    let _telling = TELLING.lock().await;
     let reading = tokio::task::spawn_blocking(move || match traces {
         Some(traces) => reader.usage_of_traces(&tenant, &reporter, &traces),
         None => reader.usage_of_latest(&tenant, &reporter),

@@ -55,6 +55,9 @@ impl<'a> Bounded<'a> {
 
     /// The first `most` bytes of a text without its secrets.
     fn cut(&self, text: &str, most: usize) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
         let looked_at = text.floor_char_boundary(most.saturating_add(LOOKED_BEYOND));
         let clean = self
             .capturing
@@ -65,6 +68,9 @@ impl<'a> Bounded<'a> {
 
     /// A text that is no attribute, as it is kept.
     pub(super) fn said(&mut self, text: String) -> String {
+        if text.is_empty() {
+            return text;
+        }
         let text = self.text(text);
         match self.capturing.text(&text) {
             Cow::Borrowed(_) => text,
