@@ -1,7 +1,7 @@
 //! What is too old is forgotten: what was reported and told of a trace, and what it is found by. What people
 //! have said about runs stays.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use tollgate_core::time::Timestamp;
 
 use super::{Store, StoreError, writer::Writer};
@@ -31,8 +31,8 @@ enum Shared {
     Texts,
     /// From where something was reported.
     Sources,
-    /// What was told about traces that are gone.
-    Told,
+    /// What was told before then about traces that are gone.
+    Told(Timestamp),
 }
 
 impl Store {
@@ -58,7 +58,7 @@ impl Store {
             begun = true;
         }
         if begun {
-            for shared in [Shared::Texts, Shared::Sources, Shared::Told] {
+            for shared in [Shared::Texts, Shared::Sources, Shared::Told(before)] {
                 self.sweep(shared).await?;
             }
         }
@@ -123,6 +123,7 @@ impl Writer {
 
     /// Delete some of what no trace needs, from the row after `after` on; the last row that was looked at.
     fn sweep(&mut self, shared: Shared, after: i64) -> rusqlite::Result<Option<i64>> {
+        let mut given = vec![after, LOOKED_AT];
         let sql = match shared {
             Shared::Texts => {
                 "SELECT x.id, NOT EXISTS (SELECT 1 FROM facets f INDEXED BY facets_by_text \
@@ -133,16 +134,17 @@ impl Writer {
                 "SELECT s.id, NOT EXISTS (SELECT 1 FROM trace_sources o WHERE o.source = s.id) \
                  FROM sources s WHERE s.id > ?1 ORDER BY s.id LIMIT ?2"
             }
-            Shared::Told => {
-                "SELECT o.id, NOT EXISTS (SELECT 1 FROM traces t WHERE t.tenant = o.tenant AND t.trace = o.run) \
-                 FROM told o WHERE o.id > ?1 ORDER BY o.id LIMIT ?2"
+            Shared::Told(before) => {
+                given.push(before.0);
+                "SELECT o.id, o.time < ?3 AND NOT EXISTS (SELECT 1 FROM traces t WHERE t.tenant = o.tenant \
+                 AND t.trace = o.run) FROM told o WHERE o.id > ?1 ORDER BY o.id LIMIT ?2"
             }
         };
         let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let rows: Vec<(i64, bool)> = self
             .conn
             .prepare_cached(sql)?
-            .query_map([after, LOOKED_AT], row)?
+            .query_map(params_from_iter(given), row)?
             .collect::<rusqlite::Result<_>>()?;
         let delete: &[&str] = match shared {
             // The index has no text of its own: it is told what is deleted.
@@ -151,7 +153,7 @@ impl Writer {
                 "DELETE FROM texts WHERE id = ?1",
             ],
             Shared::Sources => &["DELETE FROM sources WHERE id = ?1"],
-            Shared::Told => &["DELETE FROM told WHERE id = ?1"],
+            Shared::Told(_) => &["DELETE FROM told WHERE id = ?1"],
         };
         for (id, _) in rows.iter().filter(|(_, needless)| *needless) {
             for sql in delete {

@@ -58,6 +58,9 @@ mod tests {
         INSERT INTO texts VALUES (1, 'theirs');
         INSERT INTO text_parts (rowid, text) VALUES (1, 'theirs');
         INSERT INTO facets VALUES (1, 10, 1);
+        INSERT INTO told (tenant, run, topic, text, time)
+            VALUES ('t', x'02020202020202020202020202020202', 'request', 'old', 7),
+                   ('t', x'02020202020202020202020202020202', 'request', 'new', 8);
     "#;
 
     #[tokio::test]
@@ -103,5 +106,10 @@ mod tests {
             let left: i64 = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
             assert_eq!(left, 0, "{table}");
         }
+        // What was told about a trace that had been forgotten before is as old as it says.
+        let told: String = conn
+            .query_row("SELECT text FROM told", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(told, "new");
     }
 }
