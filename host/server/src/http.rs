@@ -15,7 +15,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
@@ -50,7 +50,7 @@ pub const MAX_BODY: usize = 4 << 20;
 /// Requests that are answered at once.
 const MAX_REQUESTS: usize = 1024;
 /// How long a client may take to send its headers, and then its body.
-const SLOWEST: Duration = Duration::from_secs(15);
+pub(crate) const SLOWEST: Duration = Duration::from_secs(15);
 /// How often a stream that is silent says that it is there; so a client that has gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Sessions at once; one in which nothing happens for five minutes ends.
@@ -105,8 +105,6 @@ pub fn listen(address: SocketAddr, authenticated: bool) -> Result<TcpListener, H
 /// What every request passes.
 struct Guard {
     requests: Semaphore,
-    /// For those that report traces.
-    reports: Semaphore,
     hosts: Vec<String>,
     origins: Vec<String>,
     sessions: Arc<LocalSessionManager>,
@@ -136,7 +134,6 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
     );
     let guard = Arc::new(Guard {
         requests: Semaphore::new(MAX_REQUESTS),
-        reports: Semaphore::new(otlp::MAX_REQUESTS),
         hosts: hosts(config),
         origins: config.origins.clone(),
         sessions,
@@ -153,7 +150,7 @@ pub fn router(server: &mcp::Server, auth: Auth, config: &ServeConfig) -> Result<
     let metrics = metrics::router(Metrics::new(gate, others), auth.clone());
     let protected = mcp
         .merge(rest::protected(gate, &server.trace()?))
-        .merge(otlp::routes(gate, &server.trace()?).layer(DefaultBodyLimit::disable()));
+        .merge(otlp::routes(gate, &server.trace()?));
     Ok(auth::protect(protected, auth)
         .merge(rest::public(gate))
         .merge(auth::metadata(gate))
@@ -288,14 +285,12 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
     let Ok(_permit) = guard.requests.try_acquire() else {
         return busy();
     };
-    let is_report = otlp::is_otlp(request.uri().path());
-    let (_reporting, limit) = match is_report.then(|| guard.reports.try_acquire()) {
-        None => (None, MAX_BODY),
-        Some(Ok(permit)) => (Some(permit), otlp::MAX_BODY),
-        Some(Err(_)) => return busy(),
-    };
     let (mut parts, body) = request.into_parts();
-    let body = match tokio::time::timeout(SLOWEST, whole(body, limit)).await {
+    if otlp::is_otlp(parts.uri.path()) {
+        // Its body is larger, and read once it is known who sends it.
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    let body = match tokio::time::timeout(SLOWEST, whole(body)).await {
         Ok(Ok(body)) => body,
         Ok(Err(response)) => return response,
         Err(_) => {
@@ -334,12 +329,12 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
     })
 }
 
-async fn whole(body: Body, limit: usize) -> Result<Bytes, Response> {
-    let limited = http_body_util::Limited::new(body, limit);
+async fn whole(body: Body) -> Result<Bytes, Response> {
+    let limited = http_body_util::Limited::new(body, MAX_BODY);
     match limited.collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let what = format!("Payload Too Large: a body has at most {limit} bytes");
+            let what = format!("Payload Too Large: a body has at most {MAX_BODY} bytes");
             Err(refused(StatusCode::PAYLOAD_TOO_LARGE, what))
         }
         Err(_) => Err(refused(

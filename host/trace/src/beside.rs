@@ -4,7 +4,7 @@
 //! stands under the reported span that it was made from, and under the agent's own span of the same call
 //! where there is one. What names no span that is here stands at the top; what leads in a circle does, too.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use tollgate_core::{ids::SpanId, record::Event, record::Record, request::Action, span};
 
@@ -13,15 +13,31 @@ use crate::store::{StoredSpan, Usage};
 /// Reported spans below each other at most; deeper ones stand beside the last of those.
 const MAX_DEPTH: usize = 64;
 
+/// A span that others stand below. Several senders may have reported spans of one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Above {
+    /// The gate's own.
+    Own(SpanId),
+    /// The reported one at this place.
+    Reported(usize),
+}
+
+/// The parents of the gate's own spans.
+type Own = HashMap<SpanId, Option<SpanId>>;
+
+/// Where the spans of each id are.
+type Places = HashMap<SpanId, Vec<usize>>;
+
 /// Reported spans beside the gate's own.
 #[derive(Debug, Default)]
 pub struct Beside {
     spans: Vec<StoredSpan>,
+    places: Places,
     top: Vec<usize>,
-    below: HashMap<SpanId, Vec<usize>>,
+    below: HashMap<Above, Vec<usize>>,
     /// The gate's calls that stand under a reported span.
-    placed: HashMap<SpanId, SpanId>,
-    calls: HashMap<SpanId, Vec<SpanId>>,
+    placed: HashMap<SpanId, usize>,
+    calls: HashMap<usize, Vec<SpanId>>,
 }
 
 impl Beside {
@@ -31,7 +47,7 @@ impl Beside {
         if reported.is_empty() {
             return Self::default();
         }
-        let own: HashMap<SpanId, Option<SpanId>> = records
+        let own: Own = records
             .iter()
             .flat_map(|(_, record)| span::changes(record))
             .filter_map(|change| match change {
@@ -44,23 +60,37 @@ impl Beside {
             .into_iter()
             .filter(|span| !own.contains_key(&span.span))
             .collect();
-        let places: HashMap<SpanId, usize> =
-            spans.iter().enumerate().map(|(i, s)| (s.span, i)).collect();
+        let mut places = Places::new();
+        for (i, span) in spans.iter().enumerate() {
+            places.entry(span.span).or_default().push(i);
+        }
         let mut beside = Self {
             spans,
+            places,
             ..Self::default()
         };
-        beside.place(records, &places);
-        beside.hang(&own, &places);
+        beside.place(records);
+        beside.hang(&own);
         beside
     }
 
-    /// Find the place of each reported span.
-    fn hang(&mut self, own: &HashMap<SpanId, Option<SpanId>>, places: &HashMap<SpanId, usize>) {
-        let parent_of = |i: usize| {
-            let parent = self.spans.get(i)?.parent?;
-            places.get(&parent).copied()
+    /// The span that the one at a place means by the id of its parent: its own sender's, where there is one.
+    fn parent_of(&self, place: usize) -> Option<usize> {
+        let span = self.spans.get(place)?;
+        let all = self.places.get(&span.parent?)?;
+        let same = |trace: bool| {
+            all.iter().copied().find(|i| {
+                self.spans.get(*i).is_some_and(|other| {
+                    other.reporter == span.reporter && (!trace || other.trace == span.trace)
+                })
+            })
         };
+        let own = same(true).or_else(|| same(false));
+        own.or_else(|| all.first().copied())
+    }
+
+    /// Find the place of each reported span.
+    fn hang(&mut self, own: &Own) {
         // 0: not looked at, otherwise one more than the number of reported spans above.
         let mut depths = vec![0_usize; self.spans.len()];
         let mut parents: Vec<Option<usize>> = vec![None; self.spans.len()];
@@ -68,7 +98,7 @@ impl Beside {
             let mut path = vec![start];
             let mut seen = HashSet::from([start]);
             // Up to what is known, to the top, or once around.
-            let mut above = parent_of(start);
+            let mut above = self.parent_of(start);
             while let Some(next) = above {
                 if depths.get(next).is_some_and(|depth| *depth > 0) {
                     break;
@@ -78,7 +108,7 @@ impl Beside {
                     break;
                 }
                 path.push(next);
-                above = parent_of(next);
+                above = self.parent_of(next);
             }
             for span in path.into_iter().rev() {
                 if depths.get(span).is_some_and(|depth| *depth > 0) {
@@ -98,11 +128,10 @@ impl Beside {
             }
         }
         for i in 0..self.spans.len() {
-            let above = parents.get(i).copied().flatten();
-            let above = above.and_then(|p| self.spans.get(p)).map(|p| p.span);
+            let above = parents.get(i).copied().flatten().map(Above::Reported);
             let host = || {
                 let host = self.spans.get(i)?.parent.filter(|p| own.contains_key(p))?;
-                (!self.leads_back(i, host, own, places, &parents)).then_some(host)
+                (!self.leads_back(i, host, own, &parents)).then_some(Above::Own(host))
             };
             match above.or_else(host) {
                 Some(parent) => self.below.entry(parent).or_default().push(i),
@@ -112,46 +141,54 @@ impl Beside {
     }
 
     /// Whether what is above one of the gate's spans comes to the reported span at `place`.
-    fn leads_back(
-        &self,
-        place: usize,
-        host: SpanId,
-        own: &HashMap<SpanId, Option<SpanId>>,
-        places: &HashMap<SpanId, usize>,
-        parents: &[Option<usize>],
-    ) -> bool {
+    fn leads_back(&self, place: usize, host: SpanId, own: &Own, parents: &[Option<usize>]) -> bool {
         let mut seen = HashSet::new();
-        let mut next = Some(host);
+        let mut next = Some(Above::Own(host));
         while let Some(span) = next {
             if !seen.insert(span) {
                 return true;
             }
-            next = match places.get(&span) {
-                Some(at) if *at == place => return true,
-                Some(at) => match parents.get(*at).copied().flatten() {
-                    Some(above) => self.spans.get(above).map(|s| s.span),
-                    None => self.spans.get(*at).and_then(|s| s.parent),
+            next = match span {
+                Above::Reported(at) if at == place => return true,
+                Above::Reported(at) => match parents.get(at).copied().flatten() {
+                    Some(above) => Some(Above::Reported(above)),
+                    None => {
+                        let parent = self.spans.get(at).and_then(|s| s.parent);
+                        parent.filter(|p| own.contains_key(p)).map(Above::Own)
+                    }
                 },
-                None => match self.placed.get(&span) {
-                    Some(above) => Some(*above),
-                    None => own.get(&span).copied().flatten(),
+                Above::Own(span) => match self.placed.get(&span) {
+                    Some(above) => Some(Above::Reported(*above)),
+                    None => own.get(&span).copied().flatten().map(Above::Own),
                 },
             };
         }
         false
     }
 
-    /// Find the calls that were made from reported spans.
-    fn place(&mut self, records: &[(u64, Record)], places: &HashMap<SpanId, usize>) {
-        let by_call: HashMap<&str, SpanId> = self
-            .spans
-            .iter()
-            .filter_map(|span| {
-                let id = span.body.attributes.get("gen_ai.tool.call.id")?.as_str()?;
-                Some((id, span.span))
-            })
-            .collect();
-        let mut placed: Vec<(SpanId, SpanId)> = Vec::new();
+    /// Find the calls that were made from reported spans. Of several of one id, what the run's own principal
+    /// has reported is meant.
+    fn place(&mut self, records: &[(u64, Record)]) {
+        let principal = records.iter().find_map(|(_, record)| match &record.event {
+            Event::RunStarted(started) => Some(started.principal.to_string()),
+            _ => None,
+        });
+        let is_its = |place: usize| {
+            let span = self.spans.get(place);
+            span.is_some_and(|span| Some(&span.reporter) == principal.as_ref())
+        };
+        let mut by_call: HashMap<&str, usize> = HashMap::new();
+        for (i, span) in self.spans.iter().enumerate() {
+            let id = span.body.attributes.get("gen_ai.tool.call.id");
+            if let Some(id) = id.and_then(|id| id.as_str()) {
+                match by_call.entry(id) {
+                    Entry::Occupied(known) if is_its(*known.get()) && !is_its(i) => {}
+                    Entry::Occupied(mut known) => drop(known.insert(i)),
+                    Entry::Vacant(free) => drop(free.insert(i)),
+                }
+            }
+        }
+        let mut placed: Vec<(SpanId, usize)> = Vec::new();
         for (_, record) in records {
             let (call, caller, arrival) = match &record.event {
                 Event::Decision(decision) if matches!(decision.action, Action::Call(_)) => {
@@ -167,13 +204,17 @@ impl Beside {
                 .id
                 .as_deref()
                 .and_then(|id| by_call.get(id).copied());
-            let from = caller.filter(|caller| places.contains_key(caller));
-            if let Some(parent) = same.or(from) {
+            let from = || {
+                let all = self.places.get(&caller?)?;
+                let its = all.iter().copied().find(|i| is_its(*i));
+                its.or_else(|| all.first().copied())
+            };
+            if let Some(parent) = same.or_else(from) {
                 placed.push((call, parent));
             }
         }
         for (call, parent) in placed {
-            if let std::collections::hash_map::Entry::Vacant(free) = self.placed.entry(call) {
+            if let Entry::Vacant(free) = self.placed.entry(call) {
                 free.insert(parent);
                 self.calls.entry(parent).or_default().push(call);
             }
@@ -197,26 +238,48 @@ impl Beside {
         self.top.iter().filter_map(|i| self.spans.get(*i))
     }
 
-    /// Those that stand directly under a span, reported or the gate's.
+    /// Those that stand directly under one of the gate's spans.
     pub fn below(&self, span: SpanId) -> impl Iterator<Item = &StoredSpan> {
-        self.below
-            .get(&span)
+        self.under(Some(Above::Own(span)))
+    }
+
+    /// Those that stand directly under a reported span.
+    pub fn below_reported(&self, span: &StoredSpan) -> impl Iterator<Item = &StoredSpan> {
+        self.under(self.place_of(span).map(Above::Reported))
+    }
+
+    fn under(&self, above: Option<Above>) -> impl Iterator<Item = &StoredSpan> {
+        above
+            .and_then(|above| self.below.get(&above))
             .into_iter()
             .flatten()
             .filter_map(|i| self.spans.get(*i))
     }
 
-    /// The reported span under which a call of the gate's stands.
+    fn place_of(&self, span: &StoredSpan) -> Option<usize> {
+        let is_it = |i: &usize| {
+            self.spans
+                .get(*i)
+                .is_some_and(|other| other.reporter == span.reporter && other.trace == span.trace)
+        };
+        self.places
+            .get(&span.span)?
+            .iter()
+            .copied()
+            .find(|i| is_it(i))
+    }
+
+    /// Whether a call of the gate's stands under a reported span.
     #[must_use]
-    pub fn host(&self, call: SpanId) -> Option<SpanId> {
-        self.placed.get(&call).copied()
+    pub fn is_placed(&self, call: SpanId) -> bool {
+        self.placed.contains_key(&call)
     }
 
     /// The gate's calls that stand directly under a reported span.
     #[must_use]
-    pub fn calls(&self, reported: SpanId) -> &[SpanId] {
-        self.calls
-            .get(&reported)
+    pub fn calls(&self, reported: &StoredSpan) -> &[SpanId] {
+        self.place_of(reported)
+            .and_then(|place| self.calls.get(&place))
             .map(Vec::as_slice)
             .unwrap_or_default()
     }

@@ -17,6 +17,15 @@ pub fn reported(attributes: Attributes, capturing: &Capturing) -> Attributes {
     capturing.attributes(renamed(attributes))
 }
 
+/// The name of a reported event: none claims to be the gate's.
+#[must_use]
+pub fn event_name(name: String) -> String {
+    match name.strip_prefix(OWN) {
+        Some(rest) => format!("{THEIRS}{rest}"),
+        None => name,
+    }
+}
+
 fn renamed(attributes: Attributes) -> Attributes {
     if !attributes.keys().any(|name| name.starts_with(OWN)) {
         return attributes;

@@ -15,7 +15,7 @@ use tollgate_core::{
 
 use crate::store::{
     Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, int, key, nat,
-    put::RunOf, writer::Writer,
+    put::RunOf, source::Numbered, writer::Writer,
 };
 
 /// Records that are projected in one transaction.
@@ -133,7 +133,7 @@ fn apply(writer: &mut Writer, from: u64, records: &[(u64, Record)]) -> rusqlite:
 
 fn project(
     writer: &mut Writer,
-    source: i64,
+    source: Numbered,
     index: u64,
     run: RunId,
     record: &Record,
@@ -152,7 +152,8 @@ fn project(
         writer.run_goes_on(tenant, run, record.time)?;
     }
     let about = |kind| span::attribute_map(kind, index, record);
-    let trace = writer.opened(tenant, run, record.time)?.id;
+    let trace = writer.opened(tenant, run, record.time, record.time)?.id;
+    writer.comes_from(trace, source)?;
     for change in span::changes(record) {
         match change {
             SpanChange::Open {
@@ -190,10 +191,10 @@ fn project(
                 };
                 let inserted = writer.insert(trace, SpanOrigin::Gate, source, &new)?;
                 if inserted && kind == SpanKind::ExecuteTool {
-                    found_by(writer, tenant, run, record, Facet::Name, &new.name)?;
+                    writer.own_word(trace, Facet::Name, &new.name)?;
                 }
                 if let Some(error) = error {
-                    found_by(writer, tenant, run, record, Facet::Error, error)?;
+                    writer.own_word(trace, Facet::Error, error)?;
                 }
             }
             SpanChange::Close {
@@ -215,7 +216,7 @@ fn project(
                 };
                 close(writer, trace, span, end.0, error, Some(&about(kind)))?;
                 if let Some(error) = error {
-                    found_by(writer, tenant, run, record, Facet::Error, error)?;
+                    writer.own_word(trace, Facet::Error, error)?;
                 }
             }
         }
@@ -231,22 +232,8 @@ fn project(
         _ => SpanKind::InvokeAgent,
     };
     for (facet, value) in facets(record, &about(kind)) {
-        found_by(writer, tenant, run, record, facet, &value)?;
+        writer.own_word(trace, facet, &value)?;
     }
-    Ok(())
-}
-
-fn found_by(
-    writer: &mut Writer,
-    tenant: &str,
-    run: RunId,
-    record: &Record,
-    facet: Facet,
-    value: &str,
-) -> rusqlite::Result<()> {
-    let mut open = writer.opened(tenant, run, record.time)?;
-    writer.word(&mut open, facet, value)?;
-    writer.keep(tenant, run, open);
     Ok(())
 }
 

@@ -9,6 +9,9 @@ use tollgate_core::{ids::SpanId, time::Timestamp};
 pub const MAX_TEXT: usize = 4096;
 /// Bytes of a version, a name, or a kind of task.
 pub const MAX_NAME: usize = 200;
+/// Bytes beyond those that are kept in which secrets are looked for: one that begins before the cut is found
+/// whole.
+const LOOKED_BEYOND: usize = 16 << 10;
 /// Things that one request tells at most.
 pub const MAX_TOLD: usize = 32;
 
@@ -132,6 +135,14 @@ pub struct Told {
     pub at: Timestamp,
 }
 
+impl Told {
+    /// The text as it is kept, once it has no secrets any more: what is too long is cut.
+    #[must_use]
+    pub fn cut(&self) -> String {
+        tollgate::text::printable(&self.text, self.topic.most())
+    }
+}
+
 /// What is wrong with what was told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToldError {
@@ -157,8 +168,8 @@ pub enum ToldError {
     TooMuch,
 }
 
-/// What an object tells: each key is a topic; lists tell several things. Text that is too long is cut, since
-/// the rest is still worth having.
+/// What an object tells: each key is a topic; lists tell several things. Text that is too long is cut where
+/// it is kept ([`Told::cut`]), since the rest is still worth having.
 ///
 /// # Errors
 /// [`ToldError`]
@@ -209,7 +220,7 @@ pub fn one(
     };
     Ok(Told {
         topic,
-        text: tollgate::text::printable(&text, topic.most()),
+        text: tollgate::text::printable(&text, topic.most() + LOOKED_BEYOND),
         call,
         at,
     })
@@ -244,7 +255,7 @@ mod tests {
         assert!(texts.contains(&(Topic::Context, "{\"doc\":7}")));
         assert!(texts.contains(&(Topic::EndState, "{\"open\":0}")));
         assert_eq!(texts.len(), 6, "null tells nothing");
-        assert!(told.iter().all(|t| t.text.len() <= MAX_TEXT));
+        assert!(told.iter().all(|t| t.cut().len() <= MAX_TEXT));
     }
 
     #[test]

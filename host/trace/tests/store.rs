@@ -8,9 +8,12 @@ use tollgate_core::{
     ids::{RunId, SpanId},
     time::Timestamp,
 };
-use tollgate_trace::store::{
-    Attributes, Facet, NewFeedback, NewLog, NewNote, NewSpan, Reader, Report, Scope, Source,
-    SpanOrigin, Store, StoreError, StoreOptions, TraceFilter, Usage, total,
+use tollgate_trace::{
+    store::{
+        Attributes, Facet, NewFeedback, NewLog, NewNote, NewSpan, Reader, Report, Scope, Source,
+        SpanOrigin, Store, StoreError, StoreOptions, TraceFilter, Usage, total,
+    },
+    told::{Told, Topic},
 };
 
 const TENANT: &str = "acme";
@@ -75,11 +78,14 @@ fn chat(trace: RunId, n: u8, model: &str, tokens: u64, cost: Option<u64>) -> New
 
 fn by(reporter: &str, spans: Vec<NewSpan>) -> Vec<Report> {
     vec![Report {
-        source: Source {
-            reporter: reporter.into(),
-            resource: Attributes::from_iter([("service.name".to_owned(), json!("bot"))]),
-            scope: Attributes::new(),
-        },
+        source: Source::new(
+            reporter,
+            Source::written(&Attributes::from_iter([(
+                "service.name".to_owned(),
+                json!("bot"),
+            )])),
+            &Attributes::new(),
+        ),
         spans,
         logs: Vec::new(),
     }]
@@ -130,14 +136,25 @@ async fn a_later_version_replaces_its_senders_earlier_one_and_nobody_elses() {
         tokens(world.store.reader(), Scope::Run(trace(1))),
         (30, None)
     );
-    let put = report("Tollgate::Agent::\"mallory\"", vec![span(trace(1), 1, "x")])
-        .await
-        .unwrap();
-    assert_eq!(put.spans, 0);
-    assert_eq!(
-        put.refused_spans["another sender has reported this span"],
-        1
-    );
+    // Another sender's span of that id lies beside it, whoever came first.
+    let mallory = "Tollgate::Agent::\"mallory\"";
+    for (first, second) in [(SUPPORT, mallory), (mallory, SUPPORT)] {
+        let trace = trace(if first == SUPPORT { 2 } else { 3 });
+        for reporter in [first, second, second] {
+            let put = report(reporter, vec![chat(trace, 1, reporter, 5, Some(1))])
+                .await
+                .unwrap();
+            assert_eq!(put.spans, 1);
+        }
+        let spans = world.store.reader().spans(TENANT, trace, None).unwrap();
+        for reporter in [SUPPORT, mallory] {
+            let its = spans.iter().filter(|span| span.reporter == reporter);
+            let names: Vec<_> = its.map(|span| span.name.clone()).collect();
+            assert_eq!(names, [format!("chat {reporter}")]);
+        }
+        let all = tokens(world.store.reader(), Scope::Run(trace));
+        assert_eq!(all, (10, Some(2)));
+    }
     assert_eq!(names(world.store.reader(), trace(1)), ["chat new"]);
     // Another tenant's trace of the same id is another trace.
     world
@@ -168,6 +185,145 @@ async fn a_trace_and_the_store_have_only_so_much_room() {
         full.store.report(TENANT, spans, NOW).await,
         Err(StoreError::Full(1))
     );
+
+    let sized = |n: u8, bytes: usize| NewSpan {
+        body: json!({"attributes": {"x": "x".repeat(bytes)}}).to_string(),
+        ..span(trace(1), n, "s")
+    };
+    let small = world(|options| options.trace_bytes = 1_000);
+    let put = |spans| small.store.report(TENANT, by(SUPPORT, spans), NOW);
+    let done = put(vec![sized(1, 600), sized(2, 600), sized(3, 10)]).await;
+    let done = done.unwrap();
+    assert_eq!(done.spans, 2);
+    assert_eq!(
+        done.refused_spans["the trace has as many bytes as it may have"],
+        1
+    );
+    // What becomes smaller makes room, and what becomes larger finds none.
+    assert_eq!(
+        put(vec![sized(1, 900), sized(1, 100)]).await.unwrap().spans,
+        2
+    );
+    assert_eq!(put(vec![sized(2, 600)]).await.unwrap().spans, 1);
+    assert_eq!(put(vec![sized(3, 400)]).await.unwrap().spans, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_that_another_process_has_changed() {
+    let world = world(|_| {});
+    let other = Store::open(world.options.clone()).unwrap();
+    for (n, store) in [(1, &world.store), (2, &other), (3, &world.store)] {
+        let spans = by(SUPPORT, vec![span(trace(1), n, "s")]);
+        store.report(TENANT, spans, NOW).await.unwrap();
+    }
+    let row = other.reader().trace(TENANT, trace(1)).unwrap().unwrap();
+    assert_eq!(row.reported, 3);
+}
+
+#[tokio::test]
+async fn costs_that_no_longer_fit_are_still_summed() {
+    let world = world(|_| {});
+    let most = u64::try_from(i64::MAX).unwrap();
+    let spans = (1..=3).map(|n| chat(trace(n), n, "gpt", 1, Some(most)));
+    let put = world
+        .store
+        .report(TENANT, by(SUPPORT, spans.collect()), NOW);
+    assert_eq!(put.await.unwrap().spans, 3);
+    let (tokens, cost) = tokens(world.store.reader(), Scope::Tenant);
+    assert_eq!((tokens, cost), (3, Some(9_000_000_000_000_000_000)));
+}
+
+#[tokio::test]
+async fn what_is_told_counts_and_lasts_as_long_as_anything_reported() {
+    let world = world(|_| {});
+    let told = |text: String, at| Told {
+        topic: Topic::Request,
+        text,
+        call: None,
+        at,
+    };
+    for n in 0..3 {
+        let all = (0..900).map(|m| told(format!("number {n} {m}"), NOW.plus(100)));
+        world
+            .store
+            .tell(TENANT, trace(1), all.collect())
+            .await
+            .unwrap();
+    }
+    let reader = world.store.reader();
+    // Its words are limited, however often more is told.
+    let words = reader.words(TENANT, trace(1), Facet::Text).unwrap();
+    assert_eq!(words.len(), 2_000);
+    assert_eq!(world.store.forget(TENANT, NOW.plus(100)).await, Ok(0));
+    assert_eq!(world.store.forget(TENANT, NOW.plus(101)).await, Ok(1));
+    assert_eq!(reader.told(TENANT, trace(1)).unwrap(), []);
+    // What is too long is cut where it is kept.
+    let long = told("x".repeat(10_000), NOW);
+    world
+        .store
+        .tell(TENANT, trace(1), vec![long])
+        .await
+        .unwrap();
+    assert!(reader.told(TENANT, trace(1)).unwrap()[0].text.len() <= 4_096);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_not_in_the_file() {
+    let world = world(|_| {});
+    let said = |n: u8, words: &str| {
+        let mut said = span(trace(n), 1, words);
+        said.body = json!({"attributes": {"said": words}}).to_string();
+        let resource = Attributes::from_iter([("host.name".to_owned(), json!(words))]);
+        vec![Report {
+            source: Source::new(SUPPORT, Source::written(&resource), &Attributes::new()),
+            spans: vec![said],
+            ..Report::default()
+        }]
+    };
+    for (n, words, at) in [(1, "zanzibar", NOW), (2, "timbuktu", NOW.plus(100))] {
+        world
+            .store
+            .report(TENANT, said(n, words), at)
+            .await
+            .unwrap();
+        let told = Told {
+            topic: Topic::Request,
+            text: format!("to {words}"),
+            call: None,
+            at,
+        };
+        world
+            .store
+            .tell(TENANT, trace(n), vec![told])
+            .await
+            .unwrap();
+    }
+    // More than is deleted at once.
+    let many = (0..12_000_u64).map(|n| NewSpan {
+        span: SpanId::from_bytes((n + 1).to_be_bytes()),
+        ..span(trace(3), 0, "zanzibar")
+    });
+    let many = by(SUPPORT, many.collect());
+    world.store.report(TENANT, many, NOW).await.unwrap();
+    assert_eq!(world.store.forget(TENANT, NOW.plus(50)).await, Ok(2));
+    let reader = world.store.reader();
+    let find = |text: &str| {
+        let filter = TraceFilter {
+            tenant: TENANT.into(),
+            text: Some(text.into()),
+            ..TraceFilter::default()
+        };
+        reader.find(&filter).unwrap().len()
+    };
+    assert_eq!((find("zanzibar"), find("timbuktu")), (0, 1));
+    assert_eq!(reader.spans(TENANT, trace(2), None).unwrap().len(), 1);
+    assert_eq!(reader.spans(TENANT, trace(3), None).unwrap(), []);
+    // Neither there nor in its log.
+    let read = |path: String| std::fs::read(path).unwrap_or_default();
+    let path = world.options.path.display();
+    let bytes = [read(path.to_string()), read(format!("{path}-wal"))].concat();
+    let has = |words: &[u8]| bytes.windows(words.len()).any(|w| w == words);
+    assert!(has(b"timbuktu") && !has(b"zanzibar"));
 }
 
 #[tokio::test]
@@ -257,6 +413,7 @@ async fn a_log_that_is_sent_again_is_the_same_log() {
         severity: "INFO".into(),
         event: None,
         body: json!({"body": "hello", "attributes": {"a": 1}}).to_string(),
+        digest: [1; 16],
     };
     for _ in 0..2 {
         let report = Report {
@@ -271,6 +428,35 @@ async fn a_log_that_is_sent_again_is_the_same_log() {
         (&logs[0].body, &logs[0].attributes["a"]),
         (&json!("hello"), &json!(1))
     );
+}
+
+#[tokio::test]
+async fn logs_are_read_by_time_and_a_full_trace_still_knows_its_own() {
+    let world = world(|options| options.trace_limit = 3);
+    let report = |n: u8| {
+        let log = NewLog {
+            trace: trace(1),
+            span: None,
+            time: NOW.plus(u64::from(10 - n)),
+            severity: "INFO".into(),
+            event: None,
+            body: json!({"body": n}).to_string(),
+            digest: [n; 16],
+        };
+        vec![Report {
+            logs: vec![log],
+            ..Report::default()
+        }]
+    };
+    let mut refused = Vec::new();
+    for n in [1, 2, 3, 4, 2] {
+        let put = world.store.report(TENANT, report(n), NOW).await.unwrap();
+        refused.push(put.refused_logs.values().sum::<u64>());
+    }
+    assert_eq!(refused, [0, 0, 0, 1, 0]);
+    let logs = world.store.reader().logs(TENANT, trace(1)).unwrap();
+    let bodies: Vec<_> = logs.into_iter().map(|log| log.body).collect();
+    assert_eq!(bodies, [json!(3), json!(2), json!(1)]);
 }
 
 #[tokio::test]

@@ -11,12 +11,19 @@ use opentelemetry_proto::tonic::{
     },
     common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
-    trace::v1::{ResourceSpans, ScopeSpans, Span},
+    resource::v1::Resource,
+    trace::v1::{
+        ResourceSpans, ScopeSpans, Span,
+        span::{Event, Link},
+    },
 };
 use prost::Message as _;
 use reqwest::Client;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 use tollgate::gate::Gate;
 use tollgate_core::{
     entity::{Kind, Uid},
@@ -34,7 +41,7 @@ use tollgate_trace::{
     store::{Facet, SpanOrigin, Store, StoredSpan, TraceFilter},
 };
 
-use crate::world::{World, call};
+use crate::world::{World, call, denied_by, is_released};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const TRACES: &str = "/v1/traces";
@@ -50,10 +57,16 @@ struct Intake {
 
 impl Intake {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With more in the configuration.
+    async fn with(more: &str) -> Self {
         // Another test of this process may have done so before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let world = World::new("");
-        world.configure("[policies]", "[trace]\nspans = 50\n[policies]");
+        let more = format!("[trace]\nspans = 50\n{more}\n[policies]");
+        world.configure("[policies]", &more);
         let gate = world.open().await;
         let purpose = Purpose {
             principal: Uid::new(Kind::Agent, "support"),
@@ -111,7 +124,11 @@ impl Intake {
 
     /// Send spans; how many were refused, and what was said about it.
     async fn send(&self, spans: Vec<Span>) -> (i64, String) {
-        let body = request(spans).encode_to_vec();
+        self.send_all(request(spans)).await
+    }
+
+    async fn send_all(&self, request: ExportTraceServiceRequest) -> (i64, String) {
+        let body = request.encode_to_vec();
         let (status, body) = self
             .post(TRACES, &[("content-type", PROTOBUF)], body)
             .await
@@ -500,4 +517,167 @@ async fn the_gates_own_spans_lie_beside_and_are_never_replaced() {
     );
     let reported = reader.spans("default", run, Some(SpanOrigin::Reported));
     assert_eq!(reported.unwrap().len(), 1);
+}
+
+fn text(name: &str, text: String) -> KeyValue {
+    attribute(name, Any::StringValue(text))
+}
+
+#[tokio::test]
+async fn no_secret_is_left_of_where_a_text_is_cut() {
+    let intake = Intake::new().await;
+    let secret = format!("ghp_{}", "A1b2C3d4".repeat(5));
+    let mut long = span(1, 1);
+    let cut =
+        |most: usize, kept: usize| format!("{} {secret} and more", "x".repeat(most - 1 - kept));
+    long.attributes = (1..40)
+        .map(|kept| text(&format!("a{kept}"), cut(32 << 10, kept)))
+        .take(7)
+        .collect();
+    long.attributes.push(text("last", cut(32 << 10, 20)));
+    long.name = cut(1 << 10, 20);
+    long.trace_state = cut(512, 20);
+    intake.send(vec![long]).await;
+    let kept = &intake.kept(1)[0];
+    assert!(kept.body.attributes["last"].as_str().unwrap().len() > 30_000);
+    let whole = serde_json::to_string(kept).unwrap();
+    assert!(!whole.contains("ghp_"), "a part of a secret is kept");
+}
+
+#[tokio::test]
+async fn whatever_is_left_out_is_said() {
+    let intake = Intake::new().await;
+    let mut odd = span(1, 1);
+    odd.links = vec![Link::default()];
+    odd.events = vec![Event {
+        name: "tollgate.approval.resolved".into(),
+        ..Event::default()
+    }];
+    let mut all = request(vec![odd]);
+    let many = |n: usize| (0..n).map(|n| text(&format!("a{n}"), "y".into())).collect();
+    all.resource_spans[0].resource = Some(Resource {
+        attributes: many(200),
+        ..Resource::default()
+    });
+    all.resource_spans[0].scope_spans[0].scope = Some(InstrumentationScope {
+        name: "s".repeat(20_000),
+        ..InstrumentationScope::default()
+    });
+    // The span, the resource and the scope.
+    let (refused, why) = intake.send_all(all).await;
+    assert_eq!(
+        (refused, why.as_str()),
+        (0, "3: kept without what is too long or too much")
+    );
+    let kept = &intake.kept(1)[0];
+    assert_eq!(kept.resource.len(), 128);
+    assert!(kept.scope["name"].as_str().unwrap().len() < 17_000);
+    assert_eq!(kept.body.dropped, 1);
+    assert_eq!(
+        kept.body.events[0]["name"],
+        "reported.tollgate.approval.resolved"
+    );
+}
+
+#[tokio::test]
+async fn a_log_without_times_that_is_sent_again_is_the_same_log() {
+    let intake = Intake::new().await;
+    let log = LogRecord {
+        trace_id: vec![1; 16],
+        severity_text: "INFO".into(),
+        ..LogRecord::default()
+    };
+    let body = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs {
+                log_records: vec![log],
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }],
+    };
+    for _ in 0..2 {
+        let sent = intake.post(
+            "/v1/logs",
+            &[("content-type", PROTOBUF)],
+            body.encode_to_vec(),
+        );
+        assert_eq!(sent.await.unwrap().0, 200);
+        intake._world.pass(1);
+    }
+    let run = RunId::from_bytes([1; 16]);
+    assert_eq!(intake.store.reader().logs("default", run).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_is_not_known_keeps_nobody_from_reporting() {
+    let intake = Intake::new().await;
+    let address = intake.url.trim_start_matches("http://");
+    let mut strangers = Vec::new();
+    for _ in 0..20 {
+        // A body that never comes.
+        let mut stranger = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST {TRACES} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {PROTOBUF}\r\nContent-Length: 99\r\n\r\n"
+        );
+        stranger.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stranger.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
+        strangers.push(stranger);
+    }
+    assert_eq!(intake.send(vec![span(1, 1)]).await, (0, String::new()));
+}
+
+#[tokio::test]
+async fn what_is_reported_of_a_run_changes_neither_its_time_nor_what_it_is_found_by() {
+    let intake = Intake::new().await;
+    let answer = call(
+        &intake.gate,
+        "monday",
+        "files__read",
+        r#"{"path":"none.txt"}"#,
+    )
+    .await;
+    let run = answer.run.unwrap();
+    let ledger = intake.gate.ledger().reader();
+    projector::catch_up(&intake.store, ledger).await.unwrap();
+    let reader = intake.store.reader();
+    let before = reader.trace("default", run).unwrap().unwrap();
+    let mut early = span(1, 1);
+    early.trace_id = run.as_bytes().to_vec();
+    early.start_time_unix_nano = 0;
+    early.end_time_unix_nano = u64::MAX;
+    intake.send(vec![early]).await;
+    let after = reader.trace("default", run).unwrap().unwrap();
+    assert_eq!((before.started, before.last), (after.started, after.last));
+    assert_eq!(after.reported, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_are_spent_by_what_was_reported_soon_after_it_was() {
+    let intake = Intake::with("[budgets.run]\ntokens = 1000").await;
+    let quote = || {
+        call(
+            &intake.gate,
+            "monday",
+            "payments__quote",
+            r#"{"amount":1,"currency":"EUR"}"#,
+        )
+    };
+    let first = quote().await;
+    assert!(is_released(&first));
+    let mut used = span(1, 1);
+    used.trace_id = first.run.unwrap().as_bytes().to_vec();
+    used.attributes = vec![attribute("gen_ai.usage.input_tokens", Any::IntValue(1_000))];
+    assert_eq!(intake.send(vec![used]).await, (0, String::new()));
+    let denied = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let answer = quote().await;
+            if !is_released(&answer) {
+                return answer;
+            }
+        }
+    });
+    assert_eq!(denied_by(&denied.await.unwrap()), ["budget/run/tokens"]);
 }

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Frame;
 use tollgate_trace::otlp_in::{Encoding, Format};
 
-use super::{Exported, Intake, IntakeError, take};
+use super::{Exported, Intake, IntakeError, Sent};
 use crate::auth::Authenticated;
 
 /// The statuses that are answered here (gRPC's "Status codes and their use").
@@ -30,7 +30,7 @@ pub(super) async fn export<S: Exported>(
     State(intake): State<Arc<Intake>>,
     Extension(who): Extension<Authenticated>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -39,22 +39,29 @@ pub(super) async fn export<S: Exported>(
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return response;
     }
-    let (message, encoding) = match unframed(&headers, body) {
+    let sent = match intake.body(body).await {
+        Ok(sent) => sent,
+        Err(error) => return failed(code_of(&error), &told(&error)),
+    };
+    let (bytes, encoding) = match unframed(&headers, sent.bytes) {
         Ok(message) => message,
         Err((code, why)) => return failed(code, why),
     };
-    match take::<S>(intake, &who, message, encoding, Format::Protobuf).await {
+    let sent = Sent { bytes, ..sent };
+    let taking = intake.take::<S>(&who, sent, encoding, Format::Protobuf);
+    match taking.await {
         Ok(answer) => succeeded(&S::answer(answer)),
-        Err(error) => {
-            let code = if error.is_passing() {
-                Code::Unavailable
-            } else if error.is_too_large() {
-                Code::ResourceExhausted
-            } else {
-                Code::InvalidArgument
-            };
-            failed(code, &told(&error))
-        }
+        Err(error) => failed(code_of(&error), &told(&error)),
+    }
+}
+
+fn code_of(error: &IntakeError) -> Code {
+    if error.is_passing() || matches!(error, IntakeError::Slow) {
+        Code::Unavailable
+    } else if error.is_too_large() {
+        Code::ResourceExhausted
+    } else {
+        Code::InvalidArgument
     }
 }
 

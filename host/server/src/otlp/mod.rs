@@ -4,30 +4,30 @@
 //! is acknowledged is on the disk; what is not kept is said, with the reason.
 
 mod grpc;
+mod spending;
 mod web;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::post};
+use axum::{Router, body::Body, routing::post};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use opentelemetry_proto::tonic::collector::{
     logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse},
     trace::v1::{ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse},
 };
 use prost::Message;
-use tokio::runtime::Handle;
-use tollgate::{gate::Gate, usage::RunUsage};
-use tollgate_core::{
-    entity::{Kind, Uid},
-    ids::RunId,
-    time::Timestamp,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tollgate::gate::Gate;
+use tollgate_core::time::Timestamp;
 use tollgate_trace::{
-    otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Sender, Signal},
-    projector,
+    otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Received, Sender, Signal},
     store::{Store, StoreError},
 };
 
-use crate::auth::Authenticated;
+use self::spending::Spending;
+pub use self::spending::recall;
+use crate::{auth::Authenticated, http::SLOWEST};
 
 /// Where traces and logs are sent to, by HTTP (OTLP specification, "OTLP/HTTP Request").
 const TRACES: &str = "/v1/traces";
@@ -38,10 +38,11 @@ const GRPC_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Expo
 
 /// How often what is too old is looked for.
 const HOUR: Duration = Duration::from_secs(3600);
-/// Requests that are read at once: each may take a hundred times the memory of its body.
-pub(crate) const MAX_REQUESTS: usize = 8;
+/// Requests at once, from their bodies until they are stored: each may take a hundred times the memory of its
+/// body.
+const MAX_REQUESTS: usize = 8;
 /// Bytes of a body as it is sent.
-pub(crate) const MAX_BODY: usize = otlp_in::MAX_BODY;
+const MAX_BODY: usize = otlp_in::MAX_BODY;
 
 /// Whether a request goes to one of these routes.
 pub(crate) fn is_otlp(path: &str) -> bool {
@@ -49,10 +50,18 @@ pub(crate) fn is_otlp(path: &str) -> bool {
 }
 
 /// Where what comes in goes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Intake {
     gate: Gate,
     store: Store,
+    requests: Arc<Semaphore>,
+    spending: Arc<Spending>,
+}
+
+/// A request's body, and the leave to keep it in memory.
+struct Sent {
+    bytes: Bytes,
+    permit: OwnedSemaphorePermit,
 }
 
 /// The routes, for [`crate::auth::protect`].
@@ -60,6 +69,8 @@ pub fn routes(gate: &Gate, store: &Store) -> Router {
     let intake = Arc::new(Intake {
         gate: gate.clone(),
         store: store.clone(),
+        requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        spending: Arc::new(Spending::new(gate, store)),
     });
     Router::new()
         .route(TRACES, post(web::export::<ExportTraceServiceRequest>))
@@ -78,6 +89,14 @@ enum IntakeError {
     Decode(#[from] DecodeError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("others are reporting; try again in a second")]
+    Busy,
+    #[error("the body took too long; send less at once")]
+    Slow,
+    #[error("a body has at most {MAX_BODY} bytes; send less at once")]
+    Long,
+    #[error("the body ended early")]
+    Short,
     #[error("the request could not be read")]
     Broken,
 }
@@ -85,13 +104,13 @@ enum IntakeError {
 impl IntakeError {
     /// Whether it is of use to send the same again.
     fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Broken)
+        matches!(self, Self::Store(_) | Self::Busy | Self::Broken)
     }
 
     fn is_too_large(&self) -> bool {
         matches!(
             self,
-            Self::Body(BodyError::TooLarge) | Self::Decode(DecodeError::TooMany)
+            Self::Long | Self::Body(BodyError::TooLarge) | Self::Decode(DecodeError::TooMany)
         )
     }
 }
@@ -101,12 +120,8 @@ trait Exported: Signal + 'static {
     /// The field of the answer that counts what was refused, in JSON.
     const REJECTED: &'static str;
 
-    /// Store it.
-    fn keep(
-        self,
-        intake: &Intake,
-        sender: &Sender,
-    ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
+    /// What is to be stored of it; it may take a while.
+    fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> Received;
 
     /// The answer as a message.
     fn answer(answer: Answer) -> Vec<u8>;
@@ -115,19 +130,10 @@ trait Exported: Signal + 'static {
 impl Exported for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
 
-    async fn keep(self, intake: &Intake, sender: &Sender) -> Result<Answer, StoreError> {
+    fn read(self, intake: &Intake, sender: &Sender, _: Timestamp) -> Received {
         let snapshot = intake.gate.snapshot();
-        let prices = &snapshot.config.prices;
         let capturing = intake.gate.capturing(None);
-        let now = intake.gate.now();
-        let traces: BTreeSet<RunId> = otlp_in::traces_of(&self);
-        let answer = otlp_in::traces(&intake.store, self, sender, prices, &capturing, now).await?;
-        // It is stored; what policies hear of it may come later, when the next report does.
-        let ledger = intake.gate.ledger().reader();
-        if projector::catch_up(&intake.store, ledger).await.is_ok() {
-            drop(spent(&intake.gate, &intake.store, &sender.name, Some(&traces)).await);
-        }
-        Ok(answer)
+        otlp_in::spans(self, sender, &snapshot.config.prices, &capturing)
     }
 
     fn answer(answer: Answer) -> Vec<u8> {
@@ -142,10 +148,8 @@ impl Exported for ExportTraceServiceRequest {
 impl Exported for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
-    async fn keep(self, intake: &Intake, sender: &Sender) -> Result<Answer, StoreError> {
-        let capturing = intake.gate.capturing(None);
-        let now = intake.gate.now();
-        otlp_in::logs(&intake.store, self, sender, &capturing, now).await
+    fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> Received {
+        otlp_in::logs(self, sender, &intake.gate.capturing(None), now)
     }
 
     fn answer(answer: Answer) -> Vec<u8> {
@@ -160,20 +164,6 @@ impl Exported for ExportLogsServiceRequest {
 /// What was not kept; nothing where everything was.
 fn partial(answer: Answer) -> Option<Answer> {
     (answer != Answer::default()).then_some(answer)
-}
-
-/// Tell the gate what the agents have reported of their runs so far: facts for policies, and what budgets
-/// are spent by.
-///
-/// # Errors
-/// [`StoreError`] if the trace store cannot be read.
-pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
-    let config = &gate.snapshot().config;
-    for name in config.agents.keys() {
-        let reporter = Uid::new(Kind::Agent, name).to_string();
-        spent(gate, store, &reporter, None).await?;
-    }
-    Ok(())
 }
 
 /// Forget what was reported longer ago than the tenant keeps payloads, now and every hour, for as long as
@@ -196,61 +186,55 @@ pub async fn retain(gate: Gate, store: Store) {
     }
 }
 
-/// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
-async fn spent(
-    gate: &Gate,
-    store: &Store,
-    reporter: &str,
-    traces: Option<&BTreeSet<RunId>>,
-) -> Result<(), StoreError> {
-    let config = &gate.snapshot().config;
-    let principal = config
-        .agents
-        .keys()
-        .map(|name| Uid::new(Kind::Agent, name))
-        .find(|agent| agent.to_string() == reporter);
-    let Some(principal) = principal else {
-        return Ok(());
-    };
-    let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
-    let (reporter, traces) = (reporter.to_owned(), traces.cloned());
-    let reading = tokio::task::spawn_blocking(move || match traces {
-        Some(traces) => reader.usage_of_traces(&tenant, &reporter, &traces),
-        None => reader.usage_of_latest(&tenant, &reporter),
-    });
-    let sums = reading.await.map_err(|_| StoreError::Closed)??;
-    for (run, started, sum) in sums {
-        let usage = RunUsage {
-            tokens: sum
-                .usage
-                .input_tokens
-                .saturating_add(sum.usage.output_tokens),
-            cost_nano: sum.usage.cost_nano.unwrap_or(0),
-            complete: sum.unpriced == 0,
-        };
-        gate.usage().set(&principal, run, started, usage);
+impl Intake {
+    /// A request's body, from somebody who is known: there is room for so many.
+    async fn body(&self, body: Body) -> Result<Sent, IntakeError> {
+        let permit = Arc::clone(&self.requests)
+            .try_acquire_owned()
+            .map_err(|_| IntakeError::Busy)?;
+        let whole = Limited::new(body, MAX_BODY).collect();
+        match tokio::time::timeout(SLOWEST, whole).await {
+            Ok(Ok(body)) => Ok(Sent {
+                bytes: body.to_bytes(),
+                permit,
+            }),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IntakeError::Long),
+            Ok(Err(_)) => Err(IntakeError::Short),
+            Err(_) => Err(IntakeError::Slow),
+        }
     }
-    Ok(())
-}
 
-/// Unpack, read and store a request's message.
-async fn take<S: Exported>(
-    intake: Arc<Intake>,
-    who: &Authenticated,
-    body: bytes::Bytes,
-    encoding: Encoding,
-    format: Format,
-) -> Result<Answer, IntakeError> {
-    let sender = Sender {
-        tenant: who.tenant.clone(),
-        name: who.caller.principal().to_string(),
-    };
-    // It may take a while: others are answered meanwhile.
-    let runtime = Handle::current();
-    let taking = tokio::task::spawn_blocking(move || {
-        let message = otlp_in::plain(&body, encoding)?;
-        let request: S = otlp_in::decode(&message, format)?;
-        Ok(runtime.block_on(request.keep(&intake, &sender))?)
-    });
-    taking.await.unwrap_or(Err(IntakeError::Broken))
+    /// Unpack, read and store a request's message. That goes on, and has its permit, when whoever sent it has
+    /// gone.
+    async fn take<S: Exported>(
+        self: Arc<Self>,
+        who: &Authenticated,
+        sent: Sent,
+        encoding: Encoding,
+        format: Format,
+    ) -> Result<Answer, IntakeError> {
+        let sender = Sender {
+            tenant: who.tenant.clone(),
+            name: who.caller.principal().to_string(),
+        };
+        let taking = tokio::spawn(async move {
+            let Sent { bytes, permit } = sent;
+            let now = self.gate.now();
+            let (intake, from) = (Arc::clone(&self), sender.clone());
+            // It may take a while: others are answered meanwhile.
+            let reading = tokio::task::spawn_blocking(move || {
+                let message = otlp_in::plain(&bytes, encoding)?;
+                let request: S = otlp_in::decode(&message, format)?;
+                Ok::<_, IntakeError>(request.read(&intake, &from, now))
+            });
+            let received = reading.await.map_err(|_| IntakeError::Broken)??;
+            let traces = received.traces();
+            let answer = otlp_in::keep(&self.store, received, &sender, now).await?;
+            drop(permit);
+            // What policies hear of it comes after the answer.
+            self.spending.heard(sender.name, traces);
+            Ok(answer)
+        });
+        taking.await.unwrap_or(Err(IntakeError::Broken))
+    }
 }

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
+    body::Body,
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tollgate_trace::otlp_in::{Answer, Encoding, Format};
 
-use super::{Exported, Intake, IntakeError, partial, take};
+use super::{Exported, Intake, IntakeError, partial};
 use crate::{auth::Authenticated, problem::Problem};
 
 pub(super) async fn export<S: Exported>(
     State(intake): State<Arc<Intake>>,
     Extension(who): Extension<Authenticated>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Problem> {
     let header = |name| {
         headers
@@ -44,7 +44,11 @@ pub(super) async fn export<S: Exported>(
             "send the body as it is, or with `Content-Encoding: gzip`",
         ));
     };
-    match take::<S>(intake, &who, body, encoding, format).await {
+    let taking = async {
+        let sent = intake.body(body).await?;
+        intake.take::<S>(&who, sent, encoding, format).await
+    };
+    match taking.await {
         Ok(answer) => Ok(answered::<S>(answer, format)),
         Err(error) => Err(problem(&error)),
     }
@@ -76,6 +80,9 @@ fn problem(error: &IntakeError) -> Problem {
     let words = error.to_string();
     if error.is_passing() {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", words).retry_after(1);
+    }
+    if matches!(error, IntakeError::Slow) {
+        return Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", words);
     }
     match error.is_too_large() {
         true => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", words),

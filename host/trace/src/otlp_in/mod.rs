@@ -6,18 +6,23 @@
 
 mod body;
 mod decode;
+mod lenient;
 mod log;
 mod scan;
 mod span;
 mod value;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::InstrumentationScope,
     resource::v1::Resource,
 };
+use serde_json::Value;
 use tollgate::{capture::Capturing, config::PricesConfig};
 use tollgate_core::{ids::RunId, time::Timestamp};
 
@@ -25,7 +30,7 @@ pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
 pub use decode::{DecodeError, Format, Signal, decode};
 
 use self::value::Bounded;
-use crate::store::{Attributes, Counts, Report, Source, Store, StoreError};
+use crate::store::{Counts, Report, Source, Store, StoreError};
 
 /// Whoever reports, as its credentials prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,122 +53,144 @@ pub struct Answer {
 const OWN_SCOPE: &str = "this is the gate's own export";
 const CUT: &str = "kept without what is too long or too much";
 
-/// Spans and logs that came in one request, and what of them was left out.
+/// Spans and logs that came in one request, as they are to be stored, and what of them was left out.
 #[derive(Debug, Default)]
-struct Read {
+pub struct Received {
+    /// One for each source.
     reports: Vec<Report>,
+    /// Where the report of a source is.
+    places: HashMap<[u8; 32], usize>,
     refused: Counts,
     cut: u64,
 }
 
-impl Read {
+impl Received {
     fn refuse(&mut self, why: &str, count: usize) {
         if count > 0 {
             *self.refused.entry(why.to_owned()).or_default() += count as u64;
         }
     }
+
+    /// The traces of its spans.
+    #[must_use]
+    pub fn traces(&self) -> BTreeSet<RunId> {
+        let spans = self.reports.iter().flat_map(|report| &report.spans);
+        spans.map(|span| span.trace).collect()
+    }
+
+    /// The report of a source.
+    fn report(&mut self, source: Source) -> Option<&mut Report> {
+        let place = *self.places.entry(*source.digest()).or_insert_with(|| {
+            self.reports.push(Report {
+                source,
+                ..Report::default()
+            });
+            self.reports.len() - 1
+        });
+        self.reports.get_mut(place)
+    }
 }
 
-/// The traces of a request's spans.
+/// A resource, written out once for all of its scopes.
+struct Of<'a> {
+    reporter: &'a str,
+    service: Option<Value>,
+    written: Arc<str>,
+}
+
+/// Read the spans of a request.
 #[must_use]
-pub fn traces_of(request: &ExportTraceServiceRequest) -> BTreeSet<RunId> {
-    let scopes = request.resource_spans.iter().flat_map(|r| &r.scope_spans);
-    let spans = scopes.flat_map(|s| &s.spans);
-    spans
-        .filter_map(|span| span::trace_id(&span.trace_id))
-        .collect()
-}
-
-/// Store the spans of a request.
-///
-/// # Errors
-/// [`StoreError`] where the sender may try again; nothing is stored then.
-pub async fn traces(
-    store: &Store,
+pub fn spans(
     request: ExportTraceServiceRequest,
     sender: &Sender,
     prices: &PricesConfig,
     capturing: &Capturing,
-    now: Timestamp,
-) -> Result<Answer, StoreError> {
-    let mut read = Read::default();
+) -> Received {
+    let mut received = Received::default();
     for of_resource in request.resource_spans {
-        let resource = resource(of_resource.resource, capturing);
+        let resource = resource(&mut received, of_resource.resource, sender, capturing);
         for of_scope in of_resource.scope_spans {
-            let Some(source) = source(sender, &resource, of_scope.scope, capturing) else {
-                read.refuse(OWN_SCOPE, of_scope.spans.len());
+            let count = of_scope.spans.len();
+            let Some(source) = source(&mut received, &resource, of_scope.scope, count, capturing)
+            else {
                 continue;
             };
-            let service = source.resource.get("service.name").cloned();
-            let mut report = Report {
-                source,
-                spans: Vec::with_capacity(of_scope.spans.len()),
-                logs: Vec::new(),
-            };
+            let mut spans = Vec::with_capacity(count);
             for span in of_scope.spans {
-                match span::read(span, service.as_ref(), prices, capturing) {
+                match span::read(span, resource.service.as_ref(), prices, capturing) {
                     Ok((span, cut)) => {
-                        read.cut += u64::from(cut);
-                        report.spans.push(span);
+                        received.cut += u64::from(cut);
+                        spans.push(span);
                     }
-                    Err(why) => read.refuse(why, 1),
+                    Err(why) => received.refuse(why, 1),
                 }
             }
-            read.reports.push(report);
+            if let Some(report) = received.report(source) {
+                report.spans.append(&mut spans);
+            }
         }
     }
-    keep(store, read, sender, now).await
+    for report in &mut received.reports {
+        // The order of those of one trace stays, so that the latest version comes last.
+        report.spans.sort_by_key(|span| span.trace);
+    }
+    received
 }
 
-/// Store the log records of a request: each belongs to a span, or at least to a trace.
-///
-/// # Errors
-/// [`StoreError`] where the sender may try again; nothing is stored then.
-pub async fn logs(
-    store: &Store,
+/// Read the log records of a request: each belongs to a span, or at least to a trace.
+#[must_use]
+pub fn logs(
     request: ExportLogsServiceRequest,
     sender: &Sender,
     capturing: &Capturing,
     now: Timestamp,
-) -> Result<Answer, StoreError> {
-    let mut read = Read::default();
+) -> Received {
+    let mut received = Received::default();
     for of_resource in request.resource_logs {
-        let resource = resource(of_resource.resource, capturing);
+        let resource = resource(&mut received, of_resource.resource, sender, capturing);
         for of_scope in of_resource.scope_logs {
-            let Some(source) = source(sender, &resource, of_scope.scope, capturing) else {
-                read.refuse(OWN_SCOPE, of_scope.log_records.len());
+            let count = of_scope.log_records.len();
+            let Some(source) = source(&mut received, &resource, of_scope.scope, count, capturing)
+            else {
                 continue;
             };
-            let mut report = Report {
-                source,
-                ..Report::default()
-            };
+            let mut logs = Vec::with_capacity(count);
             for record in of_scope.log_records {
-                match log::read(record, now, capturing) {
+                match log::read(record, &source, now, capturing) {
                     Ok((log, cut)) => {
-                        read.cut += u64::from(cut);
-                        report.logs.push(log);
+                        received.cut += u64::from(cut);
+                        logs.push(log);
                     }
-                    Err(why) => read.refuse(why, 1),
+                    Err(why) => received.refuse(why, 1),
                 }
             }
-            read.reports.push(report);
+            if let Some(report) = received.report(source) {
+                report.logs.append(&mut logs);
+            }
         }
     }
-    keep(store, read, sender, now).await
+    for report in &mut received.reports {
+        report.logs.sort_by_key(|log| log.trace);
+    }
+    received
 }
 
-async fn keep(
+/// Store what came in.
+///
+/// # Errors
+/// [`StoreError`] where the sender may try again; nothing is stored then.
+pub async fn keep(
     store: &Store,
-    read: Read,
+    received: Received,
     sender: &Sender,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
-    let Read {
+    let Received {
         reports,
         mut refused,
         cut,
-    } = read;
+        ..
+    } = received;
     let count: usize = reports.iter().map(|r| r.spans.len() + r.logs.len()).sum();
     if count > 0 {
         match store.report(&sender.tenant, reports, now).await {
@@ -194,31 +221,50 @@ async fn keep(
     })
 }
 
-fn resource(resource: Option<Resource>, capturing: &Capturing) -> Attributes {
-    Bounded::new(capturing).attributes(resource.unwrap_or_default().attributes)
+fn resource<'a>(
+    received: &mut Received,
+    resource: Option<Resource>,
+    sender: &'a Sender,
+    capturing: &Capturing,
+) -> Of<'a> {
+    let mut bounded = Bounded::shared(capturing);
+    let attributes = bounded.attributes(resource.unwrap_or_default().attributes);
+    received.cut += u64::from(bounded.dropped > 0);
+    Of {
+        reporter: &sender.name,
+        service: attributes.get("service.name").cloned(),
+        written: Source::written(&attributes),
+    }
 }
 
-/// Where something comes from; nothing if it is this gate's own export that comes back.
+/// Where so many spans or logs come from; nothing if there are none, or if they are this gate's own export that
+/// comes back.
 fn source(
-    sender: &Sender,
-    resource: &Attributes,
+    received: &mut Received,
+    resource: &Of<'_>,
     scope: Option<InstrumentationScope>,
+    count: usize,
     capturing: &Capturing,
 ) -> Option<Source> {
     let scope = scope.unwrap_or_default();
-    if scope.name == crate::SCOPE {
+    if count == 0 {
         return None;
     }
-    let mut bounded = Bounded::new(capturing);
+    if scope.name == crate::SCOPE {
+        received.refuse(OWN_SCOPE, count);
+        return None;
+    }
+    let mut bounded = Bounded::shared(capturing);
     let mut about = bounded.attributes(scope.attributes);
     for (key, text) in [("name", scope.name), ("version", scope.version)] {
         if !text.is_empty() {
             about.insert(key.into(), bounded.said(text).into());
         }
     }
-    Some(Source {
-        reporter: sender.name.clone(),
-        resource: resource.clone(),
-        scope: about,
-    })
+    received.cut += u64::from(bounded.dropped > 0);
+    Some(Source::new(
+        resource.reporter,
+        Arc::clone(&resource.written),
+        &about,
+    ))
 }

@@ -3,8 +3,12 @@
 
 use super::DecodeError;
 
-/// What all parts of a message weigh at most; a span or log weighs eight, anything else one.
+/// What all parts of a message weigh at most: a span or log weighs eight, a resource or scope as much as
+/// there may be of those, anything else one.
 const MAX_WEIGHT: usize = 2_000_000;
+/// Resources and scopes of a message, with spans or logs of their own each: whatever these have in common is
+/// kept once for each of them.
+pub(super) const MAX_GROUPS: usize = 4_000;
 /// How deep values are nested; what reads them goes as deep.
 const MAX_DEPTH: usize = 64;
 
@@ -43,6 +47,10 @@ pub enum Kind {
     List,
     /// A list of attributes.
     Map,
+    /// What a resource is about.
+    Entity,
+    /// One of a list of texts.
+    Text,
 }
 
 impl Kind {
@@ -58,6 +66,8 @@ impl Kind {
             (K::ScopeSpans | K::ScopeLogs, 1) => K::Scope,
             (K::ScopeSpans, 2) => K::Span,
             (K::ScopeLogs, 2) => K::Log,
+            (K::Resource, 3) => K::Entity,
+            (K::Entity, 3 | 4) => K::Text,
             (K::Span, 11) => K::Event,
             (K::Span, 13) => K::Link,
             (K::Span, 9)
@@ -76,6 +86,9 @@ impl Kind {
     fn weight(self) -> usize {
         match self {
             Self::Span | Self::Log => 8,
+            Self::ResourceSpans | Self::ResourceLogs | Self::ScopeSpans | Self::ScopeLogs => {
+                MAX_WEIGHT / MAX_GROUPS
+            }
             _ => 1,
         }
     }
@@ -115,7 +128,10 @@ fn walk(mut bytes: &[u8], kind: Kind, depth: usize, left: &mut usize) -> Result<
             *left = left
                 .checked_sub(inner.weight())
                 .ok_or(DecodeError::TooMany)?;
-            walk(field, inner, deeper, left)?;
+            // What is text may look like anything.
+            if inner != Kind::Text {
+                walk(field, inner, deeper, left)?;
+            }
         }
     }
     Ok(())
@@ -133,4 +149,84 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field that holds bytes.
+    fn field(number: u8, inner: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![(number << 3) | 2];
+        prost::encoding::encode_varint(inner.len() as u64, &mut bytes);
+        bytes.extend_from_slice(inner);
+        bytes
+    }
+
+    /// Fields in fields, the outermost first.
+    fn within(numbers: &[u8], innermost: &[u8]) -> Vec<u8> {
+        let each = numbers.iter().rev();
+        each.fold(innermost.to_vec(), |inner, number| field(*number, &inner))
+    }
+
+    #[test]
+    fn whatever_there_is_a_list_of_weighs_something() {
+        // Less than in earnest, so that it takes no time.
+        const MOST: usize = 10_000;
+        let measure = |message: &[u8], kind| {
+            let mut left = MOST;
+            walk(message, kind, MAX_DEPTH, &mut left)
+        };
+        // Each list, as it is nested, and that it is full with so many empty elements.
+        let lists: &[(&str, Kind, &[u8], u8, usize)] = &[
+            ("resources", Kind::Traces, &[], 1, MOST / 500),
+            ("scopes", Kind::Traces, &[1], 2, MOST / 500),
+            ("scopes of logs", Kind::Logs, &[1], 2, MOST / 500),
+            ("spans", Kind::Traces, &[1, 2], 2, MOST / 8),
+            ("logs", Kind::Logs, &[1, 2], 2, MOST / 8),
+            ("attributes of a resource", Kind::Traces, &[1, 1], 1, MOST),
+            ("entities", Kind::Traces, &[1, 1], 3, MOST),
+            ("keys of an entity", Kind::Traces, &[1, 1, 3], 3, MOST),
+            ("keys about an entity", Kind::Logs, &[1, 1, 3], 4, MOST),
+            ("attributes of a scope", Kind::Traces, &[1, 2, 1], 3, MOST),
+            ("attributes of a span", Kind::Traces, &[1, 2, 2], 9, MOST),
+            ("events", Kind::Traces, &[1, 2, 2], 11, MOST),
+            (
+                "attributes of an event",
+                Kind::Traces,
+                &[1, 2, 2, 11],
+                3,
+                MOST,
+            ),
+            ("links", Kind::Traces, &[1, 2, 2], 13, MOST),
+            (
+                "attributes of a link",
+                Kind::Traces,
+                &[1, 2, 2, 13],
+                4,
+                MOST,
+            ),
+            ("attributes of a log", Kind::Logs, &[1, 2, 2], 6, MOST),
+            ("values of a list", Kind::Logs, &[1, 2, 2, 5, 5], 1, MOST),
+            ("entries of a map", Kind::Logs, &[1, 2, 2, 5, 6], 1, MOST),
+        ];
+        for (what, kind, above, number, most) in lists {
+            let full = field(*number, &[]).repeat(most + 1);
+            let message = within(above, &full);
+            assert_eq!(
+                measure(&message, *kind),
+                Err(DecodeError::TooMany),
+                "{what}"
+            );
+            let few = within(above, &field(*number, &[]).repeat(most / 2));
+            assert_eq!(measure(&few, *kind), Ok(()), "{what}");
+        }
+    }
+
+    #[test]
+    fn text_is_not_taken_for_messages() {
+        // As a message this would break off.
+        let key = within(&[1, 1, 3, 3], b"\x0a\xff");
+        assert_eq!(measure(&key, Kind::Traces), Ok(()));
+    }
 }

@@ -1,7 +1,8 @@
 //! One reported span.
 
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tollgate::{capture::Capturing, config::PricesConfig};
 use tollgate_core::{
     ids::{RunId, SpanId},
@@ -10,7 +11,8 @@ use tollgate_core::{
 
 use super::value::Bounded;
 use crate::{
-    store::{Attributes, Body, Facet, NewSpan},
+    capture,
+    store::{Attributes, Facet, NewSpan},
     usage,
 };
 
@@ -36,6 +38,38 @@ pub(super) fn span_id(bytes: &[u8]) -> Option<SpanId> {
 /// Microseconds, as everything here has them.
 pub(super) fn micros(nanos: u64) -> Timestamp {
     Timestamp(i64::try_from(nanos / 1_000).unwrap_or(i64::MAX))
+}
+
+/// What [`crate::store::Body`] reads.
+#[derive(Serialize)]
+struct Written<'a> {
+    attributes: &'a Attributes,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<Happened>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Linked>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    state: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped: u64,
+}
+
+/// An event of a span.
+#[derive(Serialize)]
+struct Happened {
+    time: Timestamp,
+    name: String,
+    attributes: Attributes,
+}
+
+/// A link of a span.
+#[derive(Serialize)]
+struct Linked {
+    trace: RunId,
+    span: SpanId,
+    attributes: Attributes,
 }
 
 /// The span, and whether something was left out; or why it is none.
@@ -66,18 +100,25 @@ pub(super) fn read(
     let message = bounded.said(status.message);
     bounded.dropped += span.events.len().saturating_sub(MAX_EVENTS) as u64;
     bounded.dropped += span.links.len().saturating_sub(MAX_EVENTS) as u64;
-    let events = span.events.into_iter().take(MAX_EVENTS).map(|event| {
-        let name = bounded.name(&event.name, MAX_NAME);
-        let attributes = bounded.attributes(event.attributes);
-        json!({"time": micros(event.time_unix_nano), "name": name, "attributes": attributes})
-    });
-    let events: Vec<Value> = events.collect();
-    let links = span.links.into_iter().take(MAX_EVENTS).filter_map(|link| {
-        let attributes = bounded.attributes(link.attributes);
-        let (trace, span) = trace_id(&link.trace_id).zip(span_id(&link.span_id))?;
-        Some(json!({"trace": trace, "span": span, "attributes": attributes}))
-    });
-    let links: Vec<Value> = links.collect();
+    let events = span.events.into_iter().take(MAX_EVENTS);
+    let events: Vec<Happened> = events
+        .map(|event| Happened {
+            time: micros(event.time_unix_nano),
+            name: capture::event_name(bounded.name(&event.name, MAX_NAME)),
+            attributes: bounded.attributes(event.attributes),
+        })
+        .collect();
+    let mut links = Vec::new();
+    for link in span.links.into_iter().take(MAX_EVENTS) {
+        match trace_id(&link.trace_id).zip(span_id(&link.span_id)) {
+            Some((trace, span)) => links.push(Linked {
+                trace,
+                span,
+                attributes: bounded.attributes(link.attributes),
+            }),
+            None => bounded.dropped += 1,
+        }
+    }
     let state = bounded.name(&span.trace_state, 512);
     let cut = bounded.dropped > 0;
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
@@ -103,14 +144,15 @@ pub(super) fn read(
         span.dropped_events_count,
         span.dropped_links_count,
     ];
-    let body = Body {
-        attributes,
+    let body = Written {
+        attributes: &attributes,
         events,
         links,
         message,
         state,
         dropped: bounded.dropped + theirs.into_iter().map(u64::from).sum::<u64>(),
     };
+    let body = serde_json::to_string(&body).unwrap_or_else(|_| "{}".into());
     let span = NewSpan {
         trace,
         span: id,
@@ -125,9 +167,13 @@ pub(super) fn read(
         counts,
         conversation,
         facets,
-        body: serde_json::to_string(&body).unwrap_or_else(|_| "{}".into()),
+        body,
     };
     Ok((span, cut))
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What its trace is found by because of a span.

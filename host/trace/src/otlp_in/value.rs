@@ -17,6 +17,10 @@ const MAX_NAME: usize = 256;
 const MAX_TEXT: usize = 32 << 10;
 /// Bytes of all values of one span or log.
 const MAX_ALL: usize = 256 << 10;
+/// Bytes of all values of a resource or scope: many spans have them in common.
+const MAX_SHARED: usize = 16 << 10;
+/// Bytes beyond a cut in which secrets are looked for: one that begins before the cut is found whole.
+const LOOKED_BEYOND: usize = 16 << 10;
 /// Elements of a list, and entries of a map.
 const MAX_ELEMENTS: usize = 1_000;
 /// How deep values are nested.
@@ -32,7 +36,7 @@ pub(super) struct Bounded<'a> {
 }
 
 impl<'a> Bounded<'a> {
-    /// All of the room.
+    /// All of the room of a span or log.
     pub(super) fn new(capturing: &'a Capturing) -> Self {
         Self {
             capturing,
@@ -41,8 +45,32 @@ impl<'a> Bounded<'a> {
         }
     }
 
+    /// All of the room of a resource or scope.
+    pub(super) fn shared(capturing: &'a Capturing) -> Self {
+        Self {
+            left: MAX_SHARED,
+            ..Self::new(capturing)
+        }
+    }
+
+    /// The first `most` bytes of a text without its secrets.
+    fn cut(&self, text: &str, most: usize) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
+        let looked_at = text.floor_char_boundary(most.saturating_add(LOOKED_BEYOND));
+        let clean = self
+            .capturing
+            .text(text.get(..looked_at).unwrap_or_default());
+        let end = clean.floor_char_boundary(most);
+        clean.get(..end).unwrap_or_default().to_owned()
+    }
+
     /// A text that is no attribute, as it is kept.
     pub(super) fn said(&mut self, text: String) -> String {
+        if text.is_empty() {
+            return text;
+        }
         let text = self.text(text);
         match self.capturing.text(&text) {
             Cow::Borrowed(_) => text,
@@ -52,13 +80,8 @@ impl<'a> Bounded<'a> {
 
     /// A name of at most `max` bytes, as it is kept.
     pub(super) fn name(&mut self, name: &str, max: usize) -> String {
-        let mut end = max.min(name.len());
-        while !name.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.dropped += u64::from(end < name.len());
-        let name = name.get(..end).unwrap_or_default();
-        self.capturing.text(name).into_owned()
+        self.dropped += u64::from(name.len() > max);
+        self.cut(name, max)
     }
 
     /// A log's body, as it is kept.
@@ -90,16 +113,15 @@ impl<'a> Bounded<'a> {
 
     /// A text, cut where it is too long.
     fn text(&mut self, mut text: String) -> String {
-        let mut end = text.len().min(MAX_TEXT).min(self.left);
-        if end < text.len() {
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
+        let most = MAX_TEXT.min(self.left);
+        if text.len() > most {
+            text = self.cut(&text, most);
+            self.left = self.left.saturating_sub(text.len());
             text.push('…');
             self.dropped += 1;
+        } else {
+            self.left = self.left.saturating_sub(text.len());
         }
-        self.left -= end;
         text
     }
 

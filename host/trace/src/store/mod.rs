@@ -1,13 +1,14 @@
 //! The trace store: one SQLite file beside the ledger's, with a writer and a quota of its own.
 //!
 //! What the writer has acknowledged is on the disk. Spans of the gate and spans that were reported lie
-//! side by side and never replace each other; of the reported ones, the same sender's later version of a
-//! span replaces its earlier one.
+//! side by side and never replace each other, and so do spans of different senders; the same sender's later
+//! version of a span replaces its earlier one.
 //!
 //! | file | what it settles |
 //! |---|---|
 //! | `writer` | one thread, one transaction for all who wait |
 //! | `put` | what spans and logs do to the tables |
+//! | `source` | who reports, and from where |
 //! | `words` | what traces are found by |
 //! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
 //! | `forget` | what is too old |
@@ -21,6 +22,7 @@ pub(crate) mod put;
 mod read;
 mod review;
 mod schema;
+pub(crate) mod source;
 mod tell;
 mod usage;
 mod words;
@@ -45,8 +47,9 @@ use tollgate_core::{
 
 pub use find::TraceFilter;
 pub use put::Put;
-pub use read::Reader;
+pub use read::{MAX_LOGS, Reader};
 pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
+pub use source::Source;
 pub use usage::{RunSum, Scope, UsageRow, total};
 pub use words::Facet;
 
@@ -67,6 +70,8 @@ pub struct StoreOptions {
     pub quota: u64,
     /// Reported spans of one trace, and as many logs; more are refused.
     pub trace_limit: u64,
+    /// Bytes of them in one trace; more are refused.
+    pub trace_bytes: u64,
     /// Whether every commit is synced to the disk; anything else is for measurements.
     pub sync: bool,
 }
@@ -79,6 +84,7 @@ impl StoreOptions {
             path: ledger.with_file_name("trace.db"),
             quota: 16 << 30,
             trace_limit: 100_000,
+            trace_bytes: 256 << 20,
             sync: true,
         }
     }
@@ -181,17 +187,6 @@ pub struct Usage {
     pub cost_nano: Option<u64>,
 }
 
-/// Who reported something, and from where.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Source {
-    /// Whose credentials brought it, such as `Agent::"support"`; empty: the gate itself.
-    pub reporter: String,
-    /// The resource's attributes.
-    pub resource: Attributes,
-    /// Name and version of the instrumentation, and its attributes.
-    pub scope: Attributes,
-}
-
 /// A span to be stored.
 #[derive(Debug, Clone)]
 pub struct NewSpan {
@@ -240,6 +235,8 @@ pub struct NewLog {
     pub event: Option<String>,
     /// `{"body": .., "attributes": {..}}`.
     pub body: String,
+    /// By what it is the same log when it is sent again.
+    pub digest: [u8; 16],
 }
 
 /// What one sender reports at once, from one source.
@@ -247,9 +244,9 @@ pub struct NewLog {
 pub struct Report {
     /// Where it comes from.
     pub source: Source,
-    /// In the sender's order.
+    /// Of each span the latest version last. Spans of one trace that follow each other cost less.
     pub spans: Vec<NewSpan>,
-    /// In the sender's order.
+    /// Those of one trace that follow each other cost less.
     pub logs: Vec<NewLog>,
 }
 

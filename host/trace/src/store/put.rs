@@ -1,17 +1,17 @@
 //! What spans and logs do to the tables.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tollgate_core::{
-    ids::{RunId, SpanId, hex},
+    ids::{RunId, SpanId},
     time::Timestamp,
 };
 
 use super::{
-    Counts, NewLog, NewSpan, Report, Source, SpanOrigin, Store, StoreError, Usage, int, key, nat,
-    writer::Writer,
+    Counts, NewLog, NewSpan, Report, SpanOrigin, Store, StoreError, Usage, int, key, nat,
+    source::Numbered, writer::Writer,
 };
 
 /// What became of a report.
@@ -27,9 +27,9 @@ pub struct Put {
     pub refused_logs: Counts,
 }
 
-const ANOTHERS: &str = "another sender has reported this span";
 const OWN: &str = "this is the gate's own span";
 const TOO_MANY: &str = "the trace has as many as it may have";
+const TOO_MUCH: &str = "the trace has as many bytes as it may have";
 
 /// A trace as the writer has it in hand.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,9 @@ pub(crate) struct Open {
     seen: i64,
     reported: u64,
     logs: u64,
+    /// Bytes that were reported.
+    bytes: u64,
+    /// Values that it is found by because somebody else than the gate says so.
     pub(super) words: u64,
     changed: bool,
 }
@@ -54,13 +57,61 @@ impl Open {
         self.changed = true;
     }
 
-    /// That something happened in it then.
-    fn touch(&mut self, start: Timestamp, end: Timestamp, now: Timestamp) {
-        self.started = self.started.min(start.0);
-        self.last = self.last.max(end.0);
+    /// That something came in now.
+    pub(super) fn heard(&mut self, now: Timestamp) {
         self.seen = self.seen.max(now.0);
         self.changed = true;
     }
+
+    /// That something is reported to have happened in it then: of a run the gate knows better.
+    fn touch(&mut self, start: Timestamp, end: Timestamp, now: Timestamp) {
+        if !self.run {
+            self.started = self.started.min(start.0);
+            self.last = self.last.max(end.0);
+        }
+        self.heard(now);
+    }
+}
+
+/// Calls of one model, and what they have used; negative where it is taken away.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    calls: i64,
+    input: i64,
+    output: i64,
+    cached: i64,
+    cost: i64,
+    unpriced: i64,
+}
+
+/// What is to be added to a trace's sums, by model.
+type Sums = BTreeMap<String, Used>;
+
+/// Add what a span counts for to the sums, or take it away.
+fn count(sums: &mut Sums, model: Option<&str>, usage: Option<Usage>, sign: i64) {
+    let Some(usage) = usage else { return };
+    let model = model.unwrap_or_default();
+    if !sums.contains_key(model) {
+        sums.insert(model.to_owned(), Used::default());
+    }
+    let Some(sum) = sums.get_mut(model) else {
+        return;
+    };
+    let add = |to: &mut i64, n: u64| *to = to.saturating_add(sign * int(n));
+    add(&mut sum.calls, 1);
+    add(&mut sum.input, usage.input_tokens);
+    add(&mut sum.output, usage.output_tokens);
+    add(&mut sum.cached, usage.cached_tokens);
+    add(&mut sum.cost, usage.cost_nano.unwrap_or(0));
+    add(&mut sum.unpriced, u64::from(usage.cost_nano.is_none()));
+}
+
+/// The stored version of a reported span, as far as it is needed to replace it.
+struct Earlier {
+    model: Option<String>,
+    /// As it is in the sums.
+    counted: Option<Usage>,
+    bytes: u64,
 }
 
 /// What the projection of the ledger knows of a run.
@@ -107,23 +158,35 @@ impl Writer {
             let source = self.source(&report.source)?;
             for spans in report.spans.chunk_by(|a, b| a.trace == b.trace) {
                 let Some(first) = spans.first() else { continue };
-                let mut open = self.opened(tenant, first.trace, first.start)?;
+                let mut open = self.opened(tenant, first.trace, first.start, now)?;
+                let mut sums = Sums::new();
+                let before = put.spans;
                 for span in spans {
-                    match self.reported(&mut open, source, &report.source, span, now)? {
+                    match self.reported(&mut open, &mut sums, source, span, now)? {
                         None => put.spans += 1,
                         Some(why) => *put.refused_spans.entry(why.into()).or_default() += 1,
                     }
                 }
+                if put.spans > before {
+                    self.comes_from(open.id, source)?;
+                }
+                self.add_up(open.id, report.source.reporter(), &sums)?;
                 self.keep(tenant, first.trace, open);
             }
-            for log in &report.logs {
-                let mut open = self.opened(tenant, log.trace, log.time)?;
-                let refused = self.logged(&mut open, source, log, now)?;
-                self.keep(tenant, log.trace, open);
-                match refused {
-                    None => put.logs += 1,
-                    Some(why) => *put.refused_logs.entry(why.into()).or_default() += 1,
+            for logs in report.logs.chunk_by(|a, b| a.trace == b.trace) {
+                let Some(first) = logs.first() else { continue };
+                let mut open = self.opened(tenant, first.trace, first.time, now)?;
+                let before = put.logs;
+                for log in logs {
+                    match self.logged(&mut open, source, log, now)? {
+                        None => put.logs += 1,
+                        Some(why) => *put.refused_logs.entry(why.into()).or_default() += 1,
+                    }
                 }
+                if put.logs > before {
+                    self.comes_from(open.id, source)?;
+                }
+                self.keep(tenant, first.trace, open);
             }
         }
         Ok(put)
@@ -132,37 +195,46 @@ impl Writer {
     fn reported(
         &mut self,
         open: &mut Open,
-        source: i64,
-        about: &Source,
+        sums: &mut Sums,
+        source: Numbered,
         span: &NewSpan,
         now: Timestamp,
     ) -> rusqlite::Result<Option<&'static str>> {
         if open.run && self.is_own(open.id, span.span)? {
             return Ok(Some(OWN));
         }
-        if open.reported >= self.options.trace_limit {
-            // A later version of one that is there is still welcome.
-            if self.of_reporter(open.id, span.span)?.is_none() {
-                return Ok(Some(TOO_MANY));
-            }
-        } else if self.insert(open.id, SpanOrigin::Reported, source, span)? {
+        let bytes = span.body.len() as u64;
+        let limits = (self.options.trace_limit, self.options.trace_bytes);
+        let full = if open.reported >= limits.0 {
+            Some(TOO_MANY)
+        } else if open.bytes.saturating_add(bytes) > limits.1 {
+            Some(TOO_MUCH)
+        } else {
+            None
+        };
+        if full.is_none() && self.insert(open.id, SpanOrigin::Reported, source, span)? {
             open.reported += 1;
-            self.count(open.id, &about.reporter, span.model.as_deref(), span, 1)?;
-            self.describe(open, span, now)?;
-            return Ok(None);
-        }
-        match self.of_reporter(open.id, span.span)? {
-            Some((reporter, old)) if reporter == about.reporter => {
-                let model = old.model.clone();
-                self.count(open.id, &reporter, model.as_deref(), &old, -1)?;
+            open.bytes += bytes;
+        } else {
+            // A later version of one that is there is still welcome.
+            let Some(earlier) = self.earlier(open.id, source, span.span)? else {
+                return Ok(Some(full.unwrap_or(TOO_MANY)));
+            };
+            let others = open.bytes.saturating_sub(earlier.bytes);
+            if others.saturating_add(bytes) > limits.1 {
+                return Ok(Some(TOO_MUCH));
             }
-            _ => return Ok(Some(ANOTHERS)),
+            count(sums, earlier.model.as_deref(), earlier.counted, -1);
+            self.conn
+                .prepare_cached(
+                    "DELETE FROM spans WHERE trace = ?1 AND origin = 1 AND span = ?2 AND reporter = ?3",
+                )?
+                .execute(params![open.id, key(span.span), source.reporter])?;
+            self.insert(open.id, SpanOrigin::Reported, source, span)?;
+            open.bytes = others.saturating_add(bytes);
         }
-        self.conn
-            .prepare_cached("DELETE FROM spans WHERE trace = ?1 AND origin = 1 AND span = ?2")?
-            .execute(params![open.id, key(span.span)])?;
-        self.insert(open.id, SpanOrigin::Reported, source, span)?;
-        self.count(open.id, &about.reporter, span.model.as_deref(), span, 1)?;
+        let counted = span.usage.filter(|_| span.counts);
+        count(sums, span.model.as_deref(), counted, 1);
         self.describe(open, span, now)?;
         Ok(None)
     }
@@ -190,28 +262,28 @@ impl Writer {
         Ok(())
     }
 
-    /// Insert a span, unless there is one of its id.
+    /// Insert a span, unless there is one of its id from whoever reports it.
     pub(crate) fn insert(
         &self,
         trace: i64,
         origin: SpanOrigin,
-        source: i64,
+        source: Numbered,
         span: &NewSpan,
     ) -> rusqlite::Result<bool> {
         let usage = span.usage;
         let tokens = |of: fn(&Usage) -> u64| usage.as_ref().map(of).map(int);
         let mut insert = self.conn.prepare_cached(
             "INSERT INTO spans (trace, origin, span, parent, source, name, kind, start, end, error, model, input, \
-             output, cached, cost, counts, body) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
-             ON CONFLICT (trace, origin, span) DO NOTHING",
+             output, cached, cost, counts, body, reporter) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+             ON CONFLICT (trace, origin, span, reporter) DO NOTHING",
         )?;
         let inserted = insert.execute(params![
             trace,
             origin.column(),
             key(span.span),
             span.parent.map(key),
-            source,
+            source.source,
             span.name,
             span.kind,
             span.start.0,
@@ -224,62 +296,50 @@ impl Writer {
             usage.and_then(|u| u.cost_nano).map(int),
             span.counts && usage.is_some(),
             span.body,
+            match origin {
+                SpanOrigin::Gate => 0,
+                SpanOrigin::Reported => source.reporter,
+            },
         ])?;
         Ok(inserted > 0)
     }
 
-    /// The stored version of a reported span, as far as sums need it, and who reported it.
-    fn of_reporter(&self, trace: i64, span: SpanId) -> rusqlite::Result<Option<(String, NewSpan)>> {
+    fn earlier(
+        &self,
+        trace: i64,
+        source: Numbered,
+        span: SpanId,
+    ) -> rusqlite::Result<Option<Earlier>> {
         let mut select = self.conn.prepare_cached(
-            "SELECT r.reporter, s.model, s.input, s.output, s.cached, s.cost, s.counts FROM spans s \
-             JOIN sources r ON r.id = s.source WHERE s.trace = ?1 AND s.origin = 1 AND s.span = ?2",
+            "SELECT model, input, output, cached, cost, counts, octet_length(body) FROM spans \
+             WHERE trace = ?1 AND origin = 1 AND span = ?2 AND reporter = ?3",
         )?;
         select
-            .query_row(params![trace, key(span)], |row| {
-                let input: Option<i64> = row.get(2)?;
+            .query_row(params![trace, key(span), source.reporter], |row| {
                 let n = |i| {
                     row.get::<_, Option<i64>>(i)
                         .map(|n| nat(n.unwrap_or_default()))
                 };
                 let usage = Usage {
-                    input_tokens: n(2)?,
-                    output_tokens: n(3)?,
-                    cached_tokens: n(4)?,
-                    cost_nano: row.get::<_, Option<i64>>(5)?.map(nat),
+                    input_tokens: n(1)?,
+                    output_tokens: n(2)?,
+                    cached_tokens: n(3)?,
+                    cost_nano: row.get::<_, Option<i64>>(4)?.map(nat),
                 };
-                let old = NewSpan {
-                    trace: RunId::from_bytes([0; 16]),
-                    span,
-                    parent: None,
-                    name: String::new(),
-                    kind: "",
-                    start: Timestamp(0),
-                    end: None,
-                    error: None,
-                    model: row.get(1)?,
-                    usage: input.map(|_| usage),
-                    counts: row.get(6)?,
-                    conversation: None,
-                    facets: Vec::new(),
-                    body: String::new(),
-                };
-                Ok((row.get(0)?, old))
+                Ok(Earlier {
+                    model: row.get(0)?,
+                    counted: row.get::<_, bool>(5)?.then_some(usage),
+                    bytes: nat(row.get(6)?),
+                })
             })
             .optional()
     }
 
-    /// Add a span's tokens and cost to its trace's, or take them away.
-    fn count(
-        &self,
-        trace: i64,
-        reporter: &str,
-        model: Option<&str>,
-        span: &NewSpan,
-        sign: i64,
-    ) -> rusqlite::Result<()> {
-        let Some(usage) = span.usage.filter(|_| span.counts) else {
+    /// Add to a trace's sums.
+    fn add_up(&self, trace: i64, reporter: &str, sums: &Sums) -> rusqlite::Result<()> {
+        if sums.is_empty() {
             return Ok(());
-        };
+        }
         let mut add = self.conn.prepare_cached(
             "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
              ON CONFLICT (trace, source, model) DO UPDATE SET calls = calls + excluded.calls, \
@@ -287,43 +347,45 @@ impl Writer {
              cached = cached + excluded.cached, cost = cost + excluded.cost, \
              unpriced = unpriced + excluded.unpriced",
         )?;
-        add.execute(params![
-            trace,
-            reporter,
-            model.unwrap_or_default(),
-            sign,
-            sign * int(usage.input_tokens),
-            sign * int(usage.output_tokens),
-            sign * int(usage.cached_tokens),
-            sign * int(usage.cost_nano.unwrap_or(0)),
-            sign * i64::from(usage.cost_nano.is_none()),
-        ])?;
+        for (model, sum) in sums {
+            add.execute(params![
+                trace,
+                reporter,
+                model,
+                sum.calls,
+                sum.input,
+                sum.output,
+                sum.cached,
+                sum.cost,
+                sum.unpriced,
+            ])?;
+        }
         Ok(())
     }
 
     fn logged(
         &mut self,
         open: &mut Open,
-        source: i64,
+        source: Numbered,
         log: &NewLog,
         now: Timestamp,
     ) -> rusqlite::Result<Option<&'static str>> {
-        if open.logs >= self.options.trace_limit {
-            return Ok(Some(TOO_MANY));
+        let bytes = log.body.len() as u64;
+        let full = if open.logs >= self.options.trace_limit {
+            Some(TOO_MANY)
+        } else if open.bytes.saturating_add(bytes) > self.options.trace_bytes {
+            Some(TOO_MUCH)
+        } else {
+            None
+        };
+        if full.is_some() {
+            // One that is there is stored, however full it is.
+            let there = self
+                .conn
+                .prepare_cached("SELECT 1 FROM logs WHERE trace = ?1 AND digest = ?2")?
+                .exists(params![open.id, log.digest])?;
+            return Ok(full.filter(|_| !there));
         }
-        let mut hash = Sha256::new();
-        for part in [
-            log.span.map(|s| hex(s.as_bytes())).unwrap_or_default(),
-            source.to_string(),
-            log.time.0.to_string(),
-            log.severity.clone(),
-            log.event.clone().unwrap_or_default(),
-            log.body.clone(),
-        ] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let digest: [u8; 32] = hash.finalize().into();
         let inserted = self
             .conn
             .prepare_cached(
@@ -333,47 +395,28 @@ impl Writer {
             .execute(params![
                 open.id,
                 log.span.map(key),
-                source,
-                digest.get(..16),
+                source.source,
+                log.digest,
                 log.time.0,
                 log.severity,
                 log.event,
                 log.body,
             ])?;
-        open.logs += inserted as u64;
-        open.touch(log.time, log.time, now);
+        if inserted > 0 {
+            open.logs += 1;
+            open.bytes += bytes;
+            open.touch(log.time, log.time, now);
+        }
         Ok(None)
     }
 
-    /// The number of a source.
-    pub(crate) fn source(&mut self, source: &Source) -> rusqlite::Result<i64> {
-        let about = json!({ "resource": source.resource, "scope": source.scope }).to_string();
-        let mut hash = Sha256::new();
-        hash.update((source.reporter.len() as u64).to_be_bytes());
-        hash.update(&source.reporter);
-        hash.update(&about);
-        let digest: [u8; 32] = hash.finalize().into();
-        if let Some(id) = self.sources.get(&digest) {
-            return Ok(*id);
-        }
-        let insert = "INSERT INTO sources (digest, reporter, about) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        self.conn
-            .prepare_cached(insert)?
-            .execute(params![digest, source.reporter, about])?;
-        let id = self
-            .conn
-            .prepare_cached("SELECT id FROM sources WHERE digest = ?1")?
-            .query_row([digest], |row| row.get(0))?;
-        self.sources.insert(digest, id);
-        Ok(id)
-    }
-
-    /// Take a trace in hand; it begins where nobody has heard of it.
+    /// Take a trace in hand; where nobody has heard of it, it begins at `start`, and was heard of `now`.
     pub(crate) fn opened(
         &mut self,
         tenant: &str,
         trace: RunId,
         start: Timestamp,
+        now: Timestamp,
     ) -> rusqlite::Result<Open> {
         if let Some(open) = self.open.get(&(tenant.to_owned(), *trace.as_bytes())) {
             return Ok(open.clone());
@@ -381,8 +424,8 @@ impl Writer {
         let known = self
             .conn
             .prepare_cached(
-                "SELECT id, run, caller, principal, conversation, started, last, seen, reported, logs, words \
-                 FROM traces WHERE tenant = ?1 AND trace = ?2",
+                "SELECT id, run, caller, principal, conversation, started, last, seen, reported, logs, words, \
+                 bytes FROM traces WHERE tenant = ?1 AND trace = ?2",
             )?
             .query_row(params![tenant, trace.as_bytes()], |row| {
                 Ok(Open {
@@ -397,6 +440,7 @@ impl Writer {
                     reported: nat(row.get(8)?),
                     logs: nat(row.get(9)?),
                     words: nat(row.get(10)?),
+                    bytes: nat(row.get(11)?),
                     changed: false,
                 })
             })
@@ -406,19 +450,19 @@ impl Writer {
         }
         self.conn
             .prepare_cached(
-                "INSERT INTO traces (tenant, trace, started, last, seen) VALUES (?1, ?2, ?3, ?3, ?3)",
+                "INSERT INTO traces (tenant, trace, started, last, seen) VALUES (?1, ?2, ?3, ?3, ?4)",
             )?
-            .execute(params![tenant, trace.as_bytes(), start.0])?;
+            .execute(params![tenant, trace.as_bytes(), start.0, now.0])?;
         Ok(Open {
             id: self.conn.last_insert_rowid(),
             started: start.0,
             last: start.0,
-            changed: true,
+            seen: now.0,
             ..Open::default()
         })
     }
 
-    /// Put a trace down; it is written back at the end of the transaction.
+    /// Put a trace down; it is written back at the end of this piece of work.
     pub(crate) fn keep(&mut self, tenant: &str, trace: RunId, open: Open) {
         self.open
             .insert((tenant.to_owned(), *trace.as_bytes()), open);
@@ -431,7 +475,13 @@ impl Writer {
         run: &RunOf,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        let mut open = self.opened(tenant, run.trace, run.started)?;
+        let mut open = self.opened(tenant, run.trace, run.started, now)?;
+        // When a run began and what happened last is what the gate says, whatever was reported before.
+        open.started = run.started.0;
+        open.last = match open.run {
+            true => open.last.max(run.started.0),
+            false => run.started.0,
+        };
         open.run = true;
         open.caller = run
             .caller
@@ -441,9 +491,7 @@ impl Writer {
         if run.conversation.is_some() {
             open.conversation.clone_from(&run.conversation);
         }
-        // When a run began is what the gate says, whatever was reported before.
-        open.started = run.started.0;
-        open.touch(run.started, run.started, now);
+        open.heard(now);
         self.keep(tenant, run.trace, open);
         Ok(())
     }
@@ -455,19 +503,20 @@ impl Writer {
         run: RunId,
         at: Timestamp,
     ) -> rusqlite::Result<()> {
-        let mut open = self.opened(tenant, run, at)?;
-        open.touch(Timestamp(open.started), at, at);
+        let mut open = self.opened(tenant, run, at, at)?;
+        open.last = open.last.max(at.0);
+        open.heard(at);
         self.keep(tenant, run, open);
         Ok(())
     }
 
-    /// Write back what has changed of the traces in hand.
+    /// Write back what has changed of the traces in hand, and put them all down.
     pub(super) fn write_back(&mut self) -> rusqlite::Result<()> {
         let mut update = self.conn.prepare_cached(
             "UPDATE traces SET run = ?2, caller = ?3, principal = ?4, conversation = ?5, started = ?6, last = ?7, \
-             seen = ?8, reported = ?9, logs = ?10, words = ?11 WHERE id = ?1",
+             seen = ?8, reported = ?9, logs = ?10, words = ?11, bytes = ?12 WHERE id = ?1",
         )?;
-        for open in self.open.values_mut().filter(|open| open.changed) {
+        for open in self.open.values().filter(|open| open.changed) {
             update.execute(params![
                 open.id,
                 open.run,
@@ -480,10 +529,11 @@ impl Writer {
                 int(open.reported),
                 int(open.logs),
                 int(open.words),
+                int(open.bytes),
             ])?;
-            open.changed = false;
         }
         drop(update);
+        self.open.clear();
         Ok(())
     }
 }

@@ -17,6 +17,8 @@ use super::{
     schema, span_of,
 };
 
+/// Logs of one trace that are read at once.
+pub const MAX_LOGS: u32 = 10_000;
 /// Connections that are kept for the next one who asks.
 const IDLE: usize = 4;
 
@@ -168,7 +170,8 @@ impl Reader {
         })
     }
 
-    /// The reported logs of a trace, by time.
+    /// The reported logs of a trace, by time; of very many the first [`MAX_LOGS`]. How many there are is
+    /// [`TraceRow::logs`].
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -177,9 +180,10 @@ impl Reader {
             let mut select = conn.prepare_cached(
                 "SELECT l.span, r.reporter, l.time, l.severity, l.event, l.body FROM traces t \
                  JOIN logs l ON l.trace = t.id JOIN sources r ON r.id = l.source \
-                 WHERE t.tenant = ?1 AND t.trace = ?2 ORDER BY l.time, l.id",
+                 WHERE t.tenant = ?1 AND t.trace = ?2 ORDER BY l.time, l.id LIMIT ?3",
             )?;
-            let rows = select.query_map(params![tenant, trace.as_bytes()], |row| {
+            let given = params![tenant, trace.as_bytes(), MAX_LOGS];
+            let rows = select.query_map(given, |row| {
                 let body: String = row.get(5)?;
                 let said: Said = serde_json::from_str(&body).unwrap_or_default();
                 Ok(StoredLog {

@@ -183,7 +183,7 @@ impl Store {
             let id = nat(writer.conn.last_insert_rowid());
             // The run is found by its notes, too.
             let found_by = (|| {
-                let mut open = writer.opened(&tenant, note.run, now)?;
+                let mut open = writer.opened(&tenant, note.run, now, now)?;
                 writer.word(&mut open, Facet::Label, &note.label)?;
                 writer.word(&mut open, Facet::Text, &note.note)?;
                 open.noticed();

@@ -9,7 +9,8 @@ const APPLICATION: i64 = 0x546f_6c74;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_trace.sql"),
     include_str!("migrations/0002_told.sql"),
-    include_str!("migrations/0003_roots.sql"),
+    include_str!("migrations/0003_reporters.sql"),
+    include_str!("migrations/0004_roots.sql"),
 ];
 
 /// The newest version that this binary knows.
@@ -37,4 +38,79 @@ pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
         conn.pragma_update(None, "user_version", to)?;
     }
     conn.pragma_update(None, "application_id", APPLICATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::{ids::RunId, time::Timestamp};
+
+    use super::*;
+    use crate::store::{Store, StoreOptions};
+
+    /// What a store of version 2 has: a trace of which a span and a log were reported, and a span of the gate.
+    const OLD: &str = r#"
+        INSERT INTO sources VALUES (1, zeroblob(32), '', '{"resource":{},"scope":{}}');
+        INSERT INTO sources VALUES (2, randomblob(32), 'Agent::"a"', '{"resource":{"k":1},"scope":{}}');
+        INSERT INTO traces (id, tenant, trace, started, last, seen, reported, logs, words)
+            VALUES (1, 't', x'01010101010101010101010101010101', 5, 6, 7, 1, 1, 1);
+        INSERT INTO spans (trace, origin, span, source, name, kind, start, counts, body)
+            VALUES (1, 0, 1, 1, 'own', 'invoke_agent', 5, 0, '{}'), (1, 1, 2, 2, 'theirs', 'internal', 5, 0, '{"a":"ü"}');
+        INSERT INTO logs VALUES (1, 1, NULL, 2, zeroblob(16), 5, 'INFO', NULL, '{"body":1}');
+        INSERT INTO texts VALUES (1, 'theirs');
+        INSERT INTO text_parts (rowid, text) VALUES (1, 'theirs');
+        INSERT INTO facets VALUES (1, 10, 1);
+        INSERT INTO told (tenant, run, topic, text, time)
+            VALUES ('t', x'02020202020202020202020202020202', 'request', 'old', 7),
+                   ('t', x'02020202020202020202020202020202', 'request', 'new', 8);
+    "#;
+
+    #[tokio::test]
+    async fn a_store_of_an_older_version_is_brought_up_with_all_that_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions::beside(&dir.path().join("ledger.db"));
+        let conn = Connection::open(&options.path).unwrap();
+        for sql in MIGRATIONS.iter().take(2).chain([&OLD]) {
+            conn.execute_batch(sql).unwrap();
+        }
+        conn.pragma_update(None, "user_version", 2).unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION)
+            .unwrap();
+        drop(conn);
+        let store = Store::open(options.clone()).unwrap();
+        let trace = RunId::from_bytes([1; 16]);
+        let spans = store.reader().spans("t", trace, None).unwrap();
+        let found: Vec<_> = spans
+            .iter()
+            .map(|span| (span.name.as_str(), span.reporter.as_str()))
+            .collect();
+        assert_eq!(found, [("own", ""), ("theirs", "Agent::\"a\"")]);
+        assert_eq!(store.reader().logs("t", trace).unwrap().len(), 1);
+        let conn = Connection::open(&options.path).unwrap();
+        let one = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(one("PRAGMA user_version"), known());
+        // In bytes, not in letters.
+        assert_eq!(one("SELECT bytes FROM traces"), 10 + 10);
+        assert_eq!(one("SELECT reporter FROM spans WHERE origin = 0"), 0);
+        assert_eq!(one("SELECT count(*) FROM trace_sources"), 2);
+        drop(conn);
+        assert_eq!(store.forget("t", Timestamp(8)).await, Ok(1));
+        let conn = Connection::open(&options.path).unwrap();
+        for table in [
+            "spans",
+            "logs",
+            "texts",
+            "sources",
+            "trace_sources",
+            "facets",
+        ] {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let left: i64 = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(left, 0, "{table}");
+        }
+        // What was told about a trace that had been forgotten before is as old as it says.
+        let told: String = conn
+            .query_row("SELECT text FROM told", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(told, "new");
+    }
 }

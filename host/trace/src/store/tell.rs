@@ -31,6 +31,7 @@ impl Store {
             }
             let stored = (|| {
                 for told in &told {
+                    let text = told.cut();
                     writer
                         .conn
                         .prepare_cached(
@@ -42,16 +43,17 @@ impl Store {
                             run.as_bytes(),
                             told.call.map(key),
                             told.topic.as_str(),
-                            told.text,
+                            text,
                             told.at.0
                         ])?;
-                    let mut open = writer.opened(&tenant, run, told.at)?;
-                    match version(told) {
+                    let mut open = writer.opened(&tenant, run, told.at, told.at)?;
+                    open.heard(told.at);
+                    match version(told.topic, &text) {
                         Some(version) => writer.word(&mut open, Facet::Version, &version)?,
                         None if told.topic == Topic::Model => {
-                            writer.word(&mut open, Facet::Model, &told.text)?;
+                            writer.word(&mut open, Facet::Model, &text)?;
                         }
-                        None => writer.word(&mut open, Facet::Text, &told.text)?,
+                        None => writer.word(&mut open, Facet::Text, &text)?,
                     }
                     writer.keep(&tenant, run, open);
                 }
@@ -64,14 +66,14 @@ impl Store {
 }
 
 /// By what a run is found that has this version.
-fn version(told: &Told) -> Option<String> {
-    let what = match told.topic {
+fn version(topic: Topic, text: &str) -> Option<String> {
+    let what = match topic {
         Topic::AgentVersion => "agent",
         Topic::WorkflowVersion => "workflow",
         Topic::PromptVersion => "prompt",
         _ => return None,
     };
-    Some(format!("{what}:{}", told.text))
+    Some(format!("{what}:{text}"))
 }
 
 impl Reader {

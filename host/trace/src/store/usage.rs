@@ -77,8 +77,9 @@ pub type RunSum = (RunId, Timestamp, UsageRow);
 /// Runs of one sender whose sums are told at once.
 const MAX_RUNS: i64 = 10_000;
 
+// Where the costs of very many traces no longer fit, `sum` fails and `total` does not.
 const RUN_SUMS: &str = "SELECT r.trace, r.started, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), \
-     sum(u.cached), sum(u.cost) FROM traces r JOIN traces t ON t.tenant = r.tenant \
+     sum(u.cached), CAST(min(total(u.cost), 9e18) AS INTEGER) FROM traces r JOIN traces t ON t.tenant = r.tenant \
      AND t.trace = coalesce(r.caller, r.trace) JOIN usage u ON u.trace = t.id AND u.source = r.principal \
      WHERE r.tenant = ?1 AND r.run = 1 AND r.principal = ?2";
 
@@ -153,8 +154,8 @@ impl Reader {
         since: Option<Timestamp>,
     ) -> Result<Vec<UsageRow>, StoreError> {
         let mut sql = String::from(
-            "SELECT u.model, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), sum(u.cost) \
-             FROM traces t JOIN usage u ON u.trace = t.id WHERE t.tenant = ?",
+            "SELECT u.model, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), \
+             CAST(min(total(u.cost), 9e18) AS INTEGER) FROM traces t JOIN usage u ON u.trace = t.id WHERE t.tenant = ?",
         );
         let mut values: Vec<Value> = vec![tenant.to_owned().into()];
         let mut and = |condition: &str, value: Value| {

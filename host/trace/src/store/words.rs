@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{put::Open, writer::Writer};
 
-/// Values of one trace that it is found by; what more it has is not searched.
+/// Values that a trace is found by because somebody says so; what more is said is not searched.
 const MAX_WORDS: u64 = 2_000;
 /// Bytes of a value that are searched.
 const MAX_WORD: usize = 512;
@@ -60,34 +60,47 @@ impl Facet {
 }
 
 impl Writer {
-    /// Have a trace found by `value`.
+    /// Have a trace found by a value that somebody says it has; only so many count.
     pub(crate) fn word(
         &mut self,
         open: &mut Open,
         facet: Facet,
         value: &str,
     ) -> rusqlite::Result<()> {
+        if open.words < MAX_WORDS && self.own_word(open.id, facet, value)? {
+            open.words += 1;
+            open.noticed();
+        }
+        Ok(())
+    }
+
+    /// Have a trace found by a value that the gate knows it has; whether that is new.
+    pub(crate) fn own_word(
+        &mut self,
+        trace: i64,
+        facet: Facet,
+        value: &str,
+    ) -> rusqlite::Result<bool> {
         let mut end = value.len().min(MAX_WORD);
         while !value.is_char_boundary(end) {
             end -= 1;
         }
         let value = value.get(..end).unwrap_or_default();
-        if value.is_empty() || open.words >= MAX_WORDS {
-            return Ok(());
+        if value.is_empty() {
+            return Ok(false);
         }
         let text = match self.texts.get(value) {
             Some(text) => *text,
             None => self.text(value)?,
         };
-        if !self.facets.insert((open.id, facet, text)) {
-            return Ok(());
+        if !self.facets.insert((trace, facet, text)) {
+            return Ok(false);
         }
         let new = self
             .conn
             .prepare_cached("INSERT INTO facets VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-            .execute(params![open.id, facet.column(), text])?;
-        open.words += new as u64;
-        Ok(())
+            .execute(params![trace, facet.column(), text])?;
+        Ok(new > 0)
     }
 
     fn text(&mut self, value: &str) -> rusqlite::Result<i64> {
@@ -111,5 +124,37 @@ impl Writer {
         };
         self.texts.insert(value.to_owned(), id);
         Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::{ids::RunId, time::Timestamp};
+
+    use super::*;
+    use crate::store::{Store, StoreOptions};
+
+    #[tokio::test]
+    async fn whatever_others_say_a_run_is_found_by_what_the_gate_knows() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreOptions::beside(&dir.path().join("ledger.db"))).unwrap();
+        let run = RunId::from_bytes([1; 16]);
+        let written = store.write(move |writer| {
+            let done = (|| {
+                let mut open = writer.opened("t", run, Timestamp(1), Timestamp(1))?;
+                for n in 0..2 * MAX_WORDS {
+                    writer.word(&mut open, Facet::Tool, &format!("said {n}"))?;
+                }
+                let new = writer.own_word(open.id, Facet::Tool, "known")?;
+                assert!(new && !writer.own_word(open.id, Facet::Tool, "known")?);
+                writer.keep("t", run, open);
+                Ok(())
+            })();
+            done.map_err(|e: rusqlite::Error| writer.failed(&e))
+        });
+        written.await.unwrap();
+        let words = store.reader().words("t", run, Facet::Tool).unwrap();
+        assert_eq!(words.len() as u64, MAX_WORDS + 1);
+        assert!(words.contains(&"known".into()));
     }
 }

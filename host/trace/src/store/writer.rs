@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     sync::{Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -14,7 +15,7 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{Store, StoreError, StoreOptions, put::Open, words::Facet};
+use super::{BUSY, Store, StoreError, StoreOptions, put::Open, source::Numbered, words::Facet};
 
 /// Pieces of work that may wait; whoever brings more is told to come again.
 const QUEUE: usize = 256;
@@ -22,6 +23,8 @@ const QUEUE: usize = 256;
 const GROUP: usize = 64;
 /// Pages of the write-ahead log after which it is written back.
 const CHECKPOINT: u64 = 8192;
+/// Bytes of a page.
+const PAGE: u64 = 4096;
 /// Entries of each cache; a full one is emptied.
 const CACHED: usize = 50_000;
 
@@ -35,12 +38,14 @@ pub(crate) struct Writer {
     pub(crate) conn: Connection,
     pub(super) options: StoreOptions,
     pub(super) texts: HashMap<String, i64>,
-    pub(super) sources: HashMap<[u8; 32], i64>,
+    pub(super) sources: HashMap<[u8; 32], Numbered>,
     pub(super) facets: HashSet<(i64, Facet, i64)>,
-    /// Traces of this transaction, written back at its end.
+    /// From which source which trace has something.
+    pub(super) origins: HashSet<(i64, i64)>,
+    /// Traces of this piece of work, written back at its end: other processes write between transactions.
     pub(super) open: HashMap<(String, [u8; 16]), Open>,
-    /// Pages that were written since the log was last written back.
-    dirty: u64,
+    /// Pages of the log from which on it is tried to write it back.
+    pub(super) checkpoint: u64,
 }
 
 impl Writer {
@@ -49,6 +54,7 @@ impl Writer {
         self.texts.clear();
         self.sources.clear();
         self.facets.clear();
+        self.origins.clear();
         self.open.clear();
     }
 
@@ -62,6 +68,9 @@ impl Writer {
         }
         if self.facets.len() > 4 * CACHED {
             self.facets.clear();
+        }
+        if self.origins.len() > CACHED {
+            self.origins.clear();
         }
     }
 
@@ -93,10 +102,7 @@ impl Writer {
             for work in works {
                 tells.push(work(self));
             }
-            failed = self
-                .write_back()
-                .and_then(|()| self.conn.execute_batch("COMMIT"))
-                .err();
+            failed = self.conn.execute_batch("COMMIT").err();
         } else {
             // Nothing can be done: each is told so, through its own channel that closes.
             drop(works);
@@ -113,17 +119,21 @@ impl Writer {
         for tell in tells {
             tell(error.as_ref());
         }
-        self.checkpoint();
+        self.write_log_back();
     }
 
-    /// Write the log back now and then, here, where a failing sync is noticed: the log keeps what it has.
-    fn checkpoint(&mut self) {
+    /// Write the log back now and then, here, where a failing sync is noticed: the log keeps what it has. A
+    /// reader may hold it up: nobody waits for that, and it is tried again when there is as much again.
+    fn write_log_back(&mut self) {
         let log = PathBuf::from(format!("{}-wal", self.options.path.display()));
-        self.dirty = std::fs::metadata(log).map_or(0, |m| m.len() / 4096);
-        if self.dirty >= CHECKPOINT {
-            // A reader may hold it up: then the next one does it.
-            let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let pages = || std::fs::metadata(&log).map_or(0, |m| m.len() / PAGE);
+        if pages() < self.checkpoint {
+            return;
         }
+        let _ = self.conn.busy_timeout(Duration::ZERO);
+        let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let _ = self.conn.busy_timeout(BUSY);
+        self.checkpoint = pages().saturating_add(CHECKPOINT);
     }
 }
 
@@ -136,6 +146,7 @@ pub(super) fn configure(conn: &Connection, sync: bool) -> rusqlite::Result<()> {
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -65_536)?;
     conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     conn.pragma_update(None, "trusted_schema", false)
 }
 
@@ -161,8 +172,9 @@ impl Queue {
             texts: HashMap::new(),
             sources: HashMap::new(),
             facets: HashSet::new(),
+            origins: HashSet::new(),
             open: HashMap::new(),
-            dirty: 0,
+            checkpoint: CHECKPOINT,
         };
         let thread = thread::Builder::new()
             .name("trace".into())
@@ -239,12 +251,12 @@ fn savepoint<T>(
     writer: &mut Writer,
     work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    // What others have changed in this transaction is in the tables before anything can be undone.
-    let before = writer
-        .write_back()
-        .and_then(|()| writer.conn.execute_batch("SAVEPOINT work"));
-    before.map_err(|e| writer.failed(&e))?;
-    let done = work(writer);
+    let begun = writer.conn.execute_batch("SAVEPOINT work");
+    begun.map_err(|e| writer.failed(&e))?;
+    let done = work(writer).and_then(|done| {
+        let written = writer.write_back();
+        written.map(|()| done).map_err(|e| writer.failed(&e))
+    });
     let end = match &done {
         Ok(_) => "RELEASE work",
         Err(_) => "ROLLBACK TO work; RELEASE work",
@@ -254,4 +266,36 @@ fn savepoint<T>(
     }
     let ended = writer.conn.execute_batch(end);
     ended.map_err(|e| writer.failed(&e)).and(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_stays_holds_nobody_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions::beside(&dir.path().join("ledger.db"));
+        let store = Store::open(options.clone()).unwrap();
+        let reader = Connection::open(&options.path).unwrap();
+        reader.execute_batch("BEGIN").unwrap();
+        let cursors = "SELECT count(*) FROM cursors";
+        let count: i64 = reader.query_row(cursors, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0);
+        let begun = Instant::now();
+        for n in 0..3 {
+            let written = store.write(move |writer| {
+                writer.checkpoint = 0;
+                let sql = "INSERT INTO cursors VALUES (?1, 0)";
+                let inserted = writer.conn.execute(sql, [format!("c{n}")]);
+                inserted.map_err(|e| writer.failed(&e))
+            });
+            assert_eq!(written.await, Ok(1));
+        }
+        let next = store.write(|writer| Ok(writer.checkpoint)).await.unwrap();
+        // It was tried in vain, and is not tried again soon.
+        assert!(begun.elapsed() < BUSY && next > CHECKPOINT);
+    }
 }

@@ -104,7 +104,7 @@ impl<'a> Drawing<'a> {
         let own = merged(
             trace
                 .below(parent.id)
-                .filter(|span| !self.is_told_elsewhere(span) && beside.host(span.id).is_none()),
+                .filter(|span| !self.is_told_elsewhere(span) && !beside.is_placed(span.id)),
         );
         let own = own.into_iter().map(|(span, times)| Item::Own(span, times));
         let top = (parent.kind == SpanKind::InvokeAgent).then(|| beside.top());
@@ -120,14 +120,14 @@ impl<'a> Drawing<'a> {
     /// What is directly below a reported span.
     fn below_reported(&mut self, parent: &StoredSpan, root: &Span<'a>, rail: &str, depth: usize) {
         let (trace, beside) = (self.trace, self.reports.beside);
-        let calls = beside.calls(parent.span);
+        let calls = beside.calls(parent);
         let all = match calls {
             [] => &[],
             _ => trace.spans(),
         };
         let own = all.iter().filter(|span| calls.contains(&span.id));
         let own = own.map(|span| Item::Own(span, 1));
-        let reported = beside.below(parent.span).map(Item::Reported);
+        let reported = beside.below_reported(parent).map(Item::Reported);
         self.items(own.chain(reported).collect(), root, rail, depth);
     }
 
@@ -138,7 +138,7 @@ impl<'a> Drawing<'a> {
                 self.trace.below(span.id).next().is_some() || beside.below(span.id).next().is_some()
             }
             Item::Reported(span) => {
-                !beside.calls(span.span).is_empty() || beside.below(span.span).next().is_some()
+                !beside.calls(span).is_empty() || beside.below_reported(span).next().is_some()
             }
         }
     }

@@ -809,3 +809,39 @@ fn neither_depth_nor_circles_lose_a_span() {
         20_000
     );
 }
+
+#[test]
+fn spans_of_one_id_hang_below_those_of_their_own_sender() {
+    let story = Story::new();
+    let chain = |reporter: &'static str| {
+        (0..40).map(move |n| StoredSpan {
+            reporter: reporter.into(),
+            ..told(
+                100 + n,
+                (n > 0).then(|| 99 + n),
+                &format!("span of {reporter}"),
+                i64::from(n),
+            )
+        })
+    };
+    let reported = chain("Agent::\"a\"").chain(chain("Agent::\"b\"")).collect();
+    let beside = Beside::of(reported, &story.records);
+    let tree = story.draw_beside(&beside, false);
+    for reporter in ["a", "b"] {
+        assert_eq!(
+            tree.matches(&format!("span of Agent::\"{reporter}\""))
+                .count(),
+            40,
+            "{tree}"
+        );
+    }
+    let top: Vec<&str> = beside.top().map(|span| span.reporter.as_str()).collect();
+    assert_eq!(top, ["Agent::\"a\"", "Agent::\"b\""]);
+    for span in beside.spans() {
+        assert!(
+            beside
+                .below_reported(span)
+                .all(|below| below.reporter == span.reporter)
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! What agents have reported to have used: facts for policies, and what budgets are spent by.
+//!
+//! The gate hears of it right after a report was answered, from one task for all who report meanwhile.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tollgate::{gate::Gate, usage::RunUsage};
+use tollgate_core::{
+    entity::{Kind, Uid},
+    ids::RunId,
+};
+use tollgate_trace::{
+    projector,
+    store::{Store, StoreError},
+};
+
+/// Held from where sums are read until the gate has them: none is overtaken by an older one.
+static TELLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Traces of one reporter that wait; of more the latest runs are looked at.
+const MOST: usize = 1_000;
+
+/// What the gate has not heard of yet.
+#[derive(Debug)]
+pub(super) struct Spending {
+    gate: Gate,
+    store: Store,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// By who has reported: of which traces, or of its latest runs.
+    new: BTreeMap<String, Option<BTreeSet<RunId>>>,
+    /// Whether somebody is at it.
+    busy: bool,
+}
+
+impl Waiting {
+    /// That something new was reported; whether nobody is at it yet.
+    fn add(&mut self, reporter: String, traces: BTreeSet<RunId>) -> bool {
+        let new = self.new.entry(reporter);
+        let all = new.or_insert_with(|| Some(BTreeSet::new()));
+        if let Some(known) = all {
+            known.extend(traces);
+            if known.len() > MOST {
+                *all = None;
+            }
+        }
+        !std::mem::replace(&mut self.busy, true)
+    }
+
+    /// All that is new; nothing once there is none, and then nobody is at it any more.
+    fn take(&mut self) -> Option<BTreeMap<String, Option<BTreeSet<RunId>>>> {
+        self.busy = !self.new.is_empty();
+        self.busy.then(|| std::mem::take(&mut self.new))
+    }
+}
+
+impl Spending {
+    pub(super) fn new(gate: &Gate, store: &Store) -> Self {
+        Self {
+            gate: gate.clone(),
+            store: store.clone(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// That somebody has reported something of these traces; the gate hears of it soon.
+    pub(super) fn heard(self: &Arc<Self>, reporter: String, traces: BTreeSet<RunId>) {
+        if traces.is_empty() || !self.waiting().add(reporter, traces) {
+            return;
+        }
+        let spending = Arc::clone(self);
+        tokio::spawn(async move {
+            loop {
+                let Some(new) = spending.waiting().take() else {
+                    return;
+                };
+                spending.tell(new).await;
+            }
+        });
+    }
+
+    async fn tell(&self, new: BTreeMap<String, Option<BTreeSet<RunId>>>) {
+        // What fails now is told after the next report.
+        let ledger = self.gate.ledger().reader();
+        if projector::catch_up(&self.store, ledger).await.is_err() {
+            return;
+        }
+        for (reporter, traces) in new {
+            drop(tell(&self.gate, &self.store, &reporter, traces).await);
+        }
+    }
+}
+
+/// Tell the gate what the agents have reported of their runs so far: facts for policies, and what budgets
+/// are spent by.
+///
+/// # Errors
+/// [`StoreError`] if the trace store cannot be read.
+pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
+    let config = &gate.snapshot().config;
+    for name in config.agents.keys() {
+        let reporter = Uid::new(Kind::Agent, name).to_string();
+        tell(gate, store, &reporter, None).await?;
+    }
+    Ok(())
+}
+
+/// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
+async fn tell(
+    gate: &Gate,
+    store: &Store,
+    reporter: &str,
+    traces: Option<BTreeSet<RunId>>,
+) -> Result<(), StoreError> {
+    let config = &gate.snapshot().config;
+    let principal = config
+        .agents
+        .keys()
+        .map(|name| Uid::new(Kind::Agent, name))
+        .find(|agent| agent.to_string() == reporter);
+    let Some(principal) = principal else {
+        return Ok(());
+    };
+    let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
+    let reporter = reporter.to_owned();
+    let _telling = TELLING.lock().await;
+    let reading = tokio::task::spawn_blocking(move || match traces {
+        Some(traces) => reader.usage_of_traces(&tenant, &reporter, &traces),
+        None => reader.usage_of_latest(&tenant, &reporter),
+    });
+    let sums = reading.await.map_err(|_| StoreError::Closed)??;
+    for (run, started, sum) in sums {
+        let usage = RunUsage {
+            tokens: sum
+                .usage
+                .input_tokens
+                .saturating_add(sum.usage.output_tokens),
+            cost_nano: sum.usage.cost_nano.unwrap_or(0),
+            complete: sum.unpriced == 0,
+        };
+        gate.usage().set(&principal, run, started, usage);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traces(from: u128, to: u128) -> BTreeSet<RunId> {
+        (from..to)
+            .map(|n| RunId::from_bytes(n.to_be_bytes()))
+            .collect()
+    }
+
+    #[test]
+    fn one_is_at_it_until_nothing_waits() {
+        let mut waiting = Waiting::default();
+        assert!(waiting.add("a".into(), traces(0, 2)));
+        assert!(!waiting.add("a".into(), traces(1, 3)));
+        assert!(!waiting.add("b".into(), traces(7, 8)));
+        let new = waiting.take().unwrap();
+        assert_eq!(new["a"], Some(traces(0, 3)));
+        assert_eq!(new["b"], Some(traces(7, 8)));
+        // While these are told, more comes in.
+        assert!(!waiting.add("a".into(), traces(9, 10)));
+        assert_eq!(waiting.take().unwrap()["a"], Some(traces(9, 10)));
+        assert!(waiting.take().is_none());
+        assert!(waiting.add("a".into(), traces(0, 1)));
+    }
+
+    #[test]
+    fn of_very_many_traces_the_latest_runs_are_looked_at() {
+        let mut waiting = Waiting::default();
+        waiting.add("a".into(), traces(0, 1_001));
+        waiting.add("a".into(), traces(2_000, 2_001));
+        assert_eq!(waiting.take().unwrap()["a"], None);
+    }
+}

@@ -1,0 +1,158 @@
+//! Who reports, and from where: the same for many spans, so kept once.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
+
+use super::{Attributes, writer::Writer};
+
+/// Who reported something, and from where. Written out and digested when it is made, so that the writer need
+/// not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    reporter: String,
+    resource: Arc<str>,
+    scope: String,
+    digest: [u8; 32],
+}
+
+impl Source {
+    /// A source: whose credentials it has, such as `Agent::"support"` (empty: the gate itself), the
+    /// resource's attributes as [`Self::written`], and name, version and attributes of the instrumentation.
+    #[must_use]
+    pub fn new(reporter: &str, resource: Arc<str>, scope: &Attributes) -> Self {
+        let scope = Self::written(scope).as_ref().to_owned();
+        let mut hash = Sha256::new();
+        hash.update((reporter.len() as u64).to_be_bytes());
+        hash.update(reporter);
+        for part in ["{\"resource\":", &resource, ",\"scope\":", &scope, "}"] {
+            hash.update(part);
+        }
+        Self {
+            reporter: reporter.to_owned(),
+            resource,
+            scope,
+            digest: hash.finalize().into(),
+        }
+    }
+
+    /// Attributes as JSON.
+    #[must_use]
+    pub fn written(attributes: &Attributes) -> Arc<str> {
+        serde_json::to_string(attributes)
+            .unwrap_or_else(|_| "{}".into())
+            .into()
+    }
+
+    /// Whose credentials it has.
+    #[must_use]
+    pub fn reporter(&self) -> &str {
+        &self.reporter
+    }
+
+    /// By what it is known: SHA-256 of all of it.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    fn about(&self) -> String {
+        format!(
+            "{{\"resource\":{},\"scope\":{}}}",
+            self.resource, self.scope
+        )
+    }
+}
+
+impl Default for Source {
+    /// The gate itself.
+    fn default() -> Self {
+        Self::new("", "{}".into(), &Attributes::new())
+    }
+}
+
+/// A source by its number in the tables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbered {
+    pub(super) source: i64,
+    pub(super) reporter: i64,
+}
+
+impl Writer {
+    /// The numbers of a source and of who reports.
+    pub(crate) fn source(&mut self, source: &Source) -> rusqlite::Result<Numbered> {
+        if let Some(known) = self.sources.get(&source.digest) {
+            return Ok(*known);
+        }
+        let select = "SELECT id FROM sources WHERE digest = ?1";
+        let known = self
+            .conn
+            .prepare_cached(select)?
+            .query_row([source.digest], |row| row.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let insert = "INSERT INTO sources (digest, reporter, about) VALUES (?1, ?2, ?3)";
+                self.conn.prepare_cached(insert)?.execute(params![
+                    source.digest,
+                    source.reporter,
+                    source.about()
+                ])?;
+                self.conn.last_insert_rowid()
+            }
+        };
+        self.conn
+            .prepare_cached("INSERT INTO reporters (name) VALUES (?1) ON CONFLICT DO NOTHING")?
+            .execute([&source.reporter])?;
+        let reporter = self
+            .conn
+            .prepare_cached("SELECT id FROM reporters WHERE name = ?1")?
+            .query_row([&source.reporter], |row| row.get(0))?;
+        let numbered = Numbered {
+            source: id,
+            reporter,
+        };
+        self.sources.insert(source.digest, numbered);
+        Ok(numbered)
+    }
+
+    /// That a trace has something from a source.
+    pub(crate) fn comes_from(&mut self, trace: i64, source: Numbered) -> rusqlite::Result<()> {
+        if self.origins.insert((trace, source.source)) {
+            self.conn
+                .prepare_cached("INSERT INTO trace_sources VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+                .execute([trace, source.source])?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_source_is_known_by_all_of_it() {
+        let written =
+            |name: &str| Source::written(&Attributes::from_iter([("a".into(), json!(name))]));
+        let scope = |name: &str| Attributes::from_iter([("name".into(), json!(name))]);
+        let one = Source::new("a", written("x"), &scope("s"));
+        assert_eq!(one, Source::new("a", written("x"), &scope("s")));
+        for other in [
+            Source::new("b", written("x"), &scope("s")),
+            Source::new("a", written("y"), &scope("s")),
+            Source::new("a", written("x"), &scope("t")),
+        ] {
+            assert_ne!(one.digest(), other.digest());
+        }
+        let about: serde_json::Value = serde_json::from_str(&one.about()).unwrap();
+        assert_eq!(
+            about,
+            json!({"resource": {"a": "x"}, "scope": {"name": "s"}})
+        );
+    }
+}
