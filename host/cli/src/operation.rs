@@ -74,8 +74,8 @@ pub(crate) enum Operation {
     EndRun {
         /// Which.
         run: RunId,
-        /// How it ended.
-        outcome: RunOutcome,
+        /// How it ended; absent: what its last call was refused for, or success.
+        outcome: Option<RunOutcome>,
         /// Why.
         reason: String,
     },

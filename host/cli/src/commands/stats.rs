@@ -182,10 +182,11 @@ fn count(
         }
     };
     read(&reader, since, until, &mut hear)?;
+    let runs = summaries.values().flat_map(|summary| summary.runs().iter());
+    reports.read(&runs.copied().collect(), since)?;
     let mut groups = Vec::new();
     for (key, summary) in summaries {
-        let succeeded = summary.succeeded.len();
-        let reported = reports.about(summary.runs(), succeeded, since)?;
+        let reported = reports.about(summary.runs(), summary.succeeded.len());
         groups.push(Group::new(key, &summary, reported));
     }
     groups.sort_by(|a, b| (&a.family, a.first).cmp(&(&b.family, b.first)));

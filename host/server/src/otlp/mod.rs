@@ -24,7 +24,7 @@ use tollgate_core::{
 use tollgate_trace::{
     otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Sender, Signal},
     projector,
-    store::{Store, StoreError},
+    store::{Store, StoreError, Usage, UsageRow},
 };
 
 use crate::auth::Authenticated;
@@ -125,7 +125,7 @@ impl Exported for ExportTraceServiceRequest {
         // It is stored; what policies hear of it may come later, when the next report does.
         let ledger = intake.gate.ledger().reader();
         if projector::catch_up(&intake.store, ledger).await.is_ok() {
-            drop(spent(&intake.gate, &intake.store, &sender.name, Some(&traces)).await);
+            drop(spent(&intake.gate, &intake.store, &sender.name, &traces).await);
         }
         Ok(answer)
     }
@@ -169,9 +169,26 @@ fn partial(answer: Answer) -> Option<Answer> {
 /// [`StoreError`] if the trace store cannot be read.
 pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
     let config = &gate.snapshot().config;
+    let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
+    let since = Timestamp(gate.now().0.saturating_sub(long));
     for name in config.agents.keys() {
-        let reporter = Uid::new(Kind::Agent, name).to_string();
-        spent(gate, store, &reporter, None).await?;
+        let principal = Uid::new(Kind::Agent, name);
+        let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
+        let reporter = principal.to_string();
+        let reading = tokio::task::spawn_blocking(move || {
+            // Hours after runs: what comes in meanwhile is counted twice rather than not at all.
+            let runs = reader.usage_of_latest(&tenant, &reporter)?;
+            let hours = reader.usage_by_hour(&tenant, &reporter, since)?;
+            Ok::<_, StoreError>((runs, hours))
+        });
+        let (mut runs, hours) = reading.await.map_err(|_| StoreError::Closed)??;
+        // The latest last: they are remembered longest.
+        runs.reverse();
+        gate.usage().recall(
+            &principal,
+            runs.iter().map(|(run, _, sum)| (*run, used(sum))),
+            hours.iter().map(|(hour, sum)| (*hour, used(sum))),
+        );
     }
     Ok(())
 }
@@ -196,12 +213,27 @@ pub async fn retain(gate: Gate, store: Store) {
     }
 }
 
-/// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
+/// A sum, as policies hear of it.
+fn used(sum: &UsageRow) -> RunUsage {
+    let Usage {
+        input_tokens,
+        output_tokens,
+        cost_nano,
+        ..
+    } = sum.usage;
+    RunUsage {
+        tokens: input_tokens.saturating_add(output_tokens),
+        cost_nano: cost_nano.unwrap_or(0),
+        complete: sum.unpriced == 0,
+    }
+}
+
+/// Tell the gate what `reporter` has reported of its runs with these traces.
 async fn spent(
     gate: &Gate,
     store: &Store,
     reporter: &str,
-    traces: Option<&BTreeSet<RunId>>,
+    traces: &BTreeSet<RunId>,
 ) -> Result<(), StoreError> {
     let config = &gate.snapshot().config;
     let principal = config
@@ -213,22 +245,12 @@ async fn spent(
         return Ok(());
     };
     let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
-    let (reporter, traces) = (reporter.to_owned(), traces.cloned());
-    let reading = tokio::task::spawn_blocking(move || match traces {
-        Some(traces) => reader.usage_of_traces(&tenant, &reporter, &traces),
-        None => reader.usage_of_latest(&tenant, &reporter),
-    });
+    let (reporter, traces) = (reporter.to_owned(), traces.clone());
+    let reading =
+        tokio::task::spawn_blocking(move || reader.usage_of_traces(&tenant, &reporter, &traces));
     let sums = reading.await.map_err(|_| StoreError::Closed)??;
-    for (run, started, sum) in sums {
-        let usage = RunUsage {
-            tokens: sum
-                .usage
-                .input_tokens
-                .saturating_add(sum.usage.output_tokens),
-            cost_nano: sum.usage.cost_nano.unwrap_or(0),
-            complete: sum.unpriced == 0,
-        };
-        gate.usage().set(&principal, run, started, usage);
+    for (run, _, sum) in sums {
+        gate.usage().set(&principal, run, gate.now(), used(&sum));
     }
     Ok(())
 }

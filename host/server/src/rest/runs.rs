@@ -151,6 +151,11 @@ pub(super) async fn list(
             limit: Some(PAGE),
             // An agent sees no other principal's.
             principal: who.user().is_none().then(|| who.caller.principal()),
+            // Whether people see other tenants' runs is for policy to say.
+            tenant: who
+                .user()
+                .is_none()
+                .then(|| gate.snapshot().config.gate.tenant.clone()),
             ..RunFilter::default()
         };
         let (mut runs, mut looked) = (Vec::new(), 0);
@@ -297,8 +302,9 @@ pub(super) enum EndedAs {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
-    /// How it ended.
-    outcome: EndedAs,
+    /// How it ended; absent: what its last call was refused for, or success.
+    #[serde(default)]
+    outcome: Option<EndedAs>,
     /// Why, in a few words.
     #[serde(default)]
     reason: String,
@@ -320,12 +326,12 @@ pub(super) async fn end(
 ) -> Result<http::StatusCode, Problem> {
     who.admit()?;
     let run = found(&rest.gate, &who, &id)?;
-    let outcome = match body.outcome {
+    let outcome = body.outcome.map(|outcome| match outcome {
         EndedAs::Success => RunOutcome::Success,
         EndedAs::Failed => RunOutcome::Failed,
         EndedAs::Denied => RunOutcome::Denied,
         EndedAs::BudgetExhausted => RunOutcome::BudgetExhausted,
-    };
+    });
     let caller = &who.authenticated.caller;
     rest.gate
         .end_own_run(caller, &run, outcome, &body.reason)

@@ -160,6 +160,14 @@ impl LedgerReader {
         )
     }
 
+    /// The latest run that anybody calls by this name, open or not.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run_named(&self, key: &str) -> Result<Option<RunRow>, LedgerError> {
+        self.one_run("key = ?1", params![key])
+    }
+
     /// The principal's latest open run without a name in which something happened since `not_before`.
     ///
     /// # Errors
@@ -202,18 +210,27 @@ impl LedgerReader {
         })
     }
 
-    /// Open runs without a name in which nothing has happened since `before`, and in which nobody's
-    /// answer is waited for.
+    /// Open runs in which nothing has happened since `before`, or since `named_before` where they have a
+    /// name, and in which nobody's answer is waited for and nothing runs.
     pub(in crate::ledger) fn idle_runs(
         &self,
         before: Timestamp,
+        named_before: Timestamp,
     ) -> Result<Vec<(RunId, String)>, LedgerError> {
+        // One statement for each of the two indexes of open runs.
+        let idle = |named: &str, last: &str| {
+            format!(
+                "SELECT id, tenant FROM runs WHERE key IS {named} AND ended IS NULL AND last < {last} AND NOT EXISTS \
+                 (SELECT 1 FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved')) \
+                 AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.run = runs.opened AND c.state = 'started')"
+            )
+        };
+        let sql = format!("{} UNION ALL {}", idle("NULL", "?1"), idle("NOT NULL", "?2"));
         self.with(|conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last < ?1 AND NOT EXISTS \
-                 (SELECT 1 FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved'))",
-            )?;
-            let runs = select.query_map([before.0], |row| Ok((RunId::from_bytes(row.get(0)?), row.get(1)?)))?;
+            let mut select = conn.prepare_cached(&sql)?;
+            let runs = select.query_map([before.0, named_before.0], |row| {
+                Ok((RunId::from_bytes(row.get(0)?), row.get(1)?))
+            })?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
         })
     }
