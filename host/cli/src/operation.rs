@@ -9,7 +9,7 @@ use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, TokenId},
-    record::{HaltScope, RunOutcome},
+    record::{HaltScope, KeyedDigest, RunOutcome},
     time::Timestamp,
 };
 
@@ -129,6 +129,11 @@ pub(crate) enum Operation {
         /// Which.
         run: RunId,
     },
+    /// Decide and record that a run may be taken out as a file.
+    ExportRun {
+        /// Which.
+        run: RunId,
+    },
     /// Say something about runs.
     Say {
         /// What.
@@ -219,6 +224,8 @@ pub(crate) enum Reply {
     Facts(FactsView),
     /// What each decision of a run was made from; without those of which nothing is kept.
     RunFacts(Vec<(DecisionId, FactsView)>),
+    /// A run may be exported: the hashes that stand for whom it names.
+    Exportable(Vec<(Uid, KeyedDigest)>),
     /// What was made of what was said.
     Said(serde_json::Value),
     /// Policies that were put into force.

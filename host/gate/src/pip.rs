@@ -308,7 +308,12 @@ impl Pep {
             let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
             let reader = self.ledger.reader();
             let before = reader.run_by_key(tenant, principal, behalf, &name);
-            inherited.extend(before.map_err(unread)?.into_iter().flat_map(|run| run.labels));
+            inherited.extend(
+                before
+                    .map_err(unread)?
+                    .into_iter()
+                    .flat_map(|run| run.labels),
+            );
         }
         let traced = match key {
             // The run's id is that of the caller's trace, unless somebody else's run has it.

@@ -17,7 +17,7 @@ use tollgate_core::{ids::RunId, record::RunOutcome};
 use tollgate_trace::{
     run::{Beside, CaseView, RunSteps, findings},
     search::{self, RunSearch},
-    store::{StoredSpan, Usage},
+    store::{StoredLog, StoredSpan, Usage},
 };
 
 use super::{Context, reported, times::When};
@@ -53,9 +53,10 @@ Examples:
 and what evidence is missing.
 A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
 the same tree and is marked as reported: nobody has checked it.
-With --json: {run, spans, reported, usage}: the run as in the list; every span {span, parent, kind, name,
-start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans that
-were reported, with reporter, model, usage and attributes; tokens and cost of all of those.
+With --json: {run, spans, reported, logs, usage}: the run as in the list; every span {span, parent, kind,
+name, start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans
+and logs that were reported, with reporter and attributes; tokens and cost that the run's own principal
+reported.
 With --case --json: {context, actions, signals, enforcement, missing}.";
 const END: &str = "\
 Example:
@@ -432,6 +433,7 @@ struct Shown<'a> {
     run: RunRow,
     spans: Vec<SpanView>,
     reported: &'a [StoredSpan],
+    logs: &'a [StoredLog],
     usage: Usage,
 }
 
@@ -495,6 +497,7 @@ async fn show(
             run: row,
             spans: reply::views(&records),
             reported: beside.spans(),
+            logs: beside.logs(),
             usage: beside.usage(),
         })?;
         return Ok(Exit::Ok);
@@ -510,8 +513,11 @@ async fn show(
             let width = cx.out.width();
             tree::tree(&records, reports, Style { width, full })
         }
-        _ => show::spans::spans(&reply::views(&records), beside.spans()),
+        _ => show::spans::spans(&reply::views(&records), &beside),
     };
+    if beside.is_cut() {
+        cx.out.remark("more was reported than is shown here");
+    }
     let conversation = steps.origin.conversation.as_deref();
     let together = together(config, reader, &row, conversation);
     cx.out.text(&format!(

@@ -131,7 +131,9 @@ impl Ledger {
             let micros = i64::try_from(micros).unwrap_or(i64::MAX);
             Timestamp(now.0.saturating_sub(micros))
         };
-        let idle_runs = self.reader().idle_runs(ago(idle.unnamed), ago(idle.named))?;
+        let idle_runs = self
+            .reader()
+            .idle_runs(ago(idle.unnamed), ago(idle.named))?;
         for (run, tenant) in idle_runs {
             let Some(state) = self.run_state(run, None)? else {
                 continue;

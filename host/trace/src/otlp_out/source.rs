@@ -18,7 +18,7 @@ use tollgate_core::{
 use super::ExportError;
 
 /// What the hash of a principal or resource is made of, besides its type and id.
-const PURPOSE: &[u8] = b"trace";
+pub(crate) const PURPOSE: &[u8] = b"trace";
 
 /// What an exporter reads: the ledger's records, its keys, the configuration's secrets.
 pub struct Source {

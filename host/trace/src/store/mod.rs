@@ -45,7 +45,7 @@ use tollgate_core::{
 
 pub use find::TraceFilter;
 pub use put::Put;
-pub use read::Reader;
+pub use read::{Part, Reader};
 pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
 pub use usage::{RunSum, Scope, UsageRow, total};
 pub use words::Facet;

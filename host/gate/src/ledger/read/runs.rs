@@ -135,6 +135,26 @@ impl LedgerReader {
         }
     }
 
+    /// Those of these runs that the ledger has.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn runs_of(&self, ids: &[RunId]) -> Result<HashMap<RunId, RunRow>, LedgerError> {
+        let names: Vec<String> = ids.iter().map(RunId::to_string).collect();
+        let names = serde_json::to_string(&names).unwrap_or_default();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE id IN (SELECT unhex(value) FROM json_each(?1))"
+        );
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            let found = select
+                .query_map([names], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let rows = found.into_iter().map(|found| with_labels(conn, found));
+            rows.map(|row| row.map(|row| (row.id, row))).collect()
+        })
+    }
+
     /// The latest run that the principal calls by this name, open or not.
     ///
     /// # Errors
@@ -225,7 +245,11 @@ impl LedgerReader {
                  AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.run = runs.opened AND c.state = 'started')"
             )
         };
-        let sql = format!("{} UNION ALL {}", idle("NULL", "?1"), idle("NOT NULL", "?2"));
+        let sql = format!(
+            "{} UNION ALL {}",
+            idle("NULL", "?1"),
+            idle("NOT NULL", "?2")
+        );
         self.with(|conn| {
             let mut select = conn.prepare_cached(&sql)?;
             let runs = select.query_map([before.0, named_before.0], |row| {

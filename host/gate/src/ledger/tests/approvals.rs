@@ -265,7 +265,10 @@ fn the_sweep_ends_what_is_overdue() {
             ledger.sweep(T0.plus(HOUR / 2), idle(HOUR)).await.unwrap(),
             Swept::default()
         );
-        let swept = ledger.sweep(T0.plus(HOUR - 1), idle(HOUR / 4)).await.unwrap();
+        let swept = ledger
+            .sweep(T0.plus(HOUR - 1), idle(HOUR / 4))
+            .await
+            .unwrap();
         assert_eq!(
             swept.abandoned,
             [silent],

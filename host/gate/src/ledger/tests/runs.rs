@@ -415,8 +415,6 @@ fn a_run_is_found_by_its_name_whosever_it_is() {
     assert_eq!(reader.run_named("tuesday").unwrap(), None);
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     let plan = "EXPLAIN QUERY PLAN SELECT id FROM runs WHERE key = ?1 ORDER BY opened DESC LIMIT 1";
-    let plan: String = conn
-        .query_row(plan, ["monday"], |row| row.get(3))
-        .unwrap();
+    let plan: String = conn.query_row(plan, ["monday"], |row| row.get(3)).unwrap();
     assert!(plan.contains("runs_by_name"), "{plan}");
 }
