@@ -166,7 +166,10 @@ async fn a_run_of_another_tenant_is_nobodys_own() {
     };
     assert!(gate.is_own_run(&agent("support"), &row(&gate)));
     gate.close().await;
-    world.configure("[policies]", "[gate]\ntenant = \"other\"\n[policies]");
+    world.configure(
+        "environment = \"test\"",
+        "environment = \"test\"\ntenant = \"other\"",
+    );
     let gate = world.open().await;
     assert!(!gate.is_own_run(&agent("support"), &row(&gate)));
     let alice = Caller::User("alice".into());

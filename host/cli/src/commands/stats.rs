@@ -12,8 +12,6 @@ use tollgate::{
 };
 use tollgate_core::time::Timestamp;
 
-use tollgate_trace::store::Facet;
-
 use super::{
     Context,
     stats_reported::{Reported, Reports},
@@ -204,8 +202,8 @@ fn key(by: Option<By>, at: Where<'_>, reports: &mut Reports) -> Option<(String, 
             let (tool, _) = at.version.split_once('@')?;
             Some((tool.to_owned(), at.version.to_owned()))
         }
-        Some(By::Model) => alone(&reports.word(at.run?, Facet::Model, "")?),
-        Some(By::Prompt) => alone(&reports.word(at.run?, Facet::Version, "prompt:")?),
+        Some(By::Model) => alone(&reports.model(at.run?)?),
+        Some(By::Prompt) => alone(&reports.version(at.run?, "prompt:")?),
     }
 }
 

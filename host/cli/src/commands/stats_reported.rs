@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 use tollgate::config::Config;
 use tollgate_core::{ids::RunId, time::Timestamp};
-use tollgate_trace::store::{Facet, Feedback, Reader, StoreError, StoreOptions, UsageRow, total};
+use tollgate_trace::store::{
+    Facet, Feedback, Reader, Scope, StoreError, StoreOptions, UsageRow, total,
+};
 
 use crate::failure::Failure;
 
@@ -77,8 +79,8 @@ impl Reports {
         Ok(())
     }
 
-    /// The first model, or version with this prefix, that was reported about a run.
-    pub(super) fn word(&mut self, run: RunId, facet: Facet, prefix: &str) -> Option<String> {
+    /// The model that the run's own principal reported most of.
+    pub(super) fn model(&mut self, run: RunId) -> Option<String> {
         let Self {
             reader,
             tenant,
@@ -86,7 +88,26 @@ impl Reports {
             ..
         } = self;
         let read = || {
-            let found = reader.as_ref()?.words(tenant, run, facet).ok()?;
+            let reader = reader.as_ref()?;
+            let row = reader.trace(tenant, run).ok()??;
+            let scope = Scope::RunOf(row.caller.unwrap_or(run), row.principal?);
+            let models = reader.usage(tenant, &scope, None).ok()?;
+            let mut named = models.into_iter().map(|row| row.model);
+            named.find(|model| !model.is_empty())
+        };
+        words.entry(run).or_insert_with(read).clone()
+    }
+
+    /// The first version with this prefix that was told about a run.
+    pub(super) fn version(&mut self, run: RunId, prefix: &str) -> Option<String> {
+        let Self {
+            reader,
+            tenant,
+            words,
+            ..
+        } = self;
+        let read = || {
+            let found = reader.as_ref()?.words(tenant, run, Facet::Version).ok()?;
             found.into_iter().find(|word| word.starts_with(prefix))
         };
         words.entry(run).or_insert_with(read).clone()

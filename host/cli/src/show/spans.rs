@@ -58,8 +58,8 @@ pub(crate) fn spans(views: &[SpanView], beside: &Beside) -> String {
         text.push_str(&attributes(depth, &span.body.attributes));
         text.push_str(&said(depth, span.span));
     }
-    let mut loose: Vec<&StoredLog> = logs.into_values().flatten().collect();
-    loose.sort_by_key(|log| log.time);
+    let loose = beside.logs().iter();
+    let loose: Vec<&StoredLog> = loose.filter(|log| logs.contains_key(&log.span)).collect();
     text.push_str(&logged(0, &loose));
     text
 }

@@ -283,10 +283,13 @@ pub(super) async fn show(
         let user = who.user()?;
         rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
     }
-    let store = rest.trace()?.reader().clone();
+    let store = rest.trace.as_ref().map(|store| store.reader().clone());
     let shown = rest.read(move |_, reader| {
         let records = reader.records_of_run(run.id)?;
-        let beside = Beside::of_run(&store, &run, &records, REPORTED, !own)?;
+        let beside = match store {
+            Some(store) => Beside::of_run(&store, &run, &records, REPORTED, !own)?,
+            None => Beside::default(),
+        };
         Ok(Shown {
             run,
             spans: views(&records),

@@ -83,8 +83,11 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
     drawing.rows.push(top);
     drawing.children(root, "", 0);
     // Logs of spans that are not drawn, or that nobody knows, stand at the top.
-    let mut loose: Vec<&StoredLog> = drawing.logs.drain().flat_map(|(_, logs)| logs).collect();
-    loose.sort_by_key(|log| log.time);
+    let left = &drawing.logs;
+    let loose = reports.beside.logs().iter();
+    let loose: Vec<&StoredLog> = loose
+        .filter(|log| left.contains_key(&log.span.unwrap_or(root.id)))
+        .collect();
     if let Some(top) = drawing.rows.first_mut() {
         top.below = "│".into();
         reported::note_logs(top, loose.into_iter(), reports.whose, style.full);
