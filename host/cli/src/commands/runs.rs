@@ -53,10 +53,10 @@ Examples:
 and what evidence is missing.
 A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
 the same tree and is marked as reported: nobody has checked it.
-With --json: {run, spans, reported, logs, usage}: the run as in the list; every span {span, parent, kind,
-name, start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans
-and logs that were reported, with reporter and attributes; tokens and cost that the run's own principal
-reported.
+With --json: {run, spans, reported, logs, usage}: the run as in the list; every span {span, parent,
+kind, name, start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one;
+spans and logs that were reported, with reporter and attributes; tokens and cost that the run's own
+principal reported.
 With --case --json: {context, actions, signals, enforcement, missing}.";
 const END: &str = "\
 Example:

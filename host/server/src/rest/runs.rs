@@ -163,7 +163,6 @@ pub(super) async fn list(
                 .user()
                 .is_none()
                 .then(|| gate.snapshot().config.gate.tenant.clone()),
-            ..RunFilter::default()
         };
         let (mut runs, mut looked) = (Vec::new(), 0);
         loop {
