@@ -44,6 +44,9 @@ const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, behalf_
      (SELECT count(*) FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved') \
      AND a.state = 'pending')";
 
+/// Runs with a name that one sweep ends.
+const AT_ONCE: u32 = 100;
+
 impl LedgerReader {
     /// Runs, newest first.
     ///
@@ -231,24 +234,22 @@ impl LedgerReader {
     }
 
     /// Open runs in which nothing has happened since `before`, or since `named_before` where they have a
-    /// name, and in which nobody's answer is waited for and nothing runs.
+    /// name, and in which nobody's answer is waited for and nothing runs; of those with a name the first
+    /// hundred.
     pub(in crate::ledger) fn idle_runs(
         &self,
         before: Timestamp,
         named_before: Timestamp,
     ) -> Result<Vec<(RunId, String)>, LedgerError> {
-        // One statement for each of the two indexes of open runs.
-        let idle = |named: &str, last: &str| {
-            format!(
-                "SELECT id, tenant FROM runs WHERE key IS {named} AND ended IS NULL AND last < {last} AND NOT EXISTS \
-                 (SELECT 1 FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved')) \
-                 AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.run = runs.opened AND c.state = 'started')"
-            )
-        };
+        const SILENT: &str = "NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run = runs.opened \
+             AND a.state IN ('pending', 'approved')) \
+             AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.run = runs.opened AND c.state = 'started')";
+        // A run that nothing has happened in since then began before then: so only those are looked at of
+        // all that have a name, however many are open.
         let sql = format!(
-            "{} UNION ALL {}",
-            idle("NULL", "?1"),
-            idle("NOT NULL", "?2")
+            "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last < ?1 AND {SILENT} \
+             UNION ALL SELECT * FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
+             WHERE key IS NOT NULL AND ended IS NULL AND started < ?2 AND last < ?2 AND {SILENT} LIMIT {AT_ONCE})"
         );
         self.with(|conn| {
             let mut select = conn.prepare_cached(&sql)?;

@@ -418,3 +418,22 @@ fn a_run_is_found_by_its_name_whosever_it_is() {
     let plan: String = conn.query_row(plan, ["monday"], |row| row.get(3)).unwrap();
     assert!(plan.contains("runs_by_name"), "{plan}");
 }
+
+#[test]
+fn a_backlog_of_idle_named_runs_is_ended_bit_by_bit() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let named = |n: usize| script.run(Some(&format!("run-{n}")), &[]).1;
+    let idle = Idle {
+        unnamed: HOUR,
+        named: HOUR,
+    };
+    block_on(async {
+        let records = (0..150).map(named).collect();
+        ledger.commit(batch(records)).await.unwrap();
+        for ended in [100, 50, 0] {
+            let swept = ledger.sweep(T0.plus(9 * HOUR), idle).await.unwrap();
+            assert_eq!(swept.abandoned.len(), ended);
+        }
+    });
+}
