@@ -9,7 +9,7 @@ use tollgate_core::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, TokenId},
-    record::{HaltScope, RunOutcome},
+    record::{HaltScope, KeyedDigest, RunOutcome},
     time::Timestamp,
 };
 
@@ -74,8 +74,8 @@ pub(crate) enum Operation {
     EndRun {
         /// Which.
         run: RunId,
-        /// How it ended.
-        outcome: RunOutcome,
+        /// How it ended; absent: what its last call was refused for, or success.
+        outcome: Option<RunOutcome>,
         /// Why.
         reason: String,
     },
@@ -126,6 +126,11 @@ pub(crate) enum Operation {
     },
     /// See what each decision of a run was made from.
     RunFacts {
+        /// Which.
+        run: RunId,
+    },
+    /// Decide and record that a run may be taken out as a file.
+    ExportRun {
         /// Which.
         run: RunId,
     },
@@ -219,6 +224,8 @@ pub(crate) enum Reply {
     Facts(FactsView),
     /// What each decision of a run was made from; without those of which nothing is kept.
     RunFacts(Vec<(DecisionId, FactsView)>),
+    /// A run may be exported: the hashes that stand for whom it names.
+    Exportable(Vec<(Uid, KeyedDigest)>),
     /// What was made of what was said.
     Said(serde_json::Value),
     /// Policies that were put into force.

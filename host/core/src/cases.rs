@@ -493,7 +493,7 @@ impl Case {
                 let entity = Entity::new(approval.clone(), [tool]);
                 (context, approval, vec![entity])
             }
-            Action::ViewRun | Action::ViewPayload => {
+            Action::ViewRun | Action::ViewPayload | Action::AnnotateRun | Action::ExportRuns => {
                 let run = named()?.unwrap_or_else(|| Uid::new(Kind::Run, "run"));
                 let tenant = self.tenant.as_deref().unwrap_or("default");
                 let tenant = Uid::new(Kind::Tenant, tenant);

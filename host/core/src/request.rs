@@ -45,6 +45,10 @@ pub enum Action {
     ViewRun,
     /// A person reads arguments or results.
     ViewPayload,
+    /// A person says something about a run: a note, feedback, a set that it belongs to.
+    AnnotateRun,
+    /// A person takes a run out of the store, as a file.
+    ExportRuns,
     /// A person puts a policy set into force.
     ActivatePolicies,
     /// A person halts an agent, tool, component or tenant, or lifts that.
@@ -72,6 +76,8 @@ impl Action {
         Self::Reject,
         Self::ViewRun,
         Self::ViewPayload,
+        Self::AnnotateRun,
+        Self::ExportRuns,
         Self::ActivatePolicies,
         Self::Halt,
         Self::CancelRun,
@@ -97,6 +103,8 @@ impl Action {
             Self::Reject => "reject",
             Self::ViewRun => "view_run",
             Self::ViewPayload => "view_payload",
+            Self::AnnotateRun => "annotate_run",
+            Self::ExportRuns => "export_runs",
             Self::ActivatePolicies => "activate_policies",
             Self::Halt => "halt",
             Self::CancelRun => "cancel_run",

@@ -229,7 +229,12 @@ fn the_matrix_is_the_one_that_was_reviewed() {
             Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
                 Some("Gate::gate")
             }
-            Action::Approve | Action::Reject | Action::ViewRun | Action::ViewPayload => None,
+            Action::Approve
+            | Action::Reject
+            | Action::ViewRun
+            | Action::ViewPayload
+            | Action::AnnotateRun
+            | Action::ExportRuns => None,
             _ => continue,
         };
         let mut case = serde_json::json!({ "action": action.id(), "asks": asks });

@@ -231,7 +231,7 @@ impl Gate {
         let ledger = &self.0.pep.ledger;
         ledger.recover(self.0.pep.now()).await?;
         ledger
-            .sweep(self.0.pep.now(), micros(self.snapshot().config.run_idle))
+            .sweep(self.0.pep.now(), self.snapshot().config.idle())
             .await?;
         Ok(())
     }
@@ -683,7 +683,8 @@ impl Gate {
         self.note(event).await
     }
 
-    /// End a run because it is over.
+    /// End a run because it is over. Without an outcome it is what its last call was refused for, or
+    /// success.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -691,7 +692,7 @@ impl Gate {
         &self,
         user: &Uid,
         row: &RunRow,
-        outcome: RunOutcome,
+        outcome: Option<RunOutcome>,
         reason: &str,
     ) -> Result<(), OperateError> {
         self.0.pep.end_run(row, &user.id, outcome, reason).await?;
@@ -712,7 +713,7 @@ impl Gate {
         let voided = self.void(|approval| approval.run == row.id)?;
         self.0
             .pep
-            .end_run(row, &user.id, RunOutcome::Cancelled, reason)
+            .end_run(row, &user.id, Some(RunOutcome::Cancelled), reason)
             .await?;
         self.stop(|call| call.run == row.id);
         if !voided.is_empty() {

@@ -49,14 +49,16 @@ impl Gate {
     /// Whether the run is one that `caller` makes calls in: its own, for the same user.
     #[must_use]
     pub fn is_own_run(&self, caller: &Caller, run: &RunRow) -> bool {
-        run.principal == caller.principal()
+        run.tenant == self.snapshot().config.gate.tenant
+            && run.principal == caller.principal()
             && self.on_behalf_of(caller).as_ref() == Some(&run.on_behalf_of)
     }
 
     /// Whether the approval was asked for by a call of `caller`, for the same user.
     #[must_use]
     pub fn is_own_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
-        row.principal == caller.principal()
+        row.tenant == self.snapshot().config.gate.tenant
+            && row.principal == caller.principal()
             && self.on_behalf_of(caller).as_ref() == Some(&row.on_behalf_of)
     }
 
@@ -87,7 +89,7 @@ impl Gate {
     }
 
     /// End a run that is over: for those who make calls in it, those for whom it acts, and whoever runs
-    /// the agent.
+    /// the agent. Without an outcome it is what its last call was refused for, or success.
     ///
     /// # Errors
     /// [`OperateError`]
@@ -95,7 +97,7 @@ impl Gate {
         &self,
         caller: &Caller,
         row: &RunRow,
-        outcome: RunOutcome,
+        outcome: Option<RunOutcome>,
         reason: &str,
     ) -> Result<(), OperateError> {
         let by = caller.principal();
@@ -105,7 +107,8 @@ impl Gate {
             _ => None,
         };
         let operates = operator.is_some_and(|agent| agent.operator == by.id);
-        let concerns = by.kind == Kind::User && (by == row.on_behalf_of || operates);
+        let here = row.tenant == snapshot.config.gate.tenant;
+        let concerns = here && by.kind == Kind::User && (by == row.on_behalf_of || operates);
         if !concerns && !self.is_own_run(caller, row) {
             return Err(OperateError::Unknown(format!(
                 "run {} is not yours to end",
@@ -281,8 +284,7 @@ impl Gate {
     /// [`OperateError::Store`].
     pub async fn pass_time(&self) -> Result<Overdue, OperateError> {
         let (snapshot, now) = (self.snapshot(), self.now());
-        let idle = u64::try_from(snapshot.config.run_idle.as_micros()).unwrap_or(u64::MAX);
-        let swept = self.ledger().sweep(now, idle).await?;
+        let swept = self.ledger().sweep(now, snapshot.config.idle()).await?;
         let mut overdue = Overdue {
             expired: swept.expired.len(),
             asked_too: 0,

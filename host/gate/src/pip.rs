@@ -16,7 +16,7 @@ use tollgate_core::{
 
 use crate::{
     enforce::{CallContext, Pep, Refusal},
-    ledger::{Batch, LedgerError, RunRow},
+    ledger::{Batch, LastRefusal, LedgerError, RunRow},
     snapshot::Snapshot,
     text::printable,
 };
@@ -275,7 +275,7 @@ impl Pep {
                 Ok(Some((run.id, run.root)))
             };
         }
-        // A name is for one run: when that has ended, the name is used up.
+        // A name is for one run: when that has ended, the name is used up, unless nobody ended it.
         let Some(name) = name else { return Ok(None) };
         let used = self.ledger.reader().run_by_key(
             tenant,
@@ -284,8 +284,8 @@ impl Pep {
             name,
         );
         match used.map_err(unread)? {
-            Some(_) => Err(Refusal::RunEnded),
-            None => Ok(None),
+            Some(run) if run.outcome != Some(RunOutcome::Abandoned) => Err(Refusal::RunEnded),
+            _ => Ok(None),
         }
     }
 
@@ -316,10 +316,22 @@ impl Pep {
     ) -> Result<(RunId, SpanId), Refusal> {
         let now = self.now();
         let tenant = &snapshot.config.gate.tenant;
-        let inherited = self
+        let mut inherited = self
             .ledger
             .labels_held(tenant, &identity.principal, now)
             .map_err(unread)?;
+        // Whoever comes back to a run that was abandoned still knows what was read there.
+        if let Some(name) = key.name() {
+            let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
+            let reader = self.ledger.reader();
+            let before = reader.run_by_key(tenant, principal, behalf, &name);
+            inherited.extend(
+                before
+                    .map_err(unread)?
+                    .into_iter()
+                    .flat_map(|run| run.labels),
+            );
+        }
         let traced = match key {
             // The run's id is that of the caller's trace, unless somebody else's run has it.
             RunKey::Traced(trace) if self.ledger.run(*trace, None).map_err(unread)?.is_none() => {
@@ -358,21 +370,29 @@ impl Pep {
         &self,
         row: &RunRow,
         by: &str,
-        outcome: RunOutcome,
+        outcome: Option<RunOutcome>,
         stop_reason: &str,
     ) -> Result<(), Refusal> {
-        // A run that was stopped for a budget has not failed otherwise.
-        let exhausted = match outcome {
-            RunOutcome::Failed => self
-                .ledger
-                .reader()
-                .exhausted_budget(row.id)
-                .map_err(unread)?,
+        let refusal = match outcome {
+            Some(RunOutcome::Failed) | None => {
+                self.ledger.reader().last_refusal(row.id).map_err(unread)?
+            }
             _ => None,
+        };
+        let (outcome, why) = match (outcome, refusal) {
+            (None, Some(refusal)) => refusal.ended(),
+            (None, None) => (RunOutcome::Success, String::new()),
+            // A run that was stopped for a budget has not failed otherwise.
+            (Some(RunOutcome::Failed), Some(refusal @ LastRefusal::Budget(_))) => refusal.ended(),
+            (Some(outcome), _) => (outcome, String::new()),
+        };
+        let stop_reason = match stop_reason {
+            "" => &why,
+            said => said,
         };
         let event = Event::RunEnded(RunEnded {
             by: by.into(),
-            outcome: exhausted.map_or(outcome, |_| RunOutcome::BudgetExhausted),
+            outcome,
             stop_reason: printable(stop_reason, 200),
         });
         let record = Record::new(row.tenant.clone(), Some(row.id), self.now(), event);

@@ -1,7 +1,8 @@
 //! What agents report about tokens and cost, as facts of decisions: it may only tighten.
 //!
-//! Kept in memory, so that no decision waits for it. Whoever takes reports in says the sums again after a
-//! restart.
+//! Kept in memory, so that no decision waits for it: the sum of each run, and of each principal what was
+//! added hour by hour, by the gate's own clock. A report counts when it comes in, however long its run has
+//! lasted. Whoever takes reports in recalls all of it after a restart.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,13 +12,18 @@ use std::{
 
 use tollgate_core::{entity::Uid, ids::RunId, request::Reported, time::Timestamp};
 
-/// Principals, and runs of each, whose reports are kept.
+/// Principals whose reports are kept.
 const MOST: usize = 10_000;
+/// Runs of each whose sums are kept at least; at most twice that.
+const RUNS: usize = 5_000;
+/// Hours that are kept: the longest window of a budget, and the hour that goes on.
+const HOURS: i64 = 721;
+const HOUR: i64 = 3_600_000_000;
 /// Billionths in the smallest part that a policy sees.
 const NANO: u64 = 100_000;
 
-/// What was reported about a run so far, in all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What was reported, of a run so far or within an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunUsage {
     /// Tokens, in and out.
     pub tokens: u64,
@@ -25,6 +31,17 @@ pub struct RunUsage {
     pub cost_nano: u64,
     /// Whether every model call is known to have been reported, and priced.
     pub complete: bool,
+}
+
+impl Default for RunUsage {
+    /// Nothing yet.
+    fn default() -> Self {
+        Self {
+            tokens: 0,
+            cost_nano: 0,
+            complete: true,
+        }
+    }
 }
 
 impl RunUsage {
@@ -37,13 +54,64 @@ impl RunUsage {
             tokens: self.tokens,
         }
     }
+
+    fn add(&mut self, more: Self) {
+        self.tokens = self.tokens.saturating_add(more.tokens);
+        self.cost_nano = self.cost_nano.saturating_add(more.cost_nano);
+        self.complete &= more.complete;
+    }
+
+    /// What came since the sum was `before`.
+    fn since(self, before: Self) -> Self {
+        Self {
+            tokens: self.tokens.saturating_sub(before.tokens),
+            cost_nano: self.cost_nano.saturating_sub(before.cost_nano),
+            complete: self.complete,
+        }
+    }
 }
 
-type Runs = BTreeMap<RunId, (Timestamp, RunUsage)>;
+/// Sums of runs, in two generations: when the young one is full the old one goes, so that nothing is ever
+/// searched.
+#[derive(Default)]
+struct Runs {
+    young: HashMap<RunId, RunUsage>,
+    old: HashMap<RunId, RunUsage>,
+}
+
+impl Runs {
+    fn get(&self, run: &RunId) -> Option<RunUsage> {
+        self.young.get(run).or_else(|| self.old.get(run)).copied()
+    }
+
+    fn put(&mut self, run: RunId, usage: RunUsage) {
+        if self.young.len() >= RUNS && !self.young.contains_key(&run) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(run, usage);
+    }
+}
+
+/// What was reported about one principal.
+#[derive(Default)]
+struct Principal {
+    runs: Runs,
+    /// By hours since 1970.
+    hours: BTreeMap<i64, RunUsage>,
+}
+
+impl Principal {
+    fn count(&mut self, at: Timestamp, more: RunUsage) {
+        let hour = at.0.div_euclid(HOUR);
+        self.hours.entry(hour).or_default().add(more);
+        let newest = self.hours.last_key_value().map_or(hour, |(hour, _)| *hour);
+        self.hours = self.hours.split_off(&newest.saturating_sub(HOURS));
+    }
+}
 
 /// What was reported about everybody.
 #[derive(Default)]
-pub struct Usage(Mutex<HashMap<Uid, Runs>>);
+pub struct Usage(Mutex<HashMap<Uid, Principal>>);
 
 impl fmt::Debug for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,43 +120,65 @@ impl fmt::Debug for Usage {
 }
 
 impl Usage {
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<Uid, Runs>) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut HashMap<Uid, Principal>) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Say what was reported about a run of `principal` in all, at `at`.
-    pub fn set(&self, principal: &Uid, run: RunId, at: Timestamp, usage: RunUsage) {
+    /// Say at `now` what was reported about a run of `principal` in all: what is new of it counts now.
+    pub fn set(&self, principal: &Uid, run: RunId, now: Timestamp, usage: RunUsage) {
         self.with(|all| {
             if all.len() >= MOST && !all.contains_key(principal) {
                 return;
             }
-            let runs = all.entry(principal.clone()).or_default();
-            if runs.len() >= MOST {
-                let oldest = runs
-                    .iter()
-                    .min_by_key(|(_, (at, _))| *at)
-                    .map(|(run, _)| *run);
-                oldest.map(|run| runs.remove(&run));
+            let principal = all.entry(principal.clone()).or_default();
+            let before = principal.runs.get(&run);
+            if before == Some(usage) {
+                return;
             }
-            runs.insert(run, (at, usage));
+            let before = before.unwrap_or_default();
+            principal.count(now, usage.since(before));
+            // Two reports at once may say their sums in either order.
+            let most = RunUsage {
+                tokens: usage.tokens.max(before.tokens),
+                cost_nano: usage.cost_nano.max(before.cost_nano),
+                complete: usage.complete,
+            };
+            principal.runs.put(run, most);
         });
     }
 
-    /// What was reported about this run, and about all of the principal's since then.
+    /// Say again what was reported about `principal` before the gate started: of each run in all, and
+    /// within each hour, named by any time in it.
+    pub fn recall(
+        &self,
+        principal: &Uid,
+        runs: impl IntoIterator<Item = (RunId, RunUsage)>,
+        hours: impl IntoIterator<Item = (Timestamp, RunUsage)>,
+    ) {
+        let mut recalled = Principal::default();
+        for (run, usage) in runs {
+            recalled.runs.put(run, usage);
+        }
+        for (at, usage) in hours {
+            recalled.count(at, usage);
+        }
+        self.with(|all| {
+            if all.len() < MOST || all.contains_key(principal) {
+                all.insert(principal.clone(), recalled);
+            }
+        });
+    }
+
+    /// What was reported about this run, and about all of the principal's since then, to the hour.
     pub(crate) fn of(&self, principal: &Uid, run: RunId, since: Timestamp) -> (Reported, Reported) {
         self.with(|all| {
-            let Some(runs) = all.get(principal) else {
+            let Some(known) = all.get(principal) else {
                 return Default::default();
             };
-            let own = runs.get(&run).map(|(_, usage)| usage.reported());
-            let mut sum = RunUsage {
-                complete: true,
-                ..RunUsage::default()
-            };
-            for (_, usage) in runs.values().filter(|(at, _)| *at >= since) {
-                sum.tokens = sum.tokens.saturating_add(usage.tokens);
-                sum.cost_nano = sum.cost_nano.saturating_add(usage.cost_nano);
-                sum.complete &= usage.complete;
+            let own = known.runs.get(&run).map(RunUsage::reported);
+            let mut sum = RunUsage::default();
+            for (_, usage) in known.hours.range(since.0.div_euclid(HOUR)..) {
+                sum.add(*usage);
             }
             (own.unwrap_or_default(), sum.reported())
         })
@@ -101,27 +191,93 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn sums_are_those_of_the_window_and_rounded_up() {
-        let (usage, agent) = (Usage::default(), Uid::new(Kind::Agent, "support"));
-        let run = |n: u8| RunId::from_bytes([n; 16]);
-        let of = |tokens, cost_nano| RunUsage {
+    fn agent() -> Uid {
+        Uid::new(Kind::Agent, "support")
+    }
+
+    fn run(n: u64) -> RunId {
+        let mut bytes = [0; 16];
+        bytes[8..].copy_from_slice(&n.to_be_bytes());
+        RunId::from_bytes(bytes)
+    }
+
+    fn of(tokens: u64, cost_nano: u64) -> RunUsage {
+        RunUsage {
             tokens,
             cost_nano,
             complete: true,
-        };
-        usage.set(&agent, run(1), Timestamp(10), of(100, 1));
-        usage.set(&agent, run(2), Timestamp(20), of(7, 2_500_000_000));
-        usage.set(&agent, run(2), Timestamp(20), of(8, 2_500_000_000));
-        let (own, all) = usage.of(&agent, run(2), Timestamp(0));
+        }
+    }
+
+    fn hour(n: i64) -> Timestamp {
+        Timestamp(n * HOUR + 7)
+    }
+
+    #[test]
+    fn sums_are_those_of_the_window_and_rounded_up() {
+        let usage = Usage::default();
+        usage.set(&agent(), run(1), hour(1), of(100, 1));
+        usage.set(&agent(), run(2), hour(2), of(7, 2_500_000_000));
+        usage.set(&agent(), run(2), hour(2), of(8, 2_500_000_000));
+        let (own, all) = usage.of(&agent(), run(2), Timestamp(0));
         assert_eq!((own.tokens, own.cost.as_str()), (8, "2.5000"));
         assert_eq!((all.tokens, all.cost.as_str()), (108, "2.5001"));
-        assert_eq!(usage.of(&agent, run(1), Timestamp(15)).1.tokens, 8);
+        assert_eq!(usage.of(&agent(), run(1), hour(2)).1.tokens, 8);
+        let other = Uid::new(Kind::Agent, "x");
         assert_eq!(
-            usage
-                .of(&Uid::new(Kind::Agent, "x"), run(1), Timestamp(0))
-                .0,
+            usage.of(&other, run(1), Timestamp(0)).0,
             Reported::default()
         );
+    }
+
+    #[test]
+    fn a_run_that_goes_on_counts_when_it_uses_something() {
+        let usage = Usage::default();
+        usage.set(&agent(), run(1), hour(0), of(1_000, 0));
+        usage.set(&agent(), run(1), hour(30), of(1_050, 0));
+        let (own, day) = usage.of(&agent(), run(1), hour(6));
+        assert_eq!((own.tokens, day.tokens), (1_050, 50));
+        usage.set(&agent(), run(1), hour(900), of(1_060, 0));
+        let all = usage.of(&agent(), run(1), Timestamp(0)).1;
+        assert_eq!(all.tokens, 10, "what no window reaches is not kept");
+    }
+
+    #[test]
+    fn however_many_runs_there_are_all_of_them_count() {
+        let usage = Usage::default();
+        for n in 0..25_000 {
+            usage.set(&agent(), run(n), hour(1), of(1, 0));
+        }
+        assert_eq!(usage.of(&agent(), run(0), hour(0)).1.tokens, 25_000);
+        let (runs, hours) = usage.with(|all| {
+            let known = &all[&agent()];
+            let runs = known.runs.young.len() + known.runs.old.len();
+            (runs, known.hours.len())
+        });
+        assert!(runs <= 2 * RUNS && hours == 1, "{runs} {hours}");
+    }
+
+    #[test]
+    fn what_is_recalled_is_not_counted_again() {
+        let usage = Usage::default();
+        let hours = [(hour(1), of(70, 0)), (hour(20), of(30, 0))];
+        usage.recall(&agent(), [(run(1), of(100, 0))], hours);
+        usage.set(&agent(), run(1), hour(21), of(100, 0));
+        usage.set(&agent(), run(1), hour(21), of(105, 0));
+        assert_eq!(usage.of(&agent(), run(1), hour(0)).1.tokens, 105);
+        assert_eq!(usage.of(&agent(), run(1), hour(2)).1.tokens, 35);
+    }
+
+    #[test]
+    fn an_unpriced_call_makes_its_hours_incomplete() {
+        let usage = Usage::default();
+        let unpriced = RunUsage {
+            complete: false,
+            ..of(5, 0)
+        };
+        usage.set(&agent(), run(1), hour(1), unpriced);
+        usage.set(&agent(), run(2), hour(3), of(5, 0));
+        assert!(!usage.of(&agent(), run(2), hour(1)).1.complete);
+        assert!(usage.of(&agent(), run(2), hour(2)).1.complete);
     }
 }

@@ -1,7 +1,7 @@
 //! What agents and people say about runs: what the agent tells, notes, sets, feedback.
 //!
 //! Who calls in a run may say something about it; of everybody else it is decided, and recorded, whether
-//! they may see the run. What is said passes the capture policy, and has no part in any decision.
+//! they may annotate the run. What is said passes the capture policy, and has no part in any decision.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -146,7 +146,7 @@ pub async fn say(
         |run: RunId, text: &str, max: usize| printable(&gate.capturing(Some(run)).text(text), max);
     match said {
         Said::Told { run, call, told } => {
-            seen(gate, caller, run).await?;
+            annotated(gate, caller, run).await?;
             let told = told::read(&told, call, now)?;
             let kept = captured(gate, run, told);
             let count = kept.len();
@@ -159,7 +159,7 @@ pub async fn say(
             label,
             note,
         } => {
-            seen(gate, caller, run).await?;
+            annotated(gate, caller, run).await?;
             let note = clean(run, &note, MAX_NOTE);
             let new = NewNote {
                 run,
@@ -171,7 +171,7 @@ pub async fn say(
             Ok(json(&store.note(&tenant, new, now).await?))
         }
         Said::RemoveNote { run, note } => {
-            seen(gate, caller, run).await?;
+            annotated(gate, caller, run).await?;
             // A number is a run's note, or nobody's.
             let notes = store.reader().notes(&tenant, run)?;
             if !notes.iter().any(|known| known.id == note) {
@@ -184,7 +184,7 @@ pub async fn say(
             Ok(serde_json::json!({ "run": run, "removed": note }))
         }
         Said::Feedback { run, mut given } => {
-            seen(gate, caller, run).await?;
+            annotated(gate, caller, run).await?;
             given.comment = given.comment.map(|text| clean(run, &text, MAX_NOTE));
             given.label = given.label.map(|text| clean(run, &text, 64));
             let new = given.of(run, by)?;
@@ -214,14 +214,14 @@ pub async fn say(
         Said::AddToSet { set, runs } => {
             people_only(caller)?;
             for run in &runs {
-                seen(gate, caller, *run).await?;
+                annotated(gate, caller, *run).await?;
             }
             let added = store.add_to_set(&tenant, &set, runs, &by, now).await?;
             Ok(serde_json::json!({ "set": set, "added": added }))
         }
         Said::TakeFromSet { set, run } => {
             people_only(caller)?;
-            seen(gate, caller, run).await?;
+            annotated(gate, caller, run).await?;
             store.take_from_set(&tenant, &set, run).await?;
             Ok(serde_json::json!({ "set": set, "taken": run }))
         }
@@ -254,8 +254,8 @@ pub fn captured(gate: &Gate, run: RunId, told: Vec<Told>) -> Vec<Told> {
     kept.collect()
 }
 
-/// The run, if `caller` calls in it, or policy lets them see it.
-async fn seen(gate: &Gate, caller: &Caller, run: RunId) -> Result<RunRow, SayError> {
+/// The run, if `caller` calls in it, or policy lets them say something about it.
+async fn annotated(gate: &Gate, caller: &Caller, run: RunId) -> Result<RunRow, SayError> {
     let row = match gate.ledger().reader().run(&run.to_string()) {
         Err(LedgerError::NotFound { .. }) => return Err(SayError::NoRun(run)),
         row => row?,
@@ -267,6 +267,6 @@ async fn seen(gate: &Gate, caller: &Caller, run: RunId) -> Result<RunRow, SayErr
     if who.kind != Kind::User {
         return Err(SayError::NoRun(run));
     }
-    gate.may_with_run(&who, Action::ViewRun, &row).await?;
+    gate.may_with_run(&who, Action::AnnotateRun, &row).await?;
     Ok(row)
 }

@@ -6,9 +6,16 @@
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use tollgate_core::{ids::SpanId, record::Event, record::Record, request::Action, span};
+use tollgate::ledger::RunRow;
+use tollgate_core::{
+    ids::{RunId, SpanId},
+    record::Event,
+    record::Record,
+    request::Action,
+    span,
+};
 
-use crate::store::{StoredSpan, Usage};
+use crate::store::{Part, Reader, Scope, StoreError, StoredLog, StoredSpan, Usage, total};
 
 /// Reported spans below each other at most; deeper ones stand beside the last of those.
 const MAX_DEPTH: usize = 64;
@@ -38,10 +45,50 @@ pub struct Beside {
     /// The gate's calls that stand under a reported span.
     placed: HashMap<SpanId, usize>,
     calls: HashMap<usize, Vec<SpanId>>,
+    logs: Vec<StoredLog>,
+    usage: Usage,
+    cut: bool,
 }
 
 impl Beside {
-    /// What was reported of the run whose records these are, in order.
+    /// What was reported of a run whose records these are, in order: in its own trace, and by its own
+    /// principal in its caller's; at most `most` of spans, and of logs. `others` says whether with what
+    /// others have reported in its own trace.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn of_run(
+        reader: &Reader,
+        run: &RunRow,
+        records: &[(u64, Record)],
+        most: Part,
+        others: bool,
+    ) -> Result<Self, StoreError> {
+        let whose = run.principal.to_string();
+        let caller = callers_trace(run.id, records);
+        let by = (!others).then_some(whose.as_str());
+        let (mut spans, mut cut) = reader.reported(&run.tenant, run.id, by, most)?;
+        let (mut logs, cut_logs) = reader.reported_logs(&run.tenant, run.id, by, most)?;
+        cut |= cut_logs;
+        if let Some(caller) = caller {
+            // Another run has that trace's id: of what was reported there only the principal's own counts.
+            let (more, cut_more) = reader.reported(&run.tenant, caller, Some(&whose), most)?;
+            spans.extend(more);
+            let (more, cut_logs) = reader.reported_logs(&run.tenant, caller, Some(&whose), most)?;
+            logs.extend(more);
+            cut |= cut_more || cut_logs;
+        }
+        let scope = Scope::RunOf(caller.unwrap_or(run.id), whose);
+        let usage = reader.usage(&run.tenant, &scope, None)?;
+        Ok(Self {
+            logs,
+            usage: total(&usage).usage,
+            cut,
+            ..Self::of(spans, records)
+        })
+    }
+
+    /// The reported spans of the run whose records these are, in order.
     #[must_use]
     pub fn of(reported: Vec<StoredSpan>, records: &[(u64, Record)]) -> Self {
         if reported.is_empty() {
@@ -284,13 +331,35 @@ impl Beside {
             .unwrap_or_default()
     }
 
-    /// Tokens and cost of all calls of models, as reported.
+    /// With these logs.
+    #[must_use]
+    pub fn with_logs(self, logs: Vec<StoredLog>) -> Self {
+        Self { logs, ..self }
+    }
+
+    /// Every reported log, by time.
+    #[must_use]
+    pub fn logs(&self) -> &[StoredLog] {
+        &self.logs
+    }
+
+    /// Tokens and cost of all calls of models, as the run's principal has reported them.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.spans
-            .iter()
-            .filter(|span| span.counts)
-            .filter_map(|span| span.usage)
-            .fold(Usage::default(), |sum, usage| sum.plus(&usage))
+        self.usage
     }
+
+    /// Whether more was reported than is here.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+}
+
+/// The caller's own trace, where the run has another id.
+fn callers_trace(run: RunId, records: &[(u64, Record)]) -> Option<RunId> {
+    records.iter().find_map(|(_, record)| match &record.event {
+        Event::RunStarted(started) => started.origin.trace.filter(|trace| *trace != run),
+        _ => None,
+    })
 }

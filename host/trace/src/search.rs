@@ -1,12 +1,16 @@
 //! Runs by what is in them: the trace store finds them, the ledger says what they are.
 
+use std::collections::HashSet;
+
 use tollgate::ledger::{LedgerError, LedgerReader, RunRow};
-use tollgate_core::{record::RunOutcome, time::Timestamp};
+use tollgate_core::{ids::RunId, record::RunOutcome, time::Timestamp};
 
 use crate::store::{Facet, Reader, StoreError, TraceFilter};
 
-/// Runs that one search looks at.
-const MAX_LOOKED: u64 = 10_000;
+/// Traces that are looked at together.
+const PAGE: u64 = 1_000;
+/// Runs that one search looks at, unless they are of the pages before.
+const MAX_LOOKED: u64 = 50_000;
 /// Times of records are those of their making: one may be recorded so many microseconds later.
 const SKEW: u64 = 300_000_000;
 
@@ -60,7 +64,8 @@ pub enum SearchError {
     Store(#[from] StoreError),
 }
 
-/// The runs, and `before` of the next page, if there may be one. `sees` says which of them the reader may
+/// The runs, and `before` of the next page, if there may be one; a page may be short of runs, or have
+/// none, where many were looked at in vain. `sees` says which of them the reader may
 /// know of.
 ///
 /// # Errors
@@ -96,7 +101,7 @@ pub fn runs(
             .outcome
             .map(|o| (Facet::Outcome, o.as_str().to_owned())),
     );
-    let found = store.find(&TraceFilter {
+    let mut filter = TraceFilter {
         tenant: search.tenant.clone(),
         runs: true,
         conversation: search.conversation.clone(),
@@ -105,34 +110,64 @@ pub fn runs(
         since: search.since,
         until,
         set: search.set.clone(),
-        limit: Some(MAX_LOOKED),
+        limit: Some(PAGE),
         ..TraceFilter::default()
-    })?;
-    let full = found.len() as u64 == MAX_LOOKED;
-    let (mut runs, mut last) = (Vec::new(), None);
-    for trace in found {
-        let run = match ledger.run(&trace.trace.to_string()) {
+    };
+    let (mut runs, mut last, mut looked) = (Vec::new(), None, 0);
+    // Traces at the edge of a page are on the next one, too.
+    let mut seen: HashSet<RunId> = HashSet::new();
+    loop {
+        let found = store.find(&filter)?;
+        let full = Some(found.len() as u64) == filter.limit;
+        let edge = found.last().map(|trace| trace.started);
+        let ids: Vec<RunId> = found
+            .iter()
+            .map(|trace| trace.trace)
+            .filter(|id| !seen.contains(id))
+            .collect();
+        let mut known = ledger.runs_of(&ids)?;
+        for id in ids {
             // What the ledger no longer has is no run any more.
-            Err(LedgerError::NotFound { .. }) => continue,
-            run => run?,
+            let Some(run) = known.remove(&id) else {
+                continue;
+            };
+            if search.before.is_some_and(|before| run.opened >= before) {
+                continue;
+            }
+            looked += 1;
+            last = Some(run.opened);
+            if is_it(search, &run) && sees(&run) {
+                runs.push(run);
+                if runs.len() >= search.limit {
+                    return Ok((runs, last));
+                }
+            }
+        }
+        let Some(edge) = edge.filter(|_| full) else {
+            return Ok((runs, None));
         };
-        let is_it = search.before.is_none_or(|before| run.opened < before)
-            && search.open.is_none_or(|open| open == run.ended.is_none())
-            && search
-                .principal
-                .as_ref()
-                .is_none_or(|p| *p == run.principal.id)
-            && search.outcome.is_none_or(|o| run.outcome == Some(o));
-        if !is_it {
-            continue;
-        }
-        last = Some(run.opened);
-        if sees(&run) {
-            runs.push(run);
-        }
-        if runs.len() >= search.limit {
+        if looked >= MAX_LOOKED {
             return Ok((runs, last));
         }
+        let until = Some(Timestamp(edge.0.saturating_add(1)));
+        // More of them began at once than a page has.
+        if until == filter.until {
+            filter.limit = filter.limit.map(|limit| limit.saturating_mul(2));
+        }
+        filter.until = until;
+        seen = found
+            .into_iter()
+            .filter(|trace| trace.started == edge)
+            .map(|trace| trace.trace)
+            .collect();
     }
-    Ok((runs, last.filter(|_| full)))
+}
+
+fn is_it(search: &RunSearch, run: &RunRow) -> bool {
+    search.open.is_none_or(|open| open == run.ended.is_none())
+        && search
+            .principal
+            .as_ref()
+            .is_none_or(|p| *p == run.principal.id)
+        && search.outcome.is_none_or(|o| run.outcome == Some(o))
 }

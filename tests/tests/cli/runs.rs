@@ -282,7 +282,12 @@ fn spans_are_exported_in_three_formats() {
         .run(&["runs", "export", "bad", "--format", "lines"])
         .exits(0)
         .out;
-    assert_eq!(lines.lines().count(), spans.as_array().unwrap().len());
+    let exported = spans.as_array().unwrap().len();
+    assert_eq!(
+        lines.lines().count(),
+        exported + 1,
+        "that it was exported before is a decision of its own"
+    );
     let parquet = [
         "runs",
         "export",
@@ -295,6 +300,31 @@ fn spans_are_exported_in_three_formats() {
     world.run(&parquet).exits(0);
     let bytes = fs::read(world.path("run.parquet")).unwrap();
     assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+
+    // What leaves names nobody, and that it leaves is decided and recorded.
+    assert!(lines.contains("tollgate.principal.hash"), "{lines}");
+    for clear in ["tollgate.principal.id", "tollgate.resource.id"] {
+        assert!(!lines.contains(clear), "{lines}");
+    }
+    world
+        .run(&["decisions", "list"])
+        .exits(0)
+        .says(&["export_runs"]);
+    world.configure(r#"roles = ["operator"]"#, "roles = []");
+    world
+        .run(&["runs", "export", "bad", "--format", "eval"])
+        .exits(3);
+}
+
+#[test]
+fn an_export_takes_its_format_from_as() {
+    let world = two_runs();
+    let eval = json_of(&world, &["runs", "export", "bad", "--as", "eval"]);
+    assert_eq!(eval["expected_outcome"], "failed");
+    world
+        .run(&["runs", "export", "bad", "--as", "policy-case"])
+        .exits(2)
+        .says(&["--payloads"]);
 }
 
 #[test]

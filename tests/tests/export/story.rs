@@ -36,9 +36,14 @@ pub(crate) async fn told(world: &World, gate: &Gate, name: &str) -> RunId {
     call(gate, name, "hostile__trap", "{}").await;
     let run = read.run.unwrap();
     let row = gate.ledger().reader().run(&run.to_string()).unwrap();
-    gate.end_run(&user("alice"), &row, RunOutcome::Success, "all is answered")
-        .await
-        .unwrap();
+    gate.end_run(
+        &user("alice"),
+        &row,
+        Some(RunOutcome::Success),
+        "all is answered",
+    )
+    .await
+    .unwrap();
     run
 }
 

@@ -24,10 +24,12 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
-use tollgate::gate::Gate;
+use tollgate::{gate::Gate, ledger::Batch};
 use tollgate_core::{
     entity::{Kind, Uid},
-    ids::RunId,
+    ids::{RunId, SpanId},
+    record::{self, Origin, Record, RunStarted},
+    time::Timestamp,
 };
 use tollgate_server::{
     auth::{
@@ -38,6 +40,7 @@ use tollgate_server::{
 };
 use tollgate_trace::{
     projector,
+    search::{self, RunSearch},
     store::{Facet, SpanOrigin, Store, StoredSpan, TraceFilter},
 };
 
@@ -68,13 +71,7 @@ impl Intake {
         let more = format!("[trace]\nspans = 50\n{more}\n[policies]");
         world.configure("[policies]", &more);
         let gate = world.open().await;
-        let purpose = Purpose {
-            principal: Uid::new(Kind::Agent, "support"),
-            on_behalf_of: None,
-            name: "test".into(),
-            expires: None,
-        };
-        let token = token::create(&gate, purpose, false).await.unwrap().1;
+        let token = token_of(&gate, Uid::new(Kind::Agent, "support")).await;
         let auth = Auth::new(
             &gate,
             "192.0.2.1:443".parse().unwrap(),
@@ -146,6 +143,16 @@ impl Intake {
         let trace = RunId::from_bytes([trace; 16]);
         self.store.reader().spans("default", trace, None).unwrap()
     }
+}
+
+async fn token_of(gate: &Gate, principal: Uid) -> String {
+    let purpose = Purpose {
+        principal,
+        on_behalf_of: None,
+        name: "test".into(),
+        expires: None,
+    };
+    token::create(gate, purpose, false).await.unwrap().1
 }
 
 fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
@@ -680,4 +687,148 @@ async fn budgets_are_spent_by_what_was_reported_soon_after_it_was() {
         }
     });
     assert_eq!(denied_by(&denied.await.unwrap()), ["budget/run/tokens"]);
+}
+
+/// A call of a model in a run's trace, with this many tokens.
+fn chat(run: RunId, id: u8, tokens: i64) -> Span {
+    let mut chat = span(1, id);
+    chat.trace_id = run.as_bytes().to_vec();
+    chat.name = "chat gpt".into();
+    chat.attributes = vec![
+        attribute("gen_ai.request.model", Any::StringValue("gpt".into())),
+        attribute("gen_ai.usage.input_tokens", Any::IntValue(tokens)),
+    ];
+    chat
+}
+
+#[tokio::test]
+async fn a_run_is_shown_with_what_its_own_agent_reported() {
+    let mut intake = Intake::new().await;
+    let answer = call(&intake.gate, "monday", "files__read", r#"{"path":"x"}"#).await;
+    let run = answer.run.unwrap();
+    assert_eq!(intake.send(vec![chat(run, 2, 70)]).await.0, 0);
+    let log = LogRecord {
+        trace_id: run.as_bytes().to_vec(),
+        span_id: vec![2; 8],
+        severity_text: "INFO".into(),
+        ..LogRecord::default()
+    };
+    let logs = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs {
+                log_records: vec![log],
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let protobuf = [("content-type", PROTOBUF)];
+    let posted = intake.post("/v1/logs", &protobuf, logs.encode_to_vec());
+    assert_eq!(posted.await.unwrap().0, 200);
+
+    // Somebody else reports something of the same trace.
+    let support = intake.token.clone();
+    let other = Uid::new(Kind::Agent, "other");
+    intake.token = token_of(&intake.gate, other.clone()).await;
+    assert_eq!(intake.send(vec![chat(run, 3, 1_000)]).await.0, 0);
+
+    let shown = async |token: &str| -> (u16, Value) {
+        let request = intake.client.get(format!("{}/v1/runs/{run}", intake.url));
+        let response = request.bearer_auth(token).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap())
+    };
+    assert_eq!(shown(&intake.token).await.0, 404, "it is not the other's");
+    let (_, own) = shown(&support).await;
+    let reported = own["reported"].as_array().unwrap();
+    assert_eq!(reported.len(), 1, "{own}");
+    assert_eq!(reported[0]["origin"], "reported");
+    assert_eq!(reported[0]["name"], "chat gpt");
+    assert_eq!(own["logs"][0]["severity"], "INFO");
+    assert_eq!(own["usage"]["input_tokens"], 70);
+    assert_eq!(own["more_reported"], false);
+    let alice = token_of(&intake.gate, Uid::new(Kind::User, "alice")).await;
+    let (_, seen) = shown(&alice).await;
+    assert_eq!(seen["reported"].as_array().unwrap().len(), 2, "{seen}");
+    assert_eq!(seen["usage"]["input_tokens"], 70, "{seen}");
+
+    // What is recalled after a restart, and what statistics sum up.
+    let reader = intake.store.reader();
+    let support = Uid::new(Kind::Agent, "support").to_string();
+    let hours = reader.usage_by_hour("default", &support, Timestamp(0));
+    let hours = hours.unwrap();
+    assert_eq!(hours.len(), 1);
+    assert_eq!(hours[0].1.usage.input_tokens, 70);
+    let hour = 3_600_000_000;
+    let now = intake.gate.now();
+    assert_eq!(hours[0].0.0 / hour, now.0 / hour, "by the gate's clock");
+    let later = reader.usage_by_hour("default", &support, now.plus(2 * 3_600_000_000));
+    assert_eq!(later.unwrap(), []);
+    let other = reader.usage_by_hour("default", &other.to_string(), Timestamp(0));
+    assert_eq!(other.unwrap(), [], "it was not the other's run");
+    let sums = reader.usage_of_runs("default", [run, RunId::from_bytes([9; 16])]);
+    let sums = sums.unwrap();
+    assert_eq!((sums.len(), sums[0].0), (1, run));
+    assert_eq!(sums[0].2.usage.input_tokens, 70);
+}
+
+#[tokio::test]
+async fn a_search_finds_the_oldest_of_many_runs_that_began_at_once() {
+    const RUNS: usize = 2_500;
+    let intake = Intake::new().await;
+    let now = intake.gate.now();
+    let id = |n: usize| {
+        let mut bytes = [7; 16];
+        bytes[8..].copy_from_slice(&(n as u64).to_be_bytes());
+        RunId::from_bytes(bytes)
+    };
+    let begun = |n: usize| {
+        let started = RunStarted {
+            inherited: Default::default(),
+            key: None,
+            on_behalf_of: Uid::new(Kind::User, "alice"),
+            origin: Origin::default(),
+            principal: Uid::new(Kind::Agent, "support"),
+            span: SpanId::from_bytes((n as u64 + 1).to_be_bytes()),
+        };
+        Record::new(
+            "default",
+            Some(id(n)),
+            now,
+            record::Event::RunStarted(started),
+        )
+    };
+    for from in (0..RUNS).step_by(500) {
+        let batch = Batch {
+            records: (from..from + 500).map(begun).collect(),
+            ..Batch::default()
+        };
+        intake.gate.ledger().commit(batch).await.unwrap();
+    }
+    let ledger = intake.gate.ledger().reader();
+    projector::catch_up(&intake.store, ledger).await.unwrap();
+    let reader = intake.store.reader();
+    let all = RunSearch {
+        tenant: "default".into(),
+        principal: Some("support".into()),
+        limit: 900,
+        ..RunSearch::default()
+    };
+    let (found, _) = search::runs(reader, ledger, &all, |run| run.id == id(0)).unwrap();
+    assert_eq!(found.len(), 1, "what others may not see is passed over");
+    let (mut pages, mut before) = (Vec::new(), None);
+    loop {
+        let page = RunSearch {
+            before,
+            ..all.clone()
+        };
+        let (found, next) = search::runs(reader, ledger, &page, |_| true).unwrap();
+        pages.extend(found.into_iter().map(|run| run.id));
+        match next {
+            Some(next) => before = Some(next),
+            None => break,
+        }
+    }
+    let newest_first: Vec<RunId> = (0..RUNS).rev().map(id).collect();
+    assert_eq!(pages, newest_first);
 }

@@ -3,16 +3,17 @@
 use tokio::sync::mpsc;
 use tollgate::{
     call::{CallRequest, Verdict},
-    enforce::Report,
+    enforce::{Refusal, Report},
     gate::Gate,
+    pip::Caller,
     sandbox::Content,
 };
 use tollgate_core::{
     ids::RunId,
-    record::{AdapterLog, Event},
+    record::{AdapterLog, Event, RunOutcome},
 };
 
-use crate::world::{World, agent, call, is_released, named, records};
+use crate::world::{World, agent, call, is_released, named, records, user};
 
 fn text(verdict: &Verdict) -> &str {
     match verdict {
@@ -123,5 +124,56 @@ async fn a_report_that_policy_keeps_back_is_not_heard() {
     let kept = logged(&gate, run);
     assert_eq!(kept.len(), 5, "the trace has them all the same");
     assert!(kept.iter().all(|log| log.labels.is_empty()));
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_was_abandoned_begins_another_run_with_its_labels() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let read = r#"{"path":"letter.txt"}"#;
+    let first = call(&gate, "k", "files__read", read).await.run.unwrap();
+    let row = |run: RunId| gate.ledger().reader().run(&run.to_string()).unwrap();
+    let held = row(first).labels;
+    assert!(!held.is_empty());
+    world.pass(6 * 24 * 3600);
+    gate.pass_time().await.unwrap();
+    assert_eq!(row(first).outcome, None, "whoever named it may come back");
+    world.pass(2 * 24 * 3600);
+    gate.pass_time().await.unwrap();
+    assert_eq!(row(first).outcome, Some(RunOutcome::Abandoned));
+    let again = call(&gate, "k", "files__list", r#"{"path":""}"#).await;
+    let second = again.run.unwrap();
+    assert_ne!(second, first);
+    assert!(row(second).labels.is_superset(&held));
+    gate.end_run(&user("alice"), &row(second), None, "")
+        .await
+        .unwrap();
+    assert_eq!(row(second).outcome, Some(RunOutcome::Success));
+    let used = call(&gate, "k", "files__list", r#"{"path":""}"#).await;
+    assert!(matches!(used.verdict, Verdict::Refused(Refusal::RunEnded)));
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_another_tenant_is_nobodys_own() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let run = call(&gate, "k", "files__list", r#"{"path":""}"#).await;
+    let row = |gate: &Gate| {
+        let id = run.run.unwrap().to_string();
+        gate.ledger().reader().run(&id).unwrap()
+    };
+    assert!(gate.is_own_run(&agent("support"), &row(&gate)));
+    gate.close().await;
+    world.configure(
+        "environment = \"test\"",
+        "environment = \"test\"\ntenant = \"other\"",
+    );
+    let gate = world.open().await;
+    assert!(!gate.is_own_run(&agent("support"), &row(&gate)));
+    let alice = Caller::User("alice".into());
+    let ended = gate.end_own_run(&alice, &row(&gate), None, "").await;
+    assert!(ended.is_err(), "its operator is this tenant's");
     gate.close().await;
 }

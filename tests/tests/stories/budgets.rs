@@ -45,9 +45,14 @@ async fn a_run_ends_where_its_budget_does() {
         .reader()
         .run(&denied.run.unwrap().to_string())
         .unwrap();
-    gate.end_own_run(&agent("support"), &row, RunOutcome::Failed, "no more calls")
-        .await
-        .unwrap();
+    gate.end_own_run(
+        &agent("support"),
+        &row,
+        Some(RunOutcome::Failed),
+        "no more calls",
+    )
+    .await
+    .unwrap();
     let row = gate
         .ledger()
         .reader()

@@ -140,7 +140,7 @@ async fn a_planted_secret_is_nowhere() {
         .into_iter()
         .map(|(_, record)| record)
         .collect();
-    gate.end_run(&user("alice"), &row, RunOutcome::Failed, PLANTED)
+    gate.end_run(&user("alice"), &row, Some(RunOutcome::Failed), PLANTED)
         .await
         .unwrap();
 

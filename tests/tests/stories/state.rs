@@ -49,7 +49,7 @@ async fn what_is_kept_for_a_run_is_the_runs_and_goes_with_it() {
         .reader()
         .run(&kept.run.unwrap().to_string())
         .unwrap();
-    gate.end_run(&user("alice"), &row, RunOutcome::Success, "done")
+    gate.end_run(&user("alice"), &row, Some(RunOutcome::Success), "done")
         .await
         .unwrap();
     gate.close().await;

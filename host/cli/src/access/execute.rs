@@ -17,6 +17,7 @@ use tollgate_core::{
     record::Event,
     request::{Action, ActionContext, Request},
 };
+use tollgate_trace::export;
 
 use tollgate_server::{
     auth::token::{self, Purpose, TokenError},
@@ -181,6 +182,18 @@ pub(super) async fn execute(
         Operation::RunFacts { run } => {
             let row = find_run(gate, run)?;
             Ok(Reply::RunFacts(gate.facts_of_run(user, &row).await?))
+        }
+        Operation::ExportRun { run } => {
+            let row = find_run(gate, run)?;
+            gate.may_with_run(user, Action::ExportRuns, &row).await?;
+            let ledger = gate.ledger();
+            let records = ledger.reader().records_of_run(row.id)?;
+            let mut names = Vec::new();
+            for who in export::named(row.id, &records) {
+                let hash = ledger.digest(&row.tenant, &export::hash_parts(&who))?;
+                names.push((who, hash));
+            }
+            Ok(Reply::Exportable(names))
         }
         Operation::Say { said } => {
             let caller = Caller::User(user.id.clone());

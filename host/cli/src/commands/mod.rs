@@ -46,7 +46,12 @@ use crate::{
 };
 
 /// Run a command.
-pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(mut cli: Cli, out: &Output) -> Result<Exit, Failure> {
+    if let Command::Runs(runs::Runs::Export(export)) = &mut cli.command {
+        let config = config_of(&cli.global).ok();
+        let is_user = |name: &str| config.is_some_and(|config| config.users.contains_key(name));
+        export.take_as(&mut cli.global, is_user);
+    }
     let cx = Context {
         global: cli.global,
         out,
@@ -85,26 +90,31 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a Output,
 }
 
+fn config_file(global: &Global) -> Result<PathBuf, Failure> {
+    match &global.config {
+        Some(file) => Ok(file.clone()),
+        None => {
+            let here = std::env::current_dir().map_err(|e| {
+                Failure::plain(format!("the working directory cannot be read: {e}"))
+            })?;
+            Ok(Config::find(&here)?)
+        }
+    }
+}
+
+fn config_of(global: &Global) -> Result<Config, Failure> {
+    config_file(global).and_then(|file| Config::read(&file).map_err(|e: ConfigError| e.into()))
+}
+
 impl<'a> Context<'a> {
     /// The configuration file: the one that was named, or the nearest.
     pub(crate) fn config_file(&self) -> Result<PathBuf, Failure> {
-        match &self.global.config {
-            Some(file) => Ok(file.clone()),
-            None => {
-                let here = std::env::current_dir().map_err(|e| {
-                    Failure::plain(format!("the working directory cannot be read: {e}"))
-                })?;
-                Ok(Config::find(&here)?)
-            }
-        }
+        config_file(&self.global)
     }
 
     /// The configuration.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let config = self
-            .config_file()
-            .and_then(|file| Config::read(&file).map_err(|e: ConfigError| e.into()))?;
-        Ok(config)
+        config_of(&self.global)
     }
 
     /// The way to the gate, as whoever is at the command line says and proves to be.

@@ -1,16 +1,19 @@
 //! What agents have reported of a run, read beside the ledger; nothing where nobody has.
 
 use tollgate::{config::Config, ledger::RunRow};
-use tollgate_core::{
-    ids::RunId,
-    record::{Event, Record},
-};
+use tollgate_core::record::Record;
 use tollgate_trace::{
     beside::Beside,
-    store::{Reader, SpanOrigin, StoreOptions},
+    store::{Part, Reader, StoreOptions},
 };
 
 use crate::failure::Failure;
+
+/// How much of it is shown.
+const MOST: Part = Part {
+    rows: 100_000,
+    bytes: 64 << 20,
+};
 
 /// The reader of the trace store beside the gate's ledger, if there is one.
 pub(crate) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
@@ -28,19 +31,5 @@ pub(crate) fn of_run(
     let Some(reader) = reader(config)? else {
         return Ok(Beside::default());
     };
-    let mut spans = reader.spans(&run.tenant, run.id, Some(SpanOrigin::Reported))?;
-    if let Some(caller) = callers_trace(run.id, records) {
-        // Another run has that trace's id: of what was reported there only the principal's own counts.
-        let theirs = reader.spans(&run.tenant, caller, Some(SpanOrigin::Reported))?;
-        let whose = run.principal.to_string();
-        spans.extend(theirs.into_iter().filter(|span| span.reporter == whose));
-    }
-    Ok(Beside::of(spans, records))
-}
-
-fn callers_trace(run: RunId, records: &[(u64, Record)]) -> Option<RunId> {
-    records.iter().find_map(|(_, record)| match &record.event {
-        Event::RunStarted(started) => started.origin.trace.filter(|trace| *trace != run),
-        _ => None,
-    })
+    Ok(Beside::of_run(&reader, run, records, MOST, true)?)
 }

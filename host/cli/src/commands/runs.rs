@@ -13,11 +13,11 @@ use tollgate::{
     ids::Clock,
     ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
 };
-use tollgate_core::record::RunOutcome;
+use tollgate_core::{ids::RunId, record::RunOutcome};
 use tollgate_trace::{
     run::{Beside, CaseView, RunSteps, findings},
     search::{self, RunSearch},
-    store::{StoredSpan, Usage},
+    store::{StoredLog, StoredSpan, Usage},
 };
 
 use super::{Context, reported, times::When};
@@ -53,9 +53,10 @@ Examples:
 and what evidence is missing.
 A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
 the same tree and is marked as reported: nobody has checked it.
-With --json: {run, spans, reported, usage}: the run as in the list; every span {span, parent, kind, name,
-start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one; spans that
-were reported, with reporter, model, usage and attributes; tokens and cost of all of those.
+With --json: {run, spans, reported, logs, usage}: the run as in the list; every span {span, parent,
+kind, name, start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one;
+spans and logs that were reported, with reporter and attributes; tokens and cost that the run's own
+principal reported.
 With --case --json: {context, actions, signals, enforcement, missing}.";
 const END: &str = "\
 Example:
@@ -110,9 +111,10 @@ pub(crate) enum Runs {
     End {
         /// Its id, the beginning of it, or its key; the latest run unless given.
         run: Option<String>,
-        /// How it ended.
-        #[arg(long, value_enum, default_value_t)]
-        outcome: EndedAs,
+        /// How it ended; unless given, denied or budget-exhausted if its last call was refused so, else
+        /// success.
+        #[arg(long, value_enum)]
+        outcome: Option<EndedAs>,
         /// Why, in a few words.
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
@@ -238,10 +240,9 @@ impl From<EndedHow> for RunOutcome {
 }
 
 /// How whoever ran it says that a run ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EndedAs {
     /// It did what it was for.
-    #[default]
     Success,
     /// It did not.
     Failed,
@@ -293,7 +294,7 @@ pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure
             reason,
         } => {
             let row = find(&cx.reader(&config)?, run.as_deref())?;
-            let outcome = outcome.into();
+            let outcome = outcome.map(RunOutcome::from);
             stop(
                 &row,
                 Operation::EndRun {
@@ -408,8 +409,15 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
                 .help("make a call: tollgate call TOOL --args '{…}'")
         });
     };
-    // A key is what somebody typed and an id what nobody does, so a key of hexadecimal digits wins.
-    if let Some(row) = by_key(reader, name)? {
+    // A whole id is one run, whatever agents call theirs.
+    if name.parse::<RunId>().is_ok()
+        && let Ok(row) = reader.run(name)
+    {
+        return Ok(row);
+    }
+    // A key is what somebody typed and the beginning of an id what nobody does, so a key of hexadecimal
+    // digits wins.
+    if let Some(row) = reader.run_named(name)? {
         return Ok(row);
     }
     reader.run(name).map_err(|error| match error {
@@ -419,33 +427,13 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
     })
 }
 
-/// The latest run with this key, whosever it is.
-fn by_key(reader: &LedgerReader, key: &str) -> Result<Option<RunRow>, Failure> {
-    const PAGE: u64 = 500;
-    let mut filter = RunFilter {
-        limit: Some(PAGE),
-        ..RunFilter::default()
-    };
-    loop {
-        let page = reader.runs(&filter)?;
-        let last = page.last().map(|run| run.started);
-        let full = page.len() as u64 == PAGE;
-        if let Some(found) = page.into_iter().find(|run| run.key.as_deref() == Some(key)) {
-            return Ok(Some(found));
-        }
-        match last.filter(|_| full) {
-            Some(until) => filter.until = Some(until),
-            None => return Ok(None),
-        }
-    }
-}
-
 /// A run as programs read it.
 #[derive(Serialize)]
 struct Shown<'a> {
     run: RunRow,
     spans: Vec<SpanView>,
     reported: &'a [StoredSpan],
+    logs: &'a [StoredLog],
     usage: Usage,
 }
 
@@ -457,15 +445,16 @@ enum Shape {
     Case,
 }
 
-/// Other runs of the same conversation, oldest first: the agents between which the work went.
-async fn together(
+/// Other runs of the same conversation, oldest first, as far as the trace store knows them: the agents
+/// between which the work went.
+fn together(
     config: &Config,
     ledger: &LedgerReader,
     run: &RunRow,
     conversation: Option<&str>,
-) -> Result<Vec<RunRow>, Failure> {
+) -> Vec<RunRow> {
     let Some(conversation) = conversation else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
     let search = RunSearch {
         tenant: run.tenant.clone(),
@@ -473,11 +462,14 @@ async fn together(
         limit: TOGETHER,
         ..RunSearch::default()
     };
-    let store = trace::caught_up(config, ledger).await?;
+    // Where the trace store cannot be read, the run itself is shown all the same.
+    let Ok(Some(store)) = trace::reader(config) else {
+        return Vec::new();
+    };
     let found = search::runs(&store, ledger, &search, |other| other.id != run.id);
-    let (mut runs, _) = found.map_err(|e| Failure::plain(e.to_string()))?;
+    let mut runs = found.map(|(runs, _)| runs).unwrap_or_default();
     runs.reverse();
-    Ok(runs)
+    runs
 }
 
 async fn show(
@@ -492,7 +484,7 @@ async fn show(
     let steps = RunSteps::of(&records);
     if let Shape::Case = shape {
         let known = match trace::reader(config)? {
-            Some(store) => Beside::of(&store, &row.tenant, row.id)?,
+            Some(store) => Beside::of(&store, &row.tenant, row.id, &steps)?,
             None => Beside::default(),
         };
         let view = CaseView::of(&steps, &known);
@@ -505,6 +497,7 @@ async fn show(
             run: row,
             spans: reply::views(&records),
             reported: beside.spans(),
+            logs: beside.logs(),
             usage: beside.usage(),
         })?;
         return Ok(Exit::Ok);
@@ -520,10 +513,13 @@ async fn show(
             let width = cx.out.width();
             tree::tree(&records, reports, Style { width, full })
         }
-        _ => show::spans::spans(&reply::views(&records), beside.spans()),
+        _ => show::spans::spans(&reply::views(&records), &beside),
     };
+    if beside.is_cut() {
+        cx.out.remark("more was reported than is shown here");
+    }
     let conversation = steps.origin.conversation.as_deref();
-    let together = together(config, reader, &row, conversation).await?;
+    let together = together(config, reader, &row, conversation);
     cx.out.text(&format!(
         "{}{}{}{}\n{body}",
         run::header(&row, &steps.origin),

@@ -12,8 +12,6 @@ use tollgate::{
 };
 use tollgate_core::time::Timestamp;
 
-use tollgate_trace::store::Facet;
-
 use super::{
     Context,
     stats_reported::{Reported, Reports},
@@ -182,10 +180,11 @@ fn count(
         }
     };
     read(&reader, since, until, &mut hear)?;
+    let runs = summaries.values().flat_map(|summary| summary.runs().iter());
+    reports.read(&runs.copied().collect(), since)?;
     let mut groups = Vec::new();
     for (key, summary) in summaries {
-        let succeeded = summary.succeeded.len();
-        let reported = reports.about(summary.runs(), succeeded, since)?;
+        let reported = reports.about(summary.runs(), summary.succeeded.len());
         groups.push(Group::new(key, &summary, reported));
     }
     groups.sort_by(|a, b| (&a.family, a.first).cmp(&(&b.family, b.first)));
@@ -203,8 +202,8 @@ fn key(by: Option<By>, at: Where<'_>, reports: &mut Reports) -> Option<(String, 
             let (tool, _) = at.version.split_once('@')?;
             Some((tool.to_owned(), at.version.to_owned()))
         }
-        Some(By::Model) => alone(&reports.word(at.run?, Facet::Model, "")?),
-        Some(By::Prompt) => alone(&reports.word(at.run?, Facet::Version, "prompt:")?),
+        Some(By::Model) => alone(&reports.model(at.run?)?),
+        Some(By::Prompt) => alone(&reports.version(at.run?, "prompt:")?),
     }
 }
 

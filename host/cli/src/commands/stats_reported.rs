@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 use tollgate::config::Config;
 use tollgate_core::{ids::RunId, time::Timestamp};
-use tollgate_trace::store::{Facet, Reader, Scope, StoreOptions, total};
+use tollgate_trace::store::{
+    Facet, Feedback, Reader, Scope, StoreError, StoreOptions, UsageRow, total,
+};
 
 use crate::failure::Failure;
 
@@ -31,11 +33,16 @@ pub(super) struct Said {
     pub(super) mean: Option<f64>,
 }
 
+/// Runs whose sums are read at once.
+const AT_ONCE: usize = 10_000;
+
 /// The trace store, if there is one.
 pub(super) struct Reports {
     reader: Option<Reader>,
     tenant: String,
     words: HashMap<RunId, Option<String>>,
+    usage: HashMap<RunId, UsageRow>,
+    feedback: Vec<Feedback>,
 }
 
 impl Reports {
@@ -46,52 +53,79 @@ impl Reports {
             reader,
             tenant: config.gate.tenant.clone(),
             words: HashMap::new(),
+            usage: HashMap::new(),
+            feedback: Vec::new(),
         })
     }
 
-    /// The first model, or version with this prefix, that was reported about a run.
-    pub(super) fn word(&mut self, run: RunId, facet: Facet, prefix: &str) -> Option<String> {
+    /// Read what was reported about all of these runs by their own principals, for [`Reports::about`].
+    pub(super) fn read(
+        &mut self,
+        runs: &BTreeSet<RunId>,
+        since: Option<Timestamp>,
+    ) -> Result<(), Failure> {
+        let Some(reader) = &self.reader else {
+            return Ok(());
+        };
+        let failed = |e: StoreError| Failure::plain(e.to_string());
+        let all: Vec<RunId> = runs.iter().copied().collect();
+        for some in all.chunks(AT_ONCE) {
+            let sums = reader.usage_of_runs(&self.tenant, some.iter().copied());
+            let sums = sums.map_err(failed)?;
+            self.usage
+                .extend(sums.into_iter().map(|(run, _, sum)| (run, sum)));
+        }
+        self.feedback = reader.feedback(&self.tenant, None, since).map_err(failed)?;
+        Ok(())
+    }
+
+    /// The model that the run's own principal reported most of.
+    pub(super) fn model(&mut self, run: RunId) -> Option<String> {
         let Self {
             reader,
             tenant,
             words,
+            ..
         } = self;
         let read = || {
-            let found = reader.as_ref()?.words(tenant, run, facet).ok()?;
+            let reader = reader.as_ref()?;
+            let row = reader.trace(tenant, run).ok()??;
+            let scope = Scope::RunOf(row.caller.unwrap_or(run), row.principal?);
+            let models = reader.usage(tenant, &scope, None).ok()?;
+            let mut named = models.into_iter().map(|row| row.model);
+            named.find(|model| !model.is_empty())
+        };
+        words.entry(run).or_insert_with(read).clone()
+    }
+
+    /// The first version with this prefix that was told about a run.
+    pub(super) fn version(&mut self, run: RunId, prefix: &str) -> Option<String> {
+        let Self {
+            reader,
+            tenant,
+            words,
+            ..
+        } = self;
+        let read = || {
+            let found = reader.as_ref()?.words(tenant, run, Facet::Version).ok()?;
             found.into_iter().find(|word| word.starts_with(prefix))
         };
         words.entry(run).or_insert_with(read).clone()
     }
 
     /// What was reported about these runs, of which `succeeded` ended with success.
-    pub(super) fn about(
-        &self,
-        runs: &BTreeSet<RunId>,
-        succeeded: usize,
-        since: Option<Timestamp>,
-    ) -> Result<Reported, Failure> {
-        let Some(reader) = &self.reader else {
-            return Ok(Reported::default());
-        };
-        let failed = |e: tollgate_trace::store::StoreError| Failure::plain(e.to_string());
-        let mut rows = Vec::new();
-        for run in runs {
-            rows.extend(
-                reader
-                    .usage(&self.tenant, &Scope::Run(*run), None)
-                    .map_err(failed)?,
-            );
-        }
+    pub(super) fn about(&self, runs: &BTreeSet<RunId>, succeeded: usize) -> Reported {
+        let rows: Vec<UsageRow> = runs
+            .iter()
+            .filter_map(|run| self.usage.get(run).cloned())
+            .collect();
         let usage = total(&rows).usage;
-        let mut sums: BTreeMap<String, (u64, u64, f64)> = BTreeMap::new();
-        let given = reader.feedback(&self.tenant, None, since).map_err(failed)?;
-        for one in given
-            .into_iter()
-            .filter(|one| runs.contains(&one.feedback.run))
-        {
-            let sum = sums.entry(one.feedback.kind).or_default();
+        let mut sums: BTreeMap<&str, (u64, u64, f64)> = BTreeMap::new();
+        let given = self.feedback.iter().map(|one| &one.feedback);
+        for one in given.filter(|one| runs.contains(&one.run)) {
+            let sum = sums.entry(&one.kind).or_default();
             sum.0 += 1;
-            if let Some(value) = one.feedback.value {
+            if let Some(value) = one.value {
                 sum.1 += 1;
                 sum.2 += value;
             }
@@ -102,14 +136,14 @@ impl Reports {
             mean: (numbers > 0).then(|| sum / numbers as f64),
         };
         let each = usage.cost_nano.zip(u64::try_from(succeeded).ok());
-        Ok(Reported {
+        Reported {
             tokens: usage.input_tokens.saturating_add(usage.output_tokens),
             cost_nano: usage.cost_nano,
             cost_nano_per_success: each.and_then(|(cost, succeeded)| cost.checked_div(succeeded)),
             feedback: sums
                 .into_iter()
-                .map(|(kind, sum)| (kind, said(sum)))
+                .map(|(kind, sum)| (kind.to_owned(), said(sum)))
                 .collect(),
-        })
+        }
     }
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use tollgate_core::ids::SpanId;
-use tollgate_trace::store::StoredSpan;
+use tollgate_trace::{beside::Beside, store::StoredLog};
 
 use super::{
     measure::duration,
     paint::{Tone, line, pad, paint},
+    tree::reported,
 };
 use crate::reply::SpanView;
 
@@ -19,8 +20,20 @@ const NAME: usize = 34;
 /// How much of a value is shown.
 const MAX_VALUE: usize = 400;
 
-/// The gate's spans, in the order in which they began, and then those that were reported.
-pub(crate) fn spans(views: &[SpanView], reported: &[StoredSpan]) -> String {
+/// Logs of one span that are shown.
+const MAX_LOGS: usize = 200;
+
+/// The gate's spans, in the order in which they began, and then those that were reported; each with the
+/// logs that were reported of it.
+pub(crate) fn spans(views: &[SpanView], beside: &Beside) -> String {
+    let mut logs: HashMap<Option<SpanId>, Vec<&StoredLog>> = HashMap::new();
+    for log in beside.logs() {
+        logs.entry(log.span).or_default().push(log);
+    }
+    let mut said = |depth, span: SpanId| {
+        let logs = logs.remove(&Some(span)).unwrap_or_default();
+        logged(depth, &logs)
+    };
     let mut depths: HashMap<SpanId, usize> = HashMap::new();
     let mut text = String::new();
     for view in views {
@@ -28,8 +41,9 @@ pub(crate) fn spans(views: &[SpanView], reported: &[StoredSpan]) -> String {
         let took = view.end.map(|end| end.since(view.start));
         text.push_str(&head(depth, &view.name, view.span, took, view.error, ""));
         text.push_str(&attributes(depth, &view.attributes));
+        text.push_str(&said(depth, view.span));
     }
-    for span in reported {
+    for span in beside.spans() {
         let depth = depth(&mut depths, span.span, span.parent);
         let took = span.end.map(|end| end.since(span.start));
         let by = format!("reported by {}", line(&span.reporter, 80));
@@ -42,6 +56,24 @@ pub(crate) fn spans(views: &[SpanView], reported: &[StoredSpan]) -> String {
             &by,
         ));
         text.push_str(&attributes(depth, &span.body.attributes));
+        text.push_str(&said(depth, span.span));
+    }
+    let loose = beside.logs().iter();
+    let loose: Vec<&StoredLog> = loose.filter(|log| logs.contains_key(&log.span)).collect();
+    text.push_str(&logged(0, &loose));
+    text
+}
+
+fn logged(depth: usize, logs: &[&StoredLog]) -> String {
+    let indent = "  ".repeat(depth);
+    let mut text = String::new();
+    for log in logs.iter().take(MAX_LOGS) {
+        let said = reported::said(log, "", true);
+        text.push_str(&format!("{indent}    {}\n", paint(&said, Tone::Weak)));
+    }
+    if logs.len() > MAX_LOGS {
+        let more = logs.len() - MAX_LOGS;
+        text.push_str(&format!("{indent}    … and {more} reported logs more\n"));
     }
     text
 }

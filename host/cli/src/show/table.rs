@@ -1,8 +1,11 @@
 //! Aligned columns.
 
-use super::paint::{Tone, pad, paint, width};
+use super::paint::{Tone, line, pad, paint, width};
 
-/// One cell: text without styles, and what it means.
+/// How much of a text stands in a cell.
+const MAX_CELL: usize = 4096;
+
+/// One cell: one line of text without styles, and what it means. Nothing in it moves the cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cell {
     text: String,
@@ -13,7 +16,7 @@ impl Cell {
     /// A cell.
     pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
         Self {
-            text: text.into(),
+            text: line(&text.into(), MAX_CELL),
             tone,
         }
     }
@@ -56,6 +59,16 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: &[[Cell; N]]) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_cell_moves_the_cursor() {
+        let bad = "gpt\u{1b}]0;owned\u{7}\n\u{202e}5";
+        let text = table(["", bad], &[[bad.into(), Cell::new(bad, Tone::Bad)]]);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let escaped = r"gpt\u{1b}]0;owned\u{7}\n\u{202e}5";
+        assert_eq!(text.matches(escaped).count(), 3, "{text}");
+        assert!(!text.contains(['\u{7}', '\u{202e}']), "{text}");
+    }
 
     #[test]
     fn columns_align_and_no_line_ends_in_spaces() {

@@ -424,8 +424,7 @@ impl Capturing {
     }
 
     fn is_secret(&self, name: &str, value: &Value) -> bool {
-        !matches!(value, Value::Null | Value::Bool(_))
-            && self.capture.named(name).secret
+        !matches!(value, Value::Null | Value::Bool(_)) && self.capture.named(name).secret
     }
 
     /// A value that is treated as one.

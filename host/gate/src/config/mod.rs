@@ -46,7 +46,10 @@ pub use serve::ServeConfig;
 pub use trace::{Price, PricesConfig, TraceConfig};
 pub use upstream::{Reach, Sent, UpstreamConfig};
 
-use crate::sandbox::{Limits, Size};
+use crate::{
+    ledger::Idle,
+    sandbox::{Limits, Size},
+};
 
 /// Bytes that a file of policies may have; 50,000 policies fit.
 const MAX_POLICY_FILE: u64 = 16 << 20;
@@ -129,6 +132,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// After how long without a call a run without a key is over.
     pub run_idle: Duration,
+    /// After how long without a call a run with a key is over.
+    pub named_run_idle: Duration,
     /// How long a principal's labels outlive its runs.
     pub label_window: Duration,
     /// By name.
@@ -271,6 +276,16 @@ pub struct UserConfig {
 }
 
 impl Config {
+    /// After how long without anything runs are over.
+    #[must_use]
+    pub fn idle(&self) -> Idle {
+        let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
+        Idle {
+            unnamed: micros(self.run_idle),
+            named: micros(self.named_run_idle),
+        }
+    }
+
     /// The configuration file at or above `from`.
     ///
     /// # Errors

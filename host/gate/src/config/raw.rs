@@ -272,6 +272,7 @@ pub(super) struct Rate {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Runs {
     pub(super) idle: Option<String>,
+    pub(super) named_idle: Option<String>,
     pub(super) label_window: Option<String>,
 }
 

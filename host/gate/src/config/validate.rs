@@ -125,6 +125,7 @@ impl Validation<'_> {
             approval_hold,
             approval_hold_with_progress,
             run_idle: duration(raw.runs.idle, 1800)?,
+            named_run_idle: duration(raw.runs.named_idle, 7 * 24 * 3600)?,
             label_window: duration(raw.runs.label_window, 1800)?,
             components,
             tools,

@@ -202,7 +202,8 @@ impl Working {
                 held.last = held.last.max(record.time);
                 count(conn, held, &ready.delta)?;
                 hold_labels(conn, held, record.time)?;
-                if ready.delta.calls > 0 {
+                // What is denied uses nothing up, or who keeps trying would never be let in again.
+                if ready.delta.calls > 0 && ready.delta.denials == 0 {
                     window::count(conn, &held.identity, record.time)?;
                 }
                 Some(held.identity.opened)

@@ -66,9 +66,9 @@ pub use kept::{Change, Changed, Kept, Place};
 pub use keys::Keys;
 pub use owner::Ledger;
 pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
-pub use recover::{Recovered, Swept};
+pub use recover::{Idle, Recovered, Swept};
 pub use retention::SealedDay;
-pub use window::{Used, Window};
+pub use window::{LastRefusal, Used, Window};
 
 /// Where a ledger lies and how it is opened.
 #[derive(Debug, Clone)]

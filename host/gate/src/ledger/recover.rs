@@ -32,12 +32,21 @@ pub struct Recovered {
     pub call: SpanId,
 }
 
+/// After how many microseconds without anything a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idle {
+    /// One without a name: nobody says when it ends.
+    pub unnamed: u64,
+    /// One with a name, a session or a trace: whoever named it may come back.
+    pub named: u64,
+}
+
 /// What [`Ledger::sweep`] has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Approvals that have expired.
     pub expired: Vec<ApprovalId>,
-    /// Runs that were abandoned.
+    /// Runs in which nothing happened for too long.
     pub abandoned: Vec<RunId>,
 }
 
@@ -82,12 +91,12 @@ impl Ledger {
         Ok(recovered)
     }
 
-    /// Record what is over because time has passed: approvals that nobody gave or used, and runs without
-    /// a name in which nothing happened for `idle` microseconds.
+    /// Record what is over because time has passed: approvals that nobody gave or used, and runs in which
+    /// nothing happened for too long. A run whose last call was refused ended for that.
     ///
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded.
-    pub async fn sweep(&self, now: Timestamp, idle: u64) -> Result<Swept, LedgerError> {
+    pub async fn sweep(&self, now: Timestamp, idle: Idle) -> Result<Swept, LedgerError> {
         let now = self.now(now);
         let mut swept = Swept::default();
         for row in self.reader().overdue_approvals(now)? {
@@ -108,19 +117,19 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
         }
-        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
-        for (run, tenant) in self
+        let ago = |micros| {
+            let micros = i64::try_from(micros).unwrap_or(i64::MAX);
+            Timestamp(now.0.saturating_sub(micros))
+        };
+        let idle_runs = self
             .reader()
-            .idle_runs(Timestamp(now.0.saturating_sub(idle)))?
-        {
+            .idle_runs(ago(idle.unnamed), ago(idle.named))?;
+        for (run, tenant) in idle_runs {
             let Some(state) = self.run_state(run, None)? else {
                 continue;
             };
-            let (outcome, stop_reason) = match self.reader().exhausted_budget(run)? {
-                Some(budget) => (
-                    RunOutcome::BudgetExhausted,
-                    format!("the budget of {budget} was used up"),
-                ),
+            let (outcome, stop_reason) = match self.reader().last_refusal(run)? {
+                Some(refusal) => refusal.ended(),
                 None => (
                     RunOutcome::Abandoned,
                     "nothing happened for too long".into(),

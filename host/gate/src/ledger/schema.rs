@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_state.sql"),
     include_str!("migrations/0006_identity.sql"),
     include_str!("migrations/0007_budgets.sql"),
+    include_str!("migrations/0008_names.sql"),
 ];
 
 /// Tables that are recreated from the records.

@@ -1,7 +1,15 @@
 //! What principals have done lately, by the hour: what budgets that outlive a run are measured by.
 
 use rusqlite::{Connection, params};
-use tollgate_core::{entity::Uid, ids::RunId, record::Event, request::Action, time::Timestamp};
+use tollgate_core::{
+    decision::Outcome,
+    entity::Uid,
+    ids::RunId,
+    life::ApprovalState,
+    record::{Event, RunOutcome},
+    request::Action,
+    time::Timestamp,
+};
 
 use super::{
     LedgerError,
@@ -28,13 +36,13 @@ pub struct Window {
 /// What was done in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Calls that were decided; one that waits for an approval, and its resumption, are one.
+    /// Calls that were not denied; one that waits for an approval, and its resumption, are one.
     pub calls: u64,
     /// Microseconds in which the principal was active.
     pub active: u64,
 }
 
-/// Count a call that was decided at `at`.
+/// Count a call that was decided at `at`, and not denied.
 pub(super) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<(), Refused> {
     conn.prepare_cached(
         "INSERT INTO principal_calls VALUES (?1, ?2, ?3, ?4, 1, 0, ?5) ON CONFLICT DO UPDATE SET \
@@ -73,25 +81,53 @@ pub(super) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError
     })
 }
 
+/// What the last call of a run was refused for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LastRefusal {
+    /// This budget was used up.
+    Budget(String),
+    /// Policy, or a person, said no.
+    Denied,
+}
+
+impl LastRefusal {
+    /// How a run ends that did not go on after this, and why, in a few words.
+    #[must_use]
+    pub fn ended(&self) -> (RunOutcome, String) {
+        match self {
+            Self::Budget(budget) => (
+                RunOutcome::BudgetExhausted,
+                format!("the budget of {budget} was used up"),
+            ),
+            Self::Denied => (RunOutcome::Denied, "its last call was denied".to_owned()),
+        }
+    }
+}
+
 impl LedgerReader {
-    /// The budget for which a run's last decided call was denied, if it was for one.
+    /// What a run's last call was refused for, if it was refused.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn exhausted_budget(&self, run: RunId) -> Result<Option<String>, LedgerError> {
+    pub fn last_refusal(&self, run: RunId) -> Result<Option<LastRefusal>, LedgerError> {
         let records = self.records_of_run(run)?;
         let last = records
             .iter()
             .rev()
             .find_map(|(_, record)| match &record.event {
                 Event::Decision(decided) if matches!(decided.action, Action::Call(_)) => {
-                    Some(decided)
+                    Some(match (decided.outcome, decided.exhausted()) {
+                        (_, Some(budget)) => Some(LastRefusal::Budget(budget.to_owned())),
+                        (Outcome::Deny, None) => Some(LastRefusal::Denied),
+                        _ => None,
+                    })
+                }
+                Event::ApprovalResolved(resolved) if resolved.state == ApprovalState::Rejected => {
+                    Some(Some(LastRefusal::Denied))
                 }
                 _ => None,
             });
-        Ok(last
-            .and_then(|decided| decided.exhausted())
-            .map(str::to_owned))
+        Ok(last.flatten())
     }
 
     /// What was done in a window.

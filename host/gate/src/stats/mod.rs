@@ -12,7 +12,7 @@ use tollgate_core::{
     decision::Outcome,
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
-    life::ApprovalState,
+    life::{ApprovalState, ApprovalState as S},
     record::{
         DecisionRecord, Event, KeyedDigest, OutcomeRecord, Record, RunOutcome, Start, Status,
     },
@@ -25,6 +25,41 @@ pub use totals::{Bars, DecidedAs, OTHER, Totals};
 
 /// Runs, calls and approvals that are remembered; what is beyond is counted as if it stood alone.
 const MOST: usize = 100_000;
+
+/// Runs in which something happened lately. Two generations: when the young one is full the old one goes,
+/// so that runs that never end leave room for others.
+#[derive(Default)]
+struct Runs {
+    young: HashMap<RunId, Seen>,
+    old: HashMap<RunId, Seen>,
+}
+
+impl Runs {
+    fn get(&self, run: &RunId) -> Option<&Seen> {
+        self.young.get(run).or_else(|| self.old.get(run))
+    }
+
+    fn entry(&mut self, run: RunId) -> &mut Seen {
+        if !self.young.contains_key(&run) {
+            let known = self.old.remove(&run).unwrap_or_default();
+            if self.young.len() >= MOST / 2 {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(run, known);
+        }
+        self.young.entry(run).or_default()
+    }
+
+    fn known(&mut self, run: RunId) -> Option<&mut Seen> {
+        self.get(&run)?;
+        Some(self.entry(run))
+    }
+
+    fn remove(&mut self, run: &RunId) {
+        self.young.remove(run);
+        self.old.remove(run);
+    }
+}
 
 /// What one record adds.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +135,8 @@ struct Call {
     tool: String,
     version: String,
     begun: Option<Timestamp>,
+    /// Whether it ended in the middle, to wait for an approval.
+    suspended: bool,
 }
 
 #[derive(Default)]
@@ -113,7 +150,7 @@ struct Seen {
 #[derive(Default)]
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
-    runs: HashMap<RunId, Seen>,
+    runs: Runs,
     approvals: HashMap<ApprovalId, Timestamp>,
 }
 
@@ -135,13 +172,15 @@ impl Watcher {
         };
         match &record.event {
             Event::RunStarted(run) => {
-                if let Some(seen) = self.seen(record.run) {
-                    seen.principal = Some(run.principal.clone());
+                if let Some(id) = record.run {
+                    self.runs.entry(id).principal = Some(run.principal.clone());
                 }
                 hear(at, Fact::Began);
             }
             Event::RunEnded(ended) => {
-                record.run.map(|run| self.runs.remove(&run));
+                if let Some(run) = record.run {
+                    self.runs.remove(&run);
+                }
                 hear(at, Fact::Finished(ended.outcome));
             }
             Event::CallInvalid(call) => hear(
@@ -181,17 +220,13 @@ impl Watcher {
                     wait: asked.map(|asked| record.time.since(asked)),
                 };
                 hear(within(at, call), fact);
+                let refused = !matches!(resolved.state, S::Pending | S::Approved | S::Consumed);
+                if refused && call.is_some_and(|call| call.begun.is_none() || call.suspended) {
+                    self.calls.remove(&resolved.call);
+                }
             }
             _ => {}
         }
-    }
-
-    fn seen(&mut self, run: Option<RunId>) -> Option<&mut Seen> {
-        let run = run?;
-        if self.runs.len() >= MOST && !self.runs.contains_key(&run) {
-            return None;
-        }
-        Some(self.runs.entry(run).or_default())
     }
 
     /// Who acts in a run that has not ended.
@@ -214,7 +249,10 @@ impl Watcher {
                 tool: tool.clone(),
                 version: String::new(),
                 begun: None,
+                suspended: false,
             });
+            // What waited goes on, or is refused.
+            call.suspended &= !decided.resumption;
             if let Some(digest) = &decided.component {
                 call.version = format!("{tool}@{}", short(&digest.to_string()));
             }
@@ -253,10 +291,11 @@ impl Watcher {
         let again = match (&decided.arguments, decided.resumption || decided.beside) {
             (Some(arguments), false) => {
                 let arguments = arguments.clone();
-                let seen = self
-                    .runs
-                    .get_mut(&at.run.unwrap_or(RunId::from_bytes([0; 16])));
-                seen.is_some_and(|seen| seen.calls.len() >= MOST || !seen.calls.insert(arguments))
+                let seen = at.run.and_then(|run| self.runs.known(run));
+                seen.is_some_and(|seen| match seen.calls.len() < MOST {
+                    true => !seen.calls.insert(arguments),
+                    false => seen.calls.contains(&arguments),
+                })
             }
             _ => false,
         };
@@ -294,6 +333,9 @@ impl Watcher {
         hear: &mut impl FnMut(Where<'_>, Fact<'_>),
     ) {
         if outcome.status == Status::Pending {
+            if let Some(call) = self.calls.get_mut(&outcome.call) {
+                call.suspended = true;
+            }
             return;
         }
         let call = self.calls.remove(&outcome.call);
@@ -308,7 +350,7 @@ impl Watcher {
                 micros: begun.map(|begun| at.time.since(begun)),
             },
         );
-        let Some(seen) = at.run.and_then(|run| self.runs.get_mut(&run)) else {
+        let Some(seen) = at.run.and_then(|run| self.runs.known(run)) else {
             return;
         };
         if failed {

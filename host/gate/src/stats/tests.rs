@@ -1,7 +1,7 @@
 use tollgate_core::{
     canonical::Sha256Digest,
     entity::Kind,
-    record::{RunEnded, RunStarted},
+    record::{ApprovalResolved, RunEnded, RunStarted},
 };
 
 use super::*;
@@ -198,4 +198,77 @@ fn names_beyond_those_that_are_told_apart_are_others() {
     }
     assert_eq!(totals.unsafe_attempts.len(), 301);
     assert_eq!(totals.unsafe_attempts[OTHER], 100);
+}
+
+fn resolved(call: u8, state: ApprovalState) -> Event {
+    Event::ApprovalResolved(ApprovalResolved {
+        call: SpanId::from_bytes([call; 8]),
+        id: ApprovalId::from_bytes([call; 8]),
+        span: SpanId::from_bytes([call; 8]),
+        state,
+        around: Default::default(),
+        superseded: false,
+    })
+}
+
+#[test]
+fn a_call_that_was_refused_is_no_longer_remembered() {
+    let mut watcher = Watcher::default();
+    let mut watch = |event: Event| {
+        watcher.watch(&at(0, event), |_, _| {});
+        watcher.calls.len()
+    };
+    for (call, state) in [(1, S::Rejected), (2, S::Expired), (3, S::Cancelled)] {
+        assert_eq!(watch(decided(call, "a", Outcome::Escalate)), 1);
+        assert_eq!(watch(resolved(call, state)), 0, "{state:?}");
+    }
+    // An execution that goes on ends by its outcome, one that was suspended by the answer.
+    watch(decided(4, "a", Outcome::Allow));
+    watch(started(4));
+    assert_eq!(watch(resolved(4, S::Cancelled)), 1);
+    watch(ended(4, Status::Pending));
+    assert_eq!(watch(resolved(4, S::Approved)), 1);
+    assert_eq!(watch(resolved(4, S::Rejected)), 0);
+}
+
+#[test]
+fn runs_that_never_end_leave_room_for_others() {
+    let id = |n: usize| {
+        let mut bytes = [0; 16];
+        bytes[8..].copy_from_slice(&(n as u64).to_be_bytes());
+        RunId::from_bytes(bytes)
+    };
+    let mut watcher = Watcher::default();
+    let mut repeats = 0;
+    for n in 0..MOST + MOST / 2 {
+        let begins = Record::new("acme", Some(id(n)), Timestamp(0), began());
+        watcher.watch(&begins, |_, _| {});
+    }
+    let last = id(MOST + MOST / 2 - 1);
+    assert!(watcher.principal(last).is_some());
+    assert!(watcher.runs.young.len() + watcher.runs.old.len() <= MOST);
+    for call in [1, 2] {
+        let event = decided(call, "a", Outcome::Deny);
+        let record = Record::new("acme", Some(last), Timestamp(0), event);
+        watcher.watch(&record, |_, fact| {
+            repeats += usize::from(fact == Fact::Repeated);
+        });
+    }
+    assert_eq!(repeats, 1);
+}
+
+#[test]
+fn of_more_calls_than_are_remembered_none_is_a_repeat() {
+    let mut watcher = Watcher::default();
+    watcher.watch(&at(0, began()), |_, _| {});
+    let digest = |n: usize| KeyedDigest::from(n.to_string());
+    watcher.runs.entry(run()).calls = (0..MOST).map(digest).collect();
+    let mut repeats = Vec::new();
+    for arguments in ["new", "7"] {
+        let event = decided(1, arguments, Outcome::Deny);
+        watcher.watch(&at(0, event), |_, fact| {
+            repeats.extend((fact == Fact::Repeated).then_some(arguments));
+        });
+    }
+    assert_eq!(repeats, ["7"]);
 }

@@ -118,8 +118,11 @@ impl Metrics {
             Err(TryLockError::WouldBlock) => return Err(Unready::Counting),
         };
         counted.catch_up(&self.gate)?;
+        let totals = counted.totals.clone();
+        // Others may count while the sources are asked.
+        drop(counted);
         let now = Now {
-            totals: counted.totals.clone(),
+            totals,
             gauges: self.gauges(),
             samples: self
                 .sources
@@ -127,7 +130,6 @@ impl Metrics {
                 .flat_map(|source| source.samples())
                 .collect(),
         };
-        drop(counted);
         let mut registry = Registry::with_prefix("tollgate");
         registry.register_collector(Box::new(now));
         let mut text = String::new();

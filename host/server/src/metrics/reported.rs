@@ -2,7 +2,12 @@
 //!
 //! Names of models and kinds of feedback are their words, so only the most used are told apart.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tollgate::{gate::Gate, stats::OTHER};
 use tollgate_trace::store::{Reader, Scope, StoreError, StoreOptions, Usage};
@@ -12,11 +17,15 @@ use super::{Sample, Source, number};
 /// Models, and kinds of feedback, that are told apart.
 const NAMES: usize = 50;
 
+/// How long what was read is told again: the sums are over every trace.
+const FRESH: Duration = Duration::from_secs(30);
+
 /// The trace store beside a gate's ledger.
 #[derive(Debug)]
 pub struct Reported {
     path: PathBuf,
     tenant: String,
+    known: Mutex<Option<(Instant, Vec<Sample>)>>,
 }
 
 impl Reported {
@@ -27,7 +36,21 @@ impl Reported {
         Self {
             path: StoreOptions::beside(&snapshot.config.store.path).path,
             tenant: snapshot.config.gate.tenant.clone(),
+            known: Mutex::default(),
         }
+    }
+
+    /// What was read lately, or what `read` says now.
+    fn at(&self, now: Instant, read: impl FnOnce() -> Vec<Sample>) -> Vec<Sample> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, samples)) = &*known
+            && now.saturating_duration_since(*then) < FRESH
+        {
+            return samples.clone();
+        }
+        let samples = read();
+        *known = Some((now, samples.clone()));
+        samples
     }
 
     fn read(&self) -> Result<Vec<Sample>, StoreError> {
@@ -64,12 +87,11 @@ impl Reported {
             }));
         }
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
-        for given in reader.feedback(&self.tenant, None, None)? {
-            let kind = given.feedback.kind;
-            let known = kinds.len() < NAMES || kinds.contains_key(&kind);
-            *kinds
-                .entry(if known { kind } else { OTHER.into() })
-                .or_default() += 1;
+        let given = reader.feedback_kinds(&self.tenant)?;
+        for (n, (kind, count)) in given.into_iter().enumerate() {
+            let kind = if n < NAMES { kind } else { OTHER.into() };
+            let sum = kinds.entry(kind).or_default();
+            *sum = sum.saturating_add(count);
         }
         samples.extend(kinds.into_iter().map(|(kind, n)| Sample {
             name: "feedback",
@@ -85,6 +107,34 @@ impl Reported {
 impl Source for Reported {
     fn samples(&self) -> Vec<Sample> {
         // A trace store that cannot be read says nothing; the gate's own numbers are told all the same.
-        self.read().unwrap_or_default()
+        self.at(Instant::now(), || self.read().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_is_not_summed_up_for_every_scrape() {
+        let reported = Reported {
+            path: PathBuf::new(),
+            tenant: "acme".into(),
+            known: Mutex::default(),
+        };
+        let sample = |value| {
+            vec![Sample {
+                name: "reported_cost",
+                help: "",
+                counter: false,
+                labels: Vec::new(),
+                value,
+            }]
+        };
+        let start = Instant::now();
+        assert_eq!(reported.at(start, || sample(1.0)), sample(1.0));
+        let soon = start + FRESH / 2;
+        assert_eq!(reported.at(soon, || sample(2.0)), sample(1.0));
+        assert_eq!(reported.at(start + FRESH, || sample(3.0)), sample(3.0));
     }
 }

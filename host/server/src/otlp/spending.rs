@@ -11,10 +11,11 @@ use tollgate::{gate::Gate, usage::RunUsage};
 use tollgate_core::{
     entity::{Kind, Uid},
     ids::RunId,
+    time::Timestamp,
 };
 use tollgate_trace::{
     projector,
-    store::{Store, StoreError},
+    store::{Store, StoreError, Usage, UsageRow},
 };
 
 /// Held from where sums are read until the gate has them: none is overtaken by an older one.
@@ -108,11 +109,44 @@ impl Spending {
 /// [`StoreError`] if the trace store cannot be read.
 pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
     let config = &gate.snapshot().config;
+    let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
+    let since = Timestamp(gate.now().0.saturating_sub(long));
     for name in config.agents.keys() {
-        let reporter = Uid::new(Kind::Agent, name).to_string();
-        tell(gate, store, &reporter, None).await?;
+        let principal = Uid::new(Kind::Agent, name);
+        let (reader, tenant) = (store.reader().clone(), config.gate.tenant.clone());
+        let reporter = principal.to_string();
+        let _telling = TELLING.lock().await;
+        let reading = tokio::task::spawn_blocking(move || {
+            // Hours after runs: what comes in meanwhile is counted twice rather than not at all.
+            let runs = reader.usage_of_latest(&tenant, &reporter)?;
+            let hours = reader.usage_by_hour(&tenant, &reporter, since)?;
+            Ok::<_, StoreError>((runs, hours))
+        });
+        let (mut runs, hours) = reading.await.map_err(|_| StoreError::Closed)??;
+        // The latest last: they are remembered longest.
+        runs.reverse();
+        gate.usage().recall(
+            &principal,
+            runs.iter().map(|(run, _, sum)| (*run, used(sum))),
+            hours.iter().map(|(hour, sum)| (*hour, used(sum))),
+        );
     }
     Ok(())
+}
+
+/// A sum, as policies hear of it.
+fn used(sum: &UsageRow) -> RunUsage {
+    let Usage {
+        input_tokens,
+        output_tokens,
+        cost_nano,
+        ..
+    } = sum.usage;
+    RunUsage {
+        tokens: input_tokens.saturating_add(output_tokens),
+        cost_nano: cost_nano.unwrap_or(0),
+        complete: sum.unpriced == 0,
+    }
 }
 
 /// Tell the gate what `reporter` has reported of its runs: of those with these traces, or of the latest.
@@ -139,16 +173,8 @@ async fn tell(
         None => reader.usage_of_latest(&tenant, &reporter),
     });
     let sums = reading.await.map_err(|_| StoreError::Closed)??;
-    for (run, started, sum) in sums {
-        let usage = RunUsage {
-            tokens: sum
-                .usage
-                .input_tokens
-                .saturating_add(sum.usage.output_tokens),
-            cost_nano: sum.usage.cost_nano.unwrap_or(0),
-            complete: sum.unpriced == 0,
-        };
-        gate.usage().set(&principal, run, started, usage);
+    for (run, _, sum) in sums {
+        gate.usage().set(&principal, run, gate.now(), used(&sum));
     }
     Ok(())
 }

@@ -17,8 +17,10 @@ use tollgate::{
 };
 use tollgate_core::{ids::RunId, record::RunOutcome, request::Action, time::Timestamp};
 use tollgate_trace::{
+    beside::Beside,
     projector,
     search::{self, RunSearch, SearchError},
+    store::{Part, StoredLog, StoredSpan, Usage},
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -36,6 +38,11 @@ use crate::{
 const PAGE: u64 = 200;
 /// Runs that one request looks through at most.
 const MAX_LOOKED: u64 = 10_000;
+/// How much is told of what was reported of a run.
+const REPORTED: Part = Part {
+    rows: 1_000,
+    bytes: 8 << 20,
+};
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     vec![
@@ -151,7 +158,11 @@ pub(super) async fn list(
             limit: Some(PAGE),
             // An agent sees no other principal's.
             principal: who.user().is_none().then(|| who.caller.principal()),
-            ..RunFilter::default()
+            // Whether people see other tenants' runs is for policy to say.
+            tenant: who
+                .user()
+                .is_none()
+                .then(|| gate.snapshot().config.gate.tenant.clone()),
         };
         let (mut runs, mut looked) = (Vec::new(), 0);
         loop {
@@ -237,9 +248,21 @@ pub(super) struct Shown {
     run: RunRow,
     /// In the order in which they began, with OpenTelemetry's names where it has one.
     spans: Vec<SpanView>,
+    /// Spans that were reported of it, each marked `origin: reported` and with its reporter: nobody has
+    /// checked them. 1,000 at most; whose run it is sees its own.
+    #[schema(value_type = Vec<Object>)]
+    reported: Vec<StoredSpan>,
+    /// Logs that were reported of it; 1,000 at most.
+    #[schema(value_type = Vec<Object>)]
+    logs: Vec<StoredLog>,
+    /// Tokens and cost, as its principal has reported them.
+    #[schema(value_type = Object)]
+    usage: Usage,
+    /// Whether more was reported than is here.
+    more_reported: bool,
 }
 
-/// Show a run with its spans. That a person reads another's run is decided, and recorded.
+/// Show a run with its spans, and what was reported of it. That a person reads another's run is decided, and recorded.
 #[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, description = "The run", body = Shown),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -252,14 +275,28 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<Shown>, Problem> {
     let run = found(&rest.gate, &who, &id)?;
-    if !rest.gate.is_own_run(&who.authenticated.caller, &run) {
+    // By right of whose run it is one sees what one has reported; the rest is for policy to allow.
+    let own = rest.gate.is_own_run(&who.authenticated.caller, &run);
+    if !own {
         who.admit()?;
         let user = who.user()?;
         rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
     }
+    let store = rest.trace.as_ref().map(|store| store.reader().clone());
     let shown = rest.read(move |_, reader| {
-        let spans = views(&reader.records_of_run(run.id)?);
-        Ok(Shown { run, spans })
+        let records = reader.records_of_run(run.id)?;
+        let beside = match store {
+            Some(store) => Beside::of_run(&store, &run, &records, REPORTED, !own)?,
+            None => Beside::default(),
+        };
+        Ok(Shown {
+            run,
+            spans: views(&records),
+            reported: beside.spans().to_vec(),
+            logs: beside.logs().to_vec(),
+            usage: beside.usage(),
+            more_reported: beside.is_cut(),
+        })
     });
     Ok(Json(shown.await?))
 }
@@ -297,8 +334,9 @@ pub(super) enum EndedAs {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
-    /// How it ended.
-    outcome: EndedAs,
+    /// How it ended; absent: what its last call was refused for, or success.
+    #[serde(default)]
+    outcome: Option<EndedAs>,
     /// Why, in a few words.
     #[serde(default)]
     reason: String,
@@ -320,12 +358,12 @@ pub(super) async fn end(
 ) -> Result<http::StatusCode, Problem> {
     who.admit()?;
     let run = found(&rest.gate, &who, &id)?;
-    let outcome = match body.outcome {
+    let outcome = body.outcome.map(|outcome| match outcome {
         EndedAs::Success => RunOutcome::Success,
         EndedAs::Failed => RunOutcome::Failed,
         EndedAs::Denied => RunOutcome::Denied,
         EndedAs::BudgetExhausted => RunOutcome::BudgetExhausted,
-    };
+    });
     let caller = &who.authenticated.caller;
     rest.gate
         .end_own_run(caller, &run, outcome, &body.reason)

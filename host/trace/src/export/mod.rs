@@ -2,6 +2,7 @@
 //!
 //! | file | what it writes |
 //! |---|---|
+//! | `own` | the gate's own spans, without names of people |
 //! | `otlp` | OTLP's JSON encoding |
 //! | `lines` | one span a line, as JSON |
 //! | `parquet` | one span a row, as Apache Parquet |
@@ -10,9 +11,11 @@
 mod eval;
 mod lines;
 mod otlp;
+mod own;
 mod parquet;
 
 pub use eval::{EvalCase, ExpectedStep, eval};
 pub use lines::lines;
 pub use otlp::otlp;
+pub use own::{hash_parts, named, own};
 pub use parquet::{ParquetError, parquet};

@@ -35,6 +35,7 @@ use tollgate::{
 use tollgate_core::time::Timestamp;
 
 pub use exporter::{Exporter, Step};
+pub(crate) use source::PURPOSE;
 pub use source::Source;
 
 /// How often new records are looked for.

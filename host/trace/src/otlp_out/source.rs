@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// What the hash of a principal or resource is made of, besides its type and id.
-const PURPOSE: &[u8] = b"trace";
+pub(crate) const PURPOSE: &[u8] = b"trace";
 
 /// What agents tell of their runs that stands on the runs' roots.
 const TOLD: &[(Topic, &str)] = &[

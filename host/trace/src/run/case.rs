@@ -161,12 +161,22 @@ pub struct Gap {
 }
 
 impl Beside {
-    /// What the trace store has of a run.
+    /// What the trace store has of a run: of tokens and cost what its principal has reported itself, in the
+    /// caller's own trace where it has one.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be read.
-    pub fn of(store: &Reader, tenant: &str, run: RunId) -> Result<Self, StoreError> {
-        let usage = store.usage(tenant, &Scope::Run(run), None)?;
+    pub fn of(
+        store: &Reader,
+        tenant: &str,
+        run: RunId,
+        steps: &RunSteps,
+    ) -> Result<Self, StoreError> {
+        let trace = steps.origin.trace.unwrap_or(run);
+        let usage = match &steps.principal {
+            Some(who) => store.usage(tenant, &Scope::RunOf(trace, who.to_string()), None)?,
+            None => Vec::new(),
+        };
         let sum = total(&usage);
         let tokens = sum
             .usage

@@ -47,7 +47,7 @@ use tollgate_core::{
 
 pub use find::TraceFilter;
 pub use put::Put;
-pub use read::{MAX_LOGS, Reader};
+pub use read::{MAX_LOGS, Part, Reader};
 pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
 pub use source::Source;
 pub use usage::{RunSum, Scope, UsageRow, total};

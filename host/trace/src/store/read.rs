@@ -13,8 +13,8 @@ use serde_json::Value;
 use tollgate_core::{ids::RunId, time::Timestamp};
 
 use super::{
-    Attributes, BUSY, Size, SpanOrigin, StoreError, StoredLog, StoredSpan, TraceRow, Usage, nat,
-    schema, span_of,
+    Attributes, BUSY, Size, SpanOrigin, StoreError, StoredLog, StoredSpan, TraceRow, Usage, int,
+    nat, schema, span_of,
 };
 
 /// Logs of one trace that are read at once.
@@ -47,6 +47,22 @@ type Sources = HashMap<i64, (String, Arc<Attributes>, Arc<Attributes>)>;
 
 /// The columns of a trace, for [`trace_row`].
 pub(super) const TRACE: &str = "t.trace, t.tenant, t.run, t.caller, t.principal, t.conversation, t.started, t.last, t.reported, t.logs";
+
+/// The columns of a span, for [`span_row`].
+const SPAN: &str = "SELECT s.span, s.parent, s.origin, s.source, s.name, s.kind, s.start, s.end, s.error, s.model, \
+     s.input, s.output, s.cached, s.cost, s.body, s.counts";
+
+/// The columns of a log, for [`log_row`].
+const LOG: &str = "SELECT l.span, r.reporter, l.time, l.severity, l.event, l.body";
+
+/// How much of a trace is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Spans, or logs.
+    pub rows: u64,
+    /// Bytes of their attributes and words, the last one's aside.
+    pub bytes: u64,
+}
 
 pub(super) fn trace_row(row: &Row<'_>) -> rusqlite::Result<TraceRow> {
     Ok(TraceRow {
@@ -154,11 +170,10 @@ impl Reader {
     ) -> Result<Vec<StoredSpan>, StoreError> {
         self.with(|conn| {
             let mut sources = Sources::new();
-            let mut select = conn.prepare_cached(
-                "SELECT s.span, s.parent, s.origin, s.source, s.name, s.kind, s.start, s.end, s.error, s.model, \
-                 s.input, s.output, s.cached, s.cost, s.body, s.counts FROM traces t JOIN spans s ON s.trace = t.id \
-                 WHERE t.tenant = ?1 AND t.trace = ?2 AND s.origin BETWEEN ?3 AND ?4",
-            )?;
+            let mut select = conn.prepare_cached(&format!(
+                "{SPAN} FROM traces t JOIN spans s ON s.trace = t.id \
+                 WHERE t.tenant = ?1 AND t.trace = ?2 AND s.origin BETWEEN ?3 AND ?4"
+            ))?;
             let (low, high) = origin.map_or((0, 1), |o| (o.column(), o.column()));
             let mut rows = select.query(params![tenant, trace.as_bytes(), low, high])?;
             let mut spans = Vec::new();
@@ -170,6 +185,83 @@ impl Reader {
         })
     }
 
+    /// The first reported spans of a trace, by when they began; only those that `reporter` has reported, if
+    /// it is given. And whether there are more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn reported(
+        &self,
+        tenant: &str,
+        trace: RunId,
+        reporter: Option<&str>,
+        most: Part,
+    ) -> Result<(Vec<StoredSpan>, bool), StoreError> {
+        self.with(|conn| {
+            // The order is found without the spans' bodies.
+            let mut order = conn.prepare_cached(
+                "SELECT s.id FROM traces t JOIN spans s ON s.trace = t.id AND s.origin = 1 \
+                 JOIN sources r ON r.id = s.source WHERE t.tenant = ?1 AND t.trace = ?2 \
+                 AND (?3 IS NULL OR r.reporter = ?3) ORDER BY s.start, s.span LIMIT ?4",
+            )?;
+            let values = params![tenant, trace.as_bytes(), reporter, int(most.rows) + 1];
+            let ids = order.query_map(values, |row| row.get::<_, i64>(0))?;
+            let mut select =
+                conn.prepare_cached(&format!("{SPAN} FROM spans s WHERE s.id = ?1"))?;
+            let mut sources = Sources::new();
+            let (mut spans, mut bytes) = (Vec::new(), 0);
+            for id in ids {
+                if spans.len() as u64 >= most.rows || bytes >= most.bytes {
+                    return Ok((spans, true));
+                }
+                let mut rows = select.query([id?])?;
+                if let Some(row) = rows.next()? {
+                    bytes += row.get_ref(14)?.as_str()?.len() as u64;
+                    spans.push(span_row(conn, &mut sources, trace, row)?);
+                }
+            }
+            Ok((spans, false))
+        })
+    }
+
+    /// The first reported logs of a trace, by time; only those that `reporter` has reported, if it is given.
+    /// And whether there are more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn reported_logs(
+        &self,
+        tenant: &str,
+        trace: RunId,
+        reporter: Option<&str>,
+        most: Part,
+    ) -> Result<(Vec<StoredLog>, bool), StoreError> {
+        self.with(|conn| {
+            let mut order = conn.prepare_cached(
+                "SELECT l.id FROM traces t JOIN logs l ON l.trace = t.id JOIN sources r ON r.id = l.source \
+                 WHERE t.tenant = ?1 AND t.trace = ?2 AND (?3 IS NULL OR r.reporter = ?3) \
+                 ORDER BY l.time, l.id LIMIT ?4",
+            )?;
+            let values = params![tenant, trace.as_bytes(), reporter, int(most.rows) + 1];
+            let ids = order.query_map(values, |row| row.get::<_, i64>(0))?;
+            let mut select = conn.prepare_cached(&format!(
+                "{LOG} FROM logs l JOIN sources r ON r.id = l.source WHERE l.id = ?1"
+            ))?;
+            let (mut logs, mut bytes) = (Vec::new(), 0);
+            for id in ids {
+                if logs.len() as u64 >= most.rows || bytes >= most.bytes {
+                    return Ok((logs, true));
+                }
+                let mut rows = select.query([id?])?;
+                if let Some(row) = rows.next()? {
+                    bytes += row.get_ref(5)?.as_str()?.len() as u64;
+                    logs.push(log_row(trace, row)?);
+                }
+            }
+            Ok((logs, false))
+        })
+    }
+
     /// The reported logs of a trace, by time; of very many the first [`MAX_LOGS`]. How many there are is
     /// [`TraceRow::logs`].
     ///
@@ -177,26 +269,12 @@ impl Reader {
     /// [`StoreError`] if the store cannot be read.
     pub fn logs(&self, tenant: &str, trace: RunId) -> Result<Vec<StoredLog>, StoreError> {
         self.with(|conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT l.span, r.reporter, l.time, l.severity, l.event, l.body FROM traces t \
-                 JOIN logs l ON l.trace = t.id JOIN sources r ON r.id = l.source \
-                 WHERE t.tenant = ?1 AND t.trace = ?2 ORDER BY l.time, l.id LIMIT ?3",
-            )?;
-            let given = params![tenant, trace.as_bytes(), MAX_LOGS];
-            let rows = select.query_map(given, |row| {
-                let body: String = row.get(5)?;
-                let said: Said = serde_json::from_str(&body).unwrap_or_default();
-                Ok(StoredLog {
-                    trace,
-                    span: row.get::<_, Option<i64>>(0)?.map(span_of),
-                    reporter: row.get(1)?,
-                    time: Timestamp(row.get(2)?),
-                    severity: row.get(3)?,
-                    event: row.get(4)?,
-                    body: said.body,
-                    attributes: said.attributes,
-                })
-            })?;
+            let mut select = conn.prepare_cached(&format!(
+                "{LOG} FROM traces t JOIN logs l ON l.trace = t.id JOIN sources r ON r.id = l.source \
+                 WHERE t.tenant = ?1 AND t.trace = ?2 ORDER BY l.time, l.id LIMIT ?3"
+            ))?;
+            let values = params![tenant, trace.as_bytes(), MAX_LOGS];
+            let rows = select.query_map(values, |row| log_row(trace, row))?;
             rows.collect()
         })
     }
@@ -243,6 +321,21 @@ struct Said {
     body: Value,
     #[serde(default)]
     attributes: Attributes,
+}
+
+fn log_row(trace: RunId, row: &Row<'_>) -> rusqlite::Result<StoredLog> {
+    let body: String = row.get(5)?;
+    let said: Said = serde_json::from_str(&body).unwrap_or_default();
+    Ok(StoredLog {
+        trace,
+        span: row.get::<_, Option<i64>>(0)?.map(span_of),
+        reporter: row.get(1)?,
+        time: Timestamp(row.get(2)?),
+        severity: row.get(3)?,
+        event: row.get(4)?,
+        body: said.body,
+        attributes: said.attributes,
+    })
 }
 
 fn span_row(

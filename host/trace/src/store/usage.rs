@@ -198,3 +198,91 @@ impl Reader {
         })
     }
 }
+
+/// Microseconds of an hour.
+const HOUR: i64 = 3_600_000_000;
+
+/// A span is of the hour in which it began, as far as the gate knows its run to have gone on then: the
+/// times of reported spans are their senders' own.
+const HOUR_SUMS: &str = "WITH own AS MATERIALIZED (SELECT t.id, t.seen, (SELECT min(r.started) FROM traces r \
+     WHERE r.tenant = t.tenant AND r.run = 1 AND r.principal = ?2 AND (r.trace = t.trace OR r.caller = t.trace) \
+     AND coalesce(r.caller, r.trace) = t.trace) AS began FROM traces t WHERE t.tenant = ?1 AND t.seen >= ?3) \
+     SELECT min(max(s.start, own.began), own.seen) / ?4 AS hour, count(*), sum(s.cost IS NULL), sum(s.input), \
+     sum(s.output), sum(s.cached), coalesce(sum(s.cost), 0) \
+     FROM own CROSS JOIN spans s ON s.trace = own.id AND s.origin = 1 JOIN sources o ON o.id = s.source \
+     WHERE own.began IS NOT NULL AND s.counts = 1 AND s.input IS NOT NULL AND o.reporter = ?2 \
+     GROUP BY hour HAVING hour >= ?3 / ?4";
+
+impl Reader {
+    /// What the principal of runs has reported itself, by the hour, named by its beginning; since `since`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn usage_by_hour(
+        &self,
+        tenant: &str,
+        principal: &str,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, UsageRow)>, StoreError> {
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(HOUR_SUMS)?;
+            let row = params![tenant, principal, since.0, HOUR];
+            let hours = select.query_map(row, |row| {
+                let hour: i64 = row.get(0)?;
+                let (calls, unpriced) = (nat(row.get(1)?), nat(row.get(2)?));
+                let sum = UsageRow {
+                    model: String::new(),
+                    calls,
+                    unpriced,
+                    usage: Usage {
+                        input_tokens: nat(row.get(3)?),
+                        output_tokens: nat(row.get(4)?),
+                        cached_tokens: nat(row.get(5)?),
+                        cost_nano: (calls > unpriced).then_some(nat(row.get(6)?)),
+                    },
+                };
+                Ok((Timestamp(hour.saturating_mul(HOUR)), sum))
+            })?;
+            hours.collect()
+        })
+    }
+
+    /// What the principals of these runs have reported themselves of each; nothing of runs that nobody
+    /// reported anything of.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn usage_of_runs(
+        &self,
+        tenant: &str,
+        runs: impl IntoIterator<Item = RunId>,
+    ) -> Result<Vec<RunSum>, StoreError> {
+        let names: Vec<String> = runs.into_iter().map(|run| run.to_string()).collect();
+        let names = serde_json::to_string(&names).unwrap_or_default();
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT r.trace, r.started, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), \
+                 sum(u.cached), sum(u.cost) FROM json_each(?2) j CROSS JOIN traces r ON r.tenant = ?1 \
+                 AND r.trace = unhex(j.value) JOIN traces t ON t.tenant = r.tenant \
+                 AND t.trace = coalesce(r.caller, r.trace) JOIN usage u ON u.trace = t.id AND u.source = r.principal \
+                 WHERE r.run = 1 GROUP BY r.id",
+            )?;
+            select.query_map(params![tenant, names], run_sum)?.collect()
+        })
+    }
+
+    /// How often each kind of feedback was given, the most frequent first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn feedback_kinds(&self, tenant: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT kind, count(*) FROM feedback WHERE tenant = ?1 GROUP BY kind \
+                 ORDER BY count(*) DESC, kind",
+            )?;
+            let kinds = select.query_map([tenant], |row| Ok((row.get(0)?, nat(row.get(1)?))))?;
+            kinds.collect()
+        })
+    }
+}

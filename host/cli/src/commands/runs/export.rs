@@ -4,26 +4,22 @@ use std::{collections::BTreeMap, io::Write as _, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use tollgate::{
-    config::Config,
-    ledger::{LedgerReader, RunRow},
-};
+use tollgate::{config::Config, ledger::RunRow};
 use tollgate_core::{
     cases::{Case, Defaults},
+    entity::Uid,
     ids::DecisionId,
     pdp::Pdp,
-    record::{DecisionRecord, Event},
+    record::{DecisionRecord, Event, KeyedDigest, Record},
     request::{ActionContext, Facts, Request},
 };
-use tollgate_trace::{
-    export,
-    run::RunSteps,
-    store::{Reader, SpanOrigin, StoredSpan},
-};
+use tollgate_trace::{export, run::RunSteps, store::StoredSpan};
 
 use super::{find, trace};
 use crate::{
-    commands::{Context, component::register, unexpected},
+    access::Access,
+    args::Global,
+    commands::{Context, component::register, reported::of_run as reports_of_run, unexpected},
     exit::Exit,
     failure::{Failure, shown},
     operation::{Operation, Reply},
@@ -38,6 +34,9 @@ Examples:
   $ tollgate runs export monday --format eval
 
 otlp is an ExportTraceServiceRequest in OTLP's JSON; lines has one span a line; parquet is uncompressed.
+--as FORMAT is the same as --format FORMAT here, unless the configuration has a user of that name.
+Whether you may export a run is the permission `export_runs`, and recorded. People and resources are
+named by keyed hashes in otlp, lines and parquet, as in what the gate sends to collectors.
 policy-case writes cases for `tollgate policy test`: each decision with its arguments and facts, so it
 needs --payloads. Cases that the policies in force would answer otherwise are left out and named.
 eval is the expected path and outcome of the run; with --payloads also the arguments and what was told.
@@ -49,9 +48,9 @@ eval is the expected path and outcome of the run; with --payloads also the argum
 pub(crate) struct Export {
     /// Its id, the beginning of it, or its key; the latest run unless given.
     run: Option<String>,
-    /// As what.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    /// As what; otlp unless given.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
     /// Where to; standard output unless given.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -61,10 +60,9 @@ pub(crate) struct Export {
 }
 
 /// As what a run is exported.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// OTLP as JSON.
-    #[default]
     Otlp,
     /// One span a line, as JSON.
     Lines,
@@ -76,6 +74,22 @@ enum Format {
     Eval,
 }
 
+impl Export {
+    /// Take the value of `--as` for that of `--format`, where it can only be meant so: it names a format,
+    /// no other one is given, and no user has that name.
+    pub(crate) fn take_as(&mut self, global: &mut Global, is_user: impl FnOnce(&str) -> bool) {
+        let named = |name: &String| Format::from_str(name, false).ok();
+        let Some(format) = global.as_user.as_ref().and_then(named) else {
+            return;
+        };
+        if self.format.is_some() || global.token_file.is_some() {
+            return;
+        }
+        global.as_user = global.as_user.take().filter(|name| is_user(name));
+        self.format = global.as_user.is_none().then_some(format);
+    }
+}
+
 /// What decisions were made from.
 type Sealed = BTreeMap<DecisionId, (Request, Facts)>;
 
@@ -84,25 +98,29 @@ pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure
     let config = cx.config()?;
     let ledger = cx.reader(&config)?;
     let row = find(&ledger, args.run.as_deref())?;
-    if args.format == Format::PolicyCase && !args.payloads {
+    let format = args.format.unwrap_or(Format::Otlp);
+    if format == Format::PolicyCase && !args.payloads {
         return Err(
             Failure::usage("cases hold the arguments and facts of decisions")
                 .help("add --payloads, which is decided and recorded"),
         );
     }
-    let sealed = match args.payloads && matches!(args.format, Format::PolicyCase | Format::Eval) {
-        true => Some(sealed(&row, cx).await?),
-        false => None,
-    };
-    let bytes = match args.format {
+    // As it is now: that it is exported is recorded in it, and is none of what is exported.
+    let records = ledger.records_of_run(row.id)?;
+    let payloads = args.payloads && matches!(format, Format::PolicyCase | Format::Eval);
+    let mut access = cx.access(cx.config()?)?;
+    let leave = leave(&row, payloads, &mut access).await;
+    access.close().await;
+    let (names, sealed) = leave?;
+    let bytes = match format {
         Format::PolicyCase => {
             let sealed = sealed.unwrap_or_default();
-            cases(&config, &ledger, &row, &sealed, cx).await?
+            cases(&config, &records, &row, &sealed, cx).await?
         }
-        Format::Eval => evaluation(&config, &ledger, &row, sealed.as_ref()).await?,
+        Format::Eval => evaluation(&config, &records, &row, sealed.as_ref())?,
         format => {
-            let store = trace::caught_up(&config, &ledger).await?;
-            let spans = spans(&store, &row)?;
+            let mut spans = export::own(row.id, &records, &|who| names.get(who).cloned());
+            spans.extend(reported(&config, &row, &records)?);
             match format {
                 Format::Lines => export::lines(&spans).map_err(no_json)?.into_bytes(),
                 Format::Parquet => export::parquet(&spans)
@@ -139,22 +157,36 @@ fn pretty<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The run's spans, and those that its own agent reported in the caller's trace.
-fn spans(store: &Reader, row: &RunRow) -> Result<Vec<StoredSpan>, Failure> {
-    let mut spans = store.spans(&row.tenant, row.id, None)?;
-    let caller = store.trace(&row.tenant, row.id)?;
-    let caller = caller.and_then(|trace| trace.caller);
-    if let Some(trace) = caller.filter(|trace| *trace != row.id) {
-        let own = row.principal.to_string();
-        let reported = store.spans(&row.tenant, trace, Some(SpanOrigin::Reported))?;
-        spans.extend(reported.into_iter().filter(|span| span.reporter == own));
+/// What was reported of the run. Of whom it was reported by only the kind is left, except an agent's name.
+fn reported(
+    config: &Config,
+    row: &RunRow,
+    records: &[(u64, Record)],
+) -> Result<Vec<StoredSpan>, Failure> {
+    let beside = reports_of_run(config, row, records)?;
+    let mut spans = beside.spans().to_vec();
+    for span in spans.iter_mut().filter(|s| !s.reporter.contains("Agent::")) {
+        let kind = span.reporter.split("::\"").next().unwrap_or_default();
+        span.reporter = kind.to_owned();
     }
     Ok(spans)
 }
 
-/// What the run's decisions were made from: whether the asker may see that is decided, and recorded.
-async fn sealed(row: &RunRow, cx: &Context<'_>) -> Result<Sealed, Failure> {
-    let found = match cx.execute(Operation::RunFacts { run: row.id }).await? {
+/// That the run may be exported, with the hashes of whom it names, and with payloads what its decisions
+/// were made from: each is decided, and recorded.
+async fn leave(
+    row: &RunRow,
+    payloads: bool,
+    access: &mut Access<'_>,
+) -> Result<(BTreeMap<Uid, KeyedDigest>, Option<Sealed>), Failure> {
+    let names = match access.execute(Operation::ExportRun { run: row.id }).await? {
+        Reply::Exportable(names) => names.into_iter().collect(),
+        other => return Err(unexpected(&other)),
+    };
+    if !payloads {
+        return Ok((names, None));
+    }
+    let found = match access.execute(Operation::RunFacts { run: row.id }).await? {
         Reply::RunFacts(found) => found,
         other => return Err(unexpected(&other)),
     };
@@ -164,13 +196,13 @@ async fn sealed(row: &RunRow, cx: &Context<'_>) -> Result<Sealed, Failure> {
         let facts = serde_json::from_value(view.facts).map_err(no_json)?;
         sealed.insert(id, (request, facts));
     }
-    Ok(sealed)
+    Ok((names, Some(sealed)))
 }
 
 /// Cases that get the recorded answer with the policies in force, as a list in JSON.
 async fn cases(
     config: &Config,
-    ledger: &LedgerReader,
+    records: &[(u64, Record)],
     row: &RunRow,
     sealed: &Sealed,
     cx: &Context<'_>,
@@ -180,16 +212,16 @@ async fn cases(
         Pdp::load(&bundle).map_err(|e| Failure::from(tollgate::load::LoadError::Policies(e)))?;
     let (mut kept, mut other) = (Vec::<Case>::new(), Vec::new());
     let mut silent = 0_u64;
-    for (index, record) in ledger.records_of_run(row.id)? {
-        let Event::Decision(decided) = record.event else {
+    for (index, record) in records {
+        let Event::Decision(decided) = &record.event else {
             continue;
         };
-        let Some((request, facts)) = sealed.get(&DecisionId(index)) else {
+        let Some((request, facts)) = sealed.get(&DecisionId(*index)) else {
             silent += 1;
             continue;
         };
-        let name = named(DecisionId(index), row, &decided);
-        let case = Case::of(name, request, facts, &decided).map_err(no_json)?;
+        let name = named(DecisionId(*index), row, decided);
+        let case = Case::of(name, request, facts, decided).map_err(no_json)?;
         let wrong = case.play(&pdp, &Defaults::default()).wrong;
         match wrong.first() {
             Some(wrong) => other.push(format!("dec-{index}: {wrong}")),
@@ -227,13 +259,13 @@ fn same(known: &Case, case: &Case) -> bool {
     nameless(known) == nameless(case)
 }
 
-async fn evaluation(
+fn evaluation(
     config: &Config,
-    ledger: &LedgerReader,
+    records: &[(u64, Record)],
     row: &RunRow,
     sealed: Option<&Sealed>,
 ) -> Result<Vec<u8>, Failure> {
-    let steps = RunSteps::of(&ledger.records_of_run(row.id)?);
+    let steps = RunSteps::of(records);
     let arguments: Option<BTreeMap<DecisionId, Value>> = sealed.map(|sealed| {
         let calls = sealed
             .iter()
@@ -255,4 +287,39 @@ async fn evaluation(
     pretty(&export::eval(
         row.id, &steps, &told, &notes, feedback, arguments,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{args::Cli, args::Command, commands::runs::Runs};
+
+    /// The format and the user of a command line, where `lines` is a user.
+    fn taken(args: &[&str]) -> (Option<Format>, Option<String>) {
+        let all = ["tollgate", "runs", "export"].iter().chain(args);
+        let mut cli = Cli::try_parse_from(all).unwrap();
+        let Command::Runs(Runs::Export(export)) = &mut cli.command else {
+            unreachable!()
+        };
+        export.take_as(&mut cli.global, |name| name == "lines");
+        (export.format, cli.global.as_user)
+    }
+
+    #[test]
+    fn as_is_a_format_unless_it_is_somebody() {
+        assert_eq!(taken(&["--as", "eval"]), (Some(Format::Eval), None));
+        let case = (Some(Format::PolicyCase), None);
+        assert_eq!(taken(&["--as", "policy-case"]), case);
+        for (args, user) in [
+            (&["--as", "lines"][..], "lines"),
+            (&["--as", "alice"], "alice"),
+            (&["--as", "otlp", "--token-file", "x"], "otlp"),
+        ] {
+            assert_eq!(taken(args), (None, Some(user.into())));
+        }
+        let both = taken(&["--as", "eval", "--format", "otlp"]);
+        assert_eq!(both, (Some(Format::Otlp), Some("eval".into())));
+    }
 }

@@ -7,10 +7,12 @@ mod line;
 pub(crate) mod reported;
 mod row;
 
+use std::collections::HashMap;
+
 use tollgate_core::{
     decision::Outcome,
     entity::Kind,
-    ids::DecisionId,
+    ids::{DecisionId, SpanId},
     life::ApprovalState,
     record::{ApprovalRequested, DecisionRecord, Effect, Event, Release, Status},
     request::Action,
@@ -25,7 +27,10 @@ use super::{
     paint::{Tone, line},
 };
 use tollgate_server::reply::{Indexed, Span, Trace};
-use tollgate_trace::{beside::Beside, store::StoredSpan};
+use tollgate_trace::{
+    beside::Beside,
+    store::{StoredLog, StoredSpan},
+};
 
 /// How much of a name from outside is shown.
 const MAX_NAME: usize = 160;
@@ -55,11 +60,19 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
     let Some(root) = trace.root() else {
         return String::new();
     };
+    let mut logs: HashMap<SpanId, Vec<&StoredLog>> = HashMap::new();
+    for log in reports.beside.logs() {
+        // What names no span is about the run.
+        logs.entry(log.span.unwrap_or(root.id))
+            .or_default()
+            .push(log);
+    }
     let mut drawing = Drawing {
         trace: &trace,
         reports,
         full: style.full,
         rows: Vec::new(),
+        logs,
     };
     let mut top = Row::new(
         Mark::Root,
@@ -69,6 +82,16 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
     top.strong = true;
     drawing.rows.push(top);
     drawing.children(root, "", 0);
+    // Logs of spans that are not drawn, or that nobody knows, stand at the top.
+    let left = &drawing.logs;
+    let loose = reports.beside.logs().iter();
+    let loose: Vec<&StoredLog> = loose
+        .filter(|log| left.contains_key(&log.span.unwrap_or(root.id)))
+        .collect();
+    if let Some(top) = drawing.rows.first_mut() {
+        top.below = "│".into();
+        reported::note_logs(top, loose.into_iter(), reports.whose, style.full);
+    }
     row::draw(&drawing.rows, style.width)
 }
 
@@ -95,6 +118,8 @@ struct Drawing<'a> {
     reports: Reports<'a>,
     full: bool,
     rows: Vec<Row>,
+    /// Reported logs that are not drawn yet, by their spans.
+    logs: HashMap<SpanId, Vec<&'a StoredLog>>,
 }
 
 impl<'a> Drawing<'a> {
@@ -186,6 +211,13 @@ impl<'a> Drawing<'a> {
             } else {
                 stem.clone()
             };
+            let id = match &item {
+                Item::Own(span, _) => span.id,
+                Item::Reported(span) => span.span,
+            };
+            if let Some(logs) = self.logs.remove(&id) {
+                reported::note_logs(&mut row, logs.into_iter(), self.reports.whose, self.full);
+            }
             self.rows.push(row);
             match item {
                 Item::Own(..) if folded => {}

@@ -1,6 +1,7 @@
 //! What an agent has reported, beside what the gate has seen: nobody has checked it.
 
-use tollgate_trace::store::{StoredSpan, Usage};
+use serde_json::Value;
+use tollgate_trace::store::{StoredLog, StoredSpan, Usage};
 
 use super::{
     MAX_NAME,
@@ -50,6 +51,55 @@ pub(super) fn row(span: &StoredSpan, whose: &str, currency: &str, full: bool) ->
         );
     }
     row
+}
+
+/// Logs of one span that are shown, and in full.
+const LOGS: [usize; 2] = [3, 200];
+
+/// Say below a line what was logged there.
+pub(super) fn note_logs<'a>(
+    row: &mut Row,
+    logs: impl ExactSizeIterator<Item = &'a StoredLog>,
+    whose: &str,
+    full: bool,
+) {
+    let [few, many] = LOGS;
+    let most = if full { many } else { few };
+    let more = logs.len().saturating_sub(most);
+    for log in logs.take(most) {
+        row.note(said(log, whose, full), Tone::Weak);
+    }
+    if more > 0 {
+        let rest = if full { "--json" } else { "--full" };
+        row.note(
+            format!("… and {more} reported logs more: {rest}"),
+            Tone::Weak,
+        );
+    }
+}
+
+/// A reported log in one line.
+pub(crate) fn said(log: &StoredLog, whose: &str, full: bool) -> String {
+    let mut text = String::from("reported log");
+    if log.reporter != whose {
+        text.push_str(&format!(" by {}", line(&log.reporter, 80)));
+    }
+    for word in [Some(&log.severity), log.event.as_ref()] {
+        let word = word.map(|word| line(word, 40)).unwrap_or_default();
+        if !word.is_empty() {
+            text.push_str(&format!(" {word}"));
+        }
+    }
+    let body = match &log.body {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let body = line(&body, if full { 1000 } else { 200 });
+    match body.is_empty() {
+        true => text,
+        false => format!("{text}: {body}"),
+    }
 }
 
 /// Tokens read and written.

@@ -16,7 +16,7 @@ use tollgate_core::{
     time::Timestamp,
 };
 
-use tollgate_trace::store::{Body, SpanOrigin, Usage};
+use tollgate_trace::store::{Body, SpanOrigin, StoredLog, Usage};
 
 use super::*;
 
@@ -844,4 +844,52 @@ fn spans_of_one_id_hang_below_those_of_their_own_sender() {
                 .all(|below| below.reporter == span.reporter)
         );
     }
+}
+
+#[test]
+fn reported_logs_stand_where_they_belong_and_move_no_cursor() {
+    let mut story = Story::new();
+    let no = [policy("no", "security", "No.")];
+    story.call(40, 41, "files__read", Outcome::Deny, &no);
+    let log = |n: Option<u8>, text: &str| StoredLog {
+        trace: RunId::from_bytes([1; 16]),
+        span: n.map(span),
+        reporter: AGENT.into(),
+        time: Timestamp(1_795_249_800_000_000),
+        severity: "WARN".into(),
+        event: None,
+        body: text.into(),
+        attributes: Default::default(),
+    };
+    let mut logs = vec![
+        log(None, "of the run"),
+        log(Some(99), "of a span that nobody knows"),
+        log(Some(40), "of the call\u{1b}[2J"),
+    ];
+    logs.extend((0..5).map(|n| log(Some(100), &format!("line {n}"))));
+    logs[3].reporter = "Tollgate::Agent::\"collector\"".into();
+    let reported = vec![told(100, None, "chat gpt-5", 10)];
+    let beside = Beside::of(reported, &story.records).with_logs(logs);
+    let tree = story.draw_beside(&beside, false);
+    let place = |words: &str| {
+        let line = tree.lines().position(|line| line.contains(words));
+        line.unwrap_or_else(|| panic!("`{words}` is not in\n{tree}"))
+    };
+    let order = [
+        "of the run",
+        "of a span that nobody knows",
+        "chat gpt-5",
+        "reported log by Tollgate::Agent::\"collector\" WARN: line 0",
+        "reported log WARN: line 2",
+        "… and 2 reported logs more: --full",
+    ]
+    .map(place);
+    assert!(order.is_sorted(), "{tree}");
+    assert_eq!(
+        place("reported log WARN: of the call\\u{1b}[2J"),
+        place("files__read") + 1,
+        "{tree}"
+    );
+    assert!(!tree.contains("line 4"), "{tree}");
+    assert!(story.draw_beside(&beside, true).contains("line 4"));
 }

@@ -44,6 +44,9 @@ const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, behalf_
      (SELECT count(*) FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved') \
      AND a.state = 'pending')";
 
+/// Runs with a name that one sweep ends.
+const AT_ONCE: u32 = 100;
+
 impl LedgerReader {
     /// Runs, newest first.
     ///
@@ -135,6 +138,26 @@ impl LedgerReader {
         }
     }
 
+    /// Those of these runs that the ledger has.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn runs_of(&self, ids: &[RunId]) -> Result<HashMap<RunId, RunRow>, LedgerError> {
+        let names: Vec<String> = ids.iter().map(RunId::to_string).collect();
+        let names = serde_json::to_string(&names).unwrap_or_default();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE id IN (SELECT unhex(value) FROM json_each(?1))"
+        );
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            let found = select
+                .query_map([names], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let rows = found.into_iter().map(|found| with_labels(conn, found));
+            rows.map(|row| row.map(|row| (row.id, row))).collect()
+        })
+    }
+
     /// The latest run that the principal calls by this name, open or not.
     ///
     /// # Errors
@@ -158,6 +181,14 @@ impl LedgerReader {
                 key
             ],
         )
+    }
+
+    /// The latest run that anybody calls by this name, open or not.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run_named(&self, key: &str) -> Result<Option<RunRow>, LedgerError> {
+        self.one_run("key = ?1", params![key])
     }
 
     /// The principal's latest open run without a name in which something happened since `not_before`.
@@ -202,18 +233,29 @@ impl LedgerReader {
         })
     }
 
-    /// Open runs without a name in which nothing has happened since `before`, and in which nobody's
-    /// answer is waited for.
+    /// Open runs in which nothing has happened since `before`, or since `named_before` where they have a
+    /// name, and in which nobody's answer is waited for and nothing runs; of those with a name the first
+    /// hundred.
     pub(in crate::ledger) fn idle_runs(
         &self,
         before: Timestamp,
+        named_before: Timestamp,
     ) -> Result<Vec<(RunId, String)>, LedgerError> {
+        const SILENT: &str = "NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run = runs.opened \
+             AND a.state IN ('pending', 'approved')) \
+             AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.run = runs.opened AND c.state = 'started')";
+        // A run that nothing has happened in since then began before then: so only those are looked at of
+        // all that have a name, however many are open.
+        let sql = format!(
+            "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last < ?1 AND {SILENT} \
+             UNION ALL SELECT * FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
+             WHERE key IS NOT NULL AND ended IS NULL AND started < ?2 AND last < ?2 AND {SILENT} LIMIT {AT_ONCE})"
+        );
         self.with(|conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last < ?1 AND NOT EXISTS \
-                 (SELECT 1 FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved'))",
-            )?;
-            let runs = select.query_map([before.0], |row| Ok((RunId::from_bytes(row.get(0)?), row.get(1)?)))?;
+            let mut select = conn.prepare_cached(&sql)?;
+            let runs = select.query_map([before.0, named_before.0], |row| {
+                Ok((RunId::from_bytes(row.get(0)?), row.get(1)?))
+            })?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
         })
     }

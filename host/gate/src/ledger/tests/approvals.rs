@@ -248,7 +248,11 @@ fn an_approval_belongs_to_its_call_and_its_time() {
 fn the_sweep_ends_what_is_overdue() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
-    let ((waits, a), (idle, b), (named, c)) = (
+    let idle = |unnamed| Idle {
+        unnamed,
+        named: 48 * HOUR,
+    };
+    let ((waits, a), (silent, b), (named, c)) = (
         script.run(None, &[]),
         script.run(None, &[]),
         script.run(Some("k"), &[]),
@@ -258,16 +262,19 @@ fn the_sweep_ends_what_is_overdue() {
         ledger.commit(batch(vec![a, b, c])).await.unwrap();
         ledger.commit(batch(records)).await.unwrap();
         assert_eq!(
-            ledger.sweep(T0.plus(HOUR / 2), HOUR).await.unwrap(),
+            ledger.sweep(T0.plus(HOUR / 2), idle(HOUR)).await.unwrap(),
             Swept::default()
         );
-        let swept = ledger.sweep(T0.plus(HOUR - 1), HOUR / 4).await.unwrap();
+        let swept = ledger
+            .sweep(T0.plus(HOUR - 1), idle(HOUR / 4))
+            .await
+            .unwrap();
         assert_eq!(
             swept.abandoned,
-            [idle],
+            [silent],
             "a run that waits for somebody is not abandoned"
         );
-        let swept = ledger.sweep(T0.plus(HOUR), 2 * HOUR).await.unwrap();
+        let swept = ledger.sweep(T0.plus(HOUR), idle(2 * HOUR)).await.unwrap();
         assert_eq!(
             swept,
             Swept {
@@ -275,7 +282,7 @@ fn the_sweep_ends_what_is_overdue() {
                 abandoned: Vec::new()
             }
         );
-        let swept = ledger.sweep(T0.plus(9 * HOUR), HOUR).await.unwrap();
+        let swept = ledger.sweep(T0.plus(9 * HOUR), idle(HOUR)).await.unwrap();
         assert_eq!(
             swept,
             Swept {
@@ -290,16 +297,61 @@ fn the_sweep_ends_what_is_overdue() {
         ApprovalState::Expired
     );
     assert_eq!(
-        reader.run(&idle.to_string()).unwrap().outcome,
+        reader.run(&silent.to_string()).unwrap().outcome,
         Some(RunOutcome::Abandoned)
     );
     assert_eq!(
         reader.run(&named.to_string()).unwrap().outcome,
         None,
-        "its caller ends it"
+        "its caller may come back"
     );
-    let root = &reader.spans(idle).unwrap()[0];
+    let root = &reader.spans(silent).unwrap()[0];
     assert_eq!(root.end, Some(T0.plus(HOUR - 1)));
+    let late = T0.plus(49 * HOUR);
+    let swept = block_on(ledger.sweep(late, idle(HOUR))).unwrap();
+    assert_eq!(swept.abandoned, [named]);
+    assert_eq!(
+        reader.run(&named.to_string()).unwrap().outcome,
+        Some(RunOutcome::Abandoned)
+    );
+}
+
+#[test]
+fn an_idle_run_ended_for_what_its_last_call_was_refused_for() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let names = ["allowed", "budget", "denied"];
+    let runs = names.map(|name| script.run(Some(name), &[]));
+    let idle = Idle {
+        unnamed: HOUR,
+        named: HOUR,
+    };
+    let ids = runs.each_ref().map(|(run, _)| *run);
+    block_on(async {
+        for (name, (run, started)) in names.into_iter().zip(runs) {
+            let outcome = match name {
+                "allowed" => Outcome::Allow,
+                _ => Outcome::Deny,
+            };
+            let mut decided = script.decide(run, script.span(), outcome, name);
+            if let (Event::Decision(decision), "budget") = (&mut decided.event, name) {
+                decision.determining = vec![guard("calls")];
+            }
+            ledger.commit(batch(vec![started, decided])).await.unwrap();
+        }
+        let swept = ledger.sweep(T0.plus(9 * HOUR), idle).await.unwrap();
+        assert_eq!(swept.abandoned, ids);
+    });
+    let outcomes = ids.map(|run| ledger.reader().run(&run.to_string()).unwrap().outcome);
+    assert_eq!(
+        outcomes,
+        [
+            RunOutcome::Abandoned,
+            RunOutcome::BudgetExhausted,
+            RunOutcome::Denied
+        ]
+        .map(Some)
+    );
 }
 
 #[test]

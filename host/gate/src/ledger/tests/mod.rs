@@ -20,7 +20,7 @@ use std::{
 use tempfile::TempDir;
 use tollgate_core::{
     canonical::Sha256Digest,
-    decision::{Approvers, Outcome, Requirement, Severity},
+    decision::{Approvers, Determining, Outcome, PolicyRef, Requirement, Severity},
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
@@ -322,6 +322,19 @@ impl Script {
                 Event::Halted(halt)
             },
         )
+    }
+}
+
+/// A policy that guards this budget.
+fn guard(budget: &str) -> Determining {
+    Determining {
+        budget: Some(budget.into()),
+        owner: "operations".into(),
+        policy: PolicyRef {
+            digest: Sha256Digest::of(b"policy"),
+            id: format!("budget/run/{budget}"),
+        },
+        reason: String::new(),
     }
 }
 

@@ -337,6 +337,8 @@ fn a_store_of_the_first_version_is_brought_up_to_date() {
     place.tamper("DROP TABLE cursors");
     place.tamper("DROP TABLE approval_groups");
     place.tamper("DROP TABLE principal_calls");
+    place.tamper("DROP INDEX runs_by_name");
+    place.tamper("DROP INDEX runs_named_open");
     place.tamper("PRAGMA user_version = 1");
     drop(place.open());
     assert_eq!(rows(), before);

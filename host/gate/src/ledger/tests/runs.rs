@@ -359,3 +359,82 @@ fn memory_and_store_agree_on_the_latest_run() {
         .unwrap();
     assert_eq!(stored.map(|run| run.id), Some(second));
 }
+
+#[test]
+fn what_is_denied_uses_up_no_window() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let window = Window {
+        tenant: TENANT.into(),
+        principal: agent(),
+        since: T0,
+    };
+    let decide = |outcome, args| script.decide(run, script.span(), outcome, args);
+    let mut exhausted = decide(Outcome::Deny, "c");
+    if let Event::Decision(decision) = &mut exhausted.event {
+        decision.determining = vec![guard("calls")];
+    }
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        for (record, calls) in [
+            (decide(Outcome::Allow, "a"), 1),
+            (decide(Outcome::Deny, "b"), 1),
+            (exhausted, 1),
+            (decide(Outcome::Error, "d"), 1),
+            (decide(Outcome::Escalate, "e"), 2),
+        ] {
+            ledger.commit(batch(vec![record])).await.unwrap();
+            assert_eq!(ledger.reader().used(&window).unwrap().calls, calls);
+        }
+        ledger.rebuild().await.unwrap();
+    });
+    assert_eq!(ledger.reader().used(&window).unwrap().calls, 2);
+    let row = ledger.reader().run(&run.to_string()).unwrap();
+    assert_eq!((row.calls, row.denials), (5, 3), "the run counts them all");
+}
+
+#[test]
+fn a_run_is_found_by_its_name_whosever_it_is() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (first, mut a) = script.run(Some("monday"), &[]);
+    let (other, mut b) = script.run(Some("monday"), &[]);
+    if let Event::RunStarted(started) = &mut b.event {
+        started.principal = alice();
+    }
+    // They began at once, and nameless ones came after them.
+    let (_, mut c) = script.run(None, &[]);
+    for record in [&mut a, &mut b, &mut c] {
+        record.time = T0;
+    }
+    block_on(ledger.commit(batch(vec![a, b, c]))).unwrap();
+    let reader = ledger.reader();
+    let found = reader.run_named("monday").unwrap().unwrap();
+    assert_eq!(found.id, other, "the latest");
+    assert_ne!(found.id, first);
+    assert_eq!(reader.run_named("tuesday").unwrap(), None);
+    let conn = rusqlite::Connection::open(place.path()).unwrap();
+    let plan = "EXPLAIN QUERY PLAN SELECT id FROM runs WHERE key = ?1 ORDER BY opened DESC LIMIT 1";
+    let plan: String = conn.query_row(plan, ["monday"], |row| row.get(3)).unwrap();
+    assert!(plan.contains("runs_by_name"), "{plan}");
+}
+
+#[test]
+fn a_backlog_of_idle_named_runs_is_ended_bit_by_bit() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let named = |n: usize| script.run(Some(&format!("run-{n}")), &[]).1;
+    let idle = Idle {
+        unnamed: HOUR,
+        named: HOUR,
+    };
+    block_on(async {
+        let records = (0..150).map(named).collect();
+        ledger.commit(batch(records)).await.unwrap();
+        for ended in [100, 50, 0] {
+            let swept = ledger.sweep(T0.plus(9 * HOUR), idle).await.unwrap();
+            assert_eq!(swept.abandoned.len(), ended);
+        }
+    });
+}

@@ -25,10 +25,10 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
     let decision = DecisionRecord {
         captured: None,
         facts: Some(facts.digest),
-        determining: vec![tollgate_core::decision::Determining {
+        determining: vec![Determining {
             budget: None,
             owner: "security".into(),
-            policy: tollgate_core::decision::PolicyRef {
+            policy: PolicyRef {
                 digest: Sha256Digest::of(b"policy"),
                 id: "clerks-may-read".into(),
             },
