@@ -29,7 +29,7 @@ const LETTER: &str = r#"{"path":"letter.txt"}"#;
 
 async fn end(gate: &Gate, run: tollgate_core::ids::RunId, outcome: RunOutcome) {
     let row = gate.ledger().reader().run(&run.to_string()).unwrap();
-    gate.end_run(&user("alice"), &row, outcome, "it is over")
+    gate.end_run(&user("alice"), &row, Some(outcome), "it is over")
         .await
         .unwrap();
 }
