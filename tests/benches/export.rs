@@ -29,7 +29,7 @@ use axum::{Router, body::Bytes, extract::State, routing::post};
 use governed::configured;
 use measure::line;
 use tollgate::{
-    call::CallRequest,
+    call::{CallRequest, Verdict},
     config::Config,
     gate::{Gate, GateOptions},
     ids::Clock,
@@ -46,7 +46,7 @@ const CLIENTS: u64 = 64;
 #[derive(Clone, Default)]
 struct Collector {
     bytes: Arc<AtomicU64>,
-    last: Arc<Mutex<Bytes>>,
+    largest: Arc<Mutex<Bytes>>,
 }
 
 fn main() {
@@ -59,6 +59,7 @@ fn main() {
 }
 
 async fn measured() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let collector = Collector::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -90,7 +91,7 @@ async fn measured() {
     let (spans, rejected) = exporter.counts();
     assert_eq!(rejected, 0);
 
-    let body = collector.last.lock().unwrap().clone();
+    let body = collector.largest.lock().unwrap().clone();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let begun = Instant::now();
     for _ in 0..requests {
@@ -121,7 +122,11 @@ async fn take(
 ) -> impl axum::response::IntoResponse {
     let bytes = body.len() as u64;
     collector.bytes.fetch_add(bytes, Ordering::Relaxed);
-    *collector.last.lock().unwrap() = body;
+    let mut largest = collector.largest.lock().unwrap();
+    if body.len() > largest.len() {
+        *largest = body;
+    }
+    drop(largest);
     [("content-type", "application/x-protobuf")]
 }
 
@@ -146,9 +151,13 @@ async fn filled(config: Config) -> Gate {
                 let run = RunKey::Named(format!("run-{client}-{}", n / 100));
                 let request = CallRequest {
                     tool: "payments__quote".into(),
-                    arguments: format!("{{\"amount\":{}}}", 100 + n),
+                    arguments: format!("{{\"amount\":{},\"currency\":\"EUR\"}}", 100 + n),
                 };
-                gate.call(&caller, &run, request).await;
+                let answer = gate.call(&caller, &run, request).await;
+                assert!(
+                    matches!(answer.verdict, Verdict::Released { .. }),
+                    "{answer:?}"
+                );
             }
         }));
     }
