@@ -19,6 +19,7 @@
 //! | `told`, `feedback` | what agents tell about their runs, and what is said afterwards |
 //! | `export` | a run as a file that other programs read |
 
+mod aside;
 pub mod beside;
 pub mod capture;
 pub mod export;

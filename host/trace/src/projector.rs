@@ -13,9 +13,12 @@ use tollgate_core::{
     span::{self, SpanChange, SpanKind},
 };
 
-use crate::store::{
-    Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, int, key, nat,
-    put::RunOf, source::Numbered, writer::Writer,
+use crate::{
+    aside::Aside,
+    store::{
+        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, int, key, nat,
+        put::RunOf, source::Numbered, writer::Writer,
+    },
 };
 
 /// Records that are projected in one transaction.
@@ -42,17 +45,26 @@ pub enum ProjectError {
 /// # Errors
 /// [`ProjectError`]; what was projected stays.
 pub async fn catch_up(store: &Store, ledger: &LedgerReader) -> Result<u64, ProjectError> {
+    caught_up(store, ledger, None).await
+}
+
+async fn caught_up(
+    store: &Store,
+    ledger: &LedgerReader,
+    aside: Option<&Aside>,
+) -> Result<u64, ProjectError> {
     let mut done = 0;
     loop {
         let (reader, ledger) = (store.reader().clone(), ledger.clone());
-        let reading = tokio::task::spawn_blocking(move || {
+        let read = move || {
             let from = reader.cursor(CURSOR)?;
             Ok::<_, ProjectError>((from, page(&ledger, from)?))
-        });
-        let (from, records) = match reading.await {
-            Ok(read) => read?,
-            Err(_) => return Err(StoreError::Closed.into()),
         };
+        let read = match aside {
+            Some(aside) => aside.run(read).await,
+            None => tokio::task::spawn_blocking(read).await.ok(),
+        };
+        let (from, records) = read.unwrap_or(Err(StoreError::Closed.into()))?;
         let (count, full) = (records.len() as u64, records.len() == PAGE);
         if count > 0 {
             store
@@ -69,11 +81,13 @@ pub async fn catch_up(store: &Store, ledger: &LedgerReader) -> Result<u64, Proje
     }
 }
 
-/// Follow the ledger for as long as this is polled. `failed` hears why it falls behind, once each time.
+/// Follow the ledger for as long as this is polled, giving way to decisions. `failed` hears why it falls
+/// behind, once each time.
 pub async fn follow(store: Store, ledger: LedgerReader, failed: impl Fn(&ProjectError)) {
+    let aside = Aside::start("projector").ok();
     let mut behind = false;
     loop {
-        match catch_up(&store, &ledger).await {
+        match caught_up(&store, &ledger, aside.as_ref()).await {
             Ok(_) => behind = false,
             Err(ProjectError::Store(StoreError::Closed)) => return,
             Err(error) => {

@@ -16,6 +16,7 @@ use tokio::sync::{
 };
 
 use super::{BUSY, Store, StoreError, StoreOptions, put::Open, source::Numbered, words::Facet};
+use crate::aside::give_way;
 
 /// Pieces of work that may wait; whoever brings more is told to come again.
 const QUEUE: usize = 256;
@@ -179,6 +180,7 @@ impl Queue {
         let thread = thread::Builder::new()
             .name("trace".into())
             .spawn(move || {
+                give_way();
                 let mut works = Vec::with_capacity(GROUP);
                 while receiver.blocking_recv_many(&mut works, GROUP) > 0 {
                     writer.commit(std::mem::take(&mut works));
