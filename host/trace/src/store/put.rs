@@ -204,14 +204,7 @@ impl Writer {
             return Ok(Some(OWN));
         }
         let bytes = span.body.len() as u64;
-        let limits = (self.options.trace_limit, self.options.trace_bytes);
-        let full = if open.reported >= limits.0 {
-            Some(TOO_MANY)
-        } else if open.bytes.saturating_add(bytes) > limits.1 {
-            Some(TOO_MUCH)
-        } else {
-            None
-        };
+        let full = self.full(open.reported, open.bytes.saturating_add(bytes));
         if full.is_none() && self.insert(open.id, SpanOrigin::Reported, source, span)? {
             open.reported += 1;
             open.bytes += bytes;
@@ -221,7 +214,7 @@ impl Writer {
                 return Ok(Some(full.unwrap_or(TOO_MANY)));
             };
             let others = open.bytes.saturating_sub(earlier.bytes);
-            if others.saturating_add(bytes) > limits.1 {
+            if others.saturating_add(bytes) > self.options.trace_bytes {
                 return Ok(Some(TOO_MUCH));
             }
             count(sums, earlier.model.as_deref(), earlier.counted, -1);
@@ -237,6 +230,17 @@ impl Writer {
         count(sums, span.model.as_deref(), counted, 1);
         self.describe(open, span, now)?;
         Ok(None)
+    }
+
+    /// Why a trace that has `count` spans, or logs, takes no more, if one more makes it have so many bytes.
+    fn full(&self, count: u64, bytes: u64) -> Option<&'static str> {
+        if count >= self.options.trace_limit {
+            Some(TOO_MANY)
+        } else if bytes > self.options.trace_bytes {
+            Some(TOO_MUCH)
+        } else {
+            None
+        }
     }
 
     /// Whether the gate has made a span of this id, which comes back from where it was exported to.
@@ -371,13 +375,7 @@ impl Writer {
         now: Timestamp,
     ) -> rusqlite::Result<Option<&'static str>> {
         let bytes = log.body.len() as u64;
-        let full = if open.logs >= self.options.trace_limit {
-            Some(TOO_MANY)
-        } else if open.bytes.saturating_add(bytes) > self.options.trace_bytes {
-            Some(TOO_MUCH)
-        } else {
-            None
-        };
+        let full = self.full(open.logs, open.bytes.saturating_add(bytes));
         if full.is_some() {
             // One that is there is stored, however full it is.
             let there = self

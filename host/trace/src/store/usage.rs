@@ -78,25 +78,38 @@ pub type RunSum = (RunId, Timestamp, UsageRow);
 const MAX_RUNS: i64 = 10_000;
 
 // Where the costs of very many traces no longer fit, `sum` fails and `total` does not.
-const RUN_SUMS: &str = "SELECT r.trace, r.started, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), \
-     sum(u.cached), CAST(min(total(u.cost), 9e18) AS INTEGER) FROM traces r JOIN traces t ON t.tenant = r.tenant \
-     AND t.trace = coalesce(r.caller, r.trace) JOIN usage u ON u.trace = t.id AND u.source = r.principal \
-     WHERE r.tenant = ?1 AND r.run = 1 AND r.principal = ?2";
+const SUMS: &str = "sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), \
+     CAST(min(total(u.cost), 9e18) AS INTEGER)";
+
+/// The sums of the runs in `runs r` of the tenant ?1, each of what its own principal reported.
+fn run_sums(runs: &str, and: &str) -> String {
+    format!(
+        "SELECT r.trace, r.started, {SUMS} FROM {runs} JOIN traces t ON t.tenant = r.tenant \
+         AND t.trace = coalesce(r.caller, r.trace) JOIN usage u ON u.trace = t.id AND u.source = r.principal \
+         WHERE r.tenant = ?1 AND r.run = 1 {and} GROUP BY r.id"
+    )
+}
 
 fn run_sum(row: &Row<'_>) -> rusqlite::Result<RunSum> {
-    let (calls, unpriced) = (nat(row.get(2)?), nat(row.get(3)?));
-    let sum = UsageRow {
-        model: String::new(),
+    let sum = sum_row(row, 2, String::new())?;
+    Ok((RunId::from_bytes(row.get(0)?), Timestamp(row.get(1)?), sum))
+}
+
+/// A sum for `model` from the six columns of [`SUMS`] at `first`.
+fn sum_row(row: &Row<'_>, first: usize, model: String) -> rusqlite::Result<UsageRow> {
+    let column = |n: usize| row.get(first + n).map(nat);
+    let (calls, unpriced) = (column(0)?, column(1)?);
+    Ok(UsageRow {
+        model,
         calls,
         unpriced,
         usage: Usage {
-            input_tokens: nat(row.get(4)?),
-            output_tokens: nat(row.get(5)?),
-            cached_tokens: nat(row.get(6)?),
-            cost_nano: (calls > unpriced).then_some(nat(row.get(7)?)),
+            input_tokens: column(2)?,
+            output_tokens: column(3)?,
+            cached_tokens: column(4)?,
+            cost_nano: (calls > unpriced).then_some(column(5)?),
         },
-    };
-    Ok((RunId::from_bytes(row.get(0)?), Timestamp(row.get(1)?), sum))
+    })
 }
 
 impl Reader {
@@ -110,7 +123,8 @@ impl Reader {
         principal: &str,
         traces: &BTreeSet<RunId>,
     ) -> Result<Vec<RunSum>, StoreError> {
-        let sql = format!("{RUN_SUMS} AND (r.trace = ?3 OR r.caller = ?3) GROUP BY r.id");
+        let which = "AND r.principal = ?2 AND (r.trace = ?3 OR r.caller = ?3)";
+        let sql = run_sums("traces r", which);
         self.with(|conn| {
             let mut select = conn.prepare_cached(&sql)?;
             let mut sums = Vec::new();
@@ -134,7 +148,8 @@ impl Reader {
         tenant: &str,
         principal: &str,
     ) -> Result<Vec<RunSum>, StoreError> {
-        let sql = format!("{RUN_SUMS} GROUP BY r.id ORDER BY r.started DESC LIMIT ?3");
+        let sums = run_sums("traces r", "AND r.principal = ?2");
+        let sql = format!("{sums} ORDER BY r.started DESC LIMIT ?3");
         self.with(|conn| {
             let mut select = conn.prepare_cached(&sql)?;
             select
@@ -153,9 +168,8 @@ impl Reader {
         scope: &Scope,
         since: Option<Timestamp>,
     ) -> Result<Vec<UsageRow>, StoreError> {
-        let mut sql = String::from(
-            "SELECT u.model, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), \
-             CAST(min(total(u.cost), 9e18) AS INTEGER) FROM traces t JOIN usage u ON u.trace = t.id WHERE t.tenant = ?",
+        let mut sql = format!(
+            "SELECT u.model, {SUMS} FROM traces t JOIN usage u ON u.trace = t.id WHERE t.tenant = ?"
         );
         let mut values: Vec<Value> = vec![tenant.to_owned().into()];
         let mut and = |condition: &str, value: Value| {
@@ -179,21 +193,8 @@ impl Reader {
         sql.push_str(" GROUP BY u.model HAVING sum(u.calls) > 0 ORDER BY sum(u.input) + sum(u.output) DESC, u.model");
         self.with(|conn| {
             let mut select = conn.prepare_cached(&sql)?;
-            let rows = select.query_map(params_from_iter(values), |row| {
-                let calls = nat(row.get(1)?);
-                let unpriced = nat(row.get(2)?);
-                Ok(UsageRow {
-                    model: row.get(0)?,
-                    calls,
-                    unpriced,
-                    usage: Usage {
-                        input_tokens: nat(row.get(3)?),
-                        output_tokens: nat(row.get(4)?),
-                        cached_tokens: nat(row.get(5)?),
-                        cost_nano: (calls > unpriced).then_some(nat(row.get(6)?)),
-                    },
-                })
-            })?;
+            let rows =
+                select.query_map(params_from_iter(values), |row| sum_row(row, 1, row.get(0)?))?;
             rows.collect()
         })
     }
@@ -208,7 +209,7 @@ const HOUR_SUMS: &str = "WITH own AS MATERIALIZED (SELECT t.id, t.seen, (SELECT 
      WHERE r.tenant = t.tenant AND r.run = 1 AND r.principal = ?2 AND (r.trace = t.trace OR r.caller = t.trace) \
      AND coalesce(r.caller, r.trace) = t.trace) AS began FROM traces t WHERE t.tenant = ?1 AND t.seen >= ?3) \
      SELECT min(max(s.start, own.began), own.seen) / ?4 AS hour, count(*), sum(s.cost IS NULL), sum(s.input), \
-     sum(s.output), sum(s.cached), coalesce(sum(s.cost), 0) \
+     sum(s.output), sum(s.cached), CAST(min(total(s.cost), 9e18) AS INTEGER) \
      FROM own CROSS JOIN spans s ON s.trace = own.id AND s.origin = 1 JOIN sources o ON o.id = s.source \
      WHERE own.began IS NOT NULL AND s.counts = 1 AND s.input IS NOT NULL AND o.reporter = ?2 \
      GROUP BY hour HAVING hour >= ?3 / ?4";
@@ -229,18 +230,7 @@ impl Reader {
             let row = params![tenant, principal, since.0, HOUR];
             let hours = select.query_map(row, |row| {
                 let hour: i64 = row.get(0)?;
-                let (calls, unpriced) = (nat(row.get(1)?), nat(row.get(2)?));
-                let sum = UsageRow {
-                    model: String::new(),
-                    calls,
-                    unpriced,
-                    usage: Usage {
-                        input_tokens: nat(row.get(3)?),
-                        output_tokens: nat(row.get(4)?),
-                        cached_tokens: nat(row.get(5)?),
-                        cost_nano: (calls > unpriced).then_some(nat(row.get(6)?)),
-                    },
-                };
+                let sum = sum_row(row, 1, String::new())?;
                 Ok((Timestamp(hour.saturating_mul(HOUR)), sum))
             })?;
             hours.collect()
@@ -259,14 +249,10 @@ impl Reader {
     ) -> Result<Vec<RunSum>, StoreError> {
         let names: Vec<String> = runs.into_iter().map(|run| run.to_string()).collect();
         let names = serde_json::to_string(&names).unwrap_or_default();
+        let these = "json_each(?2) j CROSS JOIN traces r ON r.trace = unhex(j.value)";
+        let sql = run_sums(these, "");
         self.with(|conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT r.trace, r.started, sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), \
-                 sum(u.cached), sum(u.cost) FROM json_each(?2) j CROSS JOIN traces r ON r.tenant = ?1 \
-                 AND r.trace = unhex(j.value) JOIN traces t ON t.tenant = r.tenant \
-                 AND t.trace = coalesce(r.caller, r.trace) JOIN usage u ON u.trace = t.id AND u.source = r.principal \
-                 WHERE r.run = 1 GROUP BY r.id",
-            )?;
+            let mut select = conn.prepare_cached(&sql)?;
             select.query_map(params![tenant, names], run_sum)?.collect()
         })
     }
