@@ -140,12 +140,12 @@ impl Capture {
         found
     }
 
-    /// A name without secrets.
-    fn name(&self, name: String) -> String {
+    /// A name, of which so much is known, without secrets.
+    fn clean_name(&self, name: String, known: Name) -> String {
         // What the vault knows changes while the gate runs.
         match self.vault.clean(&name) {
             Cow::Owned(clean) => self.detectors.redact(&clean).into_owned(),
-            Cow::Borrowed(_) => match self.named(&name).clean {
+            Cow::Borrowed(_) => match known.clean {
                 Some(clean) => clean.as_ref().to_owned(),
                 None => name,
             },
@@ -276,9 +276,10 @@ impl Capturing {
     pub fn attributes(&self, attributes: Map<String, Value>) -> Map<String, Value> {
         let mut kept = Map::new();
         for (name, value) in attributes {
-            let at = At::whole([], self.capture.named(&name).treatment);
-            if let Some(value) = self.value(&name, Cow::Owned(value), &at, DEEPEST) {
-                kept.insert(self.capture.name(name), value);
+            let known = self.capture.named(&name);
+            let at = At::whole([], known.treatment);
+            if let Some(value) = self.value(known.secret, Cow::Owned(value), &at, DEEPEST) {
+                kept.insert(self.capture.clean_name(name, known), value);
             }
         }
         kept
@@ -287,8 +288,9 @@ impl Capturing {
     /// One attribute, as [`Self::attributes`].
     #[must_use]
     pub fn attribute(&self, name: &str, value: Value) -> Option<Value> {
-        let at = At::whole([], self.capture.named(name).treatment);
-        self.value(name, Cow::Owned(value), &at, DEEPEST)
+        let known = self.capture.named(name);
+        let at = At::whole([], known.treatment);
+        self.value(known.secret, Cow::Owned(value), &at, DEEPEST)
     }
 
     /// The arguments of a call of `tool`; `text` is their canonical form. `private` says that the run has
@@ -366,7 +368,7 @@ impl Capturing {
             return Captured::of(class);
         }
         let at = At::whole(said, self.capture.config.otherwise);
-        let kept = self.value("", Cow::Borrowed(value), &at, DEEPEST);
+        let kept = self.value(false, Cow::Borrowed(value), &at, DEEPEST);
         let text = kept
             .filter(|kept| !is_hollow(kept))
             .map(|kept| kept.to_string());
@@ -387,26 +389,34 @@ impl Capturing {
         }
     }
 
-    /// What is left of a value; nothing where it is left out.
-    fn value(&self, name: &str, value: Cow<'_, Value>, at: &At<'_>, deep: usize) -> Option<Value> {
+    /// What is left of a value; nothing where it is left out. `secret` says that its name is a secret's.
+    fn value(
+        &self,
+        secret: bool,
+        value: Cow<'_, Value>,
+        at: &At<'_>,
+        deep: usize,
+    ) -> Option<Value> {
         let Some(deep) = deep.checked_sub(1) else {
             return Some(removed("too-deep").into());
         };
         let within = at.says_more() || at.treatment == Treatment::Keep;
         match (value.as_ref(), within) {
             (Value::Object(_) | Value::Array(_), true) => {}
-            _ => return self.whole(name, value, at.treatment),
+            _ => return self.whole(secret, value, at.treatment),
         }
-        if self.is_secret(name, &value) {
+        if secret {
             return Some(removed("secret-name").into());
         }
         Some(match value.into_owned() {
             Value::Object(members) => {
                 let mut kept = Map::new();
                 for (name, member) in members {
-                    let left = self.value(&name, Cow::Owned(member), &at.below(&name), deep);
+                    let known = self.capture.named(&name);
+                    let member = Cow::Owned(member);
+                    let left = self.value(known.secret, member, &at.below(&name), deep);
                     if let Some(left) = left {
-                        kept.insert(self.capture.name(name), left);
+                        kept.insert(self.capture.clean_name(name, known), left);
                     }
                 }
                 Value::Object(kept)
@@ -415,7 +425,7 @@ impl Capturing {
                 let each = elements.into_iter().enumerate();
                 let left = each.filter_map(|(n, element)| {
                     let at = at.below(&n.to_string());
-                    self.value(name, Cow::Owned(element), &at, deep)
+                    self.value(secret, Cow::Owned(element), &at, deep)
                 });
                 Value::Array(left.collect())
             }
@@ -423,16 +433,13 @@ impl Capturing {
         })
     }
 
-    fn is_secret(&self, name: &str, value: &Value) -> bool {
-        !matches!(value, Value::Null | Value::Bool(_)) && self.capture.named(name).secret
-    }
-
     /// A value that is treated as one.
-    fn whole(&self, name: &str, value: Cow<'_, Value>, treatment: Treatment) -> Option<Value> {
+    fn whole(&self, secret: bool, value: Cow<'_, Value>, treatment: Treatment) -> Option<Value> {
+        let secret = secret && !matches!(*value, Value::Null | Value::Bool(_));
         match treatment {
             Treatment::Drop => None,
             Treatment::Redact => Some(removed("policy").into()),
-            Treatment::Keep if self.is_secret(name, &value) => Some(removed("secret-name").into()),
+            Treatment::Keep if secret => Some(removed("secret-name").into()),
             Treatment::Keep => Some(match value.into_owned() {
                 Value::String(text) => match self.text(&text) {
                     Cow::Borrowed(_) => Value::String(text),
