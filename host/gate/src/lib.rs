@@ -20,6 +20,7 @@ pub mod people;
 pub mod pip;
 pub mod promote;
 pub mod provider;
+mod recent;
 pub mod replay;
 pub mod sandbox;
 pub mod secrets;

@@ -12,6 +12,8 @@ use std::{
 
 use tollgate_core::{entity::Uid, ids::RunId, request::Reported, time::Timestamp};
 
+use crate::recent::Recent;
+
 /// Principals whose reports are kept.
 const MOST: usize = 10_000;
 /// Runs of each whose sums are kept at least; at most twice that.
@@ -71,33 +73,21 @@ impl RunUsage {
     }
 }
 
-/// Sums of runs, in two generations: when the young one is full the old one goes, so that nothing is ever
-/// searched.
-#[derive(Default)]
-struct Runs {
-    young: HashMap<RunId, RunUsage>,
-    old: HashMap<RunId, RunUsage>,
-}
-
-impl Runs {
-    fn get(&self, run: &RunId) -> Option<RunUsage> {
-        self.young.get(run).or_else(|| self.old.get(run)).copied()
-    }
-
-    fn put(&mut self, run: RunId, usage: RunUsage) {
-        if self.young.len() >= RUNS && !self.young.contains_key(&run) {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(run, usage);
-    }
-}
-
 /// What was reported about one principal.
-#[derive(Default)]
 struct Principal {
-    runs: Runs,
+    /// Sums of runs.
+    runs: Recent<RunId, RunUsage>,
     /// By hours since 1970.
     hours: BTreeMap<i64, RunUsage>,
+}
+
+impl Default for Principal {
+    fn default() -> Self {
+        Self {
+            runs: Recent::new(RUNS),
+            hours: BTreeMap::new(),
+        }
+    }
 }
 
 impl Principal {
@@ -131,7 +121,7 @@ impl Usage {
                 return;
             }
             let principal = all.entry(principal.clone()).or_default();
-            let before = principal.runs.get(&run);
+            let before = principal.runs.peek(&run).copied();
             if before == Some(usage) {
                 return;
             }
@@ -143,7 +133,7 @@ impl Usage {
                 cost_nano: usage.cost_nano.max(before.cost_nano),
                 complete: usage.complete,
             };
-            principal.runs.put(run, most);
+            principal.runs.insert(run, most);
         });
     }
 
@@ -157,7 +147,7 @@ impl Usage {
     ) {
         let mut recalled = Principal::default();
         for (run, usage) in runs {
-            recalled.runs.put(run, usage);
+            recalled.runs.insert(run, usage);
         }
         for (at, usage) in hours {
             recalled.count(at, usage);
@@ -175,7 +165,7 @@ impl Usage {
             let Some(known) = all.get(principal) else {
                 return Default::default();
             };
-            let own = known.runs.get(&run).map(RunUsage::reported);
+            let own = known.runs.peek(&run).map(|usage| usage.reported());
             let mut sum = RunUsage::default();
             for (_, usage) in known.hours.range(since.0.div_euclid(HOUR)..) {
                 sum.add(*usage);
@@ -251,7 +241,7 @@ mod tests {
         assert_eq!(usage.of(&agent(), run(0), hour(0)).1.tokens, 25_000);
         let (runs, hours) = usage.with(|all| {
             let known = &all[&agent()];
-            let runs = known.runs.young.len() + known.runs.old.len();
+            let runs = known.runs.values().count();
             (runs, known.hours.len())
         });
         assert!(runs <= 2 * RUNS && hours == 1, "{runs} {hours}");

@@ -16,6 +16,7 @@ use tollgate_core::{
 };
 
 use super::{Run, read::ReadError};
+use crate::recent::Recent;
 
 /// Calls whose repeats are counted in memory for one run; beyond that they are looked up.
 const COUNTED: usize = 128;
@@ -206,13 +207,11 @@ pub(super) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
 /// By what a caller names its runs.
 type Name = (String, Uid, Uid, Option<String>);
 
-/// Runs that were active lately: at least as many as asked for, at most twice that. Two generations:
-/// when the young one is full, the old one goes, so nothing is ever searched.
-#[derive(Debug, Default)]
+/// Runs that were active lately.
+#[derive(Debug)]
 pub(super) struct Cache {
     runs: usize,
-    young: HashMap<RunId, Arc<Held>>,
-    old: HashMap<RunId, Arc<Held>>,
+    held: Recent<RunId, Arc<Held>>,
     /// The latest open run of each name, of those that are here.
     names: HashMap<Name, (u64, RunId)>,
 }
@@ -220,17 +219,15 @@ pub(super) struct Cache {
 impl Cache {
     pub(super) fn new(runs: usize) -> Self {
         Self {
-            runs: runs.max(1),
-            ..Self::default()
+            runs,
+            held: Recent::new(runs),
+            names: HashMap::new(),
         }
     }
 
     /// A run, if it is here.
     pub(super) fn get(&mut self, run: &RunId) -> Option<Arc<Held>> {
-        if let Some(held) = self.young.get(run) {
-            return Some(Arc::clone(held));
-        }
-        let held = self.old.remove(run)?;
+        let held = Arc::clone(self.held.peek(run)?);
         self.keep(*run, Arc::clone(&held));
         Some(held)
     }
@@ -285,31 +282,25 @@ impl Cache {
                 self.names.insert(name, (opened, run));
             }
         }
-        self.old.remove(&run);
         self.keep(run, Arc::new(held));
     }
 
     fn keep(&mut self, run: RunId, held: Arc<Held>) {
-        if self.young.len() >= self.runs && !self.young.contains_key(&run) {
-            self.old = std::mem::take(&mut self.young);
-            let old = &self.old;
+        if self.held.insert(run, held) {
+            let held = &self.held;
             self.names
-                .retain(|_, (_, named)| *named == run || old.contains_key(named));
+                .retain(|_, (_, named)| held.peek(named).is_some());
         }
-        self.young.insert(run, held);
     }
 
     /// Forget everything: what is here may not be what the store holds.
     pub(super) fn clear(&mut self) {
-        *self = Self {
-            runs: self.runs,
-            ..Self::default()
-        };
+        *self = Self::new(self.runs);
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize, usize) {
-        let held = || self.young.values().chain(self.old.values());
+        let held = || self.held.values();
         let calls = held()
             .filter_map(|held| held.repeats.as_ref().map(HashMap::len))
             .sum();

@@ -20,46 +20,13 @@ use tollgate_core::{
     time::Timestamp,
 };
 
+use crate::recent::Recent;
+
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
 pub use totals::{Bars, DecidedAs, OTHER, Totals};
 
 /// Runs, calls and approvals that are remembered; what is beyond is counted as if it stood alone.
 const MOST: usize = 100_000;
-
-/// Runs in which something happened lately. Two generations: when the young one is full the old one goes,
-/// so that runs that never end leave room for others.
-#[derive(Default)]
-struct Runs {
-    young: HashMap<RunId, Seen>,
-    old: HashMap<RunId, Seen>,
-}
-
-impl Runs {
-    fn get(&self, run: &RunId) -> Option<&Seen> {
-        self.young.get(run).or_else(|| self.old.get(run))
-    }
-
-    fn entry(&mut self, run: RunId) -> &mut Seen {
-        if !self.young.contains_key(&run) {
-            let known = self.old.remove(&run).unwrap_or_default();
-            if self.young.len() >= MOST / 2 {
-                self.old = std::mem::take(&mut self.young);
-            }
-            self.young.insert(run, known);
-        }
-        self.young.entry(run).or_default()
-    }
-
-    fn known(&mut self, run: RunId) -> Option<&mut Seen> {
-        self.get(&run)?;
-        Some(self.entry(run))
-    }
-
-    fn remove(&mut self, run: &RunId) {
-        self.young.remove(run);
-        self.old.remove(run);
-    }
-}
 
 /// What one record adds.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,11 +114,21 @@ struct Seen {
 }
 
 /// Reads records in order.
-#[derive(Default)]
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
-    runs: Runs,
+    /// Those in which something happened lately: runs that never end leave room for others.
+    runs: Recent<RunId, Seen>,
     approvals: HashMap<ApprovalId, Timestamp>,
+}
+
+impl Default for Watcher {
+    fn default() -> Self {
+        Self {
+            calls: HashMap::new(),
+            runs: Recent::new(MOST / 2),
+            approvals: HashMap::new(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Watcher {
@@ -173,7 +150,17 @@ impl Watcher {
         match &record.event {
             Event::RunStarted(run) => {
                 if let Some(id) = record.run {
-                    self.runs.entry(id).principal = Some(run.principal.clone());
+                    let principal = Some(run.principal.clone());
+                    match self.runs.get(&id) {
+                        Some(seen) => seen.principal = principal,
+                        None => drop(self.runs.insert(
+                            id,
+                            Seen {
+                                principal,
+                                ..Seen::default()
+                            },
+                        )),
+                    }
                 }
                 hear(at, Fact::Began);
             }
@@ -232,7 +219,7 @@ impl Watcher {
     /// Who acts in a run that has not ended.
     #[must_use]
     pub fn principal(&self, run: RunId) -> Option<&Uid> {
-        self.runs.get(&run)?.principal.as_ref()
+        self.runs.peek(&run)?.principal.as_ref()
     }
 
     fn decided(
@@ -291,7 +278,7 @@ impl Watcher {
         let again = match (&decided.arguments, decided.resumption || decided.beside) {
             (Some(arguments), false) => {
                 let arguments = arguments.clone();
-                let seen = at.run.and_then(|run| self.runs.known(run));
+                let seen = at.run.and_then(|run| self.runs.get(&run));
                 seen.is_some_and(|seen| match seen.calls.len() < MOST {
                     true => !seen.calls.insert(arguments),
                     false => seen.calls.contains(&arguments),
@@ -350,7 +337,7 @@ impl Watcher {
                 micros: begun.map(|begun| at.time.since(begun)),
             },
         );
-        let Some(seen) = at.run.and_then(|run| self.runs.known(run)) else {
+        let Some(seen) = at.run.and_then(|run| self.runs.get(&run)) else {
             return;
         };
         if failed {
