@@ -3,12 +3,13 @@
 use clap::{Args, Subcommand};
 use tollgate::{
     ids::Clock,
-    ledger::{ApprovalFilter, LedgerReader},
+    ledger::{ApprovalFilter, ApprovalRow, LedgerError, LedgerReader},
 };
 use tollgate_core::{
+    decision::{Determining, Outcome},
     ids::ApprovalId,
     life::ApprovalState,
-    pdp::{Bundle, Pdp},
+    record::Event,
 };
 
 use super::{Context, unexpected};
@@ -133,26 +134,35 @@ fn list(all: bool, cx: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Approvals with the reasons of their policies, as those that were last in force give them.
+/// Records before the one that asks, among which is the decision to ask: they are written together.
+const NEAR: u64 = 8;
+
+/// Approvals with the reasons of their policies, as the decision that asked for each has them.
 fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<ApprovalView>, Failure> {
-    let rows = reader.approvals(filter)?;
-    let mut views: Vec<ApprovalView> = rows.into_iter().map(ApprovalView::from).collect();
-    if views.is_empty() {
-        return Ok(views);
-    }
-    let active = reader.active_bundle()?;
-    let bytes = match active {
-        Some(active) => reader.bundle(active.bundle)?,
-        None => None,
-    };
-    let bundle = bytes.and_then(|bytes| serde_json::from_slice::<Bundle>(&bytes).ok());
-    // Where they cannot be read, the policies' names have to do.
-    if let Some(Ok(pdp)) = bundle.map(|bundle| Pdp::load(&bundle)) {
-        for view in &mut views {
-            reply::explain_by(&pdp, &mut view.policies);
+    let rows = reader.approvals(filter)?.into_iter();
+    rows.map(|row| {
+        let determining = asked_by(reader, &row)?;
+        let mut view = ApprovalView::from(row);
+        reply::explain_by(&mut view.policies, |id| {
+            determining.iter().find(|known| known.policy.id == id)
+        });
+        Ok(view)
+    })
+    .collect()
+}
+
+/// The policies behind the decision that asked; none where it does not lie near.
+fn asked_by(reader: &LedgerReader, row: &ApprovalRow) -> Result<Vec<Determining>, LedgerError> {
+    for index in (row.opened.saturating_sub(NEAR)..row.opened).rev() {
+        if let Some(record) = reader.record(index)?
+            && record.run == Some(row.run)
+            && let Event::Decision(decision) = record.event
+            && decision.outcome == Outcome::Escalate
+        {
+            return Ok(decision.determining);
         }
     }
-    Ok(views)
+    Ok(Vec::new())
 }
 
 async fn show(cx: &Context<'_>, id: ApprovalId) -> Result<ApprovalView, Failure> {

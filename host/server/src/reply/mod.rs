@@ -16,11 +16,10 @@ use tollgate::{
     sandbox::Content,
 };
 use tollgate_core::{
-    decision::Severity,
+    decision::{Determining, Severity},
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::ApprovalState,
-    pdp::Pdp,
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -371,15 +370,20 @@ impl From<Token> for TokenView {
 
 /// Add what policies say of themselves, as far as they are still loaded.
 pub fn explain(gate: &Gate, policies: &mut [PolicyView]) {
-    explain_by(&gate.snapshot().pdp, policies);
+    let snapshot = gate.snapshot();
+    let known = snapshot.pdp.policies();
+    explain_by(policies, |id| Some(&known.get(id)?.determining));
 }
 
-/// The same by the policies of a bundle.
-pub fn explain_by(pdp: &Pdp, policies: &mut [PolicyView]) {
+/// The same by whatever knows the policies.
+pub fn explain_by<'a>(
+    policies: &mut [PolicyView],
+    known: impl Fn(&str) -> Option<&'a Determining>,
+) {
     for view in policies {
-        if let Some(policy) = pdp.policies().get(&view.id) {
-            view.owner.clone_from(&policy.determining.owner);
-            view.reason.clone_from(&policy.determining.reason);
+        if let Some(policy) = known(&view.id) {
+            view.owner.clone_from(&policy.owner);
+            view.reason.clone_from(&policy.reason);
         }
     }
 }
