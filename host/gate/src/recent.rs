@@ -11,7 +11,7 @@ pub(crate) struct Recent<K, V> {
     old: HashMap<K, V>,
 }
 
-impl<K: Copy + Eq + Hash, V> Recent<K, V> {
+impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     /// Nothing yet.
     pub(crate) fn new(most: usize) -> Self {
         Self {
@@ -29,7 +29,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// An entry, used.
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
         if let Some(value) = self.old.remove(key) {
-            self.insert(*key, value);
+            self.insert(key.clone(), value);
         }
         self.young.get_mut(key)
     }

@@ -190,13 +190,9 @@ impl Pep {
     /// What the principal of a call has done lately.
     pub(crate) fn lately(&self, cx: &CallContext) -> Result<Lately, Refusal> {
         let window = self.window(cx);
-        let used = self
-            .ledger
-            .reader()
-            .used(&window)
-            .map_err(|e| Refusal::Unrecorded {
-                reason: e.to_string(),
-            })?;
+        let used = self.ledger.used(&window).map_err(|e| Refusal::Unrecorded {
+            reason: e.to_string(),
+        })?;
         let (run, reported) = self.usage.of(&cx.principal, cx.run, window.since);
         let window = WindowFacts {
             calls: used.calls,

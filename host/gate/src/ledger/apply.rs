@@ -3,7 +3,7 @@
 //! The writer calls it for every new record, `rebuild` for every old one: what is live is what the
 //! records say.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
@@ -25,7 +25,7 @@ use super::{
     read::ReadError,
     runs::{self, Held, Identity, call_key, int},
     states::{self, call_state, change_call, new_call},
-    window,
+    window::{self, Hour},
 };
 
 /// `principal_labels.last` is rounded up to this many microseconds, so that a busy run writes it rarely.
@@ -99,6 +99,8 @@ pub(super) struct Working {
     pub(super) hashes: Vec<[u8; 32]>,
     /// Runs that the open transaction touches.
     pub(super) runs: HashMap<RunId, Held>,
+    /// Hours of principals that it counts calls in, in order.
+    pub(super) hours: Vec<(Arc<Identity>, Hour)>,
     /// How to get back to before this batch: runs as they were, or absent where untouched.
     undo: Vec<(RunId, Option<Held>)>,
     /// Calls that this batch decided to allow, and their state before.
@@ -106,6 +108,7 @@ pub(super) struct Working {
     halts_before: Option<Vec<Halt>>,
     next_before: u64,
     hashes_before: usize,
+    hours_before: usize,
     chain_before: Chain,
 }
 
@@ -127,12 +130,14 @@ impl Working {
         self.halts_before = None;
         self.next_before = self.next;
         self.hashes_before = self.hashes.len();
+        self.hours_before = self.hours.len();
         self.chain_before = self.chain;
     }
 
     /// Undo the batch that began last; its rows go with its savepoint.
     pub(super) fn undo(&mut self) {
         self.hashes.truncate(self.hashes_before);
+        self.hours.truncate(self.hours_before);
         self.chain = self.chain_before;
         self.next = self.next_before;
         for (run, before) in self.undo.drain(..).rev() {
@@ -204,7 +209,8 @@ impl Working {
                 hold_labels(conn, held, record.time)?;
                 // What is denied uses nothing up, or who keeps trying would never be let in again.
                 if ready.delta.calls > 0 && ready.delta.denials == 0 {
-                    window::count(conn, &held.identity, record.time)?;
+                    let hour = window::count(conn, &held.identity, record.time)?;
+                    self.hours.push((Arc::clone(&held.identity), hour));
                 }
                 Some(held.identity.opened)
             }

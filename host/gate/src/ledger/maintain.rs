@@ -158,6 +158,7 @@ fn rebuild(conn: &mut Connection) -> Result<Working, ReadError> {
         }
         // Runs are read again when they are needed: memory stays bounded.
         working.runs.clear();
+        working.hours.clear();
     }
     tx.commit()?;
     Ok(working)

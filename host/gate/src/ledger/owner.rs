@@ -28,6 +28,7 @@ use super::{
     reserve::Reserve,
     runs::{self, call_key},
     shared::{Shared, halted},
+    window::{Used, Window},
     writer::Writer,
 };
 
@@ -254,6 +255,17 @@ impl Ledger {
         match row.filter(|row| row.ended.is_none()) {
             Some(row) => self.run(row.id, None),
             None => Ok(None),
+        }
+    }
+
+    /// What a principal has done in a window. Reads the store only for those who have not called lately.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn used(&self, window: &Window) -> Result<Used, LedgerError> {
+        match self.0.shared.windows(|windows| windows.used(window)) {
+            Some(used) => Ok(used),
+            None => self.0.reader.used(window),
         }
     }
 

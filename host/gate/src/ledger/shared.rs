@@ -14,13 +14,17 @@ use tollgate_core::{
     record::{Halt, HaltScope},
 };
 
-use super::{HaltKeys, queue::lock, runs::Cache};
+use super::{HaltKeys, queue::lock, runs::Cache, window::Windows};
 use crate::pace::Pace;
+
+/// Principals of whom it is kept in memory what they have done lately.
+pub(super) const PRINCIPALS: usize = 256;
 
 /// What the writer shares with everybody else.
 #[derive(Debug)]
 pub(super) struct Shared {
     cache: Mutex<Cache>,
+    windows: Mutex<Windows>,
     halts: ArcSwap<Vec<Halt>>,
     /// The highest time seen.
     clock: AtomicI64,
@@ -40,6 +44,7 @@ impl Shared {
     pub(super) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
         Self {
             cache: Mutex::new(Cache::new(cached_runs)),
+            windows: Mutex::new(Windows::new(PRINCIPALS)),
             halts: ArcSwap::from_pointee(halts),
             clock: AtomicI64::new(now),
             size: AtomicU64::new(size),
@@ -54,6 +59,11 @@ impl Shared {
     pub(super) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
         // A panic while it was held leaves whole entries: each is put in by one call.
         look(&mut lock(&self.cache))
+    }
+
+    /// Look at what principals have done lately.
+    pub(super) fn windows<T>(&self, look: impl FnOnce(&mut Windows) -> T) -> T {
+        look(&mut lock(&self.windows))
     }
 
     pub(super) fn halts(&self) -> Arc<Vec<Halt>> {

@@ -1,5 +1,7 @@
 //! What principals have done lately, by the hour: what budgets that outlive a run are measured by.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 use tollgate_core::{
     decision::Outcome,
@@ -17,10 +19,13 @@ use super::{
     read::{LedgerReader, ReadError},
     runs::{Identity, nat},
 };
+use crate::recent::Recent;
 
 const HOUR: i64 = 3_600_000_000;
 /// A principal that calls again within this time was active in between.
 const PAUSE: i64 = 300_000_000;
+/// Hours that the longest window reaches into: thirty days, and the one that has begun.
+const LONGEST: usize = 721;
 
 /// Whose calls are counted, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,22 +47,43 @@ pub struct Used {
     pub active: u64,
 }
 
-/// Count a call that was decided at `at`, and not denied.
-pub(super) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<(), Refused> {
-    conn.prepare_cached(
-        "INSERT INTO principal_calls VALUES (?1, ?2, ?3, ?4, 1, 0, ?5) ON CONFLICT DO UPDATE SET \
-         calls = calls + 1, last = max(last, excluded.last), \
-         active = active + CASE WHEN excluded.last BETWEEN last AND last + ?6 THEN excluded.last - last ELSE 0 END",
-    )?
-    .execute(params![
+impl Used {
+    fn of(calls: i64, active: i64) -> Self {
+        Self {
+            calls: nat(calls),
+            active: nat(active),
+        }
+    }
+}
+
+/// What a principal has done in one hour, as `principal_calls` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hour {
+    /// Hours since 1970.
+    hour: i64,
+    used: Used,
+}
+
+/// Count a call that was decided at `at`, and not denied: what its hour comes to.
+pub(super) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<Hour, Refused> {
+    let hour = at.0.div_euclid(HOUR);
+    let row = params![
         run.tenant,
         run.principal.kind.name(),
         run.principal.id,
-        at.0.div_euclid(HOUR),
+        hour,
         at.0,
         PAUSE
-    ])?;
-    Ok(())
+    ];
+    let used = conn
+        .prepare_cached(
+            "INSERT INTO principal_calls VALUES (?1, ?2, ?3, ?4, 1, 0, ?5) ON CONFLICT DO UPDATE SET \
+             calls = calls + 1, last = max(last, excluded.last), \
+             active = active + CASE WHEN excluded.last BETWEEN last AND last + ?6 THEN excluded.last - last ELSE 0 END \
+             RETURNING calls, active",
+        )?
+        .query_row(row, |row| Ok(Used::of(row.get(0)?, row.get(1)?)))?;
+    Ok(Hour { hour, used })
 }
 
 /// What was done in a window.
@@ -73,12 +99,63 @@ pub(super) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError
     } = window;
     let hour = since.0.div_euclid(HOUR);
     let row = params![tenant, principal.kind.name(), principal.id, hour];
-    let (calls, active): (i64, i64) =
-        select.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Used {
-        calls: nat(calls),
-        active: nat(active),
-    })
+    Ok(select.query_row(row, |row| Ok(Used::of(row.get(0)?, row.get(1)?)))?)
+}
+
+/// What principals that called lately have done, in memory. Only the writer changes it, after each commit.
+#[derive(Debug)]
+pub(super) struct Windows(Recent<(String, Uid), BTreeMap<i64, Used>>);
+
+impl Windows {
+    /// Of so many principals at least.
+    pub(super) fn new(principals: usize) -> Self {
+        Self(Recent::new(principals))
+    }
+
+    /// What was done in a window, if that is here.
+    pub(super) fn used(&mut self, window: &Window) -> Option<Used> {
+        let whose = (window.tenant.clone(), window.principal.clone());
+        let since = window.since.0.div_euclid(HOUR);
+        let hours = self.0.get(&whose)?.range(since..);
+        Some(hours.fold(Used::default(), |sum, (_, used)| Used {
+            calls: sum.calls.saturating_add(used.calls),
+            active: sum.active.saturating_add(used.active),
+        }))
+    }
+
+    /// An hour of a run's principal as it is now that it is committed. `conn` is read for one who is not
+    /// here yet.
+    pub(super) fn put(&mut self, conn: &Connection, run: &Identity, hour: Hour) {
+        let whose = (run.tenant.clone(), run.principal.clone());
+        if let Some(hours) = self.0.get(&whose) {
+            hours.insert(hour.hour, hour.used);
+            if hours.len() > LONGEST {
+                hours.pop_first();
+            }
+        } else if let Ok(hours) = stored(conn, run, hour.hour) {
+            // What cannot be read now is read by whoever asks, and told to them.
+            self.0.insert(whose, hours);
+        }
+    }
+}
+
+/// What a run's principal has done in all hours that a window can reach from this one.
+fn stored(conn: &Connection, run: &Identity, hour: i64) -> rusqlite::Result<BTreeMap<i64, Used>> {
+    let first = hour.saturating_sub(i64::try_from(LONGEST).unwrap_or(i64::MAX));
+    conn.prepare_cached(
+        "SELECT hour, calls, active FROM principal_calls \
+         WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND hour > ?4",
+    )?
+    .query_map(
+        params![
+            run.tenant,
+            run.principal.kind.name(),
+            run.principal.id,
+            first
+        ],
+        |row| Ok((row.get(0)?, Used::of(row.get(1)?, row.get(2)?))),
+    )?
+    .collect()
 }
 
 /// What the last call of a run was refused for.

@@ -19,8 +19,9 @@ use super::{
     read::pending_of,
     reserve::Reserve,
     runs::{Cache, Held, int},
-    shared::{Shared, halted},
-    states, window,
+    shared::{PRINCIPALS, Shared, halted},
+    states,
+    window::{self, Windows},
 };
 
 /// Bytes written between checkpoints, roughly.
@@ -203,6 +204,9 @@ impl Writer {
         ended.for_each(|held| self.shared.ended(held.identity.id));
         self.shared
             .cache(|cache| runs.into_iter().for_each(|held| cache.put(held)));
+        let hours = self.working.hours.drain(..);
+        self.shared
+            .windows(|windows| hours.for_each(|(run, hour)| windows.put(&self.conn, &run, hour)));
         self.working
             .hashes
             .drain(..)
@@ -385,6 +389,8 @@ impl Writer {
     /// Recreate the read models from the records, and forget what was in memory of the old ones.
     pub(super) fn after_rebuild(&mut self, working: Working) {
         self.shared.cache(Cache::clear);
+        self.shared
+            .windows(|windows| *windows = Windows::new(PRINCIPALS));
         self.working = Working::at(self.tree.size(), self.chain, working.halts);
         self.published();
     }

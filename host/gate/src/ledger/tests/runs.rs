@@ -394,6 +394,79 @@ fn what_is_denied_uses_up_no_window() {
     assert_eq!((row.calls, row.denials), (5, 3), "the run counts them all");
 }
 
+/// What is in memory of a window is what the store says, whatever came between.
+#[test]
+fn what_was_done_lately_is_known_without_the_store() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let since = |hours: u64| Window {
+        tenant: TENANT.into(),
+        principal: agent(),
+        since: T0.plus(hours * HOUR),
+    };
+    let decide = |at: u64, outcome| Record {
+        time: T0.plus(at),
+        ..script.decide(run, script.span(), outcome, &at.to_string())
+    };
+    let same = |ledger: &Ledger| {
+        for hours in [0, 1, 2, 3, 800] {
+            let window = since(hours);
+            let (known, stored) = (ledger.used(&window), ledger.reader().used(&window));
+            assert_eq!(known.unwrap(), stored.unwrap(), "since hour {hours}");
+        }
+        ledger.used(&since(0)).unwrap()
+    };
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        assert_eq!(same(&ledger), Used::default());
+        for minutes in [1, 2, 30, 61, 62, 200] {
+            let record = decide(minutes * 60_000_000, Outcome::Allow);
+            ledger.commit(batch(vec![record])).await.unwrap();
+            same(&ledger);
+        }
+        // One that is refused together with one that is not, and another that is refused alone.
+        let refused = |at| Batch {
+            conditions: vec![Condition::RunVersion(run, 99)],
+            ..batch(vec![decide(at, Outcome::Allow)])
+        };
+        let (no, yes) = tokio::join!(
+            ledger.commit(refused(3 * HOUR + 1)),
+            ledger.commit(batch(vec![decide(3 * HOUR + 2, Outcome::Allow)]))
+        );
+        assert_eq!((no.is_err(), yes.is_ok()), (true, true));
+        let late = [
+            decide(3 * HOUR + 3, Outcome::Allow),
+            script.run(None, &[]).1,
+        ];
+        let late = Batch {
+            conditions: vec![Condition::CallsBelow(since(0), 7)],
+            ..batch(late.to_vec())
+        };
+        assert_eq!(ledger.commit(late).await, Err(CommitError::RunChanged));
+        let used = Used {
+            calls: 7,
+            active: 2 * 60_000_000,
+        };
+        assert_eq!(same(&ledger), used);
+        ledger.rebuild().await.unwrap();
+        assert_eq!(same(&ledger), used);
+        let next = decide(3 * HOUR + 4, Outcome::Allow);
+        ledger.commit(batch(vec![next])).await.unwrap();
+        assert_eq!(same(&ledger).calls, 8);
+        // A month later the first hours are in no window.
+        let month = decide(721 * HOUR, Outcome::Allow);
+        ledger.commit(batch(vec![month])).await.unwrap();
+        let window = since(1);
+        assert_eq!(
+            ledger.used(&window).unwrap(),
+            ledger.reader().used(&window).unwrap()
+        );
+    });
+    drop(ledger);
+    assert_eq!(same(&place.open()).calls, 9, "from the store");
+}
+
 #[test]
 fn a_run_is_found_by_its_name_whosever_it_is() {
     let place = Place::new();
