@@ -464,19 +464,17 @@ impl Pdp {
     fn with_ancestors(&self, added: &[&Entity]) -> Option<Vec<Arc<ast::Entity>>> {
         let mut done: HashMap<&Uid, HashSet<EntityUID>> = HashMap::new();
         let mut entities = Vec::with_capacity(added.len());
-        // What nothing left is in comes first.
+        let mut undone: HashSet<&Uid> = added.iter().map(|entity| &entity.uid).collect();
         let mut left = added.to_vec();
         while !left.is_empty() {
             let before = left.len();
-            let (ready, waiting): (Vec<&Entity>, Vec<&Entity>) = left.iter().partition(|entity| {
-                let waits = |p: &Uid| left.iter().any(|other| other.uid == *p);
-                !entity.parents.iter().any(waits)
-            });
-            left = waiting;
-            if left.len() == before {
-                return None;
-            }
-            for entity in ready {
+            // Parents come first, mostly, so that one round does.
+            for entity in std::mem::take(&mut left) {
+                if entity.parents.iter().any(|parent| undone.contains(parent)) {
+                    left.push(entity);
+                    continue;
+                }
+                undone.remove(&entity.uid);
                 let mut parents = HashSet::new();
                 let mut above = HashSet::new();
                 for parent in &entity.parents {
@@ -501,6 +499,9 @@ impl Pdp {
                     parents,
                     [],
                 )));
+            }
+            if left.len() == before {
+                return None;
             }
         }
         Some(entities)
