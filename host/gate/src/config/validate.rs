@@ -16,6 +16,9 @@ use super::{
 };
 use crate::sandbox::{Limits, Size};
 
+/// The longest duration that may be configured.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
 pub(super) struct Validation<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
@@ -361,13 +364,12 @@ impl Validation<'_> {
             .parse::<jiff::SignedDuration>()
             .ok()
             .and_then(|d| Duration::try_from(d).ok());
-        parsed.ok_or_else(|| {
-            self.error(
-                text,
-                format!("`{text}` is no duration"),
-                "write it as in \"3s\", \"30m\" or \"1h\"",
-            )
-        })
+        let (problem, remedy) = match parsed {
+            Some(duration) if duration <= LONGEST => return Ok(duration),
+            Some(_) => ("is longer than ten years", "write a shorter one"),
+            None => ("is no duration", "write it as in \"3s\", \"30m\" or \"1h\""),
+        };
+        Err(self.error(text, format!("`{text}` {problem}"), remedy))
     }
 
     pub(super) fn size(&self, text: &str) -> Result<u64, ConfigError> {

@@ -6,15 +6,7 @@
 mod scrub;
 mod source;
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
@@ -109,7 +101,7 @@ struct Entry {
     source: SecretSource,
     value: OnceCell<Arc<Secret>>,
     /// Whether it was read only to keep it out of something.
-    tried: AtomicBool,
+    tried: OnceCell<()>,
 }
 
 impl fmt::Debug for Vault {
@@ -123,7 +115,7 @@ impl Vault {
     #[must_use]
     pub fn new(secrets: &BTreeMap<String, SecretConfig>) -> Self {
         let entry = |(name, secret): (&String, &SecretConfig)| {
-            let (value, tried) = (OnceCell::new(), AtomicBool::new(false));
+            let (value, tried) = (OnceCell::new(), OnceCell::new());
             (
                 name.clone(),
                 Entry {
@@ -161,13 +153,10 @@ impl Vault {
     /// Read these, each at most once for this purpose, so that [`Vault::scrub`] knows them.
     pub async fn know(&self, names: impl IntoIterator<Item = &String>) {
         for name in names {
-            if self
-                .entries
-                .get(name)
-                .is_some_and(|entry| !entry.tried.swap(true, Ordering::Relaxed))
-            {
-                // One that cannot be read was not attached either.
-                let _ = self.secret(name).await;
+            if let Some(entry) = self.entries.get(name) {
+                // One that cannot be read was not attached either. Whoever comes second waits for the first.
+                let read = async || drop(self.secret(name).await);
+                entry.tried.get_or_init(read).await;
             }
         }
     }

@@ -84,6 +84,12 @@ impl Forms {
                 .into_bytes(),
         );
         self.add(html.into_bytes());
+        for upper in [true, false] {
+            self.add(unicode_escaped(text, upper).into_bytes());
+        }
+        // Names of header fields come back in lower case.
+        self.add(text.to_ascii_lowercase().into_bytes());
+        self.add(text.to_ascii_uppercase().into_bytes());
     }
 
     fn add(&mut self, form: Vec<u8>) {
@@ -100,6 +106,26 @@ impl Forms {
     pub(super) fn occur_in(&self, bytes: &[u8]) -> bool {
         self.0.iter().any(|form| form.occurs_in(bytes))
     }
+}
+
+/// As writers of JSON do that keep to ASCII, and to what is harmless within HTML: `\u` and four digits.
+fn unicode_escaped(text: &str, upper: bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => escaped.extend(['\\', c]),
+            ' '..='~' if !"&<>'".contains(c) => escaped.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    escaped.push_str(&match upper {
+                        true => format!("\\u{unit:04X}"),
+                        false => format!("\\u{unit:04x}"),
+                    });
+                }
+            }
+        }
+    }
+    escaped
 }
 
 /// How seldom a byte is in what programs write, roughly.

@@ -86,6 +86,10 @@ impl Body {
                 }
                 _ => bounded(DeflateDecoder::new(coded), self.max),
             },
+            // Windows of up to a gigabyte, which RFC 7932 does not know: section 9.1 leaves these bits unused.
+            Coding::Brotli if coded.first().is_some_and(|first| first & 0x7f == 0x11) => {
+                Err(broken())
+            }
             Coding::Brotli => bounded(
                 brotli_decompressor::Decompressor::new(coded, STEP),
                 self.max,

@@ -25,7 +25,7 @@ use crate::sandbox::{
 type Store<'a> = StoreContextMut<'a, State>;
 
 /// Bytes of a name, a method or a URL that are looked at.
-const MAX_TEXT: usize = 16 << 10;
+const MAX_TEXT: usize = 33 << 10;
 /// Header fields that are looked at: more than a request may have.
 const MAX_FIELDS: usize = 128;
 

@@ -42,10 +42,15 @@ impl Resolver {
             let lookups = Arc::clone(&lookups);
             Box::pin(async move {
                 let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
+                // The name as it was decided about: without the dot, the system may add a domain of its own.
+                let absolute = match name.contains('.') && !name.ends_with('.') {
+                    true => format!("{name}."),
+                    false => name,
+                };
                 let lookup = move || {
                     // Held until the system answers, also if nobody waits for it any more.
                     let _permit = permit;
-                    let found = (name.as_str(), 0).to_socket_addrs()?;
+                    let found = (absolute.as_str(), 0).to_socket_addrs()?;
                     Ok(found.map(|address| address.ip()).collect())
                 };
                 tokio::task::spawn_blocking(lookup)
