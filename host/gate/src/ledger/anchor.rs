@@ -86,7 +86,10 @@ impl Anchor {
         text.push('\n');
         file.write_all(text.as_bytes())?;
         file.sync_data()?;
-        fs::rename(&next, &self.path)
+        fs::rename(&next, &self.path)?;
+        // The name must be as durable as what it stands for.
+        let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 

@@ -45,6 +45,16 @@ impl Ready {
     }
 }
 
+/// Whether an old copy of the store without this would let something happen again, or at all.
+fn anchors(event: &Event) -> bool {
+    match event {
+        Event::Start(start) => start.approval.is_some(),
+        Event::Decision(decision) => decision.approval.is_some(),
+        Event::ApprovalResolved(_) | Event::Halted(_) | Event::Administered(_) => true,
+        _ => false,
+    }
+}
+
 /// A batch with what could be computed on the caller's own thread.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -55,6 +65,8 @@ pub(super) struct Prepared {
     pub(super) change: Option<Box<Asked>>,
     /// Whether it says what became of something that has started: it goes in even when the disk is full.
     pub(super) closing: bool,
+    /// Whether it does something that an old copy of the store must not undo.
+    pub(super) anchors: bool,
     pub(super) bytes: usize,
 }
 
@@ -69,6 +81,7 @@ impl Prepared {
             return Err(CommitError::Illegal("a batch has too many payloads"));
         }
         let closing = records.iter().any(|r| matches!(r.event, Event::Outcome(_)));
+        let anchors = records.iter().any(|r| anchors(&r.event));
         let records = records
             .into_iter()
             .map(Ready::new)
@@ -82,6 +95,7 @@ impl Prepared {
             conditions,
             change: None,
             closing,
+            anchors,
             bytes: leaves + sealed + (8 << 10),
         })
     }

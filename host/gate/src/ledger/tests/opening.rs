@@ -158,6 +158,44 @@ fn a_store_that_holds_less_than_it_did_is_refused() {
     );
 }
 
+/// After a crash: nobody has closed the ledger, and an old copy of it is put in its place.
+#[test]
+fn an_old_copy_is_refused_where_an_approval_was_used_since() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let copy = place.dir.path().join("copy");
+    let halt = Halt {
+        by: "dana".into(),
+        name: String::new(),
+        reason: "incident".into(),
+        scope: HaltScope::All,
+    };
+    let record = |event| Record::new(TENANT, None, T0, event);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        ledger.backup(copy.clone(), |_, _| {}).await.unwrap();
+        let decided = script.decide(run, script.span(), Outcome::Deny, "a");
+        ledger.commit(batch(vec![decided])).await.unwrap();
+        let halted = record(Event::Halted(halt));
+        ledger.commit(batch(vec![halted])).await.unwrap();
+        // Whoever commits next comes after the writer has tidied up.
+        ledger.ready().await.unwrap();
+    });
+    let crashed = Place::new();
+    for dir in ["store", "keys"] {
+        fs::create_dir(crashed.dir.path().join(dir)).unwrap();
+    }
+    for file in fs::read_dir(place.dir.path().join("keys")).unwrap() {
+        let file = file.unwrap();
+        let to = crashed.dir.path().join("keys").join(file.file_name());
+        fs::copy(file.path(), to).unwrap();
+    }
+    fs::copy(&copy, crashed.path()).unwrap();
+    let error = crashed.try_open().unwrap_err();
+    assert!(matches!(&error, LedgerError::Rollback { .. }), "{error}");
+}
+
 #[test]
 fn another_history_of_the_same_length_is_refused() {
     let place = Place::new();
