@@ -14,7 +14,7 @@ use tollgate_core::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId, SpanId},
     policy,
-    record::{Arrival, CallInvalid, Event, Origin, OutcomeRecord, Release, Status},
+    record::{Arrival, CallInvalid, Event, Origin, OutcomeRecord, Record, Release, Status},
     request::{Action, ActionContext, Request},
 };
 
@@ -23,10 +23,10 @@ use crate::{
     config::PRIVATE,
     enforce::{
         Admission, Admitted, CallContext, Capabilities, Line, Listener, MAX_DEPTH, Pep, Refusal,
-        Terms, ToolCall,
+        Remainder, Terms, ToolCall,
     },
     gate::Gate,
-    ledger::Batch,
+    ledger::{Batch, CommitError, Condition, Payload},
     pip::{Caller, RunKey},
     provider::Provider,
     sandbox::{Content, Execution, ToolFailure},
@@ -510,7 +510,8 @@ impl Pep {
         Answer::refused(Some(cx.run), cx.call, refusal)
     }
 
-    /// Decide whether the result is released, and record that with the outcome, in one commit.
+    /// Decide whether the result is released, and record that with the outcome, in one commit. If the run
+    /// takes on other labels meanwhile, that is decided again.
     pub(crate) async fn close(
         &self,
         cx: &CallContext,
@@ -521,91 +522,115 @@ impl Pep {
     ) -> Verdict {
         let remainder = capabilities.finish();
         let mut labels: BTreeSet<String> = tool.labels.union(&tool.taints).cloned().collect();
-        labels.extend(remainder.labels);
+        labels.extend(remainder.labels.iter().cloned());
         let status = match (&remainder.pending, execution.status) {
             // What it made of not being allowed yet is of no interest: it runs again.
             (Some(_), status) if status != Status::Halted => Status::Pending,
             (_, status) => status,
         };
-        let ended = Verdict::Ended {
-            status: Status::Indeterminate,
-            effects: true,
-        };
-
-        let mut batch = Batch {
-            records: remainder.records,
-            payloads: remainder.payloads,
-            ..Batch::default()
-        };
-        let mut release = None;
-        let effects = remainder.effects + execution.effects;
-        let mut verdict = Verdict::Ended {
-            status,
-            effects: effects > 0,
-        };
-        let decided_at = batch.records.len() as u64;
-        if matches!(status, Status::Ok | Status::ToolError) {
-            let error = status != Status::Ok;
-            let Ok((decision, record, payload)) =
-                self.judge_result(cx, tool, error, execution.size, &labels)
-            else {
-                return ended;
-            };
-            batch.records.push(record);
-            batch.payloads.push(payload);
-            let (what, then) = released(decision, whole(&execution));
-            (release, verdict) = (Some(what), then);
-        }
-        if let (Status::Pending, Some(pending)) = (status, remainder.pending) {
-            // What it has done is told in words that are partly its own: content, like a result.
-            let size = pending
-                .happened()
-                .iter()
-                .map(|what| what.len() as u64)
-                .sum();
-            let Ok((decision, record, payload)) = self.judge_result(cx, tool, false, size, &labels)
-            else {
-                return ended;
-            };
-            batch.records.push(record);
-            batch.payloads.push(payload);
-            verdict = Verdict::Refused(match decision {
-                Decision::Allow(_) => pending,
-                _ => pending.in_general_terms(),
-            });
-        }
-        let now = self.now();
         let content = content_bytes(&execution);
         let captured = self.capture_result(cx, tool, &execution, &labels);
-        batch.payloads.extend(captured.payload);
         let tenant = &cx.snapshot.config.gate.tenant;
         let outcome = OutcomeRecord {
             call: cx.call,
             captured: content.as_ref().map(|_| captured.kept),
-            effects,
+            effects: remainder.effects + execution.effects,
             fuel: execution.fuel,
             labels,
             peak_memory: execution.peak_memory,
-            release,
+            release: None,
             result: content.and_then(|bytes| self.ledger.digest(tenant, &[&bytes]).ok()),
             size: execution.size,
             span,
             status,
         };
-        batch
-            .records
-            .push(self.record(cx, now, Event::Outcome(outcome)));
-        match self.commit(batch).await {
-            Ok(receipt) => match verdict {
-                Verdict::Withheld { basis, .. } => Verdict::Withheld {
-                    decision: DecisionId(receipt.first + decided_at),
-                    basis,
+        let ended = Verdict::Ended {
+            status: Status::Indeterminate,
+            effects: true,
+        };
+        loop {
+            let closing = self.closing(cx, tool, &execution, &remainder, &outcome);
+            let (mut batch, release, verdict) = closing.unwrap_or_else(|_| {
+                // It cannot be decided, so nothing is released; that it ran is recorded all the same.
+                let batch = Batch {
+                    records: remainder.records.clone(),
+                    payloads: remainder.payloads.clone(),
+                    ..Batch::default()
+                };
+                (batch, None, ended.clone())
+            });
+            let status = match &verdict {
+                Verdict::Ended { status, .. } => *status,
+                _ => outcome.status,
+            };
+            batch.payloads.extend(captured.payload.clone());
+            let outcome = Event::Outcome(OutcomeRecord {
+                release,
+                status,
+                ..outcome.clone()
+            });
+            batch.records.push(self.record(cx, self.now(), outcome));
+            return match self.commit(batch).await {
+                Ok(receipt) => match verdict {
+                    Verdict::Withheld { basis, .. } => Verdict::Withheld {
+                        decision: DecisionId(receipt.first + remainder.records.len() as u64),
+                        basis,
+                    },
+                    verdict => verdict,
                 },
-                verdict => verdict,
-            },
-            // It ran, and what became of it is recorded nowhere.
-            Err(_) => ended,
+                // Labels are few and never go, so this ends.
+                Err(CommitError::RunChanged) => continue,
+                // It ran, and what became of it is recorded nowhere.
+                Err(_) => ended,
+            };
         }
+    }
+
+    /// What is recorded with the outcome of a call, whether its content is released, and what the caller
+    /// gets.
+    fn closing(
+        &self,
+        cx: &CallContext,
+        tool: &Tool,
+        execution: &Execution,
+        remainder: &Remainder,
+        outcome: &OutcomeRecord,
+    ) -> Result<(Batch, Option<Release>, Verdict), Refusal> {
+        let mut batch = Batch {
+            records: remainder.records.clone(),
+            payloads: remainder.payloads.clone(),
+            ..Batch::default()
+        };
+        let judged = |error, size| self.judge_result(cx, tool, error, size, &outcome.labels);
+        let mut add = |judged: JudgedResult| {
+            batch.records.push(judged.record);
+            batch.payloads.push(judged.payload);
+            batch.conditions.push(judged.condition);
+            judged.decision
+        };
+        let (release, verdict) = match (outcome.status, &remainder.pending) {
+            (Status::Ok | Status::ToolError, _) => {
+                let error = outcome.status != Status::Ok;
+                let decision = add(judged(error, execution.size)?);
+                let (what, then) = released(decision, whole(execution));
+                (Some(what), then)
+            }
+            (Status::Pending, Some(pending)) => {
+                // What it has done is told in words that are partly its own: content, like a result.
+                let happened = pending.happened().iter();
+                let size = happened.map(|what| what.len() as u64).sum();
+                let refusal = match add(judged(false, size)?) {
+                    Decision::Allow(_) => pending.clone(),
+                    _ => pending.clone().in_general_terms(),
+                };
+                (None, Verdict::Refused(refusal))
+            }
+            (status, _) => {
+                let effects = outcome.effects > 0;
+                (None, Verdict::Ended { status, effects })
+            }
+        };
+        Ok((batch, release, verdict))
     }
 
     /// What is kept of what a tool returned.
@@ -635,14 +660,7 @@ impl Pep {
         error: bool,
         size: u64,
         labels: &BTreeSet<String>,
-    ) -> Result<
-        (
-            Decision,
-            tollgate_core::record::Record,
-            crate::ledger::Payload,
-        ),
-        Refusal,
-    > {
+    ) -> Result<JudgedResult, Refusal> {
         let begun = Instant::now();
         let now = self.now();
         // The run's facts as they are once this content has reached it.
@@ -672,12 +690,22 @@ impl Pep {
             self.span_id(),
             begun,
         )?;
-        Ok((
+        Ok(JudgedResult {
             decision,
-            self.record(cx, now, draft.for_result(cx).into()),
+            record: self.record(cx, now, draft.for_result(cx).into()),
             payload,
-        ))
+            condition: Condition::RunLabels(cx.run, facts.run.labels),
+        })
     }
+}
+
+/// A decision whether content is released, to be recorded.
+pub(crate) struct JudgedResult {
+    pub(crate) decision: Decision,
+    pub(crate) record: Record,
+    pub(crate) payload: Payload,
+    /// That the run holds no labels that the decision has not seen.
+    pub(crate) condition: Condition,
 }
 
 /// The content, with a word about what is missing from it.

@@ -29,7 +29,8 @@ use crate::{
     external::AllOpen,
     ids::{Clock, Ids},
     ledger::{
-        ApprovalFilter, ApprovalRow, Batch, Ledger, LedgerError, LedgerOptions, RunRow, Sync,
+        ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, Ledger, LedgerError,
+        LedgerOptions, RunRow, Sync,
     },
     load::{self, LoadError},
     lock::Lock,
@@ -39,6 +40,9 @@ use crate::{
     upstream::{Connector, NoUpstreams},
     usage::Usage,
 };
+
+/// How often open approvals are looked at again because they change while they are voided.
+const MAX_VOIDED: u32 = 100;
 
 /// How a gate is opened, beyond its configuration.
 #[derive(Debug, Clone)]
@@ -197,7 +201,6 @@ impl Gate {
             key: snapshot.config.store.key.clone(),
             sync: options.sync,
             cached_runs: 1024,
-            label_window: micros(snapshot.config.label_window),
         };
         let now = options.clock.now();
         let ledger = Ledger::open(ledger_options, now)?;
@@ -446,7 +449,8 @@ impl Gate {
             halt,
         };
         self.running_calls(|calls| drop(calls.insert(cx.call, running)));
-        // A halt that was recorded between this call's start and the line above has not seen it.
+        // A halt, or the end of the run, that was recorded between this call's start and the line above has
+        // not seen it.
         let keys = |component: &str, tool: &str| crate::ledger::HaltKeys {
             agent: cx.principal.id.clone(),
             component: Some(component.into()),
@@ -457,6 +461,7 @@ impl Gate {
         let mut above = cx.within.iter();
         if ledger.is_halted(&keys(tool.provider.name(), &tool.name))
             || above.any(|call| ledger.is_halted(&keys(&call.component, &call.tool)))
+            || !ledger.is_open(cx.run).unwrap_or(false)
         {
             self.stop(|call| call.run == cx.run && call.tool == tool.name);
         }
@@ -612,27 +617,8 @@ impl Gate {
             reason: crate::text::printable(reason, 200),
             scope,
         };
-        let now = self.0.pep.now();
-        let tenant = self.snapshot().config.gate.tenant.clone();
-        let mut batch = Batch::default();
-        batch
-            .records
-            .push(Record::new(tenant, None, now, Event::Halted(halt)));
-        let snapshot = self.snapshot();
-        let component_of = |tool: &str| {
-            snapshot
-                .tools
-                .get(tool)
-                .map(|t| t.provider.name().to_owned())
-        };
-        batch.records.extend(self.void(|row| match scope {
-            HaltScope::All => true,
-            HaltScope::Agent => row.principal.id == name,
-            HaltScope::Tool => row.tool == name,
-            HaltScope::Component => component_of(&row.tool).as_deref() == Some(name),
-            HaltScope::Tenant => row.tenant == name,
-        })?);
-        self.0.pep.commit(batch).await.map_err(Refusal::from)?;
+        // In force by itself, whatever becomes of the approvals meanwhile.
+        self.note(Event::Halted(halt)).await?;
         self.stop(|call| match scope {
             HaltScope::All => true,
             HaltScope::Agent => call.principal == name,
@@ -640,19 +626,50 @@ impl Gate {
             HaltScope::Component => call.component == name,
             HaltScope::Tenant => call.tenant == name,
         });
-        self.approvals_changed();
-        Ok(())
+        let snapshot = self.snapshot();
+        let component_of = |tool: &str| {
+            snapshot
+                .tools
+                .get(tool)
+                .map(|t| t.provider.name().to_owned())
+        };
+        self.void(|row| match scope {
+            HaltScope::All => true,
+            HaltScope::Agent => row.principal.id == name,
+            HaltScope::Tool => row.tool == name,
+            HaltScope::Component => component_of(&row.tool).as_deref() == Some(name),
+            HaltScope::Tenant => row.tenant == name,
+        })
+        .await
     }
 
-    /// Records that void the open approvals of which `which` is true.
-    fn void(&self, which: impl Fn(&ApprovalRow) -> bool) -> Result<Vec<Record>, OperateError> {
-        let open = self.ledger().reader().approvals(&ApprovalFilter::open())?;
-        let now = self.0.pep.now();
-        let void = |row: ApprovalRow| {
-            let resolved = row.resolved(ApprovalState::Cancelled);
-            Record::new(row.tenant, Some(row.run), now, resolved)
-        };
-        Ok(open.into_iter().filter(which).map(void).collect())
+    /// Void the open approvals of which `which` is true. One that is answered meanwhile is looked at again;
+    /// one that is used up, or over, stays what it is.
+    async fn void(&self, which: impl Fn(&ApprovalRow) -> bool) -> Result<(), OperateError> {
+        for _ in 0..MAX_VOIDED {
+            let open = self.ledger().reader().approvals(&ApprovalFilter::open())?;
+            let mut changed = false;
+            for row in open.into_iter().filter(&which) {
+                let resolved = row.resolved(ApprovalState::Cancelled);
+                let now = self.0.pep.now();
+                let batch = Batch {
+                    conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
+                    records: vec![Record::new(row.tenant, Some(row.run), now, resolved)],
+                    ..Batch::default()
+                };
+                match self.0.pep.commit(batch).await {
+                    Ok(_) => {}
+                    Err(CommitError::ApprovalChanged | CommitError::Illegal(_)) => changed = true,
+                    Err(error) => return Err(Refusal::from(error).into()),
+                }
+            }
+            if !changed {
+                self.approvals_changed();
+                return Ok(());
+            }
+        }
+        let reason = "approvals change faster than they can be voided; do it again".into();
+        Err(Refusal::Unrecorded { reason }.into())
     }
 
     /// Lift a halt.
@@ -710,21 +727,12 @@ impl Gate {
         reason: &str,
     ) -> Result<(), OperateError> {
         self.operate(user, Action::CancelRun).await?;
-        let voided = self.void(|approval| approval.run == row.id)?;
         self.0
             .pep
             .end_run(row, &user.id, Some(RunOutcome::Cancelled), reason)
             .await?;
         self.stop(|call| call.run == row.id);
-        if !voided.is_empty() {
-            let batch = Batch {
-                records: voided,
-                ..Batch::default()
-            };
-            self.0.pep.commit(batch).await.map_err(Refusal::from)?;
-        }
-        self.approvals_changed();
-        Ok(())
+        self.void(|approval| approval.run == row.id).await
     }
 
     /// Decide, and record, whether `user` may do `action` with a run.
@@ -822,8 +830,4 @@ impl Gate {
         }
         self.0.pep.ledger.close().await;
     }
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -241,7 +241,10 @@ impl Pep {
     ) -> Result<Option<RunId>, Refusal> {
         let identity = identity(snapshot, caller)?;
         match key {
-            RunKey::Id(id) => Ok(Some(*id)),
+            RunKey::Id(id) => Ok(self
+                .own_run(snapshot, &identity, *id)
+                .ok()
+                .map(|(run, _)| run)),
             key => match self.find_run(snapshot, &identity, key) {
                 Ok(found) => Ok(found.map(|(run, _)| run)),
                 Err(Refusal::RunEnded) => Ok(None),
@@ -316,15 +319,21 @@ impl Pep {
     ) -> Result<(RunId, SpanId), Refusal> {
         let now = self.now();
         let tenant = &snapshot.config.gate.tenant;
+        let config = &snapshot.config;
+        // The window begins when the last run was over, which is when nothing has happened in it for a while.
+        let window = config.label_window.saturating_add(config.run_idle);
+        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let since = Timestamp(now.0.saturating_sub(window));
         let mut inherited = self
             .ledger
-            .labels_held(tenant, &identity.principal, now)
+            .labels_held(tenant, &identity.principal, since)
             .map_err(unread)?;
+        let name = self.run_name(tenant, key)?;
         // Whoever comes back to a run that was abandoned still knows what was read there.
-        if let Some(name) = key.name() {
+        if let Some(name) = &name {
             let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
             let reader = self.ledger.reader();
-            let before = reader.run_by_key(tenant, principal, behalf, &name);
+            let before = reader.run_by_key(tenant, principal, behalf, name);
             inherited.extend(
                 before
                     .map_err(unread)?
@@ -343,7 +352,7 @@ impl Pep {
         let root = self.ids.span();
         let started = RunStarted {
             inherited,
-            key: self.run_name(tenant, key)?,
+            key: name,
             on_behalf_of: identity.on_behalf_of.clone(),
             origin: origin.clone(),
             principal: identity.principal.clone(),

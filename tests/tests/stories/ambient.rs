@@ -5,7 +5,7 @@ use tollgate::{
     call::{CallRequest, Verdict},
     enforce::{Refusal, Report},
     gate::Gate,
-    pip::Caller,
+    pip::{Caller, RunKey},
     sandbox::Content,
 };
 use tollgate_core::{
@@ -152,6 +152,49 @@ async fn a_name_that_was_abandoned_begins_another_run_with_its_labels() {
     assert_eq!(row(second).outcome, Some(RunOutcome::Success));
     let used = call(&gate, "k", "files__list", r#"{"path":""}"#).await;
     assert!(matches!(used.verdict, Verdict::Refused(Refusal::RunEnded)));
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_looks_like_a_secret_does_not_lose_its_labels() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let name = format!("AKIA{}", "Q7ZD5WJ3KX9M2TVB");
+    let read = r#"{"path":"letter.txt"}"#;
+    let first = call(&gate, &name, "files__read", read).await.run.unwrap();
+    let row = |run: RunId| gate.ledger().reader().run(&run.to_string()).unwrap();
+    let (held, kept) = (row(first).labels, row(first).key.unwrap());
+    assert!(!held.is_empty() && !kept.contains(&name), "{kept}");
+    world.pass(30 * 24 * 3600);
+    gate.pass_time().await.unwrap();
+    let again = call(&gate, &name, "files__list", r#"{"path":""}"#).await;
+    assert_ne!(again.run, Some(first));
+    assert!(row(again.run.unwrap()).labels.is_superset(&held));
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_no_run_keeps_what_the_last_one_held_for_a_while() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let call = async |tool: &str, arguments: &str| {
+        let request = CallRequest {
+            tool: tool.into(),
+            arguments: arguments.into(),
+        };
+        let answer = gate
+            .call(&agent("support"), &RunKey::Ambient, request)
+            .await;
+        answer.run.unwrap()
+    };
+    let row = |run: RunId| gate.ledger().reader().run(&run.to_string()).unwrap();
+    let first = call("files__read", r#"{"path":"letter.txt"}"#).await;
+    let held = row(first).labels;
+    // Over since half an hour, but who read it still knows.
+    world.pass(40 * 60);
+    let second = call("payments__quote", r#"{"amount":1,"currency":"EUR"}"#).await;
+    assert_ne!(second, first);
+    assert!(row(second).labels.is_superset(&held), "{held:?}");
     gate.close().await;
 }
 

@@ -1,6 +1,6 @@
 //! Halts, cancelled runs, who may operate.
 
-use tollgate::{call::Verdict, enforce::Refusal, gate::OperateError};
+use tollgate::{call::Verdict, enforce::Refusal, gate::OperateError, ledger::ApprovalFilter};
 use tollgate_core::{
     life::ApprovalState,
     record::{HaltScope, RunOutcome, Status},
@@ -111,6 +111,47 @@ async fn a_halt_voids_what_waits() {
         id
     );
     assert_eq!(world.refunds(), 0);
+    gate.close().await;
+}
+
+/// However many approvals are being used at that moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_halt_does_not_fail_because_an_approval_is_used_meanwhile() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let refund = |n: u32| REFUND.replace("\"amount\":", &format!("\"amount\":{n}"));
+    for n in 1..=8 {
+        let run = format!("r{n}");
+        let id = pending(&call(&gate, &run, "payments__refund", &refund(n)).await);
+        let yes = gate.answer(&user("dana"), id, true, None, None, "cli");
+        yes.await.unwrap();
+    }
+    let used = tokio::spawn({
+        let gate = gate.clone();
+        async move {
+            let calls = (1..=8).map(|n| {
+                let (gate, arguments) = (gate.clone(), refund(n));
+                tokio::spawn(async move {
+                    call(&gate, &format!("r{n}"), "payments__refund", &arguments).await
+                })
+            });
+            let mut made = 0;
+            for answer in calls.collect::<Vec<_>>() {
+                made += usize::from(is_released(&answer.await.unwrap()));
+            }
+            made
+        }
+    });
+    let halt = gate.halt(&user("dana"), HaltScope::All, "", "incident");
+    halt.await.unwrap();
+    let made = used.await.unwrap();
+    let open = gate.ledger().reader().approvals(&ApprovalFilter::open());
+    assert_eq!(
+        open.unwrap(),
+        [],
+        "none can be used once the halt is lifted"
+    );
+    assert!(world.refunds() >= made);
     gate.close().await;
 }
 

@@ -170,7 +170,6 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
         key: config.store.key.clone(),
         sync: Sync::Full,
         cached_runs: 1,
-        label_window: u64::try_from(config.label_window.as_micros()).unwrap_or(u64::MAX),
     };
     let step = cx
         .out

@@ -25,7 +25,7 @@ use super::{
     report::Reported,
 };
 use crate::{
-    ledger::{ApprovalRow, Batch, Changed, Condition, Payload},
+    ledger::{ApprovalRow, Batch, Change, Changed, CommitError, Condition, Payload},
     secrets::Secret,
     snapshot::{Snapshot, Tool},
 };
@@ -34,6 +34,12 @@ use crate::{
 const MAX_LOG_MESSAGE: usize = 4096;
 /// Messages of one call that are kept.
 const MAX_LOG_MESSAGES: u32 = 100;
+/// Records that wait for the next commit of their call, and bytes of what is sealed with them: more are
+/// committed at once.
+pub(super) const MAX_WAITING: usize = 256;
+pub(super) const MAX_WAITING_BYTES: usize = 1 << 20;
+/// Bytes that are sealed for all decisions about what one call asks for.
+const MAX_SEALED: usize = 64 << 20;
 
 /// What a component may ask of its host during one call.
 #[derive(Debug)]
@@ -49,6 +55,8 @@ pub struct Capabilities {
     pub(super) line: Arc<dyn Line>,
     /// Held while such a call is under way.
     pub(super) calling: Arc<tokio::sync::Mutex<()>>,
+    /// Held, for reading, while something of the call is committed.
+    pub(super) committing: tokio::sync::RwLock<()>,
     progress: Mutex<Progress>,
 }
 
@@ -57,6 +65,8 @@ pub struct Capabilities {
 pub(super) struct Progress {
     pub(super) records: Vec<Record>,
     pub(super) payloads: Vec<Payload>,
+    /// Bytes that were sealed for decisions so far.
+    sealed: usize,
     /// Labels of what the guest has read.
     pub(super) labels: BTreeSet<String>,
     /// World-changing effects that were begun.
@@ -105,6 +115,51 @@ struct Judgement {
     rejected: Option<Refusal>,
 }
 
+impl Progress {
+    /// Note that something was decided, with so many bytes that are sealed for that.
+    fn begins(&mut self, effect: u64, sealed: usize) -> Result<(), Refusal> {
+        if self.closed {
+            return Err(Refusal::Halted {
+                reason: "the call is over".into(),
+            });
+        }
+        self.sealed = self.sealed.saturating_add(sealed);
+        if self.sealed > MAX_SEALED {
+            return Err(Refusal::Unrecorded {
+                reason: "this call has asked for more than is recorded of one".into(),
+            });
+        }
+        self.effects += effect;
+        Ok(())
+    }
+
+    /// Keep a decision for the next commit. Whether so much waits now that it is to be committed at once.
+    fn waits(&mut self, record: Record, payload: Payload) -> bool {
+        self.records.push(record);
+        self.payloads.push(payload);
+        let bytes: usize = self.payloads.iter().map(|p| p.ciphertext.len()).sum();
+        self.records.len() >= MAX_WAITING || bytes >= MAX_WAITING_BYTES
+    }
+
+    /// An effect that was begun, and did not happen.
+    fn without(&mut self, effect: u64) {
+        self.effects = self.effects.saturating_sub(effect);
+    }
+}
+
+/// The record of a decision that could not be acted on: what it allowed, or asked for, is refused.
+fn refused(record: &Record) -> Record {
+    let mut record = record.clone();
+    if let Event::Decision(decision) = &mut record.event {
+        decision.approval = None;
+        decision.requirement = None;
+        if matches!(decision.outcome, Outcome::Allow | Outcome::Escalate) {
+            decision.outcome = Outcome::Deny;
+        }
+    }
+    record
+}
+
 impl Capabilities {
     pub(crate) fn new(
         pep: Pep,
@@ -122,6 +177,7 @@ impl Capabilities {
             listener,
             line,
             calling: Arc::default(),
+            committing: tokio::sync::RwLock::default(),
             progress: Mutex::default(),
         }
     }
@@ -204,12 +260,35 @@ impl Capabilities {
         Ok((act.request(&self.cx), facts))
     }
 
+    /// Whether anything of the kind may still happen: not if the call is over, or waits for a person, or is
+    /// halted.
+    fn goes_on<A: Capability>(&self, act: &A) -> Result<(), Refusal> {
+        {
+            let progress = self.progress();
+            if progress.closed {
+                return Err(Refusal::Halted {
+                    reason: "the call is over".into(),
+                });
+            }
+            if let (Some(pending), true) = (&progress.pending, act.changes_the_world()) {
+                return Err(pending.clone());
+            }
+        }
+        for condition in self.not_halted() {
+            if let Condition::NotHalted(keys) = condition {
+                self.pep.ledger.not_halted(&keys)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether something would be allowed, without a record: to find out before looking for what
     /// deciding needs. It permits nothing.
     ///
     /// # Errors
     /// [`Refusal`]: it cannot be decided.
     pub fn could<A: Capability>(&self, act: &A) -> Result<bool, Refusal> {
+        self.goes_on(act)?;
         let (request, facts) = self.known_about(act, self.pep.now())?;
         let decision = self.cx.snapshot.pdp.decide(&request, &facts);
         Ok(decision.outcome() == Outcome::Allow)
@@ -267,12 +346,7 @@ impl Capabilities {
     /// [`Refusal`]: it is denied, or it cannot be decided or recorded.
     pub async fn enforce<A: Capability>(&self, mut act: A) -> Result<Permitted<A>, Refusal> {
         let begun = Instant::now();
-        if let Some(pending) = &self.progress().pending
-            && act.changes_the_world()
-        {
-            // The call waits for a person already: nothing more of it changes the world.
-            return Err(pending.clone());
-        }
+        self.goes_on(&act)?;
         if let Some(keeper) = act.keeper() {
             let labels = self
                 .pep
@@ -324,29 +398,23 @@ impl Capabilities {
             now,
             record.into(),
         );
-        let mut batch = {
-            let mut progress = self.progress();
-            if progress.closed {
-                return Err(Refusal::Halted {
-                    reason: "the call is over".into(),
-                });
+        self.progress().begins(effect, payload.ciphertext.len())?;
+        if !durable {
+            if self.progress().waits(record, payload) {
+                self.commit(Batch::default(), None).await?;
             }
-            progress.records.push(record);
-            progress.payloads.push(payload);
-            if !durable {
-                return Ok(Permitted { act, span });
-            }
-            progress.effects += effect;
-            Batch {
-                records: std::mem::take(&mut progress.records),
-                payloads: std::mem::take(&mut progress.payloads),
-                conditions: Vec::new(),
-            }
+            return Ok(Permitted { act, span });
+        }
+        let refused = refused(&record);
+        let mut batch = Batch {
+            records: vec![record],
+            payloads: vec![payload.clone()],
+            conditions: Vec::new(),
         };
         if outcome == Outcome::Allow {
+            batch.conditions.push(Condition::RunOpen(self.cx.run));
             batch.conditions.extend(self.not_halted());
         }
-        let last = batch.records.len() as u64 - 1;
         if let Some(row) = used {
             let unchanged = Condition::ApprovalUnchanged(row.id, row.version);
             batch.conditions.push(unchanged);
@@ -358,31 +426,25 @@ impl Capabilities {
             expires = Some(self.ask(question, requirement, id, earlier.as_deref(), &mut batch)?);
             batch.conditions.extend(self.not_halted());
         }
-        let committed = match change {
-            Some(change) => self.pep.commit_with(batch, change).await,
-            None => self
-                .pep
-                .commit(batch)
-                .await
-                .map(|r| (r, Changed::Done(true))),
-        };
-        let receipt = match committed {
-            Ok((receipt, Changed::Done(was))) => {
+        let decision_id = match self.commit(batch, change).await {
+            Ok((first, Changed::Done(was))) => {
                 act.changed(Changed::Done(was));
-                receipt
+                DecisionId(first)
             }
-            Ok((receipt, not_changed)) => {
+            Ok((first, not_changed)) => {
                 act.changed(not_changed);
-                self.progress().effects -= effect;
-                receipt
+                self.progress().without(effect);
+                DecisionId(first)
             }
             Err(error) => {
                 // Nothing was sent: the guest is told so before anything happens.
-                self.progress().effects -= effect;
+                let mut progress = self.progress();
+                progress.without(effect);
+                progress.records.push(refused);
+                progress.payloads.push(payload);
                 return Err(error.into());
             }
         };
-        let decision_id = DecisionId(receipt.first + last);
         match decision {
             Decision::Allow(_) => Ok(Permitted { act, span }),
             Decision::Error(basis) => Err(Refusal::Undecidable {
@@ -412,6 +474,43 @@ impl Capabilities {
                 decision: decision_id,
                 basis,
             })),
+        }
+    }
+
+    /// Commit a batch after all that the call has done and is not recorded yet. If it cannot be, that waits
+    /// for the next commit, or for the end of the call. Says where the batch's own records begin.
+    ///
+    /// # Errors
+    /// [`CommitError`]: nothing was recorded.
+    pub(super) async fn commit(
+        &self,
+        mut own: Batch,
+        change: Option<Change>,
+    ) -> Result<(u64, Changed), CommitError> {
+        let _under_way = self.committing.read().await;
+        let (records, payloads) = {
+            let mut progress = self.progress();
+            let records = std::mem::take(&mut progress.records);
+            (records, std::mem::take(&mut progress.payloads))
+        };
+        let before = records.len() as u64;
+        own.records.splice(0..0, records.iter().cloned());
+        own.payloads.splice(0..0, payloads.iter().cloned());
+        let committed = match change {
+            Some(change) => self.pep.commit_with(own, change).await,
+            None => {
+                let committed = self.pep.commit(own).await;
+                committed.map(|receipt| (receipt, Changed::Done(true)))
+            }
+        };
+        match committed {
+            Ok((receipt, changed)) => Ok((receipt.first + before, changed)),
+            Err(error) => {
+                let mut progress = self.progress();
+                progress.records.splice(0..0, records);
+                progress.payloads.splice(0..0, payloads);
+                Err(error)
+            }
         }
     }
 
@@ -469,12 +568,14 @@ impl Capabilities {
 
     /// Keep a component's own log line: printable, shortened, and no more than some.
     pub fn log(&self, level: &'static str, message: &str) {
-        let message = self.cx.snapshot.secrets.scrub_text(message);
-        let mut progress = self.progress();
-        progress.messages = progress.messages.saturating_add(1);
-        if progress.messages > MAX_LOG_MESSAGES {
-            return;
+        {
+            let mut progress = self.progress();
+            progress.messages = progress.messages.saturating_add(1);
+            if progress.messages > MAX_LOG_MESSAGES {
+                return;
+            }
         }
+        let message = self.cx.snapshot.secrets.scrub_text(message);
         let event = Event::AdapterLog(AdapterLog {
             call: self.cx.call,
             labels: BTreeSet::new(),
@@ -483,12 +584,8 @@ impl Capabilities {
             parent: self.span,
         });
         let tenant = self.cx.snapshot.config.gate.tenant.clone();
-        progress.records.push(Record::new(
-            tenant,
-            Some(self.cx.run),
-            self.pep.now(),
-            event,
-        ));
+        let record = Record::new(tenant, Some(self.cx.run), self.pep.now(), event);
+        self.progress().records.push(record);
     }
 
     /// What is left to record; the call is over.
@@ -507,5 +604,21 @@ impl Capabilities {
                 .pending
                 .map(|pending| pending.after(progress.happened)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_seals_no_more_than_some() {
+        let mut progress = Progress::default();
+        progress.begins(1, MAX_SEALED).unwrap();
+        let refused = progress.begins(1, 1);
+        assert!(matches!(refused, Err(Refusal::Unrecorded { .. })));
+        assert_eq!(progress.effects, 1);
+        progress.without(2);
+        assert_eq!(progress.effects, 0);
     }
 }

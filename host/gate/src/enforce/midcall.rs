@@ -98,7 +98,7 @@ impl Capabilities {
         ];
         let digest = self.pep.ledger.digest(tenant, &parts);
         Ok(Question {
-            short: printable(&format!("{action} {}", act.target()), MAX_SHORT),
+            short: printable(&format!("{action} {}", act.short()), MAX_SHORT),
             whole,
             digest: digest.map_err(|e| unrecorded(e.to_string()))?,
         })
@@ -164,6 +164,11 @@ impl Capabilities {
             batch.records.push(self.pep.record(&self.cx, now, resolved));
             let unchanged = Condition::ApprovalUnchanged(row.id, row.version);
             batch.conditions.push(unchanged);
+        }
+        if previous.is_none() {
+            let most = snapshot.config.approvals.max_pending;
+            let whose = Pep::pending_whose(&self.cx, now);
+            batch.conditions.push(Condition::PendingBelow(whose, most));
         }
         let mut waiting = self.cx.waiting();
         if let Some(arguments) = &self.cx.arguments {

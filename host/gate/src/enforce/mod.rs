@@ -8,6 +8,8 @@ mod acts;
 mod admission;
 mod approvals;
 mod capability;
+#[cfg(test)]
+mod capability_tests;
 mod midcall;
 mod nested;
 mod network;
@@ -33,6 +35,7 @@ pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
 pub(crate) use admission::{Admission, Admitted};
 pub use approvals::{Answered, ApprovalError, ApprovalView};
 pub(crate) use approvals::{Words, cli_agent};
+pub(crate) use capability::Remainder;
 pub use capability::{Capabilities, Done};
 pub use nested::{Allowance, NestedFault, Spent};
 pub(crate) use nested::{Line, MAX_DEPTH, Terms};
@@ -165,6 +168,11 @@ pub trait Act {
 pub trait Capability: Act {
     /// What it is called in traces.
     fn target(&self) -> String;
+
+    /// What an approver reads first.
+    fn short(&self) -> String {
+        self.target()
+    }
 
     /// All of it that the resource does not tell: what an approver must see, and what an approval is
     /// bound to. Of what is sent or written that is every byte.

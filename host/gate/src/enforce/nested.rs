@@ -141,7 +141,7 @@ impl Capabilities {
         let _under_way = self.calling.lock().await;
         let refused = |refusal| NestedFault::Refused(Box::new(refusal));
         let mut cx = self.cx.clone();
-        let batch = {
+        let waits = {
             let mut so_far = self.progress();
             if so_far.closed || so_far.settling {
                 return Err(refused(Refusal::Halted {
@@ -157,15 +157,11 @@ impl Capabilities {
             }
             so_far.calls += 1;
             cx.carried.extend(so_far.labels.iter().cloned());
-            Batch {
-                records: std::mem::take(&mut so_far.records),
-                payloads: std::mem::take(&mut so_far.payloads),
-                conditions: Vec::new(),
-            }
+            !so_far.records.is_empty()
         };
         // What was read before is durable before what may send it away.
-        if !batch.records.is_empty() {
-            let committed = self.pep.commit(batch).await;
+        if waits {
+            let committed = self.commit(Batch::default(), None).await;
             committed.map_err(|error| refused(error.into()))?;
         }
         let Some(arguments) = cx.arguments.take() else {
@@ -205,10 +201,12 @@ impl Capabilities {
         result(answer)
     }
 
-    /// Wait until no call that the component made is under way, and let none begin.
+    /// Wait until no call that the component made is under way, and let none begin; and until what it asked
+    /// for last is recorded.
     pub(crate) async fn settle(&self) {
         self.progress().settling = true;
         drop(self.calling.lock().await);
+        drop(self.committing.write().await);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct HttpAct {
 /// What is sent, but for the values of secrets.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
+    /// The method.
+    pub method: String,
     /// The URL whole, with its query.
     pub url: String,
     /// Header fields that the component set.
@@ -49,6 +51,7 @@ impl Outgoing {
             .map(|(name, value)| json!([name, shown(value)]))
             .collect();
         json!({
+            "method": self.method,
             "url": self.url,
             "headers": headers,
             "body": self.body.as_deref().map(shown),
@@ -173,6 +176,10 @@ impl Capability for HttpAct {
         self.url.clone()
     }
 
+    fn short(&self) -> String {
+        format!("{} {}", self.method, self.url)
+    }
+
     fn detail(&self) -> Value {
         self.outgoing.detail()
     }
@@ -231,6 +238,13 @@ impl Act for SecretAct {
 impl Capability for SecretAct {
     fn target(&self) -> String {
         format!("{} for {}", self.secret, self.place.host)
+    }
+
+    fn short(&self) -> String {
+        format!(
+            "{} to {} {}",
+            self.secret, self.outgoing.method, self.place.host
+        )
     }
 
     fn detail(&self) -> Value {

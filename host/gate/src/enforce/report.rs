@@ -14,7 +14,7 @@ use tollgate_core::{
 };
 
 use super::Capabilities;
-use crate::{ledger::Batch, text::printable};
+use crate::{call::JudgedResult, ledger::Batch, text::printable};
 
 /// Reports of one call that are kept.
 const MAX_REPORTS: u32 = 100;
@@ -88,26 +88,29 @@ impl Capabilities {
         let judged = self
             .pep
             .judge_result(&self.cx, &self.tool, false, size, &labels);
-        let (Ok((decision, record, payload)), Some(listener)) = (judged, &self.listener) else {
+        let (Ok(judged), Some(listener)) = (judged, &self.listener) else {
             return;
         };
+        let JudgedResult {
+            decision,
+            record,
+            payload,
+            condition,
+        } = judged;
         // What policy redacts could be repeated in the message, so only a plain yes releases it.
         let goes = matches!(decision, Decision::Allow(_));
         let labels = if goes { labels } else { BTreeSet::new() };
-        let mut batch = Batch::default();
-        {
-            let mut so_far = self.progress();
-            if so_far.closed {
-                return;
-            }
-            batch.records.append(&mut so_far.records);
-            batch.payloads.append(&mut so_far.payloads);
+        if self.progress().closed {
+            return;
         }
-        batch.records.push(record);
-        batch.records.push(self.report_record(&report, labels));
-        batch.payloads.push(payload);
-        batch.conditions.extend(self.not_halted());
-        if self.pep.commit(batch).await.is_ok() && goes {
+        let mut conditions = vec![condition];
+        conditions.extend(self.not_halted());
+        let batch = Batch {
+            records: vec![record, self.report_record(&report, labels)],
+            payloads: vec![payload],
+            conditions,
+        };
+        if self.commit(batch, None).await.is_ok() && goes {
             // A listener that does not keep up, or has gone, misses it.
             let _ = listener.try_send(report);
         }

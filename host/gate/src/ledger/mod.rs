@@ -55,7 +55,7 @@ use tollgate_core::{
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId, TokenId},
     life::ApprovalState,
-    record::{ApprovalResolved, Event, KeyedDigest, Record, RunOutcome, WaitingCall},
+    record::{ApprovalResolved, Event, Halt, KeyedDigest, Record, RunOutcome, WaitingCall},
     run::RunState,
     span::SpanKind,
     time::Timestamp,
@@ -82,8 +82,6 @@ pub struct LedgerOptions {
     pub sync: Sync,
     /// Runs kept in memory at least (and twice as many at most); others are read when needed.
     pub cached_runs: usize,
-    /// How long a principal's labels outlive its runs, in microseconds.
-    pub label_window: u64,
 }
 
 /// Whether every commit is synced to the disk.
@@ -96,7 +94,7 @@ pub enum Sync {
 }
 
 /// What is committed together.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// In order.
     pub records: Vec<Record>,
@@ -111,6 +109,10 @@ pub struct Batch {
 pub enum Condition {
     /// The run's counts are those that the decision saw, and it has not ended.
     RunVersion(RunId, u64),
+    /// The run has not ended.
+    RunOpen(RunId),
+    /// The run holds no other labels than these.
+    RunLabels(RunId, BTreeSet<String>),
     /// The approval has not changed since it was read: state and number of answers.
     ApprovalUnchanged(ApprovalId, u64),
     /// None of these is halted.
@@ -208,6 +210,17 @@ pub enum CommitError {
     /// The ledger is closing.
     #[error("the gate is shutting down")]
     Closed,
+}
+
+impl CommitError {
+    /// That a halt is in force.
+    fn halted(halt: &Halt) -> Self {
+        Self::Halted {
+            scope: halt.scope.as_str(),
+            name: halt.name.clone(),
+            reason: halt.reason.clone(),
+        }
+    }
 }
 
 /// Why the ledger cannot be opened or read.

@@ -220,6 +220,17 @@ impl Ledger {
         })
     }
 
+    /// Whether there is such a run, and it has not ended.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn is_open(&self, run: RunId) -> Result<bool, LedgerError> {
+        match self.0.shared.cache(|cache| cache.get(&run)) {
+            Some(held) => Ok(!held.ended),
+            None => Ok(self.run(run, None)?.is_some_and(|run| !run.ended)),
+        }
+    }
+
     /// The caller's latest open run by this name, for this user; without a name, the latest of those without one in
     /// which something happened since `not_before`. Takes a microsecond for runs that were active lately.
     ///
@@ -269,7 +280,7 @@ impl Ledger {
         }
     }
 
-    /// Labels that the principal's runs have held within the label window: what a new run inherits.
+    /// Labels that the principal's runs have held since then.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -277,12 +288,9 @@ impl Ledger {
         &self,
         tenant: &str,
         principal: &Uid,
-        now: Timestamp,
+        since: Timestamp,
     ) -> Result<BTreeSet<String>, LedgerError> {
-        let window = i64::try_from(self.0.options.label_window).unwrap_or(i64::MAX);
-        self.0
-            .reader
-            .labels_since(tenant, principal, Timestamp(now.0.saturating_sub(window)))
+        self.0.reader.labels_since(tenant, principal, since)
     }
 
     /// The suspended call that waits for an answer to the same question, and the answer so far. Reads the
@@ -310,6 +318,17 @@ impl Ledger {
     #[must_use]
     pub fn is_halted(&self, keys: &HaltKeys) -> bool {
         self.halt_of(keys).is_some()
+    }
+
+    /// That none of these is halted.
+    ///
+    /// # Errors
+    /// [`CommitError::Halted`].
+    pub(crate) fn not_halted(&self, keys: &HaltKeys) -> Result<(), CommitError> {
+        match halted(&self.0.shared.halts(), keys) {
+            None => Ok(()),
+            Some(halt) => Err(CommitError::halted(halt)),
+        }
     }
 
     /// The halt that concerns one of these.
@@ -408,6 +427,13 @@ impl Ledger {
 
 #[cfg(test)]
 impl Ledger {
+    /// Let the next commit meet an error of SQLite.
+    pub(crate) async fn fail_next(&self, code: std::ffi::c_int) {
+        self.task(move |writer| writer.faults.push(code))
+            .await
+            .unwrap();
+    }
+
     /// Runs, names and counted calls in memory.
     pub(super) fn cached(&self) -> (usize, usize, usize) {
         self.0.shared.cache(|cache| cache.len())

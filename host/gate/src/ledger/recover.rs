@@ -155,6 +155,8 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
         }
+        // A ledger that rests is anchored as well.
+        self.task(|writer| writer.tidy(false)).await?;
         Ok(swept)
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs::OpenOptions,
     io::{self, Read as _},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, params};
@@ -28,8 +29,9 @@ use super::{
 const CHECKPOINT: usize = 16 << 20;
 /// Commits after which a ledger is taken to be at work: a command line's few are over sooner.
 const AT_WORK: u32 = 64;
-/// Records between writes of the anchor.
+/// Records between writes of the anchor at most, and how long between two while there are new ones.
 const ANCHOR: u64 = 16_384;
+const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 
 /// The writer.
 pub(super) struct Writer {
@@ -46,8 +48,12 @@ pub(super) struct Writer {
     written: usize,
     /// Commits until the log's file is made as long as it will get; none once it is.
     until_lengthened: Option<u32>,
-    /// Records when the anchor was last written.
+    /// Records when the anchor was last written, and when that was.
     anchored: u64,
+    anchored_at: Instant,
+    /// Whether something was committed since that must not come back if an old copy of the store does: an
+    /// approval that was used or answered, a halt.
+    anchors: bool,
     /// Errors that the next commits meet, the last first.
     #[cfg(test)]
     pub(super) faults: Vec<std::ffi::c_int>,
@@ -79,6 +85,8 @@ impl Writer {
             written: 0,
             until_lengthened: Some(AT_WORK),
             anchored,
+            anchored_at: Instant::now(),
+            anchors: false,
             #[cfg(test)]
             faults: Vec::new(),
             #[cfg(test)]
@@ -192,6 +200,7 @@ impl Writer {
         }
         self.execute("COMMIT")?;
         self.published();
+        self.anchors |= group.iter().any(|waiting| waiting.batch.anchors);
         self.until_lengthened = self.until_lengthened.map(|n| n.saturating_sub(1));
         self.written += group.iter().map(|w| w.batch.bytes).sum::<usize>();
         Ok(answers)
@@ -272,6 +281,14 @@ impl Writer {
                 Some(held) if held.state.version == *version => Ok(()),
                 _ => Err(CommitError::RunChanged.into()),
             },
+            Condition::RunOpen(run) => match self.run_of(*run)? {
+                Some(held) if !held.ended => Ok(()),
+                _ => Err(CommitError::RunEnded.into()),
+            },
+            Condition::RunLabels(run, labels) => match self.run_of(*run)? {
+                Some(held) if held.state.labels.is_subset(labels) => Ok(()),
+                _ => Err(CommitError::RunChanged.into()),
+            },
             Condition::ApprovalUnchanged(id, version) => {
                 if states::approval(&self.conn, *id)?.version == *version {
                     Ok(())
@@ -296,12 +313,7 @@ impl Writer {
             }
             Condition::NotHalted(keys) => match halted(&self.working.halts, keys) {
                 None => Ok(()),
-                Some(halt) => Err(CommitError::Halted {
-                    scope: halt.scope.as_str(),
-                    name: halt.name.clone(),
-                    reason: halt.reason.clone(),
-                }
-                .into()),
+                Some(halt) => Err(CommitError::halted(halt).into()),
             },
         }
     }
@@ -326,9 +338,14 @@ impl Writer {
 
     /// Whether there is something to tidy.
     pub(super) fn is_untidy(&self) -> bool {
-        self.written >= CHECKPOINT
-            || self.until_lengthened == Some(0)
-            || self.tree.size().saturating_sub(self.anchored) >= ANCHOR
+        self.written >= CHECKPOINT || self.until_lengthened == Some(0) || self.is_unanchored()
+    }
+
+    fn is_unanchored(&self) -> bool {
+        match self.tree.size().saturating_sub(self.anchored) {
+            0 => false,
+            new => new >= ANCHOR || self.anchors || self.anchored_at.elapsed() >= ANCHOR_EVERY,
+        }
     }
 
     /// What need not be done before anybody is answered.
@@ -353,8 +370,7 @@ impl Writer {
             // Without it commits are slower until the log has grown by itself.
             let _ = self.lengthen();
         }
-        let size = self.tree.size();
-        if size.saturating_sub(self.anchored) >= ANCHOR || (last && size != self.anchored) {
+        if self.is_unanchored() || (last && self.tree.size() != self.anchored) {
             self.anchor_now();
         }
     }
@@ -383,7 +399,10 @@ impl Writer {
             && self.anchor.write(&last, &self.tree).is_ok()
         {
             self.anchored = size;
+            self.anchors = false;
         }
+        // One that cannot be written is not tried again at once.
+        self.anchored_at = Instant::now();
     }
 
     /// Recreate the read models from the records, and forget what was in memory of the old ones.

@@ -66,7 +66,8 @@ impl Sandbox {
         Prepared { component, guest }
     }
 
-    /// Prepare and run in one step. A halt ends the wait for a place, too.
+    /// Prepare and run in one step. A halt ends the wait for a place, too, and so does the end of the time
+    /// that the call has.
     pub async fn run(
         &self,
         component: &Arc<LoadedComponent>,
@@ -78,7 +79,11 @@ impl Sandbox {
         let prepared = tokio::select! {
             biased;
             () = halt(halted.clone()) => return Execution::halted(),
-            prepared = self.prepare(component, limits, capabilities) => prepared,
+            prepared = tokio::time::timeout(limits.wall, self.prepare(component, limits, capabilities)) => prepared,
+        };
+        let Ok(prepared) = prepared else {
+            let cause = "as many calls as may run at once were running all the time".to_owned();
+            return Execution::ended(Status::Timeout, 0, Some(cause));
         };
         let pace = prepared.guest.pace();
         let ran = self.background.run(prepared.run(permitted, halted), pace);

@@ -57,7 +57,6 @@ impl Place {
             key: self.dir.path().join("keys/ledger.key"),
             sync: Sync::Full,
             cached_runs: 64,
-            label_window: HOUR,
         }
     }
 

@@ -11,7 +11,10 @@ fn what_a_run_held_is_inherited_for_a_while() {
     let (run, started) = script.run(None, &[]);
     let call = script.span();
     let start = script.start(run, call, None);
-    let held = |ledger: &Ledger, at| ledger.labels_held(TENANT, &agent(), at).unwrap();
+    let held = |ledger: &Ledger, at: Timestamp| {
+        let since = Timestamp(at.0 - HOUR as i64);
+        ledger.labels_held(TENANT, &agent(), since).unwrap()
+    };
     block_on(async {
         ledger
             .commit(batch(vec![

@@ -177,6 +177,7 @@ impl Hop {
             (credential.secret.clone(), format!("{:?}", credential.place))
         };
         Outgoing {
+            method: self.method.to_string(),
             url: self.target.url().to_string(),
             headers: self.headers.iter().map(header).collect(),
             body: self.body.clone(),

@@ -1,0 +1,220 @@
+//! What a component asks for, with a real gate around it: what is bound, what waits, what is kept.
+
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+
+use rusqlite::ffi;
+use tempfile::TempDir;
+use tollgate_core::{
+    decision::Outcome,
+    record::{Event, HaltScope, Origin, RunOutcome},
+    request::Action,
+};
+
+use super::{
+    Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place, Refusal, Remainder,
+    capability::{MAX_WAITING, MAX_WAITING_BYTES},
+};
+use crate::{
+    config::Config,
+    gate::{Gate, GateOptions},
+    ids::Clock,
+    pip::{Caller, RunKey},
+};
+
+const CONFIG: &str = r#"
+[policies]
+dir = "policies"
+[external.claude]
+preset = "claude-code"
+[users.alice]
+roles = ["operator"]
+[users.dana]
+roles = ["security"]
+[agents.support]
+operator = "alice"
+"#;
+
+const POLICIES: &str = r#"
+@id("anything") @owner("tests") @reason("Tests.")
+permit (principal, action, resource);
+@id("security-looks") @owner("security") @reason("Security looks at what is sent.")
+forbid (principal, action == Tollgate::Action::"http_request", resource)
+unless { context.approval.roles.contains(Tollgate::Role::"security") };
+"#;
+
+struct World {
+    gate: Gate,
+    _dir: TempDir,
+}
+
+async fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| fs::write(dir.path().join(path), text).unwrap();
+    fs::create_dir(dir.path().join("policies")).unwrap();
+    write("tollgate.toml", CONFIG);
+    write("policies/all.cedar", POLICIES);
+    let config = Config::read(Path::new(&dir.path().join("tollgate.toml"))).unwrap();
+    let options = GateOptions {
+        clock: Clock::system(),
+        ..GateOptions::default()
+    };
+    let gate = Gate::open(config, options).await.unwrap();
+    World { gate, _dir: dir }
+}
+
+impl World {
+    /// What a component may ask for in a call of its own.
+    async fn call(&self) -> Capabilities {
+        let gate = &self.gate;
+        let (pep, snapshot) = (gate.pep(), gate.snapshot());
+        let caller = Caller::Spoken {
+            agent: "support".into(),
+            by: "alice".into(),
+        };
+        let run = RunKey::Named("r".into());
+        let cx = pep
+            .arrive(&snapshot, &caller, &run, &Origin::default(), pep.span_id())
+            .await
+            .unwrap();
+        let tool = snapshot.tools.values().next().unwrap();
+        let (tool, line) = (Arc::clone(tool), Arc::new(gate.clone()));
+        Capabilities::new(pep.clone(), cx, tool, pep.span_id(), None, line)
+    }
+}
+
+fn file(call: &Capabilities, action: Action, path: &str) -> FileAct {
+    FileAct::new(action, call.tool(), "data", path, 1, &BTreeSet::new())
+}
+
+fn request(call: &Capabilities, method: &str) -> HttpAct {
+    let place = Place {
+        host: "api.test".into(),
+        is_address: false,
+        scheme: "https".into(),
+        port: 443,
+        labels: BTreeSet::new(),
+    };
+    let url = "https://api.test/repos/x";
+    let outgoing = Outgoing {
+        method: method.into(),
+        url: url.into(),
+        headers: Vec::new(),
+        body: None,
+        secrets: Vec::new(),
+    };
+    HttpAct::new(
+        call.tool(),
+        method,
+        place,
+        (url.into(), "/repos/x"),
+        &Arc::new(outgoing),
+        &Default::default(),
+    )
+}
+
+fn decisions(remainder: &Remainder) -> Vec<(&str, Outcome)> {
+    let decided = remainder.records.iter().filter_map(|r| match &r.event {
+        Event::Decision(decision) => Some((decision.action.id(), decision.outcome)),
+        _ => None,
+    });
+    decided.collect()
+}
+
+fn pending(refused: Result<Permitted<HttpAct>, Refusal>) -> tollgate_core::ids::ApprovalId {
+    match refused.map(drop) {
+        Err(Refusal::Pending { approval, .. }) => approval,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_of_a_request_is_for_its_method() {
+    let world = world().await;
+    let call = world.call().await;
+    let asked = pending(call.enforce(request(&call, "GET")).await);
+    let dana = world.gate.user("dana").unwrap();
+    let view = world.gate.approval(&dana, asked).unwrap();
+    let short = view.row.capability.as_deref();
+    assert_eq!(short, Some("http_request GET https://api.test/repos/x"));
+    let answer = world.gate.answer(&dana, asked, true, None, None, "cli");
+    answer.await.unwrap();
+    let again = world.call().await;
+    assert_ne!(
+        pending(again.enforce(request(&again, "DELETE")).await),
+        asked
+    );
+    let third = world.call().await;
+    third.enforce(request(&third, "GET")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_is_recorded_although_what_came_after_could_not_be() {
+    let world = world().await;
+    let call = world.call().await;
+    call.enforce(file(&call, Action::ReadFile, "a"))
+        .await
+        .unwrap();
+    world.gate.ledger().fail_next(ffi::SQLITE_FULL).await;
+    let refused = call.enforce(file(&call, Action::WriteFile, "b")).await;
+    assert!(
+        matches!(refused, Err(Refusal::Unrecorded { .. })),
+        "{refused:?}"
+    );
+    let left = call.finish();
+    assert_eq!(
+        decisions(&left),
+        [("read_file", Outcome::Allow), ("write_file", Outcome::Deny)]
+    );
+    assert_eq!((left.payloads.len(), left.effects), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_waits_to_be_recorded_than_some() {
+    let world = world().await;
+    let call = world.call().await;
+    let before = world.gate.ledger().size();
+    for n in 0..MAX_WAITING {
+        let act = file(&call, Action::ReadFile, &n.to_string());
+        call.enforce(act).await.unwrap();
+    }
+    assert_eq!(world.gate.ledger().size() - before, MAX_WAITING as u64);
+    // Few, but each as deep as a path may be.
+    let deep = vec!["d".repeat(64); 63].join("/");
+    for _ in 0..8 {
+        let act = file(&call, Action::ReadFile, &deep);
+        call.enforce(act).await.unwrap();
+    }
+    let left = call.finish();
+    let held: usize = left.payloads.iter().map(|p| p.ciphertext.len()).sum();
+    assert!(held < MAX_WAITING_BYTES, "{held} bytes are held");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_more_happens_in_a_run_that_has_ended_or_under_a_halt() {
+    let world = world().await;
+    let alice = world.gate.user("alice").unwrap();
+    let call = world.call().await;
+    let act = request(&call, "GET");
+    assert_eq!(
+        call.could(&act),
+        Ok(false),
+        "it would have to be asked about"
+    );
+    let halt = world.gate.halt(&alice, HaltScope::Agent, "support", "stop");
+    halt.await.unwrap();
+    assert!(matches!(call.could(&act), Err(Refusal::Halted { .. })));
+    let resumed = world.gate.resume(&alice, HaltScope::Agent, "support");
+    resumed.await.unwrap();
+    let row = world
+        .gate
+        .ledger()
+        .reader()
+        .run(&call.cx.run.to_string())
+        .unwrap();
+    let ended = world
+        .gate
+        .end_run(&alice, &row, Some(RunOutcome::Failed), "over");
+    ended.await.unwrap();
+    let refused = call.enforce(file(&call, Action::WriteFile, "b")).await;
+    assert!(matches!(refused, Err(Refusal::RunEnded)), "{refused:?}");
+}
