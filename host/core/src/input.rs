@@ -449,12 +449,15 @@ fn fill(ty: &InputType, value: &mut Value) {
         }
         (InputType::Union(choices), value) => {
             // A choice may only match once its own defaults are in.
-            let filled = choices.iter().find_map(|choice| {
-                let mut filled = value.clone();
-                fill(choice, &mut filled);
-                accepts(choice, &filled).then_some(filled)
-            });
-            if let Some(filled) = filled {
+            let given = &*value;
+            let filled = |extent| {
+                choices.iter().filter_map(move |choice| {
+                    let mut filled = given.clone();
+                    fill(choice, &mut filled);
+                    accepts(choice, &filled, extent).then_some(filled)
+                })
+            };
+            if let Some(filled) = chosen(filled) {
                 *value = filled;
             }
         }
@@ -599,11 +602,12 @@ fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, 
             record_value(fields, members, pointer)
         }
         (InputType::Union(choices), value) => {
-            let (i, chosen) = choices
-                .iter()
-                .enumerate()
-                .find(|(_, choice)| accepts(choice, value))
-                .ok_or_else(|| wrong("value of any of its types"))?;
+            let accepting = |extent| {
+                let choices = choices.iter().enumerate();
+                choices.filter(move |(_, choice)| accepts(choice, value, extent))
+            };
+            let (i, chosen) = chosen(accepting)
+                .ok_or_else(|| wrong("value of exactly one of its types, with no other members"))?;
             let name = format!("typeChoice{i}");
             Ok(value::record([(
                 name.as_str(),
@@ -627,16 +631,40 @@ fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, 
     }
 }
 
-fn accepts(ty: &InputType, value: &Value) -> bool {
+/// How much of a value a type must know to accept it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Every member of every object.
+    Whole,
+    /// The members that it declares.
+    Declared,
+}
+
+/// The type of a union that a value is of: the first that knows the whole of it, or else the only one that
+/// accepts it. Whoever makes the value chooses its members: were it the first of several that know but a
+/// part, policies would see that part, and the tool might act on another.
+fn chosen<T, I: Iterator<Item = T>>(accepting: impl Fn(Extent) -> I) -> Option<T> {
+    accepting(Extent::Whole).next().or_else(|| {
+        let mut some = accepting(Extent::Declared);
+        let first = some.next()?;
+        some.next().is_none().then_some(first)
+    })
+}
+
+fn accepts(ty: &InputType, value: &Value, extent: Extent) -> bool {
     match (ty, value) {
         (InputType::Record(fields), Value::Object(members)) => {
-            fields.iter().all(|(name, field)| {
+            let known = |name| extent == Extent::Declared || fields.contains_key(name);
+            let fits = |(name, field): (&String, &Field)| {
                 members
                     .get(name)
-                    .map_or(!field.required, |value| accepts(&field.ty, value))
-            })
+                    .map_or(!field.required, |value| accepts(&field.ty, value, extent))
+            };
+            members.keys().all(known) && fields.iter().all(fits)
         }
-        (InputType::Set(element), Value::Array(items)) => items.iter().all(|v| accepts(element, v)),
+        (InputType::Set(element), Value::Array(items)) => {
+            items.iter().all(|item| accepts(element, item, extent))
+        }
         (ty, value) => value_of(ty, value, "").is_ok(),
     }
 }

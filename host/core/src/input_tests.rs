@@ -131,6 +131,41 @@ fn a_value_of_a_union_is_its_first_matching_choice() {
     assert!(input.value(&json!({ "v": 1 })).is_err());
 }
 
+/// Whoever makes the call chooses its members: what the tool acts on must be what policies see.
+#[test]
+fn a_choice_hides_no_member_from_policies() {
+    let record =
+        |name: &str| json!({ "type": "object", "properties": { name: { "type": "boolean" } } });
+    let schema = |choices: &[Value]| {
+        input(json!({ "type": "object", "properties": { "x": { "anyOf": choices } } }))
+    };
+    let two = schema(&[record("a"), record("danger")]);
+    let seen = |input: &ToolInput, x: Value| {
+        let value = input.value(&json!({ "x": x }));
+        value.map(|value| format!("{value:?}"))
+    };
+    let danger = seen(&two, json!({ "danger": true })).unwrap();
+    assert!(
+        danger.contains("typeChoice1") && danger.contains("danger"),
+        "{danger}"
+    );
+    assert!(
+        seen(&two, json!({ "a": true }))
+            .unwrap()
+            .contains("typeChoice0")
+    );
+    for hidden in [
+        json!({ "danger": true, "z": 1 }),
+        json!({ "a": true, "danger": true }),
+    ] {
+        assert!(seen(&two, hidden.clone()).is_err(), "{hidden}");
+    }
+    // Where there is no choice, what is not declared hides nothing that is.
+    let one = schema(&[record("a"), json!({ "type": "null" })]);
+    let more = seen(&one, json!({ "a": true, "z": 1 })).unwrap();
+    assert!(more.contains("typeChoice0"), "{more}");
+}
+
 #[test]
 fn entity_escapes_stay_data() {
     let input = input(json!({

@@ -203,6 +203,12 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
                 replaced.display()
             ));
         }
+        if restored.records < restored.before {
+            text.push_str(
+                "  open approvals were voided; tokens that were revoked since are back, and so are halts that were \
+                 lifted: look at `tollgate token list` and `tollgate halt --list`\n",
+            );
+        }
         text
     })?;
     Ok(Exit::Ok)

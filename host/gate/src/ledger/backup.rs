@@ -12,12 +12,13 @@ use rusqlite::{
     backup::{Backup, StepResult},
 };
 use tollgate_core::{
+    life::ApprovalState,
     record::{Administered, Event, Record},
     time::Timestamp,
 };
 
 use super::{
-    Batch, Ledger, LedgerError, LedgerOptions, LedgerReader, Size,
+    ApprovalFilter, Batch, Ledger, LedgerError, LedgerOptions, LedgerReader, Size,
     anchor::Anchor,
     keys,
     open::{self, beside},
@@ -111,10 +112,19 @@ impl Ledger {
                 restored.records, restored.before
             ),
         });
-        let record = Record::new(tenant, None, ledger.now(now), event);
+        let now = ledger.now(now);
+        let mut records = vec![Record::new(tenant, None, now, event)];
+        if restored.records < restored.before {
+            // What was approved then may have been used since: nobody knows any more.
+            let open = ledger.reader().approvals(&ApprovalFilter::open())?;
+            records.extend(open.into_iter().map(|row| {
+                let voided = row.resolved(ApprovalState::Cancelled);
+                Record::new(row.tenant, Some(row.run), now, voided)
+            }));
+        }
         ledger
             .commit(Batch {
-                records: vec![record],
+                records,
                 ..Batch::default()
             })
             .await?;

@@ -142,6 +142,26 @@ fn a_restore_that_loses_nothing_is_let_through() {
     ledger.reader().verify(None, |_| {}).unwrap();
 }
 
+/// Whether it was used in what is lost, nobody knows.
+#[test]
+fn a_restore_that_loses_records_voids_open_approvals() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let call = script.span();
+    let (id, asked) = script.ask(run, call, "a");
+    let decided = script.decide(run, call, Outcome::Escalate, "a");
+    block_on(ledger.commit(batch(vec![started, decided, asked]))).unwrap();
+    let to = place.dir.path().join("copy.db");
+    back_up(&ledger, &to).unwrap();
+    let state = |ledger: &Ledger| ledger.reader().approval(id).unwrap().unwrap().state;
+    assert_eq!(state(&ledger), ApprovalState::Pending);
+    add(&ledger, &script, 1);
+    drop(ledger);
+    restore(&place, &to, true).unwrap();
+    assert_eq!(state(&place.open()), ApprovalState::Cancelled);
+}
+
 #[test]
 fn a_restore_that_loses_records_must_be_meant() {
     let place = Place::new();
