@@ -516,7 +516,7 @@ async fn component(
     let mut grants = BTreeMap::new();
     for (grant, g) in &settings.grants {
         let opened = Grant::open(grant, &g.path, g.read_write, g.labels.clone()).map_err(failed)?;
-        grants.insert(grant.clone(), opened);
+        grants.insert(grant.clone(), Arc::new(opened));
     }
     let component = Arc::new(LoadedComponent {
         name: name.into(),

@@ -107,7 +107,7 @@ pub struct LoadedComponent {
     /// Compiled, linked and ready to be instantiated.
     pub compiled: Component,
     /// Directories that it was granted, by name.
-    pub grants: BTreeMap<String, crate::sandbox::Grant>,
+    pub grants: BTreeMap<String, Arc<crate::sandbox::Grant>>,
     /// Secrets that it may have attached to requests.
     pub secrets: BTreeSet<String>,
     /// What it is told of its surroundings.

@@ -6,11 +6,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::Barrier,
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// What is done with a connection, once the request was read.
 #[derive(Clone)]
@@ -23,12 +31,16 @@ pub(crate) enum Answer {
     Endless(Vec<u8>),
     /// These bytes, and then nothing: the connection stays open.
     Stalled(Vec<u8>),
+    /// `together`, once as many have asked.
+    Together(Arc<Barrier>),
 }
 
 /// A server, as long as this value lasts.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
+    /// What connections were asked for, where they are encrypted.
+    named: Arc<Mutex<Vec<String>>>,
     _task: JoinSet<()>,
 }
 
@@ -55,6 +67,39 @@ pub(crate) fn redirect(status: u16, location: &str) -> Answer {
 impl Server {
     /// Answers by path, without its query.
     pub(crate) async fn start(answers: Vec<(&str, Answer)>) -> Self {
+        Self::with(answers, None).await
+    }
+
+    /// The same over TLS, with a certificate for `name` by an authority of its own. Beside it that
+    /// authority's certificate.
+    pub(crate) async fn start_secure(
+        authority: &str,
+        name: &str,
+        answers: Vec<(&str, Answer)>,
+    ) -> (Self, String) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, authority);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap().der().clone();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        (Self::with(answers, Some(acceptor)).await, authority)
+    }
+
+    async fn with(answers: Vec<(&str, Answer)>, tls: Option<TlsAcceptor>) -> Self {
         let answers: BTreeMap<String, Answer> = answers
             .into_iter()
             .map(|(path, answer)| (path.to_owned(), answer))
@@ -63,17 +108,31 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let mut task = JoinSet::new();
-        let seen = Arc::clone(&asked);
+        let named = Arc::new(Mutex::new(Vec::new()));
+        let (seen, names) = (Arc::clone(&asked), Arc::clone(&named));
         task.spawn(async move {
             let answers = Arc::new(answers);
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&answers), Arc::clone(&seen)));
+                let (answers, seen) = (Arc::clone(&answers), Arc::clone(&seen));
+                let Some(acceptor) = tls.clone() else {
+                    connections.spawn(serve(stream, answers, seen));
+                    continue;
+                };
+                let names = Arc::clone(&names);
+                connections.spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        let name = stream.get_ref().1.server_name().unwrap_or_default();
+                        names.lock().unwrap().push(name.to_owned());
+                        serve(stream, answers, seen).await;
+                    }
+                });
             }
         });
         Self {
             address,
             asked,
+            named,
             _task: task,
         }
     }
@@ -87,10 +146,15 @@ impl Server {
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
+
+    /// The names by which encrypted connections were asked for.
+    pub(crate) fn named(&self) -> Vec<String> {
+        self.named.lock().unwrap().clone()
+    }
 }
 
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     answers: Arc<BTreeMap<String, Answer>>,
     seen: Arc<Mutex<Vec<String>>>,
 ) {
@@ -105,7 +169,17 @@ async fn serve(
         .unwrap_or_default();
     let not_found = Answer::Bytes(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec());
     match answers.get(path).cloned().unwrap_or(not_found) {
-        Answer::Bytes(bytes) => drop(stream.write_all(&bytes).await),
+        Answer::Bytes(bytes) => {
+            drop(stream.write_all(&bytes).await);
+            // Over TLS, the end is said.
+            let _ = stream.shutdown().await;
+        }
+        Answer::Together(barrier) => {
+            barrier.wait().await;
+            if let Answer::Bytes(bytes) = ok("", "together") {
+                drop(stream.write_all(&bytes).await);
+            }
+        }
         Answer::Echo => {
             if let Answer::Bytes(bytes) = ok("content-type: text/plain\r\n", &request) {
                 drop(stream.write_all(&bytes).await);
@@ -125,7 +199,7 @@ async fn serve(
 }
 
 /// The header, and as much of a body as it announces.
-async fn read(stream: &mut TcpStream) -> String {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {

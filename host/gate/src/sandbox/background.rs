@@ -1,6 +1,9 @@
 //! Which threads a guest runs on: those of its caller while it is quick, and threads of low priority once
 //! it has computed for long.
 //!
+//! Long is what it computes in one go: one that asks its host for one thing after the other waits most of
+//! the time, and would wait longer if each answer had to come from another thread.
+//!
 //! A guest that computes gives way once a tick, but a tick is long for a neighbour who only needs the
 //! processor for some microseconds. The kernel hands it over at once if whoever has it has a lower
 //! priority. What guests ask of their host is always done on the caller's threads, so that nobody waits
@@ -20,8 +23,10 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 
-/// A guest that has computed for longer is moved.
-pub(super) const LONG: Duration = Duration::from_millis(2);
+/// A guest that has computed for longer without asking its host for anything is moved.
+const LONG: Duration = Duration::from_millis(2);
+/// So is one that has computed for longer in all, whatever it asks for.
+const LONG_IN_ALL: Duration = Duration::from_millis(20);
 /// How many calls of a component begin in the background after one of them computed for long.
 const WARY: u32 = 64;
 /// The lowest priority that a thread can have among those that share the processor fairly.
@@ -108,6 +113,20 @@ impl Pace {
         self.0.1.load(Ordering::Relaxed)
     }
 
+    /// What is to be told, now and then, how long it has computed and what it may still ask for; it says
+    /// when that becomes [long](Self::long).
+    pub(super) fn watch(self) -> impl FnMut(Duration, u64) {
+        let (mut asked, mut since) = (None, Duration::ZERO);
+        move |used, left| {
+            if asked.replace(left).is_some_and(|before| before != left) {
+                since = used;
+            }
+            if used.saturating_sub(since) >= LONG || used >= LONG_IN_ALL {
+                self.long();
+            }
+        }
+    }
+
     fn is_expected_long(&self) -> bool {
         let less = |left: u32| left.checked_sub(1);
         self.0
@@ -157,6 +176,23 @@ mod tests {
         }
         let ran = background.run(thread_name(), Pace::new(&history)).await;
         assert_ne!(ran.unwrap().as_deref(), Some("tollgate-guests"));
+    }
+
+    #[test]
+    fn what_asks_for_something_computes_for_longer_before_it_is_long() {
+        let millis = Duration::from_millis;
+        let told = |ticks: &[(u64, u64)]| {
+            let pace = Pace::new(&Arc::default());
+            let mut watch = pace.clone().watch();
+            ticks
+                .iter()
+                .for_each(|&(used, left)| watch(millis(used), left));
+            pace.is_long()
+        };
+        assert!(told(&[(1, 9), (2, 9)]));
+        assert!(!told(&[(1, 9), (2, 8), (3, 8), (4, 7), (19, 6)]));
+        assert!(told(&[(1, 9), (2, 8), (3, 7), (5, 7)]));
+        assert!(told(&[(10, 9), (20, 8)]));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
@@ -49,7 +49,7 @@ impl Resolved {
     }
 
     /// The directory for a file that is to be written, made if it is missing, and the file's name.
-    fn for_writing(self) -> Result<(Dir, String), Fault> {
+    fn for_writing(self) -> Result<(Arc<Dir>, String), Fault> {
         if let Found::Blocked(fault) = self.found {
             return Err(fault);
         }
@@ -62,7 +62,7 @@ impl Resolved {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e.into()),
             }
-            parent = enter(&parent, segment)?;
+            parent = Arc::new(enter(&parent, segment)?);
         }
         Ok((parent, name))
     }
@@ -70,8 +70,7 @@ impl Resolved {
 
 /// The whole content of a file.
 pub(super) fn read(at: &Resolved) -> Result<Vec<u8>, Fault> {
-    let file = open(&at.parent, at.existing()?, OpenOptions::new().read(true))?;
-    let size = file.metadata()?.len();
+    let (file, size) = open(&at.parent, at.existing()?, OpenOptions::new().read(true))?;
     if size > MAX_FILE {
         return Err(Fault::TooLarge);
     }
@@ -84,20 +83,17 @@ pub(super) fn read(at: &Resolved) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// Open a regular file; anything else is refused, and nothing is waited for.
-fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<File, Fault> {
-    // Looked at first, because opening a device can have effects of its own.
-    match look(parent, name)? {
-        Found::Nothing => return Err(Fault::NotFound),
-        Found::Directory => return Err(Fault::WrongKind),
-        Found::Blocked(fault) => return Err(fault),
-        Found::File { .. } => {}
+/// Open a regular file, and tell its size; anything else is refused, and nothing is waited for.
+fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u64), Fault> {
+    // Looked at first, because opening a device can have effects of its own. How its file system spells
+    // names was seen when it was found.
+    if !parent.symlink_metadata(name)?.is_file() {
+        return Err(Fault::WrongKind);
     }
     let file = parent.open_with(name, options.follow(FollowSymlinks::No).nonblock(true))?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(Fault::WrongKind)
+    match kind(&file.metadata()?) {
+        Found::File { size, .. } => Ok((file, size)),
+        _ => Err(Fault::WrongKind),
     }
 }
 

@@ -103,7 +103,7 @@ fn grants(store: &Store<'_>) -> Vec<GrantInfo> {
     let Some(host) = store.data().host() else {
         return Vec::new();
     };
-    let info = |grant: &Grant| GrantInfo {
+    let info = |grant: &Arc<Grant>| GrantInfo {
         name: grant.name.clone(),
         mode: if grant.read_write {
             Mode::ReadWrite
@@ -207,13 +207,11 @@ impl Asked {
         }
         let begun = Instant::now();
         let resolved = {
-            let (grant, path) = (grant.clone(), path.clone());
+            let (grant, path) = (Arc::clone(&grant), path.clone());
             let pace = Arc::clone(&grant.pace);
-            on_disk(&pace, true, move || {
-                grant.resolve(&path).map_err(Fault::from)
-            })
-            .await
-            .map_err(error)?
+            on_disk(&pace, true, move || Ok(grant.resolve(&path)))
+                .await
+                .map_err(error)?
         };
         if over.load(Ordering::SeqCst) {
             return Err(error(Fault::CallOver));

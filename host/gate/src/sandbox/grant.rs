@@ -21,8 +21,7 @@ use rustix::io::Errno;
 use super::{SandboxError, path::RelativePath};
 use crate::pace::Pace;
 
-/// A directory that the operator granted to a component. Cheap to clone.
-#[derive(Clone)]
+/// A directory that the operator granted to a component.
 pub struct Grant {
     /// The name by which the component takes it.
     pub name: String,
@@ -35,7 +34,7 @@ pub struct Grant {
     /// The directory.
     pub(super) dir: Arc<Dir>,
     /// Held while a file is added to, so that what could not be written whole can be taken back.
-    pub(super) appending: Arc<Mutex<()>>,
+    pub(super) appending: Mutex<()>,
     /// How long it takes lately to read from it.
     pub(super) pace: Arc<Pace>,
 }
@@ -84,46 +83,43 @@ impl Grant {
             read_write,
             labels,
             dir: Arc::new(dir),
-            appending: Arc::default(),
+            appending: Mutex::default(),
             pace: Arc::default(),
         })
     }
 
     /// Find what is at a path, if anything. Whether it may be known is not yet decided.
-    ///
-    /// # Errors
-    /// Only if the operating system does not give a handle for the directory itself.
-    pub(super) fn resolve(&self, path: &RelativePath) -> io::Result<Resolved> {
-        let mut parent = self.dir.try_clone()?;
+    pub(super) fn resolve(&self, path: &RelativePath) -> Resolved {
+        let mut parent = Arc::clone(&self.dir);
         let Some((above, last)) = path.split() else {
-            return Ok(Resolved {
+            return Resolved {
                 parent,
                 missing: Vec::new(),
                 name: None,
                 found: Found::Directory,
-            });
+            };
         };
         let name = Some(last.to_owned());
         let mut above = above.map(str::to_owned);
         while let Some(segment) = above.next() {
             match enter(&parent, &segment) {
-                Ok(child) => parent = child,
+                Ok(child) => parent = Arc::new(child),
                 Err(Fault::NotFound) => {
                     let missing = [segment].into_iter().chain(above).collect();
-                    return Ok(Resolved {
+                    return Resolved {
                         parent,
                         missing,
                         name,
                         found: Found::Nothing,
-                    });
+                    };
                 }
                 Err(fault) => {
-                    return Ok(Resolved {
+                    return Resolved {
                         parent,
                         missing: Vec::new(),
                         name,
                         found: Found::Blocked(fault),
-                    });
+                    };
                 }
             }
         }
@@ -131,12 +127,12 @@ impl Grant {
             Ok(found) => found,
             Err(fault) => Found::Blocked(fault),
         };
-        Ok(Resolved {
+        Resolved {
             parent,
             missing: Vec::new(),
             name,
             found,
-        })
+        }
     }
 }
 
@@ -144,7 +140,7 @@ impl Grant {
 #[derive(Debug)]
 pub(super) struct Resolved {
     /// The deepest directory that exists.
-    pub(super) parent: Dir,
+    pub(super) parent: Arc<Dir>,
     /// Directories below it that do not exist.
     pub(super) missing: Vec<String>,
     /// The last segment; `None` for the grant's own directory.

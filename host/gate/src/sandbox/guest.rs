@@ -17,7 +17,7 @@ use wasmtime_wasi::I32Exit;
 
 use super::{
     Component, Execution, FailureKind, Limits, ToolFailure,
-    background::{LONG, Pace},
+    background::Pace,
     bindings::{Adapter, Tool, ToolError},
     component::Exports,
     content::{self, Bounded},
@@ -160,8 +160,11 @@ impl Guest {
             Ok(())
         });
         let (cpu, pace) = (limits.cpu, Pace::new(&component.0.history));
-        let clock = pace.clone();
-        store.epoch_deadline_callback(move |_| give_way(&stopwatch, cpu, &clock));
+        let mut watch = pace.clone().watch();
+        store.epoch_deadline_callback(move |store| {
+            let left = store.data().operations.left();
+            give_way(&stopwatch, cpu, |used| watch(used, left))
+        });
         // Fuel is on, so it can be set; if it could not, the guest would have none and end at once.
         let _ = store.set_fuel(limits.fuel);
         Self {
@@ -324,15 +327,14 @@ impl Guest {
 fn give_way(
     stopwatch: &Arc<Stopwatch>,
     cpu: Duration,
-    pace: &Pace,
+    watch: impl FnOnce(Duration),
 ) -> wasmtime::Result<UpdateDeadline> {
     stopwatch.stop();
-    if stopwatch.used() >= cpu {
+    let used = stopwatch.used();
+    if used >= cpu {
         return Err(Exceeded::Time.into());
     }
-    if stopwatch.used() >= LONG {
-        pace.long();
-    }
+    watch(used);
     let resumed = Arc::clone(stopwatch);
     let others = Box::pin(async move {
         tokio::task::yield_now().await;

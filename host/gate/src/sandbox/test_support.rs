@@ -150,9 +150,7 @@ impl World {
     }
 
     pub(super) fn at(&self, path: &str) -> Resolved {
-        self.grant
-            .resolve(&RelativePath::new(path).unwrap())
-            .unwrap()
+        self.grant.resolve(&RelativePath::new(path).unwrap())
     }
 
     pub(super) fn read(&self, path: &str) -> Result<String, Fault> {

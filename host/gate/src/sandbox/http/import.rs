@@ -211,7 +211,7 @@ fn error(fault: Fault) -> Error {
         Fault::NoSuchSecret(name) => Error::NoSuchSecret(name),
         Fault::Unresolved(how) => Error::Unresolved(how),
         Fault::Unreachable(how) => Error::Unreachable(how),
-        Fault::Tls(how) => Error::Tls(how),
+        Fault::Tls(how) | Fault::Certificate(how) => Error::Tls(how),
         Fault::Timeout => Error::Timeout,
         Fault::TooLarge => Error::TooLarge,
         Fault::TooManyRedirects => Error::TooManyRedirects,

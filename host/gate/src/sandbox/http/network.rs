@@ -23,7 +23,7 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        self, ClientConfig, RootCertStore,
         client::Resumption,
         crypto::ring,
         pki_types::{CertificateDer, ServerName, pem::PemObject as _},
@@ -151,18 +151,33 @@ impl Network {
         if !target.is_tls() {
             return Ok(Connection::Plain(stream));
         }
-        let failed = |how: String| Fault::Tls(format!("{}: {how}", target.host()));
+        let told = |how: &str| format!("{}: {how}", target.host());
         let name = match target.address() {
             Some(address) => ServerName::IpAddress(address.into()),
             None => ServerName::try_from(target.host().to_owned())
-                .map_err(|_| failed("no certificate can be for this name".into()))?,
+                .map_err(|_| Fault::Certificate(told("no certificate can be for this name")))?,
         };
         let stream = TlsConnector::from(Arc::clone(&self.tls))
             .connect(name, stream)
             .await
-            .map_err(|e| failed(crate::text::printable(&e.to_string(), 200)))?;
+            .map_err(|e| {
+                let how = told(&crate::text::printable(&e.to_string(), 200));
+                if is_about_certificate(&e) {
+                    Fault::Certificate(how)
+                } else {
+                    Fault::Tls(how)
+                }
+            })?;
         Ok(Connection::Tls(Box::new(stream)))
     }
+}
+
+fn is_about_certificate(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|e| e.downcast_ref());
+    matches!(
+        inner,
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+    )
 }
 
 /// A connection, encrypted or not.
@@ -276,16 +291,16 @@ mod tests {
         );
         assert!(matches!(
             said(&knows, "other.test", address).await,
-            Err(Fault::Tls(_))
+            Err(Fault::Certificate(_))
         ));
         assert!(matches!(
             said(&knows, "127.0.0.1", address).await,
-            Err(Fault::Tls(_))
+            Err(Fault::Certificate(_))
         ));
         let public = network(&[]).unwrap();
         assert!(matches!(
             said(&public, "site.test", address).await,
-            Err(Fault::Tls(_))
+            Err(Fault::Certificate(_))
         ));
         assert!(
             network(&[empty])

@@ -61,6 +61,8 @@ pub(in crate::sandbox) enum Fault {
     Unreachable(String),
     /// The connection is not safe.
     Tls(String),
+    /// Whoever answered is not proven to be the host.
+    Certificate(String),
     /// Time is up.
     Timeout,
     /// The response is too large.
@@ -83,6 +85,7 @@ impl Fault {
             | Self::Unresolved(how)
             | Self::Unreachable(how)
             | Self::Tls(how)
+            | Self::Certificate(how)
             | Self::Malformed(how)
             | Self::Failed(how) => how.clone(),
             Self::Refused(_) | Self::RefusedRedirect(..) => "refused".into(),

@@ -232,6 +232,7 @@ fn error(fault: Fault) -> Error {
         },
         Fault::Unreachable(_) => Error::DestinationUnavailable,
         Fault::Tls(_) => Error::TlsProtocolError,
+        Fault::Certificate(_) => Error::TlsCertificateError,
         Fault::Timeout => Error::HttpResponseTimeout,
         Fault::TooLarge => Error::HttpResponseBodySize(u64::try_from(MAX_BODY).ok()),
         Fault::TooManyRedirects => Error::LoopDetected,

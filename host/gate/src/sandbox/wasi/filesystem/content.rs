@@ -128,6 +128,11 @@ impl Shared {
     pub(super) fn is_changed(&self) -> bool {
         self.content().changed
     }
+
+    /// Whether something else can still read or write it.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 impl Content {

@@ -343,12 +343,8 @@ impl HostDescriptor for State {
     }
 
     fn drop(&mut self, fd: Resource<Handle>) -> wasmtime::Result<()> {
-        let files = self.files();
-        if let Some(Descriptor::File(file)) = files.open.remove(&fd.rep())
-            && file.content.is_changed()
-        {
-            files.closed.push(file);
-        }
+        // Not how guests close: see `close` of the linker.
+        self.files().close(fd.rep());
         Ok(())
     }
 }

@@ -4,8 +4,9 @@
 //! Every open, stat, listing and change is one operation as in [`files`](super::super::files): found by
 //! handle without following a link, decided, recorded, and only then done. A file is read whole when it
 //! is opened, by the decision of the open. What is written is kept until the file is synced or closed,
-//! and then replaces the file whole, by a decision that knows every byte of it. Links, times and other
-//! names for directories are not offered. Nothing of a call that does not return is stored after its end.
+//! and then replaces the file whole, by a decision that knows every byte of it, before the guest goes on.
+//! Links, times and other names for directories are not offered. Nothing of a call that does not return is
+//! stored after its end.
 
 mod content;
 mod descriptor;
@@ -16,7 +17,10 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::{
+    StoreContextMut,
+    component::{HasSelf, Linker, Resource, ResourceType},
+};
 use wasmtime_wasi::p2::{
     FsError, FsResult,
     bindings::filesystem::{
@@ -39,12 +43,30 @@ use super::{
 /// Descriptors and listings of one call that are open at once.
 const MAX_OPEN: usize = 256;
 
+/// The interface of descriptors, in the version that the bindings were made from.
+const TYPES: &str = "wasi:filesystem/types@0.2.12";
+
 /// Put ours in the place of the files that the system would give.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    // The bindings close without waiting; what was written is to be stored by then.
+    let descriptor = ResourceType::host::<types::Descriptor>();
+    linker
+        .instance(TYPES)?
+        .resource_async("descriptor", descriptor, |store, key| {
+            Box::new(close(store, key))
+        })?;
     linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Close a descriptor. No effect that the guest asks for later comes before what it wrote.
+async fn close(mut store: StoreContextMut<'_, State>, key: u32) -> wasmtime::Result<()> {
+    let state = store.data_mut();
+    state.files().close(key);
+    state.store_closed().await;
     Ok(())
 }
 
@@ -109,7 +131,7 @@ pub(super) struct Files {
     open: BTreeMap<u32, Descriptor>,
     listings: BTreeMap<u32, Listing>,
     held: Arc<AtomicU64>,
-    /// Closed, and not yet stored.
+    /// Closed, and not yet stored, or written to by a stream that is left.
     closed: Vec<File>,
     /// Why something closed could not be stored. The guest was not told.
     failed: Option<String>,
@@ -128,6 +150,15 @@ impl Files {
         let key = self.next()?;
         self.open.insert(key, descriptor);
         Ok(Resource::new_own(key))
+    }
+
+    /// What was written to a closed file is to be stored, and what a stream still writes to it, too.
+    fn close(&mut self, key: u32) {
+        if let Some(Descriptor::File(file)) = self.open.remove(&key)
+            && (file.content.is_changed() || file.writable && file.content.is_shared())
+        {
+            self.closed.push(file);
+        }
     }
 
     fn get(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Descriptor> {
@@ -152,10 +183,12 @@ impl Files {
 
     /// What is open under a name that a file no longer has goes where the file is now.
     fn renamed(&mut self, from: &Place, to: &Place) {
-        for descriptor in self.open.values_mut() {
-            if let Descriptor::File(file) = descriptor
-                && file.place == *from
-            {
+        let open = self.open.values_mut().filter_map(|open| match open {
+            Descriptor::File(file) => Some(file),
+            Descriptor::Directory(_) => None,
+        });
+        for file in open.chain(&mut self.closed) {
+            if file.place == *from {
                 file.place = to.clone();
             }
         }
@@ -223,6 +256,9 @@ impl State {
                 };
                 let told = format!("What was written to `/{grant}/{path}` is not stored: {reason}");
                 self.files().failed.get_or_insert(told);
+            }
+            if file.content.is_shared() {
+                self.files().closed.push(file);
             }
         }
     }
