@@ -424,6 +424,9 @@ pub struct DecisionRecord {
     /// Labels that what is written takes on: those of the run, and of what the call has read.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub marks: BTreeSet<String>,
+    /// What takes them on, if that is known under other names as well: files, wherever they are granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marked: Option<String>,
     /// The answer.
     pub outcome: Outcome,
     /// The span above; the root span where absent.

@@ -1,9 +1,10 @@
 //! The kinds of action, each an [`Act`].
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 use tollgate_core::{
+    canonical::Sha256Digest,
     entity::{Entity, Kind, Uid},
     ids::RunId,
     record::KeyedDigest,
@@ -90,6 +91,8 @@ pub struct FileAct {
     /// What exactly is done, and with what content.
     content: Option<(String, Arc<Vec<u8>>)>,
     labels: BTreeSet<String>,
+    /// By what it is known wherever it is granted.
+    place: Option<String>,
     /// Labels that the file has taken on from what was written to it.
     marks: BTreeSet<String>,
 }
@@ -116,8 +119,18 @@ impl FileAct {
             size,
             content: None,
             labels: labels.clone(),
+            place: None,
             marks: BTreeSet::new(),
         }
+    }
+
+    /// In a grant of this directory, as its own path without links: other grants may reach it, too.
+    #[must_use]
+    pub fn within(mut self, directory: &Path) -> Self {
+        let path = directory.join(&self.path);
+        let digest = Sha256Digest::of(path.as_os_str().as_encoded_bytes()).to_string();
+        self.place = Some(format!("file {digest}"));
+        self
     }
 
     /// With what is to be written, and how (`write`, `create`, `append`).
@@ -224,8 +237,16 @@ impl Capability for FileAct {
         Some(self.id())
     }
 
+    fn place(&self) -> Option<String> {
+        self.place.clone()
+    }
+
     fn kept(&mut self, labels: BTreeSet<String>) {
         self.marks = labels;
+    }
+
+    fn knows(&self, labels: &BTreeSet<String>) -> bool {
+        labels.is_subset(&self.marks)
     }
 
     fn writes(&self) -> bool {

@@ -126,7 +126,11 @@ impl Pep {
             match tried {
                 Ok(Ok((span, decision))) => {
                     return Ok(Admitted::Starts(Box::new(Admission {
-                        permitted: Permitted { act: call, span },
+                        permitted: Permitted {
+                            act: call,
+                            span,
+                            marks_before: 0,
+                        },
                         decision,
                         underway,
                     })));

@@ -347,11 +347,8 @@ impl Capabilities {
     pub async fn enforce<A: Capability>(&self, mut act: A) -> Result<Permitted<A>, Refusal> {
         let begun = Instant::now();
         self.goes_on(&act)?;
-        if let Some(keeper) = act.keeper() {
-            let labels = self
-                .pep
-                .file_labels(&keeper)
-                .map_err(|reason| Refusal::Unrecorded { reason })?;
+        let marks_before = self.pep.ledger.marks();
+        if let Some(labels) = self.kept_by(&act)? {
             act.kept(labels);
         }
         let now = self.pep.now();
@@ -389,6 +386,7 @@ impl Capabilities {
         };
         let record = record
             .for_capability(&self.cx, self.span, self.tool.provider.digest(), marks)
+            .marked(act.place())
             .approval(approval);
         let effect = u64::from(act.changes_the_world() && outcome == Outcome::Allow);
         let durable = act.changes_the_world() || outcome != Outcome::Allow || used.is_some();
@@ -403,7 +401,11 @@ impl Capabilities {
             if self.progress().waits(record, payload) {
                 self.commit(Batch::default(), None).await?;
             }
-            return Ok(Permitted { act, span });
+            return Ok(Permitted {
+                act,
+                span,
+                marks_before,
+            });
         }
         let refused = refused(&record);
         let mut batch = Batch {
@@ -446,7 +448,11 @@ impl Capabilities {
             }
         };
         match decision {
-            Decision::Allow(_) => Ok(Permitted { act, span }),
+            Decision::Allow(_) => Ok(Permitted {
+                act,
+                span,
+                marks_before,
+            }),
             Decision::Error(basis) => Err(Refusal::Undecidable {
                 decision: decision_id,
                 basis,
@@ -475,6 +481,35 @@ impl Capabilities {
                 basis,
             })),
         }
+    }
+
+    /// Labels that what an act concerns has taken on.
+    fn kept_by<A: Capability>(&self, act: &A) -> Result<Option<BTreeSet<String>>, Refusal> {
+        let Some(keeper) = act.keeper() else {
+            return Ok(None);
+        };
+        let labels_of = |id: &str| {
+            let labels = self.pep.file_labels(id);
+            labels.map_err(|reason| Refusal::Unrecorded { reason })
+        };
+        let mut labels = labels_of(&keeper)?;
+        if let Some(place) = act.place() {
+            labels.extend(labels_of(&place)?);
+        }
+        Ok(Some(labels))
+    }
+
+    /// Whether what was permitted has taken on no labels since then. Asked after it was read: what is
+    /// written takes its labels on before it is there.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it cannot be known.
+    pub fn is_as_decided<A: Capability>(&self, permitted: &Permitted<A>) -> Result<bool, Refusal> {
+        if self.pep.ledger.marks() == permitted.marks_before {
+            return Ok(true);
+        }
+        let labels = self.kept_by(&permitted.act)?;
+        Ok(labels.is_none_or(|labels| permitted.act.knows(&labels)))
     }
 
     /// Commit a batch after all that the call has done and is not recorded yet. If it cannot be, that waits

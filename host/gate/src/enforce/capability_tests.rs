@@ -218,3 +218,59 @@ async fn nothing_more_happens_in_a_run_that_has_ended_or_under_a_halt() {
     let refused = call.enforce(file(&call, Action::WriteFile, "b")).await;
     assert!(matches!(refused, Err(Refusal::RunEnded)), "{refused:?}");
 }
+
+/// A call that has read something private.
+async fn private_call(world: &World) -> Capabilities {
+    let call = world.call().await;
+    call.progress().labels.insert("private".into());
+    call
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_keeps_its_labels_whichever_grant_it_is_read_by() {
+    let world = world().await;
+    let directory = Path::new("/srv/data");
+    let write = |call: &Capabilities| file(call, Action::WriteFile, "a").within(directory);
+    let call = private_call(&world).await;
+    call.enforce(write(&call)).await.unwrap();
+    let read = async |grant: &str, path: &str, directory: &str| {
+        let call = world.call().await;
+        let act = FileAct::new(
+            Action::ReadFile,
+            call.tool(),
+            grant,
+            path,
+            0,
+            &BTreeSet::new(),
+        );
+        let act = act.within(Path::new(directory));
+        let permitted = call.enforce(act).await.unwrap();
+        call.done(permitted, std::time::Instant::now(), Ok(1));
+        call.finish().labels
+    };
+    let private = BTreeSet::from(["private".to_owned()]);
+    assert_eq!(read("data", "a", "/srv/data").await, private);
+    assert_eq!(read("other", "a", "/srv/data").await, private);
+    assert_eq!(read("above", "data/a", "/srv").await, private);
+    assert_eq!(read("other", "b", "/srv/data").await, BTreeSet::new());
+    world.gate.ledger().rebuild().await.unwrap();
+    assert_eq!(read("other", "a", "/srv/data").await, private);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_marked_while_it_is_read_is_not_as_it_was_decided() {
+    let world = world().await;
+    let reading = world.call().await;
+    let read = async |path: &str| {
+        let act = file(&reading, Action::ReadFile, path);
+        reading.enforce(act).await.unwrap()
+    };
+    let (a, b) = (read("a").await, read("b").await);
+    assert_eq!(reading.is_as_decided(&a), Ok(true));
+    let writing = private_call(&world).await;
+    let act = file(&writing, Action::WriteFile, "a");
+    writing.enforce(act).await.unwrap();
+    assert_eq!(reading.is_as_decided(&a), Ok(false), "it was written to");
+    assert_eq!(reading.is_as_decided(&b), Ok(true));
+    assert_eq!(reading.is_as_decided(&read("a").await), Ok(true));
+}

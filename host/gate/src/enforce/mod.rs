@@ -188,8 +188,18 @@ pub trait Capability: Act {
         None
     }
 
+    /// By what the keeper is known if it is one thing under several ids.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Take in the labels that the [`keeper`](Self::keeper) has taken on so far.
     fn kept(&mut self, _labels: BTreeSet<String>) {}
+
+    /// Whether these are no more than the labels that were taken in.
+    fn knows(&self, _labels: &BTreeSet<String>) -> bool {
+        true
+    }
 
     /// Whether it writes to its [`keeper`](Self::keeper), which then takes on the run's labels.
     fn writes(&self) -> bool {
@@ -212,6 +222,8 @@ pub struct Permitted<A: Act> {
     act: A,
     /// Span under which the effect stands.
     span: SpanId,
+    /// How often files had been marked before the labels of this one were looked up.
+    marks_before: u64,
 }
 
 impl<A: Act> Permitted<A> {

@@ -60,6 +60,12 @@ impl Draft {
         self
     }
 
+    /// By what the resource takes its marks on, if that is not its id.
+    pub(super) fn marked(mut self, place: Option<String>) -> Self {
+        self.0.marked = place.filter(|_| !self.0.marks.is_empty());
+        self
+    }
+
     pub(super) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
         self.0.caller = cx.caller.filter(|_| cx.within.is_empty());
@@ -279,6 +285,7 @@ impl Pep {
             determining: basis.determining,
             errors: basis.errors,
             facts: Some(payload.digest),
+            marked: None,
             marks: BTreeSet::new(),
             micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             on_behalf_of,

@@ -99,6 +99,8 @@ pub(super) struct Working {
     pub(super) hashes: Vec<[u8; 32]>,
     /// Runs that the open transaction touches.
     pub(super) runs: HashMap<RunId, Held>,
+    /// Whether it marks any file.
+    pub(super) marks: bool,
     /// Hours of principals that it counts calls in, in order.
     pub(super) hours: Vec<(Arc<Identity>, Hour)>,
     /// How to get back to before this batch: runs as they were, or absent where untouched.
@@ -366,9 +368,11 @@ impl Working {
     ) -> Result<(), Refused> {
         // What is kept for components has its labels beside it.
         if decision.outcome == Outcome::Allow && decision.resource.kind != Kind::State {
+            let marked = decision.marked.as_ref().unwrap_or(&decision.resource.id);
             for label in &decision.marks {
                 conn.prepare_cached("INSERT OR IGNORE INTO file_labels VALUES (?1, ?2)")?
-                    .execute([&decision.resource.id, label])?;
+                    .execute([marked, label])?;
+                self.marks = true;
             }
         }
         // What a component asked for in mid-call uses up the approval that it needed.

@@ -269,6 +269,13 @@ impl Ledger {
         }
     }
 
+    /// How often files were marked with labels since this ledger was opened. Whoever wants to know that a
+    /// file has no other labels than those that were looked up compares this before and after.
+    #[must_use]
+    pub fn marks(&self) -> u64 {
+        self.0.shared.marks()
+    }
+
     /// What a principal has done in a window. Reads the store only for those who have not called lately.
     ///
     /// # Errors

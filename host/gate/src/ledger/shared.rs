@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pace: Pace,
     /// How many committed together lately.
     crowd: AtomicUsize,
+    /// How often files were marked with labels since the ledger was opened.
+    marks: AtomicU64,
     /// Whether anybody was ever asked for an approval.
     asked: AtomicBool,
     /// Open runs in which a call was suspended to wait for an approval.
@@ -50,6 +52,7 @@ impl Shared {
             size: AtomicU64::new(size),
             pace: Pace::default(),
             crowd: AtomicUsize::new(0),
+            marks: AtomicU64::new(0),
             asked: AtomicBool::new(false),
             suspended: Mutex::default(),
         }
@@ -81,6 +84,16 @@ impl Shared {
             self.halts.store(Arc::new(halts.to_vec()));
         }
         self.size.store(size, Ordering::Release);
+    }
+
+    /// Files were marked: said before whoever does it may write to them.
+    pub(super) fn marked(&self) {
+        self.marks.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often files were marked.
+    pub(super) fn marks(&self) -> u64 {
+        self.marks.load(Ordering::Acquire)
     }
 
     /// How long a commit takes lately.

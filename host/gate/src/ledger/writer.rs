@@ -213,6 +213,9 @@ impl Writer {
         ended.for_each(|held| self.shared.ended(held.identity.id));
         self.shared
             .cache(|cache| runs.into_iter().for_each(|held| cache.put(held)));
+        if std::mem::take(&mut self.working.marks) {
+            self.shared.marked();
+        }
         let hours = self.working.hours.drain(..);
         self.shared
             .windows(|windows| hours.for_each(|(run, hour)| windows.put(&self.conn, &run, hour)));

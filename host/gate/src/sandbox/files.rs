@@ -114,6 +114,9 @@ fn grants(store: &Store<'_>) -> Vec<GrantInfo> {
     host.component.grants.values().map(info).collect()
 }
 
+/// How often something is read again because it takes on labels meanwhile.
+const MAX_TRIES: u32 = 16;
+
 /// Set when the call ends while an operation waits: what was not begun by then does not begin.
 #[derive(Default)]
 struct CallOver(Arc<AtomicBool>);
@@ -205,50 +208,74 @@ impl Asked {
                 "it names the grant's own directory".into(),
             ));
         }
-        let begun = Instant::now();
-        let resolved = {
-            let (grant, path) = (Arc::clone(&grant), path.clone());
-            let pace = Arc::clone(&grant.pace);
-            on_disk(&pace, true, move || Ok(grant.resolve(&path)))
-                .await
-                .map_err(error)?
-        };
-        if over.load(Ordering::SeqCst) {
-            return Err(error(Fault::CallOver));
+        for _ in 0..MAX_TRIES {
+            let asked = (path.clone(), operation.clone());
+            if let Some(outcome) = attempt(&host, &grant, asked, &over).await? {
+                return Ok(outcome);
+            }
         }
-        let size = operation.size();
-        let act = FileAct::new(
-            operation.action(resolved.found),
-            host.capabilities.tool(),
-            &grant.name,
-            path.as_str(),
-            size,
-            &grant.labels,
-        );
-        let act = match operation.content() {
-            Some((how, content)) => act.with_content(how, content),
-            None => act,
-        };
-        let permitted = host.capabilities.enforce(act).await.map_err(refused)?;
-        let (pace, reads) = (Arc::clone(&grant.pace), !operation.changes());
-        let performed = on_disk(&pace, reads, move || {
-            if over.load(Ordering::SeqCst) {
-                return Err(Fault::CallOver);
-            }
-            operation.perform(resolved, &grant)
-        })
-        .await;
-        match performed {
-            Ok(outcome) => {
-                host.capabilities
-                    .done(permitted, begun, Ok(outcome.size(size)));
-                Ok(outcome)
-            }
-            Err(fault) => {
-                host.capabilities
-                    .done(permitted, begun, Err(&description(fault)));
-                Err(error(fault))
-            }
+        Err(Error::Failed(
+            "it is written to faster than it can be read".into(),
+        ))
+    }
+}
+
+/// Decide an operation and do it. Nothing comes back if it has read what took on other labels meanwhile.
+async fn attempt(
+    host: &Host,
+    grant: &Arc<Grant>,
+    (path, operation): (RelativePath, Operation),
+    over: &Arc<AtomicBool>,
+) -> Result<Option<Outcome>, Error> {
+    let begun = Instant::now();
+    let resolved = {
+        let (grant, path) = (Arc::clone(grant), path.clone());
+        let pace = Arc::clone(&grant.pace);
+        on_disk(&pace, true, move || Ok(grant.resolve(&path)))
+            .await
+            .map_err(error)?
+    };
+    if over.load(Ordering::SeqCst) {
+        return Err(error(Fault::CallOver));
+    }
+    let size = operation.size();
+    let act = FileAct::new(
+        operation.action(resolved.found),
+        host.capabilities.tool(),
+        &grant.name,
+        path.as_str(),
+        size,
+        &grant.labels,
+    )
+    .within(&grant.place);
+    let act = match operation.content() {
+        Some((how, content)) => act.with_content(how, content),
+        None => act,
+    };
+    let capabilities = &host.capabilities;
+    let permitted = capabilities.enforce(act).await.map_err(refused)?;
+    let (pace, reads) = (Arc::clone(&grant.pace), !operation.changes());
+    let (in_grant, over) = (Arc::clone(grant), Arc::clone(over));
+    let performed = on_disk(&pace, reads, move || {
+        if over.load(Ordering::SeqCst) {
+            return Err(Fault::CallOver);
+        }
+        operation.perform(resolved, &in_grant)
+    })
+    .await;
+    match performed {
+        Ok(_) if reads && !capabilities.is_as_decided(&permitted).map_err(refused)? => {
+            let changed = "its labels changed while it was read";
+            capabilities.done(permitted, begun, Err(changed));
+            Ok(None)
+        }
+        Ok(outcome) => {
+            capabilities.done(permitted, begun, Ok(outcome.size(size)));
+            Ok(Some(outcome))
+        }
+        Err(fault) => {
+            capabilities.done(permitted, begun, Err(&description(fault)));
+            Err(error(fault))
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Grant {
     pub name: String,
     /// Where it is; for messages, never opened again.
     pub path: PathBuf,
+    /// The same without links: by that it is told whether two grants reach the same file.
+    pub place: PathBuf,
     /// Whether it may be written to.
     pub read_write: bool,
     /// What its contents are.
@@ -77,9 +79,11 @@ impl Grant {
                 kind => kind.to_string(),
             })
         })?;
+        let place = path.canonicalize().map_err(|e| failed(e.to_string()))?;
         Ok(Self {
             name: name.into(),
             path: path.into(),
+            place,
             read_write,
             labels,
             dir: Arc::new(dir),

@@ -46,6 +46,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         determining: Vec::new(),
         errors: Vec::new(),
         facts: None,
+        marked: None,
         marks: BTreeSet::new(),
         micros: 100,
         on_behalf_of: None,

@@ -97,6 +97,7 @@ impl Story {
             facts: Some(Sha256Digest::of(b"facts")),
             micros: 70,
             on_behalf_of: None,
+            marked: None,
             marks: BTreeSet::new(),
             outcome,
             parent: None,

@@ -122,6 +122,7 @@ impl Story {
             determining: by.to_vec(),
             errors: Vec::new(),
             facts: None,
+            marked: None,
             marks: BTreeSet::new(),
             micros: 70,
             on_behalf_of: None,

@@ -158,6 +158,7 @@ impl Script {
             determining: Vec::new(),
             errors: Vec::new(),
             facts: None,
+            marked: None,
             marks: BTreeSet::new(),
             micros: 7,
             on_behalf_of: None,
