@@ -606,8 +606,14 @@ fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, 
                 let choices = choices.iter().enumerate();
                 choices.filter(move |(_, choice)| accepts(choice, value, extent))
             };
-            let (i, chosen) = chosen(accepting)
-                .ok_or_else(|| wrong("value of exactly one of its types, with no other members"))?;
+            let (i, chosen) = chosen(&accepting).ok_or_else(|| {
+                wrong(match accepting(Extent::Declared).next() {
+                    None => "value of any of its types",
+                    Some(_) => {
+                        "value of only one of its types, nor are all its members declared by any"
+                    }
+                })
+            })?;
             let name = format!("typeChoice{i}");
             Ok(value::record([(
                 name.as_str(),

@@ -123,8 +123,9 @@ async fn a_halt_does_not_fail_because_an_approval_is_used_meanwhile() {
     for n in 1..=8 {
         let run = format!("r{n}");
         let id = pending(&call(&gate, &run, "payments__refund", &refund(n)).await);
-        let yes = gate.answer(&user("dana"), id, true, None, None, "cli");
-        yes.await.unwrap();
+        gate.answer(&user("dana"), id, true, None, None, "cli")
+            .await
+            .unwrap();
     }
     let used = tokio::spawn({
         let gate = gate.clone();
@@ -142,8 +143,9 @@ async fn a_halt_does_not_fail_because_an_approval_is_used_meanwhile() {
             made
         }
     });
-    let halt = gate.halt(&user("dana"), HaltScope::All, "", "incident");
-    halt.await.unwrap();
+    gate.halt(&user("dana"), HaltScope::All, "", "incident")
+        .await
+        .unwrap();
     let made = used.await.unwrap();
     let open = gate.ledger().reader().approvals(&ApprovalFilter::open());
     assert_eq!(
