@@ -170,8 +170,8 @@ async fn a_new_run_does_not_wash_labels_off() {
     call(&gate, "one", "files__read", r#"{"path":"letter.txt"}"#).await;
     call(&gate, "one", "secret__read", r#"{"path":"customer.json"}"#).await;
     pending(&call(&gate, "two", "outbox__write", r#"{"path":"x","text":"x"}"#).await);
-    // An hour later they are gone.
-    world.pass(3600);
+    // Two hours later they are gone.
+    world.pass(2 * 3600);
     assert!(is_released(
         &call(
             &gate,
@@ -196,7 +196,7 @@ async fn files_do_not_launder_labels() {
         r#"{"path":"note.txt","text":"copied"}"#,
     )
     .await;
-    world.pass(3600);
+    world.pass(2 * 3600);
     let read = call(&gate, "two", "files__read", r#"{"path":"note.txt"}"#).await;
     let labels = gate
         .ledger()
