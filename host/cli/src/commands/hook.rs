@@ -3,7 +3,7 @@
 //! Whatever goes wrong blocks the call: the agent's exit code for that is 2, and the decision says the
 //! same.
 
-use std::io::Read as _;
+use std::{io::Read as _, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde::Deserialize;
@@ -60,6 +60,10 @@ pub(crate) struct ClaudeCode {
     /// Let what policy allows run without Claude Code asking as well.
     #[arg(long)]
     allow: bool,
+    /// Block what is not decided within this many seconds. Claude Code lets a call run whose hook takes
+    /// longer than it waits itself, which is a minute unless its settings say otherwise.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
 }
 
 /// What Claude Code says. It says more, and more with each version.
@@ -77,11 +81,19 @@ struct Said {
 
 /// Run `tollgate hook`.
 pub(crate) async fn run(Hook::ClaudeCode(args): Hook, cx: &Context<'_>) -> Result<Exit, Failure> {
-    match claude_code(&args, cx).await {
-        Ok(answer) => {
-            cx.out.text(&format!("{answer}\n"))?;
-            Ok(Exit::Ok)
-        }
+    // Any other end lets the call run.
+    std::panic::set_hook(Box::new(|_| {
+        anstream::eprintln!("Tollgate failed, so this is blocked");
+        std::process::exit(i32::from(Exit::Usage.code()));
+    }));
+    let limit = Duration::from_secs(args.timeout);
+    let late = |_| Failure::plain("it took too long; see whether `tollgate serve` runs");
+    let answered = match tokio::time::timeout(limit, claude_code(&args, cx)).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(late(elapsed)),
+    };
+    match answered.and_then(|answer| Ok(cx.out.text(&format!("{answer}\n"))?)) {
+        Ok(()) => Ok(Exit::Ok),
         // 2 is what blocks.
         Err(failure) => Err(Failure {
             exit: Exit::Usage,
@@ -92,10 +104,14 @@ pub(crate) async fn run(Hook::ClaudeCode(args): Hook, cx: &Context<'_>) -> Resul
 }
 
 async fn claude_code(args: &ClaudeCode, cx: &Context<'_>) -> Result<Value, Failure> {
-    let mut text = String::new();
-    std::io::stdin()
-        .take(MAX_INPUT + 1)
-        .read_to_string(&mut text)?;
+    let read = || {
+        let mut text = String::new();
+        let whole = std::io::stdin().take(MAX_INPUT + 1);
+        std::io::BufReader::new(whole).read_to_string(&mut text)?;
+        Ok::<_, std::io::Error>(text)
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    let text = read.map_err(|e| Failure::plain(e.to_string()))??;
     if text.len() as u64 > MAX_INPUT {
         return Err(Failure::plain(format!(
             "the hook's input has more than {MAX_INPUT} bytes"

@@ -133,13 +133,31 @@ impl Gate {
     }
 }
 
+/// Whether a URL names somebody with a password.
+fn holds_password(value: &str) -> bool {
+    url::Url::parse(value).is_ok_and(|url| url.password().is_some())
+}
+
+/// A name for a secret that none with another value has.
+fn unlike(name: &str, value: &str, secrets: &BTreeMap<String, String>) -> String {
+    let taken = |name: &String| secrets.get(name).is_some_and(|other| other != value);
+    let short: String = name.chars().take(60).collect();
+    let mut names = (2_u32..).map(|n| format!("{short}-{n}"));
+    match name.to_owned() {
+        name if taken(&name) => names.find(|name| !taken(name)).unwrap_or(name),
+        name => name,
+    }
+}
+
 /// The table of a server. Values that look like secrets go into files of their own.
 fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<String, Failure> {
     let name = &server.name;
     let mut text = format!("\n[upstream.{name}]\n");
     let mut sent = |key: &str, value: &str| {
         let upper = key.to_ascii_uppercase();
-        let telling = TELLING.iter().any(|part| upper.contains(part));
+        let telling = TELLING.iter().any(|part| upper.contains(part))
+            || upper.ends_with("PAT")
+            || holds_password(value);
         if !telling || value.len() < MIN_LENGTH {
             return quoted(value);
         }
@@ -152,6 +170,7 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
             .map(letter)
             .take(64)
             .collect();
+        let secret = unlike(&secret, value, secrets);
         secrets.insert(secret.clone(), value.to_owned());
         format!("{{ secret = {} }}", quoted(&secret))
     };
@@ -262,6 +281,28 @@ mod tests {
                 here: false,
             },
         }
+    }
+
+    #[test]
+    fn each_secret_has_a_name_of_its_own() {
+        let mut secrets = BTreeMap::new();
+        let mut named = |name: &str, key: &str, value: &str| {
+            let server = Server {
+                name: name.into(),
+                ..server(&[(key, value)])
+            };
+            described(&server, &mut secrets).unwrap()
+        };
+        let first = named("git", "HUB_TOKEN", "correct horse");
+        let second = named("git-hub", "TOKEN", "battery staple");
+        let again = named("git.hub", "TOKEN", "correct horse");
+        assert!(first.contains("\"git-hub-token\""), "{first}");
+        assert!(second.contains("\"git-hub-token-2\""), "{second}");
+        assert!(again.contains("\"git-hub-token\""), "{again}");
+        let database = named("db", "DATABASE", "postgres://me:correct@db/horse");
+        assert!(!database.contains("correct"), "{database}");
+        assert_eq!(secrets.len(), 3);
+        assert_eq!(secrets["git-hub-token-2"], "battery staple");
     }
 
     #[test]

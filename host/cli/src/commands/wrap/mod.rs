@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tollgate::{
     config::{Config, FILE_NAME, Reach},
     lock::Lock,
+    secrets::SecretSource,
     upstream::Difference,
 };
 
@@ -88,7 +89,7 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
             );
         }
         (true, false) => make(&dir, &servers, cx).await?,
-        (false, _) => fits(&Config::read(&file)?, &servers)?,
+        (false, _) => fits(&Config::read(&file)?, &servers, args.dir.is_some())?,
     }
     let only = servers.first().map(|server| server.name.as_str());
     let client = only.filter(|_| servers.len() == 1).unwrap_or("tollgate");
@@ -144,27 +145,40 @@ async fn make(dir: &Path, servers: &[Server], cx: &Context<'_>) -> Result<(), Fa
     Ok(())
 }
 
-/// That the gate is one for these servers.
-fn fits(config: &Config, servers: &[Server]) -> Result<(), Failure> {
+/// That the gate is one for these servers. One that lies where nobody said, beside the work, may come from
+/// somebody else: it must start nothing but these.
+fn fits(config: &Config, servers: &[Server], chosen: bool) -> Result<(), Failure> {
+    let refused = |what: String| {
+        Err(Failure::plain(format!("{}: {what}", shown(&config.file)))
+            .help("choose a directory with --dir, or another name with --name"))
+    };
     for server in servers {
         let configured = config.upstreams.get(&server.name).map(|u| &u.reach);
         let same = match (configured, &server.reach) {
             (Some(Reach::Command { command, .. }), clients::Reach::Command { words, .. }) => {
-                command.get(1..) == words.get(1..)
+                command == words
             }
-            (Some(Reach::Http { .. }), clients::Reach::Url { .. }) => true,
+            (Some(Reach::Http { url, .. }), clients::Reach::Url { url: named, .. }) => {
+                named.parse().is_ok_and(|named| *url == named)
+            }
             _ => false,
         };
         if !same {
-            return Err(Failure::plain(format!(
-                "{}: [upstream.{}] is not this server",
-                shown(&config.file),
-                server.name
-            ))
-            .help("choose another directory with --dir, or another name with --name"));
+            return refused(format!("[upstream.{}] is not this server", server.name));
         }
     }
-    Ok(())
+    if chosen || servers.is_empty() {
+        return Ok(());
+    }
+    let named = |name: &str| servers.iter().any(|server| server.name == name);
+    if let Some(other) = config.upstreams.keys().find(|name| !named(name)) {
+        return refused(format!("[upstream.{other}] is another server"));
+    }
+    let mut secrets = config.secrets.iter();
+    match secrets.find(|(_, secret)| matches!(secret.source, SecretSource::Command(_))) {
+        Some((name, _)) => refused(format!("[secrets.{name}] runs a command")),
+        None => Ok(()),
+    }
 }
 
 /// What an MCP client is to start instead.
