@@ -98,6 +98,9 @@ async fn a_pending_call_is_resumed_by_its_id_with_its_own_arguments() {
     let world = world("0s", "0s");
     let client = Client::stdio(&world, Era::Modern, false).await;
     let id = waits_for(&client.call(REFUND, refund()).await);
+    let more = json!({"approval_id": id, "amount": 1});
+    let more = client.call("tollgate_resume", more).await;
+    assert!(text(&more).contains("`amount` is no argument of it"));
     let resume = || client.call("tollgate_resume", json!({"approval_id": id}));
     assert_eq!(waits_for(&resume().await), id);
     answer(&world, "approve", &id);

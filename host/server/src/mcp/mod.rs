@@ -424,6 +424,11 @@ impl Client {
             );
             Ok(Err(answer::refusal(&text)))
         };
+        let others = arguments.as_object().into_iter().flat_map(|o| o.keys());
+        if let Some(other) = others.into_iter().find(|key| *key != "approval_id") {
+            let other = printable(other, 40);
+            return wrong(&format!("`{other}` is no argument of it"));
+        }
         let given = arguments.get("approval_id").and_then(Value::as_str);
         let Some(given) = given else {
             return wrong("`/approval_id` is missing, or no text");
