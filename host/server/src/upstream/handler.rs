@@ -56,6 +56,11 @@ impl Reports {
     pub(super) async fn next(&mut self) -> Option<ProgressNotificationParam> {
         self.reports.recv().await
     }
+
+    /// Those that have come, and no more than there is room for.
+    pub(super) fn waiting(&mut self) -> impl Iterator<Item = ProgressNotificationParam> {
+        std::iter::from_fn(|| self.reports.try_recv().ok()).take(WAITING)
+    }
 }
 
 impl Drop for Reports {
