@@ -27,7 +27,7 @@ use tollgate::{
 use super::{
     child::Process,
     content,
-    handler::{Handler, Heard},
+    handler::{Handler, Heard, Reports},
     http::is_unsent,
 };
 
@@ -217,9 +217,8 @@ impl Connection {
         let mut reports = self.heard.reports(handle.progress_token.clone());
         let mut scale = None;
         loop {
-            tokio::select! {
-                biased;
-                stopped = terms.stop.wait() => {
+            match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {
+                Next::Stopped(stopped) => {
                     let reason = match stopped {
                         Stopped::Halted => "halted",
                         Stopped::Cancelled => "cancelled",
@@ -230,8 +229,8 @@ impl Connection {
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
                     return Ending::Stopped(stopped);
                 }
-                // Before the reports: a server that floods them does not keep its own answer back.
-                answer = &mut handle.rx => {
+                Next::Report(report) => pass_on(report, &mut scale, &terms.reports).await,
+                Next::Answer(answer) => {
                     let last = async {
                         for report in reports.waiting() {
                             pass_on(report, &mut scale, &terms.reports).await;
@@ -244,9 +243,30 @@ impl Connection {
                         Err(_) => Ending::Lost("the connection broke".into()),
                     };
                 }
-                Some(report) = reports.next() => pass_on(report, &mut scale, &terms.reports).await,
             }
         }
+    }
+}
+
+/// What comes next of a call that was sent.
+#[derive(Debug)]
+enum Next<T> {
+    Stopped(Stopped),
+    Answer(T),
+    Report(ProgressNotificationParam),
+}
+
+/// An answer comes before the reports that wait: a server that floods them does not keep it back.
+async fn next<T>(
+    stopped: impl Future<Output = Stopped>,
+    answer: impl Future<Output = T>,
+    reports: &mut Reports,
+) -> Next<T> {
+    tokio::select! {
+        biased;
+        stopped = stopped => Next::Stopped(stopped),
+        answer = answer => Next::Answer(answer),
+        Some(report) = reports.next() => Next::Report(report),
     }
 }
 
@@ -348,6 +368,19 @@ mod tests {
         let passed = meta(given.as_object().unwrap().clone()).unwrap().0.0;
         let keys: Vec<&String> = passed.keys().collect();
         assert_eq!(keys, ["example.com/x", "traceparent"]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_before_the_reports_that_wait() {
+        let heard = Arc::new(Heard::default());
+        let token = ProgressToken(NumberOrString::Number(1));
+        heard.report(ProgressNotificationParam::new(token.clone(), 1.0));
+        let mut reports = heard.reports(token);
+        let stopped = std::future::pending;
+        let answered = next(stopped(), std::future::ready(7), &mut reports).await;
+        assert!(matches!(answered, Next::Answer(7)), "{answered:?}");
+        let waits = next(stopped(), std::future::pending::<u8>(), &mut reports).await;
+        assert!(matches!(waits, Next::Report(_)), "{waits:?}");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Heard {
         }
     }
 
-    fn report(&self, report: ProgressNotificationParam) {
+    pub(super) fn report(&self, report: ProgressNotificationParam) {
         self.calls(|calls| match calls.listening.get(&report.progress_token) {
             // Whoever does not keep up misses some.
             Some(listener) => drop(listener.try_send(report)),
