@@ -112,7 +112,7 @@ pub enum ApprovalState {
     Rejected,
     /// Nobody answered, or nobody used the answer, in time.
     Expired,
-    /// Voided by a halt, the end of its run, or another escalation of the same call.
+    /// Voided by whoever asked, a halt, the end of its run, or another escalation of the same call.
     Cancelled,
     /// Used by the one call that it allowed.
     Consumed,
@@ -129,7 +129,7 @@ pub enum ApprovalEvent {
     Reject,
     /// Its time is over.
     Expire,
-    /// A halt or the end of the run.
+    /// Whoever asked withdraws it, or a halt or the end of the run voids it.
     Cancel,
     /// The call that it allows is started, or the effect in mid-call decided, in the same transaction.
     Consume,

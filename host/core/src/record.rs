@@ -752,6 +752,9 @@ pub struct ApprovalResolved {
     /// Tool spans of the calls around the one that asked, which wait with it and end with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub around: Vec<SpanId>,
+    /// Who withdrew what they had asked for; nobody where it ended otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Uid>,
     /// The tool span that asked.
     pub call: SpanId,
     /// Which approval.

@@ -34,6 +34,9 @@ use crate::{
     text::printable,
 };
 
+/// Keys of `_meta` that carry the caller's trace, and nothing of the call.
+const TRACE_CONTEXT: &[&str] = &["tracestate", "baggage"];
+
 /// A call as it arrives: nothing of it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRequest {
@@ -56,7 +59,8 @@ pub struct CallOptions {
     /// done by then is not known.
     pub cancelled: Option<watch::Receiver<bool>>,
     /// MCP's `_meta` of the request, for an upstream server; without `progressToken` and what else belongs
-    /// to the caller's own connection.
+    /// to the caller's own connection. Of a call that has waited for a person's approval only the trace
+    /// context goes along, because nobody was shown the rest.
     pub meta: Map<String, Value>,
 }
 
@@ -279,7 +283,11 @@ impl Gate {
                     .await
             }
             Provider::Upstream(upstream) => {
-                let (cancelled, meta) = (terms.cancelled.clone(), terms.meta.clone());
+                let (cancelled, mut meta) = (terms.cancelled.clone(), terms.meta.clone());
+                if admission.underway.is_some() {
+                    // Whoever let it run was shown the tool and its arguments, and nothing else.
+                    meta.retain(|key, _| TRACE_CONTEXT.contains(&key.as_str()));
+                }
                 upstream
                     .call(permitted, heard, &limits, halted, cancelled, meta)
                     .await

@@ -560,6 +560,34 @@ impl Gate {
         }
     }
 
+    /// An approval that the caller asked for; only for whoever asked, on the same person's behalf.
+    ///
+    /// # Errors
+    /// [`ApprovalError::NotFound`] for everybody else; [`ApprovalError::Store`] if it cannot be read.
+    pub fn own_approval(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalRow, ApprovalError> {
+        self.0.pep.own_approval(&self.snapshot(), caller, id)
+    }
+
+    /// Void what the caller asked for, so that its call is not made by it any more. Says what its state is
+    /// then: it stays what it is, if it is over or its call has begun.
+    ///
+    /// # Errors
+    /// [`ApprovalError::NotFound`] for everybody but who asked, on the same person's behalf; else that this
+    /// could not be recorded.
+    pub async fn withdraw(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalState, ApprovalError> {
+        let withdrawn = self.0.pep.withdraw(&self.snapshot(), caller, id).await;
+        self.approvals_changed();
+        withdrawn
+    }
+
     /// The call that asked for an approval, as it was asked for; only for whoever asked, on the same
     /// person's behalf.
     ///

@@ -1,7 +1,8 @@
 //! An MCP server as others write them, for stories about upstream servers: over stdio, or HTTP on loopback.
 //!
 //! `mcp-server DIR [--http]` keeps in DIR what it was asked (`calls`) and where it listens (`address`), and
-//! lists the tools in `tools.json` there, if there is that file, instead of its own.
+//! lists the tools in `tools.json` there, if there is that file, instead of its own; without end, if there is
+//! `endless`.
 
 use std::{collections::BTreeMap, fs, io::Write as _, path::PathBuf, time::Duration};
 
@@ -48,6 +49,7 @@ impl Server {
                 tool("huge", json!({"bytes": {"type": "integer"}})),
                 tool("change", json!({})),
                 tool("ask", json!({})),
+                tool("flood", json!({})),
             ])
         };
         let value = serde_json::from_str(&text).unwrap_or_else(|_| own());
@@ -70,9 +72,20 @@ impl ServerHandler for Server {
 
     async fn list_tools(
         &self,
-        _: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        if self.dir.join("endless").exists() {
+            let cursor = request.and_then(|request| request.cursor);
+            let page: usize = cursor.map_or(Ok(0), |cursor| cursor.parse()).unwrap_or(0);
+            let tools = (0..100).map(
+                |n| json!({"name": format!("t{page}-{n}"), "inputSchema": {"type": "object"}}),
+            );
+            let tools = serde_json::from_value(tools.collect()).unwrap_or_default();
+            let mut result = ListToolsResult::with_all_items(tools);
+            result.next_cursor = Some((page + 1).to_string());
+            return Ok(result);
+        }
         Ok(ListToolsResult::with_all_items(self.tools()))
     }
 
@@ -108,6 +121,18 @@ impl ServerHandler for Server {
                 context.ct.cancelled().await;
                 self.note("cancelled")?;
                 Ok(text("too late"))
+            }
+            "flood" => {
+                if let Some(token) = context.meta.get_progress_token() {
+                    let peer = context.peer.clone();
+                    tokio::spawn(async move {
+                        let report = || ProgressNotificationParam::new(token.clone(), 1.0);
+                        while peer.notify_progress(report()).await.is_ok() {}
+                    });
+                }
+                // Once there is more than can be taken in.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok(text("here"))
             }
             "die" => std::process::exit(1),
             "huge" => {

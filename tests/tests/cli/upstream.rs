@@ -157,7 +157,7 @@ fn a_changed_server_is_shown_and_accepted_by_its_digest() {
     let list = world.json(&["upstream", "list"]);
     assert_eq!(
         (&list[0]["state"], &list[0]["tools"]),
-        (&json!("accepted"), &json!(7))
+        (&json!("accepted"), &json!(8))
     );
     world
         .run(&["call", "box__echo", "--args", r#"{"text":"hi"}"#])

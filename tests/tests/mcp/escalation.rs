@@ -98,6 +98,9 @@ async fn a_pending_call_is_resumed_by_its_id_with_its_own_arguments() {
     let world = world("0s", "0s");
     let client = Client::stdio(&world, Era::Modern, false).await;
     let id = waits_for(&client.call(REFUND, refund()).await);
+    let more = json!({"approval_id": id, "amount": 1});
+    let more = client.call("tollgate_resume", more).await;
+    assert!(text(&more).contains("`amount` is no argument of it"));
     let resume = || client.call("tollgate_resume", json!({"approval_id": id}));
     assert_eq!(waits_for(&resume().await), id);
     answer(&world, "approve", &id);
@@ -162,24 +165,71 @@ async fn a_task_ends_as_an_error_that_can_be_read_or_as_cancelled() {
     let id = created.task.task_id;
     let cancel = CancelTaskParams::new(id.clone());
     client.service.cancel_task(cancel).await.unwrap();
-    let begun = std::time::Instant::now();
-    loop {
-        let task = client
-            .service
-            .get_task(GetTaskParams::new(id.clone()))
-            .await
-            .unwrap();
-        if task.task.payload == TaskPayload::Cancelled {
-            break;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{task:?}");
-    }
-    answer(&world, "approve", &id);
-    assert_eq!(world.refunds(), 0, "nobody waits for it any more");
+    let task = client.service.get_task(GetTaskParams::new(id)).await;
+    assert_eq!(task.unwrap().task.payload, TaskPayload::Cancelled);
     let foreign = client
         .service
         .get_task(GetTaskParams::new("apr-0123456789abcdef"));
     assert!(foreign.await.is_err());
+    client.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_task_stays_so_and_the_call_may_be_asked_for_anew() {
+    let world = world("0s", "0s");
+    let client = Client::stdio(&world, Era::Modern, true).await;
+    let begin = async || match client.call_once(REFUND, refund()).await {
+        CallToolResponse::Task(created) => created.task.task_id,
+        other => panic!("no task: {other:?}"),
+    };
+    let cancelled = begin().await;
+    let cancel = CancelTaskParams::new(cancelled.clone());
+    client.service.cancel_task(cancel).await.unwrap();
+    let again = begin().await;
+    assert_ne!(again, cancelled);
+    client.end().await;
+
+    let approve = ["approvals", "approve", &cancelled, "--yes"];
+    let as_dana = ["--as", "dana", "--token-file", "dana.token"];
+    world
+        .run(&[&approve[..], &as_dana].concat())
+        .exits(1)
+        .says(&["is cancelled already"]);
+    let client = Client::stdio(&world, Era::Modern, true).await;
+    let task = client
+        .service
+        .get_task(GetTaskParams::new(&cancelled))
+        .await;
+    assert_eq!(task.unwrap().task.payload, TaskPayload::Cancelled);
+    // One of an earlier process can be cancelled, too.
+    let cancel = CancelTaskParams::new(again.clone());
+    client.service.cancel_task(cancel).await.unwrap();
+    let task = client.service.get_task(GetTaskParams::new(again)).await;
+    assert_eq!(task.unwrap().task.payload, TaskPayload::Cancelled);
+    assert_eq!(world.json(&["approvals", "list"]), json!([]));
+    assert_eq!(world.refunds(), 0);
+    client.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_was_rejected_is_so_after_a_restart_whatever_policies_say_by_then() {
+    let world = world("0s", "0s");
+    let client = Client::stdio(&world, Era::Legacy, true).await;
+    let CallToolResponse::Task(created) = client.call_once(REFUND, refund()).await else {
+        panic!("no task")
+    };
+    let id = created.task.task_id;
+    client.end().await;
+    answer(&world, "reject", &id);
+    let anybody = r#"@id("all-call") @owner("tests") @reason("Anybody may call.")
+        permit (principal, action in Tollgate::Action::"call", resource);"#;
+    world.write("policies/story.cedar", anybody);
+    let client = Client::stdio(&world, Era::Legacy, true).await;
+    let result = ended(&client, &id).await;
+    assert_eq!(result["isError"], true, "{result}");
+    let decision = &result["_meta"]["dev.tollgate/decision"];
+    assert_eq!(decision["outcome"], "rejected", "{result}");
+    assert_eq!(world.refunds(), 0, "to look is not to call");
     client.end().await;
 }
 

@@ -7,8 +7,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio::net::TcpListener;
-use tollgate_server::approvals::{Delivery, Webhook};
+use tokio::{net::TcpListener, sync::mpsc};
+use tollgate_server::approvals::{Delivery, Webhook, attend};
 
 use crate::{served::Served, world::World};
 
@@ -199,6 +199,49 @@ async fn a_receiver_that_never_takes_one_does_not_stop_the_next() {
         .iter()
         .any(|d| d["action"] == "webhook_given_up");
     assert!(given_up, "it is recorded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_passes_while_a_receiver_takes_its_time() {
+    /// Somebody who takes a notification and says nothing, until they are left.
+    struct Left(mpsc::UnboundedSender<&'static str>);
+    impl Drop for Left {
+        fn drop(&mut self) {
+            let _ = self.0.send("left");
+        }
+    }
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let silent = post(async move || {
+        let _ = told.send("asked");
+        let _left = Left(told);
+        std::future::pending::<()>().await
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let app = Router::new().route("/hook", silent);
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let served = Served::at(world(&address, "json"), "192.0.2.1:443").await;
+    // What was before is not told.
+    Webhook::new(served.gate.clone()).deliver().await;
+    let attending = tokio::spawn(attend(served.gate.clone(), std::future::pending()));
+    let agent = served.agent("support").await;
+    let id = served.waits(&agent, "A-1").await.parse().unwrap();
+    assert_eq!(heard.recv().await, Some("asked"));
+    served.world.pass(600);
+    let asked_too = async {
+        loop {
+            let row = served.gate.ledger().reader().approval(id).unwrap();
+            if !row.unwrap().asked_too.is_empty() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = asked_too => {}
+        left = heard.recv() => panic!("nobody else was asked until the receiver was {left:?}"),
+    }
+    attending.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

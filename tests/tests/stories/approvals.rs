@@ -330,6 +330,49 @@ async fn an_approval_survives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_asked_may_withdraw_it_until_its_call_begins() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let (support, dana) = (agent("support"), user("dana"));
+    let asked = call(&gate, "r", TOOL, REFUND).await;
+    let id = pending(&asked);
+    let foreign = gate.withdraw(&agent("other"), id).await;
+    assert_eq!(foreign, Err(ApprovalError::NotFound(id)));
+    gate.answer(&dana, id, true, None, None, "cli")
+        .await
+        .unwrap();
+    let cancelled = Ok(ApprovalState::Cancelled);
+    assert_eq!(gate.withdraw(&support, id).await, cancelled);
+    assert_eq!(gate.withdraw(&support, id).await, cancelled, "it is over");
+    let withdrawn =
+        records(&gate, asked.run.unwrap())
+            .into_iter()
+            .filter_map(|record| match record.event {
+                Event::ApprovalResolved(resolved) => resolved.by,
+                _ => None,
+            });
+    let by: Vec<String> = withdrawn.map(|by| by.id).collect();
+    assert_eq!(by, ["support"], "once, and by whom");
+    gate.close().await;
+
+    let gate = world.open().await;
+    let late = gate.answer(&dana, id, true, None, None, "cli").await;
+    let state = ApprovalState::Cancelled;
+    assert_eq!(late, Err(ApprovalError::Resolved { id, state }));
+    let next = pending(&call(&gate, "r", TOOL, REFUND).await);
+    assert_ne!(next, id);
+    assert_eq!(world.refunds(), 0);
+
+    gate.answer(&dana, next, true, None, None, "cli")
+        .await
+        .unwrap();
+    assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
+    let consumed = Ok(ApprovalState::Consumed);
+    assert_eq!(gate.withdraw(&support, next).await, consumed);
+    gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_needs_nobody_any_more_runs_and_the_question_is_void() {
     let world = World::new(
         r#"@id("early") @owner("finance") @reason("Before half past ten finance looks at every refund.")

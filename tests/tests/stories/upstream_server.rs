@@ -15,7 +15,7 @@ use tollgate::{
     gate::{Gate, GateOptions},
     ledger::Sync,
     sandbox::{Content, FailureKind},
-    upstream::look,
+    upstream::{MAX_TOOLS, look},
 };
 use tollgate_core::record::{Event, Status};
 use tollgate_server::upstream::Servers;
@@ -261,6 +261,28 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
             .contains(&run)
     );
 
+    // Of what a person has approved they were shown the arguments, and no more.
+    let request = || CallRequest {
+        tool: "box__change".into(),
+        arguments: "{}".into(),
+    };
+    let with = |meta: Value| CallOptions {
+        meta: meta.as_object().unwrap().clone(),
+        ..CallOptions::default()
+    };
+    let (support, run, gate) = (agent("support"), named("r"), &story.gate);
+    let waits = gate.call_with(&support, &run, request(), CallOptions::default());
+    let approval = pending(&waits.await);
+    gate.answer(&user("dana"), approval, true, None, None, "test")
+        .await
+        .unwrap();
+    let unseen = with(json!({"example.com/confirm": true, "baggage": "a=b"}));
+    let changed = gate.call_with(&support, &run, request(), unseen).await;
+    assert!(is_released(&changed), "{changed:?}");
+    let asked: Value = serde_json::from_str(&story.asked()[1]).unwrap();
+    assert_eq!(asked["meta"].get("example.com/confirm"), None, "{asked}");
+    assert_eq!(asked["meta"]["baggage"], "a=b");
+
     let huge = story.call("box__huge", json!({"bytes": 3 << 20})).await;
     assert_eq!(text(&huge).len(), 1 << 20);
     let asks = story.call("box__ask", json!({})).await;
@@ -307,6 +329,31 @@ async fn progress_comes_through_and_a_cancellation_goes_through() {
             .then_some(())
     })
     .await;
+    story.gate.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_floods_progress_does_not_keep_its_answer_back() {
+    let story = Story::stdio().await;
+    let answer = story.call("box__flood", json!({})).await;
+    assert_eq!(text(&answer), "here");
+    story.gate.close().await;
+}
+
+#[tokio::test]
+async fn a_list_of_tools_is_bounded() {
+    let story = Story::stdio().await;
+    let connector = Servers::new();
+    let look = async || look(&story.world.config(), connector.as_ref(), None).await;
+    story.world.write("server/endless", "");
+    let looked = look().await.unwrap();
+    assert_eq!(looked[0].1.added.len(), MAX_TOOLS);
+
+    fs::remove_file(story.world.path("server/endless")).unwrap();
+    let tool = |n: usize| json!({"name": format!("t{n}"), "description": "x".repeat(100_000), "inputSchema": {"type": "object"}});
+    story.tools((0..100).map(tool).collect());
+    let refused = look().await.unwrap_err().to_string();
+    assert!(refused.contains("larger than 8388608 bytes"), "{refused}");
     story.gate.close().await;
 }
 

@@ -39,9 +39,10 @@ pub enum Reach {
         command: Vec<String>,
         /// All of its environment.
         env: BTreeMap<String, Sent>,
-        /// Its working directory; made if it is the default one.
+        /// Its working directory; made, unless `user` is named.
         dir: PathBuf,
-        /// The operating system's user that it runs as; the gate's own where nothing is said.
+        /// The operating system's user that it runs as, in a directory that it can use; the gate's own where
+        /// nothing is said.
         user: Option<String>,
     },
     /// By streamable HTTP.
@@ -115,6 +116,12 @@ impl Validation<'_> {
                 return wrong(
                     "is a command, which has neither `headers` nor `secret`",
                     "put what it needs into `env`",
+                );
+            }
+            (Some(_), None) if upstream.user.is_some() && upstream.dir.is_none() => {
+                return wrong(
+                    "runs as another account, which cannot enter the default directory",
+                    "name a directory that the account may use: dir = \"..\"",
                 );
             }
             (Some(command), None) if command.first().is_some_and(|program| !program.is_empty()) => {
@@ -320,6 +327,7 @@ mod tests {
                 "[upstream.up]\ncommand = [\"a\"]\nsecret = \"key\"",
                 "`env`",
             ),
+            ("[upstream.up]\ncommand = [\"a\"]\nuser = \"x\"", "dir = "),
             (
                 "[upstream.up]\nurl = \"https://h\"\nuser = \"x\"",
                 "`headers`",

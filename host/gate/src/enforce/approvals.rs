@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How often an answer is tried again because somebody else answered meanwhile.
-const MAX_ATTEMPTS: u32 = 16;
+pub(super) const MAX_ATTEMPTS: u32 = 16;
 
 /// Why an answer was not taken.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

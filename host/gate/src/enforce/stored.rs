@@ -6,15 +6,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use tollgate_core::{
     ids::{ApprovalId, RunId, SpanId},
-    life::ApprovalState,
+    life::{ApprovalEvent, ApprovalState},
     record::{Event, LabelsJoined, Record},
     request::{Action, ActionContext, Facts, Request},
 };
 
-use super::{ApprovalError, Pep, Refusal, ToolCall};
+use super::{ApprovalError, Pep, Refusal, ToolCall, approvals::MAX_ATTEMPTS};
 use crate::{
     call::CallRequest,
-    ledger::{ApprovalFilter, ApprovalRow, Batch, LedgerError},
+    ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, LedgerError},
     pip::{Caller, on_behalf_of},
     snapshot::Snapshot,
 };
@@ -31,13 +31,13 @@ pub struct StoredCall {
 }
 
 impl Pep {
-    /// The call that asked for an approval, for whoever asked.
-    pub(crate) fn stored_call(
+    /// An approval, for whoever asked for it.
+    pub(crate) fn own_approval(
         &self,
         snapshot: &Snapshot,
         caller: &Caller,
         id: ApprovalId,
-    ) -> Result<StoredCall, ApprovalError> {
+    ) -> Result<ApprovalRow, ApprovalError> {
         let row = self.ledger.reader().approval(id)?;
         // Whoever else names it learns no more than that there is nothing for them.
         let own = row.filter(|row| {
@@ -45,7 +45,52 @@ impl Pep {
                 && row.principal == caller.principal()
                 && on_behalf_of(snapshot, caller).as_ref() == Some(&row.on_behalf_of)
         });
-        let row = own.ok_or(ApprovalError::NotFound(id))?;
+        own.ok_or(ApprovalError::NotFound(id))
+    }
+
+    /// Void what the caller asked for, unless it is over or its call has begun. No policy is asked: to
+    /// want less is everybody's own affair.
+    pub(crate) async fn withdraw(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalState, ApprovalError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let row = self.own_approval(snapshot, caller, id)?;
+            if row.state.after(ApprovalEvent::Cancel).is_none() {
+                return Ok(row.state);
+            }
+            let withdrawn = row.withdrawn();
+            let batch = Batch {
+                records: vec![Record::new(
+                    row.tenant,
+                    Some(row.run),
+                    self.now(),
+                    withdrawn,
+                )],
+                payloads: Vec::new(),
+                conditions: vec![Condition::ApprovalUnchanged(id, row.version)],
+            };
+            match self.commit(batch).await {
+                Ok(_) => return Ok(ApprovalState::Cancelled),
+                Err(CommitError::ApprovalChanged) => {}
+                Err(error) => return Err(ApprovalError::Store(error.to_string())),
+            }
+        }
+        Err(ApprovalError::Store(
+            "the approval changed faster than it could be withdrawn; try again".into(),
+        ))
+    }
+
+    /// The call that asked for an approval, for whoever asked.
+    pub(crate) fn stored_call(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<StoredCall, ApprovalError> {
+        let row = self.own_approval(snapshot, caller, id)?;
         let request = match row.waiting.first() {
             None => CallRequest {
                 tool: row.tool.clone(),

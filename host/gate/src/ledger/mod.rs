@@ -493,9 +493,20 @@ impl ApprovalRow {
     /// That it is in `state` for good.
     #[must_use]
     pub fn resolved(&self, state: ApprovalState) -> Event {
+        self.over(state, None)
+    }
+
+    /// That whoever asked withdraws it.
+    #[must_use]
+    pub fn withdrawn(&self) -> Event {
+        self.over(ApprovalState::Cancelled, Some(self.principal.clone()))
+    }
+
+    fn over(&self, state: ApprovalState, by: Option<Uid>) -> Event {
         let around = self.waiting.iter().map(|waiting| waiting.call);
         Event::ApprovalResolved(ApprovalResolved {
             around: around.filter(|call| *call != self.call).collect(),
+            by,
             call: self.call,
             id: self.id,
             span: self.span,
@@ -509,6 +520,7 @@ impl ApprovalRow {
     pub fn superseded(&self) -> Event {
         Event::ApprovalResolved(ApprovalResolved {
             around: Vec::new(),
+            by: None,
             call: self.call,
             id: self.id,
             span: self.span,

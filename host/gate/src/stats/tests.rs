@@ -208,6 +208,7 @@ fn resolved(call: u8, state: ApprovalState) -> Event {
         span: SpanId::from_bytes([call; 8]),
         state,
         around: Default::default(),
+        by: None,
         superseded: false,
     })
 }

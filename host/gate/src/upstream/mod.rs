@@ -27,7 +27,7 @@ use tollgate_core::canonical::Sha256Digest;
 pub use accept::look;
 pub use call::Reporter;
 pub use definition::{Definition, digest_of};
-pub use offer::{Difference, Offer};
+pub use offer::{Difference, MAX_TOOLS, Offer};
 
 use crate::{
     config::UpstreamConfig,

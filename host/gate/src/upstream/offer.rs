@@ -7,8 +7,8 @@ use tollgate_core::canonical::Sha256Digest;
 
 use super::{Definition, digest_of};
 
-/// Tools of a server.
-const MAX_TOOLS: usize = 256;
+/// Tools of a server that are looked at.
+pub const MAX_TOOLS: usize = 256;
 
 /// What a server offers, each tool with its definition or why it has none that can be used.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,4 +1,5 @@
-//! What is said of an approval: as data, and in Slack's words. Never its arguments.
+//! What is said of an approval: as data, and in Slack's words. Never its arguments; but what a component asks
+//! for in mid-call, in short, is said, and the agent may have chosen it.
 
 use serde_json::json;
 use tollgate::{config::WebhookFormat, text::printable};
@@ -48,7 +49,7 @@ pub(super) fn body(
 /// Slack's mark-up; what others have named cannot add to it.
 fn slack(what: What, view: &ApprovalView) -> String {
     let asked = match &view.capability {
-        Some(capability) => format!("{} within {}", plain(capability), code(&view.tool)),
+        Some(capability) => format!("{} within {}", code(capability), code(&view.tool)),
         None => code(&view.tool),
     };
     let who = if view.principal == view.on_behalf_of {
@@ -111,10 +112,15 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// Text that is no mark-up: Slack's three characters escaped, and what would be bold, a link or code taken
-/// out.
+/// Text that is no mark-up: as in [`escaped`], and no address in it becomes a link.
 fn plain(text: &str) -> String {
+    escaped(text).replace("://", ": //")
+}
+
+/// One line, with Slack's three characters escaped, and what would be bold, struck or code taken out.
+fn escaped(text: &str) -> String {
     printable(text, 500)
+        .replace(['\n', '\t'], " ")
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -122,7 +128,7 @@ fn plain(text: &str) -> String {
 }
 
 fn code(text: &str) -> String {
-    format!("`{}`", plain(text))
+    format!("`{}`", escaped(text))
 }
 
 #[cfg(test)]
@@ -180,6 +186,21 @@ mod tests {
         ];
         let texts = texts.map(|(what, state)| slack(what, &view(state)));
         insta::assert_snapshot!(texts.join("\n---\n"));
+    }
+
+    #[test]
+    fn what_an_agent_chooses_adds_no_line_and_no_link() {
+        let mut view = view(ApprovalState::Pending);
+        view.capability = Some("http_request https://evil.example/`x`\n*Approved by dana*".into());
+        let text = slack(What::Requested, &view);
+        let first = text.lines().next().unwrap();
+        let said =
+            "`http_request https://evil.example/'x' 'Approved by dana'` within `payments__refund`";
+        assert!(first.ends_with(said), "{text}");
+        assert_eq!(
+            plain("see https://evil.example"),
+            "see https: //evil.example"
+        );
     }
 
     #[test]

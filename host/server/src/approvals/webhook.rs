@@ -180,7 +180,7 @@ impl Webhook {
         let secret = secret.map_err(|e| e.to_string())?;
         let id = format!("evt_{}", due.index);
         let seconds = self.gate.now().0.div_euclid(1_000_000).to_string();
-        let signature = signature(&key(secret.value()), &id, &seconds, &body);
+        let signature = signature(&key(secret.value())?, &id, &seconds, &body);
         let client = client::client(&self.gate, PATIENCE)?;
         let response = client
             .post(config.url.clone())
@@ -218,12 +218,15 @@ impl Due {
     }
 }
 
-/// The bytes that sign: `whsec_` and base64 (Standard Webhooks 1.0), or the secret as it is.
-fn key(secret: &[u8]) -> Vec<u8> {
-    let encoded = secret.strip_prefix(b"whsec_");
-    encoded
-        .and_then(|encoded| STANDARD.decode(encoded).ok())
-        .unwrap_or_else(|| secret.to_vec())
+/// The bytes that sign: `whsec_` and base64 (Standard Webhooks 1.0), or the secret as it is. One that begins
+/// so and is none signs nothing: every signature would be wrong, and nobody would know why.
+fn key(secret: &[u8]) -> Result<Vec<u8>, String> {
+    let Some(encoded) = secret.strip_prefix(b"whsec_") else {
+        return Ok(secret.to_vec());
+    };
+    STANDARD
+        .decode(encoded)
+        .map_err(|_| "its secret begins with `whsec_`, and is no base64 after that".into())
 }
 
 fn signature(key: &[u8], id: &str, seconds: &str, body: &[u8]) -> String {
@@ -244,11 +247,17 @@ mod tests {
     #[test]
     fn signatures_are_the_standard_ones() {
         let signature = signature(
-            &key(b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            &key(b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap(),
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
             "1614265330",
             br#"{"test": 2432232314}"#,
         );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_standard_secret_that_is_no_base64_signs_nothing() {
+        assert!(key(b"whsec_not base64").is_err());
+        assert_eq!(key(b"any other").unwrap(), b"any other");
     }
 }

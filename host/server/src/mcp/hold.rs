@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tollgate::{
     call::{Answer, CallOptions, CallRequest, Verdict},
@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) request: CallRequest,
     /// The earlier run in which the call waits, where it is not that of its place.
     pub(super) earlier: Option<RunId>,
+    /// Becomes true when the client cancels it.
+    pub(super) cancelled: watch::Receiver<bool>,
 }
 
 impl Asked {
@@ -42,7 +44,7 @@ impl Asked {
             origin: origin.clone(),
             arrival: self.place.arrival.clone(),
             meta: self.place.meta.clone(),
-            cancelled: None,
+            cancelled: Some(self.cancelled.clone()),
         };
         let request = self.request.clone();
         if let Some(earlier) = self.earlier {
@@ -112,7 +114,7 @@ pub(super) async fn hold(
 }
 
 /// Whether repeating the call says more than that it waits: it runs, has run, or was rejected.
-pub(super) fn goes_on(state: ApprovalState) -> bool {
+fn goes_on(state: ApprovalState) -> bool {
     matches!(
         state,
         ApprovalState::Approved | ApprovalState::Rejected | ApprovalState::Consumed

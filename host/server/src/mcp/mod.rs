@@ -5,6 +5,7 @@
 //! authenticated, or what the configuration names.
 
 mod answer;
+mod cancel;
 mod hold;
 mod lines;
 mod listing;
@@ -24,13 +25,15 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
-        CreateTaskResult, CustomRequest, CustomResult, ErrorCode, GetTaskParams, GetTaskResult,
-        Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
-        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, UpdateTaskParams,
+        CancelledNotificationParam, CreateTaskResult, CustomRequest, CustomResult, ErrorCode,
+        GetTaskParams, GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams,
+        ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        UpdateTaskParams,
     },
     service::{MaybeSendFuture, NotificationContext, Peer, RequestContext, SubscriptionContext},
 };
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate::{
     call::CallRequest, gate::Gate, load::RESUME_TOOL, outcome::CallOutcome, pip::Caller,
@@ -39,7 +42,9 @@ use tollgate::{
 use tollgate_core::{ids::ApprovalId, life::ApprovalState};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
-use self::{hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks};
+use self::{
+    cancel::Cancels, hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks,
+};
 use crate::auth::{Authenticated, Rate};
 
 pub use lines::{MAX_LINE, serve_lines};
@@ -157,6 +162,7 @@ impl Server {
             server: self.clone(),
             caller,
             session,
+            cancels: Cancels::default(),
         }
     }
 
@@ -249,6 +255,7 @@ pub struct Client {
     server: Server,
     caller: Option<Caller>,
     session: Option<String>,
+    cancels: Cancels,
 }
 
 type Context = RequestContext<RoleServer>;
@@ -284,12 +291,17 @@ impl Client {
         Ok(place)
     }
 
+    /// Cancelled when an HTTP request, or the stream that answers it, is closed before its end.
+    fn connection(&self, cx: &Context) -> Option<CancellationToken> {
+        let parts = cx.extensions.get::<http::request::Parts>()?;
+        let connection = parts.extensions.get::<Connection>()?;
+        Some(connection.0.clone())
+    }
+
     /// Cancelled once nobody waits for the request's answer any more, or the server leaves.
     fn gone(&self, cx: &Context) -> CancellationToken {
         let gone = cx.ct.child_token();
-        let parts = cx.extensions.get::<http::request::Parts>();
-        let connection = parts.and_then(|parts| parts.extensions.get::<Connection>());
-        let connection = connection.map(|connection| connection.0.clone());
+        let connection = self.connection(cx);
         let (leaving, either) = (self.server.0.leaving.clone(), gone.clone());
         tokio::spawn(async move {
             let connection = async {
@@ -311,6 +323,7 @@ impl Client {
         &self,
         request: CallToolRequestParams,
         cx: Context,
+        cancelled: watch::Receiver<bool>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&cx)?;
         let place = self.place(&cx)?;
@@ -331,7 +344,7 @@ impl Client {
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let asked = if request.name == RESUME_TOOL {
-            match self.stored(&caller, &place, &arguments)? {
+            match self.stored(&caller, &place, &arguments, cancelled)? {
                 Ok(asked) => asked,
                 Err(refusal) => return Ok(refusal.into()),
             }
@@ -352,6 +365,7 @@ impl Client {
                 place,
                 request,
                 earlier,
+                cancelled,
             }
         };
         let response = self.carried_out(asked, &cx).await;
@@ -401,6 +415,7 @@ impl Client {
         caller: &Caller,
         place: &Place,
         arguments: &Value,
+        cancelled: watch::Receiver<bool>,
     ) -> Result<Result<Asked, CallToolResult>, ErrorData> {
         let wrong = |problem: &str| {
             let text = format!(
@@ -409,6 +424,11 @@ impl Client {
             );
             Ok(Err(answer::refusal(&text)))
         };
+        let others = arguments.as_object().into_iter().flat_map(|o| o.keys());
+        if let Some(other) = others.into_iter().find(|key| *key != "approval_id") {
+            let other = printable(other, 40);
+            return wrong(&format!("`{other}` is no argument of it"));
+        }
         let given = arguments.get("approval_id").and_then(Value::as_str);
         let Some(given) = given else {
             return wrong("`/approval_id` is missing, or no text");
@@ -433,6 +453,7 @@ impl Client {
                 place: place.clone(),
                 request: stored.request,
                 earlier: Some(stored.run),
+                cancelled,
             })),
             Err(error) => wrong(&format!("{error}")),
         }
@@ -501,7 +522,20 @@ impl ServerHandler for Client {
         request: CallToolRequestParams,
         context: Context,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.counted(self.called(request, context)).await
+        let request_id = context.id.clone();
+        let connection = self.connection(&context).filter(|_| !is_legacy(&context));
+        let (cancelled, _listed) = self.cancels.listen(request_id, connection);
+        self.counted(self.called(request, context, cancelled)).await
+    }
+
+    async fn on_cancelled(
+        &self,
+        notification: CancelledNotificationParam,
+        _context: NotificationContext<RoleServer>,
+    ) {
+        if let Some(request) = &notification.request_id {
+            self.cancels.cancel(request);
+        }
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -561,7 +595,10 @@ impl ServerHandler for Client {
     ) -> Result<(), ErrorData> {
         // Nothing is ever asked of the client, so there is nothing that this could answer.
         let caller = self.caller(&context)?;
-        self.server.0.tasks.known(&caller, &request.task_id)
+        self.server
+            .0
+            .tasks
+            .known(self.gate(), &caller, &request.task_id)
     }
 
     async fn cancel_task(
@@ -570,7 +607,11 @@ impl ServerHandler for Client {
         context: Context,
     ) -> Result<(), ErrorData> {
         let caller = self.caller(&context)?;
-        self.server.0.tasks.cancel(&caller, &request.task_id)
+        self.server
+            .0
+            .tasks
+            .cancel(self.gate(), &caller, &request.task_id)
+            .await
     }
 
     async fn on_custom_request(

@@ -47,7 +47,7 @@ pub(crate) fn place(
     meta: &RequestMetaObject,
     headers: Option<&HeaderMap>,
     session: Option<String>,
-    conversation: &[String],
+    conversation_keys: &[String],
 ) -> Result<Place, ErrorData> {
     let header = |name: &str| {
         headers
@@ -74,7 +74,7 @@ pub(crate) fn place(
         (None, None, Some(session)) => RunKey::Named(format!("session:{session}")),
         (None, None, None) => RunKey::Ambient,
     };
-    let in_meta = conversation
+    let in_meta = conversation_keys
         .iter()
         .find_map(|key| meta.get(key).and_then(Value::as_str));
     let conversation = in_meta
@@ -83,6 +83,8 @@ pub(crate) fn place(
         .filter(|id| is_plain(id));
     let state = state.filter(|state| context.is_some() && state.len() <= MAX_STATE);
     let mut passed = meta.0.0.clone();
+    // Who talks to whom is no business of an upstream server's.
+    passed.retain(|key, _| !conversation_keys.contains(key));
     for (key, value) in [("tracestate", state), ("baggage", baggage)] {
         passed.remove(key);
         let value = value.filter(|value| value.len() <= MAX_BAGGAGE);
@@ -251,6 +253,8 @@ mod tests {
             place.origin.conversation
         };
         assert_eq!(found(&in_meta).as_deref(), Some("c-1"));
+        let passed = place(&in_meta, None, None, &keys).unwrap().meta;
+        assert_eq!(passed.keys().collect::<Vec<_>>(), ["baggage"]);
         let baggage =
             meta(json!({"baggage": "a=b, session.id=c-2;p , gen_ai.conversation.id=c-3"}));
         assert_eq!(found(&baggage).as_deref(), Some("c-3"));

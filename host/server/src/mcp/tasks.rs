@@ -1,8 +1,8 @@
 //! Calls that wait for a human, as tasks (the extension `io.modelcontextprotocol/tasks`).
 //!
-//! A task is its approval: the same id, the same row. So a task outlives this process, and a client
-//! that comes back later finds it. Its call is made once the approval is given, and its result kept for
-//! a while.
+//! A task is its approval: the same id, the same row, and as long as the call has not begun, the same state.
+//! So a task outlives this process, a client that comes back later finds it, and one that is cancelled stays
+//! so. Its call is made once the approval is given, and its result kept for a while.
 
 use std::{
     collections::HashMap,
@@ -15,13 +15,19 @@ use rmcp::{
     model::{CallToolResult, DetailedTask, Task, TaskPayload, TaskStatus},
 };
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-use tollgate::{call::Answer, pip::Caller};
-use tollgate_core::{ids::ApprovalId, life::ApprovalState};
+use tokio::sync::watch;
+use tollgate::{
+    call::{Answer, Verdict},
+    enforce::{ApprovalError, Refusal},
+    gate::Gate,
+    ledger::ApprovalRow,
+    pip::Caller,
+};
+use tollgate_core::{entity::Uid, ids::ApprovalId, life::ApprovalState};
 
 use super::{
     Server, answer,
-    hold::{Asked, goes_on, pending},
+    hold::{Asked, pending},
     origin::Place,
 };
 
@@ -41,19 +47,84 @@ pub(super) struct Tasks(Arc<Mutex<HashMap<ApprovalId, Entry>>>);
 
 #[derive(Debug)]
 struct Entry {
-    caller: Caller,
+    /// Whose it is.
+    principal: Uid,
     task: Task,
+    /// What its call waits for: the approval that it began with, or one that was asked for after that.
+    waits_for: ApprovalId,
     end: Option<(Instant, End)>,
-    cancelled: CancellationToken,
+    cancel: watch::Sender<bool>,
+}
+
+impl Entry {
+    /// Nothing more becomes of it; what it has ended with already stays.
+    fn ends(&mut self, end: End) {
+        if self.end.is_none() {
+            self.task.last_updated_at = timestamp();
+            self.task.status_message = None;
+            self.end = Some((Instant::now(), end));
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
 enum End {
     /// The call of this tool came to an answer.
     Answered(Box<Answer>, String),
-    /// It was not made.
+    /// There is nothing more to say of it than this.
     Over(String),
     Cancelled,
+}
+
+impl End {
+    /// The end of a call whose approval is over, or has been used elsewhere; nothing while it may be made.
+    fn of(row: &ApprovalRow, gate: &Gate) -> Option<Self> {
+        let id = row.id;
+        match row.state {
+            ApprovalState::Pending | ApprovalState::Approved if row.expires > gate.now() => None,
+            ApprovalState::Pending | ApprovalState::Approved | ApprovalState::Expired => {
+                let text = if row.waiting.is_empty() {
+                    format!("Not called: the approval {id} has expired. Nothing ran.")
+                } else {
+                    format!("The call does not go on: the approval {id} has expired.")
+                };
+                Some(Self::Over(text))
+            }
+            ApprovalState::Rejected => {
+                let outermost = row.waiting.first();
+                let rejected = Answer {
+                    run: Some(row.run),
+                    call: outermost.map_or(row.call, |outermost| outermost.call),
+                    decision: None,
+                    verdict: Verdict::Refused(Refusal::Rejected {
+                        approval: id,
+                        until: row.expires,
+                    }),
+                };
+                let tool = outermost.map_or(&row.tool, |outermost| &outermost.tool);
+                Some(Self::Answered(Box::new(rejected), tool.clone()))
+            }
+            ApprovalState::Cancelled => Some(Self::Cancelled),
+            ApprovalState::Consumed if gate.is_underway(id) => None,
+            ApprovalState::Consumed => {
+                let text =
+                    "The call has been made, and its result is no longer kept here: see the run.";
+                Some(Self::Over(text.into()))
+            }
+        }
+    }
+
+    fn payload(self, gate: &Gate, legacy: bool) -> TaskPayload {
+        match self {
+            Self::Cancelled => TaskPayload::Cancelled,
+            Self::Over(text) => completed(&answer::refusal(&text)),
+            Self::Answered(answer, tool) => {
+                let snapshot = gate.snapshot();
+                let tool = snapshot.tools.get(&tool).map(|tool| &**tool);
+                completed(&answer::result(*answer, tool, legacy))
+            }
+        }
+    }
 }
 
 type Kept = HashMap<ApprovalId, Entry>;
@@ -77,20 +148,15 @@ impl Tasks {
         answer: &Answer,
     ) -> Option<Task> {
         let message = answer.message().unwrap_or_default();
-        self.with(|kept| {
-            if let Some(entry) = kept.get(&approval) {
-                // The same call again: the same task.
-                return (entry.caller == asked.caller).then(|| entry.task.clone());
-            }
-            let own = kept.values().filter(|entry| entry.caller == asked.caller);
-            if kept.len() >= MAX_TASKS || own.count() >= MAX_OWN {
-                return None;
-            }
-            Some(self.spawn(kept, server, approval, asked.clone(), message))
+        self.with(|kept| match kept.get(&approval) {
+            // The same call again: the same task.
+            Some(entry) if entry.end.is_none() => Some(entry.task.clone()),
+            _ => self.spawn(kept, server, approval, asked.clone(), message),
         })
     }
 
-    /// Wait for the approval and make the call then, in a task of this process.
+    /// Wait for the approval and make the call then, in a task of this process. Nothing if there are too
+    /// many.
     fn spawn(
         &self,
         kept: &mut Kept,
@@ -98,40 +164,88 @@ impl Tasks {
         approval: ApprovalId,
         asked: Asked,
         message: String,
-    ) -> Task {
-        let now = timestamp();
-        let mut task = Task::new(approval.to_string(), TaskStatus::Working, now.clone(), now);
-        let lasts = server.gate().snapshot().config.approval_expires + KEPT;
-        task.ttl_ms = u64::try_from(lasts.as_millis()).ok();
-        task.poll_interval_ms = u64::try_from(POLL.as_millis()).ok();
-        task.status_message = Some(message);
-        let cancelled = CancellationToken::new();
+    ) -> Option<Task> {
+        let principal = asked.caller.principal();
+        let own = kept.values().filter(|entry| entry.principal == principal);
+        if kept.len() >= MAX_TASKS || own.count() >= MAX_OWN {
+            return None;
+        }
+        let task = working(server.gate(), approval, message);
+        let (cancel, cancelled) = watch::channel(false);
         kept.insert(
             approval,
             Entry {
-                caller: asked.caller.clone(),
+                principal,
                 task: task.clone(),
+                waits_for: approval,
                 end: None,
-                cancelled: cancelled.clone(),
+                cancel,
             },
         );
-        let (server, all) = (server.clone(), Arc::clone(&self.0));
+        // The request that began it has its answer; from here on the task can be cancelled, and not that.
+        let asked = Asked { cancelled, ..asked };
+        let (server, tasks) = (server.clone(), Self(Arc::clone(&self.0)));
         tokio::spawn(async move {
-            let Some(end) = finished(&server, &asked, approval, &cancelled).await else {
+            let Some(end) = tasks.finished(&server, asked, approval).await else {
                 // The approval stays, and whoever comes next takes the task up again.
                 return;
             };
-            let mut kept = all.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(entry) = kept.get_mut(&approval) {
-                entry.task.last_updated_at = timestamp();
-                entry.task.status_message = None;
-                entry.end = Some((Instant::now(), end));
-            }
+            tasks.with(|kept| {
+                if let Some(entry) = kept.get_mut(&approval) {
+                    entry.ends(end);
+                }
+            });
         });
-        task
+        Some(task)
     }
 
-    /// A task as it is now.
+    /// What becomes of a call once its approval is answered; and if it asks for another, once that is.
+    /// Nothing if the server leaves before.
+    async fn finished(&self, server: &Server, mut asked: Asked, task: ApprovalId) -> Option<End> {
+        let gate = server.gate();
+        let mut approval = task;
+        loop {
+            let waiter = gate.waiter(approval);
+            tokio::select! {
+                biased;
+                true = is_told(&mut asked.cancelled) => {
+                    // Asked for while the task was being cancelled, perhaps. If this cannot be recorded it
+                    // waits until it expires, and nobody makes the call.
+                    let _ = gate.withdraw(&asked.caller, approval).await;
+                    return Some(End::Cancelled);
+                }
+                () = server.leaving().cancelled() => return None,
+                _ = gate.approval_settled(approval, LOOK) => {}
+            }
+            match gate.own_approval(&asked.caller, approval) {
+                Ok(row) => match End::of(&row, gate) {
+                    Some(end) => return Some(end),
+                    None if row.state == ApprovalState::Pending => continue,
+                    None => {}
+                },
+                Err(_) => {
+                    let text = format!("The approval {approval} cannot be read.");
+                    return Some(End::Over(text));
+                }
+            }
+            let answer = asked.call(gate, None).await;
+            drop(waiter);
+            match pending(&answer) {
+                Some(next) => approval = next,
+                None => return Some(End::Answered(Box::new(answer), asked.request.tool)),
+            }
+            self.with(|kept| {
+                if let Some(entry) = kept.get_mut(&task) {
+                    entry.waits_for = approval;
+                }
+            });
+        }
+    }
+
+    /// A task as it is now. One of an earlier process goes on, if its call may still be made.
+    ///
+    /// # Errors
+    /// A task that is not the caller's, or that cannot be read.
     pub(super) fn get(
         &self,
         server: &Server,
@@ -140,120 +254,124 @@ impl Tasks {
         id: &str,
         legacy: bool,
     ) -> Result<DetailedTask, ErrorData> {
-        let approval: ApprovalId = id.parse().map_err(|_| unknown())?;
+        let gate = server.gate();
+        let row = own(gate, caller, id)?;
+        let approval = row.id;
         let found = self.with(|kept| {
             let entry = kept.get(&approval)?;
-            (entry.caller == *caller).then(|| (entry.task.clone(), entry.end.clone()))
+            let end = entry.end.as_ref().map(|(_, end)| end.clone());
+            Some((entry.task.clone(), end))
         });
-        if let Some((task, end)) = found {
-            let payload = match end {
-                None => TaskPayload::Working,
-                Some((_, End::Cancelled)) => TaskPayload::Cancelled,
-                Some((_, End::Over(text))) => completed(&answer::refusal(&text)),
-                Some((_, End::Answered(answer, tool))) => {
-                    let snapshot = server.gate().snapshot();
-                    let tool = snapshot.tools.get(&tool).map(|tool| &**tool);
-                    completed(&answer::result(*answer, tool, legacy))
+        let message = format!("waiting for a person to answer {approval}");
+        let (task, end) = match found {
+            Some(found) => found,
+            None => {
+                let end = End::of(&row, gate);
+                if end.is_none() {
+                    self.take_up(server, caller, place, &row, &message);
                 }
-            };
-            return Ok(DetailedTask::new(task, payload));
+                (working(gate, approval, message), end)
+            }
+        };
+        let payload = end.map_or(TaskPayload::Working, |end| end.payload(gate, legacy));
+        Ok(DetailedTask::new(task, payload))
+    }
+
+    /// Wait for the approval of an earlier process's task, as far as this one has room. If it has none, the
+    /// task is as it was, and taken up when it is asked for again.
+    fn take_up(
+        &self,
+        server: &Server,
+        caller: &Caller,
+        place: &Place,
+        row: &ApprovalRow,
+        message: &str,
+    ) {
+        let gate = server.gate();
+        if server.leaving().is_cancelled() || server.rate().count(gate, caller).is_err() {
+            return;
         }
-        // Of an earlier process: the approval is still there.
-        let stored = server
-            .gate()
-            .stored_call(caller, approval)
-            .map_err(|_| unknown())?;
-        if stored.state == ApprovalState::Consumed {
-            let text =
-                "The call has been made, and its result is no longer kept here: see the run.";
-            let now = timestamp();
-            let task = Task::new(id, TaskStatus::Completed, now.clone(), now);
-            return Ok(DetailedTask::new(task, completed(&answer::refusal(text))));
-        }
+        let Ok(stored) = gate.stored_call(caller, row.id) else {
+            return;
+        };
+        // Nobody but the task can cancel it.
+        let (_, cancelled) = watch::channel(false);
         let asked = Asked {
             caller: caller.clone(),
             place: place.clone(),
             request: stored.request,
             earlier: Some(stored.run),
+            cancelled,
         };
-        let message = format!("waiting for a person to answer {approval}");
-        let task = self.with(|kept| match kept.get(&approval) {
-            Some(entry) => entry.task.clone(),
-            None => self.spawn(kept, server, approval, asked, message),
+        self.with(|kept| {
+            if !kept.contains_key(&row.id) {
+                self.spawn(kept, server, row.id, asked, message.into());
+            }
         });
-        Ok(DetailedTask::new(task, TaskPayload::Working))
     }
 
     /// That the caller has this task.
-    pub(super) fn known(&self, caller: &Caller, id: &str) -> Result<(), ErrorData> {
-        let approval: ApprovalId = id.parse().map_err(|_| unknown())?;
-        let known = self.with(|kept| kept.get(&approval).map(|entry| entry.caller == *caller));
-        if known == Some(true) {
-            Ok(())
-        } else {
-            Err(unknown())
-        }
+    ///
+    /// # Errors
+    /// A task that is not the caller's, or that cannot be read.
+    pub(super) fn known(&self, gate: &Gate, caller: &Caller, id: &str) -> Result<(), ErrorData> {
+        own(gate, caller, id).map(drop)
     }
 
-    /// Wait no longer: the call is not made, unless it runs already.
-    pub(super) fn cancel(&self, caller: &Caller, id: &str) -> Result<(), ErrorData> {
-        self.known(caller, id)?;
-        let approval: ApprovalId = id.parse().map_err(|_| unknown())?;
+    /// Void the task's approval, so that its call is not made; if that runs already it is told.
+    ///
+    /// # Errors
+    /// A task that is not the caller's, or whose cancellation cannot be recorded.
+    pub(super) async fn cancel(
+        &self,
+        gate: &Gate,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(), ErrorData> {
+        let task = own(gate, caller, id)?.id;
+        let waits_for = self.with(|kept| kept.get(&task).map_or(task, |entry| entry.waits_for));
+        let state = gate.withdraw(caller, waits_for).await;
+        let state = state.map_err(|error| problem(&error))?;
         self.with(|kept| {
-            if let Some(entry) = kept.get(&approval) {
-                entry.cancelled.cancel();
+            if let Some(entry) = kept.get_mut(&task) {
+                entry.cancel.send_replace(true);
+                if state == ApprovalState::Cancelled {
+                    entry.ends(End::Cancelled);
+                }
             }
         });
         Ok(())
     }
 }
 
-/// What becomes of a call once its approval is answered; and if it asks for another, once that is.
-/// Nothing if the server leaves before.
-async fn finished(
-    server: &Server,
-    asked: &Asked,
-    first: ApprovalId,
-    cancelled: &CancellationToken,
-) -> Option<End> {
-    let gate = server.gate();
-    let mut approval = first;
-    loop {
-        let waiter = gate.waiter(approval);
-        let state = tokio::select! {
-            biased;
-            () = cancelled.cancelled() => return Some(End::Cancelled),
-            () = server.leaving().cancelled() => return None,
-            state = gate.approval_settled(approval, LOOK) => state,
-        };
-        let over = |what: &str| {
-            let text = format!("Not called: the approval {approval} {what}. Nothing ran.");
-            Some(End::Over(text))
-        };
-        match state {
-            Ok(ApprovalState::Pending) if expired(server, approval) => {
-                return over("has expired without an answer");
-            }
-            Ok(ApprovalState::Pending) => continue,
-            Ok(state) if goes_on(state) => {}
-            Ok(state) => return over(&format!("is {}", state.as_str())),
-            Err(_) => return over("cannot be read"),
-        }
-        let answer = asked.call(gate, None).await;
-        drop(waiter);
-        match pending(&answer) {
-            Some(next) => approval = next,
-            None => {
-                let tool = asked.request.tool.clone();
-                return Some(End::Answered(Box::new(answer), tool));
-            }
-        }
+/// Wait until a task is cancelled; `false` if nobody is left to do so.
+async fn is_told(cancelled: &mut watch::Receiver<bool>) -> bool {
+    cancelled.wait_for(|cancelled| *cancelled).await.is_ok()
+}
+
+/// The approval that is the caller's task.
+fn own(gate: &Gate, caller: &Caller, id: &str) -> Result<ApprovalRow, ErrorData> {
+    let id = id.parse().map_err(|_| unknown())?;
+    gate.own_approval(caller, id)
+        .map_err(|error| problem(&error))
+}
+
+fn problem(error: &ApprovalError) -> ErrorData {
+    match error {
+        ApprovalError::NotFound(_) => unknown(),
+        error => ErrorData::internal_error(error.to_string(), None),
     }
 }
 
-fn expired(server: &Server, approval: ApprovalId) -> bool {
-    let row = server.gate().ledger().reader().approval(approval);
-    matches!(row, Ok(Some(row)) if row.expires <= server.gate().now())
+/// The task of a call that waits.
+fn working(gate: &Gate, approval: ApprovalId, message: String) -> Task {
+    let now = timestamp();
+    let mut task = Task::new(approval.to_string(), TaskStatus::Working, now.clone(), now);
+    let lasts = gate.snapshot().config.approval_expires + KEPT;
+    task.ttl_ms = u64::try_from(lasts.as_millis()).ok();
+    task.poll_interval_ms = u64::try_from(POLL.as_millis()).ok();
+    task.status_message = Some(message);
+    task
 }
 
 fn completed(result: &CallToolResult) -> TaskPayload {

@@ -91,8 +91,9 @@ impl Entry {
             Event::ApprovalResolved(a) => {
                 entry.kind = "approval_resolved";
                 entry.outcome = a.state.as_str().into();
-                entry.principal = "gate".into();
-                entry.action = "resolve".into();
+                let by = a.by.as_ref();
+                entry.principal = by.map_or("gate", |by| &by.id).into();
+                entry.action = if by.is_some() { "withdraw" } else { "resolve" }.into();
                 entry.resource = a.id.to_string();
                 entry.approval = Some(a.id);
             }

@@ -18,7 +18,7 @@ use std::{
 
 use nix::unistd::User;
 use rmcp::{RoleClient, transport::async_rw::AsyncRwTransport};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::{
     io::{AsyncReadExt as _, BufReader},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
@@ -29,6 +29,8 @@ use tollgate::{config::Sent, secrets::Vault, text::printable, upstream::Unreacha
 const MAX_MESSAGE: usize = 32 << 20;
 /// How long a server may take to end once its input has.
 const LEAVING: Duration = Duration::from_secs(2);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(10);
 /// Bytes of its last words that are kept.
 const MAX_WORDS: usize = 1 << 10;
 
@@ -46,7 +48,6 @@ pub(super) struct Start<'a> {
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    group: Option<Pid>,
     said: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -65,11 +66,20 @@ impl Start<'_> {
             .ok_or_else(|| Unreachable::new("its command is empty"))?;
         let path = environment.get(OsStr::new("PATH")).cloned();
         let program = found(program, path.or_else(|| env::var_os("PATH")))?;
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(self.dir)
-            .map_err(|e| failed("its directory cannot be made", &e))?;
+        if let Some(name) = self.user {
+            // One that the gate made would be the gate's, and closed to others.
+            if !self.dir.is_dir() {
+                let (dir, name) = (self.dir.display(), printable(name, 80));
+                let why = format!("its directory {dir} is not there; make it for `{name}`");
+                return Err(Unreachable::new(why));
+            }
+        } else {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(self.dir)
+                .map_err(|e| failed("its directory cannot be made", &e))?;
+        }
         let mut command = Command::new(&program);
         command
             .args(arguments)
@@ -97,10 +107,9 @@ impl Start<'_> {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Unreachable::new("it has no input or output"));
         };
-        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pipe = AsyncRwTransport::new_client(BufReader::new(stdout), stdin)
             .with_max_line_length(MAX_MESSAGE);
-        Ok((Process { child, group, said }, pipe))
+        Ok((Process { child, said }, pipe))
     }
 }
 
@@ -114,20 +123,36 @@ impl Process {
     }
 
     /// As [`Process::last_words`], once it has had the time to say them.
-    pub(super) async fn last_words_of_all(mut self, secrets: &Vault) -> Option<String> {
-        let _ = tokio::time::timeout(LEAVING, self.child.wait()).await;
+    pub(super) async fn last_words_of_all(self, secrets: &Vault) -> Option<String> {
+        let _ = tokio::time::timeout(LEAVING, self.ended()).await;
         self.last_words(secrets)
     }
 
     /// Wait until it ends by itself, as it does when its input ends; then end it.
-    pub(super) async fn leave(mut self) {
-        let _ = tokio::time::timeout(LEAVING, self.child.wait()).await;
+    pub(super) async fn leave(self) {
+        let _ = tokio::time::timeout(LEAVING, self.ended()).await;
+    }
+
+    /// Its own id and its group's, as long as it has not been reaped.
+    fn leader(&self) -> Option<Pid> {
+        let id = self.child.id()?;
+        Pid::from_raw(id.cast_signed())
+    }
+
+    /// Wait until it has ended, and leave it there: before it is reaped nobody else gets its id, which is
+    /// its group's, too, and the group is still to be ended.
+    async fn ended(&self) {
+        let Some(leader) = self.leader() else { return };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        while let Ok(None) = waitid(WaitId::Pid(leader), options) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(group) = self.group {
+        if let Some(group) = self.leader() {
             // None is left in the best case.
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -163,4 +188,38 @@ fn found(program: &str, path: Option<OsString>) -> Result<PathBuf, Unreachable> 
                 printable(program, 80)
             ))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn start(script: &str, dir: &Path, user: Option<&str>) -> Result<Process, Unreachable> {
+        let command = ["/bin/sh", "-c", script].map(str::to_owned);
+        let start = Start {
+            command: &command,
+            env: &BTreeMap::new(),
+            dir,
+            user,
+        };
+        let started = start.start(&Vault::new(&BTreeMap::new())).await;
+        started.map(|(process, _)| process)
+    }
+
+    #[tokio::test]
+    async fn one_that_has_ended_keeps_its_id_until_its_group_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = start("exit 0", dir.path(), None).await.unwrap();
+        process.ended().await;
+        assert!(process.leader().is_some(), "it is not reaped");
+    }
+
+    #[tokio::test]
+    async fn another_account_gets_no_directory_of_the_gates() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("new");
+        let refused = start("exit 0", &dir, Some("root")).await.unwrap_err();
+        assert!(refused.why.contains("make it for `root`"), "{refused}");
+        assert!(!dir.exists());
+    }
 }

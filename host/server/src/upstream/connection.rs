@@ -19,13 +19,15 @@ use serde_json::{Map, Value};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tollgate::{
     enforce::{Permitted, ToolCall},
-    upstream::{BoxFuture, Ending, Offer, Session, Stopped, Terms, Unreachable},
+    upstream::{
+        BoxFuture, Ending, MAX_TOOLS, Offer, Reporter, Session, Stopped, Terms, Unreachable,
+    },
 };
 
 use super::{
     child::Process,
     content,
-    handler::{Handler, Heard},
+    handler::{Handler, Heard, Reports},
     http::is_unsent,
 };
 
@@ -33,12 +35,17 @@ use super::{
 const MAX_CALLS: usize = 64;
 /// Pages of a list of tools.
 const MAX_PAGES: usize = 64;
+/// Bytes of a list of tools, all pages together.
+const MAX_LIST: usize = 8 << 20;
 /// How long a list may take.
 const LISTING: Duration = Duration::from_secs(30);
 /// How long the handshake's counterpart may take.
 const CLOSING: Duration = Duration::from_secs(2);
-/// Keys of `_meta` that belong to one connection, not to the call.
-const OWN_KEYS: &str = "io.modelcontextprotocol/";
+/// How keys of `_meta` begin that belong to one connection, or are the gate's own: none of a server's
+/// business.
+const OWN_KEYS: &[&str] = &["io.modelcontextprotocol/", "dev.tollgate/"];
+/// Bytes of what is left of `_meta`.
+const MAX_META: usize = 16 << 10;
 
 /// What a server offered when it was last asked, shared with whoever looks without asking.
 pub(super) type Known = Arc<Mutex<Option<Arc<Offer>>>>;
@@ -120,9 +127,9 @@ impl Connection {
         }
     }
 
-    /// All tools that the server lists, within bounds.
-    async fn list(&self) -> Result<Vec<Value>, ServiceError> {
-        let mut tools = Vec::new();
+    /// The tools that the server lists, as many as are looked at.
+    async fn list(&self) -> Result<Vec<Value>, Unreachable> {
+        let (mut tools, mut size) = (Vec::new(), 0_usize);
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let mut request = ListToolsRequest::default();
@@ -134,21 +141,29 @@ impl Connection {
             let result = self
                 .peer
                 .send_request(ClientRequest::ListToolsRequest(request))
-                .await?;
+                .await
+                .map_err(|error| Unreachable::new(told(&error)))?;
             let ServerResult::ListToolsResult(page) = result else {
-                return Err(ServiceError::UnexpectedResponse);
+                return Err(Unreachable::new(told(&ServiceError::UnexpectedResponse)));
             };
-            tools.extend(
-                page.tools
-                    .iter()
-                    .filter_map(|t| serde_json::to_value(t).ok()),
-            );
+            for tool in page.tools.iter().take(MAX_TOOLS - tools.len()) {
+                let Ok(tool) = serde_json::to_value(tool) else {
+                    continue;
+                };
+                size = size.saturating_add(tool.to_string().len());
+                if size > MAX_LIST {
+                    let why = format!("its list of tools is larger than {MAX_LIST} bytes");
+                    return Err(Unreachable::new(why));
+                }
+                tools.push(tool);
+            }
             cursor = page.next_cursor;
-            if cursor.is_none() {
+            if cursor.is_none() || tools.len() >= MAX_TOOLS {
                 return Ok(tools);
             }
         }
-        Err(ServiceError::UnexpectedResponse)
+        let why = format!("its list of tools has more than {MAX_PAGES} pages");
+        Err(Unreachable::new(why))
     }
 
     async fn ask(&self, again: bool) -> Result<Arc<Offer>, Unreachable> {
@@ -163,8 +178,7 @@ impl Connection {
         }
         let tools = tokio::time::timeout(LISTING, self.list())
             .await
-            .map_err(|_| Unreachable::new("it does not say which tools it has"))?
-            .map_err(|error| Unreachable::new(told(&error)))?;
+            .map_err(|_| Unreachable::new("it does not say which tools it has"))??;
         let offer = Arc::new(Offer::new(&tools));
         *listed = Some((changes, Arc::clone(&offer)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,7 +202,11 @@ impl Connection {
         };
         let params = CallToolRequestParams::new(call.tool().own_name.clone());
         let request = CallToolRequest::new(params.with_arguments(arguments));
-        let options = PeerRequestOptions::no_options().with_meta(meta(terms.meta));
+        let Some(meta) = meta(terms.meta) else {
+            let why = format!("the request's `_meta` is larger than {MAX_META} bytes");
+            return Ending::NotSent(why);
+        };
+        let options = PeerRequestOptions::no_options().with_meta(meta);
         let sent = self
             .peer
             .send_cancellable_request(ClientRequest::CallToolRequest(request), options);
@@ -199,9 +217,8 @@ impl Connection {
         let mut reports = self.heard.reports(handle.progress_token.clone());
         let mut scale = None;
         loop {
-            tokio::select! {
-                biased;
-                stopped = terms.stop.wait() => {
+            match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {
+                Next::Stopped(stopped) => {
                     let reason = match stopped {
                         Stopped::Halted => "halted",
                         Stopped::Cancelled => "cancelled",
@@ -212,13 +229,14 @@ impl Connection {
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
                     return Ending::Stopped(stopped);
                 }
-                Some(report) = reports.next() => {
-                    let scale = *scale.get_or_insert_with(|| scale_of(&report));
-                    let total = report.total.map(|total| whole(total, scale));
-                    let message = report.message.unwrap_or_default();
-                    terms.reports.report(whole(report.progress, scale), total, &message).await;
-                }
-                answer = &mut handle.rx => {
+                Next::Report(report) => pass_on(report, &mut scale, &terms.reports).await,
+                Next::Answer(answer) => {
+                    let last = async {
+                        for report in reports.waiting() {
+                            pass_on(report, &mut scale, &terms.reports).await;
+                        }
+                    };
+                    let _ = tokio::time::timeout(CLOSING, last).await;
                     return match answer {
                         Ok(Ok(result)) => content::ending(result),
                         Ok(Err(error)) => failed(error),
@@ -227,6 +245,28 @@ impl Connection {
                 }
             }
         }
+    }
+}
+
+/// What comes next of a call that was sent.
+#[derive(Debug)]
+enum Next<T> {
+    Stopped(Stopped),
+    Answer(T),
+    Report(ProgressNotificationParam),
+}
+
+/// An answer comes before the reports that wait: a server that floods them does not keep it back.
+async fn next<T>(
+    stopped: impl Future<Output = Stopped>,
+    answer: impl Future<Output = T>,
+    reports: &mut Reports,
+) -> Next<T> {
+    tokio::select! {
+        biased;
+        stopped = stopped => Next::Stopped(stopped),
+        answer = answer => Next::Answer(answer),
+        Some(report) = reports.next() => Next::Report(report),
     }
 }
 
@@ -240,6 +280,15 @@ impl Session for Connection {
     }
 }
 
+/// Pass a report on, in the `scale` of the call's first one.
+async fn pass_on(report: ProgressNotificationParam, scale: &mut Option<f64>, to: &Reporter) {
+    let scale = *scale.get_or_insert_with(|| scale_of(&report));
+    let total = report.total.map(|total| whole(total, scale));
+    let message = report.message.unwrap_or_default();
+    to.report(whole(report.progress, scale), total, &message)
+        .await;
+}
+
 async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<Heard>) {
     let filter = SubscriptionFilter::builder().tools_list_changed().build();
     if let Ok(mut subscription) = peer.listen(filter).await {
@@ -251,10 +300,13 @@ async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<Heard>) {
     }
 }
 
-/// The caller's `_meta` without what belongs to its own connection.
-fn meta(mut meta: Map<String, Value>) -> RequestMetaObject {
-    meta.retain(|key, _| key != "progressToken" && !key.starts_with(OWN_KEYS));
-    RequestMetaObject(MetaObject(meta))
+/// The caller's `_meta` without what is not for the server. Nothing if that is too large: nobody decides
+/// about it, so it is no way for content.
+fn meta(mut meta: Map<String, Value>) -> Option<RequestMetaObject> {
+    let own = |key: &str| OWN_KEYS.iter().any(|prefix| key.starts_with(prefix));
+    meta.retain(|key, _| key != "progressToken" && !own(key));
+    let size = serde_json::to_vec(&meta).map_or(usize::MAX, |text| text.len());
+    (size <= MAX_META).then(|| RequestMetaObject(MetaObject(meta)))
 }
 
 fn failed(error: ServiceError) -> Ending {
@@ -309,12 +361,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_the_callers_connection_is_passed_on() {
+    fn what_is_the_callers_connections_or_the_gates_own_is_not_passed_on() {
         let given = json!({"progressToken": 1, "io.modelcontextprotocol/clientInfo": {},
+            "dev.tollgate/told": {"request": "Dear Ada"}, "dev.tollgate/run": "monday",
             "example.com/x": 2, "traceparent": "00-.."});
-        let passed = meta(given.as_object().unwrap().clone()).0.0;
+        let passed = meta(given.as_object().unwrap().clone()).unwrap().0.0;
         let keys: Vec<&String> = passed.keys().collect();
         assert_eq!(keys, ["example.com/x", "traceparent"]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_before_the_reports_that_wait() {
+        let heard = Arc::new(Heard::default());
+        let token = ProgressToken(NumberOrString::Number(1));
+        heard.report(ProgressNotificationParam::new(token.clone(), 1.0));
+        let mut reports = heard.reports(token);
+        let stopped = std::future::pending;
+        let answered = next(stopped(), std::future::ready(7), &mut reports).await;
+        assert!(matches!(answered, Next::Answer(7)), "{answered:?}");
+        let waits = next(stopped(), std::future::pending::<u8>(), &mut reports).await;
+        assert!(matches!(waits, Next::Report(_)), "{waits:?}");
+    }
+
+    #[test]
+    fn meta_is_bounded_and_what_is_taken_out_does_not_count() {
+        let of = |key: &str, length: usize| {
+            let given = json!({ key: "x".repeat(length) });
+            meta(given.as_object().unwrap().clone()).is_some()
+        };
+        assert!(of("example.com/x", MAX_META - 64) && !of("example.com/x", MAX_META));
+        assert!(of("dev.tollgate/told", 2 * MAX_META));
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl Reports {
     pub(super) async fn next(&mut self) -> Option<ProgressNotificationParam> {
         self.reports.recv().await
     }
+
+    /// Those that have come, and no more than there is room for.
+    pub(super) fn waiting(&mut self) -> impl Iterator<Item = ProgressNotificationParam> {
+        std::iter::from_fn(|| self.reports.try_recv().ok()).take(WAITING)
+    }
 }
 
 impl Drop for Reports {
@@ -87,7 +92,7 @@ impl Heard {
         }
     }
 
-    fn report(&self, report: ProgressNotificationParam) {
+    pub(super) fn report(&self, report: ProgressNotificationParam) {
         self.calls(|calls| match calls.listening.get(&report.progress_token) {
             // Whoever does not keep up misses some.
             Some(listener) => drop(listener.try_send(report)),

@@ -204,6 +204,7 @@ impl Story {
         };
         self.add(Event::ApprovalResolved(ApprovalResolved {
             around: Vec::new(),
+            by: None,
             call,
             id,
             span,

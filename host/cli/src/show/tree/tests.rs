@@ -291,6 +291,7 @@ impl Story {
             0,
             Event::ApprovalResolved(ApprovalResolved {
                 around: Vec::new(),
+                by: None,
                 call: span(call),
                 id,
                 span: span(own),

@@ -289,6 +289,7 @@ impl Script {
     fn resolve(&self, run: RunId, call: SpanId, id: ApprovalId, state: ApprovalState) -> Record {
         let resolved = ApprovalResolved {
             around: Vec::new(),
+            by: None,
             call,
             id,
             span: self.span(),
