@@ -94,7 +94,7 @@ async fn who_breaks_off_or_dawdles_holds_up_nobody() {
     for _ in 0..8 {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         let head = format!(
-            "POST /v1/calls HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {agent}\r\n\
+            "POST /v1/calls HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {agent}\r\n\
              content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
         );
         stream.write_all(head.as_bytes()).await.unwrap();

@@ -1,6 +1,6 @@
 //! Calls, and the tools that there are.
 
-use std::{collections::BTreeSet, future::pending, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Json,
@@ -71,7 +71,7 @@ pub(super) async fn call(
     headers: HeaderMap,
     Body(body): Body<NewCall>,
 ) -> Result<Response, Problem> {
-    who.admit()?;
+    let (server, _taken) = rest.take(&who)?;
     if body.wait_ms > MAX_WAIT {
         return Err(Problem::invalid(format!("`wait_ms` is at most {MAX_WAIT}")));
     }
@@ -101,7 +101,7 @@ pub(super) async fn call(
         request,
         &options,
         patience,
-        pending(),
+        server.leaving().clone().cancelled_owned(),
     )
     .await?;
     let (Called::Done(reply) | Called::Left(reply)) = called;

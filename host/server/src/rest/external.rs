@@ -64,7 +64,7 @@ pub(super) async fn authorize(
     who: Who,
     Body(body): Body<Intent>,
 ) -> Result<Json<AuthorizeReply>, Problem> {
-    who.admit()?;
+    let _taken = rest.take(&who)?;
     let caller = &who.authenticated.caller;
     let run = rest.gate.run_key(caller, body.run)?;
     let known = rest.gate.snapshot().tools.contains_key(&body.tool);

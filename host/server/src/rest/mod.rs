@@ -19,7 +19,8 @@ use axum::{Router, routing::MethodRouter};
 use tollgate::{gate::Gate, ledger::LedgerReader};
 use tollgate_trace::store::Store;
 
-use crate::problem::Problem;
+use self::body::Who;
+use crate::{mcp, problem::Problem};
 
 /// What handlers work with.
 #[derive(Clone, Debug)]
@@ -27,9 +28,20 @@ struct Rest {
     gate: Gate,
     /// Notes, sets and feedback, and what is told about runs; absent for what is public.
     trace: Option<Store>,
+    /// Which takes calls; absent for what is public.
+    server: Option<mcp::Server>,
 }
 
 impl Rest {
+    /// The server, and that it takes a call of this caller.
+    fn take(&self, who: &Who) -> Result<(&mcp::Server, mcp::Taken), Problem> {
+        let server = self.server.as_ref().ok_or_else(|| {
+            let status = http::StatusCode::SERVICE_UNAVAILABLE;
+            Problem::new(status, "unavailable", "nobody takes calls here")
+        })?;
+        Ok((server, server.take(&who.authenticated.caller)?))
+    }
+
     fn trace(&self) -> Result<&Store, Problem> {
         self.trace.as_ref().ok_or_else(|| {
             let status = http::StatusCode::SERVICE_UNAVAILABLE;
@@ -78,27 +90,30 @@ fn public_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         .collect()
 }
 
-fn of(
-    gate: &Gate,
-    trace: Option<&Store>,
-    routes: Vec<(&'static str, MethodRouter<Rest>)>,
-) -> Router {
+fn of(rest: Rest, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
     let routes = routes.into_iter();
     let router = routes.fold(Router::new(), |router, (path, methods)| {
         router.route(path, methods)
     });
-    router.with_state(Rest {
-        gate: gate.clone(),
-        trace: trace.cloned(),
-    })
+    router.with_state(rest)
 }
 
 /// What takes credentials: for [`crate::auth::protect`].
-pub fn protected(gate: &Gate, trace: &Store) -> Router {
-    of(gate, Some(trace), protected_routes())
+pub fn protected(server: &mcp::Server, trace: &Store) -> Router {
+    let rest = Rest {
+        gate: server.gate().clone(),
+        trace: Some(trace.clone()),
+        server: Some(server.clone()),
+    };
+    of(rest, protected_routes())
 }
 
 /// What takes none: health, and the document that describes the rest.
 pub fn public(gate: &Gate) -> Router {
-    of(gate, None, public_routes())
+    let rest = Rest {
+        gate: gate.clone(),
+        trace: None,
+        server: None,
+    };
+    of(rest, public_routes())
 }
