@@ -34,11 +34,15 @@ use crate::{
     load::{self, LoadError},
     lock::Lock,
     pip::Caller,
+    recent::Recent,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
     upstream::{Connector, NoUpstreams},
     usage::Usage,
 };
+
+/// Approvals of which it is remembered that their arguments were shown.
+const REMEMBERED: usize = 1024;
 
 /// How a gate is opened, beyond its configuration.
 #[derive(Debug, Clone)]
@@ -209,6 +213,7 @@ impl Gate {
             new_runs: Arc::default(),
             underway: Underway::default(),
             usage: Arc::default(),
+            shown: Arc::new(Mutex::new(Recent::new(REMEMBERED))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.capture))),
         };
         let gate = Self(Arc::new(Inner {
@@ -517,17 +522,22 @@ impl Gate {
         self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    /// An approval as `user` may see it.
+    /// An approval as `user` may see it. That its arguments are shown is recorded.
     ///
     /// # Errors
-    /// [`ApprovalError`].
-    pub fn approval(&self, user: &Uid, id: ApprovalId) -> Result<ApprovalView, ApprovalError> {
-        let row = self
-            .ledger()
-            .reader()
-            .approval(id)?
+    /// [`ApprovalError`]; also where this person may not know of it.
+    pub async fn approval(
+        &self,
+        user: &Uid,
+        id: ApprovalId,
+    ) -> Result<ApprovalView, ApprovalError> {
+        let caller = Caller::User(user.id.clone());
+        let row = self.ledger().reader().approval(id)?;
+        let row = row
+            .filter(|row| self.sees_approval(&caller, row))
             .ok_or(ApprovalError::NotFound(id))?;
-        self.0.pep.approval_view(&self.snapshot(), user, row)
+        let snapshot = self.snapshot();
+        self.0.pep.approval_view(&snapshot, user, row).await
     }
 
     /// Wait until an approval is no longer pending, or `timeout` has passed.
@@ -709,6 +719,10 @@ impl Gate {
         row: &RunRow,
         reason: &str,
     ) -> Result<(), OperateError> {
+        if row.tenant != self.snapshot().config.gate.tenant {
+            let problem = format!("run {} is of another tenant", row.id);
+            return Err(OperateError::Unknown(problem));
+        }
         self.operate(user, Action::CancelRun).await?;
         let voided = self.void(|approval| approval.run == row.id)?;
         self.0
