@@ -74,7 +74,14 @@ async fn measured() {
     let (bare_server, url) = listening(own(BARE_HTTP));
     let bare = throughput(&url).await;
     drop(bare_server);
-    let listen = ["serve", "--listen", "127.0.0.1:0", "--json"];
+    let listen = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--json",
+        "--agent",
+        "support",
+    ];
     let (server, url) = listening(tollgate(&listen, "mcp.http"));
     line(
         "mcp.http.throughput",

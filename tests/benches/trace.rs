@@ -103,7 +103,7 @@ async fn served(gate: &Gate, server: &mcp::Server) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let auth = Auth::new(gate, address, Some(agent), Arc::default());
-    let router = http::router(server, auth, &gate.snapshot().config.serve).unwrap();
+    let router = http::router(server, auth, address).unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     format!("http://{address}/v1/traces")
 }

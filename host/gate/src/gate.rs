@@ -35,6 +35,7 @@ use crate::{
     load::{self, LoadError},
     lock::Lock,
     pip::Caller,
+    recent::Recent,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
     upstream::{Connector, NoUpstreams},
@@ -43,6 +44,8 @@ use crate::{
 
 /// How often open approvals are looked at again because they change while they are voided.
 const MAX_VOIDED: u32 = 100;
+/// Approvals of which it is remembered that their arguments were shown.
+const REMEMBERED: usize = 1024;
 
 /// How a gate is opened, beyond its configuration.
 #[derive(Debug, Clone)]
@@ -212,6 +215,7 @@ impl Gate {
             new_runs: Arc::default(),
             underway: Underway::default(),
             usage: Arc::default(),
+            shown: Arc::new(Mutex::new(Recent::new(REMEMBERED))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.capture))),
         };
         let gate = Self(Arc::new(Inner {
@@ -522,17 +526,22 @@ impl Gate {
         self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    /// An approval as `user` may see it.
+    /// An approval as `user` may see it. That its arguments are shown is recorded.
     ///
     /// # Errors
-    /// [`ApprovalError`].
-    pub fn approval(&self, user: &Uid, id: ApprovalId) -> Result<ApprovalView, ApprovalError> {
-        let row = self
-            .ledger()
-            .reader()
-            .approval(id)?
+    /// [`ApprovalError`]; also where this person may not know of it.
+    pub async fn approval(
+        &self,
+        user: &Uid,
+        id: ApprovalId,
+    ) -> Result<ApprovalView, ApprovalError> {
+        let caller = Caller::User(user.id.clone());
+        let row = self.ledger().reader().approval(id)?;
+        let row = row
+            .filter(|row| self.sees_approval(&caller, row))
             .ok_or(ApprovalError::NotFound(id))?;
-        self.0.pep.approval_view(&self.snapshot(), user, row)
+        let snapshot = self.snapshot();
+        self.0.pep.approval_view(&snapshot, user, row).await
     }
 
     /// Wait until an approval is no longer pending, or `timeout` has passed.
@@ -754,6 +763,10 @@ impl Gate {
         row: &RunRow,
         reason: &str,
     ) -> Result<(), OperateError> {
+        if row.tenant != self.snapshot().config.gate.tenant {
+            let problem = format!("run {} is of another tenant", row.id);
+            return Err(OperateError::Unknown(problem));
+        }
         self.operate(user, Action::CancelRun).await?;
         self.0
             .pep

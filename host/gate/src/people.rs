@@ -54,6 +54,23 @@ impl Gate {
             && self.on_behalf_of(caller).as_ref() == Some(&run.on_behalf_of)
     }
 
+    /// Whether `caller` may know of an approval: whoever asked, those for whom it was asked, and people who
+    /// may answer it or read its run. Without a record.
+    #[must_use]
+    pub fn sees_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
+        if self.is_own_approval(caller, row) {
+            return true;
+        }
+        let Caller::User(name) = caller else {
+            return false;
+        };
+        let user = Uid::new(Kind::User, name);
+        row.tenant == self.snapshot().config.gate.tenant
+            && (row.on_behalf_of == user
+                || self.could_answer(&user, row)
+                || self.could_with_run(&user, Action::ViewRun, row.run, &row.tenant))
+    }
+
     /// Whether the approval was asked for by a call of `caller`, for the same user.
     #[must_use]
     pub fn is_own_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
@@ -84,7 +101,7 @@ impl Gate {
             None if row.ended.is_some() => Err(OperateError::Unknown(format!(
                 "run {id} has ended; leave the run out to begin another"
             ))),
-            None => Ok(RunKey::Ambient),
+            None => Ok(RunKey::Id(id)),
         }
     }
 

@@ -10,6 +10,8 @@ use tollgate::{
 };
 use utoipa::ToSchema;
 
+use crate::{auth::Busy, mcp::NotTaken};
+
 /// What went wrong. The code is stable; title and detail are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
@@ -97,6 +99,30 @@ impl IntoResponse for Problem {
 
 fn unavailable(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(10)
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            busy.to_string(),
+        )
+        .retry_after(busy.retry_after.as_secs())
+    }
+}
+
+impl From<NotTaken> for Problem {
+    fn from(error: NotTaken) -> Self {
+        let detail = error.to_string();
+        match error {
+            NotTaken::Busy(busy) => busy.into(),
+            NotTaken::TooMany => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
+            }
+            NotTaken::Leaving => unavailable(detail),
+        }
+    }
 }
 
 impl From<LedgerError> for Problem {

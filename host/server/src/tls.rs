@@ -21,7 +21,7 @@ use tollgate::config::TlsConfig;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Why certificate and key do not serve.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct TlsError {
     /// The file.
@@ -77,15 +77,24 @@ impl Tls {
         Ok(true)
     }
 
-    /// Read them again whenever a file changes. `failed` hears of those that do not serve.
-    pub async fn follow(self, failed: impl Fn(TlsError)) {
+    /// Read them again whenever a file changes. `failed` hears of those that do not serve, of each problem
+    /// once: what does not serve is tried again at every look.
+    pub async fn follow(self, failed: impl Fn(&TlsError)) {
         let mut looks = tokio::time::interval(LOOK);
+        let mut told = None;
         loop {
             looks.tick().await;
-            if let Err(error) = self.reload() {
-                failed(error);
-            }
+            told = self.look_again(told, &failed);
         }
+    }
+
+    /// One look; what was told by then, and what is told by now.
+    fn look_again(&self, told: Option<TlsError>, failed: impl Fn(&TlsError)) -> Option<TlsError> {
+        let error = self.reload().err()?;
+        if told.as_ref() != Some(&error) {
+            failed(&error);
+        }
+        Some(error)
     }
 
     /// A server on `listener`.
@@ -126,4 +135,41 @@ fn read(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
         .map_err(|e| cert(format!("it does not serve with this key: {e}")))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, fs};
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_serve_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        let files = TlsConfig {
+            cert: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+        };
+        fs::write(&files.cert, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        let tls = Tls::load(&files).unwrap();
+        let problems = RefCell::new(Vec::new());
+        let mut told = None;
+        let mut look = || {
+            told = tls.look_again(told.take(), |error| {
+                problems.borrow_mut().push(error.to_string());
+            });
+        };
+        look();
+        fs::write(&files.key, "none").unwrap();
+        look();
+        look();
+        fs::write(&files.cert, "none at all").unwrap();
+        look();
+        look();
+        let problems = problems.borrow();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].contains("key.pem") && problems[1].contains("cert.pem"));
+    }
 }

@@ -34,7 +34,7 @@ fn world() -> World {
     let results = repository().join("policies/results.cedar");
     fs::copy(results, world.path("policies/results.cedar")).unwrap();
     world.write("policies/story.cedar", POLICIES);
-    let mut config = "[users.alice]\n[agents.suite]\noperator = \"alice\"\n\
+    let mut config = "[users.alice]\n[agents.support]\noperator = \"alice\"\n\
         [components.conformance]\npath = \"conformance.wasm\"\n"
         .to_owned();
     for tool in TOOLS {

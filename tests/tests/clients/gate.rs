@@ -30,7 +30,7 @@ impl Served {
     pub(crate) fn start(world: &World, address: &str) -> Self {
         let mut child = world
             .command(binary())
-            .args(["serve", "--listen", address, "--json"])
+            .args(["serve", "--listen", address, "--json", "--agent", "support"])
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();

@@ -194,9 +194,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(world: &World) -> Self {
+        Self::start_with(world, &["--agent", "support"])
+    }
+
+    pub(crate) fn start_with(world: &World, args: &[&str]) -> Self {
         let mut command = world.command(binary());
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--json"])
+            .args(args)
             .stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();

@@ -119,3 +119,16 @@ fn nobody_listens_beyond_this_machine_without_authentication() {
         .exits(1)
         .says(&["nothing authenticates"]);
 }
+
+#[test]
+fn nobody_is_an_agent_who_was_not_named() {
+    let world = world("0s", "0s");
+    let server = Server::start_with(&world, &[]);
+    let list = list("2026-07-28").to_string();
+    let modern = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/list"),
+    ];
+    let (status, body) = ask(&server, "POST", &modern, list.as_bytes());
+    assert_eq!(status, 401, "{body}");
+}

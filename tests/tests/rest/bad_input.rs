@@ -94,7 +94,7 @@ async fn who_breaks_off_or_dawdles_holds_up_nobody() {
     for _ in 0..8 {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         let head = format!(
-            "POST /v1/calls HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {agent}\r\n\
+            "POST /v1/calls HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {agent}\r\n\
              content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -145,6 +145,28 @@ async fn who_asks_too_often_waits() {
         .is(200);
     served.world.pass(1);
     served.call(&agent, "files__read", read).await.is(200);
+    // Reading counts, too: some of it is dear.
+    for path in ["/v1/approvals?all=true", "/v1/runs", "/v1/runs?text=x"] {
+        let busy = served.get(&agent, path).await;
+        busy.fails(429, "too_many_requests");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_short_and_plain() {
+    let served = Served::new("").await;
+    let agent = served.agent("support").await;
+    for name in ["a b", "session:s1", "trace:x", "", "ü", &"x".repeat(129)] {
+        let call =
+            json!({ "tool": "files__read", "arguments": { "path": "letter.txt" }, "run": name });
+        for path in ["/v1/calls", "/v1/authorize"] {
+            let got = served.post(&agent, path, call.clone()).await;
+            got.fails(400, "invalid_request");
+        }
+    }
+    let long = json!({ "tool": "claude__Bash", "reference": "x".repeat(129) });
+    let got = served.post(&agent, "/v1/authorize", long).await;
+    got.fails(400, "invalid_request");
 }
 
 /// Every operation of the document is served, takes credentials unless it is public, and no other

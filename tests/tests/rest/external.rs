@@ -17,10 +17,14 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 "#;
 
 async fn served() -> Served {
+    served_with("").await
+}
+
+async fn served_with(more: &str) -> Served {
     let world = World::new(POLICIES);
     let config = world.read("tollgate.toml");
     let external = "[external.claude]\npreset = \"claude-code\"\nlabels = []\ntaints = [\"untrusted\"]\ntime = \"10m\"\n";
-    world.write("tollgate.toml", &format!("{config}\n{external}"));
+    world.write("tollgate.toml", &format!("{config}\n{external}{more}"));
     Served::at(world, "192.0.2.1:443").await
 }
 
@@ -216,4 +220,48 @@ async fn what_nobody_tells_may_have_happened() {
         leaf.contains("\"type\":\"outcome\"") && leaf.contains("\"status\":\"indeterminate\"")
     });
     assert_eq!(indeterminate.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_belong_where_their_headers_say() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let served = served().await;
+    let agent = served.agent("support").await;
+    let body = json!({ "tool": "claude__Bash", "arguments": { "command": "ls" } });
+    let authorize = async |name: &str, value: &str| {
+        let request = served.request(reqwest::Method::POST, "/v1/authorize");
+        let request = request.bearer_auth(&agent).header(name, value);
+        served.send(request.json(&body)).await.is(200)
+    };
+    let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
+    let traced = authorize("traceparent", &parent).await;
+    assert_eq!(traced["run"], TRACE, "{traced}");
+    let named = authorize("tollgate-run", "monday").await;
+    assert_ne!(named["run"], traced["run"]);
+    assert_eq!(
+        authorize("tollgate-run", "monday").await["run"],
+        named["run"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_agent_s_open_calls_leave_room_for_others() {
+    let served = served_with("[serve.rate]\nper_second = 1000\nburst = 1000\n").await;
+    let (agent, other) = (served.agent("support").await, served.agent("other").await);
+    let bash = || intent("claude__Bash", json!({ "command": "ls" }), "u");
+    for _ in 0..256 {
+        let reply = served.post(&agent, "/v1/authorize", bash()).await.is(200);
+        assert_eq!(reply["allowed"], true, "{reply}");
+    }
+    let more = served.post(&agent, "/v1/authorize", bash()).await.is(200);
+    assert_eq!(
+        (&more["allowed"], &more["outcome"]),
+        (&json!(false), &json!("unrecorded"))
+    );
+    let reply = served.post(&other, "/v1/authorize", bash()).await.is(200);
+    assert_eq!(reply["allowed"], true, "{reply}");
+    let told = json!({ "reference": "u", "content": "done" });
+    served.post(&agent, "/v1/outcomes", told).await.is(200);
+    let reply = served.post(&agent, "/v1/authorize", bash()).await.is(200);
+    assert_eq!(reply["allowed"], true, "{reply}");
 }

@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::RwLock};
 use tollgate_core::entity::{Kind, Uid};
 use tollgate_server::auth::token;
 
@@ -23,6 +23,8 @@ const NOW: i64 = 1_795_428_000;
 struct Issuer {
     keys: Arc<Mutex<Vec<Value>>>,
     asked: Arc<AtomicUsize>,
+    /// Written to by whoever does not let it answer.
+    held: Arc<RwLock<()>>,
     url: String,
 }
 
@@ -57,19 +59,30 @@ impl Issuer {
     async fn new(key: &Key) -> Self {
         let keys = Arc::new(Mutex::new(vec![key.public()]));
         let asked = Arc::new(AtomicUsize::new(0));
+        let held = Arc::<RwLock<()>>::default();
         let (served, counted) = (Arc::clone(&keys), Arc::clone(&asked));
+        let goes = Arc::clone(&held);
         let app = Router::new().route(
             "/jwks",
             get(move || {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let keys = served.lock().unwrap().clone();
-                async move { Json(json!({ "keys": keys })) }
+                let goes = Arc::clone(&goes);
+                async move {
+                    let _goes = goes.read().await;
+                    Json(json!({ "keys": keys }))
+                }
             }),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/jwks", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { keys, asked, url }
+        Self {
+            keys,
+            asked,
+            held,
+            url,
+        }
     }
 
     fn asked(&self) -> usize {
@@ -287,7 +300,33 @@ async fn keys_rotate_and_nobody_makes_the_gate_ask_all_the_time() {
     // But not for ever.
     served.world.pass(25 * 3600);
     let late = second.token(&with("exp", json!(NOW + 10 * 86_400)));
-    read(&served, &late).await.fails(503, "unavailable");
+    for _ in 0..2 {
+        read(&served, &late).await.fails(503, "unavailable");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_stranger_s_key() {
+    let (known, stranger) = (Key::new("k1"), Key::new("k2"));
+    let issuer = Issuer::new(&known).await;
+    let served = Served::at(world(&issuer.url, ""), "192.0.2.1:443").await;
+    let token = known.token(&claims());
+    read(&served, &token).await.is(200);
+    served.world.pass(11);
+    // The issuer answers nobody until it is let go.
+    let held = issuer.held.clone().write_owned().await;
+    let request = served.request(Method::GET, "/v1/tools");
+    let asking = tokio::spawn(request.bearer_auth(stranger.token(&claims())).send());
+    let begun = std::time::Instant::now();
+    while issuer.asked() < 2 {
+        assert!(begun.elapsed().as_secs() < 10, "the keys are not read");
+        tokio::task::yield_now().await;
+    }
+    let patience = std::time::Duration::from_secs(3);
+    let answer = tokio::time::timeout(patience, served.get(&token, "/v1/tools"));
+    answer.await.expect("it waits for the issuer").is(200);
+    drop(held);
+    assert_eq!(asking.await.unwrap().unwrap().status(), 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -380,18 +419,37 @@ async fn own_tokens_are_hashed_expire_and_are_revoked() {
     }
 }
 
+/// A gate on which callers without credentials are an agent.
+fn anonymous(more: &str) -> World {
+    let world = World::new("");
+    let config = world.read("tollgate.toml");
+    let serve = format!("{config}\n[serve]\nagent = \"support\"\n{more}");
+    world.write("tollgate.toml", &serve);
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_credentials_only_where_nobody_has_any() {
+    let oauth = "[serve.oauth]\nresource = \"https://gate.example/mcp\"\n\
+                 issuer = \"https://id.example/\"\njwks = \"keys.json\"\n";
+    for more in ["hosts = [\"gate.example\"]\n", oauth] {
+        let served = Served::at(anonymous(more), "127.0.0.1:8080").await;
+        let got = served.send(served.request(Method::GET, "/v1/tools")).await;
+        let got = got.fails(401, "unauthenticated");
+        assert!(got.headers.contains_key("www-authenticate"), "{more}");
+    }
+    let served = Served::at(anonymous(""), "127.0.0.1:8080").await;
+    let tools = async || served.send(served.request(Method::GET, "/v1/tools")).await;
+    // Whoever approves has a token; that says nothing of agents.
+    served.user("dana").await;
+    assert_eq!(tools().await.status, 200);
+    served.agent("other").await;
+    tools().await.fails(401, "unauthenticated");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_only_on_this_machine() {
-    let anonymous = || {
-        let world = World::new("");
-        let config = world.read("tollgate.toml");
-        world.write(
-            "tollgate.toml",
-            &format!("{config}\n[serve]\nagent = \"support\"\n"),
-        );
-        world
-    };
-    let here = Served::at(anonymous(), "127.0.0.1:8080").await;
+    let here = Served::at(anonymous(""), "127.0.0.1:8080").await;
     let got = here.send(here.request(Method::GET, "/v1/tools")).await;
     assert_eq!(got.status, 200);
     // A credential that does not count is not as good as none.
@@ -400,7 +458,7 @@ async fn without_credentials_only_on_this_machine() {
         .fails(401, "invalid_token");
     let got = here.send(here.request(Method::GET, "/v1/policies")).await;
     got.fails(403, "people_only");
-    let everywhere = Served::at(anonymous(), "0.0.0.0:8080").await;
+    let everywhere = Served::at(anonymous(""), "0.0.0.0:8080").await;
     let got = everywhere
         .send(everywhere.request(Method::GET, "/v1/tools"))
         .await;

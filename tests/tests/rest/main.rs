@@ -11,6 +11,8 @@ mod external;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod reported;

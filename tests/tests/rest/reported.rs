@@ -72,15 +72,11 @@ impl Intake {
         world.configure("[policies]", &more);
         let gate = world.open().await;
         let token = token_of(&gate, Uid::new(Kind::Agent, "support")).await;
-        let auth = Auth::new(
-            &gate,
-            "192.0.2.1:443".parse().unwrap(),
-            None,
-            Arc::default(),
-        );
+        let address = "192.0.2.1:443".parse().unwrap();
+        let auth = Auth::new(&gate, address, None, Arc::default());
         let server = mcp::Server::new(gate.clone());
         let store = server.trace().unwrap();
-        let app = http::router(&server, auth, &gate.snapshot().config.serve).unwrap();
+        let app = http::router(&server, auth, address).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });

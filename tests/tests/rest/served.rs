@@ -2,20 +2,18 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tollgate::{gate::Gate, pip::Caller};
 use tollgate_core::entity::{Kind, Uid};
 use tollgate_server::{
     auth::{
-        self, Auth,
+        Auth,
         token::{self, Purpose},
     },
-    metrics::{self, Metrics},
-    rest,
+    http, mcp,
 };
-use tollgate_trace::store::{Store, StoreOptions};
 
 use crate::world::World;
 
@@ -23,6 +21,7 @@ use crate::world::World;
 pub(crate) struct Served {
     pub(crate) world: World,
     pub(crate) gate: Gate,
+    pub(crate) server: mcp::Server,
     pub(crate) address: SocketAddr,
     client: Client,
 }
@@ -31,7 +30,7 @@ pub(crate) struct Served {
 #[derive(Debug)]
 pub(crate) struct Got {
     pub(crate) status: u16,
-    pub(crate) headers: http::HeaderMap,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
@@ -65,19 +64,17 @@ impl Served {
             name,
             on_behalf_of: None,
         });
-        let auth = Auth::new(&gate, listens.parse().unwrap(), anonymous, Arc::default());
-        let metrics = metrics::router(Metrics::new(&gate, Vec::new()), auth.clone());
-        let store = trace(&gate);
-        let app = auth::protect(rest::protected(&gate, &store), auth)
-            .merge(rest::public(&gate))
-            .merge(auth::metadata(&gate))
-            .merge(metrics);
+        let address = listens.parse().unwrap();
+        let server = mcp::Server::new(gate.clone());
+        let auth = Auth::new(&gate, address, anonymous, Arc::clone(server.rate()));
+        let app = http::router(&server, auth, address).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
             world,
             gate,
+            server,
             address,
             client: client(),
         }
@@ -148,12 +145,6 @@ impl Served {
             .is(202);
         reply["approval"]["id"].as_str().unwrap().to_owned()
     }
-}
-
-/// The trace store beside the gate's ledger.
-pub(crate) fn trace(gate: &Gate) -> Store {
-    let path = &gate.snapshot().config.store.path;
-    Store::open(StoreOptions::beside(path)).unwrap()
 }
 
 fn client() -> Client {

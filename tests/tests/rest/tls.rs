@@ -9,16 +9,9 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client};
 use tokio_util::sync::CancellationToken;
 use tollgate::config::TlsConfig;
-use tollgate_server::{
-    auth::{self, Auth},
-    http, rest,
-    tls::Tls,
-};
+use tollgate_server::{auth::Auth, http, tls::Tls};
 
-use crate::{
-    served::{Served, trace},
-    world::World,
-};
+use crate::{served::Served, world::World};
 
 /// A certificate for this machine; its PEM.
 fn write(world: &World) -> String {
@@ -50,7 +43,7 @@ async fn calls_are_encrypted_and_certificates_renewed() {
     let listener = http::listen("127.0.0.1:0".parse().unwrap(), true).unwrap();
     let address = listener.local_addr().unwrap();
     let auth = Auth::new(&served.gate, address, None, Arc::default());
-    let app = auth::protect(rest::protected(&served.gate, &trace(&served.gate)), auth);
+    let app = http::router(&served.server, auth, address).unwrap();
     let serving = tls.clone();
     let until = CancellationToken::new();
     tokio::spawn(async move {

@@ -1,8 +1,10 @@
 //! Escalation: ask, answer, decide again, run once.
 
 use tollgate::{
-    call::{CallOptions, Verdict},
+    call::{CallOptions, CallRequest, Verdict},
     enforce::{ApprovalError, Refusal},
+    gate::OperateError,
+    pip::RunKey,
 };
 use tollgate_core::{life::ApprovalState, record::Event};
 
@@ -22,7 +24,7 @@ async fn an_approved_call_runs_once() {
     // Asking again is the same question.
     assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
 
-    let view = gate.approval(&user("dana"), id).unwrap();
+    let view = gate.approval(&user("dana"), id).await.unwrap();
     assert!(view.arguments.unwrap().contains("\"amount\":6000"));
     let answered = gate
         .answer(&user("dana"), id, true, None, None, "cli")
@@ -199,10 +201,11 @@ async fn who_may_approve_is_a_decision() {
             matches!(refused, Err(ApprovalError::Denied(_))),
             "{name}: {refused:?}"
         );
-        assert!(
-            gate.approval(&user(name), id).unwrap().arguments.is_none(),
-            "{name} sees no arguments"
-        );
+        // Alice sees that her agent waits, and no arguments; eve has nothing to do with it.
+        match gate.approval(&user(name), id).await {
+            Ok(view) => assert_eq!((name, view.arguments), ("alice", None)),
+            Err(error) => assert_eq!((name, error), ("eve", ApprovalError::NotFound(id))),
+        }
     }
     // The operator may stop it, though.
     gate.answer(&user("alice"), id, false, None, None, "cli")
@@ -276,7 +279,12 @@ async fn the_approver_answers_to_what_was_shown() {
         .answer(&user("dana"), id, true, Some("hmac:v1:00"), None, "cli")
         .await;
     assert_eq!(wrong, Err(ApprovalError::OtherCall(id)));
-    let shown = gate.approval(&user("dana"), id).unwrap().row.arguments;
+    let shown = gate
+        .approval(&user("dana"), id)
+        .await
+        .unwrap()
+        .row
+        .arguments;
     gate.answer(&user("dana"), id, true, Some(shown.as_str()), None, "cli")
         .await
         .unwrap();
@@ -317,7 +325,7 @@ async fn an_approval_survives_a_restart() {
 
     let gate = world.open().await;
     let caller = agent("support");
-    let request = tollgate::call::CallRequest {
+    let request = CallRequest {
         tool: TOOL.into(),
         arguments: REFUND.into(),
     };
@@ -436,4 +444,76 @@ async fn a_call_resumed_from_another_run_carries_labels_both_ways() {
         assert!(held.contains("untrusted"), "{run}: {held:?}");
     }
     gate.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_shown_what_waits_is_recorded_once() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let asked = call(&gate, "r", TOOL, REFUND).await;
+    let id = pending(&asked);
+    let shown = || {
+        let records = records(&gate, asked.run.unwrap()).into_iter();
+        let acts = records.filter_map(|record| match record.event {
+            Event::Administered(act) if act.act == "arguments_shown" => Some((act.by, act.target)),
+            _ => None,
+        });
+        acts.collect::<Vec<_>>()
+    };
+    for name in ["alice", "dana", "dana", "frank", "dana"] {
+        gate.approval(&user(name), id).await.unwrap();
+    }
+    let act = |by: &str| (by.to_owned(), id.to_string());
+    assert_eq!(shown(), [act("dana"), act("frank")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_answers_for_another_tenant() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let asked = call(&gate, "r", TOOL, REFUND).await;
+    let id = pending(&asked);
+    gate.close().await;
+    world.configure("[gate]", "[gate]\ntenant = \"other\"");
+    let gate = world.open().await;
+    let dana = user("dana");
+    for approve in [true, false] {
+        let answered = gate.answer(&dana, id, approve, None, None, "cli").await;
+        assert_eq!(answered, Err(ApprovalError::NotFound(id)));
+    }
+    let seen = gate.approval(&dana, id).await;
+    assert_eq!(seen, Err(ApprovalError::NotFound(id)));
+    let row = gate.ledger().reader().approval(id).unwrap().unwrap();
+    assert!(!gate.could_answer(&dana, &row));
+    let run = gate
+        .ledger()
+        .reader()
+        .run(&asked.run.unwrap().to_string())
+        .unwrap();
+    let cancelled = gate.cancel_run(&user("alice"), &run, "x").await;
+    assert!(
+        matches!(cancelled, Err(OperateError::Unknown(_))),
+        "{cancelled:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_named_by_its_id_is_that_one() {
+    let world = World::new("");
+    let gate = world.open().await;
+    let ambient = async || {
+        let request = CallRequest {
+            tool: "payments__quote".into(),
+            arguments: r#"{"amount":1,"currency":"EUR"}"#.into(),
+        };
+        gate.call(&agent("support"), &RunKey::Ambient, request)
+            .await
+            .run
+            .unwrap()
+    };
+    let first = ambient().await;
+    world.pass(31 * 60);
+    assert_ne!(ambient().await, first);
+    let named = gate.run_key(&agent("support"), Some(first.to_string()));
+    assert_eq!(named.unwrap(), RunKey::Id(first));
 }

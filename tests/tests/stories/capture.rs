@@ -293,7 +293,7 @@ async fn nothing_is_kept_of_a_tenant_that_does_not_want_it() {
 
     // A call that waits keeps its arguments all the same, sealed: the approver sees what it is.
     let asked = call(&gate, "r", "payments__refund", REFUND).await;
-    let view = gate.approval(&user("dana"), pending(&asked)).unwrap();
+    let view = gate.approval(&user("dana"), pending(&asked)).await.unwrap();
     assert!(view.arguments.unwrap().contains("A-1"));
     gate.close().await;
 }
@@ -339,7 +339,7 @@ async fn what_is_old_is_forgotten_but_not_what_still_waits() {
         gate.captured(index, kept),
         Err(LedgerError::Sealed { .. })
     ));
-    let view = gate.approval(&user("dana"), pending(&asked)).unwrap();
+    let view = gate.approval(&user("dana"), pending(&asked)).await.unwrap();
     assert!(view.arguments.unwrap().contains("A-1"));
     let days = gate.ledger().reader().sealed_days().unwrap();
     let readable: Vec<bool> = days.iter().map(|day| day.readable).collect();

@@ -69,7 +69,7 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
     assert!(!world.path("data/before").exists());
     assert_eq!(starts(&gate, run), 1);
 
-    let view = gate.approval(&user("dana"), id).unwrap();
+    let view = gate.approval(&user("dana"), id).await.unwrap();
     assert_eq!(
         view.row.capability.as_deref(),
         Some("write_file data:/watched/a.txt")
@@ -328,6 +328,7 @@ async fn a_request_that_has_changed_when_the_call_runs_again_is_asked_about_anew
     let first = pending(&call(&gate, "r", "hostile__keep_file", keep).await);
     let shown = gate
         .approval(&user("dana"), first)
+        .await
         .unwrap()
         .arguments
         .unwrap();

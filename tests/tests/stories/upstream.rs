@@ -310,7 +310,7 @@ async fn an_approved_call_is_sent_once() {
     let waiting = call(&gate, "r", "box__write", READ).await;
     let approval = pending(&waiting);
     assert_eq!(scripted.sent(), 0);
-    let view = gate.approval(&user("dana"), approval).unwrap();
+    let view = gate.approval(&user("dana"), approval).await.unwrap();
     gate.answer(
         &user("dana"),
         approval,

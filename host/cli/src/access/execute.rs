@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
 use tollgate::{
+    call::CallOptions,
     external::{Told, Which},
     gate::{Gate, OperateError},
     ledger::RunRow,
@@ -60,7 +61,7 @@ pub(super) async fn execute(
             let run = gate.run_key(&caller, run).map_err(denied)?;
             let patience = std::time::Duration::from_millis(wait);
             let left = super::left(&mut leaving);
-            let options = tollgate::call::CallOptions::default();
+            let options = CallOptions::default();
             match calling::call(gate, &caller, &run, request, &options, patience, left).await? {
                 Called::Done(reply) => Ok(Reply::Call(reply)),
                 Called::Left(reply) => Ok(Reply::Waiting(reply)),
@@ -79,7 +80,13 @@ pub(super) async fn execute(
             let (tool, snapshot) = (request.tool.clone(), gate.snapshot());
             let known = snapshot.tools.contains_key(&tool);
             let authorized = gate
-                .authorize(&caller, &run, request, Some(reference))
+                .authorize(
+                    &caller,
+                    &run,
+                    request,
+                    Some(reference),
+                    CallOptions::default(),
+                )
                 .await;
             let reply = AuthorizeReply::new(tool, known, authorized);
             Ok(Reply::Authorized(Box::new(reply)))
@@ -100,7 +107,7 @@ pub(super) async fn execute(
             Ok(Reply::Call(Box::new(reply)))
         }
         Operation::ShowApproval { id } => {
-            let mut view = ApprovalView::from(gate.approval(user, id)?);
+            let mut view = ApprovalView::from(gate.approval(user, id).await?);
             reply::explain(gate, &mut view.policies);
             Ok(Reply::Approval(Box::new(view)))
         }

@@ -4,7 +4,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
 use tollgate_core::ids::hex;
@@ -12,7 +15,7 @@ use tollgate_server::{
     approvals,
     auth::{Auth, token},
     http, mcp, otlp, reload,
-    tls::Tls,
+    tls::{Tls, TlsError},
 };
 use tollgate_trace::{otlp_out, projector};
 
@@ -28,7 +31,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   $ tollgate serve --stdio --agent support
-  $ tollgate serve --listen 127.0.0.1:8420
+  $ tollgate serve --listen 127.0.0.1:8420 --agent support
   $ tollgate --config /srv/gate/tollgate.toml serve --stdio
 
 Over stdio the client starts this command and speaks MCP with it; where another process serves the gate
@@ -58,7 +61,7 @@ pub(crate) struct Serve {
     /// Serve over HTTP, at this address or the configured one; the default without --stdio.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
     listen: Option<Option<SocketAddr>>,
-    /// The agent that calls; otherwise `agent` under [serve], or the only one there is.
+    /// The agent that calls; otherwise `agent` under [serve], or over stdio the only one there is.
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
     #[command(flatten)]
@@ -96,6 +99,12 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         Some(address) => Some(address.unwrap_or(config.serve.listen)),
         None => (!args.stdio).then_some(config.serve.listen),
     };
+    // Nobody is let in over HTTP as an agent that was not named for it.
+    let named = args.agent.is_some() || config.serve.agent.is_some();
+    let listen = listen.map(|address| Listen {
+        address,
+        anonymous: agent.as_deref().filter(|_| named).map(caller),
+    });
     let mut access = cx.access(config)?;
     let ended = if args.stdio && listen.is_none() {
         stdio(&mut access, agent.as_deref().unwrap_or_default(), cx).await
@@ -107,6 +116,13 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
     };
     access.close().await;
     ended
+}
+
+/// Where to serve over HTTP.
+struct Listen {
+    address: SocketAddr,
+    /// As whom callers without credentials are let in there, if anybody is.
+    anonymous: Option<Caller>,
 }
 
 /// Who calls where nothing else says so.
@@ -198,12 +214,13 @@ async fn owned(
     server: &mcp::Server,
     agent: Option<&str>,
     stdio: bool,
-    listen: Option<SocketAddr>,
+    listen: Option<Listen>,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
-    if let Some(address) = listen {
-        listening(server, agent, stdio, address, cx).await?;
-    }
+    let listener = match listen {
+        Some(listen) => Some(listening(server, listen, stdio, cx).await?),
+        None => None,
+    };
     let client = server.client(agent.map(caller), Some(session()?));
     let until = server.closed().clone();
     let lines = async {
@@ -215,17 +232,46 @@ async fn owned(
         }
         Ok(Ended::Client)
     };
-    until_told(server, cx, lines).await
+    let renewing = async {
+        match listener.as_ref().and_then(|listener| listener.tls.clone()) {
+            // One that does not serve is tried again; the old one is served until it does.
+            Some(tls) => {
+                let failed = |error: &TlsError| {
+                    remark(cx, &format!("the certificate was not renewed: {error}"));
+                };
+                tls.follow(failed).await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let serving = async {
+        tokio::select! {
+            ended = lines => ended,
+            () = renewing => Ok(Ended::Client),
+        }
+    };
+    let ended = until_told(server, cx, serving).await;
+    match listener.and_then(|mut listener| listener.failed.try_recv().ok()) {
+        Some(error) => Err(Failure::plain(format!("nobody listens any more: {error}"))),
+        None => ended,
+    }
+}
+
+/// A listener that is served by a task.
+struct Listener {
+    tls: Option<Tls>,
+    /// Why it has ended too early.
+    failed: oneshot::Receiver<io::Error>,
 }
 
 /// Serve over HTTP, in tasks of this process.
 async fn listening(
     server: &mcp::Server,
-    agent: Option<&str>,
+    listen: Listen,
     stdio: bool,
-    address: SocketAddr,
     cx: &Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<Listener, Failure> {
+    let Listen { address, anonymous } = listen;
     let plain = |e: http::HttpError| Failure::plain(e.to_string());
     let snapshot = server.gate().snapshot();
     let serve = &snapshot.config.serve;
@@ -235,8 +281,9 @@ async fn listening(
     let listener = http::listen(address, authenticated).map_err(plain)?;
     let bound = listener.local_addr()?;
     let rate = Arc::clone(server.rate());
-    let auth = Auth::new(server.gate(), bound, agent.map(caller), rate);
-    let router = http::router(server, auth, serve).map_err(plain)?;
+    let is_open = anonymous.is_some();
+    let auth = Auth::new(server.gate(), bound, anonymous, rate);
+    let router = http::router(server, auth, bound).map_err(plain)?;
     let trace = server.trace()?;
     let ledger = server.gate().ledger().reader().clone();
     let gate = server.gate().clone();
@@ -251,21 +298,13 @@ async fn listening(
     });
     let (closed, leaving) = (server.closed().clone(), server.leaving().clone());
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let (tell, failed) = oneshot::channel();
+    let served = tls.clone();
     tokio::spawn(async move {
-        let serving = http::serve(listener, router, tls.as_ref(), closed, CLOSING);
-        let renewing = async {
-            match &tls {
-                // One that does not serve is tried again; the old one is served until it does.
-                Some(tls) => tls.clone().follow(|_| {}).await,
-                None => std::future::pending().await,
-            }
-        };
-        let ended = tokio::select! {
-            ended = serving => ended,
-            () = renewing => Ok(()),
-        };
+        let serving = http::serve(listener, router, served.as_ref(), closed, CLOSING);
         // Without its listener the server is of no use: the rest ends, too.
-        if ended.is_err() {
+        if let Err(error) = serving.await {
+            drop(tell.send(error));
             leaving.cancel();
         }
     });
@@ -280,7 +319,11 @@ async fn listening(
             &format!("agents reach the gate at {scheme}://{bound}/mcp"),
         );
     }
-    Ok(())
+    if !is_open && !authenticated {
+        let how = "make a token (`tollgate token create`), or name who calls without one (--agent)";
+        remark(cx, &format!("nobody can call there yet: {how}"));
+    }
+    Ok(Listener { tls, failed })
 }
 
 /// Serve until the client has gone or a signal says so, and let what runs end. Reloads when files

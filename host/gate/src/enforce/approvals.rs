@@ -3,7 +3,10 @@
 //! Approving is itself decided and recorded. This module never runs the call that waits: whoever asked
 //! repeats it, and it is decided again.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
 
 use serde::Serialize;
 use tollgate_core::{
@@ -11,7 +14,7 @@ use tollgate_core::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::{ApprovalEvent, ApprovalState},
-    record::{ApprovalAnswered, Event, Record},
+    record::{Administered, ApprovalAnswered, Event, Record},
     request::{Action, ActionContext, Request},
 };
 
@@ -174,10 +177,9 @@ impl Pep {
         } = words;
         let mut judged_once = None;
         for _ in 0..MAX_ATTEMPTS {
-            let row = self
-                .ledger
-                .reader()
-                .approval(id)?
+            let row = self.ledger.reader().approval(id)?;
+            let row = row
+                .filter(|row| is_here(snapshot, row))
                 .ok_or(ApprovalError::NotFound(id))?;
             if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
                 return Err(ApprovalError::OtherCall(id));
@@ -290,13 +292,17 @@ impl Pep {
         user: &Uid,
         row: &ApprovalRow,
     ) -> bool {
+        if !is_here(snapshot, row) {
+            return false;
+        }
         let (request, entities) = request(&snapshot.config, user, row, Action::Approve);
         let decision = self.judge(snapshot, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }
 
-    /// An approval as `user` may see it: the arguments only if they may answer it.
-    pub(crate) fn approval_view(
+    /// An approval as `user` may see it: the arguments only if they may answer it, and that they were shown is
+    /// recorded before.
+    pub(crate) async fn approval_view(
         &self,
         snapshot: &Arc<Snapshot>,
         user: &Uid,
@@ -305,6 +311,7 @@ impl Pep {
         let may_answer = self.could_answer(snapshot, user, &row);
         let arguments = match row.payload {
             Some(digest) if may_answer => {
+                self.note_shown(user, &row).await?;
                 let plain = self.ledger.unseal(row.opened, digest, "arguments")?;
                 let text: String = serde_json::from_slice(&plain)
                     .map_err(|e| ApprovalError::Store(e.to_string()))?;
@@ -332,6 +339,39 @@ impl Pep {
             labels,
         })
     }
+
+    /// Record that `user` is shown what an approval is for; once, however often they look.
+    async fn note_shown(&self, user: &Uid, row: &ApprovalRow) -> Result<(), ApprovalError> {
+        let shown = || self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown().get(&row.id).is_some_and(|to| to.contains(user)) {
+            return Ok(());
+        }
+        let event = Event::Administered(Administered {
+            act: "arguments_shown".into(),
+            by: user.id.clone(),
+            target: row.id.to_string(),
+        });
+        let batch = Batch {
+            records: vec![Record::new(
+                row.tenant.clone(),
+                Some(row.run),
+                self.now(),
+                event,
+            )],
+            ..Batch::default()
+        };
+        self.commit(batch).await.map_err(Refusal::from)?;
+        let mut shown = shown();
+        let mut to = shown.get(&row.id).cloned().unwrap_or_default();
+        to.insert(user.clone());
+        shown.insert(row.id, to);
+        Ok(())
+    }
+}
+
+/// Whether an approval is of this gate's tenant: nobody here has to do with those of others in its store.
+fn is_here(snapshot: &Snapshot, row: &ApprovalRow) -> bool {
+    row.tenant == snapshot.config.gate.tenant
 }
 
 /// What an approval by `user` does, and what is missing after it. Nothing, if they approved before.

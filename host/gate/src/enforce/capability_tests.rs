@@ -133,7 +133,7 @@ async fn an_approval_of_a_request_is_for_its_method() {
     let call = world.call().await;
     let asked = pending(call.enforce(request(&call, "GET")).await);
     let dana = world.gate.user("dana").unwrap();
-    let view = world.gate.approval(&dana, asked).unwrap();
+    let view = world.gate.approval(&dana, asked).await.unwrap();
     let short = view.row.capability.as_deref();
     assert_eq!(short, Some("http_request GET https://api.test/repos/x"));
     let answer = world.gate.answer(&dana, asked, true, None, None, "cli");

@@ -1,12 +1,16 @@
 //! Know, decide, record: in that order, for every kind of act.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use arc_swap::ArcSwap;
 use tollgate_core::{
     canonical::Sha256Digest,
     decision::{Decision, Outcome},
-    entity::{Entity, Kind},
+    entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
     request::{ActionContext, Facts, Request, RunFacts, WindowFacts},
@@ -20,6 +24,7 @@ use crate::{
     config::Config,
     ids::{Clock, Ids},
     ledger::{Batch, Change, Changed, CommitError, Condition, Ledger, Payload, Receipt, Window},
+    recent::Recent,
     snapshot::Snapshot,
     usage::Usage,
 };
@@ -38,6 +43,8 @@ pub(crate) struct Pep {
     pub(crate) capture: Arc<ArcSwap<Capture>>,
     /// What agents report about tokens and cost.
     pub(crate) usage: Arc<Usage>,
+    /// To whom the arguments that wait for an approval were shown, as is recorded.
+    pub(crate) shown: Arc<Mutex<Recent<ApprovalId, BTreeSet<Uid>>>>,
 }
 
 /// A decision that is about to be recorded.

@@ -12,12 +12,12 @@ use tollgate_core::{
     canonical::{self, Sha256Digest},
     entity::Uid,
     ids::{DecisionId, RunId, SpanId},
-    record::{Origin, Status},
+    record::Status,
     time::Timestamp,
 };
 
 use crate::{
-    call::{Answer, CallRequest},
+    call::{Answer, CallOptions, CallRequest},
     config::{ExternalConfig, ExternalTools},
     enforce::{CallContext, Capabilities, Refusal, Running},
     gate::{Gate, OperateError, RunningCall},
@@ -30,6 +30,8 @@ use crate::{
 const CLAUDE_CODE: &str = include_str!("claude_code.json");
 /// Calls without an outcome at once.
 const MAX_OPEN: usize = 4096;
+/// Those of one principal among them.
+const MAX_OPEN_OF_ONE: usize = 256;
 
 /// An executor that is not the gate.
 #[derive(Debug)]
@@ -133,7 +135,7 @@ pub enum Which {
 
 impl Gate {
     /// Decide a call that the caller executes itself, and record its start. `reference` is by what the
-    /// caller may name it when it tells the outcome.
+    /// caller may name it when it tells the outcome. Of `options` only where the call comes from matters.
     ///
     /// # Errors
     /// The answer, where it may not be executed.
@@ -143,12 +145,13 @@ impl Gate {
         run: &RunKey,
         request: CallRequest,
         reference: Option<String>,
+        options: CallOptions,
     ) -> Result<Authorized, Answer> {
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
         let span = self.pep().span_id();
         // As every call: a caller that goes away does not stop it halfway.
         let line = tokio::spawn(async move {
-            gate.authorizing(caller, run, request, reference, span)
+            gate.authorizing(caller, run, request, reference, options, span)
                 .await
         });
         match line.await {
@@ -163,16 +166,27 @@ impl Gate {
         run: RunKey,
         request: CallRequest,
         reference: Option<String>,
+        options: CallOptions,
         span: SpanId,
     ) -> Result<Authorized, Answer> {
-        let (snapshot, origin) = (self.snapshot(), Origin::default());
-        let arrived = self.pep().arrive(&snapshot, &caller, &run, &origin, span);
+        let snapshot = self.snapshot();
+        let arrived = self
+            .pep()
+            .arrive(&snapshot, &caller, &run, &options.origin, span);
         let mut cx = match arrived.await {
             Ok(cx) => cx,
             Err(refusal) => return Err(Answer::refused(None, span, refusal)),
         };
-        if self.open_calls(|open| open.len()) >= MAX_OPEN {
-            let reason = format!("{MAX_OPEN} calls have no outcome yet");
+        cx.arrival = options.arrival;
+        let (all, own) = self.open_calls(|open| {
+            let own = open.values().filter(|call| call.principal == cx.principal);
+            (open.len(), own.count())
+        });
+        if all >= MAX_OPEN || own >= MAX_OPEN_OF_ONE {
+            let reason = match own >= MAX_OPEN_OF_ONE {
+                true => format!("{own} calls of yours have no outcome yet; tell theirs first"),
+                false => format!("{all} calls have no outcome yet"),
+            };
             let refusal = Refusal::Unrecorded { reason };
             return Err(Answer::refused(Some(cx.run), span, refusal));
         }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here decides what a caller may do. No error and no log line shows a token.
 
+pub(crate) mod at_once;
 mod layer;
 mod metadata;
 mod oauth;
@@ -107,7 +108,8 @@ impl std::fmt::Debug for Auth {
 impl Auth {
     /// What checks the credentials of callers at `address`, as the gate's configuration says at the
     /// time, and counts their requests in `rate`. On loopback a caller without credentials is
-    /// `anonymous`, if there is one.
+    /// `anonymous`, if there is one, for as long as nothing says that callers have credentials or come
+    /// from elsewhere: no `[serve.oauth]`, no `hosts`, and no agent's token.
     #[must_use]
     pub fn new(
         gate: &Gate,
@@ -140,19 +142,11 @@ impl Auth {
     /// # Errors
     /// [`AuthError`].
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, AuthError> {
-        let Inner {
-            gate, anonymous, ..
-        } = &*self.0;
-        let snapshot = gate.snapshot();
-        let tenant = snapshot.config.gate.tenant.clone();
+        let gate = &self.0.gate;
+        let tenant = gate.snapshot().config.gate.tenant.clone();
         let Some(given) = bearer(headers)? else {
-            return match anonymous {
-                Some(caller) => Ok(Authenticated {
-                    caller: caller.clone(),
-                    tenant,
-                }),
-                None => Err(AuthError::Missing),
-            };
+            let caller = self.anonymous()?.ok_or(AuthError::Missing)?;
+            return Ok(Authenticated { caller, tenant });
         };
         let caller = if given.starts_with(token::PREFIX) {
             match token::find(gate, given)? {
@@ -173,6 +167,28 @@ impl Auth {
         };
         self.known(&caller)?;
         Ok(Authenticated { caller, tenant })
+    }
+
+    /// As whom a caller without credentials is let in now.
+    fn anonymous(&self) -> Result<Option<Caller>, LedgerError> {
+        let Inner {
+            gate, anonymous, ..
+        } = &*self.0;
+        let Some(caller) = anonymous else {
+            return Ok(None);
+        };
+        let snapshot = gate.snapshot();
+        let serve = &snapshot.config.serve;
+        // Where other machines call through something on this one, all of it looks like this one.
+        if serve.oauth.is_some() || !serve.hosts.is_empty() {
+            return Ok(None);
+        }
+        // Also one that has expired: time lets nobody in.
+        let tokens = gate.ledger().reader().tokens()?;
+        let of_agents = tokens
+            .iter()
+            .any(|token| token.principal.kind == Kind::Agent);
+        Ok((!of_agents).then(|| caller.clone()))
     }
 
     /// That the configuration still names whoever the credential means.

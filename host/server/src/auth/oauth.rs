@@ -1,7 +1,11 @@
 //! The gate as an OAuth 2.1 resource server: JSON Web Tokens of one issuer (RFC 9068), checked against the
 //! issuer's keys (RFC 7517), which are read again when they are old or a token names another.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
@@ -9,7 +13,6 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, Jwk, PublicKeyUse},
 };
 use serde_json::Value;
-use tokio::sync::Mutex;
 use tollgate::{
     config::{JwksSource, OauthConfig},
     gate::Gate,
@@ -36,6 +39,8 @@ const MIN_RSA: usize = 256;
 pub(super) struct Oauth {
     config: OauthConfig,
     keys: Mutex<Keys>,
+    /// Held while the keys are read.
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -45,6 +50,8 @@ struct Keys {
     read: Option<Timestamp>,
     /// When reading was last tried.
     tried: Option<Timestamp>,
+    /// Why that failed, if it did.
+    problem: Option<String>,
 }
 
 struct Key {
@@ -58,6 +65,7 @@ impl Oauth {
         Self {
             config,
             keys: Mutex::default(),
+            reading: Arc::default(),
         }
     }
 
@@ -66,7 +74,11 @@ impl Oauth {
     }
 
     /// Who calls with this token.
-    pub(super) async fn caller(&self, gate: &Gate, token: &str) -> Result<Caller, AuthError> {
+    pub(super) async fn caller(
+        self: &Arc<Self>,
+        gate: &Gate,
+        token: &str,
+    ) -> Result<Caller, AuthError> {
         let invalid = |problem: &str| AuthError::Invalid(problem.into());
         // Also refuses `none` and whatever else is no algorithm of signatures.
         let header = decode_header(token).map_err(|_| invalid("it is no signed JSON Web Token"))?;
@@ -184,38 +196,74 @@ impl Oauth {
         })
     }
 
-    /// The keys that this token may be signed with.
+    /// The keys that this token may be signed with. Whoever has one of them waits for nobody's attempt to
+    /// read others.
     async fn candidates(
-        &self,
+        self: &Arc<Self>,
         gate: &Gate,
         algorithm: Algorithm,
         id: Option<&str>,
     ) -> Result<Vec<Arc<Key>>, AuthError> {
-        let mut keys = self.keys.lock().await;
-        let now = gate.now();
-        let refresh = u64::try_from(self.config.refresh.as_micros()).unwrap_or(u64::MAX);
-        let is_old = keys.read.is_none_or(|read| now.since(read) >= refresh);
-        let may_try = keys.tried.is_none_or(|tried| now.since(tried) >= PAUSE);
-        if may_try && (is_old || keys.fitting(algorithm, id).is_empty()) {
-            keys.tried = Some(now);
-            match self.read(gate).await {
-                Ok(set) => {
-                    keys.set = set;
-                    keys.read = Some(now);
-                }
-                Err(problem) if keys.read.is_none_or(|read| now.since(read) >= STALE) => {
-                    keys.set = Vec::new();
-                    return Err(AuthError::Unavailable(problem));
-                }
-                // The old ones count until then.
-                Err(_) => {}
+        let (known, begins) = {
+            let mut keys = self.keys();
+            let now = gate.now();
+            let refresh = u64::try_from(self.config.refresh.as_micros()).unwrap_or(u64::MAX);
+            let is_old = keys.read.is_none_or(|read| now.since(read) >= refresh);
+            let may_try = keys.tried.is_none_or(|tried| now.since(tried) >= PAUSE);
+            let known = keys.fitting(algorithm, id);
+            let begins = may_try && (is_old || known.is_empty());
+            if begins {
+                keys.tried = Some(now);
             }
+            (known, begins)
+        };
+        if begins {
+            let (oauth, gate) = (Arc::clone(self), gate.clone());
+            let reading = Arc::clone(&self.reading).lock_owned().await;
+            // Goes on when whoever caused it has gone.
+            let read = tokio::spawn(async move {
+                oauth.refresh(&gate).await;
+                drop(reading);
+            });
+            drop(read.await);
+        } else if known.is_empty() {
+            // What is being read just now may have it.
+            drop(self.reading.lock().await);
+        } else {
+            return Ok(known);
         }
-        match keys.read {
-            None => Err(AuthError::Unavailable(
+        let keys = self.keys();
+        match (keys.read, &keys.problem) {
+            (Some(_), _) => Ok(keys.fitting(algorithm, id)),
+            (None, Some(problem)) => Err(AuthError::Unavailable(problem.clone())),
+            (None, None) => Err(AuthError::Unavailable(
                 "the issuer's keys are not known".into(),
             )),
-            Some(_) => Ok(keys.fitting(algorithm, id)),
+        }
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Read the keys. The old ones count for a while if that fails.
+    async fn refresh(&self, gate: &Gate) {
+        let set = self.read(gate).await;
+        let now = gate.now();
+        let mut keys = self.keys();
+        match set {
+            Ok(set) => {
+                keys.set = set;
+                keys.read = Some(now);
+                keys.problem = None;
+            }
+            Err(problem) => {
+                keys.problem = Some(problem);
+                if keys.read.is_some_and(|read| now.since(read) >= STALE) {
+                    keys.set = Vec::new();
+                    keys.read = None;
+                }
+            }
         }
     }
 

@@ -15,7 +15,6 @@ mod tasks;
 mod telling;
 
 use std::{
-    collections::HashMap,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -34,7 +33,10 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 use tollgate::{
     call::CallRequest, gate::Gate, load::RESUME_TOOL, outcome::CallOutcome, pip::Caller,
     text::printable,
@@ -45,7 +47,10 @@ use tollgate_trace::store::{Store, StoreError, StoreOptions};
 use self::{
     cancel::Cancels, hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks,
 };
-use crate::auth::{Authenticated, Rate};
+use crate::auth::{
+    Authenticated, Busy, Rate,
+    at_once::{AtOnce, Entered},
+};
 
 pub use lines::{MAX_LINE, serve_lines};
 
@@ -71,8 +76,8 @@ struct Inner {
     rate: Arc<Rate>,
     /// What agents report, once somebody has asked for it.
     trace: Mutex<Option<Store>>,
-    /// How many calls each principal makes at the moment.
-    calls: Mutex<HashMap<Caller, usize>>,
+    /// Calls that each principal makes at the moment.
+    calls: Arc<AtOnce>,
     /// Cancelled once no new call is taken.
     leaving: CancellationToken,
     /// Cancelled once nothing is answered any more.
@@ -99,7 +104,7 @@ impl Server {
             listing: Listing::default(),
             tasks: Tasks::default(),
             sessions: Mutex::default(),
-            calls: Mutex::default(),
+            calls: AtOnce::new(MAX_CALLS),
             rate: Arc::default(),
             trace: Mutex::default(),
             leaving: CancellationToken::new(),
@@ -215,38 +220,42 @@ impl Server {
         f(&mut sessions.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Count one more call of `caller`; nothing if there are too many.
-    fn admit(&self, caller: &Caller) -> Option<Counted> {
-        let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = calls.entry(caller.clone()).or_default();
-        if *count >= MAX_CALLS {
-            return None;
+    /// Take a call of `caller`, by whatever surface.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: nothing was recorded.
+    pub(crate) fn take(&self, caller: &Caller) -> Result<Taken, NotTaken> {
+        // Counted before it is looked whether the server leaves: whoever drains it waits for this one.
+        let answered = self.0.requests.token();
+        if self.0.leaving.is_cancelled() {
+            return Err(NotTaken::Leaving);
         }
-        *count += 1;
-        Some(Counted {
-            server: self.clone(),
-            caller: caller.clone(),
+        self.0.rate.count(&self.0.gate, caller)?;
+        let entered = self.0.calls.enter(caller).ok_or(NotTaken::TooMany)?;
+        Ok(Taken {
+            _answered: answered,
+            _entered: entered,
         })
     }
 }
 
-/// A call that counts against its caller's.
-struct Counted {
-    server: Server,
-    caller: Caller,
+/// A call that was taken, until it is answered.
+pub(crate) struct Taken {
+    _answered: TaskTrackerToken,
+    _entered: Entered,
 }
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let calls = self.server.0.calls.lock();
-        let mut calls = calls.unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = calls.get_mut(&self.caller) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                calls.remove(&self.caller);
-            }
-        }
-    }
+/// Why a call is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTaken {
+    #[error("the gate is about to stop. Nothing was done; try again soon")]
+    Leaving,
+    #[error("{0}. Nothing was done")]
+    Busy(#[from] Busy),
+    #[error(
+        "{MAX_CALLS} calls of yours are under way. Nothing was done; wait until some have ended"
+    )]
+    TooMany,
 }
 
 /// One client's way to the server.
@@ -327,20 +336,9 @@ impl Client {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&cx)?;
         let place = self.place(&cx)?;
-        if self.server.0.leaving.is_cancelled() {
-            let text = "Not called: the gate is about to stop. Nothing was done; try again soon.";
-            return Ok(answer::refusal(text).into());
-        }
-        if let Err(busy) = self.server.0.rate.count(self.gate(), &caller) {
-            let text = format!("Not called: {busy}. Nothing was done.");
-            return Ok(answer::refusal(&text).into());
-        }
-        let Some(counted) = self.server.admit(&caller) else {
-            let text = format!(
-                "Not called: {MAX_CALLS} calls of yours are under way. Nothing was done; wait until some \
-                 have ended."
-            );
-            return Ok(answer::refusal(&text).into());
+        let _taken = match self.server.take(&caller) {
+            Ok(taken) => taken,
+            Err(error) => return Ok(answer::refusal(&format!("Not called: {error}.")).into()),
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let asked = if request.name == RESUME_TOOL {
@@ -368,9 +366,7 @@ impl Client {
                 cancelled,
             }
         };
-        let response = self.carried_out(asked, &cx).await;
-        drop(counted);
-        response
+        self.carried_out(asked, &cx).await
     }
 
     async fn carried_out(&self, asked: Asked, cx: &Context) -> Result<CallToolResponse, ErrorData> {
@@ -463,13 +459,6 @@ impl Client {
     fn is_over(&self, id: ApprovalId, state: ApprovalState) -> bool {
         state == ApprovalState::Consumed && !self.gate().is_underway(id)
     }
-
-    async fn counted<T>(&self, work: impl Future<Output = T>) -> T {
-        let token = self.server.0.requests.token();
-        let done = work.await;
-        drop(token);
-        done
-    }
 }
 
 /// Whether the client's protocol is older than 2026-07-28.
@@ -525,7 +514,7 @@ impl ServerHandler for Client {
         let request_id = context.id.clone();
         let connection = self.connection(&context).filter(|_| !is_legacy(&context));
         let (cancelled, _listed) = self.cancels.listen(request_id, connection);
-        self.counted(self.called(request, context, cancelled)).await
+        self.called(request, context, cancelled).await
     }
 
     async fn on_cancelled(

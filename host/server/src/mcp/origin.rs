@@ -36,7 +36,7 @@ pub(crate) struct Place {
     /// How a call of it reached the gate; the protocol's version is the connection's to say.
     pub(crate) arrival: Arrival,
     /// What an upstream server is sent along with a call of it.
-    pub(super) meta: Map<String, Value>,
+    pub(crate) meta: Map<String, Value>,
 }
 
 /// Where a request belongs. `session` is the protocol's, or the process's over stdio.
@@ -111,14 +111,13 @@ pub(crate) fn place(
     })
 }
 
+/// What is wrong with a name that is none.
+pub(crate) const NO_NAME: &str = "no name: use 1 to 128 visible ASCII characters, and neither `trace:` nor \
+                                  `session:` before them";
+
 fn no_name() -> ErrorData {
-    ErrorData::invalid_params(
-        format!(
-            "`{RUN_META}` (or the header Tollgate-Run) is no name of a run: use 1 to {MAX_NAME} visible \
-             ASCII characters, and neither `trace:` nor `session:` before them"
-        ),
-        None,
-    )
+    let message = format!("the run in `{RUN_META}` (or the header Tollgate-Run) is {NO_NAME}");
+    ErrorData::invalid_params(message, None)
 }
 
 fn is_plain(text: &str) -> bool {
@@ -126,7 +125,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// A run's name, and none of those that are made here.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     is_plain(text) && !text.starts_with("trace:") && !text.starts_with("session:")
 }
 

@@ -15,7 +15,7 @@ use tollgate::{
     gate::Gate,
     ledger::{ApprovalFilter, ApprovalRow},
 };
-use tollgate_core::{ids::ApprovalId, request::Action};
+use tollgate_core::ids::ApprovalId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -23,7 +23,6 @@ use super::{
     body::{Asked, Body, Who},
 };
 use crate::{
-    auth::Authenticated,
     problem::Problem,
     reply::{self, Answered, ApprovalView},
 };
@@ -40,18 +39,6 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// Whether the caller sees it: whoever asked, and people who may answer it or read its run.
-fn sees(gate: &Gate, who: &Authenticated, row: &ApprovalRow) -> bool {
-    if gate.is_own_approval(&who.caller, row) {
-        return true;
-    }
-    who.user().is_some_and(|user| {
-        row.on_behalf_of == user
-            || gate.could_answer(&user, row)
-            || gate.could_with_run(&user, Action::ViewRun, row.run, &row.tenant)
-    })
-}
-
 /// Which approvals.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -61,10 +48,10 @@ pub(super) struct Which {
     all: bool,
     /// At most so many; 1000 at most.
     #[serde(default = "most")]
-    limit: usize,
+    limit: u64,
 }
 
-fn most() -> usize {
+fn most() -> u64 {
     100
 }
 
@@ -78,15 +65,24 @@ pub(super) async fn list(
     who: Who,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Vec<ApprovalView>>, Problem> {
-    let filter = if which.all {
-        ApprovalFilter::default()
-    } else {
-        ApprovalFilter::open()
+    who.admit()?;
+    let caller = who.authenticated.caller.clone();
+    let filter = ApprovalFilter {
+        // Of an agent's own nobody else's are looked through.
+        principal: who
+            .authenticated
+            .user()
+            .is_none()
+            .then(|| caller.principal()),
+        limit: Some(which.limit.min(1000)),
+        ..match which.all {
+            true => ApprovalFilter::default(),
+            false => ApprovalFilter::open(),
+        }
     };
-    let views = rest.read(move |gate, reader| {
-        let rows = reader.approvals(&filter)?.into_iter();
-        let seen = rows.filter(|row| sees(gate, &who.authenticated, row));
-        let views = seen.take(which.limit.min(1000)).map(|row| {
+    let views = rest.read(&who, move |gate, reader| {
+        let seen = reader.approvals_seen(&filter, |row| gate.sees_approval(&caller, row))?;
+        let views = seen.into_iter().map(|row| {
             let mut view = ApprovalView::from(row);
             reply::explain(gate, &mut view.policies);
             view
@@ -107,10 +103,11 @@ pub(super) async fn show(
     who: Who,
     Path(id): Path<String>,
 ) -> Result<Json<ApprovalView>, Problem> {
+    who.admit()?;
     let gate = &rest.gate;
     let row = found(gate, &who, &id)?;
     let mut view = match who.authenticated.user() {
-        Some(user) => ApprovalView::from(gate.approval(&user, row.id)?),
+        Some(user) => ApprovalView::from(gate.approval(&user, row.id).await?),
         None => ApprovalView::from(row),
     };
     reply::explain(gate, &mut view.policies);
@@ -124,7 +121,7 @@ fn found(gate: &Gate, who: &Who, id: &str) -> Result<ApprovalRow, Problem> {
     };
     let id: ApprovalId = id.parse().map_err(|_| nothing())?;
     let row = gate.ledger().reader().approval(id)?;
-    row.filter(|row| sees(gate, &who.authenticated, row))
+    row.filter(|row| gate.sees_approval(&who.authenticated.caller, row))
         .ok_or_else(nothing)
 }
 

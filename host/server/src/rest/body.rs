@@ -37,14 +37,7 @@ impl Who {
 
     /// Count a request that may cost the ledger a record.
     pub(super) fn admit(&self) -> Result<(), Problem> {
-        self.auth.admit(&self.authenticated.caller).map_err(|busy| {
-            Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_requests",
-                busy.to_string(),
-            )
-            .retry_after(busy.retry_after.as_secs())
-        })
+        Ok(self.auth.admit(&self.authenticated.caller)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls, and the tools that there are.
 
-use std::{collections::BTreeSet, future::pending, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Json,
@@ -71,22 +71,12 @@ pub(super) async fn call(
     headers: HeaderMap,
     Body(body): Body<NewCall>,
 ) -> Result<Response, Problem> {
-    who.admit()?;
+    let (server, _taken) = rest.take(&who)?;
     if body.wait_ms > MAX_WAIT {
         return Err(Problem::invalid(format!("`wait_ms` is at most {MAX_WAIT}")));
     }
     let caller = &who.authenticated.caller;
-    let place = origin::place(&RequestMetaObject::new(), Some(&headers), None, &[])
-        .map_err(|error| Problem::invalid(error.message))?;
-    let run = match (body.run, place.run) {
-        (None, run @ (RunKey::Traced(_) | RunKey::Named(_))) => run,
-        (named, _) => rest.gate.run_key(caller, named)?,
-    };
-    let options = CallOptions {
-        origin: place.origin,
-        arrival: place.arrival,
-        ..CallOptions::default()
-    };
+    let (run, options) = place(&rest, &who, &headers, body.run)?;
     let request = CallRequest {
         tool: body.tool,
         arguments: body
@@ -101,7 +91,7 @@ pub(super) async fn call(
         request,
         &options,
         patience,
-        pending(),
+        server.leaving().clone().cancelled_owned(),
     )
     .await?;
     let (Called::Done(reply) | Called::Left(reply)) = called;
@@ -111,6 +101,31 @@ pub(super) async fn call(
         _ => StatusCode::OK,
     };
     Ok((status, Json(reply)).into_response())
+}
+
+/// Where a call belongs: in the run that the body names, else in that of the headers.
+pub(super) fn place(
+    rest: &Rest,
+    who: &Who,
+    headers: &HeaderMap,
+    named: Option<String>,
+) -> Result<(RunKey, CallOptions), Problem> {
+    if named.as_deref().is_some_and(|name| !origin::is_name(name)) {
+        return Err(Problem::invalid(format!("`run` is {}", origin::NO_NAME)));
+    }
+    let place = origin::place(&RequestMetaObject::new(), Some(headers), None, &[])
+        .map_err(|error| Problem::invalid(error.message))?;
+    let run = match (named, place.run) {
+        (None, run @ (RunKey::Traced(_) | RunKey::Named(_))) => run,
+        (named, _) => rest.gate.run_key(&who.authenticated.caller, named)?,
+    };
+    let options = CallOptions {
+        origin: place.origin,
+        arrival: place.arrival,
+        meta: place.meta,
+        ..CallOptions::default()
+    };
+    Ok((run, options))
 }
 
 /// A tool.

@@ -87,7 +87,8 @@ pub(super) async fn list(
     Asked(which): Asked<Which>,
 ) -> Result<Json<Decisions>, Problem> {
     let user = who.user()?;
-    let found = rest.read(move |gate, reader| {
+    who.admit()?;
+    let found = rest.read(&who, move |gate, reader| {
         let administers = gate.could(&user, Action::Administer);
         let mut readable: HashMap<RunId, bool> = HashMap::new();
         let limit = which.limit.clamp(1, 500);

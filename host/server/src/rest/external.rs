@@ -7,6 +7,7 @@ use axum::{
     extract::State,
     routing::{MethodRouter, post},
 };
+use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate::{
@@ -19,8 +20,10 @@ use utoipa::ToSchema;
 use super::{
     Rest,
     body::{Body, Who},
+    calls,
 };
 use crate::{
+    mcp::origin,
     problem::Problem,
     reply::{AuthorizeReply, CallReply},
 };
@@ -62,11 +65,22 @@ pub(super) struct Intent {
 pub(super) async fn authorize(
     State(rest): State<Rest>,
     who: Who,
+    headers: HeaderMap,
     Body(body): Body<Intent>,
 ) -> Result<Json<AuthorizeReply>, Problem> {
-    who.admit()?;
+    let _taken = rest.take(&who)?;
     let caller = &who.authenticated.caller;
-    let run = rest.gate.run_key(caller, body.run)?;
+    let (run, options) = calls::place(&rest, &who, &headers, body.run)?;
+    let reference = body.reference;
+    if reference
+        .as_deref()
+        .is_some_and(|name| !origin::is_name(name))
+    {
+        return Err(Problem::invalid(format!(
+            "`reference` is {}",
+            origin::NO_NAME
+        )));
+    }
     let known = rest.gate.snapshot().tools.contains_key(&body.tool);
     let request = CallRequest {
         tool: body.tool.clone(),
@@ -74,7 +88,9 @@ pub(super) async fn authorize(
             .arguments
             .map_or_else(|| "{}".to_owned(), |raw| raw.get().to_owned()),
     };
-    let authorized = rest.gate.authorize(caller, &run, request, body.reference);
+    let authorized = rest
+        .gate
+        .authorize(caller, &run, request, reference, options);
     let authorized = authorized.await;
     Ok(Json(AuthorizeReply::new(body.tool, known, authorized)))
 }

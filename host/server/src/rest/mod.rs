@@ -15,11 +15,22 @@ mod operate;
 mod review;
 mod runs;
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use axum::{Router, routing::MethodRouter};
+use tokio::sync::Semaphore;
 use tollgate::{gate::Gate, ledger::LedgerReader};
+use tollgate_core::entity::Uid;
 use tollgate_trace::store::Store;
 
-use crate::problem::Problem;
+use self::body::Who;
+use crate::{mcp, problem::Problem};
+
+/// Reads of one principal at once, which may take long: more of them wait, and others' do not.
+const MAX_READS: usize = 4;
 
 /// What handlers work with.
 #[derive(Clone, Debug)]
@@ -27,9 +38,22 @@ struct Rest {
     gate: Gate,
     /// Notes, sets and feedback, and what is told about runs; absent for what is public.
     trace: Option<Store>,
+    /// Which takes calls; absent for what is public.
+    server: Option<mcp::Server>,
+    /// Each principal's turns to read. There are as many as the configuration has names.
+    turns: Arc<Mutex<HashMap<Uid, Arc<Semaphore>>>>,
 }
 
 impl Rest {
+    /// The server, and that it takes a call of this caller.
+    fn take(&self, who: &Who) -> Result<(&mcp::Server, mcp::Taken), Problem> {
+        let server = self.server.as_ref().ok_or_else(|| {
+            let status = http::StatusCode::SERVICE_UNAVAILABLE;
+            Problem::new(status, "unavailable", "nobody takes calls here")
+        })?;
+        Ok((server, server.take(&who.authenticated.caller)?))
+    }
+
     fn trace(&self) -> Result<&Store, Problem> {
         self.trace.as_ref().ok_or_else(|| {
             let status = http::StatusCode::SERVICE_UNAVAILABLE;
@@ -37,20 +61,30 @@ impl Rest {
         })
     }
 
-    /// Read the ledger without holding up others.
+    /// Read the ledger without holding up others, when it is the caller's turn.
     async fn read<T: Send + 'static>(
         &self,
+        who: &Who,
         read: impl FnOnce(&Gate, &LedgerReader) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        let broken = || {
+            let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+            Problem::new(status, "internal", "it could not be read")
+        };
+        let turns = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = turns.entry(who.authenticated.caller.principal());
+            Arc::clone(own.or_insert_with(|| Arc::new(Semaphore::new(MAX_READS))))
+        };
+        let turn = turns.acquire_owned().await.map_err(|_| broken())?;
         let gate = self.gate.clone();
-        let reading = tokio::task::spawn_blocking(move || read(&gate, gate.ledger().reader()));
-        reading.await.unwrap_or_else(|_| {
-            Err(Problem::new(
-                http::StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "it could not be read",
-            ))
-        })
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = read(&gate, gate.ledger().reader());
+            // Also where whoever asked has gone by now.
+            drop(turn);
+            read
+        });
+        reading.await.unwrap_or_else(|_| Err(broken()))
     }
 }
 
@@ -78,27 +112,32 @@ fn public_routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         .collect()
 }
 
-fn of(
-    gate: &Gate,
-    trace: Option<&Store>,
-    routes: Vec<(&'static str, MethodRouter<Rest>)>,
-) -> Router {
+fn of(rest: Rest, routes: Vec<(&'static str, MethodRouter<Rest>)>) -> Router {
     let routes = routes.into_iter();
     let router = routes.fold(Router::new(), |router, (path, methods)| {
         router.route(path, methods)
     });
-    router.with_state(Rest {
-        gate: gate.clone(),
-        trace: trace.cloned(),
-    })
+    router.with_state(rest)
 }
 
 /// What takes credentials: for [`crate::auth::protect`].
-pub fn protected(gate: &Gate, trace: &Store) -> Router {
-    of(gate, Some(trace), protected_routes())
+pub fn protected(server: &mcp::Server, trace: &Store) -> Router {
+    let rest = Rest {
+        gate: server.gate().clone(),
+        trace: Some(trace.clone()),
+        server: Some(server.clone()),
+        turns: Arc::default(),
+    };
+    of(rest, protected_routes())
 }
 
 /// What takes none: health, and the document that describes the rest.
 pub fn public(gate: &Gate) -> Router {
-    of(gate, None, public_routes())
+    let rest = Rest {
+        gate: gate.clone(),
+        trace: None,
+        server: None,
+        turns: Arc::default(),
+    };
+    of(rest, public_routes())
 }

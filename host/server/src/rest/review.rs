@@ -167,8 +167,8 @@ pub(super) async fn feedback(
 /// A run that the caller may read; of people that is decided, and recorded.
 async fn readable(rest: &Rest, who: &Who, id: &str) -> Result<RunRow, Problem> {
     let run = found(&rest.gate, who, id)?;
+    who.admit()?;
     if !rest.gate.is_own_run(&who.authenticated.caller, &run) {
-        who.admit()?;
         let user = who.user()?;
         rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
     }
@@ -189,7 +189,7 @@ pub(super) async fn case(
 ) -> Result<Json<Value>, Problem> {
     let run = readable(&rest, &who, &id).await?;
     let store = rest.trace()?.reader().clone();
-    let view = rest.read(move |_, reader| {
+    let view = rest.read(&who, move |_, reader| {
         let steps = RunSteps::of(&reader.records_of_run(run.id)?);
         let beside = Beside::of(&store, &run.tenant, run.id, &steps)?;
         Ok(serde_json::to_value(CaseView::of(&steps, &beside)).unwrap_or_default())
@@ -233,7 +233,7 @@ pub(super) async fn compare(
             "runs of different tenants are not compared",
         ));
     }
-    let compared = rest.read(move |_, reader| {
+    let compared = rest.read(&who, move |_, reader| {
         let a = RunSteps::of(&reader.records_of_run(a.id)?);
         let b = RunSteps::of(&reader.records_of_run(b.id)?);
         let diff = diff(&a, &b);

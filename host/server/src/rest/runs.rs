@@ -144,11 +144,12 @@ pub(super) async fn list(
     Asked(which): Asked<Which>,
 ) -> Result<Json<Runs>, Problem> {
     let limit = which.limit.clamp(1, 200);
-    let who = who.authenticated;
+    who.admit()?;
     if which.searches() {
-        return searched(&rest, who, which, limit).await.map(Json);
+        return searched(&rest, &who, which, limit).await.map(Json);
     }
-    let found = rest.read(move |gate, reader| {
+    let asks = who.authenticated.clone();
+    let found = rest.read(&who, move |gate, reader| {
         let mut filter = RunFilter {
             open: which.open,
             outcome: which.outcome,
@@ -157,9 +158,9 @@ pub(super) async fn list(
             before: which.before,
             limit: Some(PAGE),
             // An agent sees no other principal's.
-            principal: who.user().is_none().then(|| who.caller.principal()),
+            principal: asks.user().is_none().then(|| asks.caller.principal()),
             // Whether people see other tenants' runs is for policy to say.
-            tenant: who
+            tenant: asks
                 .user()
                 .is_none()
                 .then(|| gate.snapshot().config.gate.tenant.clone()),
@@ -170,7 +171,7 @@ pub(super) async fn list(
             let last = page.len() as u64;
             for run in page {
                 filter.before = Some(run.opened);
-                if sees(gate, &who, &run) {
+                if sees(gate, &asks, &run) {
                     runs.push(run);
                 }
                 if runs.len() == limit {
@@ -196,12 +197,7 @@ pub(super) async fn list(
 }
 
 /// Runs by what is in them.
-async fn searched(
-    rest: &Rest,
-    who: Authenticated,
-    which: Which,
-    limit: usize,
-) -> Result<Runs, Problem> {
+async fn searched(rest: &Rest, who: &Who, which: Which, limit: usize) -> Result<Runs, Problem> {
     let store = rest.trace()?;
     projector::catch_up(store, rest.gate.ledger().reader())
         .await
@@ -213,7 +209,8 @@ async fn searched(
             )
         })?;
     let trace = store.reader().clone();
-    let found = rest.read(move |gate, reader| {
+    let asks = who.authenticated.clone();
+    let found = rest.read(who, move |gate, reader| {
         let search = RunSearch {
             tenant: gate.snapshot().config.gate.tenant.clone(),
             open: which.open,
@@ -230,7 +227,7 @@ async fn searched(
             limit,
             ..RunSearch::default()
         };
-        let found = search::runs(&trace, reader, &search, |run| sees(gate, &who, run));
+        let found = search::runs(&trace, reader, &search, |run| sees(gate, &asks, run));
         let (runs, next) = found.map_err(|error| match error {
             SearchError::Ledger(error) => error.into(),
             SearchError::Store(error) => Problem::from(error),
@@ -277,13 +274,13 @@ pub(super) async fn show(
     let run = found(&rest.gate, &who, &id)?;
     // By right of whose run it is one sees what one has reported; the rest is for policy to allow.
     let own = rest.gate.is_own_run(&who.authenticated.caller, &run);
+    who.admit()?;
     if !own {
-        who.admit()?;
         let user = who.user()?;
         rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
     }
     let store = rest.trace.as_ref().map(|store| store.reader().clone());
-    let shown = rest.read(move |_, reader| {
+    let shown = rest.read(&who, move |_, reader| {
         let records = reader.records_of_run(run.id)?;
         let beside = match store {
             Some(store) => Beside::of_run(&store, &run, &records, REPORTED, !own)?,

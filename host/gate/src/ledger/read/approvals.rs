@@ -19,6 +19,8 @@ use crate::ledger::{ApprovalRow, Binding, Pending, runs::nat, states::binding_di
 pub struct ApprovalFilter {
     /// Only those in one of these states; all if empty.
     pub states: BTreeSet<ApprovalState>,
+    /// Only those that this principal's calls have asked for.
+    pub principal: Option<Uid>,
     /// At most so many.
     pub limit: Option<u64>,
 }
@@ -29,7 +31,7 @@ impl ApprovalFilter {
     pub fn pending() -> Self {
         Self {
             states: BTreeSet::from([ApprovalState::Pending]),
-            limit: None,
+            ..Self::default()
         }
     }
 
@@ -38,8 +40,18 @@ impl ApprovalFilter {
     pub fn open() -> Self {
         Self {
             states: BTreeSet::from([ApprovalState::Pending, ApprovalState::Approved]),
-            limit: None,
+            ..Self::default()
         }
+    }
+}
+
+/// Approvals that are read before it is asked who sees them.
+const AT_A_TIME: usize = 64;
+
+impl ApprovalFilter {
+    fn limit(&self) -> usize {
+        let limit = self.limit.and_then(|n| usize::try_from(n).ok());
+        limit.unwrap_or(usize::MAX)
     }
 }
 
@@ -63,31 +75,38 @@ impl LedgerReader {
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
     pub fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRow>, LedgerError> {
-        let open = ApprovalFilter::open();
-        // Spelled so that open ones, which are asked for often, are found by their index.
-        let sql = if !filter.states.is_empty() && filter.states.is_subset(&open.states) {
-            "SELECT opened, state, version FROM approvals WHERE state IN ('pending', 'approved') \
-             ORDER BY severity DESC, opened"
-        } else {
-            "SELECT opened, state, version FROM approvals ORDER BY severity DESC, opened"
-        };
-        let limit = filter
-            .limit
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(usize::MAX);
         self.snapshot(|conn| {
-            let mut select = conn.prepare_cached(sql)?;
-            let all = select
-                .query_map([], found)?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            all.into_iter()
-                .filter(|(_, state, _)| {
-                    filter.states.is_empty() || state.is_some_and(|s| filter.states.contains(&s))
-                })
-                .take(limit)
-                .map(|found| row(conn, found))
-                .collect()
+            let found = all_found(conn, filter)?.into_iter();
+            let limited = found.take(filter.limit());
+            limited.map(|found| row(conn, found)).collect()
         })
+    }
+
+    /// Those of which `seen` is true, in the same order and within the same limit. They are read a few at a
+    /// time, and no further than to the limit.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approvals_seen(
+        &self,
+        filter: &ApprovalFilter,
+        seen: impl Fn(&ApprovalRow) -> bool,
+    ) -> Result<Vec<ApprovalRow>, LedgerError> {
+        let all = self.snapshot(|conn| all_found(conn, filter))?;
+        let mut rows = Vec::new();
+        for some in all.chunks(AT_A_TIME) {
+            let read: Vec<ApprovalRow> =
+                self.snapshot(|conn| some.iter().map(|found| row(conn, *found)).collect())?;
+            for row in read {
+                if rows.len() >= filter.limit() {
+                    return Ok(rows);
+                }
+                if seen(&row) {
+                    rows.push(row);
+                }
+            }
+        }
+        Ok(rows)
     }
 
     /// The latest approval that exactly this call has asked for.
@@ -199,6 +218,38 @@ impl LedgerReader {
             overdue.into_iter().map(|found| row(conn, found)).collect()
         })
     }
+}
+
+/// What a filter lets through, without its limit.
+fn all_found(conn: &Connection, filter: &ApprovalFilter) -> Result<Vec<Found>, ReadError> {
+    // Spelled so that open ones, which are asked for often, are found by their index.
+    let is_open =
+        !filter.states.is_empty() && filter.states.is_subset(&ApprovalFilter::open().states);
+    let states = if is_open {
+        "a.state IN ('pending', 'approved')"
+    } else {
+        "1"
+    };
+    let order = "ORDER BY a.severity DESC, a.opened";
+    let all = match &filter.principal {
+        None => conn
+            .prepare_cached(&format!(
+                "SELECT a.opened, a.state, a.version FROM approvals a WHERE {states} {order}"
+            ))?
+            .query_map([], found)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+        Some(principal) => conn
+            .prepare_cached(&format!(
+                "SELECT a.opened, a.state, a.version FROM approvals a JOIN runs r ON r.opened = a.run \
+                 WHERE {states} AND r.principal_type = ?1 AND r.principal_id = ?2 {order}"
+            ))?
+            .query_map(params![principal.kind.name(), principal.id], found)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+    };
+    let wanted = |(_, state, _): &Found| {
+        filter.states.is_empty() || state.is_some_and(|state| filter.states.contains(&state))
+    };
+    Ok(all.into_iter().filter(wanted).collect())
 }
 
 /// How many approvals of a principal are pending.

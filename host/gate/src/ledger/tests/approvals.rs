@@ -388,3 +388,36 @@ fn the_most_severe_is_listed_first_and_of_these_the_oldest() {
         .collect();
     assert_eq!(listed, [ids[2], ids[1], ids[3], ids[0]]);
 }
+
+#[test]
+fn a_list_is_read_no_further_than_to_its_limit() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        for name in ["a", "b", "c"] {
+            let (_, _, records) = script.escalate(run, name);
+            ledger.commit(batch(records)).await.unwrap();
+        }
+    });
+    let reader = ledger.reader();
+    let all = reader.approvals(&ApprovalFilter::open()).unwrap();
+    assert_eq!(all.len(), 3);
+    let filter = ApprovalFilter {
+        limit: Some(1),
+        principal: Some(all[0].principal.clone()),
+        ..ApprovalFilter::default()
+    };
+    let asked = std::cell::Cell::new(0);
+    let seen = reader.approvals_seen(&filter, |row| {
+        asked.set(asked.get() + 1);
+        row.id != all[0].id
+    });
+    assert_eq!((seen.unwrap(), asked.get()), (vec![all[1].clone()], 2));
+    let nobody = ApprovalFilter {
+        principal: Some(Uid::new(Kind::Agent, "nobody")),
+        ..ApprovalFilter::default()
+    };
+    assert_eq!(reader.approvals_seen(&nobody, |_| true).unwrap(), []);
+}

@@ -1,0 +1,84 @@
+//! What each principal has under way: so that one does not take what is there for all.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tollgate::pip::Caller;
+use tollgate_core::entity::Uid;
+
+/// How many each principal has under way, and how many it may. An agent is one, for whichever user it acts.
+#[derive(Debug)]
+pub(crate) struct AtOnce {
+    limit: usize,
+    of: Mutex<HashMap<Uid, usize>>,
+}
+
+impl AtOnce {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            of: Mutex::default(),
+        })
+    }
+
+    /// One more, until what comes back is dropped; nothing if there are too many.
+    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<Entered> {
+        let principal = caller.principal();
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = of.entry(principal.clone()).or_default();
+        if *count >= self.limit {
+            return None;
+        }
+        *count += 1;
+        Some(Entered {
+            among: Arc::clone(self),
+            principal,
+        })
+    }
+}
+
+/// One of those that a principal has under way.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    among: Arc<AtOnce>,
+    principal: Uid,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut of = self.among.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = of.get_mut(&self.principal) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                of.remove(&self.principal);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_one_for_all_its_users() {
+        let agent = |user: &str| Caller::Agent {
+            name: "support".into(),
+            on_behalf_of: Some(user.into()),
+        };
+        let calls = AtOnce::new(2);
+        let first = calls.enter(&agent("alice")).unwrap();
+        let _second = calls.enter(&agent("bob")).unwrap();
+        assert!(calls.enter(&agent("carol")).is_none());
+        assert!(calls.enter(&Caller::User("carol".into())).is_some());
+        drop(first);
+        assert!(calls.enter(&agent("carol")).is_some());
+        assert_eq!(
+            calls.of.lock().unwrap().len(),
+            1,
+            "who has none is forgotten"
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! Connections: how many there are at once, and for how long one may be there for nothing.
+//!
+//! Also one that never says which protocol it speaks, and one of HTTP/2, of which the library has no
+//! timeout.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{Extension, middleware::AddExtension};
+use axum_server::accept::Accept;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep, sleep, sleep_until},
+};
+use tower::Layer as _;
+
+/// How long a connection may be without a request, and its client without reading an answer.
+const IDLE: Duration = Duration::from_secs(60);
+/// Connections at once, where the system lets the process have as many files.
+const MAX_CONNECTIONS: usize = 8192;
+
+/// Accepts as many connections as there is room for; others are closed at once.
+#[derive(Clone)]
+pub(super) struct Bounded<A> {
+    inner: A,
+    room: Arc<Semaphore>,
+    idle: Duration,
+}
+
+impl<A> Bounded<A> {
+    pub(super) fn new(inner: A) -> Self {
+        // Tools, servers and the store need files, too.
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let files = files.map_or(usize::MAX, |files| {
+            usize::try_from(files).unwrap_or(usize::MAX)
+        });
+        Self {
+            inner,
+            room: Arc::new(Semaphore::new((files / 2).min(MAX_CONNECTIONS))),
+            idle: IDLE,
+        }
+    }
+}
+
+impl<A, I, S> Accept<I, S> for Bounded<A>
+where
+    A: Accept<I, S, Future: Send + 'static>,
+{
+    type Stream = Timed<A::Stream>;
+    type Service = AddExtension<A::Service, Arc<Usage>>;
+    type Future =
+        Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send + 'static>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        let permit = Arc::clone(&self.room).try_acquire_owned();
+        let (accepting, idle) = (self.inner.accept(stream, service), self.idle);
+        Box::pin(async move {
+            let permit = permit.map_err(|_| io::ErrorKind::ConnectionRefused)?;
+            let (stream, service) = accepting.await?;
+            let usage = Arc::new(Usage(Mutex::new((0, Instant::now()))));
+            let timed = Timed {
+                stream,
+                usage: Arc::clone(&usage),
+                idle,
+                unused: Box::pin(sleep(idle)),
+                unread: None,
+                _permit: permit,
+            };
+            Ok((timed, Extension(usage).layer(service)))
+        })
+    }
+}
+
+/// Requests of a connection that are being answered, and when that was last so.
+pub(super) struct Usage(Mutex<(usize, Instant)>);
+
+impl Usage {
+    /// A request, until what comes back is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> InUse {
+        self.change(|requests| requests.saturating_add(1));
+        InUse(Arc::clone(self))
+    }
+
+    fn change(&self, change: impl FnOnce(usize) -> usize) {
+        let mut usage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *usage = (change(usage.0), Instant::now());
+    }
+
+    /// When it was last of use.
+    fn last(&self) -> Instant {
+        match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            (0, last) => last,
+            _ => Instant::now(),
+        }
+    }
+}
+
+/// A request that is being answered.
+pub(super) struct InUse(Arc<Usage>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.change(|requests| requests.saturating_sub(1));
+    }
+}
+
+/// A stream that ends once its connection has been there for nothing for too long.
+pub(super) struct Timed<S> {
+    stream: S,
+    usage: Arc<Usage>,
+    idle: Duration,
+    unused: Pin<Box<Sleep>>,
+    /// Runs while the client takes nothing of what is written.
+    unread: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<S> Timed<S> {
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wrote: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if wrote.is_ready() {
+            self.unread = None;
+            return wrote;
+        }
+        let unread = self
+            .unread
+            .get_or_insert_with(|| Box::pin(sleep(self.idle)));
+        ready!(unread.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            return read;
+        }
+        loop {
+            ready!(self.unused.as_mut().poll(cx));
+            let until = self.usage.last() + self.idle;
+            if until <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.unused = Box::pin(sleep_until(until));
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, buffer);
+        self.written(cx, wrote)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.written(cx, wrote)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.written(cx, shut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum_server::accept::DefaultAcceptor;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    fn bounded(room: usize, idle: Duration) -> Bounded<DefaultAcceptor> {
+        Bounded {
+            inner: DefaultAcceptor,
+            room: Arc::new(Semaphore::new(room)),
+            idle,
+        }
+    }
+
+    async fn accepted(
+        bounded: &Bounded<DefaultAcceptor>,
+    ) -> io::Result<(Timed<DuplexStream>, DuplexStream)> {
+        let (here, there) = duplex(16);
+        let (stream, _) = bounded.accept(here, ()).await?;
+        Ok((stream, there))
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many() {
+        let bounded = bounded(1, IDLE);
+        let first = accepted(&bounded).await.unwrap();
+        assert!(accepted(&bounded).await.is_err());
+        drop(first);
+        accepted(&bounded).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_without_a_request_ends_whatever_it_says() {
+        let bounded = bounded(1, Duration::from_millis(20));
+        let (mut stream, mut client) = accepted(&bounded).await.unwrap();
+        let in_use = stream.usage.begin();
+        let mut buffer = [0; 8];
+        let patience = Duration::from_millis(100);
+        let reading = tokio::time::timeout(patience, stream.read(&mut buffer));
+        assert!(reading.await.is_err(), "a request is being answered");
+        drop(in_use);
+        client.write_all(b"PRI * HT").await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 8);
+        let ended = stream.read(&mut buffer).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_reads_what_it_asked_for() {
+        let bounded = bounded(1, Duration::from_millis(20));
+        let (mut stream, _client) = accepted(&bounded).await.unwrap();
+        let ended = stream.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,138 @@
+//! Requests of those who are known: how many are answered at once, and their bodies.
+//!
+//! One agent takes a part of what there is for agents, and agents take nothing of what there is for people:
+//! whoever wants to reject or to halt gets through.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::Response,
+};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+use tollgate::pip::Caller;
+
+use super::{Kept, MAX_BODY, SLOWEST, busy, refused};
+use crate::{
+    auth::{
+        Authenticated,
+        at_once::{AtOnce, Entered},
+    },
+    mcp::Connection,
+    otlp,
+};
+
+/// Requests of agents that are answered at once, and as many of people.
+const MAX_REQUESTS: usize = 1024;
+/// Those of one principal among them.
+const MAX_OF_ONE: usize = 256;
+
+/// Requests that are answered at the moment.
+pub(super) struct Requests {
+    agents: Semaphore,
+    people: Semaphore,
+    each: Arc<AtOnce>,
+}
+
+impl Requests {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            agents: Semaphore::new(MAX_REQUESTS),
+            people: Semaphore::new(MAX_REQUESTS),
+            each: AtOnce::new(MAX_OF_ONE),
+        })
+    }
+
+    /// One more of this caller, until what comes back is dropped; nothing if there are too many.
+    fn enter(&self, caller: &Caller) -> Option<(Entered, SemaphorePermit<'_>)> {
+        let all = match caller {
+            Caller::User(_) => &self.people,
+            _ => &self.agents,
+        };
+        Some((self.each.enter(caller)?, all.try_acquire().ok()?))
+    }
+}
+
+/// Who has come this far is known: only now is a body read, and a place taken.
+pub(super) async fn admitted(
+    State(requests): State<Arc<Requests>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let who = request.extensions().get::<Authenticated>();
+    let Some(_entered) = who.and_then(|who| requests.enter(&who.caller)) else {
+        return busy();
+    };
+    let (mut parts, body) = request.into_parts();
+    if otlp::is_otlp(parts.uri.path()) {
+        // Its body is larger, and there is room for fewer of them.
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    let body = match tokio::time::timeout(SLOWEST, whole(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(response)) => return response,
+        Err(_) => {
+            let what = "Request Timeout: the body took too long";
+            return refused(StatusCode::REQUEST_TIMEOUT, what);
+        }
+    };
+    let gone = CancellationToken::new();
+    parts.extensions.insert(Connection(gone.clone()));
+    // Dropped with the request while it is answered, and with the body of the response after that.
+    let connection = gone.drop_guard();
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    response.map(|body| Kept::with(body, connection))
+}
+
+async fn whole(body: Body) -> Result<Bytes, Response> {
+    let limited = http_body_util::Limited::new(body, MAX_BODY);
+    match limited.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let what = format!("Payload Too Large: a body has at most {MAX_BODY} bytes");
+            Err(refused(StatusCode::PAYLOAD_TOO_LARGE, what))
+        }
+        Err(_) => Err(refused(
+            StatusCode::BAD_REQUEST,
+            "Bad Request: the body ended early",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(number: usize) -> Caller {
+        Caller::Agent {
+            name: format!("a{number}"),
+            on_behalf_of: None,
+        }
+    }
+
+    #[test]
+    fn agents_take_their_part_and_nothing_of_what_people_have() {
+        let requests = Requests::new();
+        let mut entered = Vec::new();
+        for number in 0..4 {
+            for _ in 0..MAX_OF_ONE {
+                entered.push(requests.enter(&agent(number)).unwrap());
+            }
+            assert!(
+                requests.enter(&agent(number)).is_none(),
+                "its part is taken"
+            );
+        }
+        assert!(requests.enter(&agent(4)).is_none(), "all of it is taken");
+        let dana = requests.enter(&Caller::User("dana".into()));
+        assert!(dana.is_some(), "people get through");
+        entered.pop();
+        assert!(requests.enter(&agent(4)).is_some());
+    }
+}

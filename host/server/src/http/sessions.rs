@@ -1,0 +1,220 @@
+//! Sessions of MCP before 2026-07-28: whose they are, and how many there are.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rmcp::transport::streamable_http_server::session::{SessionId, local::LocalSessionManager};
+use serde::de::IgnoredAny;
+use serde_json::{json, value::RawValue};
+use sha2::Sha256;
+use tollgate_core::entity::Uid;
+
+use super::{MAX_BODY, busy, refused};
+use crate::{
+    auth::{Auth, Authenticated},
+    depth::too_deep,
+    problem::Problem,
+};
+
+/// Sessions at once; one in which nothing happens for five minutes ends.
+const MAX_SESSIONS: usize = 10_000;
+/// Those of one principal among them.
+const MAX_OF_ONE: usize = 2_500;
+/// The header that names a session.
+const SESSION: &str = "mcp-session-id";
+
+/// Sessions, and who began them.
+pub(super) struct Sessions {
+    open: Arc<LocalSessionManager>,
+    of: Mutex<HashMap<Uid, HashSet<SessionId>>>,
+    /// Signs sessions for whoever began them.
+    key: Vec<u8>,
+}
+
+impl Sessions {
+    pub(super) fn new(open: Arc<LocalSessionManager>, key: Vec<u8>) -> Arc<Self> {
+        Arc::new(Self {
+            open,
+            of: Mutex::default(),
+            key,
+        })
+    }
+
+    /// Whether there may be one more of this principal.
+    async fn has_room(&self, principal: &Uid) -> bool {
+        let open = self.open.sessions.read().await;
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = of.entry(principal.clone()).or_default();
+        own.retain(|id| open.contains_key(id));
+        open.len() < MAX_SESSIONS && own.len() < MAX_OF_ONE
+    }
+
+    fn began(&self, principal: Uid, headers: &HeaderMap) {
+        if let Some(id) = headers.get(SESSION).and_then(|id| id.to_str().ok()) {
+            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+            of.entry(principal).or_default().insert(id.into());
+        }
+    }
+
+    /// What stands behind a session's id, for whoever began it and nobody else.
+    fn signature(&self, id: &str, whose: &Authenticated) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        mac.update(id.as_bytes());
+        mac.update(&[0]);
+        mac.update(serde_json::to_string(&whose.caller).ok()?.as_bytes());
+        let bytes = mac.finalize().into_bytes();
+        Some(tollgate_core::ids::hex(bytes.get(..16)?))
+    }
+
+    fn sign(&self, headers: &mut HeaderMap, whose: &Authenticated) {
+        let signed = headers
+            .get(SESSION)
+            .and_then(|id| id.to_str().ok())
+            .and_then(|id| Some(format!("{id}.{}", self.signature(id, whose)?)))
+            .and_then(|signed| HeaderValue::from_str(&signed).ok());
+        if let Some(signed) = signed {
+            headers.insert(SESSION, signed);
+        }
+    }
+}
+
+/// The form of a message, and whose session it is for: a session belongs to whoever began it. Its id is
+/// signed for them, and nobody else's request reaches it.
+pub(super) async fn session(
+    State(sessions): State<Arc<Sessions>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let extensions = &parts.extensions;
+    let (Some(whose), Some(auth)) = (
+        extensions.get::<Authenticated>().cloned(),
+        extensions.get::<Auth>().cloned(),
+    ) else {
+        return refused(StatusCode::UNAUTHORIZED, "Unauthorized");
+    };
+    // It was read before: see `super::requests`.
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return refused(StatusCode::BAD_REQUEST, "Bad Request: the body ended early");
+    };
+    if parts.method == Method::POST && is_json(&parts.headers) {
+        if too_deep(&body) {
+            return protocol_error(-32600, "the body nests too deep");
+        }
+        if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+            return protocol_error(-32700, "the body is no JSON");
+        }
+    }
+    let mut begins = None;
+    if let Some(signed) = parts.headers.get(SESSION) {
+        let signed = signed.to_str().unwrap_or_default();
+        let own = signed.split_once('.').filter(|(id, signature)| {
+            let right = sessions.signature(id, &whose);
+            right.is_some_and(|right| {
+                subtle::ConstantTimeEq::ct_eq(right.as_bytes(), signature.as_bytes()).into()
+            })
+        });
+        let id = own.and_then(|(id, _)| HeaderValue::from_str(id).ok());
+        let Some(id) = id else {
+            let what = "Not Found: there is no such session; begin another with initialize";
+            return refused(StatusCode::NOT_FOUND, what);
+        };
+        parts.headers.insert(SESSION, id);
+    } else if initializes(&body) {
+        let principal = whose.caller.principal();
+        if let Err(busy) = auth.admit(&whose.caller) {
+            return Problem::from(busy).into_response();
+        }
+        if !sessions.has_room(&principal).await {
+            return busy();
+        }
+        begins = Some(principal);
+    }
+    let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if let Some(principal) = begins {
+        sessions.began(principal, response.headers());
+    }
+    sessions.sign(response.headers_mut(), &whose);
+    response
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| {
+            let kind = kind.trim().to_ascii_lowercase();
+            kind.starts_with("application/json")
+        })
+}
+
+/// Whether a message begins a session, whatever its headers say. Of keys that occur twice the last one
+/// counts, as for whoever reads it next.
+fn initializes(body: &[u8]) -> bool {
+    let message: Result<HashMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
+    let message = message.unwrap_or_default();
+    let method = message.get("method");
+    method.is_some_and(|method| {
+        serde_json::from_str::<String>(method.get()).is_ok_and(|method| method == "initialize")
+    })
+}
+
+/// A protocol error for which there is no message to answer (JSON-RPC 2.0, section 5).
+fn protocol_error(code: i32, message: &str) -> Response {
+    let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
+    (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::transport::streamable_http_server::session::SessionManager as _;
+    use tollgate_core::entity::Kind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_agent_s_sessions_are_a_part_of_all() {
+        let sessions = Sessions::new(Arc::default(), vec![0]);
+        let (loud, calm) = (Uid::new(Kind::Agent, "loud"), Uid::new(Kind::Agent, "calm"));
+        let mut kept = Vec::new();
+        for _ in 0..MAX_OF_ONE {
+            assert!(sessions.has_room(&loud).await);
+            let (id, transport) = sessions.open.create_session().await.unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(SESSION, HeaderValue::from_str(&id).unwrap());
+            sessions.began(loud.clone(), &headers);
+            kept.push((id, transport));
+        }
+        assert!(!sessions.has_room(&loud).await);
+        assert!(sessions.has_room(&calm).await);
+        let (id, _) = kept.pop().unwrap();
+        sessions.open.close_session(&id).await.unwrap();
+        assert!(sessions.has_room(&loud).await, "one has ended");
+    }
+
+    #[test]
+    fn what_begins_a_session_is_the_message() {
+        for (body, begins) in [
+            (r#"{"method": "initialize", "id": 1}"#, true),
+            (r#"{"method": "\u0069nitialize"}"#, true),
+            (r#"{"m\u0065thod": "initialize"}"#, true),
+            (r#"{"method": "ping", "method": "initialize"}"#, true),
+            (r#"{"method": "tools/list"}"#, false),
+            (r#"{"params": {"method": "initialize"}}"#, false),
+            ("[]", false),
+            ("", false),
+        ] {
+            assert_eq!(initializes(body.as_bytes()), begins, "{body}");
+        }
+    }
+}
