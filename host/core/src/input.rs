@@ -606,7 +606,7 @@ fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, 
                 let choices = choices.iter().enumerate();
                 choices.filter(move |(_, choice)| accepts(choice, value, extent))
             };
-            let (i, chosen) = chosen(&accepting).ok_or_else(|| {
+            let (i, chosen) = chosen(accepting).ok_or_else(|| {
                 wrong(match accepting(Extent::Declared).next() {
                     None => "value of any of its types",
                     Some(_) => {
