@@ -1,6 +1,8 @@
 //! Every documented exit code, by a command that ends with it. 7 takes a kill in mid-call: `owner`.
 
-use crate::world::{DELETE, READ, REFUND, World};
+use std::process::Stdio;
+
+use crate::world::{DELETE, READ, REFUND, World, binary};
 
 #[test]
 fn every_exit_code_is_what_it_says() {
@@ -24,6 +26,30 @@ fn every_exit_code_is_what_it_says() {
     for (code, args, says) in rows {
         world.run(args).exits(*code).says(&[says]);
     }
+}
+
+/// Any other end lets the call run.
+#[test]
+fn a_hook_that_is_not_decided_in_time_blocks() {
+    let world = World::new();
+    let mut command = world.command(binary());
+    let args = [
+        "hook",
+        "claude-code",
+        "--agent",
+        "support",
+        "--timeout",
+        "0",
+    ];
+    command.args(args).stdin(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    // Nothing is said, and nothing ends.
+    let open = child.stdin.take();
+    let ended = child.wait_with_output().unwrap();
+    drop(open);
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("blocked"), "{said}");
 }
 
 #[test]

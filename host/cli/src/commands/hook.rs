@@ -87,10 +87,13 @@ pub(crate) async fn run(Hook::ClaudeCode(args): Hook, cx: &Context<'_>) -> Resul
         std::process::exit(i32::from(Exit::Usage.code()));
     }));
     let limit = Duration::from_secs(args.timeout);
-    let late = |_| Failure::plain("it took too long; see whether `tollgate serve` runs");
-    let answered = match tokio::time::timeout(limit, claude_code(&args, cx)).await {
-        Ok(answer) => answer,
-        Err(elapsed) => Err(late(elapsed)),
+    let Ok(answered) = tokio::time::timeout(limit, claude_code(&args, cx)).await else {
+        anstream::eprintln!(
+            "Tollgate has not decided this within {} s, so it is blocked; see whether `tollgate serve` answers",
+            args.timeout
+        );
+        // Whatever is still waited for must not keep this process.
+        std::process::exit(i32::from(Exit::Usage.code()));
     };
     match answered.and_then(|answer| Ok(cx.out.text(&format!("{answer}\n"))?)) {
         Ok(()) => Ok(Exit::Ok),
