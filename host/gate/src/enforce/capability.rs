@@ -488,15 +488,10 @@ impl Capabilities {
         let Some(keeper) = act.keeper() else {
             return Ok(None);
         };
-        let labels_of = |id: &str| {
-            let labels = self.pep.file_labels(id);
-            labels.map_err(|reason| Refusal::Unrecorded { reason })
-        };
-        let mut labels = labels_of(&keeper)?;
-        if let Some(place) = act.place() {
-            labels.extend(labels_of(&place)?);
-        }
-        Ok(Some(labels))
+        let labels = self.pep.ledger.file_labels(&keeper, act.place().as_deref());
+        labels.map(Some).map_err(|e| Refusal::Unrecorded {
+            reason: e.to_string(),
+        })
     }
 
     /// Whether what was permitted has taken on no labels since then. Asked after it was read: what is

@@ -177,13 +177,6 @@ impl Pep {
         }
     }
 
-    pub(crate) fn file_labels(&self, id: &str) -> Result<BTreeSet<String>, String> {
-        self.ledger
-            .reader()
-            .file_labels(id)
-            .map_err(|e| e.to_string())
-    }
-
     /// A run's facts for this call: what the gate counted in the run, and lately in all of the principal's.
     /// `arguments` and `own` as for [`RunState::facts`].
     pub(crate) fn run_facts(

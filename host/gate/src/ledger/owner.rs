@@ -92,6 +92,9 @@ impl Ledger {
         if reader.has_asked()? {
             shared.set_asked();
         }
+        if reader.has_marked()? {
+            shared.marked();
+        }
         for run in reader.suspended_runs()? {
             shared.suspend(run);
         }
@@ -269,8 +272,23 @@ impl Ledger {
         }
     }
 
-    /// How often files were marked with labels since this ledger was opened. Whoever wants to know that a
-    /// file has no other labels than those that were looked up compares this before and after.
+    /// Labels that a file has taken on. Reads the store only if any file ever has.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn file_labels(
+        &self,
+        file: &str,
+        place: Option<&str>,
+    ) -> Result<BTreeSet<String>, LedgerError> {
+        match self.marks() {
+            0 => Ok(BTreeSet::new()),
+            _ => self.0.reader.file_labels(file, place),
+        }
+    }
+
+    /// How often files were marked with labels: 0 if none ever was. Whoever wants to know that a file has no
+    /// other labels than those that were looked up compares this before and after.
     #[must_use]
     pub fn marks(&self) -> u64 {
         self.0.shared.marks()

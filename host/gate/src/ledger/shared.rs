@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pace: Pace,
     /// How many committed together lately.
     crowd: AtomicUsize,
-    /// How often files were marked with labels since the ledger was opened.
+    /// How often files were marked with labels since the ledger was opened, and one if any was before.
     marks: AtomicU64,
     /// Whether anybody was ever asked for an approval.
     asked: AtomicBool,

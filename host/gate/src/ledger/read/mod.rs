@@ -256,17 +256,30 @@ impl LedgerReader {
         })
     }
 
-    /// Labels that were written into a file with what was written there through the gate.
+    /// Labels that were written into a file with what was written there through the gate. It may be known
+    /// by its place, too.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn file_labels(&self, file: &str) -> Result<BTreeSet<String>, LedgerError> {
+    pub fn file_labels(
+        &self,
+        file: &str,
+        place: Option<&str>,
+    ) -> Result<BTreeSet<String>, LedgerError> {
         self.with(|conn| {
             let mut select =
-                conn.prepare_cached("SELECT label FROM file_labels WHERE file = ?1")?;
+                conn.prepare_cached("SELECT label FROM file_labels WHERE file IN (?1, ?2)")?;
             Ok(select
-                .query_map([file], |row| row.get(0))?
+                .query_map([Some(file), place], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Whether any file was ever marked with labels.
+    pub(super) fn has_marked(&self) -> Result<bool, LedgerError> {
+        self.with(|conn| {
+            let any = "SELECT EXISTS (SELECT 1 FROM file_labels)";
+            Ok(conn.query_row(any, [], |row| row.get(0))?)
         })
     }
 

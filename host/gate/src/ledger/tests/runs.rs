@@ -77,7 +77,7 @@ fn what_is_written_keeps_the_labels_of_the_run() {
             script.record(Some(run), Event::Decision(Box::new(decision))),
         ])
     };
-    let labels_of = |file: &str| ledger.reader().file_labels(file).unwrap();
+    let labels_of = |file: &str| ledger.file_labels(file, None).unwrap();
     block_on(async {
         ledger.commit(batch(vec![started])).await.unwrap();
         ledger
@@ -103,6 +103,11 @@ fn what_is_written_keeps_the_labels_of_the_run() {
         labels(&["private", "untrusted"])
     );
     assert_eq!(labels_of("tickets/book:/b.txt"), labels(&[]));
+    let other = ledger.file_labels("other", Some("tickets/book:/a.txt"));
+    assert_eq!(other.unwrap(), labels(&["private", "untrusted"]));
+    drop(ledger);
+    let again = place.open().file_labels("tickets/book:/a.txt", None);
+    assert_eq!(again.unwrap(), labels(&["private", "untrusted"]));
 }
 
 #[test]

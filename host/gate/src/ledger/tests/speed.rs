@@ -246,7 +246,7 @@ fn speed_of_parts() {
         )
     });
     each("file labels", 20_000, || {
-        drop(ledger.reader().file_labels("tickets/a").unwrap())
+        drop(ledger.reader().file_labels("tickets/a", None).unwrap())
     });
     each("making a decision", 20_000, || {
         drop(script.decide(run, script.span(), Outcome::Allow, "a"))
