@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tollgate::config::Config;
 use tollgate_model::entity::{Kind, Uid};
 
-use crate::{exit::Exit, failure::Failure, output::Output};
+use crate::{error::Failure, exit_code::Exit, output::Output};
 
 /// Somebody who says that they are another user, with that user's token.
 #[derive(Clone, Serialize, Deserialize)]

@@ -5,15 +5,20 @@ mod access;
 mod args;
 mod commands;
 mod component;
-mod exit;
-mod failure;
+mod context;
+mod error;
+mod exit_code;
+mod global;
 mod identity;
-mod logs;
+mod logging;
 mod operation;
 mod output;
+mod progress;
 mod relay;
+mod render;
 mod scaffold;
-mod show;
+mod style;
+mod units;
 
 use std::process::ExitCode;
 use tollgate_server::reply;
@@ -26,8 +31,8 @@ fn main() -> ExitCode {
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(failure::Failure::from)
-        .and_then(|runtime| runtime.block_on(commands::run(cli, &out)));
+        .map_err(error::Failure::from)
+        .and_then(|runtime| runtime.block_on(args::run(cli, &out)));
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {

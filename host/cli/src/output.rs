@@ -14,12 +14,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    component::Progress,
-    failure::Failure,
-    show::{
-        diagnostics,
-        paint::{Tone, paint},
-    },
+    error::Failure,
+    progress::Progress,
+    render::diagnostics,
+    style::{Tone, paint},
 };
 
 /// When to colour.

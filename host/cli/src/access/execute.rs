@@ -28,8 +28,8 @@ use tollgate_server::{
 };
 
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
     reply::{self, Answered, ApprovalView, AuthorizeReply, CallReply},
 };

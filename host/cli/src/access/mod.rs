@@ -22,11 +22,11 @@ use tollgate_ledger::LedgerError;
 use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 use tollgate_server::{auth::token, mcp, upstream::Servers};
 
-use self::socket::{Envelope, Server, Stream, Unanswered};
 use crate::{
-    commands::component::register,
-    exit::Exit,
-    failure::Failure,
+    access::socket::{Envelope, Server, Stream, Unanswered},
+    component::compiler,
+    error::Failure,
+    exit_code::Exit,
     identity::{self, Claim},
     operation::{Operation, Reply},
     output::Output,
@@ -233,7 +233,7 @@ impl<'a> Access<'a> {
         let by = identity::of_login(&self.config, &login).map_or(login, |user| user.id);
         GateOptions {
             by,
-            compiler: Some(register::compiler()),
+            compiler: Some(compiler()),
             connector: Servers::new(),
             ..GateOptions::default()
         }

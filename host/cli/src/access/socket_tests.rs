@@ -5,8 +5,7 @@ use std::path::Path;
 use tokio::net::UnixStream;
 use tollgate_model::record::HaltScope;
 
-use super::*;
-use crate::exit::Exit;
+use crate::{access::*, exit_code::Exit};
 
 fn question() -> Envelope {
     let operation = Operation::Halt {

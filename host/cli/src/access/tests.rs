@@ -6,8 +6,7 @@ use tempfile::TempDir;
 use tollgate_model::{entity::Kind, record::HaltScope};
 use tollgate_server::auth::token::Purpose;
 
-use super::*;
-use crate::output::Color;
+use crate::{access::*, output::Color};
 
 const POLICIES: &str = r#"
 @id("everybody-halts")

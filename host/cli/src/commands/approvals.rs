@@ -10,16 +10,14 @@ use tollgate_model::{
     record::Event,
 };
 
-use super::{Context, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
+    render::approval,
     reply::{self, Answered, ApprovalView},
-    show::{
-        approval,
-        paint::{Tone, paint},
-    },
+    style::{Tone, paint},
 };
 
 const LIST: &str = "\

@@ -14,17 +14,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tollgate::call::CallRequest;
 
-use super::{Context, times, unexpected};
 use crate::{
     access::Access,
-    exit::Exit,
-    failure::Failure,
+    commands::time_arg,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
+    render::answer,
     reply::CallReply,
-    show::{
-        answer,
-        paint::{Tone, line, paint},
-    },
+    style::{Tone, line, paint},
 };
 
 const EXAMPLES: &str = "\
@@ -68,7 +67,7 @@ pub(crate) struct Call {
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
     /// How long to wait for a human where one is needed, such as 60s or 10m.
-    #[arg(long, value_name = "TIME", value_parser = times::duration)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::duration)]
     wait: Option<Duration>,
     /// End at the first call of the file that is denied.
     #[arg(long, requires = "from")]

@@ -14,16 +14,15 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Context, times::When, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    commands::time_arg::When,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
+    render::decision::{COLUMNS, cells, list, whole},
     reply::{Entry, FactsView},
-    show::{
-        decision::{COLUMNS, cells, list, whole},
-        paint::{Tone, paint},
-    },
+    style::{Tone, paint},
 };
 
 const LIST: &str = "\

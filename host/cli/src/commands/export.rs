@@ -6,14 +6,12 @@ use clap::Subcommand;
 use tollgate::{config::Config, ids::Clock};
 use tollgate_trace::otlp_out::{self, Exporter, Source, Status, Step, Turn};
 
-use super::Context;
 use crate::{
-    exit::Exit,
-    failure::Failure,
-    show::{
-        paint::Tone,
-        table::{Cell, table},
-    },
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::Tone,
 };
 
 const STATUS: &str = "\

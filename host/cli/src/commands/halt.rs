@@ -3,15 +3,13 @@
 use clap::{Args, ValueEnum};
 use tollgate_model::record::{Halt, HaltScope};
 
-use super::Context;
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
     operation::Operation,
-    show::{
-        paint::{Tone, line, paint},
-        table::{Cell, table},
-    },
+    render::table::{Cell, table},
+    style::{Tone, line, paint},
 };
 
 const HALT: &str = "\

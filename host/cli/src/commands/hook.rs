@@ -11,10 +11,10 @@ use serde_json::{Value, json, value::RawValue};
 use tollgate::call::CallRequest;
 use tollgate_model::canonical::Sha256Digest;
 
-use super::{Context, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
     reply::CallOutcome,
 };

@@ -11,13 +11,13 @@ use std::{
 use clap::Args;
 use tollgate::config::{Config, FILE_NAME};
 
-use super::Context;
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
     identity,
     scaffold::tool_sources,
-    show::paint::{Tone, paint},
+    style::{Tone, paint},
 };
 
 const EXAMPLES: &str = "\

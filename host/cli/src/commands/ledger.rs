@@ -3,14 +3,12 @@
 use clap::Subcommand;
 use tollgate_model::ids::hex;
 
-use super::Context;
 use crate::{
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::count,
-        paint::{Tone, paint},
-    },
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    style::{Tone, paint},
+    units::count,
 };
 
 const VERIFY: &str = "\

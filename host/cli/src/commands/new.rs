@@ -7,12 +7,13 @@ use std::{
 
 use clap::Args;
 
-use super::{Context, init::write};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    commands::init::write,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
     scaffold::{self, Language, Source},
-    show::paint::{Tone, paint},
+    style::{Tone, paint},
 };
 
 const EXAMPLES: &str = "\

@@ -8,7 +8,7 @@ use tollgate_trace::{
     store::{Part, Reader, StoreOptions},
 };
 
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// How much of it is shown.
 const MOST: Part = Part {

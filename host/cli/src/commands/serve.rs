@@ -19,12 +19,13 @@ use tollgate_server::{
 };
 use tollgate_trace::{otlp_out, projector};
 
-use super::{Context, wrap::observes_only};
 use crate::{
     access::{Access, NotAlone},
-    exit::Exit,
-    failure::Failure,
-    logs::{self, Logs},
+    commands::wrap::observes_only,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    logging::{self, Logs},
     relay::{Ended, Relay},
 };
 
@@ -396,7 +397,7 @@ async fn until_told(
 
 /// Tell whoever serves the gate: as a line of the log where there is one.
 fn remark(cx: &Context<'_>, text: &str) {
-    match logs::are_written() {
+    match logging::are_written() {
         true => tracing::info!(target: "tollgate::serve", "{text}"),
         false => cx.out.remark(text),
     }
@@ -406,7 +407,7 @@ fn told(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'_>) {
     match reloaded {
         Ok(()) => remark(cx, "what has changed is in force now"),
         Err(error) => {
-            match logs::are_written() {
+            match logging::are_written() {
                 true => tracing::error!(target: "tollgate::serve", "{error}"),
                 false => cx.out.failure(&Failure::from(error)),
             }

@@ -8,18 +8,17 @@ use tollgate_ledger::{Ledger, LedgerOptions, Restore, Sync};
 
 use tollgate_model::time::Timestamp;
 
-use super::{Context, absolute, times::When, unexpected};
 use crate::{
     access::NotAlone,
-    exit::Exit,
-    failure::Failure,
+    commands::time_arg::When,
+    context::{Context, absolute, unexpected},
+    error::Failure,
+    exit_code::Exit,
     identity,
     operation::{Operation, Reply},
-    show::{
-        measure::{count, size},
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    render::table::{Cell, table},
+    style::{Tone, paint},
+    units::{count, size},
 };
 
 const BACKUP: &str = "\

@@ -10,17 +10,16 @@ use tollgate_model::{
 };
 use tollgate_server::auth::token::Purpose;
 
-use super::{Context, times, user};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    commands::{time_arg, user},
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
     operation::Operation,
+    render::table::{Cell, table},
     reply::TokenView,
-    show::{
-        measure::moment,
-        paint::{Tone, line, paint},
-        table::{Cell, table},
-    },
+    style::{Tone, line, paint},
+    units::moment,
 };
 
 const CREATE: &str = "\
@@ -81,7 +80,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "TEXT", default_value = "")]
     name: String,
     /// After how long it expires, such as 8h or 90d; never unless given.
-    #[arg(long, value_name = "TIME", value_parser = times::duration)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::duration)]
     expires: Option<Duration>,
     /// Write it to this new file, which only you can read, instead of showing it.
     #[arg(long, value_name = "FILE")]

@@ -10,15 +10,13 @@ use tollgate::{
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::upstream::Servers;
 
-use super::{Context, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
-    show::{
-        paint::{Tone, paint},
-        upstream::{self, ServerView},
-    },
+    render::upstream::{self, ServerView},
+    style::{Tone, paint},
 };
 
 const LIST: &str = "\

@@ -9,9 +9,15 @@ use std::time::Instant;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::process::{self, Ended};
-use super::target::{self, TARGET, Toolchain};
-use super::{BuildError, Built, Progress, encode, javascript, python};
+use crate::{
+    component::{
+        BuildError, Built, encode, javascript,
+        process::{self, Ended},
+        python,
+        target::{self, TARGET, Toolchain},
+    },
+    progress::Progress,
+};
 
 /// Builds the tool in `dir` into a component: `out`, or `dir/<name>.wasm`.
 ///

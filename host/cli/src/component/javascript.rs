@@ -7,8 +7,14 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::scripted::{Project, WIT, needed, up_to_date};
-use super::{BuildError, Built, Progress, build, process};
+use crate::{
+    component::{
+        BuildError, Built, build,
+        interpreted::{Project, WIT, needed, up_to_date},
+        process,
+    },
+    progress::Progress,
+};
 
 pub(super) const MANIFEST: &str = "package.json";
 const REMEDY: &str = "install Node.js 20 or newer with npm (https://nodejs.org; on Debian and Ubuntu: apt-get install nodejs npm)";

@@ -8,13 +8,12 @@
 //! Nothing here runs a component that it built, and nothing reads a gate's configuration.
 
 mod build;
-pub(crate) mod command;
+mod compiler;
 mod encode;
+mod interpreted;
 mod javascript;
 mod process;
-mod progress;
 mod python;
-mod scripted;
 mod target;
 
 use std::path::PathBuf;
@@ -23,8 +22,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub(crate) use build::build;
+pub(crate) use compiler::compiler;
 pub(crate) use encode::EncodeError;
-pub(crate) use progress::Progress;
 pub(crate) use target::TargetError;
 
 /// A component that lies on disk.

@@ -7,8 +7,14 @@ use std::time::Instant;
 
 use toml_edit::DocumentMut;
 
-use super::scripted::{Project, WIT, needed, up_to_date};
-use super::{BuildError, Built, Progress, build, process};
+use crate::{
+    component::{
+        BuildError, Built, build,
+        interpreted::{Project, WIT, needed, up_to_date},
+        process,
+    },
+    progress::Progress,
+};
 
 pub(super) const MANIFEST: &str = "pyproject.toml";
 const REQUIREMENTS: &str = "requirements.txt";

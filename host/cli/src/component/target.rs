@@ -12,8 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
-use super::process::{self, Ended};
-use super::progress::Progress;
+use crate::{
+    component::process::{self, Ended},
+    progress::Progress,
+};
 
 /// What adapters are compiled for: a target without a system interface.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";

@@ -1,5 +1,6 @@
 //! `tollgate component`: from a crate to a component that the gate accepts.
 
+mod build;
 pub(crate) mod register;
 
 use std::path::PathBuf;
@@ -9,15 +10,13 @@ use serde::Serialize;
 use tollgate::{config::Config, load, lock::Lock, sandbox::Size};
 use tollgate_model::canonical::Sha256Digest;
 
-use super::Context;
 use crate::{
-    component::command,
-    exit::Exit,
-    failure::Failure,
-    show::{
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    commands::component::build,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::{Tone, paint},
 };
 
 const ACCEPT: &str = "\

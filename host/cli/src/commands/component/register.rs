@@ -13,7 +13,7 @@ use tollgate::{
     config::Config,
     load,
     lock::Lock,
-    sandbox::{Compiler, Inspection, Size},
+    sandbox::{Inspection, Size},
     text::printable,
 };
 use tollgate_model::canonical::Sha256Digest;
@@ -21,27 +21,17 @@ use tollgate_policy::policy;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::{
-    commands::Context,
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::size,
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    component::compiler,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::{Tone, paint},
+    units::size,
 };
 
 /// The longest name of a component: tools are called after it.
 const MAX_NAME: usize = 40;
-
-/// What compiles components: this very program, in another process.
-pub(crate) fn compiler() -> Compiler {
-    Compiler {
-        program: std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()),
-        arguments: vec!["component".into(), "compile".into()],
-        time: Compiler::TIME,
-    }
-}
 
 /// A component as programs read it.
 #[derive(Serialize)]

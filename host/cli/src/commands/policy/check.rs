@@ -9,16 +9,15 @@ use tollgate_policy::{
     policy::Mode,
 };
 
-use super::{sarif, schema};
 use crate::{
-    commands::{Context, component::register},
-    exit::Exit,
-    failure::{Failure, Place, places},
-    show::{
-        diagnostics,
-        measure::count,
-        paint::{Tone, paint},
-    },
+    commands::policy::{sarif, schema},
+    component::compiler,
+    context::Context,
+    error::{Failure, Place, places},
+    exit_code::Exit,
+    render::diagnostics,
+    style::{Tone, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -80,7 +79,7 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
         .out
         .progress()
         .map(|progress| progress.step("checking policies"));
-    let bundle = load::unchecked(&config, Some(register::compiler())).await?;
+    let bundle = load::unchecked(&config, Some(compiler())).await?;
     schema::keep_for_editors(&config, &bundle, cx)?;
     let checked = checked(&config, &bundle, args.deny_warnings);
     drop(step);
@@ -138,7 +137,7 @@ fn told(checked: &Checked) -> String {
     let mut text = diagnostics::render(&weighty);
     for note in &notes {
         let word = paint("note:", Tone::Name);
-        let file = crate::failure::shown(std::path::Path::new(&note.file));
+        let file = crate::error::shown(std::path::Path::new(&note.file));
         text.push_str(&format!("{word} {} ({file}:{})\n", note.message, note.line));
     }
     if !notes.is_empty() {

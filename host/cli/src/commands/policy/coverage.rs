@@ -9,14 +9,14 @@ use tollgate::{
 use tollgate_policy::policy::Mode;
 
 use crate::{
-    commands::{Context, component::register, times::When},
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::moment,
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    commands::time_arg::When,
+    component::compiler,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::{Tone, paint},
+    units::moment,
 };
 
 pub(super) const HELP: &str = "\
@@ -46,7 +46,7 @@ pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failu
     let reader = cx.reader(&config)?;
     let zone = config.gate.timezone.clone();
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
-    let snapshot = load::check(config, Some(register::compiler())).await?;
+    let snapshot = load::check(config, Some(compiler())).await?;
     let now = Clock::system().now();
     let since = args.since.as_ref().map(|since| since.at(now, &zone));
     let covered = coverage::coverage(&reader, &snapshot.pdp, since);

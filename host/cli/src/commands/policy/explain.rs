@@ -18,11 +18,12 @@ use tollgate_policy::{
 };
 
 use crate::{
-    commands::{Context, component::register, unexpected},
-    exit::Exit,
-    failure::Failure,
+    component::compiler,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
-    show::paint::{Tone, line, paint, wrap},
+    style::{Tone, line, paint, wrap},
 };
 
 pub(super) const HELP: &str = "\
@@ -165,7 +166,7 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
     }
     let case: Case = serde_json::from_value(case)
         .map_err(|e| Failure::usage(format!("this is no case: {e}")))?;
-    let bundle = load::unchecked(config, Some(register::compiler())).await?;
+    let bundle = load::unchecked(config, Some(compiler())).await?;
     let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
     let operator = |agent: &String| config.agents.get(agent).map(|a| a.operator.clone());
     let agent = case

@@ -11,13 +11,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    commands::Context,
-    exit::Exit,
-    failure::{Failure, shown},
-    show::{
-        measure::count,
-        paint::{Tone, paint},
-    },
+    context::Context,
+    error::{Failure, shown},
+    exit_code::Exit,
+    style::{Tone, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\

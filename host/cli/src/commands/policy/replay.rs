@@ -11,13 +11,12 @@ use tollgate::{
 use tollgate_ledger::RecordFilter;
 
 use crate::{
-    commands::{Context, times::When},
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::count,
-        paint::{Tone, line, paint},
-    },
+    commands::time_arg::When,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    style::{Tone, line, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use serde_json::{Value, json};
 use tollgate::config::Config;
 
-use crate::failure::Place;
+use crate::error::Place;
 
 /// One run of the check.
 pub(super) fn log(places: &[Place], config: &Config) -> Value {

@@ -21,14 +21,13 @@ use tollgate_policy::{
 };
 
 use crate::{
-    commands::{Context, component::register},
-    exit::Exit,
-    failure::{Failure, Place, places},
-    show::{
-        diagnostics,
-        measure::count,
-        paint::{Tone, paint},
-    },
+    component::compiler,
+    context::Context,
+    error::{Failure, Place, places},
+    exit_code::Exit,
+    render::diagnostics,
+    style::{Tone, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -86,7 +85,7 @@ pub(super) async fn run(args: &Schema, cx: &Context<'_>) -> Result<Exit, Failure
     let mut bundle = match &config {
         // What breaks is seen among all tools.
         Some(config) if args.from.is_none() || args.diff => {
-            load::unchecked(config, Some(register::compiler())).await?
+            load::unchecked(config, Some(compiler())).await?
         }
         _ => Bundle::new(Vec::new(), Vec::new(), BTreeMap::new()),
     };

@@ -22,15 +22,16 @@ use tollgate_policy::{
 };
 
 use crate::{
-    commands::{Context, component::register},
-    exit::Exit,
-    failure::{Failure, places, shown},
-    show::{
+    component::compiler,
+    context::Context,
+    error::{Failure, places, shown},
+    exit_code::Exit,
+    render::{
         diagnostics,
-        measure::count,
-        paint::{Tone, line, paint},
         table::{Cell, table},
     },
+    style::{Tone, line, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -285,7 +286,7 @@ async fn setting(
     args: &Test,
     config: Result<Config, Failure>,
     files: &[PathBuf],
-) -> Result<Result<Setting, Vec<crate::failure::Place>>, Failure> {
+) -> Result<Result<Setting, Vec<crate::error::Place>>, Failure> {
     let beside = files
         .iter()
         .filter_map(|file| file.parent())
@@ -310,7 +311,7 @@ async fn setting(
         None => {
             let config = config?;
             let defaults = defaults(&config);
-            let bundle = load::unchecked(&config, Some(register::compiler())).await?;
+            let bundle = load::unchecked(&config, Some(compiler())).await?;
             let bundle = pdp::Bundle {
                 policies: policy_files(&dir)?,
                 ..bundle

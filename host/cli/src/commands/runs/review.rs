@@ -6,17 +6,15 @@ use tollgate_model::ids::{RunId, SpanId};
 use tollgate_server::review::Said;
 use tollgate_trace::feedback::{FeedbackKind, Given};
 
-use super::{find, trace};
 use crate::{
-    commands::{Context, unexpected},
-    exit::Exit,
-    failure::Failure,
+    commands::runs::{find, trace},
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
-    show::{
-        measure::moment,
-        paint::{Tone, line, paint},
-        table::{Cell, table},
-    },
+    render::table::{Cell, table},
+    style::{Tone, line, paint},
+    units::moment,
 };
 
 const ANNOTATE: &str = "\

@@ -10,12 +10,12 @@ use tollgate_model::{
     record::{Event, Record},
 };
 
-use super::find;
 use crate::{
-    commands::{Context, times},
-    exit::Exit,
-    failure::Failure,
-    show::live::happened,
+    commands::{runs::find, time_arg},
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::live::happened,
 };
 
 pub(super) const HELP: &str = "\
@@ -39,7 +39,7 @@ pub(crate) struct Tail {
     /// Its id, the beginning of it, or its key; every run unless given.
     run: Option<String>,
     /// Stop after so long: 30s, 10m, 1h.
-    #[arg(long = "for", value_name = "TIME", value_parser = times::duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = time_arg::duration)]
     lasting: Option<Duration>,
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde_json::Value;
 use tollgate_model::canonical;
 
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// Characters of a server's name: its tools are called after it.
 const MAX_NAME: usize = 30;

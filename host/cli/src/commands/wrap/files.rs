@@ -15,15 +15,17 @@ use tollgate::{
 };
 use toml_edit::Value;
 
-use super::{
-    AGENT,
-    clients::{Reach, Server},
-};
 use crate::{
-    commands::init::{POLICIES, write},
-    failure::Failure,
+    commands::{
+        init::{POLICIES, write},
+        wrap::{
+            AGENT,
+            clients::{Reach, Server},
+        },
+    },
+    error::Failure,
     identity,
-    show::paint::line,
+    style::line,
 };
 
 /// The policy that permits everything.

@@ -17,14 +17,17 @@ use tollgate::{
     upstream::Difference,
 };
 
-use self::{
-    clients::Server,
-    files::{Gate, OBSERVE_ONLY},
-};
-use super::{Context, absolute, serve, upstream};
 use crate::{
-    exit::Exit,
-    failure::{Failure, shown},
+    commands::{
+        serve, upstream,
+        wrap::{
+            clients::Server,
+            files::{Gate, OBSERVE_ONLY},
+        },
+    },
+    context::{Context, absolute},
+    error::{Failure, shown},
+    exit_code::Exit,
 };
 
 const EXAMPLES: &str = "\
