@@ -1,16 +1,18 @@
 //! The command line as it is typed. Each subcommand's own arguments stand with it in `commands/`.
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, export, halt, hook, init, ledger, new,
-        policy, reload, reveal, runs, serve, stats, store, token, tools, upstream, user, wrap,
+        approvals, call, completions, component, decisions, doctor, export, halt, hook, init,
+        ledger, new, policy, reload, reveal, runs, serve, stats, store, token, tools, trust,
+        upstream, user, wrap,
     },
     context::Context,
     error::Failure,
     exit_code::{self, Exit},
     global::Global,
+    help,
     output::Output,
 };
 
@@ -87,8 +89,26 @@ pub(crate) enum Command {
     /// Verify the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// See what is wrong with the gate, or deserves a look.
+    Doctor(doctor::Doctor),
+    /// Trust the configuration that lies in a directory.
+    Trust(trust::Trust),
     /// Print completions for a shell.
     Completions(completions::Completions),
+}
+
+impl Cli {
+    /// The command line of this process. One that makes no sense, or asks for help, ends the process.
+    pub(crate) fn of_process() -> Self {
+        let mut command = Self::whole_command();
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
+    /// The command with its subcommands and their help.
+    fn whole_command() -> clap::Command {
+        help::reflow(Self::command())
+    }
 }
 
 /// Run a command.
@@ -111,14 +131,16 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Component(args) => component::run(args, &cx).await,
         Command::Upstream(args) => upstream::run(args, &cx).await,
         Command::Wrap(args) => wrap::run(&args, &cx).await,
-        Command::Hook(args) => hook::run(args, &cx).await,
+        Command::Hook(hook) => Ok(hook::run(&hook, &cx)),
         Command::Halt(args) => halt::halt(args, &cx).await,
         Command::Resume(args) => halt::resume(args, &cx).await,
         Command::User(args) => user::run(args, &cx).await,
         Command::Token(args) => token::run(args, &cx).await,
         Command::Store(args) => store::run(args, &cx).await,
         Command::Ledger(args) => ledger::run(&args, &cx),
-        Command::Completions(args) => completions::run(&args, Cli::command(), &cx),
+        Command::Doctor(args) => doctor::run(&args, &cx).await,
+        Command::Trust(args) => trust::run(&args, &cx),
+        Command::Completions(args) => completions::run(&args, Cli::whole_command(), &cx),
     }
 }
 
@@ -128,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Cli::whole_command().debug_assert();
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tollgate::config::{Config, ConfigError};
+use tollgate::config::Config;
 use tollgate_ledger::LedgerReader;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     identity::Claim,
     operation::{Operation, Reply},
     output::Output,
+    trust,
 };
 
 /// What every command has.
@@ -21,20 +22,14 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a Output,
 }
 
-fn config_file(global: &Global) -> Result<PathBuf, Failure> {
-    match &global.config {
-        Some(file) => Ok(file.clone()),
-        None => {
-            let here = std::env::current_dir().map_err(|e| {
-                Failure::plain(format!("the working directory cannot be read: {e}"))
-            })?;
-            Ok(Config::find(&here)?)
-        }
-    }
-}
-
-fn config_of(global: &Global) -> Result<Config, Failure> {
-    config_file(global).and_then(|file| Config::read(&file).map_err(|e: ConfigError| e.into()))
+/// The configuration here or in a directory above.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn nearest_config() -> Result<PathBuf, Failure> {
+    let here = std::env::current_dir()
+        .map_err(|e| Failure::plain(format!("the working directory cannot be read: {e}")))?;
+    Ok(Config::find(&here)?)
 }
 
 impl<'a> Context<'a> {
@@ -43,14 +38,24 @@ impl<'a> Context<'a> {
         Self { global, out }
     }
 
-    /// The configuration file: the one that was named, or the nearest.
+    /// The configuration file that was named with `--config`.
+    pub(crate) fn named_config(&self) -> Option<&Path> {
+        self.global.config.as_deref()
+    }
+
+    /// The configuration file: the one that was named, or the nearest, which must be trusted.
     pub(crate) fn config_file(&self) -> Result<PathBuf, Failure> {
-        config_file(&self.global)
+        if let Some(file) = self.named_config() {
+            return Ok(file.to_owned());
+        }
+        let file = nearest_config()?;
+        trust::check(&file)?;
+        Ok(file)
     }
 
     /// The configuration.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        config_of(&self.global)
+        Ok(Config::read(&self.config_file()?)?)
     }
 
     /// The way to the gate, as whoever is at the command line says and proves to be.

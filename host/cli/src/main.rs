@@ -8,7 +8,9 @@ mod component;
 mod context;
 mod error;
 mod exit_code;
+mod files;
 mod global;
+mod help;
 mod identity;
 mod logging;
 mod operation;
@@ -18,16 +20,18 @@ mod relay;
 mod render;
 mod scaffold;
 mod style;
+mod trust;
 mod units;
 
 use std::process::ExitCode;
 use tollgate_server::reply;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = args::Cli::of_process();
     let out = output::Output::new(cli.global.json, cli.global.quiet, cli.global.color);
+    if let args::Command::Hook(hook) = &cli.command {
+        return commands::hook::run(hook, &context::Context::new(cli.global, &out)).into();
+    }
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

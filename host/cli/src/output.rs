@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    process::{Command, Stdio},
     sync::{Mutex, PoisonError},
 };
 
@@ -40,6 +41,30 @@ impl From<Color> for anstream::ColorChoice {
             Color::Never => Self::Never,
         }
     }
+}
+
+/// Show `text` in the user's pager. Whether it did.
+fn pager(text: &str) -> io::Result<bool> {
+    let named = std::env::var("PAGER").unwrap_or_default();
+    let mut words = named.split_whitespace();
+    let mut command = match words.next() {
+        Some(program) => {
+            let mut command = Command::new(program);
+            command.args(words);
+            command
+        }
+        None => {
+            let mut command = Command::new("less");
+            command.args(["-R", "-X", "-F"]);
+            command
+        }
+    };
+    let mut child = command.stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Who leaves the pager early has read enough.
+        drop(stdin.write_all(text.as_bytes()));
+    }
+    Ok(child.wait()?.success())
 }
 
 /// Width where there is no terminal to ask.
@@ -106,6 +131,22 @@ impl Output {
             self.json(value)
         } else {
             self.text(&text())
+        }
+    }
+
+    /// A result for people that they read from beginning to end: by a pager where a terminal is too small
+    /// for it.
+    pub(crate) fn page(&self, text: &str) -> io::Result<()> {
+        let rows =
+            rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_row));
+        let fits = rows == 0 || text.lines().count() < rows;
+        if self.json || fits || !io::stdin().is_terminal() {
+            return self.text(text);
+        }
+        match pager(text) {
+            Ok(true) => Ok(()),
+            // There is no pager, or it could not show it.
+            Ok(false) | Err(_) => self.text(text),
         }
     }
 

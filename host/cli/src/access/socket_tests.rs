@@ -5,7 +5,8 @@ use std::path::Path;
 use tokio::net::UnixStream;
 use tollgate_model::record::HaltScope;
 
-use crate::{access::*, exit_code::Exit};
+use super::*;
+use crate::exit_code::Exit;
 
 fn question() -> Envelope {
     let operation = Operation::Halt {

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use tollgate_model::{entity::Kind, record::HaltScope};
 use tollgate_server::auth::token::Purpose;
 
-use crate::{access::*, output::Color};
+use super::*;
+use crate::output::Color;
 
 const POLICIES: &str = r#"
 @id("everybody-halts")

@@ -63,6 +63,9 @@ pub(crate) struct Call {
     /// a run of its own.
     #[arg(long, value_name = "KEY")]
     run: Option<String>,
+    /// Begin a run of its own: what was done before does not count.
+    #[arg(long, conflicts_with = "run")]
+    new_run: bool,
     /// Speak for this agent: only its operator may, or an administrator.
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
@@ -113,7 +116,7 @@ async fn one(
         tool: tool.into(),
         arguments: arguments(&args.args)?,
     };
-    let mut reply = make(request, args, args.run.clone(), cx, access).await?;
+    let mut reply = make(request, args, run_of(tool, args), cx, access).await?;
     let exit = Exit::from(reply.outcome);
     if let (Exit::Invalid, Some(file)) = (exit, args.args.strip_prefix('@')) {
         reply.message = reply.message.map(|message| format!("{file}: {message}"));
@@ -132,6 +135,13 @@ async fn one(
         cx.out.text(&text)?;
     }
     Ok(exit)
+}
+
+fn run_of(tool: &str, args: &Call) -> Option<String> {
+    match args.new_run {
+        true => Some(own_run(Path::new(tool))),
+        false => args.run.clone(),
+    }
 }
 
 async fn make(
@@ -242,7 +252,7 @@ fn malformed(file: &Path, number: usize, error: &serde_json::Error) -> Failure {
     Failure::new(
         Exit::Invalid,
         format!(
-            "{}:{number}:{}: this is no call: {message}",
+            "{}:{number}:{}: this is not a call: {message}",
             file.display(),
             error.column()
         ),

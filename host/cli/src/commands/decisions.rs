@@ -15,7 +15,7 @@ use tollgate_model::{
 };
 
 use crate::{
-    commands::time_arg::When,
+    commands::time_arg::TimeArg,
     context::{Context, unexpected},
     error::Failure,
     exit_code::Exit,
@@ -64,11 +64,11 @@ pub(crate) enum Decisions {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
     /// Only before, written like --since.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    until: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    until: Option<TimeArg>,
     /// Only this outcome.
     #[arg(long, value_parser = ["allow", "deny", "escalate", "error"])]
     outcome: Option<String>,
@@ -138,7 +138,7 @@ pub(crate) async fn run(command: Decisions, cx: &Context<'_>) -> Result<Exit, Fa
 
 fn found(args: &List, config: &Config, reader: &LedgerReader) -> Result<Vec<Entry>, Failure> {
     let now = Clock::system().now();
-    let at = |when: &Option<When>| {
+    let at = |when: &Option<TimeArg>| {
         when.as_ref()
             .map(|when| when.at(now, &config.gate.timezone))
     };
@@ -199,7 +199,7 @@ fn shown(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
 
 /// A decision as programs read it.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct DecisionView<'a> {
     id: DecisionId,
     tenant: &'a str,
     run: Option<tollgate_model::ids::RunId>,
@@ -227,7 +227,7 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
         None
     };
     if cx.out.is_json() {
-        cx.out.json(&Shown {
+        cx.out.json(&DecisionView {
             id,
             tenant: &record.tenant,
             run: record.run,

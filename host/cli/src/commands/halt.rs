@@ -1,9 +1,14 @@
 //! `tollgate halt` and `tollgate resume`: the brake, and its release.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
+use tollgate::{config::Config, load};
 use tollgate_model::record::{Halt, HaltScope};
+use tollgate_policy::policy::nearest;
 
 use crate::{
+    component::compiler,
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -19,6 +24,7 @@ Examples:
   $ tollgate halt --list
 
 It lasts until it is lifted: no new call starts, running tools end, approvals that wait are void.
+A name that nothing has is refused, because it would stop nothing.
 With --json: {scope, name, state}; --list: [{scope, name, by, reason}].";
 const RESUME: &str = "\
 Examples:
@@ -67,6 +73,9 @@ pub(crate) struct HaltArgs {
     /// Halt everything.
     #[arg(long, conflicts_with_all = ["scope", "name", "list"])]
     all: bool,
+    /// Halt what is not there, too: a tool that is not loaded now, a name that nothing has yet.
+    #[arg(long, conflicts_with = "list")]
+    force: bool,
     /// List what is halted.
     #[arg(long, conflicts_with_all = ["scope", "name", "reason"])]
     list: bool,
@@ -92,7 +101,9 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
         return list(cx);
     }
     let (scope, name) = target(args.scope, args.name);
-    known(scope, &name, cx);
+    if !args.force {
+        known(scope, &name, cx).await?;
+    }
     let reason = args.reason.unwrap_or_default();
     cx.execute(Operation::Halt {
         scope,
@@ -134,23 +145,63 @@ fn lift(scope: HaltScope, name: &str) -> String {
     }
 }
 
-/// A brake is never refused because of a name; but a misspelt one stops nothing, so say so.
-fn known(scope: HaltScope, name: &str, cx: &Context<'_>) {
-    let Ok(config) = cx.config() else { return };
-    let found = match scope {
-        HaltScope::Agent => config.agents.contains_key(name) || config.users.contains_key(name),
-        HaltScope::Component => config.components.contains_key(name),
-        HaltScope::Tenant => config.gate.tenant == name,
-        HaltScope::Tool | HaltScope::All => true,
-    };
-    if !found {
-        let warning = paint("warning:", Tone::Wait);
+/// That what is to be halted exists: a misspelt name stops nothing, and whoever halts it would believe that
+/// it is over. Where that cannot be found out, the halt goes ahead.
+async fn known(scope: HaltScope, name: &str, cx: &Context<'_>) -> Result<(), Failure> {
+    if name.contains(['*', '?']) {
+        return Err(Failure::usage(format!(
+            "`{}` is not a name: a halt takes exactly one",
+            line(name, 80)
+        ))
+        .help("halt each by its name, or everything with --all"));
+    }
+    let Some(names) = names(scope, &cx.config()?).await else {
         cx.out.remark(&format!(
-            "{warning} tollgate.toml names no {} `{}`",
+            "{} the gate does not load, so nothing says whether there is a {} `{}`",
+            paint("warning:", Tone::Wait),
             scope.as_str(),
             line(name, 80)
         ));
+        return Ok(());
+    };
+    if names.contains(name) {
+        return Ok(());
     }
+    let near = nearest(name, names.iter().map(String::as_str));
+    let failure = Failure::plain(format!(
+        "there is no {} `{}`, so this halt would stop nothing",
+        scope.as_str(),
+        line(name, 80)
+    ));
+    Err(failure.help(match near {
+        Some(near) => format!("did you mean `{near}`? --force halts what is not there yet"),
+        None => "--force halts what is not there yet".into(),
+    }))
+}
+
+/// What can be halted; `None` where the gate does not load.
+async fn names(scope: HaltScope, config: &Config) -> Option<BTreeSet<String>> {
+    Some(match scope {
+        HaltScope::Agent => config
+            .agents
+            .keys()
+            .chain(config.users.keys())
+            .cloned()
+            .collect(),
+        HaltScope::Component => config
+            .components
+            .keys()
+            .chain(config.upstreams.keys())
+            .chain(config.external.keys())
+            .cloned()
+            .collect(),
+        HaltScope::Tenant => BTreeSet::from([config.gate.tenant.clone()]),
+        HaltScope::Tool => {
+            let snapshot = load::check(config.clone(), Some(compiler())).await.ok()?;
+            snapshot.tools.keys().cloned().collect()
+        }
+        HaltScope::All => BTreeSet::from([String::new()]),
+    })
 }
 
 fn told(scope: HaltScope, name: &str, state: &str, cx: &Context<'_>) -> Result<(), Failure> {

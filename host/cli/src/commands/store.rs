@@ -10,7 +10,7 @@ use tollgate_model::time::Timestamp;
 
 use crate::{
     access::NotAlone,
-    commands::time_arg::When,
+    commands::time_arg::TimeArg,
     context::{Context, absolute, unexpected},
     error::Failure,
     exit_code::Exit,
@@ -75,8 +75,8 @@ pub(crate) enum Store {
     #[command(after_help = FORGET)]
     Forget {
         /// Days that ended before: 90d (ago), or 2026-09-01.
-        #[arg(long, value_name = "TIME", value_parser = When::parse)]
-        before: When,
+        #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+        before: TimeArg,
         /// Only of this tenant.
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
@@ -119,7 +119,11 @@ fn days(cx: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-async fn forget(before: &When, tenant: Option<String>, cx: &Context<'_>) -> Result<Exit, Failure> {
+async fn forget(
+    before: &TimeArg,
+    tenant: Option<String>,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
     let zone = cx.config()?.gate.timezone.clone();
     let before = before.at(Clock::system().now(), &zone);
     match cx.execute(Operation::Forget { tenant, before }).await? {

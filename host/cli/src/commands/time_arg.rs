@@ -5,29 +5,29 @@ use std::time::Duration;
 use jiff::{SignedDuration, civil, tz::TimeZone};
 use tollgate_model::time::Timestamp;
 
-/// `30s`, `10m`, `1h`.
+/// `30s`, `10m`, `1h`, `90d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(|n| n.parse::<u64>().ok());
+    if let Some(seconds) = days.and_then(|days| days.checked_mul(86_400)) {
+        return Ok(Duration::from_secs(seconds));
+    }
     text.parse::<SignedDuration>()
         .ok()
         .and_then(|d| Duration::try_from(d).ok())
-        .ok_or_else(|| format!("`{text}` is no duration: write it as in 30s, 10m or 1h"))
+        .ok_or_else(|| format!("`{text}` is not a duration: write it as in 30s, 10m, 1h or 90d"))
 }
 
 /// A point in time as it was typed: `2h` ago, a date, a date and a time, or a time with its zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum When {
+pub(crate) enum TimeArg {
     Ago(Duration),
     At(jiff::Timestamp),
     Local(civil::DateTime),
 }
 
-impl When {
+impl TimeArg {
     /// What `text` means.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let days = |text: &str| text.strip_suffix('d').and_then(|n| n.parse::<u64>().ok());
-        if let Some(days) = days(text).and_then(|days| days.checked_mul(86_400)) {
-            return Ok(Self::Ago(Duration::from_secs(days)));
-        }
         if let Ok(ago) = duration(text) {
             return Ok(Self::Ago(ago));
         }
@@ -66,13 +66,13 @@ mod tests {
     fn times_are_typed_in_many_ways() {
         let now = Timestamp(1_795_249_800_000_000);
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let at = |text: &str| When::parse(text).unwrap().at(now, &zone).to_string();
+        let at = |text: &str| TimeArg::parse(text).unwrap().at(now, &zone).to_string();
         assert_eq!(at("2h"), "2026-11-21T06:30:00.000Z");
         assert_eq!(at("7d"), "2026-11-14T08:30:00.000Z");
         assert_eq!(at("2026-11-21"), "2026-11-20T23:00:00.000Z");
         assert_eq!(at("2026-11-21T08:30:00"), "2026-11-21T07:30:00.000Z");
         assert_eq!(at("2026-11-21T08:30:00Z"), "2026-11-21T08:30:00.000Z");
-        assert!(When::parse("yesterday").is_err());
+        assert!(TimeArg::parse("yesterday").is_err());
         assert!(duration("soon").is_err());
     }
 }

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     component::{
-        BuildError, Built, build, encode,
-        process::{self, Ended},
+        BuildError, BuildOutput, encode, files,
+        process::{self, ProcessEnd},
     },
     progress::Progress,
 };
@@ -48,7 +48,7 @@ impl<'a> Project<'a> {
         progress: Progress,
         name: fn(&Path) -> Result<String, BuildError>,
     ) -> Result<Self, BuildError> {
-        let absolute = fs::canonicalize(dir).map_err(|error| build::file("open", dir, error))?;
+        let absolute = fs::canonicalize(dir).map_err(|error| files::error("open", dir, error))?;
         let name = name(&absolute)?;
         Ok(Self {
             out: out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned),
@@ -68,7 +68,7 @@ impl Project<'_> {
         &self,
         started: Instant,
         make: impl FnOnce(&Path) -> Result<(), BuildError>,
-    ) -> Result<Built, BuildError> {
+    ) -> Result<BuildOutput, BuildError> {
         let sources = self.sources()?;
         let stamp = self.tools.join(".tollgate-stamp");
         let known = fs::read_to_string(&stamp).unwrap_or_default();
@@ -80,22 +80,28 @@ impl Project<'_> {
         }
         let made = self.tools.join(".tollgate-component.wasm");
         make(&made)?;
-        let bytes = fs::read(&made).map_err(|error| build::file("read", &made, error))?;
+        let bytes = fs::read(&made).map_err(|error| files::error("read", &made, error))?;
         encode::check(&bytes).map_err(|error| BuildError::Encode {
             dir: self.dir.clone(),
             error,
         })?;
-        let unchanged = build::replace(&self.out, &bytes)?;
+        let unchanged = !files::write(&self.out, &bytes)?;
         let sha256 = hex(&bytes);
         fs::write(&stamp, format!("{sources} {sha256}"))
-            .map_err(|error| build::file("write", &stamp, error))?;
+            .map_err(|error| files::error("write", &stamp, error))?;
         // Only the copy beside the stamp.
         let _ = fs::remove_file(&made);
         Ok(self.built(&bytes, sha256, unchanged, started))
     }
 
-    fn built(&self, bytes: &[u8], sha256: String, unchanged: bool, started: Instant) -> Built {
-        Built {
+    fn built(
+        &self,
+        bytes: &[u8],
+        sha256: String,
+        unchanged: bool,
+        started: Instant,
+    ) -> BuildOutput {
+        BuildOutput {
             name: self.name.clone(),
             path: self.out.clone(),
             bytes: bytes.len() as u64,
@@ -115,7 +121,7 @@ impl Project<'_> {
         digest.update(env!("CARGO_PKG_VERSION"));
         digest.update(self.recipe);
         for path in files {
-            let bytes = fs::read(&path).map_err(|error| build::file("read", &path, error))?;
+            let bytes = fs::read(&path).map_err(|error| files::error("read", &path, error))?;
             let name = path.strip_prefix(&self.dir).unwrap_or(&path);
             digest.update(name.as_os_str().as_encoded_bytes());
             digest.update([0]);
@@ -133,7 +139,7 @@ impl Project<'_> {
         let program = command.get_program().to_string_lossy().into_owned();
         let step = self.progress.step(what);
         let mut output = String::new();
-        let Ended { status, stderr } = process::run(
+        let ProcessEnd { status, stderr } = process::run(
             command,
             None,
             |line| {
@@ -156,7 +162,7 @@ impl Project<'_> {
 }
 
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), BuildError> {
-    let failed = |error| build::file("read", dir, error);
+    let failed = |error| files::error("read", dir, error);
     for entry in fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();

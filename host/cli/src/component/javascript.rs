@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     component::{
-        BuildError, Built, build,
+        BuildError, BuildOutput, files,
         interpreted::{Project, WIT, needed, up_to_date},
         process,
     },
@@ -27,7 +27,7 @@ pub(super) fn component(
     dir: &Path,
     out: Option<&Path>,
     progress: Progress,
-) -> Result<Built, BuildError> {
+) -> Result<BuildOutput, BuildError> {
     let started = Instant::now();
     let project = Project::open(dir, out, "node_modules", ENTRY, progress, name)?;
     needed("node", REMEDY)?;
@@ -47,7 +47,7 @@ pub(super) fn component(
         let entry = project.tools.join(".tollgate-entry.mjs");
         let bundle = project.tools.join(".tollgate-bundle.mjs");
         fs::write(&entry, ENTRY.replace("'./", "'../"))
-            .map_err(|error| build::file("write", &entry, error))?;
+            .map_err(|error| files::error("write", &entry, error))?;
         let mut esbuild = process::command(bin.join("esbuild"), &project.dir);
         esbuild.arg(&entry).args([
             "--bundle",
@@ -74,10 +74,10 @@ pub(super) fn component(
 
 fn name(dir: &Path) -> Result<String, BuildError> {
     let path = dir.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|error| build::file("read", &path, error))?;
+    let text = fs::read_to_string(&path).map_err(|error| files::error("read", &path, error))?;
     let manifest: Option<Value> = serde_json::from_str(&text).ok();
     let name = manifest.as_ref().and_then(|m| m.get("name")?.as_str());
     let name = name.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned());
-    name.filter(|name| build::is_file_name(name))
+    name.filter(|name| files::is_file_name(name))
         .ok_or(BuildError::NoName(path))
 }

@@ -10,6 +10,7 @@
 mod build;
 mod compiler;
 mod encode;
+mod files;
 mod interpreted;
 mod javascript;
 mod process;
@@ -28,7 +29,7 @@ pub(crate) use target::TargetError;
 
 /// A component that lies on disk.
 #[derive(Debug)]
-pub(crate) struct Built {
+pub(crate) struct BuildOutput {
     /// The crate's library name, with `-` for `_`.
     pub(crate) name: String,
     /// Where it lies.

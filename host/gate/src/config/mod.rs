@@ -38,7 +38,7 @@ pub use capture::{CaptureConfig, TenantCapture, ToolCapture};
 pub use export::{
     ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
 };
-pub use external::{ExternalConfig, ExternalTools};
+pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
     WebhookConfig, WebhookFormat,

@@ -4,9 +4,15 @@
 //! A call without an outcome is closed as indeterminate: when its time is over, or when the gate starts
 //! again.
 
-use std::{collections::HashMap, fs, sync::Arc};
+mod preset;
 
-use serde::Deserialize;
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::{
     canonical::{self, Sha256Digest},
@@ -26,8 +32,6 @@ use crate::{
     snapshot::{Annotations, Tool},
 };
 
-/// Claude Code's own tools.
-const CLAUDE_CODE: &str = include_str!("claude_code.json");
 /// Calls without an outcome at once.
 const MAX_OPEN: usize = 4096;
 /// Those of one principal among them.
@@ -43,7 +47,7 @@ pub struct LoadedExternal {
 }
 
 /// A tool as it is declared.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
     name: String,
@@ -53,21 +57,39 @@ struct Declared {
     input_schema: Value,
 }
 
+/// The tools of an array of `{name, description, inputSchema}`.
+fn declared(text: &str) -> Result<Vec<Declared>, String> {
+    let value = canonical::parse(text).map_err(|e| e.to_string())?;
+    serde_json::from_value(value)
+        .map_err(|e| format!("they are not an array of {{name, description, inputSchema}}: {e}"))
+}
+
+fn tools_of(tools: &ExternalTools) -> Result<Vec<Declared>, String> {
+    match tools {
+        ExternalTools::Preset(preset) => preset::tools(*preset),
+        ExternalTools::File(path) => {
+            let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            declared(&text)
+        }
+    }
+}
+
+/// The names of the tools that an executor declares.
+///
+/// # Errors
+/// What is wrong with the file that declares them.
+pub fn tool_names(tools: &ExternalTools) -> Result<BTreeSet<String>, String> {
+    let tools = tools_of(tools)?.into_iter();
+    Ok(tools.map(|tool| tool.name).collect())
+}
+
 /// An executor and its tools; or what is wrong with them.
 pub(crate) fn load(
     name: &str,
     settings: &ExternalConfig,
 ) -> Result<(LoadedExternal, Vec<ToolDefinition>), String> {
-    let text = match &settings.tools {
-        ExternalTools::ClaudeCode => CLAUDE_CODE.to_owned(),
-        ExternalTools::File(path) => {
-            fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?
-        }
-    };
-    let value = canonical::parse(&text).map_err(|e| e.to_string())?;
-    let bytes = canonical::to_canonical(&value).map_err(|e| e.to_string())?;
-    let declared: Vec<Declared> = serde_json::from_value(value)
-        .map_err(|e| format!("they are no array of {{name, description, inputSchema}}: {e}"))?;
+    let declared = tools_of(&settings.tools)?;
+    let bytes = canonical::to_canonical(&declared).map_err(|e| e.to_string())?;
     let definitions = declared.into_iter().map(|tool| ToolDefinition {
         name: tool.name,
         title: None,

@@ -1,27 +1,15 @@
-//! The subcommands of `tollgate component`.
+//! `tollgate component build`: a component from the sources of a tool.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::json;
 
 use crate::{
-    component::{Built, build},
+    component::{BuildOutput, build},
     progress::Progress,
 };
-
-/// What to do with components.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Build a tool in Rust, JavaScript or Python into a component.
-    ///
-    /// A folder with Cargo.toml is compiled for wasm32-unknown-unknown. If that target is not installed it
-    /// is added by rustup or, on Debian and Ubuntu, its standard library is compiled with the
-    /// distribution's packages. For package.json and pyproject.toml the toolchain is installed by npm or
-    /// pip into the folder itself. Nothing is built again when nothing changed.
-    Build(Build),
-}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,18 +30,14 @@ pub(crate) struct Build {
     out: Option<PathBuf>,
 }
 
-/// Runs a subcommand.
-pub(crate) fn run(command: Command, json: bool) -> anyhow::Result<()> {
-    match command {
-        Command::Build(Build { dir, out }) => {
-            let built = build(&dir, out.as_deref(), Progress::on_stderr())?;
-            anstream::stderr().write_all(built.warnings.as_bytes())?;
-            report(&built, json)
-        }
-    }
+/// Run `tollgate component build`.
+pub(super) fn run(args: &Build, json: bool) -> anyhow::Result<()> {
+    let built = build(&args.dir, args.out.as_deref(), Progress::on_stderr())?;
+    anstream::stderr().write_all(built.warnings.as_bytes())?;
+    report(&built, json)
 }
 
-fn report(built: &Built, as_json: bool) -> anyhow::Result<()> {
+fn report(built: &BuildOutput, as_json: bool) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout();
     let path = built.path.display();
     if as_json {

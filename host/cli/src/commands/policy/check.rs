@@ -63,7 +63,7 @@ enum Format {
 
 /// What a check found.
 #[derive(Serialize)]
-struct Checked {
+struct CheckReport {
     ok: bool,
     bundle: Option<Sha256Digest>,
     policies: usize,
@@ -92,14 +92,14 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
     Ok(if checked.ok { Exit::Ok } else { Exit::Failure })
 }
 
-fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Checked, Failure> {
+fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<CheckReport, Failure> {
     match Pdp::load(bundle) {
         Ok(pdp) => {
             let mut found = pdp.warnings().to_vec();
             found.extend(pdp.lint());
             let diagnostics = places(&config.policies, &found);
             let policies = pdp.policies();
-            Ok(Checked {
+            Ok(CheckReport {
                 ok: diagnostics.iter().all(|d| d.note) || !deny_warnings,
                 bundle: Some(pdp.digest()),
                 policies: policies.len(),
@@ -108,7 +108,7 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
                 diagnostics,
             })
         }
-        Err(pdp::LoadError::Policies(found)) => Ok(Checked {
+        Err(pdp::LoadError::Policies(found)) => Ok(CheckReport {
             ok: false,
             bundle: None,
             policies: 0,
@@ -118,7 +118,7 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
         }),
         Err(pdp::LoadError::Candidate(found)) => {
             let dir = config.candidate.as_deref().unwrap_or(&config.policies);
-            Ok(Checked {
+            Ok(CheckReport {
                 ok: false,
                 bundle: None,
                 policies: 0,
@@ -131,7 +131,7 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
     }
 }
 
-fn told(checked: &Checked) -> String {
+fn told(checked: &CheckReport) -> String {
     let (notes, weighty): (Vec<Place>, Vec<Place>) =
         checked.diagnostics.iter().cloned().partition(|d| d.note);
     let mut text = diagnostics::render(&weighty);

@@ -9,7 +9,7 @@ use tollgate::{
 use tollgate_policy::policy::Mode;
 
 use crate::{
-    commands::time_arg::When,
+    commands::time_arg::TimeArg,
     component::compiler,
     context::Context,
     error::Failure,
@@ -36,8 +36,8 @@ pub(crate) struct Coverage {
     #[arg(long)]
     never: bool,
     /// Only decisions since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
 }
 
 /// Run `tollgate policy coverage`.

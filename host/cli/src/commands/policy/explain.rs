@@ -69,7 +69,7 @@ pub(crate) struct Explain {
 }
 
 #[derive(Serialize)]
-struct Explained {
+struct ExplanationView {
     answer: Answer,
     policies: Vec<Traced>,
     changes: Vec<Vec<String>>,
@@ -83,7 +83,7 @@ pub(super) async fn run(args: &Explain, cx: &Context<'_>) -> Result<Exit, Failur
         None => hypothetical(args, &config).await?,
     };
     let explanation = pdp.explain(&request, &facts);
-    let explained = Explained {
+    let explained = ExplanationView {
         answer: Answer::of(&explanation.decision),
         policies: explanation.policies.clone(),
         changes: explanation.changes.clone(),

@@ -4,6 +4,7 @@ mod check;
 mod coverage;
 mod explain;
 mod fmt;
+mod junit;
 mod promote;
 mod replay;
 mod sarif;
@@ -13,7 +14,7 @@ mod test;
 
 use clap::Subcommand;
 
-use crate::{commands::policy::suggest, context::Context, error::Failure, exit_code::Exit};
+use crate::{context::Context, error::Failure, exit_code::Exit};
 
 /// What to do with policies.
 #[derive(Debug, Subcommand)]

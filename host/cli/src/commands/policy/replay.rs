@@ -11,7 +11,7 @@ use tollgate::{
 use tollgate_ledger::RecordFilter;
 
 use crate::{
-    commands::time_arg::When,
+    commands::time_arg::TimeArg,
     context::Context,
     error::Failure,
     exit_code::Exit,
@@ -39,11 +39,11 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "DIR")]
     candidate: PathBuf,
     /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
     /// Only before, written like --since.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    until: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    until: Option<TimeArg>,
     /// Only calls and results of this tool.
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
@@ -94,7 +94,7 @@ pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
     let reader = cx.reader(&config)?;
     let keys = reader.keys(&config.store.key)?;
     let now = Clock::system().now();
-    let at = |when: &Option<When>| {
+    let at = |when: &Option<TimeArg>| {
         when.as_ref()
             .map(|when| when.at(now, &config.gate.timezone))
     };

@@ -63,12 +63,12 @@ struct Difference {
     digest: Sha256Digest,
     added: Vec<String>,
     removed: Vec<String>,
-    changed: Vec<Changed>,
+    changed: Vec<TypeChange>,
     broken: Vec<Place>,
 }
 
 #[derive(Serialize)]
-struct Changed {
+struct TypeChange {
     tool: String,
     gone: Vec<String>,
     new: Vec<String>,
@@ -243,7 +243,7 @@ fn difference(
     };
     let changed = after.iter().filter_map(|(tool, now)| {
         let then = before.get(tool).filter(|then| *then != now)?;
-        Some(Changed {
+        Some(TypeChange {
             tool: tool.clone(),
             gone: lines(then, now),
             new: lines(now, then),

@@ -28,7 +28,7 @@ use tollgate_policy::{
 };
 
 use crate::{
-    commands::time_arg::When,
+    commands::time_arg::TimeArg,
     component::compiler,
     context::{Context, unexpected},
     error::Failure,
@@ -47,7 +47,7 @@ Reads the newest allowed calls from the ledger: a permit for each principal and 
 condition on each text argument that always had one of a few values. Reading arguments takes the
 permission `view_payload` on each run, and is recorded; of runs where it is missing, and with
 --no-arguments, only the calls count.
-With --json: {calls, unread, policies [{id, principal, tool, calls, fixed, open}], text}.";
+With --json: {calls, unread, policies [{id, principal, tool, calls, read, fixed, open}], text}.";
 
 /// Values that an argument may have and still be called fixed.
 const MAX_VALUES: usize = 5;
@@ -63,8 +63,8 @@ const FILE: &str = "suggested.cedar";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Suggest {
     /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
     /// Only what this agent or user called.
     #[arg(long, value_name = "NAME")]
     principal: Option<String>,
@@ -105,6 +105,8 @@ struct Permit {
     fixed: BTreeMap<String, BTreeSet<String>>,
     /// Arguments that may have any value, with how many were seen.
     open: BTreeMap<String, usize>,
+    /// Calls whose arguments were read.
+    read: usize,
     #[serde(skip)]
     optional: BTreeSet<String>,
     #[serde(skip)]
@@ -295,6 +297,7 @@ impl Permit {
             principal: principal.to_string(),
             tool: tool.name.clone(),
             calls: group.calls,
+            read: group.inputs.len(),
             optional: optional.cloned().collect(),
             fixed,
             open,
@@ -313,10 +316,16 @@ impl Permit {
         let open: Vec<String> = self
             .open
             .iter()
-            .map(|(name, seen)| format!("{} ({seen} seen)", line(name, 80)))
+            .map(|(name, seen)| match self.read {
+                0 => line(name, 80),
+                _ => format!("{} ({seen} seen)", line(name, 80)),
+            })
             .collect();
         if !open.is_empty() {
             text.push_str(&format!(" Any value is allowed of: {}.", open.join(", ")));
+            if self.read == 0 {
+                text.push_str(" No arguments were read.");
+            }
         }
         text.push_str(&format!(
             "\n@id({})\n@owner({})\n@reason({})\npermit (\n  principal == {},\n  action == Tollgate::Action::{},\n  \
@@ -396,6 +405,7 @@ mod tests {
             principal: Uid::new(Kind::Agent, "support").to_string(),
             tool: "box__read".into(),
             calls: 12,
+            read: 12,
             fixed: BTreeMap::from([
                 ("mode".to_owned(), values(&["r", "w"])),
                 ("max-results".to_owned(), values(&["a\"b\\\n\u{202e}"])),

@@ -21,6 +21,7 @@ use tollgate_policy::{
     pdp::{self, Pdp},
 };
 
+use super::junit;
 use crate::{
     component::compiler,
     context::Context,
@@ -97,12 +98,12 @@ struct Cases {
 #[derive(Serialize)]
 struct Report {
     ok: bool,
-    cases: Vec<Reported>,
+    cases: Vec<CaseResult>,
     policies: Vec<Coverage>,
 }
 
 #[derive(Serialize)]
-struct Reported {
+struct CaseResult {
     file: PathBuf,
     #[serde(flatten)]
     played: Played,
@@ -205,7 +206,7 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
         for case in read(file)? {
             let played = case.play(&setting.pdp, &setting.defaults);
             let file = file.clone();
-            cases.push(Reported { file, played });
+            cases.push(CaseResult { file, played });
         }
     }
     let policies = coverage(&setting.pdp, &cases);
@@ -216,7 +217,13 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
         policies,
     };
     if let Some(path) = &args.junit {
-        fs::write(path, junit(&report, began.elapsed())).map_err(|e| {
+        let results = report.cases.iter().map(|case| junit::CaseResult {
+            file: &case.file,
+            name: &case.played.name,
+            wrong: &case.played.wrong,
+        });
+        let xml = junit::report(results, began.elapsed())?;
+        fs::write(path, xml).map_err(|e| {
             Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
         })?;
     }
@@ -338,7 +345,7 @@ fn defaults(config: &Config) -> Defaults {
     }
 }
 
-fn coverage(pdp: &Pdp, cases: &[Reported]) -> Vec<Coverage> {
+fn coverage(pdp: &Pdp, cases: &[CaseResult]) -> Vec<Coverage> {
     let mut counted: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for case in cases {
         let answer = &case.played.answer;
@@ -429,72 +436,4 @@ fn told(report: &Report, all: bool) -> String {
         count(report.cases.len() as u64, "case"),
     ));
     text
-}
-
-/// The report as JUnit's XML, one suite a file.
-fn junit(report: &Report, took: Duration) -> String {
-    let mut files: BTreeMap<&Path, Vec<&Played>> = BTreeMap::new();
-    for case in &report.cases {
-        files.entry(&case.file).or_default().push(&case.played);
-    }
-    let failures = |cases: &[&Played]| cases.iter().filter(|c| !c.wrong.is_empty()).count();
-    let all: Vec<&Played> = report.cases.iter().map(|case| &case.played).collect();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tollgate policy test\" tests=\"{}\" \
-         failures=\"{}\" time=\"{:.3}\">\n",
-        all.len(),
-        failures(&all),
-        took.as_secs_f64()
-    );
-    for (file, cases) in files {
-        let file = xml_text(&file.display().to_string());
-        xml.push_str(&format!(
-            "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{}\">\n",
-            cases.len(),
-            failures(&cases)
-        ));
-        for case in cases {
-            let name = xml_text(&case.name);
-            let open = format!("    <testcase name=\"{name}\" classname=\"{file}\"");
-            if case.wrong.is_empty() {
-                xml.push_str(&format!("{open}/>\n"));
-            } else {
-                let wrong = xml_text(&case.wrong.join("; "));
-                xml.push_str(&format!(
-                    "{open}>\n      <failure message=\"{wrong}\"/>\n    </testcase>\n"
-                ));
-            }
-        }
-        xml.push_str("  </testsuite>\n");
-    }
-    xml.push_str("</testsuites>\n");
-    xml
-}
-
-/// Text as XML has it; what XML cannot hold becomes a replacement character.
-fn xml_text(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '&' => "&amp;".to_owned(),
-            '<' => "&lt;".to_owned(),
-            '>' => "&gt;".to_owned(),
-            '"' => "&quot;".to_owned(),
-            '\n' | '\t' => " ".to_owned(),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}".to_owned(),
-            c => c.to_string(),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_name_leaves_its_xml() {
-        assert_eq!(
-            xml_text("a\"<b>&\u{1b}\n"),
-            "a&quot;&lt;b&gt;&amp;\u{fffd} "
-        );
-    }
 }

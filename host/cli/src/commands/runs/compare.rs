@@ -39,7 +39,7 @@ struct Side {
 }
 
 #[derive(Serialize)]
-struct Compared {
+struct ComparisonView {
     a: Side,
     b: Side,
     diff: RunDiff,
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Compare, cx: &Context<'_>) -> Result<Exit, Failure> {
     if a.run.tenant != b.run.tenant {
         return Err(Failure::plain("runs of different tenants are not compared"));
     }
-    let compared = Compared {
+    let compared = ComparisonView {
         diff: diff(&a.steps, &b.steps),
         a,
         b,

@@ -81,7 +81,7 @@ enum Format {
 }
 
 /// What decisions were made from.
-type Sealed = BTreeMap<DecisionId, (Request, Facts)>;
+type DecisionInputs = BTreeMap<DecisionId, (Request, Facts)>;
 
 /// Run `tollgate runs export`.
 pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -168,7 +168,7 @@ async fn leave(
     row: &RunRow,
     payloads: bool,
     access: &mut Access<'_>,
-) -> Result<(BTreeMap<Uid, KeyedDigest>, Option<Sealed>), Failure> {
+) -> Result<(BTreeMap<Uid, KeyedDigest>, Option<DecisionInputs>), Failure> {
     let names = match access.execute(Operation::ExportRun { run: row.id }).await? {
         Reply::Exportable(names) => names.into_iter().collect(),
         other => return Err(unexpected(&other)),
@@ -180,7 +180,7 @@ async fn leave(
         Reply::RunFacts(found) => found,
         other => return Err(unexpected(&other)),
     };
-    let mut sealed = Sealed::new();
+    let mut sealed = DecisionInputs::new();
     for (id, view) in found {
         let request = serde_json::from_value(view.request).map_err(no_json)?;
         let facts = serde_json::from_value(view.facts).map_err(no_json)?;
@@ -194,7 +194,7 @@ async fn cases(
     config: &Config,
     records: &[(u64, Record)],
     row: &RunRow,
-    sealed: &Sealed,
+    sealed: &DecisionInputs,
     cx: &Context<'_>,
 ) -> Result<Vec<u8>, Failure> {
     let bundle = tollgate::load::unchecked(config, Some(compiler())).await?;
@@ -253,7 +253,7 @@ fn evaluation(
     config: &Config,
     records: &[(u64, Record)],
     row: &RunRow,
-    sealed: Option<&Sealed>,
+    sealed: Option<&DecisionInputs>,
 ) -> Result<Vec<u8>, Failure> {
     let steps = RunSteps::of(records);
     let arguments: Option<BTreeMap<DecisionId, Value>> = sealed.map(|sealed| {

@@ -45,7 +45,7 @@ pub(crate) struct Tail {
 
 /// How far the ledger was followed.
 #[derive(Debug)]
-struct Followed<'a> {
+struct TailCursor<'a> {
     reader: &'a LedgerReader,
     /// Only this run.
     run: Option<RunId>,
@@ -63,7 +63,7 @@ struct Line<'a> {
     record: &'a Record,
 }
 
-impl<'a> Followed<'a> {
+impl<'a> TailCursor<'a> {
     /// From the run's beginning, or from now on.
     fn new(reader: &'a LedgerReader, run: Option<&RunRow>) -> Result<Self, LedgerError> {
         Ok(Self {
@@ -105,7 +105,7 @@ pub(super) async fn run(args: &Tail, cx: &Context<'_>) -> Result<Exit, Failure> 
         Some(name) => Some(find(&reader, Some(name))?),
         None => None,
     };
-    let mut followed = Followed::new(&reader, row.as_ref())?;
+    let mut followed = TailCursor::new(&reader, row.as_ref())?;
     let over = async {
         match args.lasting {
             Some(lasting) => tokio::time::sleep(lasting).await,

@@ -1,5 +1,7 @@
 //! `tollgate stats`: signals across runs, and how they drift.
 
+mod reported;
+
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use clap::{Args, ValueEnum};
@@ -14,8 +16,8 @@ use tollgate_model::time::Timestamp;
 
 use crate::{
     commands::{
-        stats::reported::{Reported, Reports},
-        time_arg::When,
+        stats::reported::{ReportReader, ReportSummary},
+        time_arg::TimeArg,
     },
     context::Context,
     error::Failure,
@@ -42,17 +44,17 @@ tools, reported}]}; times are in microseconds.";
 #[command(after_help = HELP)]
 pub(crate) struct Stats {
     /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
     /// Only before: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    until: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    until: Option<TimeArg>,
     /// Only calls of this tool.
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
     /// Apart by what.
     #[arg(long, value_enum)]
-    by: Option<By>,
+    by: Option<Dimension>,
     /// The newest two of each kind side by side.
     #[arg(long, requires = "by")]
     compare: bool,
@@ -60,7 +62,7 @@ pub(crate) struct Stats {
 
 /// What tells groups apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum By {
+pub(crate) enum Dimension {
     /// The component's file.
     Version,
     /// The tool.
@@ -94,11 +96,11 @@ struct Group {
     decisions: BTreeMap<&'static str, Quantiles>,
     time: Quantiles,
     tools: Vec<ToolSummary>,
-    reported: Reported,
+    reported: ReportSummary,
 }
 
 impl Group {
-    fn new((family, name): (String, String), summary: &Summary, reported: Reported) -> Self {
+    fn new((family, name): (String, String), summary: &Summary, reported: ReportSummary) -> Self {
         let (calls, failed) = summary.calls();
         let decisions = summary.decisions();
         Self {
@@ -125,7 +127,7 @@ impl Group {
 }
 
 #[derive(Serialize)]
-struct Counted {
+struct GroupCounts {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     groups: Vec<Group>,
@@ -136,7 +138,7 @@ pub(crate) fn run(args: &Stats, cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let zone = config.gate.timezone.clone();
     let now = Clock::system().now();
-    let at = |when: &Option<When>| when.as_ref().map(|when| when.at(now, &zone));
+    let at = |when: &Option<TimeArg>| when.as_ref().map(|when| when.at(now, &zone));
     let (since, until) = (at(&args.since), at(&args.until));
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
     let groups = count(args, &config, since, until, cx);
@@ -146,7 +148,7 @@ pub(crate) fn run(args: &Stats, cx: &Context<'_>) -> Result<Exit, Failure> {
         cx.out.remark("nothing happened in that time");
         return Ok(Exit::Ok);
     }
-    let counted = Counted {
+    let counted = GroupCounts {
         since,
         until,
         groups,
@@ -169,7 +171,7 @@ fn count(
     let Some(reader) = cx.reader_if_any(config)? else {
         return Ok(Vec::new());
     };
-    let mut reports = Reports::open(config)?;
+    let mut reports = ReportReader::open(config)?;
     let mut summaries: BTreeMap<(String, String), Summary> = BTreeMap::new();
     let mut hear = |at: Where<'_>, fact: Fact<'_>| {
         let other = args.tool.as_deref().is_some_and(|tool| tool != at.tool);
@@ -190,18 +192,22 @@ fn count(
 }
 
 /// The group to which a fact belongs: its family and its name.
-fn key(by: Option<By>, at: Where<'_>, reports: &mut Reports) -> Option<(String, String)> {
+fn key(
+    by: Option<Dimension>,
+    at: Where<'_>,
+    reports: &mut ReportReader,
+) -> Option<(String, String)> {
     let alone = |name: &str| (!name.is_empty()).then(|| (String::new(), name.to_owned()));
     match by {
         None => Some((String::new(), "all".into())),
-        Some(By::Tool) => alone(at.tool),
-        Some(By::Tenant) => alone(at.tenant),
-        Some(By::Version) => {
+        Some(Dimension::Tool) => alone(at.tool),
+        Some(Dimension::Tenant) => alone(at.tenant),
+        Some(Dimension::Version) => {
             let (tool, _) = at.version.split_once('@')?;
             Some((tool.to_owned(), at.version.to_owned()))
         }
-        Some(By::Model) => alone(&reports.model(at.run?)?),
-        Some(By::Prompt) => alone(&reports.version(at.run?, "prompt:")?),
+        Some(Dimension::Model) => alone(&reports.model(at.run?)?),
+        Some(Dimension::Prompt) => alone(&reports.version(at.run?, "prompt:")?),
     }
 }
 

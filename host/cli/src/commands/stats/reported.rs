@@ -13,7 +13,7 @@ use crate::error::Failure;
 
 /// What was reported about a group of runs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(super) struct Reported {
+pub(super) struct ReportSummary {
     /// Tokens, in and out.
     pub(super) tokens: u64,
     /// Cost in billionths of the price table's currency; absent where no price is known.
@@ -21,12 +21,12 @@ pub(super) struct Reported {
     /// The cost of all runs for each that ended with success.
     pub(super) cost_nano_per_success: Option<u64>,
     /// Feedback by kind: how often, and the mean of its numbers.
-    pub(super) feedback: BTreeMap<String, Said>,
+    pub(super) feedback: BTreeMap<String, FeedbackSummary>,
 }
 
 /// Feedback of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(super) struct Said {
+pub(super) struct FeedbackSummary {
     /// How often.
     pub(super) count: u64,
     /// Of those that have a number.
@@ -37,7 +37,7 @@ pub(super) struct Said {
 const AT_ONCE: usize = 10_000;
 
 /// The trace store, if there is one.
-pub(super) struct Reports {
+pub(super) struct ReportReader {
     reader: Option<Reader>,
     tenant: String,
     words: HashMap<RunId, Option<String>>,
@@ -45,7 +45,7 @@ pub(super) struct Reports {
     feedback: Vec<Feedback>,
 }
 
-impl Reports {
+impl ReportReader {
     pub(super) fn open(config: &Config) -> Result<Self, Failure> {
         let path = StoreOptions::beside(&config.store.path).path;
         let reader = Reader::open(&path).map_err(|e| Failure::plain(e.to_string()))?;
@@ -58,7 +58,7 @@ impl Reports {
         })
     }
 
-    /// Read what was reported about all of these runs by their own principals, for [`Reports::about`].
+    /// Read what was reported about all of these runs by their own principals, for [`ReportReader::about`].
     pub(super) fn read(
         &mut self,
         runs: &BTreeSet<RunId>,
@@ -114,7 +114,7 @@ impl Reports {
     }
 
     /// What was reported about these runs, of which `succeeded` ended with success.
-    pub(super) fn about(&self, runs: &BTreeSet<RunId>, succeeded: usize) -> Reported {
+    pub(super) fn about(&self, runs: &BTreeSet<RunId>, succeeded: usize) -> ReportSummary {
         let rows: Vec<UsageRow> = runs
             .iter()
             .filter_map(|run| self.usage.get(run).cloned())
@@ -131,12 +131,12 @@ impl Reports {
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "a mean needs no more")]
-        let said = |(count, numbers, sum): (u64, u64, f64)| Said {
+        let said = |(count, numbers, sum): (u64, u64, f64)| FeedbackSummary {
             count,
             mean: (numbers > 0).then(|| sum / numbers as f64),
         };
         let each = usage.cost_nano.zip(u64::try_from(succeeded).ok());
-        Reported {
+        ReportSummary {
             tokens: usage.input_tokens.saturating_add(usage.output_tokens),
             cost_nano: usage.cost_nano,
             cost_nano_per_success: each.and_then(|(cost, succeeded)| cost.checked_div(succeeded)),

@@ -18,7 +18,7 @@ use tollgate_model::{
 
 use tollgate_trace::store::{Body, SpanOrigin, StoredLog, Usage};
 
-use crate::render::tree::*;
+use super::*;
 
 const AGENT: &str = "Tollgate::Agent::\"support\"";
 
