@@ -21,9 +21,9 @@ use tollgate::{
     call::{CallRequest, Verdict},
     gate::{Gate, GateOptions},
     ids::Clock,
-    ledger::Sync,
     pip::{Caller, RunKey},
 };
+use tollgate_ledger::Sync;
 use wasmtime::component::{Component, Linker};
 
 mod bare {

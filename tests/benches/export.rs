@@ -33,9 +33,9 @@ use tollgate::{
     config::Config,
     gate::{Gate, GateOptions},
     ids::Clock,
-    ledger::Sync,
     pip::{Caller, RunKey},
 };
+use tollgate_ledger::Sync;
 use tollgate_trace::otlp_out::{Exporter, Source, Step};
 
 /// Calls that are exported.

@@ -20,17 +20,19 @@ use tollgate::{
     config::{Config, policy_files},
     gate::{Gate, GateOptions},
     ids::Clock,
-    ledger::{RecordFilter, Sync},
     load,
     pip::{Caller, RunKey},
     replay::Replay,
 };
-use tollgate_core::{
+use tollgate_ledger::{RecordFilter, Sync};
+use tollgate_model::{
     entity::{Entity, Kind, Uid},
-    pdp::{Bundle, Pdp, ToolTypes},
-    policy::PolicyFile,
     request::{Action, ActionContext, Facts, Request, RunFacts},
     time::{LocalTime, Timestamp},
+};
+use tollgate_policy::{
+    pdp::{Bundle, Pdp, ToolTypes},
+    policy::PolicyFile,
 };
 
 const TOOLS: usize = 10;
@@ -294,7 +296,7 @@ fn replay() {
         tasks.join_all().await;
         gate.close().await;
     });
-    let reader = tollgate::ledger::LedgerReader::open(&config.store.path).unwrap();
+    let reader = tollgate_ledger::LedgerReader::open(&config.store.path).unwrap();
     let keys = reader.keys(&config.store.key).unwrap();
     let replay = Replay {
         reader: &reader,

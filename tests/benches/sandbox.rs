@@ -26,10 +26,10 @@ use tollgate::{
     call::{CallRequest, Verdict},
     config::Config,
     gate::{Gate, GateOptions},
-    ledger::Sync,
     load,
     pip::{Caller, RunKey},
 };
+use tollgate_ledger::Sync;
 
 const CONFIG: &str = r#"
 [policies]

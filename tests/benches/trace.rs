@@ -36,9 +36,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tollgate::{
     call::CallRequest,
     gate::{Gate, GateOptions},
-    ledger::{RunFilter, Sync},
     pip::{Caller, RunKey},
 };
+use tollgate_ledger::{RunFilter, Sync};
 use tollgate_server::{auth::Auth, http, mcp};
 use tollgate_trace::store::{Facet, Store, TraceFilter};
 
@@ -328,7 +328,7 @@ fn filter(store: &Store) {
     };
     let by_text = TraceFilter {
         text: Some("gpt-5".into()),
-        since: Some(tollgate_core::time::Timestamp(1_795_249_800_000_000)),
+        since: Some(tollgate_model::time::Timestamp(1_795_249_800_000_000)),
         ..all.clone()
     };
     let slowest = [all, by_tool, by_text].into_iter().map(|filter| {

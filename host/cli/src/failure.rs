@@ -7,10 +7,10 @@ use tollgate::{
     config::ConfigError,
     enforce::{ApprovalError, Refusal},
     gate::OperateError,
-    ledger::LedgerError,
     load::LoadError,
 };
-use tollgate_core::{
+use tollgate_ledger::LedgerError;
+use tollgate_policy::{
     pdp,
     policy::{Diagnostic, Level},
 };

@@ -7,7 +7,7 @@ use std::{fmt, io, path::Path};
 use nix::unistd::{Uid as UserId, User};
 use serde::{Deserialize, Serialize};
 use tollgate::config::Config;
-use tollgate_core::entity::{Kind, Uid};
+use tollgate_model::entity::{Kind, Uid};
 
 use crate::{exit::Exit, failure::Failure, output::Output};
 

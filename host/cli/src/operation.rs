@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tollgate::{call::CallRequest, capture::Revealed};
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, TokenId},

@@ -8,15 +8,15 @@ use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
-use tollgate_core::{
+use tollgate_model::{
     canonical,
     decision::{Basis, Decision},
     entity::{Kind, Uid},
     ids::{DecisionId, RunId, SpanId},
-    policy,
     record::{Arrival, CallInvalid, Event, Origin, OutcomeRecord, Record, Release, Status},
     request::{Action, ActionContext, Request},
 };
+use tollgate_policy::policy;
 
 use crate::{
     capture::Captured,
@@ -26,13 +26,13 @@ use crate::{
         Remainder, Terms, ToolCall,
     },
     gate::Gate,
-    ledger::{Batch, CommitError, Condition, Payload},
     pip::{Caller, RunKey},
     provider::Provider,
     sandbox::{Content, Execution, ToolFailure},
     snapshot::{Snapshot, Tool},
     text::printable,
 };
+use tollgate_ledger::{Batch, CommitError, Condition, Payload};
 
 /// Keys of `_meta` that carry the caller's trace, and nothing of the call.
 const TRACE_CONTEXT: &[&str] = &["tracestate", "baggage"];

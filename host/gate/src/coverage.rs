@@ -6,17 +6,15 @@ use std::{
 };
 
 use serde::Serialize;
-use tollgate_core::{
-    canonical::Sha256Digest,
-    decision::PolicyRef,
-    ids::DecisionId,
+use tollgate_model::{
+    canonical::Sha256Digest, decision::PolicyRef, ids::DecisionId, record::Event, time::Timestamp,
+};
+use tollgate_policy::{
     pdp::{Bundle, Pdp},
     policy::Mode,
-    record::Event,
-    time::Timestamp,
 };
 
-use crate::ledger::{LedgerError, LedgerReader, Order, RecordFilter};
+use tollgate_ledger::{LedgerError, LedgerReader, Order, RecordFilter};
 
 /// What one policy, with the contents that it has now, did in live traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

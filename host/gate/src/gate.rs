@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::Outcome,
     entity::{Kind, Uid},
@@ -28,19 +28,19 @@ use crate::{
     },
     external::AllOpen,
     ids::{Clock, Ids},
-    ledger::{
-        ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, Ledger, LedgerError,
-        LedgerOptions, RunRow, Sync,
-    },
     load::{self, LoadError},
     lock::Lock,
     pip::Caller,
-    recent::Recent,
     sandbox::{Compiler, Resolver, Sandbox},
     snapshot::{Snapshot, Tool},
     upstream::{Connector, NoUpstreams},
     usage::Usage,
 };
+use tollgate_ledger::{
+    ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, Ledger, LedgerError, LedgerOptions,
+    RunRow, Sync,
+};
+use tollgate_model::two_generation_cache::TwoGenerationCache;
 
 /// How often open approvals are looked at again because they change while they are voided.
 const MAX_VOIDED: u32 = 100;
@@ -215,7 +215,7 @@ impl Gate {
             new_runs: Arc::default(),
             underway: Underway::default(),
             usage: Arc::default(),
-            shown: Arc::new(Mutex::new(Recent::new(REMEMBERED))),
+            shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.capture))),
         };
         let gate = Self(Arc::new(Inner {
@@ -455,7 +455,7 @@ impl Gate {
         self.running_calls(|calls| drop(calls.insert(cx.call, running)));
         // A halt, or the end of the run, that was recorded between this call's start and the line above has
         // not seen it.
-        let keys = |component: &str, tool: &str| crate::ledger::HaltKeys {
+        let keys = |component: &str, tool: &str| tollgate_ledger::HaltKeys {
             agent: cx.principal.id.clone(),
             component: Some(component.into()),
             tenant: cx.snapshot.config.gate.tenant.clone(),

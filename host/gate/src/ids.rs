@@ -10,7 +10,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use tollgate_core::{
+use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     time::Timestamp,
 };

@@ -9,9 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_core::{
+use tollgate_model::{
     canonical::{self, Sha256Digest},
     entity::{Entity, Kind, Uid},
+};
+use tollgate_policy::{
     pdp::{self, Bundle, Pdp, ToolTypes},
     policy::PolicyFile,
 };
@@ -20,7 +22,6 @@ use crate::{
     capture::{Capture, DetectError},
     config::{Config, ConfigError, ExternalConfig},
     external,
-    ledger::{CommitError, LedgerError},
     lock::{Lock, LockError},
     provider::Provider,
     sandbox::{
@@ -31,6 +32,7 @@ use crate::{
     snapshot::{LoadedComponent, Snapshot, Tool},
     upstream::{Connector, Definition, LoadedUpstream, NoUpstreams},
 };
+use tollgate_ledger::{CommitError, LedgerError};
 
 /// The longest name that model APIs accept.
 const MAX_TOOL_NAME: usize = 64;
@@ -393,7 +395,7 @@ async fn tools(
         tools.insert(tool.name.clone(), Arc::new(tool));
     }
     if let Some(unknown) = config.tools.keys().find(|name| !tools.contains_key(*name)) {
-        let near = tollgate_core::policy::nearest(unknown, tools.keys().map(String::as_str));
+        let near = tollgate_policy::policy::nearest(unknown, tools.keys().map(String::as_str));
         return Err(LoadError::UnknownTool {
             tool: unknown.clone(),
             file: config.file.clone(),
@@ -533,7 +535,7 @@ async fn component(
             component: name.into(),
             own: unknown.clone(),
             file: config.file.clone(),
-            near: tollgate_core::policy::nearest(unknown, own()).map(str::to_owned),
+            near: tollgate_policy::policy::nearest(unknown, own()).map(str::to_owned),
         });
     }
     let manner = Manner {
@@ -760,7 +762,7 @@ pub fn accept(
     let mut lock = Lock::read(&path)?;
     if let Some(name) = only.filter(|name| !config.components.contains_key(*name)) {
         let names = config.components.keys().map(String::as_str);
-        let near = tollgate_core::policy::nearest(name, names);
+        let near = tollgate_policy::policy::nearest(name, names);
         return Err(LoadError::Config(ConfigError {
             file: config.file.clone(),
             line: 0,

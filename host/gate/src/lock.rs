@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 use crate::upstream::{Definition, digest_of};
 

@@ -1,7 +1,7 @@
 //! What became of a call, in a word and as data: the same for every surface.
 
 use serde::{Deserialize, Serialize};
-use tollgate_core::{
+use tollgate_model::{
     decision::{Basis, Determining},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     record::Status,

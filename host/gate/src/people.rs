@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
@@ -16,10 +16,10 @@ use crate::{
     config::CaptureConfig,
     enforce::Refusal,
     gate::{Gate, OperateError},
-    ledger::{ApprovalRow, Batch, CommitError, Condition, RunRow},
     load::LoadError,
     pip::{Caller, RunKey, on_behalf_of},
 };
+use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, RunRow};
 
 /// What a decision was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tollgate_core::{
+use tollgate_model::{
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
     record::{Administered, Arrival, Event, Origin, Record, RunEnded, RunOutcome, RunStarted},
@@ -16,10 +16,10 @@ use tollgate_core::{
 
 use crate::{
     enforce::{CallContext, Pep, Refusal},
-    ledger::{Batch, LastRefusal, LedgerError, RunRow},
     snapshot::Snapshot,
     text::printable,
 };
+use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 
 /// Who calls, by names that the configuration has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ fn identity(snapshot: &Snapshot, caller: &Caller) -> Result<Identity, Refusal> {
     };
     let Some(agent) = config.agents.get(name) else {
         let names = config.agents.keys().map(String::as_str);
-        let nearest = tollgate_core::policy::nearest(name, names);
+        let nearest = tollgate_policy::policy::nearest(name, names);
         return Err(invalid(
             format!(
                 "there is no agent `{}` in tollgate.toml",

@@ -8,12 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tollgate_core::{
-    canonical::Sha256Digest,
-    entity::Uid,
-    policy::{Mode, PolicyFile},
-    request::Action,
-};
+use tollgate_model::{canonical::Sha256Digest, entity::Uid, request::Action};
+use tollgate_policy::policy::{Mode, PolicyFile};
 
 use crate::{
     config::{Config, policy_files},
@@ -99,7 +95,7 @@ impl Gate {
         let snapshot = self.snapshot();
         let policies = snapshot.pdp.policies();
         let policy = policies.get(id).ok_or_else(|| {
-            let near = tollgate_core::policy::nearest(id, policies.keys().map(String::as_str));
+            let near = tollgate_policy::policy::nearest(id, policies.keys().map(String::as_str));
             let near = near.map(|near| format!("; did you mean `{near}`?"));
             unknown(format!(
                 "there is no policy `{}`{}",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 use crate::{external::LoadedExternal, snapshot::LoadedComponent, upstream::LoadedUpstream};
 

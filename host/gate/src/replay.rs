@@ -14,17 +14,19 @@ use std::{
 };
 
 use serde::Serialize;
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Decision, Outcome},
     ids::{DecisionId, RunId},
-    pdp::{Bundle, Pdp},
-    policy::PolicyFile,
     record::{DecisionRecord, Event},
     request::{Action, Facts, Request},
 };
+use tollgate_policy::{
+    pdp::{Bundle, Pdp},
+    policy::PolicyFile,
+};
 
-use crate::ledger::{Keys, LedgerError, LedgerReader, Order, RecordFilter};
+use tollgate_ledger::{Keys, LedgerError, LedgerReader, Order, RecordFilter};
 
 /// Records are handed out this many at a time.
 const CHUNK: u64 = 1024;

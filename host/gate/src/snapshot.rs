@@ -9,7 +9,8 @@ use std::{
 };
 
 use serde_json::Value;
-use tollgate_core::{canonical::Sha256Digest, pdp::Pdp};
+use tollgate_model::canonical::Sha256Digest;
+use tollgate_policy::pdp::Pdp;
 
 use crate::{
     capture::Capture,

@@ -10,9 +10,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tollgate_core::{entity::Uid, ids::RunId, request::Reported, time::Timestamp};
+use tollgate_model::{entity::Uid, ids::RunId, request::Reported, time::Timestamp};
 
-use crate::recent::Recent;
+use tollgate_model::two_generation_cache::TwoGenerationCache;
 
 /// Principals whose reports are kept.
 const MOST: usize = 10_000;
@@ -76,7 +76,7 @@ impl RunUsage {
 /// What was reported about one principal.
 struct Principal {
     /// Sums of runs.
-    runs: Recent<RunId, RunUsage>,
+    runs: TwoGenerationCache<RunId, RunUsage>,
     /// By hours since 1970.
     hours: BTreeMap<i64, RunUsage>,
 }
@@ -84,7 +84,7 @@ struct Principal {
 impl Default for Principal {
     fn default() -> Self {
         Self {
-            runs: Recent::new(RUNS),
+            runs: TwoGenerationCache::new(RUNS),
             hours: BTreeMap::new(),
         }
     }
@@ -177,7 +177,7 @@ impl Usage {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_core::entity::Kind;
+    use tollgate_model::entity::Kind;
 
     use super::*;
 

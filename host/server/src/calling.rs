@@ -8,7 +8,7 @@ use tollgate::{
     gate::Gate,
     pip::{Caller, RunKey},
 };
-use tollgate_core::life::ApprovalState;
+use tollgate_model::life::ApprovalState;
 
 use crate::reply::CallReply;
 

@@ -6,8 +6,8 @@ use serde::Serialize;
 use tollgate::{
     enforce::{ApprovalError, Refusal},
     gate::OperateError,
-    ledger::LedgerError,
 };
+use tollgate_ledger::LedgerError;
 use utoipa::ToSchema;
 
 use crate::{auth::Busy, mcp::NotTaken};

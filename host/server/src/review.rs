@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate::{
     gate::{Gate, OperateError},
-    ledger::{LedgerError, RunRow},
     pip::Caller,
     text::printable,
 };
-use tollgate_core::{
+use tollgate_ledger::{LedgerError, RunRow};
+use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
     request::Action,

@@ -6,8 +6,8 @@
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use tollgate::ledger::RunRow;
-use tollgate_core::{
+use tollgate_ledger::RunRow;
+use tollgate_model::{
     ids::{RunId, SpanId},
     record::Event,
     record::Record,

@@ -1,7 +1,7 @@
 //! What can be said afterwards about how good a run was, and what each kind of it needs.
 
 use serde::{Deserialize, Serialize};
-use tollgate_core::ids::{RunId, SpanId};
+use tollgate_model::ids::{RunId, SpanId};
 
 use crate::store::NewFeedback;
 

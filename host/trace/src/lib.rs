@@ -34,4 +34,4 @@ pub mod told;
 mod usage;
 
 /// The instrumentation scope of what the gate exports: what comes in with it has come back.
-pub use tollgate_core::span::names::resource::SCOPE;
+pub use tollgate_model::span::names::resource::SCOPE;

@@ -6,8 +6,8 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use rusqlite::{OptionalExtension as _, params};
-use tollgate::ledger::{LedgerError, LedgerReader, Order, RecordFilter};
-use tollgate_core::{
+use tollgate_ledger::{LedgerError, LedgerReader, Order, RecordFilter};
+use tollgate_model::{
     ids::{RunId, SpanId},
     record::{Event, Record},
     span::{self, SpanChange, SpanKind},
@@ -260,7 +260,7 @@ fn facets(record: &Record, attributes: &Attributes) -> Vec<(Facet, String)> {
         Event::CallInvalid(call) => add(Facet::Tool, &call.tool),
         Event::Decision(decision) => {
             add(Facet::Decision, decision.outcome.as_str());
-            if let tollgate_core::request::Action::Call(tool) = &decision.action {
+            if let tollgate_model::request::Action::Call(tool) = &decision.action {
                 add(Facet::Tool, tool);
             }
             for policy in &decision.determining {

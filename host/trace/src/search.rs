@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use tollgate::ledger::{LedgerError, LedgerReader, RunRow};
-use tollgate_core::{ids::RunId, record::RunOutcome, time::Timestamp};
+use tollgate_ledger::{LedgerError, LedgerReader, RunRow};
+use tollgate_model::{ids::RunId, record::RunOutcome, time::Timestamp};
 
 use crate::store::{Facet, Reader, StoreError, TraceFilter};
 

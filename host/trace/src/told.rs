@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_core::{ids::SpanId, time::Timestamp};
+use tollgate_model::{ids::SpanId, time::Timestamp};
 
 /// Bytes of one thing that is told.
 pub const MAX_TEXT: usize = 4096;
@@ -181,7 +181,7 @@ pub fn read(value: &Value, call: Option<SpanId>, at: Timestamp) -> Result<Vec<To
             let names = Topic::ALL.iter().map(|topic| topic.as_str());
             ToldError::Unknown {
                 key: tollgate::text::printable(key, 80),
-                nearest: tollgate_core::policy::nearest(key, names).map(str::to_owned),
+                nearest: tollgate_policy::policy::nearest(key, names).map(str::to_owned),
             }
         })?;
         let each = match value {

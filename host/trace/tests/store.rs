@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use tempfile::TempDir;
-use tollgate_core::{
+use tollgate_model::{
     ids::{RunId, SpanId},
     time::Timestamp,
 };

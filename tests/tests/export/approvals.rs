@@ -3,7 +3,7 @@
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tollgate::{call::Answer, gate::Gate};
-use tollgate_core::span::Naming;
+use tollgate_model::span::Naming;
 
 use crate::{
     collector::{Collector, Mood, attribute},
@@ -57,7 +57,7 @@ fn told_alike(gate: &Gate, answer: &Answer) {
     let last = rows.iter().filter_map(|row| row.end).max();
     let row = rows.iter().find(|row| row.span == answer.call).unwrap();
     assert_eq!((row.end, row.error.as_deref()), (last, None));
-    let mut spans = tollgate_core::span::RunSpans::new(run);
+    let mut spans = tollgate_model::span::RunSpans::new(run);
     for (index, record) in reader.records_of_run(run).unwrap() {
         spans.apply(index, &record, Naming::Clear);
     }
@@ -189,7 +189,7 @@ async fn an_approval_that_a_halt_takes_back_ends_its_call() {
     let mut exporter = exporter(&gate).await;
     let asked = call(&gate, "r", TOOL, REFUND).await;
     pending(&asked);
-    let tool = tollgate_core::record::HaltScope::Tool;
+    let tool = tollgate_model::record::HaltScope::Tool;
     gate.halt(&user("alice"), tool, TOOL, "enough")
         .await
         .unwrap();

@@ -54,7 +54,7 @@ async fn all(gate: &Gate) -> usize {
     reply_spans(gate, run)
 }
 
-fn reply_spans(gate: &Gate, run: tollgate_core::ids::RunId) -> usize {
+fn reply_spans(gate: &Gate, run: tollgate_model::ids::RunId) -> usize {
     gate.ledger().reader().spans(run).unwrap().len()
 }
 

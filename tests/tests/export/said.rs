@@ -7,7 +7,7 @@ use tollgate::{
     gate::Gate,
     pip::RunKey,
 };
-use tollgate_core::{
+use tollgate_model::{
     record::{Arrival, Origin, RunOutcome},
     time::Timestamp,
 };
@@ -27,14 +27,14 @@ use crate::{
 const SECRET: &str = "AKIAABCDEFGHIJKLMNOP";
 const LETTER: &str = r#"{"path":"letter.txt"}"#;
 
-async fn end(gate: &Gate, run: tollgate_core::ids::RunId, outcome: RunOutcome) {
+async fn end(gate: &Gate, run: tollgate_model::ids::RunId, outcome: RunOutcome) {
     let row = gate.ledger().reader().run(&run.to_string()).unwrap();
     gate.end_run(&user("alice"), &row, Some(outcome), "it is over")
         .await
         .unwrap();
 }
 
-async fn tell(world: &World, run: tollgate_core::ids::RunId) {
+async fn tell(world: &World, run: tollgate_model::ids::RunId) {
     let options = StoreOptions::beside(&world.config().store.path);
     let store = Store::open(options).unwrap();
     let said = json!({
@@ -97,7 +97,7 @@ async fn the_end_of_a_run_in_the_callers_own_trace_is_told_there() {
     let [span] = &ends[..] else {
         panic!("{ends:?}")
     };
-    let caller: tollgate_core::ids::SpanId = story::CALLER.parse().unwrap();
+    let caller: tollgate_model::ids::SpanId = story::CALLER.parse().unwrap();
     assert_eq!(span.trace_id, run.as_bytes());
     assert_eq!(span.parent_span_id, caller.as_bytes());
     assert_eq!(span.start_time_unix_nano, span.end_time_unix_nano);

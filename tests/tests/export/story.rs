@@ -6,7 +6,7 @@ use tollgate::{
     gate::Gate,
     pip::RunKey,
 };
-use tollgate_core::{
+use tollgate_model::{
     ids::{RunId, SpanId},
     record::{Arrival, Origin, RunOutcome},
 };

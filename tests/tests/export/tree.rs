@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value;
 use tollgate::gate::Gate;
-use tollgate_core::{
+use tollgate_model::{
     ids::RunId,
     span::{Naming, RunSpans, Span},
 };

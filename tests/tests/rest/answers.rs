@@ -1,7 +1,7 @@
 //! Calls, approvals and what people see, by REST.
 
 use serde_json::json;
-use tollgate_core::entity::{Kind, Uid};
+use tollgate_model::entity::{Kind, Uid};
 
 use crate::served::Served;
 

@@ -11,7 +11,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::RwLock};
-use tollgate_core::entity::{Kind, Uid};
+use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::auth::token;
 
 use crate::{served::Served, world::World};

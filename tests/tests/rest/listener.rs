@@ -8,7 +8,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tollgate::ledger::ApprovalFilter;
+use tollgate_ledger::ApprovalFilter;
 
 use crate::{
     served::{Got, Served},

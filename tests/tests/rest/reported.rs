@@ -24,8 +24,9 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
-use tollgate::{gate::Gate, ledger::Batch};
-use tollgate_core::{
+use tollgate::gate::Gate;
+use tollgate_ledger::Batch;
+use tollgate_model::{
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
     record::{self, Origin, Record, RunStarted},

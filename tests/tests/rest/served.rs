@@ -6,7 +6,7 @@ use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tollgate::{gate::Gate, pip::Caller};
-use tollgate_core::entity::{Kind, Uid};
+use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::{
     auth::{
         Auth,

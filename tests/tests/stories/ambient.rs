@@ -8,7 +8,7 @@ use tollgate::{
     pip::{Caller, RunKey},
     sandbox::Content,
 };
-use tollgate_core::{
+use tollgate_model::{
     ids::RunId,
     record::{AdapterLog, Event, RunOutcome},
 };

@@ -6,7 +6,7 @@ use tollgate::{
     gate::OperateError,
     pip::RunKey,
 };
-use tollgate_core::{life::ApprovalState, record::Event};
+use tollgate_model::{life::ApprovalState, record::Event};
 
 use crate::world::{
     REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,

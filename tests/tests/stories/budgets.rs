@@ -1,7 +1,7 @@
 //! Budgets: what a run, and an agent in all its runs, may use up; and what a new run does not reset.
 
 use tollgate::{call::Answer, gate::Gate, usage::RunUsage};
-use tollgate_core::{
+use tollgate_model::{
     entity::{Kind, Uid},
     record::{Event, RunOutcome},
 };

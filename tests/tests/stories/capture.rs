@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use tollgate::{
     capture::TokenError,
     gate::{Gate, OperateError},
-    ledger::LedgerError,
     sandbox::Resolver,
 };
-use tollgate_core::record::{Class, Event, Kept, Record, RunOutcome};
+use tollgate_ledger::LedgerError;
+use tollgate_model::record::{Class, Event, Kept, Record, RunOutcome};
 
 use crate::{
     web_server::{Server, ok},
@@ -47,7 +47,7 @@ fn world() -> World {
 }
 
 /// What is kept of the arguments of the last call of a run.
-fn arguments(gate: &Gate, run: tollgate_core::ids::RunId) -> (Class, Option<Value>) {
+fn arguments(gate: &Gate, run: tollgate_model::ids::RunId) -> (Class, Option<Value>) {
     let records = gate.ledger().reader().records_of_run(run).unwrap();
     let last = records
         .iter()

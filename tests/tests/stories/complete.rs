@@ -4,7 +4,8 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use tollgate::sandbox::INTERFACES;
-use tollgate_core::{request::Action, schema};
+use tollgate_model::request::Action;
+use tollgate_policy::schema;
 
 use crate::world::repository;
 

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use tollgate_core::record::{Event, Status};
+use tollgate_model::record::{Event, Status};
 
 use crate::world::{MARK, World, records, repository, starts, user};
 
@@ -118,8 +118,8 @@ async fn a_crash_at_any_sync_leaves_no_effect_without_its_record() {
     );
 }
 
-fn agent() -> tollgate_core::entity::Uid {
-    tollgate_core::entity::Uid::new(tollgate_core::entity::Kind::Agent, "support")
+fn agent() -> tollgate_model::entity::Uid {
+    tollgate_model::entity::Uid::new(tollgate_model::entity::Kind::Agent, "support")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Allow, deny, error, labels, budgets, results.
 
 use tollgate::{call::Verdict, enforce::Refusal};
-use tollgate_core::{record::Event, span::SpanKind};
+use tollgate_model::{record::Event, span::SpanKind};
 
 use crate::world::{World, call, denied_by, is_released, pending, records, starts};
 

@@ -14,7 +14,7 @@ use tollgate::{
     gate::Gate,
     sandbox::{Content, FailureKind},
 };
-use tollgate_core::record::Status;
+use tollgate_model::record::Status;
 
 use crate::world::{World, call, is_released};
 

@@ -8,7 +8,7 @@ use tollgate::{
     load,
     sandbox::{Content, FailureKind, Size},
 };
-use tollgate_core::record::Event;
+use tollgate_model::record::Event;
 
 use crate::world::{World, call, records, repository};
 

@@ -4,9 +4,9 @@ use tollgate::{
     call::{Answer, Verdict},
     enforce::Refusal,
     gate::Gate,
-    ledger::ApprovalFilter,
 };
-use tollgate_core::{
+use tollgate_ledger::ApprovalFilter;
+use tollgate_model::{
     ids::RunId,
     life::ApprovalState,
     record::{Event, Status},
@@ -124,7 +124,7 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
     gate.close().await;
 }
 
-fn open(gate: &Gate) -> Vec<tollgate::ledger::ApprovalRow> {
+fn open(gate: &Gate) -> Vec<tollgate_ledger::ApprovalRow> {
     gate.ledger()
         .reader()
         .approvals(&ApprovalFilter::open())
@@ -155,7 +155,7 @@ async fn what_is_rejected_is_not_tried_again() {
         "what was refused is no allow"
     );
     let spans = gate.ledger().reader().spans(run).unwrap();
-    let ended = |s: &tollgate::ledger::SpanRow| s.end.is_some() || s.kind == SpanKind::InvokeAgent;
+    let ended = |s: &tollgate_ledger::SpanRow| s.end.is_some() || s.kind == SpanKind::InvokeAgent;
     assert!(spans.iter().all(ended), "{spans:?}");
     world.pass(3601);
     assert_ne!(pending(&call(&gate, "r", TOOL, WRITE).await), id);
@@ -226,7 +226,7 @@ async fn an_approval_survives_a_restart_and_a_halt_voids_it() {
     assert_eq!(world.read("data/watched/a.txt"), "to be seen");
 
     let second = pending(&call(&gate, "r", TOOL, WRITE).await);
-    let component = tollgate_core::record::HaltScope::Component;
+    let component = tollgate_model::record::HaltScope::Component;
     gate.halt(&user("alice"), component, "hostile", "enough")
         .await
         .unwrap();

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tollgate::{
     call::{Answer, Verdict},
     gate::Gate,
-    ledger::ApprovalFilter,
     sandbox::Content,
 };
-use tollgate_core::{
+use tollgate_ledger::ApprovalFilter;
+use tollgate_model::{
     decision::Outcome,
     entity::Kind,
     ids::RunId,

@@ -1,7 +1,8 @@
 //! Halts, cancelled runs, who may operate.
 
-use tollgate::{call::Verdict, enforce::Refusal, gate::OperateError, ledger::ApprovalFilter};
-use tollgate_core::{
+use tollgate::{call::Verdict, enforce::Refusal, gate::OperateError};
+use tollgate_ledger::ApprovalFilter;
+use tollgate_model::{
     life::ApprovalState,
     record::{HaltScope, RunOutcome, Status},
 };

@@ -1,7 +1,7 @@
 //! What components keep: who sees it, how much there may be, and which labels it carries.
 
 use tollgate::{call::Verdict, gate::Gate, sandbox::Content};
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     record::{Event, RunOutcome},
     request::Action,

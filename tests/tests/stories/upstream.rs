@@ -13,13 +13,13 @@ use tollgate::{
     config::UpstreamConfig,
     enforce::{Permitted, Refusal, ToolCall},
     gate::{Gate, GateOptions},
-    ledger::{RecordFilter, Sync},
     load::LoadError,
     sandbox::{Content, FailureKind, Network},
     secrets::Vault,
     upstream::{BoxFuture, Connector, Ending, Offer, Session, Terms, Unreachable, Upstream, look},
 };
-use tollgate_core::{
+use tollgate_ledger::{RecordFilter, Sync};
+use tollgate_model::{
     record::{Event, HaltScope, Release, Status},
     span::{self, Naming, SpanKind, names::attribute},
 };
@@ -198,7 +198,7 @@ async fn world(scripted: &Scripted) -> (World, Gate) {
 async fn seen(
     world: &World,
     scripted: &Scripted,
-) -> Vec<(String, tollgate_core::canonical::Sha256Digest)> {
+) -> Vec<(String, tollgate_model::canonical::Sha256Digest)> {
     let looked = look(&world.config(), scripted, Some("box")).await.unwrap();
     looked
         .into_iter()
@@ -213,7 +213,7 @@ fn failure(answer: &Answer) -> (FailureKind, &str) {
     }
 }
 
-fn outcome(gate: &Gate, answer: &Answer) -> tollgate_core::record::OutcomeRecord {
+fn outcome(gate: &Gate, answer: &Answer) -> tollgate_model::record::OutcomeRecord {
     let outcomes = records(gate, answer.run.unwrap()).into_iter();
     let mut outcomes = outcomes.filter_map(|record| match record.event {
         Event::Outcome(outcome) if outcome.call == answer.call => Some(outcome),

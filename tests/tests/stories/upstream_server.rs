@@ -13,11 +13,11 @@ use tollgate::{
     call::{Answer, CallOptions, CallRequest, Verdict},
     enforce::Refusal,
     gate::{Gate, GateOptions},
-    ledger::Sync,
     sandbox::{Content, FailureKind},
     upstream::{MAX_TOOLS, look},
 };
-use tollgate_core::record::{Event, Status};
+use tollgate_ledger::Sync;
+use tollgate_model::record::{Event, Status};
 use tollgate_server::upstream::Servers;
 
 use crate::world::{World, agent, call, denied_by, is_released, named, pending, records, user};
@@ -479,7 +479,7 @@ async fn a_server_over_http_gets_the_gates_credentials_and_no_others() {
         .gate
         .halt(
             &user("alice"),
-            tollgate_core::record::HaltScope::Tool,
+            tollgate_model::record::HaltScope::Tool,
             "box__slow",
             "stop",
         )

@@ -6,7 +6,7 @@ use tollgate::{
     call::{Answer, Verdict},
     gate::Gate,
 };
-use tollgate_core::record::{Effect, Event};
+use tollgate_model::record::{Effect, Event};
 
 use crate::{
     languages::{built, failure, labelled, with_component},

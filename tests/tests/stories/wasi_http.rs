@@ -10,7 +10,7 @@ use tollgate::{
     gate::Gate,
     sandbox::{Content, Resolver},
 };
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     record::{EffectDetails, Event, HttpEffect},
     request::Action,
@@ -167,7 +167,7 @@ async fn a_request_is_decided_and_drawn_like_every_other() {
     let request = spans.iter().find(|span| span.name == name).unwrap();
     let execution = spans.iter().find(|s| Some(s.span) == request.parent);
     assert!(execution.unwrap().name.starts_with("invoke_component "));
-    let decision = |s: &&tollgate::ledger::SpanRow| {
+    let decision = |s: &&tollgate_ledger::SpanRow| {
         s.name == "authorize http_request" && s.parent == request.parent
     };
     assert_eq!(spans.iter().filter(decision).count(), 1);

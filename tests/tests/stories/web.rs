@@ -15,7 +15,7 @@ use tollgate::{
     gate::Gate,
     sandbox::{Content, FailureKind, Resolver},
 };
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     record::{EffectDetails, Event, HttpEffect},
     request::Action,
@@ -168,7 +168,7 @@ async fn a_page_is_fetched_and_every_step_is_in_the_trace() {
     );
     let execution = spans.iter().find(|s| Some(s.span) == request.parent);
     assert!(execution.unwrap().name.starts_with("invoke_component "));
-    let decision = |s: &&tollgate::ledger::SpanRow| {
+    let decision = |s: &&tollgate_ledger::SpanRow| {
         s.name == "authorize http_request" && s.parent == request.parent
     };
     assert_eq!(spans.iter().filter(decision).count(), 1);

@@ -16,12 +16,12 @@ use tollgate::{
     enforce::Refusal,
     gate::{Gate, GateOptions},
     ids::Clock,
-    ledger::Sync,
     load::{self, LoadError},
     pip::{Caller, RunKey},
     sandbox::Resolver,
 };
-use tollgate_core::{
+use tollgate_ledger::Sync;
+use tollgate_model::{
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId},
     record::{Event, Record},

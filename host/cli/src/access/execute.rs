@@ -8,16 +8,16 @@ use tollgate::{
     call::CallOptions,
     external::{Told, Which},
     gate::{Gate, OperateError},
-    ledger::RunRow,
     pip::Caller,
 };
-use tollgate_core::{
+use tollgate_ledger::RunRow;
+use tollgate_model::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    policy::nearest,
     record::Event,
     request::{Action, ActionContext, Request},
 };
+use tollgate_policy::policy::nearest;
 use tollgate_trace::export;
 
 use tollgate_server::{
@@ -396,8 +396,8 @@ impl From<tollgate::capture::TokenError> for Failure {
     }
 }
 
-impl From<tollgate::ledger::CommitError> for Failure {
-    fn from(error: tollgate::ledger::CommitError) -> Self {
+impl From<tollgate_ledger::CommitError> for Failure {
+    fn from(error: tollgate_ledger::CommitError) -> Self {
         Self::plain(error.to_string())
     }
 }

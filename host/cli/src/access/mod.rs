@@ -16,10 +16,10 @@ use tokio::sync::watch;
 use tollgate::{
     config::Config,
     gate::{Gate, GateOptions},
-    ledger::LedgerError,
     load::LoadError,
 };
-use tollgate_core::{canonical::Sha256Digest, entity::Uid};
+use tollgate_ledger::LedgerError;
+use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 use tollgate_server::{auth::token, mcp, upstream::Servers};
 
 use self::socket::{Envelope, Server, Stream, Unanswered};

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use tollgate::pip::Caller;
-use tollgate_core::ids::hex;
+use tollgate_model::ids::hex;
 use tollgate_server::mcp;
 
 use super::Owner;

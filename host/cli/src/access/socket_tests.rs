@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tokio::net::UnixStream;
-use tollgate_core::record::HaltScope;
+use tollgate_model::record::HaltScope;
 
 use super::*;
 use crate::exit::Exit;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use tempfile::TempDir;
-use tollgate_core::{entity::Kind, record::HaltScope};
+use tollgate_model::{entity::Kind, record::HaltScope};
 use tollgate_server::auth::token::Purpose;
 
 use super::*;
@@ -67,7 +67,7 @@ fn claim(user: &str, token: &str) -> Option<Claim> {
 }
 
 fn halted(config: &Config) -> Vec<(String, String)> {
-    let reader = tollgate::ledger::LedgerReader::open(&config.store.path).unwrap();
+    let reader = tollgate_ledger::LedgerReader::open(&config.store.path).unwrap();
     reader
         .halts()
         .unwrap()

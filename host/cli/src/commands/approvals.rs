@@ -1,11 +1,9 @@
 //! `tollgate approvals`: what waits for a human, and the answers.
 
 use clap::{Args, Subcommand};
-use tollgate::{
-    ids::Clock,
-    ledger::{ApprovalFilter, ApprovalRow, LedgerError, LedgerReader},
-};
-use tollgate_core::{
+use tollgate::ids::Clock;
+use tollgate_ledger::{ApprovalFilter, ApprovalRow, LedgerError, LedgerReader};
+use tollgate_model::{
     decision::{Determining, Outcome},
     ids::ApprovalId,
     life::ApprovalState,

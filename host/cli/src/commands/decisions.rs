@@ -4,12 +4,9 @@ use std::ops::ControlFlow;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use tollgate::{
-    config::Config,
-    ids::Clock,
-    ledger::{LedgerReader, RecordFilter},
-};
-use tollgate_core::{
+use tollgate::{config::Config, ids::Clock};
+use tollgate_ledger::{LedgerReader, RecordFilter};
+use tollgate_model::{
     decision::Outcome,
     ids::DecisionId,
     record::{DecisionRecord, Event, Record},
@@ -206,7 +203,7 @@ fn shown(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
 struct Shown<'a> {
     id: DecisionId,
     tenant: &'a str,
-    run: Option<tollgate_core::ids::RunId>,
+    run: Option<tollgate_model::ids::RunId>,
     time: Timestamp,
     decision: &'a DecisionRecord,
     facts: Option<FactsView>,
@@ -267,7 +264,7 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
 /// Where a policy stands now: by its `@id`, without loading anything.
 fn place_of(
     config: &Config,
-    sources: &[tollgate_core::policy::PolicyFile],
+    sources: &[tollgate_policy::policy::PolicyFile],
     policy: &str,
 ) -> Option<String> {
     let needle = format!("@id(\"{policy}\")");

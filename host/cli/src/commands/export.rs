@@ -114,7 +114,7 @@ async fn once(
     if let Some(name) = name.filter(|name| !config.exports.contains_key(*name)) {
         let names = config.exports.keys().map(String::as_str);
         let failure = Failure::usage(format!("there is no exporter `{name}`"));
-        return Err(match tollgate_core::policy::nearest(name, names) {
+        return Err(match tollgate_policy::policy::nearest(name, names) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None => failure.help(format!("add a table [export.{name}]")),
         });

@@ -1,7 +1,7 @@
 //! `tollgate halt` and `tollgate resume`: the brake, and its release.
 
 use clap::{Args, ValueEnum};
-use tollgate_core::record::{Halt, HaltScope};
+use tollgate_model::record::{Halt, HaltScope};
 
 use super::Context;
 use crate::{

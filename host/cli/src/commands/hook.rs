@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use tollgate::call::CallRequest;
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 use super::{Context, unexpected};
 use crate::{

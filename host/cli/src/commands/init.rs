@@ -293,8 +293,8 @@ mod tests {
     #[test]
     fn the_policies_load_with_the_tool() {
         use std::collections::BTreeMap;
-        use tollgate_core::{
-            entity::{Entity, Kind, Uid},
+        use tollgate_model::entity::{Entity, Kind, Uid};
+        use tollgate_policy::{
             pdp::{Bundle, Pdp, ToolTypes},
             policy::PolicyFile,
         };

@@ -1,7 +1,7 @@
 //! `tollgate ledger`: is it whole?
 
 use clap::Subcommand;
-use tollgate_core::ids::hex;
+use tollgate_model::ids::hex;
 
 use super::Context;
 use crate::{

@@ -30,10 +30,8 @@ pub(crate) mod wrap;
 
 use std::path::{Path, PathBuf};
 
-use tollgate::{
-    config::{Config, ConfigError},
-    ledger::LedgerReader,
-};
+use tollgate::config::{Config, ConfigError};
+use tollgate_ledger::LedgerReader;
 
 use crate::{
     access::Access,

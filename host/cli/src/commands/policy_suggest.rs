@@ -13,20 +13,18 @@ use serde::Serialize;
 use serde_json::Value;
 use tollgate::{
     ids::Clock,
-    ledger::RecordFilter,
     load,
     snapshot::{Snapshot, Tool},
     text::printable,
 };
-use tollgate_core::{
-    decision::Outcome,
-    entity::Uid,
-    ids::DecisionId,
+use tollgate_ledger::RecordFilter;
+use tollgate_model::{
+    decision::Outcome, entity::Uid, ids::DecisionId, record::Event, request::Action,
+};
+use tollgate_policy::{
     input::identifier,
     pdp::{Bundle, Pdp},
     policy::PolicyFile,
-    record::Event,
-    request::Action,
 };
 
 use super::{Context, component::register, times::When, unexpected};
@@ -383,7 +381,7 @@ fn text(permits: &[Permit], calls: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_core::entity::Kind;
+    use tollgate_model::entity::Kind;
 
     use super::*;
 

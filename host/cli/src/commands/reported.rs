@@ -1,7 +1,8 @@
 //! What agents have reported of a run, read beside the ledger; nothing where nobody has.
 
-use tollgate::{config::Config, ledger::RunRow};
-use tollgate_core::record::Record;
+use tollgate::config::Config;
+use tollgate_ledger::RunRow;
+use tollgate_model::record::Record;
 use tollgate_trace::{
     beside::Beside,
     store::{Part, Reader, StoreOptions},

@@ -8,12 +8,9 @@ mod trace;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use tollgate::{
-    config::Config,
-    ids::Clock,
-    ledger::{LedgerError, LedgerReader, RunFilter, RunRow},
-};
-use tollgate_core::{ids::RunId, record::RunOutcome};
+use tollgate::{config::Config, ids::Clock};
+use tollgate_ledger::{LedgerError, LedgerReader, RunFilter, RunRow};
+use tollgate_model::{ids::RunId, record::RunOutcome};
 use tollgate_trace::{
     run::{Beside, CaseView, RunSteps, findings},
     search::{self, RunSearch},

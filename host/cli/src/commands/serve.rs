@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tollgate::{config::Config, pip::Caller};
-use tollgate_core::ids::hex;
+use tollgate_model::ids::hex;
 use tollgate_server::{
     approvals,
     auth::{Auth, token},
@@ -138,7 +138,7 @@ fn agent(named: Option<&str>, config: &Config) -> Result<String, Failure> {
         Some(name) => {
             let names = config.agents.keys().map(String::as_str);
             let failure = Failure::usage(format!("there is no agent `{name}` in tollgate.toml"));
-            Err(match tollgate_core::policy::nearest(&name, names) {
+            Err(match tollgate_policy::policy::nearest(&name, names) {
                 Some(near) => failure.help(format!("did you mean `{near}`?")),
                 None => failure.help(format!("add a table [agents.{name}] with its operator")),
             })

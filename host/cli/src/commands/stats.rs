@@ -7,10 +7,10 @@ use serde::Serialize;
 use tollgate::{
     config::Config,
     ids::Clock,
-    ledger::{LedgerReader, Order, RecordFilter},
     stats::{Approvals, Fact, Quantiles, Summary, ToolSummary, Watcher, Where},
 };
-use tollgate_core::time::Timestamp;
+use tollgate_ledger::{LedgerReader, Order, RecordFilter};
+use tollgate_model::time::Timestamp;
 
 use super::{
     Context,

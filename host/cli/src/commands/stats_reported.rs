@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use tollgate::config::Config;
-use tollgate_core::{ids::RunId, time::Timestamp};
+use tollgate_model::{ids::RunId, time::Timestamp};
 use tollgate_trace::store::{
     Facet, Feedback, Reader, Scope, StoreError, StoreOptions, UsageRow, total,
 };

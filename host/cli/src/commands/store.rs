@@ -3,13 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use tollgate::{
-    config::Config,
-    ids::Clock,
-    ledger::{Ledger, LedgerOptions, Restore, Sync},
-};
+use tollgate::{config::Config, ids::Clock};
+use tollgate_ledger::{Ledger, LedgerOptions, Restore, Sync};
 
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 use super::{Context, absolute, times::When, unexpected};
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, civil, tz::TimeZone};
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 /// `30s`, `10m`, `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use tollgate::ids::Clock;
-use tollgate_core::{
+use tollgate_model::{
     entity::{Kind, Uid},
     ids::TokenId,
 };

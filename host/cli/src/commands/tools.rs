@@ -7,7 +7,7 @@ use tollgate::{
     load,
     snapshot::{LoadedComponent, Snapshot, Tool},
 };
-use tollgate_core::policy;
+use tollgate_policy::policy;
 
 use super::{Context, component::register};
 use crate::{

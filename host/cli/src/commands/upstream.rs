@@ -7,7 +7,7 @@ use tollgate::{
     lock::Lock,
     upstream::{Difference, look},
 };
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::upstream::Servers;
 
 use super::{Context, unexpected};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Subcommand;
-use tollgate_core::entity::{Kind, Uid};
+use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::auth::token::{self, Purpose};
 
 use super::{Context, unexpected};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tollgate::sandbox::{Content, ResourceBody};
-use tollgate_core::canonical;
+use tollgate_model::canonical;
 
 use super::{
     measure::{duration, moment, size},

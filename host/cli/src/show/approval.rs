@@ -1,6 +1,6 @@
 //! Approvals: what waits, and precisely what will happen.
 
-use tollgate_core::{decision::Severity, life::ApprovalState, time::Timestamp};
+use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
 
 use super::{
     measure::{duration, moment},

@@ -1,6 +1,6 @@
 //! A run as a case: context, actions, signals, enforcement; and what evidence is missing.
 
-use tollgate_core::{decision::Outcome, entity::Uid};
+use tollgate_model::{decision::Outcome, entity::Uid};
 use tollgate_trace::{
     run::{CaseView, Decided, Findings, Verdict},
     told::Told,
@@ -213,7 +213,7 @@ fn signals(page: &mut Page, view: &CaseView) {
             .collect();
         page.entry("labels", &line(&each.join(", "), 400), Tone::Plain);
     }
-    let ids = |ids: &[tollgate_core::ids::DecisionId]| {
+    let ids = |ids: &[tollgate_model::ids::DecisionId]| {
         let ids: Vec<String> = ids.iter().take(10).map(ToString::to_string).collect();
         ids.join(", ")
     };

@@ -1,6 +1,6 @@
 //! Decisions, and what operators did, across runs.
 
-use tollgate_core::{
+use tollgate_model::{
     decision::ShadowFlip,
     ids::DecisionId,
     record::{DecisionRecord, Record},

@@ -1,6 +1,6 @@
 //! What happens, one line each, as it happens.
 
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     record::{Event, Record, Status},
     request::Action,

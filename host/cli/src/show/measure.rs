@@ -1,6 +1,6 @@
 //! Times, sizes and amounts, short enough to compare at a glance.
 
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 /// A span of time, from microseconds.
 pub(crate) fn duration(micros: u64) -> String {

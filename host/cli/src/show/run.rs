@@ -1,7 +1,7 @@
 //! Runs: the list, and what stands above a tree.
 
-use tollgate::ledger::RunRow;
-use tollgate_core::record::{Origin, RunOutcome};
+use tollgate_ledger::RunRow;
+use tollgate_model::record::{Origin, RunOutcome};
 use tollgate_trace::store::Usage;
 
 use tollgate_trace::run::Findings;

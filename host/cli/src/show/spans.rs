@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use tollgate_core::ids::SpanId;
+use tollgate_model::ids::SpanId;
 use tollgate_trace::{beside::Beside, store::StoredLog};
 
 use super::{

@@ -6,7 +6,7 @@ use tollgate::{
     sandbox::Size,
     snapshot::{Annotations, Tool},
 };
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 use super::{
     measure::{amount, duration, size},

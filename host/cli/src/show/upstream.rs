@@ -6,7 +6,7 @@ use tollgate::{
     text::printable,
     upstream::{Definition, Difference},
 };
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 use super::{
     measure::count,

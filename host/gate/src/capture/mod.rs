@@ -18,7 +18,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use tollgate_core::{
+use tollgate_model::{
     canonical,
     ids::RunId,
     record::{Arrival, Class, Event, Kept},
@@ -33,10 +33,10 @@ pub use token::{PREFIX, Revealed, TokenError};
 
 use crate::{
     config::{CaptureConfig, ToolCapture},
-    ledger::{Keys, LedgerError, LedgerReader, Payload},
     sandbox::Content,
     secrets::Vault,
 };
+use tollgate_ledger::{Keys, LedgerError, LedgerReader, Payload};
 
 /// Bytes of a value that are searched for secrets to say what class it is.
 const LOOKED_AT: usize = 64 << 10;

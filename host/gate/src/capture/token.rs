@@ -6,13 +6,11 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_core::{canonical::Sha256Digest, entity::Uid, ids::RunId, request::Action};
+use tollgate_model::{canonical::Sha256Digest, entity::Uid, ids::RunId, request::Action};
 
 use super::Capturing;
-use crate::{
-    gate::{Gate, OperateError},
-    ledger::{LedgerError, Payload},
-};
+use crate::gate::{Gate, OperateError};
+use tollgate_ledger::{LedgerError, Payload};
 
 /// How a token begins.
 pub const PREFIX: &str = "tok:v1:";

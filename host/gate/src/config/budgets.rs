@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use tollgate_core::policy::{self, PolicyFile};
+use tollgate_policy::policy::{self, PolicyFile};
 
 use super::{AgentConfig, ConfigError, raw, validate::Validation};
 

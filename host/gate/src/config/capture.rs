@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tollgate_core::policy;
+use tollgate_policy::policy;
 
 use super::{ConfigError, raw, validate::Validation};
 use crate::capture::{Detectors, Fields, Treatment};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use tollgate_core::policy;
+use tollgate_policy::policy;
 use url::Url;
 
 use super::{AgentConfig, ConfigError, SecretConfig, UserConfig, raw, validate::Validation};

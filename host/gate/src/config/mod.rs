@@ -24,11 +24,13 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use tollgate_core::{
+use tollgate_model::{
     entity::{Entity, Kind, Uid},
+    time::{LocalTime, Timestamp},
+};
+use tollgate_policy::{
     input::NumberMapping,
     policy::{self, PolicyFile},
-    time::{LocalTime, Timestamp},
 };
 
 pub use budgets::{Budget, BudgetConfig};
@@ -46,10 +48,8 @@ pub use serve::ServeConfig;
 pub use trace::{Price, PricesConfig, TraceConfig};
 pub use upstream::{Reach, Sent, UpstreamConfig};
 
-use crate::{
-    ledger::Idle,
-    sandbox::{Limits, Size},
-};
+use crate::sandbox::{Limits, Size};
+use tollgate_ledger::Idle;
 
 /// Bytes that a file of policies may have; 50,000 policies fit.
 const MAX_POLICY_FILE: u64 = 16 << 20;

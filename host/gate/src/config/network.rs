@@ -5,10 +5,8 @@ use std::{
     path::PathBuf,
 };
 
-use tollgate_core::{
-    entity::{Entity, Kind, Uid},
-    policy,
-};
+use tollgate_model::entity::{Entity, Kind, Uid};
+use tollgate_policy::policy;
 
 use super::{ConfigError, PRIVATE_NETWORK, raw, validate::Validation};
 use crate::{sandbox::host_name, secrets::SecretSource};

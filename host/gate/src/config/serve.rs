@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use tollgate_core::policy;
+use tollgate_policy::policy;
 
 use super::{
     AgentConfig, ConfigError, OauthConfig, RateConfig, TlsConfig, UserConfig, raw,

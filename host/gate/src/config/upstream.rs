@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tollgate_core::policy;
+use tollgate_policy::policy;
 use url::{Host, Url};
 
 use super::{ConfigError, SecretConfig, raw, validate::Validation};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use serde_json::{Value, json};
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Entity, Kind, Uid},
     ids::RunId,

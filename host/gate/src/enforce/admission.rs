@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use tollgate_core::{
+use tollgate_model::{
     decision::{Decision, Outcome},
     entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId, SpanId},
@@ -22,7 +22,7 @@ use super::{
     underway::{Joined, Running},
 };
 use crate::config::PRIVATE;
-use crate::ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload, Pending};
+use tollgate_ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload, Pending};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;

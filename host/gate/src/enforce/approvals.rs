@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde::Serialize;
-use tollgate_core::{
+use tollgate_model::{
     decision::Decision,
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
@@ -21,10 +21,10 @@ use tollgate_core::{
 use super::{Pep, Refusal};
 use crate::{
     config::{CLI_AGENT, Config},
-    ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError},
     snapshot::Snapshot,
     text::printable,
 };
+use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
 /// How often an answer is tried again because somebody else answered meanwhile.
 pub(super) const MAX_ATTEMPTS: u32 = 16;

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use tollgate_core::{
+use tollgate_model::{
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
     record::{AdapterLog, Effect, EffectDetails, Event, Record},
@@ -25,10 +25,10 @@ use super::{
     report::Reported,
 };
 use crate::{
-    ledger::{ApprovalRow, Batch, Change, Changed, CommitError, Condition, Payload},
     secrets::Secret,
     snapshot::{Snapshot, Tool},
 };
+use tollgate_ledger::{ApprovalRow, Batch, Change, Changed, CommitError, Condition, Payload};
 
 /// A message in a trace is at most this long, in bytes.
 const MAX_LOG_MESSAGE: usize = 4096;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use rusqlite::ffi;
 use tempfile::TempDir;
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     record::{Event, HaltScope, Origin, RunOutcome},
     request::Action,
@@ -120,7 +120,7 @@ fn decisions(remainder: &Remainder) -> Vec<(&str, Outcome)> {
     decided.collect()
 }
 
-fn pending(refused: Result<Permitted<HttpAct>, Refusal>) -> tollgate_core::ids::ApprovalId {
+fn pending(refused: Result<Permitted<HttpAct>, Refusal>) -> tollgate_model::ids::ApprovalId {
     match refused.map(drop) {
         Err(Refusal::Pending { approval, .. }) => approval,
         other => panic!("{other:?}"),

@@ -5,7 +5,7 @@
 //! one that was approved uses the approval up.
 
 use serde_json::{Value, json};
-use tollgate_core::{
+use tollgate_model::{
     canonical::{self, Sha256Digest},
     decision::{Basis, Requirement},
     ids::ApprovalId,
@@ -16,10 +16,8 @@ use tollgate_core::{
 };
 
 use super::{CallContext, Capabilities, Capability, Pep, Refusal, admission::MAX_ROUNDS};
-use crate::{
-    ledger::{ApprovalRow, Batch, Binding, Condition, Payload},
-    text::printable,
-};
+use crate::text::printable;
+use tollgate_ledger::{ApprovalRow, Batch, Binding, Condition, Payload};
 
 /// Effects that a call which waits lists as done.
 const MAX_HAPPENED: usize = 100;
@@ -222,7 +220,7 @@ impl Capabilities {
 
 /// A pending approval, as whoever asks again is told.
 pub(super) fn pending(
-    decision: tollgate_core::ids::DecisionId,
+    decision: tollgate_model::ids::DecisionId,
     basis: Basis,
     row: &ApprovalRow,
 ) -> Refusal {

@@ -21,7 +21,7 @@ mod underway;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Basis, Requirement},
     entity::{Entity, Uid},
@@ -47,10 +47,8 @@ pub use stored::StoredCall;
 pub use underway::Waiter;
 pub(crate) use underway::{Running, Underway};
 
-use crate::{
-    ledger::{Change, Changed, CommitError, Condition, HaltKeys},
-    snapshot::Snapshot,
-};
+use crate::snapshot::Snapshot;
+use tollgate_ledger::{Change, Changed, CommitError, Condition, HaltKeys};
 
 /// Who calls, within which run, under which configuration: fixed for the life of a call.
 #[derive(Debug, Clone)]

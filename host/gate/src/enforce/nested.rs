@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use super::{CallContext, Capabilities, Listener, Refusal, Within};
 use crate::{
     call::{Answer, CallOptions, CallRequest, Verdict},
-    ledger::Batch,
     sandbox::{Content, Execution, Limits},
 };
+use tollgate_ledger::Batch;
 
 /// How deep calls nest.
 pub(crate) const MAX_DEPTH: usize = 4;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json};
-use tollgate_core::{
+use tollgate_model::{
     entity::{Entity, Kind, Uid},
     request::{Action, ActionContext, Request},
 };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Decision, Outcome},
     entity::{Entity, Kind, Uid},
@@ -23,11 +23,13 @@ use crate::{
     capture::{Capture, Capturing},
     config::Config,
     ids::{Clock, Ids},
-    ledger::{Batch, Change, Changed, CommitError, Condition, Ledger, Payload, Receipt, Window},
-    recent::Recent,
     snapshot::Snapshot,
     usage::Usage,
 };
+use tollgate_ledger::{
+    Batch, Change, Changed, CommitError, Condition, Ledger, Payload, Receipt, Window,
+};
+use tollgate_model::two_generation_cache::TwoGenerationCache;
 
 /// The policy enforcement point.
 #[derive(Debug, Clone)]
@@ -44,7 +46,7 @@ pub(crate) struct Pep {
     /// What agents report about tokens and cost.
     pub(crate) usage: Arc<Usage>,
     /// To whom the arguments that wait for an approval were shown, as is recorded.
-    pub(crate) shown: Arc<Mutex<Recent<ApprovalId, BTreeSet<Uid>>>>,
+    pub(crate) shown: Arc<Mutex<TwoGenerationCache<ApprovalId, BTreeSet<Uid>>>>,
 }
 
 /// A decision that is about to be recorded.

@@ -7,14 +7,15 @@
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
-use tollgate_core::{
+use tollgate_model::{
     canonical::MAX_INTEGER,
     decision::Decision,
     record::{AdapterLog, Event, Record},
 };
 
 use super::Capabilities;
-use crate::{call::JudgedResult, ledger::Batch, text::printable};
+use crate::{call::JudgedResult, text::printable};
+use tollgate_ledger::Batch;
 
 /// Reports of one call that are kept.
 const MAX_REPORTS: u32 = 100;

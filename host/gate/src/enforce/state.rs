@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use serde_json::{Value, json};
-use tollgate_core::{
+use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::RunId,
     request::{Action, ActionContext, Request},
@@ -14,10 +14,8 @@ use tollgate_core::{
 use unicode_normalization::is_nfc;
 
 use super::{Act, CallContext, Capabilities, Capability, Refusal, midcall::shown};
-use crate::{
-    ledger::{Change, Changed, Kept, LedgerError, Place},
-    snapshot::Tool,
-};
+use crate::snapshot::Tool;
+use tollgate_ledger::{Change, Changed, Kept, LedgerError, Place};
 
 /// Bytes of a key.
 const MAX_KEY: usize = 256;

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tollgate_core::{
+use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::{ApprovalEvent, ApprovalState},
     record::{Event, LabelsJoined, Record},
@@ -14,10 +14,10 @@ use tollgate_core::{
 use super::{ApprovalError, Pep, Refusal, ToolCall, approvals::MAX_ATTEMPTS};
 use crate::{
     call::CallRequest,
-    ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, LedgerError},
     pip::{Caller, on_behalf_of},
     snapshot::Snapshot,
 };
+use tollgate_ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
 /// A call that waits for an approval.
 #[derive(Debug, Clone)]

@@ -9,9 +9,10 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tollgate_core::ids::{ApprovalId, SpanId};
+use tollgate_model::ids::{ApprovalId, SpanId};
 
-use crate::{call::Answer, ledger::Binding};
+use crate::call::Answer;
+use tollgate_ledger::Binding;
 
 type Outcome = watch::Receiver<Option<Answer>>;
 

@@ -8,7 +8,7 @@ use std::{collections::HashMap, fs, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tollgate_core::{
+use tollgate_model::{
     canonical::{self, Sha256Digest},
     entity::Uid,
     ids::{DecisionId, RunId, SpanId},

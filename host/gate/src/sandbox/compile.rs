@@ -16,7 +16,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 use super::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, Size};
 use crate::{snapshot::Annotations, text::printable};

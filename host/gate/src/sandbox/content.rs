@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_core::canonical;
+use tollgate_model::canonical;
 
 use super::{FailureKind, ToolFailure, bindings::types};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tollgate_core::canonical;
+use tollgate_model::canonical;
 
 use super::{SandboxError, ToolDefinition, bindings::Tool};
 use crate::{snapshot::Annotations, text::printable};

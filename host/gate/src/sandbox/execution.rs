@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate_core::record::Status;
+use tollgate_model::record::Status;
 
 use super::{
     Content, Execution, FailureKind, ToolFailure,

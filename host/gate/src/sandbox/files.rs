@@ -31,7 +31,8 @@ use super::{
     operation::{Operation, Outcome, description, error, refused},
     path::RelativePath,
 };
-use crate::{enforce::FileAct, pace::Pace};
+use crate::enforce::FileAct;
+use tollgate_model::latency_ewma::LatencyEwma;
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Named = (WasmStr, WasmStr);
@@ -293,7 +294,7 @@ const QUICK: Duration = Duration::from_micros(100);
 
 /// Wait for the disk where waiting harms nobody; but not for what is in memory, as far as lately told.
 async fn on_disk<T: Send + 'static>(
-    pace: &Arc<Pace>,
+    pace: &Arc<LatencyEwma>,
     reads: bool,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {

@@ -19,7 +19,7 @@ use cap_std::{
 use rustix::io::Errno;
 
 use super::{SandboxError, path::RelativePath};
-use crate::pace::Pace;
+use tollgate_model::latency_ewma::LatencyEwma;
 
 /// A directory that the operator granted to a component.
 pub struct Grant {
@@ -38,7 +38,7 @@ pub struct Grant {
     /// Held while a file is added to, so that what could not be written whole can be taken back.
     pub(super) appending: Mutex<()>,
     /// How long it takes lately to read from it.
-    pub(super) pace: Arc<Pace>,
+    pub(super) pace: Arc<LatencyEwma>,
 }
 
 impl fmt::Debug for Grant {

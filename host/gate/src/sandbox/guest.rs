@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{runtime::Handle, sync::watch};
-use tollgate_core::record::Status;
+use tollgate_model::record::Status;
 use wasmtime::{
     AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, component::Instance,
 };

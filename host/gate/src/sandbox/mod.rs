@@ -55,7 +55,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_core::record::Status;
+use tollgate_model::record::Status;
 
 pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
 pub use component::{Component, INTERFACES};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tollgate_core::request::Action;
+use tollgate_model::request::Action;
 
 use super::{
     bindings::{

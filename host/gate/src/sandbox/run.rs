@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::watch};
-use tollgate_core::record::Status;
+use tollgate_model::record::Status;
 
 use super::{
     Component, Execution, Limits, Sandbox, Size,

@@ -4,7 +4,7 @@ use std::io;
 
 use cap_std::fs::{Dir, File, OpenOptions};
 use rustix::{fs::RenameFlags, io::Errno};
-use tollgate_core::ids::hex;
+use tollgate_model::ids::hex;
 
 use super::{disk::Replace, grant::Fault, path::RESERVED};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
-use tollgate_core::record::Status;
+use tollgate_model::record::Status;
 
 use super::{
     Content, FailureKind, Limits, Size,

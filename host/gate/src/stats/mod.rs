@@ -8,7 +8,7 @@ mod totals;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
@@ -20,7 +20,7 @@ use tollgate_core::{
     time::Timestamp,
 };
 
-use crate::recent::Recent;
+use tollgate_model::two_generation_cache::TwoGenerationCache;
 
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
 pub use totals::{Bars, DecidedAs, OTHER, Totals};
@@ -117,7 +117,7 @@ struct Seen {
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
     /// Those in which something happened lately: runs that never end leave room for others.
-    runs: Recent<RunId, Seen>,
+    runs: TwoGenerationCache<RunId, Seen>,
     approvals: HashMap<ApprovalId, Timestamp>,
 }
 
@@ -125,7 +125,7 @@ impl Default for Watcher {
     fn default() -> Self {
         Self {
             calls: HashMap::new(),
-            runs: Recent::new(MOST / 2),
+            runs: TwoGenerationCache::new(MOST / 2),
             approvals: HashMap::new(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tollgate_core::{ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp};
+use tollgate_model::{ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp};
 
 use super::{Fact, Where, totals::ratio};
 

@@ -1,4 +1,4 @@
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     entity::Kind,
     record::{ApprovalResolved, RunEnded, RunStarted},
@@ -33,7 +33,7 @@ fn ended(call: u8, status: Status) -> Event {
 fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
     Event::Decision(Box::new(DecisionRecord {
         action: Action::Call("look".into()),
-        arrival: tollgate_core::record::Arrival::default(),
+        arrival: tollgate_model::record::Arrival::default(),
         approval: None,
         arguments: Some(KeyedDigest::from(arguments.to_owned())),
         arguments_size: None,
@@ -79,7 +79,7 @@ fn began() -> Event {
         inherited: BTreeSet::new(),
         key: None,
         on_behalf_of: Uid::new(Kind::User, "alice"),
-        origin: tollgate_core::record::Origin::default(),
+        origin: tollgate_model::record::Origin::default(),
         principal: Uid::new(Kind::Agent, "support"),
         span: SpanId::from_bytes([9; 8]),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_core::{decision::Outcome, life::ApprovalState};
+use tollgate_model::{decision::Outcome, life::ApprovalState};
 
 use super::{Fact, Where};
 

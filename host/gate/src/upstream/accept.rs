@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tollgate_core::{canonical::Sha256Digest, entity::Uid};
+use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
 use super::{Connector, Difference, LoadedUpstream, Offer, UpstreamConfig};
 use crate::{
@@ -70,7 +70,7 @@ fn named<'a>(
 ) -> Result<impl Iterator<Item = (&'a String, &'a UpstreamConfig)>, LoadError> {
     if let Some(name) = only.filter(|name| !config.upstreams.contains_key(*name)) {
         let names = config.upstreams.keys().map(String::as_str);
-        let help = match tollgate_core::policy::nearest(name, names) {
+        let help = match tollgate_policy::policy::nearest(name, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("add a table [upstream.{name}]"),
         };

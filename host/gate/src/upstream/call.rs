@@ -4,7 +4,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
-use tollgate_core::record::Status;
+use tollgate_model::record::Status;
 
 use super::{Ending, LoadedUpstream, READY, Session, Stop, Stopped, Terms, Unreachable};
 use crate::{

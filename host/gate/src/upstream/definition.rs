@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_core::canonical::{self, Sha256Digest};
+use tollgate_model::canonical::{self, Sha256Digest};
 
 use crate::{sandbox::ToolDefinition, snapshot::Annotations, text::printable};
 
@@ -109,7 +109,7 @@ pub fn digest_of(definitions: &BTreeMap<String, Definition>) -> Sha256Digest {
 mod json_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
     use serde_json::Value;
-    use tollgate_core::canonical;
+    use tollgate_model::canonical;
 
     pub(super) fn serialize<S: Serializer>(value: &Value, s: S) -> Result<S::Ok, S::Error> {
         let bytes = canonical::to_canonical(value).map_err(S::Error::custom)?;
@@ -124,7 +124,7 @@ mod json_text {
 mod optional_json_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
     use serde_json::Value;
-    use tollgate_core::canonical;
+    use tollgate_model::canonical;
 
     pub(super) fn serialize<S: Serializer>(value: &Option<Value>, s: S) -> Result<S::Ok, S::Error> {
         match value {

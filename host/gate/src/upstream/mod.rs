@@ -22,7 +22,7 @@ use std::{
 
 use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 pub use accept::look;
 pub use call::Reporter;

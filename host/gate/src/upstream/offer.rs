@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tollgate_core::canonical::Sha256Digest;
+use tollgate_model::canonical::Sha256Digest;
 
 use super::{Definition, digest_of};
 

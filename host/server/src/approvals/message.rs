@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use tollgate::{config::WebhookFormat, text::printable};
-use tollgate_core::{decision::Severity, life::ApprovalState, time::Timestamp};
+use tollgate_model::{decision::Severity, life::ApprovalState, time::Timestamp};
 
 use crate::reply::ApprovalView;
 
@@ -136,7 +136,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::Value;
-    use tollgate_core::{
+    use tollgate_model::{
         entity::{Kind, Uid},
         ids::{ApprovalId, RunId, SpanId},
     };

@@ -8,12 +8,9 @@ use std::{ops::ControlFlow, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use tollgate::{
-    config::WebhookConfig,
-    gate::Gate,
-    ledger::{Order, RecordFilter},
-};
-use tollgate_core::{
+use tollgate::{config::WebhookConfig, gate::Gate};
+use tollgate_ledger::{Order, RecordFilter};
+use tollgate_model::{
     ids::ApprovalId,
     life::ApprovalState,
     record::{Event, Record},
@@ -128,7 +125,7 @@ impl Webhook {
     }
 
     /// The next thing to tell. The first time there is a receiver, what was before is not told.
-    async fn due(&mut self) -> Result<Option<Due>, tollgate::ledger::LedgerError> {
+    async fn due(&mut self) -> Result<Option<Due>, tollgate_ledger::LedgerError> {
         let ledger = self.gate.ledger();
         let size = ledger.size();
         let from = match self.next {

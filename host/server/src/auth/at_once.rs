@@ -6,7 +6,7 @@ use std::{
 };
 
 use tollgate::pip::Caller;
-use tollgate_core::entity::Uid;
+use tollgate_model::entity::Uid;
 
 /// How many each principal has under way, and how many it may. An agent is one, for whichever user it acts.
 #[derive(Debug)]

@@ -16,8 +16,9 @@ use std::{
 };
 
 use http::HeaderMap;
-use tollgate::{gate::Gate, ledger::LedgerError, pip::Caller};
-use tollgate_core::entity::{Kind, Uid};
+use tollgate::{gate::Gate, pip::Caller};
+use tollgate_ledger::LedgerError;
+use tollgate_model::entity::{Kind, Uid};
 
 use self::oauth::Oauth;
 pub use self::{

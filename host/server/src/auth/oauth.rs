@@ -18,7 +18,7 @@ use tollgate::{
     gate::Gate,
     pip::Caller,
 };
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 use super::AuthError;
 

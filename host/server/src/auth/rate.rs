@@ -7,7 +7,7 @@ use std::{
 };
 
 use tollgate::{config::RateConfig, gate::Gate, pip::Caller};
-use tollgate_core::{entity::Uid, time::Timestamp};
+use tollgate_model::{entity::Uid, time::Timestamp};
 
 /// A caller asks more often than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +65,7 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_core::entity::Kind;
+    use tollgate_model::entity::Kind;
 
     use super::*;
 

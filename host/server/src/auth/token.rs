@@ -5,13 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
-use tollgate::{
-    gate::Gate,
-    ids,
-    ledger::{CommitError, LedgerError, Token},
-    pip::Caller,
-};
-use tollgate_core::{
+use tollgate::{gate::Gate, ids, pip::Caller};
+use tollgate_ledger::{CommitError, LedgerError, Token};
+use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Kind, Uid},
     ids::{TokenId, hex},

@@ -18,7 +18,7 @@ use rmcp::transport::streamable_http_server::session::{SessionId, local::LocalSe
 use serde::de::IgnoredAny;
 use serde_json::{json, value::RawValue};
 use sha2::Sha256;
-use tollgate_core::entity::Uid;
+use tollgate_model::entity::Uid;
 
 use super::{MAX_BODY, busy, refused};
 use crate::{
@@ -74,7 +74,7 @@ impl Sessions {
         mac.update(&[0]);
         mac.update(serde_json::to_string(&whose.caller).ok()?.as_bytes());
         let bytes = mac.finalize().into_bytes();
-        Some(tollgate_core::ids::hex(bytes.get(..16)?))
+        Some(tollgate_model::ids::hex(bytes.get(..16)?))
     }
 
     fn sign(&self, headers: &mut HeaderMap, whose: &Authenticated) {
@@ -178,7 +178,7 @@ fn protocol_error(code: i32, message: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use rmcp::transport::streamable_http_server::session::SessionManager as _;
-    use tollgate_core::entity::Kind;
+    use tollgate_model::entity::Kind;
 
     use super::*;
 

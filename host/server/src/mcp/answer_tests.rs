@@ -4,7 +4,7 @@ use tollgate::{
     enforce::Refusal,
     sandbox::{FailureKind, ToolFailure},
 };
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Basis, Requirement, Severity},
     ids::{ApprovalId, DecisionId, SpanId},

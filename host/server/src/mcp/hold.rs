@@ -14,7 +14,7 @@ use tollgate::{
     gate::Gate,
     pip::Caller,
 };
-use tollgate_core::{
+use tollgate_model::{
     ids::{ApprovalId, RunId},
     life::ApprovalState,
 };

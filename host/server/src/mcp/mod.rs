@@ -41,7 +41,7 @@ use tollgate::{
     call::CallRequest, gate::Gate, load::RESUME_TOOL, outcome::CallOutcome, pip::Caller,
     text::printable,
 };
-use tollgate_core::{ids::ApprovalId, life::ApprovalState};
+use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
 use self::{

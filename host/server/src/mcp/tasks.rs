@@ -20,10 +20,10 @@ use tollgate::{
     call::{Answer, Verdict},
     enforce::{ApprovalError, Refusal},
     gate::Gate,
-    ledger::ApprovalRow,
     pip::Caller,
 };
-use tollgate_core::{entity::Uid, ids::ApprovalId, life::ApprovalState};
+use tollgate_ledger::ApprovalRow;
+use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState};
 
 use super::{
     Server, answer,

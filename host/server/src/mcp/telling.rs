@@ -5,7 +5,7 @@
 use rmcp::model::RequestMetaObject;
 use serde_json::Value;
 use tollgate::call::Answer;
-use tollgate_core::{ids::SpanId, time::Timestamp};
+use tollgate_model::{ids::SpanId, time::Timestamp};
 use tollgate_trace::told::{self, Told, Topic};
 
 use super::Client;

@@ -29,10 +29,10 @@ use prometheus_client::{
 };
 use tollgate::{
     gate::Gate,
-    ledger::{LedgerError, Order, RecordFilter},
     stats::{Bars, Totals, Watcher},
 };
-use tollgate_core::decision::Outcome;
+use tollgate_ledger::{LedgerError, Order, RecordFilter};
+use tollgate_model::decision::Outcome;
 
 pub use exported::Exported;
 pub use reported::Reported;

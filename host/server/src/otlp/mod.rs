@@ -19,7 +19,7 @@ use opentelemetry_proto::tonic::collector::{
 use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tollgate::gate::Gate;
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 use tollgate_trace::{
     otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Received, Sender, Signal},
     store::{Store, StoreError},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tollgate::{gate::Gate, usage::RunUsage};
-use tollgate_core::{
+use tollgate_model::{
     entity::{Kind, Uid},
     ids::RunId,
     time::Timestamp,

@@ -1,7 +1,7 @@
 //! What happened, one flat line each: decisions, and what operators did.
 
 use serde::Serialize;
-use tollgate_core::{
+use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId},
     record::{Event, Record},
 };

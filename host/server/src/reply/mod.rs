@@ -12,10 +12,10 @@ use tollgate::{
     enforce,
     external::Authorized,
     gate::Gate,
-    ledger::{ApprovalRow, Token},
     sandbox::Content,
 };
-use tollgate_core::{
+use tollgate_ledger::{ApprovalRow, Token};
+use tollgate_model::{
     decision::{Determining, Severity},
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},

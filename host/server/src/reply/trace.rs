@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tollgate_core::{
+use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
     record::{AdapterLog, ApprovalAnswered, DecisionRecord, Event, OutcomeRecord, Record},

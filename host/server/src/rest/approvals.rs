@@ -11,11 +11,9 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use serde::Deserialize;
-use tollgate::{
-    gate::Gate,
-    ledger::{ApprovalFilter, ApprovalRow},
-};
-use tollgate_core::ids::ApprovalId;
+use tollgate::gate::Gate;
+use tollgate_ledger::{ApprovalFilter, ApprovalRow};
+use tollgate_model::ids::ApprovalId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{

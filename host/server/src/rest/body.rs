@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
-use tollgate_core::entity::Uid;
+use tollgate_model::entity::Uid;
 
 use crate::{
     auth::{Auth, Authenticated},

@@ -13,8 +13,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use serde::{Deserialize, Serialize};
-use tollgate::ledger::RecordFilter;
-use tollgate_core::{
+use tollgate_ledger::RecordFilter;
+use tollgate_model::{
     ids::{DecisionId, RunId},
     record::{DecisionRecord, Event},
     request::Action,

@@ -14,7 +14,7 @@ use tollgate::{
     call::CallRequest,
     external::{Told, Which},
 };
-use tollgate_core::ids::SpanId;
+use tollgate_model::ids::SpanId;
 use utoipa::ToSchema;
 
 use super::{

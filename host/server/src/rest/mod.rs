@@ -22,8 +22,9 @@ use std::{
 
 use axum::{Router, routing::MethodRouter};
 use tokio::sync::Semaphore;
-use tollgate::{gate::Gate, ledger::LedgerReader};
-use tollgate_core::entity::Uid;
+use tollgate::gate::Gate;
+use tollgate_ledger::LedgerReader;
+use tollgate_model::entity::Uid;
 use tollgate_trace::store::Store;
 
 use self::body::Who;

@@ -8,10 +8,8 @@ use axum::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_core::{
-    policy::Mode,
-    record::{Halt, HaltScope},
-};
+use tollgate_model::record::{Halt, HaltScope};
+use tollgate_policy::policy::Mode;
 use utoipa::ToSchema;
 
 use super::{

@@ -8,8 +8,8 @@ use axum::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate::ledger::RunRow;
-use tollgate_core::{ids::SpanId, request::Action};
+use tollgate_ledger::RunRow;
+use tollgate_model::{ids::SpanId, request::Action};
 use tollgate_trace::{
     feedback::Given,
     run::{Beside, CaseView, RunDiff, RunSteps, diff},

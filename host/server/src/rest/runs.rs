@@ -11,11 +11,9 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use serde::{Deserialize, Serialize};
-use tollgate::{
-    gate::Gate,
-    ledger::{RunFilter, RunRow},
-};
-use tollgate_core::{ids::RunId, record::RunOutcome, request::Action, time::Timestamp};
+use tollgate::gate::Gate;
+use tollgate_ledger::{RunFilter, RunRow};
+use tollgate_model::{ids::RunId, record::RunOutcome, request::Action, time::Timestamp};
 use tollgate_trace::{
     beside::Beside,
     projector,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     ids::{DecisionId, RunId},
     record::KeyedDigest,

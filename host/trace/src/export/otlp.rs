@@ -2,7 +2,7 @@
 //! as text, enumerations as numbers.
 
 use serde_json::{Map, Value, json};
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 use crate::store::{Attributes, StoredSpan};
 

@@ -4,7 +4,7 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
 use serde_json::{Map, Value, json};
-use tollgate_core::{
+use tollgate_model::{
     entity::Uid,
     ids::RunId,
     record::{KeyedDigest, Record},

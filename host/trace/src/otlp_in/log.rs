@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tollgate::capture::Capturing;
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 use super::{
     span::{micros, span_id, trace_id},

@@ -24,7 +24,7 @@ use opentelemetry_proto::tonic::{
 };
 use serde_json::Value;
 use tollgate::{capture::Capturing, config::PricesConfig};
-use tollgate_core::{ids::RunId, time::Timestamp};
+use tollgate_model::{ids::RunId, time::Timestamp};
 
 pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
 pub use decode::{DecodeError, Format, Signal, decode};

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::Status
 use serde::Serialize;
 use serde_json::Value;
 use tollgate::{capture::Capturing, config::PricesConfig};
-use tollgate_core::{
+use tollgate_model::{
     ids::{RunId, SpanId},
     time::Timestamp,
 };

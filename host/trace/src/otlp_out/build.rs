@@ -3,8 +3,8 @@
 
 use std::{cell::RefCell, collections::HashMap, ops::ControlFlow};
 
-use tollgate::ledger::{LedgerError, Order, RecordFilter};
-use tollgate_core::{
+use tollgate_ledger::{LedgerError, Order, RecordFilter};
+use tollgate_model::{
     entity::Uid,
     ids::RunId,
     record::{Event, KeyedDigest, Record},
@@ -249,7 +249,7 @@ fn apply(
     source: &Source,
     index: u64,
     record: &Record,
-) -> Vec<tollgate_core::ids::SpanId> {
+) -> Vec<tollgate_model::ids::SpanId> {
     let tenant = &record.tenant;
     let hashed = |who: &Uid| {
         let key = (tenant.clone(), who.clone());

@@ -30,9 +30,9 @@ use serde::Serialize;
 use tollgate::{
     config::{Config, ExportProfile, ExportProtocol, export_state},
     gate::Gate,
-    ledger::LedgerError,
 };
-use tollgate_core::time::Timestamp;
+use tollgate_ledger::LedgerError;
+use tollgate_model::time::Timestamp;
 
 pub use exporter::{Exporter, Step};
 pub(crate) use source::PURPOSE;

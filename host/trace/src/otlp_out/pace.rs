@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 /// The first pause.
 const FIRST: u64 = 500_000;

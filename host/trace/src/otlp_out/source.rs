@@ -10,11 +10,11 @@ use tollgate::{
     capture::{self, Capture},
     config::{Config, ExportConfig, Sent},
     gate::Gate,
-    ledger::{LedgerError, LedgerReader},
     sandbox::{Network, Resolver},
     secrets::Vault,
 };
-use tollgate_core::{
+use tollgate_ledger::{LedgerError, LedgerReader};
+use tollgate_model::{
     entity::Uid,
     ids::RunId,
     record::{Kept, KeyedDigest},

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tollgate_core::{ids::RunId, time::Timestamp};
+use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::ExportError;
 

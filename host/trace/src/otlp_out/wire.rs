@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::{
 };
 use serde_json::Value;
 use tollgate::config::{ExportConfig, ExportProfile};
-use tollgate_core::{
+use tollgate_model::{
     ids::RunId,
     span::{
         OtelKind, Span, SpanKind,

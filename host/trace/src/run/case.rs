@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::Outcome,
     entity::Uid,

@@ -4,7 +4,7 @@
 //! read. Two runs of one tenant compare; digests of different tenants never agree.
 
 use serde::Serialize;
-use tollgate_core::{canonical::Sha256Digest, decision::Outcome, record::KeyedDigest};
+use tollgate_model::{canonical::Sha256Digest, decision::Outcome, record::KeyedDigest};
 
 use super::{RunSteps, Step, StepOutcome};
 

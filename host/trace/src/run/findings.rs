@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use tollgate_core::{
+use tollgate_model::{
     ids::SpanId,
     record::{KeyedDigest, RunOutcome},
 };
@@ -157,7 +157,7 @@ fn phase(run: &RunSteps, step: &Step) -> (Phase, String) {
         let last = step.decisions.iter().rev();
         let last = last
             .clone()
-            .find(|decided| decided.outcome != tollgate_core::decision::Outcome::Allow);
+            .find(|decided| decided.outcome != tollgate_model::decision::Outcome::Allow);
         last.map(|decided| decided.policies.join(", "))
             .filter(|policies| !policies.is_empty())
     };

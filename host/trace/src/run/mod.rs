@@ -21,7 +21,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::Outcome,
     entity::Uid,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,

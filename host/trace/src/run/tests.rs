@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tollgate_core::{
+use tollgate_model::{
     decision::{Approvers, Determining, PolicyRef, Requirement, Severity},
     entity::Kind,
     ids::RunId,

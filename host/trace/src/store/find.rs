@@ -1,7 +1,7 @@
 //! Searches: which traces have all of what is asked for.
 
 use rusqlite::{params_from_iter, types::Value};
-use tollgate_core::{ids::RunId, time::Timestamp};
+use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{
     Facet, Reader, StoreError, TraceRow, int,

@@ -2,7 +2,7 @@
 //! have said about runs stays.
 
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
-use tollgate_core::time::Timestamp;
+use tollgate_model::time::Timestamp;
 
 use super::{Store, StoreError, writer::Writer};
 

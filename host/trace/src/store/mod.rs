@@ -40,7 +40,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tollgate_core::{
+use tollgate_model::{
     ids::{RunId, SpanId},
     time::Timestamp,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
-use tollgate_core::{
+use tollgate_model::{
     ids::{RunId, SpanId},
     time::Timestamp,
 };

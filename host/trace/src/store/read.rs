@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 use serde::Deserialize;
 use serde_json::Value;
-use tollgate_core::{ids::RunId, time::Timestamp};
+use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{
     Attributes, BUSY, Size, SpanOrigin, StoreError, StoredLog, StoredSpan, TraceRow, Usage, int,

@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
-use tollgate_core::{
+use tollgate_model::{
     ids::{RunId, SpanId},
     time::Timestamp,
 };

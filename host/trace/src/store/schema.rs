@@ -42,7 +42,7 @@ pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_core::{ids::RunId, time::Timestamp};
+    use tollgate_model::{ids::RunId, time::Timestamp};
 
     use super::*;
     use crate::store::{Store, StoreOptions};

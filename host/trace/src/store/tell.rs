@@ -1,7 +1,7 @@
 //! What agents tell about their own runs.
 
 use rusqlite::params;
-use tollgate_core::{ids::RunId, time::Timestamp};
+use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{Facet, Reader, Store, StoreError, key, nat, span_of};
 use crate::told::{Told, Topic};

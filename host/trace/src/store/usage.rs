@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Row, params, params_from_iter, types::Value};
 use serde::Serialize;
-use tollgate_core::{ids::RunId, time::Timestamp};
+use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{Reader, StoreError, Usage, nat};
 

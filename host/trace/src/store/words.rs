@@ -129,7 +129,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_core::{ids::RunId, time::Timestamp};
+    use tollgate_model::{ids::RunId, time::Timestamp};
 
     use super::*;
     use crate::store::{Store, StoreOptions};

@@ -16,7 +16,8 @@ use tollgate::{
     sandbox::{Compiler, Inspection, Size},
     text::printable,
 };
-use tollgate_core::{canonical::Sha256Digest, policy};
+use tollgate_model::canonical::Sha256Digest;
+use tollgate_policy::policy;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::{

@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tollgate::{config::Config, load};
-use tollgate_core::{
-    canonical::Sha256Digest,
+use tollgate_model::canonical::Sha256Digest;
+use tollgate_policy::{
     pdp::{self, Bundle, Pdp},
     policy::Mode,
 };

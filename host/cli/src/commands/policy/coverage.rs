@@ -6,7 +6,7 @@ use tollgate::{
     ids::Clock,
     load,
 };
-use tollgate_core::policy::Mode;
+use tollgate_policy::policy::Mode;
 
 use crate::{
     commands::{Context, component::register, times::When},

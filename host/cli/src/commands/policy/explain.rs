@@ -6,13 +6,15 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use tollgate::{config::Config, load};
-use tollgate_core::{
-    cases::{Answer, Case, Defaults},
+use tollgate_model::{
     ids::DecisionId,
-    pdp::{Bundle, Explanation, Pdp, Traced, Verdict},
-    policy::Mode,
     record::Event,
     request::{Facts, Request},
+};
+use tollgate_policy::{
+    cases::{Answer, Case, Defaults},
+    pdp::{Bundle, Explanation, Pdp, Traced, Verdict},
+    policy::Mode,
 };
 
 use crate::{
@@ -196,7 +198,7 @@ fn told(request: &Request, explanation: &Explanation, width: usize) -> String {
         _ => Tone::Bad,
     };
     let entity =
-        |uid: &tollgate_core::entity::Uid| format!("{} {}", uid.kind.name(), line(&uid.id, 120));
+        |uid: &tollgate_model::entity::Uid| format!("{} {}", uid.kind.name(), line(&uid.id, 120));
     let mut text = format!(
         "{}  {} · {} · {}\n",
         paint(answer.outcome.as_str(), tone),

@@ -96,7 +96,7 @@ pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
 
 /// The text as it should be.
 fn pretty(text: &str) -> Result<String, String> {
-    if let Some(problem) = tollgate_core::policy::too_deep(text) {
+    if let Some(problem) = tollgate_policy::policy::too_deep(text) {
         return Err(format!("it is not formatted: {problem}"));
     }
     if text.trim().is_empty() {

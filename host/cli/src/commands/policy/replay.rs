@@ -6,9 +6,9 @@ use clap::Args;
 use tollgate::{
     config::policy_files,
     ids::Clock,
-    ledger::RecordFilter,
     replay::{self, Replayed},
 };
+use tollgate_ledger::RecordFilter;
 
 use crate::{
     commands::{Context, times::When},

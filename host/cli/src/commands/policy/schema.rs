@@ -10,9 +10,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use tollgate::{config::Config, load};
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Entity, Kind, Uid},
+};
+use tollgate_policy::{
     input::ToolInput,
     pdp::{self, Bundle, Pdp, ToolTypes},
     schema,

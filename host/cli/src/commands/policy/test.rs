@@ -16,7 +16,7 @@ use tollgate::{
     config::{Config, policy_files},
     load::{self, LoadError},
 };
-use tollgate_core::{
+use tollgate_policy::{
     cases::{Case, Defaults, Played, World},
     pdp::{self, Pdp},
 };

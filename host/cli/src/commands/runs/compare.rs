@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use tollgate::ledger::{LedgerReader, RunRow};
+use tollgate_ledger::{LedgerReader, RunRow};
 use tollgate_trace::run::{RunDiff, RunSteps, diff};
 
 use super::find;

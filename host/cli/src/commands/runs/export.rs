@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, io::Write as _, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use tollgate::{config::Config, ledger::RunRow};
-use tollgate_core::{
-    cases::{Case, Defaults},
+use tollgate::config::Config;
+use tollgate_ledger::RunRow;
+use tollgate_model::{
     entity::Uid,
     ids::DecisionId,
-    pdp::Pdp,
     record::{DecisionRecord, Event, KeyedDigest, Record},
     request::{ActionContext, Facts, Request},
+};
+use tollgate_policy::{
+    cases::{Case, Defaults},
+    pdp::Pdp,
 };
 use tollgate_trace::{export, run::RunSteps, store::StoredSpan};
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use tollgate_core::ids::{RunId, SpanId};
+use tollgate_model::ids::{RunId, SpanId};
 use tollgate_server::review::Said;
 use tollgate_trace::feedback::{FeedbackKind, Given};
 

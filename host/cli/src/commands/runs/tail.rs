@@ -4,8 +4,8 @@ use std::{ops::ControlFlow, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
-use tollgate::ledger::{LedgerError, LedgerReader, Order, RecordFilter, RunRow};
-use tollgate_core::{
+use tollgate_ledger::{LedgerError, LedgerReader, Order, RecordFilter, RunRow};
+use tollgate_model::{
     ids::RunId,
     record::{Event, Record},
 };

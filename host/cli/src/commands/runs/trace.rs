@@ -1,6 +1,7 @@
 //! The trace store, as commands read it.
 
-use tollgate::{config::Config, ledger::LedgerReader};
+use tollgate::config::Config;
+use tollgate_ledger::LedgerReader;
 use tollgate_trace::{
     projector,
     store::{Reader, Store, StoreOptions},

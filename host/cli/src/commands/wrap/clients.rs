@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::Value;
-use tollgate_core::canonical;
+use tollgate_model::canonical;
 
 use crate::failure::Failure;
 

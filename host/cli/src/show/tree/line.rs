@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     entity::Kind,
     ids::DecisionId,

@@ -9,7 +9,7 @@ mod row;
 
 use std::collections::HashMap;
 
-use tollgate_core::{
+use tollgate_model::{
     decision::Outcome,
     entity::Kind,
     ids::{DecisionId, SpanId},

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_core::{
+use tollgate_model::{
     canonical::Sha256Digest,
     decision::{
         Approvers, DecisionError, Determining, PolicyRef, Requirement, Severity, ShadowFlip,

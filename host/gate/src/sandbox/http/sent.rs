@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use tokio::task;
-use tollgate_core::{
+use tollgate_model::{
     ids::SpanId,
     record::{EffectDetails, HttpEffect, SecretEffect},
 };

@@ -16,7 +16,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tollgate_core::canonical;
+use tollgate_model::canonical;
 use wasmtime::{
     AsContextMut,
     component::{

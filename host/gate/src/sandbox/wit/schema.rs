@@ -4,7 +4,7 @@
 //! `docs/adapters.md`, "Any component".
 
 use serde_json::{Map, Value, json};
-use tollgate_core::canonical;
+use tollgate_model::canonical;
 
 use super::shape::{Integer, Shape};
 

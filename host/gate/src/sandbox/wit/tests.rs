@@ -10,7 +10,8 @@ use proptest::{
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tollgate_core::{canonical::to_canonical, input::ToolInput};
+use tollgate_model::canonical::to_canonical;
+use tollgate_policy::input::ToolInput;
 
 use super::{
     schema::{self, MAX_SAFE, Way},

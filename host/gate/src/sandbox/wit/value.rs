@@ -154,7 +154,7 @@ pub(super) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val,
 fn below(pointer: &str, name: &str) -> String {
     format!(
         "{pointer}/{}",
-        tollgate_core::canonical::escape_segment(name)
+        tollgate_model::canonical::escape_segment(name)
     )
 }
 

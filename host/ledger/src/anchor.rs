@@ -1,0 +1,113 @@
+//! How far the ledger had come, kept outside the store, beside its key: a store that holds less was
+//! rolled back.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use tollgate_model::{canonical::Sha256Digest, ids::hex, merkle::Tree};
+
+/// The first word of an anchor.
+const VERSION: &str = "tollgate-anchor-v1";
+
+/// The anchor's file.
+#[derive(Debug, Clone)]
+pub(super) struct Anchor {
+    path: PathBuf,
+    store: String,
+}
+
+/// What an anchor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Anchored {
+    /// Which store it is of.
+    pub(super) store: String,
+    /// Hash of the last record; zeros for none.
+    pub(super) last: [u8; 32],
+    /// The tree of the records, so that it need not be computed from the first one on.
+    pub(super) tree: Tree,
+}
+
+impl Anchor {
+    /// The anchor that belongs to a key, of the store with this name.
+    pub(super) fn beside(key: &Path, store: &[u8]) -> Self {
+        let mut path = key.as_os_str().to_owned();
+        path.push(".anchor");
+        Self {
+            path: path.into(),
+            store: hex(store),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which store it is written for.
+    pub(super) fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// What it says; `None` if there is none.
+    pub(super) fn read(&self) -> io::Result<Option<Anchored>> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        match parsed(&text) {
+            Some(anchored) => Ok(Some(anchored)),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "this is no anchor",
+            )),
+        }
+    }
+
+    /// Replace what it says. Durable when it returns; a crash leaves the old one or the new one.
+    pub(super) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
+        let mut next = self.path.as_os_str().to_owned();
+        next.push(".next");
+        let next = PathBuf::from(next);
+        let mut file: File = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&next)?;
+        let mut text = format!("{VERSION} {} {} {}", self.store, tree.size(), hex(last));
+        for peak in tree.peaks() {
+            text.push(' ');
+            text.push_str(&hex(peak));
+        }
+        text.push('\n');
+        file.write_all(text.as_bytes())?;
+        file.sync_data()?;
+        fs::rename(&next, &self.path)?;
+        // The name must be as durable as what it stands for.
+        let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+fn parsed(text: &str) -> Option<Anchored> {
+    let mut words = text.split_whitespace();
+    if words.next()? != VERSION {
+        return None;
+    }
+    let (store, size) = (words.next()?.to_owned(), words.next()?.parse().ok()?);
+    let hash = |word: &str| {
+        Some(
+            *format!("sha256:{word}")
+                .parse::<Sha256Digest>()
+                .ok()?
+                .as_bytes(),
+        )
+    };
+    let last = hash(words.next()?)?;
+    let tree = Tree::from_peaks(size, words.map(hash).collect::<Option<Vec<_>>>()?)?;
+    Some(Anchored { store, last, tree })
+}

@@ -1,0 +1,445 @@
+//! Opening a store: who owns it, whether this binary knows it, whether it is whole.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use tollgate_model::{
+    merkle::Tree,
+    record::{Record, leaf_hash},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    LedgerError, LedgerOptions, Sync,
+    anchor::Anchor,
+    apply::{Chain, chained},
+    keys,
+    read::ReadError,
+    runs::{int, nat},
+    schema,
+    writer::last_hash,
+};
+
+/// How long a connection waits for another one's write lock: the writer and the keys share a store.
+const BUSY: Duration = Duration::from_secs(10);
+/// Records at the end that are checked whenever a store is opened.
+const TAIL: u64 = 64;
+
+/// A file beside the database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Become the only owner of a store. It stays owned until the file is closed.
+pub(super) fn own(path: &Path) -> Result<File, LedgerError> {
+    let lock = beside(path, ".lock");
+    let refuse = |e: io::Error| unwritable(&lock, &e);
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| unwritable(dir, &e))?;
+    }
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&lock)
+        .map_err(refuse)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let read = file.take(16).read_to_string(&mut pid);
+            let pid = read.ok().and_then(|_| pid.trim().parse().ok()).unwrap_or(0);
+            return Err(LedgerError::Owned {
+                path: path.display().to_string(),
+                pid,
+            });
+        }
+        Err(TryLockError::Error(e)) => return Err(refuse(e)),
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(refuse)?;
+    Ok(file)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> LedgerError {
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied => "give this user the right to write there",
+        io::ErrorKind::ReadOnlyFilesystem => "mount it writable",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
+        _ => "see that the directory exists and can be written",
+    };
+    LedgerError::Store {
+        path: path.display().to_string(),
+        reason: format!(
+            "the ledger must be written, and cannot be: {error}; {remedy}, or set `store.url` to another place"
+        ),
+    }
+}
+
+/// A connection that can write.
+pub(super) fn connect(path: &Path, sync: Sync) -> Result<Connection, LedgerError> {
+    let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
+    // SQLite gives its log and index files the mode of the database.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| unwritable(path, &e))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    configure(&conn, sync).map_err(failed)?;
+    Ok(conn)
+}
+
+fn configure(conn: &Connection, sync: Sync) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    conn.pragma_update(
+        None,
+        "synchronous",
+        match sync {
+            Sync::Full => "full",
+            Sync::Off => "off",
+        },
+    )?;
+    // The writer checkpoints itself: SQLite would ignore a sync that fails while it does.
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    conn.pragma_update(None, "temp_store", "memory")?;
+    // 16 MiB: the pages that every commit touches, and no more.
+    conn.pragma_update(None, "cache_size", -16_384)?;
+    conn.pragma_update(None, "trusted_schema", false)
+}
+
+/// What opening found out.
+pub(super) struct Store {
+    pub(super) conn: Connection,
+    pub(super) master: Zeroizing<[u8; 32]>,
+    pub(super) anchor: Anchor,
+    /// The tree of its records.
+    pub(super) tree: Tree,
+    /// What binds the last of them to its place.
+    pub(super) chain: Chain,
+    /// The highest time among the last records.
+    pub(super) time: i64,
+}
+
+/// Open a store, or begin one. The caller owns it.
+pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
+    let shown = options.path.display().to_string();
+    let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
+    let existing = fs::metadata(&options.path).is_ok_and(|m| m.len() > 0);
+    // A rollback journal is left only by a crash while the store was being made, before it had its
+    // write-ahead log: what it holds must be rolled back first, which needs a connection that writes.
+    let unfinished = beside(&options.path, "-journal").exists();
+    if existing && !unfinished {
+        // Before anything is changed: another binary's store stays as it is.
+        check_version(&options.path)?;
+    }
+    let mut conn = connect(&options.path, options.sync)?;
+    let name = named(&conn, &shown)?;
+    let (master, anchor) = match name {
+        Some((name, check)) => {
+            let master = fitting(&options.key, &name, &check, &shown)?;
+            (master, Anchor::beside(&options.key, &name))
+        }
+        None => begin(&mut conn, options)?,
+    };
+    if schema::version(&conn).map_err(failed)? < schema::known() {
+        let tx = conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        schema::migrate(&tx)
+            .and_then(|()| tx.commit())
+            .map_err(failed)?;
+    }
+    let Tail { size, time, chain } = check_tail(&conn).map_err(|e| e.at(&shown))?;
+    let tree = check_anchor(&conn, &anchor, &shown, size)?;
+    let tree = grown(&conn, tree, size).map_err(|e| e.at(&shown))?;
+    Ok(Store {
+        conn,
+        master,
+        anchor,
+        tree,
+        chain,
+        time,
+    })
+}
+
+/// A store's name, and its key's check value.
+type Named = (Vec<u8>, Vec<u8>);
+
+/// The store's name and its key's check value; `None` for an empty store.
+pub(super) fn named(conn: &Connection, shown: &str) -> Result<Option<Named>, LedgerError> {
+    let failed = |e: rusqlite::Error| ReadError::from(e).at(shown);
+    if schema::version(conn).map_err(failed)? == 0 {
+        return Ok(None);
+    }
+    conn.query_row("SELECT name, key_check FROM store", [], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+    .optional()
+    .map_err(failed)
+}
+
+fn begin(
+    conn: &mut Connection,
+    options: &LedgerOptions,
+) -> Result<(Zeroizing<[u8; 32]>, Anchor), LedgerError> {
+    let shown = options.path.display().to_string();
+    let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
+    if let Some(dir) = options
+        .key
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+    {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| unwritable(dir, &e))?;
+    }
+    let name = keys::random::<16>().map_err(|e| LedgerError::Store {
+        path: shown.clone(),
+        reason: e.to_string(),
+    })?;
+    let anchor = Anchor::beside(&options.key, name.as_slice());
+    if let Ok(Some(anchored)) = anchor.read()
+        && anchored.tree.size() > 0
+    {
+        return Err(rolled_back(&anchor, &shown, 0, anchored.tree.size()));
+    }
+    if !options.key.exists() {
+        keys::make_master(&options.key)?;
+    }
+    let master = keys::read_master(&options.key)?;
+    let check = keys::key_check(&master, name.as_slice())?;
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    schema::migrate(&tx)
+        .and_then(|()| {
+            tx.execute(
+                "INSERT INTO store VALUES (1, ?1, ?2)",
+                params![name.as_slice(), check],
+            )
+        })
+        .and_then(|_| tx.commit())
+        .map_err(failed)?;
+    Ok((master, anchor))
+}
+
+/// Refuse what is no ledger, or a newer one.
+pub(super) fn check_version(path: &Path) -> Result<(), LedgerError> {
+    let shown = path.display().to_string();
+    let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
+    let conn = open_read_only(path)?;
+    if !schema::is_ours(&conn).map_err(failed)? {
+        return Err(LedgerError::Store {
+            path: shown,
+            reason: "this is a database of another program; set `store.url` to another place"
+                .into(),
+        });
+    }
+    let (found, known) = (schema::version(&conn).map_err(failed)?, schema::known());
+    if found > known {
+        return Err(LedgerError::Newer {
+            path: shown,
+            found,
+            known,
+        });
+    }
+    Ok(())
+}
+
+/// The wrapping key in `key`, if it is that of the store `shown`.
+fn fitting(
+    key: &Path,
+    name: &[u8],
+    check: &[u8],
+    shown: &str,
+) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
+    let master = keys::read_master(key)?;
+    if keys::fits(&master, name, check) {
+        return Ok(master);
+    }
+    Err(LedgerError::Key {
+        path: key.display().to_string(),
+        reason: format!("this is not the key of {shown}; put the right one back from your backup"),
+    })
+}
+
+/// The keys of the store at `path`, to open what is sealed there.
+pub(super) fn keys_for_reading(path: &Path, key: &Path) -> Result<keys::Keys, LedgerError> {
+    let shown = path.display().to_string();
+    let conn = open_read_only(path)?;
+    let Some((name, check)) = named(&conn, &shown)? else {
+        return Err(LedgerError::Store {
+            path: shown,
+            reason: "the ledger is empty; start the gate once".into(),
+        });
+    };
+    let master = fitting(key, &name, &check, &shown)?;
+    Ok(keys::Keys::new(master, conn, shown))
+}
+
+/// A connection that only reads.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
+    let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    conn.busy_timeout(BUSY).map_err(failed)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update(None, "cache_size", -4096)
+        .map_err(failed)?;
+    conn.pragma_update(None, "trusted_schema", false)
+        .map_err(failed)?;
+    Ok(conn)
+}
+
+/// The end of a store.
+struct Tail {
+    size: u64,
+    /// The highest time among the last records.
+    time: i64,
+    chain: Chain,
+}
+
+/// The end of the store, which must be whole.
+fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
+    let last: Option<i64> = conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
+    let size = last.map_or(0, |last| nat(last) + 1);
+    let first = size.saturating_sub(TAIL);
+    let mut chain = match first.checked_sub(1) {
+        None => Some(Chain::default()),
+        Some(before) => conn
+            .query_row(
+                "SELECT chain FROM records WHERE idx = ?1",
+                [int(before)],
+                |row| row.get(0),
+            )
+            .optional()?,
+    };
+    let mut select =
+        conn.prepare("SELECT idx, leaf, hash, chain FROM records WHERE idx >= ?1 ORDER BY idx")?;
+    let mut rows = select.query([int(first)])?;
+    let (mut expected, mut time) = (first, 0);
+    while let Some(row) = rows.next()? {
+        let (index, leaf, hash): (i64, Vec<u8>, [u8; 32]) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let damaged = |what: &str| Err(ReadError::Damaged(format!("record {index} {what}")));
+        if nat(index) != expected {
+            return Err(ReadError::Damaged(format!("record {expected} is missing")));
+        }
+        if leaf_hash(&leaf) != hash {
+            return damaged("is not what was written");
+        }
+        let bound = chain.map(|before| chained(&before, &hash));
+        if bound != Some(row.get(3)?) {
+            return damaged("is not in its place");
+        }
+        let Ok(record) = serde_json::from_slice::<Record>(&leaf) else {
+            return damaged("cannot be read");
+        };
+        time = time.max(record.time.0);
+        chain = bound;
+        expected += 1;
+    }
+    if expected != size {
+        return Err(ReadError::Damaged(format!("record {expected} is missing")));
+    }
+    Ok(Tail {
+        size,
+        time,
+        chain: chain.unwrap_or_default(),
+    })
+}
+
+fn rolled_back(anchor: &Anchor, shown: &str, size: u64, anchored: u64) -> LedgerError {
+    LedgerError::Rollback {
+        path: shown.to_owned(),
+        anchor: anchor.path().display().to_string(),
+        reason: format!("it ends at record {size}, but it has held {anchored}"),
+    }
+}
+
+/// Compare the store with its anchor. The tree as far as the anchor has it.
+fn check_anchor(
+    conn: &Connection,
+    anchor: &Anchor,
+    shown: &str,
+    size: u64,
+) -> Result<Tree, LedgerError> {
+    let path = anchor.path().display().to_string();
+    let anchored = anchor.read().map_err(|e| LedgerError::Store {
+        path: path.clone(),
+        reason: format!("{e}; if nobody has tampered with the ledger, `tollgate ledger verify` it and remove this file"),
+    })?;
+    let Some(anchored) = anchored else {
+        return Ok(Tree::default());
+    };
+    let other = |reason: String| LedgerError::Rollback {
+        path: shown.to_owned(),
+        anchor: path.clone(),
+        reason,
+    };
+    if anchored.store != anchor.store() {
+        return Err(other(
+            "it is another store than the one that was here".into(),
+        ));
+    }
+    if anchored.tree.size() > size {
+        return Err(rolled_back(anchor, shown, size, anchored.tree.size()));
+    }
+    if last_hash(conn, anchored.tree.size()) != Some(anchored.last) {
+        let last = anchored.tree.size().saturating_sub(1);
+        return Err(other(format!(
+            "its record {last} is not the one that was there"
+        )));
+    }
+    Ok(anchored.tree)
+}
+
+/// The tree, with the records that it does not have yet.
+fn grown(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError> {
+    let mut select = conn.prepare("SELECT hash FROM records WHERE idx >= ?1 ORDER BY idx")?;
+    let mut rows = select.query([int(tree.size())])?;
+    while let Some(row) = rows.next()? {
+        tree.push(row.get(0)?);
+    }
+    if tree.size() == size {
+        Ok(tree)
+    } else {
+        Err(ReadError::Damaged("records are missing".into()))
+    }
+}
+
+/// A second connection that writes: for keys, which are made and destroyed outside any batch.
+pub(super) fn connect_keys(path: &Path) -> Result<Connection, LedgerError> {
+    // A key is durable before it is used, whatever the records are.
+    let conn = connect(path, Sync::Full)?;
+    let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
+    conn.pragma_update(None, "cache_size", -256)
+        .map_err(failed)?;
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))
+        .map_err(failed)?;
+    Ok(conn)
+}

@@ -1,0 +1,468 @@
+//! The ledger as its owner has it.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    fs::File,
+    sync::{Arc, Mutex},
+};
+
+use tollgate_model::{
+    canonical::Sha256Digest,
+    entity::Uid,
+    ids::{RunId, SpanId},
+    record::{Halt, KeyedDigest},
+    run::RunState,
+    time::Timestamp,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    ApprovalRow, Batch, Binding, Change, Changed, CommitError, HaltKeys, Keys, LedgerError,
+    LedgerOptions, LedgerReader, Payload, Receipt, Run,
+    batch::Prepared,
+    kept::Asked,
+    open::{self, beside},
+    queue::{Queue, lock},
+    recover::Left,
+    reserve::Reserve,
+    runs::{self, call_key},
+    shared::{Shared, halted},
+    window::{Used, Window},
+    writer::Writer,
+};
+
+/// A ledger that this process owns: the only one that can write. Clones are the same ledger.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    /// First, so that the thread has ended before the lock is given up.
+    queue: Queue,
+    shared: Arc<Shared>,
+    reader: LedgerReader,
+    keys: Keys,
+    options: LedgerOptions,
+    left: Mutex<Vec<Left>>,
+    /// Held until the thread has ended.
+    lock: Mutex<Option<File>>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("path", &self.0.options.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Open a ledger, or begin one, and own it until it is closed or dropped.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: owned by somebody else, newer than this binary, without its key, damaged, rolled
+    /// back, or on a disk that cannot be written.
+    pub fn open(options: LedgerOptions, now: Timestamp) -> Result<Self, LedgerError> {
+        let lock = open::own(&options.path)?;
+        Self::open_owned(lock, options, now)
+    }
+
+    /// Open a ledger that this process owns by `lock`.
+    pub(super) fn open_owned(
+        lock: File,
+        options: LedgerOptions,
+        now: Timestamp,
+    ) -> Result<Self, LedgerError> {
+        let shown = options.path.display().to_string();
+        let store = open::store(&options)?;
+        let keys = Keys::new(
+            store.master.clone(),
+            open::connect_keys(&options.path)?,
+            shown.clone(),
+        );
+        let reader = LedgerReader::of_owned(&options.path);
+        let halts = reader.halts()?;
+        let left = reader.left_open()?;
+        let shared = Arc::new(Shared::new(
+            options.cached_runs,
+            halts,
+            now.0.max(store.time),
+            store.tree.size(),
+        ));
+        if reader.has_asked()? {
+            shared.set_asked();
+        }
+        if reader.has_marked()? {
+            shared.marked();
+        }
+        for run in reader.suspended_runs()? {
+            shared.suspend(run);
+        }
+        let reserve = Reserve::new(beside(&options.path, ".reserve"));
+        let mut writer = Writer::new(store, Arc::clone(&shared), reserve);
+        writer.anchor_now();
+        let queue = Queue::start(writer, Arc::clone(&shared)).map_err(|e| LedgerError::Store {
+            path: shown,
+            reason: format!("no thread for the ledger: {e}"),
+        })?;
+        Ok(Self(Arc::new(Inner {
+            queue,
+            shared,
+            reader,
+            keys,
+            options,
+            left: Mutex::new(left),
+            lock: Mutex::new(Some(lock)),
+        })))
+    }
+
+    /// Commit a batch: whole, durably, and only if its conditions hold; or not at all. A caller that
+    /// goes away does not take it back.
+    ///
+    /// # Errors
+    /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
+    pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
+        self.0.queue.commit(Prepared::new(batch)?).await
+    }
+
+    /// Commit a batch together with a change to what a component keeps, and say what became of that. A
+    /// change that cannot be made leaves the batch as it is.
+    ///
+    /// # Errors
+    /// As for [`Ledger::commit`].
+    pub async fn commit_with(
+        &self,
+        batch: Batch,
+        change: Change,
+    ) -> Result<(Receipt, Changed), CommitError> {
+        let answer = Arc::default();
+        let asked = Asked {
+            change,
+            answer: Arc::clone(&answer),
+        };
+        let batch = Prepared::new(batch)?.with(asked);
+        let receipt = self.0.queue.commit(batch).await?;
+        match *lock(&answer) {
+            Some(changed) => Ok((receipt, changed)),
+            None => Err(CommitError::Illegal("the change was not made")),
+        }
+    }
+
+    /// Let the writer do something between two commits.
+    pub(super) async fn task<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, CommitError> {
+        self.0.queue.task(task).await
+    }
+
+    /// Whether a commit could be tried now.
+    ///
+    /// # Errors
+    /// [`CommitError::Poisoned`] or [`CommitError::Closed`].
+    pub async fn ready(&self) -> Result<(), CommitError> {
+        self.task(|writer| writer.guard()).await?
+    }
+
+    /// The time: `wall`, but never before anything that was recorded or asked before.
+    #[must_use]
+    pub fn now(&self, wall: Timestamp) -> Timestamp {
+        Timestamp(self.0.shared.floor(wall.0))
+    }
+
+    /// A run's counts as of the last commit, with the repeats of the call with these `arguments`.
+    /// `None` if there is no such run. Takes microseconds.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run_state(
+        &self,
+        run: RunId,
+        arguments: Option<&KeyedDigest>,
+    ) -> Result<Option<RunState>, LedgerError> {
+        Ok(self.run(run, arguments)?.map(|run| run.state))
+    }
+
+    /// A run as of the last commit, with the repeats of the call with these `arguments`.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run(
+        &self,
+        run: RunId,
+        arguments: Option<&KeyedDigest>,
+    ) -> Result<Option<Run>, LedgerError> {
+        let call = arguments.map(|digest| (digest, call_key(digest)));
+        let cached = self.0.shared.cache(|cache| cache.get(&run));
+        if let Some(held) = &cached {
+            let repeats = call.map(|(digest, key)| (digest, held.repeats_of(&key)));
+            match repeats {
+                None => return Ok(Some(held.view(None))),
+                Some((digest, Some(n))) => return Ok(Some(held.view(Some((digest, n))))),
+                Some((_, None)) => {}
+            }
+        }
+        // What is read here is not kept: only the writer knows that nothing newer is under way.
+        self.0.reader.snapshot(|conn| {
+            let held = match cached {
+                Some(held) => Some((*held).clone()),
+                None => runs::load(conn, run)?,
+            };
+            let Some(held) = held else { return Ok(None) };
+            let repeats = match call {
+                Some((digest, key)) => Some((
+                    digest,
+                    match held.repeats_of(&key) {
+                        Some(n) => n,
+                        None => runs::stored_repeats(conn, held.identity.opened, &key)?,
+                    },
+                )),
+                None => None,
+            };
+            Ok(Some(held.view(repeats)))
+        })
+    }
+
+    /// Whether there is such a run, and it has not ended.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn is_open(&self, run: RunId) -> Result<bool, LedgerError> {
+        match self.0.shared.cache(|cache| cache.get(&run)) {
+            Some(held) => Ok(!held.ended),
+            None => Ok(self.run(run, None)?.is_some_and(|run| !run.ended)),
+        }
+    }
+
+    /// The caller's latest open run by this name, for this user; without a name, the latest of those without one in
+    /// which something happened since `not_before`. Takes a microsecond for runs that were active lately.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn open_run(
+        &self,
+        tenant: &str,
+        principal: &Uid,
+        on_behalf_of: &Uid,
+        key: Option<&str>,
+        not_before: Timestamp,
+    ) -> Result<Option<Run>, LedgerError> {
+        let cached = self
+            .0
+            .shared
+            .cache(|cache| cache.named(tenant, principal, on_behalf_of, key));
+        if let Some(held) = cached
+            && (key.is_some() || held.last >= not_before)
+        {
+            return Ok(Some(held.view(None)));
+        }
+        let row = match key {
+            Some(key) => self
+                .0
+                .reader
+                .run_by_key(tenant, principal, on_behalf_of, key)?,
+            None => self
+                .0
+                .reader
+                .ambient_run(tenant, principal, on_behalf_of, not_before)?,
+        };
+        match row.filter(|row| row.ended.is_none()) {
+            Some(row) => self.run(row.id, None),
+            None => Ok(None),
+        }
+    }
+
+    /// Labels that a file has taken on. Reads the store only if any file ever has.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn file_labels(
+        &self,
+        file: &str,
+        place: Option<&str>,
+    ) -> Result<BTreeSet<String>, LedgerError> {
+        match self.marks() {
+            0 => Ok(BTreeSet::new()),
+            _ => self.0.reader.file_labels(file, place),
+        }
+    }
+
+    /// How often files were marked with labels: 0 if none ever was. Whoever wants to know that a file has no
+    /// other labels than those that were looked up compares this before and after.
+    #[must_use]
+    pub fn marks(&self) -> u64 {
+        self.0.shared.marks()
+    }
+
+    /// What a principal has done in a window. Reads the store only for those who have not called lately.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn used(&self, window: &Window) -> Result<Used, LedgerError> {
+        match self.0.shared.windows(|windows| windows.used(window)) {
+            Some(used) => Ok(used),
+            None => self.0.reader.used(window),
+        }
+    }
+
+    /// Labels that the principal's runs have held since then.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn labels_held(
+        &self,
+        tenant: &str,
+        principal: &Uid,
+        since: Timestamp,
+    ) -> Result<BTreeSet<String>, LedgerError> {
+        self.0.reader.labels_since(tenant, principal, since)
+    }
+
+    /// The suspended call that waits for an answer to the same question, and the answer so far. Reads the
+    /// store only for runs that have suspended a call.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn waits_for(
+        &self,
+        binding: &Binding,
+    ) -> Result<Option<(ApprovalRow, SpanId)>, LedgerError> {
+        if !self.0.shared.suspends(binding.run) {
+            return Ok(None);
+        }
+        self.0.reader.waits_for(binding)
+    }
+
+    /// Whether anybody was ever asked for an approval.
+    #[must_use]
+    pub fn has_asked(&self) -> bool {
+        self.0.shared.asked()
+    }
+
+    /// Whether one of these is halted.
+    #[must_use]
+    pub fn is_halted(&self, keys: &HaltKeys) -> bool {
+        self.halt_of(keys).is_some()
+    }
+
+    /// That none of these is halted.
+    ///
+    /// # Errors
+    /// [`CommitError::Halted`].
+    pub fn not_halted(&self, keys: &HaltKeys) -> Result<(), CommitError> {
+        match halted(&self.0.shared.halts(), keys) {
+            None => Ok(()),
+            Some(halt) => Err(CommitError::halted(halt)),
+        }
+    }
+
+    /// The halt that concerns one of these.
+    #[must_use]
+    pub fn halt_of(&self, keys: &HaltKeys) -> Option<Halt> {
+        halted(&self.0.shared.halts(), keys).cloned()
+    }
+
+    /// Records that are durable.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.0.shared.size()
+    }
+
+    /// The reading side.
+    #[must_use]
+    pub fn reader(&self) -> &LedgerReader {
+        &self.0.reader
+    }
+
+    /// How long a commit takes lately; absent before the first.
+    #[must_use]
+    pub fn commit_time(&self) -> Option<std::time::Duration> {
+        let pace = self.0.shared.pace();
+        (!pace.is_unknown()).then(|| pace.lately())
+    }
+
+    /// Commits that wait for the writer.
+    #[must_use]
+    pub fn queue_depth(&self) -> usize {
+        self.0.queue.depth()
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(super) fn options(&self) -> &LedgerOptions {
+        &self.0.options
+    }
+
+    /// Calls that were open when the ledger was opened; empty from the second time on.
+    pub(super) fn take_left(&self) -> Vec<Left> {
+        std::mem::take(&mut *lock(&self.0.left))
+    }
+
+    /// A keyed digest of `parts` under the tenant's key.
+    ///
+    /// # Errors
+    /// As for [`Keys::digest`].
+    pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
+        self.0.keys.digest(tenant, parts)
+    }
+
+    /// Seal `plain` as a payload of this `kind`.
+    ///
+    /// # Errors
+    /// As for [`Keys::seal`].
+    pub fn seal(
+        &self,
+        tenant: &str,
+        now: Timestamp,
+        plain: &[u8],
+        kind: &str,
+    ) -> Result<Payload, LedgerError> {
+        self.0.keys.seal(tenant, now, plain, kind)
+    }
+
+    /// Open a sealed payload of this `kind` that the record at `index`, or another of its batch,
+    /// refers to by `digest`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`], or as for [`Keys::open`].
+    pub fn unseal(
+        &self,
+        index: u64,
+        digest: Sha256Digest,
+        kind: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
+        let payload = self.0.reader.payload(index, digest)?;
+        let payload = payload.ok_or_else(|| LedgerError::NotFound {
+            what: "payload",
+            id: digest.to_string(),
+        })?;
+        self.0.keys.open(&payload, kind)
+    }
+
+    /// Finish what was sent before, and give the store up. Later commits are refused.
+    pub async fn close(&self) {
+        self.0.queue.close().await;
+        lock(&self.0.lock).take();
+    }
+}
+
+#[cfg(any(test, feature = "fault-injection"))]
+impl Ledger {
+    /// Make the next commit fail with this result code of SQLite, in tests.
+    pub async fn fail_next(&self, code: std::ffi::c_int) {
+        // A ledger that is closed commits nothing, so nothing is left to fail.
+        drop(self.task(move |writer| writer.faults.push(code)).await);
+    }
+}
+
+#[cfg(test)]
+impl Ledger {
+    /// Runs, names and counted calls in memory.
+    pub(super) fn cached(&self) -> (usize, usize, usize) {
+        self.0.shared.cache(|cache| cache.len())
+    }
+}

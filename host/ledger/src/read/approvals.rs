@@ -1,0 +1,348 @@
+//! Approvals, as the records that asked and answered tell them.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tollgate_model::{
+    entity::Uid,
+    ids::{ApprovalId, RunId, SpanId},
+    life::ApprovalState,
+    record::Event,
+    time::Timestamp,
+};
+
+use super::{LedgerError, LedgerReader, ReadError, stored};
+use crate::{ApprovalRow, Binding, Pending, runs::nat, states::binding_digest};
+
+/// Which approvals a list has: the most severe first, and of these the oldest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApprovalFilter {
+    /// Only those in one of these states; all if empty.
+    pub states: BTreeSet<ApprovalState>,
+    /// Only those that this principal's calls have asked for.
+    pub principal: Option<Uid>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+impl ApprovalFilter {
+    /// Those that nobody has answered yet, or not enough people.
+    #[must_use]
+    pub fn pending() -> Self {
+        Self {
+            states: BTreeSet::from([ApprovalState::Pending]),
+            ..Self::default()
+        }
+    }
+
+    /// Those that can still let a call run: pending, or approved and not used.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            states: BTreeSet::from([ApprovalState::Pending, ApprovalState::Approved]),
+            ..Self::default()
+        }
+    }
+}
+
+/// Approvals that are read before it is asked who sees them.
+const AT_A_TIME: usize = 64;
+
+impl ApprovalFilter {
+    fn limit(&self) -> usize {
+        let limit = self.limit.and_then(|n| usize::try_from(n).ok());
+        limit.unwrap_or(usize::MAX)
+    }
+}
+
+impl LedgerReader {
+    /// An approval.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approval(&self, id: ApprovalId) -> Result<Option<ApprovalRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let found = conn
+                .prepare_cached("SELECT opened, state, version FROM approvals WHERE id = ?1")?
+                .query_row([id.as_bytes()], found)
+                .optional()?;
+            found.map(|found| row(conn, found)).transpose()
+        })
+    }
+
+    /// Approvals, the most severe first, and of these the oldest.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let found = all_found(conn, filter)?.into_iter();
+            let limited = found.take(filter.limit());
+            limited.map(|found| row(conn, found)).collect()
+        })
+    }
+
+    /// Those of which `seen` is true, in the same order and within the same limit. They are read a few at a
+    /// time, and no further than to the limit.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approvals_seen(
+        &self,
+        filter: &ApprovalFilter,
+        seen: impl Fn(&ApprovalRow) -> bool,
+    ) -> Result<Vec<ApprovalRow>, LedgerError> {
+        let all = self.snapshot(|conn| all_found(conn, filter))?;
+        let mut rows = Vec::new();
+        for some in all.chunks(AT_A_TIME) {
+            let read: Vec<ApprovalRow> =
+                self.snapshot(|conn| some.iter().map(|found| row(conn, *found)).collect())?;
+            for row in read {
+                if rows.len() >= filter.limit() {
+                    return Ok(rows);
+                }
+                if seen(&row) {
+                    rows.push(row);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The latest approval that exactly this call has asked for.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn approval_for(&self, binding: &Binding) -> Result<Option<ApprovalRow>, LedgerError> {
+        let digest = binding_digest(binding);
+        self.snapshot(|conn| {
+            let found = conn
+                .prepare_cached(
+                    "SELECT opened, state, version FROM approvals WHERE binding = ?1 ORDER BY opened DESC LIMIT 1",
+                )?
+                .query_row([digest], found)
+                .optional()?;
+            found.map(|found| row(conn, found)).transpose()
+        })
+    }
+
+    /// The latest approval, not yet used or void, for which exactly this call was ended and waits; with
+    /// the call's span.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn waits_for(
+        &self,
+        binding: &Binding,
+    ) -> Result<Option<(ApprovalRow, SpanId)>, LedgerError> {
+        let digest = binding_digest(binding);
+        self.snapshot(|conn| {
+            let waits = conn
+                .prepare_cached(
+                    "SELECT a.opened, a.state, a.version, w.call FROM approval_waits w \
+                     JOIN approvals a ON a.id = w.approval \
+                     JOIN calls c ON c.run = w.run AND c.call = w.call \
+                     WHERE w.binding = ?1 AND a.state IN ('pending', 'approved', 'rejected') \
+                     AND c.state = 'suspended' ORDER BY a.opened DESC LIMIT 1",
+                )?
+                .query_row([digest], |row| {
+                    Ok((found(row)?, SpanId::from_bytes(row.get(3)?)))
+                })
+                .optional()?;
+            waits
+                .map(|(found, call)| Ok((row(conn, found)?, call)))
+                .transpose()
+        })
+    }
+
+    /// How many approvals of a principal are pending.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn pending_of(&self, whose: &Pending) -> Result<u64, LedgerError> {
+        self.with(|conn| Ok(pending_of(conn, whose)?))
+    }
+
+    /// Pending approvals that were asked for before `before` and not yet of anybody else.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn unanswered(&self, before: Timestamp) -> Result<Vec<ApprovalRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT opened, state, version FROM approvals a \
+                 WHERE state IN ('pending', 'approved') AND state = 'pending' AND requested <= ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM approval_groups g WHERE g.approval = a.id) ORDER BY opened",
+            )?;
+            let waiting = select
+                .query_map(params![before.0], found)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            waiting.into_iter().map(|found| row(conn, found)).collect()
+        })
+    }
+
+    /// Whether anything was ever asked for.
+    pub(crate) fn has_asked(&self) -> Result<bool, LedgerError> {
+        self.snapshot(|conn| {
+            let asked = conn.query_row("SELECT EXISTS (SELECT 1 FROM approvals)", [], |row| {
+                row.get(0)
+            });
+            Ok(asked?)
+        })
+    }
+
+    pub(crate) fn suspended_runs(&self) -> Result<Vec<RunId>, LedgerError> {
+        self.snapshot(|conn| {
+            let mut runs = conn.prepare(
+                "SELECT DISTINCT r.id FROM approval_waits w JOIN runs r ON r.opened = w.run \
+                 WHERE r.ended IS NULL",
+            )?;
+            let ids = runs.query_map([], |row| Ok(RunId::from_bytes(row.get(0)?)))?;
+            Ok(ids.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Open approvals whose time is over at `now`.
+    pub(crate) fn overdue_approvals(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<ApprovalRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT opened, state, version FROM approvals \
+                 WHERE state IN ('pending', 'approved') AND expires <= ?1 ORDER BY expires",
+            )?;
+            let overdue = select
+                .query_map(params![now.0], found)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            overdue.into_iter().map(|found| row(conn, found)).collect()
+        })
+    }
+}
+
+/// What a filter lets through, without its limit.
+fn all_found(conn: &Connection, filter: &ApprovalFilter) -> Result<Vec<Found>, ReadError> {
+    // Spelled so that open ones, which are asked for often, are found by their index.
+    let is_open =
+        !filter.states.is_empty() && filter.states.is_subset(&ApprovalFilter::open().states);
+    let states = if is_open {
+        "a.state IN ('pending', 'approved')"
+    } else {
+        "1"
+    };
+    let order = "ORDER BY a.severity DESC, a.opened";
+    let all = match &filter.principal {
+        None => conn
+            .prepare_cached(&format!(
+                "SELECT a.opened, a.state, a.version FROM approvals a WHERE {states} {order}"
+            ))?
+            .query_map([], found)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+        Some(principal) => conn
+            .prepare_cached(&format!(
+                "SELECT a.opened, a.state, a.version FROM approvals a JOIN runs r ON r.opened = a.run \
+                 WHERE {states} AND r.principal_type = ?1 AND r.principal_id = ?2 {order}"
+            ))?
+            .query_map(params![principal.kind.name(), principal.id], found)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+    };
+    let wanted = |(_, state, _): &Found| {
+        filter.states.is_empty() || state.is_some_and(|state| filter.states.contains(&state))
+    };
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// How many approvals of a principal are pending.
+pub(crate) fn pending_of(conn: &Connection, whose: &Pending) -> rusqlite::Result<u64> {
+    conn.prepare_cached(
+        "SELECT count(*) FROM approvals a JOIN runs r ON r.opened = a.run \
+         WHERE a.state IN ('pending', 'approved') AND a.state = 'pending' AND a.expires > ?1 \
+         AND a.tenant = ?2 AND r.principal_type = ?3 AND r.principal_id = ?4",
+    )?
+    .query_row(
+        params![
+            whose.now.0,
+            whose.tenant,
+            whose.principal.kind.name(),
+            whose.principal.id
+        ],
+        |row| row.get(0).map(nat),
+    )
+}
+
+/// Roles that were asked as well.
+fn asked_too(conn: &Connection, id: ApprovalId) -> Result<BTreeSet<String>, ReadError> {
+    let index = conn
+        .prepare_cached("SELECT idx FROM approval_groups WHERE approval = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0).map(nat))
+        .optional()?;
+    let Some(index) = index else {
+        return Ok(BTreeSet::new());
+    };
+    match stored(conn, index)?.event {
+        Event::ApprovalEscalated(escalated) => Ok(escalated.to),
+        _ => Err(ReadError::Damaged(format!(
+            "record {index} asks nobody else for an approval"
+        ))),
+    }
+}
+
+/// Index of the record that asked, state, version.
+type Found = (u64, Option<ApprovalState>, u64);
+
+fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
+    let state = ApprovalState::from_name(row.get_ref(1)?.as_str()?);
+    Ok((nat(row.get(0)?), state, nat(row.get(2)?)))
+}
+
+fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow, ReadError> {
+    let damaged = || ReadError::Damaged(format!("record {opened} asks for no approval"));
+    let record = stored(conn, opened)?;
+    let (Some(run), Event::ApprovalRequested(asked)) = (record.run, record.event) else {
+        return Err(damaged());
+    };
+    let state = state.ok_or_else(damaged)?;
+    let open = matches!(state, ApprovalState::Pending | ApprovalState::Approved);
+    Ok(ApprovalRow {
+        approvers: approvers(conn, asked.id)?,
+        asked_too: asked_too(conn, asked.id)?,
+        id: asked.id,
+        opened,
+        tenant: record.tenant,
+        run,
+        call: asked.call,
+        span: asked.span,
+        principal: asked.principal,
+        on_behalf_of: asked.on_behalf_of,
+        tool: asked.tool,
+        component: asked.component,
+        arguments: asked.arguments,
+        payload: open.then_some(asked.payload),
+        severity: asked.requirement.severity,
+        requirement: asked.requirement,
+        state,
+        version,
+        requested: record.time,
+        expires: asked.expires,
+        round: asked.round,
+        via: asked.via,
+        capability: asked.capability,
+        waiting: asked.waiting,
+    })
+}
+
+fn approvers(conn: &Connection, id: ApprovalId) -> Result<Vec<(Uid, BTreeSet<String>)>, ReadError> {
+    let mut select = conn.prepare_cached(
+        "SELECT idx FROM approval_answers WHERE approval = ?1 AND took_effect = 1 ORDER BY idx",
+    )?;
+    let answers = select.query_map([id.as_bytes()], |row| row.get(0).map(nat))?;
+    let mut approvers = Vec::new();
+    for index in answers {
+        if let Event::ApprovalAnswered(answer) = stored(conn, index?)?.event
+            && answer.approve
+        {
+            approvers.push((answer.by, answer.roles));
+        }
+    }
+    Ok(approvers)
+}

@@ -1,0 +1,415 @@
+//! Runs, and the trace of each.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value};
+use tollgate_model::{
+    entity::Uid,
+    ids::{RunId, SpanId},
+    record::{Event, RunOutcome},
+    span::{self, SpanChange, SpanKind},
+    time::Timestamp,
+};
+
+use super::{LedgerError, LedgerReader, ReadError, records::records_of, stored};
+use crate::{
+    RunRow, SpanRow,
+    recover::Left,
+    runs::{int, nat, texts, uid},
+};
+
+/// Which runs a list has, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only this tenant's.
+    pub tenant: Option<String>,
+    /// Only this principal's.
+    pub principal: Option<Uid>,
+    /// Only those that are open, or only those that have ended.
+    pub open: Option<bool>,
+    /// Only those that ended like this.
+    pub outcome: Option<RunOutcome>,
+    /// Only those that began at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only those that began before this time.
+    pub until: Option<Timestamp>,
+    /// Only those whose first record is before this index: for the next page.
+    pub before: Option<u64>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, behalf_type, behalf_id, key, root, started, \
+     last, ended, outcome, stop_reason, calls, denials, errors, \
+     (SELECT count(*) FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved') \
+     AND a.state = 'pending')";
+
+/// Runs with a name that one sweep ends.
+const AT_ONCE: u32 = 100;
+
+impl LedgerReader {
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, LedgerError> {
+        let mut sql = format!("SELECT {COLUMNS} FROM runs WHERE 1");
+        let mut values: Vec<Value> = Vec::new();
+        let mut and = |condition: &str, value: Value| {
+            sql.push_str(" AND ");
+            sql.push_str(condition);
+            values.push(value);
+        };
+        if let Some(tenant) = &filter.tenant {
+            and("tenant = ?", tenant.clone().into());
+        }
+        if let Some(principal) = &filter.principal {
+            and(
+                "principal_type = ?",
+                principal.kind.name().to_owned().into(),
+            );
+            and("principal_id = ?", principal.id.clone().into());
+        }
+        if let Some(open) = filter.open {
+            and("(ended IS NULL) = ?", i64::from(open).into());
+        }
+        if let Some(outcome) = filter.outcome {
+            and("outcome = ?", outcome.as_str().to_owned().into());
+        }
+        if let Some(since) = filter.since {
+            and("started >= ?", since.0.into());
+        }
+        if let Some(until) = filter.until {
+            and("started < ?", until.0.into());
+        }
+        if let Some(before) = filter.before {
+            and("opened < ?", int(before).into());
+        }
+        sql.push_str(" ORDER BY opened DESC LIMIT ?");
+        values.push(filter.limit.map_or(-1, int).into());
+        self.snapshot(|conn| {
+            let mut select = conn.prepare(&sql)?;
+            let found = select
+                .query_map(params_from_iter(values), row)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            found
+                .into_iter()
+                .map(|found| with_labels(conn, found))
+                .collect()
+        })
+    }
+
+    /// The run whose id begins with `prefix`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`] if there is none or more than one.
+    pub fn run(&self, prefix: &str) -> Result<RunRow, LedgerError> {
+        let absent = |what| LedgerError::NotFound {
+            what,
+            id: prefix.chars().take(64).collect(),
+        };
+        let hex = prefix.to_ascii_lowercase();
+        if hex.is_empty() || hex.len() > 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(absent("run"));
+        }
+        let bound = |fill: &str| {
+            format!("{hex}{}", fill.repeat(32 - hex.len()))
+                .parse::<RunId>()
+                .ok()
+        };
+        let (Some(low), Some(high)) = (bound("0"), bound("f")) else {
+            return Err(absent("run"));
+        };
+        let mut found = self.snapshot(|conn| {
+            let sql = format!("SELECT {COLUMNS} FROM runs WHERE id BETWEEN ?1 AND ?2 LIMIT 2");
+            let mut select = conn.prepare_cached(&sql)?;
+            let found = select
+                .query_map([low.as_bytes(), high.as_bytes()], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            found
+                .into_iter()
+                .map(|found| with_labels(conn, found))
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        match (found.pop(), found.pop()) {
+            (Some(run), None) => Ok(run),
+            (Some(_), Some(_)) => Err(absent("single run whose id begins with")),
+            _ => Err(absent("run")),
+        }
+    }
+
+    /// Those of these runs that the ledger has.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn runs_of(&self, ids: &[RunId]) -> Result<HashMap<RunId, RunRow>, LedgerError> {
+        let names: Vec<String> = ids.iter().map(RunId::to_string).collect();
+        let names = serde_json::to_string(&names).unwrap_or_default();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE id IN (SELECT unhex(value) FROM json_each(?1))"
+        );
+        self.snapshot(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            let found = select
+                .query_map([names], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let rows = found.into_iter().map(|found| with_labels(conn, found));
+            rows.map(|row| row.map(|row| (row.id, row))).collect()
+        })
+    }
+
+    /// The latest run that the principal calls by this name, open or not.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run_by_key(
+        &self,
+        tenant: &str,
+        principal: &Uid,
+        on_behalf_of: &Uid,
+        key: &str,
+    ) -> Result<Option<RunRow>, LedgerError> {
+        self.one_run(
+            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND behalf_type = ?4 AND behalf_id = ?5 \
+             AND key = ?6",
+            params![
+                tenant,
+                principal.kind.name(),
+                principal.id,
+                on_behalf_of.kind.name(),
+                on_behalf_of.id,
+                key
+            ],
+        )
+    }
+
+    /// The latest run that anybody calls by this name, open or not.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn run_named(&self, key: &str) -> Result<Option<RunRow>, LedgerError> {
+        self.one_run("key = ?1", params![key])
+    }
+
+    /// The principal's latest open run without a name in which something happened since `not_before`.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn ambient_run(
+        &self,
+        tenant: &str,
+        principal: &Uid,
+        on_behalf_of: &Uid,
+        not_before: Timestamp,
+    ) -> Result<Option<RunRow>, LedgerError> {
+        self.one_run(
+            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND behalf_type = ?4 AND behalf_id = ?5 \
+             AND last >= ?6 AND key IS NULL AND ended IS NULL",
+            params![
+                tenant,
+                principal.kind.name(),
+                principal.id,
+                on_behalf_of.kind.name(),
+                on_behalf_of.id,
+                not_before.0
+            ],
+        )
+    }
+
+    fn one_run(
+        &self,
+        condition: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Option<RunRow>, LedgerError> {
+        self.snapshot(|conn| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM runs WHERE {condition} ORDER BY opened DESC LIMIT 1"
+            );
+            let found = conn
+                .prepare_cached(&sql)?
+                .query_row(values, row)
+                .optional()?;
+            found.map(|found| with_labels(conn, found)).transpose()
+        })
+    }
+
+    /// Open runs in which nothing has happened since `before`, or since `named_before` where they have a
+    /// name, and in which nobody's answer is waited for and nothing runs; of those with a name the first
+    /// hundred.
+    pub(crate) fn idle_runs(
+        &self,
+        before: Timestamp,
+        named_before: Timestamp,
+    ) -> Result<Vec<(RunId, String)>, LedgerError> {
+        const SILENT: &str = "NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run = runs.opened \
+             AND a.state IN ('pending', 'approved')) \
+             AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.run = runs.opened AND c.state = 'started')";
+        // A run that nothing has happened in since then began before then: so only those are looked at of
+        // all that have a name, however many are open.
+        let sql = format!(
+            "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last < ?1 AND {SILENT} \
+             UNION ALL SELECT * FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
+             WHERE key IS NOT NULL AND ended IS NULL AND started < ?2 AND last < ?2 AND {SILENT} LIMIT {AT_ONCE})"
+        );
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(&sql)?;
+            let runs = select.query_map([before.0, named_before.0], |row| {
+                Ok((RunId::from_bytes(row.get(0)?), row.get(1)?))
+            })?;
+            Ok(runs.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Calls that have started and have no outcome.
+    pub(crate) fn left_open(&self) -> Result<Vec<Left>, LedgerError> {
+        self.snapshot(|conn| {
+            let mut select = conn
+                .prepare_cached("SELECT start FROM calls WHERE state = 'started' ORDER BY start")?;
+            let starts = select
+                .query_map([], |row| row.get(0).map(nat))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            starts.into_iter().map(|index| left(conn, index)).collect()
+        })
+    }
+
+    /// The run's trace: the spans that its records make, in the order in which they were opened.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn spans(&self, run: RunId) -> Result<Vec<SpanRow>, LedgerError> {
+        let records = self.records_of_run(run)?;
+        let mut spans: Vec<SpanRow> = Vec::new();
+        let mut places: HashMap<SpanId, usize> = HashMap::new();
+        let mut root = None;
+        for (index, record) in &records {
+            if let Event::RunStarted(started) = &record.event {
+                root = Some(started.span);
+            }
+            let mut changes = span::changes(record);
+            if let (Event::RunEnded(_), Some(span)) = (&record.event, root) {
+                changes.push(SpanChange::Close {
+                    span,
+                    end: record.time,
+                    error: None,
+                    unless_ended: false,
+                });
+            }
+            for change in changes {
+                match change {
+                    SpanChange::Open {
+                        span,
+                        parent,
+                        kind,
+                        name,
+                        start,
+                        end,
+                        error,
+                    } => {
+                        let place = spans.len();
+                        if *places.entry(span).or_insert(place) != place {
+                            continue;
+                        }
+                        let parent = parent.or(root.filter(|_| kind != SpanKind::InvokeAgent));
+                        let error = error.map(str::to_owned);
+                        let (opened, closed) = (*index, end.map(|_| *index));
+                        spans.push(SpanRow {
+                            span,
+                            parent,
+                            kind,
+                            name,
+                            start,
+                            end,
+                            error,
+                            opened,
+                            closed,
+                        });
+                    }
+                    SpanChange::Close {
+                        span, end, error, ..
+                    } => {
+                        let row = places.get(&span).and_then(|place| spans.get_mut(*place));
+                        if let Some(row) = row.filter(|row| row.end.is_none()) {
+                            row.end = Some(end);
+                            row.error = error.map(str::to_owned);
+                            row.closed = Some(*index);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(spans)
+    }
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<(u64, RunRow)> {
+    let outcome: Option<String> = row.get(12)?;
+    let opened = nat(row.get(0)?);
+    let run = RunRow {
+        id: RunId::from_bytes(row.get(1)?),
+        opened,
+        tenant: row.get(2)?,
+        principal: uid(row, 3)?,
+        on_behalf_of: uid(row, 5)?,
+        key: row.get(7)?,
+        root: SpanId::from_bytes(row.get(8)?),
+        started: Timestamp(row.get(9)?),
+        last: Timestamp(row.get(10)?),
+        ended: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+        outcome: outcome.and_then(|name| outcome_named(&name)),
+        stop_reason: row.get(13)?,
+        calls: nat(row.get(14)?),
+        denials: nat(row.get(15)?),
+        errors: nat(row.get(16)?),
+        pending: nat(row.get(17)?),
+        labels: Default::default(),
+    };
+    Ok((opened, run))
+}
+
+fn with_labels(conn: &Connection, (opened, mut run): (u64, RunRow)) -> Result<RunRow, ReadError> {
+    run.labels = texts(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
+    Ok(run)
+}
+
+fn outcome_named(name: &str) -> Option<RunOutcome> {
+    use RunOutcome as O;
+    [
+        O::Success,
+        O::Failed,
+        O::Denied,
+        O::Abandoned,
+        O::BudgetExhausted,
+        O::Cancelled,
+    ]
+    .into_iter()
+    .find(|outcome| outcome.as_str() == name)
+}
+
+fn left(conn: &Connection, index: u64) -> Result<Left, ReadError> {
+    let damaged = || ReadError::Damaged(format!("record {index} is no start of a call"));
+    let record = stored(conn, index)?;
+    let (Some(run), Event::Start(start)) = (record.run, record.event) else {
+        return Err(damaged());
+    };
+    let effects = records_of(conn, run)?
+        .into_iter()
+        .filter(|(_, r)| match &r.event {
+            Event::Effect(effect) => {
+                effect.call == start.call && changes_the_world(&effect.operation)
+            }
+            _ => false,
+        })
+        .count();
+    Ok(Left {
+        tenant: record.tenant,
+        run,
+        call: start.call,
+        span: start.span,
+        effects: effects as u64,
+    })
+}
+
+/// What only looks is known by name; anything else may have changed something.
+fn changes_the_world(operation: &str) -> bool {
+    !matches!(operation, "read_file" | "list_directory")
+}

@@ -1,0 +1,316 @@
+//! The read models are a function of the records: whatever happens, rebuilding them changes nothing.
+
+use proptest::prelude::*;
+use tollgate_model::record::{BundleActivated, CallInvalid, DecisionRecord};
+
+use super::*;
+
+/// Something that a gate might do, or try. Numbers pick among what there is.
+#[derive(Debug, Clone)]
+enum Act {
+    Begin {
+        key: Option<u8>,
+        label: Option<u8>,
+    },
+    Call {
+        run: usize,
+        outcome: Outcome,
+        args: u8,
+        start: bool,
+    },
+    Invalid {
+        run: usize,
+    },
+    Close {
+        call: usize,
+        status: Status,
+        label: Option<u8>,
+    },
+    Escalate {
+        run: usize,
+        args: u8,
+    },
+    Answer {
+        approval: usize,
+        approve: bool,
+        effect: bool,
+    },
+    Resolve {
+        approval: usize,
+        state: ApprovalState,
+    },
+    Resume {
+        approval: usize,
+        outcome: Outcome,
+    },
+    Write {
+        run: usize,
+        file: u8,
+        label: u8,
+    },
+    End {
+        run: usize,
+    },
+    Halt {
+        name: u8,
+        lift: bool,
+    },
+    Activate,
+    Wait {
+        minutes: u64,
+    },
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let outcome =
+        prop_oneof![4 => Just(Outcome::Allow), 1 => Just(Outcome::Deny), 1 => Just(Outcome::Error)];
+    let status = prop_oneof![4 => Just(Status::Ok), 1 => Just(Status::Trap), 1 => Just(Status::Indeterminate)];
+    let state = prop::sample::select(ApprovalState::ALL);
+    let label = prop::option::of(0..4_u8);
+    prop_oneof![
+        3 => (prop::option::of(0..3_u8), label.clone()).prop_map(|(key, label)| Act::Begin { key, label }),
+        8 => (any::<usize>(), outcome.clone(), 0..5_u8, prop::bool::weighted(0.9))
+            .prop_map(|(run, outcome, args, start)| Act::Call { run, outcome, args, start }),
+        1 => any::<usize>().prop_map(|run| Act::Invalid { run }),
+        8 => (any::<usize>(), status, label).prop_map(|(call, status, label)| Act::Close { call, status, label }),
+        4 => (any::<usize>(), 0..3_u8).prop_map(|(run, args)| Act::Escalate { run, args }),
+        4 => (any::<usize>(), any::<bool>(), any::<bool>())
+            .prop_map(|(approval, approve, effect)| Act::Answer { approval, approve, effect }),
+        4 => (any::<usize>(), state).prop_map(|(approval, state)| Act::Resolve { approval, state }),
+        4 => (any::<usize>(), outcome).prop_map(|(approval, outcome)| Act::Resume { approval, outcome }),
+        2 => (any::<usize>(), 0..3_u8, 0..4_u8).prop_map(|(run, file, label)| Act::Write { run, file, label }),
+        1 => any::<usize>().prop_map(|run| Act::End { run }),
+        1 => (0..3_u8, any::<bool>()).prop_map(|(name, lift)| Act::Halt { name, lift }),
+        1 => Just(Act::Activate),
+        1 => (0..90_u64).prop_map(|minutes| Act::Wait { minutes }),
+    ]
+}
+
+#[derive(Default)]
+struct World {
+    runs: Vec<RunId>,
+    starts: Vec<(RunId, Record)>,
+    approvals: Vec<(RunId, SpanId, ApprovalId, String)>,
+}
+
+fn pick<T: Clone>(of: &[T], n: usize) -> Option<T> {
+    of.get(n.checked_rem(of.len())?).cloned()
+}
+
+fn name(prefix: &str, n: u8) -> String {
+    format!("{prefix}{n}")
+}
+
+/// The records of an act; none if there is nothing to do it to.
+fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>> {
+    let one = |label: Option<u8>| label.map(|n| name("label", n));
+    Some(match act {
+        Act::Begin { key, label } => {
+            let (label, key) = (one(*label), key.map(|n| name("key", n)));
+            let (run, started) = script.run(
+                key.as_deref(),
+                &label.iter().map(String::as_str).collect::<Vec<_>>(),
+            );
+            world.runs.push(run);
+            vec![started]
+        }
+        Act::Call {
+            run,
+            outcome,
+            args,
+            start,
+        } => {
+            let (run, call) = (pick(&world.runs, *run)?, script.span());
+            let mut records = vec![script.decide(run, call, *outcome, &name("args", *args))];
+            if *outcome == Outcome::Allow && *start {
+                let start = script.start(run, call, None);
+                world.starts.push((run, start.clone()));
+                records.push(start);
+            }
+            records
+        }
+        Act::Invalid { run } => {
+            let run = pick(&world.runs, *run)?;
+            let invalid = CallInvalid {
+                arrival: Default::default(),
+                parent: None,
+                call: script.span(),
+                caller: None,
+                pointers: Vec::new(),
+                principal: agent(),
+                problem: "unknown_tool".into(),
+                tool: "x".into(),
+            };
+            vec![script.record(Some(run), Event::CallInvalid(invalid))]
+        }
+        Act::Close {
+            call,
+            status,
+            label,
+        } => {
+            let (run, start) = pick(&world.starts, *call)?;
+            vec![script.outcome(
+                run,
+                &start,
+                *status,
+                &one(*label).iter().map(String::as_str).collect::<Vec<_>>(),
+            )]
+        }
+        Act::Escalate { run, args } => {
+            let (run, args) = (pick(&world.runs, *run)?, name("args", *args));
+            let (call, id, records) = script.escalate(run, &args);
+            world.approvals.push((run, call, id, args));
+            records
+        }
+        Act::Answer {
+            approval,
+            approve,
+            effect,
+        } => {
+            let (run, _, id, _) = pick(&world.approvals, *approval)?;
+            vec![script.answer(run, id, "bob", *approve, *effect)]
+        }
+        Act::Resolve { approval, state } => {
+            let (run, call, id, _) = pick(&world.approvals, *approval)?;
+            vec![script.resolve(run, call, id, *state)]
+        }
+        Act::Resume { approval, outcome } => {
+            let (run, call, id, args) = pick(&world.approvals, *approval)?;
+            let mut records = vec![script.resume(run, call, *outcome, &args)];
+            if *outcome == Outcome::Allow {
+                let start = script.start(run, call, Some(id));
+                world.starts.push((run, start.clone()));
+                records.push(start);
+            }
+            records
+        }
+        Act::Write { run, file, label } => {
+            let run = pick(&world.runs, *run)?;
+            let decision = DecisionRecord {
+                action: Action::WriteFile,
+                resource: Uid::new(Kind::File, name("file", *file)),
+                marks: BTreeSet::from([name("label", *label)]),
+                ..script.decision(run, script.span(), Outcome::Allow, "a")
+            };
+            vec![script.record(Some(run), Event::Decision(Box::new(decision)))]
+        }
+        Act::End { run } => vec![script.end(pick(&world.runs, *run)?)],
+        Act::Halt { name: n, lift } => vec![script.halt(HaltScope::Tool, &name("tool", *n), *lift)],
+        Act::Activate => {
+            let activated = BundleActivated {
+                bundle: Sha256Digest::of(b"bundle"),
+                by: "alice".into(),
+                components: Default::default(),
+                policies: 1,
+                tools: 1,
+            };
+            vec![script.record(None, Event::BundleActivated(activated))]
+        }
+        Act::Wait { minutes } => {
+            script
+                .time
+                .fetch_add(minutes * 60_000_000, Ordering::Relaxed);
+            return None;
+        }
+    })
+}
+
+/// Every row of every read model.
+fn dump(place: &Place) -> Vec<String> {
+    let conn = rusqlite::Connection::open(place.path()).unwrap();
+    let mut rows = Vec::new();
+    for table in schema::READ_MODELS.iter().copied().chain(["records"]) {
+        let mut select = conn
+            .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
+            .unwrap_or_else(|_| {
+                conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1"))
+                    .unwrap()
+            });
+        let columns = select.column_count();
+        let found = select
+            .query_map([], |row| {
+                let values: Vec<rusqlite::types::Value> =
+                    (0..columns).map(|i| row.get(i).unwrap()).collect();
+                Ok(format!("{table}: {values:?}"))
+            })
+            .unwrap();
+        rows.extend(found.map(Result::unwrap));
+    }
+    rows
+}
+
+fn runs_of(ledger: &Ledger, world: &World) -> Vec<Option<Run>> {
+    world
+        .runs
+        .iter()
+        .map(|run| ledger.run(*run, Some(&arguments("args1"))).unwrap())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rebuilding_changes_nothing(acts in prop::collection::vec(prop::collection::vec(act(), 1..4), 1..60)) {
+        let place = Place::new();
+        let options = LedgerOptions { sync: Sync::Off, cached_runs: 2, ..place.options() };
+        let ledger = Ledger::open(options.clone(), T0).unwrap();
+        let (script, mut world) = (Script::new(), World::default());
+        block_on(async {
+            for group in &acts {
+                let records: Vec<Record> =
+                    group.iter().filter_map(|act| records(&script, &mut world, act)).flatten().collect();
+                if records.is_empty() {
+                    continue;
+                }
+                for record in &records {
+                    assert_eq!(record.leaf().unwrap(), tollgate_model::canonical::to_canonical(record).unwrap());
+                }
+                // Much of it is refused, which must leave nothing.
+                let (before, count) = (ledger.size(), records.len() as u64);
+                let committed = ledger.commit(batch(records)).await;
+                let grown = if committed.is_ok() { count } else { 0 };
+                assert_eq!(ledger.size(), before + grown, "{committed:?}");
+            }
+        });
+        let (live, runs) = (dump(&place), runs_of(&ledger, &world));
+        block_on(ledger.rebuild()).unwrap();
+        prop_assert_eq!(&dump(&place), &live);
+        prop_assert_eq!(&runs_of(&ledger, &world), &runs, "what was in memory is what is stored");
+        ledger.reader().verify(None, |_| {}).unwrap();
+        drop(ledger);
+        let ledger = Ledger::open(options, T0).unwrap();
+        prop_assert_eq!(&runs_of(&ledger, &world), &runs, "nor does a restart change anything");
+    }
+}
+
+/// What somebody changed in a read model is undone.
+#[test]
+fn rebuilding_undoes_tampering() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(Some("k"), &["private"]);
+    let (_, _, asked) = script.escalate(run, "a");
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        ledger.commit(batch(asked)).await.unwrap();
+        ledger
+            .commit(batch(vec![script.halt(HaltScope::Tool, "x", false)]))
+            .await
+            .unwrap();
+    });
+    let live = dump(&place);
+    place.tamper(
+        "DELETE FROM run_labels; UPDATE runs SET calls = 0; UPDATE approvals SET state = 'approved'; \
+         DELETE FROM halts; UPDATE records SET prev = NULL",
+    );
+    assert_ne!(dump(&place), live);
+    block_on(ledger.rebuild()).unwrap();
+    assert_eq!(dump(&place), live);
+    let (_, next) = script.run(None, &[]);
+    assert_eq!(
+        block_on(ledger.commit(batch(vec![next]))),
+        Ok(Receipt { first: 4 }),
+        "and the ledger goes on"
+    );
+}

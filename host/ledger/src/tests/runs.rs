@@ -1,0 +1,521 @@
+//! Runs: names, labels, what is remembered of them.
+
+use tollgate_model::record::{DecisionRecord, Effect};
+
+use super::*;
+
+#[test]
+fn what_a_run_held_is_inherited_for_a_while() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let call = script.span();
+    let start = script.start(run, call, None);
+    let held = |ledger: &Ledger, at: Timestamp| {
+        let since = Timestamp(at.0 - HOUR as i64);
+        ledger.labels_held(TENANT, &agent(), since).unwrap()
+    };
+    block_on(async {
+        ledger
+            .commit(batch(vec![
+                started,
+                script.decide(run, call, Outcome::Allow, "a"),
+                start.clone(),
+            ]))
+            .await
+            .unwrap();
+        assert_eq!(held(&ledger, T0), labels(&[]));
+        ledger
+            .commit(batch(vec![script.outcome(
+                run,
+                &start,
+                Status::Ok,
+                &["private"],
+            )]))
+            .await
+            .unwrap();
+        assert_eq!(held(&ledger, T0.plus(HOUR / 2)), labels(&["private"]));
+        assert_eq!(
+            held(&ledger, T0.plus(HOUR + 120_000_000)),
+            labels(&[]),
+            "the window is over"
+        );
+        // The run goes on, and still holds what it has read.
+        let later = Record {
+            time: T0.plus(2 * HOUR),
+            ..script.decide(run, script.span(), Outcome::Deny, "b")
+        };
+        ledger.commit(batch(vec![later])).await.unwrap();
+        assert_eq!(
+            held(&ledger, T0.plus(2 * HOUR + HOUR / 2)),
+            labels(&["private"])
+        );
+    });
+    let other = ledger
+        .labels_held(TENANT, &Uid::new(Kind::Agent, "other"), T0)
+        .unwrap();
+    assert_eq!(other, labels(&[]));
+    assert_eq!(
+        ledger.labels_held("other", &agent(), T0).unwrap(),
+        labels(&[])
+    );
+}
+
+#[test]
+fn what_is_written_keeps_the_labels_of_the_run() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let write = |outcome, marks: &[&str]| {
+        let decision = DecisionRecord {
+            action: Action::WriteFile,
+            resource: Uid::new(Kind::File, "tickets/book:/a.txt"),
+            marks: labels(marks),
+            ..script.decision(run, script.span(), outcome, "a")
+        };
+        batch(vec![
+            script.record(Some(run), Event::Decision(Box::new(decision))),
+        ])
+    };
+    let labels_of = |file: &str| ledger.file_labels(file, None).unwrap();
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        ledger
+            .commit(write(Outcome::Deny, &["secret"]))
+            .await
+            .unwrap();
+        assert_eq!(
+            labels_of("tickets/book:/a.txt"),
+            labels(&[]),
+            "nothing was written"
+        );
+        ledger
+            .commit(write(Outcome::Allow, &["private"]))
+            .await
+            .unwrap();
+        ledger
+            .commit(write(Outcome::Allow, &["untrusted"]))
+            .await
+            .unwrap();
+    });
+    assert_eq!(
+        labels_of("tickets/book:/a.txt"),
+        labels(&["private", "untrusted"])
+    );
+    assert_eq!(labels_of("tickets/book:/b.txt"), labels(&[]));
+    let other = ledger.file_labels("other", Some("tickets/book:/a.txt"));
+    assert_eq!(other.unwrap(), labels(&["private", "untrusted"]));
+    drop(ledger);
+    let again = place.open().file_labels("tickets/book:/a.txt", None);
+    assert_eq!(again.unwrap(), labels(&["private", "untrusted"]));
+}
+
+#[test]
+fn memory_is_bounded_however_many_runs_and_calls() {
+    let place = Place::new();
+    let ledger = Ledger::open(
+        LedgerOptions {
+            cached_runs: 16,
+            sync: Sync::Off,
+            ..place.options()
+        },
+        T0,
+    )
+    .unwrap();
+    let script = Script::new();
+    let (busy, started) = script.run(Some("busy"), &[]);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        for n in 0..300 {
+            let (_, started) = script.run(Some(&n.to_string()), &[]);
+            let call = script.decide(busy, script.span(), Outcome::Deny, &n.to_string());
+            ledger.commit(batch(vec![started, call])).await.unwrap();
+        }
+    });
+    let (runs, names, calls) = ledger.cached();
+    assert!(
+        runs <= 32 && names <= 32 && calls < 300,
+        "{runs} runs, {names} names, {calls} calls"
+    );
+    for n in 0..300 {
+        let args = arguments(&n.to_string());
+        let state = ledger.run_state(busy, Some(&args)).unwrap().unwrap();
+        assert_eq!(
+            (state.calls, state.repeats.len(), state.repeats.get(&args)),
+            (300, 1, Some(&1))
+        );
+        assert!(
+            ledger
+                .open_run(TENANT, &agent(), &alice(), Some(&n.to_string()), T0)
+                .unwrap()
+                .is_some()
+        );
+    }
+}
+
+#[test]
+fn times_never_go_back() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let late = T0.plus(24 * HOUR);
+    assert_eq!(ledger.now(T0.plus(5)), T0.plus(5));
+    assert_eq!(ledger.now(T0), T0.plus(5));
+    let (_, started) = script.run(None, &[]);
+    block_on(ledger.commit(batch(vec![Record {
+        time: late,
+        ..started
+    }])))
+    .unwrap();
+    assert_eq!(ledger.now(T0), late);
+    drop(ledger);
+    assert_eq!(place.open().now(T0), late, "nor after a restart");
+}
+
+#[test]
+fn every_record_of_a_run_is_found_and_no_other() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let ((one, a), (two, b)) = (script.run(None, &[]), script.run(None, &[]));
+    let effect = |run| {
+        let effect = Effect {
+            call: script.span(),
+            details: None,
+            error: None,
+            execution: None,
+            micros: 3,
+            operation: "read_file".into(),
+            parent: script.span(),
+            size: 1,
+            span: script.span(),
+            target: "book:/a.txt".into(),
+        };
+        script.record(Some(run), Event::Effect(effect))
+    };
+    block_on(async {
+        ledger.commit(batch(vec![a, b])).await.unwrap();
+        for _ in 0..5 {
+            ledger
+                .commit(batch(vec![
+                    effect(one),
+                    script.halt(HaltScope::Tool, "x", false),
+                    effect(two),
+                ]))
+                .await
+                .unwrap();
+            ledger.commit(batch(vec![effect(two)])).await.unwrap();
+        }
+    });
+    let indices = |run| {
+        ledger
+            .reader()
+            .records_of_run(run)
+            .unwrap()
+            .into_iter()
+            .map(|(i, _)| i)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(indices(one), [0, 2, 6, 10, 14, 18]);
+    assert_eq!(indices(two).len(), 11);
+    assert_eq!(
+        ledger
+            .reader()
+            .records_of_run(RunId::from_bytes([9; 16]))
+            .unwrap(),
+        []
+    );
+}
+
+#[test]
+fn one_open_run_for_a_name() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let ((first, started), (_, rival), (third, again)) = (
+        script.run(Some("k"), &[]),
+        script.run(Some("k"), &[]),
+        script.run(Some("k"), &[]),
+    );
+    let (ambient, unnamed) = script.run(None, &[]);
+    let named = |ledger: &Ledger| {
+        ledger
+            .open_run(TENANT, &agent(), &alice(), Some("k"), T0)
+            .unwrap()
+            .map(|r| r.id)
+    };
+    block_on(async {
+        assert_eq!(named(&ledger), None);
+        ledger.commit(batch(vec![started])).await.unwrap();
+        assert_eq!(
+            ledger.commit(batch(vec![rival])).await,
+            Err(CommitError::RunChanged)
+        );
+        assert_eq!(named(&ledger), Some(first));
+        ledger.commit(batch(vec![script.end(first)])).await.unwrap();
+        assert_eq!(named(&ledger), None);
+        ledger.commit(batch(vec![again])).await.unwrap();
+        assert_eq!(named(&ledger), Some(third));
+        ledger.commit(batch(vec![unnamed])).await.unwrap();
+    });
+    let unnamed = |ledger: &Ledger, after| {
+        ledger
+            .open_run(TENANT, &agent(), &alice(), None, after)
+            .unwrap()
+            .map(|r| r.id)
+    };
+    let other = ledger
+        .open_run(
+            TENANT,
+            &Uid::new(Kind::Agent, "other"),
+            &alice(),
+            Some("k"),
+            T0,
+        )
+        .unwrap();
+    assert_eq!(other, None, "nobody joins another's run");
+    for ledger in [ledger, { place_reopened(&place) }] {
+        assert_eq!(named(&ledger), Some(third));
+        assert_eq!(unnamed(&ledger, T0), Some(ambient));
+        assert_eq!(
+            unnamed(&ledger, T0.plus(HOUR)),
+            None,
+            "it was idle too long"
+        );
+        drop(ledger);
+    }
+}
+
+fn place_reopened(place: &Place) -> Ledger {
+    // The first owner still lives: what a reader sees is enough here.
+    let copy = Place::new();
+    std::fs::create_dir_all(copy.path().parent().unwrap()).unwrap();
+    std::fs::create_dir_all(copy.dir.path().join("keys")).unwrap();
+    std::fs::copy(
+        place.dir.path().join("keys/ledger.key"),
+        copy.dir.path().join("keys/ledger.key"),
+    )
+    .unwrap();
+    for suffix in ["", "-wal"] {
+        let name = |p: &Place| open::beside(&p.path(), suffix);
+        std::fs::copy(name(place), name(&copy)).unwrap();
+    }
+    copy.open()
+}
+
+#[test]
+fn a_label_that_joins_is_held_at_once() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &["private"]);
+    let call = script.span();
+    let start = script.start(run, call, None);
+    let outcome = script.outcome(run, &start, Status::Ok, &["untrusted"]);
+    block_on(async {
+        ledger
+            .commit(batch(vec![
+                started,
+                script.decide(run, call, Outcome::Allow, "a"),
+                start,
+            ]))
+            .await
+            .unwrap();
+        ledger.commit(batch(vec![outcome])).await.unwrap();
+    });
+    let held = ledger.labels_held(TENANT, &agent(), T0).unwrap();
+    assert_eq!(held, labels(&["private", "untrusted"]));
+}
+
+/// Whatever is in memory, the caller's run without a name is the latest.
+#[test]
+fn memory_and_store_agree_on_the_latest_run() {
+    let place = Place::new();
+    let options = LedgerOptions {
+        cached_runs: 1,
+        ..place.options()
+    };
+    let ledger = Ledger::open(options, T0).unwrap();
+    let script = Script::new();
+    let ((first, a), (mut second, b)) = (script.run(None, &[]), script.run(None, &[]));
+    block_on(async {
+        ledger.commit(batch(vec![a])).await.unwrap();
+        ledger.commit(batch(vec![b])).await.unwrap();
+        for n in 0..5 {
+            let call = script.decide(first, script.span(), Outcome::Deny, "a");
+            ledger.commit(batch(vec![call])).await.unwrap();
+            let open = ledger
+                .open_run(TENANT, &agent(), &alice(), None, T0)
+                .unwrap();
+            assert_eq!(open.map(|run| run.id), Some(second));
+            // Others push both out.
+            for other in 0..n {
+                let (_, other) = script.run(Some(&format!("{n} {other}")), &[]);
+                ledger.commit(batch(vec![other])).await.unwrap();
+            }
+        }
+        // Two that begin together.
+        for _ in 0..8 {
+            let ((_, c), (later, d)) = (script.run(None, &[]), script.run(None, &[]));
+            ledger.commit(batch(vec![c, d])).await.unwrap();
+            let open = ledger
+                .open_run(TENANT, &agent(), &alice(), None, T0)
+                .unwrap();
+            assert_eq!(open.map(|run| run.id), Some(later));
+            second = later;
+        }
+    });
+    let stored = ledger
+        .reader()
+        .ambient_run(TENANT, &agent(), &alice(), T0)
+        .unwrap();
+    assert_eq!(stored.map(|run| run.id), Some(second));
+}
+
+#[test]
+fn what_is_denied_uses_up_no_window() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let window = Window {
+        tenant: TENANT.into(),
+        principal: agent(),
+        since: T0,
+    };
+    let decide = |outcome, args| script.decide(run, script.span(), outcome, args);
+    let mut exhausted = decide(Outcome::Deny, "c");
+    if let Event::Decision(decision) = &mut exhausted.event {
+        decision.determining = vec![guard("calls")];
+    }
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        for (record, calls) in [
+            (decide(Outcome::Allow, "a"), 1),
+            (decide(Outcome::Deny, "b"), 1),
+            (exhausted, 1),
+            (decide(Outcome::Error, "d"), 1),
+            (decide(Outcome::Escalate, "e"), 2),
+        ] {
+            ledger.commit(batch(vec![record])).await.unwrap();
+            assert_eq!(ledger.reader().used(&window).unwrap().calls, calls);
+        }
+        ledger.rebuild().await.unwrap();
+    });
+    assert_eq!(ledger.reader().used(&window).unwrap().calls, 2);
+    let row = ledger.reader().run(&run.to_string()).unwrap();
+    assert_eq!((row.calls, row.denials), (5, 3), "the run counts them all");
+}
+
+/// What is in memory of a window is what the store says, whatever came between.
+#[test]
+fn what_was_done_lately_is_known_without_the_store() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let since = |hours: u64| Window {
+        tenant: TENANT.into(),
+        principal: agent(),
+        since: T0.plus(hours * HOUR),
+    };
+    let decide = |at: u64, outcome| Record {
+        time: T0.plus(at),
+        ..script.decide(run, script.span(), outcome, &at.to_string())
+    };
+    let same = |ledger: &Ledger| {
+        for hours in [0, 1, 2, 3, 800] {
+            let window = since(hours);
+            let (known, stored) = (ledger.used(&window), ledger.reader().used(&window));
+            assert_eq!(known.unwrap(), stored.unwrap(), "since hour {hours}");
+        }
+        ledger.used(&since(0)).unwrap()
+    };
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        assert_eq!(same(&ledger), Used::default());
+        for minutes in [1, 2, 30, 61, 62, 200] {
+            let record = decide(minutes * 60_000_000, Outcome::Allow);
+            ledger.commit(batch(vec![record])).await.unwrap();
+            same(&ledger);
+        }
+        // One that is refused together with one that is not, and another that is refused alone.
+        let refused = |at| Batch {
+            conditions: vec![Condition::RunVersion(run, 99)],
+            ..batch(vec![decide(at, Outcome::Allow)])
+        };
+        let (no, yes) = tokio::join!(
+            ledger.commit(refused(3 * HOUR + 1)),
+            ledger.commit(batch(vec![decide(3 * HOUR + 2, Outcome::Allow)]))
+        );
+        assert_eq!((no.is_err(), yes.is_ok()), (true, true));
+        let late = [
+            decide(3 * HOUR + 3, Outcome::Allow),
+            script.run(None, &[]).1,
+        ];
+        let late = Batch {
+            conditions: vec![Condition::CallsBelow(since(0), 7)],
+            ..batch(late.to_vec())
+        };
+        assert_eq!(ledger.commit(late).await, Err(CommitError::RunChanged));
+        let used = Used {
+            calls: 7,
+            active: 2 * 60_000_000,
+        };
+        assert_eq!(same(&ledger), used);
+        ledger.rebuild().await.unwrap();
+        assert_eq!(same(&ledger), used);
+        let next = decide(3 * HOUR + 4, Outcome::Allow);
+        ledger.commit(batch(vec![next])).await.unwrap();
+        assert_eq!(same(&ledger).calls, 8);
+        // A month later the first hours are in no window.
+        let month = decide(721 * HOUR, Outcome::Allow);
+        ledger.commit(batch(vec![month])).await.unwrap();
+        let window = since(1);
+        assert_eq!(
+            ledger.used(&window).unwrap(),
+            ledger.reader().used(&window).unwrap()
+        );
+    });
+    drop(ledger);
+    assert_eq!(same(&place.open()).calls, 9, "from the store");
+}
+
+#[test]
+fn a_run_is_found_by_its_name_whosever_it_is() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (first, mut a) = script.run(Some("monday"), &[]);
+    let (other, mut b) = script.run(Some("monday"), &[]);
+    if let Event::RunStarted(started) = &mut b.event {
+        started.principal = alice();
+    }
+    // They began at once, and nameless ones came after them.
+    let (_, mut c) = script.run(None, &[]);
+    for record in [&mut a, &mut b, &mut c] {
+        record.time = T0;
+    }
+    block_on(ledger.commit(batch(vec![a, b, c]))).unwrap();
+    let reader = ledger.reader();
+    let found = reader.run_named("monday").unwrap().unwrap();
+    assert_eq!(found.id, other, "the latest");
+    assert_ne!(found.id, first);
+    assert_eq!(reader.run_named("tuesday").unwrap(), None);
+    let conn = rusqlite::Connection::open(place.path()).unwrap();
+    let plan = "EXPLAIN QUERY PLAN SELECT id FROM runs WHERE key = ?1 ORDER BY opened DESC LIMIT 1";
+    let plan: String = conn.query_row(plan, ["monday"], |row| row.get(3)).unwrap();
+    assert!(plan.contains("runs_by_name"), "{plan}");
+}
+
+#[test]
+fn a_backlog_of_idle_named_runs_is_ended_bit_by_bit() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let named = |n: usize| script.run(Some(&format!("run-{n}")), &[]).1;
+    let idle = Idle {
+        unnamed: HOUR,
+        named: HOUR,
+    };
+    block_on(async {
+        let records = (0..150).map(named).collect();
+        ledger.commit(batch(records)).await.unwrap();
+        for ended in [100, 50, 0] {
+            let swept = ledger.sweep(T0.plus(9 * HOUR), idle).await.unwrap();
+            assert_eq!(swept.abandoned.len(), ended);
+        }
+    });
+}

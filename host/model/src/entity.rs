@@ -1,0 +1,122 @@
+//! Entities: who acts on what, by Cedar's model.
+//!
+//! Entities here have no attributes; what a policy may ask about them is their type, their id and
+//! what they are in. Facts that change from call to call are context.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// The entity types of the fixed schema (`policies/tollgate.cedarschema`).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Kind { $($(#[$doc])* $name),* }
+
+        impl Kind {
+            /// Every entity type.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name in policies, without its namespace.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A program that calls tools.
+    Agent,
+    /// A person.
+    User,
+    /// What a person or an agent may be trusted with.
+    Role,
+    /// An organisation.
+    Tenant,
+    /// A WASM component that offers tools.
+    Component,
+    /// A tool.
+    Tool,
+    /// A property of a tool, file, directory, host or secret.
+    Label,
+    /// A directory within a grant.
+    Directory,
+    /// A file within a grant.
+    File,
+    /// What a component keeps, by scope and key.
+    State,
+    /// A name or address that requests are sent to.
+    Host,
+    /// A domain name, with everything below it.
+    Domain,
+    /// A secret that the host attaches to requests.
+    Secret,
+    /// A human's answer that is asked for.
+    Approval,
+    /// A run.
+    Run,
+    /// The gate itself.
+    Gate,
+}
+
+/// The namespace of every entity type and action.
+pub const NAMESPACE: &str = "Tollgate";
+
+/// An entity's identity.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Uid {
+    /// Unique within its type.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+}
+
+impl Uid {
+    /// The entity of this type with this id.
+    pub fn new(kind: Kind, id: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+        }
+    }
+}
+
+impl fmt::Display for Uid {
+    /// As policies write it: `Tollgate::Tool::"tickets__read"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{NAMESPACE}::{}::\"{}\"",
+            self.kind.name(),
+            self.id.escape_debug()
+        )
+    }
+}
+
+impl fmt::Debug for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An entity with what it is directly in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entity {
+    /// What it is directly in. Each must be known itself.
+    pub parents: BTreeSet<Uid>,
+    /// Its identity.
+    pub uid: Uid,
+}
+
+impl Entity {
+    /// An entity in `parents`.
+    pub fn new(uid: Uid, parents: impl IntoIterator<Item = Uid>) -> Self {
+        Self {
+            uid,
+            parents: parents.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What Tollgate is about: ids, time, entities, requests, decisions, records, the life of calls and
+//! approvals, run state, and the projection of records to spans.
+//!
+//! Pure: nothing here reads a clock, draws randomness, opens a file, or talks to a network or a database.
+//! Nothing here knows Cedar or SQL.
+
+pub mod canonical;
+pub mod decision;
+pub mod entity;
+pub mod ids;
+pub mod latency_ewma;
+mod leaf;
+pub mod life;
+pub mod merkle;
+pub mod record;
+pub mod request;
+pub mod run;
+pub mod span;
+pub mod time;
+pub mod two_generation_cache;

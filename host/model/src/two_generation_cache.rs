@@ -1,0 +1,78 @@
+//! What is remembered of things that were in use lately, within bounds.
+
+use std::{collections::HashMap, hash::Hash, mem};
+
+/// At least the `most` entries that were used last, and at most twice as many. Two generations: when the
+/// young one is full, the old one goes, so nothing is ever searched for what may go.
+#[derive(Debug)]
+pub struct TwoGenerationCache<K, V> {
+    most: usize,
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K: Clone + Eq + Hash, V> TwoGenerationCache<K, V> {
+    /// Nothing yet.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most: most.max(1),
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+
+    /// An entry, without using it.
+    pub fn peek(&self, key: &K) -> Option<&V> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    /// An entry, used.
+    pub fn get(&mut self, key: &K) -> Option<&mut V> {
+        if let Some(value) = self.old.remove(key) {
+            self.insert(key.clone(), value);
+        }
+        self.young.get_mut(key)
+    }
+
+    /// Put an entry here, used, in the place of an earlier one. Whether others went.
+    pub fn insert(&mut self, key: K, value: V) -> bool {
+        self.old.remove(&key);
+        let full = self.young.len() >= self.most && !self.young.contains_key(&key);
+        if full {
+            self.old = mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+        full
+    }
+
+    /// Forget an entry.
+    pub fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
+    /// Every entry.
+
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.young.values().chain(self.old.values())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_stays_and_what_is_not_goes() {
+        let mut recent = TwoGenerationCache::new(2);
+        for n in 0..5 {
+            recent.insert(n, n * 10);
+            assert_eq!(recent.get(&0), Some(&mut 0));
+            assert!(recent.values().count() <= 4);
+        }
+        assert_eq!(recent.peek(&1), None);
+        assert_eq!(recent.peek(&4), Some(&40));
+        recent.remove(&4);
+        assert_eq!(recent.get(&4), None);
+    }
+}

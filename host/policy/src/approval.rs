@@ -1,0 +1,276 @@
+//! How policies read `context.approval`.
+//!
+//! Escalation is plain Cedar: a request that is denied is decided again as if approved, and if that
+//! would allow it, it waits for a human. That is sound only while more approval never denies more, so
+//! a policy may use `context.approval` in few forms and only on the side where it can but help.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::policy::PolicyJson;
+use tollgate_model::entity::{Kind, NAMESPACE};
+
+/// What one policy asks of an approval.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ApprovalUse {
+    /// Roles that it names.
+    pub(crate) roles: BTreeSet<String>,
+    /// Numbers of approvers that it names.
+    pub(crate) counts: BTreeSet<u64>,
+}
+
+impl ApprovalUse {
+    /// Whether the policy reads `context.approval` at all.
+    pub(crate) fn reads(&self) -> bool {
+        !self.roles.is_empty() || !self.counts.is_empty()
+    }
+}
+
+/// Where an expression stands: whether making it true helps the policy to apply.
+#[derive(Clone, Copy, PartialEq)]
+enum Polarity {
+    Helps,
+    Hinders,
+    Unclear,
+}
+
+impl Polarity {
+    fn flipped(self) -> Self {
+        match self {
+            Self::Helps => Self::Hinders,
+            Self::Hinders => Self::Helps,
+            Self::Unclear => Self::Unclear,
+        }
+    }
+}
+
+/// What a policy, in Cedar's JSON form, asks of an approval; or why its use is not allowed.
+pub(crate) fn analyse(policy: &PolicyJson) -> Result<ApprovalUse, &'static str> {
+    let permit = policy.get("effect").and_then(Value::as_str) == Some("permit");
+    let mut analysis = Analysis {
+        permit,
+        found: ApprovalUse::default(),
+    };
+    let conditions = policy.get("conditions").and_then(Value::as_array);
+    for condition in conditions.map(Vec::as_slice).unwrap_or_default() {
+        let unless = condition.get("kind").and_then(Value::as_str) == Some("unless");
+        let polarity = if unless {
+            Polarity::Hinders
+        } else {
+            Polarity::Helps
+        };
+        analysis.expression(condition.get("body").unwrap_or(&Value::Null), polarity)?;
+    }
+    Ok(analysis.found)
+}
+
+struct Analysis {
+    permit: bool,
+    found: ApprovalUse,
+}
+
+impl Analysis {
+    fn expression(&mut self, e: &Value, polarity: Polarity) -> Result<(), &'static str> {
+        if let Some(atom) = atom(e)? {
+            let wanted = if self.permit {
+                Polarity::Helps
+            } else {
+                Polarity::Hinders
+            };
+            if polarity != wanted {
+                return Err("reads `context.approval` where an approval could make it deny more");
+            }
+            match atom {
+                Atom::Roles(roles) => self.found.roles.extend(roles),
+                Atom::Count(n) => drop(self.found.counts.insert(n)),
+            }
+            return Ok(());
+        }
+        match e {
+            Value::Object(node) => {
+                for (operator, operands) in node {
+                    self.node(operator, operands, polarity)?;
+                }
+                Ok(())
+            }
+            Value::Array(items) => items
+                .iter()
+                .try_for_each(|item| self.expression(item, Polarity::Unclear)),
+            _ => Ok(()),
+        }
+    }
+
+    fn node(
+        &mut self,
+        operator: &str,
+        operands: &Value,
+        polarity: Polarity,
+    ) -> Result<(), &'static str> {
+        let operand = |name: &str| operands.get(name).unwrap_or(&Value::Null);
+        match operator {
+            "!" => self.expression(operand("arg"), polarity.flipped()),
+            "&&" | "||" => {
+                self.expression(operand("left"), polarity)?;
+                self.expression(operand("right"), polarity)
+            }
+            "if-then-else" => {
+                self.expression(operand("if"), Polarity::Unclear)?;
+                self.expression(operand("then"), polarity)?;
+                self.expression(operand("else"), polarity)
+            }
+            "Value" => Ok(()),
+            "Var" if operands == "context" => {
+                Err("uses `context` as a whole, and with it `context.approval`")
+            }
+            "." | "has" if is_context(operand("left")) => {
+                if operand("attr") == "approval" {
+                    Err("uses `context.approval` in a form that cannot be analysed")
+                } else {
+                    Ok(())
+                }
+            }
+            _ => match operands {
+                Value::Object(operands) => operands
+                    .values()
+                    .try_for_each(|o| self.expression(o, Polarity::Unclear)),
+                other => self.expression(other, Polarity::Unclear),
+            },
+        }
+    }
+}
+
+enum Atom {
+    Roles(Vec<String>),
+    Count(u64),
+}
+
+/// The expression as one of the allowed uses of `context.approval`, if it is one.
+fn atom(e: &Value) -> Result<Option<Atom>, &'static str> {
+    let of = |operator: &str| {
+        e.get(operator).map(|o| {
+            (
+                o.get("left").unwrap_or(&Value::Null),
+                o.get("right").unwrap_or(&Value::Null),
+            )
+        })
+    };
+    if let Some((left, right)) = of("contains")
+        && is_approval(left, "roles")
+    {
+        let role = role(right)
+            .ok_or("compares `context.approval.roles` with something else than a literal role")?;
+        return Ok(Some(Atom::Roles(vec![role])));
+    }
+    if let Some((left, right)) = of("containsAll").or_else(|| of("containsAny"))
+        && is_approval(left, "roles")
+    {
+        let roles = right.get("Set").and_then(Value::as_array);
+        let roles: Option<Vec<String>> = roles.and_then(|roles| roles.iter().map(role).collect());
+        return match roles {
+            Some(roles) if !roles.is_empty() => Ok(Some(Atom::Roles(roles))),
+            _ => Err("compares `context.approval.roles` with something else than literal roles"),
+        };
+    }
+    if let Some((left, right)) = of(">=")
+        && is_approval(left, "count")
+    {
+        return match right.get("Value").and_then(Value::as_u64) {
+            Some(n @ 1..=16) => Ok(Some(Atom::Count(n))),
+            _ => Err(
+                "compares `context.approval.count` with something else than a number from 1 to 16",
+            ),
+        };
+    }
+    Ok(None)
+}
+
+fn is_context(e: &Value) -> bool {
+    e.get("Var").is_some_and(|v| v == "context")
+}
+
+fn is_approval(e: &Value, attribute: &str) -> bool {
+    let field = |e: &Value, name: &str| {
+        e.get(".")
+            .filter(|o| o.get("attr").is_some_and(|a| a == name))
+            .and_then(|o| o.get("left"))
+            .cloned()
+    };
+    field(e, attribute)
+        .and_then(|e| field(&e, "approval"))
+        .is_some_and(|e| is_context(&e))
+}
+
+fn role(e: &Value) -> Option<String> {
+    let entity = e.get("Value")?.get("__entity")?;
+    let ty = format!("{NAMESPACE}::{}", Kind::Role.name());
+    (entity.get("type")?.as_str()? == ty).then(|| entity.get("id")?.as_str().map(str::to_owned))?
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::Policy;
+
+    use super::*;
+
+    fn check(source: &str) -> Result<ApprovalUse, &'static str> {
+        analyse(&Policy::parse(None, source).unwrap().to_json().unwrap())
+    }
+
+    const SECURITY: &str = r#"context.approval.roles.contains(Tollgate::Role::"security")"#;
+
+    #[test]
+    fn the_allowed_forms_are_understood() {
+        let forbid = check(&format!(
+            "forbid (principal, action, resource) unless {{ {SECURITY} && context.approval.count >= 2 }};"
+        ));
+        let expected = ApprovalUse {
+            roles: BTreeSet::from(["security".into()]),
+            counts: BTreeSet::from([2]),
+        };
+        assert_eq!(forbid.as_ref(), Ok(&expected));
+        let negated = check(&format!(
+            "forbid (principal, action, resource) when {{ !({SECURITY}) }};"
+        ));
+        assert!(negated.unwrap().reads());
+        let permit = check(
+            "permit (principal, action, resource) when \
+             { context.approval.roles.containsAny([Tollgate::Role::\"a\", Tollgate::Role::\"b\"]) };",
+        );
+        assert_eq!(permit.unwrap().roles.len(), 2);
+        let branch = check(&format!(
+            "permit (principal, action, resource) when {{ if context.x > 1 then {SECURITY} else true }};"
+        ));
+        assert!(branch.unwrap().reads());
+    }
+
+    #[test]
+    fn an_approval_may_never_deny_more() {
+        for source in [
+            format!("forbid (principal, action, resource) when {{ {SECURITY} }};"),
+            format!("permit (principal, action, resource) unless {{ {SECURITY} }};"),
+            format!("permit (principal, action, resource) when {{ !({SECURITY}) }};"),
+            format!("permit (principal, action, resource) when {{ if {SECURITY} then true else true }};"),
+            format!("permit (principal, action, resource) when {{ {SECURITY} == true }};"),
+            "permit (principal, action, resource) when { context.approval.count == 1 };".into(),
+            "permit (principal, action, resource) when { context.approval.count < 2 };".into(),
+            "permit (principal, action, resource) when { context.approval.count >= context.x };".into(),
+            "permit (principal, action, resource) when { context.approval.roles.isEmpty() };".into(),
+            "permit (principal, action, resource) when { context.approval == context.x };".into(),
+            "permit (principal, action, resource) when { [context].contains(context) };".into(),
+            "permit (principal, action, resource) when { context has approval };".into(),
+            "permit (principal, action, resource) when { context[\"approval\"].roles == [] };".into(),
+            "permit (principal, action, resource) when { context.approval.roles.contains(principal) };".into(),
+            "permit (principal, action, resource) when { context.approval.roles.contains(Tollgate::Label::\"x\") };".into(),
+        ] {
+            assert!(check(&source).is_err(), "{source}");
+        }
+    }
+
+    #[test]
+    fn other_policies_are_left_alone() {
+        let source = "forbid (principal, action, resource) \
+                      when { context.run.calls > 3 && context.input.approval == \"x\" && context has input };";
+        assert_eq!(check(source), Ok(ApprovalUse::default()));
+    }
+}

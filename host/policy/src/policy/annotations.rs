@@ -1,0 +1,241 @@
+//! What a policy's annotations say, and whether the policy is one that the gate can use.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{Effect, Policy, PolicyId};
+use cedar_policy_core::ast;
+
+use super::{Diagnostic, Level, LoadedPolicy, Mode, nearest, place::Place};
+use crate::approval::{self, ApprovalUse};
+use tollgate_model::{
+    canonical::{self, Sha256Digest},
+    decision::{Determining, PolicyRef, Severity},
+    request::Action,
+};
+
+const ANNOTATIONS: &[&str] = &[
+    "id", "owner", "reason", "severity", "mode", "redact", "budget",
+];
+
+/// What a budget may be of.
+const BUDGETS: &[&str] = &["calls", "denials", "errors", "elapsed", "tokens", "cost"];
+
+/// Reads policies one by one, and keeps what there is to say about them.
+#[derive(Default)]
+pub(super) struct Reader {
+    pub(super) said: Vec<Diagnostic>,
+}
+
+impl Reader {
+    /// The policy with what its annotations say, unless one of them is wrong.
+    pub(super) fn policy(&mut self, place: Place<'_>, policy: &Policy) -> Option<LoadedPolicy> {
+        let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
+            self.said.push(place.error(
+                "policy::missing-id",
+                "this policy has no `@id`",
+                "add a line such as @id(\"refunds-need-finance\") above it",
+            ));
+            return None;
+        };
+        if id.len() > 100
+            || !id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        {
+            self.said.push(place.error(
+                "policy::illegal-id",
+                format!("`{}` is no policy id", id.escape_debug()),
+                &match id.chars().find(|c| c.is_alphanumeric() && !c.is_ascii()) {
+                    Some(c) => format!(
+                        "`{c}` (U+{:04X}) is no ASCII letter, whatever it looks like; use ASCII letters, digits, `-`, \
+                         `_`, `.` and `/`",
+                        u32::from(c)
+                    ),
+                    None => "use at most 100 ASCII letters, digits, `-`, `_`, `.` and `/`".into(),
+                },
+            ));
+            return None;
+        }
+        let before = self.said.len();
+        let owner = policy.annotation("owner").unwrap_or("");
+        if owner.is_empty() {
+            self.said.push(place.error(
+                "policy::missing-owner",
+                format!("policy `{id}` has no `@owner`"),
+                "say who answers for it, such as @owner(\"security\")",
+            ));
+        }
+        let severity = self.severity(place, id, policy.annotation("severity"));
+        let mode = match policy.annotation("mode") {
+            None | Some("enforce") => Mode::Enforce,
+            Some("shadow") => Mode::Shadow,
+            Some(other) => {
+                self.said.push(place.error(
+                    "policy::mode",
+                    format!(
+                        "policy `{id}` has the unknown mode `{}`",
+                        other.escape_debug()
+                    ),
+                    "use @mode(\"shadow\"), or leave it out to enforce the policy",
+                ));
+                Mode::Enforce
+            }
+        };
+        let redact = self.redact(place, id, policy);
+        for (name, _) in policy.annotations() {
+            if !ANNOTATIONS.contains(&name) {
+                self.said.push(
+                    place.warning(
+                        "policy::unknown-annotation",
+                        format!(
+                            "policy `{id}` has the annotation `@{name}`, which means nothing here"
+                        ),
+                        &nearest(name, ANNOTATIONS.iter().copied()).map_or_else(
+                            || "remove it".into(),
+                            |n| format!("did you mean `@{n}`?"),
+                        ),
+                    ),
+                );
+            }
+        }
+        let budget = policy.annotation("budget").map(str::to_owned);
+        if let Some(budget) = &budget
+            && (policy.effect() == Effect::Permit || !BUDGETS.contains(&budget.as_str()))
+        {
+            self.said.push(place.error(
+                "policy::budget",
+                format!("policy `{id}` has a `@budget` that means nothing"),
+                &format!(
+                    "put it on a forbid, and name what is used up: {}",
+                    BUDGETS.join(", ")
+                ),
+            ));
+        }
+        let reason = policy.annotation("reason").unwrap_or("").to_owned();
+        if reason.is_empty() && policy.effect() == Effect::Forbid {
+            self.said.push(place.warning(
+                "policy::missing-reason",
+                format!("policy `{id}` forbids without an `@reason`"),
+                "say why, for the agent and the approver who will read it",
+            ));
+        }
+        let body = match policy.to_json() {
+            Ok(json) => json,
+            Err(e) => {
+                self.said
+                    .push(place.error("policy::form", e.to_string(), "rewrite it"));
+                return None;
+            }
+        };
+        let approval = match approval::analyse(&body) {
+            Ok(approval) => approval,
+            Err(problem) => {
+                self.said.push(place.error(
+                    "policy::approval",
+                    format!("policy `{id}` {problem}"),
+                    "use context.approval.roles.contains(…), .containsAll([…]) or .containsAny([…]) with literal \
+                     roles, or context.approval.count >= n: in `unless` of a forbid, or `when` of a permit",
+                ));
+                ApprovalUse::default()
+            }
+        };
+        if approval.reads() && may_be_capability(policy) {
+            self.said.push(place.warning(
+                "policy::approval-in-mid-call",
+                format!("policy `{id}` reads `context.approval` but applies to what a component asks for in mid-call: the call ends there as pending, with what it has done by then, and runs again from the beginning once that is approved"),
+                "ask on the call itself where you can, before anything is done: action in Tollgate::Action::\"call\"",
+            ));
+        }
+        if self
+            .said
+            .get(before..)
+            .unwrap_or_default()
+            .iter()
+            .any(|d| d.level == Level::Error)
+        {
+            return None;
+        }
+        let (line, column) = place.source.line_and_column(place.offset);
+        let digest = Sha256Digest::of(&canonical::to_canonical(&body).unwrap_or_default());
+        Some(LoadedPolicy {
+            determining: Determining {
+                budget,
+                owner: owner.to_owned(),
+                policy: PolicyRef {
+                    digest,
+                    id: id.to_owned(),
+                },
+                reason,
+            },
+            mode,
+            severity,
+            redact,
+            approval,
+            effect: policy.effect(),
+            file: place.source.file.name.clone(),
+            line,
+            column,
+            offset: place.offset,
+            length: place.length,
+            condition: AsRef::<ast::Policy>::as_ref(policy).condition(),
+            cedar: policy.new_id(PolicyId::new(id)),
+        })
+    }
+
+    fn severity(&mut self, place: Place<'_>, id: &str, text: Option<&str>) -> Severity {
+        match text {
+            None | Some("medium") => Severity::Medium,
+            Some("low") => Severity::Low,
+            Some("high") => Severity::High,
+            Some("critical") => Severity::Critical,
+            Some(other) => {
+                self.said.push(place.error(
+                    "policy::severity",
+                    format!(
+                        "policy `{id}` has the unknown severity `{}`",
+                        other.escape_debug()
+                    ),
+                    "use low, medium, high or critical",
+                ));
+                Severity::Medium
+            }
+        }
+    }
+
+    fn redact(&mut self, place: Place<'_>, id: &str, policy: &Policy) -> BTreeSet<String> {
+        let Some(text) = policy.annotation("redact") else {
+            return BTreeSet::new();
+        };
+        let pointers: BTreeSet<String> = text.split_whitespace().map(str::to_owned).collect();
+        let scope = policy.action_constraint();
+        let results_only = matches!(
+            &scope,
+            cedar_policy::ActionConstraint::Eq(action) if action.id().unescaped() == "return_result"
+        );
+        let well_formed = !pointers.is_empty() && pointers.iter().all(|p| p.starts_with('/'));
+        if policy.effect() == Effect::Permit || !results_only || !well_formed {
+            self.said.push(place.error(
+                "policy::redact",
+                format!("policy `{id}` has an `@redact` that cannot work"),
+                "put it on a forbid whose action is == Tollgate::Action::\"return_result\", with JSON pointers \
+                 such as @redact(\"/customer/email /customer/iban\")",
+            ));
+        }
+        pointers
+    }
+}
+
+/// Whether a policy names an action that a component asks of its host. One that names no action at all
+/// is meant for calls.
+fn may_be_capability(policy: &Policy) -> bool {
+    let capability = |uid: &cedar_policy::EntityUid| {
+        let id = uid.id();
+        let mut fixed = Action::FIXED.iter().filter(|action| action.is_capability());
+        fixed.any(|action| action.id() == id.unescaped())
+    };
+    match policy.action_constraint() {
+        cedar_policy::ActionConstraint::Any => false,
+        cedar_policy::ActionConstraint::Eq(uid) => capability(&uid),
+        cedar_policy::ActionConstraint::In(uids) => uids.iter().any(capability),
+    }
+}

@@ -1,0 +1,376 @@
+//! From files to policies: read, validated strictly, and held against what is known. Files and policies
+//! are independent of each other until their ids are compared, so each part uses all processors.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    num::NonZero,
+    sync::Arc,
+    thread,
+};
+
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+
+use super::{
+    Diagnostic, Level, LoadedPolicies, LoadedPolicy, PolicyFile, annotations::Reader, nearest,
+    place::Source, scan,
+};
+use tollgate_model::entity::{Kind, Uid};
+
+/// A thread's stack: whatever `scan` lets through is parsed and typed within it.
+const STACK: usize = 64 << 20;
+
+/// Load policies against a schema. `known` says whether an entity that a policy names exists.
+///
+/// # Errors
+/// Every diagnostic, errors first, if any of them is an error.
+pub fn load(
+    files: &[PolicyFile],
+    schema: &Schema,
+    known: &BTreeSet<Uid>,
+) -> Result<LoadedPolicies, Vec<Diagnostic>> {
+    let sources: Vec<Source<'_>> = files.iter().map(Source::new).collect();
+    let mut diagnostics = Vec::new();
+    let mut policies: BTreeMap<String, Arc<LoadedPolicy>> = BTreeMap::new();
+    for read in in_parallel(&sources, |source| read(source)) {
+        diagnostics.extend(read.said);
+        for (policy, said) in read.policies {
+            let id = policy.determining.policy.id.clone();
+            match policies.get(&id) {
+                Some(other) => diagnostics.push(duplicate(&policy, other)),
+                None => {
+                    diagnostics.extend(said);
+                    policies.insert(id, Arc::new(policy));
+                }
+            }
+        }
+    }
+    diagnostics.extend(confusable(&policies));
+    let by_name: HashMap<&str, &Source<'_>> = sources
+        .iter()
+        .map(|source| (source.file.name.as_str(), source))
+        .collect();
+    let all: Vec<&Arc<LoadedPolicy>> = policies.values().collect();
+    let chunk = all.len().div_ceil(processors()).max(1);
+    let chunks: Vec<&[&Arc<LoadedPolicy>]> = all.chunks(chunk).collect();
+    let checked = in_parallel(&chunks, |chunk| {
+        let mut check = Check {
+            sources: &by_name,
+            schema,
+            known,
+            said: Vec::new(),
+        };
+        check.validate(chunk);
+        check.unknown_entities(chunk);
+        check.said
+    });
+    diagnostics.extend(checked.into_iter().flatten());
+    diagnostics.sort_by(|a, b| {
+        (b.level, &a.file, a.offset, a.code, &a.message)
+            .cmp(&(a.level, &b.file, b.offset, b.code, &b.message))
+    });
+    // A condition that is wrong for every tool is said once.
+    diagnostics.dedup_by(|a, b| {
+        (a.code, &a.file, a.offset, a.length, &a.help)
+            == (b.code, &b.file, b.offset, b.length, &b.help)
+            && (a.message == b.message || a.code == "policy::invalid")
+    });
+    if diagnostics.iter().any(|d| d.level == Level::Error) {
+        return Err(diagnostics);
+    }
+    Ok(LoadedPolicies {
+        policies,
+        warnings: diagnostics,
+    })
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// `work` on every item, in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let size = items.len().div_ceil(processors()).max(1);
+    let work = |items: &[T]| items.iter().map(&work).collect::<Vec<R>>();
+    thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(size)
+            .map(|items| {
+                let work = &work;
+                let builder = thread::Builder::new().stack_size(STACK);
+                (items, builder.spawn_scoped(scope, move || work(items)))
+            })
+            .collect();
+        let mut done = Vec::with_capacity(items.len());
+        for (items, thread) in threads {
+            match thread {
+                Ok(thread) => match thread.join() {
+                    Ok(results) => done.extend(results),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                },
+                // No thread to be had: do it here.
+                Err(_) => done.extend(work(items)),
+            }
+        }
+        done
+    })
+}
+
+/// What one file holds.
+struct Read {
+    /// About what is no policy.
+    said: Vec<Diagnostic>,
+    /// Each with what there is to say about it.
+    policies: Vec<(LoadedPolicy, Vec<Diagnostic>)>,
+}
+
+fn read(source: &Source<'_>) -> Read {
+    let mut read = Read {
+        said: Vec::new(),
+        policies: Vec::new(),
+    };
+    if let Some(excess) = scan::excess(&source.file.text) {
+        let place = source.place(excess.offset, 1);
+        read.said
+            .push(place.error("policy::too-deep", excess.message, excess.help));
+        return read;
+    }
+    let set: PolicySet = match source.file.text.parse() {
+        Ok(set) => set,
+        Err(errors) => {
+            read.said.extend(syntax(source, &errors));
+            return read;
+        }
+    };
+    if let Some(template) = set.templates().next() {
+        let place = source.find(&template.to_string(), 0);
+        read.said.push(place.error(
+            "policy::template",
+            "a policy template has nothing that links it here",
+            "write the policy out with its principal and resource",
+        ));
+    }
+    let mut policies: Vec<&Policy> = set.policies().collect();
+    policies.sort_by_key(|p| source_order(p.id()));
+    let mut from = 0;
+    for policy in policies {
+        let place = source.find(&policy.to_string(), from);
+        from = place.offset + place.length;
+        let mut reader = Reader::default();
+        match reader.policy(place, policy) {
+            Some(policy) => read.policies.push((policy, reader.said)),
+            None => read.said.extend(reader.said),
+        }
+    }
+    read
+}
+
+fn duplicate(policy: &LoadedPolicy, other: &LoadedPolicy) -> Diagnostic {
+    let id = &policy.determining.policy.id;
+    policy.diagnostic(
+        Level::Error,
+        "policy::duplicate-id",
+        format!(
+            "the id `{id}` is taken by the policy at {}:{}",
+            other.file, other.line
+        ),
+        "give one of them another id",
+    )
+}
+
+/// Ids that a reader takes for each other: `l`, `I` and `1`, `O` and `0`, `rn` and `m`, `-` and `_`.
+fn confusable(policies: &BTreeMap<String, Arc<LoadedPolicy>>) -> Vec<Diagnostic> {
+    let seen_as = |id: &str| {
+        let alike = |c: char| match c {
+            'I' | 'l' | '1' | 'i' => 'l',
+            'O' | '0' => 'o',
+            '-' | '.' | '/' => '_',
+            c => c.to_ascii_lowercase(),
+        };
+        let text: String = id.chars().map(alike).collect();
+        text.replace("rn", "m").replace("vv", "w")
+    };
+    let mut seen: HashMap<String, &LoadedPolicy> = HashMap::new();
+    let mut said = Vec::new();
+    for (id, policy) in policies {
+        match seen.get(&seen_as(id)) {
+            None => drop(seen.insert(seen_as(id), policy)),
+            Some(other) => said.push(policy.diagnostic(
+                Level::Warning,
+                "policy::confusable-id",
+                format!(
+                    "the id `{id}` looks like `{}` at {}:{}",
+                    other.determining.policy.id, other.file, other.line
+                ),
+                "give one of them an id that nobody takes for the other",
+            )),
+        }
+    }
+    said
+}
+
+/// Looks at policies that were read.
+struct Check<'a> {
+    sources: &'a HashMap<&'a str, &'a Source<'a>>,
+    schema: &'a Schema,
+    known: &'a BTreeSet<Uid>,
+    said: Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    fn validate(&mut self, policies: &[&Arc<LoadedPolicy>]) {
+        let mut set = PolicySet::new();
+        let mut by_id: HashMap<&str, &LoadedPolicy> = HashMap::new();
+        for policy in policies {
+            by_id.insert(&policy.determining.policy.id, policy);
+            if let Err(e) = set.add(policy.cedar.clone()) {
+                self.said.push(policy.diagnostic(
+                    Level::Error,
+                    "policy::set",
+                    e.to_string(),
+                    "give it another id",
+                ));
+            }
+        }
+        let result = Validator::new(self.schema.clone()).validate(&set, ValidationMode::Strict);
+        for error in result.validation_errors() {
+            let policy = by_id.get(AsRef::<str>::as_ref(error.policy_id()));
+            self.report(policy.copied(), error, Level::Error, "policy::invalid");
+        }
+        for warning in result.validation_warnings() {
+            let policy = by_id.get(AsRef::<str>::as_ref(warning.policy_id()));
+            self.report(
+                policy.copied(),
+                warning,
+                Level::Warning,
+                "policy::suspicious",
+            );
+        }
+    }
+
+    fn report(
+        &mut self,
+        policy: Option<&LoadedPolicy>,
+        error: &dyn miette::Diagnostic,
+        level: Level,
+        code: &'static str,
+    ) {
+        let Some(policy) = policy else { return };
+        let Some(source) = self.sources.get(policy.file.as_str()) else {
+            return;
+        };
+        // Cedar's texts begin "for policy `id`, "; the place already says so.
+        let prefix = format!("for policy `{}`", policy.determining.policy.id);
+        let short = |text: String| match text.strip_prefix(&prefix) {
+            Some(rest) => rest.trim_start_matches([',', ':', ' ']).to_owned(),
+            None => text,
+        };
+        let message = short(error.to_string());
+        let help = suggestion(&message, self.schema)
+            .unwrap_or_else(|| error.help().map(|h| short(h.to_string())));
+        let place = match error.labels().and_then(|mut l| l.next()) {
+            Some(label) => source.place(label.offset(), label.len().max(1)),
+            None => source.place(policy.offset, policy.length),
+        };
+        self.said.push(place.diagnostic(level, code, message, help));
+    }
+
+    /// A literal that names nothing known can never match: a misspelt role or label.
+    fn unknown_entities(&mut self, policies: &[&Arc<LoadedPolicy>]) {
+        const NAMED: &[Kind] = &[
+            Kind::Agent,
+            Kind::User,
+            Kind::Role,
+            Kind::Tenant,
+            Kind::Component,
+            Kind::Tool,
+            Kind::Label,
+            Kind::Secret,
+            Kind::Gate,
+        ];
+        for policy in policies {
+            let Some(source) = self.sources.get(policy.file.as_str()) else {
+                continue;
+            };
+            for literal in policy.cedar.entity_literals() {
+                let Some(uid) = crate::uid::from_cedar(&literal) else {
+                    continue;
+                };
+                if !NAMED.contains(&uid.kind) || self.known.contains(&uid) {
+                    continue;
+                }
+                let same_kind = self
+                    .known
+                    .iter()
+                    .filter(|k| k.kind == uid.kind)
+                    .map(|k| k.id.as_str());
+                let help = match nearest(&uid.id, same_kind) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "name it in tollgate.toml, or remove the policy".into(),
+                };
+                let end = policy.offset + policy.length;
+                let at = source.file.text.get(policy.offset..end);
+                // With its type, lest an annotation with the same text is taken for it.
+                let literal = format!("{}::\"{}\"", uid.kind.name(), uid.id);
+                let place = match at.and_then(|text| text.find(&literal)) {
+                    Some(found) => source.place(
+                        policy.offset + found + uid.kind.name().len() + 2,
+                        uid.id.len() + 2,
+                    ),
+                    None => source.place(policy.offset, policy.length),
+                };
+                let id = &policy.determining.policy.id;
+                let message = format!(
+                    "policy `{id}` names {uid}, which does not exist, so it can never match it"
+                );
+                self.said
+                    .push(place.warning("policy::unknown-entity", message, &help));
+            }
+        }
+    }
+}
+
+/// A better answer to an unknown name than Cedar's, which is any of the names that are equally near.
+fn suggestion(message: &str, schema: &Schema) -> Option<Option<String>> {
+    let known: Vec<String> = if message.starts_with("unrecognized action `") {
+        schema.actions().map(ToString::to_string).collect()
+    } else if message.starts_with("unrecognized entity type `") {
+        schema.entity_types().map(ToString::to_string).collect()
+    } else {
+        return None;
+    };
+    let last = |name: &str| {
+        name.rsplit("::")
+            .next()
+            .unwrap_or_default()
+            .trim_matches('"')
+            .to_owned()
+    };
+    let name = last(message.split('`').nth(1).unwrap_or_default());
+    let ids: BTreeMap<String, &String> = known.iter().map(|known| (last(known), known)).collect();
+    let near = nearest(&name, ids.keys().map(String::as_str)).and_then(|near| ids.get(near));
+    Some(near.map(|near| format!("did you mean `{near}`?")))
+}
+
+fn syntax(source: &Source<'_>, errors: &cedar_policy::ParseErrors) -> Vec<Diagnostic> {
+    errors
+        .iter()
+        .map(|error| {
+            let diagnostic: &dyn miette::Diagnostic = error;
+            let label = diagnostic.labels().and_then(|mut labels| labels.next());
+            let (offset, length) = label.map_or((0, 1), |l| (l.offset(), l.len().max(1)));
+            let help = diagnostic.help().map(|h| h.to_string());
+            source.place(offset, length).diagnostic(
+                Level::Error,
+                "policy::syntax",
+                error.to_string(),
+                help,
+            )
+        })
+        .collect()
+}
+
+/// Cedar numbers the policies of one text `policy0`, `policy1`, ..
+fn source_order(id: &PolicyId) -> u64 {
+    let id: &str = id.as_ref();
+    id.trim_start_matches("policy").parse().unwrap_or(u64::MAX)
+}

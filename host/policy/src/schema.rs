@@ -1,0 +1,168 @@
+//! The schema that policies are validated against: a fixed part, and one action per loaded tool.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Schema, SchemaFragment};
+use serde_json::{Map, Value, json};
+
+use crate::input::ToolInput;
+use tollgate_model::entity::NAMESPACE;
+
+/// The fixed part, in Cedar's schema syntax.
+pub const FIXED: &str = include_str!("../../../policies/tollgate.cedarschema");
+
+/// Why a schema could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema does not build: {0}")]
+pub struct SchemaBuildError(String);
+
+/// The actions of these tools, in Cedar's JSON schema format.
+#[must_use]
+pub fn tool_actions(tools: &BTreeMap<String, ToolInput>) -> Value {
+    let mut namespaces: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    let mut actions = Map::new();
+    for (name, input) in tools {
+        actions.insert(name.clone(), action(input));
+        for (namespace, types) in input.enumerations() {
+            namespaces.entry(namespace).or_default().extend(types);
+        }
+    }
+    let mut fragment = Map::new();
+    for (namespace, types) in namespaces {
+        fragment.insert(namespace, json!({ "entityTypes": types, "actions": {} }));
+    }
+    fragment.insert(
+        NAMESPACE.into(),
+        json!({ "entityTypes": { "Null": {} }, "actions": actions }),
+    );
+    Value::Object(fragment)
+}
+
+fn action(input: &ToolInput) -> Value {
+    let common =
+        |name: &str| json!({ "type": "EntityOrCommon", "name": format!("{NAMESPACE}::{name}") });
+    json!({
+        "memberOf": [{ "id": "call" }],
+        "appliesTo": {
+            "principalTypes": [
+                format!("{NAMESPACE}::Agent"),
+                format!("{NAMESPACE}::Component"),
+                format!("{NAMESPACE}::User"),
+            ],
+            "resourceTypes": [format!("{NAMESPACE}::Tool")],
+            "context": {
+                "type": "Record",
+                "attributes": {
+                    "input": input.cedar_type(),
+                    "on_behalf_of": { "type": "Entity", "name": format!("{NAMESPACE}::User") },
+                    "run": common("RunFacts"),
+                    "approval": common("ApprovalFacts"),
+                    "now": { "type": "Extension", "name": "datetime" },
+                    "local": common("LocalTime"),
+                    "environment": { "type": "String" },
+                    "via": {
+                        "type": "Set",
+                        "element": { "type": "Entity", "name": format!("{NAMESPACE}::Component") },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// The whole schema for these tools: the fixed part, usually [`FIXED`], and their actions.
+///
+/// # Errors
+/// If Cedar refuses it, with Cedar's reason: for example two tools whose enumerations clash.
+pub fn build(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Result<Schema, SchemaBuildError> {
+    let (fixed, _) = SchemaFragment::from_cedarschema_str(fixed).map_err(refused)?;
+    let generated = SchemaFragment::from_json_value(tool_actions(tools)).map_err(refused)?;
+    Schema::from_schema_fragments([fixed, generated]).map_err(refused)
+}
+
+/// The whole schema as text, in Cedar's schema syntax: the fixed part with the tools' actions at its
+/// end, then their enumerations.
+///
+/// # Errors
+/// As [`build`].
+pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildError> {
+    let Value::Object(mut enumerations) = tool_actions(tools) else {
+        return Ok(FIXED.into());
+    };
+    let actions = enumerations
+        .remove(NAMESPACE)
+        .map(|own| json!({ NAMESPACE: own }));
+    let print = |fragment: Value| {
+        let fragment = SchemaFragment::from_json_value(fragment).map_err(refused)?;
+        fragment.to_cedarschema().map_err(refused)
+    };
+    let actions = print(actions.unwrap_or_else(|| json!({})))?;
+    // Cedar takes a namespace once per document, so the actions move into the fixed part's.
+    let opening = format!("namespace {NAMESPACE} {{\n");
+    let within = actions
+        .trim_end()
+        .strip_prefix(&opening)
+        .and_then(|rest| rest.strip_suffix('}'));
+    let fixed = FIXED.trim_end().strip_suffix('}');
+    let (Some(fixed), Some(within)) = (fixed, within) else {
+        return Err(SchemaBuildError("its parts do not fit together".into()));
+    };
+    Ok(format!(
+        "{fixed}\n{within}}}\n\n{}",
+        print(Value::Object(enumerations))?
+    ))
+}
+
+fn refused(error: impl std::fmt::Display) -> SchemaBuildError {
+    SchemaBuildError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_model::request::Action;
+
+    #[test]
+    fn every_fixed_action_and_entity_type_is_in_the_schema() {
+        let schema = build(FIXED, &BTreeMap::new()).unwrap();
+        let actions: Vec<String> = schema
+            .actions()
+            .map(|a| a.id().unescaped().to_owned())
+            .collect();
+        for action in Action::FIXED {
+            assert!(actions.contains(&action.id().to_owned()), "{action:?}");
+        }
+        assert_eq!(
+            actions.len(),
+            Action::FIXED.len() + 1,
+            "and the group `call`, nothing else"
+        );
+        let types: Vec<String> = schema
+            .entity_types()
+            .map(|t| t.basename().to_owned())
+            .collect();
+        for kind in tollgate_model::entity::Kind::ALL {
+            assert!(types.contains(&kind.name().to_owned()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_tool_with_awkward_names_has_its_action() {
+        let schema = json!({
+            "type": "object",
+            "required": ["max-results", "state"],
+            "properties": {
+                "max-results": { "type": "integer" },
+                "state": { "enum": ["open", "closed"] },
+            },
+        });
+        let input = ToolInput::from_json_schema("create-issue", &schema, &BTreeMap::new()).unwrap();
+        let tools = BTreeMap::from([("create-issue".to_owned(), input)]);
+        build(FIXED, &tools).unwrap();
+        let text = text(&tools).unwrap();
+        let generated = text
+            .strip_prefix(FIXED.trim_end().strip_suffix('}').unwrap())
+            .unwrap();
+        insta::assert_snapshot!(generated);
+    }
+}

@@ -1,0 +1,295 @@
+//! The starter policies and those of the demo, against tables of cases: one folder of cases, one
+//! function that checks them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cases::{Case, World},
+    pdp::Pdp,
+    policy::PolicyFile,
+};
+use tollgate_model::{decision::Outcome, request::Action};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn with_extension(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "nothing in {}", folder.display());
+    found
+}
+
+fn policies(folder: &Path, except: &[&str]) -> Vec<PolicyFile> {
+    with_extension(folder, "cedar")
+        .into_iter()
+        .map(|path| PolicyFile {
+            name: path.file_name().unwrap().to_str().unwrap().to_owned(),
+            text: fs::read_to_string(&path).unwrap(),
+        })
+        .filter(|file| !except.contains(&file.name.as_str()))
+        .collect()
+}
+
+fn pdp(world: &World, policies: Vec<PolicyFile>) -> Pdp {
+    match Pdp::load(&world.bundle(policies)) {
+        Ok(pdp) => pdp,
+        Err(error) => panic!("{error:#?}"),
+    }
+}
+
+/// Check every case of a folder, and that every policy determines at least one of them.
+fn check(world: &World, pdp: &Pdp, files: &[PathBuf], covers: &[PolicyFile]) {
+    assert_eq!(
+        pdp.warnings(),
+        [],
+        "starter policies load without a warning"
+    );
+    let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
+    for file in files {
+        let cases: Vec<Case> = json(file);
+        for case in cases {
+            assert!(case.by.is_some(), "{}: says not by whom", case.name);
+            let played = case.play(pdp, &world.defaults);
+            let shadow = played.answer.shadow.iter().flat_map(|s| &s.by);
+            seen.extend(played.answer.by.iter().chain(shadow).cloned());
+            let place = file.file_name().unwrap().display().to_string();
+            let name = &played.name;
+            wrong.extend(played.wrong.iter().map(|e| format!("{place}: {name}: {e}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (id, policy) in pdp.policies() {
+        let wanted = covers.iter().any(|file| file.name == policy.file);
+        assert!(
+            !wanted || seen.contains(id),
+            "no case in which policy `{id}` decides"
+        );
+    }
+}
+
+fn world() -> World {
+    json(&root().join("policies/tests/world.json"))
+}
+
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let mut cases = with_extension(&root().join("policies").join(folder), "json");
+    cases.retain(|path| path.file_name().unwrap() != "world.json");
+    cases
+}
+
+#[test]
+fn starter_policies_decide_as_their_cases_say() {
+    let files = policies(&root().join("policies"), &[]);
+    let world = world();
+    check(&world, &pdp(&world, files.clone()), &cases("tests"), &files);
+}
+
+/// With the starter policies that `cargo xtask demo` puts beside them.
+#[test]
+fn demo_policies_decide_as_their_cases_say() {
+    let others = [
+        "destructive-needs-approval.cedar",
+        "environments.cedar",
+        "least-privilege.cedar",
+        "new-tools.cedar",
+        "read-only.cedar",
+        "tenants.cedar",
+        "working-hours.cedar",
+    ];
+    let mut files = policies(&root().join("policies"), &others);
+    let own = policies(&root().join("host/xtask/demo/policies"), &[]);
+    files.extend(own.clone());
+    let world: World = json(&root().join("policies/tests/demo/world.json"));
+    check(&world, &pdp(&world, files), &cases("tests/demo"), &own);
+}
+
+/// An action that nobody wrote a case for is one that nobody thought about.
+#[test]
+fn every_action_has_a_case() {
+    let cases: Vec<Case> = cases("tests")
+        .iter()
+        .flat_map(|file| json::<Vec<Case>>(file))
+        .collect();
+    let without: Vec<&str> = Action::FIXED
+        .iter()
+        .map(Action::id)
+        .filter(|id| !cases.iter().any(|case| case.action == *id))
+        .collect();
+    assert!(
+        without.is_empty(),
+        "no case in policies/tests asks for {without:?}"
+    );
+}
+
+/// They name no tool, so they load whatever is installed; every policy says who owns it and why.
+#[test]
+fn starter_policies_load_without_any_tool() {
+    let world = World {
+        tools: BTreeMap::new(),
+        ..world()
+    };
+    let pdp = pdp(&world, policies(&root().join("policies"), &[]));
+    for (id, policy) in pdp.policies() {
+        assert!(!policy.determining.reason.is_empty(), "{id} has no @reason");
+    }
+}
+
+/// Each file can be left out: no file needs another one to load.
+#[test]
+fn each_starter_file_loads_alone() {
+    let world = world();
+    for file in policies(&root().join("policies"), &[]) {
+        assert_eq!(
+            pdp(&world, vec![file.clone()]).warnings(),
+            [],
+            "{}",
+            file.name
+        );
+    }
+}
+
+/// Who may do what, under the starter policies, as one table: a change of a policy shows where it changes
+/// something. `!` stands for an approval that it takes, `~` for one that policies in shadow mode would.
+#[test]
+fn the_matrix_is_the_one_that_was_reviewed() {
+    let world = world();
+    let pdp = pdp(&world, policies(&root().join("policies"), &[]));
+    let agents = world.agents.keys().map(|name| format!("Agent::{name}"));
+    let users = world.users.keys().map(|name| format!("User::{name}"));
+    let principals: Vec<String> = agents.chain(users).collect();
+    let tainted = serde_json::json!({ "labels": ["private", "untrusted"] });
+    let mut rows = vec![
+        std::iter::once("".to_owned())
+            .chain(principals.iter().cloned())
+            .collect::<Vec<String>>(),
+    ];
+    let mut row = |name: String, principals: &[String], case: serde_json::Value| {
+        let cells = principals.iter().map(|principal| {
+            let mut case = case.clone();
+            case["principal"] = principal.as_str().into();
+            case["name"] = name.as_str().into();
+            case["expect"] = "allow".into();
+            let case: Case = serde_json::from_value(case).unwrap();
+            let answer = case.play(&pdp, &world.defaults).answer;
+            let shadow = answer.shadow.map_or("", |_| "~");
+            let answer = match answer.outcome {
+                Outcome::Allow => "yes".to_owned(),
+                Outcome::Deny => "-".to_owned(),
+                Outcome::Escalate => format!("! {}", answer.needs.join(" or ")),
+                Outcome::Error => format!("error: {}", answer.errors.join("; ")),
+            };
+            format!("{answer}{shadow}")
+        });
+        rows.push(std::iter::once(name.clone()).chain(cells).collect());
+    };
+    for (tool, world_tool) in &world.tools {
+        let input = sample(&world_tool.input);
+        row(
+            tool.clone(),
+            &principals,
+            serde_json::json!({ "action": tool, "input": input }),
+        );
+        let case = serde_json::json!({ "action": tool, "input": input, "run": tainted });
+        row(format!("{tool}, tainted"), &principals, case);
+    }
+    let users: Vec<String> = principals
+        .iter()
+        .filter(|p| p.starts_with("User"))
+        .cloned()
+        .collect();
+    let mut people = vec![
+        std::iter::once("".to_owned())
+            .chain(users.iter().cloned())
+            .collect::<Vec<String>>(),
+    ];
+    std::mem::swap(&mut rows, &mut people);
+    let calls = aligned(&people);
+    for action in Action::FIXED {
+        let asks: &[&str] = match action {
+            Action::Approve | Action::Reject => &["operator"],
+            _ => &[],
+        };
+        let resource = match action {
+            Action::ActivatePolicies | Action::Halt | Action::CancelRun | Action::Administer => {
+                Some("Gate::gate")
+            }
+            Action::Approve
+            | Action::Reject
+            | Action::ViewRun
+            | Action::ViewPayload
+            | Action::AnnotateRun
+            | Action::ExportRuns => None,
+            _ => continue,
+        };
+        let mut case = serde_json::json!({ "action": action.id(), "asks": asks });
+        if let Some(resource) = resource {
+            case["resource"] = resource.into();
+        }
+        let cells = users.iter().map(|principal| {
+            let mut case = case.clone();
+            case["principal"] = principal.as_str().into();
+            case["name"] = "".into();
+            case["expect"] = "allow".into();
+            let case: Case = serde_json::from_value(case).unwrap();
+            match case.play(&pdp, &world.defaults).answer.outcome {
+                Outcome::Allow => "yes".to_owned(),
+                Outcome::Deny => "-".to_owned(),
+                other => other.to_string(),
+            }
+        });
+        rows.push(
+            std::iter::once(action.id().to_owned())
+                .chain(cells)
+                .collect(),
+        );
+    }
+    insta::assert_snapshot!(format!("{calls}\n{}", aligned(&rows)));
+}
+
+/// Arguments that conform to a schema of the world.
+fn sample(schema: &serde_json::Value) -> serde_json::Value {
+    let properties = schema["properties"].as_object().unwrap();
+    let value = |schema: &serde_json::Value| match (schema["type"].as_str(), &schema["enum"]) {
+        (Some("integer"), _) => serde_json::json!(1),
+        (Some("boolean"), _) => serde_json::json!(true),
+        (_, serde_json::Value::Array(choices)) => choices[0].clone(),
+        _ => serde_json::json!("x"),
+    };
+    properties
+        .iter()
+        .map(|(name, schema)| (name.clone(), value(schema)))
+        .collect()
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap()
+    };
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
