@@ -231,10 +231,10 @@ fn every_interface_has_a_hostile_guest_that_a_test_runs() {
         ],
         "rs",
     )
-        .into_iter()
-        .filter(|(path, _)| !path.ends_with("complete.rs") && !path.ends_with("world.rs"))
-        .map(|(_, text)| text)
-        .collect();
+    .into_iter()
+    .filter(|(path, _)| !path.ends_with("complete.rs") && !path.ends_with("world.rs"))
+    .map(|(_, text)| text)
+    .collect();
     for row in OFFERED {
         assert!(
             !row.abused_by.is_empty(),

@@ -96,7 +96,12 @@ fn cases(folder: &str) -> Vec<PathBuf> {
 fn starter_policies_decide_as_their_cases_say() {
     let files = policies(&root().join("policies"), &[]);
     let world = world();
-    check(&world, &pdp(&world, files.clone()), &cases("policies/tests"), &files);
+    check(
+        &world,
+        &pdp(&world, files.clone()),
+        &cases("policies/tests"),
+        &files,
+    );
 }
 
 /// With the starter policies that `cargo xtask demo` puts beside them.
@@ -115,7 +120,12 @@ fn support_desk_policies_decide_as_their_cases_say() {
     let own = policies(&root().join("examples/support-desk/policies"), &[]);
     files.extend(own.clone());
     let world: World = json(&root().join("examples/support-desk/policies/tests/world.json"));
-    check(&world, &pdp(&world, files), &cases("examples/support-desk/policies/tests"), &own);
+    check(
+        &world,
+        &pdp(&world, files),
+        &cases("examples/support-desk/policies/tests"),
+        &own,
+    );
 }
 
 /// An action that nobody wrote a case for is one that nobody thought about.
