@@ -138,7 +138,17 @@ pub(crate) fn whole(
             .unwrap_or_default(),
     );
     field("decided in", duration(decision.micros));
-    text.push_str(&format!("\n  {}\n", paint("Decided by", Tone::Strong)));
+    text.push_str(&decided_by(decision, files, columns));
+    text
+}
+
+/// The policies that determined it, with where they stand now, and what went wrong.
+fn decided_by(
+    decision: &DecisionRecord,
+    files: impl Fn(&str) -> Option<String>,
+    columns: usize,
+) -> String {
+    let mut text = format!("\n  {}\n", paint("Decided by", Tone::Strong));
     if decision.determining.is_empty() {
         let why = if decision.errors.is_empty() {
             "no policy permits it"

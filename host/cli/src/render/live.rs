@@ -2,7 +2,7 @@
 
 use tollgate_model::{
     decision::Outcome,
-    record::{Event, Record, Status},
+    record::{DecisionRecord, Event, Record, Status},
     request::Action,
 };
 
@@ -19,7 +19,7 @@ const RUN: usize = 16;
 
 /// A record as a line; nothing for what another record tells.
 pub(crate) fn happened(index: u64, record: &Record) -> Option<String> {
-    let (mark, tone, words) = told(index, record)?;
+    let (mark, tone, words) = described(index, record)?;
     let time = record.time.to_string();
     let clock = time
         .split_once('T')
@@ -34,7 +34,7 @@ pub(crate) fn happened(index: u64, record: &Record) -> Option<String> {
     ))
 }
 
-fn told(index: u64, record: &Record) -> Option<(&'static str, Tone, String)> {
+fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)> {
     Some(match &record.event {
         Event::RunStarted(run) => {
             let words = format!("run of {} for {}", run.principal.id, run.on_behalf_of.id);
@@ -44,30 +44,7 @@ fn told(index: u64, record: &Record) -> Option<(&'static str, Tone, String)> {
             let words = format!("run {} {}", ended.outcome.as_str(), ended.stop_reason);
             ("■", Tone::Strong, line(words.trim_end(), 2 * MAX_NAME))
         }
-        Event::Decision(decision) => {
-            let (mark, tone) = match decision.outcome {
-                Outcome::Allow => ("✓", Tone::Good),
-                Outcome::Escalate => ("⏸", Tone::Wait),
-                _ => ("✗", Tone::Bad),
-            };
-            let what = match &decision.action {
-                Action::Call(tool) => tool.clone(),
-                action => format!("{} {}", action.id(), decision.resource.id),
-            };
-            let by: Vec<&str> = decision
-                .determining
-                .iter()
-                .map(|d| d.policy.id.as_str())
-                .collect();
-            let words = format!(
-                "{} {}  {}  {}",
-                decision.outcome,
-                line(&what, MAX_NAME),
-                paint(&format!("dec-{index}"), Tone::Name),
-                line(&by.join(", "), MAX_NAME)
-            );
-            (mark, tone, words.trim_end().to_owned())
-        }
+        Event::Decision(decision) => decided(index, decision),
         Event::Start(start) => (
             "▸",
             Tone::Weak,
@@ -128,4 +105,29 @@ fn told(index: u64, record: &Record) -> Option<(&'static str, Tone, String)> {
             ("·", Tone::Plain, line(words.trim_end(), 2 * MAX_NAME))
         }
     })
+}
+
+fn decided(index: u64, decision: &DecisionRecord) -> (&'static str, Tone, String) {
+    let (mark, tone) = match decision.outcome {
+        Outcome::Allow => ("✓", Tone::Good),
+        Outcome::Escalate => ("⏸", Tone::Wait),
+        _ => ("✗", Tone::Bad),
+    };
+    let what = match &decision.action {
+        Action::Call(tool) => tool.clone(),
+        action => format!("{} {}", action.id(), decision.resource.id),
+    };
+    let by: Vec<&str> = decision
+        .determining
+        .iter()
+        .map(|d| d.policy.id.as_str())
+        .collect();
+    let words = format!(
+        "{} {}  {}  {}",
+        decision.outcome,
+        line(&what, MAX_NAME),
+        paint(&format!("dec-{index}"), Tone::Name),
+        line(&by.join(", "), MAX_NAME)
+    );
+    (mark, tone, words.trim_end().to_owned())
 }

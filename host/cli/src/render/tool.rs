@@ -176,6 +176,28 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
             None => format!("{time} in all · {output} output"),
         },
     );
+    text.push_str(&author_says(tool, columns));
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint("Policies that speak of it", Tone::Strong)
+    ));
+    if tool.policies.is_empty() {
+        text.push_str("    none by name; see those for every tool with `tollgate policy check`\n");
+    }
+    for policy in &tool.policies {
+        text.push_str(&format!(
+            "    {} ({})  names {}  {}\n",
+            policy.id,
+            policy.owner,
+            policy.by,
+            paint(&policy.place, Tone::Weak)
+        ));
+    }
+    text
+}
+
+/// What the tool's author says of it: its description, hints and schemas.
+fn author_says(tool: &ToolView, columns: usize) -> String {
     let hints = [
         (tool.annotations.read_only, "read-only"),
         (tool.annotations.destructive, "destructive"),
@@ -186,6 +208,7 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name))
         .collect();
+    let mut text = String::new();
     text.push_str(&format!(
         "\n  {}\n",
         paint(
@@ -215,22 +238,6 @@ pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
     schema("Arguments", &tool.input_schema);
     if let Some(output) = &tool.output_schema {
         schema("Structured result", output);
-    }
-    text.push_str(&format!(
-        "\n  {}\n",
-        paint("Policies that speak of it", Tone::Strong)
-    ));
-    if tool.policies.is_empty() {
-        text.push_str("    none by name; see those for every tool with `tollgate policy check`\n");
-    }
-    for policy in &tool.policies {
-        text.push_str(&format!(
-            "    {} ({})  names {}  {}\n",
-            policy.id,
-            policy.owner,
-            policy.by,
-            paint(&policy.place, Tone::Weak)
-        ));
     }
     text
 }

@@ -320,8 +320,8 @@ fn deliver(answer: &HookAnswer) -> Result<Exit, Failure> {
 
 fn report(failure: &Failure, exit: Exit, cx: &Context<'_>) -> Exit {
     let what = match exit {
-        Exit::Usage => "Tollgate blocks this",
-        _ => "Tollgate could not record this",
+        Exit::Usage => "blocked by Tollgate",
+        _ => "not recorded by Tollgate",
     };
     cx.out.failure(&Failure {
         exit,
