@@ -47,7 +47,7 @@ fn phrase(rule: &PhraseRule, sources: &[&Source]) -> Vec<String> {
         rule.budget,
         rule.write
     )];
-    // With a budget, nobody knows which of them is new; the places help only where there are few.
+    // Places help only where they are few: which of many is new is not known.
     if rule.budget < 10 {
         wrong.extend(places.into_iter().map(|place| format!("  {place}")));
     }
