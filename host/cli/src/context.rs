@@ -58,7 +58,7 @@ impl<'a> Context<'a> {
         Ok(Config::read(&self.config_file()?)?)
     }
 
-    /// The way to the gate, as whoever is at the command line says and proves to be.
+    /// The way to the gate, as the user at the command line: the login, or `--as` with a token.
     pub(crate) fn access(&self, config: Config) -> Result<Access<'a>, Failure> {
         let claim = match &self.global.as_user {
             Some(user) => Some(Claim::read(
@@ -93,7 +93,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The ledger, for reading; whoever owns it goes on.
+    /// The ledger, read-only. The process that owns it is not disturbed.
     pub(crate) fn reader(&self, config: &Config) -> Result<LedgerReader, Failure> {
         let path = &config.store.path;
         if !path.exists() {

@@ -83,7 +83,7 @@ impl Failure {
         self
     }
 
-    /// Whoever read our output has gone away; nobody is left to be told.
+    /// Whether the reader of our output has gone away, so that there is nothing to say.
     pub(crate) fn is_silent(&self) -> bool {
         self.exit == Exit::Ok
     }

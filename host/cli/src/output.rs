@@ -191,7 +191,7 @@ impl Output {
         }
     }
 
-    /// A question on the terminal, answered yes or no. `None` where nobody can be asked.
+    /// A question on the terminal, answered yes or no. `None` without a terminal.
     pub(crate) fn confirm(&self, question: &str) -> io::Result<Option<bool>> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Ok(None);
@@ -202,7 +202,7 @@ impl Output {
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
-    /// A line that the terminal does not repeat. `None` where nobody can be asked.
+    /// A line that the terminal does not repeat. `None` without a terminal.
     pub(crate) fn secret(&self, prompt: &str) -> io::Result<Option<String>> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         if !io::stdin().is_terminal() {

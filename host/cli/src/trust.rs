@@ -1,5 +1,5 @@
-//! Which configurations may be used without being named: those that this user, or root, owns and nobody else
-//! can write, and that this user has trusted.
+//! Which configurations may be used without being named: those that this user or root owns, that no other
+//! account can write, and that this user has trusted.
 //!
 //! A configuration starts programs and names secrets, so a file that lies in a cloned repository or a shared
 //! directory is code of somebody else. The list of trusted files is the user's own; it holds paths, so an
@@ -154,7 +154,7 @@ fn canonical(file: &Path) -> Result<PathBuf, Failure> {
     fs::canonicalize(file).map_err(|e| Failure::plain(format!("{}: {e}", shown(file))))
 }
 
-/// That nobody but this user and root can change the file or put another one in its place.
+/// That only this user and root can change the file or put another one in its place.
 fn check_owner(file: &Path) -> Result<(), Failure> {
     for path in [Some(file), file.parent()].into_iter().flatten() {
         let found =

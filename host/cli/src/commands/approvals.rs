@@ -240,7 +240,7 @@ fn told(answered: &Answered) -> String {
             )
         }
         (ApprovalState::Approved, _) => format!(
-            "{} {id} approved by {by}; whoever asked repeats the identical call to run it",
+            "{} {id} approved by {by}; the agent repeats the identical call to run it",
             paint("✓", Tone::Good)
         ),
         (state, _) => format!("{} {id} {} by {by}", paint("✗", Tone::Bad), state.as_str()),

@@ -59,7 +59,7 @@ pub(crate) struct Call {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// The run, by a name of your choice, or one of yours by its id; a new one if there is none by that
-    /// name. Without it, calls belong to your last run if something happened in it lately, and a file is
+    /// name. Without it, calls belong to your last run unless that has been idle too long, and a file is
     /// a run of its own.
     #[arg(long, value_name = "KEY")]
     run: Option<String>,

@@ -186,10 +186,7 @@ fn labels(snapshot: &Snapshot) -> Finding {
     };
     Finding::look(
         "labels",
-        format!(
-            "nobody has said what these tools touch: {}{more}",
-            named.join(", ")
-        ),
+        format!("these tools have no labels: {}{more}", named.join(", ")),
         "say it in tollgate.toml: [tools.NAME] with labels and taints",
     )
 }

@@ -37,7 +37,7 @@ pub(crate) enum Export {
     /// Show how far each exporter has come, and what holds it up.
     #[command(after_help = STATUS)]
     Status,
-    /// Export what there is, once: for a ledger that nobody serves.
+    /// Export what there is, once: for a ledger that no process serves.
     #[command(after_help = RUN)]
     Run {
         /// The exporter; all of them unless given.

@@ -67,7 +67,7 @@ pub(crate) struct HaltArgs {
     scope: Option<Scope>,
     /// Its name.
     name: Option<String>,
-    /// Why; whoever is stopped reads it.
+    /// Why; agents that are stopped read it.
     #[arg(long, value_name = "TEXT", required_unless_present = "list")]
     reason: Option<String>,
     /// Halt everything.
@@ -145,8 +145,8 @@ fn lift(scope: HaltScope, name: &str) -> String {
     }
 }
 
-/// That what is to be halted exists: a misspelt name stops nothing, and whoever halts it would believe that
-/// it is over. Where that cannot be found out, the halt goes ahead.
+/// That what is to be halted exists: a misspelt name stops nothing, and the operator would believe that
+/// it does. Where that cannot be found out, the halt goes ahead.
 async fn known(scope: HaltScope, name: &str, cx: &Context<'_>) -> Result<(), Failure> {
     if name.contains(['*', '?']) {
         return Err(Failure::usage(format!(

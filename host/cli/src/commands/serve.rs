@@ -100,7 +100,7 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         Some(address) => Some(address.unwrap_or(config.serve.listen)),
         None => (!args.stdio).then_some(config.serve.listen),
     };
-    // Nobody is let in over HTTP as an agent that was not named for it.
+    // Over HTTP nothing is called as an agent that was not named for it.
     let named = args.agent.is_some() || config.serve.agent.is_some();
     let listen = listen.map(|address| Listen {
         address,
@@ -144,7 +144,7 @@ fn agent(named: Option<&str>, config: &Config) -> Result<String, Failure> {
                 None => failure.help(format!("add a table [agents.{name}] with its operator")),
             })
         }
-        None => Err(Failure::usage("nobody says which agent calls")
+        None => Err(Failure::usage("the calling agent is not named")
             .help("name it with --agent NAME, or with agent = \"NAME\" under [serve]")),
     }
 }
@@ -253,7 +253,7 @@ async fn owned(
     };
     let ended = until_told(server, cx, serving).await;
     match listener.and_then(|mut listener| listener.failed.try_recv().ok()) {
-        Some(error) => Err(Failure::plain(format!("nobody listens any more: {error}"))),
+        Some(error) => Err(Failure::plain(format!("the listener has failed: {error}"))),
         None => ended,
     }
 }
@@ -322,7 +322,7 @@ async fn listening(
     }
     if !is_open && !authenticated {
         let how = "make a token (`tollgate token create`), or name who calls without one (--agent)";
-        remark(cx, &format!("nobody can call there yet: {how}"));
+        remark(cx, &format!("no caller is let in there yet: {how}"));
     }
     Ok(Listener { tls, failed })
 }
@@ -395,7 +395,7 @@ async fn until_told(
     Ok(Exit::Ok)
 }
 
-/// Tell whoever serves the gate: as a line of the log where there is one.
+/// A remark for the operator: as a line of the log where there is one.
 fn remark(cx: &Context<'_>, text: &str) {
     match logging::are_written() {
         true => tracing::info!(target: "tollgate::serve", "{text}"),

@@ -71,7 +71,7 @@ pub(crate) enum Store {
     /// List the days of which payloads can still be read.
     #[command(after_help = DAYS)]
     Days,
-    /// Destroy the keys of old days, so that nobody reads their payloads again.
+    /// Destroy the keys of old days, so that their payloads can never be read again.
     #[command(after_help = FORGET)]
     Forget {
         /// Days that ended before: 90d (ago), or 2026-09-01.
@@ -239,7 +239,7 @@ async fn permitted(file: &Path, config: &Config, cx: &Context<'_>) -> Result<Str
                 "{} the gate does not open, so nothing decides whether you may: {failure}",
                 paint("warning:", Tone::Wait)
             ));
-            // Nobody checks a token now, so it is whoever is at the command line.
+            // No token can be checked now, so it is the login that counts.
             Ok(user?.id)
         }
     }

@@ -38,7 +38,7 @@ impl TimeArg {
             return Ok(Self::Local(local));
         }
         text.parse::<civil::Date>().map(|date| Self::Local(date.at(0, 0, 0, 0))).map_err(|_| {
-            format!("`{text}` is no point in time: write it as in 2h (ago), 2026-11-21 or 2026-11-21T08:30:00Z")
+            format!("`{text}` is not a point in time: write it as in 2h (ago), 2026-11-21 or 2026-11-21T08:30:00Z")
         })
     }
 

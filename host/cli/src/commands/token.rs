@@ -28,7 +28,7 @@ Examples:
   $ tollgate token create --agent support --on-behalf-of alice --expires 8h
   $ tollgate token create --user bob --name laptop --expires 90d --json
 
-Whoever has the token is that agent or user, over HTTP, until it expires or is revoked. Only its hash is
+The bearer of the token is that agent or user, over HTTP, until it expires or is revoked. Only its hash is
 kept, so it is shown this once.
 With --json: {id, token} or {id, file}.";
 const LIST: &str = "\
@@ -141,7 +141,7 @@ fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
     let tokens: Vec<TokenView> = tokens.into_iter().map(TokenView::from).collect();
     if tokens.is_empty() && !cx.out.is_json() {
         cx.out
-            .remark("nobody has a token; make one with `tollgate token create`");
+            .remark("there are no tokens; make one with `tollgate token create`");
         return Ok(Exit::Ok);
     }
     cx.out.show(&tokens, || shown(&tokens))?;

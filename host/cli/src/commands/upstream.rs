@@ -49,7 +49,7 @@ pub(crate) enum Upstream {
     /// List the configured servers, and whether they were accepted.
     #[command(after_help = LIST)]
     List,
-    /// Show what a server offers, beside what was accepted of it.
+    /// Show how what a server offers differs from what was accepted of it.
     #[command(after_help = SHOW)]
     Show {
         /// The server, as tollgate.toml names it.
@@ -91,7 +91,7 @@ pub(crate) async fn run(command: Upstream, cx: &Context<'_>) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-/// What servers offer, beside what was accepted of them.
+/// How what servers offer differs from what was accepted of them.
 pub(super) async fn differences(
     config: &Config,
     only: Option<&str>,

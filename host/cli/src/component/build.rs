@@ -142,7 +142,7 @@ fn compile(
 }
 
 /// Panic messages name source files. Without the folders of this machine, the same sources give the same
-/// bytes on another, and nobody learns where they were built. The flags are the same for every crate, or
+/// bytes on another, and do not tell where they were built. The flags are the same for every crate, or
 /// each would compile all dependencies anew.
 fn without_own_paths(toolchain: &Toolchain) -> Option<String> {
     let home = env::home_dir();

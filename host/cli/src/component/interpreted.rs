@@ -20,7 +20,7 @@ use crate::{
 pub(super) const WIT: &str = "sdk/wit";
 /// Folders that hold what is made, not what it is made of.
 const MADE: [&str; 3] = ["node_modules", "__pycache__", "target"];
-/// More sources than this are no tool.
+/// A folder with more files than this is not a tool's.
 const MAX_FILES: usize = 10_000;
 
 /// A project, and where its component goes.

@@ -46,7 +46,7 @@ pub(crate) struct BuildOutput {
     pub(crate) elapsed: Duration,
 }
 
-/// Why there is no component.
+/// Why a build made no component.
 #[derive(Debug, Error)]
 pub(crate) enum BuildError {
     /// The folder holds no tool.
@@ -96,7 +96,7 @@ pub(crate) enum BuildError {
         .0.display()
     )]
     NoModule(PathBuf),
-    /// The module is no adapter.
+    /// The module is not an adapter.
     #[error("{} made no adapter: {error}", dir.display())]
     Encode {
         /// The crate's folder.

@@ -223,7 +223,7 @@ fn add_with_rustup(own: &Compiler, dir: &Path, progress: Progress) -> Result<Too
     let rustup = process::in_path("rustup").ok_or("not installed")?;
     own.rustup_name()
         .ok_or("the compiler in PATH is not one of its toolchains")?;
-    if failed_lately(own) {
+    if failed_recently(own) {
         return Err(format!(
             "failed within the last {} hours, not tried again yet",
             RUSTUP_PAUSE.as_secs() / 3600
@@ -353,7 +353,7 @@ fn failure_note(own: &Compiler) -> Option<PathBuf> {
     )
 }
 
-fn failed_lately(own: &Compiler) -> bool {
+fn failed_recently(own: &Compiler) -> bool {
     let noted = || fs::metadata(failure_note(own)?).ok()?.modified().ok();
     noted().is_some_and(|when| {
         SystemTime::now()
@@ -367,7 +367,7 @@ fn remember_failure(own: &Compiler) {
     let Some(note) = failure_note(own) else {
         return;
     };
-    if failed_lately(own) {
+    if failed_recently(own) {
         return;
     }
     if let Some(parent) = note.parent() {

@@ -153,7 +153,7 @@ fn decided_by(
         let why = if decision.errors.is_empty() {
             "no policy permits it"
         } else {
-            "nobody: it could not be decided"
+            "no policy: it could not be decided"
         };
         text.push_str(&format!("    {why}\n"));
     }

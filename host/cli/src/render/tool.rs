@@ -211,10 +211,7 @@ fn author_says(tool: &ToolView, columns: usize) -> String {
     let mut text = String::new();
     text.push_str(&format!(
         "\n  {}\n",
-        paint(
-            "In its author's words, which nobody has checked",
-            Tone::Strong
-        )
+        paint("In its author's words, unchecked", Tone::Strong)
     ));
     if let Some(title) = &tool.title {
         text.push_str(&format!("    {}\n", line(title, 200)));

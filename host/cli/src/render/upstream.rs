@@ -94,10 +94,7 @@ fn heading(name: &str, difference: &Difference) -> String {
     let mut text = format!(
         "{}  {}\n",
         paint(&line(name, 64), Tone::Strong),
-        paint(
-            "unsandboxed; in its author's words, which nobody has checked",
-            Tone::Weak
-        )
+        paint("unsandboxed; in its author's words, unchecked", Tone::Weak)
     );
     let mut field = |name: &str, value: &str| {
         text.push_str(&format!(

@@ -165,7 +165,7 @@ pub(super) fn add(
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     {
         return Err(Failure::plain(format!(
-            "`{}` is no name for a component: it has 1 to {MAX_NAME} letters, digits, `_` and `-`",
+            "`{}` is not a name for a component: it has 1 to {MAX_NAME} letters, digits, `_` and `-`",
             printable(&name, 100)
         ))
         .help("give it one with --name NAME"));
@@ -271,7 +271,7 @@ fn parsed(text: &str) -> Result<DocumentMut, Failure> {
         .map_err(|e: toml_edit::TomlError| Failure::plain(format!("tollgate.toml: {e}")))
 }
 
-/// The configuration with one component more. What its tools touch nobody knows but the operator: so
+/// The configuration with one component more. Only the operator knows what its tools touch: so
 /// there is a comment for each.
 fn added(
     text: &str,
@@ -289,7 +289,7 @@ fn added(
             Item::Table(table)
         })
         .as_table_like_mut()
-        .ok_or_else(|| Failure::plain("tollgate.toml: `components` is no table"))?;
+        .ok_or_else(|| Failure::plain("tollgate.toml: `components` is not a table"))?;
     let mut table = Table::new();
     table.insert("path", value(path));
     if size != Size::default() {

@@ -39,7 +39,7 @@ pub(crate) struct Check {
     /// Fail on warnings too.
     #[arg(long)]
     deny_warnings: bool,
-    /// text, json (as --json), or sarif (2.1.0, which code hosts show beside the lines).
+    /// text, json (as --json), or sarif (2.1.0, which code hosts show next to the lines).
     #[arg(
         long,
         value_enum,

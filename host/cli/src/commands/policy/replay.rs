@@ -61,7 +61,8 @@ enum Threshold {
 
 impl Threshold {
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no threshold: write a number, or a share such as 0.5%");
+        let wrong =
+            || format!("`{text}` is not a threshold: write a number, or a share such as 0.5%");
         match text.strip_suffix('%') {
             Some(share) => match share.parse() {
                 Ok(share) if (0.0..=100.0).contains(&share) => Ok(Self::Percent(share)),

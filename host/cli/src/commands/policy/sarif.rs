@@ -1,4 +1,4 @@
-//! Diagnostics as SARIF 2.1.0 (OASIS), which code hosts show beside the lines.
+//! Diagnostics as SARIF 2.1.0 (OASIS), which code hosts show next to the lines.
 
 use std::{collections::BTreeSet, path::Path};
 

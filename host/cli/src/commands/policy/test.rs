@@ -52,7 +52,7 @@ tests/ of the policies:
   expect = \"escalate\"                 # allow, deny, escalate, error
   by = [\"large-refunds-need-finance\"]
   needs = [\"finance\"]                 # approved_by = [\"finance\"] plays it with that approval
-A world.toml or world.json beside them says who and what there is; otherwise tollgate.toml and
+A world.toml or world.json in their folder says who and what there is; otherwise tollgate.toml and
 its components do.
 Ends with 1 if a case fails; with --deny-untested also if no case is decided by some policy.
 With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined,
@@ -69,7 +69,7 @@ pub(crate) struct Test {
     /// Policies; otherwise those of tollgate.toml.
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// Who and what there is; otherwise world.toml or world.json beside the cases, or tollgate.toml.
+    /// Who and what there is; otherwise world.toml or world.json in the cases' folder, or tollgate.toml.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
     /// Show cases that pass, too.
@@ -133,7 +133,7 @@ pub(super) async fn run(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> 
     }
     let (send, changes) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading is no change, and whoever has stopped listening wants none.
+        // Reading changes nothing, and a closed channel means that the watch has ended.
         if event.is_ok_and(|event| !event.kind.is_access()) {
             let _ = send.send(());
         }
@@ -333,7 +333,7 @@ async fn setting(
     }
 }
 
-/// Whoever is alone in the configuration need not be named.
+/// A case may leave out the agent or user that is the only one in the configuration.
 fn defaults(config: &Config) -> Defaults {
     let agent = config.agents.iter().next();
     let operator = agent.map(|(_, agent)| agent.operator.clone());

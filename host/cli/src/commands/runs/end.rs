@@ -52,7 +52,7 @@ pub(crate) struct Cancel {
     reason: String,
 }
 
-/// How whoever ran it says that a run ended.
+/// How a run ended, as its own agent or user says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutcomeArg {
     /// It did what it was for.

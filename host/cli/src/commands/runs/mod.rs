@@ -86,8 +86,7 @@ fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
     {
         return Ok(row);
     }
-    // A key is what somebody typed and the beginning of an id what nobody does, so a key of hexadecimal
-    // digits wins.
+    // Keys are chosen by people, and ids are not: a key of hexadecimal digits wins over the beginning of an id.
     if let Some(row) = reader.run_named(name)? {
         return Ok(row);
     }
@@ -117,7 +116,7 @@ fn run_id(name: &str, cx: &Context<'_>) -> Result<RunId, Failure> {
     Ok(find(&cx.reader(&cx.config()?)?, Some(name))?.id)
 }
 
-/// Have something written beside the runs, and show what became of it.
+/// Write an annotation of runs, and show it.
 async fn say(said: Said, done: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
     let value = match cx.execute(Operation::Say { said }).await? {
         Reply::Said(value) => value,

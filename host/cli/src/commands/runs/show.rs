@@ -36,7 +36,7 @@ Examples:
 --case is for somebody who was not there: the context, the actions, the signals, what was enforced,
 and what evidence is missing.
 A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
-the same tree and is marked as reported: nobody has checked it.
+the same tree and is marked as reported: it is unchecked.
 With --json: {run, spans, reported, logs, usage}: the run as in the list; every span {span, parent,
 kind, name, start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one;
 spans and logs that were reported, with reporter and attributes; tokens and cost that the run's own

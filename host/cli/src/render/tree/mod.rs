@@ -84,7 +84,7 @@ pub(crate) fn tree(records: &[Indexed], reports: Reports<'_>, style: Style) -> S
     top.strong = true;
     drawing.rows.push(top);
     drawing.children(root, "", 0);
-    // Logs of spans that are not drawn, or that nobody knows, stand at the top.
+    // Logs of spans that are not drawn, or that are not known, are at the top.
     let left = &drawing.logs;
     let loose = reports.beside.logs().iter();
     let loose: Vec<&StoredLog> = loose

@@ -1,4 +1,4 @@
-//! What an agent has reported, beside what the gate has seen: nobody has checked it.
+//! What an agent has reported, unchecked, in the same tree as what the gate has recorded.
 
 use serde_json::Value;
 use tollgate_trace::store::{StoredLog, StoredSpan, Usage};
@@ -115,7 +115,7 @@ pub(crate) fn tokens(usage: &Usage) -> String {
     )
 }
 
-/// What it cost; empty where nobody knows.
+/// What it cost; empty where no price is known.
 pub(crate) fn cost(usage: &Usage, currency: &str) -> String {
     let Some(nano) = usage.cost_nano else {
         return String::new();

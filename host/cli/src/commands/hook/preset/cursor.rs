@@ -23,7 +23,7 @@ and in tollgate.toml:
 
 As `tollgate hook claude-code`, whose help says more. Without --config the configuration is the
 project's (CURSOR_PROJECT_DIR), once it is trusted. beforeShellExecution and beforeReadFile are decided
-as the tools Shell and Read: use them instead of preToolUse and not beside it.";
+as the tools Shell and Read: use them instead of preToolUse, not in addition.";
 
 pub(in crate::commands::hook) const PRESET: Preset = Preset {
     tools: ExternalPreset::Cursor,
