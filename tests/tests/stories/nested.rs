@@ -2,11 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tollgate::{
-    call::{Answer, Verdict},
-    gate::Gate,
-    sandbox::Content,
-};
+use tollgate::{enforce::Answer, enforce::Verdict, gate::Gate, sandbox::Content};
 use tollgate_ledger::ApprovalFilter;
 use tollgate_model::{
     decision::Outcome,

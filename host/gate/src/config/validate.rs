@@ -11,7 +11,7 @@ use tollgate_policy::{input::NumberMapping, policy};
 
 use super::{
     AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,
-    LimitOverrides, SecretConfig, StoreConfig, Surroundings, ToolConfig, UserConfig,
+    GuestEnvironment, LimitOverrides, SecretConfig, StoreConfig, ToolConfig, UserConfig,
     line_and_column, raw,
 };
 use crate::sandbox::{Limits, Size};
@@ -227,7 +227,7 @@ impl Validation<'_> {
             grants,
             secrets,
             rename: component.rename,
-            surroundings: Surroundings {
+            environment: GuestEnvironment {
                 arguments: component.args,
                 environment: component.env,
             },

@@ -11,14 +11,15 @@ use tollgate_model::{
 };
 
 use super::{
-    Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place, Refusal, Remainder,
+    Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place, Refusal, UnrecordedEffects,
     capability::{MAX_WAITING, MAX_WAITING_BYTES},
 };
 use crate::{
     config::Config,
     gate::{Gate, GateOptions},
+    identity::{Caller, RunKey},
     ids::Clock,
-    pip::{Caller, RunKey},
+    pipeline::arrive,
 };
 
 const CONFIG: &str = r#"
@@ -66,18 +67,18 @@ impl World {
     /// What a component may ask for in a call of its own.
     async fn call(&self) -> Capabilities {
         let gate = &self.gate;
-        let (pep, snapshot) = (gate.pep(), gate.snapshot());
+        let (pep, ruleset) = (gate.pep(), gate.ruleset());
         let caller = Caller::Spoken {
             agent: "support".into(),
             by: "alice".into(),
         };
         let run = RunKey::Named("r".into());
-        let cx = pep
-            .arrive(&snapshot, &caller, &run, &Origin::default(), pep.span_id())
+        let mut options = CallOptions::default();
+        let cx = arrive(pep, &ruleset, &caller, &run, &mut options, pep.span_id())
             .await
             .unwrap();
-        let tool = snapshot.tools.values().next().unwrap();
-        let (tool, line) = (Arc::clone(tool), Arc::new(gate.clone()));
+        let tool = ruleset.tools.values().next().unwrap();
+        let (tool, line) = (Arc::clone(tool), Arc::new(gate.pipeline()));
         Capabilities::new(pep.clone(), cx, tool, pep.span_id(), None, line)
     }
 }
@@ -112,7 +113,7 @@ fn request(call: &Capabilities, method: &str) -> HttpAct {
     )
 }
 
-fn decisions(remainder: &Remainder) -> Vec<(&str, Outcome)> {
+fn decisions(remainder: &UnrecordedEffects) -> Vec<(&str, Outcome)> {
     let decided = remainder.records.iter().filter_map(|r| match &r.event {
         Event::Decision(decision) => Some((decision.action.id(), decision.outcome)),
         _ => None,

@@ -1,150 +1,27 @@
-//! The policy information point: who calls, and in which run.
-//!
-//! What it says comes from the configuration and the ledger, never from a guest or a model. A run's
-//! key comes from the caller and proves nothing, so a run belongs to one tenant, one principal
-//! and one user for whom it acts.
+//! Runs: found by the caller's key, started, ended, and sharing labels.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
-    entity::{Kind, Uid},
     ids::{RunId, SpanId},
-    record::{Administered, Arrival, Event, Origin, Record, RunEnded, RunOutcome, RunStarted},
+    record::{Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome, RunStarted},
     time::Timestamp,
 };
 
+use super::{Pep, Refusal, Ruleset};
 use crate::{
-    enforce::{CallContext, Pep, Refusal},
-    snapshot::Snapshot,
+    identity::{Caller, Identity, RunKey},
     text::printable,
 };
-use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 
-/// Who calls, by names that the configuration has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Caller {
-    /// A person.
-    User(String),
-    /// An agent, as whoever serves it has authenticated it.
-    Agent {
-        /// Its name.
-        name: String,
-        /// On whose behalf it acts, if its token says so; else its operator's.
-        on_behalf_of: Option<String>,
-    },
-    /// A person who speaks for an agent at the command line, which is recorded as an act of that person.
-    Spoken {
-        /// The agent.
-        agent: String,
-        /// Who speaks.
-        by: String,
-    },
-}
-
-impl Caller {
-    /// The principal whose calls these are.
-    #[must_use]
-    pub fn principal(&self) -> Uid {
-        match self {
-            Self::User(name) => Uid::new(Kind::User, name),
-            Self::Agent { name, .. } | Self::Spoken { agent: name, .. } => {
-                Uid::new(Kind::Agent, name)
-            }
-        }
-    }
-}
-
-/// In which run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RunKey {
-    /// The one that the caller calls by this name; a new one if there is none.
-    Named(String),
-    /// The one of the caller's own trace; a new one if there is none.
-    Traced(RunId),
-    /// The caller's last one without a name, if something happened in it lately; else a new one.
-    Ambient,
-    /// The caller's own one with this id, for what goes on in it.
-    Id(RunId),
-}
-
-impl RunKey {
-    /// How the ledger spells it; nothing where the gate names the run.
-    fn name(&self) -> Option<String> {
-        match self {
-            Self::Named(name) => Some(name.clone()),
-            Self::Traced(trace) => Some(format!("trace:{trace}")),
-            Self::Ambient | Self::Id(_) => None,
-        }
-    }
-}
-
-/// The principals of a call.
-struct Identity {
-    principal: Uid,
-    agent: Uid,
-    on_behalf_of: Uid,
-    operator: Uid,
-}
-
-fn identity(snapshot: &Snapshot, caller: &Caller) -> Result<Identity, Refusal> {
-    let invalid = |problem: String, nearest: Option<&str>| Refusal::Invalid {
-        problem,
-        nearest: nearest.map(str::to_owned),
-    };
-    let config = &snapshot.config;
-    let known = |name: &str| {
-        if config.users.contains_key(name) {
-            return Ok(Uid::new(Kind::User, name));
-        }
-        let name = printable(name, 80);
-        let problem = format!("there is no user `{name}`; add [users.{name}] to tollgate.toml");
-        Err(invalid(problem, None))
-    };
-    let (name, on_behalf_of) = match caller {
-        Caller::User(name) => {
-            let user = known(name)?;
-            return Ok(Identity {
-                principal: user.clone(),
-                agent: crate::enforce::cli_agent(),
-                on_behalf_of: user.clone(),
-                operator: user,
-            });
-        }
-        Caller::Spoken { agent, by } => {
-            known(by)?;
-            (agent, None)
-        }
-        Caller::Agent { name, on_behalf_of } => {
-            (name, on_behalf_of.as_deref().map(known).transpose()?)
-        }
-    };
-    let Some(agent) = config.agents.get(name) else {
-        let names = config.agents.keys().map(String::as_str);
-        let nearest = tollgate_policy::policy::nearest(name, names);
-        return Err(invalid(
-            format!(
-                "there is no agent `{}` in tollgate.toml",
-                printable(name, 80)
-            ),
-            nearest,
-        ));
-    };
-    let operator = Uid::new(Kind::User, &agent.operator);
-    let principal = caller.principal();
-    Ok(Identity {
-        agent: principal.clone(),
-        principal,
-        on_behalf_of: on_behalf_of.unwrap_or_else(|| operator.clone()),
-        operator,
-    })
-}
-
-/// On whose behalf the caller acts, if the configuration knows both.
-pub(crate) fn on_behalf_of(snapshot: &Snapshot, caller: &Caller) -> Option<Uid> {
-    identity(snapshot, caller)
-        .ok()
-        .map(|identity| identity.on_behalf_of)
+/// A run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenRun {
+    /// Its id, which is its trace.
+    pub(crate) id: RunId,
+    /// Its root span.
+    pub(crate) root: SpanId,
 }
 
 fn unread(error: LedgerError) -> Refusal {
@@ -154,80 +31,46 @@ fn unread(error: LedgerError) -> Refusal {
 }
 
 impl Pep {
-    /// Find or start the caller's run. `call` is the span of the call that arrives.
-    pub(crate) async fn arrive(
+    /// The caller's run by this key; a new one if there is none and the key lets one begin.
+    pub(crate) async fn find_or_start_run(
         &self,
-        snapshot: &Arc<Snapshot>,
-        caller: &Caller,
-        key: &RunKey,
-        origin: &Origin,
-        call: SpanId,
-    ) -> Result<CallContext, Refusal> {
-        let identity = identity(snapshot, caller)?;
-        let (run, root) = self.run(snapshot, &identity, caller, key, origin).await?;
-        let Identity {
-            principal,
-            agent,
-            on_behalf_of,
-            operator,
-        } = identity;
-        Ok(CallContext {
-            snapshot: Arc::clone(snapshot),
-            principal,
-            agent,
-            on_behalf_of,
-            operator,
-            run,
-            root,
-            call,
-            own: call,
-            caller: origin.parent,
-            arrival: Arrival::default(),
-            within: Vec::new(),
-            carried: std::collections::BTreeSet::new(),
-            arguments: None,
-            attempt: 1,
-            lately: crate::enforce::Lately::default(),
-        })
-    }
-
-    async fn run(
-        &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         identity: &Identity,
         caller: &Caller,
         key: &RunKey,
         origin: &Origin,
-    ) -> Result<(RunId, SpanId), Refusal> {
+    ) -> Result<OpenRun, Refusal> {
         if let RunKey::Id(id) = key {
-            return self.own_run(snapshot, identity, *id);
+            return self.own_run(ruleset, identity, *id);
         }
-        if let Some(found) = self.find_run(snapshot, identity, key)? {
+        if let Some(found) = self.find_run(ruleset, identity, key)? {
             return Ok(found);
         }
         let _one_at_a_time = self.new_runs.lock().await;
-        if let Some(found) = self.find_run(snapshot, identity, key)? {
+        if let Some(found) = self.find_run(ruleset, identity, key)? {
             return Ok(found);
         }
-        self.start_run(snapshot, identity, caller, key, origin)
-            .await
+        self.start_run(ruleset, identity, caller, key, origin).await
     }
 
     /// The caller's own run with this id.
     fn own_run(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         identity: &Identity,
         id: RunId,
-    ) -> Result<(RunId, SpanId), Refusal> {
+    ) -> Result<OpenRun, Refusal> {
         let run = self.ledger.run(id, None).map_err(unread)?;
         let own = run.filter(|run| {
-            run.tenant == snapshot.config.gate.tenant
+            run.tenant == ruleset.config.gate.tenant
                 && run.principal == identity.principal
                 && run.on_behalf_of == identity.on_behalf_of
         });
         match own {
-            Some(run) if !run.ended => Ok((run.id, run.root)),
+            Some(run) if !run.ended => Ok(OpenRun {
+                id: run.id,
+                root: run.root,
+            }),
             _ => Err(Refusal::RunEnded),
         }
     }
@@ -235,18 +78,15 @@ impl Pep {
     /// The caller's run by this key, if it goes on.
     pub(crate) fn known_run(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         caller: &Caller,
         key: &RunKey,
     ) -> Result<Option<RunId>, Refusal> {
-        let identity = identity(snapshot, caller)?;
+        let identity = Identity::of(&ruleset.config, caller)?;
         match key {
-            RunKey::Id(id) => Ok(self
-                .own_run(snapshot, &identity, *id)
-                .ok()
-                .map(|(run, _)| run)),
-            key => match self.find_run(snapshot, &identity, key) {
-                Ok(found) => Ok(found.map(|(run, _)| run)),
+            RunKey::Id(id) => Ok(self.own_run(ruleset, &identity, *id).ok().map(|run| run.id)),
+            key => match self.find_run(ruleset, &identity, key) {
+                Ok(found) => Ok(found.map(|run| run.id)),
                 Err(Refusal::RunEnded) => Ok(None),
                 Err(other) => Err(other),
             },
@@ -255,12 +95,12 @@ impl Pep {
 
     fn find_run(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         identity: &Identity,
         key: &RunKey,
-    ) -> Result<Option<(RunId, SpanId)>, Refusal> {
-        let tenant = &snapshot.config.gate.tenant;
-        let idle = i64::try_from(snapshot.config.run_idle.as_micros()).unwrap_or(i64::MAX);
+    ) -> Result<Option<OpenRun>, Refusal> {
+        let tenant = &ruleset.config.gate.tenant;
+        let idle = i64::try_from(ruleset.config.run_idle.as_micros()).unwrap_or(i64::MAX);
         let not_before = Timestamp(self.now().0.saturating_sub(idle));
         let name = self.run_name(tenant, key)?;
         let name = name.as_deref();
@@ -275,10 +115,13 @@ impl Pep {
             return if run.ended {
                 Err(Refusal::RunEnded)
             } else {
-                Ok(Some((run.id, run.root)))
+                Ok(Some(OpenRun {
+                    id: run.id,
+                    root: run.root,
+                }))
             };
         }
-        // A name is for one run: when that has ended, the name is used up, unless nobody ended it.
+        // A name is for one run. When that has ended, the name is used up, unless the run was abandoned.
         let Some(name) = name else { return Ok(None) };
         let used = self.ledger.reader().run_by_key(
             tenant,
@@ -292,7 +135,7 @@ impl Pep {
         }
     }
 
-    /// How the ledger spells a key: without secrets, and yet as no other.
+    /// How the ledger spells a key: without secrets, and unlike any other.
     fn run_name(&self, tenant: &str, key: &RunKey) -> Result<Option<String>, Refusal> {
         let Some(name) = key.name() else {
             return Ok(None);
@@ -311,54 +154,36 @@ impl Pep {
 
     async fn start_run(
         &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         identity: &Identity,
         caller: &Caller,
         key: &RunKey,
         origin: &Origin,
-    ) -> Result<(RunId, SpanId), Refusal> {
+    ) -> Result<OpenRun, Refusal> {
         let now = self.now();
-        let tenant = &snapshot.config.gate.tenant;
-        let config = &snapshot.config;
-        // The window begins when the last run was over, which is when nothing has happened in it for a while.
-        let window = config.label_window.saturating_add(config.run_idle);
-        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        let since = Timestamp(now.0.saturating_sub(window));
-        let mut inherited = self
-            .ledger
-            .labels_held(tenant, &identity.principal, since)
-            .map_err(unread)?;
+        let tenant = &ruleset.config.gate.tenant;
         let name = self.run_name(tenant, key)?;
-        // Whoever comes back to a run that was abandoned still knows what was read there.
-        if let Some(name) = &name {
-            let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
-            let reader = self.ledger.reader();
-            let before = reader.run_by_key(tenant, principal, behalf, name);
-            inherited.extend(
-                before
-                    .map_err(unread)?
-                    .into_iter()
-                    .flat_map(|run| run.labels),
-            );
-        }
+        let inherited = self.inherited_labels(ruleset, identity, name.as_deref(), now)?;
         let traced = match key {
-            // The run's id is that of the caller's trace, unless somebody else's run has it.
+            // The run's id is that of the caller's trace, unless another run has it.
             RunKey::Traced(trace) if self.ledger.run(*trace, None).map_err(unread)?.is_none() => {
                 Some(*trace)
             }
             _ => None,
         };
-        let run = traced.unwrap_or_else(|| self.ids.run(now));
-        let root = self.ids.span();
+        let run = OpenRun {
+            id: traced.unwrap_or_else(|| self.ids.run(now)),
+            root: self.ids.span(),
+        };
         let started = RunStarted {
             inherited,
             key: name,
             on_behalf_of: identity.on_behalf_of.clone(),
             origin: origin.clone(),
             principal: identity.principal.clone(),
-            span: root,
+            span: run.root,
         };
-        let record = |event| Record::new(tenant.clone(), Some(run), now, event);
+        let record = |event| Record::new(tenant.clone(), Some(run.id), now, event);
         let mut batch = Batch {
             records: vec![record(Event::RunStarted(started))],
             ..Batch::default()
@@ -371,10 +196,62 @@ impl Pep {
             })));
         }
         self.commit(batch).await?;
-        Ok((run, root))
+        Ok(run)
     }
 
-    /// End a run.
+    /// Labels that a new run holds from the beginning.
+    fn inherited_labels(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, Refusal> {
+        let config = &ruleset.config;
+        let tenant = &config.gate.tenant;
+        // The window begins when the last run was over: when nothing has happened in it for a while.
+        let window = config.label_window.saturating_add(config.run_idle);
+        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let since = Timestamp(now.0.saturating_sub(window));
+        let mut inherited = self
+            .ledger
+            .labels_held(tenant, &identity.principal, since)
+            .map_err(unread)?;
+        // A caller that comes back to an abandoned run still knows what was read there.
+        if let Some(name) = name {
+            let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
+            let reader = self.ledger.reader();
+            let before = reader.run_by_key(tenant, principal, behalf, name);
+            let before = before.map_err(unread)?;
+            inherited.extend(before.into_iter().flat_map(|run| run.labels));
+        }
+        Ok(inherited)
+    }
+
+    /// Let one run take on the labels of another: content of the one is about to reach the other.
+    pub(crate) async fn share_labels(
+        &self,
+        tenant: &str,
+        from: RunId,
+        into: RunId,
+    ) -> Result<(), Refusal> {
+        let held = self.run_state(into, None)?.labels;
+        let shared = self.run_state(from, None)?.labels;
+        let labels: BTreeSet<String> = shared.difference(&held).cloned().collect();
+        if labels.is_empty() {
+            return Ok(());
+        }
+        let joined = Event::LabelsJoined(LabelsJoined { from, labels });
+        let record = Record::new(tenant.to_owned(), Some(into), self.now(), joined);
+        self.commit(Batch {
+            records: vec![record],
+            ..Batch::default()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// End a run. Without an outcome it is what its last call was refused for, or success.
     pub(crate) async fn end_run(
         &self,
         row: &RunRow,
@@ -395,9 +272,10 @@ impl Pep {
             (Some(RunOutcome::Failed), Some(refusal @ LastRefusal::Budget(_))) => refusal.ended(),
             (Some(outcome), _) => (outcome, String::new()),
         };
-        let stop_reason = match stop_reason {
-            "" => &why,
-            said => said,
+        let stop_reason = if stop_reason.is_empty() {
+            &why
+        } else {
+            stop_reason
         };
         let event = Event::RunEnded(RunEnded {
             by: by.into(),

@@ -1,4 +1,4 @@
-//! Calls that an approval has let run, while they run: whoever repeats one meanwhile gets its answer.
+//! Calls that an approval has let run, while they run: a repeat meanwhile gets the same answer.
 //!
 //! An approval is for one execution. Two clients that wait for the same one both repeat the call once it
 //! is given; without this the second would ask for another.
@@ -9,16 +9,16 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tollgate_ledger::Binding;
 use tollgate_model::ids::{ApprovalId, SpanId};
 
-use crate::call::Answer;
-use tollgate_ledger::Binding;
+use super::Answer;
 
 type Outcome = watch::Receiver<Option<Answer>>;
 
 /// The calls that an approval has let run.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Underway(Arc<Mutex<Calls>>);
+pub(crate) struct InFlightCalls(Arc<Mutex<Calls>>);
 
 #[derive(Debug, Default)]
 struct Calls {
@@ -32,8 +32,8 @@ struct Calls {
 
 /// A call that is about to run, or runs.
 #[derive(Debug)]
-pub(crate) struct Running {
-    all: Underway,
+pub(crate) struct InFlightGuard {
+    all: InFlightCalls,
     approval: ApprovalId,
     binding: Binding,
     outcome: watch::Sender<Option<Answer>>,
@@ -42,38 +42,38 @@ pub(crate) struct Running {
 /// Somebody who waits for an approval, and will repeat the call that it is for: while this lasts, the
 /// first one's answer is kept for them.
 #[derive(Debug)]
-pub struct Waiter {
-    all: Underway,
+pub struct ApprovalWaiter {
+    all: InFlightCalls,
     approval: ApprovalId,
 }
 
 /// The answer of another call, once there is one.
 #[derive(Debug)]
-pub(crate) struct Joined(Outcome);
+pub(crate) struct AnswerSubscription(Outcome);
 
-impl Underway {
+impl InFlightCalls {
     fn with<T>(&self, f: impl FnOnce(&mut Calls) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Note that the call that arrived as `own` is about to run, by `approval`; or get the answer of the
     /// one that does.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &self,
         approval: ApprovalId,
         binding: Binding,
         own: SpanId,
-        mine: &mut Option<Running>,
-    ) -> Result<(), Joined> {
+        mine: &mut Option<InFlightGuard>,
+    ) -> Result<(), AnswerSubscription> {
         self.with(|calls| match calls.by_binding.get(&binding) {
-            Some((other, _, outcome)) if *other != own => Err(Joined(outcome.clone())),
+            Some((other, _, outcome)) if *other != own => Err(AnswerSubscription(outcome.clone())),
             Some(_) => Ok(()),
             None => {
                 let (outcome, heard) = watch::channel(None);
                 calls
                     .by_binding
                     .insert(binding.clone(), (own, approval, heard));
-                *mine = Some(Running {
+                *mine = Some(InFlightGuard {
                     all: self.clone(),
                     approval,
                     binding,
@@ -85,13 +85,17 @@ impl Underway {
     }
 
     /// The answer of the same call, if that runs. `binding` is asked only where anything does.
-    pub(super) fn of(&self, own: SpanId, binding: impl FnOnce() -> Binding) -> Option<Joined> {
+    pub(crate) fn of(
+        &self,
+        own: SpanId,
+        binding: impl FnOnce() -> Binding,
+    ) -> Option<AnswerSubscription> {
         self.with(|calls| {
             if calls.by_binding.is_empty() {
                 return None;
             }
             let (other, _, outcome) = calls.by_binding.get(&binding())?;
-            (*other != own).then(|| Joined(outcome.clone()))
+            (*other != own).then(|| AnswerSubscription(outcome.clone()))
         })
     }
 
@@ -102,23 +106,23 @@ impl Underway {
     }
 
     /// Count one more who waits.
-    pub(crate) fn waiter(&self, approval: ApprovalId) -> Waiter {
+    pub(crate) fn waiter(&self, approval: ApprovalId) -> ApprovalWaiter {
         self.with(|calls| *calls.waiters.entry(approval).or_default() += 1);
-        Waiter {
+        ApprovalWaiter {
             all: self.clone(),
             approval,
         }
     }
 }
 
-impl Running {
+impl InFlightGuard {
     /// Give the answer to all who wait for it.
     pub(crate) fn finish(self, answer: &Answer) {
         self.outcome.send_replace(Some(answer.clone()));
     }
 }
 
-impl Drop for Running {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let answered = self.outcome.borrow().is_some();
         self.all.with(|calls| {
@@ -131,7 +135,7 @@ impl Drop for Running {
     }
 }
 
-impl Drop for Waiter {
+impl Drop for ApprovalWaiter {
     fn drop(&mut self) {
         self.all.with(|calls| {
             let Some(waiters) = calls.waiters.get_mut(&self.approval) else {
@@ -148,7 +152,7 @@ impl Drop for Waiter {
     }
 }
 
-impl Joined {
+impl AnswerSubscription {
     /// The answer; nothing if the other call ended without one.
     pub(crate) async fn answer(mut self) -> Option<Answer> {
         let answer = self.0.wait_for(Option::is_some).await.ok()?;

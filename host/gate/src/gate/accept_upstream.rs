@@ -1,31 +1,32 @@
-//! Looking at what upstream servers offer, and taking it.
+//! Comparing what upstream servers offer with what was accepted, and accepting it.
 //!
-//! What is accepted is what was looked at: by digest. Taking it is an operator's act, decided and recorded
-//! before the lock file changes, and it holds only if the whole gate loads with it.
+//! What is accepted is what was shown, by digest. Accepting is an operator's act: decided and recorded before
+//! the lock file changes, and only if the whole gate loads with it.
 
 use std::sync::Arc;
 
 use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
-use super::{Connector, Difference, LoadedUpstream, Offer, UpstreamConfig};
+use super::{Gate, GateOptions, OperateError};
 use crate::{
-    config::{Config, ConfigError},
-    gate::{Gate, GateOptions, OperateError},
+    config::{Config, ConfigError, UpstreamConfig},
+    enforce::Refusal,
     load::{LoadError, read_lock},
     lock::{Lock, LockedUpstream},
     sandbox::{Network, Resolver},
     secrets::Vault,
+    upstream::{Connector, Difference, LoadedUpstream, Offer},
 };
 
 /// The act, as records name it.
 const ACT: &str = "upstream_accepted";
 
-/// What the upstream servers of a configuration offer, beside what was accepted of them: of all, or the
-/// one that is named. Opens no gate.
+/// What the upstream servers of a configuration offer, compared with what was accepted: of all, or of the one
+/// that is named. Opens no gate.
 ///
 /// # Errors
 /// [`LoadError`]: nothing has this name, or it cannot be asked.
-pub async fn look(
+pub async fn compare_offers(
     config: &Config,
     connector: &dyn Connector,
     only: Option<&str>,
@@ -124,7 +125,7 @@ async fn candidate(
 }
 
 impl Gate {
-    /// Take what upstream servers offer, each by the digest of what was looked at, and put it into force.
+    /// Accept what upstream servers offer, each by the digest of what was shown, and put it into force.
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed.
@@ -133,7 +134,7 @@ impl Gate {
         user: &Uid,
         seen: &[(String, Sha256Digest)],
     ) -> Result<(), LoadError> {
-        let config = Config::read(&self.snapshot().config.file)?;
+        let config = Config::read(&self.ruleset().config.file)?;
         let path = Lock::path(&config.file);
         let candidate = candidate(&config, self.connector(), seen).await?;
         let snapshot = self.load(config, &candidate.lock).await?;
@@ -142,7 +143,7 @@ impl Gate {
         self.put_into_force(snapshot, &user.id).await
     }
 
-    /// Open a gate that does not open without what is accepted now.
+    /// Open a gate that does not open before its upstream servers are accepted.
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed.
@@ -157,7 +158,7 @@ impl Gate {
         let gate = Self::prepare(config, &options, &candidate.lock).await?;
         let permitted = gate.permit_acceptance(user, &candidate.target).await;
         let accepted = match permitted.and_then(|()| Ok(candidate.lock.write(&path)?)) {
-            Ok(()) => gate.activate(&gate.snapshot(), &options.by).await,
+            Ok(()) => gate.activate(&gate.ruleset(), &options.by).await,
             Err(error) => Err(error),
         };
         match accepted {
@@ -174,7 +175,7 @@ impl Gate {
             .await
             .map_err(|error| match error {
                 OperateError::Refused(refusal) => LoadError::Refused(refusal),
-                other => LoadError::Refused(Box::new(crate::enforce::Refusal::Unrecorded {
+                other => LoadError::Refused(Box::new(Refusal::Unrecorded {
                     reason: other.to_string(),
                 })),
             })

@@ -1,25 +1,18 @@
-//! What callers and people may do with runs and approvals by right of whose they are, and what takes a
-//! decision.
+//! What callers and people may do with runs and approvals because they are theirs, and what takes a decision.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tollgate_ledger::{ApprovalRow, RunRow};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::{Administered, ApprovalEscalated, Event, Record, RunOutcome},
+    record::{Event, RunOutcome},
     request::Action,
-    time::Timestamp,
 };
 
-use crate::{
-    config::CaptureConfig,
-    enforce::Refusal,
-    gate::{Gate, OperateError},
-    load::LoadError,
-    pip::{Caller, RunKey, on_behalf_of},
-};
-use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, RunRow};
+use super::{Gate, OperateError};
+use crate::identity::{Caller, RunKey, on_behalf_of};
 
 /// What a decision was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,26 +23,17 @@ pub struct FactsView {
     pub facts: Value,
 }
 
-/// What the passing of time did to approvals.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Overdue {
-    /// Approvals that have expired.
-    pub expired: usize,
-    /// Approvals that a second group was asked for.
-    pub asked_too: usize,
-}
-
 impl Gate {
     /// The user for whom `caller` acts; nobody if the configuration does not know the caller.
     #[must_use]
     pub fn on_behalf_of(&self, caller: &Caller) -> Option<Uid> {
-        on_behalf_of(&self.snapshot(), caller)
+        on_behalf_of(&self.ruleset().config, caller)
     }
 
     /// Whether the run is one that `caller` makes calls in: its own, for the same user.
     #[must_use]
     pub fn is_own_run(&self, caller: &Caller, run: &RunRow) -> bool {
-        run.tenant == self.snapshot().config.gate.tenant
+        run.tenant == self.ruleset().config.gate.tenant
             && run.principal == caller.principal()
             && self.on_behalf_of(caller).as_ref() == Some(&run.on_behalf_of)
     }
@@ -65,16 +49,16 @@ impl Gate {
             return false;
         };
         let user = Uid::new(Kind::User, name);
-        row.tenant == self.snapshot().config.gate.tenant
+        row.tenant == self.ruleset().config.gate.tenant
             && (row.on_behalf_of == user
-                || self.could_answer(&user, row)
-                || self.could_with_run(&user, Action::ViewRun, row.run, &row.tenant))
+                || self.can_answer(&user, row)
+                || self.is_allowed_on_run(&user, Action::ViewRun, row.run, &row.tenant))
     }
 
     /// Whether the approval was asked for by a call of `caller`, for the same user.
     #[must_use]
     pub fn is_own_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
-        row.tenant == self.snapshot().config.gate.tenant
+        row.tenant == self.ruleset().config.gate.tenant
             && row.principal == caller.principal()
             && self.on_behalf_of(caller).as_ref() == Some(&row.on_behalf_of)
     }
@@ -118,13 +102,13 @@ impl Gate {
         reason: &str,
     ) -> Result<(), OperateError> {
         let by = caller.principal();
-        let snapshot = self.snapshot();
+        let ruleset = self.ruleset();
         let operator = match row.principal.kind {
-            Kind::Agent => snapshot.config.agents.get(&row.principal.id),
+            Kind::Agent => ruleset.config.agents.get(&row.principal.id),
             _ => None,
         };
         let operates = operator.is_some_and(|agent| agent.operator == by.id);
-        let here = row.tenant == snapshot.config.gate.tenant;
+        let here = row.tenant == ruleset.config.gate.tenant;
         let concerns = here && by.kind == Kind::User && (by == row.on_behalf_of || operates);
         if !concerns && !self.is_own_run(caller, row) {
             return Err(OperateError::Unknown(format!(
@@ -137,8 +121,8 @@ impl Gate {
 
     /// Whether `user` may answer an approval as things are, without a record: for lists.
     #[must_use]
-    pub fn could_answer(&self, user: &Uid, row: &ApprovalRow) -> bool {
-        self.pep().could_answer(&self.snapshot(), user, row)
+    pub fn can_answer(&self, user: &Uid, row: &ApprovalRow) -> bool {
+        self.pep().can_answer(&self.ruleset(), user, row)
     }
 
     /// What a decision was made from. Who may see it is decided, and recorded.
@@ -162,7 +146,8 @@ impl Gate {
         match record.run {
             Some(run) => {
                 let row = self.ledger().reader().run(&run.to_string())?;
-                self.may_with_run(user, Action::ViewPayload, &row).await?;
+                self.authorize_on_run(user, Action::ViewPayload, &row)
+                    .await?;
             }
             None => {
                 self.administer(user, "facts_viewed", &decision.to_string())
@@ -193,7 +178,8 @@ impl Gate {
         user: &Uid,
         run: &RunRow,
     ) -> Result<Vec<(DecisionId, FactsView)>, OperateError> {
-        self.may_with_run(user, Action::ViewPayload, run).await?;
+        self.authorize_on_run(user, Action::ViewPayload, run)
+            .await?;
         let mut found = Vec::new();
         for (index, record) in self.ledger().reader().records_of_run(run.id)? {
             let Event::Decision(decided) = record.event else {
@@ -207,131 +193,5 @@ impl Gate {
             }
         }
         Ok(found)
-    }
-
-    /// Decide whether `user` may put policies into force, and load the configuration again.
-    ///
-    /// # Errors
-    /// [`OperateError`] if they may not; within, [`LoadError`] if it does not load, and the old one stays.
-    pub async fn reload_as(&self, user: &Uid) -> Result<Result<(), LoadError>, OperateError> {
-        self.operate(user, Action::ActivatePolicies).await?;
-        Ok(self.reload(&user.id).await)
-    }
-
-    /// Record what the gate itself did beside deciding.
-    ///
-    /// # Errors
-    /// [`OperateError::Store`].
-    pub async fn record_act(&self, act: &str, target: &str) -> Result<(), OperateError> {
-        let event = Event::Administered(Administered {
-            act: act.into(),
-            by: "gate".into(),
-            target: crate::text::printable(target, 200),
-        });
-        self.note(event).await
-    }
-
-    /// Forget what is older than each tenant's retention.
-    async fn retain(&self, capture: &CaptureConfig, now: Timestamp) -> Result<(), OperateError> {
-        if capture.all.retention.is_none() && capture.tenants.is_empty() {
-            return Ok(());
-        }
-        for tenant in self.ledger().reader().sealing_tenants()? {
-            if let Some(retention) = capture.of(&tenant).retention {
-                let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
-                let before = Timestamp(now.0.saturating_sub(micros));
-                self.forget(&tenant, before, "gate").await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Destroy the keys of the tenant's days before `before`: what was sealed on them can never be read
-    /// again, by anybody, except from backups that hold the keys still. It is recorded first. Days of
-    /// which something still waits for an approval stay.
-    async fn forget(
-        &self,
-        tenant: &str,
-        before: Timestamp,
-        by: &str,
-    ) -> Result<Vec<i64>, OperateError> {
-        // Today's key seals what is decided today.
-        let before = before.min(self.now());
-        let days = self.ledger().reader().days_to_forget(tenant, before)?;
-        for day in &days {
-            let forgotten = Event::Administered(Administered {
-                act: "payloads_forgotten".into(),
-                by: by.into(),
-                target: format!("{tenant} day {day}"),
-            });
-            self.note(forgotten).await?;
-            let (keys, tenant, day) = (self.ledger().keys().clone(), tenant.to_owned(), *day);
-            let destroyed =
-                tokio::task::spawn_blocking(move || keys.destroy_day(&tenant, day)).await;
-            destroyed.map_err(|e| OperateError::Store(e.to_string()))??;
-        }
-        Ok(days)
-    }
-
-    /// As `user`, destroy the keys of all days before `before`: of one tenant, or of all.
-    ///
-    /// # Errors
-    /// [`OperateError`].
-    pub async fn forget_payloads(
-        &self,
-        user: &Uid,
-        tenant: Option<&str>,
-        before: Timestamp,
-    ) -> Result<u64, OperateError> {
-        let whose = tenant.unwrap_or("all tenants");
-        self.administer(user, "payloads_forget", whose).await?;
-        let mut forgotten = 0;
-        for of in self.ledger().reader().sealing_tenants()? {
-            if tenant.is_none_or(|tenant| tenant == of) {
-                forgotten += self.forget(&of, before, &user.id).await?.len() as u64;
-            }
-        }
-        Ok(forgotten)
-    }
-
-    /// Record what time has done: approvals and runs that are over, and approvals that nobody answered
-    /// in time, for which the second group is asked.
-    ///
-    /// # Errors
-    /// [`OperateError::Store`].
-    pub async fn pass_time(&self) -> Result<Overdue, OperateError> {
-        let (snapshot, now) = (self.snapshot(), self.now());
-        let swept = self.ledger().sweep(now, snapshot.config.idle()).await?;
-        let mut overdue = Overdue {
-            expired: swept.expired.len(),
-            asked_too: 0,
-        };
-        if let Some(group) = &snapshot.config.approvals.second_group {
-            let after = i64::try_from(group.after.as_micros()).unwrap_or(i64::MAX);
-            let before = Timestamp(now.0.saturating_sub(after));
-            for row in self.ledger().reader().unanswered(before)? {
-                let escalated = Event::ApprovalEscalated(ApprovalEscalated {
-                    id: row.id,
-                    to: group.roles.clone(),
-                });
-                let batch = Batch {
-                    records: vec![Record::new(row.tenant, Some(row.run), now, escalated)],
-                    conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
-                    ..Batch::default()
-                };
-                match self.pep().commit(batch).await {
-                    Ok(_) => overdue.asked_too += 1,
-                    // Somebody answered just now; if not enough, the next round finds it again.
-                    Err(CommitError::ApprovalChanged) => {}
-                    Err(error) => return Err(Refusal::from(error).into()),
-                }
-            }
-        }
-        self.retain(&snapshot.config.capture, now).await?;
-        self.close_untold().await;
-        if overdue != Overdue::default() {
-            self.approvals_changed();
-        }
-        Ok(overdue)
     }
 }

@@ -11,10 +11,11 @@ use std::{
 use tollgate_model::{canonical::Sha256Digest, entity::Uid, request::Action};
 use tollgate_policy::policy::{Mode, PolicyFile};
 
+use super::{Gate, OperateError};
 use crate::{
     config::{Config, policy_files},
-    gate::{Gate, OperateError},
     load,
+    text::printable,
 };
 
 /// The annotation that keeps a policy in the shadow.
@@ -42,7 +43,7 @@ impl Gate {
     ) -> Result<Promoted, OperateError> {
         let unknown = |e: String| OperateError::Unknown(e);
         let config =
-            Config::read(&self.snapshot().config.file).map_err(|e| unknown(e.to_string()))?;
+            Config::read(&self.ruleset().config.file).map_err(|e| unknown(e.to_string()))?;
         let before = config.policy_files().map_err(|e| unknown(e.to_string()))?;
         let after = match policy {
             Some(id) => self.without_shadow(id, &before)?,
@@ -52,7 +53,7 @@ impl Gate {
         let unread = |e: load::LoadError| OperateError::Unknown(e.to_string());
         let lock = load::read_lock(&config).map_err(unread)?;
         let snapshot = load::with_policies(
-            self.sandbox(),
+            &self.0.sandbox,
             self.connector(),
             config,
             &lock,
@@ -76,7 +77,7 @@ impl Gate {
             let path = dir.join(name);
             put(&path, *text).map_err(|e| undo(store(e, &path)))?;
         }
-        let bundle = snapshot.pdp.digest();
+        let bundle = snapshot.ruleset.pdp.digest();
         let activated = self.put_into_force(snapshot, &user.id).await;
         activated.map_err(|e| undo(OperateError::Store(e.to_string())))?;
         Ok(Promoted {
@@ -92,14 +93,14 @@ impl Gate {
         files: &[PolicyFile],
     ) -> Result<Vec<PolicyFile>, OperateError> {
         let unknown = |e: String| OperateError::Unknown(e);
-        let snapshot = self.snapshot();
-        let policies = snapshot.pdp.policies();
+        let ruleset = self.ruleset();
+        let policies = ruleset.pdp.policies();
         let policy = policies.get(id).ok_or_else(|| {
             let near = tollgate_policy::policy::nearest(id, policies.keys().map(String::as_str));
             let near = near.map(|near| format!("; did you mean `{near}`?"));
             unknown(format!(
                 "there is no policy `{}`{}",
-                crate::text::printable(id, 100),
+                printable(id, 100),
                 near.unwrap_or_default()
             ))
         })?;

@@ -3,31 +3,30 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, ServerResult};
 use tollgate::{
-    sandbox::{Content, EmbeddedResource, ResourceBody},
-    upstream::Ending,
+    sandbox::Content, sandbox::EmbeddedResource, sandbox::ResourceBody, upstream::CallResult,
 };
 
 /// How a call ended that the server answered.
-pub(super) fn ending(result: ServerResult) -> Ending {
+pub(super) fn ending(result: ServerResult) -> CallResult {
     match result {
         ServerResult::CallToolResult(result) => returned(result),
-        ServerResult::InputRequiredResult(_) => Ending::Unusable(
+        ServerResult::InputRequiredResult(_) => CallResult::Unusable(
             "the server asks for input in the middle of the call, which this gate does not pass on"
                 .into(),
         ),
-        _ => Ending::Unusable("the server's answer is no result of a call".into()),
+        _ => CallResult::Unusable("the server's answer is no result of a call".into()),
     }
 }
 
-fn returned(result: CallToolResult) -> Ending {
+fn returned(result: CallToolResult) -> CallResult {
     let failed = result.is_error.unwrap_or(false);
     let parts: Result<Vec<Content>, String> = result.content.into_iter().map(part).collect();
     match parts {
         Ok(mut content) => {
             content.extend(result.structured_content.map(Content::Structured));
-            Ending::Returned { content, failed }
+            CallResult::Returned { content, failed }
         }
-        Err(problem) => Ending::Unusable(problem),
+        Err(problem) => CallResult::Unusable(problem),
     }
 }
 
@@ -99,7 +98,7 @@ mod tests {
             {"type": "resource_link", "uri": "a:b", "name": "n"},
         ], "structuredContent": {"n": 1}});
         let result = serde_json::from_value(result).unwrap();
-        let Ending::Returned { content, failed } = returned(result) else {
+        let CallResult::Returned { content, failed } = returned(result) else {
             panic!();
         };
         assert!(!failed);
@@ -127,6 +126,6 @@ mod tests {
     fn what_is_no_base64_is_no_result() {
         let result = json!({"content": [{"type": "image", "data": "?", "mimeType": "image/png"}]});
         let ending = returned(serde_json::from_value(result).unwrap());
-        assert!(matches!(ending, Ending::Unusable(_)));
+        assert!(matches!(ending, CallResult::Unusable(_)));
     }
 }

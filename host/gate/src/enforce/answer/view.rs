@@ -1,4 +1,4 @@
-//! What became of a call, in a word and as data: the same for every surface.
+//! Answers as data: the same for every surface.
 
 use serde::{Deserialize, Serialize};
 use tollgate_model::{
@@ -8,12 +8,10 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use crate::{
-    call::{Answer, Verdict},
-    enforce::Refusal,
-};
+use super::{Answer, Verdict};
+use crate::enforce::Refusal;
 
-/// What became of a call, in a word.
+/// How a call ended, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
@@ -21,7 +19,7 @@ pub enum CallOutcome {
     Ok,
     /// It ran, and the tool says that it failed.
     ToolError,
-    /// It ran, and policy keeps its result.
+    /// It ran, and policy keeps its result from the caller.
     Withheld,
     /// Policy denied it.
     Denied,
@@ -33,7 +31,7 @@ pub enum CallOutcome {
     Rejected,
     /// There is no such tool.
     UnknownTool,
-    /// The arguments do not match the tool's schema, or nobody knows the caller.
+    /// The arguments do not match the tool's schema, or the caller is not configured.
     Invalid,
     /// A halt is in force, or ended it.
     Halted,
@@ -68,7 +66,7 @@ impl From<&Determining> for PolicyView {
     }
 }
 
-/// An approval that a call waits for.
+/// The approval that a call waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingView {
     /// Its id.
@@ -77,7 +75,7 @@ pub struct PendingView {
     pub needs: String,
     /// When it expires.
     pub expires: Timestamp,
-    /// What the call had done by then, if it was ended in the middle.
+    /// Effects that had happened when the call was ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub happened: Vec<String>,
 }
@@ -85,7 +83,7 @@ pub struct PendingView {
 /// An answer without the content that it releases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnswerView {
-    /// What became of the call.
+    /// How the call ended.
     pub outcome: CallOutcome,
     /// The run; absent if the caller is not known.
     pub run: Option<RunId>,
@@ -104,7 +102,7 @@ fn policies(basis: &Basis) -> Vec<PolicyView> {
 }
 
 impl Answer {
-    /// What became of the call, in a word.
+    /// How the call ended, in a word.
     #[must_use]
     pub fn outcome(&self) -> CallOutcome {
         match &self.verdict {
@@ -125,15 +123,11 @@ impl Answer {
         }
     }
 
-    /// The answer as data. `known` says whether there is a tool of the name that was called.
+    /// The answer as data.
     #[must_use]
-    pub fn view(&self, known: bool) -> AnswerView {
-        let outcome = match self.outcome() {
-            CallOutcome::Invalid if !known => CallOutcome::UnknownTool,
-            outcome => outcome,
-        };
+    pub fn view(&self) -> AnswerView {
         let mut view = AnswerView {
-            outcome,
+            outcome: self.outcome(),
             run: self.run,
             call: self.call,
             decision: self.decision,
@@ -181,6 +175,7 @@ impl Refusal {
             Self::Undecidable { .. } => CallOutcome::Undecidable,
             Self::Pending { .. } => CallOutcome::Waiting,
             Self::Rejected { .. } => CallOutcome::Rejected,
+            Self::UnknownTool { .. } => CallOutcome::UnknownTool,
             Self::Invalid { .. } => CallOutcome::Invalid,
             Self::Halted { .. } => CallOutcome::Halted,
             Self::RunEnded => CallOutcome::RunEnded,

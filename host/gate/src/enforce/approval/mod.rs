@@ -1,7 +1,7 @@
 //! A human's answers: who may give one, and what it changes.
 //!
-//! Approving is itself decided and recorded. This module never runs the call that waits: whoever asked
-//! repeats it, and it is decided again.
+//! Approving is itself decided and recorded. Nothing here runs the call that waits: its caller repeats it, and
+//! it is decided again.
 
 use std::{
     collections::BTreeSet,
@@ -10,20 +10,21 @@ use std::{
 
 use serde::Serialize;
 use tollgate_model::{
-    decision::Decision,
+    decision::{Basis, Decision},
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::{ApprovalEvent, ApprovalState},
     record::{Administered, ApprovalAnswered, Event, Record},
-    request::{Action, ActionContext, Request},
+    request::{Action, ActionContext, Granted, Request},
+    time::Timestamp,
 };
 
-use super::{Pep, Refusal};
-use crate::{
-    config::{CLI_AGENT, Config},
-    snapshot::Snapshot,
-    text::printable,
-};
+mod pending_call;
+
+pub use pending_call::PendingCall;
+
+use super::{Pep, Refusal, Ruleset};
+use crate::{config::Config, text::printable};
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
 /// How often an answer is tried again because somebody else answered meanwhile.
@@ -92,19 +93,44 @@ impl From<Refusal> for ApprovalError {
     }
 }
 
-/// What an approver says.
+/// An approver's answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Words<'a> {
-    pub(crate) approve: bool,
-    /// Digest of the call that they were shown.
-    pub(crate) seen: Option<&'a str>,
-    pub(crate) note: Option<&'a str>,
-    pub(crate) channel: &'a str,
+pub struct ApprovalResponse<'a> {
+    /// Yes or no.
+    pub vote: Vote,
+    /// Digest of the call that the approver was shown, which must be the one that waits.
+    pub seen: Option<&'a str>,
+    /// A note for the record.
+    pub note: Option<&'a str>,
+    /// How the answer was given, such as `cli` or `rest`.
+    pub channel: &'a str,
 }
 
-/// What became of an answer.
+impl<'a> ApprovalResponse<'a> {
+    /// An answer without a note, whatever was shown.
+    #[must_use]
+    pub fn new(vote: Vote, channel: &'a str) -> Self {
+        Self {
+            vote,
+            seen: None,
+            note: None,
+            channel,
+        }
+    }
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vote {
+    /// The call may run.
+    Approve,
+    /// The call may not run, until the approval would have expired.
+    Reject,
+}
+
+/// An approval after an answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answered {
+pub struct ApprovalResult {
     /// Which approval.
     pub id: ApprovalId,
     /// Its state now.
@@ -161,142 +187,116 @@ fn request(
 }
 
 impl Pep {
-    /// Answer an approval as `user`. `seen` is the digest of the call that the approver was shown.
+    /// Answer an approval as `user`.
     pub(crate) async fn answer(
         &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         user: &Uid,
         id: ApprovalId,
-        words: Words<'_>,
-    ) -> Result<Answered, ApprovalError> {
-        let Words {
-            approve,
-            seen,
-            note,
-            channel,
-        } = words;
-        let mut judged_once = None;
+        response: ApprovalResponse<'_>,
+    ) -> Result<ApprovalResult, ApprovalError> {
+        let mut last_state = ApprovalState::Pending;
         for _ in 0..MAX_ATTEMPTS {
             let row = self.ledger.reader().approval(id)?;
             let row = row
-                .filter(|row| is_here(snapshot, row))
+                .filter(|row| is_here(ruleset, row))
                 .ok_or(ApprovalError::NotFound(id))?;
+            last_state = row.state;
+            let seen = response.seen;
             if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
                 return Err(ApprovalError::OtherCall(id));
             }
-            let action = if approve {
-                Action::Approve
-            } else {
-                Action::Reject
-            };
-            let (request, entities) = request(&snapshot.config, user, &row, action);
-            let judged = self.judge(snapshot, request, entities);
-            let (record, payload) =
-                self.judged_record(snapshot, &judged, Some(row.run), Some(id))?;
-            if !matches!(judged.decision, Decision::Allow(_)) {
-                let batch = Batch {
-                    records: vec![record],
-                    payloads: vec![payload],
-                    conditions: Vec::new(),
-                };
-                let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first);
-                let basis = judged.decision.basis().clone();
-                return Err(Refusal::Denied { decision, basis }.into());
-            }
-            let roles = snapshot
-                .config
-                .users
-                .get(&user.id)
-                .map(|user| user.roles.clone())
-                .unwrap_or_default();
-            let answered = |took_effect| {
-                Event::ApprovalAnswered(ApprovalAnswered {
-                    approve,
-                    by: user.clone(),
-                    channel: channel.into(),
-                    id,
-                    roles: roles.clone(),
-                    took_effect,
-                    note: note.map(|n| printable(n, 1000)),
-                })
-            };
-            let now = judged.facts.now;
-            let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
-            let (next, needs) = if approve {
-                vote(&row, user, &roles)
-            } else {
-                (Some(ApprovalEvent::Reject), None)
-            };
-            let expired = row.expires <= now
-                && matches!(row.state, ApprovalState::Pending | ApprovalState::Approved);
-            let event = if expired {
-                Some(ApprovalEvent::Expire)
-            } else {
-                next
-            };
-            let Some(event) = event else {
-                let needs = needs.unwrap_or_default();
-                return Err(ApprovalError::Twice {
-                    id,
-                    user: user.id.clone(),
-                    needs,
-                });
-            };
-            let state = row.state.after(event);
-            let mut batch = Batch {
-                records: vec![record],
-                payloads: vec![payload],
-                conditions: Vec::new(),
-            };
-            batch
-                .records
-                .push(of_run(answered(state.is_some() && !expired)));
-            if let Some(state) = state {
-                batch
-                    .conditions
-                    .push(Condition::ApprovalUnchanged(id, row.version));
-                if state != ApprovalState::Pending {
-                    batch.records.push(of_run(row.resolved(state)));
-                }
-            }
-            match self.commit(batch).await {
-                Ok(receipt) => {
-                    let decision = DecisionId(receipt.first);
-                    return match state {
-                        Some(state) if !expired => Ok(Answered {
-                            id,
-                            state,
-                            decision,
-                            needs,
-                        }),
-                        state => Err(ApprovalError::Resolved {
-                            id,
-                            state: state.unwrap_or(row.state),
-                        }),
-                    };
-                }
-                Err(CommitError::ApprovalChanged) => judged_once = Some(row.state),
-                Err(error) => return Err(Refusal::from(error).into()),
+            if let Some(result) = self.answer_once(ruleset, user, &row, response).await? {
+                return Ok(result);
             }
         }
         Err(ApprovalError::Resolved {
             id,
-            state: judged_once.unwrap_or(ApprovalState::Pending),
+            state: last_state,
         })
     }
 
-    /// Whether `user` may answer it as things are.
-    pub(crate) fn could_answer(
+    /// Decide and record the answer. `None` if the approval has changed since it was read.
+    async fn answer_once(
         &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         user: &Uid,
         row: &ApprovalRow,
-    ) -> bool {
-        if !is_here(snapshot, row) {
+        response: ApprovalResponse<'_>,
+    ) -> Result<Option<ApprovalResult>, ApprovalError> {
+        let id = row.id;
+        let action = match response.vote {
+            Vote::Approve => Action::Approve,
+            Vote::Reject => Action::Reject,
+        };
+        let (request, entities) = request(&ruleset.config, user, row, action);
+        let judged = self.judge(ruleset, request, entities);
+        let (record, payload) = self.judged_record(ruleset, &judged, Some(row.run), Some(id))?;
+        let mut batch = Batch {
+            records: vec![record],
+            payloads: vec![payload],
+            conditions: Vec::new(),
+        };
+        if !matches!(judged.decision, Decision::Allow(_)) {
+            let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first);
+            let basis = judged.decision.basis().clone();
+            return Err(Refusal::Denied { decision, basis }.into());
+        }
+        let roles = ruleset
+            .config
+            .users
+            .get(&user.id)
+            .map(|user| user.roles.clone())
+            .unwrap_or_default();
+        let now = judged.facts.now;
+        let Effect { event, needs } = effect(row, user, &roles, response.vote, now)?;
+        let expired = event == ApprovalEvent::Expire;
+        let state = row.state.after(event);
+        let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
+        batch
+            .records
+            .push(of_run(Event::ApprovalAnswered(ApprovalAnswered {
+                approve: response.vote == Vote::Approve,
+                by: user.clone(),
+                channel: response.channel.into(),
+                id,
+                roles,
+                took_effect: state.is_some() && !expired,
+                note: response.note.map(|note| printable(note, 1000)),
+            })));
+        if let Some(state) = state {
+            let unchanged = Condition::ApprovalUnchanged(id, row.version);
+            batch.conditions.push(unchanged);
+            if state != ApprovalState::Pending {
+                batch.records.push(of_run(row.resolved(state)));
+            }
+        }
+        let decision = match self.commit(batch).await {
+            Ok(receipt) => DecisionId(receipt.first),
+            Err(CommitError::ApprovalChanged) => return Ok(None),
+            Err(error) => return Err(Refusal::from(error).into()),
+        };
+        match state {
+            Some(state) if !expired => Ok(Some(ApprovalResult {
+                id,
+                state,
+                decision,
+                needs,
+            })),
+            state => Err(ApprovalError::Resolved {
+                id,
+                state: state.unwrap_or(row.state),
+            }),
+        }
+    }
+
+    /// Whether `user` may answer it as things are.
+    pub(crate) fn can_answer(&self, ruleset: &Arc<Ruleset>, user: &Uid, row: &ApprovalRow) -> bool {
+        if !is_here(ruleset, row) {
             return false;
         }
-        let (request, entities) = request(&snapshot.config, user, row, Action::Approve);
-        let decision = self.judge(snapshot, request, entities).decision;
+        let (request, entities) = request(&ruleset.config, user, row, Action::Approve);
+        let decision = self.judge(ruleset, request, entities).decision;
         matches!(decision, Decision::Allow(_))
     }
 
@@ -304,11 +304,11 @@ impl Pep {
     /// recorded before.
     pub(crate) async fn approval_view(
         &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         user: &Uid,
         row: ApprovalRow,
     ) -> Result<ApprovalView, ApprovalError> {
-        let may_answer = self.could_answer(snapshot, user, &row);
+        let may_answer = self.can_answer(ruleset, user, &row);
         let arguments = match row.payload {
             Some(digest) if may_answer => {
                 self.note_shown(user, &row).await?;
@@ -319,7 +319,7 @@ impl Pep {
             }
             _ => None,
         };
-        let policies = snapshot.pdp.policies();
+        let policies = ruleset.pdp.policies();
         let reasons = row
             .requirement
             .lifts
@@ -369,44 +369,84 @@ impl Pep {
     }
 }
 
-/// Whether an approval is of this gate's tenant: nobody here has to do with those of others in its store.
-fn is_here(snapshot: &Snapshot, row: &ApprovalRow) -> bool {
-    row.tenant == snapshot.config.gate.tenant
+/// Whether an approval is of this gate's tenant. Those of other tenants in the store do not exist here.
+fn is_here(ruleset: &Ruleset, row: &ApprovalRow) -> bool {
+    row.tenant == ruleset.config.gate.tenant
 }
 
-/// What an approval by `user` does, and what is missing after it. Nothing, if they approved before.
-fn vote(
+/// What an answer does to an approval.
+struct Effect {
+    event: ApprovalEvent,
+    /// What is still missing after it.
+    needs: Option<String>,
+}
+
+fn effect(
     row: &ApprovalRow,
     user: &Uid,
     roles: &BTreeSet<String>,
-) -> (Option<ApprovalEvent>, Option<String>) {
-    let missing = format!(
-        "{}; {} approved so far",
-        row.requirement,
-        row.approvers.len()
-    );
-    let open = row.state == ApprovalState::Pending;
-    if open && row.approvers.iter().any(|(by, _)| by == user) {
-        return (None, Some(missing));
+    vote: Vote,
+    now: Timestamp,
+) -> Result<Effect, ApprovalError> {
+    let is_open = matches!(row.state, ApprovalState::Pending | ApprovalState::Approved);
+    if vote == Vote::Approve
+        && row.state == ApprovalState::Pending
+        && row.approvers.iter().any(|(by, _)| by == user)
+        && row.expires > now
+    {
+        return Err(ApprovalError::Twice {
+            id: row.id,
+            user: user.id.clone(),
+            needs: missing(row, row.approvers.len() as u64),
+        });
     }
-    let mut held = roles.clone();
-    held.extend(
-        row.approvers
+    if is_open && row.expires <= now {
+        let event = ApprovalEvent::Expire;
+        return Ok(Effect { event, needs: None });
+    }
+    let event = match vote {
+        Vote::Reject => ApprovalEvent::Reject,
+        Vote::Approve => {
+            let earlier = row.approvers.iter().flat_map(|(_, roles)| roles);
+            let held: BTreeSet<String> = roles.iter().chain(earlier).cloned().collect();
+            let count = row.approvers.len() as u64 + 1;
+            if !row.requirement.met_by(&held, count) {
+                return Ok(Effect {
+                    event: ApprovalEvent::Vote,
+                    needs: Some(missing(row, count)),
+                });
+            }
+            ApprovalEvent::Approve
+        }
+    };
+    Ok(Effect { event, needs: None })
+}
+
+fn missing(row: &ApprovalRow, approved: u64) -> String {
+    format!("{}; {approved} approved so far", row.requirement)
+}
+
+/// The approval that a row holds, as policy sees it.
+pub(crate) fn grant_from_row(row: &ApprovalRow) -> Granted {
+    Granted {
+        count: row.approvers.len() as u64,
+        lifts: row.requirement.lifts.clone(),
+        roles: row
+            .approvers
             .iter()
-            .flat_map(|(_, roles)| roles.iter().cloned()),
-    );
-    let count = row.approvers.len() as u64 + 1;
-    if row.requirement.met_by(&held, count) {
-        (Some(ApprovalEvent::Approve), None)
-    } else {
-        (
-            Some(ApprovalEvent::Vote),
-            Some(format!("{}; {count} approved so far", row.requirement)),
-        )
+            .flat_map(|(_, roles)| roles.iter().cloned())
+            .collect(),
     }
 }
 
-/// The agent that stands for people at the command line.
-pub(crate) fn cli_agent() -> Uid {
-    Uid::new(Kind::Agent, CLI_AGENT)
+/// The refusal of a call that waits for this approval.
+pub(crate) fn pending_refusal(decision: DecisionId, basis: Basis, row: &ApprovalRow) -> Refusal {
+    Refusal::Pending {
+        decision,
+        basis,
+        approval: row.id,
+        requirement: row.requirement.clone(),
+        expires: row.expires,
+        happened: Vec::new(),
+    }
 }

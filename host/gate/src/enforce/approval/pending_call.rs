@@ -1,6 +1,6 @@
-//! A call that waits, as it was asked for: for an agent that resumes it by the approval's id.
+//! A call that waits, as it was made: for an agent that resumes it by the approval's id.
 //!
-//! Nothing runs here: what comes back goes the line again, and is decided again.
+//! Nothing runs here: the call takes every step again, and is decided again.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -11,17 +11,14 @@ use tollgate_model::{
     request::{Action, ActionContext, Facts, Request},
 };
 
-use super::{ApprovalError, Pep, Refusal, ToolCall, approvals::MAX_ATTEMPTS};
-use crate::{
-    call::CallRequest,
-    pip::{Caller, on_behalf_of},
-    snapshot::Snapshot,
-};
+use super::{ApprovalError, MAX_ATTEMPTS};
+use crate::enforce::{CallRequest, Pep, Ruleset, ToolCall};
+use crate::identity::{Caller, on_behalf_of};
 use tollgate_ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
 /// A call that waits for an approval.
 #[derive(Debug, Clone)]
-pub struct StoredCall {
+pub struct PendingCall {
     /// The approval's state.
     pub state: ApprovalState,
     /// The run that asked.
@@ -31,33 +28,32 @@ pub struct StoredCall {
 }
 
 impl Pep {
-    /// An approval, for whoever asked for it.
+    /// An approval of the caller's.
     pub(crate) fn own_approval(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         caller: &Caller,
         id: ApprovalId,
     ) -> Result<ApprovalRow, ApprovalError> {
         let row = self.ledger.reader().approval(id)?;
-        // Whoever else names it learns no more than that there is nothing for them.
+        // Others are told that there is none.
         let own = row.filter(|row| {
-            row.tenant == snapshot.config.gate.tenant
+            row.tenant == ruleset.config.gate.tenant
                 && row.principal == caller.principal()
-                && on_behalf_of(snapshot, caller).as_ref() == Some(&row.on_behalf_of)
+                && on_behalf_of(&ruleset.config, caller).as_ref() == Some(&row.on_behalf_of)
         });
         own.ok_or(ApprovalError::NotFound(id))
     }
 
-    /// Void what the caller asked for, unless it is over or its call has begun. No policy is asked: to
-    /// want less is everybody's own affair.
+    /// Cancel an approval of the caller's, unless it is over or its call has begun. That needs no decision.
     pub(crate) async fn withdraw(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         caller: &Caller,
         id: ApprovalId,
     ) -> Result<ApprovalState, ApprovalError> {
         for _ in 0..MAX_ATTEMPTS {
-            let row = self.own_approval(snapshot, caller, id)?;
+            let row = self.own_approval(ruleset, caller, id)?;
             if row.state.after(ApprovalEvent::Cancel).is_none() {
                 return Ok(row.state);
             }
@@ -83,14 +79,14 @@ impl Pep {
         ))
     }
 
-    /// The call that asked for an approval, for whoever asked.
-    pub(crate) fn stored_call(
+    /// The call that an approval of the caller's is for.
+    pub(crate) fn pending_call(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         caller: &Caller,
         id: ApprovalId,
-    ) -> Result<StoredCall, ApprovalError> {
-        let row = self.own_approval(snapshot, caller, id)?;
+    ) -> Result<PendingCall, ApprovalError> {
+        let row = self.own_approval(ruleset, caller, id)?;
         let request = match row.waiting.first() {
             None => CallRequest {
                 tool: row.tool.clone(),
@@ -98,7 +94,7 @@ impl Pep {
             },
             Some(outermost) => self.decided_call(&row, outermost.call)?,
         };
-        Ok(StoredCall {
+        Ok(PendingCall {
             state: row.state,
             run: row.run,
             request,
@@ -148,14 +144,14 @@ impl Pep {
 
 impl Pep {
     /// The run in which exactly this call of the caller's waits for a person, or may go on.
-    pub(crate) fn waits_in(
+    pub(crate) fn run_awaiting_approval(
         &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         caller: &Caller,
         call: &ToolCall,
     ) -> Result<Option<RunId>, LedgerError> {
         let (principal, digest) = (caller.principal(), call.digest());
-        let user = on_behalf_of(snapshot, caller);
+        let user = on_behalf_of(&ruleset.config, caller);
         let tool = &call.tool().name;
         let asks = |row: &ApprovalRow| match row.waiting.first() {
             None => row.via.is_empty() && row.tool == *tool && row.arguments == *digest,
@@ -163,34 +159,11 @@ impl Pep {
         };
         let open = self.ledger.reader().approvals(&ApprovalFilter::open())?;
         let own = open.into_iter().filter(|row| {
-            row.tenant == snapshot.config.gate.tenant
+            row.tenant == ruleset.config.gate.tenant
                 && row.principal == principal
                 && Some(&row.on_behalf_of) == user.as_ref()
                 && row.expires > self.now()
         });
         Ok(own.filter(asks).map(|row| row.run).next())
-    }
-
-    /// Let one run take on the labels of another: content of the one is about to reach the other.
-    pub(crate) async fn share_labels(
-        &self,
-        tenant: &str,
-        from: RunId,
-        into: RunId,
-    ) -> Result<(), Refusal> {
-        let held = self.run_state(into, None)?.labels;
-        let shared = self.run_state(from, None)?.labels;
-        let labels: BTreeSet<String> = shared.difference(&held).cloned().collect();
-        if labels.is_empty() {
-            return Ok(());
-        }
-        let joined = Event::LabelsJoined(LabelsJoined { from, labels });
-        let record = Record::new(tenant.to_owned(), Some(into), self.now(), joined);
-        self.commit(Batch {
-            records: vec![record],
-            ..Batch::default()
-        })
-        .await?;
-        Ok(())
     }
 }

@@ -1,0 +1,144 @@
+//! The decision whether content of a tool is released, and what it makes of the content.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use serde_json::Value;
+use tollgate_ledger::{Condition, Payload};
+use tollgate_model::{
+    canonical,
+    decision::Decision,
+    entity::{Kind, Uid},
+    ids::DecisionId,
+    record::{Record, Release},
+    request::{Action, ActionContext, Request},
+};
+
+use super::{CallContext, Pep, Refusal, Verdict};
+use crate::{
+    sandbox::{Content, Execution, ToolFailure},
+    tool::Tool,
+};
+
+/// A decision whether content is released, ready to be recorded.
+pub(crate) struct ReleaseDecision {
+    pub(crate) decision: Decision,
+    pub(crate) record: Record,
+    pub(crate) payload: Payload,
+    /// That the run holds no labels that the decision did not see.
+    pub(crate) condition: Condition,
+}
+
+impl Pep {
+    /// Decide whether content of a tool is released, as if its labels had joined the run.
+    pub(crate) fn decide_release(
+        &self,
+        cx: &CallContext,
+        tool: &Tool,
+        error: bool,
+        size: u64,
+        labels: &BTreeSet<String>,
+    ) -> Result<ReleaseDecision, Refusal> {
+        let begun = Instant::now();
+        let now = self.now();
+        let mut run = Self::run_facts(cx, &self.run_state(cx.run, None)?, None, false, now);
+        run.labels.extend(labels.iter().cloned());
+        let facts = Self::facts(&cx.ruleset.config, now, run, Vec::new());
+        let request = Request {
+            principal: cx.principal.clone(),
+            action: Action::ReturnResult,
+            resource: Uid::new(Kind::Tool, &tool.name),
+            context: ActionContext::Result {
+                on_behalf_of: cx.on_behalf_of.clone(),
+                error,
+                size,
+            },
+        };
+        // A result is never sent to an approver: what would need an approval is withheld.
+        let decision = match cx.ruleset.pdp.decide(&request, &facts) {
+            Decision::Escalate(basis, _) => Decision::Deny(basis),
+            decision => decision,
+        };
+        let (draft, payload) = self.decision_record(
+            &cx.ruleset,
+            &request,
+            &facts,
+            &decision,
+            self.span_id(),
+            begun,
+        )?;
+        Ok(ReleaseDecision {
+            decision,
+            record: self.record(cx, now, draft.for_result(cx).into()),
+            payload,
+            condition: Condition::RunLabels(cx.run, facts.run.labels),
+        })
+    }
+}
+
+/// The content, with a note where some of it was cut off.
+pub(crate) fn content_with_truncation_note(
+    execution: &Execution,
+) -> Result<Vec<Content>, ToolFailure> {
+    let mut content = execution.content.clone()?;
+    if execution.cut {
+        let text = format!(
+            "[cut: the tool returned {} bytes; ask it for less]",
+            execution.size
+        );
+        content.push(Content::Text { text });
+    }
+    Ok(content)
+}
+
+/// What the caller gets after the decision about a result.
+pub(crate) fn apply_release_decision(
+    decision: Decision,
+    content: Result<Vec<Content>, ToolFailure>,
+) -> (Release, Verdict) {
+    let basis = decision.basis().clone();
+    match (decision, content) {
+        (Decision::Allow(_), Ok(content)) => (
+            Release::Released,
+            Verdict::Released {
+                content,
+                redacted: false,
+            },
+        ),
+        (Decision::Allow(_), Err(failure)) => (Release::Released, Verdict::ToolError(failure)),
+        (Decision::Deny(basis), Ok(content)) if !basis.redact.is_empty() => (
+            Release::Redacted,
+            Verdict::Released {
+                content: redact(content, &basis.redact),
+                redacted: true,
+            },
+        ),
+        _ => (
+            Release::Withheld,
+            Verdict::Withheld {
+                decision: DecisionId(0),
+                basis,
+            },
+        ),
+    }
+}
+
+/// Structured content without the values at `pointers`, and its text again. Other content could repeat
+/// what was redacted, so it is left out.
+fn redact(content: Vec<Content>, pointers: &BTreeSet<String>) -> Vec<Content> {
+    let mut kept = Vec::new();
+    for item in content {
+        if let Content::Structured(mut value) = item {
+            for pointer in pointers {
+                if let Some(place) = value.pointer_mut(pointer) {
+                    *place = Value::String("[redacted]".into());
+                }
+            }
+            let text = canonical::to_canonical(&value)
+                .ok()
+                .and_then(|b| String::from_utf8(b).ok());
+            kept.extend(text.map(|text| Content::Text { text }));
+            kept.push(Content::Structured(value));
+        }
+    }
+    kept
+}
