@@ -148,7 +148,7 @@ pub(super) struct Upstream {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum ConfigValue {
-    Text(String),
+    Literal(String),
     Secret(SentSecret),
 }
 

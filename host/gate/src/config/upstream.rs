@@ -40,7 +40,7 @@ impl Validation<'_> {
         let over_http = !upstream.headers.is_empty() || upstream.secret.is_some();
         let as_child =
             !upstream.env.is_empty() || upstream.dir.is_some() || upstream.user.is_some();
-        let reach = match (upstream.command, upstream.url) {
+        let transport = match (upstream.command, upstream.url) {
             (Some(command), None) if over_http => {
                 let _ = command;
                 return wrong(
@@ -97,7 +97,7 @@ impl Validation<'_> {
             }
         };
         Ok(UpstreamConfig {
-            reach,
+            transport,
             roots: upstream
                 .roots
                 .iter()

@@ -360,14 +360,22 @@ impl Validation<'_> {
     }
 
     pub(super) fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
+        // A day is 24 hours and a week seven days, whatever the zone.
         let parsed = text
-            .parse::<jiff::SignedDuration>()
+            .parse::<jiff::Span>()
             .ok()
+            .and_then(|span| {
+                let days = jiff::SpanRelativeTo::days_are_24_hours();
+                span.to_duration(days).ok()
+            })
             .and_then(|d| Duration::try_from(d).ok());
         let (problem, remedy) = match parsed {
             Some(duration) if duration <= LONGEST => return Ok(duration),
             Some(_) => ("is longer than ten years", "write a shorter one"),
-            None => ("is no duration", "write it as in \"3s\", \"30m\" or \"1h\""),
+            None => (
+                "is not a duration",
+                "write it as in \"3s\", \"30m\", \"1h\" or \"90d\"",
+            ),
         };
         Err(self.error(text, format!("`{text}` {problem}"), remedy))
     }

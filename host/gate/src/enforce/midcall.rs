@@ -53,7 +53,7 @@ pub(super) fn shown(bytes: &[u8]) -> Value {
 
 impl CallContext {
     /// The calls that end as pending if what is asked for within them does, outermost first.
-    pub(super) fn waiting(&self) -> Vec<WaitingCall> {
+    pub(crate) fn waiting(&self) -> Vec<WaitingCall> {
         let via = self.via();
         let waiting = self
             .enclosing

@@ -17,6 +17,7 @@ mod nested;
 mod network;
 mod pep;
 mod permit;
+mod redact;
 mod refusal;
 mod release;
 mod report;
@@ -45,7 +46,9 @@ pub use network::{HttpAct, Outgoing, Place, SecretAct};
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
 pub use refusal::Refusal;
-pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
+pub(crate) use release::{
+    ReleaseDecision, ReleasedResult, apply_release_decision, content_with_truncation_note,
+};
 pub use report::{Listener, Report};
 pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use serde_json::Value;
 use tollgate_ledger::{Condition, Payload};
 use tollgate_model::{
-    canonical,
     decision::Decision,
     entity::{Kind, Uid},
     ids::DecisionId,
@@ -13,7 +11,10 @@ use tollgate_model::{
     request::{Action, ActionContext, Request},
 };
 
-use super::{CallContext, Pep, Refusal, Verdict};
+use super::{
+    CallContext, Pep, Refusal, Verdict,
+    redact::{Redacted, redact},
+};
 use crate::{
     sandbox::{Content, Execution, ToolFailure},
     tool::Tool,
@@ -91,54 +92,50 @@ pub(crate) fn content_with_truncation_note(
 }
 
 /// What the caller gets after the decision about a result.
+pub(crate) struct ReleasedResult {
+    pub(crate) release: Release,
+    pub(crate) verdict: Verdict,
+    /// How many values were redacted.
+    pub(crate) redacted: u64,
+}
+
+/// Release, redact or withhold a result of `tool` as policy decided.
 pub(crate) fn apply_release_decision(
     decision: Decision,
     content: Result<Vec<Content>, ToolFailure>,
-) -> (Release, Verdict) {
-    let basis = decision.basis().clone();
-    match (decision, content) {
-        (Decision::Allow(_), Ok(content)) => (
-            Release::Released,
-            Verdict::Released {
-                content,
-                redacted: false,
-            },
-        ),
-        (Decision::Allow(_), Err(failure)) => (Release::Released, Verdict::ToolError(failure)),
-        (Decision::Deny(basis), Ok(content)) if !basis.redact.is_empty() => (
-            Release::Redacted,
-            Verdict::Released {
-                content: redact(content, &basis.redact),
-                redacted: true,
-            },
-        ),
-        _ => (
-            Release::Withheld,
-            Verdict::Withheld {
-                decision: DecisionId(0),
-                basis,
-            },
-        ),
-    }
-}
-
-/// Structured content without the values at `pointers`, and its text again. Other content could repeat
-/// what was redacted, so it is left out.
-fn redact(content: Vec<Content>, pointers: &BTreeSet<String>) -> Vec<Content> {
-    let mut kept = Vec::new();
-    for item in content {
-        if let Content::Structured(mut value) = item {
-            for pointer in pointers {
-                if let Some(place) = value.pointer_mut(pointer) {
-                    *place = Value::String("[redacted]".into());
-                }
-            }
-            let text = canonical::to_canonical(&value)
-                .ok()
-                .and_then(|b| String::from_utf8(b).ok());
-            kept.extend(text.map(|text| Content::Text { text }));
-            kept.push(Content::Structured(value));
+    tool: &Tool,
+) -> ReleasedResult {
+    let withheld = |basis| ReleasedResult {
+        release: Release::Withheld,
+        verdict: Verdict::Withheld {
+            // Known once it is recorded.
+            decision: DecisionId(0),
+            basis,
+        },
+        redacted: 0,
+    };
+    let (release, verdict, redacted) = match (decision, content) {
+        (Decision::Allow(_), Ok(content)) => {
+            let redacted = false;
+            let verdict = Verdict::Released { content, redacted };
+            (Release::Released, verdict, 0)
         }
+        (Decision::Allow(_), Err(failure)) => (Release::Released, Verdict::ToolError(failure), 0),
+        (Decision::Deny(basis), Ok(content)) if !basis.redact.is_empty() => {
+            match redact(content, &basis.redact, tool.output_schema.as_ref()) {
+                Ok(Redacted { content, count }) => {
+                    let redacted = true;
+                    let verdict = Verdict::Released { content, redacted };
+                    (Release::Redacted, verdict, count)
+                }
+                Err(_) => return withheld(basis),
+            }
+        }
+        (decision, _) => return withheld(decision.basis().clone()),
+    };
+    ReleasedResult {
+        release,
+        verdict,
+        redacted,
     }
-    kept
 }

@@ -33,6 +33,7 @@ pub use self::{
     access::FactsView,
     error::OperateError,
     external::{Authorized, CallRef, ReportedOutcome},
+    operate::HaltReport,
     promote::Promoted,
     retention::Overdue,
     reveal::TokenError,

@@ -1,5 +1,7 @@
 //! Operators' acts: each is decided and recorded before it happens.
 
+use std::collections::BTreeSet;
+
 use tollgate_ledger::{Batch, RunRow};
 use tollgate_model::{
     decision::Outcome,
@@ -8,12 +10,22 @@ use tollgate_model::{
     record::{Administered, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
 };
+use tollgate_policy::policy;
 
 use super::{Gate, OperateError};
 use crate::{
     enforce::{OperatorAct, Refusal, RunAct},
     text::printable,
 };
+
+/// What a halt has stopped at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HaltReport {
+    /// Running calls that were told to end.
+    pub calls: usize,
+    /// Approvals that were cancelled.
+    pub approvals: usize,
+}
 
 impl Gate {
     pub(super) async fn operate(&self, user: &Uid, action: Action) -> Result<DecisionId, Refusal> {
@@ -23,7 +35,7 @@ impl Gate {
             .await
     }
 
-    /// Halt something: no new call of it starts, running guests end, held approvals are void.
+    /// Halt something: no new call of it starts, its running calls end, its approvals are cancelled.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -33,7 +45,22 @@ impl Gate {
         scope: HaltScope,
         name: &str,
         reason: &str,
-    ) -> Result<(), OperateError> {
+    ) -> Result<HaltReport, OperateError> {
+        self.check_halt_name(scope, name)?;
+        self.halt_unchecked(user, scope, name, reason).await
+    }
+
+    /// As [`Gate::halt`], also for something that is not loaded or configured now.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn halt_unchecked(
+        &self,
+        user: &Uid,
+        scope: HaltScope,
+        name: &str,
+        reason: &str,
+    ) -> Result<HaltReport, OperateError> {
         self.operate(user, Action::Halt).await?;
         let halt = Halt {
             by: user.id.clone(),
@@ -43,7 +70,7 @@ impl Gate {
         };
         // In force by itself, whatever becomes of the approvals meanwhile.
         self.record_event(Event::Halted(halt)).await?;
-        self.0.halts.halt(|call| match scope {
+        let calls = self.0.halts.halt(|call| match scope {
             HaltScope::All => true,
             HaltScope::Agent => call.principal == name,
             HaltScope::Tool => call.tool == name,
@@ -52,14 +79,47 @@ impl Gate {
         });
         let ruleset = self.ruleset();
         let component_of = |tool: &str| ruleset.tools.get(tool).map(|t| t.source.name.clone());
-        self.cancel_approvals(|row| match scope {
-            HaltScope::All => true,
-            HaltScope::Agent => row.principal.id == name,
-            HaltScope::Tool => row.tool == name,
-            HaltScope::Component => component_of(&row.tool).as_deref() == Some(name),
-            HaltScope::Tenant => row.tenant == name,
-        })
-        .await
+        let approvals = self
+            .cancel_approvals(|row| match scope {
+                HaltScope::All => true,
+                HaltScope::Agent => row.principal.id == name,
+                HaltScope::Tool => row.tool == name,
+                HaltScope::Component => component_of(&row.tool).as_deref() == Some(name),
+                HaltScope::Tenant => row.tenant == name,
+            })
+            .await?;
+        Ok(HaltReport { calls, approvals })
+    }
+
+    /// That there is something of this name to be halted.
+    fn check_halt_name(&self, scope: HaltScope, name: &str) -> Result<(), OperateError> {
+        let ruleset = self.ruleset();
+        let config = &ruleset.config;
+        let known: BTreeSet<&str> = match scope {
+            HaltScope::All => return Ok(()),
+            HaltScope::Agent => {
+                let names = config.agents.keys().chain(config.users.keys());
+                names.map(String::as_str).collect()
+            }
+            HaltScope::Tool => ruleset.tools.keys().map(String::as_str).collect(),
+            HaltScope::Component => {
+                let upstreams = config.upstreams.keys().chain(config.external.keys());
+                let names = config.components.keys().chain(upstreams);
+                names.map(String::as_str).collect()
+            }
+            HaltScope::Tenant => BTreeSet::from([config.gate.tenant.as_str()]),
+        };
+        if known.contains(name) {
+            return Ok(());
+        }
+        let near = policy::nearest(name, known.iter().copied());
+        let near = near.map(|near| format!("; did you mean `{near}`?"));
+        Err(OperateError::Unknown(format!(
+            "nothing was halted: there is no {} `{}`{}",
+            scope.as_str(),
+            printable(name, 80),
+            near.unwrap_or_default()
+        )))
     }
 
     /// Lift a halt.
@@ -126,7 +186,8 @@ impl Gate {
             .await?;
         self.0.halts.halt(|call| call.run == row.id);
         self.cancel_approvals(|approval| approval.run == row.id)
-            .await
+            .await?;
+        Ok(())
     }
 
     /// Decide, and record, whether `user` may do `action` with a run.

@@ -12,7 +12,6 @@ use tollgate_model::{
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
     life::ApprovalState,
-    run::RunState,
 };
 
 use self::evaluate::Evaluation;

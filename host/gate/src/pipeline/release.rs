@@ -66,6 +66,8 @@ struct Closing {
     batch: Batch,
     /// Whether the content is released; absent where there is none.
     release: Option<Release>,
+    /// How many values of it are redacted.
+    redacted: u64,
     verdict: Verdict,
 }
 
@@ -95,6 +97,7 @@ impl<'a> Ending<'a> {
             fuel: execution.fuel,
             labels,
             peak_memory: execution.peak_memory,
+            redacted: 0,
             release: None,
             result: content.and_then(|bytes| pep.ledger.digest(tenant, &[&bytes]).ok()),
             size: execution.size,
@@ -119,6 +122,7 @@ impl<'a> Ending<'a> {
             let Closing {
                 mut batch,
                 release,
+                redacted,
                 verdict,
             } = closing;
             let status = match &verdict {
@@ -127,6 +131,7 @@ impl<'a> Ending<'a> {
             };
             batch.payloads.extend(self.captured.payload.clone());
             let outcome = Event::Outcome(OutcomeRecord {
+                redacted,
                 release,
                 status,
                 ..self.outcome.clone()
@@ -158,6 +163,7 @@ impl<'a> Ending<'a> {
         Closing {
             batch: self.batch(),
             release: None,
+            redacted: 0,
             verdict: Verdict::unknown(),
         }
     }
@@ -181,13 +187,15 @@ impl<'a> Ending<'a> {
             batch.conditions.push(condition);
             Ok(decision)
         };
+        let mut redacted = 0;
         let (release, verdict) = match (self.outcome.status, &self.unrecorded.pending) {
             (Status::Ok | Status::ToolError, _) => {
                 let error = self.outcome.status != Status::Ok;
                 let decision = decide(error, self.execution.size)?;
                 let content = content_with_truncation_note(&self.execution);
-                let (release, verdict) = apply_release_decision(decision, content);
-                (Some(release), verdict)
+                let released = apply_release_decision(decision, content, self.tool);
+                redacted = released.redacted;
+                (Some(released.release), released.verdict)
             }
             (Status::Pending, Some(pending)) => {
                 // The list of its effects is partly in the component's words: content, like a result.
@@ -199,14 +207,28 @@ impl<'a> Ending<'a> {
                 };
                 (None, Verdict::Refused(refusal))
             }
-            (status, _) => {
+            (status @ (Status::Halted | Status::Pending), _) => {
                 let effects = self.outcome.effects > 0;
                 (None, Verdict::Ended { status, effects })
+            }
+            (status, _) => {
+                // How a call ends is the component's choice, so it tells something: content, like a result.
+                let effects = self.outcome.effects > 0;
+                match decide(true, 0)? {
+                    Decision::Allow(_) => (None, Verdict::Ended { status, effects }),
+                    decision => {
+                        let basis = decision.basis().clone();
+                        let decision = DecisionId(0);
+                        let verdict = Verdict::Withheld { decision, basis };
+                        (Some(Release::Withheld), verdict)
+                    }
+                }
             }
         };
         Ok(Closing {
             batch,
             release,
+            redacted,
             verdict,
         })
     }

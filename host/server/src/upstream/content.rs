@@ -14,20 +14,17 @@ pub(super) fn ending(result: ServerResult) -> CallResult {
             "the server asks for input in the middle of the call, which this gate does not pass on"
                 .into(),
         ),
-        _ => CallResult::Unusable("the server's answer is no result of a call".into()),
+        _ => CallResult::Unusable("the server's answer is not the result of a call".into()),
     }
 }
 
 fn returned(result: CallToolResult) -> CallResult {
     let failed = result.is_error.unwrap_or(false);
-    let parts: Result<Vec<Content>, String> = result.content.into_iter().map(part).collect();
-    match parts {
-        Ok(mut content) => {
-            content.extend(result.structured_content.map(Content::Structured));
-            CallResult::Returned { content, failed }
-        }
-        Err(problem) => CallResult::Unusable(problem),
-    }
+    // Each part by itself: one that cannot be read becomes a line that says so, and costs no other.
+    let readable = |block| part(block).unwrap_or_else(|problem| unreadable(&problem));
+    let mut content: Vec<Content> = result.content.into_iter().map(readable).collect();
+    content.extend(result.structured_content.map(Content::Structured));
+    CallResult::Returned { content, failed }
 }
 
 fn part(block: ContentBlock) -> Result<Content, String> {
@@ -73,6 +70,12 @@ fn part(block: ContentBlock) -> Result<Content, String> {
         ContentBlock::Audio(_) => left_out("audio"),
         _ => left_out("content of an unknown kind"),
     })
+}
+
+fn unreadable(problem: &str) -> Content {
+    Content::Text {
+        text: format!("[left out: {problem}]"),
+    }
 }
 
 fn left_out(what: &str) -> Content {

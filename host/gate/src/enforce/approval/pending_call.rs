@@ -2,12 +2,12 @@
 //!
 //! Nothing runs here: the call takes every step again, and is decided again.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::{ApprovalEvent, ApprovalState},
-    record::{Event, LabelsJoined, Record},
+    record::{Event, Record},
     request::{Action, ActionContext, Facts, Request},
 };
 

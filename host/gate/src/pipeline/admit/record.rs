@@ -13,6 +13,7 @@ use super::{Attempt, AttemptError, StartedCall, evaluate::Evaluation};
 use crate::{
     config::PRIVATE,
     enforce::{Draft, Refusal, pending_refusal},
+    tool::SourceKind,
 };
 
 /// A batch that is filled, and where the decision about the call stands in it.
@@ -123,6 +124,8 @@ impl Attempt<'_> {
             call: cx.call,
             component: source.name.clone(),
             digest: source.digest,
+            executed_by_caller: source.kind == SourceKind::External,
+            labels: self.call.tool().content_labels(),
             resumption: cx.attempt > 1,
             span,
             unsandboxed: !source.is_sandboxed(),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     enforce::{Done, HttpAct, Permitted},
-    sandbox::guest::Host,
+    sandbox::{HostConfig, guest::Host},
 };
 
 /// What is scrubbed where it stands; more is done where waiting harms nobody.
