@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tollgate::{enforce::Answer, enforce::Verdict, gate::Gate, sandbox::Content};
+use tollgate::{
+    enforce::Answer, enforce::ApprovalResponse, enforce::Verdict, enforce::Vote, gate::Gate,
+    sandbox::Content,
+};
 use tollgate_ledger::ApprovalFilter;
 use tollgate_model::{
     decision::Outcome,
@@ -359,9 +362,13 @@ async fn an_approval_of_a_nested_call_is_for_that_call_alone() {
         row.requirement.roles(),
         ["finance", "security"].map(str::to_owned).into()
     );
-    gate.answer(&user("dana"), row.id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        row.id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     // The agent's own call is another.
     assert_ne!(
         pending(&call(&gate, "r", "payments__refund", REFUND).await),

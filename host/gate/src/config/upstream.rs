@@ -223,7 +223,7 @@ mod tests {
              limits = { time = \"5s\" }",
         )
         .unwrap();
-        let UpstreamTransport::Command { env, dir, user, .. } = &config.reach else {
+        let UpstreamTransport::Command { env, dir, user, .. } = &config.transport else {
             panic!("{config:?}");
         };
         assert_eq!(dir, Path::new("/x/.tollgate/upstream/up"));
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_secret_for_a_url_is_a_bearer_token() {
         let config = read("[upstream.up]\nurl = \"https://h/mcp\"\nsecret = \"key\"").unwrap();
-        let UpstreamTransport::Http { headers, .. } = &config.reach else {
+        let UpstreamTransport::Http { headers, .. } = &config.transport else {
             panic!("{config:?}");
         };
         let bearer = ConfigValue::Secret {

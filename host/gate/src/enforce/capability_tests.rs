@@ -6,12 +6,13 @@ use rusqlite::ffi;
 use tempfile::TempDir;
 use tollgate_model::{
     decision::Outcome,
-    record::{Event, HaltScope, Origin, RunOutcome},
+    record::{Event, HaltScope, RunOutcome},
     request::Action,
 };
 
 use super::{
-    Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place, Refusal, UnrecordedEffects,
+    ApprovalResponse, CallOptions, Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place,
+    Refusal, UnrecordedEffects, Vote,
     capability::{MAX_WAITING, MAX_WAITING_BYTES},
 };
 use crate::{
@@ -137,7 +138,9 @@ async fn an_approval_of_a_request_is_for_its_method() {
     let view = world.gate.approval(&dana, asked).await.unwrap();
     let short = view.row.capability.as_deref();
     assert_eq!(short, Some("http_request GET https://api.test/repos/x"));
-    let answer = world.gate.answer(&dana, asked, true, None, None, "cli");
+    let answer = world
+        .gate
+        .answer(&dana, asked, ApprovalResponse::new(Vote::Approve, "cli"));
     answer.await.unwrap();
     let again = world.call().await;
     assert_ne!(

@@ -46,9 +46,7 @@ pub use network::{HttpAct, Outgoing, Place, SecretAct};
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
 pub use refusal::Refusal;
-pub(crate) use release::{
-    ReleaseDecision, ReleasedResult, apply_release_decision, content_with_truncation_note,
-};
+pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use report::{Listener, Report};
 pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;

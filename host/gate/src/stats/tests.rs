@@ -70,7 +70,7 @@ fn started(call: u8) -> Event {
         component: "eyes".into(),
         digest: Sha256Digest::of(b"wasm"),
         executed_by_caller: false,
-        labels: std::collections::BTreeSet::new(),
+        labels: BTreeSet::new(),
         resumption: false,
         span: SpanId::from_bytes([call; 8]),
         unsandboxed: false,

@@ -197,7 +197,7 @@ impl Script {
             component: "tickets".into(),
             digest: Sha256Digest::of(b"component"),
             executed_by_caller: false,
-            labels: std::collections::BTreeSet::new(),
+            labels: BTreeSet::new(),
             resumption: false,
             span: self.span(),
             unsandboxed: false,

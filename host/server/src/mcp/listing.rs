@@ -25,7 +25,7 @@ impl Listing {
         let ruleset = gate.ruleset();
         let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*listed {
-            Some(latest) if Arc::ptr_eq(&latest.snapshot, &ruleset) => latest.clone(),
+            Some(latest) if Arc::ptr_eq(&latest.ruleset, &ruleset) => latest.clone(),
             _ => {
                 let latest = Listed {
                     tools: list(&ruleset, false),

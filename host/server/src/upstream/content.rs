@@ -126,9 +126,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64_is_no_result() {
-        let result = json!({"content": [{"type": "image", "data": "?", "mimeType": "image/png"}]});
+    fn a_part_that_cannot_be_read_costs_no_other() {
+        let result = json!({"content": [
+            {"type": "image", "data": "?", "mimeType": "image/png"},
+            {"type": "text", "text": "a"},
+        ]});
         let ending = returned(serde_json::from_value(result).unwrap());
-        assert!(matches!(ending, CallResult::Unusable(_)));
+        let CallResult::Returned { content, .. } = ending else {
+            panic!("{ending:?}")
+        };
+        let texts: Vec<&str> = content
+            .iter()
+            .map(|part| match part {
+                Content::Text { text } => text.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(texts, ["[left out: what should be base64 is not]", "a"]);
     }
 }

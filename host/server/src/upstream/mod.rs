@@ -63,7 +63,7 @@ impl Connector for Servers {
 /// What is sent to a server: text, or a secret's value.
 async fn value(sent: &ConfigValue, secrets: &Vault) -> Result<Vec<u8>, ConnectError> {
     match sent {
-        ConfigValue::Text(text) => Ok(text.clone().into_bytes()),
+        ConfigValue::Literal(text) => Ok(text.clone().into_bytes()),
         ConfigValue::Secret { name, prefix } => {
             let secret = secrets.secret(name).await;
             let secret = secret.map_err(|error| ConnectError::new(error.to_string()))?;

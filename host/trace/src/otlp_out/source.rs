@@ -77,7 +77,7 @@ impl Source {
             secrets: Arc::clone(&ruleset.secrets),
             capture: Arc::clone(&ruleset.capture),
             told: OnceLock::new(),
-            network: ruleset.network.clone(),
+            network: gate.executors().network.clone(),
             config: ruleset.config.clone(),
             descriptions: ruleset.tools.values().map(described).collect(),
         }
@@ -158,7 +158,7 @@ impl Source {
         let mut headers = Vec::new();
         for (name, sent) in &export.headers {
             let value = match sent {
-                ConfigValue::Text(text) => text.clone().into_bytes(),
+                ConfigValue::Literal(text) => text.clone().into_bytes(),
                 ConfigValue::Secret { name, prefix } => {
                     let secret = self.secrets.secret(name).await;
                     let secret = secret.map_err(|e| ExportError::Setup(e.to_string()))?;
