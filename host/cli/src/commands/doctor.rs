@@ -4,7 +4,7 @@ use std::{os::unix::net::UnixStream, path::Path};
 
 use clap::Args;
 use serde::Serialize;
-use tollgate::{config::Config, load, lock::Lock, snapshot::Snapshot};
+use tollgate::{config::Config, enforce::Ruleset, load, lock::Lock};
 use tollgate_ledger::{ApprovalFilter, LedgerReader};
 use tollgate_trace::otlp_out;
 
@@ -121,8 +121,8 @@ async fn loading(config: &Config) -> Vec<Finding> {
     match load::check(config.clone(), Some(compiler())).await {
         Err(error) => findings.push(Finding::broken("tools and policies", error.into())),
         Ok(snapshot) => {
-            findings.push(warnings(&snapshot));
-            findings.push(labels(&snapshot));
+            findings.push(warnings(&snapshot.ruleset));
+            findings.push(labels(&snapshot.ruleset));
         }
     }
     if let Some(warning) = observes_only(config) {
@@ -154,11 +154,11 @@ fn upstreams(config: &Config) -> Vec<Finding> {
     .collect()
 }
 
-fn warnings(snapshot: &Snapshot) -> Finding {
-    let (policies, warnings) = (snapshot.pdp.policies().len(), snapshot.pdp.warnings().len());
+fn warnings(ruleset: &Ruleset) -> Finding {
+    let (policies, warnings) = (ruleset.pdp.policies().len(), ruleset.pdp.warnings().len());
     let loaded = format!(
         "{policies} policies for {}",
-        count(snapshot.tools.len() as u64, "tool")
+        count(ruleset.tools.len() as u64, "tool")
     );
     match warnings {
         0 => Finding::ok("tools and policies", loaded),
@@ -170,8 +170,8 @@ fn warnings(snapshot: &Snapshot) -> Finding {
     }
 }
 
-fn labels(snapshot: &Snapshot) -> Finding {
-    let tools = snapshot.tools.values();
+fn labels(ruleset: &Ruleset) -> Finding {
+    let tools = ruleset.tools.values();
     let unlabelled: Vec<&str> = tools
         .filter(|tool| tool.labels.contains(UNLABELLED))
         .map(|tool| tool.name.as_str())

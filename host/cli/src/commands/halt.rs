@@ -197,8 +197,8 @@ async fn names(scope: HaltScope, config: &Config) -> Option<BTreeSet<String>> {
             .collect(),
         HaltScope::Tenant => BTreeSet::from([config.gate.tenant.clone()]),
         HaltScope::Tool => {
-            let snapshot = load::check(config.clone(), Some(compiler())).await.ok()?;
-            snapshot.tools.keys().cloned().collect()
+            let loaded = load::check(config.clone(), Some(compiler())).await.ok()?;
+            loaded.ruleset.tools.keys().cloned().collect()
         }
         HaltScope::All => BTreeSet::from([String::new()]),
     })

@@ -408,7 +408,7 @@ fn told(view: &View<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tollgate::{sandbox::InspectedTool, snapshot::Annotations};
+    use tollgate::sandbox::{Annotations, InspectedTool};
 
     use super::*;
 

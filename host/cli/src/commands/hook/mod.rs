@@ -17,9 +17,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tollgate::{
-    call::CallRequest,
     config::{Config, ExternalConfig, ExternalTools, FILE_NAME},
-    external::tool_names,
+    enforce::CallRequest,
+    load::external_tool_names,
 };
 use tollgate_server::reply::{CallOutcome, CallReply};
 
@@ -239,7 +239,7 @@ fn executor(
         ))
     })?;
     let declared = ToolSet {
-        tools: tool_names(&external.tools).map_err(Failure::plain)?,
+        tools: external_tool_names(&external.tools).map_err(Failure::plain)?,
         caller: matches!(external.tools, ExternalTools::Preset(_)),
     };
     Ok((name, declared))

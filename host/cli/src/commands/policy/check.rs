@@ -79,7 +79,7 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
         .out
         .progress()
         .map(|progress| progress.step("checking policies"));
-    let bundle = load::unchecked(&config, Some(compiler())).await?;
+    let bundle = load::bundle_without_validation(&config, Some(compiler())).await?;
     schema::keep_for_editors(&config, &bundle, cx)?;
     let checked = checked(&config, &bundle, args.deny_warnings);
     drop(step);

@@ -46,10 +46,10 @@ pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failu
     let reader = cx.reader(&config)?;
     let zone = config.gate.timezone.clone();
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
-    let snapshot = load::check(config, Some(compiler())).await?;
+    let ruleset = load::check(config, Some(compiler())).await?.ruleset;
     let now = Clock::system().now();
     let since = args.since.as_ref().map(|since| since.at(now, &zone));
-    let covered = coverage::coverage(&reader, &snapshot.pdp, since);
+    let covered = coverage::coverage(&reader, &ruleset.pdp, since);
     drop(step);
     let mut covered = covered?;
     let all = covered.len();

@@ -318,7 +318,7 @@ async fn setting(
         None => {
             let config = config?;
             let defaults = defaults(&config);
-            let bundle = load::unchecked(&config, Some(compiler())).await?;
+            let bundle = load::bundle_without_validation(&config, Some(compiler())).await?;
             let bundle = pdp::Bundle {
                 policies: policy_files(&dir)?,
                 ..bundle

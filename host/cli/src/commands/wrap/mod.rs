@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use tollgate::{
-    config::{Config, FILE_NAME, Reach},
+    config::{Config, FILE_NAME, UpstreamTransport},
     lock::Lock,
     upstream::Difference,
 };
@@ -210,14 +210,15 @@ async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<
 /// That the gate is one for these servers.
 fn same_servers(config: &Config, servers: &[Server]) -> Result<(), Failure> {
     for server in servers {
-        let configured = config.upstreams.get(&server.name).map(|u| &u.reach);
+        let configured = config.upstreams.get(&server.name).map(|u| &u.transport);
         let same = match (configured, &server.transport) {
             // It was left out when the gate was made.
             (None, _) if servers.len() > 1 => true,
-            (Some(Reach::Command { command, .. }), Transport::Command { words, .. }) => {
-                command == words
-            }
-            (Some(Reach::Http { url, .. }), Transport::Url { url: named, .. }) => {
+            (
+                Some(UpstreamTransport::Command { command, .. }),
+                Transport::Command { words, .. },
+            ) => command == words,
+            (Some(UpstreamTransport::Http { url, .. }), Transport::Url { url: named, .. }) => {
                 named.parse().is_ok_and(|named| *url == named)
             }
             _ => false,
