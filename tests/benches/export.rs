@@ -36,7 +36,7 @@ use tollgate::{
     pip::{Caller, RunKey},
 };
 use tollgate_ledger::Sync;
-use tollgate_trace::otlp_out::{Exporter, Source, Step};
+use tollgate_trace::export::{Exporter, Source, Step};
 
 /// Calls that are exported.
 const CALLS: u64 = 20_000;

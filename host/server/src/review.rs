@@ -18,8 +18,8 @@ use tollgate_model::{
 };
 use tollgate_trace::{
     feedback::{FeedbackError, Given},
+    self_report::{self, Told, ToldError},
     store::{NewNote, Store, StoreError},
-    told::{self, Told, ToldError},
 };
 
 /// Bytes of a note.
@@ -147,7 +147,7 @@ pub async fn say(
     match said {
         Said::Told { run, call, told } => {
             annotated(gate, caller, run).await?;
-            let told = told::read(&told, call, now)?;
+            let told = self_report::read(&told, call, now)?;
             let kept = captured(gate, run, told);
             let count = kept.len();
             store.tell(&tenant, run, kept).await?;

@@ -14,10 +14,10 @@ use tollgate_model::{
 };
 
 use crate::{
-    aside::Aside,
+    low_priority::Aside,
     store::{
-        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, int, key, nat,
-        put::RunOf, source::Numbered, writer::Writer,
+        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, ingest::RunOf,
+        int, key, nat, source::Numbered, writer::Writer,
     },
 };
 

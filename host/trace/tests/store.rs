@@ -9,11 +9,11 @@ use tollgate_model::{
     time::Timestamp,
 };
 use tollgate_trace::{
+    self_report::{Told, Topic},
     store::{
         Attributes, Facet, NewFeedback, NewLog, NewNote, NewSpan, Reader, Report, Scope, Source,
         SpanOrigin, Store, StoreError, StoreOptions, TraceFilter, Usage, total,
     },
-    told::{Told, Topic},
 };
 
 const TENANT: &str = "acme";

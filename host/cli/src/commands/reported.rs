@@ -4,7 +4,7 @@ use tollgate::config::Config;
 use tollgate_ledger::RunRow;
 use tollgate_model::record::Record;
 use tollgate_trace::{
-    beside::Beside,
+    merged_tree::Beside,
     store::{Part, Reader, StoreOptions},
 };
 

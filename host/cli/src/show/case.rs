@@ -3,7 +3,7 @@
 use tollgate_model::{decision::Outcome, entity::Uid};
 use tollgate_trace::{
     run::{CaseView, Decided, Findings, Verdict},
-    told::Told,
+    self_report::Told,
 };
 
 use super::{

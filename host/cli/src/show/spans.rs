@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use tollgate_model::ids::SpanId;
-use tollgate_trace::{beside::Beside, store::StoredLog};
+use tollgate_trace::{merged_tree::Beside, store::StoredLog};
 
 use super::{
     measure::duration,

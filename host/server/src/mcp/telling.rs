@@ -6,7 +6,7 @@ use rmcp::model::RequestMetaObject;
 use serde_json::Value;
 use tollgate::call::Answer;
 use tollgate_model::{ids::SpanId, time::Timestamp};
-use tollgate_trace::told::{self, Told, Topic};
+use tollgate_trace::self_report::{self, Told, Topic};
 
 use super::Client;
 use crate::review::captured;
@@ -23,10 +23,10 @@ fn of_meta(meta: &RequestMetaObject, call: SpanId, at: Timestamp) -> Vec<Told> {
     let mut all = Vec::new();
     for (key, topic) in [(SUMMARY, Topic::Summary), (STATE_DELTA, Topic::StateDelta)] {
         let value = meta.get(key).filter(|value| !value.is_null());
-        all.extend(value.and_then(|value| told::one(topic, value, Some(call), at).ok()));
+        all.extend(value.and_then(|value| self_report::one(topic, value, Some(call), at).ok()));
     }
     if let Some(about @ Value::Object(_)) = meta.get(TOLD) {
-        all.extend(told::read(about, None, at).unwrap_or_default());
+        all.extend(self_report::read(about, None, at).unwrap_or_default());
     }
     all
 }

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tollgate::gate::Gate;
 use tollgate_model::time::Timestamp;
 use tollgate_trace::{
-    otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Received, Sender, Signal},
+    ingest::{self, Answer, BodyError, DecodeError, Encoding, Format, Received, Sender, Signal},
     store::{Store, StoreError},
 };
 
@@ -42,7 +42,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// body.
 const MAX_REQUESTS: usize = 8;
 /// Bytes of a body as it is sent.
-const MAX_BODY: usize = otlp_in::MAX_BODY;
+const MAX_BODY: usize = ingest::MAX_BODY;
 
 /// Whether a request goes to one of these routes.
 pub(crate) fn is_otlp(path: &str) -> bool {
@@ -133,7 +133,7 @@ impl Exported for ExportTraceServiceRequest {
     fn read(self, intake: &Intake, sender: &Sender, _: Timestamp) -> Received {
         let snapshot = intake.gate.snapshot();
         let capturing = intake.gate.capturing(None);
-        otlp_in::spans(self, sender, &snapshot.config.prices, &capturing)
+        ingest::spans(self, sender, &snapshot.config.prices, &capturing)
     }
 
     fn answer(answer: Answer) -> Vec<u8> {
@@ -149,7 +149,7 @@ impl Exported for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
     fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> Received {
-        otlp_in::logs(self, sender, &intake.gate.capturing(None), now)
+        ingest::logs(self, sender, &intake.gate.capturing(None), now)
     }
 
     fn answer(answer: Answer) -> Vec<u8> {
@@ -223,13 +223,13 @@ impl Intake {
             let (intake, from) = (Arc::clone(&self), sender.clone());
             // It may take a while: others are answered meanwhile.
             let reading = tokio::task::spawn_blocking(move || {
-                let message = otlp_in::plain(&bytes, encoding)?;
-                let request: S = otlp_in::decode(&message, format)?;
+                let message = ingest::plain(&bytes, encoding)?;
+                let request: S = ingest::decode(&message, format)?;
                 Ok::<_, IntakeError>(request.read(&intake, &from, now))
             });
             let received = reading.await.map_err(|_| IntakeError::Broken)??;
             let traces = received.traces();
-            let answer = otlp_in::keep(&self.store, received, &sender, now).await?;
+            let answer = ingest::keep(&self.store, received, &sender, now).await?;
             drop(permit);
             // What policies hear of it comes after the answer.
             self.spending.heard(sender.name, traces);

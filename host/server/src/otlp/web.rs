@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-use tollgate_trace::otlp_in::{Answer, Encoding, Format};
+use tollgate_trace::ingest::{Answer, Encoding, Format};
 
 use super::{Exported, Intake, IntakeError, partial};
 use crate::{auth::Authenticated, problem::Problem};

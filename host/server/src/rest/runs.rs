@@ -15,7 +15,7 @@ use tollgate::gate::Gate;
 use tollgate_ledger::{RunFilter, RunRow};
 use tollgate_model::{ids::RunId, record::RunOutcome, request::Action, time::Timestamp};
 use tollgate_trace::{
-    beside::Beside,
+    merged_tree::Beside,
     projector,
     search::{self, RunSearch, SearchError},
     store::{Part, StoredLog, StoredSpan, Usage},

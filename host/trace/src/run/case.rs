@@ -17,8 +17,8 @@ use tollgate_model::{
 
 use super::{Decided, Findings, RunSteps, Step, StepOutcome, findings};
 use crate::{
+    self_report::{Told, Topic},
     store::{Reader, Scope, StoreError, total},
-    told::{Told, Topic},
 };
 
 /// What is known of a run beside its records.

@@ -15,7 +15,7 @@ use tollgate_model::{
 };
 
 use super::*;
-use crate::told::{Told, Topic};
+use crate::self_report::{Told, Topic};
 
 /// Records of a run, each a millisecond after the one before.
 #[derive(Default)]

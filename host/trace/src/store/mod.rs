@@ -7,25 +7,25 @@
 //! | file | what it settles |
 //! |---|---|
 //! | `writer` | one thread, one transaction for all who wait |
-//! | `put` | what spans and logs do to the tables |
+//! | `ingest` | what spans and logs do to the tables |
 //! | `source` | who reports, and from where |
-//! | `words` | what traces are found by |
+//! | `facets` | what traces are found by |
 //! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
 //! | `forget` | what is too old |
-//! | `review` | notes, sets and feedback |
-//! | `tell` | what agents tell about their own runs |
+//! | `annotations` | notes, sets and feedback |
+//! | `self_report` | what agents tell about their own runs |
 //! | `schema` | the tables |
 
+mod annotations;
+mod facets;
 mod find;
 mod forget;
-pub(crate) mod put;
+pub(crate) mod ingest;
 mod read;
-mod review;
 mod schema;
+mod self_report;
 pub(crate) mod source;
-mod tell;
 mod usage;
-mod words;
 pub(crate) mod writer;
 
 use std::{
@@ -45,13 +45,13 @@ use tollgate_model::{
     time::Timestamp,
 };
 
+pub use annotations::{Feedback, NewFeedback, NewNote, Note, RunSet};
+pub use facets::Facet;
 pub use find::TraceFilter;
-pub use put::Put;
+pub use ingest::Put;
 pub use read::{MAX_LOGS, Part, Reader};
-pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
 pub use source::Source;
 pub use usage::{RunSum, Scope, UsageRow, total};
-pub use words::Facet;
 
 use self::writer::Queue;
 

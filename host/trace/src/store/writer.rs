@@ -15,8 +15,8 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{BUSY, Store, StoreError, StoreOptions, put::Open, source::Numbered, words::Facet};
-use crate::aside::give_way;
+use super::{BUSY, Store, StoreError, StoreOptions, facets::Facet, ingest::Open, source::Numbered};
+use crate::low_priority::give_way;
 
 /// Pieces of work that may wait; whoever brings more is told to come again.
 const QUEUE: usize = 256;

@@ -28,7 +28,7 @@ use super::{
 };
 use tollgate_server::reply::{Indexed, Span, Trace};
 use tollgate_trace::{
-    beside::Beside,
+    merged_tree::Beside,
     store::{StoredLog, StoredSpan},
 };
 

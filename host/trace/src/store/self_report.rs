@@ -4,7 +4,7 @@ use rusqlite::params;
 use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{Facet, Reader, Store, StoreError, key, nat, span_of};
-use crate::told::{Told, Topic};
+use crate::self_report::{Told, Topic};
 
 /// Things that are told about one run at most.
 const MAX_OF_RUN: u64 = 20_000;

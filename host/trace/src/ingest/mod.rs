@@ -8,9 +8,9 @@ mod body;
 mod decode;
 mod lenient;
 mod log;
-mod scan;
 mod span;
 mod value;
+mod weight_limit;
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -23,8 +23,8 @@ use tollgate_model::{
 
 use super::ExportError;
 use crate::{
+    self_report::Topic,
     store::{Reader, StoreOptions},
-    told::Topic,
 };
 
 /// What the hash of a principal or resource is made of, besides its type and id.

@@ -13,8 +13,8 @@ use tollgate_model::{
 
 use crate::{
     run::{RunSteps, StepOutcome, findings},
+    self_report::{Told, Topic},
     store::{Feedback, Note},
-    told::{Told, Topic},
 };
 
 /// A run as an evaluation case.

@@ -13,8 +13,8 @@ use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{
     ExportError, Source,
+    backoff::Pace,
     build::{Builder, Idle, Page},
-    pace::Pace,
     send::{Answer, Sender},
     state::{Roots, State, States},
     wire,

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     lenient,
-    scan::{self, Kind, MAX_GROUPS},
+    weight_limit::{self, Kind, MAX_GROUPS},
 };
 
 /// Objects and lists that a JSON message has at most: three bytes of text become some hundred in memory.
@@ -86,7 +86,7 @@ impl Signal for ExportLogsServiceRequest {
 pub fn decode<S: Signal>(message: &[u8], format: Format) -> Result<S, DecodeError> {
     match format {
         Format::Protobuf => {
-            scan::measure(message, S::KIND)?;
+            weight_limit::measure(message, S::KIND)?;
             S::decode(message).map_err(|e| DecodeError::Malformed("protobuf", e.to_string()))
         }
         Format::Json => {

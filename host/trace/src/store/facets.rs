@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
-use super::{put::Open, writer::Writer};
+use super::{ingest::Open, writer::Writer};
 
 /// Values that a trace is found by because somebody says so; what more is said is not searched.
 const MAX_WORDS: u64 = 2_000;
