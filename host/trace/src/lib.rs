@@ -13,13 +13,16 @@
 //! | `export` | the gate's spans, sent to collectors |
 //! | `capture` | what of it is kept |
 //! | `merged_tree` | reported spans and the gate's as one tree |
+//! | `conventions` | what attributes mean, whichever instrumentation named them |
 //! | `usage` | tokens and cost of a call of a model |
 //! | `run` | a run as steps: where it failed, how two of them differ, the view as a case |
+//! | `session` | sessions of agents that send no trace id |
 //! | `search` | runs by what is in them |
 //! | `self_report`, `feedback` | what agents tell about their runs, and what is said afterwards |
 //! | `file_export` | a run as a file that other programs read |
 
 pub mod capture;
+pub mod conventions;
 pub mod export;
 pub mod feedback;
 pub mod file_export;
@@ -30,6 +33,7 @@ pub mod projector;
 pub mod run;
 pub mod search;
 pub mod self_report;
+pub mod session;
 pub mod store;
 mod usage;
 

@@ -47,7 +47,7 @@ async fn tell(world: &World, run: tollgate_model::ids::RunId) {
     let mut said = self_report::read(&said, None, Timestamp(1)).unwrap();
     let later = json!({"agent_version": "1.5"});
     said.extend(self_report::read(&later, None, Timestamp(2)).unwrap());
-    store.tell("default", run, said).await.unwrap();
+    store.add_self_reports("default", run, said).await.unwrap();
     store.close().await;
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use clap::Subcommand;
 use tollgate::{config::Config, ids::Clock};
-use tollgate_trace::export::{self, Exporter, Source, Status, Step, Turn};
+use tollgate_trace::export::{self, ExportLease, Exporter, Source, Status, Step};
 
 use super::Context;
 use crate::{
@@ -120,7 +120,7 @@ async fn once(
         });
     }
     cx.reader(&config)?;
-    let _turn = Turn::take(&config.store.path).map_err(plain)?;
+    let _turn = ExportLease::take(&config.store.path).map_err(plain)?;
     let source = Arc::new(Source::of_store(&config).map_err(plain)?);
     let wanted = |other: &&String| name.is_none_or(|name| name == *other);
     for name in config.exports.keys().filter(wanted) {

@@ -45,7 +45,7 @@ pub use identity::{
 };
 pub use network::{HostConfig, NetworkConfig, SecretConfig};
 pub use serve::ServeConfig;
-pub use trace::{Price, PricesConfig, TraceConfig};
+pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
 pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};

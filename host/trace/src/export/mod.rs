@@ -133,11 +133,11 @@ pub fn status(config: &Config, records: u64) -> Result<Vec<Status>, ExportError>
 
 /// Whose turn it is to export from a ledger: one process's, for as long as it keeps this.
 #[derive(Debug)]
-pub struct Turn {
+pub struct ExportLease {
     _file: std::fs::File,
 }
 
-impl Turn {
+impl ExportLease {
     /// Take it.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
             }
             continue;
         }
-        let turn = match Turn::take(&snapshot.config.store.path) {
+        let turn = match ExportLease::take(&snapshot.config.store.path) {
             Ok(turn) => turn,
             Err(error) => {
                 if !std::mem::replace(&mut held_up, true) {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     lenient,
-    weight_limit::{self, Kind, MAX_GROUPS},
+    weight_limit::{self, MAX_GROUPS, MessageKind},
 };
 
 /// Objects and lists that a JSON message has at most: three bytes of text become some hundred in memory.
@@ -46,15 +46,37 @@ pub enum DecodeError {
     #[error("the message has too many parts; send less at once")]
     TooMany,
     /// It is no message of this kind.
-    #[error("the body is no {0} message of OTLP: {1}")]
+    #[error("the body is not an OTLP message in {0}: {1}")]
     Malformed(&'static str, String),
+    /// It is a JSON message of another kind.
+    #[error("the message has no `{expected}`, but `{found}`{}", hint(found))]
+    Unexpected {
+        /// The member that a message of this kind has.
+        expected: &'static str,
+        /// A member that it has.
+        found: String,
+    },
+}
+
+/// Where a message with this member belongs.
+fn hint(member: &str) -> &'static str {
+    match member {
+        "resourceSpans" => "; send it to /v1/traces",
+        "resourceLogs" => "; send it to /v1/logs",
+        "resourceMetrics" => "; send it to /v1/metrics",
+        _ => "",
+    }
 }
 
 /// What is sent in a request.
 pub trait Signal: Message + DeserializeOwned + Default {
     /// What the outermost message is.
     #[doc(hidden)]
-    const KIND: Kind;
+    const KIND: MessageKind;
+
+    /// The JSON member that holds everything.
+    #[doc(hidden)]
+    const MEMBER: &'static str;
 
     /// Resources and scopes.
     #[doc(hidden)]
@@ -62,7 +84,8 @@ pub trait Signal: Message + DeserializeOwned + Default {
 }
 
 impl Signal for ExportTraceServiceRequest {
-    const KIND: Kind = Kind::Traces;
+    const KIND: MessageKind = MessageKind::Traces;
+    const MEMBER: &'static str = "resourceSpans";
 
     fn groups(&self) -> usize {
         let each = self.resource_spans.iter();
@@ -71,7 +94,8 @@ impl Signal for ExportTraceServiceRequest {
 }
 
 impl Signal for ExportLogsServiceRequest {
-    const KIND: Kind = Kind::Logs;
+    const KIND: MessageKind = MessageKind::Logs;
+    const MEMBER: &'static str = "resourceLogs";
 
     fn groups(&self) -> usize {
         let each = self.resource_logs.iter();
@@ -86,17 +110,23 @@ impl Signal for ExportLogsServiceRequest {
 pub fn decode<S: Signal>(message: &[u8], format: Format) -> Result<S, DecodeError> {
     match format {
         Format::Protobuf => {
-            weight_limit::measure(message, S::KIND)?;
-            S::decode(message).map_err(|e| DecodeError::Malformed("protobuf", e.to_string()))
+            let hint = |error| match message.trim_ascii_start().first() {
+                Some(b'{') => DecodeError::Malformed(
+                    "protobuf",
+                    "it looks like JSON; send it with `Content-Type: application/json`".into(),
+                ),
+                _ => error,
+            };
+            weight_limit::measure(message, S::KIND).map_err(hint)?;
+            S::decode(message).map_err(|e| hint(DecodeError::Malformed("protobuf", e.to_string())))
         }
         Format::Json => {
-            measure(message)?;
-            let read: S = serde_json::from_slice(message).or_else(|error| {
-                lenient::read(message).ok_or_else(|| {
-                    let place = format!("line {}, column {}", error.line(), error.column());
-                    DecodeError::Malformed("JSON", place)
-                })
-            })?;
+            let spelling = measure(message)?;
+            let read = match (spelling, serde_json::from_slice::<S>(message)) {
+                // One without any groups may be of another kind.
+                (Spelling::AsSpecified, Ok(read)) if read.groups() > 0 => read,
+                _ => mended(message)?,
+            };
             match read.groups() > MAX_GROUPS {
                 true => Err(DecodeError::TooMany),
                 false => Ok(read),
@@ -105,19 +135,44 @@ pub fn decode<S: Signal>(message: &[u8], format: Format) -> Result<S, DecodeErro
     }
 }
 
-/// That a JSON message has not too many parts: whatever its reader makes of them, be it only to skip them.
-fn measure(message: &[u8]) -> Result<(), DecodeError> {
+/// Read a JSON message that is not written as the specification says.
+fn mended<S: Signal>(message: &[u8]) -> Result<S, DecodeError> {
+    let mended = lenient::read::<S>(message).map_err(|why| DecodeError::Malformed("JSON", why))?;
+    let is_known = mended.members.iter().any(|member| member == S::MEMBER);
+    match mended.members.into_iter().next() {
+        Some(found) if !is_known => Err(DecodeError::Unexpected {
+            expected: S::MEMBER,
+            found: tollgate::text::printable(&found, 80),
+        }),
+        _ => Ok(mended.message),
+    }
+}
+
+/// How the members of a JSON message are spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// In `lowerCamelCase`, with the names of today.
+    AsSpecified,
+    /// Otherwise, so that a reader would skip them.
+    Otherwise,
+}
+
+/// Check that a JSON message does not have too many parts, including those that its reader would skip.
+fn measure(message: &[u8]) -> Result<Spelling, DecodeError> {
     let (mut objects, mut elements) = (0_usize, 0_usize);
-    let mut bytes = message.iter();
-    while let Some(byte) = bytes.next() {
+    let mut spelling = Spelling::AsSpecified;
+    let mut rest = message;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
         match byte {
-            b'"' => loop {
-                match bytes.next() {
-                    Some(b'\\') => drop(bytes.next()),
-                    Some(b'"') | None => break,
-                    Some(_) => {}
+            b'"' => {
+                let (text, after) = string(rest);
+                rest = after;
+                let is_member = rest.trim_ascii_start().first() == Some(&b':');
+                if is_member && (text.contains(&b'_') || text.starts_with(b"instrumentation")) {
+                    spelling = Spelling::Otherwise;
                 }
-            },
+            }
             b'{' | b'[' => objects += 1,
             b',' => elements += 1,
             _ => {}
@@ -125,8 +180,23 @@ fn measure(message: &[u8]) -> Result<(), DecodeError> {
     }
     match objects > MAX_OBJECTS || elements > MAX_ELEMENTS {
         true => Err(DecodeError::TooMany),
-        false => Ok(()),
+        false => Ok(spelling),
     }
+}
+
+/// The inside of a string whose opening quote was read, and what follows its closing quote.
+fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut end = 0;
+    while let Some(byte) = bytes.get(end) {
+        match byte {
+            b'"' => break,
+            b'\\' => end += 2,
+            _ => end += 1,
+        }
+    }
+    let end = end.min(bytes.len());
+    let (text, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+    (text, rest.get(1..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -215,6 +285,7 @@ mod tests {
         }
         for wrong in [
             r#"{"resourceSpans":7}"#,
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"not an id"}]}]}]}"#,
             r#"{"resourceSpans":["#,
             r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"doubleValue":"x"}}]}}]}"#,
         ] {
@@ -222,6 +293,191 @@ mod tests {
                 matches!(read(wrong), Err(DecodeError::Malformed("JSON", _))),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let why = |json: &str| read(json).unwrap_err().to_string();
+        assert_eq!(
+            why(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"spanId":"zz"}]}]}]}"#),
+            "the body is not an OTLP message in JSON: \
+             `/resourceSpans/0/scopeSpans/0/spans/0/spanId` must be 16 hexadecimal digits"
+        );
+        assert_eq!(
+            why(r#"{"resourceLogs":[]}"#),
+            "the message has no `resourceSpans`, but `resourceLogs`; send it to /v1/logs"
+        );
+        assert!(why(r#"{"spans":[]}"#).contains("has no `resourceSpans`, but `spans`"));
+        assert!(read("{}").unwrap().resource_spans.is_empty());
+        let json = decode::<ExportTraceServiceRequest>(b"{\"resourceSpans\":[]}", Format::Protobuf);
+        assert!(json.unwrap_err().to_string().contains("application/json"));
+    }
+
+    mod written_by_others {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        use opentelemetry_proto::tonic::{
+            common::v1::{AnyValue, KeyValue, any_value},
+            trace::v1::{
+                ResourceSpans, ScopeSpans, Span, Status, span::SpanKind, status::StatusCode,
+            },
+        };
+        use proptest::prelude::*;
+        use serde_json::{Map, Value, json};
+
+        use super::*;
+
+        fn attribute() -> impl Strategy<Value = KeyValue> {
+            let value = prop_oneof![
+                "[a-z_ ]{0,8}".prop_map(any_value::Value::StringValue),
+                any::<bool>().prop_map(any_value::Value::BoolValue),
+                any::<i64>().prop_map(any_value::Value::IntValue),
+                (-1e6..1e6_f64).prop_map(any_value::Value::DoubleValue),
+            ];
+            ("[a-z_.]{1,12}", value).prop_map(|(key, value)| KeyValue {
+                key,
+                value: Some(AnyValue { value: Some(value) }),
+                ..KeyValue::default()
+            })
+        }
+
+        fn span() -> impl Strategy<Value = Span> {
+            let ids = (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<[u8; 8]>());
+            let attributes = prop::collection::vec(attribute(), 0..4);
+            (
+                ids,
+                "[a-z _]{0,8}",
+                1..6_i32,
+                0..3_i32,
+                any::<[u64; 2]>(),
+                attributes,
+            )
+                .prop_map(
+                    |((trace, span, parent), name, kind, code, [start, end], attributes)| Span {
+                        trace_id: trace.to_vec(),
+                        span_id: span.to_vec(),
+                        parent_span_id: parent.to_vec(),
+                        name,
+                        kind,
+                        start_time_unix_nano: start,
+                        end_time_unix_nano: end,
+                        attributes,
+                        status: Some(Status {
+                            code,
+                            message: String::new(),
+                        }),
+                        ..Span::default()
+                    },
+                )
+        }
+
+        fn request() -> impl Strategy<Value = ExportTraceServiceRequest> {
+            prop::collection::vec(span(), 1..4).prop_map(|spans| ExportTraceServiceRequest {
+                resource_spans: vec![ResourceSpans {
+                    scope_spans: vec![ScopeSpans {
+                        spans,
+                        ..ScopeSpans::default()
+                    }],
+                    ..ResourceSpans::default()
+                }],
+            })
+        }
+
+        /// The ways in which senders differ from the specification.
+        #[derive(Debug, Clone, Copy)]
+        struct Style {
+            snake_case: bool,
+            enum_names: bool,
+            base64_ids: bool,
+            numbers: bool,
+            old_names: bool,
+        }
+
+        fn style() -> impl Strategy<Value = Style> {
+            any::<[bool; 5]>().prop_map(
+                |[snake_case, enum_names, base64_ids, numbers, old_names]| Style {
+                    snake_case,
+                    enum_names,
+                    base64_ids,
+                    numbers,
+                    old_names,
+                },
+            )
+        }
+
+        fn rewrite(value: Value, style: Style) -> Value {
+            match value {
+                Value::Array(all) => all.into_iter().map(|one| rewrite(one, style)).collect(),
+                Value::Object(members) => {
+                    let members = members.into_iter().map(|(name, value)| {
+                        let value = rewrite(scalar(&name, value, style), style);
+                        (member(&name, style), value)
+                    });
+                    Value::Object(members.collect::<Map<_, _>>())
+                }
+                other => other,
+            }
+        }
+
+        fn scalar(name: &str, value: Value, style: Style) -> Value {
+            match (name, &value) {
+                ("kind", Value::Number(n)) if style.enum_names => {
+                    let kind = SpanKind::try_from(n.as_i64().unwrap() as i32).unwrap();
+                    json!(kind.as_str_name())
+                }
+                ("code", Value::Number(n)) if style.enum_names => {
+                    let code = StatusCode::try_from(n.as_i64().unwrap() as i32).unwrap();
+                    json!(code.as_str_name())
+                }
+                ("traceId" | "spanId" | "parentSpanId", Value::String(hex)) if style.base64_ids => {
+                    let bytes: Vec<u8> = (0..hex.len() / 2)
+                        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+                        .collect();
+                    json!(STANDARD.encode(bytes))
+                }
+                ("startTimeUnixNano" | "endTimeUnixNano" | "intValue", Value::String(text))
+                    if style.numbers =>
+                {
+                    serde_json::from_str(text).unwrap()
+                }
+                _ => value,
+            }
+        }
+
+        fn member(name: &str, style: Style) -> String {
+            let name = match name {
+                "scopeSpans" if style.old_names => "instrumentationLibrarySpans",
+                other => other,
+            };
+            if !style.snake_case {
+                return name.to_owned();
+            }
+            let mut snake = String::new();
+            for c in name.chars() {
+                if c.is_uppercase() {
+                    snake.push('_');
+                }
+                snake.extend(c.to_lowercase());
+            }
+            snake
+        }
+
+        proptest! {
+            #[test]
+            fn a_message_means_the_same_in_every_style(request in request(), style in style()) {
+                let json = serde_json::to_value(&request).unwrap();
+                let rewritten = rewrite(json, style).to_string();
+                let read: ExportTraceServiceRequest =
+                    decode(rewritten.as_bytes(), Format::Json).unwrap();
+                prop_assert_eq!(read, request);
+            }
+
+            #[test]
+            fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}\":,_a-zA-Z0-9 ]{0,120}") {
+                let _ = decode::<ExportTraceServiceRequest>(&bytes, Format::Json);
+                let _ = decode::<ExportTraceServiceRequest>(&bytes, Format::Protobuf);
+                let _ = decode::<ExportTraceServiceRequest>(text.as_bytes(), Format::Json);
+            }
         }
     }
 }

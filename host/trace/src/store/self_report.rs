@@ -1,97 +1,119 @@
-//! What agents tell about their own runs.
+//! Self-reports: what agents send about their own runs.
 
 use rusqlite::params;
 use tollgate_model::{ids::RunId, time::Timestamp};
 
-use super::{Facet, Reader, Store, StoreError, key, nat, span_of};
-use crate::self_report::{Told, Topic};
+use super::{Facet, Reader, Store, StoreError, key, nat, span_of, writer::Writer};
+use crate::self_report::{SelfReport, SelfReportTopic};
 
-/// Things that are told about one run at most.
+/// Self-reports of one run.
 const MAX_OF_RUN: u64 = 20_000;
 
+/// The reporter id of self-reports in `trace_reporters`.
+const SELF: i64 = 0;
+
 impl Store {
-    /// Keep what an agent tells about a run. Of a topic that is a name, and of the states and results of a
-    /// run, the latest counts; all of it is kept.
+    /// Store what an agent reports of its own run. Of a name, a state or a result the latest counts; all
+    /// are kept.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if there would be too much of it; [`StoreError`] if it cannot be stored.
-    pub async fn tell(&self, tenant: &str, run: RunId, told: Vec<Told>) -> Result<(), StoreError> {
+    /// [`StoreError::Invalid`] if the run would have too many; [`StoreError`] if it cannot be stored.
+    pub async fn add_self_reports(
+        &self,
+        tenant: &str,
+        run: RunId,
+        reports: Vec<SelfReport>,
+    ) -> Result<(), StoreError> {
         let tenant = tenant.to_owned();
         self.write(move |writer| {
             writer.room()?;
-            let held = writer.conn.query_row(
-                "SELECT count(*) FROM told WHERE tenant = ?1 AND run = ?2",
-                params![tenant, run.as_bytes()],
-                |row| row.get(0).map(nat),
-            );
-            let held = held.map_err(|e| writer.failed(&e))?;
-            if held.saturating_add(told.len() as u64) > MAX_OF_RUN {
-                let message = format!("at most {MAX_OF_RUN} things are told about a run");
+            let stored = writer.count_self_reports(&tenant, run);
+            let stored = stored.map_err(|e| writer.failed(&e))?;
+            if stored.saturating_add(reports.len() as u64) > MAX_OF_RUN {
+                let message = format!("a run takes at most {MAX_OF_RUN} self-reports");
                 return Err(StoreError::Invalid(message));
             }
-            let stored = (|| {
-                for told in &told {
-                    let text = told.cut();
-                    writer
-                        .conn
-                        .prepare_cached(
-                            "INSERT INTO told (tenant, run, call, topic, text, time) \
-                             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                        )?
-                        .execute(params![
-                            tenant,
-                            run.as_bytes(),
-                            told.call.map(key),
-                            told.topic.as_str(),
-                            text,
-                            told.at.0
-                        ])?;
-                    let mut open = writer.opened(&tenant, run, told.at, told.at)?;
-                    open.heard(told.at);
-                    match version(told.topic, &text) {
-                        Some(version) => writer.word(&mut open, Facet::Version, &version)?,
-                        None if told.topic == Topic::Model => {
-                            writer.word(&mut open, Facet::Model, &text)?;
-                        }
-                        None => writer.word(&mut open, Facet::Text, &text)?,
-                    }
-                    writer.keep(&tenant, run, open);
-                }
-                Ok(())
-            })();
-            stored.map_err(|e| writer.failed(&e))
+            for report in &reports {
+                let stored = writer.add_self_report(&tenant, run, report);
+                stored.map_err(|e| writer.failed(&e))?;
+            }
+            Ok(())
         })
         .await
     }
 }
 
-/// By what a run is found that has this version.
-fn version(topic: Topic, text: &str) -> Option<String> {
+impl Writer {
+    fn count_self_reports(&self, tenant: &str, run: RunId) -> rusqlite::Result<u64> {
+        self.conn.query_row(
+            "SELECT count(*) FROM self_reports WHERE tenant = ?1 AND run = ?2",
+            params![tenant, run.as_bytes()],
+            |row| row.get(0).map(nat),
+        )
+    }
+
+    fn add_self_report(
+        &mut self,
+        tenant: &str,
+        run: RunId,
+        report: &SelfReport,
+    ) -> rusqlite::Result<()> {
+        let text = report.cut();
+        self.conn
+            .prepare_cached(
+                "INSERT INTO self_reports (tenant, run, call, topic, text, time) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                tenant,
+                run.as_bytes(),
+                report.call.map(key),
+                report.topic.as_str(),
+                text,
+                report.at.0
+            ])?;
+        let mut open = self.opened(tenant, run, report.at, report.at)?;
+        open.mark_seen(report.at);
+        let mut totals = self.totals(open.id, SELF)?;
+        let (facet, value) = match version(report.topic, &text) {
+            Some(version) => (Facet::Version, version),
+            None if report.topic == SelfReportTopic::Model => (Facet::Model, text),
+            None => (Facet::Text, text),
+        };
+        self.add_facet(open.id, &mut totals, facet, &value)?;
+        self.keep_totals(open.id, SELF, totals);
+        self.keep(tenant, run, open);
+        Ok(())
+    }
+}
+
+/// The value of [`Facet::Version`] for a topic that is a version.
+fn version(topic: SelfReportTopic, text: &str) -> Option<String> {
     let what = match topic {
-        Topic::AgentVersion => "agent",
-        Topic::WorkflowVersion => "workflow",
-        Topic::PromptVersion => "prompt",
+        SelfReportTopic::AgentVersion => "agent",
+        SelfReportTopic::WorkflowVersion => "workflow",
+        SelfReportTopic::PromptVersion => "prompt",
         _ => return None,
     };
     Some(format!("{what}:{text}"))
 }
 
 impl Reader {
-    /// What was told about a run, in order.
+    /// The self-reports of a run, in order.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
-    pub fn told(&self, tenant: &str, run: RunId) -> Result<Vec<Told>, StoreError> {
+    pub fn self_reports(&self, tenant: &str, run: RunId) -> Result<Vec<SelfReport>, StoreError> {
         self.with(|conn| {
             let mut select = conn.prepare_cached(
-                "SELECT topic, text, call, time FROM told WHERE tenant = ?1 AND run = ?2 ORDER BY id",
+                "SELECT topic, text, call, time FROM self_reports WHERE tenant = ?1 AND run = ?2 ORDER BY id",
             )?;
             let rows = select.query_map(params![tenant, run.as_bytes()], |row| {
                 let topic: String = row.get(0)?;
                 let (text, call) = (row.get(1)?, row.get::<_, Option<i64>>(2)?.map(span_of));
                 let at = Timestamp(row.get(3)?);
-                // A topic of a newer version is none that can be shown.
-                Ok(Topic::from_name(&topic).map(|topic| Told {
+                // A topic that only a newer version knows is left out.
+                Ok(SelfReportTopic::from_name(&topic).map(|topic| SelfReport {
                     topic,
                     text,
                     call,

@@ -280,7 +280,7 @@ fn evaluation(
     });
     let (told, notes, feedback) = match trace::reader(config)? {
         Some(store) => (
-            store.told(&row.tenant, row.id)?,
+            store.self_reports(&row.tenant, row.id)?,
             store.notes(&row.tenant, row.id)?,
             store.feedback(&row.tenant, Some(row.id), None)?,
         ),
