@@ -12,7 +12,7 @@ use cedar_policy_core::ast::{Eid, EntityType, EntityUID, Value as CedarValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::value;
+use crate::cedar_value;
 use tollgate_model::{canonical, entity::NAMESPACE};
 
 /// How deep a schema is typed; below, values are JSON text.
@@ -544,7 +544,7 @@ fn record_value(
             pairs.push((name.as_str(), value_of(&field.ty, value, &below)?));
         }
     }
-    Ok(value::record(pairs))
+    Ok(cedar_value::record(pairs))
 }
 
 fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, InputError> {
@@ -554,18 +554,19 @@ fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, 
     };
     match (ty, value) {
         (InputType::Bool, Value::Bool(v)) => Ok((*v).into()),
-        (InputType::Long, Value::Number(n)) => {
-            n.as_i64().map(value::long).ok_or_else(|| wrong("integer"))
-        }
+        (InputType::Long, Value::Number(n)) => n
+            .as_i64()
+            .map(cedar_value::long)
+            .ok_or_else(|| wrong("integer")),
         (InputType::String, Value::String(s)) => Ok(s.as_str().into()),
         (InputType::Decimal, Value::Number(n)) => decimal(n)
-            .and_then(|text| value::decimal(&text))
+            .and_then(|text| cedar_value::decimal(&text))
             .ok_or_else(|| InputError::Decimal {
                 pointer: pointer.into(),
             }),
         (InputType::Mapped(NumberMapping::Text), Value::Number(n)) => Ok(n.to_string().into()),
         (InputType::Mapped(NumberMapping::Scaled(scale)), Value::Number(n)) => scaled(n, *scale)
-            .map(value::long)
+            .map(cedar_value::long)
             .ok_or_else(|| wrong("number that is whole after scaling")),
         (InputType::Datetime, Value::String(s)) => {
             datetime(s).ok_or_else(|| wrong("RFC 3339 date-time with at most milliseconds"))
@@ -573,7 +574,7 @@ fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, 
         (InputType::IpAddress, Value::String(s)) => std::net::IpAddr::from_str(s)
             .ok()
             // `::ffff:10.0.0.1` reaches 10.0.0.1, so a policy sees that.
-            .and_then(|address| value::ip(&address.to_canonical().to_string()))
+            .and_then(|address| cedar_value::ip(&address.to_canonical().to_string()))
             .ok_or_else(|| wrong("IP address")),
         (InputType::Null, Value::Null) => {
             entity(NAMESPACE, "Null", "null").ok_or_else(|| wrong("null"))
@@ -616,7 +617,7 @@ fn value_of(ty: &InputType, value: &Value, pointer: &str) -> Result<CedarValue, 
                 })
             })?;
             let name = format!("typeChoice{i}");
-            Ok(value::record([(
+            Ok(cedar_value::record([(
                 name.as_str(),
                 value_of(chosen, value, pointer)?,
             )]))
@@ -712,7 +713,7 @@ fn datetime(text: &str) -> Option<CedarValue> {
     }
     let text = format!("{time:.3}");
     (text.len() == "2026-11-21T08:30:00.250Z".len())
-        .then(|| value::datetime_from(&text))
+        .then(|| cedar_value::datetime_from(&text))
         .flatten()
 }
 

@@ -260,14 +260,7 @@ impl Pep {
     ) -> Result<(Draft, Payload), Refusal> {
         let payload = self.seal(snapshot, facts.now, &(request, facts), "facts")?;
         let basis = decision.basis().clone();
-        let on_behalf_of = match &request.context {
-            ActionContext::Call { on_behalf_of, .. }
-            | ActionContext::Result { on_behalf_of, .. }
-            | ActionContext::Capability { on_behalf_of, .. }
-            | ActionContext::Http { on_behalf_of, .. }
-            | ActionContext::Secret { on_behalf_of, .. } => Some(on_behalf_of.clone()),
-            ActionContext::Approver { .. } | ActionContext::Operator => None,
-        };
+        let on_behalf_of = request.context.on_behalf_of().cloned();
         let requirement = match decision {
             Decision::Escalate(_, requirement) => Some(requirement.clone()),
             _ => None,
