@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tollgate_model::{
-    canonical,
+    canonical::{self, JsonError},
     decision::{Basis, Decision},
     entity::{Kind, Uid},
     ids::{DecisionId, RunId, SpanId},
@@ -425,34 +425,48 @@ fn parse(
             ..invalid(problem, Vec::new())
         }));
     }
-    let mut arguments = canonical::parse(&request.arguments)
-        .map_err(|e| invalid(format!("the arguments are refused: {e}"), Vec::new()))?;
-    if let Some(input) = snapshot.pdp.tool(&tool.name) {
-        input.apply_defaults(&mut arguments);
-    }
-    let mut problems = Vec::new();
-    let mut pointers = Vec::new();
-    for error in tool.validator.iter_errors(&arguments).take(8) {
-        let pointer = error.instance_path().to_string();
-        let pointer = if pointer.is_empty() {
-            "/".to_owned()
-        } else {
-            printable(&pointer, 200)
-        };
-        problems.push(format!(
-            "`{pointer}`: {}",
-            printable(&error.masked().to_string(), 300)
-        ));
-        pointers.push(pointer);
-    }
-    if !problems.is_empty() {
+    let Some(input) = snapshot.pdp.tool(&tool.name) else {
         return Err(Box::new(invalid(
+            "the tool has no schema of its arguments".into(),
+            Vec::new(),
+        )));
+    };
+    let mut arguments = canonical::parse(&request.arguments).map_err(|error| {
+        let advice = match &error {
+            JsonError::NumberRange { pointer } if input.accepts_text(pointer) => {
+                "; pass it as text"
+            }
+            _ => "",
+        };
+        invalid(
+            format!("the arguments are refused: {error}{advice}"),
+            Vec::new(),
+        )
+    })?;
+    input.check(&arguments).map_err(|problems| {
+        let pointers = problems.iter().map(|p| printable(&p.pointer, 200));
+        let pointers = pointers.collect();
+        let problems: Vec<String> = problems
+            .iter()
+            .map(|p| {
+                format!(
+                    "`{}`: {}",
+                    printable(&p.pointer, 200),
+                    printable(&p.problem, 600)
+                )
+            })
+            .collect();
+        invalid(
             format!(
                 "the arguments do not match the tool's schema: {}",
                 problems.join("; ")
             ),
             pointers,
-        )));
+        )
+    })?;
+    // Other executors are given what the caller sent: they know their own defaults.
+    if matches!(tool.provider, Provider::Component(_)) {
+        input.apply_defaults(&mut arguments);
     }
     let bytes = canonical::to_canonical(&arguments)
         .ok()

@@ -16,6 +16,7 @@ use tollgate_model::{
 use tollgate_policy::{
     pdp::{self, Bundle, Pdp, ToolTypes},
     policy::PolicyFile,
+    tool_input::{ToolInput, mend},
 };
 
 use crate::{
@@ -682,19 +683,17 @@ fn tool(
     if pdp::is_fixed_action(&name) {
         return Err(refused("has the name of an action of the gate"));
     }
-    let input_schema = definition.input_schema;
+    let input_schema = mend(&definition.input_schema);
     let bad_schema = |problem: String| LoadError::ToolSchema {
         what: Origin::of(provider).0,
         component: provider.name().into(),
         tool: own.clone(),
         problem,
     };
-    let validator = jsonschema::options().build(&input_schema).map_err(|e| {
-        bad_schema(format!(
-            "is not valid: {}",
-            crate::text::printable(&e.to_string(), 300)
-        ))
-    })?;
+    let none = BTreeMap::new();
+    let numbers = config.tools.get(&name).map_or(&none, |t| &t.numbers);
+    ToolInput::from_json_schema(&name, &input_schema, numbers)
+        .map_err(|e| bad_schema(format!("cannot be used: {e}")))?;
     if canonical::to_canonical(&input_schema).is_err() {
         return Err(bad_schema("has no canonical form".into()));
     }
@@ -724,7 +723,6 @@ fn tool(
         input_schema,
         output_schema: definition.output_schema,
         annotations: definition.annotations,
-        validator,
     })
 }
 

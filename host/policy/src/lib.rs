@@ -5,10 +5,10 @@
 pub mod case;
 mod cedar_uid;
 mod cedar_value;
-pub mod input;
 pub mod pdp;
 pub mod policy;
 pub mod schema;
+pub mod tool_input;
 
 #[cfg(test)]
 mod starter_tests;

@@ -10,7 +10,7 @@ use tollgate_model::{
 };
 
 use super::LoadError;
-use crate::{input::NumberMapping, policy::PolicyFile, schema};
+use crate::{policy::PolicyFile, schema, tool_input::NumberMapping};
 
 /// RequestSpace that a decision depends on besides the request and its facts. Its digest names it in
 /// every decision, and it is stored, so that a decision can be taken again.

@@ -6,10 +6,16 @@ use std::{
 };
 
 use cedar_policy_core::ast::{
-    Context, EntityUID, EntityUIDEntry, Literal, Request as CedarRequest, Value,
+    BinaryOp, Context, EntityUID, EntityUIDEntry, Expr, ExprKind, Literal, Request as CedarRequest,
+    Value, Var,
 };
 
-use super::{Pdp, RequestError, request_error, validate};
+use super::{
+    Pdp, RequestError,
+    explain::context_path,
+    request_error,
+    validate::{self, InputCheck},
+};
 use crate::cedar_value;
 use tollgate_model::{
     entity::{Kind, Uid},
@@ -21,20 +27,70 @@ const LATEST: u64 = 253_402_300_800_000;
 
 type Attributes = BTreeMap<&'static str, Value>;
 
+/// A request as Cedar takes it.
+#[derive(Debug, Clone)]
+pub(super) struct TypedRequest {
+    pub(super) cedar: CedarRequest,
+    /// Paths of attributes of the context whose values do not fit their type and are text instead.
+    pub(super) untyped: Arc<[Vec<String>]>,
+}
+
+impl TypedRequest {
+    /// The same request with another context.
+    pub(super) fn with_context(&self, context: Context) -> Self {
+        Self {
+            cedar: CedarRequest::new_unchecked(
+                self.cedar.principal().clone(),
+                self.cedar.action().clone(),
+                self.cedar.resource().clone(),
+                Some(context),
+            ),
+            untyped: Arc::clone(&self.untyped),
+        }
+    }
+
+    /// Whether a condition compares an attribute whose value does not have its type: equality would be
+    /// quietly false, where every other operator is in error.
+    pub(super) fn compares_untyped(&self, condition: &Expr) -> bool {
+        let is_untyped = |expr: &Expr| {
+            let Some(path) = context_path(expr) else {
+                return matches!(expr.expr_kind(), ExprKind::Var(Var::Context));
+            };
+            self.untyped
+                .iter()
+                .any(|untyped| untyped.starts_with(&path) || path.starts_with(untyped))
+        };
+        condition
+            .subexpressions()
+            .any(|part| match part.expr_kind() {
+                ExprKind::BinaryApp {
+                    op:
+                        BinaryOp::Eq
+                        | BinaryOp::Contains
+                        | BinaryOp::ContainsAll
+                        | BinaryOp::ContainsAny,
+                    arg1,
+                    arg2,
+                } => is_untyped(arg1) || is_untyped(arg2),
+                _ => false,
+            })
+    }
+}
+
 impl Pdp {
     /// The request, without any approval.
     pub(super) fn cedar_request(
         &self,
         request: &Request,
         facts: &Facts,
-    ) -> Result<CedarRequest, RequestError> {
+    ) -> Result<TypedRequest, RequestError> {
         let action = self.actions.get(request.action.id()).ok_or_else(|| {
             request_error(format!(
                 "the action `{}` is not in the schema",
                 request.action.id()
             ))
         })?;
-        let context = self.context(request, facts)?;
+        let (context, untyped) = self.context(request, facts)?;
         let known = |euid| EntityUIDEntry::Known { euid, loc: None };
         let cedar = CedarRequest::new_unchecked(
             known(self.uid(&request.principal)?),
@@ -42,12 +98,19 @@ impl Pdp {
             known(self.uid(&request.resource)?),
             Some(context),
         );
-        if !validate::is_valid(self.schema.as_ref(), &cedar) {
+        let input = match untyped.is_empty() {
+            true => InputCheck::Typed,
+            false => InputCheck::Trusted,
+        };
+        if !validate::is_valid(self.schema.as_ref(), &cedar, input) {
             return Err(request_error(
                 "the request does not validate against the schema",
             ));
         }
-        Ok(cedar)
+        Ok(TypedRequest {
+            cedar,
+            untyped: untyped.into(),
+        })
     }
 
     fn uid(&self, uid: &Uid) -> Result<Arc<EntityUID>, RequestError> {
@@ -71,7 +134,13 @@ impl Pdp {
         Ok(cedar_value::set(literals?))
     }
 
-    fn context(&self, request: &Request, facts: &Facts) -> Result<Context, RequestError> {
+    /// The context, and the attributes of it that are text instead of their type.
+    fn context(
+        &self,
+        request: &Request,
+        facts: &Facts,
+    ) -> Result<(Context, Vec<Vec<String>>), RequestError> {
+        let mut untyped = Vec::new();
         let mut context = Attributes::from([
             ("now", datetime(facts.now)?),
             (
@@ -98,11 +167,10 @@ impl Pdp {
                 let tool = self.tools.get(request.action.id()).ok_or_else(|| {
                     request_error(format!("the tool `{}` is not loaded", request.action.id()))
                 })?;
-                let input = tool
-                    .value(input)
-                    .map_err(|e| request_error(e.to_string()))?;
+                let typed = tool.typed(input);
                 common(on_behalf_of)?;
-                context.insert("input", input);
+                context.insert("input", typed.value);
+                untyped = typed.untyped;
                 context.insert("via", self.set(Kind::Component, via)?);
             }
             ActionContext::Result {
@@ -161,7 +229,7 @@ impl Pdp {
             ActionContext::Operator => {}
         }
         let context = context.into_iter().map(|(name, v)| (name.into(), v));
-        Ok(Context::Value(Arc::new(context.collect())))
+        Ok((Context::Value(Arc::new(context.collect())), untyped))
     }
 
     fn insert_guest(
@@ -227,10 +295,10 @@ impl Pdp {
     /// The same request with this approval.
     pub(super) fn approved(
         &self,
-        plain: &CedarRequest,
+        plain: &TypedRequest,
         granted: &Granted,
-    ) -> Result<CedarRequest, RequestError> {
-        let Some(Context::Value(context)) = plain.context() else {
+    ) -> Result<TypedRequest, RequestError> {
+        let Some(Context::Value(context)) = plain.cedar.context() else {
             return Err(request_error("the request has no context"));
         };
         let mut context = BTreeMap::clone(context);
@@ -238,12 +306,7 @@ impl Pdp {
         if let Some(approval) = context.get_mut("approval") {
             *approval = self.approval(Some(granted))?;
         }
-        Ok(CedarRequest::new_unchecked(
-            plain.principal().clone(),
-            plain.action().clone(),
-            plain.resource().clone(),
-            Some(Context::Value(Arc::new(context))),
-        ))
+        Ok(plain.with_context(Context::Value(Arc::new(context))))
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use cedar_policy::{Effect, EvaluationError};
 use cedar_policy_core::{
-    ast::{Literal, Request as CedarRequest, ValueKind},
+    ast::{Literal, ValueKind},
     entities::Entities,
     evaluator::Evaluator,
     extensions::Extensions,
 };
 
-use super::{ErrorBasis, Pdp, RequestError};
+use super::{ErrorBasis, Pdp, RequestError, cedar_request::TypedRequest};
 use crate::policy::LoadedPolicy;
 use tollgate_model::{
     decision::{Approvers, Decision, DecisionError, Determining, PolicyRef, Requirement},
@@ -29,7 +29,7 @@ pub(super) struct PolicyEvaluation<'a> {
     facts: &'a Facts,
     entities: &'a Entities,
     /// The request without any approval.
-    plain: &'a CedarRequest,
+    plain: &'a TypedRequest,
 }
 
 /// Policies that determine a decision.
@@ -53,7 +53,7 @@ impl<'a> PolicyEvaluation<'a> {
         policies: &'a [&'a LoadedPolicy],
         facts: &'a Facts,
         entities: &'a Entities,
-        plain: &'a CedarRequest,
+        plain: &'a TypedRequest,
     ) -> Self {
         Self {
             pdp,
@@ -67,6 +67,10 @@ impl<'a> PolicyEvaluation<'a> {
     /// The same request against other policies.
     pub(super) fn of(self, policies: &'a [&'a LoadedPolicy]) -> Self {
         Self { policies, ..self }
+    }
+
+    fn compares_untyped(&self, policy: &LoadedPolicy) -> bool {
+        !self.plain.untyped.is_empty() && self.plain.compares_untyped(&policy.condition)
     }
 
     fn reads_approval(&self) -> bool {
@@ -96,7 +100,11 @@ impl<'a> PolicyEvaluation<'a> {
             None => self.plain.clone(),
             Some(granted) => self.pdp.approved(self.plain, granted)?,
         };
-        let evaluator = Evaluator::new(request, self.entities, Extensions::all_available());
+        let evaluator = Evaluator::new(
+            request.cedar.clone(),
+            self.entities,
+            Extensions::all_available(),
+        );
         let (mut permits, mut forbids, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for policy in policies {
             let env = policy.cedar.as_ref().env();
@@ -105,7 +113,11 @@ impl<'a> PolicyEvaluation<'a> {
                 .map_err(|error| message(&error))
                 .and_then(|value| match value.value_kind() {
                     ValueKind::Lit(Literal::Bool(satisfied)) => Ok(*satisfied),
-                    _ => Err("its condition is no truth value"),
+                    _ => Err("its condition is not a truth value"),
+                })
+                .and_then(|satisfied| match self.compares_untyped(policy) {
+                    true => Err("it compares an argument whose value does not have its type"),
+                    false => Ok(satisfied),
                 });
             match (satisfied, policy.effect) {
                 (Ok(true), Effect::Permit) => permits.push(policy),

@@ -12,9 +12,9 @@ use tollgate_model::entity::{Entity, Uid};
 use super::{Bundle, FixedNames, IndexedPolicies, Pdp};
 use crate::{
     cedar_uid, cedar_value,
-    input::ToolInput,
     policy::{self, Diagnostic, LoadedPolicies},
     schema,
+    tool_input::ToolInput,
 };
 
 /// Why a policy set does not load.
@@ -33,7 +33,7 @@ pub enum LoadError {
         /// Its name.
         tool: String,
         /// Why not.
-        error: crate::input::InputError,
+        error: crate::tool_input::InputError,
     },
     /// The schema does not build.
     #[error(transparent)]
@@ -67,13 +67,10 @@ fn first_of(diagnostics: &[Diagnostic]) -> String {
 }
 
 pub(super) fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
-    let parents: Option<HashSet<EntityUid>> = entity
-        .parents
-        .iter()
-        .map(crate::cedar_uid::to_cedar)
-        .collect();
+    let parents: Option<HashSet<EntityUid>> =
+        entity.parents.iter().map(cedar_uid::to_cedar).collect();
     Some(CedarEntity::new_no_attrs(
-        crate::cedar_uid::to_cedar(&entity.uid)?,
+        cedar_uid::to_cedar(&entity.uid)?,
         parents?,
     ))
 }

@@ -35,8 +35,8 @@ pub use explain::{Explanation, FailedPart, ObservedValue, PolicyTrace, Verdict};
 pub use load::LoadError;
 
 use crate::{
-    input::ToolInput,
     policy::{Diagnostic, LoadedPolicy, Mode},
+    tool_input::ToolInput,
 };
 use evaluate::PolicyEvaluation;
 use index::Index;
@@ -173,14 +173,14 @@ impl Pdp {
             Ok(plain) => plain,
             Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
         };
-        let slice = self.set.slice(&plain, &entities);
+        let slice = self.set.slice(&plain.cedar, &entities);
         let enforced = in_force(&slice);
         let trial = PolicyEvaluation::new(self, &enforced, facts, &entities, &plain);
         let mut decision = trial.decide();
         // A candidate is a whole set, shadow policies and all: where there is one, it alone is watched.
         let flip = match &self.candidate {
             Some(candidate) => {
-                let candidate = in_force(&candidate.slice(&plain, &entities));
+                let candidate = in_force(&candidate.slice(&plain.cedar, &entities));
                 flip(&decision, &trial.of(&candidate).decide(), true)
             }
             None if enforced.len() < slice.len() => {

@@ -7,8 +7,8 @@ use std::{
 
 use cedar_policy_core::{
     ast::{
-        self, BinaryOp, Context, EntityUID, EntityUIDEntry, Expr, ExprKind, Literal,
-        Request as CedarRequest, Value, ValueKind, Var,
+        self, BinaryOp, Context, EntityUID, EntityUIDEntry, Expr, ExprKind, Literal, Value,
+        ValueKind, Var,
     },
     entities::{Dereference, Entities, TCComputation},
     extensions::Extensions,
@@ -111,7 +111,7 @@ impl Pdp {
         facts: &Facts,
         changes: &[&FactChange],
     ) -> Option<Outcome> {
-        let Some(Context::Value(context)) = prepared.request.context() else {
+        let Some(Context::Value(context)) = prepared.request.cedar.context() else {
             return None;
         };
         let mut context = Value::record_arc(Arc::clone(context), None);
@@ -123,8 +123,8 @@ impl Pdp {
                 }
                 (fact, to) => {
                     let entry = match fact {
-                        Fact::Principal => prepared.request.principal(),
-                        _ => prepared.request.resource(),
+                        Fact::Principal => prepared.request.cedar.principal(),
+                        _ => prepared.request.cedar.resource(),
                     };
                     entities = self.with_parent_changed(entities, entry.uid()?, to)?;
                 }
@@ -133,13 +133,10 @@ impl Pdp {
         let ValueKind::Record(context) = context.value_kind() else {
             return None;
         };
-        let request = CedarRequest::new_unchecked(
-            prepared.request.principal().clone(),
-            prepared.request.action().clone(),
-            prepared.request.resource().clone(),
-            Some(Context::Value(Arc::clone(context))),
-        );
-        let slice = self.set.slice(&request, &entities);
+        let request = prepared
+            .request
+            .with_context(Context::Value(Arc::clone(context)));
+        let slice = self.set.slice(&request.cedar, &entities);
         let enforced = pdp::in_force(&slice);
         Some(
             PolicyEvaluation::new(self, &enforced, facts, &entities, &request)
@@ -241,8 +238,10 @@ impl PreparedRequest {
                     _ => literal(arg2).into_iter().collect(),
                 };
                 let (fact, entry) = match arg1.expr_kind() {
-                    ExprKind::Var(Var::Principal) => (Fact::Principal, self.request.principal()),
-                    ExprKind::Var(Var::Resource) => (Fact::Resource, self.request.resource()),
+                    ExprKind::Var(Var::Principal) => {
+                        (Fact::Principal, self.request.cedar.principal())
+                    }
+                    ExprKind::Var(Var::Resource) => (Fact::Resource, self.request.cedar.resource()),
                     _ => return Vec::new(),
                 };
                 let moved = parents
@@ -353,7 +352,7 @@ impl PreparedRequest {
     }
 
     fn value(&self, path: &[String]) -> Option<Value> {
-        let Some(Context::Value(context)) = self.request.context() else {
+        let Some(Context::Value(context)) = self.request.cedar.context() else {
             return None;
         };
         let (first, rest) = path.split_first()?;

@@ -7,7 +7,7 @@ mod trace;
 use std::collections::BTreeSet;
 
 use cedar_policy_core::{
-    ast::{Expr, ExprKind, Request as CedarRequest, SlotEnv, Value, Var},
+    ast::{Expr, ExprKind, SlotEnv, Value, Var},
     entities::Entities,
     evaluator::Evaluator,
     extensions::Extensions,
@@ -19,7 +19,7 @@ use tollgate_model::{
     request::{Facts, Request},
 };
 
-use super::{Pdp, RequestError};
+use super::{Pdp, RequestError, cedar_request::TypedRequest};
 use crate::policy::{LoadedPolicy, Mode};
 
 /// Why a request gets its answer.
@@ -90,7 +90,7 @@ pub struct ObservedValue {
 
 /// A request, ready to be evaluated.
 struct PreparedRequest {
-    request: CedarRequest,
+    request: TypedRequest,
     entities: Entities,
 }
 
@@ -112,7 +112,7 @@ impl Pdp {
             return BTreeSet::new();
         };
         let evaluator = prepared.evaluator();
-        let slice = self.set.slice(&prepared.request, &prepared.entities);
+        let slice = self.set.slice(&prepared.request.cedar, &prepared.entities);
         slice
             .into_iter()
             .filter(|p| is_true(&evaluator, &p.condition, p.cedar.as_ref().env()))
@@ -155,7 +155,7 @@ impl Pdp {
 impl PreparedRequest {
     fn evaluator(&self) -> Evaluator<'_> {
         Evaluator::new(
-            self.request.clone(),
+            self.request.cedar.clone(),
             &self.entities,
             Extensions::all_available(),
         )
@@ -173,7 +173,7 @@ fn is_true(evaluator: &Evaluator<'_>, expr: &Expr, slots: &SlotEnv) -> bool {
 }
 
 /// The path of a field of the context, but for an approval's: that is told in other words.
-fn context_path(expr: &Expr) -> Option<Vec<String>> {
+pub(super) fn context_path(expr: &Expr) -> Option<Vec<String>> {
     let ExprKind::GetAttr { expr, attr } = expr.expr_kind() else {
         return None;
     };

@@ -279,7 +279,7 @@ fn is_placeholder(uid: &EntityUID) -> bool {
     AsRef::<str>::as_ref(uid.eid()) == "*"
         && REQUEST_KINDS
             .iter()
-            .any(|kind| crate::cedar_uid::entity_type(*kind).as_ref() == Some(uid.entity_type()))
+            .any(|kind| cedar_uid::entity_type(*kind).as_ref() == Some(uid.entity_type()))
 }
 
 /// Whether some context may satisfy the policy's condition.

@@ -366,7 +366,7 @@ fn arguments_that_do_not_type_are_an_error() {
 }
 
 #[test]
-fn a_number_that_a_decimal_cannot_hold_is_an_error() {
+fn a_number_that_a_decimal_cannot_hold_fails_only_the_policies_that_ask_for_it() {
     let pdp = pdp(&policy(
         "cheap",
         r#"permit (principal, action == Tollgate::Action::"refund", resource)
@@ -381,10 +381,26 @@ fn a_number_that_a_decimal_cannot_hold_is_an_error() {
     assert_eq!(rate(json!(1.4999)), "allow by cheap");
     assert_eq!(rate(json!(1)), "allow by cheap");
     assert_eq!(rate(json!(2)), "deny by ");
-    assert!(
-        rate(json!(1.49999))
-            .starts_with("error: the number at `/rate` does not fit a Cedar decimal")
-    );
+    assert!(rate(json!(1.49999)).starts_with("error"));
+    let compares = |condition: &str| {
+        let pdp = super::pdp(&policy(
+            "rate",
+            &format!(
+                "permit (principal, action == Tollgate::Action::\"refund\", resource) when {{ {condition} }};"
+            ),
+        ));
+        let input = json!({ "amount": 1, "rate": 1.49999 });
+        answer(&pdp.decide(&call("refund", input), &facts()))
+    };
+    assert_eq!(compares("context.input.amount == 1"), "allow by rate");
+    assert_eq!(compares("context.input has rate"), "allow by rate");
+    for asks in [
+        "context.input has rate && context.input.rate != decimal(\"1.5\")",
+        "context.input != context.input",
+    ] {
+        let answer = compares(asks);
+        assert!(answer.starts_with("error"), "{asks}: {answer}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     schema,
 };
 
-/// RequestSpace that is said about a policy set, one line each.
+/// Everything that is reported about a policy set, one line each.
 fn said(policies: &str) -> Vec<String> {
     let (prefix, diagnostics) = match Pdp::load(&bundle(policies)) {
         Ok(pdp) => ("loads", pdp.warnings().to_vec()),

@@ -10,7 +10,9 @@ use cedar_policy_core::{
 };
 
 use cedar_policy_core::{
-    entities::TCComputation, extensions::Extensions, validator::CoreSchema,
+    entities::{Dereference, TCComputation},
+    extensions::Extensions,
+    validator::CoreSchema,
 };
 use std::collections::HashSet;
 use tollgate_model::canonical;
@@ -421,7 +423,7 @@ proptest! {
         let all: &ast::PolicySet = all.as_ref();
         for (request, facts) in requests {
             let entities = pdp.entities_for(&request, &facts).unwrap();
-            let cedar = pdp.cedar_request(&request, &facts).unwrap();
+            let cedar = pdp.cedar_request(&request, &facts).unwrap().cedar;
             let whole = Authorizer::new().is_authorized(cedar, all, &entities);
             let decision = pdp.decide(&request, &facts);
             let names = |id: &ast::PolicyID| AsRef::<str>::as_ref(id).to_owned();
@@ -542,13 +544,13 @@ proptest! {
         let tools = BTreeMap::from([("read".to_owned(), types(schema)), ("send".to_owned(), types(other))]);
         let Ok(pdp) = Pdp::load(&Bundle::new(entities(), Vec::new(), tools)) else { return Ok(()) };
         let validator: &ValidatorSchema = pdp.schema.as_ref();
-        let odd = pdp.tool("read").unwrap().value(&odd).ok();
-        let right = pdp.tool("read").unwrap().value(&input).ok();
+        let odd = Some(pdp.tool("read").unwrap().typed(&odd).value);
+        let right = Some(pdp.tool("read").unwrap().typed(&input).value);
         let part = right.as_ref().and_then(|v| match v.value_kind() {
             ast::ValueKind::Record(record) => record.values().next().cloned(),
             _ => None,
         });
-        let request = pdp.cedar_request(&call("read", input), &facts());
+        let request = pdp.cedar_request(&call("read", input), &facts()).map(|request| request.cedar);
         for value in [right, odd, part, Some(true.into()), cedar_value::decimal("0.5")].into_iter().flatten() {
             for action in ["read", "send", "read_file", "halt"] {
                 let Ok(request) = &request else { continue };
@@ -563,7 +565,7 @@ proptest! {
                         Some(ast::Context::Value(context.into())),
                     );
                     let theirs = validator.validate_request(&request, Extensions::all_available());
-                    prop_assert_eq!(validate::is_valid(validator, &request), theirs.is_ok(), "{:?}", theirs);
+                    prop_assert_eq!(validate::is_valid(validator, &request, validate::InputCheck::Typed), theirs.is_ok(), "{:?}", theirs);
                 }
             }
         }
@@ -579,7 +581,7 @@ proptest! {
             let text = schema::text(&inputs).unwrap();
             let read = Schema::from_cedarschema_str(&text).map(|_| ());
             prop_assert!(read.is_ok(), "{}\n{}", text, read.unwrap_err());
-            let _ = inputs["t-1"].value(&input);
+            let _ = inputs["t-1"].typed(&input);
         }
     }
 }
