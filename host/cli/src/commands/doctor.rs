@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use tollgate::{config::Config, enforce::Ruleset, load, lock::Lock};
 use tollgate_ledger::{ApprovalFilter, LedgerReader};
-use tollgate_trace::otlp_out;
+use tollgate_trace::export;
 
 use crate::{
     commands::wrap::observes_only,
@@ -232,18 +232,18 @@ fn recorded(config: &Config, reader: &LedgerReader) -> Result<Vec<Finding>, Fail
             "tollgate approvals list",
         ));
     }
-    let exports = otlp_out::status(config, records).map_err(|e| Failure::plain(e.to_string()))?;
-    for export in exports {
-        findings.push(match (&export.failing, export.lag) {
+    let exports = export::status(config, records).map_err(|e| Failure::plain(e.to_string()))?;
+    for exporter in exports {
+        findings.push(match (&exporter.failing, exporter.lag) {
             (Some(why), _) => Finding::look(
                 "export",
-                format!("`{}` is held up: {}", export.name, line(why, 200)),
+                format!("`{}` is held up: {}", exporter.name, line(why, 200)),
                 "tollgate export status",
             ),
-            (None, 0) => Finding::ok("export", format!("`{}` is up to date", export.name)),
+            (None, 0) => Finding::ok("export", format!("`{}` is up to date", exporter.name)),
             (None, lag) => Finding::look(
                 "export",
-                format!("`{}` is {} behind", export.name, count(lag, "record")),
+                format!("`{}` is {} behind", exporter.name, count(lag, "record")),
                 "tollgate export status",
             ),
         });

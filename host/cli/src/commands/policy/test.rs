@@ -17,7 +17,7 @@ use tollgate::{
     load::{self, LoadError},
 };
 use tollgate_policy::{
-    cases::{Case, Defaults, Played, World},
+    case::{Case, CaseResult, Defaults, World},
     pdp::{self, Pdp},
 };
 
@@ -98,15 +98,15 @@ struct Cases {
 #[derive(Serialize)]
 struct Report {
     ok: bool,
-    cases: Vec<CaseResult>,
+    cases: Vec<CaseReport>,
     policies: Vec<Coverage>,
 }
 
 #[derive(Serialize)]
-struct CaseResult {
+struct CaseReport {
     file: PathBuf,
     #[serde(flatten)]
-    played: Played,
+    played: CaseResult,
 }
 
 /// What the cases say of one policy.
@@ -206,7 +206,7 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
         for case in read(file)? {
             let played = case.play(&setting.pdp, &setting.defaults);
             let file = file.clone();
-            cases.push(CaseResult { file, played });
+            cases.push(CaseReport { file, played });
         }
     }
     let policies = coverage(&setting.pdp, &cases);
@@ -345,7 +345,7 @@ fn defaults(config: &Config) -> Defaults {
     }
 }
 
-fn coverage(pdp: &Pdp, cases: &[CaseResult]) -> Vec<Coverage> {
+fn coverage(pdp: &Pdp, cases: &[CaseReport]) -> Vec<Coverage> {
     let mut counted: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for case in cases {
         let answer = &case.played.answer;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use tollgate_model::ids::SpanId;
 use tollgate_server::review::Said;
-use tollgate_trace::feedback::{FeedbackKind, Given};
+use tollgate_trace::feedback::{FeedbackInput, FeedbackKind};
 
 use crate::{
     commands::runs::{run_id, say},
@@ -77,7 +77,7 @@ impl From<Kind> for FeedbackKind {
 /// Run `tollgate runs feedback`.
 pub(super) async fn run(args: Feedback, cx: &Context<'_>) -> Result<Exit, Failure> {
     let run = run_id(&args.run, cx)?;
-    let given = Given {
+    let given = FeedbackInput {
         kind: args.kind.into(),
         span: args.span,
         value: args.value,

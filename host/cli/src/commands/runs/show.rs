@@ -5,7 +5,7 @@ use serde::Serialize;
 use tollgate::config::Config;
 use tollgate_ledger::{LedgerReader, RunRow};
 use tollgate_trace::{
-    run::{Beside, CaseView, RunSteps, findings},
+    run::{CaseView, RunEvidence, RunSteps, findings},
     search::{self, RunSearch},
     store::{StoredLog, StoredSpan, Usage},
 };
@@ -122,8 +122,8 @@ pub(super) async fn run(args: &Show, cx: &Context<'_>) -> Result<Exit, Failure> 
     let steps = RunSteps::of(&records);
     if let Shape::Case = shape {
         let known = match trace::reader(config)? {
-            Some(store) => Beside::of(&store, &row.tenant, row.id, &steps)?,
-            None => Beside::default(),
+            Some(store) => RunEvidence::of(&store, &row.tenant, row.id, &steps)?,
+            None => RunEvidence::default(),
         };
         let view = CaseView::of(&steps, &known);
         cx.out.show(&view, || case::case(&view, cx.out.width()))?;
