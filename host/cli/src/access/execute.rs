@@ -160,9 +160,16 @@ pub(super) async fn execute(
             scope,
             name,
             reason,
+            force,
         } => {
-            gate.halt(user, scope, &name, &reason).await?;
-            Ok(Reply::Done)
+            let report = match force {
+                true => gate.halt_unchecked(user, scope, &name, &reason).await?,
+                false => gate.halt(user, scope, &name, &reason).await?,
+            };
+            Ok(Reply::Halted {
+                calls: report.calls,
+                approvals: report.approvals,
+            })
         }
         Operation::Reload => {
             gate.authorize_reload(user).await?;

@@ -1,20 +1,16 @@
 //! `tollgate halt` and `tollgate resume`: the brake, and its release.
 
-use std::collections::BTreeSet;
-
 use clap::{Args, ValueEnum};
-use tollgate::{config::Config, load};
 use tollgate_model::record::{Halt, HaltScope};
-use tollgate_policy::policy::nearest;
 
 use crate::{
-    component::compiler,
-    context::Context,
+    context::{Context, unexpected},
     error::Failure,
     exit_code::Exit,
-    operation::Operation,
+    operation::{Operation, Reply},
     render::table::{Cell, table},
     style::{Tone, line, paint},
+    units::count,
 };
 
 const HALT: &str = "\
@@ -25,7 +21,7 @@ Examples:
 
 It lasts until it is lifted: no new call starts, running tools end, approvals that wait are void.
 A name that nothing has is refused, because it would stop nothing.
-With --json: {scope, name, state}; --list: [{scope, name, by, reason}].";
+With --json: {scope, name, state, calls, approvals}; --list: [{scope, name, by, reason}].";
 const RESUME: &str = "\
 Examples:
   $ tollgate resume agent support
@@ -101,17 +97,29 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
         return list(cx);
     }
     let (scope, name) = target(args.scope, args.name);
-    if !args.force {
-        known(scope, &name, cx).await?;
-    }
     let reason = args.reason.unwrap_or_default();
-    cx.execute(Operation::Halt {
+    let operation = Operation::Halt {
         scope,
         name: name.clone(),
         reason,
-    })
-    .await?;
-    told(scope, &name, "halted", cx)?;
+        force: args.force,
+    };
+    let (calls, approvals) = match cx.execute(operation).await? {
+        Reply::Halted { calls, approvals } => (calls, approvals),
+        other => return Err(unexpected(&other)),
+    };
+    let value = serde_json::json!({
+        "scope": scope, "name": name, "state": "halted", "calls": calls, "approvals": approvals,
+    });
+    cx.out.show(&value, || {
+        format!(
+            "{} {} is halted: {} ended, {} cancelled",
+            paint("✓", Tone::Good),
+            what(scope, &name),
+            count(calls as u64, "running call"),
+            count(approvals as u64, "approval")
+        )
+    })?;
     cx.out.remark(&format!(
         "lift it with {}",
         paint(&lift(scope, &name), Tone::Name)
@@ -127,7 +135,14 @@ pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, F
         name: name.clone(),
     })
     .await?;
-    told(scope, &name, "resumed", cx)?;
+    let value = serde_json::json!({ "scope": scope, "name": name, "state": "resumed" });
+    cx.out.show(&value, || {
+        format!(
+            "{} {} is resumed",
+            paint("✓", Tone::Good),
+            what(scope, &name)
+        )
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -145,74 +160,11 @@ fn lift(scope: HaltScope, name: &str) -> String {
     }
 }
 
-/// That what is to be halted exists: a misspelt name stops nothing, and the operator would believe that
-/// it does. Where that cannot be found out, the halt goes ahead.
-async fn known(scope: HaltScope, name: &str, cx: &Context<'_>) -> Result<(), Failure> {
-    if name.contains(['*', '?']) {
-        return Err(Failure::usage(format!(
-            "`{}` is not a name: a halt takes exactly one",
-            line(name, 80)
-        ))
-        .help("halt each by its name, or everything with --all"));
-    }
-    let Some(names) = names(scope, &cx.config()?).await else {
-        cx.out.remark(&format!(
-            "{} the gate does not load, so nothing says whether there is a {} `{}`",
-            paint("warning:", Tone::Wait),
-            scope.as_str(),
-            line(name, 80)
-        ));
-        return Ok(());
-    };
-    if names.contains(name) {
-        return Ok(());
-    }
-    let near = nearest(name, names.iter().map(String::as_str));
-    let failure = Failure::plain(format!(
-        "there is no {} `{}`, so this halt would stop nothing",
-        scope.as_str(),
-        line(name, 80)
-    ));
-    Err(failure.help(match near {
-        Some(near) => format!("did you mean `{near}`? --force halts what is not there yet"),
-        None => "--force halts what is not there yet".into(),
-    }))
-}
-
-/// What can be halted; `None` where the gate does not load.
-async fn names(scope: HaltScope, config: &Config) -> Option<BTreeSet<String>> {
-    Some(match scope {
-        HaltScope::Agent => config
-            .agents
-            .keys()
-            .chain(config.users.keys())
-            .cloned()
-            .collect(),
-        HaltScope::Component => config
-            .components
-            .keys()
-            .chain(config.upstreams.keys())
-            .chain(config.external.keys())
-            .cloned()
-            .collect(),
-        HaltScope::Tenant => BTreeSet::from([config.gate.tenant.clone()]),
-        HaltScope::Tool => {
-            let loaded = load::check(config.clone(), Some(compiler())).await.ok()?;
-            loaded.ruleset.tools.keys().cloned().collect()
-        }
-        HaltScope::All => BTreeSet::from([String::new()]),
-    })
-}
-
-fn told(scope: HaltScope, name: &str, state: &str, cx: &Context<'_>) -> Result<(), Failure> {
-    let value = serde_json::json!({ "scope": scope, "name": name, "state": state });
-    let what = match scope {
+fn what(scope: HaltScope, name: &str) -> String {
+    match scope {
         HaltScope::All => "everything".to_owned(),
         scope => format!("{} {}", scope.as_str(), line(name, 80)),
-    };
-    Ok(cx.out.show(&value, || {
-        format!("{} {what} is {state}", paint("✓", Tone::Good))
-    })?)
+    }
 }
 
 fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
