@@ -268,7 +268,7 @@ mod tests {
     proptest! {
         #[test]
         fn tokens_of_claude_code_are_counted_once(
-            [input, output, cached, written_to] in [0..100_000_u64; 4],
+            [input, output, cached, written_to] in prop::array::uniform4(0..100_000_u64),
             as_text: bool,
             long_name: bool,
         ) {
