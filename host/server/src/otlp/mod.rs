@@ -138,9 +138,9 @@ impl Exported for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
 
     fn read(self, intake: &Intake, sender: &Sender, _: Timestamp) -> IngestBatch {
-        let snapshot = intake.gate.snapshot();
+        let ruleset = intake.gate.ruleset();
         let capturing = intake.gate.capturing(None);
-        ingest::spans(self, sender, &snapshot.config.prices, &capturing)
+        ingest::spans(self, sender, &ruleset.config.prices, &capturing)
     }
 
     fn answer(answer: PartialSuccess) -> Vec<u8> {
@@ -156,9 +156,9 @@ impl Exported for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
     fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> IngestBatch {
-        let snapshot = intake.gate.snapshot();
+        let ruleset = intake.gate.ruleset();
         let capturing = intake.gate.capturing(None);
-        ingest::logs(self, sender, &snapshot.config.prices, &capturing, now)
+        ingest::logs(self, sender, &ruleset.config.prices, &capturing, now)
     }
 
     fn answer(answer: PartialSuccess) -> Vec<u8> {
@@ -193,7 +193,7 @@ fn partial(answer: PartialSuccess) -> Option<PartialSuccess> {
 pub async fn retain(gate: Gate, store: Store) {
     loop {
         let (tenant, retention) = {
-            let config = &gate.snapshot().config;
+            let config = &gate.ruleset().config;
             let tenant = config.gate.tenant.clone();
             let retention = config.capture.of(&tenant).retention;
             (tenant, retention)
