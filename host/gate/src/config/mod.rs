@@ -29,7 +29,7 @@ use tollgate_model::{
     time::{LocalTime, Timestamp},
 };
 use tollgate_policy::{
-    input::NumberMapping,
+    tool_input::NumberMapping,
     policy::{self, PolicyFile},
 };
 

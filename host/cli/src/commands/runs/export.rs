@@ -13,7 +13,7 @@ use tollgate_model::{
     request::{ActionContext, Facts, Request},
 };
 use tollgate_policy::{
-    cases::{Case, Defaults},
+    case::{Case, Defaults},
     pdp::Pdp,
 };
 use tollgate_trace::{file_export, run::RunSteps, store::StoredSpan};
