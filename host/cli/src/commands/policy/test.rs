@@ -14,7 +14,7 @@ use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
 use tollgate::{config::Config, config::policy_files, load, load::LoadError};
 use tollgate_policy::{
-    case::{Case, Defaults, CaseResult, World},
+    case::{Case, CaseResult, Defaults, World},
     pdp::{self, Pdp},
 };
 
