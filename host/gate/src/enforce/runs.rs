@@ -4,13 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
+    entity::Kind,
     ids::{RunId, SpanId},
     record::{Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome, RunStarted},
     time::Timestamp,
 };
 
-use super::{Pep, Refusal, Ruleset};
+use super::{Pep, Refusal, Ruleset, memory::RunScope};
 use crate::{
+    config::AgentMemory,
     identity::{Caller, Identity, RunKey},
     text::printable,
 };
@@ -100,7 +102,7 @@ impl Pep {
         key: &RunKey,
     ) -> Result<Option<OpenRun>, Refusal> {
         let tenant = &ruleset.config.gate.tenant;
-        let idle = i64::try_from(ruleset.config.run_idle.as_micros()).unwrap_or(i64::MAX);
+        let idle = i64::try_from(ruleset.config.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
         let not_before = Timestamp(self.now().0.saturating_sub(idle));
         let name = self.run_name(tenant, key)?;
         let name = name.as_deref();
@@ -163,7 +165,7 @@ impl Pep {
         let now = self.now();
         let tenant = &ruleset.config.gate.tenant;
         let name = self.run_name(tenant, key)?;
-        let inherited = self.inherited_labels(ruleset, identity, name.as_deref(), now)?;
+        let inherited = self.inherited_labels(ruleset, identity, name.as_deref())?;
         let traced = match key {
             // The run's id is that of the caller's trace, unless another run has it.
             RunKey::Traced(trace) if self.ledger.run(*trace, None).map_err(unread)?.is_none() => {
@@ -199,33 +201,73 @@ impl Pep {
         Ok(run)
     }
 
-    /// Labels that a new run holds from the beginning.
+    /// Labels that a new run holds from the beginning: those of an abandoned run of the same name.
     fn inherited_labels(
         &self,
         ruleset: &Ruleset,
         identity: &Identity,
         name: Option<&str>,
-        now: Timestamp,
     ) -> Result<BTreeSet<String>, Refusal> {
+        let Some(name) = name else {
+            return Ok(BTreeSet::new());
+        };
+        let tenant = &ruleset.config.gate.tenant;
+        let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
+        let reader = self.ledger.reader();
+        let before = reader.run_by_key(tenant, principal, behalf, name);
+        let before = before.map_err(unread)?;
+        Ok(before.into_iter().flat_map(|run| run.labels).collect())
+    }
+
+    /// Let a run take on the labels that its principal remembers from other runs, before anything in it is decided.
+    pub(crate) async fn join_remembered_labels(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        run: RunId,
+        conversation: Option<String>,
+    ) -> Result<(), Refusal> {
         let config = &ruleset.config;
         let tenant = &config.gate.tenant;
+        let memory = match identity.principal.kind {
+            Kind::Agent => config.agents.get(&identity.principal.id),
+            _ => None,
+        };
+        let memory = memory.map_or(AgentMemory::User, |agent| agent.memory);
+        let now = self.now();
         // The window begins when the last run was over: when nothing has happened in it for a while.
-        let window = config.label_window.saturating_add(config.run_idle);
+        let window = config.label_window.saturating_add(config.run_idle_timeout);
         let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
         let since = Timestamp(now.0.saturating_sub(window));
-        let mut inherited = self
-            .ledger
-            .labels_held(tenant, &identity.principal, since)
-            .map_err(unread)?;
-        // A caller that comes back to an abandoned run still knows what was read there.
-        if let Some(name) = name {
-            let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
-            let reader = self.ledger.reader();
-            let before = reader.run_by_key(tenant, principal, behalf, name);
-            let before = before.map_err(unread)?;
-            inherited.extend(before.into_iter().flat_map(|run| run.labels));
+        let scope = RunScope {
+            run,
+            principal: identity.principal.clone(),
+            on_behalf_of: identity.on_behalf_of.clone(),
+            conversation,
+        };
+        let reader = self.ledger.reader();
+        let known = self.memory.recall(reader, tenant, memory, &scope, since);
+        let known = known.map_err(unread)?;
+        let mut held = self.run_state(run, None)?.labels;
+        self.memory.note(scope, held.clone(), now);
+        let mut records = Vec::new();
+        for (from, labels) in known {
+            let labels: BTreeSet<String> = labels.difference(&held).cloned().collect();
+            if labels.is_empty() {
+                continue;
+            }
+            held.extend(labels.iter().cloned());
+            let joined = Event::LabelsJoined(LabelsJoined { from, labels });
+            records.push(Record::new(tenant.clone(), Some(run), now, joined));
         }
-        Ok(inherited)
+        if !records.is_empty() {
+            let batch = Batch {
+                records,
+                ..Batch::default()
+            };
+            self.commit(batch).await?;
+        }
+        Ok(())
     }
 
     /// Let one run take on the labels of another: content of the one is about to reach the other.

@@ -154,6 +154,7 @@ impl Gate {
             ids,
             new_runs: Arc::default(),
             in_flight: InFlightCalls::default(),
+            memory: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),

@@ -7,6 +7,7 @@ mod bundle;
 mod component;
 mod error;
 mod external;
+mod protected;
 mod tool;
 mod upstream;
 
@@ -129,6 +130,7 @@ pub(crate) async fn with_policies(
     let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
     Ok(Snapshot {
         ruleset: Arc::new(Ruleset {
+            labels: config.labels(),
             config,
             pdp,
             bundle: bytes,
@@ -154,6 +156,7 @@ async fn sources(
     config: &Config,
     lock: &Lock,
 ) -> Result<Sources, LoadError> {
+    protected::check(config)?;
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network =
         Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;

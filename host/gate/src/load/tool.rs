@@ -10,8 +10,7 @@ use super::LoadError;
 use crate::{
     config::Config,
     sandbox::{Limits, ToolDefinition},
-    text::printable,
-    tool::{Tool, ToolSource},
+    tool::{SchemaCheck, Tool, ToolSource},
 };
 
 /// The longest name that model APIs accept.
@@ -45,7 +44,11 @@ pub(super) fn tool(
     if let Some(problem) = name_problem(&name) {
         return Err(tool_name_error(source, &name, &own_name, problem.into()));
     }
-    let validator = validator(source, &own_name, &definition.input_schema)?;
+    let input_check = input_check(source, &own_name, &definition.input_schema)?;
+    // A schema of results that is not usable checks nothing: the tool serves as if it had none.
+    let output_schema = definition.output_schema;
+    let output_check = output_schema.as_ref().map(SchemaCheck::new);
+    let output_check = output_check.and_then(Result::ok);
     let configured = config.tools.get(&name);
     let labels = |by_tool: Option<&BTreeSet<String>>,
                   by_source: Option<&BTreeSet<String>>,
@@ -74,9 +77,10 @@ pub(super) fn tool(
         title: definition.title,
         description: definition.description,
         input_schema: definition.input_schema,
-        output_schema: definition.output_schema,
+        output_schema: output_schema.filter(|_| output_check.is_some()),
         annotations: definition.annotations,
-        validator,
+        input_check,
+        output_check,
     })
 }
 
@@ -117,23 +121,21 @@ pub(super) fn tool_name_error(
     }
 }
 
-fn validator(
+fn input_check(
     source: &ToolSource,
     own_name: &str,
     schema: &Value,
-) -> Result<jsonschema::Validator, LoadError> {
+) -> Result<SchemaCheck, LoadError> {
     let bad_schema = |problem: String| LoadError::ToolSchema {
         what: source.kind.description(),
         component: source.name.clone(),
         tool: own_name.into(),
         problem,
     };
-    let validator = jsonschema::options().build(schema).map_err(|e| {
-        let problem = printable(&e.to_string(), 300);
-        bad_schema(format!("is not valid: {problem}"))
-    })?;
+    let check = SchemaCheck::new(schema)
+        .map_err(|problem| bad_schema(format!("is not valid: {problem}")))?;
     if canonical::to_canonical(schema).is_err() {
         return Err(bad_schema("has no canonical form".into()));
     }
-    Ok(validator)
+    Ok(check)
 }

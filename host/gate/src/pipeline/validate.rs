@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use tollgate_model::{
     canonical,
     record::{CallInvalid, Event},
@@ -13,12 +12,9 @@ use super::Pipeline;
 use crate::{
     enforce::{Answer, CallContext, CallRequest, MAX_DEPTH, Pep, Refusal, Ruleset, ToolCall},
     text::printable,
-    tool::{SourceKind, Tool},
+    tool::{SchemaError, SourceKind, Tool},
 };
 use tollgate_ledger::Batch;
-
-/// Problems of arguments that are listed.
-const MAX_PROBLEMS: usize = 8;
 
 /// Who is to execute a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,11 +93,13 @@ pub(crate) async fn validate(
     check_executor(&tool, executed_by)?;
     check_definition(pipeline, &tool)?;
     let call = typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments)?;
+    check_schema(&call).await?;
     check_nesting(cx, &tool)?;
     Ok(call)
 }
 
-/// The call of a request, without a run: to compare it with calls that wait.
+/// The call of a request, without a run, to compare it with calls that wait. Its arguments may not match the
+/// schema: then no such call waits.
 ///
 /// # Errors
 /// [`InvalidCall`].
@@ -154,7 +152,7 @@ fn check_definition(pipeline: &Pipeline, tool: &Tool) -> Result<(), InvalidCall>
     }
 }
 
-/// The call with its arguments: defaults applied, matching the schema, in canonical form.
+/// The call with its arguments: defaults applied, in canonical form.
 fn typed_call(
     pep: &Pep,
     ruleset: &Ruleset,
@@ -167,7 +165,6 @@ fn typed_call(
     if let Some(input) = ruleset.pdp.tool(&tool.name) {
         input.apply_defaults(&mut arguments);
     }
-    check_schema(tool, &arguments)?;
     let bytes = canonical::to_canonical(&arguments)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
@@ -178,32 +175,29 @@ fn typed_call(
     Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
 }
 
-fn check_schema(tool: &Tool, arguments: &Value) -> Result<(), InvalidCall> {
-    let mut problems = Vec::new();
-    let mut pointers = Vec::new();
-    for error in tool.validator.iter_errors(arguments).take(MAX_PROBLEMS) {
-        let pointer = error.instance_path().to_string();
-        let pointer = if pointer.is_empty() {
-            "/".to_owned()
-        } else {
-            printable(&pointer, 200)
-        };
-        problems.push(format!(
-            "`{pointer}`: {}",
-            printable(&error.masked().to_string(), 300)
-        ));
-        pointers.push(pointer);
-    }
-    if problems.is_empty() {
+/// That the arguments match the tool's schema.
+async fn check_schema(call: &ToolCall) -> Result<(), InvalidCall> {
+    let check = &call.tool().input_check;
+    let size = call.canonical().len();
+    let Err(error) = check.check(call.arguments(), size).await else {
         return Ok(());
-    }
-    let reason = format!(
-        "the arguments do not match the tool's schema: {}",
-        problems.join("; ")
-    );
-    Err(InvalidCall {
-        pointers,
-        ..InvalidCall::because("invalid_arguments", reason)
+    };
+    let invalid = |reason| InvalidCall::because("invalid_arguments", reason);
+    Err(match error {
+        SchemaError::Mismatch(problems) => {
+            let reason = format!(
+                "the arguments do not match the tool's schema: {}",
+                SchemaError::Mismatch(problems.clone())
+            );
+            InvalidCall {
+                pointers: problems.into_iter().map(|(pointer, _)| pointer).collect(),
+                ..invalid(reason)
+            }
+        }
+        SchemaError::TooSlow => invalid(
+            "checking the arguments against the tool's schema takes too long; its author must simplify it"
+                .into(),
+        ),
     })
 }
 
