@@ -71,7 +71,7 @@ pub const BUILT_IN_LABELS: &[&str] = &[
     "untrusted",
 ];
 
-/// The label of what is nobody else's business.
+/// The label of private data.
 pub const PRIVATE: &str = "private";
 
 /// The label that the gate gives to a host with an address that is not reachable from everywhere.
@@ -116,7 +116,7 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where policies lie.
     pub policies: PathBuf,
-    /// Where a whole set lies that is watched beside them, and changes nothing.
+    /// The directory of a candidate set, which is evaluated as well and changes nothing.
     pub candidate: Option<PathBuf>,
     /// How long an approval may be waited for, and used.
     pub approval_expires: Duration,
@@ -448,7 +448,7 @@ impl Config {
         policy_files(&self.policies)
     }
 
-    /// The files of the set that is watched beside them, if there is one.
+    /// The files of the candidate set, if there is one.
     ///
     /// # Errors
     /// As [`Config::policy_files`].

@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tollgate_ledger::{LedgerError, LedgerReader, RunFilter};
+use tollgate_ledger::{Ledger, LedgerError, RunFilter};
 use tollgate_model::{entity::Uid, ids::RunId, time::Timestamp};
 
 use crate::config::AgentMemory;
@@ -85,7 +85,7 @@ impl LabelMemory {
     /// [`LedgerError`] if the store cannot be read.
     pub(crate) fn recall(
         &self,
-        reader: &LedgerReader,
+        ledger: &Ledger,
         tenant: &str,
         memory: AgentMemory,
         scope: &RunScope,
@@ -96,7 +96,7 @@ impl LabelMemory {
         }
         self.with(|state| {
             if !state.by_principal.contains_key(&scope.principal) {
-                let runs = read(reader, tenant, &scope.principal, since)?;
+                let runs = read(ledger, tenant, &scope.principal, since)?;
                 state.by_principal.insert(scope.principal.clone(), runs);
             }
             let State {
@@ -137,12 +137,16 @@ impl LabelMemory {
 
 /// The labels of the principal's runs, as the ledger has them.
 fn read(
-    reader: &LedgerReader,
+    ledger: &Ledger,
     tenant: &str,
     principal: &Uid,
     since: Timestamp,
 ) -> Result<HashMap<RunId, HeldLabels>, LedgerError> {
-    let rows = reader.runs(&RunFilter {
+    // Nearly always nothing is held, and no run needs to be looked at.
+    if ledger.labels_held(tenant, principal, since)?.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = ledger.reader().runs(&RunFilter {
         tenant: Some(tenant.to_owned()),
         principal: Some(principal.clone()),
         ..RunFilter::default()

@@ -1,6 +1,9 @@
 //! Runs: found by the caller's key, started, ended, and sharing labels.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
@@ -165,7 +168,6 @@ impl Pep {
         let now = self.now();
         let tenant = &ruleset.config.gate.tenant;
         let name = self.run_name(tenant, key)?;
-        let inherited = self.inherited_labels(ruleset, identity, name.as_deref())?;
         let traced = match key {
             // The run's id is that of the caller's trace, unless another run has it.
             RunKey::Traced(trace) if self.ledger.run(*trace, None).map_err(unread)?.is_none() => {
@@ -177,6 +179,10 @@ impl Pep {
             id: traced.unwrap_or_else(|| self.ids.run(now)),
             root: self.ids.span(),
         };
+        let conversation = origin.conversation.clone();
+        let mut inherited = self.labels_of_abandoned(ruleset, identity, name.as_deref())?;
+        let remembered = self.remembered_labels(ruleset, identity, run.id, conversation)?;
+        inherited.extend(remembered.into_values().flatten());
         let started = RunStarted {
             inherited,
             key: name,
@@ -201,8 +207,8 @@ impl Pep {
         Ok(run)
     }
 
-    /// Labels that a new run holds from the beginning: those of an abandoned run of the same name.
-    fn inherited_labels(
+    /// Labels of an abandoned run of the same name: a caller that comes back to it knows what was read there.
+    fn labels_of_abandoned(
         &self,
         ruleset: &Ruleset,
         identity: &Identity,
@@ -219,6 +225,35 @@ impl Pep {
         Ok(before.into_iter().flat_map(|run| run.labels).collect())
     }
 
+    /// Labels that the principal remembers in this run from others, by the run that held them.
+    fn remembered_labels(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        run: RunId,
+        conversation: Option<String>,
+    ) -> Result<BTreeMap<RunId, BTreeSet<String>>, Refusal> {
+        let config = &ruleset.config;
+        let agent = match identity.principal.kind {
+            Kind::Agent => config.agents.get(&identity.principal.id),
+            _ => None,
+        };
+        let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
+        // The window begins when the last run was over: when nothing has happened in it for a while.
+        let window = config.label_window.saturating_add(config.run_idle_timeout);
+        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let since = Timestamp(self.now().0.saturating_sub(window));
+        let scope = RunScope {
+            run,
+            principal: identity.principal.clone(),
+            on_behalf_of: identity.on_behalf_of.clone(),
+            conversation,
+        };
+        let (ledger, tenant) = (&self.ledger, &config.gate.tenant);
+        let known = self.memory.recall(ledger, tenant, memory, &scope, since);
+        known.map_err(unread)
+    }
+
     /// Let a run take on the labels that its principal remembers from other runs, before anything in it is decided.
     pub(crate) async fn join_remembered_labels(
         &self,
@@ -227,38 +262,26 @@ impl Pep {
         run: RunId,
         conversation: Option<String>,
     ) -> Result<(), Refusal> {
-        let config = &ruleset.config;
-        let tenant = &config.gate.tenant;
-        let memory = match identity.principal.kind {
-            Kind::Agent => config.agents.get(&identity.principal.id),
-            _ => None,
-        };
-        let memory = memory.map_or(AgentMemory::User, |agent| agent.memory);
         let now = self.now();
-        // The window begins when the last run was over: when nothing has happened in it for a while.
-        let window = config.label_window.saturating_add(config.run_idle_timeout);
-        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        let since = Timestamp(now.0.saturating_sub(window));
+        let remembered = self.remembered_labels(ruleset, identity, run, conversation.clone())?;
+        let mut held = self.run_state(run, None)?.labels;
         let scope = RunScope {
             run,
             principal: identity.principal.clone(),
             on_behalf_of: identity.on_behalf_of.clone(),
             conversation,
         };
-        let reader = self.ledger.reader();
-        let known = self.memory.recall(reader, tenant, memory, &scope, since);
-        let known = known.map_err(unread)?;
-        let mut held = self.run_state(run, None)?.labels;
         self.memory.note(scope, held.clone(), now);
         let mut records = Vec::new();
-        for (from, labels) in known {
+        for (from, labels) in remembered {
             let labels: BTreeSet<String> = labels.difference(&held).cloned().collect();
             if labels.is_empty() {
                 continue;
             }
             held.extend(labels.iter().cloned());
             let joined = Event::LabelsJoined(LabelsJoined { from, labels });
-            records.push(Record::new(tenant.clone(), Some(run), now, joined));
+            let tenant = ruleset.config.gate.tenant.clone();
+            records.push(Record::new(tenant, Some(run), now, joined));
         }
         if !records.is_empty() {
             let batch = Batch {

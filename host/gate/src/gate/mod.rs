@@ -1,7 +1,7 @@
 //! The gate: what it is made of, how it opens and closes.
 //!
-//! What it does is in the files beside this one: calls, reloads, approvals, operators' acts, access to what is
-//! recorded.
+//! The other files of this folder hold what it does: calls, reloads, approvals, operators' acts, access to what
+//! is recorded.
 
 mod accept_upstream;
 mod access;

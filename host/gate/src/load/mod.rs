@@ -37,7 +37,7 @@ use crate::{
     upstream::{Connector, NoUpstreams},
 };
 
-/// The sandbox for a configuration. Compiled code is cached beside the store.
+/// The sandbox for a configuration. Compiled code is cached in the directory of the store.
 pub(crate) fn sandbox(config: &Config, compiler: Option<Compiler>) -> Result<Sandbox, LoadError> {
     Sandbox::new(SandboxOptions {
         cache_dir: cache_dir(config),

@@ -49,7 +49,7 @@ impl fmt::Debug for SchemaCheck {
 pub enum SchemaError {
     /// It does not match: where (JSON pointers, `/` for the whole), and why.
     Mismatch(Vec<(String, String)>),
-    /// The schema takes too long, so nobody knows.
+    /// The schema takes too long, so it is not known.
     TooSlow,
 }
 

@@ -27,7 +27,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Take in what the server says, untrusted, and release it to whoever listens if policy lets it.
+    /// Take progress of the server, which is untrusted, and release it to the listener if policy permits.
     pub async fn report(&self, progress: u64, total: Option<u64>, message: &str) {
         self.upstream.prepare().await;
         let message = self.upstream.text(message);
@@ -141,7 +141,7 @@ impl Stop {
     }
 }
 
-/// Wait until it is true; for ever, if nobody is left to say so.
+/// Wait until it is true; for ever, if its sender is gone.
 async fn truth(flag: Option<&mut watch::Receiver<bool>>) {
     let set = match flag {
         Some(flag) => flag.wait_for(|set| *set).await.is_ok(),
