@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+use tokio::task;
 use tollgate_model::{
-    canonical,
+    canonical::{self, JsonError},
     record::{CallInvalid, Event},
 };
-use tollgate_policy::policy;
+use tollgate_policy::{policy, tool_input::ToolInput};
 
 use super::Pipeline;
 use crate::{
     enforce::{Answer, CallContext, CallRequest, MAX_DEPTH, Pep, Refusal, Ruleset, ToolCall},
     text::printable,
-    tool::{SchemaError, SourceKind, Tool},
+    tool::{SourceKind, Tool},
 };
 use tollgate_ledger::Batch;
+
+/// Bytes of arguments that are checked on an async worker. Evaluations of a schema have a budget that is checked when
+/// it is loaded, which grows with the arguments.
+const MAX_INLINE: usize = 4 << 10;
 
 /// Who is to execute a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,14 +98,20 @@ pub(crate) async fn validate(
     let tool = find_tool(&cx.ruleset, request)?;
     check_executor(&tool, executed_by)?;
     check_definition(pipeline, &tool)?;
-    let call = typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments)?;
-    check_schema(&call).await?;
     check_nesting(cx, &tool)?;
-    Ok(call)
+    if request.arguments.len() <= MAX_INLINE {
+        return typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments);
+    }
+    let (pep, ruleset) = (pipeline.pep.clone(), Arc::clone(&cx.ruleset));
+    let arguments = request.arguments.clone();
+    let typing = task::spawn_blocking(move || typed_call(&pep, &ruleset, &tool, &arguments));
+    typing.await.unwrap_or_else(|_| {
+        let reason = "checking the arguments failed; this is a fault of the gate";
+        Err(InvalidCall::because("invalid_arguments", reason.into()))
+    })
 }
 
-/// The call of a request, without a run, to compare it with calls that wait. Its arguments may not match the
-/// schema: then no such call waits.
+/// The call of a request, without a run: to compare it with calls that wait.
 ///
 /// # Errors
 /// [`InvalidCall`].
@@ -152,7 +164,7 @@ fn check_definition(pipeline: &Pipeline, tool: &Tool) -> Result<(), InvalidCall>
     }
 }
 
-/// The call with its arguments: defaults applied, in canonical form.
+/// The call with its arguments: defaults applied, matching the schema, in canonical form.
 fn typed_call(
     pep: &Pep,
     ruleset: &Ruleset,
@@ -160,9 +172,21 @@ fn typed_call(
     arguments: &str,
 ) -> Result<ToolCall, InvalidCall> {
     let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
-    let mut arguments = canonical::parse(arguments)
-        .map_err(|e| invalid(format!("the arguments are refused: {e}")))?;
-    if let Some(input) = ruleset.pdp.tool(&tool.name) {
+    let Some(input) = ruleset.pdp.tool(&tool.name) else {
+        return Err(invalid("the tool has no schema of its arguments".into()));
+    };
+    let mut arguments = canonical::parse(arguments).map_err(|error| {
+        let advice = match &error {
+            JsonError::NumberRange { pointer } if input.accepts_text(pointer) => {
+                "; pass it as text"
+            }
+            _ => "",
+        };
+        invalid(format!("the arguments are refused: {error}{advice}"))
+    })?;
+    check_schema(input, &arguments)?;
+    // Other executors are given what the caller sent: they know their own defaults.
+    if tool.source.kind == SourceKind::Component {
         input.apply_defaults(&mut arguments);
     }
     let bytes = canonical::to_canonical(&arguments)
@@ -175,29 +199,25 @@ fn typed_call(
     Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
 }
 
-/// That the arguments match the tool's schema.
-async fn check_schema(call: &ToolCall) -> Result<(), InvalidCall> {
-    let check = &call.tool().input_check;
-    let size = call.canonical().len();
-    let Err(error) = check.check(call.arguments(), size).await else {
+fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall> {
+    let Err(problems) = input.check(arguments) else {
         return Ok(());
     };
-    let invalid = |reason| InvalidCall::because("invalid_arguments", reason);
-    Err(match error {
-        SchemaError::Mismatch(problems) => {
-            let reason = format!(
-                "the arguments do not match the tool's schema: {}",
-                SchemaError::Mismatch(problems.clone())
-            );
-            InvalidCall {
-                pointers: problems.into_iter().map(|(pointer, _)| pointer).collect(),
-                ..invalid(reason)
-            }
-        }
-        SchemaError::TooSlow => invalid(
-            "checking the arguments against the tool's schema takes too long; its author must simplify it"
-                .into(),
-        ),
+    let text: Vec<String> = problems
+        .iter()
+        .map(|p| {
+            let pointer = printable(&p.pointer, 200);
+            format!("`{pointer}`: {}", printable(&p.problem, 600))
+        })
+        .collect();
+    let reason = format!(
+        "the arguments do not match the tool's schema: {}",
+        text.join("; ")
+    );
+    let pointers = problems.iter().map(|p| printable(&p.pointer, 200));
+    Err(InvalidCall {
+        pointers: pointers.collect(),
+        ..InvalidCall::because("invalid_arguments", reason)
     })
 }
 

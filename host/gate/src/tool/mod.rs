@@ -32,8 +32,6 @@ pub struct Tool {
     pub output_schema: Option<Value>,
     /// Hints, never grounds for a decision.
     pub annotations: Annotations,
-    /// Checks arguments.
-    pub input_check: SchemaCheck,
     /// Checks structured content, where there is a schema for it.
     pub output_check: Option<SchemaCheck>,
     /// Labels that the operator gave it; `unlabelled` by default.
