@@ -52,7 +52,7 @@ const LONGEST_NAME: usize = 64;
 /// As what a kept payload is sealed.
 pub(crate) const KIND: &str = "captured";
 
-/// What is kept of a payload that the record at `index` refers to, for whoever reads a ledger and has its
+/// What is kept of a payload that the record at `index` refers to, for programs that read a ledger and have its
 /// keys.
 ///
 /// # Errors
@@ -170,7 +170,7 @@ impl Capture {
         match event {
             Event::AdapterLog(log) => clean(&mut log.message),
             Event::RunStarted(run) => {
-                // The key is what the run is found by: whoever starts it has cleaned it.
+                // The key is what the run is found by. It was cleaned when the run started.
                 let origin = &mut run.origin;
                 let said = [
                     &mut origin.conversation,

@@ -1,4 +1,4 @@
-//! What the operator says about tools that whoever calls executes.
+//! `[external.NAME]`: tools that the caller executes.
 
 use std::{collections::BTreeSet, path::PathBuf};
 

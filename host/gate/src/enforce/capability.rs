@@ -244,15 +244,7 @@ impl Capabilities {
         let mut run = Pep::run_facts(&self.cx, &run, None, false, now);
         run.labels.extend(self.progress().labels.iter().cloned());
         run.labels.extend(self.cx.inherited_labels.iter().cloned());
-        let config = &self.cx.ruleset.config;
-        let facts = Facts {
-            approval: None,
-            entities: act.entities(),
-            environment: config.gate.environment.clone(),
-            local: config.local_time(now),
-            now,
-            run,
-        };
+        let facts = Pep::facts(&self.cx.ruleset, now, run, act.entities());
         Ok((act.request(&self.cx), facts))
     }
 
@@ -313,7 +305,7 @@ impl Capabilities {
             Said::Nothing => judgement.question = Some(asked),
             Said::Waits(row) => judgement.earlier = Some(row),
             Said::Yes(row) => {
-                facts.approval = Some(grant_from_row(&row));
+                facts.approval = Some(grant_from_row(&row, &self.cx.ruleset.config));
                 judgement.decision = pdp.decide(request, facts);
                 if matches!(judgement.decision, Decision::Escalate(..)) {
                     judgement.question = Some(asked);

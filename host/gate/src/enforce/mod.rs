@@ -12,6 +12,7 @@ mod capability;
 #[cfg(test)]
 mod capability_tests;
 mod context;
+mod memory;
 mod midcall;
 mod nested;
 mod network;
@@ -40,6 +41,7 @@ pub(crate) use approval::{grant_from_row, pending_refusal};
 pub(crate) use capability::UnrecordedEffects;
 pub use capability::{Capabilities, Done};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
+pub(crate) use memory::LabelMemory;
 pub(crate) use nested::{CallParams, CallPipeline, MAX_DEPTH};
 pub use nested::{ConsumedBudget, NestedFault, RemainingBudget};
 pub use network::{HttpAct, Outgoing, Place, SecretAct};

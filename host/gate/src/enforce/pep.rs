@@ -1,7 +1,7 @@
 //! Know, decide, record: in that order, for every kind of act.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -14,14 +14,14 @@ use tollgate_model::{
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
-    run::RunState,
+    run::{RunDelta, RunState},
     time::Timestamp,
 };
 
-use super::{CallContext, InFlightCalls, RecentUsage, Refusal, Ruleset, ToolCall};
+use super::memory::RunScope;
+use super::{CallContext, InFlightCalls, LabelMemory, RecentUsage, Refusal, Ruleset, ToolCall};
 use crate::{
     capture::{Capture, Capturing},
-    config::Config,
     ids::{Clock, Ids},
     usage::Usage,
 };
@@ -42,6 +42,8 @@ pub(crate) struct Pep {
     pub(crate) in_flight: InFlightCalls,
     /// What is kept of payloads, and what finds secrets in what is written as it is.
     pub(crate) capture: Arc<ArcSwap<Capture>>,
+    /// Labels that principals remember from run to run.
+    pub(crate) memory: Arc<LabelMemory>,
     /// What agents report about tokens and cost.
     pub(crate) usage: Arc<Usage>,
     /// To whom the arguments of an approval were shown, as is recorded.
@@ -135,7 +137,26 @@ impl Pep {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        self.ledger.commit(self.clean(batch)).await
+        let joined = joined_labels(&batch);
+        let receipt = self.ledger.commit(self.clean(batch)).await?;
+        self.remember(joined);
+        Ok(receipt)
+    }
+
+    /// Let the principals of these runs remember the labels that joined them.
+    fn remember(&self, joined: BTreeMap<RunId, BTreeSet<String>>) {
+        for (id, labels) in joined {
+            // The run was just written, so it is in memory.
+            if let Ok(Some(run)) = self.ledger.run(id, None) {
+                let scope = RunScope {
+                    run: id,
+                    principal: run.principal,
+                    on_behalf_of: run.on_behalf_of,
+                    conversation: None,
+                };
+                self.memory.note(scope, labels, run.last);
+            }
+        }
     }
 
     /// The same with what it changes of what components keep.
@@ -144,7 +165,10 @@ impl Pep {
         batch: Batch,
         change: Change,
     ) -> Result<(Receipt, Changed), CommitError> {
-        self.ledger.commit_with(self.clean(batch), change).await
+        let joined = joined_labels(&batch);
+        let committed = self.ledger.commit_with(self.clean(batch), change).await?;
+        self.remember(joined);
+        Ok(committed)
     }
 
     /// Without secrets in any words that are written as they are.
@@ -231,12 +255,20 @@ impl Pep {
     }
 
     /// The facts of a request outside a call, or with a run's counts.
+    ///
+    /// Labels and tools that the run has met and the configuration no longer has stay known: the run could not be
+    /// decided about otherwise.
     pub(crate) fn facts(
-        config: &Config,
+        ruleset: &Ruleset,
         now: Timestamp,
         run: RunFacts,
-        entities: Vec<Entity>,
+        mut entities: Vec<Entity>,
     ) -> Facts {
+        let config = &ruleset.config;
+        let retired_labels = run.labels.iter().filter(|l| !ruleset.labels.contains(*l));
+        entities.extend(retired_labels.map(|l| Entity::new(Uid::new(Kind::Label, l), [])));
+        let retired_tools = run.tools.iter().filter(|t| !ruleset.tools.contains_key(*t));
+        entities.extend(retired_tools.map(|t| Entity::new(Uid::new(Kind::Tool, t), [])));
         Facts {
             approval: None,
             entities,
@@ -344,7 +376,7 @@ impl Pep {
     ) -> Judged {
         let begun = Instant::now();
         let now = self.now();
-        let facts = Self::facts(&ruleset.config, now, RunFacts::default(), entities);
+        let facts = Self::facts(ruleset, now, RunFacts::default(), entities);
         let decision = ruleset.pdp.decide(&request, &facts);
         Judged {
             request,
@@ -410,4 +442,16 @@ pub(crate) struct Judged {
     pub(crate) facts: Facts,
     pub(crate) decision: Decision,
     begun: Instant,
+}
+
+/// Labels that a batch adds to runs.
+fn joined_labels(batch: &Batch) -> BTreeMap<RunId, BTreeSet<String>> {
+    let mut joined: BTreeMap<RunId, BTreeSet<String>> = BTreeMap::new();
+    for record in &batch.records {
+        let labels = RunDelta::of(record).labels;
+        if let (Some(run), false) = (record.run, labels.is_empty()) {
+            joined.entry(run).or_default().extend(labels);
+        }
+    }
+    joined
 }

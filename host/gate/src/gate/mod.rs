@@ -1,7 +1,7 @@
 //! The gate: what it is made of, how it opens and closes.
 //!
-//! What it does is in the files beside this one: calls, reloads, approvals, operators' acts, access to what is
-//! recorded.
+//! The other files of this folder hold what it does: calls, reloads, approvals, operators' acts, access to what
+//! is recorded.
 
 mod accept_upstream;
 mod access;
@@ -154,6 +154,7 @@ impl Gate {
             ids,
             new_runs: Arc::default(),
             in_flight: InFlightCalls::default(),
+            memory: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),

@@ -20,8 +20,8 @@ pub struct Overdue {
 }
 
 impl Gate {
-    /// Record what time has done: approvals and runs that are over, and approvals that nobody answered
-    /// in time, for which the second group is asked.
+    /// Record what the passing of time has done: approvals and runs that are over, and approvals without an answer
+    /// in time, for which other roles are asked.
     ///
     /// # Errors
     /// [`OperateError::Store`].
@@ -61,7 +61,7 @@ impl Gate {
         Ok(overdue)
     }
 
-    /// Record what the gate itself did beside deciding.
+    /// Record an act of the gate itself other than a decision.
     ///
     /// # Errors
     /// [`OperateError::Store`].

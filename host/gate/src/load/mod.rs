@@ -8,6 +8,7 @@ mod component;
 mod error;
 mod external;
 mod preset;
+mod protected;
 mod tool;
 mod upstream;
 
@@ -38,7 +39,7 @@ use crate::{
     upstream::{Connector, NoUpstreams},
 };
 
-/// The sandbox for a configuration. Compiled code is cached beside the store.
+/// The sandbox for a configuration. Compiled code is cached in the directory of the store.
 pub(crate) fn sandbox(config: &Config, compiler: Option<Compiler>) -> Result<Sandbox, LoadError> {
     Sandbox::new(SandboxOptions {
         cache_dir: cache_dir(config),
@@ -131,6 +132,7 @@ pub(crate) async fn with_policies(
     let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
     Ok(Snapshot {
         ruleset: Arc::new(Ruleset {
+            labels: config.labels(),
             config,
             pdp,
             bundle: bytes,
@@ -156,6 +158,7 @@ async fn sources(
     config: &Config,
     lock: &Lock,
 ) -> Result<Sources, LoadError> {
+    protected::check(config)?;
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network =
         Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;

@@ -116,7 +116,7 @@ struct Seen {
 /// Reads records in order.
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
-    /// Those in which something happened lately: runs that never end leave room for others.
+    /// Those in which something happened recently: runs that never end leave room for others.
     runs: TwoGenerationCache<RunId, Seen>,
     approvals: HashMap<ApprovalId, Timestamp>,
 }

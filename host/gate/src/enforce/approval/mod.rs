@@ -426,17 +426,24 @@ fn missing(row: &ApprovalRow, approved: u64) -> String {
     format!("{}; {approved} approved so far", row.requirement)
 }
 
-/// The approval that a row holds, as policy sees it.
-pub(crate) fn grant_from_row(row: &ApprovalRow) -> Granted {
-    Granted {
-        count: row.approvers.len() as u64,
+/// The approval that a row holds, as policy sees it. Of an approver's roles only those count that they still have;
+/// an answer of somebody who is no longer a user does not count.
+pub(crate) fn grant_from_row(row: &ApprovalRow, config: &Config) -> Granted {
+    let mut granted = Granted {
+        count: 0,
         lifts: row.requirement.lifts.clone(),
-        roles: row
-            .approvers
-            .iter()
-            .flat_map(|(_, roles)| roles.iter().cloned())
-            .collect(),
+        roles: BTreeSet::new(),
+    };
+    for (approver, roles) in &row.approvers {
+        let Some(user) = config.users.get(&approver.id) else {
+            continue;
+        };
+        granted.count += 1;
+        granted
+            .roles
+            .extend(roles.intersection(&user.roles).cloned());
     }
+    granted
 }
 
 /// The refusal of a call that waits for this approval.

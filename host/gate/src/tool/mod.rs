@@ -1,13 +1,17 @@
 //! A loaded tool: what agents see of it, what policy knows of it, and who provides it.
 
+mod schema_check;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use serde_json::Value;
 use tollgate_model::canonical::Sha256Digest;
 
+pub use self::schema_check::{SchemaCheck, SchemaError};
 use crate::sandbox::{Annotations, Limits};
 
 /// A loaded tool.
@@ -28,6 +32,8 @@ pub struct Tool {
     pub output_schema: Option<Value>,
     /// Hints, never grounds for a decision.
     pub annotations: Annotations,
+    /// Checks structured content, where there is a schema for it.
+    pub output_check: Option<SchemaCheck>,
     /// Labels that the operator gave it; `unlabelled` by default.
     pub labels: BTreeSet<String>,
     /// Labels that its content adds to the run, besides its own.
@@ -53,7 +59,7 @@ impl Tool {
 }
 
 /// Loaded tools, by the name that agents see.
-pub type Tools = BTreeMap<String, std::sync::Arc<Tool>>;
+pub type Tools = BTreeMap<String, Arc<Tool>>;
 
 /// What provides a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
