@@ -29,8 +29,8 @@ use tollgate_model::{
     time::{LocalTime, Timestamp},
 };
 use tollgate_policy::{
-    tool_input::NumberMapping,
     policy::{self, PolicyFile},
+    tool_input::NumberMapping,
 };
 
 pub use budgets::{Budget, BudgetConfig};

@@ -13,7 +13,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
-    request::{ActionContext, Facts, Request, RunFacts, WindowFacts},
+    request::{Facts, Request, RunFacts, WindowFacts},
     run::RunState,
     time::Timestamp,
 };

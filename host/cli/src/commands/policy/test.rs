@@ -17,7 +17,7 @@ use tollgate::{
     load::{self, LoadError},
 };
 use tollgate_policy::{
-    case::{Case, Defaults, CaseResult, World},
+    case::{Case, CaseResult, Defaults, World},
     pdp::{self, Pdp},
 };
 
