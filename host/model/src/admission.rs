@@ -1,59 +1,52 @@
-//! Whether a call may run: the next step for each state of its approval and each decision.
+//! How a call is admitted: one pure table from what is known about it to the next step.
 //!
-//! One pure table, like the life of a call ([`crate::life`]). The gate decides, looks the step up here and
-//! performs it; nothing else says what becomes of a call.
+//! The gate evaluates a call, looks up the approval that belongs to it, and asks [`next_step`] what to do.
+//! It then performs that step and nothing else. Every combination is listed, so a new state or outcome
+//! does not compile until somebody has decided what it means.
 
 use crate::{decision::Outcome, life::ApprovalState};
 
-/// How far the call has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CallPhase {
-    /// It has not run. The approval is the one for the call itself.
+/// How often one call may ask for an approval.
+pub const MAX_ROUNDS: u32 = 3;
+
+/// How a call was evaluated, and so which approval [`Situation::approval`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// For the first time, without an approval. The approval is the one that this call has asked for, if it has.
     New,
-    /// It ran up to where an effect needed an approval. The approval is the one for that effect.
+    /// Again, as the call that has asked, with its approval if that was granted.
+    Asked,
+    /// Again, after it ran and was ended because an effect inside it needs an approval. The approval is that
+    /// of the effect; the call itself is evaluated without one.
     Suspended,
-    /// It is suspended, the effect is approved, and the call itself escalates. The approval is the one for
-    /// the call itself.
-    Resumed,
+    /// As [`Phase::Suspended`], where the effect was approved and the call itself needs an approval, too. The
+    /// approval is the call's own.
+    SuspendedAndAsked,
 }
 
-impl CallPhase {
-    /// Every phase.
-    pub const ALL: &[Self] = &[Self::New, Self::Suspended, Self::Resumed];
-}
-
-/// What an approval is worth to a call now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ApprovalStanding {
-    /// There is none, or it is used up, cancelled or expired.
+/// What an approval is worth now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// There is none, or it was used, replaced or cancelled.
     Absent,
-    /// It waits for an answer.
+    /// Not enough people have answered.
     Pending,
-    /// It was approved and not used.
-    Approved,
-    /// It was rejected; the rejection holds until the approval's expiry.
+    /// It was granted and not used.
+    Granted,
+    /// It was rejected. The same call stays denied until it expires.
     Rejected,
-    /// It was pending or approved when its time ended, which is not recorded yet.
-    Overdue,
+    /// It was pending or granted, and its time is up.
+    Expired,
 }
 
-impl ApprovalStanding {
-    /// Every standing.
-    pub const ALL: &[Self] = &[
-        Self::Absent,
-        Self::Pending,
-        Self::Approved,
-        Self::Rejected,
-        Self::Overdue,
-    ];
-
-    /// The standing of an approval in this state; `overdue` says that its expiry has passed.
+impl Standing {
+    /// The standing of an approval in `state`; `overdue` says that its time is up.
     #[must_use]
     pub fn of(state: ApprovalState, overdue: bool) -> Self {
         match (state, overdue) {
-            (ApprovalState::Pending | ApprovalState::Approved, true) => Self::Overdue,
+            (ApprovalState::Pending | ApprovalState::Approved, true) => Self::Expired,
             (ApprovalState::Pending, false) => Self::Pending,
-            (ApprovalState::Approved, false) => Self::Approved,
+            (ApprovalState::Approved, false) => Self::Granted,
             (ApprovalState::Rejected, false) => Self::Rejected,
             (ApprovalState::Rejected, true)
             | (ApprovalState::Expired | ApprovalState::Cancelled | ApprovalState::Consumed, _) => {
@@ -63,125 +56,122 @@ impl ApprovalStanding {
     }
 }
 
-/// What an escalation asks for, compared with what was asked before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Escalation {
-    /// The pending approval lifts every policy that this escalation needs lifted.
-    Covered,
-    /// It needs more, and the call may ask again.
-    Wider,
-    /// It needs more, and the call has asked as often as it may.
-    Exhausted,
+/// Everything that the next step depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Situation {
+    /// How the call was evaluated.
+    pub phase: Phase,
+    /// What policy says.
+    pub outcome: Outcome,
+    /// The approval that the phase is about.
+    pub approval: Standing,
+    /// Whether that approval, once granted, lifts every policy that stops the call now.
+    pub covered: bool,
+    /// Whether the call may ask once more: fewer than [`MAX_ROUNDS`] approvals were asked for.
+    pub may_ask_again: bool,
 }
 
-impl Escalation {
-    /// Every case.
-    pub const ALL: &[Self] = &[Self::Covered, Self::Wider, Self::Exhausted];
-}
-
-/// The next step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum AdmissionStep {
-    /// Record the allow and the start.
+/// What the gate does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Record the allow and start the call. Uses no approval.
     Start,
-    /// Record the allow and the start, and consume the approval of the call itself.
-    ResumeConsuming,
-    /// Record the allow and the start. The effect inside consumes its approval when it is reached.
+    /// Record the allow and start the call again. Uses the approval if it was granted, else voids it: nothing
+    /// is left that needs it.
     Resume,
-    /// Ask for an approval of the call itself; a pending or approved one is superseded.
+    /// Record the denial.
+    Deny,
+    /// Record the denial and void the approval: it does not lead to this call any more.
+    DenyAndCancel,
+    /// Record the denial because an approver rejected this call.
+    DenyRejected,
+    /// Record that a human is needed, and ask. Replaces the approval where there is one.
     Ask,
-    /// Look at the approval for the call itself, as [`CallPhase::Resumed`].
-    CheckOwnApproval,
-    /// Record that the approval is still pending.
-    StayPending,
-    /// Record a denial.
-    Refuse,
-    /// Record a denial because an approver rejected the call.
-    RefuseRejected,
-    /// Record a denial, and cancel the approval.
-    RefuseCancelling,
-    /// Record that the approval has expired, and decide again.
+    /// Record that the call still waits for the approval.
+    Wait,
+    /// Record that the approval has expired, and begin again.
     Expire,
+    /// Evaluate again as [`Phase::Asked`].
+    EvaluateAsked,
+    /// Look up the call's own approval and evaluate with it, as [`Phase::SuspendedAndAsked`].
+    EvaluateSuspendedAndAsked,
 }
 
-impl AdmissionStep {
-    /// Whether the call runs.
-    #[must_use]
-    pub fn runs(self) -> bool {
-        matches!(self, Self::Start | Self::ResumeConsuming | Self::Resume)
-    }
-}
-
-/// The step for a call in this phase, with this approval, decided like this.
-///
-/// An approved approval of the call itself is part of what was decided on; in every other standing the
-/// decision was made without an approval. `escalation` matters only if `outcome` is
-/// [`Outcome::Escalate`].
+/// The next step for a call in this situation.
 #[must_use]
-pub fn next_step(
-    phase: CallPhase,
-    approval: ApprovalStanding,
-    outcome: Outcome,
-    escalation: Escalation,
-) -> AdmissionStep {
-    match phase {
-        CallPhase::New => new_call(approval, outcome, escalation),
-        CallPhase::Suspended => suspended_call(approval, outcome),
-        CallPhase::Resumed => resumed_call(approval, outcome, escalation),
+pub fn next_step(situation: Situation) -> Step {
+    let Situation {
+        outcome,
+        approval,
+        covered,
+        may_ask_again,
+        ..
+    } = situation;
+    match situation.phase {
+        Phase::New => new(outcome, approval),
+        Phase::Asked => asked(outcome, approval, covered, may_ask_again),
+        Phase::Suspended => suspended(outcome, approval),
+        Phase::SuspendedAndAsked => suspended_and_asked(outcome, approval, may_ask_again),
     }
 }
 
-fn new_call(approval: ApprovalStanding, outcome: Outcome, escalation: Escalation) -> AdmissionStep {
-    use AdmissionStep as Step;
-    use ApprovalStanding as Has;
-    match (approval, outcome) {
-        (Has::Rejected, _) => Step::RefuseRejected,
-        (Has::Overdue, _) => Step::Expire,
-        (Has::Absent, Outcome::Allow) => Step::Start,
-        (Has::Absent, Outcome::Escalate) => Step::Ask,
-        (Has::Absent, Outcome::Deny | Outcome::Error) => Step::Refuse,
-        (Has::Pending | Has::Approved, Outcome::Allow) => Step::ResumeConsuming,
-        (Has::Pending | Has::Approved, Outcome::Deny | Outcome::Error) => Step::RefuseCancelling,
-        (Has::Pending, Outcome::Escalate) if escalation == Escalation::Covered => Step::StayPending,
-        (Has::Pending | Has::Approved, Outcome::Escalate) => match escalation {
-            Escalation::Covered | Escalation::Wider => Step::Ask,
-            Escalation::Exhausted => Step::RefuseCancelling,
-        },
+fn new(outcome: Outcome, approval: Standing) -> Step {
+    match (outcome, approval) {
+        (Outcome::Allow, _) => Step::Start,
+        (Outcome::Error, _) | (Outcome::Deny, Standing::Absent) => Step::Deny,
+        (Outcome::Escalate, Standing::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Escalate, Standing::Rejected) => Step::DenyRejected,
+        (Outcome::Deny | Outcome::Escalate, Standing::Expired) => Step::Expire,
+        (Outcome::Deny | Outcome::Escalate, Standing::Pending | Standing::Granted) => {
+            Step::EvaluateAsked
+        }
     }
 }
 
-fn suspended_call(approval: ApprovalStanding, outcome: Outcome) -> AdmissionStep {
-    use AdmissionStep as Step;
-    use ApprovalStanding as Has;
-    match (approval, outcome) {
-        (Has::Rejected, _) => Step::RefuseRejected,
-        // Without an approval nothing is suspended: look again.
-        (Has::Overdue | Has::Absent, _) => Step::Expire,
-        (Has::Pending | Has::Approved, Outcome::Deny | Outcome::Error) => Step::RefuseCancelling,
-        (Has::Pending, Outcome::Allow | Outcome::Escalate) => Step::StayPending,
-        (Has::Approved, Outcome::Allow) => Step::Resume,
-        (Has::Approved, Outcome::Escalate) => Step::CheckOwnApproval,
+fn asked(outcome: Outcome, approval: Standing, covered: bool, may_ask_again: bool) -> Step {
+    match (outcome, approval) {
+        (_, Standing::Expired) => Step::Expire,
+        (_, Standing::Rejected) => Step::DenyRejected,
+        // It was used or withdrawn between two evaluations.
+        (Outcome::Allow, Standing::Absent) => Step::Start,
+        (Outcome::Escalate, Standing::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Error, Standing::Absent) => Step::Deny,
+        (Outcome::Allow, Standing::Pending | Standing::Granted) => Step::Resume,
+        (Outcome::Escalate, Standing::Pending) if covered => Step::Wait,
+        (Outcome::Escalate, Standing::Pending | Standing::Granted) if may_ask_again => Step::Ask,
+        (
+            Outcome::Escalate | Outcome::Deny | Outcome::Error,
+            Standing::Pending | Standing::Granted,
+        ) => Step::DenyAndCancel,
     }
 }
 
-fn resumed_call(
-    approval: ApprovalStanding,
-    outcome: Outcome,
-    escalation: Escalation,
-) -> AdmissionStep {
-    use AdmissionStep as Step;
-    use ApprovalStanding as Has;
-    match (approval, outcome) {
-        (_, Outcome::Deny | Outcome::Error) => Step::Refuse,
-        (Has::Pending, _) => Step::StayPending,
-        (Has::Approved, Outcome::Allow) => Step::ResumeConsuming,
-        (Has::Approved, Outcome::Escalate) => match escalation {
-            Escalation::Covered | Escalation::Wider => Step::Ask,
-            Escalation::Exhausted => Step::Refuse,
-        },
-        (Has::Absent | Has::Rejected | Has::Overdue, Outcome::Escalate) => Step::Ask,
-        // Only what escalates without an approval comes here.
-        (Has::Absent | Has::Rejected | Has::Overdue, Outcome::Allow) => Step::Resume,
+fn suspended(outcome: Outcome, approval: Standing) -> Step {
+    match (outcome, approval) {
+        (_, Standing::Rejected) => Step::DenyRejected,
+        (_, Standing::Expired) => Step::Expire,
+        (Outcome::Deny | Outcome::Error, Standing::Absent) => Step::Deny,
+        (Outcome::Deny | Outcome::Error, Standing::Pending | Standing::Granted) => {
+            Step::DenyAndCancel
+        }
+        (Outcome::Allow, Standing::Absent) => Step::Start,
+        (Outcome::Escalate, Standing::Absent) => Step::Ask,
+        (Outcome::Allow | Outcome::Escalate, Standing::Pending) => Step::Wait,
+        (Outcome::Allow, Standing::Granted) => Step::Resume,
+        (Outcome::Escalate, Standing::Granted) => Step::EvaluateSuspendedAndAsked,
+    }
+}
+
+fn suspended_and_asked(outcome: Outcome, approval: Standing, may_ask_again: bool) -> Step {
+    match (outcome, approval) {
+        (Outcome::Deny | Outcome::Error, _) => Step::Deny,
+        (Outcome::Allow | Outcome::Escalate, Standing::Pending) => Step::Wait,
+        // The call's own approval was used up when it started the first time.
+        (Outcome::Escalate, Standing::Absent | Standing::Rejected | Standing::Expired) => Step::Ask,
+        // Policy no longer stops the call itself.
+        (Outcome::Allow, _) => Step::Resume,
+        (Outcome::Escalate, Standing::Granted) if may_ask_again => Step::Ask,
+        (Outcome::Escalate, Standing::Granted) => Step::Deny,
     }
 }
 
@@ -195,111 +185,104 @@ mod tests {
         Outcome::Escalate,
         Outcome::Error,
     ];
+    const STANDINGS: [Standing; 5] = [
+        Standing::Absent,
+        Standing::Pending,
+        Standing::Granted,
+        Standing::Rejected,
+        Standing::Expired,
+    ];
+    const PHASES: [Phase; 4] = [
+        Phase::New,
+        Phase::Asked,
+        Phase::Suspended,
+        Phase::SuspendedAndAsked,
+    ];
 
-    fn every_row(
-        mut check: impl FnMut(CallPhase, ApprovalStanding, Outcome, Escalation, AdmissionStep),
-    ) {
-        for &phase in CallPhase::ALL {
-            for &approval in ApprovalStanding::ALL {
-                for outcome in OUTCOMES {
-                    for &escalation in Escalation::ALL {
-                        let step = next_step(phase, approval, outcome, escalation);
-                        check(phase, approval, outcome, escalation, step);
+    fn every_situation() -> impl Iterator<Item = Situation> {
+        let mut all = Vec::new();
+        for phase in PHASES {
+            for outcome in OUTCOMES {
+                for approval in STANDINGS {
+                    for bits in 0..4 {
+                        all.push(Situation {
+                            phase,
+                            outcome,
+                            approval,
+                            covered: bits & 1 != 0,
+                            may_ask_again: bits & 2 != 0,
+                        });
                     }
                 }
             }
         }
+        all.into_iter()
     }
 
     #[test]
-    fn only_an_allow_runs() {
-        every_row(|phase, approval, outcome, escalation, step| {
-            if step.runs() {
-                assert_eq!(
-                    outcome,
-                    Outcome::Allow,
-                    "{phase:?} {approval:?} {escalation:?}"
-                );
-            }
-        });
-    }
-
-    #[test]
-    fn a_rejection_or_an_overdue_approval_never_runs_the_call() {
-        every_row(|phase, approval, outcome, _, step| {
-            let stops = matches!(
-                approval,
-                ApprovalStanding::Rejected | ApprovalStanding::Overdue
-            );
-            if stops && phase != CallPhase::Resumed {
-                assert!(!step.runs(), "{phase:?} {approval:?} {outcome:?}");
-                assert_ne!(step, AdmissionStep::Ask, "{phase:?} {approval:?}");
-            }
-        });
-    }
-
-    #[test]
-    fn an_error_or_a_denial_asks_nobody() {
-        every_row(|phase, approval, outcome, _, step| {
-            if matches!(outcome, Outcome::Deny | Outcome::Error) {
-                assert!(
-                    !matches!(
-                        step,
-                        AdmissionStep::Ask
-                            | AdmissionStep::StayPending
-                            | AdmissionStep::CheckOwnApproval
-                    ),
-                    "{phase:?} {approval:?} {outcome:?} {step:?}"
-                );
-            }
-        });
-    }
-
-    #[test]
-    fn a_call_that_has_asked_too_often_does_not_ask_again() {
-        every_row(|phase, approval, _, escalation, step| {
-            let asked = matches!(
-                approval,
-                ApprovalStanding::Pending | ApprovalStanding::Approved
-            );
-            if asked && escalation == Escalation::Exhausted {
-                assert_ne!(step, AdmissionStep::Ask, "{phase:?} {approval:?}");
-            }
-        });
-    }
-
-    #[test]
-    fn an_approval_is_consumed_only_where_there_is_one() {
-        every_row(|phase, approval, _, _, step| {
-            if step == AdmissionStep::ResumeConsuming {
-                assert!(
-                    matches!(
-                        approval,
-                        ApprovalStanding::Approved | ApprovalStanding::Pending
-                    ),
-                    "{phase:?} {approval:?}"
-                );
-            }
-        });
-    }
-
-    #[test]
-    fn what_is_over_is_as_if_it_had_not_been() {
-        for &state in ApprovalState::ALL {
-            for overdue in [false, true] {
-                let standing = ApprovalStanding::of(state, overdue);
-                let open = matches!(state, ApprovalState::Pending | ApprovalState::Approved);
-                assert_eq!(
-                    standing == ApprovalStanding::Overdue,
-                    open && overdue,
-                    "{state:?}"
-                );
-                assert_eq!(
-                    standing == ApprovalStanding::Rejected,
-                    state == ApprovalState::Rejected && !overdue,
-                    "{state:?}"
-                );
+    fn nothing_starts_unless_policy_allows_it() {
+        for situation in every_situation() {
+            if matches!(next_step(situation), Step::Start | Step::Resume) {
+                assert_eq!(situation.outcome, Outcome::Allow, "{situation:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_call_that_has_run_starts_again_only_after_its_effect_was_approved() {
+        for situation in every_situation() {
+            if situation.phase == Phase::Suspended && next_step(situation) == Step::Resume {
+                assert_eq!(situation.approval, Standing::Granted, "{situation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_never_asks_and_never_starts() {
+        for situation in every_situation().filter(|s| s.outcome == Outcome::Error) {
+            let step = next_step(situation);
+            assert!(
+                !matches!(step, Step::Ask | Step::Start | Step::Resume),
+                "{situation:?}: {step:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rejection_holds_while_policy_does_not_allow_the_call() {
+        for situation in every_situation().filter(|s| s.approval == Standing::Rejected) {
+            let step = next_step(situation);
+            match situation.phase {
+                Phase::New if situation.outcome == Outcome::Allow => assert_eq!(step, Step::Start),
+                Phase::New if situation.outcome == Outcome::Error => assert_eq!(step, Step::Deny),
+                Phase::SuspendedAndAsked => {}
+                _ => assert_eq!(step, Step::DenyRejected, "{situation:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn evaluating_again_always_goes_on_to_a_later_phase() {
+        for situation in every_situation() {
+            match next_step(situation) {
+                Step::EvaluateAsked => assert_eq!(situation.phase, Phase::New),
+                Step::EvaluateSuspendedAndAsked => assert_eq!(situation.phase, Phase::Suspended),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_approval_is_used_only_by_the_call_that_it_was_granted_for() {
+        let situation = |covered, may_ask_again| Situation {
+            phase: Phase::Asked,
+            outcome: Outcome::Escalate,
+            approval: Standing::Pending,
+            covered,
+            may_ask_again,
+        };
+        assert_eq!(next_step(situation(true, false)), Step::Wait);
+        assert_eq!(next_step(situation(false, true)), Step::Ask);
+        assert_eq!(next_step(situation(false, false)), Step::DenyAndCancel);
     }
 }

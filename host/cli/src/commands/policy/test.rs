@@ -12,10 +12,7 @@ use std::{
 use clap::Args;
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
-use tollgate::{
-    config::{Config, policy_files},
-    load::{self, LoadError},
-};
+use tollgate::{config::Config, config::policy_files, load, load::LoadError};
 use tollgate_policy::{
     case::{Case, CaseResult, Defaults, World},
     pdp::{self, Pdp},
@@ -310,7 +307,8 @@ async fn setting(
         None => {
             let config = config?;
             let defaults = defaults(&config);
-            let bundle = load::unchecked(&config, Some(register::compiler())).await?;
+            let bundle =
+                load::bundle_without_validation(&config, Some(register::compiler())).await?;
             let bundle = pdp::Bundle {
                 policies: policy_files(&dir)?,
                 ..bundle
