@@ -1,4 +1,4 @@
-//! From a definition to a tool: named, labelled, with a schema that policies can speak of.
+//! From a definition to a tool: named, labelled, with a compiled schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,13 @@ use serde_json::Value;
 use tollgate_model::canonical;
 use tollgate_policy::{
     pdp,
-    tool_input::{ToolInput, mend},
+    tool_input::{NumberMapping, ToolInput, mend},
 };
 
 use super::LoadError;
 use crate::{
     config::Config,
     sandbox::{Limits, ToolDefinition},
-    text::printable,
     tool::{Tool, ToolSource},
 };
 
@@ -49,8 +48,10 @@ pub(super) fn tool(
         return Err(tool_name_error(source, &name, &own_name, problem.into()));
     }
     let input_schema = mend(&definition.input_schema);
-    check_schema(config, source, (&name, &own_name), &input_schema)?;
     let configured = config.tools.get(&name);
+    let none = BTreeMap::new();
+    let numbers = configured.map_or(&none, |tool| &tool.numbers);
+    check_schema(source, (&name, &own_name), &input_schema, numbers)?;
     let labels = |by_tool: Option<&BTreeSet<String>>,
                   by_source: Option<&BTreeSet<String>>,
                   default: &str| {
@@ -120,12 +121,13 @@ pub(super) fn tool_name_error(
     }
 }
 
-/// Check that the tool's arguments can be decided about, as the policies' schema will have them.
+/// That arguments can be typed by the schema, and that it has a canonical form. `names` are the tool's name
+/// and its own.
 fn check_schema(
-    config: &Config,
     source: &ToolSource,
     (name, own_name): (&str, &str),
     schema: &Value,
+    numbers: &BTreeMap<String, NumberMapping>,
 ) -> Result<(), LoadError> {
     let bad_schema = |problem: String| LoadError::ToolSchema {
         what: source.kind.description(),
@@ -133,12 +135,8 @@ fn check_schema(
         tool: own_name.into(),
         problem,
     };
-    let unmapped = BTreeMap::new();
-    let numbers = config.tools.get(name).map_or(&unmapped, |t| &t.numbers);
-    ToolInput::from_json_schema(name, schema, numbers).map_err(|e| {
-        let problem = printable(&e.to_string(), 400);
-        bad_schema(format!("cannot be used: {problem}"))
-    })?;
+    ToolInput::from_json_schema(name, schema, numbers)
+        .map_err(|e| bad_schema(format!("cannot be used: {e}")))?;
     if canonical::to_canonical(schema).is_err() {
         return Err(bad_schema("has no canonical form".into()));
     }

@@ -151,7 +151,7 @@ fn check_definition(pipeline: &Pipeline, tool: &Tool) -> Result<(), InvalidCall>
     }
 }
 
-/// The call with its arguments: matching the schema, without members unknown to policies, in canonical form.
+/// The call with its arguments: defaults applied, matching the schema, in canonical form.
 fn typed_call(
     pep: &Pep,
     ruleset: &Ruleset,
@@ -159,10 +159,9 @@ fn typed_call(
     arguments: &str,
 ) -> Result<ToolCall, InvalidCall> {
     let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
-    let input = ruleset
-        .pdp
-        .tool(&tool.name)
-        .ok_or_else(|| invalid("the tool has no schema of its arguments".into()))?;
+    let Some(input) = ruleset.pdp.tool(&tool.name) else {
+        return Err(invalid("the tool has no schema of its arguments".into()));
+    };
     let mut arguments = canonical::parse(arguments).map_err(|error| {
         let advice = match &error {
             JsonError::NumberRange { pointer } if input.accepts_text(pointer) => {
@@ -173,10 +172,9 @@ fn typed_call(
         invalid(format!("the arguments are refused: {error}{advice}"))
     })?;
     check_schema(input, &arguments)?;
-    match tool.source.kind {
-        SourceKind::Component => input.apply_defaults(&mut arguments),
-        // They are given what the caller sent, and know their own defaults.
-        SourceKind::Upstream | SourceKind::External => {}
+    // Other executors are given what the caller sent: they know their own defaults.
+    if tool.source.kind == SourceKind::Component {
+        input.apply_defaults(&mut arguments);
     }
     let bytes = canonical::to_canonical(&arguments)
         .ok()
@@ -192,11 +190,7 @@ fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall>
     let Err(problems) = input.check(arguments) else {
         return Ok(());
     };
-    let pointers = problems
-        .iter()
-        .map(|p| printable(&p.pointer, 200))
-        .collect();
-    let problems: Vec<String> = problems
+    let text: Vec<String> = problems
         .iter()
         .map(|p| {
             let pointer = printable(&p.pointer, 200);
@@ -205,10 +199,11 @@ fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall>
         .collect();
     let reason = format!(
         "the arguments do not match the tool's schema: {}",
-        problems.join("; ")
+        text.join("; ")
     );
+    let pointers = problems.iter().map(|p| printable(&p.pointer, 200));
     Err(InvalidCall {
-        pointers,
+        pointers: pointers.collect(),
         ..InvalidCall::because("invalid_arguments", reason)
     })
 }

@@ -14,11 +14,21 @@ const MAX_DEPTH: usize = 64;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageKind {
     /// A request with spans.
     Traces,
     /// A request with logs.
     Logs,
+    /// A request with metrics.
+    Metrics,
+    /// Metrics of a resource.
+    ResourceMetrics,
+    /// Metrics of a scope.
+    ScopeMetrics,
+    /// A metric.
+    Metric,
+    /// Data points of a metric.
+    Points,
     /// Spans of a resource.
     ResourceSpans,
     /// Logs of a resource.
@@ -53,13 +63,17 @@ pub enum Kind {
     Text,
 }
 
-impl Kind {
+impl MessageKind {
     /// What the field of this number holds, if that is a message (opentelemetry/proto/*.proto).
     fn field(self, number: u64) -> Option<Self> {
-        use Kind as K;
+        use MessageKind as K;
         Some(match (self, number) {
             (K::Traces, 1) => K::ResourceSpans,
             (K::Logs, 1) => K::ResourceLogs,
+            (K::Metrics, 1) => K::ResourceMetrics,
+            (K::ResourceMetrics, 2) => K::ScopeMetrics,
+            (K::ScopeMetrics, 2) => K::Metric,
+            (K::Metric, 5 | 7 | 9 | 10 | 11) => K::Points,
             (K::ResourceSpans | K::ResourceLogs, 1) => K::Resource,
             (K::ResourceSpans, 2) => K::ScopeSpans,
             (K::ResourceLogs, 2) => K::ScopeLogs,
@@ -85,10 +99,13 @@ impl Kind {
 
     fn weight(self) -> usize {
         match self {
-            Self::Span | Self::Log => 8,
-            Self::ResourceSpans | Self::ResourceLogs | Self::ScopeSpans | Self::ScopeLogs => {
-                MAX_WEIGHT / MAX_GROUPS
-            }
+            Self::Span | Self::Log | Self::Metric => 8,
+            Self::ResourceSpans
+            | Self::ResourceLogs
+            | Self::ResourceMetrics
+            | Self::ScopeSpans
+            | Self::ScopeLogs
+            | Self::ScopeMetrics => MAX_WEIGHT / MAX_GROUPS,
             _ => 1,
         }
     }
@@ -98,12 +115,17 @@ impl Kind {
 ///
 /// # Errors
 /// [`DecodeError::TooMany`]; or [`DecodeError::Malformed`] if it is none.
-pub(super) fn measure(message: &[u8], kind: Kind) -> Result<(), DecodeError> {
+pub(super) fn measure(message: &[u8], kind: MessageKind) -> Result<(), DecodeError> {
     let mut left = MAX_WEIGHT;
     walk(message, kind, MAX_DEPTH, &mut left)
 }
 
-fn walk(mut bytes: &[u8], kind: Kind, depth: usize, left: &mut usize) -> Result<(), DecodeError> {
+fn walk(
+    mut bytes: &[u8],
+    kind: MessageKind,
+    depth: usize,
+    left: &mut usize,
+) -> Result<(), DecodeError> {
     let broken = || DecodeError::Malformed("protobuf", "it is malformed or broke off".into());
     let Some(deeper) = depth.checked_sub(1) else {
         return Err(DecodeError::TooMany);
@@ -129,7 +151,7 @@ fn walk(mut bytes: &[u8], kind: Kind, depth: usize, left: &mut usize) -> Result<
                 .checked_sub(inner.weight())
                 .ok_or(DecodeError::TooMany)?;
             // What is text may look like anything.
-            if inner != Kind::Text {
+            if inner != MessageKind::Text {
                 walk(field, inner, deeper, left)?;
             }
         }
@@ -178,37 +200,85 @@ mod tests {
             walk(message, kind, MAX_DEPTH, &mut left)
         };
         // Each list, as it is nested, and that it is full with so many empty elements.
-        let lists: &[(&str, Kind, &[u8], u8, usize)] = &[
-            ("resources", Kind::Traces, &[], 1, MOST / 500),
-            ("scopes", Kind::Traces, &[1], 2, MOST / 500),
-            ("scopes of logs", Kind::Logs, &[1], 2, MOST / 500),
-            ("spans", Kind::Traces, &[1, 2], 2, MOST / 8),
-            ("logs", Kind::Logs, &[1, 2], 2, MOST / 8),
-            ("attributes of a resource", Kind::Traces, &[1, 1], 1, MOST),
-            ("entities", Kind::Traces, &[1, 1], 3, MOST),
-            ("keys of an entity", Kind::Traces, &[1, 1, 3], 3, MOST),
-            ("keys about an entity", Kind::Logs, &[1, 1, 3], 4, MOST),
-            ("attributes of a scope", Kind::Traces, &[1, 2, 1], 3, MOST),
-            ("attributes of a span", Kind::Traces, &[1, 2, 2], 9, MOST),
-            ("events", Kind::Traces, &[1, 2, 2], 11, MOST),
+        let lists: &[(&str, MessageKind, &[u8], u8, usize)] = &[
+            ("resources", MessageKind::Traces, &[], 1, MOST / 500),
+            ("scopes", MessageKind::Traces, &[1], 2, MOST / 500),
+            ("scopes of logs", MessageKind::Logs, &[1], 2, MOST / 500),
+            ("spans", MessageKind::Traces, &[1, 2], 2, MOST / 8),
+            ("logs", MessageKind::Logs, &[1, 2], 2, MOST / 8),
+            (
+                "attributes of a resource",
+                MessageKind::Traces,
+                &[1, 1],
+                1,
+                MOST,
+            ),
+            ("entities", MessageKind::Traces, &[1, 1], 3, MOST),
+            (
+                "keys of an entity",
+                MessageKind::Traces,
+                &[1, 1, 3],
+                3,
+                MOST,
+            ),
+            (
+                "keys about an entity",
+                MessageKind::Logs,
+                &[1, 1, 3],
+                4,
+                MOST,
+            ),
+            (
+                "attributes of a scope",
+                MessageKind::Traces,
+                &[1, 2, 1],
+                3,
+                MOST,
+            ),
+            (
+                "attributes of a span",
+                MessageKind::Traces,
+                &[1, 2, 2],
+                9,
+                MOST,
+            ),
+            ("events", MessageKind::Traces, &[1, 2, 2], 11, MOST),
             (
                 "attributes of an event",
-                Kind::Traces,
+                MessageKind::Traces,
                 &[1, 2, 2, 11],
                 3,
                 MOST,
             ),
-            ("links", Kind::Traces, &[1, 2, 2], 13, MOST),
+            ("links", MessageKind::Traces, &[1, 2, 2], 13, MOST),
             (
                 "attributes of a link",
-                Kind::Traces,
+                MessageKind::Traces,
                 &[1, 2, 2, 13],
                 4,
                 MOST,
             ),
-            ("attributes of a log", Kind::Logs, &[1, 2, 2], 6, MOST),
-            ("values of a list", Kind::Logs, &[1, 2, 2, 5, 5], 1, MOST),
-            ("entries of a map", Kind::Logs, &[1, 2, 2, 5, 6], 1, MOST),
+            (
+                "attributes of a log",
+                MessageKind::Logs,
+                &[1, 2, 2],
+                6,
+                MOST,
+            ),
+            (
+                "values of a list",
+                MessageKind::Logs,
+                &[1, 2, 2, 5, 5],
+                1,
+                MOST,
+            ),
+            (
+                "entries of a map",
+                MessageKind::Logs,
+                &[1, 2, 2, 5, 6],
+                1,
+                MOST,
+            ),
         ];
         for (what, kind, above, number, most) in lists {
             let full = field(*number, &[]).repeat(most + 1);
@@ -227,6 +297,6 @@ mod tests {
     fn text_is_not_taken_for_messages() {
         // As a message this would break off.
         let key = within(&[1, 1, 3, 3], b"\x0a\xff");
-        assert_eq!(measure(&key, Kind::Traces), Ok(()));
+        assert_eq!(measure(&key, MessageKind::Traces), Ok(()));
     }
 }

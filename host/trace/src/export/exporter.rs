@@ -13,8 +13,8 @@ use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{
     ExportError, Source,
+    backoff::Backoff,
     build::{Builder, Idle, Page},
-    pace::Pace,
     send::{Answer, Sender},
     state::{Roots, State, States},
     wire,
@@ -46,7 +46,7 @@ pub struct Exporter {
     source: Arc<Source>,
     export: ExportConfig,
     sender: Option<Sender>,
-    pace: Pace,
+    pace: Backoff,
     /// Away while a page is read.
     disk: Option<Disk>,
     state: State,
@@ -133,7 +133,7 @@ impl Exporter {
             source,
             export,
             sender: None,
-            pace: Pace::new(),
+            pace: Backoff::new(),
             disk: Some(Disk {
                 states,
                 builder: Builder::default(),

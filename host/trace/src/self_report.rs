@@ -1,11 +1,11 @@
-//! What an agent tells about its own run: the goal, what it looked at, why it did what it did, what came of
-//! it. Untrusted, capped, and never part of a decision.
+//! Self-reports: what an agent sends about its own run, such as the goal, the context and the reason of a call.
+//! They are untrusted, capped, and never part of a decision.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::{ids::SpanId, time::Timestamp};
 
-/// Bytes of one thing that is told.
+/// Bytes of one self-report.
 pub const MAX_TEXT: usize = 4096;
 /// Bytes of a version, a name, or a kind of task.
 pub const MAX_NAME: usize = 200;
@@ -13,12 +13,12 @@ pub const MAX_NAME: usize = 200;
 /// whole.
 const LOOKED_BEYOND: usize = 16 << 10;
 /// Things that one request tells at most.
-pub const MAX_TOLD: usize = 32;
+pub const MAX_REPORTS: usize = 32;
 
-/// What is told.
+/// What a self-report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Topic {
+pub enum SelfReportTopic {
     /// What the user asked for.
     Request,
     /// Something that was selected as context.
@@ -51,7 +51,7 @@ pub enum Topic {
     HandoffFrom,
 }
 
-impl Topic {
+impl SelfReportTopic {
     /// Every topic.
     pub const ALL: &[Self] = &[
         Self::Request,
@@ -122,20 +122,20 @@ impl Topic {
     }
 }
 
-/// One thing that was told.
+/// One self-report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct SelfReport {
     /// What.
-    pub topic: Topic,
+    pub topic: SelfReportTopic,
     /// In what words; as JSON where it is no text.
     pub text: String,
     /// The call that it is about; absent where it is about the run.
     pub call: Option<SpanId>,
-    /// When it was told.
+    /// When it arrived.
     pub at: Timestamp,
 }
 
-impl Told {
+impl SelfReport {
     /// The text as it is kept, once it has no secrets any more: what is too long is cut.
     #[must_use]
     pub fn cut(&self) -> String {
@@ -143,14 +143,14 @@ impl Told {
     }
 }
 
-/// What is wrong with what was told.
+/// Why self-reports are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ToldError {
+pub enum SelfReportError {
     /// It is no object.
-    #[error("what is told about a run is a JSON object, such as {{\"request\":\"…\"}}")]
+    #[error("self-reports are a JSON object, such as {{\"request\":\"…\"}}")]
     NoObject,
     /// A key that has no meaning.
-    #[error("`/{key}` is nothing that can be told about a run{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    #[error("`/{key}` is not a topic of self-reports{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
         /// The key.
         key: String,
@@ -164,61 +164,65 @@ pub enum ToldError {
         key: String,
     },
     /// More than is kept.
-    #[error("more than {MAX_TOLD} things are told at once; tell the rest in further requests")]
+    #[error("a request has at most {MAX_REPORTS} self-reports; send the rest in further requests")]
     TooMuch,
 }
 
 /// What an object tells: each key is a topic; lists tell several things. Text that is too long is cut where
-/// it is kept ([`Told::cut`]), since the rest is still worth having.
+/// it is kept ([`SelfReport::cut`]), since the rest is still worth having.
 ///
 /// # Errors
-/// [`ToldError`]
-pub fn read(value: &Value, call: Option<SpanId>, at: Timestamp) -> Result<Vec<Told>, ToldError> {
-    let object = value.as_object().ok_or(ToldError::NoObject)?;
-    let mut told = Vec::new();
+/// [`SelfReportError`]
+pub fn read(
+    value: &Value,
+    call: Option<SpanId>,
+    at: Timestamp,
+) -> Result<Vec<SelfReport>, SelfReportError> {
+    let object = value.as_object().ok_or(SelfReportError::NoObject)?;
+    let mut reports = Vec::new();
     for (key, value) in object {
-        let topic = Topic::from_name(key).ok_or_else(|| {
-            let names = Topic::ALL.iter().map(|topic| topic.as_str());
-            ToldError::Unknown {
+        let topic = SelfReportTopic::from_name(key).ok_or_else(|| {
+            let names = SelfReportTopic::ALL.iter().map(|topic| topic.as_str());
+            SelfReportError::Unknown {
                 key: tollgate::text::printable(key, 80),
                 nearest: tollgate_policy::policy::nearest(key, names).map(str::to_owned),
             }
         })?;
         let each = match value {
             Value::Null => continue,
-            Value::Array(all) if topic == Topic::Context => all.as_slice(),
+            Value::Array(all) if topic == SelfReportTopic::Context => all.as_slice(),
             one => std::slice::from_ref(one),
         };
         for value in each {
-            if told.len() >= MAX_TOLD {
-                return Err(ToldError::TooMuch);
+            if reports.len() >= MAX_REPORTS {
+                return Err(SelfReportError::TooMuch);
             }
-            told.push(one(topic, value, call, at)?);
+            reports.push(one(topic, value, call, at)?);
         }
     }
-    Ok(told)
+    Ok(reports)
 }
 
-/// One thing that is told.
+/// One self-report of this topic.
 ///
 /// # Errors
-/// [`ToldError::NoText`]
+/// [`SelfReportError::NoText`]
 pub fn one(
-    topic: Topic,
+    topic: SelfReportTopic,
     value: &Value,
     call: Option<SpanId>,
     at: Timestamp,
-) -> Result<Told, ToldError> {
+) -> Result<SelfReport, SelfReportError> {
     let text = match value {
         Value::String(text) => text.clone(),
         _ if topic.is_name() => {
-            return Err(ToldError::NoText {
+            return Err(SelfReportError::NoText {
                 key: topic.as_str().into(),
             });
         }
         other => other.to_string(),
     };
-    Ok(Told {
+    Ok(SelfReport {
         topic,
         text: tollgate::text::printable(&text, topic.most() + LOOKED_BEYOND),
         call,
@@ -235,8 +239,8 @@ mod tests {
     const AT: Timestamp = Timestamp(1);
 
     #[test]
-    fn what_is_told_is_read_cut_and_cleaned() {
-        let told = read(
+    fn self_reports_are_read_cut_and_cleaned() {
+        let reports = read(
             &json!({
                 "request": "refund\u{202e} me",
                 "context": ["a", {"doc": 7}],
@@ -249,37 +253,37 @@ mod tests {
             AT,
         )
         .unwrap();
-        let texts: Vec<_> = told.iter().map(|t| (t.topic, t.text.as_str())).collect();
-        assert!(texts.contains(&(Topic::Request, "refund\\u{202e} me")));
-        assert!(texts.contains(&(Topic::Context, "a")));
-        assert!(texts.contains(&(Topic::Context, "{\"doc\":7}")));
-        assert!(texts.contains(&(Topic::EndState, "{\"open\":0}")));
+        let texts: Vec<_> = reports.iter().map(|t| (t.topic, t.text.as_str())).collect();
+        assert!(texts.contains(&(SelfReportTopic::Request, "refund\\u{202e} me")));
+        assert!(texts.contains(&(SelfReportTopic::Context, "a")));
+        assert!(texts.contains(&(SelfReportTopic::Context, "{\"doc\":7}")));
+        assert!(texts.contains(&(SelfReportTopic::EndState, "{\"open\":0}")));
         assert_eq!(texts.len(), 6, "null tells nothing");
-        assert!(told.iter().all(|t| t.cut().len() <= MAX_TEXT));
+        assert!(reports.iter().all(|t| t.cut().len() <= MAX_TEXT));
     }
 
     #[test]
     fn what_has_no_meaning_is_named() {
         let error = |value| read(&value, None, AT).unwrap_err();
-        assert_eq!(error(json!([])), ToldError::NoObject);
+        assert_eq!(error(json!([])), SelfReportError::NoObject);
         assert_eq!(
             error(json!({"reqest": "x"})).to_string(),
-            "`/reqest` is nothing that can be told about a run; did you mean `request`?"
+            "`/reqest` is not a topic of self-reports; did you mean `request`?"
         );
         assert_eq!(
             error(json!({"model": 7})),
-            ToldError::NoText {
+            SelfReportError::NoText {
                 key: "model".into()
             }
         );
-        let many: Vec<_> = (0..=MAX_TOLD).collect();
-        assert_eq!(error(json!({"context": many})), ToldError::TooMuch);
+        let many: Vec<_> = (0..=MAX_REPORTS).collect();
+        assert_eq!(error(json!({"context": many})), SelfReportError::TooMuch);
     }
 
     #[test]
     fn every_topic_is_named_once() {
-        for topic in Topic::ALL {
-            assert_eq!(Topic::from_name(topic.as_str()), Some(*topic));
+        for topic in SelfReportTopic::ALL {
+            assert_eq!(SelfReportTopic::from_name(topic.as_str()), Some(*topic));
             assert_eq!(serde_json::to_value(topic).unwrap(), topic.as_str());
         }
     }

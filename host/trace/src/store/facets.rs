@@ -3,12 +3,12 @@
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
-use super::{put::Open, writer::Writer};
+use super::{ingest::ReporterTotals, writer::Writer};
 
-/// Values that a trace is found by because somebody says so; what more is said is not searched.
-const MAX_WORDS: u64 = 2_000;
+/// Values of one reporter by which a trace is found; more are not searched.
+const MAX_FACETS: u64 = 2_000;
 /// Bytes of a value that are searched.
-const MAX_WORD: usize = 512;
+const MAX_VALUE: usize = 512;
 
 /// In what respect a value describes a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,28 +60,28 @@ impl Facet {
 }
 
 impl Writer {
-    /// Have a trace found by a value that somebody says it has; only so many count.
-    pub(crate) fn word(
+    /// Have a trace found by a value that a reporter sends; only [`MAX_FACETS`] of each reporter count.
+    pub(crate) fn add_facet(
         &mut self,
-        open: &mut Open,
+        trace: i64,
+        totals: &mut ReporterTotals,
         facet: Facet,
         value: &str,
     ) -> rusqlite::Result<()> {
-        if open.words < MAX_WORDS && self.own_word(open.id, facet, value)? {
-            open.words += 1;
-            open.noticed();
+        if totals.facets < MAX_FACETS && self.add_gate_facet(trace, facet, value)? {
+            totals.facets += 1;
         }
         Ok(())
     }
 
     /// Have a trace found by a value that the gate knows it has; whether that is new.
-    pub(crate) fn own_word(
+    pub(crate) fn add_gate_facet(
         &mut self,
         trace: i64,
         facet: Facet,
         value: &str,
     ) -> rusqlite::Result<bool> {
-        let mut end = value.len().min(MAX_WORD);
+        let mut end = value.len().min(MAX_VALUE);
         while !value.is_char_boundary(end) {
             end -= 1;
         }
@@ -98,7 +98,7 @@ impl Writer {
         }
         let new = self
             .conn
-            .prepare_cached("INSERT INTO facets VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .prepare_cached("INSERT INTO facets (trace, facet, text) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
             .execute(params![trace, facet.column(), text])?;
         Ok(new > 0)
     }
@@ -141,12 +141,14 @@ mod tests {
         let run = RunId::from_bytes([1; 16]);
         let written = store.write(move |writer| {
             let done = (|| {
-                let mut open = writer.opened("t", run, Timestamp(1), Timestamp(1))?;
-                for n in 0..2 * MAX_WORDS {
-                    writer.word(&mut open, Facet::Tool, &format!("said {n}"))?;
+                let open = writer.opened("t", run, Timestamp(1), Timestamp(1))?;
+                let mut totals = writer.totals(open.id, 1)?;
+                for n in 0..2 * MAX_FACETS {
+                    writer.add_facet(open.id, &mut totals, Facet::Tool, &format!("said {n}"))?;
                 }
-                let new = writer.own_word(open.id, Facet::Tool, "known")?;
-                assert!(new && !writer.own_word(open.id, Facet::Tool, "known")?);
+                let new = writer.add_gate_facet(open.id, Facet::Tool, "known")?;
+                assert!(new && !writer.add_gate_facet(open.id, Facet::Tool, "known")?);
+                writer.keep_totals(open.id, 1, totals);
                 writer.keep("t", run, open);
                 Ok(())
             })();
@@ -154,7 +156,7 @@ mod tests {
         });
         written.await.unwrap();
         let words = store.reader().words("t", run, Facet::Tool).unwrap();
-        assert_eq!(words.len() as u64, MAX_WORDS + 1);
+        assert_eq!(words.len() as u64, MAX_FACETS + 1);
         assert!(words.contains(&"known".into()));
     }
 }

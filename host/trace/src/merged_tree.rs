@@ -1,20 +1,15 @@
 //! A run's own trace and what was reported of it, as one tree.
 //!
-//! Nothing is merged: the gate's spans and reported ones only stand under each other. A call of a tool
-//! stands under the reported span that it was made from, and under the agent's own span of the same call
+//! Nothing is merged: the gate's spans and reported ones only stand children_of each other. A call of a tool
+//! stands children_of the reported span that it was made from, and children_of the agent's own span of the same call
 //! where there is one. What names no span that is here stands at the top; what leads in a circle does, too.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use tollgate_ledger::RunRow;
-use tollgate_model::{
-    ids::{RunId, SpanId},
-    record::Event,
-    record::Record,
-    request::Action,
-    span,
-};
+use tollgate_model::{ids::SpanId, record::Event, record::Record, request::Action, span};
 
+use crate::session::callers_trace_of;
 use crate::store::{Part, Reader, Scope, StoreError, StoredLog, StoredSpan, Usage, total};
 
 /// Reported spans below each other at most; deeper ones stand beside the last of those.
@@ -22,27 +17,27 @@ const MAX_DEPTH: usize = 64;
 
 /// A span that others stand below. Several senders may have reported spans of one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Above {
+enum ParentSpan {
     /// The gate's own.
-    Own(SpanId),
+    Gate(SpanId),
     /// The reported one at this place.
     Reported(usize),
 }
 
 /// The parents of the gate's own spans.
-type Own = HashMap<SpanId, Option<SpanId>>;
+type GateParents = HashMap<SpanId, Option<SpanId>>;
 
 /// Where the spans of each id are.
-type Places = HashMap<SpanId, Vec<usize>>;
+type SpanIndex = HashMap<SpanId, Vec<usize>>;
 
 /// Reported spans beside the gate's own.
 #[derive(Debug, Default)]
-pub struct Beside {
+pub struct MergedTrace {
     spans: Vec<StoredSpan>,
-    places: Places,
+    places: SpanIndex,
     top: Vec<usize>,
-    below: HashMap<Above, Vec<usize>>,
-    /// The gate's calls that stand under a reported span.
+    below: HashMap<ParentSpan, Vec<usize>>,
+    /// The gate's calls that stand children_of a reported span.
     placed: HashMap<SpanId, usize>,
     calls: HashMap<usize, Vec<SpanId>>,
     logs: Vec<StoredLog>,
@@ -50,7 +45,7 @@ pub struct Beside {
     cut: bool,
 }
 
-impl Beside {
+impl MergedTrace {
     /// What was reported of a run whose records these are, in order: in its own trace, and by its own
     /// principal in its caller's; at most `most` of spans, and of logs. `others` says whether with what
     /// others have reported in its own trace.
@@ -65,7 +60,7 @@ impl Beside {
         others: bool,
     ) -> Result<Self, StoreError> {
         let whose = run.principal.to_string();
-        let caller = callers_trace(run.id, records);
+        let caller = callers_trace_of(run.id, records);
         let by = (!others).then_some(whose.as_str());
         let (mut spans, mut cut) = reader.reported(&run.tenant, run.id, by, most)?;
         let (mut logs, cut_logs) = reader.reported_logs(&run.tenant, run.id, by, most)?;
@@ -94,7 +89,7 @@ impl Beside {
         if reported.is_empty() {
             return Self::default();
         }
-        let own: Own = records
+        let own: GateParents = records
             .iter()
             .flat_map(|(_, record)| span::changes(record))
             .filter_map(|change| match change {
@@ -107,18 +102,18 @@ impl Beside {
             .into_iter()
             .filter(|span| !own.contains_key(&span.span))
             .collect();
-        let mut places = Places::new();
+        let mut places = SpanIndex::new();
         for (i, span) in spans.iter().enumerate() {
             places.entry(span.span).or_default().push(i);
         }
-        let mut beside = Self {
+        let mut tree = Self {
             spans,
             places,
             ..Self::default()
         };
-        beside.place(records);
-        beside.hang(&own);
-        beside
+        tree.attach_calls(records);
+        tree.link_parents(&own);
+        tree
     }
 
     /// The span that the one at a place means by the id of its parent: its own sender's, where there is one.
@@ -137,7 +132,7 @@ impl Beside {
     }
 
     /// Find the place of each reported span.
-    fn hang(&mut self, own: &Own) {
+    fn link_parents(&mut self, own: &GateParents) {
         // 0: not looked at, otherwise one more than the number of reported spans above.
         let mut depths = vec![0_usize; self.spans.len()];
         let mut parents: Vec<Option<usize>> = vec![None; self.spans.len()];
@@ -175,10 +170,10 @@ impl Beside {
             }
         }
         for i in 0..self.spans.len() {
-            let above = parents.get(i).copied().flatten().map(Above::Reported);
+            let above = parents.get(i).copied().flatten().map(ParentSpan::Reported);
             let host = || {
                 let host = self.spans.get(i)?.parent.filter(|p| own.contains_key(p))?;
-                (!self.leads_back(i, host, own, &parents)).then_some(Above::Own(host))
+                (!self.leads_back(i, host, own, &parents)).then_some(ParentSpan::Gate(host))
             };
             match above.or_else(host) {
                 Some(parent) => self.below.entry(parent).or_default().push(i),
@@ -188,25 +183,31 @@ impl Beside {
     }
 
     /// Whether what is above one of the gate's spans comes to the reported span at `place`.
-    fn leads_back(&self, place: usize, host: SpanId, own: &Own, parents: &[Option<usize>]) -> bool {
+    fn leads_back(
+        &self,
+        place: usize,
+        host: SpanId,
+        own: &GateParents,
+        parents: &[Option<usize>],
+    ) -> bool {
         let mut seen = HashSet::new();
-        let mut next = Some(Above::Own(host));
+        let mut next = Some(ParentSpan::Gate(host));
         while let Some(span) = next {
             if !seen.insert(span) {
                 return true;
             }
             next = match span {
-                Above::Reported(at) if at == place => return true,
-                Above::Reported(at) => match parents.get(at).copied().flatten() {
-                    Some(above) => Some(Above::Reported(above)),
+                ParentSpan::Reported(at) if at == place => return true,
+                ParentSpan::Reported(at) => match parents.get(at).copied().flatten() {
+                    Some(above) => Some(ParentSpan::Reported(above)),
                     None => {
                         let parent = self.spans.get(at).and_then(|s| s.parent);
-                        parent.filter(|p| own.contains_key(p)).map(Above::Own)
+                        parent.filter(|p| own.contains_key(p)).map(ParentSpan::Gate)
                     }
                 },
-                Above::Own(span) => match self.placed.get(&span) {
-                    Some(above) => Some(Above::Reported(*above)),
-                    None => own.get(&span).copied().flatten().map(Above::Own),
+                ParentSpan::Gate(span) => match self.placed.get(&span) {
+                    Some(above) => Some(ParentSpan::Reported(*above)),
+                    None => own.get(&span).copied().flatten().map(ParentSpan::Gate),
                 },
             };
         }
@@ -215,7 +216,7 @@ impl Beside {
 
     /// Find the calls that were made from reported spans. Of several of one id, what the run's own principal
     /// has reported is meant.
-    fn place(&mut self, records: &[(u64, Record)]) {
+    fn attach_calls(&mut self, records: &[(u64, Record)]) {
         let principal = records.iter().find_map(|(_, record)| match &record.event {
             Event::RunStarted(started) => Some(started.principal.to_string()),
             _ => None,
@@ -280,22 +281,22 @@ impl Beside {
         &self.spans
     }
 
-    /// Those that stand under no span that is known.
+    /// Those that stand children_of no span that is known.
     pub fn top(&self) -> impl Iterator<Item = &StoredSpan> {
         self.top.iter().filter_map(|i| self.spans.get(*i))
     }
 
-    /// Those that stand directly under one of the gate's spans.
+    /// Those that stand directly children_of one of the gate's spans.
     pub fn below(&self, span: SpanId) -> impl Iterator<Item = &StoredSpan> {
-        self.under(Some(Above::Own(span)))
+        self.children_of(Some(ParentSpan::Gate(span)))
     }
 
-    /// Those that stand directly under a reported span.
+    /// Those that stand directly children_of a reported span.
     pub fn below_reported(&self, span: &StoredSpan) -> impl Iterator<Item = &StoredSpan> {
-        self.under(self.place_of(span).map(Above::Reported))
+        self.children_of(self.place_of(span).map(ParentSpan::Reported))
     }
 
-    fn under(&self, above: Option<Above>) -> impl Iterator<Item = &StoredSpan> {
+    fn children_of(&self, above: Option<ParentSpan>) -> impl Iterator<Item = &StoredSpan> {
         above
             .and_then(|above| self.below.get(&above))
             .into_iter()
@@ -316,13 +317,13 @@ impl Beside {
             .find(|i| is_it(i))
     }
 
-    /// Whether a call of the gate's stands under a reported span.
+    /// Whether a call of the gate's stands children_of a reported span.
     #[must_use]
     pub fn is_placed(&self, call: SpanId) -> bool {
         self.placed.contains_key(&call)
     }
 
-    /// The gate's calls that stand directly under a reported span.
+    /// The gate's calls that stand directly children_of a reported span.
     #[must_use]
     pub fn calls(&self, reported: &StoredSpan) -> &[SpanId] {
         self.place_of(reported)
@@ -354,12 +355,4 @@ impl Beside {
     pub fn is_cut(&self) -> bool {
         self.cut
     }
-}
-
-/// The caller's own trace, where the run has another id.
-fn callers_trace(run: RunId, records: &[(u64, Record)]) -> Option<RunId> {
-    records.iter().find_map(|(_, record)| match &record.event {
-        Event::RunStarted(started) => started.origin.trace.filter(|trace| *trace != run),
-        _ => None,
-    })
 }

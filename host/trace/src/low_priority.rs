@@ -11,15 +11,15 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Have this thread give way from now on: on Linux a priority is a thread's own. Without it a busy gate is
 /// merely slower.
-pub(crate) fn give_way() {
+pub(crate) fn lower_thread_priority() {
     let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// A thread that gives way, for work that blocks. It ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Aside(mpsc::Sender<Work>);
+pub(crate) struct BackgroundThread(mpsc::Sender<Work>);
 
-impl Aside {
+impl BackgroundThread {
     /// Start one.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl Aside {
     pub(crate) fn start(name: &str) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel::<Work>();
         thread::Builder::new().name(name.into()).spawn(move || {
-            give_way();
+            lower_thread_priority();
             receiver.into_iter().for_each(|work| work());
         })?;
         Ok(Self(sender))
@@ -51,7 +51,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_done_on_a_thread_that_gives_way() {
-        let aside = Aside::start("aside").unwrap();
+        let aside = BackgroundThread::start("aside").unwrap();
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let before = priority();
         assert_eq!(aside.run(priority).await, Some(before.max(NICE)));

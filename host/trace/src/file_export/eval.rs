@@ -13,8 +13,8 @@ use tollgate_model::{
 
 use crate::{
     run::{RunSteps, StepOutcome, findings},
+    self_report::{SelfReport, SelfReportTopic},
     store::{Feedback, Note},
-    told::{Told, Topic},
 };
 
 /// A run as an evaluation case.
@@ -67,7 +67,7 @@ pub struct ExpectedStep {
 pub fn eval(
     run: RunId,
     steps: &RunSteps,
-    told: &[Told],
+    told: &[SelfReport],
     notes: &[Note],
     feedback: Vec<Feedback>,
     arguments: Option<&BTreeMap<DecisionId, Value>>,
@@ -78,8 +78,8 @@ pub fn eval(
     for told in told.iter().filter(|told| told.call.is_none()) {
         match told.topic {
             topic if topic.is_name() => drop(versions.insert(topic.as_str(), told.text.clone())),
-            Topic::Result => result = Some(told.text.clone()),
-            Topic::Request | Topic::Context | Topic::StartState => {
+            SelfReportTopic::Result => result = Some(told.text.clone()),
+            SelfReportTopic::Request | SelfReportTopic::Context | SelfReportTopic::StartState => {
                 input
                     .entry(told.topic.as_str())
                     .or_default()

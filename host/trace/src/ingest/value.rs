@@ -28,14 +28,14 @@ const MAX_DEPTH: usize = 8;
 
 /// What is left of a span's or log's room, and how much did not fit.
 #[derive(Debug)]
-pub(super) struct Bounded<'a> {
+pub(super) struct SizeLimiter<'a> {
     capturing: &'a Capturing,
     left: usize,
     /// Attributes, elements and texts that are not there, or not whole.
     pub(super) dropped: u64,
 }
 
-impl<'a> Bounded<'a> {
+impl<'a> SizeLimiter<'a> {
     /// All of the room of a span or log.
     pub(super) fn new(capturing: &'a Capturing) -> Self {
         Self {

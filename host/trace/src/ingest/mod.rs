@@ -4,13 +4,15 @@
 //! the answer's partial success. What cannot be stored once cannot be stored later either, so such spans
 //! are refused and not asked for again.
 
+mod agent_events;
 mod body;
 mod decode;
 mod lenient;
 mod log;
-mod scan;
+mod metrics;
 mod span;
 mod value;
+mod weight_limit;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,8 +30,9 @@ use tollgate_model::{ids::RunId, time::Timestamp};
 
 pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
 pub use decode::{DecodeError, Format, Signal, decode};
+pub use metrics::MetricsRequest;
 
-use self::value::Bounded;
+use self::value::SizeLimiter;
 use crate::store::{Counts, Report, Source, Store, StoreError};
 
 /// Whoever reports, as its credentials prove.
@@ -43,19 +46,21 @@ pub struct Sender {
 
 /// What became of a request: the fields of OTLP's partial success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct PartialSuccess {
     /// Spans or logs that are not stored.
     pub rejected: i64,
     /// Why, and what else was left out; empty where everything is as it was sent.
     pub message: String,
 }
 
+const METRICS: &str = "metrics are not stored: tokens, cost and errors of a run come from its spans and logs; \
+     metrics of the gate itself are at /metrics";
 const OWN_SCOPE: &str = "this is the gate's own export";
 const CUT: &str = "kept without what is too long or too much";
 
-/// Spans and logs that came in one request, as they are to be stored, and what of them was left out.
+/// Spans and logs of one request, ready to be stored, and what of them was left out.
 #[derive(Debug, Default)]
-pub struct Received {
+pub struct IngestBatch {
     /// One for each source.
     reports: Vec<Report>,
     /// Where the report of a source is.
@@ -64,7 +69,7 @@ pub struct Received {
     cut: u64,
 }
 
-impl Received {
+impl IngestBatch {
     fn refuse(&mut self, why: &str, count: usize) {
         if count > 0 {
             *self.refused.entry(why.to_owned()).or_default() += count as u64;
@@ -92,7 +97,7 @@ impl Received {
 }
 
 /// A resource, written out once for all of its scopes.
-struct Of<'a> {
+struct ResourceContext<'a> {
     reporter: &'a str,
     service: Option<Value>,
     written: Arc<str>,
@@ -105,8 +110,8 @@ pub fn spans(
     sender: &Sender,
     prices: &PricesConfig,
     capturing: &Capturing,
-) -> Received {
-    let mut received = Received::default();
+) -> IngestBatch {
+    let mut received = IngestBatch::default();
     for of_resource in request.resource_spans {
         let resource = resource(&mut received, of_resource.resource, sender, capturing);
         for of_scope in of_resource.scope_spans {
@@ -137,16 +142,21 @@ pub fn spans(
     received
 }
 
-/// Read the log records of a request: each belongs to a span, or at least to a trace.
+/// Read the log records of a request. One without a trace id belongs to the trace of its session.
 #[must_use]
 pub fn logs(
     request: ExportLogsServiceRequest,
     sender: &Sender,
+    prices: &PricesConfig,
     capturing: &Capturing,
     now: Timestamp,
-) -> Received {
-    let mut received = Received::default();
+) -> IngestBatch {
+    let mut received = IngestBatch::default();
     for of_resource in request.resource_logs {
+        let session = of_resource
+            .resource
+            .as_ref()
+            .and_then(|resource| agent_events::session(&resource.attributes).map(str::to_owned));
         let resource = resource(&mut received, of_resource.resource, sender, capturing);
         for of_scope in of_resource.scope_logs {
             let count = of_scope.log_records.len();
@@ -154,24 +164,45 @@ pub fn logs(
             else {
                 continue;
             };
-            let mut logs = Vec::with_capacity(count);
+            let context = log::LogContext {
+                tenant: &sender.tenant,
+                source: &source,
+                session: session.as_deref(),
+                prices,
+                now,
+            };
+            let (mut logs, mut spans) = (Vec::with_capacity(count), Vec::new());
             for record in of_scope.log_records {
-                match log::read(record, &source, now, capturing) {
-                    Ok((log, cut)) => {
-                        received.cut += u64::from(cut);
-                        logs.push(log);
+                match log::read(record, &context, capturing) {
+                    Ok(read) => {
+                        received.cut += u64::from(read.cut);
+                        logs.push(read.log);
+                        let span = read.model_call.map(|call| {
+                            span::read(call, resource.service.as_ref(), prices, capturing)
+                        });
+                        spans.extend(span.and_then(Result::ok).map(|(span, _)| span));
                     }
                     Err(why) => received.refuse(why, 1),
                 }
             }
             if let Some(report) = received.report(source) {
                 report.logs.append(&mut logs);
+                report.spans.append(&mut spans);
             }
         }
     }
     for report in &mut received.reports {
         report.logs.sort_by_key(|log| log.trace);
+        report.spans.sort_by_key(|span| span.trace);
     }
+    received
+}
+
+/// Count the metrics of a request as refused.
+#[must_use]
+pub fn metrics(request: &MetricsRequest) -> IngestBatch {
+    let mut received = IngestBatch::default();
+    received.refuse(METRICS, request.data_points());
     received
 }
 
@@ -181,11 +212,11 @@ pub fn logs(
 /// [`StoreError`] where the sender may try again; nothing is stored then.
 pub async fn keep(
     store: &Store,
-    received: Received,
+    received: IngestBatch,
     sender: &Sender,
     now: Timestamp,
-) -> Result<Answer, StoreError> {
-    let Received {
+) -> Result<PartialSuccess, StoreError> {
+    let IngestBatch {
         reports,
         mut refused,
         cut,
@@ -215,22 +246,22 @@ pub async fn keep(
         .map(|(why, count)| format!("{count}: {why}"))
         .collect::<Vec<_>>()
         .join("; ");
-    Ok(Answer {
+    Ok(PartialSuccess {
         rejected: i64::try_from(rejected).unwrap_or(i64::MAX),
         message,
     })
 }
 
 fn resource<'a>(
-    received: &mut Received,
+    received: &mut IngestBatch,
     resource: Option<Resource>,
     sender: &'a Sender,
     capturing: &Capturing,
-) -> Of<'a> {
-    let mut bounded = Bounded::shared(capturing);
+) -> ResourceContext<'a> {
+    let mut bounded = SizeLimiter::shared(capturing);
     let attributes = bounded.attributes(resource.unwrap_or_default().attributes);
     received.cut += u64::from(bounded.dropped > 0);
-    Of {
+    ResourceContext {
         reporter: &sender.name,
         service: attributes.get("service.name").cloned(),
         written: Source::written(&attributes),
@@ -240,8 +271,8 @@ fn resource<'a>(
 /// Where so many spans or logs come from; nothing if there are none, or if they are this gate's own export that
 /// comes back.
 fn source(
-    received: &mut Received,
-    resource: &Of<'_>,
+    received: &mut IngestBatch,
+    resource: &ResourceContext<'_>,
     scope: Option<InstrumentationScope>,
     count: usize,
     capturing: &Capturing,
@@ -254,7 +285,7 @@ fn source(
         received.refuse(OWN_SCOPE, count);
         return None;
     }
-    let mut bounded = Bounded::shared(capturing);
+    let mut bounded = SizeLimiter::shared(capturing);
     let mut about = bounded.attributes(scope.attributes);
     for (key, text) in [("name", scope.name), ("version", scope.version)] {
         if !text.is_empty() {

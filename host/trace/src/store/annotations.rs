@@ -149,7 +149,7 @@ impl Writer {
 }
 
 impl Store {
-    /// Put a note on a run.
+    /// IngestReport a note on a run.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] if it is too long or one too many; [`StoreError`] if it cannot be stored.
@@ -184,9 +184,9 @@ impl Store {
             // The run is found by its notes, too.
             let found_by = (|| {
                 let mut open = writer.opened(&tenant, note.run, now, now)?;
-                writer.word(&mut open, Facet::Label, &note.label)?;
-                writer.word(&mut open, Facet::Text, &note.note)?;
-                open.noticed();
+                writer.add_gate_facet(open.id, Facet::Label, &note.label)?;
+                writer.add_gate_facet(open.id, Facet::Text, &note.note)?;
+                open.mark_seen(now);
                 writer.keep(&tenant, note.run, open);
                 Ok(())
             })();
@@ -268,7 +268,7 @@ impl Store {
         .await
     }
 
-    /// Put runs into a set; how many were new to it.
+    /// IngestReport runs into a set; how many were new to it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such set; [`StoreError::Invalid`] if it would have too many.
@@ -286,7 +286,7 @@ impl Store {
             let mut new = 0;
             for run in runs {
                 let added = writer.conn.execute(
-                    "INSERT INTO set_runs VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                    "INSERT INTO set_runs (set_id, run, by, added) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
                     params![set, run.as_bytes(), by, now.0],
                 );
                 new += writer.sql(added)? as u64;

@@ -11,12 +11,12 @@ const LONGEST: u64 = 60_000_000;
 
 /// When to try again.
 #[derive(Debug, Clone)]
-pub(super) struct Pace {
+pub(super) struct Backoff {
     failures: u32,
     not_before: Timestamp,
 }
 
-impl Pace {
+impl Backoff {
     pub(super) fn new() -> Self {
         Self {
             failures: 0,
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_minute_and_end_with_a_success() {
         let now = Timestamp(1_000_000_000);
-        let mut pace = Pace::new();
+        let mut pace = Backoff::new();
         assert!(pace.allows(now));
         let mut last = 0;
         for failure in 0..20 {

@@ -12,7 +12,7 @@ use tollgate_model::{
 };
 
 use crate::{
-    otlp_out::PURPOSE,
+    export::PURPOSE,
     store::{Attributes, Body, SpanOrigin, StoredSpan},
 };
 

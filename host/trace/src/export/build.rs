@@ -36,7 +36,7 @@ pub(super) struct Page {
     pub(super) roots: Roots,
 }
 
-struct Held {
+struct OpenCall {
     spans: RunSpans,
     used: u64,
 }
@@ -44,7 +44,7 @@ struct Held {
 /// Puts spans together.
 #[derive(Default)]
 pub(super) struct Builder {
-    runs: HashMap<RunId, Held>,
+    runs: HashMap<RunId, OpenCall>,
     hashes: RefCell<HashMap<(String, Uid), KeyedDigest>>,
     uses: u64,
     /// What the runs keep together.
@@ -169,7 +169,7 @@ impl Builder {
         };
         let used = self.uses;
         self.kept += spans.size();
-        self.runs.insert(run, Held { spans, used });
+        self.runs.insert(run, OpenCall { spans, used });
         Ok(())
     }
 

@@ -20,19 +20,19 @@ use tollgate_model::{
 
 use super::ExportError;
 use crate::{
+    self_report::SelfReportTopic,
     store::{Reader, StoreOptions},
-    told::Topic,
 };
 
 /// What the hash of a principal or resource is made of, besides its type and id.
 pub(crate) const PURPOSE: &[u8] = b"trace";
 
 /// What agents tell of their runs that stands on the runs' roots.
-const TOLD: &[(Topic, &str)] = &[
-    (Topic::TaskType, a::RUN_TASK_TYPE),
-    (Topic::AgentVersion, a::AGENT_VERSION),
-    (Topic::WorkflowVersion, a::WORKFLOW_VERSION),
-    (Topic::PromptVersion, a::PROMPT_VERSION),
+const TOLD: &[(SelfReportTopic, &str)] = &[
+    (SelfReportTopic::TaskType, a::RUN_TASK_TYPE),
+    (SelfReportTopic::AgentVersion, a::AGENT_VERSION),
+    (SelfReportTopic::WorkflowVersion, a::WORKFLOW_VERSION),
+    (SelfReportTopic::PromptVersion, a::PROMPT_VERSION),
 ];
 
 /// What an exporter reads: the ledger's records, its keys, the configuration's secrets, and what agents tell.
@@ -141,7 +141,7 @@ impl Source {
                 }
             }
         };
-        let all = store.told(tenant, run).unwrap_or_default();
+        let all = store.self_reports(tenant, run).unwrap_or_default();
         for told in all.into_iter().filter(|told| told.call.is_none()) {
             let name = TOLD.iter().find(|(topic, _)| *topic == told.topic);
             if let Some((_, name)) = name {
