@@ -15,25 +15,25 @@ const VERSION: &str = "tollgate-anchor-v1";
 
 /// The anchor's file.
 #[derive(Debug, Clone)]
-pub(super) struct Anchor {
+pub(crate) struct Anchor {
     path: PathBuf,
     store: String,
 }
 
 /// What an anchor says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Anchored {
+pub(crate) struct Anchored {
     /// Which store it is of.
-    pub(super) store: String,
+    pub(crate) store: String,
     /// Hash of the last record; zeros for none.
-    pub(super) last: [u8; 32],
+    pub(crate) last: [u8; 32],
     /// The tree of the records, so that it need not be computed from the first one on.
-    pub(super) tree: Tree,
+    pub(crate) tree: Tree,
 }
 
 impl Anchor {
     /// The anchor that belongs to a key, of the store with this name.
-    pub(super) fn beside(key: &Path, store: &[u8]) -> Self {
+    pub(crate) fn beside(key: &Path, store: &[u8]) -> Self {
         let mut path = key.as_os_str().to_owned();
         path.push(".anchor");
         Self {
@@ -42,17 +42,17 @@ impl Anchor {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Which store it is written for.
-    pub(super) fn store(&self) -> &str {
+    pub(crate) fn store(&self) -> &str {
         &self.store
     }
 
     /// What it says; `None` if there is none.
-    pub(super) fn read(&self) -> io::Result<Option<Anchored>> {
+    pub(crate) fn read(&self) -> io::Result<Option<Anchored>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -68,7 +68,7 @@ impl Anchor {
     }
 
     /// Replace what it says. Durable when it returns; a crash leaves the old one or the new one.
-    pub(super) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
+    pub(crate) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
         let mut next = self.path.as_os_str().to_owned();
         next.push(".next");
         let next = PathBuf::from(next);

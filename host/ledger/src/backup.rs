@@ -194,7 +194,7 @@ fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Si
     file.sync_all().map_err(io_error(to))?;
     let bytes = file.metadata().map_err(io_error(to))?.len();
     Ok(Size {
-        records: size.map_or(0, |last| super::runs::nat(last) + 1),
+        records: size.map_or(0, |last| super::cached_run::nat(last) + 1),
         bytes,
     })
 }

@@ -7,7 +7,7 @@ use tollgate_model::{
     run::RunDelta,
 };
 
-use super::{Batch, CommitError, Condition, Payload, Receipt, kept::Asked};
+use super::{Batch, CommitError, Condition, Payload, Receipt, component_state::Asked};
 
 /// An entry of a C2SP log has at most this many bytes.
 const MAX_LEAF: usize = 65_535;
@@ -16,15 +16,15 @@ const MAX_PAYLOADS: usize = 1 << 16;
 
 /// A record with what can be computed before the writer has its turn.
 #[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) record: Record,
-    pub(super) leaf: Vec<u8>,
-    pub(super) hash: [u8; 32],
-    pub(super) delta: RunDelta,
+pub(crate) struct Ready {
+    pub(crate) record: Record,
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) hash: [u8; 32],
+    pub(crate) delta: RunDelta,
 }
 
 impl Ready {
-    pub(super) fn new(record: Record) -> Result<Self, CommitError> {
+    pub(crate) fn new(record: Record) -> Result<Self, CommitError> {
         let leaf = record
             .leaf()
             .map_err(|_| CommitError::Illegal("a record cannot be written as JSON"))?;
@@ -35,7 +35,7 @@ impl Ready {
     }
 
     /// A record that is stored already.
-    pub(super) fn stored(record: Record, leaf: Vec<u8>) -> Self {
+    pub(crate) fn stored(record: Record, leaf: Vec<u8>) -> Self {
         Self {
             hash: leaf_hash(&leaf),
             delta: RunDelta::of(&record),
@@ -57,21 +57,21 @@ fn anchors(event: &Event) -> bool {
 
 /// A batch with what could be computed on the caller's own thread.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) records: Vec<Ready>,
-    pub(super) payloads: Vec<Payload>,
-    pub(super) conditions: Vec<Condition>,
+pub(crate) struct Prepared {
+    pub(crate) records: Vec<Ready>,
+    pub(crate) payloads: Vec<Payload>,
+    pub(crate) conditions: Vec<Condition>,
     /// What a component keeps, changed with it.
-    pub(super) change: Option<Box<Asked>>,
+    pub(crate) change: Option<Box<Asked>>,
     /// Whether it says what became of something that has started: it goes in even when the disk is full.
-    pub(super) closing: bool,
+    pub(crate) closing: bool,
     /// Whether it does something that an old copy of the store must not undo.
-    pub(super) anchors: bool,
-    pub(super) bytes: usize,
+    pub(crate) anchors: bool,
+    pub(crate) bytes: usize,
 }
 
 impl Prepared {
-    pub(super) fn new(batch: Batch) -> Result<Self, CommitError> {
+    pub(crate) fn new(batch: Batch) -> Result<Self, CommitError> {
         let Batch {
             records,
             payloads,
@@ -101,7 +101,7 @@ impl Prepared {
     }
 
     /// With a change to what a component keeps.
-    pub(super) fn with(mut self, asked: Asked) -> Self {
+    pub(crate) fn with(mut self, asked: Asked) -> Self {
         let value = asked.change.value.as_ref();
         self.bytes += value.map_or(0, |(value, ..)| value.ciphertext.len());
         self.change = Some(Box::new(asked));
@@ -109,13 +109,13 @@ impl Prepared {
     }
 
     /// Whether it asks for an approval.
-    pub(super) fn asks(&self) -> bool {
+    pub(crate) fn asks(&self) -> bool {
         let mut events = self.records.iter().map(|r| &r.record.event);
         events.any(|event| matches!(event, Event::ApprovalRequested(_)))
     }
 
     /// The runs in which calls are suspended by it, to wait for an approval.
-    pub(super) fn suspends(&self) -> impl Iterator<Item = RunId> + '_ {
+    pub(crate) fn suspends(&self) -> impl Iterator<Item = RunId> + '_ {
         let records = self.records.iter().map(|ready| &ready.record);
         records.filter_map(|record| match &record.event {
             Event::ApprovalRequested(request) if !request.waiting.is_empty() => record.run,
@@ -124,19 +124,19 @@ impl Prepared {
     }
 
     /// The latest time in it.
-    pub(super) fn time(&self) -> Option<i64> {
+    pub(crate) fn time(&self) -> Option<i64> {
         self.records.iter().map(|r| r.record.time.0).max()
     }
 }
 
 /// A batch that waits for its answer.
-pub(super) struct Waiting {
-    pub(super) batch: Prepared,
-    pub(super) reply: oneshot::Sender<Result<Receipt, CommitError>>,
+pub(crate) struct Waiting {
+    pub(crate) batch: Prepared,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, CommitError>>,
 }
 
 /// Answer everybody with this error.
-pub(super) fn answer_all(group: &mut Vec<Waiting>, error: &CommitError) {
+pub(crate) fn answer_all(group: &mut Vec<Waiting>, error: &CommitError) {
     for Waiting { reply, .. } in group.drain(..) {
         // Whoever asked may have gone away.
         let _ = reply.send(Err(error.clone()));
@@ -144,14 +144,14 @@ pub(super) fn answer_all(group: &mut Vec<Waiting>, error: &CommitError) {
 }
 
 /// Answer everybody.
-pub(super) fn answer_each(group: &mut Vec<Waiting>, answers: Vec<Result<Receipt, CommitError>>) {
+pub(crate) fn answer_each(group: &mut Vec<Waiting>, answers: Vec<Result<Receipt, CommitError>>) {
     for (Waiting { reply, .. }, answer) in group.drain(..).zip(answers) {
         let _ = reply.send(answer);
     }
 }
 
 /// Answer the batches that nothing depends on, and keep those that close what has started.
-pub(super) fn refuse_opening(group: &mut Vec<Waiting>, error: &CommitError) {
+pub(crate) fn refuse_opening(group: &mut Vec<Waiting>, error: &CommitError) {
     let (closing, opening): (Vec<_>, Vec<_>) = group.drain(..).partition(|w| w.batch.closing);
     *group = closing;
     let mut opening = opening;

@@ -52,7 +52,7 @@ impl fmt::Debug for Keys {
 ///
 /// # Errors
 /// [`LedgerError::Key`]: missing, readable by others, or no key.
-pub(super) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
+pub(crate) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
     let refuse = |reason: String| LedgerError::Key {
         path: path.display().to_string(),
         reason,
@@ -96,7 +96,7 @@ fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
 ///
 /// # Errors
 /// [`LedgerError::Key`].
-pub(super) fn make_master(path: &Path) -> Result<(), LedgerError> {
+pub(crate) fn make_master(path: &Path) -> Result<(), LedgerError> {
     let refuse = |e: io::Error| LedgerError::Key {
         path: path.display().to_string(),
         reason: format!("the ledger's key cannot be made: {e}"),
@@ -126,7 +126,7 @@ pub(super) fn make_master(path: &Path) -> Result<(), LedgerError> {
 }
 
 /// Random bytes from the operating system.
-pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, getrandom::Error> {
+pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, getrandom::Error> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(bytes.as_mut_slice())?;
     Ok(bytes)
@@ -175,23 +175,23 @@ fn bound(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A value that only this wrapping key opens, by which a wrong one is told at once.
-pub(super) fn key_check(master: &[u8; 32], store: &[u8]) -> Result<Vec<u8>, LedgerError> {
+pub(crate) fn key_check(master: &[u8; 32], store: &[u8]) -> Result<Vec<u8>, LedgerError> {
     encrypt(master, b"tollgate", &bound(&[b"check", store])).map_err(|e| e.at("the key"))
 }
 
 /// Whether this is the wrapping key of that store.
-pub(super) fn fits(master: &[u8; 32], store: &[u8], check: &[u8]) -> bool {
+pub(crate) fn fits(master: &[u8; 32], store: &[u8], check: &[u8]) -> bool {
     decrypt(master, check, &bound(&[b"check", store]))
         .is_some_and(|plain| plain.as_slice() == b"tollgate")
 }
 
 /// Days since 1970.
-pub(super) fn day_of(at: Timestamp) -> i64 {
+pub(crate) fn day_of(at: Timestamp) -> i64 {
     at.0.div_euclid(DAY)
 }
 
 impl Keys {
-    pub(super) fn new(master: Zeroizing<[u8; 32]>, store: Connection, path: String) -> Self {
+    pub(crate) fn new(master: Zeroizing<[u8; 32]>, store: Connection, path: String) -> Self {
         let (digests, days) = (RwLock::default(), RwLock::default());
         Self(Arc::new(Inner {
             master,

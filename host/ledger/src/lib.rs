@@ -21,26 +21,24 @@
 //! | `maintain`, `backup` | bundles, tokens, rebuilding, backups |
 //! | `anchor`, `reserve` | the files that tell a rollback, and that keep space for outcomes |
 
+mod admin;
 mod anchor;
-mod apply;
 mod backup;
 mod batch;
-mod faults;
-mod kept;
+mod cache;
+mod cached_run;
+mod component_state;
+mod disk_reserve;
+mod group_commit;
 mod keys;
-mod maintain;
+mod ledger;
+mod lifecycle;
 mod open;
-mod owner;
-mod queue;
 mod read;
-mod recover;
-mod reserve;
-mod retention;
-mod runs;
 mod schema;
-mod shared;
-mod states;
-mod window;
+mod sqlite_error;
+mod state;
+mod usage_window;
 mod writer;
 
 #[cfg(test)]
@@ -62,13 +60,12 @@ use tollgate_model::{
 };
 
 pub use backup::{Restore, Restored};
-pub use kept::{Change, Changed, Kept, Place};
+pub use component_state::{Change, Changed, Kept, Place};
 pub use keys::Keys;
-pub use owner::Ledger;
-pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, Verified};
-pub use recover::{Idle, Recovered, Swept};
-pub use retention::SealedDay;
-pub use window::{LastRefusal, Used, Window};
+pub use ledger::Ledger;
+pub use lifecycle::{Idle, Recovered, Swept};
+pub use read::{ApprovalFilter, LedgerReader, Order, RecordFilter, RunFilter, SealedDay, Verified};
+pub use usage_window::{LastRefusal, Used, Window};
 
 /// Where a ledger lies and how it is opened.
 #[derive(Debug, Clone)]

@@ -18,11 +18,11 @@ use zeroize::Zeroizing;
 use super::{
     LedgerError, LedgerOptions, Sync,
     anchor::Anchor,
-    apply::{Chain, chained},
+    cached_run::{int, nat},
     keys,
     read::ReadError,
-    runs::{int, nat},
     schema,
+    state::{Chain, chained},
     writer::last_hash,
 };
 
@@ -32,14 +32,14 @@ const BUSY: Duration = Duration::from_secs(10);
 const TAIL: u64 = 64;
 
 /// A file beside the database.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Become the only owner of a store. It stays owned until the file is closed.
-pub(super) fn own(path: &Path) -> Result<File, LedgerError> {
+pub(crate) fn own(path: &Path) -> Result<File, LedgerError> {
     let lock = beside(path, ".lock");
     let refuse = |e: io::Error| unwritable(&lock, &e);
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
@@ -93,7 +93,7 @@ fn unwritable(path: &Path, error: &io::Error) -> LedgerError {
 }
 
 /// A connection that can write.
-pub(super) fn connect(path: &Path, sync: Sync) -> Result<Connection, LedgerError> {
+pub(crate) fn connect(path: &Path, sync: Sync) -> Result<Connection, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
     // SQLite gives its log and index files the mode of the database.
     OpenOptions::new()
@@ -131,20 +131,20 @@ fn configure(conn: &Connection, sync: Sync) -> rusqlite::Result<()> {
 }
 
 /// What opening found out.
-pub(super) struct Store {
-    pub(super) conn: Connection,
-    pub(super) master: Zeroizing<[u8; 32]>,
-    pub(super) anchor: Anchor,
+pub(crate) struct Store {
+    pub(crate) conn: Connection,
+    pub(crate) master: Zeroizing<[u8; 32]>,
+    pub(crate) anchor: Anchor,
     /// The tree of its records.
-    pub(super) tree: Tree,
+    pub(crate) tree: Tree,
     /// What binds the last of them to its place.
-    pub(super) chain: Chain,
+    pub(crate) chain: Chain,
     /// The highest time among the last records.
-    pub(super) time: i64,
+    pub(crate) time: i64,
 }
 
 /// Open a store, or begin one. The caller owns it.
-pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
+pub(crate) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     let shown = options.path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
     let existing = fs::metadata(&options.path).is_ok_and(|m| m.len() > 0);
@@ -189,7 +189,7 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
 type Named = (Vec<u8>, Vec<u8>);
 
 /// The store's name and its key's check value; `None` for an empty store.
-pub(super) fn named(conn: &Connection, shown: &str) -> Result<Option<Named>, LedgerError> {
+pub(crate) fn named(conn: &Connection, shown: &str) -> Result<Option<Named>, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(shown);
     if schema::version(conn).map_err(failed)? == 0 {
         return Ok(None);
@@ -249,7 +249,7 @@ fn begin(
 }
 
 /// Refuse what is no ledger, or a newer one.
-pub(super) fn check_version(path: &Path) -> Result<(), LedgerError> {
+pub(crate) fn check_version(path: &Path) -> Result<(), LedgerError> {
     let shown = path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
     let conn = open_read_only(path)?;
@@ -289,7 +289,7 @@ fn fitting(
 }
 
 /// The keys of the store at `path`, to open what is sealed there.
-pub(super) fn keys_for_reading(path: &Path, key: &Path) -> Result<keys::Keys, LedgerError> {
+pub(crate) fn keys_for_reading(path: &Path, key: &Path) -> Result<keys::Keys, LedgerError> {
     let shown = path.display().to_string();
     let conn = open_read_only(path)?;
     let Some((name, check)) = named(&conn, &shown)? else {
@@ -303,7 +303,7 @@ pub(super) fn keys_for_reading(path: &Path, key: &Path) -> Result<keys::Keys, Le
 }
 
 /// A connection that only reads.
-pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
@@ -433,7 +433,7 @@ fn grown(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError
 }
 
 /// A second connection that writes: for keys, which are made and destroyed outside any batch.
-pub(super) fn connect_keys(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn connect_keys(path: &Path) -> Result<Connection, LedgerError> {
     // A key is durable before it is used, whatever the records are.
     let conn = connect(path, Sync::Full)?;
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());

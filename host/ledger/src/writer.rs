@@ -13,16 +13,16 @@ use tollgate_model::{ids::RunId, merkle::Tree};
 use super::{
     CommitError, Condition, Receipt,
     anchor::Anchor,
-    apply::{Chain, Refused, Working},
     batch::{Prepared, Waiting, answer_all, answer_each, refuse_opening},
-    faults::{poisons, store_error},
+    cache::{PRINCIPALS, Shared, halted},
+    cached_run::{Cache, Held, int},
+    disk_reserve::Reserve,
     open::Store,
     read::pending_of,
-    reserve::Reserve,
-    runs::{Cache, Held, int},
-    shared::{PRINCIPALS, Shared, halted},
-    states,
-    window::{self, Windows},
+    sqlite_error::{poisons, store_error},
+    state::calls,
+    state::{Chain, Refused, Working},
+    usage_window::{self, Windows},
 };
 
 /// Bytes written between checkpoints, roughly.
@@ -34,9 +34,9 @@ const ANCHOR: u64 = 16_384;
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 
 /// The writer.
-pub(super) struct Writer {
-    pub(super) conn: Connection,
-    pub(super) shared: Arc<Shared>,
+pub(crate) struct Writer {
+    pub(crate) conn: Connection,
+    pub(crate) shared: Arc<Shared>,
     anchor: Anchor,
     reserve: Reserve,
     working: Working,
@@ -56,14 +56,14 @@ pub(super) struct Writer {
     anchors: bool,
     /// Errors that the next commits meet, the last first.
     #[cfg(any(test, feature = "fault-injection"))]
-    pub(super) faults: Vec<std::ffi::c_int>,
+    pub(crate) faults: Vec<std::ffi::c_int>,
     /// How many pages the reserve stands for, on a disk that ends where a test says.
     #[cfg(test)]
-    pub(super) reserve_pages: Option<i64>,
+    pub(crate) reserve_pages: Option<i64>,
 }
 
 impl Writer {
-    pub(super) fn new(store: Store, shared: Arc<Shared>, reserve: Reserve) -> Self {
+    pub(crate) fn new(store: Store, shared: Arc<Shared>, reserve: Reserve) -> Self {
         let Store {
             conn,
             anchor,
@@ -95,7 +95,7 @@ impl Writer {
     }
 
     /// Commit what waits, all in one transaction, and answer everybody.
-    pub(super) fn group(&mut self, group: &mut Vec<Waiting>) {
+    pub(crate) fn group(&mut self, group: &mut Vec<Waiting>) {
         if self.poisoned {
             return answer_all(group, &CommitError::Poisoned);
         }
@@ -293,7 +293,7 @@ impl Writer {
                 _ => Err(CommitError::RunChanged.into()),
             },
             Condition::ApprovalUnchanged(id, version) => {
-                if states::approval(&self.conn, *id)?.version == *version {
+                if calls::approval(&self.conn, *id)?.version == *version {
                     Ok(())
                 } else {
                     Err(CommitError::ApprovalChanged.into())
@@ -307,7 +307,7 @@ impl Writer {
                 }
             }
             Condition::CallsBelow(window, most) => {
-                if window::used(&self.conn, window)?.calls < *most {
+                if usage_window::used(&self.conn, window)?.calls < *most {
                     Ok(())
                 } else {
                     // Others have used up what the decision saw: it is made again.
@@ -322,7 +322,7 @@ impl Writer {
     }
 
     /// An error if nothing may be trusted any more.
-    pub(super) fn guard(&self) -> Result<(), CommitError> {
+    pub(crate) fn guard(&self) -> Result<(), CommitError> {
         if self.poisoned {
             Err(CommitError::Poisoned)
         } else {
@@ -331,7 +331,7 @@ impl Writer {
     }
 
     /// What an error of the store means for the caller, and for everybody after.
-    pub(super) fn judged(&mut self, error: &rusqlite::Error) -> CommitError {
+    pub(crate) fn judged(&mut self, error: &rusqlite::Error) -> CommitError {
         if poisons(error) {
             self.poisoned = true;
             return CommitError::Poisoned;
@@ -340,7 +340,7 @@ impl Writer {
     }
 
     /// Whether there is something to tidy.
-    pub(super) fn is_untidy(&self) -> bool {
+    pub(crate) fn is_untidy(&self) -> bool {
         self.written >= CHECKPOINT || self.until_lengthened == Some(0) || self.is_unanchored()
     }
 
@@ -352,7 +352,7 @@ impl Writer {
     }
 
     /// What need not be done before anybody is answered.
-    pub(super) fn tidy(&mut self, last: bool) {
+    pub(crate) fn tidy(&mut self, last: bool) {
         if self.poisoned {
             return;
         }
@@ -396,7 +396,7 @@ impl Writer {
     }
 
     /// Write the anchor. It may lag behind; it is never ahead.
-    pub(super) fn anchor_now(&mut self) {
+    pub(crate) fn anchor_now(&mut self) {
         let size = self.tree.size();
         if let Some(last) = last_hash(&self.conn, size)
             && self.anchor.write(&last, &self.tree).is_ok()
@@ -409,7 +409,7 @@ impl Writer {
     }
 
     /// Recreate the read models from the records, and forget what was in memory of the old ones.
-    pub(super) fn after_rebuild(&mut self, working: Working) {
+    pub(crate) fn after_rebuild(&mut self, working: Working) {
         self.shared.cache(Cache::clear);
         self.shared
             .windows(|windows| *windows = Windows::new(PRINCIPALS));
@@ -421,7 +421,7 @@ impl Writer {
 #[cfg(test)]
 impl Writer {
     /// Let the disk end `more` pages from here.
-    pub(super) fn limit_pages(&self, more: i64) {
+    pub(crate) fn limit_pages(&self, more: i64) {
         let pages: i64 = self
             .conn
             .pragma_query_value(None, "page_count", |row| row.get(0))
@@ -431,13 +431,13 @@ impl Writer {
             .unwrap();
     }
 
-    pub(super) fn reserve(&mut self) -> &mut Reserve {
+    pub(crate) fn reserve(&mut self) -> &mut Reserve {
         &mut self.reserve
     }
 }
 
 /// The hash of the last of `size` records; zeros for none.
-pub(super) fn last_hash(conn: &Connection, size: u64) -> Option<[u8; 32]> {
+pub(crate) fn last_hash(conn: &Connection, size: u64) -> Option<[u8; 32]> {
     match size.checked_sub(1) {
         None => Some([0; 32]),
         Some(last) => conn

@@ -12,7 +12,7 @@ use tollgate_model::{
 };
 
 use super::{LedgerError, LedgerReader, ReadError, stored};
-use crate::{ApprovalRow, Binding, Pending, runs::nat, states::binding_digest};
+use crate::{ApprovalRow, Binding, Pending, cached_run::nat, state::calls::binding_digest};
 
 /// Which approvals a list has: the most severe first, and of these the oldest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

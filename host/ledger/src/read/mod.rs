@@ -5,6 +5,7 @@
 
 mod approvals;
 mod records;
+mod retention;
 mod runs;
 mod verify;
 
@@ -25,20 +26,21 @@ use tollgate_model::{
 };
 
 pub use approvals::ApprovalFilter;
-pub(super) use approvals::pending_of;
+pub(crate) use approvals::pending_of;
 pub use records::{Order, RecordFilter};
+pub use retention::SealedDay;
 pub use runs::RunFilter;
 pub use verify::Verified;
 
 use super::{
     LedgerError, Payload, Size, Token,
+    cached_run::{int, nat, uid},
     open::{beside, check_version, open_read_only},
-    runs::{int, nat, uid},
 };
 
 /// Why reading failed, before it is known which file that was.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error("{0}")]
@@ -51,7 +53,7 @@ pub(super) enum ReadError {
 
 impl ReadError {
     /// The error of the file at `path`.
-    pub(super) fn at(self, path: &str) -> LedgerError {
+    pub(crate) fn at(self, path: &str) -> LedgerError {
         let path = path.to_owned();
         match self {
             Self::Ledger(error) => error,
@@ -115,7 +117,7 @@ impl LedgerReader {
     }
 
     /// Read a ledger that this process has opened.
-    pub(super) fn of_owned(path: &Path) -> Self {
+    pub(crate) fn of_owned(path: &Path) -> Self {
         Self(Arc::new(Inner {
             path: path.to_owned(),
             idle: Mutex::default(),
@@ -141,7 +143,7 @@ impl LedgerReader {
     }
 
     /// Do something with a connection. Only for one statement: two could see different states.
-    pub(super) fn with<T>(
+    pub(crate) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, LedgerError> {
@@ -160,7 +162,7 @@ impl LedgerReader {
     }
 
     /// Do something with a connection that sees one state of the store throughout.
-    pub(super) fn snapshot<T>(
+    pub(crate) fn snapshot<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, LedgerError> {
@@ -276,7 +278,7 @@ impl LedgerReader {
     }
 
     /// Whether any file was ever marked with labels.
-    pub(super) fn has_marked(&self) -> Result<bool, LedgerError> {
+    pub(crate) fn has_marked(&self) -> Result<bool, LedgerError> {
         self.with(|conn| {
             let any = "SELECT EXISTS (SELECT 1 FROM file_labels)";
             Ok(conn.query_row(any, [], |row| row.get(0))?)
@@ -284,7 +286,7 @@ impl LedgerReader {
     }
 
     /// Labels that the principal's runs have held since `since`.
-    pub(super) fn labels_since(
+    pub(crate) fn labels_since(
         &self,
         tenant: &str,
         principal: &Uid,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{ids::RunId, record::Record, time::Timestamp};
 
 use super::{LedgerError, LedgerReader, ReadError, parsed, stored};
-use crate::runs::{int, nat};
+use crate::cached_run::{int, nat};
 
 /// Records are read this many at a time, so that a long list holds no state of the store for long.
 const PAGE: usize = 256;
@@ -154,7 +154,7 @@ fn boundary(conn: &Connection, size: u64, time: Timestamp) -> Result<u64, ReadEr
 }
 
 /// Every record of a run, oldest first: along the list that begins at its last.
-pub(super) fn records_of(conn: &Connection, run: RunId) -> Result<Vec<(u64, Record)>, ReadError> {
+pub(crate) fn records_of(conn: &Connection, run: RunId) -> Result<Vec<(u64, Record)>, ReadError> {
     let head: Option<i64> = conn
         .prepare_cached("SELECT head FROM runs WHERE id = ?1")?
         .query_row([run.as_bytes()], |row| row.get(0))

@@ -14,8 +14,8 @@ use tollgate_model::{
 use super::{LedgerError, LedgerReader, ReadError, records::records_of, stored};
 use crate::{
     RunRow, SpanRow,
-    recover::Left,
-    runs::{int, nat, texts, uid},
+    cached_run::{int, nat, texts, uid},
+    lifecycle::Left,
 };
 
 /// Which runs a list has, newest first.

@@ -13,8 +13,8 @@ use tollgate_model::{
 use super::{LedgerError, LedgerReader};
 use crate::{
     anchor::Anchor,
-    apply::{Chain, chained},
-    runs::{int, nat},
+    cached_run::{int, nat},
+    state::{Chain, chained},
 };
 
 /// Records are checked this many at a time.

@@ -217,7 +217,7 @@ fn another_history_of_the_same_length_is_refused() {
     let leaf = leaf.replace("deny", "allow").into_bytes();
     let hash = tollgate_model::record::leaf_hash(&leaf);
     let before: Vec<u8> = read("SELECT chain FROM records WHERE idx = 4");
-    let chain = apply::chained(&before.try_into().unwrap(), &hash);
+    let chain = state::chained(&before.try_into().unwrap(), &hash);
     conn.execute(
         "UPDATE records SET leaf = ?1, hash = ?2, chain = ?3 WHERE idx = 5",
         (leaf, hash, chain),

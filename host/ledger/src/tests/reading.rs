@@ -261,7 +261,7 @@ fn the_root_is_of_these_records_in_this_order() {
         let hash = conn
             .query_row("SELECT hash FROM records WHERE idx = ?1", [n], |r| r.get(0))
             .unwrap();
-        chain = apply::chained(&chain, &hash);
+        chain = state::chained(&chain, &hash);
         conn.execute("UPDATE records SET chain = ?2 WHERE idx = ?1", (n, chain))
             .unwrap();
     }

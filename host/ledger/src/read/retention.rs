@@ -6,7 +6,8 @@ use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 use tollgate_model::time::Timestamp;
 
-use super::{ApprovalFilter, LedgerError, LedgerReader, keys::day_of};
+use super::{ApprovalFilter, LedgerError, LedgerReader};
+use crate::keys::day_of;
 
 /// A day on which something was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

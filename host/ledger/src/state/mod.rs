@@ -3,6 +3,8 @@
 //! The writer calls it for every new record, `rebuild` for every old one: what is live is what the
 //! records say.
 
+pub(crate) mod calls;
+
 use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, ErrorCode, params};
@@ -21,19 +23,20 @@ use tollgate_model::{
 use super::{
     CommitError,
     batch::Ready,
-    kept,
+    cached_run::{self, Held, Identity, call_key, int},
+    component_state,
     read::ReadError,
-    runs::{self, Held, Identity, call_key, int},
-    states::{self, call_state, change_call, new_call},
-    window::{self, Hour},
+    usage_window::{self, Hour},
 };
+
+use self::calls::{call_state, change_call, new_call};
 
 /// `principal_labels.last` is rounded up to this many microseconds, so that a busy run writes it rarely.
 const LABEL_STEP: i64 = 60_000_000;
 
 /// Why a batch does not go in.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// It may not; nothing is wrong with the store.
     No(CommitError),
     /// The store failed.
@@ -67,15 +70,15 @@ impl From<ReadError> for Refused {
     }
 }
 
-pub(super) fn illegal(reason: &'static str) -> Refused {
+pub(crate) fn illegal(reason: &'static str) -> Refused {
     Refused::No(CommitError::Illegal(reason))
 }
 
 /// What binds a record to its place; zeros before the first.
-pub(super) type Chain = [u8; 16];
+pub(crate) type Chain = [u8; 16];
 
 /// The chain of a record, from that of the one before it.
-pub(super) fn chained(before: &Chain, hash: &[u8; 32]) -> Chain {
+pub(crate) fn chained(before: &Chain, hash: &[u8; 32]) -> Chain {
     let digest: [u8; 32] = Sha256::new()
         .chain_update(before)
         .chain_update(hash)
@@ -88,21 +91,21 @@ pub(super) fn chained(before: &Chain, hash: &[u8; 32]) -> Chain {
 
 /// The state that records are applied to: what is in the open transaction, and what of it is in memory.
 #[derive(Debug, Default)]
-pub(super) struct Working {
+pub(crate) struct Working {
     /// The next index.
-    pub(super) next: u64,
+    pub(crate) next: u64,
     /// Halts in force.
-    pub(super) halts: Vec<Halt>,
+    pub(crate) halts: Vec<Halt>,
     /// What binds the last record to its place.
-    pub(super) chain: Chain,
+    pub(crate) chain: Chain,
     /// Hashes of the records in the open transaction.
-    pub(super) hashes: Vec<[u8; 32]>,
+    pub(crate) hashes: Vec<[u8; 32]>,
     /// Runs that the open transaction touches.
-    pub(super) runs: HashMap<RunId, Held>,
+    pub(crate) runs: HashMap<RunId, Held>,
     /// Whether it marks any file.
-    pub(super) marks: bool,
+    pub(crate) marks: bool,
     /// Hours of principals that it counts calls in, in order.
-    pub(super) hours: Vec<(Arc<Identity>, Hour)>,
+    pub(crate) hours: Vec<(Arc<Identity>, Hour)>,
     /// How to get back to before this batch: runs as they were, or absent where untouched.
     undo: Vec<(RunId, Option<Held>)>,
     /// Calls that this batch decided to allow, and their state before.
@@ -116,7 +119,7 @@ pub(super) struct Working {
 
 impl Working {
     /// After `size` records, the last of them bound by `chain`, with these halts in force.
-    pub(super) fn at(size: u64, chain: Chain, halts: Vec<Halt>) -> Self {
+    pub(crate) fn at(size: u64, chain: Chain, halts: Vec<Halt>) -> Self {
         Self {
             next: size,
             chain,
@@ -126,7 +129,7 @@ impl Working {
     }
 
     /// Begin a batch.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.undo.clear();
         self.allowed.clear();
         self.halts_before = None;
@@ -137,7 +140,7 @@ impl Working {
     }
 
     /// Undo the batch that began last; its rows go with its savepoint.
-    pub(super) fn undo(&mut self) {
+    pub(crate) fn undo(&mut self) {
         self.hashes.truncate(self.hashes_before);
         self.hours.truncate(self.hours_before);
         self.chain = self.chain_before;
@@ -154,7 +157,7 @@ impl Working {
     }
 
     /// A run that this batch may change. `cached` is tried before the store.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         conn: &Connection,
         run: RunId,
@@ -165,7 +168,7 @@ impl Working {
             if before.is_none() {
                 let held = match cached() {
                     Some(held) => Some(held),
-                    None => runs::load(conn, run)?,
+                    None => cached_run::load(conn, run)?,
                 };
                 let Some(held) = held else { return Ok(None) };
                 self.runs.insert(run, held);
@@ -176,7 +179,7 @@ impl Working {
     }
 
     /// Write a record and what it does. Its run must have been fetched by [`Working::run`].
-    pub(super) fn append(&mut self, conn: &Connection, ready: &Ready) -> Result<(), Refused> {
+    pub(crate) fn append(&mut self, conn: &Connection, ready: &Ready) -> Result<(), Refused> {
         let prev = match ready.record.run {
             Some(run) => self.runs.get(&run).map(|held| held.head),
             None => None,
@@ -195,7 +198,7 @@ impl Working {
     }
 
     /// Do to the read models what a stored record does, and count it.
-    pub(super) fn apply(&mut self, conn: &Connection, ready: &Ready) -> Result<(), Refused> {
+    pub(crate) fn apply(&mut self, conn: &Connection, ready: &Ready) -> Result<(), Refused> {
         let (record, index) = (&ready.record, self.next);
         if let (Event::RunStarted(started), Some(run)) = (&record.event, record.run) {
             self.start_run(conn, index, run, record, started)?;
@@ -211,7 +214,7 @@ impl Working {
                 hold_labels(conn, held, record.time)?;
                 // What is denied uses nothing up, or who keeps trying would never be let in again.
                 if ready.delta.calls > 0 && ready.delta.denials == 0 {
-                    let hour = window::count(conn, &held.identity, record.time)?;
+                    let hour = usage_window::count(conn, &held.identity, record.time)?;
                     self.hours.push((Arc::clone(&held.identity), hour));
                 }
                 Some(held.identity.opened)
@@ -224,7 +227,7 @@ impl Working {
     }
 
     /// Write the counts of the runs that the batch touched.
-    pub(super) fn finish(&self, conn: &Connection) -> Result<(), Refused> {
+    pub(crate) fn finish(&self, conn: &Connection) -> Result<(), Refused> {
         let mut update = conn.prepare_cached(
             "UPDATE runs SET last = ?2, head = ?3, version = ?4, calls = ?5, denials = ?6, errors = ?7 \
              WHERE opened = ?1",
@@ -314,13 +317,13 @@ impl Working {
             }
             Event::Decision(decision) => self.decide(conn, run, decision, record.time),
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),
-            Event::Outcome(outcome) => states::close(conn, of_run(run)?, outcome),
+            Event::Outcome(outcome) => calls::close(conn, of_run(run)?, outcome),
             Event::ApprovalRequested(request) => {
-                states::ask(conn, index, of_run(run)?, record, request)
+                calls::ask(conn, index, of_run(run)?, record, request)
             }
-            Event::ApprovalAnswered(answer) => states::answered(conn, index, answer),
-            Event::ApprovalResolved(resolved) => states::resolve(conn, resolved),
-            Event::ApprovalEscalated(escalated) => states::asked_too(conn, index, escalated.id),
+            Event::ApprovalAnswered(answer) => calls::answered(conn, index, answer),
+            Event::ApprovalResolved(resolved) => calls::resolve(conn, resolved),
+            Event::ApprovalEscalated(escalated) => calls::asked_too(conn, index, escalated.id),
             Event::Halted(halt) => self.halt(conn, index, halt),
             Event::Resumed(halt) => self.resume(conn, halt),
             Event::BundleActivated(_) => {
@@ -356,7 +359,7 @@ impl Working {
             ended.outcome.as_str(),
             ended.stop_reason
         ])?;
-        kept::forget(conn, held.identity.id)
+        component_state::forget(conn, held.identity.id)
     }
 
     fn decide(
@@ -382,11 +385,11 @@ impl Working {
             decision.call,
             decision.action.is_capability(),
         ) {
-            let row = states::approval(conn, id)?;
+            let row = calls::approval(conn, id)?;
             if Some(row.run) != run || row.expires <= at {
                 return Err(illegal("the approval is not for this, or has expired"));
             }
-            states::change_approval(conn, id, row.state, ApprovalEvent::Consume)?;
+            calls::change_approval(conn, id, row.state, ApprovalEvent::Consume)?;
         }
         let (Action::Call(_), Some(call), false) =
             (&decision.action, decision.call, decision.beside)
@@ -428,14 +431,14 @@ impl Working {
         at: Timestamp,
     ) -> Result<(), Refused> {
         if let Some(id) = start.approval {
-            let row = states::approval(conn, id)?;
+            let row = calls::approval(conn, id)?;
             if (row.run, row.call) != (run, start.call) {
                 return Err(illegal("the approval was asked for by another call"));
             }
             if row.expires <= at {
                 return Err(illegal("the approval has expired"));
             }
-            states::change_approval(conn, id, row.state, ApprovalEvent::Consume)?;
+            calls::change_approval(conn, id, row.state, ApprovalEvent::Consume)?;
         }
         let before = match self.allowed.get(&start.call) {
             Some(before) => *before,

@@ -13,14 +13,14 @@ use super::{Batch, CommitError, Condition, Ledger, LedgerError};
 
 /// A call that has started and has no outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Left {
-    pub(super) tenant: String,
-    pub(super) run: RunId,
-    pub(super) call: SpanId,
+pub(crate) struct Left {
+    pub(crate) tenant: String,
+    pub(crate) run: RunId,
+    pub(crate) call: SpanId,
     /// Its `invoke_component` span.
-    pub(super) span: SpanId,
+    pub(crate) span: SpanId,
     /// World-changing effects of it that are recorded as done.
-    pub(super) effects: u64,
+    pub(crate) effects: u64,
 }
 
 /// A call that was recorded as indeterminate.

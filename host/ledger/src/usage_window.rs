@@ -15,9 +15,9 @@ use tollgate_model::{
 
 use super::{
     LedgerError,
-    apply::Refused,
+    cached_run::{Identity, nat},
     read::{LedgerReader, ReadError},
-    runs::{Identity, nat},
+    state::Refused,
 };
 use tollgate_model::two_generation_cache::TwoGenerationCache;
 
@@ -58,14 +58,14 @@ impl Used {
 
 /// What a principal has done in one hour, as `principal_calls` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hour {
+pub(crate) struct Hour {
     /// Hours since 1970.
     hour: i64,
     used: Used,
 }
 
 /// Count a call that was decided at `at`, and not denied: what its hour comes to.
-pub(super) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<Hour, Refused> {
+pub(crate) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<Hour, Refused> {
     let hour = at.0.div_euclid(HOUR);
     let row = params![
         run.tenant,
@@ -87,7 +87,7 @@ pub(super) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<
 }
 
 /// What was done in a window.
-pub(super) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError> {
+pub(crate) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError> {
     let mut select = conn.prepare_cached(
         "SELECT coalesce(sum(calls), 0), coalesce(sum(active), 0) FROM principal_calls \
          WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND hour >= ?4",
@@ -104,16 +104,16 @@ pub(super) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError
 
 /// What principals that called lately have done, in memory. Only the writer changes it, after each commit.
 #[derive(Debug)]
-pub(super) struct Windows(TwoGenerationCache<(String, Uid), BTreeMap<i64, Used>>);
+pub(crate) struct Windows(TwoGenerationCache<(String, Uid), BTreeMap<i64, Used>>);
 
 impl Windows {
     /// Of so many principals at least.
-    pub(super) fn new(principals: usize) -> Self {
+    pub(crate) fn new(principals: usize) -> Self {
         Self(TwoGenerationCache::new(principals))
     }
 
     /// What was done in a window, if that is here.
-    pub(super) fn used(&mut self, window: &Window) -> Option<Used> {
+    pub(crate) fn used(&mut self, window: &Window) -> Option<Used> {
         let whose = (window.tenant.clone(), window.principal.clone());
         let since = window.since.0.div_euclid(HOUR);
         let hours = self.0.get(&whose)?.range(since..);
@@ -125,7 +125,7 @@ impl Windows {
 
     /// An hour of a run's principal as it is now that it is committed. `conn` is read for one who is not
     /// here yet.
-    pub(super) fn put(&mut self, conn: &Connection, run: &Identity, hour: Hour) {
+    pub(crate) fn put(&mut self, conn: &Connection, run: &Identity, hour: Hour) {
         let whose = (run.tenant.clone(), run.principal.clone());
         if let Some(hours) = self.0.get(&whose) {
             hours.insert(hour.hour, hour.used);

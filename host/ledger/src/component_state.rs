@@ -12,9 +12,9 @@ use tollgate_model::{canonical::Sha256Digest, ids::RunId};
 
 use super::{
     LedgerError, Payload,
-    apply::Refused,
+    cached_run::{int, nat},
     read::{LedgerReader, ReadError},
-    runs::{int, nat},
+    state::Refused,
 };
 
 /// Where a component keeps things: for a run, or for itself.
@@ -76,14 +76,14 @@ pub enum Changed {
 
 /// A change with a place for what became of it.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) change: Change,
-    pub(super) answer: Arc<Mutex<Option<Changed>>>,
+pub(crate) struct Asked {
+    pub(crate) change: Change,
+    pub(crate) answer: Arc<Mutex<Option<Changed>>>,
 }
 
 impl Asked {
     /// Make the change, as part of the open transaction. `first` is the index of the batch's first record.
-    pub(super) fn apply(&self, conn: &Connection, first: u64) -> Result<(), Refused> {
+    pub(crate) fn apply(&self, conn: &Connection, first: u64) -> Result<(), Refused> {
         let changed = self.change.apply(conn, first)?;
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(changed);
         Ok(())
@@ -154,7 +154,7 @@ impl Change {
 }
 
 /// Forget what was kept for a run that has ended.
-pub(super) fn forget(conn: &Connection, run: RunId) -> Result<(), Refused> {
+pub(crate) fn forget(conn: &Connection, run: RunId) -> Result<(), Refused> {
     conn.prepare_cached("DELETE FROM state WHERE run = ?1 AND run <> x''")?
         .execute([run.as_bytes()])?;
     Ok(())

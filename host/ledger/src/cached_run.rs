@@ -22,10 +22,10 @@ use tollgate_model::two_generation_cache::TwoGenerationCache;
 const COUNTED: usize = 128;
 
 /// How a call is counted in `run_repeats`.
-pub(super) type CallKey = [u8; 16];
+pub(crate) type CallKey = [u8; 16];
 
 /// The key of a call's count. Keyed digests are long text; half a SHA-256 of it names a call as well.
-pub(super) fn call_key(digest: &KeyedDigest) -> CallKey {
+pub(crate) fn call_key(digest: &KeyedDigest) -> CallKey {
     let hash: [u8; 32] = Sha256::digest(digest.as_str().as_bytes()).into();
     let mut key = [0; 16];
     key.iter_mut().zip(hash).for_each(|(k, h)| *k = h);
@@ -34,35 +34,35 @@ pub(super) fn call_key(digest: &KeyedDigest) -> CallKey {
 
 /// What does not change while a run lasts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) id: RunId,
+pub(crate) struct Identity {
+    pub(crate) id: RunId,
     /// Index of the record that began it.
-    pub(super) opened: u64,
-    pub(super) tenant: String,
-    pub(super) principal: Uid,
-    pub(super) on_behalf_of: Uid,
-    pub(super) key: Option<String>,
-    pub(super) root: SpanId,
+    pub(crate) opened: u64,
+    pub(crate) tenant: String,
+    pub(crate) principal: Uid,
+    pub(crate) on_behalf_of: Uid,
+    pub(crate) key: Option<String>,
+    pub(crate) root: SpanId,
 }
 
 /// A run in memory. Its `state` has no repeats: those are in `repeats`, or in the store.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) identity: Arc<Identity>,
-    pub(super) state: RunState,
-    pub(super) repeats: Option<HashMap<CallKey, u64>>,
-    pub(super) head: u64,
-    pub(super) last: Timestamp,
-    pub(super) ended: bool,
+pub(crate) struct Held {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) state: RunState,
+    pub(crate) repeats: Option<HashMap<CallKey, u64>>,
+    pub(crate) head: u64,
+    pub(crate) last: Timestamp,
+    pub(crate) ended: bool,
     /// Whether it begins with the commit that is under way.
     begins: bool,
     /// Until when `principal_labels` says that this run holds its labels.
-    pub(super) labels_until: i64,
+    pub(crate) labels_until: i64,
 }
 
 impl Held {
     /// A run that begins with the record at `opened`.
-    pub(super) fn new(identity: Identity, started: Timestamp) -> Self {
+    pub(crate) fn new(identity: Identity, started: Timestamp) -> Self {
         Self {
             head: identity.opened,
             identity: Arc::new(identity),
@@ -76,7 +76,7 @@ impl Held {
     }
 
     /// Count one more call; gives up counting in memory where there are too many.
-    pub(super) fn count(&mut self, call: CallKey) {
+    pub(crate) fn count(&mut self, call: CallKey) {
         if let Some(repeats) = &mut self.repeats {
             *repeats.entry(call).or_default() += 1;
             if repeats.len() > COUNTED {
@@ -86,7 +86,7 @@ impl Held {
     }
 
     /// The run as the gate sees it, with the repeats of one call.
-    pub(super) fn view(&self, arguments: Option<(&KeyedDigest, u64)>) -> Run {
+    pub(crate) fn view(&self, arguments: Option<(&KeyedDigest, u64)>) -> Run {
         let mut state = self.state.clone();
         if let Some((digest, n)) = arguments.filter(|(_, n)| *n > 0) {
             state.repeats.insert(digest.clone(), n);
@@ -112,7 +112,7 @@ impl Held {
     }
 
     /// How often a call was made, if that is in memory.
-    pub(super) fn repeats_of(&self, call: &CallKey) -> Option<u64> {
+    pub(crate) fn repeats_of(&self, call: &CallKey) -> Option<u64> {
         self.repeats
             .as_ref()
             .map(|repeats| repeats.get(call).copied().unwrap_or(0))
@@ -120,7 +120,7 @@ impl Held {
 }
 
 /// Read a run from the store.
-pub(super) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadError> {
+pub(crate) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadError> {
     let mut row = conn.prepare_cached(
         "SELECT opened, tenant, principal_type, principal_id, behalf_type, behalf_id, key, root, started, last, \
          head, version, calls, denials, errors, ended FROM runs WHERE id = ?1",
@@ -167,7 +167,7 @@ pub(super) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadEr
 }
 
 /// How often a call was made, from the store.
-pub(super) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rusqlite::Result<u64> {
+pub(crate) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rusqlite::Result<u64> {
     conn.prepare_cached("SELECT n FROM run_repeats WHERE run = ?1 AND call = ?2")?
         .query_row(params![int(run), call], |row| row.get(0).map(nat))
         .optional()
@@ -175,24 +175,24 @@ pub(super) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rus
 }
 
 /// A column's integer as the index or count that it is; the table's constraints keep it above zero.
-pub(super) fn nat(column: i64) -> u64 {
+pub(crate) fn nat(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)
 }
 
 /// An index or count as a column's integer.
-pub(super) fn int(n: u64) -> i64 {
+pub(crate) fn int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// One column of text of a run.
-pub(super) fn texts(conn: &Connection, sql: &str, run: u64) -> rusqlite::Result<BTreeSet<String>> {
+pub(crate) fn texts(conn: &Connection, sql: &str, run: u64) -> rusqlite::Result<BTreeSet<String>> {
     conn.prepare_cached(sql)?
         .query_map([int(run)], |row| row.get(0))?
         .collect()
 }
 
 /// An entity from two columns: its type at `first`, and its id.
-pub(super) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
+pub(crate) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
     let name = row.get_ref(first)?.as_str()?;
     let kind = Kind::ALL
         .iter()
@@ -209,7 +209,7 @@ type Name = (String, Uid, Uid, Option<String>);
 
 /// Runs that were active lately.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     runs: usize,
     held: TwoGenerationCache<RunId, Arc<Held>>,
     /// The latest open run of each name, of those that are here.
@@ -217,7 +217,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    pub(super) fn new(runs: usize) -> Self {
+    pub(crate) fn new(runs: usize) -> Self {
         Self {
             runs,
             held: TwoGenerationCache::new(runs),
@@ -226,14 +226,14 @@ impl Cache {
     }
 
     /// A run, if it is here.
-    pub(super) fn get(&mut self, run: &RunId) -> Option<Arc<Held>> {
+    pub(crate) fn get(&mut self, run: &RunId) -> Option<Arc<Held>> {
         let held = Arc::clone(self.held.peek(run)?);
         self.keep(*run, Arc::clone(&held));
         Some(held)
     }
 
     /// The open run that a caller names so, if it is here.
-    pub(super) fn named(
+    pub(crate) fn named(
         &mut self,
         tenant: &str,
         principal: &Uid,
@@ -255,7 +255,7 @@ impl Cache {
     }
 
     /// Put a run here, as it is after a commit. Only the writer does, so nothing older replaces it.
-    pub(super) fn put(&mut self, mut held: Held) {
+    pub(crate) fn put(&mut self, mut held: Held) {
         let Identity {
             id,
             tenant,
@@ -294,12 +294,12 @@ impl Cache {
     }
 
     /// Forget everything: what is here may not be what the store holds.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::new(self.runs);
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> (usize, usize, usize) {
+    pub(crate) fn len(&self) -> (usize, usize, usize) {
         let held = || self.held.values();
         let calls = held()
             .filter_map(|held| held.repeats.as_ref().map(HashMap::len))

@@ -21,14 +21,14 @@ use super::{
     ApprovalRow, Batch, Binding, Change, Changed, CommitError, HaltKeys, Keys, LedgerError,
     LedgerOptions, LedgerReader, Payload, Receipt, Run,
     batch::Prepared,
-    kept::Asked,
+    cache::{Shared, halted},
+    cached_run::{self, call_key},
+    component_state::Asked,
+    disk_reserve::Reserve,
+    group_commit::{Queue, lock},
+    lifecycle::Left,
     open::{self, beside},
-    queue::{Queue, lock},
-    recover::Left,
-    reserve::Reserve,
-    runs::{self, call_key},
-    shared::{Shared, halted},
-    window::{Used, Window},
+    usage_window::{Used, Window},
     writer::Writer,
 };
 
@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     /// Open a ledger that this process owns by `lock`.
-    pub(super) fn open_owned(
+    pub(crate) fn open_owned(
         lock: File,
         options: LedgerOptions,
         now: Timestamp,
@@ -149,7 +149,7 @@ impl Ledger {
     }
 
     /// Let the writer do something between two commits.
-    pub(super) async fn task<T: Send + 'static>(
+    pub(crate) async fn task<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Writer) -> T + Send + 'static,
     ) -> Result<T, CommitError> {
@@ -206,7 +206,7 @@ impl Ledger {
         self.0.reader.snapshot(|conn| {
             let held = match cached {
                 Some(held) => Some((*held).clone()),
-                None => runs::load(conn, run)?,
+                None => cached_run::load(conn, run)?,
             };
             let Some(held) = held else { return Ok(None) };
             let repeats = match call {
@@ -214,7 +214,7 @@ impl Ledger {
                     digest,
                     match held.repeats_of(&key) {
                         Some(n) => n,
-                        None => runs::stored_repeats(conn, held.identity.opened, &key)?,
+                        None => cached_run::stored_repeats(conn, held.identity.opened, &key)?,
                     },
                 )),
                 None => None,
@@ -393,12 +393,12 @@ impl Ledger {
         &self.0.keys
     }
 
-    pub(super) fn options(&self) -> &LedgerOptions {
+    pub(crate) fn options(&self) -> &LedgerOptions {
         &self.0.options
     }
 
     /// Calls that were open when the ledger was opened; empty from the second time on.
-    pub(super) fn take_left(&self) -> Vec<Left> {
+    pub(crate) fn take_left(&self) -> Vec<Left> {
         std::mem::take(&mut *lock(&self.0.left))
     }
 
@@ -462,7 +462,7 @@ impl Ledger {
 #[cfg(test)]
 impl Ledger {
     /// Runs, names and counted calls in memory.
-    pub(super) fn cached(&self) -> (usize, usize, usize) {
+    pub(crate) fn cached(&self) -> (usize, usize, usize) {
         self.0.shared.cache(|cache| cache.len())
     }
 }

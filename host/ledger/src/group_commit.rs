@@ -19,7 +19,7 @@ use tokio::sync::{
 use super::{
     CommitError, Receipt,
     batch::{Prepared, Waiting, answer_all},
-    shared::Shared,
+    cache::Shared,
     writer::Writer,
 };
 
@@ -51,7 +51,7 @@ enum Message {
 type Answer = oneshot::Receiver<Result<Receipt, CommitError>>;
 
 /// The writer, and the ways to it.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     messages: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     desk: Desk,
@@ -59,7 +59,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Messages that wait for the writer.
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         let messages = lock(&self.messages);
         messages
             .as_ref()
@@ -70,7 +70,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub(super) fn start(writer: Writer, shared: Arc<Shared>) -> io::Result<Self> {
+    pub(crate) fn start(writer: Writer, shared: Arc<Shared>) -> io::Result<Self> {
         let desk = Desk {
             writer: Arc::new(Mutex::new(Some(writer))),
             shared,
@@ -91,7 +91,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
-    pub(super) async fn commit(&self, batch: Prepared) -> Result<Receipt, CommitError> {
+    pub(crate) async fn commit(&self, batch: Prepared) -> Result<Receipt, CommitError> {
         if let Some(time) = batch.time() {
             self.desk.shared.floor(time);
         }
@@ -164,7 +164,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`CommitError::Closed`], or [`CommitError::Poisoned`] if it did not survive that.
-    pub(super) async fn task<T: Send + 'static>(
+    pub(crate) async fn task<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Writer) -> T + Send + 'static,
     ) -> Result<T, CommitError> {
@@ -176,7 +176,7 @@ impl Queue {
     }
 
     /// Finish what was sent before, and give the store up. Later commits are refused.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         let queue = lock(&self.messages).take();
         if let Some(queue) = queue {
             let (done, closed) = oneshot::channel();
@@ -318,6 +318,6 @@ fn wait(queue: &mut mpsc::Receiver<Message>, spins: &mut bool) -> Option<Message
 }
 
 /// What is behind it is whole after a panic, too: each change of it is a single step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

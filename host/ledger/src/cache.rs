@@ -14,15 +14,15 @@ use tollgate_model::{
     record::{Halt, HaltScope},
 };
 
-use super::{HaltKeys, queue::lock, runs::Cache, window::Windows};
+use super::{HaltKeys, cached_run::Cache, group_commit::lock, usage_window::Windows};
 use tollgate_model::latency_ewma::LatencyEwma;
 
 /// Principals of whom it is kept in memory what they have done lately.
-pub(super) const PRINCIPALS: usize = 256;
+pub(crate) const PRINCIPALS: usize = 256;
 
 /// What the writer shares with everybody else.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     cache: Mutex<Cache>,
     windows: Mutex<Windows>,
     halts: ArcSwap<Vec<Halt>>,
@@ -43,7 +43,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
+    pub(crate) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
         Self {
             cache: Mutex::new(Cache::new(cached_runs)),
             windows: Mutex::new(Windows::new(PRINCIPALS)),
@@ -59,27 +59,27 @@ impl Shared {
     }
 
     /// Look into the cache.
-    pub(super) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
+    pub(crate) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
         // A panic while it was held leaves whole entries: each is put in by one call.
         look(&mut lock(&self.cache))
     }
 
     /// Look at what principals have done lately.
-    pub(super) fn windows<T>(&self, look: impl FnOnce(&mut Windows) -> T) -> T {
+    pub(crate) fn windows<T>(&self, look: impl FnOnce(&mut Windows) -> T) -> T {
         look(&mut lock(&self.windows))
     }
 
-    pub(super) fn halts(&self) -> Arc<Vec<Halt>> {
+    pub(crate) fn halts(&self) -> Arc<Vec<Halt>> {
         self.halts.load_full()
     }
 
     /// The later of `time` and the highest that was seen.
-    pub(super) fn floor(&self, time: i64) -> i64 {
+    pub(crate) fn floor(&self, time: i64) -> i64 {
         self.clock.fetch_max(time, Ordering::Relaxed).max(time)
     }
 
     /// Say what is durable now.
-    pub(super) fn publish(&self, size: u64, halts: &[Halt]) {
+    pub(crate) fn publish(&self, size: u64, halts: &[Halt]) {
         if *self.halts.load_full() != halts {
             self.halts.store(Arc::new(halts.to_vec()));
         }
@@ -87,64 +87,64 @@ impl Shared {
     }
 
     /// Files were marked: said before whoever does it may write to them.
-    pub(super) fn marked(&self) {
+    pub(crate) fn marked(&self) {
         self.marks.fetch_add(1, Ordering::AcqRel);
     }
 
     /// How often files were marked.
-    pub(super) fn marks(&self) -> u64 {
+    pub(crate) fn marks(&self) -> u64 {
         self.marks.load(Ordering::Acquire)
     }
 
     /// How long a commit takes lately.
-    pub(super) fn pace(&self) -> &LatencyEwma {
+    pub(crate) fn pace(&self) -> &LatencyEwma {
         &self.pace
     }
 
     /// Whether anybody was ever asked for an approval, as far as anybody knows.
-    pub(super) fn asked(&self) -> bool {
+    pub(crate) fn asked(&self) -> bool {
         self.asked.load(Ordering::Acquire)
     }
 
     /// Somebody is about to be asked: said before that is committed.
-    pub(super) fn set_asked(&self) {
+    pub(crate) fn set_asked(&self) {
         self.asked.store(true, Ordering::Release);
     }
 
     /// Whether a call of the run may be suspended.
-    pub(super) fn suspends(&self, run: RunId) -> bool {
+    pub(crate) fn suspends(&self, run: RunId) -> bool {
         lock(&self.suspended).contains(&run)
     }
 
     /// A call of the run is about to be suspended: said before that is committed.
-    pub(super) fn suspend(&self, run: RunId) {
+    pub(crate) fn suspend(&self, run: RunId) {
         lock(&self.suspended).insert(run);
     }
 
     /// The run has ended.
-    pub(super) fn ended(&self, run: RunId) {
+    pub(crate) fn ended(&self, run: RunId) {
         lock(&self.suspended).remove(&run);
     }
 
     /// How many committed together lately.
-    pub(super) fn crowd(&self) -> usize {
+    pub(crate) fn crowd(&self) -> usize {
         self.crowd.load(Ordering::Relaxed)
     }
 
     /// So many commit together now: a maximum that forgets a quarter of itself each time.
-    pub(super) fn came(&self, together: usize) {
+    pub(crate) fn came(&self, together: usize) {
         let crowd = self.crowd();
         let crowd = together.max(crowd - crowd.div_ceil(4));
         self.crowd.store(crowd, Ordering::Relaxed);
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)
     }
 }
 
 /// The halt that concerns one of these, if there is one.
-pub(super) fn halted<'a>(halts: &'a [Halt], keys: &HaltKeys) -> Option<&'a Halt> {
+pub(crate) fn halted<'a>(halts: &'a [Halt], keys: &HaltKeys) -> Option<&'a Halt> {
     halts.iter().find(|halt| match halt.scope {
         HaltScope::All => true,
         HaltScope::Agent => halt.name == keys.agent,

@@ -9,11 +9,11 @@ use tollgate_model::{
 
 use super::{
     CommitError, Ledger, LedgerError, Token,
-    apply::{Refused, Working},
     batch::Ready,
+    cached_run::{int, nat},
     read::ReadError,
-    runs::{int, nat},
     schema::READ_MODELS,
+    state::{Refused, Working},
     writer::Writer,
 };
 

@@ -12,10 +12,10 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{
+use super::{Refused, illegal};
+use crate::{
     Binding, CommitError,
-    apply::{Refused, illegal},
-    runs::{int, nat},
+    cached_run::{int, nat},
 };
 
 fn state_name(state: CallState) -> &'static str {
@@ -30,7 +30,7 @@ fn state_name(state: CallState) -> &'static str {
     }
 }
 
-pub(super) fn call_state(
+pub(crate) fn call_state(
     conn: &Connection,
     run: u64,
     call: SpanId,
@@ -52,7 +52,7 @@ pub(super) fn call_state(
 const NO_SUCH_STEP: &str = "this cannot happen to a call in the state that it is in";
 
 /// A call's first event. That it is the first, the table's key sees to.
-pub(super) fn new_call(
+pub(crate) fn new_call(
     conn: &Connection,
     run: u64,
     call: SpanId,
@@ -76,7 +76,7 @@ pub(super) fn new_call(
 }
 
 /// Another event of a call whose state is known to have been `before`; the statement makes sure.
-pub(super) fn change_call(
+pub(crate) fn change_call(
     conn: &Connection,
     run: u64,
     call: SpanId,
@@ -98,7 +98,7 @@ pub(super) fn change_call(
     }
 }
 
-pub(super) fn close(conn: &Connection, run: u64, outcome: &OutcomeRecord) -> Result<(), Refused> {
+pub(crate) fn close(conn: &Connection, run: u64, outcome: &OutcomeRecord) -> Result<(), Refused> {
     let event = match outcome.status {
         Status::Indeterminate => CallEvent::Recover,
         Status::Pending => CallEvent::Suspend,
@@ -115,7 +115,7 @@ pub(super) fn close(conn: &Connection, run: u64, outcome: &OutcomeRecord) -> Res
 }
 
 /// SHA-256 of what identifies a call for approvals.
-pub(super) fn binding_digest(binding: &Binding) -> [u8; 32] {
+pub(crate) fn binding_digest(binding: &Binding) -> [u8; 32] {
     let Binding {
         tenant,
         run,
@@ -144,16 +144,16 @@ pub(super) fn binding_digest(binding: &Binding) -> [u8; 32] {
 
 /// What the writer needs to know of an approval.
 #[derive(Debug)]
-pub(super) struct Approval {
-    pub(super) run: u64,
-    pub(super) call: SpanId,
-    pub(super) state: ApprovalState,
-    pub(super) version: u64,
-    pub(super) expires: Timestamp,
+pub(crate) struct Approval {
+    pub(crate) run: u64,
+    pub(crate) call: SpanId,
+    pub(crate) state: ApprovalState,
+    pub(crate) version: u64,
+    pub(crate) expires: Timestamp,
 }
 
 /// An approval's row.
-pub(super) fn approval(conn: &Connection, id: ApprovalId) -> Result<Approval, Refused> {
+pub(crate) fn approval(conn: &Connection, id: ApprovalId) -> Result<Approval, Refused> {
     let row = conn
         .prepare_cached("SELECT run, call, state, version, expires FROM approvals WHERE id = ?1")?
         .query_row([id.as_bytes()], |row| {
@@ -174,7 +174,7 @@ pub(super) fn approval(conn: &Connection, id: ApprovalId) -> Result<Approval, Re
 }
 
 /// Move an approval on; the statement makes sure that nobody did before.
-pub(super) fn change_approval(
+pub(crate) fn change_approval(
     conn: &Connection,
     id: ApprovalId,
     before: ApprovalState,
@@ -205,7 +205,7 @@ fn rank(severity: Severity) -> i64 {
     }
 }
 
-pub(super) fn ask(
+pub(crate) fn ask(
     conn: &Connection,
     index: u64,
     run: u64,
@@ -268,7 +268,7 @@ pub(super) fn ask(
 
 /// An answer that took effect changes the version, so that two approvers who saw the same state cannot
 /// both be the last; one that came too late is only kept.
-pub(super) fn answered(
+pub(crate) fn answered(
     conn: &Connection,
     index: u64,
     answer: &ApprovalAnswered,
@@ -296,7 +296,7 @@ pub(super) fn answered(
 }
 
 /// Somebody else is asked as well: once for an approval, and only while it is pending.
-pub(super) fn asked_too(conn: &Connection, index: u64, id: ApprovalId) -> Result<(), Refused> {
+pub(crate) fn asked_too(conn: &Connection, index: u64, id: ApprovalId) -> Result<(), Refused> {
     if approval(conn, id)?.state != ApprovalState::Pending {
         return Err(illegal("only a pending approval can be asked of others"));
     }
@@ -307,7 +307,7 @@ pub(super) fn asked_too(conn: &Connection, index: u64, id: ApprovalId) -> Result
     Ok(())
 }
 
-pub(super) fn resolve(conn: &Connection, resolved: &ApprovalResolved) -> Result<(), Refused> {
+pub(crate) fn resolve(conn: &Connection, resolved: &ApprovalResolved) -> Result<(), Refused> {
     let event = match resolved.state {
         ApprovalState::Approved => ApprovalEvent::Approve,
         ApprovalState::Rejected => ApprovalEvent::Reject,
