@@ -497,7 +497,7 @@ impl Pep {
                 .filter(|_| cx.within.is_empty())
                 .unwrap_or_default(),
             call: cx.call,
-            caller: cx.caller.filter(|_| cx.within.is_empty()),
+            caller_span: cx.caller.filter(|_| cx.within.is_empty()),
             parent: cx.within.last().map(|call| call.span),
             pointers: invalid.pointers,
             principal: cx.principal.clone(),
@@ -541,7 +541,7 @@ impl Pep {
         let tenant = &cx.snapshot.config.gate.tenant;
         let outcome = OutcomeRecord {
             call: cx.call,
-            captured: content.as_ref().map(|_| captured.kept),
+            capture: content.as_ref().map(|_| captured.kept),
             effects: remainder.effects + execution.effects,
             fuel: execution.fuel,
             labels,
@@ -882,8 +882,8 @@ fn ended(status: Status, effects: bool) -> String {
     let what = match status {
         Status::Trap => "The tool crashed.",
         Status::Timeout => "The tool ran out of time.",
-        Status::Fuel => "The tool used up its computing budget.",
-        Status::Memory => "The tool asked for more memory than it may have.",
+        Status::FuelExhausted => "The tool used up its computing budget.",
+        Status::MemoryExhausted => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted it.",
         Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
             "Its outcome is not known."

@@ -14,7 +14,10 @@ use tollgate_model::{
     entity::{Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     life::ApprovalState,
-    record::{Administered, BundleActivated, Event, Halt, HaltScope, Kept, Record, RunOutcome},
+    record::{
+        AdminAction, Administered, BundleActivated, Capture, Event, Halt, HaltScope, Record,
+        RunOutcome,
+    },
     request::Action,
     time::Timestamp,
 };
@@ -298,7 +301,7 @@ impl Gate {
         let loaded = self.load_again(by).await;
         if let Err(error) = &loaded {
             let refused = Event::Administered(Administered {
-                act: "reload_refused".into(),
+                action: AdminAction::ReloadRefused,
                 by: by.into(),
                 target: crate::text::printable(&error.to_string(), 500),
             });
@@ -411,7 +414,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`LedgerError::Sealed`] once its day's key was destroyed.
-    pub fn captured(&self, index: u64, kept: Kept) -> Result<Option<String>, LedgerError> {
+    pub fn captured(&self, index: u64, kept: Capture) -> Result<Option<String>, LedgerError> {
         let Some(digest) = kept.payload else {
             return Ok(None);
         };
@@ -825,12 +828,12 @@ impl Gate {
     pub async fn administer(
         &self,
         user: &Uid,
-        act: &str,
+        action: AdminAction,
         target: &str,
     ) -> Result<(), OperateError> {
         self.operate(user, Action::Administer).await?;
         let event = Event::Administered(Administered {
-            act: act.into(),
+            action,
             by: user.id.clone(),
             target: crate::text::printable(target, 200),
         });

@@ -7,7 +7,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::{Administered, ApprovalEscalated, Event, Record, RunOutcome},
+    record::{AdminAction, Administered, ApprovalEscalated, Event, Record, RunOutcome},
     request::Action,
     time::Timestamp,
 };
@@ -36,7 +36,7 @@ pub struct Overdue {
     /// Approvals that have expired.
     pub expired: usize,
     /// Approvals that a second group was asked for.
-    pub asked_too: usize,
+    pub escalated: usize,
 }
 
 impl Gate {
@@ -155,7 +155,7 @@ impl Gate {
         let Event::Decision(decided) = record.event else {
             return Err(nothing());
         };
-        let Some(digest) = decided.facts else {
+        let Some(digest) = decided.facts_digest else {
             let problem = format!("the facts of {decision} were not kept");
             return Err(OperateError::Unknown(problem));
         };
@@ -165,7 +165,7 @@ impl Gate {
                 self.may_with_run(user, Action::ViewPayload, &row).await?;
             }
             None => {
-                self.administer(user, "facts_viewed", &decision.to_string())
+                self.administer(user, AdminAction::FactsViewed, &decision.to_string())
                     .await?;
             }
         }
@@ -200,7 +200,7 @@ impl Gate {
                 continue;
             };
             let decision = DecisionId(index);
-            if let Some(digest) = decided.facts
+            if let Some(digest) = decided.facts_digest
                 && let Ok(view) = self.unsealed(decision, digest)
             {
                 found.push((decision, view));
@@ -222,9 +222,9 @@ impl Gate {
     ///
     /// # Errors
     /// [`OperateError::Store`].
-    pub async fn record_act(&self, act: &str, target: &str) -> Result<(), OperateError> {
+    pub async fn record_act(&self, action: AdminAction, target: &str) -> Result<(), OperateError> {
         let event = Event::Administered(Administered {
-            act: act.into(),
+            action,
             by: "gate".into(),
             target: crate::text::printable(target, 200),
         });
@@ -260,7 +260,7 @@ impl Gate {
         let days = self.ledger().reader().days_to_forget(tenant, before)?;
         for day in &days {
             let forgotten = Event::Administered(Administered {
-                act: "payloads_forgotten".into(),
+                action: AdminAction::PayloadKeysDestroyed,
                 by: by.into(),
                 target: format!("{tenant} day {day}"),
             });
@@ -284,7 +284,8 @@ impl Gate {
         before: Timestamp,
     ) -> Result<u64, OperateError> {
         let whose = tenant.unwrap_or("all tenants");
-        self.administer(user, "payloads_forget", whose).await?;
+        self.administer(user, AdminAction::PayloadDestructionRequested, whose)
+            .await?;
         let mut forgotten = 0;
         for of in self.ledger().reader().sealing_tenants()? {
             if tenant.is_none_or(|tenant| tenant == of) {
@@ -304,7 +305,7 @@ impl Gate {
         let swept = self.ledger().sweep(now, snapshot.config.idle()).await?;
         let mut overdue = Overdue {
             expired: swept.expired.len(),
-            asked_too: 0,
+            escalated: 0,
         };
         if let Some(group) = &snapshot.config.approvals.second_group {
             let after = i64::try_from(group.after.as_micros()).unwrap_or(i64::MAX);
@@ -312,7 +313,7 @@ impl Gate {
             for row in self.ledger().reader().unanswered(before)? {
                 let escalated = Event::ApprovalEscalated(ApprovalEscalated {
                     id: row.id,
-                    to: group.roles.clone(),
+                    roles: group.roles.clone(),
                 });
                 let batch = Batch {
                     records: vec![Record::new(row.tenant, Some(row.run), now, escalated)],
@@ -320,7 +321,7 @@ impl Gate {
                     ..Batch::default()
                 };
                 match self.pep().commit(batch).await {
-                    Ok(_) => overdue.asked_too += 1,
+                    Ok(_) => overdue.escalated += 1,
                     // Somebody answered just now; if not enough, the next round finds it again.
                     Err(CommitError::ApprovalChanged) => {}
                     Err(error) => return Err(Refusal::from(error).into()),

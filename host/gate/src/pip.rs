@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use tollgate_model::{
     entity::{Kind, Uid},
     ids::{RunId, SpanId},
-    record::{Administered, Arrival, Event, Origin, Record, RunEnded, RunOutcome, RunStarted},
+    record::{
+        AdminAction, Administered, Arrival, Event, Origin, Record, RunEnded, RunOutcome, RunStarted,
+    },
     time::Timestamp,
 };
 
@@ -365,7 +367,7 @@ impl Pep {
         };
         if let Caller::Spoken { agent, by } = caller {
             batch.records.push(record(Event::Administered(Administered {
-                act: "spoke_for_agent".into(),
+                action: AdminAction::AgentImpersonated,
                 by: by.clone(),
                 target: agent.clone(),
             })));

@@ -22,7 +22,7 @@ pub(crate) struct Anchor {
 
 /// What an anchor says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Anchored {
+pub(crate) struct AnchorState {
     /// Which store it is of.
     pub(crate) store: String,
     /// Hash of the last record; zeros for none.
@@ -33,7 +33,7 @@ pub(crate) struct Anchored {
 
 impl Anchor {
     /// The anchor that belongs to a key, of the store with this name.
-    pub(crate) fn beside(key: &Path, store: &[u8]) -> Self {
+    pub(crate) fn of_key(key: &Path, store: &[u8]) -> Self {
         let mut path = key.as_os_str().to_owned();
         path.push(".anchor");
         Self {
@@ -52,7 +52,7 @@ impl Anchor {
     }
 
     /// What it says; `None` if there is none.
-    pub(crate) fn read(&self) -> io::Result<Option<Anchored>> {
+    pub(crate) fn read(&self) -> io::Result<Option<AnchorState>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -93,7 +93,7 @@ impl Anchor {
     }
 }
 
-fn parsed(text: &str) -> Option<Anchored> {
+fn parsed(text: &str) -> Option<AnchorState> {
     let mut words = text.split_whitespace();
     if words.next()? != VERSION {
         return None;
@@ -109,5 +109,5 @@ fn parsed(text: &str) -> Option<Anchored> {
     };
     let last = hash(words.next()?)?;
     let tree = Tree::from_peaks(size, words.map(hash).collect::<Option<Vec<_>>>()?)?;
-    Some(Anchored { store, last, tree })
+    Some(AnchorState { store, last, tree })
 }

@@ -1,4 +1,4 @@
-//! What the writer shares with those who commit and decide.
+//! What memory holds for everybody: runs, usage, halts, the clock, the size.
 
 use std::{
     collections::HashSet,
@@ -14,30 +14,31 @@ use tollgate_model::{
     record::{Halt, HaltScope},
 };
 
-use super::{HaltKeys, cached_run::Cache, group_commit::lock, usage_window::Windows};
 use tollgate_model::latency_ewma::LatencyEwma;
 
-/// Principals of whom it is kept in memory what they have done lately.
+use crate::{HaltKeys, cached_run::RunCache, sync::lock, usage_window::UsageWindows};
+
+/// Principals whose usage is kept in memory, at least.
 pub(crate) const PRINCIPALS: usize = 256;
 
-/// What the writer shares with everybody else.
+/// State that the writer shares with callers and readers.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    cache: Mutex<Cache>,
-    windows: Mutex<Windows>,
+    cache: Mutex<RunCache>,
+    windows: Mutex<UsageWindows>,
     halts: ArcSwap<Vec<Halt>>,
-    /// The highest time seen.
+    /// The latest time seen, in microseconds since 1970.
     clock: AtomicI64,
     /// Records that are durable.
     size: AtomicU64,
-    /// How long a commit takes lately.
-    pace: LatencyEwma,
-    /// How many committed together lately.
-    crowd: AtomicUsize,
-    /// How often files were marked with labels since the ledger was opened, and one if any was before.
-    marks: AtomicU64,
-    /// Whether anybody was ever asked for an approval.
-    asked: AtomicBool,
+    /// Moving average of the time that a commit takes.
+    commit_latency: LatencyEwma,
+    /// Recent maximum of batches in one group.
+    group_size: AtomicUsize,
+    /// Grows whenever files take on labels; 0 only if none ever did.
+    label_epoch: AtomicU64,
+    /// Whether any call has ever asked for an approval.
+    has_requested: AtomicBool,
     /// Open runs in which a call was suspended to wait for an approval.
     suspended: Mutex<HashSet<RunId>>,
 }
@@ -45,27 +46,26 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
         Self {
-            cache: Mutex::new(Cache::new(cached_runs)),
-            windows: Mutex::new(Windows::new(PRINCIPALS)),
+            cache: Mutex::new(RunCache::new(cached_runs)),
+            windows: Mutex::new(UsageWindows::new(PRINCIPALS)),
             halts: ArcSwap::from_pointee(halts),
             clock: AtomicI64::new(now),
             size: AtomicU64::new(size),
-            pace: LatencyEwma::default(),
-            crowd: AtomicUsize::new(0),
-            marks: AtomicU64::new(0),
-            asked: AtomicBool::new(false),
+            commit_latency: LatencyEwma::default(),
+            group_size: AtomicUsize::new(0),
+            label_epoch: AtomicU64::new(0),
+            has_requested: AtomicBool::new(false),
             suspended: Mutex::default(),
         }
     }
 
-    /// Look into the cache.
-    pub(crate) fn cache<T>(&self, look: impl FnOnce(&mut Cache) -> T) -> T {
-        // A panic while it was held leaves whole entries: each is put in by one call.
+    /// Use the cached runs.
+    pub(crate) fn cache<T>(&self, look: impl FnOnce(&mut RunCache) -> T) -> T {
         look(&mut lock(&self.cache))
     }
 
-    /// Look at what principals have done lately.
-    pub(crate) fn windows<T>(&self, look: impl FnOnce(&mut Windows) -> T) -> T {
+    /// Use the usage of principals.
+    pub(crate) fn windows<T>(&self, look: impl FnOnce(&mut UsageWindows) -> T) -> T {
         look(&mut lock(&self.windows))
     }
 
@@ -73,12 +73,12 @@ impl Shared {
         self.halts.load_full()
     }
 
-    /// The later of `time` and the highest that was seen.
-    pub(crate) fn floor(&self, time: i64) -> i64 {
+    /// The later of `time` and the latest time seen.
+    pub(crate) fn monotonic_now(&self, time: i64) -> i64 {
         self.clock.fetch_max(time, Ordering::Relaxed).max(time)
     }
 
-    /// Say what is durable now.
+    /// Publish what is durable now.
     pub(crate) fn publish(&self, size: u64, halts: &[Halt]) {
         if *self.halts.load_full() != halts {
             self.halts.store(Arc::new(halts.to_vec()));
@@ -86,29 +86,29 @@ impl Shared {
         self.size.store(size, Ordering::Release);
     }
 
-    /// Files were marked: said before whoever does it may write to them.
-    pub(crate) fn marked(&self) {
-        self.marks.fetch_add(1, Ordering::AcqRel);
+    /// Files take on labels. Called before the write that labels them can begin.
+    pub(crate) fn bump_label_epoch(&self) {
+        self.label_epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// How often files were marked.
-    pub(crate) fn marks(&self) -> u64 {
-        self.marks.load(Ordering::Acquire)
+    /// How often files took on labels.
+    pub(crate) fn label_epoch(&self) -> u64 {
+        self.label_epoch.load(Ordering::Acquire)
     }
 
-    /// How long a commit takes lately.
-    pub(crate) fn pace(&self) -> &LatencyEwma {
-        &self.pace
+    /// Moving average of the time that a commit takes.
+    pub(crate) fn commit_latency(&self) -> &LatencyEwma {
+        &self.commit_latency
     }
 
-    /// Whether anybody was ever asked for an approval, as far as anybody knows.
-    pub(crate) fn asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
+    /// Whether any call has ever asked for an approval.
+    pub(crate) fn has_requested(&self) -> bool {
+        self.has_requested.load(Ordering::Acquire)
     }
 
-    /// Somebody is about to be asked: said before that is committed.
-    pub(crate) fn set_asked(&self) {
-        self.asked.store(true, Ordering::Release);
+    /// An approval is about to be asked for. Called before that is committed.
+    pub(crate) fn set_has_requested(&self) {
+        self.has_requested.store(true, Ordering::Release);
     }
 
     /// Whether a call of the run may be suspended.
@@ -116,7 +116,7 @@ impl Shared {
         lock(&self.suspended).contains(&run)
     }
 
-    /// A call of the run is about to be suspended: said before that is committed.
+    /// A call of the run is about to be suspended. Called before that is committed.
     pub(crate) fn suspend(&self, run: RunId) {
         lock(&self.suspended).insert(run);
     }
@@ -126,16 +126,16 @@ impl Shared {
         lock(&self.suspended).remove(&run);
     }
 
-    /// How many committed together lately.
-    pub(crate) fn crowd(&self) -> usize {
-        self.crowd.load(Ordering::Relaxed)
+    /// Recent maximum of batches in one group.
+    pub(crate) fn recent_group_size(&self) -> usize {
+        self.group_size.load(Ordering::Relaxed)
     }
 
-    /// So many commit together now: a maximum that forgets a quarter of itself each time.
-    pub(crate) fn came(&self, together: usize) {
-        let crowd = self.crowd();
-        let crowd = together.max(crowd - crowd.div_ceil(4));
-        self.crowd.store(crowd, Ordering::Relaxed);
+    /// A group of this many commits now. The maximum decays by a quarter with each group.
+    pub(crate) fn note_group_size(&self, together: usize) {
+        let recent = self.recent_group_size();
+        let recent = together.max(recent - recent.div_ceil(4));
+        self.group_size.store(recent, Ordering::Relaxed);
     }
 
     pub(crate) fn size(&self) -> u64 {

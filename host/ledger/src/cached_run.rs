@@ -1,22 +1,24 @@
 //! What the writer keeps in memory of runs that were active lately.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 use tollgate_model::{
-    entity::{Kind, Uid},
+    entity::Uid,
     ids::{RunId, SpanId},
     record::KeyedDigest,
     run::RunState,
     time::Timestamp,
+    two_generation_cache::TwoGenerationCache,
 };
 
-use super::{Run, read::ReadError};
-use tollgate_model::two_generation_cache::TwoGenerationCache;
+use crate::{
+    Run,
+    columns::{texts_of_run, uid},
+    error::ReadError,
+    sqlite::{from_sql_u64, to_sql_i64},
+};
 
 /// Calls whose repeats are counted in memory for one run; beyond that they are looked up.
 const COUNTED: usize = 128;
@@ -34,7 +36,7 @@ pub(crate) fn call_key(digest: &KeyedDigest) -> CallKey {
 
 /// What does not change while a run lasts.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct RunIdentity {
     pub(crate) id: RunId,
     /// Index of the record that began it.
     pub(crate) opened: u64,
@@ -47,31 +49,31 @@ pub(crate) struct Identity {
 
 /// A run in memory. Its `state` has no repeats: those are in `repeats`, or in the store.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) identity: Arc<Identity>,
+pub(crate) struct CachedRun {
+    pub(crate) identity: Arc<RunIdentity>,
     pub(crate) state: RunState,
     pub(crate) repeats: Option<HashMap<CallKey, u64>>,
-    pub(crate) head: u64,
-    pub(crate) last: Timestamp,
+    pub(crate) last_record: u64,
+    pub(crate) last_active: Timestamp,
     pub(crate) ended: bool,
     /// Whether it begins with the commit that is under way.
     begins: bool,
     /// Until when `principal_labels` says that this run holds its labels.
-    pub(crate) labels_until: i64,
+    pub(crate) labels_held_until: i64,
 }
 
-impl Held {
+impl CachedRun {
     /// A run that begins with the record at `opened`.
-    pub(crate) fn new(identity: Identity, started: Timestamp) -> Self {
+    pub(crate) fn new(identity: RunIdentity, started: Timestamp) -> Self {
         Self {
-            head: identity.opened,
+            last_record: identity.opened,
             identity: Arc::new(identity),
             state: RunState::new(started),
             repeats: Some(HashMap::new()),
-            last: started,
+            last_active: started,
             ended: false,
             begins: true,
-            labels_until: i64::MIN,
+            labels_held_until: i64::MIN,
         }
     }
 
@@ -91,7 +93,7 @@ impl Held {
         if let Some((digest, n)) = arguments.filter(|(_, n)| *n > 0) {
             state.repeats.insert(digest.clone(), n);
         }
-        let Identity {
+        let RunIdentity {
             id,
             tenant,
             principal,
@@ -105,7 +107,7 @@ impl Held {
             principal: principal.clone(),
             on_behalf_of: on_behalf_of.clone(),
             root: *root,
-            last: self.last,
+            last: self.last_active,
             ended: self.ended,
             state,
         }
@@ -120,31 +122,31 @@ impl Held {
 }
 
 /// Read a run from the store.
-pub(crate) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadError> {
+pub(crate) fn load(conn: &Connection, run: RunId) -> Result<Option<CachedRun>, ReadError> {
     let mut row = conn.prepare_cached(
-        "SELECT opened, tenant, principal_type, principal_id, behalf_type, behalf_id, key, root, started, last, \
-         head, version, calls, denials, errors, ended FROM runs WHERE id = ?1",
+        "SELECT opened, tenant, principal_type, principal_id, on_behalf_of_type, on_behalf_of_id, key, root, \
+         started, last_active, last_record, version, calls, denials, errors, ended FROM runs WHERE id = ?1",
     )?;
     let held = row
         .query_row([run.as_bytes()], |row| {
             let started = Timestamp(row.get(8)?);
-            let identity = Identity {
+            let identity = RunIdentity {
                 id: run,
-                opened: nat(row.get(0)?),
+                opened: from_sql_u64(row.get(0)?),
                 tenant: row.get(1)?,
                 principal: uid(row, 2)?,
                 on_behalf_of: uid(row, 4)?,
                 key: row.get(6)?,
                 root: SpanId::from_bytes(row.get(7)?),
             };
-            let mut held = Held::new(identity, started);
+            let mut held = CachedRun::new(identity, started);
             held.begins = false;
-            held.last = Timestamp(row.get(9)?);
-            held.head = nat(row.get(10)?);
-            held.state.version = nat(row.get(11)?);
-            held.state.calls = nat(row.get(12)?);
-            held.state.denials = nat(row.get(13)?);
-            held.state.errors = nat(row.get(14)?);
+            held.last_active = Timestamp(row.get(9)?);
+            held.last_record = from_sql_u64(row.get(10)?);
+            held.state.version = from_sql_u64(row.get(11)?);
+            held.state.calls = from_sql_u64(row.get(12)?);
+            held.state.denials = from_sql_u64(row.get(13)?);
+            held.state.errors = from_sql_u64(row.get(14)?);
             held.ended = row.get::<_, Option<i64>>(15)?.is_some();
             Ok(held)
         })
@@ -153,14 +155,15 @@ pub(crate) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadEr
         return Ok(None);
     };
     let opened = held.identity.opened;
-    held.state.labels = texts(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
-    held.state.tools = texts(conn, "SELECT tool FROM run_tools WHERE run = ?1", opened)?;
+    held.state.labels = texts_of_run(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
+    held.state.tools = texts_of_run(conn, "SELECT tool FROM run_tools WHERE run = ?1", opened)?;
     let mut repeats =
-        conn.prepare_cached("SELECT call, n FROM run_repeats WHERE run = ?1 LIMIT ?2")?;
+        conn.prepare_cached("SELECT call, calls FROM run_repeats WHERE run = ?1 LIMIT ?2")?;
     let counted: HashMap<CallKey, u64> = repeats
-        .query_map(params![int(opened), int(COUNTED as u64 + 1)], |row| {
-            Ok((row.get(0)?, nat(row.get(1)?)))
-        })?
+        .query_map(
+            params![to_sql_i64(opened), to_sql_i64(COUNTED as u64 + 1)],
+            |row| Ok((row.get(0)?, from_sql_u64(row.get(1)?))),
+        )?
         .collect::<rusqlite::Result<_>>()?;
     held.repeats = (counted.len() <= COUNTED).then_some(counted);
     Ok(Some(held))
@@ -168,40 +171,12 @@ pub(crate) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadEr
 
 /// How often a call was made, from the store.
 pub(crate) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rusqlite::Result<u64> {
-    conn.prepare_cached("SELECT n FROM run_repeats WHERE run = ?1 AND call = ?2")?
-        .query_row(params![int(run), call], |row| row.get(0).map(nat))
+    conn.prepare_cached("SELECT calls FROM run_repeats WHERE run = ?1 AND call = ?2")?
+        .query_row(params![to_sql_i64(run), call], |row| {
+            row.get(0).map(from_sql_u64)
+        })
         .optional()
         .map(Option::unwrap_or_default)
-}
-
-/// A column's integer as the index or count that it is; the table's constraints keep it above zero.
-pub(crate) fn nat(column: i64) -> u64 {
-    u64::try_from(column).unwrap_or(0)
-}
-
-/// An index or count as a column's integer.
-pub(crate) fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// One column of text of a run.
-pub(crate) fn texts(conn: &Connection, sql: &str, run: u64) -> rusqlite::Result<BTreeSet<String>> {
-    conn.prepare_cached(sql)?
-        .query_map([int(run)], |row| row.get(0))?
-        .collect()
-}
-
-/// An entity from two columns: its type at `first`, and its id.
-pub(crate) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
-    let name = row.get_ref(first)?.as_str()?;
-    let kind = Kind::ALL
-        .iter()
-        .copied()
-        .find(|k| k.name() == name)
-        .ok_or_else(|| {
-            rusqlite::Error::FromSqlConversionFailure(first, Type::Text, "no entity type".into())
-        })?;
-    Ok(Uid::new(kind, row.get::<_, String>(first + 1)?))
 }
 
 /// By what a caller names its runs.
@@ -209,14 +184,14 @@ type Name = (String, Uid, Uid, Option<String>);
 
 /// Runs that were active lately.
 #[derive(Debug)]
-pub(crate) struct Cache {
+pub(crate) struct RunCache {
     runs: usize,
-    held: TwoGenerationCache<RunId, Arc<Held>>,
+    held: TwoGenerationCache<RunId, Arc<CachedRun>>,
     /// The latest open run of each name, of those that are here.
     names: HashMap<Name, (u64, RunId)>,
 }
 
-impl Cache {
+impl RunCache {
     pub(crate) fn new(runs: usize) -> Self {
         Self {
             runs,
@@ -226,7 +201,7 @@ impl Cache {
     }
 
     /// A run, if it is here.
-    pub(crate) fn get(&mut self, run: &RunId) -> Option<Arc<Held>> {
+    pub(crate) fn get(&mut self, run: &RunId) -> Option<Arc<CachedRun>> {
         let held = Arc::clone(self.held.peek(run)?);
         self.keep(*run, Arc::clone(&held));
         Some(held)
@@ -239,7 +214,7 @@ impl Cache {
         principal: &Uid,
         on_behalf_of: &Uid,
         key: Option<&str>,
-    ) -> Option<Arc<Held>> {
+    ) -> Option<Arc<CachedRun>> {
         let name = (
             tenant.to_owned(),
             principal.clone(),
@@ -255,8 +230,8 @@ impl Cache {
     }
 
     /// Put a run here, as it is after a commit. Only the writer does, so nothing older replaces it.
-    pub(crate) fn put(&mut self, mut held: Held) {
-        let Identity {
+    pub(crate) fn put(&mut self, mut held: CachedRun) {
+        let RunIdentity {
             id,
             tenant,
             principal,
@@ -285,7 +260,7 @@ impl Cache {
         self.keep(run, Arc::new(held));
     }
 
-    fn keep(&mut self, run: RunId, held: Arc<Held>) {
+    fn keep(&mut self, run: RunId, held: Arc<CachedRun>) {
         if self.held.insert(run, held) {
             let held = &self.held;
             self.names

@@ -1,141 +1,183 @@
-//! What components keep: read by anybody, changed only in the transaction that records the decision.
+//! What components keep. Anybody may read it; only the transaction that records the decision changes it.
 //!
-//! Nothing here knows a value: they come sealed, and they go sealed.
+//! Values are sealed before they come here.
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tollgate_model::{canonical::Sha256Digest, ids::RunId};
+use tollgate_model::ids::RunId;
 
-use super::{
-    LedgerError, Payload,
-    cached_run::{int, nat},
-    read::{LedgerReader, ReadError},
-    state::Refused,
+use crate::{
+    Payload,
+    error::ApplyError,
+    sqlite::{from_sql_u64, to_sql_i64},
+    sync::lock,
 };
 
-/// Where a component keeps things: for a run, or for itself.
+/// The keys of one component: those of a run, or its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct StateNamespace {
     /// The tenant.
     pub tenant: String,
     /// The component.
     pub component: String,
-    /// The run whose state it is; absent for the component's own.
+    /// The run whose state it is; absent: the component's own.
     pub run: Option<RunId>,
 }
 
-impl Place {
-    fn run(&self) -> &[u8] {
+impl StateNamespace {
+    pub(crate) fn run(&self) -> &[u8] {
         self.run
             .as_ref()
             .map_or(&[], |run| run.as_bytes().as_slice())
     }
 }
 
-/// A value that is kept.
+/// A stored value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// Sealed.
+pub struct StateEntry {
+    /// The sealed value.
     pub value: Payload,
-    /// Labels of the run when it was written.
+    /// Labels of the run that wrote it.
     pub labels: BTreeSet<String>,
-    /// Changes with every write.
+    /// Changes with every write: the index of the first record of the batch that wrote it.
     pub version: u64,
 }
 
-/// A change to what is kept.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// Where.
-    pub place: Place,
-    /// Under which key.
-    pub key: String,
-    /// What it shall be, with the labels that it keeps and the bytes that it counts for; nothing to
-    /// remove it.
-    pub value: Option<(Payload, BTreeSet<String>, u64)>,
-    /// Only if the key has this version; within, nothing means only if it is not there.
-    pub only_if: Option<Option<u64>>,
-    /// Keys, and bytes, of the place at most.
-    pub limits: (u64, u64),
-}
-
-/// What became of a change.
+/// What must be true of a key for an update to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
-    /// It is as asked; and whether the key was there before.
-    Done(bool),
-    /// The key did not have the version that was asked for. Nothing was changed.
-    Otherwise,
-    /// There would be more than there may be. Nothing was changed.
-    Full,
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// The key is absent.
+    Absent,
+    /// The key has this version.
+    Version(u64),
 }
 
-/// A change with a place for what became of it.
+impl Precondition {
+    /// Whether it holds for a key with this version; `None` if the key is absent.
+    fn holds(self, version: Option<u64>) -> bool {
+        match self {
+            Self::None => true,
+            Self::Absent => version.is_none(),
+            Self::Version(wanted) => version == Some(wanted),
+        }
+    }
+}
+
+/// A value to be stored.
+#[derive(Debug, Clone)]
+pub struct NewState {
+    /// The sealed value.
+    pub value: Payload,
+    /// Labels that it keeps.
+    pub labels: BTreeSet<String>,
+    /// Bytes of key and value, which count towards the limits.
+    pub size: u64,
+}
+
+/// How much a namespace holds at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateLimits {
+    /// Keys.
+    pub keys: u64,
+    /// Bytes of keys and values.
+    pub bytes: u64,
+}
+
+/// A change of one key.
+#[derive(Debug, Clone)]
+pub struct StateUpdate {
+    /// Whose key.
+    pub namespace: StateNamespace,
+    /// The key.
+    pub key: String,
+    /// The new value; `None` deletes the key.
+    pub value: Option<NewState>,
+    /// What must be true of the key.
+    pub precondition: Precondition,
+    /// Limits of the namespace after the change.
+    pub limits: StateLimits,
+}
+
+/// What became of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateUpdateResult {
+    /// It was made.
+    Done {
+        /// Whether the key was there before.
+        existed: bool,
+    },
+    /// The precondition did not hold. Nothing was changed.
+    PreconditionFailed,
+    /// It would exceed the namespace's limits. Nothing was changed.
+    LimitReached,
+}
+
+/// An update on its way to the writer, and its result on the way back.
 #[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) change: Change,
-    pub(crate) answer: Arc<Mutex<Option<Changed>>>,
+pub(crate) struct StateUpdateRequest {
+    pub(crate) update: StateUpdate,
+    pub(crate) result: Arc<Mutex<Option<StateUpdateResult>>>,
 }
 
-impl Asked {
-    /// Make the change, as part of the open transaction. `first` is the index of the batch's first record.
-    pub(crate) fn apply(&self, conn: &Connection, first: u64) -> Result<(), Refused> {
-        let changed = self.change.apply(conn, first)?;
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(changed);
+impl StateUpdateRequest {
+    /// Make the update in the open transaction. `first` is the index of the batch's first record.
+    pub(crate) fn apply(&self, conn: &Connection, first: u64) -> Result<(), ApplyError> {
+        let result = self.update.apply(conn, first)?;
+        *lock(&self.result) = Some(result);
         Ok(())
     }
 }
 
-impl Change {
-    fn apply(&self, conn: &Connection, first: u64) -> Result<Changed, Refused> {
-        let Place {
-            tenant, component, ..
-        } = &self.place;
-        let run = self.place.run();
-        let there: Option<(i64, i64, i64)> = conn
-            .prepare_cached(
-                "SELECT id, written, size FROM state \
-                 WHERE tenant = ?1 AND component = ?2 AND run = ?3 AND key = ?4",
-            )?
-            .query_row(params![tenant, component, run, self.key], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let version = there.map(|(_, written, _)| nat(written));
-        if self.only_if.is_some_and(|wanted| wanted != version) {
-            return Ok(Changed::Otherwise);
+/// A key's row, as far as an update needs it.
+struct Row {
+    id: i64,
+    version: u64,
+    size: u64,
+}
+
+impl StateUpdate {
+    fn apply(&self, conn: &Connection, first: u64) -> Result<StateUpdateResult, ApplyError> {
+        let row = self.row(conn)?;
+        if !self.precondition.holds(row.as_ref().map(|row| row.version)) {
+            return Ok(StateUpdateResult::PreconditionFailed);
         }
-        let Some((value, labels, size)) = &self.value else {
-            if let Some((id, ..)) = there {
-                conn.prepare_cached("DELETE FROM state WHERE id = ?1")?
-                    .execute([id])?;
+        let existed = row.is_some();
+        let Some(new) = &self.value else {
+            if let Some(row) = row {
+                conn.prepare_cached("DELETE FROM component_state WHERE id = ?1")?
+                    .execute([row.id])?;
             }
-            return Ok(Changed::Done(there.is_some()));
+            return Ok(StateUpdateResult::Done { existed });
         };
+        let StateNamespace {
+            tenant, component, ..
+        } = &self.namespace;
+        let run = self.namespace.run();
         let (keys, bytes): (i64, i64) = conn
             .prepare_cached(
-                "SELECT count(*), coalesce(sum(size), 0) FROM state \
+                "SELECT count(*), coalesce(sum(size), 0) FROM component_state \
                  WHERE tenant = ?1 AND component = ?2 AND run = ?3",
             )?
             .query_row(params![tenant, component, run], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
-        let before = there.map_or(0, |(_, _, size)| nat(size));
-        let (max_keys, max_bytes) = self.limits;
-        let keys = nat(keys) + u64::from(there.is_none());
-        if keys > max_keys || nat(bytes).saturating_sub(before) + size > max_bytes {
-            return Ok(Changed::Full);
+        let keys = from_sql_u64(keys) + u64::from(!existed);
+        let others = from_sql_u64(bytes).saturating_sub(row.map_or(0, |row| row.size));
+        if keys > self.limits.keys || others.saturating_add(new.size) > self.limits.bytes {
+            return Ok(StateUpdateResult::LimitReached);
         }
-        let labels = serde_json::to_string(labels).unwrap_or_else(|_| "[]".into());
+        let labels = serde_json::to_string(&new.labels).unwrap_or_else(|_| "[]".into());
         conn.prepare_cached(
-            "INSERT INTO state (tenant, component, run, key, size, written, labels, day, ciphertext) \
+            "INSERT INTO component_state (tenant, component, run, key, size, version, labels, day, ciphertext) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
              ON CONFLICT (tenant, component, run, key) DO UPDATE SET size = excluded.size, \
-             written = excluded.written, labels = excluded.labels, day = excluded.day, \
+             version = excluded.version, labels = excluded.labels, day = excluded.day, \
              ciphertext = excluded.ciphertext",
         )?
         .execute(params![
@@ -143,85 +185,40 @@ impl Change {
             component,
             run,
             self.key,
-            int(*size),
-            int(first),
+            to_sql_i64(new.size),
+            to_sql_i64(first),
             labels,
-            value.day,
-            value.ciphertext
+            new.value.day,
+            new.value.ciphertext
         ])?;
-        Ok(Changed::Done(there.is_some()))
+        Ok(StateUpdateResult::Done { existed })
+    }
+
+    fn row(&self, conn: &Connection) -> rusqlite::Result<Option<Row>> {
+        let StateNamespace {
+            tenant, component, ..
+        } = &self.namespace;
+        conn.prepare_cached(
+            "SELECT id, version, size FROM component_state \
+             WHERE tenant = ?1 AND component = ?2 AND run = ?3 AND key = ?4",
+        )?
+        .query_row(
+            params![tenant, component, self.namespace.run(), self.key],
+            |row| {
+                Ok(Row {
+                    id: row.get(0)?,
+                    version: from_sql_u64(row.get(1)?),
+                    size: from_sql_u64(row.get(2)?),
+                })
+            },
+        )
+        .optional()
     }
 }
 
-/// Forget what was kept for a run that has ended.
-pub(crate) fn forget(conn: &Connection, run: RunId) -> Result<(), Refused> {
-    conn.prepare_cached("DELETE FROM state WHERE run = ?1 AND run <> x''")?
+/// Delete the state of a run that has ended.
+pub(crate) fn delete_of_run(conn: &Connection, run: RunId) -> Result<(), ApplyError> {
+    conn.prepare_cached("DELETE FROM component_state WHERE run = ?1 AND run <> x''")?
         .execute([run.as_bytes()])?;
     Ok(())
-}
-
-fn labels(text: &str) -> Result<BTreeSet<String>, ReadError> {
-    serde_json::from_str(text)
-        .map_err(|_| ReadError::Damaged("the labels of a kept value cannot be read".into()))
-}
-
-impl LedgerReader {
-    /// What is kept under a key.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the store cannot be read.
-    pub fn kept(&self, place: &Place, key: &str) -> Result<Option<Kept>, LedgerError> {
-        self.with(|conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT written, labels, day, ciphertext FROM state \
-                 WHERE tenant = ?1 AND component = ?2 AND run = ?3 AND key = ?4",
-            )?;
-            let row = select
-                .query_row(
-                    params![place.tenant, place.component, place.run(), key],
-                    |row| {
-                        let ciphertext: Vec<u8> = row.get(3)?;
-                        let value = Payload {
-                            day: row.get(2)?,
-                            digest: Sha256Digest::of(&ciphertext),
-                            ciphertext,
-                            tenant: place.tenant.clone(),
-                        };
-                        Ok((nat(row.get(0)?), row.get::<_, String>(1)?, value))
-                    },
-                )
-                .optional()?;
-            row.map(|(version, text, value)| {
-                Ok(Kept {
-                    value,
-                    labels: labels(&text)?,
-                    version,
-                })
-            })
-            .transpose()
-        })
-    }
-
-    /// The keys of a place, sorted by their bytes, with the labels of their values.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the store cannot be read.
-    pub fn kept_keys(&self, place: &Place) -> Result<Vec<(String, BTreeSet<String>)>, LedgerError> {
-        self.with(|conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT key, labels FROM state \
-                 WHERE tenant = ?1 AND component = ?2 AND run = ?3 ORDER BY key",
-            )?;
-            let rows = select
-                .query_map(params![place.tenant, place.component, place.run()], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-                })?;
-            let mut keys = Vec::new();
-            for row in rows {
-                let (key, text) = row?;
-                keys.push((key, labels(&text)?));
-            }
-            Ok(keys)
-        })
-    }
 }

@@ -12,14 +12,14 @@ const SIZE: u64 = 8 << 20;
 
 /// A file that takes up space, until the space is needed.
 #[derive(Debug)]
-pub(crate) struct Reserve {
+pub(crate) struct DiskReserve {
     path: PathBuf,
     released: bool,
     #[cfg(test)]
     pub(crate) disk_is_full: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
-impl Reserve {
+impl DiskReserve {
     /// Take up the space. On a disk that is too full for it the ledger still opens: what was left open
     /// must be closed.
     pub(crate) fn new(path: PathBuf) -> Self {

@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{canonical::Sha256Digest, ids::hex, record::KeyedDigest, time::Timestamp};
 use zeroize::Zeroizing;
 
-use super::{LedgerError, Payload, read::ReadError};
+use crate::{LedgerError, Payload, error::ReadError};
 
 const NONCE: usize = 24;
 const DAY: i64 = 86_400_000_000;

@@ -1,6 +1,5 @@
-//! What a crash, or the passing of time, leaves for the gate to record.
-
-use std::collections::BTreeSet;
+//! What a crash or the passage of time leaves to be recorded. It uses the ledger's public interface only: the
+//! writer decides nothing.
 
 use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
@@ -9,72 +8,60 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Batch, CommitError, Condition, Ledger, LedgerError};
-
-/// A call that has started and has no outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub(crate) tenant: String,
-    pub(crate) run: RunId,
-    pub(crate) call: SpanId,
-    /// Its `invoke_component` span.
-    pub(crate) span: SpanId,
-    /// World-changing effects of it that are recorded as done.
-    pub(crate) effects: u64,
-}
+use crate::{Batch, CommitError, Condition, Ledger, LedgerError};
 
 /// A call that was recorded as indeterminate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recovered {
+pub struct RecoveredCall {
     /// Its run.
     pub run: RunId,
     /// Its span.
     pub call: SpanId,
 }
 
-/// After how many microseconds without anything a run is over.
+/// After how many microseconds without activity a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Idle {
-    /// One without a name: nobody says when it ends.
+pub struct IdleLimits {
+    /// A run without a name.
     pub unnamed: u64,
-    /// One with a name, a session or a trace: whoever named it may come back.
-    pub named: u64,
+    /// A run with a name, session or trace, to which its caller may return.
+    pub read_store_id: u64,
 }
 
-/// What [`Ledger::sweep`] has ended.
+/// What [`Ledger::sweep`] ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Approvals that have expired.
+pub struct SweepReport {
+    /// Approvals that expired.
     pub expired: Vec<ApprovalId>,
-    /// Runs in which nothing happened for too long.
+    /// Runs that were idle for too long.
     pub abandoned: Vec<RunId>,
 }
 
 impl Ledger {
-    /// Record calls that were open when this ledger was opened as indeterminate: they may have had
-    /// their effect, and will never be tried again by the gate.
+    /// Record the calls that were open when this ledger was opened as indeterminate: they may have had their
+    /// effect, and the gate never retries them. Labels of their content join their runs.
     ///
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded.
-    pub async fn recover(&self, now: Timestamp) -> Result<Vec<Recovered>, LedgerError> {
+    pub async fn recover(&self, now: Timestamp) -> Result<Vec<RecoveredCall>, LedgerError> {
         let mut recovered = Vec::new();
-        for left in self.take_left() {
+        for open in self.take_open_calls() {
             let outcome = OutcomeRecord {
-                call: left.call,
-                captured: None,
-                effects: left.effects,
+                call: open.call,
+                capture: None,
+                effects: open.effects,
                 fuel: 0,
-                labels: BTreeSet::new(),
+                labels: open.labels,
                 peak_memory: 0,
                 release: None,
                 result: None,
                 size: 0,
-                span: left.span,
+                span: open.span,
                 status: Status::Indeterminate,
             };
             let record = Record::new(
-                left.tenant,
-                Some(left.run),
+                open.tenant,
+                Some(open.run),
                 self.now(now),
                 Event::Outcome(outcome),
             );
@@ -83,22 +70,26 @@ impl Ledger {
                 ..Batch::default()
             })
             .await?;
-            recovered.push(Recovered {
-                run: left.run,
-                call: left.call,
+            recovered.push(RecoveredCall {
+                run: open.run,
+                call: open.call,
             });
         }
         Ok(recovered)
     }
 
-    /// Record what is over because time has passed: approvals that nobody gave or used, and runs in which
-    /// nothing happened for too long. A run whose last call was refused ended for that.
+    /// Record approvals that expired, and end runs that were idle for too long. If the last call of a run was
+    /// refused, that is the reason why it ends.
     ///
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded.
-    pub async fn sweep(&self, now: Timestamp, idle: Idle) -> Result<Swept, LedgerError> {
+    pub async fn sweep(
+        &self,
+        now: Timestamp,
+        idle: IdleLimits,
+    ) -> Result<SweepReport, LedgerError> {
         let now = self.now(now);
-        let mut swept = Swept::default();
+        let mut swept = SweepReport::default();
         for row in self.reader().overdue_approvals(now)? {
             let resolved = row.resolved(ApprovalState::Expired);
             let record = Record::new(row.tenant, Some(row.run), now, resolved);
@@ -112,7 +103,7 @@ impl Ledger {
                 .await
             {
                 Ok(_) => swept.expired.push(row.id),
-                // Somebody was faster; if it is still overdue, the next sweep finds it.
+                // It was answered meanwhile. If it is still overdue, the next sweep finds it.
                 Err(CommitError::ApprovalChanged) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -123,17 +114,14 @@ impl Ledger {
         };
         let idle_runs = self
             .reader()
-            .idle_runs(ago(idle.unnamed), ago(idle.named))?;
+            .idle_runs(ago(idle.unnamed), ago(idle.read_store_id))?;
         for (run, tenant) in idle_runs {
             let Some(state) = self.run_state(run, None)? else {
                 continue;
             };
             let (outcome, stop_reason) = match self.reader().last_refusal(run)? {
                 Some(refusal) => refusal.ended(),
-                None => (
-                    RunOutcome::Abandoned,
-                    "nothing happened for too long".into(),
-                ),
+                None => (RunOutcome::Abandoned, "idle for too long".into()),
             };
             let ended = RunEnded {
                 by: "gate".into(),
@@ -155,8 +143,8 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
         }
-        // A ledger that rests is anchored as well.
-        self.task(|writer| writer.tidy(false)).await?;
+        // An idle ledger is anchored as well.
+        self.task(|writer| writer.run_maintenance(false)).await?;
         Ok(swept)
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::CommitError;
+use crate::CommitError;
 
 /// Whether nothing may be trusted after this error. A write that fails before any sync can be tried
 /// again, a sync cannot: the kernel forgets what it could not write (fsync(2), "EIO").

@@ -1,71 +1,65 @@
-//! What principals have done lately, by the hour: what budgets that outlive a run are measured by.
+//! Calls and active time of principals by the hour, which budgets beyond one run are measured by.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
-use tollgate_model::{
-    decision::Outcome,
-    entity::Uid,
-    ids::RunId,
-    life::ApprovalState,
-    record::{Event, RunOutcome},
-    request::Action,
-    time::Timestamp,
-};
+use tollgate_model::{entity::Uid, time::Timestamp, two_generation_cache::TwoGenerationCache};
 
-use super::{
-    LedgerError,
-    cached_run::{Identity, nat},
-    read::{LedgerReader, ReadError},
-    state::Refused,
+use crate::{
+    cached_run::RunIdentity,
+    error::{ApplyError, ReadError},
+    sqlite::from_sql_u64,
 };
-use tollgate_model::two_generation_cache::TwoGenerationCache;
 
 const HOUR: i64 = 3_600_000_000;
-/// A principal that calls again within this time was active in between.
+/// Two calls within this many microseconds count as activity in between.
 const PAUSE: i64 = 300_000_000;
-/// Hours that the longest window reaches into: thirty days, and the one that has begun.
+/// Hours that the longest window covers: thirty days and the current hour.
 const LONGEST: usize = 721;
 
-/// Whose calls are counted, and since when.
+/// Whose usage is summed, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// The tenant.
     pub tenant: String,
     /// Who calls.
     pub principal: Uid,
-    /// Since then, to the hour.
+    /// The beginning, rounded down to the hour.
     pub since: Timestamp,
 }
 
-/// What was done in a window.
+/// What a principal did in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Used {
-    /// Calls that were not denied; one that waits for an approval, and its resumption, are one.
+pub struct WindowUsage {
+    /// Calls that were not denied. A call that waits for an approval and its resumption count as one.
     pub calls: u64,
     /// Microseconds in which the principal was active.
     pub active: u64,
 }
 
-impl Used {
+impl WindowUsage {
     fn of(calls: i64, active: i64) -> Self {
         Self {
-            calls: nat(calls),
-            active: nat(active),
+            calls: from_sql_u64(calls),
+            active: from_sql_u64(active),
         }
     }
 }
 
-/// What a principal has done in one hour, as `principal_calls` says.
+/// A principal's row of one hour in `principal_calls`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hour {
+pub(crate) struct UsageHour {
     /// Hours since 1970.
     hour: i64,
-    used: Used,
+    used: WindowUsage,
 }
 
-/// Count a call that was decided at `at`, and not denied: what its hour comes to.
-pub(crate) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<Hour, Refused> {
+/// Count a call that was decided at `at` and not denied. Returns the sums of its hour.
+pub(crate) fn count(
+    conn: &Connection,
+    run: &RunIdentity,
+    at: Timestamp,
+) -> Result<UsageHour, ApplyError> {
     let hour = at.0.div_euclid(HOUR);
     let row = params![
         run.tenant,
@@ -77,19 +71,20 @@ pub(crate) fn count(conn: &Connection, run: &Identity, at: Timestamp) -> Result<
     ];
     let used = conn
         .prepare_cached(
-            "INSERT INTO principal_calls VALUES (?1, ?2, ?3, ?4, 1, 0, ?5) ON CONFLICT DO UPDATE SET \
-             calls = calls + 1, last = max(last, excluded.last), \
-             active = active + CASE WHEN excluded.last BETWEEN last AND last + ?6 THEN excluded.last - last ELSE 0 END \
-             RETURNING calls, active",
+            "INSERT INTO principal_calls (tenant, principal_type, principal_id, hour, calls, active_micros, last_call) \
+             VALUES (?1, ?2, ?3, ?4, 1, 0, ?5) ON CONFLICT DO UPDATE SET calls = calls + 1, \
+             last_call = max(last_call, excluded.last_call), active_micros = active_micros + CASE \
+             WHEN excluded.last_call BETWEEN last_call AND last_call + ?6 THEN excluded.last_call - last_call \
+             ELSE 0 END RETURNING calls, active_micros",
         )?
-        .query_row(row, |row| Ok(Used::of(row.get(0)?, row.get(1)?)))?;
-    Ok(Hour { hour, used })
+        .query_row(row, |row| Ok(WindowUsage::of(row.get(0)?, row.get(1)?)))?;
+    Ok(UsageHour { hour, used })
 }
 
-/// What was done in a window.
-pub(crate) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError> {
+/// What a principal did in a window.
+pub(crate) fn used(conn: &Connection, window: &Window) -> Result<WindowUsage, ReadError> {
     let mut select = conn.prepare_cached(
-        "SELECT coalesce(sum(calls), 0), coalesce(sum(active), 0) FROM principal_calls \
+        "SELECT coalesce(sum(calls), 0), coalesce(sum(active_micros), 0) FROM principal_calls \
          WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND hour >= ?4",
     )?;
     let Window {
@@ -99,33 +94,34 @@ pub(crate) fn used(conn: &Connection, window: &Window) -> Result<Used, ReadError
     } = window;
     let hour = since.0.div_euclid(HOUR);
     let row = params![tenant, principal.kind.name(), principal.id, hour];
-    Ok(select.query_row(row, |row| Ok(Used::of(row.get(0)?, row.get(1)?)))?)
+    Ok(select.query_row(row, |row| Ok(WindowUsage::of(row.get(0)?, row.get(1)?)))?)
 }
 
-/// What principals that called lately have done, in memory. Only the writer changes it, after each commit.
+/// Usage of recently active principals in memory. Only the writer changes it, after each commit.
 #[derive(Debug)]
-pub(crate) struct Windows(TwoGenerationCache<(String, Uid), BTreeMap<i64, Used>>);
+pub(crate) struct UsageWindows(TwoGenerationCache<(String, Uid), BTreeMap<i64, WindowUsage>>);
 
-impl Windows {
-    /// Of so many principals at least.
+impl UsageWindows {
+    /// Keeps at least this many principals.
     pub(crate) fn new(principals: usize) -> Self {
         Self(TwoGenerationCache::new(principals))
     }
 
-    /// What was done in a window, if that is here.
-    pub(crate) fn used(&mut self, window: &Window) -> Option<Used> {
+    /// What a principal did in a window, if that is in memory.
+    pub(crate) fn used(&mut self, window: &Window) -> Option<WindowUsage> {
         let whose = (window.tenant.clone(), window.principal.clone());
         let since = window.since.0.div_euclid(HOUR);
         let hours = self.0.get(&whose)?.range(since..);
-        Some(hours.fold(Used::default(), |sum, (_, used)| Used {
-            calls: sum.calls.saturating_add(used.calls),
-            active: sum.active.saturating_add(used.active),
-        }))
+        Some(
+            hours.fold(WindowUsage::default(), |sum, (_, used)| WindowUsage {
+                calls: sum.calls.saturating_add(used.calls),
+                active: sum.active.saturating_add(used.active),
+            }),
+        )
     }
 
-    /// An hour of a run's principal as it is now that it is committed. `conn` is read for one who is not
-    /// here yet.
-    pub(crate) fn put(&mut self, conn: &Connection, run: &Identity, hour: Hour) {
+    /// The committed sums of an hour of a run's principal. Reads `conn` for a principal that is not in memory.
+    pub(crate) fn put(&mut self, conn: &Connection, run: &RunIdentity, hour: UsageHour) {
         let whose = (run.tenant.clone(), run.principal.clone());
         if let Some(hours) = self.0.get(&whose) {
             hours.insert(hour.hour, hour.used);
@@ -133,17 +129,21 @@ impl Windows {
                 hours.pop_first();
             }
         } else if let Ok(hours) = stored(conn, run, hour.hour) {
-            // What cannot be read now is read by whoever asks, and told to them.
+            // If it cannot be read now, the next query reads it and reports the error.
             self.0.insert(whose, hours);
         }
     }
 }
 
-/// What a run's principal has done in all hours that a window can reach from this one.
-fn stored(conn: &Connection, run: &Identity, hour: i64) -> rusqlite::Result<BTreeMap<i64, Used>> {
+/// All hours of a run's principal that a window ending in this hour can cover.
+fn stored(
+    conn: &Connection,
+    run: &RunIdentity,
+    hour: i64,
+) -> rusqlite::Result<BTreeMap<i64, WindowUsage>> {
     let first = hour.saturating_sub(i64::try_from(LONGEST).unwrap_or(i64::MAX));
     conn.prepare_cached(
-        "SELECT hour, calls, active FROM principal_calls \
+        "SELECT hour, calls, active_micros FROM principal_calls \
          WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND hour > ?4",
     )?
     .query_map(
@@ -153,65 +153,7 @@ fn stored(conn: &Connection, run: &Identity, hour: i64) -> rusqlite::Result<BTre
             run.principal.id,
             first
         ],
-        |row| Ok((row.get(0)?, Used::of(row.get(1)?, row.get(2)?))),
+        |row| Ok((row.get(0)?, WindowUsage::of(row.get(1)?, row.get(2)?))),
     )?
     .collect()
-}
-
-/// What the last call of a run was refused for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LastRefusal {
-    /// This budget was used up.
-    Budget(String),
-    /// Policy, or a person, said no.
-    Denied,
-}
-
-impl LastRefusal {
-    /// How a run ends that did not go on after this, and why, in a few words.
-    #[must_use]
-    pub fn ended(&self) -> (RunOutcome, String) {
-        match self {
-            Self::Budget(budget) => (
-                RunOutcome::BudgetExhausted,
-                format!("the budget of {budget} was used up"),
-            ),
-            Self::Denied => (RunOutcome::Denied, "its last call was denied".to_owned()),
-        }
-    }
-}
-
-impl LedgerReader {
-    /// What a run's last call was refused for, if it was refused.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the store cannot be read.
-    pub fn last_refusal(&self, run: RunId) -> Result<Option<LastRefusal>, LedgerError> {
-        let records = self.records_of_run(run)?;
-        let last = records
-            .iter()
-            .rev()
-            .find_map(|(_, record)| match &record.event {
-                Event::Decision(decided) if matches!(decided.action, Action::Call(_)) => {
-                    Some(match (decided.outcome, decided.exhausted()) {
-                        (_, Some(budget)) => Some(LastRefusal::Budget(budget.to_owned())),
-                        (Outcome::Deny, None) => Some(LastRefusal::Denied),
-                        _ => None,
-                    })
-                }
-                Event::ApprovalResolved(resolved) if resolved.state == ApprovalState::Rejected => {
-                    Some(Some(LastRefusal::Denied))
-                }
-                _ => None,
-            });
-        Ok(last.flatten())
-    }
-
-    /// What was done in a window.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the store cannot be read.
-    pub fn used(&self, window: &Window) -> Result<Used, LedgerError> {
-        self.with(|conn| used(conn, window))
-    }
 }

@@ -11,6 +11,7 @@ use tollgate::{
     text::printable,
 };
 use tollgate_ledger::{LedgerError, RunRow};
+use tollgate_model::record::AdminAction;
 use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
@@ -205,7 +206,7 @@ pub async fn say(
                     let by = known.by;
                     return Err(SayError::NotYours { set, by });
                 }
-                gate.administer(&caller.principal(), "run_set_removed", &set)
+                gate.administer(&caller.principal(), AdminAction::RunSetRemoved, &set)
                     .await?;
             }
             store.remove_set(&tenant, &set).await?;

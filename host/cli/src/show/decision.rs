@@ -137,7 +137,7 @@ pub(crate) fn whole(
             .map(|c| c.to_string())
             .unwrap_or_default(),
     );
-    field("decided in", duration(decision.micros));
+    field("decided in", duration(decision.decide_micros));
     text.push_str(&format!("\n  {}\n", paint("Decided by", Tone::Strong)));
     if decision.determining.is_empty() {
         let why = if decision.errors.is_empty() {

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use tollgate_model::{
     canonical,
     ids::RunId,
-    record::{Arrival, Class, Event, Kept},
+    record::{Arrival, Capture, Class, Event},
     time::Timestamp,
 };
 
@@ -62,7 +62,7 @@ pub fn kept(
     reader: &LedgerReader,
     keys: &Keys,
     index: u64,
-    kept: Kept,
+    kept: Capture,
 ) -> Result<Option<String>, LedgerError> {
     let Some(digest) = kept.payload else {
         return Ok(None);
@@ -169,7 +169,7 @@ impl Capture {
             }
         };
         match event {
-            Event::AdapterLog(log) => clean(&mut log.message),
+            Event::ComponentLog(log) => clean(&mut log.message),
             Event::RunStarted(run) => {
                 // The key is what the run is found by: whoever starts it has cleaned it.
                 let origin = &mut run.origin;
@@ -240,7 +240,7 @@ pub struct Capturing {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
     /// For the record.
-    pub kept: Kept,
+    pub kept: Capture,
     /// Sealed, for the store.
     pub payload: Option<Payload>,
 }
@@ -381,7 +381,7 @@ impl Capturing {
             .seal(&self.tenant, self.now, text.as_bytes(), KIND);
         let payload = sealed.ok();
         Captured {
-            kept: Kept {
+            kept: Capture {
                 class,
                 payload: payload.as_ref().map(|payload| payload.digest),
             },
@@ -469,7 +469,7 @@ impl Captured {
     /// Nothing is kept.
     fn of(class: Class) -> Self {
         Self {
-            kept: Kept {
+            kept: Capture {
                 class,
                 payload: None,
             },

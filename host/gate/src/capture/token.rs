@@ -6,6 +6,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tollgate_model::record::AdminAction;
 use tollgate_model::{canonical::Sha256Digest, entity::Uid, ids::RunId, request::Action};
 
 use super::Capturing;
@@ -94,7 +95,10 @@ impl Gate {
                 let row = self.ledger().reader().run(&run.to_string())?;
                 self.may_with_run(user, Action::ViewPayload, &row).await?;
             }
-            None => self.administer(user, "token_revealed", "").await?,
+            None => {
+                self.administer(user, AdminAction::TokenRevealed, "")
+                    .await?
+            }
         }
         Ok(revealed)
     }

@@ -49,7 +49,7 @@ pub use trace::{Price, PricesConfig, TraceConfig};
 pub use upstream::{Reach, Sent, UpstreamConfig};
 
 use crate::sandbox::{Limits, Size};
-use tollgate_ledger::Idle;
+use tollgate_ledger::IdleLimits;
 
 /// Bytes that a file of policies may have; 50,000 policies fit.
 const MAX_POLICY_FILE: u64 = 16 << 20;
@@ -278,9 +278,9 @@ pub struct UserConfig {
 impl Config {
     /// After how long without anything runs are over.
     #[must_use]
-    pub fn idle(&self) -> Idle {
+    pub fn idle(&self) -> IdleLimits {
         let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
-        Idle {
+        IdleLimits {
             unnamed: micros(self.run_idle),
             named: micros(self.named_run_idle),
         }

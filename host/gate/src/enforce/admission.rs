@@ -22,7 +22,9 @@ use super::{
     underway::{Joined, Running},
 };
 use crate::config::PRIVATE;
-use tollgate_ledger::{ApprovalRow, Batch, Binding, CommitError, Condition, Payload, Pending};
+use tollgate_ledger::{
+    ApprovalRow, Batch, Binding, CommitError, Condition, Payload, PendingApprovals,
+};
 
 /// How often a call is decided again because its run changed meanwhile, before it is refused.
 const MAX_ATTEMPTS: u32 = 32;
@@ -169,7 +171,7 @@ impl Pep {
         cx: &CallContext,
         call: &ToolCall,
     ) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
-        let waits = self.ledger.waits_for(&Self::binding(cx, call));
+        let waits = self.ledger.suspended_call(&Self::binding(cx, call));
         let waits = waits.map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
         })?;
@@ -335,8 +337,8 @@ impl Pep {
         }
     }
 
-    pub(super) fn pending_whose(cx: &CallContext, now: Timestamp) -> Pending {
-        Pending {
+    pub(super) fn pending_whose(cx: &CallContext, now: Timestamp) -> PendingApprovals {
+        PendingApprovals {
             tenant: cx.snapshot.config.gate.tenant.clone(),
             principal: cx.principal.clone(),
             now,
@@ -409,7 +411,14 @@ impl Pep {
             attempt: cx.attempt,
             call: cx.call,
             component: call.tool().provider.name().to_owned(),
+            content_labels: call
+                .tool()
+                .labels
+                .union(&call.tool().taints)
+                .cloned()
+                .collect(),
             digest: call.tool().provider.digest(),
+            labels: Default::default(),
             resumption: cx.attempt > 1,
             span,
             unsandboxed: call.tool().provider.is_unsandboxed(),
@@ -443,7 +452,7 @@ impl Pep {
             .conditions
             .extend(approval.map(|row| Condition::ApprovalUnchanged(row.id, row.version)));
         let receipt = self.commit(batch).await?;
-        Ok(Ok((span, DecisionId(receipt.first + decided_at))))
+        Ok(Ok((span, DecisionId(receipt.first() + decided_at))))
     }
 
     /// Record a denial.
@@ -474,7 +483,7 @@ impl Pep {
             .push(self.record(cx, weighed.facts.now, record.into()));
         batch.payloads.extend(payloads);
         let receipt = self.commit(batch).await?;
-        let decision = DecisionId(receipt.first + decided_at);
+        let decision = DecisionId(receipt.first() + decided_at);
         let basis = weighed.decision.basis().clone();
         Ok(match outcome {
             Outcome::Error => Refusal::Undecidable { decision, basis },
@@ -559,7 +568,7 @@ impl Pep {
             }
             committed => committed?,
         };
-        let decision = DecisionId(receipt.first + decided_at);
+        let decision = DecisionId(receipt.first() + decided_at);
         Ok(Refusal::Pending {
             decision,
             basis,
@@ -610,7 +619,7 @@ impl Pep {
                 .map(|policy| policy.determining.clone())
                 .collect();
         }
-        let decision = DecisionId(receipt.first + decided_at);
+        let decision = DecisionId(receipt.first() + decided_at);
         Ok(pending(decision, basis, row))
     }
 

@@ -14,7 +14,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::{ApprovalEvent, ApprovalState},
-    record::{Administered, ApprovalAnswered, Event, Record},
+    record::{AdminAction, Administered, ApprovalAnswered, Event, Record},
     request::{Action, ActionContext, Request},
 };
 
@@ -154,7 +154,7 @@ fn request(
             on_behalf_of: row.on_behalf_of.clone(),
             operator,
             roles: row.requirement.roles(),
-            asked_too: row.asked_too.clone(),
+            asked_too: row.escalated_to.clone(),
         },
     };
     (request, vec![Entity::new(resource, [tool])])
@@ -199,7 +199,7 @@ impl Pep {
                     payloads: vec![payload],
                     conditions: Vec::new(),
                 };
-                let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first);
+                let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first());
                 let basis = judged.decision.basis().clone();
                 return Err(Refusal::Denied { decision, basis }.into());
             }
@@ -261,7 +261,7 @@ impl Pep {
             }
             match self.commit(batch).await {
                 Ok(receipt) => {
-                    let decision = DecisionId(receipt.first);
+                    let decision = DecisionId(receipt.first());
                     return match state {
                         Some(state) if !expired => Ok(Answered {
                             id,
@@ -347,7 +347,7 @@ impl Pep {
             return Ok(());
         }
         let event = Event::Administered(Administered {
-            act: "arguments_shown".into(),
+            action: AdminAction::ApprovalArgumentsViewed,
             by: user.id.clone(),
             target: row.id.to_string(),
         });

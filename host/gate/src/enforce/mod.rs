@@ -48,7 +48,7 @@ pub use underway::Waiter;
 pub(crate) use underway::{Running, Underway};
 
 use crate::snapshot::Snapshot;
-use tollgate_ledger::{Change, Changed, CommitError, Condition, HaltKeys};
+use tollgate_ledger::{CommitError, Condition, HaltKeys, StateUpdate, StateUpdateResult};
 
 /// Who calls, within which run, under which configuration: fixed for the life of a call.
 #[derive(Debug, Clone)]
@@ -206,12 +206,12 @@ pub trait Capability: Act {
 
     /// What it changes in the store, in the transaction of its decision; `marks` are the labels that what
     /// is written takes on.
-    fn change(&mut self, _marks: &BTreeSet<String>) -> Option<Change> {
+    fn change(&mut self, _marks: &BTreeSet<String>) -> Option<StateUpdate> {
         None
     }
 
     /// Take in what became of the [`change`](Self::change).
-    fn changed(&mut self, _changed: Changed) {}
+    fn changed(&mut self, _changed: StateUpdateResult) {}
 }
 
 /// Proof of a recorded allow. It cannot be copied, and what it permits cannot be changed.

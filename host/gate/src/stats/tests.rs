@@ -17,7 +17,7 @@ fn at(micros: i64, event: Event) -> Record {
 fn ended(call: u8, status: Status) -> Event {
     Event::Outcome(OutcomeRecord {
         call: SpanId::from_bytes([call; 8]),
-        captured: None,
+        capture: None,
         effects: 0,
         fuel: 0,
         labels: BTreeSet::new(),
@@ -37,18 +37,18 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
         approval: None,
         arguments: Some(KeyedDigest::from(arguments.to_owned())),
         arguments_size: None,
-        beside: false,
+        is_secondary: false,
         bundle: Sha256Digest::of(b"bundle"),
         call: Some(SpanId::from_bytes([call; 8])),
-        caller: None,
-        captured: None,
+        caller_span: None,
+        capture: None,
         component: Some(Sha256Digest::of(b"wasm")),
         determining: Vec::new(),
         errors: Vec::new(),
-        facts: None,
-        marked: None,
-        marks: BTreeSet::new(),
-        micros: 100,
+        facts_digest: None,
+        label_target: None,
+        propagated_labels: BTreeSet::new(),
+        decide_micros: 100,
         on_behalf_of: None,
         outcome,
         parent: None,
@@ -63,6 +63,8 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
 
 fn started(call: u8) -> Event {
     Event::Start(Start {
+        content_labels: Default::default(),
+        labels: Default::default(),
         approval: None,
         attempt: 1,
         call: SpanId::from_bytes([call; 8]),
@@ -139,6 +141,8 @@ fn a_call_that_goes_on_after_an_approval_is_not_tried_again() {
             unreachable!()
         };
         Event::Start(Start {
+            content_labels: Default::default(),
+            labels: Default::default(),
             attempt: 2,
             resumption,
             ..start
@@ -207,7 +211,7 @@ fn resolved(call: u8, state: ApprovalState) -> Event {
         id: ApprovalId::from_bytes([call; 8]),
         span: SpanId::from_bytes([call; 8]),
         state,
-        around: Default::default(),
+        enclosing_calls: Default::default(),
         by: None,
         superseded: false,
     })

@@ -236,7 +236,7 @@ pub struct ApprovalView {
     pub approvers: Vec<ApproverView>,
     /// Roles that were asked as well, because nobody answered in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub asked_too: BTreeSet<String>,
+    pub escalated_to: BTreeSet<String>,
     /// When it was asked for.
     #[schema(value_type = i64)]
     pub requested: Timestamp,
@@ -288,7 +288,7 @@ impl From<ApprovalRow> for ApprovalView {
                     roles,
                 })
                 .collect(),
-            asked_too: row.asked_too,
+            escalated_to: row.escalated_to,
             requested: row.requested,
             expires: row.expires,
             round: row.round,

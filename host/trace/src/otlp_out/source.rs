@@ -17,7 +17,7 @@ use tollgate_ledger::{LedgerError, LedgerReader};
 use tollgate_model::{
     entity::Uid,
     ids::RunId,
-    record::{Kept, KeyedDigest},
+    record::{Capture, KeyedDigest},
     span::{Span, names::attribute as a},
 };
 
@@ -54,7 +54,7 @@ pub struct Source {
     pub(super) descriptions: BTreeMap<String, String>,
 }
 
-type Payloads = dyn Fn(u64, Kept) -> Result<Option<String>, LedgerError> + Send + Sync;
+type Payloads = dyn Fn(u64, Capture) -> Result<Option<String>, LedgerError> + Send + Sync;
 type Digests = dyn Fn(&str, &[&[u8]]) -> Result<KeyedDigest, LedgerError> + Send + Sync;
 
 impl fmt::Debug for Source {
@@ -126,7 +126,7 @@ impl Source {
 
     /// What capture keeps of a payload that the record at `index` refers to; nothing where it keeps
     /// nothing, or no longer can.
-    pub(super) fn payload(&self, index: u64, kept: Kept) -> Option<String> {
+    pub(super) fn payload(&self, index: u64, kept: Capture) -> Option<String> {
         kept.payload?;
         (self.payloads)(index, kept).ok().flatten()
     }

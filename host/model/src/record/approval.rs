@@ -1,0 +1,122 @@
+//! Approvals: asked for, answered, resolved.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::KeyedDigest;
+use crate::{
+    canonical::Sha256Digest,
+    decision::Requirement,
+    entity::Uid,
+    ids::{ApprovalId, SpanId},
+    life::ApprovalState,
+    time::Timestamp,
+};
+
+/// A call that was suspended because an effect in it needs an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingCall {
+    /// Digest of its arguments.
+    pub arguments: KeyedDigest,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// Its tool span.
+    pub call: SpanId,
+    /// Its component's file.
+    pub component: Sha256Digest,
+    /// Its tool.
+    pub tool: String,
+    /// Components through which it is made, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+}
+
+/// An approval was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRequested {
+    /// Digest of the arguments, or of the effect.
+    pub arguments: KeyedDigest,
+    /// The tool span.
+    pub call: SpanId,
+    /// The effect that needs the approval, in short; absent if the call itself needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<String>,
+    /// The component's file.
+    pub component: Sha256Digest,
+    /// When it expires.
+    pub expires: Timestamp,
+    /// Its id.
+    pub id: ApprovalId,
+    /// On whose behalf.
+    pub on_behalf_of: Uid,
+    /// Digest of the sealed canonical arguments, kept until it is resolved.
+    pub payload: Sha256Digest,
+    /// Who asks.
+    pub principal: Uid,
+    /// The approvals that are needed.
+    pub requirement: Requirement,
+    /// The number of approvals that this call has asked for, this one included; from 1.
+    pub round: u32,
+    /// Its `approval` span.
+    pub span: SpanId,
+    /// The tool.
+    pub tool: String,
+    /// Components through which the call is made, outermost first; empty for a call of the agent's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+    /// Calls that end as pending because of it, outermost first: they run again once it is approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingCall>,
+}
+
+/// An approver answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalAnswered {
+    /// Whether they approved.
+    pub approve: bool,
+    /// Who.
+    pub by: Uid,
+    /// How: `cli`.
+    pub channel: String,
+    /// Which approval.
+    pub id: ApprovalId,
+    /// Roles that they hold.
+    pub roles: BTreeSet<String>,
+    /// Whether it changed the approval; an answer that came too late does not.
+    pub took_effect: bool,
+    /// The approver's note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// An approval left the pending state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalResolved {
+    /// Tool spans of the calls that enclose the one that asked, outermost first. They wait and end with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enclosing_calls: Vec<SpanId>,
+    /// The principal that withdrew it; absent if it ended otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Uid>,
+    /// The tool span that asked.
+    pub call: SpanId,
+    /// Which approval.
+    pub id: ApprovalId,
+    /// Its `approval` span.
+    pub span: SpanId,
+    /// Its state now.
+    pub state: ApprovalState,
+    /// Whether its call goes on without it: it is no longer needed, or another approval replaces it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
+}
+
+/// The approval was not answered in time, so more roles may answer it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalEscalated {
+    /// Which approval.
+    pub id: ApprovalId,
+    /// The roles that may answer from now on.
+    pub roles: BTreeSet<String>,
+}

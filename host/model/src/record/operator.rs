@@ -1,0 +1,126 @@
+//! What operators did: halts, activations, administration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::Sha256Digest;
+
+/// A bundle was put into force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BundleActivated {
+    /// Its digest.
+    pub bundle: Sha256Digest,
+    /// Who did it.
+    pub by: String,
+    /// Components by name, with the digests of their files.
+    pub components: BTreeMap<String, Sha256Digest>,
+    /// How many policies it holds.
+    pub policies: u64,
+    /// How many tools it types.
+    pub tools: u64,
+}
+
+/// What is halted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Halt {
+    /// Who did it.
+    pub by: String,
+    /// Its name; empty for everything.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// What kind of thing.
+    pub scope: HaltScope,
+}
+
+/// What kind of thing is halted.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum HaltScope {
+    /// An agent or user.
+    Agent,
+    /// A tool.
+    Tool,
+    /// A component.
+    Component,
+    /// A tenant.
+    Tenant,
+    /// Everything.
+    All,
+}
+
+named!(HaltScope);
+
+/// An administrative action, done or refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Administered {
+    /// What was done.
+    pub action: AdminAction,
+    /// Name of the user; `gate` if it acted by itself.
+    pub by: String,
+    /// What it was done to; never a secret.
+    pub target: String,
+}
+
+/// What operators do with the gate itself.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum AdminAction {
+    /// A user made calls in an agent's name.
+    AgentImpersonated,
+    /// An approver was shown the arguments of a call.
+    ApprovalArgumentsViewed,
+    /// A decision outside any run was read.
+    DecisionViewed,
+    /// The sealed facts of a decision were read.
+    FactsViewed,
+    /// A user asked for the destruction of old payload keys.
+    PayloadDestructionRequested,
+    /// A day's payload key of a tenant was destroyed.
+    PayloadKeysDestroyed,
+    /// A changed configuration was not put into force.
+    ReloadRefused,
+    /// A run was taken out of a set.
+    RunSetRemoved,
+    /// A copy of the store was asked for.
+    StoreBackupRequested,
+    /// Replacing the store by a copy was asked for.
+    StoreRestoreRequested,
+    /// A copy took the store's place.
+    StoreRestored,
+    /// A token was made.
+    TokenCreated,
+    /// A placeholder of a removed secret was resolved.
+    TokenRevealed,
+    /// A token was revoked.
+    TokenRevoked,
+    /// Changed definitions of an upstream server were accepted.
+    UpstreamAccepted,
+    /// A message to the approvals webhook was given up after its last attempt.
+    WebhookAbandoned,
+}
+
+named!(AdminAction);
