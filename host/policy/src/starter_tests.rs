@@ -1,4 +1,4 @@
-//! The starter policies and those of the demo, against tables of cases: one folder of cases, one
+//! The starter policies and those of the support desk, against tables of cases: one folder of cases, one
 //! function that checks them.
 
 use std::{
@@ -87,7 +87,7 @@ fn world() -> World {
 }
 
 fn cases(folder: &str) -> Vec<PathBuf> {
-    let mut cases = with_extension(&root().join("policies").join(folder), "json");
+    let mut cases = with_extension(&root().join(folder), "json");
     cases.retain(|path| path.file_name().unwrap() != "world.json");
     cases
 }
@@ -96,12 +96,17 @@ fn cases(folder: &str) -> Vec<PathBuf> {
 fn starter_policies_decide_as_their_cases_say() {
     let files = policies(&root().join("policies"), &[]);
     let world = world();
-    check(&world, &pdp(&world, files.clone()), &cases("tests"), &files);
+    check(
+        &world,
+        &pdp(&world, files.clone()),
+        &cases("policies/tests"),
+        &files,
+    );
 }
 
 /// With the starter policies that `cargo xtask demo` puts beside them.
 #[test]
-fn demo_policies_decide_as_their_cases_say() {
+fn support_desk_policies_decide_as_their_cases_say() {
     let others = [
         "destructive-needs-approval.cedar",
         "environments.cedar",
@@ -112,16 +117,21 @@ fn demo_policies_decide_as_their_cases_say() {
         "working-hours.cedar",
     ];
     let mut files = policies(&root().join("policies"), &others);
-    let own = policies(&root().join("host/xtask/demo/policies"), &[]);
+    let own = policies(&root().join("examples/support-desk/policies"), &[]);
     files.extend(own.clone());
-    let world: World = json(&root().join("policies/tests/demo/world.json"));
-    check(&world, &pdp(&world, files), &cases("tests/demo"), &own);
+    let world: World = json(&root().join("examples/support-desk/policies/tests/world.json"));
+    check(
+        &world,
+        &pdp(&world, files),
+        &cases("examples/support-desk/policies/tests"),
+        &own,
+    );
 }
 
 /// An action that nobody wrote a case for is one that nobody thought about.
 #[test]
 fn every_action_has_a_case() {
-    let cases: Vec<Case> = cases("tests")
+    let cases: Vec<Case> = cases("policies/tests")
         .iter()
         .flat_map(|file| json::<Vec<Case>>(file))
         .collect();

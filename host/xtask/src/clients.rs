@@ -17,6 +17,10 @@ use crate::{
     system,
 };
 
+/// Exactly the files that the lock names: none without its hash, none that a package asks for beyond the lock
+/// (an extra would admit a release younger than the lock), no build of a source distribution.
+const PINNED: [&str; 4] = ["--require-hashes", "--no-deps", "--only-binary", ":all:"];
+
 /// Install what is missing or was locked otherwise.
 pub(crate) fn run() -> Result<()> {
     system::languages()?;
@@ -89,11 +93,22 @@ fn python(lock: &Path, home: &Path) -> Result<()> {
         &format!("environment for the client {name}"),
         Command::new("python3").args(["-m", "venv"]).arg(home),
     )?;
+    let pip = || {
+        let mut pip = Command::new(home.join("bin/python"));
+        pip.args(["-m", "pip", "--disable-pip-version-check"]);
+        pip
+    };
     step(
         &format!("install the client {name}"),
-        Command::new(home.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--require-hashes", "-r"])
+        pip()
+            .args(["install", "--quiet"])
+            .args(PINNED)
+            .arg("-r")
             .arg(lock),
+    )?;
+    step(
+        &format!("check that the lock of {name} is complete"),
+        pip().arg("check"),
     )
 }
 

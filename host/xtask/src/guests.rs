@@ -18,46 +18,55 @@ use crate::{
 const MANIFESTS: [&str; 3] = ["Cargo.toml", "package.json", "pyproject.toml"];
 const FOLDERS: [&str; 2] = ["guest/adapters", "tests/guests"];
 
-/// Build the command, then what changed.
+/// The command, as a debug build.
+pub(crate) fn binary() -> PathBuf {
+    target().join("debug/tollgate")
+}
+
+/// Cargo's target folder.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Build the command, then every component that changed.
 pub(crate) fn run() -> Result<()> {
     system::languages()?;
-    step(
-        "build tollgate",
-        &mut cargo(&[
-            "build",
-            "--quiet",
-            "--locked",
-            "--workspace",
-            "--bin",
-            "tollgate",
-        ]),
-    )?;
+    tollgate()?;
     components()
 }
 
-/// Build what changed, with the command as it is.
+/// Build the command: of the workspace, so that `cargo xtask test` chooses the same features and reuses it.
+pub(crate) fn tollgate() -> Result<()> {
+    step(
+        "build tollgate",
+        &mut cargo(&["build", "--locked", "--workspace", "--bin", "tollgate"]),
+    )
+}
+
+/// Build every component that changed, with the command as it is.
 pub(crate) fn components() -> Result<()> {
-    let root = root();
-    let tollgate = root.join("target/debug/tollgate");
     for folder in FOLDERS {
-        for guest in tools(&root.join(folder))? {
-            let name = guest
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let out = root.join("target/components").join(format!("{name}.wasm"));
-            let mut build = Command::new(&tollgate);
-            build
-                .current_dir(&root)
-                .args(["component", "build"])
-                .arg(&guest)
-                .arg("--out")
-                .arg(out);
-            step(&format!("component {name}"), &mut build)?;
+        for guest in tools(&root().join(folder))? {
+            component(&guest)?;
         }
     }
-    texts(&root.join("tests/guests"), &root.join("target/components"))
+    Ok(())
+}
+
+/// Build the component in a folder into target/components, if it changed.
+pub(crate) fn component(guest: &Path) -> Result<()> {
+    let root = root();
+    let name = guest.file_name().unwrap_or_default().to_string_lossy();
+    let out = root.join("target/components").join(format!("{name}.wasm"));
+    step(
+        &format!("component {name}"),
+        Command::new(binary())
+            .current_dir(&root)
+            .args(["component", "build"])
+            .arg(guest)
+            .arg("--out")
+            .arg(out),
+    )
 }
 
 /// The tests' programs that know of no gate, compiled as anybody's are: one file each, for WASI 0.2.
@@ -84,21 +93,6 @@ pub(crate) fn commands() -> Result<()> {
             .arg("-o")
             .arg(to.join(name).with_extension("wasm"));
         step(&format!("command {}", name.to_string_lossy()), &mut compile)?;
-    }
-    Ok(())
-}
-
-/// Components that no compiler would make are written as text.
-fn texts(from: &Path, to: &Path) -> Result<()> {
-    for entry in fs::read_dir(from)? {
-        let text = entry?.path();
-        if text.extension().is_some_and(|kind| kind == "wat") {
-            let binary = to
-                .join(text.file_name().unwrap_or_default())
-                .with_extension("wasm");
-            fs::write(&binary, wat::parse_file(&text)?)
-                .with_context(|| format!("{} cannot be written", binary.display()))?;
-        }
     }
     Ok(())
 }

@@ -9,6 +9,12 @@ use crate::command::{root, step};
 /// What the tests' commands are compiled for.
 pub(crate) const WASI: &str = "wasm32-wasip2";
 
+/// Succeeds in a Node.js that is new enough.
+const NODE_20: &str = "process.exit(Number(process.versions.node.split('.')[0]) >= 20 ? 0 : 1)";
+/// Succeeds in a Python that is new enough, and can make environments.
+const PYTHON_3_11: &str =
+    "import ensurepip, sys, venv; sys.exit(0 if sys.version_info >= (3, 11) else 1)";
+
 /// Whether a command runs and succeeds.
 fn runs(program: &str, arguments: &[&str]) -> bool {
     let output = Command::new(program).args(arguments).output();
@@ -36,13 +42,13 @@ pub(crate) fn prometheus() -> Result<()> {
 /// Components in JavaScript and Python are built by their languages' own tools.
 pub(crate) fn languages() -> Result<()> {
     needed(
-        "the adapters in JavaScript need Node.js 20 with npm",
-        || runs("node", &["--version"]) && runs("npm", &["--version"]),
+        "the adapters in JavaScript need Node.js 20 or newer with npm",
+        || runs("node", &["-e", NODE_20]) && runs("npm", &["--version"]),
         &["nodejs", "npm"],
     )?;
     needed(
-        "the adapters in Python need Python 3.10 with venv",
-        || runs("python3", &["-c", "import ensurepip, venv"]),
+        "the adapters and clients in Python need Python 3.11 or newer with venv",
+        || runs("python3", &["-c", PYTHON_3_11]),
         &["python3", "python3-venv"],
     )
 }

@@ -29,11 +29,14 @@ pub(super) fn component(
     let lock = project.dir.join("package-lock.json");
     if !up_to_date(&project.tools.join(".package-lock.json"), &lock) {
         let mut install = process::command(npm, &project.dir);
-        install.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]);
-        if lock.is_file() {
-            // As it says, and it stays as it is. `npm ci` would insist on packages for other systems.
-            install.arg("--no-save");
-        }
+        // With a lock file, exactly what it says; without one, npm writes it. No package runs a script.
+        install.arg(if lock.is_file() { "ci" } else { "install" });
+        install.args([
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ]);
         project.run("installing componentize-js with npm", install)?;
     }
     let bin = project.tools.join(".bin");

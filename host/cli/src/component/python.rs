@@ -14,6 +14,16 @@ pub(super) const MANIFEST: &str = "pyproject.toml";
 const REQUIREMENTS: &str = "requirements.txt";
 const PYTHON: &str =
     "install Python 3.10 or newer (on Debian and Ubuntu: apt-get install python3 python3-venv)";
+/// Exactly the files that the requirements name: none without its hash, none that a package asks for beyond
+/// them, and no source distribution, whose build would run code and install what is not pinned.
+const PINNED: [&str; 6] = [
+    "--quiet",
+    "--disable-pip-version-check",
+    "--require-hashes",
+    "--no-deps",
+    "--only-binary",
+    ":all:",
+];
 /// The module of the SDK that brings the tools to the world.
 const ENTRY: &str = "tollgate_main";
 
@@ -30,7 +40,7 @@ pub(super) fn component(
     let bin = project.tools.join("bin");
     if !up_to_date(&installed, &requirements) {
         let mut venv = process::command(python, &project.dir);
-        venv.args(["-m", "venv", ".venv"]);
+        venv.args(["-m", "venv", "--clear", ".venv"]);
         project
             .run("making .venv", venv)
             .map_err(|error| match error {
@@ -41,15 +51,12 @@ pub(super) fn component(
                 error => error,
             })?;
         let mut install = process::command(bin.join("python"), &project.dir);
-        install.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]);
+        install.args(["-m", "pip", "install"]).args(PINNED);
         install.args(["-r", REQUIREMENTS]);
         project.run("installing componentize-py with pip", install)?;
+        let mut check = process::command(bin.join("python"), &project.dir);
+        check.args(["-m", "pip", "--disable-pip-version-check", "check"]);
+        project.run("checking that requirements.txt is complete", check)?;
         fs::write(&installed, "").map_err(|error| build::file("write", &installed, error))?;
     }
     project.component(started, |made| {

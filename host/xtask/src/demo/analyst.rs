@@ -15,12 +15,12 @@ const STARTERS: &[&str] = &[
     "results",
     "secrets",
 ];
-const COMPONENTS: &[&str] = &["web", "table", "convert"];
+pub(super) const COMPONENTS: &[&str] = &["web", "table", "convert"];
 const RUN: &str = "returns-2026-q3";
 
 pub(super) fn run() -> Result<()> {
     let handbook = Handbook::open()?;
-    let desk = Desk::set_up("demo-analyst", COMPONENTS, STARTERS)?;
+    let desk = Desk::set_up("analyst", COMPONENTS, STARTERS)?;
     let run = fs::read_to_string(desk.dir.join("run.jsonl"))?;
     fs::write(
         desk.dir.join("run.jsonl"),

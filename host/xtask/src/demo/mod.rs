@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: a support desk's run passes the gate, with real effects on files; then an
-//! analyst's, whose tools send requests and read tables; then an agent reports its own steps beside them.
+//! `cargo xtask demo`: plays the examples. First the support desk, with real effects on files; then the
+//! analyst, whose tools send requests and read tables; then an agent that reports its own steps by OTLP.
 //!
-//! It needs no network beyond what building and installing need, no model, and asks nothing.
+//! It needs no model and no network beyond what building and installing need, and asks nothing.
 
 mod analyst;
 mod handbook;
@@ -16,8 +16,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    command::{cargo, root, say, step},
-    guests,
+    clients,
+    command::{root, say},
+    guests, system,
 };
 
 const STARTERS: &[&str] = &[
@@ -32,26 +33,22 @@ const STARTERS: &[&str] = &[
     "state",
 ];
 
+/// The components of the support desk.
+const SUPPORT_DESK: &[&str] = &["files", "tickets", "payments"];
+
 /// The run, as the agent names it.
 const RUN: &str = "ticket-1042";
 
 /// Play it from the beginning, in a folder of its own.
 pub(crate) fn run() -> Result<()> {
-    guests::run()?;
-    step(
-        "build the scripted agent",
-        &mut cargo(&[
-            "build",
-            "--quiet",
-            "--workspace",
-            "--locked",
-            "--bin",
-            "tollgate",
-            "--example",
-            "agent",
-        ]),
-    )?;
-    let desk = Desk::set_up("demo", &["files", "tickets", "payments"], STARTERS)?;
+    system::languages()?;
+    guests::tollgate()?;
+    let components = SUPPORT_DESK.iter().chain(analyst::COMPONENTS);
+    for name in components {
+        guests::component(&root().join("guest/adapters").join(name))?;
+    }
+    clients::one(reported::SDK)?;
+    let desk = Desk::set_up("support-desk", SUPPORT_DESK, STARTERS)?;
     desk.scene(
         "The operator accepts the components",
         "Their digests are pinned: a file that changes is refused.",
@@ -138,15 +135,16 @@ struct Desk {
 }
 
 impl Desk {
-    /// The folder `name`, with these components and starter policies, and nothing accepted yet.
+    /// A fresh copy of the example `name`, with these components and starter policies. No component is
+    /// accepted yet.
     fn set_up(name: &str, components: &[&str], starters: &[&str]) -> Result<Self> {
         let root = root();
-        let dir = root.join("target").join(name);
+        let dir = root.join("target/demo").join(name);
         if dir.exists() {
             fs::remove_dir_all(&dir)
                 .with_context(|| format!("{} cannot be removed", dir.display()))?;
         }
-        copy(&root.join("host/xtask").join(name), &dir)?;
+        copy(&root.join("examples").join(name), &dir)?;
         for sub in ["components", "outbox"] {
             fs::create_dir_all(dir.join(sub))?;
         }
@@ -164,10 +162,6 @@ impl Desk {
                 dir.join("policies").join(&file),
             )?;
         }
-        let cases = root.join("policies/tests").join(name);
-        if cases.exists() {
-            copy(&cases, &dir.join("policies/tests"))?;
-        }
         let login = Command::new("id")
             .arg("-un")
             .output()
@@ -178,7 +172,7 @@ impl Desk {
 
         Ok(Self {
             dir,
-            tollgate: root.join("target/debug/tollgate"),
+            tollgate: guests::binary(),
         })
     }
 
@@ -200,13 +194,13 @@ impl Desk {
     /// Say what comes, show the command, and let the scripted agent play a file over MCP.
     fn agent(&self, title: &str, about: &str, file: &str) -> Result<()> {
         say(&format!(
-            "\n━━ {title}\n   {about}\n\n$ agent {file} {RUN} tollgate serve --stdio --agent support"
+            "\n━━ {title}\n   {about}\n\n\
+             $ python3 scripted_agent.py {file} {RUN} tollgate serve --stdio --agent support"
         ));
-        let agent = root().join("target/debug/examples/agent");
-        let mut command = Command::new(agent);
+        let mut command = Command::new("python3");
         command
             .current_dir(&self.dir)
-            .args([file, RUN])
+            .args(["scripted_agent.py", file, RUN])
             .arg(&self.tollgate)
             .args(["serve", "--stdio", "--agent", "support", "--quiet"]);
         let status = command.status()?;

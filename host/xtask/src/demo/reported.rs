@@ -9,16 +9,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::Desk;
-use crate::{
-    clients,
-    command::{root, say},
-};
+use crate::command::{root, say};
 
 /// What installs the SDK.
-const SDK: &str = "opentelemetry_sdk";
+pub(super) const SDK: &str = "opentelemetry_sdk";
 
 pub(super) fn run(desk: &Desk) -> Result<()> {
-    clients::one(SDK)?;
     let (gate, address) = served(desk)?;
     let runs = told(desk, &address);
     let stopped = stop(gate);
@@ -46,10 +42,10 @@ pub(super) fn run(desk: &Desk) -> Result<()> {
 fn told(desk: &Desk, address: &str) -> Result<(String, String)> {
     say(&format!(
         "\n━━ An agent reports its own steps, by OTLP\n   With its first prompt it follows what the ticket says, with its second it does not.\n\n\
-         $ agent.py {address} 1\n"
+         $ python reporting_agent.py {address} 1\n"
     ));
     let careless = trace(desk, address, "1")?;
-    say(&format!("\n$ agent.py {address} 2\n"));
+    say(&format!("\n$ python reporting_agent.py {address} 2\n"));
     Ok((careless, trace(desk, address, "2")?))
 }
 
@@ -58,7 +54,7 @@ fn trace(desk: &Desk, address: &str, prompt: &str) -> Result<String> {
     let mut command = Command::new(python);
     command
         .current_dir(&desk.dir)
-        .args(["agent.py", address, prompt]);
+        .args(["reporting_agent.py", address, prompt]);
     let output = command
         .stderr(Stdio::inherit())
         .output()

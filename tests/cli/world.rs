@@ -112,8 +112,15 @@ impl World {
         world
     }
 
-    /// Put the built component `from` where `to` is configured.
+    /// Put the built component `from`, or the one of which `tests/guests` has the text, where `to` is configured.
     pub(crate) fn install(&self, from: &str, to: &str) {
+        let text = repository()
+            .join("tests/guests")
+            .join(format!("{from}.wat"));
+        if text.is_file() {
+            let bytes = wat::parse_file(text).unwrap();
+            return self.write(&format!("{to}.wasm"), bytes);
+        }
         let built = repository()
             .join("target/components")
             .join(format!("{from}.wasm"));

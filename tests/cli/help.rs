@@ -8,7 +8,7 @@ fn help_is_what_was_written_down() {
     trycmd::TestCases::new()
         .register_bin("tollgate", binary())
         .env("COLUMNS", "100")
-        .case("tests/cli/cmd/*.trycmd");
+        .case("cli/cmd/*.trycmd");
 }
 
 #[test]

@@ -221,11 +221,20 @@ fn every_action_of_a_component_has_policy_cases() {
 #[test]
 fn every_interface_has_a_hostile_guest_that_a_test_runs() {
     let guests = texts(&["tests/guests/hostile/src"], "rs");
-    let tests: Vec<String> = texts(&["tests/tests", "host/gate/src/sandbox"], "rs")
-        .into_iter()
-        .filter(|(path, _)| !path.ends_with("complete.rs") && !path.ends_with("world.rs"))
-        .map(|(_, text)| text)
-        .collect();
+    let tests: Vec<String> = texts(
+        &[
+            "tests/stories",
+            "tests/cli",
+            "tests/mcp",
+            "tests/rest",
+            "host/gate/src/sandbox",
+        ],
+        "rs",
+    )
+    .into_iter()
+    .filter(|(path, _)| !path.ends_with("complete.rs") && !path.ends_with("world.rs"))
+    .map(|(_, text)| text)
+    .collect();
     for row in OFFERED {
         assert!(
             !row.abused_by.is_empty(),
