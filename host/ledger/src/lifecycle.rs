@@ -25,7 +25,7 @@ pub struct IdleLimits {
     /// A run without a name.
     pub unnamed: u64,
     /// A run with a name, session or trace, to which its caller may return.
-    pub read_store_id: u64,
+    pub named: u64,
 }
 
 /// What [`Ledger::sweep`] ended.
@@ -114,7 +114,7 @@ impl Ledger {
         };
         let idle_runs = self
             .reader()
-            .idle_runs(ago(idle.unnamed), ago(idle.read_store_id))?;
+            .idle_runs(ago(idle.unnamed), ago(idle.named))?;
         for (run, tenant) in idle_runs {
             let Some(state) = self.run_state(run, None)? else {
                 continue;

@@ -77,7 +77,7 @@ fn an_approval_lets_its_call_run_once() {
     assert_eq!(
         spans
             .iter()
-            .filter(|s| s.kind == SpanKind::InvokeComponent)
+            .filter(|s| s.kind == tollgate_model::span::SpanKind::InvokeComponent)
             .count(),
         1
     );

@@ -167,7 +167,7 @@ fn outcomes_fit_on_a_full_disk() {
 fn space_is_kept_back_on_the_disk() {
     let place = Place::new();
     let ledger = place.open();
-    let reserve = open::sibling_path(&place.path(), ".reserve");
+    let reserve = sqlite::sibling_path(&place.path(), ".reserve");
     let blocks = |path: &std::path::Path| {
         std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(path).unwrap()) * 512
     };
@@ -270,9 +270,9 @@ fn a_torn_log_loses_only_its_end() {
     }
     std::fs::copy(place.options().key, torn.options().key).unwrap();
     std::fs::copy(place.path(), torn.path()).unwrap();
-    let log = std::fs::read(open::sibling_path(&place.path(), "-wal")).unwrap();
+    let log = std::fs::read(sqlite::sibling_path(&place.path(), "-wal")).unwrap();
     std::fs::write(
-        open::sibling_path(&torn.path(), "-wal"),
+        sqlite::sibling_path(&torn.path(), "-wal"),
         &log[..log.len() - 1000],
     )
     .unwrap();

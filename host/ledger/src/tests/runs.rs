@@ -294,7 +294,7 @@ fn place_reopened(place: &Place) -> Ledger {
     )
     .unwrap();
     for suffix in ["", "-wal"] {
-        let name = |p: &Place| open::sibling_path(&p.path(), suffix);
+        let name = |p: &Place| sqlite::sibling_path(&p.path(), suffix);
         std::fs::copy(name(place), name(&copy)).unwrap();
     }
     copy.open()

@@ -113,7 +113,6 @@ pub(super) fn upgrade(mut record: Map<String, Value>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::record::{AdminAction, Event, Record, Status};
 
     fn read(leaf: &str) -> Event {

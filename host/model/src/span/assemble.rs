@@ -550,7 +550,7 @@ mod tests {
             let invalid = CallInvalid {
                 arrival: Arrival::default(),
                 call,
-                caller: None,
+                caller_span: None,
                 parent: None,
                 pointers: Vec::new(),
                 principal: Uid::new(Kind::Agent, "support"),
