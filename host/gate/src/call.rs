@@ -546,6 +546,7 @@ impl Pep {
             fuel: execution.fuel,
             labels,
             peak_memory: execution.peak_memory,
+            redacted: 0,
             release: None,
             result: content.and_then(|bytes| self.ledger.digest(tenant, &[&bytes]).ok()),
             size: execution.size,

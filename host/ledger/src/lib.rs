@@ -66,5 +66,5 @@ pub use read::{
     Verification,
 };
 pub use receipt::Receipt;
-pub use rows::{ApprovalRow, Binding, Run, RunRow, Size, SpanRow, Token};
+pub use rows::{ApprovalAnswer, ApprovalRow, Binding, Run, RunRow, Size, SpanRow, Token};
 pub use usage_window::{Window, WindowUsage};

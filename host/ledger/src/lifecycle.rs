@@ -53,6 +53,7 @@ impl Ledger {
                 fuel: 0,
                 labels: open.labels,
                 peak_memory: 0,
+                redacted: 0,
                 release: None,
                 result: None,
                 size: 0,

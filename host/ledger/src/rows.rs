@@ -166,8 +166,10 @@ pub struct ApprovalRow {
     pub requested: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
-    /// Who approved, with the roles that they hold.
+    /// Users whose approval counts, with the roles that they had when they answered.
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
+    /// Every answer, in the order in which they came.
+    pub answers: Vec<ApprovalAnswer>,
     /// How many approvals this call has asked for.
     pub round: u32,
     /// Components through which the call is made, outermost first.
@@ -178,6 +180,25 @@ pub struct ApprovalRow {
     pub escalated_to: BTreeSet<String>,
     /// Calls that ran up to there, outermost first.
     pub waiting: Vec<WaitingCall>,
+}
+
+/// An answer to an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApprovalAnswer {
+    /// Whether it approves; otherwise it rejects.
+    pub approve: bool,
+    /// When it was given.
+    pub at: Timestamp,
+    /// The user who answered.
+    pub by: Uid,
+    /// How it came, such as `cli`.
+    pub channel: String,
+    /// What the user wrote with it.
+    pub note: Option<String>,
+    /// Roles of the user at that time.
+    pub roles: BTreeSet<String>,
+    /// Whether it counted; an answer that came too late does not.
+    pub took_effect: bool,
 }
 
 impl ApprovalRow {

@@ -60,7 +60,7 @@ impl RunDelta {
                 labels: outcome.labels.clone(),
                 ..Self::default()
             },
-            Event::Start(start) => Self {
+            Event::Start(start) if start.executed_by_caller => Self {
                 labels: start.labels.clone(),
                 ..Self::default()
             },
@@ -72,7 +72,8 @@ impl RunDelta {
                 labels: log.labels.clone(),
                 ..Self::default()
             },
-            Event::BundleActivated(_)
+            Event::Start(_)
+            | Event::BundleActivated(_)
             | Event::RunEnded(_)
             | Event::Effect(_)
             | Event::ApprovalRequested(_)

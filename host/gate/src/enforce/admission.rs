@@ -418,7 +418,13 @@ impl Pep {
                 .cloned()
                 .collect(),
             digest: call.tool().provider.digest(),
-            labels: Default::default(),
+            executed_by_caller: false,
+            labels: call
+                .tool()
+                .labels
+                .union(&call.tool().taints)
+                .cloned()
+                .collect(),
             resumption: cx.attempt > 1,
             span,
             unsandboxed: call.tool().provider.is_unsandboxed(),

@@ -22,6 +22,7 @@ fn ended(call: u8, status: Status) -> Event {
         fuel: 0,
         labels: BTreeSet::new(),
         peak_memory: 0,
+        redacted: 0,
         release: None,
         result: None,
         size: 0,
@@ -63,7 +64,7 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
 
 fn started(call: u8) -> Event {
     Event::Start(Start {
-        content_labels: Default::default(),
+        executed_by_caller: false,
         labels: Default::default(),
         approval: None,
         attempt: 1,
@@ -141,7 +142,7 @@ fn a_call_that_goes_on_after_an_approval_is_not_tried_again() {
             unreachable!()
         };
         Event::Start(Start {
-            content_labels: Default::default(),
+            executed_by_caller: false,
             labels: Default::default(),
             attempt: 2,
             resumption,

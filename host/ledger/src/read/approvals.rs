@@ -13,8 +13,8 @@ use tollgate_model::{
 
 use super::{LedgerReader, stored};
 use crate::{
-    ApprovalRow, Binding, LedgerError, PendingApprovals, error::ReadError, sqlite::from_sql_u64,
-    state::approvals::binding_digest,
+    ApprovalAnswer, ApprovalRow, Binding, LedgerError, PendingApprovals, error::ReadError,
+    sqlite::from_sql_u64, state::approvals::binding_digest,
 };
 
 /// Which approvals a list has: the most severe first, and of these the oldest.
@@ -304,8 +304,14 @@ fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow
     };
     let state = state.ok_or_else(damaged)?;
     let open = matches!(state, ApprovalState::Pending | ApprovalState::Approved);
+    let answers = answers(conn, asked.id)?;
+    let counted = answers
+        .iter()
+        .filter(|answer| answer.approve && answer.took_effect);
+    let approvers = counted.map(|answer| (answer.by.clone(), answer.roles.clone()));
     Ok(ApprovalRow {
-        approvers: approvers(conn, asked.id)?,
+        approvers: approvers.collect(),
+        answers,
         escalated_to: escalated_to(conn, asked.id)?,
         id: asked.id,
         opened,
@@ -332,18 +338,24 @@ fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow
     })
 }
 
-fn approvers(conn: &Connection, id: ApprovalId) -> Result<Vec<(Uid, BTreeSet<String>)>, ReadError> {
-    let mut select = conn.prepare_cached(
-        "SELECT idx FROM approval_answers WHERE approval = ?1 AND took_effect = 1 ORDER BY idx",
-    )?;
-    let answers = select.query_map([id.as_bytes()], |row| row.get(0).map(from_sql_u64))?;
-    let mut approvers = Vec::new();
-    for index in answers {
-        if let Event::ApprovalAnswered(answer) = stored(conn, index?)?.event
-            && answer.approve
-        {
-            approvers.push((answer.by, answer.roles));
+fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, ReadError> {
+    let mut select =
+        conn.prepare_cached("SELECT idx FROM approval_answers WHERE approval = ?1 ORDER BY idx")?;
+    let indices = select.query_map([id.as_bytes()], |row| row.get(0).map(from_sql_u64))?;
+    let mut answers = Vec::new();
+    for index in indices {
+        let record = stored(conn, index?)?;
+        if let Event::ApprovalAnswered(answer) = record.event {
+            answers.push(ApprovalAnswer {
+                approve: answer.approve,
+                at: record.time,
+                by: answer.by,
+                channel: answer.channel,
+                note: answer.note,
+                roles: answer.roles,
+                took_effect: answer.took_effect,
+            });
         }
     }
-    Ok(approvers)
+    Ok(answers)
 }

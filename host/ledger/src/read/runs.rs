@@ -324,7 +324,7 @@ fn open_call(conn: &Connection, index: u64) -> Result<OpenCall, ReadError> {
         call: start.call,
         span: start.span,
         effects: effects as u64,
-        labels: start.content_labels,
+        labels: start.labels,
     })
 }
 

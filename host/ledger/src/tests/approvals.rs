@@ -421,3 +421,48 @@ fn a_list_is_read_no_further_than_to_its_limit() {
     };
     assert_eq!(reader.visible_approvals(&nobody, |_| true).unwrap(), []);
 }
+
+/// A rejection, its note, and an answer that came too late are part of what is shown.
+#[test]
+fn every_answer_is_listed() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let (call, id, records) = script.escalate(run, "a");
+    let Event::ApprovalAnswered(mut no) = script.answer(run, id, "dana", false, true).event else {
+        panic!("an answer")
+    };
+    no.note = Some("wrong amount".into());
+    let no = script.record(Some(run), Event::ApprovalAnswered(no));
+    let rejected = script.resolve(run, call, id, ApprovalState::Rejected);
+    let late = script.answer(run, id, "bob", true, false);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        ledger.commit(batch(records)).await.unwrap();
+        ledger
+            .commit(batch(vec![no, rejected, late]))
+            .await
+            .unwrap();
+    });
+    let row = ledger.reader().approval(id).unwrap().unwrap();
+    assert_eq!(row.approvers, []);
+    let answers: Vec<_> = row
+        .answers
+        .iter()
+        .map(|a| {
+            (
+                a.by.id.as_str(),
+                a.approve,
+                a.took_effect,
+                a.note.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            ("dana", false, true, Some("wrong amount")),
+            ("bob", true, false, None)
+        ]
+    );
+}

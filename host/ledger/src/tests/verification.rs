@@ -76,21 +76,16 @@ fn recovery_joins_the_labels_of_the_content() {
         panic!("a start")
     };
     let start = Start {
-        content_labels: labels(&["private"]),
-        labels: labels(&["egress"]),
+        labels: labels(&["private"]),
         ..start
     };
     let decided = script.decide(run, call, Outcome::Allow, "a");
     let start = script.record(Some(run), Event::Start(start));
     block_on(ledger.commit(batch(vec![started, decided, start]))).unwrap();
     let held = |ledger: &Ledger| ledger.run(run, None).unwrap().unwrap().state.labels;
-    assert_eq!(
-        held(&ledger),
-        labels(&["egress"]),
-        "what the caller executes itself joins at once"
-    );
+    assert_eq!(held(&ledger), labels(&[]));
     drop(ledger);
     let ledger = place.open();
     block_on(ledger.recover(T0)).unwrap();
-    assert_eq!(held(&ledger), labels(&["egress", "private"]));
+    assert_eq!(held(&ledger), labels(&["private"]));
 }

@@ -49,12 +49,11 @@ pub struct Start {
     pub component: String,
     /// SHA-256 of the component's file, or of the upstream server's accepted definitions.
     pub digest: Sha256Digest,
-    /// Labels that its content adds to the run. If the outcome is never recorded, recovery joins them: the
-    /// caller may have seen a part of the content.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub content_labels: BTreeSet<String>,
-    /// Labels that join the run with the start: the caller executes the call itself, so it has the content
-    /// from then on.
+    /// Whether the caller executes the call, and so may know its content from now on: the labels join the run
+    /// with this record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executed_by_caller: bool,
+    /// Labels that the tool's content adds to the run. Recovery joins them if the outcome is never recorded.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<String>,
     /// Whether the call has run before, up to an effect that needed an approval.
@@ -145,6 +144,9 @@ pub struct OutcomeRecord {
     pub labels: BTreeSet<String>,
     /// The highest size of linear memory, in bytes.
     pub peak_memory: u64,
+    /// How many values of the content policy redacted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub redacted: u64,
     /// What became of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
@@ -157,4 +159,9 @@ pub struct OutcomeRecord {
     pub span: SpanId,
     /// How it ended.
     pub status: Status,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde passes it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

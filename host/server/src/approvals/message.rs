@@ -165,6 +165,7 @@ mod tests {
                 reason: "More than 50 & <!channel> *bold* `code`\nneeds finance.".into(),
             }],
             needs: "the approval of finance".into(),
+            answers: Vec::new(),
             approvers: vec![ApproverView {
                 user: "dana".into(),
                 roles: BTreeSet::new(),

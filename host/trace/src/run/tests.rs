@@ -114,7 +114,7 @@ impl Story {
     fn start(&mut self, call: SpanId) -> SpanId {
         let span = self.span();
         self.add(Event::Start(Start {
-            content_labels: Default::default(),
+            executed_by_caller: false,
             labels: Default::default(),
             approval: None,
             attempt: 1,
@@ -137,6 +137,7 @@ impl Story {
             fuel: 1,
             labels: BTreeSet::from(["private".into()]),
             peak_memory: 1,
+            redacted: 0,
             release: released.then_some(Release::Released),
             result: released.then(|| digest(result)),
             size: result.len() as u64,

@@ -159,7 +159,7 @@ impl Story {
         self.add(
             10,
             Event::Start(Start {
-                content_labels: Default::default(),
+                executed_by_caller: false,
                 labels: Default::default(),
                 approval,
                 attempt: 1,
@@ -227,6 +227,7 @@ impl Story {
                 fuel: 1_234_567,
                 labels: set(labels),
                 peak_memory: 1_153_434,
+                redacted: 0,
                 release,
                 result: None,
                 size: 1229,
