@@ -1,5 +1,5 @@
-//! How far the ledger had come, kept outside the store, beside its key: a store that holds less was
-//! rolled back.
+//! The anchor: a file next to the wrapping key with the size and hashes of the ledger. A store that holds less
+//! than its anchor was rolled back.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,14 +20,14 @@ pub(crate) struct Anchor {
     store: String,
 }
 
-/// What an anchor says.
+/// The contents of an anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AnchorState {
     /// Which store it is of.
     pub(crate) store: String,
     /// Hash of the last record; zeros for none.
     pub(crate) last: [u8; 32],
-    /// The tree of the records, so that it need not be computed from the first one on.
+    /// The Merkle tree of the records, from which opening goes on.
     pub(crate) tree: Tree,
 }
 
@@ -51,7 +51,7 @@ impl Anchor {
         &self.store
     }
 
-    /// What it says; `None` if there is none.
+    /// Its contents; `None` if there is no anchor.
     pub(crate) fn read(&self) -> io::Result<Option<AnchorState>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
@@ -62,12 +62,12 @@ impl Anchor {
             Some(anchored) => Ok(Some(anchored)),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "this is no anchor",
+                "this is not an anchor",
             )),
         }
     }
 
-    /// Replace what it says. Durable when it returns; a crash leaves the old one or the new one.
+    /// Replace its contents atomically. They are durable when this returns.
     pub(crate) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
         let mut next = self.path.as_os_str().to_owned();
         next.push(".next");
@@ -87,7 +87,7 @@ impl Anchor {
         file.write_all(text.as_bytes())?;
         file.sync_data()?;
         fs::rename(&next, &self.path)?;
-        // The name must be as durable as what it stands for.
+        // The directory entry must be durable as well.
         let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
         File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
     }

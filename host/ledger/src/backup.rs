@@ -216,14 +216,14 @@ fn sync_directory(of: &Path) -> Result<(), LedgerError> {
         .map_err(io_error(dir))
 }
 
-/// What a file holds, as far as a restore must know.
-struct CachedRun {
+/// What a restore needs to know of a file.
+struct StoreSummary {
     store: Vec<u8>,
     size: u64,
     conn: Connection,
 }
 
-impl CachedRun {
+impl StoreSummary {
     fn read(path: &Path) -> Result<Self, LedgerError> {
         let shown = path.display().to_string();
         open::check_version(path)?;
@@ -250,7 +250,7 @@ fn replace(
     now: Timestamp,
 ) -> Result<(File, RestoreReport), LedgerError> {
     let lock = open::own(&options.path)?;
-    let backup = CachedRun::read(from)?;
+    let backup = StoreSummary::read(from)?;
     // What takes the store's place must be whole.
     let verified = LedgerReader::of_owned(from).verify(None, |_| {})?;
     let master = keys::read_master(&options.key)?;
@@ -307,14 +307,14 @@ fn replace(
 /// How many records the store had. An error if the backup lacks some of them, and that is not accepted.
 fn lost(
     options: &LedgerOptions,
-    backup: &CachedRun,
+    backup: &StoreSummary,
     accept_loss: bool,
 ) -> Result<u64, LedgerError> {
     let mut before = 0;
     let mut forked = false;
     // A store that cannot be read is why somebody restores: then the anchor says what there was.
     if fs::metadata(&options.path).is_ok_and(|m| m.len() > 0)
-        && let Ok(current) = CachedRun::read(&options.path)
+        && let Ok(current) = StoreSummary::read(&options.path)
     {
         before = current.size;
         let common = current.size.min(backup.size);

@@ -184,7 +184,7 @@ impl EncodedBatch {
             .collect::<Result<Vec<_>, _>>()?;
         let leaves: usize = records.iter().map(|r| r.leaf.len()).sum();
         let sealed: usize = payloads.iter().map(|p| p.ciphertext.len()).sum();
-        // What a batch writes beside its own bytes is a few pages.
+        // Besides its own bytes, a batch writes a few pages.
         Ok(Self {
             records,
             payloads,

@@ -1,4 +1,4 @@
-//! What the writer keeps in memory of runs that were active lately.
+//! Recently active runs in memory.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -58,7 +58,7 @@ pub(crate) struct CachedRun {
     pub(crate) ended: bool,
     /// Whether it begins with the commit that is under way.
     begins: bool,
-    /// Until when `principal_labels` says that this run holds its labels.
+    /// `held_until` of the run's labels in `principal_labels`.
     pub(crate) labels_held_until: i64,
 }
 
@@ -77,7 +77,7 @@ impl CachedRun {
         }
     }
 
-    /// Count one more call; gives up counting in memory where there are too many.
+    /// Count a call. Beyond a limit of different calls, counting is left to the table.
     pub(crate) fn count(&mut self, call: CallKey) {
         if let Some(repeats) = &mut self.repeats {
             *repeats.entry(call).or_default() += 1;
@@ -182,7 +182,7 @@ pub(crate) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rus
 /// By what a caller names its runs.
 type Name = (String, Uid, Uid, Option<String>);
 
-/// Runs that were active lately.
+/// Recently active runs.
 #[derive(Debug)]
 pub(crate) struct RunCache {
     runs: usize,
@@ -229,7 +229,7 @@ impl RunCache {
         held
     }
 
-    /// Put a run here, as it is after a commit. Only the writer does, so nothing older replaces it.
+    /// Store a run as of a commit. Only the writer calls this, so nothing older replaces it.
     pub(crate) fn put(&mut self, mut held: CachedRun) {
         let RunIdentity {
             id,
@@ -241,7 +241,7 @@ impl RunCache {
             ..
         } = &*held.identity;
         let (run, opened) = (*id, *opened);
-        // One that began earlier may not be the latest without a name, and who knows which is.
+        // Only a run started by this commit can be the newest of its name; an older one may be superseded.
         if std::mem::take(&mut held.begins) && !held.ended {
             let name = (
                 tenant.clone(),
@@ -268,7 +268,7 @@ impl RunCache {
         }
     }
 
-    /// Forget everything: what is here may not be what the store holds.
+    /// Drop everything, because the store has changed underneath.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.runs);
     }

@@ -1,4 +1,4 @@
-//! Disk space kept back, so that the outcome of what has started fits even on a full disk.
+//! Disk space that is kept back, so that outcomes of started calls fit even on a full disk.
 
 use std::{
     fs::{File, OpenOptions},

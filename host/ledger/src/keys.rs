@@ -51,7 +51,7 @@ impl fmt::Debug for Keys {
 /// Read the wrapping key.
 ///
 /// # Errors
-/// [`LedgerError::Key`]: missing, readable by others, or no key.
+/// [`LedgerError::Key`]: missing, readable by others, or not a key.
 pub(crate) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
     let refuse = |reason: String| LedgerError::Key {
         path: path.display().to_string(),
@@ -77,7 +77,7 @@ pub(crate) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerErro
         .read_to_end(&mut bytes)
         .map_err(|e| refuse(e.to_string()))?;
     parse_master(&bytes)
-        .ok_or_else(|| refuse("this is no key: expected 64 hexadecimal digits".into()))
+        .ok_or_else(|| refuse("this is not a key: expected 64 hexadecimal digits".into()))
 }
 
 fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
@@ -149,7 +149,7 @@ fn encrypt(key: &[u8; 32], plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, ReadErro
     Ok(bytes)
 }
 
-/// The plaintext, or `None` if key, bytes or `aad` are not those that it was sealed with.
+/// The plaintext; `None` if the key, the bytes or `aad` differ from those of the sealing.
 fn decrypt(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>()?;
     let plain = cipher(key)
@@ -174,7 +174,7 @@ fn bound(parts: &[&[u8]]) -> Vec<u8> {
     aad
 }
 
-/// A value that only this wrapping key opens, by which a wrong one is told at once.
+/// A value that only this wrapping key opens. It detects a wrong key.
 pub(crate) fn key_check(master: &[u8; 32], store: &[u8]) -> Result<Vec<u8>, LedgerError> {
     encrypt(master, b"tollgate", &bound(&[b"check", store])).map_err(|e| e.at("the key"))
 }
@@ -214,7 +214,7 @@ impl Keys {
     /// A keyed digest of `parts` under the tenant's key.
     ///
     /// # Errors
-    /// [`LedgerError`] if the tenant's key cannot be read, or made where there is none.
+    /// [`LedgerError`] if the tenant's key cannot be read or made.
     pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
         let (version, key) = self.digest_key(tenant)?;
         Ok(KeyedDigest::of(&key, version, parts))
@@ -250,7 +250,7 @@ impl Keys {
                     encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
                 store
                     .execute(
-                        "INSERT INTO digest_keys VALUES (?1, 1, ?2)",
+                        "INSERT INTO digest_keys (tenant, version, wrapped) VALUES (?1, 1, ?2)",
                         params![tenant, wrapped],
                     )
                     .map_err(|e| self.failed(e))?;
@@ -350,7 +350,7 @@ impl Keys {
                     encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
                 store
                     .execute(
-                        "INSERT INTO day_keys VALUES (?1, ?2, ?3)",
+                        "INSERT INTO day_keys (tenant, day, wrapped) VALUES (?1, ?2, ?3)",
                         params![tenant, day, wrapped],
                     )
                     .map_err(|e| self.failed(e))?;
@@ -377,7 +377,8 @@ impl Keys {
         let store = self.store();
         store
             .execute(
-                "INSERT INTO day_keys VALUES (?1, ?2, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL",
+                "INSERT INTO day_keys (tenant, day, wrapped) VALUES (?1, ?2, NULL) \
+                 ON CONFLICT DO UPDATE SET wrapped = NULL",
                 params![tenant, day],
             )
             .map_err(|e| self.failed(e))?;

@@ -61,8 +61,8 @@ impl Ledger {
     /// Open a ledger, or begin one, and own it until it is closed or dropped.
     ///
     /// # Errors
-    /// [`LedgerError`]: owned by somebody else, newer than this binary, without its key, damaged, rolled
-    /// back, or on a disk that cannot be written.
+    /// [`LedgerError`]: owned by another process, newer than this binary, without its key, damaged, rolled back, or
+    /// on a disk that cannot be written.
     pub fn open(options: LedgerOptions, now: Timestamp) -> Result<Self, LedgerError> {
         let lock = open::own(&options.path)?;
         Self::open_owned(lock, options, now)
@@ -206,7 +206,7 @@ impl Ledger {
                 Some((_, None)) => {}
             }
         }
-        // What is read here is not kept: only the writer knows that nothing newer is under way.
+        // Not cached: only the writer knows that no newer state is being committed.
         self.0.reader.snapshot(|conn| {
             let held = match cached {
                 Some(held) => Some((*held).clone()),
@@ -238,8 +238,8 @@ impl Ledger {
         }
     }
 
-    /// The caller's latest open run by this name, for this user; without a name, the latest of those without one in
-    /// which something happened since `not_before`. Takes a microsecond for runs that were active lately.
+    /// The caller's latest open run with this name, for this user. Without a name: the latest open run without one
+    /// that was active since `not_before`. Takes a microsecond for recently active runs.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -298,7 +298,7 @@ impl Ledger {
         self.0.shared.label_epoch()
     }
 
-    /// What a principal has done in a window. Reads the store only for those who have not called lately.
+    /// What a principal did in a window. Reads the store only for principals that are not in memory.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.

@@ -1,4 +1,4 @@
-//! Opening a store: who owns it, whether this binary knows it, whether it is whole.
+//! Opening a store: ownership, format, key, and the check of its end.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -100,7 +100,7 @@ pub(crate) fn connect(path: &Path, sync: Sync, cache_kib: i64) -> Result<Connect
         .map_err(|e| ReadError::from(e).at(&path.display().to_string()))
 }
 
-/// What opening found out.
+/// An open store.
 pub(crate) struct Store {
     pub(crate) conn: Connection,
     pub(crate) master: Zeroizing<[u8; 32]>,
@@ -122,7 +122,7 @@ pub(crate) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     // write-ahead log: what it holds must be rolled back first, which needs a connection that writes.
     let unfinished = sibling_path(&options.path, "-journal").exists();
     if existing && !unfinished {
-        // Before anything is changed: another binary's store stays as it is.
+        // Before anything is changed, so that the store of another program or version stays as it is.
         check_version(&options.path)?;
     }
     let mut conn = connect(&options.path, options.sync, WRITER_CACHE)?;
@@ -156,11 +156,14 @@ pub(crate) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     })
 }
 
-/// A store's name, and its key's check value.
-type Named = (Vec<u8>, Vec<u8>);
+/// A store's id, and its key's check value.
+type StoreId = (Vec<u8>, Vec<u8>);
 
-/// The store's name and its key's check value; `None` for an empty store.
-pub(crate) fn read_store_id(conn: &Connection, shown: &str) -> Result<Option<Named>, LedgerError> {
+/// The store's id and its key's check value; `None` for an empty store.
+pub(crate) fn read_store_id(
+    conn: &Connection,
+    shown: &str,
+) -> Result<Option<StoreId>, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(shown);
     if sqlite::version(conn).map_err(failed)? == 0 {
         return Ok(None);
@@ -220,7 +223,7 @@ fn begin(
     Ok((master, anchor))
 }
 
-/// Refuse what is no ledger, or a newer one.
+/// Refuse a file that is not a ledger, or that a newer version wrote.
 pub(crate) fn check_version(path: &Path) -> Result<(), LedgerError> {
     let shown = path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
@@ -355,7 +358,9 @@ fn check_anchor(
     let path = anchor.path().display().to_string();
     let anchored = anchor.read().map_err(|e| LedgerError::Store {
         path: path.clone(),
-        reason: format!("{e}; if nobody has tampered with the ledger, `tollgate ledger verify` it and remove this file"),
+        reason: format!(
+            "{e}; if `tollgate ledger verify` finds the ledger intact, remove this file"
+        ),
     })?;
     let Some(anchored) = anchored else {
         return Ok(Tree::default());
@@ -382,7 +387,7 @@ fn check_anchor(
     Ok(anchored.tree)
 }
 
-/// The tree, with the records that it does not have yet.
+/// The tree, extended by the records that it lacks.
 fn extend_tree(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError> {
     let mut select = conn.prepare("SELECT hash FROM records WHERE idx >= ?1 ORDER BY idx")?;
     let mut rows = select.query([to_sql_i64(tree.size())])?;

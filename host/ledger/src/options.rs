@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-/// Where a ledger lies and how it is opened.
+/// Where a ledger is and how it is opened.
 #[derive(Debug, Clone)]
 pub struct LedgerOptions {
     /// The database file.
     pub path: PathBuf,
-    /// The file with the 32-byte key that wraps all others, outside the store. Made, with mode 0600,
-    /// with a new store; missing beside an existing store it is an error.
+    /// The file with the 32-byte key that wraps all others, outside the store. It is made with a new store, with
+    /// mode 0600. An existing store does not open without it.
     pub key: PathBuf,
     /// Whether every commit is synced to the disk.
     pub sync: Sync,
-    /// Runs kept in memory at least (and twice as many at most); others are read when needed.
+    /// Runs in memory: at least this many, at most twice as many. Others are read when needed.
     pub cached_runs: usize,
 }
 

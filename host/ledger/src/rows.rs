@@ -32,23 +32,23 @@ pub struct Run {
     pub last: Timestamp,
     /// Whether it has ended.
     pub ended: bool,
-    /// Its counts. Of the repeats only those of the call that was asked about: a run may have made
-    /// more different calls than anybody wants in memory.
+    /// Its counts, with the repeats of the call that was asked about only: a run may have made too many different
+    /// calls for memory.
     pub state: RunState,
 }
 
 /// A token by which an agent or a user names itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// By what it is listed and revoked.
+    /// Identifies it in lists and for revocation.
     pub id: TokenId,
     /// Whose: an agent or a user.
     pub principal: Uid,
     /// The user for whom an agent acts; absent: its operator.
     pub on_behalf_of: Option<String>,
-    /// What it is for.
+    /// What it is for, as its maker named it.
     pub name: String,
-    /// SHA-256 of the token, which itself is kept nowhere.
+    /// SHA-256 of the token. The token itself is not stored.
     pub hash: Sha256Digest,
     /// When it was made.
     pub created: Timestamp,
@@ -104,14 +104,14 @@ pub struct RunRow {
     pub labels: BTreeSet<String>,
 }
 
-/// A span of a run: what the projection of its records says, and which records those are.
+/// A span of a run, projected from its records, and the indices of those records.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SpanRow {
     /// Its id.
     pub span: SpanId,
     /// The span above; absent for the root.
     pub parent: Option<SpanId>,
-    /// What it stands for.
+    /// What kind of span it is.
     pub kind: SpanKind,
     /// Its name.
     pub name: String,
@@ -202,13 +202,13 @@ pub struct ApprovalAnswer {
 }
 
 impl ApprovalRow {
-    /// That it is in `state` for good.
+    /// The event that it ends in `state`.
     #[must_use]
     pub fn resolved(&self, state: ApprovalState) -> Event {
         self.over(state, None)
     }
 
-    /// That whoever asked withdraws it.
+    /// The event that the principal withdraws it.
     #[must_use]
     pub fn withdrawn(&self) -> Event {
         self.over(ApprovalState::Cancelled, Some(self.principal.clone()))
@@ -227,7 +227,7 @@ impl ApprovalRow {
         })
     }
 
-    /// That it is void, while its call goes on without it.
+    /// The event that it is void while its call goes on without it.
     #[must_use]
     pub fn superseded(&self) -> Event {
         Event::ApprovalResolved(ApprovalResolved {

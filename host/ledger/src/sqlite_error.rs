@@ -4,8 +4,8 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::CommitError;
 
-/// Whether nothing may be trusted after this error. A write that fails before any sync can be tried
-/// again, a sync cannot: the kernel forgets what it could not write (fsync(2), "EIO").
+/// Whether the store cannot be trusted after this error. A failed write can be tried again. A failed sync cannot:
+/// the kernel drops the pages that it could not write (fsync(2), "EIO").
 pub(crate) fn poisons(error: &rusqlite::Error) -> bool {
     let extended = error.sqlite_error().map(|e| e.extended_code);
     match error.sqlite_error_code() {

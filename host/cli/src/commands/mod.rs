@@ -77,7 +77,7 @@ pub(crate) async fn run(mut cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::User(args) => user::run(args, &cx).await,
         Command::Token(args) => token::run(args, &cx).await,
         Command::Store(args) => store::run(args, &cx).await,
-        Command::Ledger(args) => ledger::run(&args, &cx),
+        Command::Ledger(args) => ledger::run(&args, &cx).await,
         Command::Completions(args) => completions::run(&args, &cx),
     }
 }

@@ -1,4 +1,4 @@
-//! Cursors of those who follow the records.
+//! Cursors of subscribers.
 
 use rusqlite::params;
 
@@ -8,7 +8,7 @@ impl Ledger {
     /// Store how far a subscriber has read: the index of the next record.
     ///
     /// # Errors
-    /// [`CommitError`]; then it is as it was.
+    /// [`CommitError`]; then the cursor is unchanged.
     pub async fn set_cursor(&self, name: &str, next: u64) -> Result<(), CommitError> {
         let name = name.to_owned();
         self.write(move |conn| {

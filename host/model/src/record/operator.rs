@@ -101,6 +101,8 @@ pub enum AdminAction {
     PayloadDestructionRequested,
     /// A day's payload key of a tenant was destroyed.
     PayloadKeysDestroyed,
+    /// The read models were rebuilt from the records.
+    ReadModelsRebuilt,
     /// A changed configuration was not put into force.
     ReloadRefused,
     /// A run was taken out of a set.
