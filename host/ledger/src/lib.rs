@@ -16,6 +16,7 @@
 //! | `open`, `schema`, `anchor`, `disk_reserve` | ownership, format, rollback detection, space for outcomes |
 //! | `keys` | keyed digests and sealed payloads |
 //! | `lifecycle`, `open_calls` | what a crash or the passage of time leaves to be recorded |
+//! | [`checkpoint`] | signed checkpoints and proofs that strangers can check |
 //! | `admin`, `backup` | bundles, tokens, cursors, rebuilding, copies |
 //! | `sqlite` | SQLite as all stores of Tollgate use it |
 
@@ -26,6 +27,7 @@ mod batch;
 mod cache;
 mod cached_run;
 mod chain;
+pub mod checkpoint;
 mod columns;
 mod component_state;
 mod disk_reserve;

@@ -4,6 +4,7 @@
 //! records belongs on a thread of its own.
 
 mod approvals;
+mod proofs;
 pub(crate) mod records;
 mod retention;
 mod runs;

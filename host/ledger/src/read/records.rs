@@ -50,10 +50,7 @@ impl LedgerReader {
     /// [`LedgerError`] if the store cannot be read.
     pub fn record(&self, index: u64) -> Result<Option<Record>, LedgerError> {
         self.with(|conn| {
-            let mut select = conn.prepare_cached("SELECT leaf FROM records WHERE idx = ?1")?;
-            let leaf = select
-                .query_row([to_sql_i64(index)], |row| row.get::<_, Vec<u8>>(0))
-                .optional()?;
+            let leaf = leaf(conn, index)?;
             leaf.map(|leaf| parsed(index, &leaf)).transpose()
         })
     }
@@ -231,13 +228,17 @@ pub(crate) fn stored_page(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The bytes of a record.
+pub(crate) fn leaf(conn: &Connection, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut select = conn.prepare_cached("SELECT leaf FROM records WHERE idx = ?1")?;
+    Ok(select
+        .query_row([to_sql_i64(index)], |row| row.get(0))
+        .optional()?)
+}
+
 /// A record of the store.
 pub(crate) fn stored(conn: &Connection, index: u64) -> Result<Record, ReadError> {
-    let leaf = conn
-        .prepare_cached("SELECT leaf FROM records WHERE idx = ?1")?
-        .query_row([to_sql_i64(index)], |row| row.get::<_, Vec<u8>>(0))
-        .optional()?;
-    let leaf = leaf.ok_or_else(|| ReadError::Damaged(format!("record {index} is missing")))?;
+    let leaf = leaf(conn, index)?.ok_or_else(|| ReadError::Damaged(format!("record {index} is missing")))?;
     parsed(index, &leaf)
 }
 

@@ -7,6 +7,7 @@ mod faults;
 mod formats;
 mod keys;
 mod opening;
+mod proofs;
 mod reading;
 mod rebuild;
 mod runs;
