@@ -1,6 +1,6 @@
 //! `cargo xtask guests`: the reference adapters and the tests' guests, as components in target/components.
 //!
-//! They are built by `tollgate component build`, as anybody's are.
+//! They are built by `tollgate component build`, like those of users.
 
 use std::{
     fs,
@@ -69,7 +69,7 @@ pub(crate) fn component(guest: &Path) -> Result<()> {
     )
 }
 
-/// The tests' programs that know of no gate, compiled as anybody's are: one file each, for WASI 0.2.
+/// The tests' programs that do not use the SDK: one file each, compiled for WASI 0.2.
 ///
 /// # Errors
 /// The target cannot be had, or a program does not compile.
@@ -97,7 +97,7 @@ pub(crate) fn commands() -> Result<()> {
     Ok(())
 }
 
-/// What can be built in a folder, sorted, whatever its language.
+/// The projects in a folder, in any language, sorted.
 fn tools(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;

@@ -7,6 +7,7 @@ mod clients;
 mod command;
 mod demo;
 mod guests;
+mod house;
 mod install;
 mod system;
 mod test;
@@ -29,6 +30,8 @@ enum Task {
     Demo,
     /// Format, lint, build, and run every test.
     Test,
+    /// Check the rules of the code that no compiler keeps: .ci/house.json.
+    House,
     /// Build the reference adapters and the guests of the tests into target/components.
     Guests,
     /// Install the MCP clients that the tests drive into target/clients.
@@ -60,6 +63,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
+        Task::House => house::run(),
         Task::Guests => guests::run(),
         Task::Clients => clients::run(),
         Task::Bench { group } => bench::run(group.as_deref()),

@@ -1,4 +1,4 @@
-//! Programs that the tasks need beside Rust: found, or installed where apt-get can.
+//! Programs that the tasks need besides Rust: found, or installed by apt-get.
 
 use std::{fs, process::Command};
 

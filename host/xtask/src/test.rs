@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{
     clients,
     command::{cargo, root, say, step},
-    guests, system,
+    guests, house, system,
 };
 
 /// Format, lint, build the guests, run every test.
@@ -19,6 +19,7 @@ pub(crate) fn run() -> Result<()> {
         "format of the guests",
         cargo(&["fmt", "--all", "--check"]).current_dir(&guest),
     )?;
+    house::run()?;
     step(
         "lint",
         &mut cargo(&[

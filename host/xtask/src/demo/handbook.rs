@@ -30,7 +30,7 @@ impl Handbook {
         let counted = Arc::clone(&served);
         thread::spawn(move || {
             for visitor in listener.incoming().flatten() {
-                // Whoever goes away early is not answered.
+                // A visitor that disconnects early is not counted.
                 if answer(visitor).is_ok() {
                     counted.fetch_add(1, Ordering::SeqCst);
                 }

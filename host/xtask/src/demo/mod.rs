@@ -69,7 +69,7 @@ pub(crate) fn run() -> Result<()> {
     let mail = desk.pending("outbox__write")?;
     desk.scene(
         "Security looks at the mail that was stopped, and says no",
-        "Dana sees exactly what would leave the house.",
+        "Dana sees exactly what would leave.",
         &[
             "approvals",
             "show",
@@ -96,7 +96,7 @@ pub(crate) fn run() -> Result<()> {
     let refund = desk.pending("payments__refund")?;
     desk.scene(
         "Alice runs the agent, so she may not approve its refund",
-        "Four eyes: the policy compares the approver with whoever runs the agent.",
+        "Four eyes: the policy compares the approver with the operator of the agent.",
         &["approvals", "approve", &refund, "--yes"],
     )?;
     desk.scene(

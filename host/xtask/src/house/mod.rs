@@ -1,0 +1,103 @@
+//! `cargo xtask house`: rules of the code that no compiler keeps, as data in `.ci/house.json`.
+//!
+//! They are: which crates may depend on which, how long a file may be, which phrases are not written, and that
+//! the command and the tests choose the same features of what they depend on.
+
+mod crates;
+mod features;
+mod texts;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use crate::command::{root, say};
+
+const RULES: &str = ".ci/house.json";
+
+/// The rules, as the file holds them.
+#[derive(Deserialize)]
+struct Rules {
+    files: FileRule,
+    phrases: Vec<PhraseRule>,
+    phrases_except: BTreeSet<String>,
+    crates: BTreeMap<String, CrateRule>,
+}
+
+/// How many Rust files may have more lines than `max_lines`.
+#[derive(Deserialize)]
+struct FileRule {
+    max_lines: usize,
+    longer: usize,
+}
+
+/// How often a phrase may occur, in words and without regard to case.
+#[derive(Deserialize)]
+struct PhraseRule {
+    phrase: String,
+    write: String,
+    budget: usize,
+}
+
+/// What a crate of the workspace may depend on.
+#[derive(Deserialize)]
+struct CrateRule {
+    /// Crates of the workspace.
+    may_use: BTreeSet<String>,
+    /// Crates that it must not depend on, not even through others.
+    never: BTreeSet<String>,
+    because: String,
+}
+
+/// Check all of them, and say everything that is wrong.
+///
+/// # Errors
+/// A rule is broken.
+pub(crate) fn run() -> Result<()> {
+    say("── rules of the house");
+    let text = fs::read(root().join(RULES)).with_context(|| format!("{RULES} cannot be read"))?;
+    let rules: Rules = serde_json::from_slice(&text).with_context(|| RULES)?;
+    let sources = sources()?;
+    let mut wrong = texts::check(&rules, &sources);
+    wrong.extend(crates::check(&rules.crates)?);
+    wrong.extend(features::check()?);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    wrong.iter().for_each(|line| say(line));
+    bail!("{} rules of {RULES} are broken", wrong.len())
+}
+
+/// A file of the repository and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+/// Every file that git knows and people read.
+fn sources() -> Result<Vec<Source>> {
+    let output = Command::new("git")
+        .current_dir(root())
+        .args(["ls-files", "-z", "--"])
+        .args(["*.rs", "*.md", "*.cedar", "*.wit", "*.toml"])
+        .output()
+        .context("git cannot be run")?;
+    let paths = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut sources = Vec::new();
+    for path in paths.split('\0').filter(|path| !path.is_empty()) {
+        // Deleted, and not committed yet.
+        let Ok(text) = fs::read_to_string(root().join(path)) else {
+            continue;
+        };
+        sources.push(Source {
+            path: path.to_owned(),
+            text,
+        });
+    }
+    Ok(sources)
+}
