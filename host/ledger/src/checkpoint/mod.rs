@@ -6,6 +6,7 @@
 //! | this one | c2sp.org/tlog-checkpoint |
 //! | `log_proof` | c2sp.org/tlog-proof |
 
+mod key_file;
 mod log_proof;
 mod note;
 

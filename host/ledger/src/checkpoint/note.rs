@@ -13,7 +13,7 @@ const ED25519: u8 = 1;
 /// How a secret key begins.
 const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 /// Bytes of a note, signatures included, that are read.
-pub const MAX_NOTE: usize = 64 << 10;
+const MAX_NOTE: usize = 64 << 10;
 
 /// Why a key or a note cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

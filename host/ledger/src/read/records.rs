@@ -238,7 +238,8 @@ pub(crate) fn leaf(conn: &Connection, index: u64) -> Result<Option<Vec<u8>>, Rea
 
 /// A record of the store.
 pub(crate) fn stored(conn: &Connection, index: u64) -> Result<Record, ReadError> {
-    let leaf = leaf(conn, index)?.ok_or_else(|| ReadError::Damaged(format!("record {index} is missing")))?;
+    let leaf = leaf(conn, index)?
+        .ok_or_else(|| ReadError::Damaged(format!("record {index} is missing")))?;
     parsed(index, &leaf)
 }
 

@@ -168,7 +168,9 @@ impl Check<'_> {
                 if anchored.tree.size() == self.tree.size() && anchored.tree != self.tree =>
             {
                 let size = self.tree.size();
-                Err(self.rollback(format!("its first {size} records are other ones")))
+                Err(self.rollback(format!(
+                    "its first {size} records are not those that were there"
+                )))
             }
             _ => Ok(()),
         }

@@ -253,7 +253,8 @@ fn the_root_is_of_these_records_in_this_order() {
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     conn.execute_batch(
         "UPDATE records SET idx = 1000 WHERE idx = 1; UPDATE records SET idx = 1 WHERE idx = 2; \
-         UPDATE records SET idx = 2 WHERE idx = 1000",
+         UPDATE records SET idx = 2 WHERE idx = 1000; \
+         UPDATE halts SET idx = CASE idx WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE idx END",
     )
     .unwrap();
     let mut chain = chain::Chain::default();
