@@ -4,12 +4,11 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 use tollgate::{
-    capture::TokenError,
-    gate::{Gate, OperateError},
+    enforce::ApprovalResponse, enforce::Vote, gate::Gate, gate::OperateError, gate::TokenError,
     sandbox::Resolver,
 };
 use tollgate_ledger::LedgerError;
-use tollgate_model::record::{Capture, Class, Event, Record, RunOutcome};
+use tollgate_model::record::{Class, Event, PayloadRef, Record, RunOutcome};
 
 use crate::{
     web_server::{Server, ok},
@@ -117,10 +116,10 @@ async fn a_planted_secret_is_nowhere() {
     gate.answer(
         &user("dana"),
         pending(&asked),
-        false,
-        None,
-        Some(PLANTED),
-        "test",
+        ApprovalResponse {
+            note: Some(PLANTED),
+            ..ApprovalResponse::new(Vote::Reject, "test")
+        },
     )
     .await
     .unwrap();
@@ -328,7 +327,7 @@ async fn what_is_old_is_forgotten_but_not_what_still_waits() {
         .reader()
         .records_of_run(first.run.unwrap())
         .unwrap();
-    let (index, kept): (u64, Capture) = records
+    let (index, kept): (u64, PayloadRef) = records
         .iter()
         .find_map(|(index, record)| match &record.event {
             Event::Decision(d) => d.capture.map(|kept| (*index, kept)),

@@ -7,6 +7,7 @@
 #[macro_use]
 mod named;
 
+pub mod admission;
 pub mod canonical;
 pub mod decision;
 pub mod entity;

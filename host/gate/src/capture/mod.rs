@@ -9,6 +9,7 @@
 
 mod detect;
 mod fields;
+mod settings;
 mod token;
 
 use std::{
@@ -21,7 +22,7 @@ use serde_json::{Map, Value};
 use tollgate_model::{
     canonical,
     ids::RunId,
-    record::{Arrival, Capture, Class, Event},
+    record::{Arrival, Class, Event, PayloadRef},
     time::Timestamp,
 };
 
@@ -29,13 +30,11 @@ pub use detect::{DetectError, Detectors};
 use detect::{matches, removed};
 use fields::At;
 pub use fields::{Fields, Treatment};
-pub use token::{PREFIX, Revealed, TokenError};
+pub use settings::{CaptureConfig, TenantCapture, ToolCapture};
+pub(crate) use token::{KIND as TOKEN_KIND, sealed};
+pub use token::{PREFIX, Revealed};
 
-use crate::{
-    config::{CaptureConfig, ToolCapture},
-    sandbox::Content,
-    secrets::Vault,
-};
+use crate::{sandbox::Content, secrets::Vault};
 use tollgate_ledger::{Keys, LedgerError, LedgerReader, Payload};
 
 /// Bytes of a value that are searched for secrets to say what class it is.
@@ -62,7 +61,7 @@ pub fn kept(
     reader: &LedgerReader,
     keys: &Keys,
     index: u64,
-    kept: Capture,
+    kept: PayloadRef,
 ) -> Result<Option<String>, LedgerError> {
     let Some(digest) = kept.payload else {
         return Ok(None);
@@ -240,7 +239,7 @@ pub struct Capturing {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
     /// For the record.
-    pub kept: Capture,
+    pub kept: PayloadRef,
     /// Sealed, for the store.
     pub payload: Option<Payload>,
 }
@@ -367,7 +366,7 @@ impl Capturing {
         if !self.capture.payloads || said.is_empty() {
             return Captured::of(class);
         }
-        let at = At::whole(said, self.capture.config.otherwise);
+        let at = At::whole(said, self.capture.config.default);
         let kept = self.value(false, Cow::Borrowed(value), &at, DEEPEST);
         let text = kept
             .filter(|kept| !is_hollow(kept))
@@ -381,7 +380,7 @@ impl Capturing {
             .seal(&self.tenant, self.now, text.as_bytes(), KIND);
         let payload = sealed.ok();
         Captured {
-            kept: Capture {
+            kept: PayloadRef {
                 class,
                 payload: payload.as_ref().map(|payload| payload.digest),
             },
@@ -469,7 +468,7 @@ impl Captured {
     /// Nothing is kept.
     fn of(class: Class) -> Self {
         Self {
-            kept: Capture {
+            kept: PayloadRef {
                 class,
                 payload: None,
             },

@@ -14,7 +14,7 @@ use tollgate_model::{
 use unicode_normalization::is_nfc;
 
 use super::{Act, CallContext, Capabilities, Capability, Refusal, midcall::shown};
-use crate::snapshot::Tool;
+use crate::tool::Tool;
 use tollgate_ledger::{
     LedgerError, NewState, Precondition, StateEntry, StateLimits, StateNamespace, StateUpdate,
     StateUpdateResult,
@@ -183,8 +183,8 @@ impl Capability for StateAct {
 impl Capabilities {
     fn place(&self, scope: Scope) -> StateNamespace {
         StateNamespace {
-            tenant: self.cx.snapshot.config.gate.tenant.clone(),
-            component: self.tool.provider.name().to_owned(),
+            tenant: self.cx.ruleset.config.gate.tenant.clone(),
+            component: self.tool.source.name.clone(),
             run: (scope == Scope::Run).then_some(self.cx.run),
         }
     }
@@ -194,7 +194,7 @@ impl Capabilities {
         StateAct {
             action,
             tool: tool.name.clone(),
-            component: tool.provider.name().to_owned(),
+            component: tool.source.name.clone(),
             scope,
             key: key.into(),
             size: 0,
@@ -238,7 +238,7 @@ impl Capabilities {
         Ok((value, kept))
     }
 
-    /// Change a key, if it still has the version that is wanted, should one be. Says whether the key was
+    /// StateUpdate a key, if it still has the version that is wanted, should one be. Says whether the key was
     /// there, or nothing if it had another version.
     async fn write_state(
         &self,

@@ -64,13 +64,13 @@ fn decided(call: u8, arguments: &str, outcome: Outcome) -> Event {
 
 fn started(call: u8) -> Event {
     Event::Start(Start {
-        executed_by_caller: false,
-        labels: Default::default(),
         approval: None,
         attempt: 1,
         call: SpanId::from_bytes([call; 8]),
         component: "eyes".into(),
         digest: Sha256Digest::of(b"wasm"),
+        executed_by_caller: false,
+        labels: BTreeSet::new(),
         resumption: false,
         span: SpanId::from_bytes([call; 8]),
         unsandboxed: false,
@@ -142,8 +142,6 @@ fn a_call_that_goes_on_after_an_approval_is_not_tried_again() {
             unreachable!()
         };
         Event::Start(Start {
-            executed_by_caller: false,
-            labels: Default::default(),
             attempt: 2,
             resumption,
             ..start

@@ -323,6 +323,7 @@ fn open_call(conn: &Connection, index: u64) -> Result<OpenCall, ReadError> {
         run,
         call: start.call,
         span: start.span,
+        labels: start.labels,
         effects: effects as u64,
         labels: start.labels,
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Capture, KeyedDigest};
+use super::{Arrival, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
     entity::Uid,
@@ -135,7 +135,7 @@ pub struct OutcomeRecord {
     pub call: SpanId,
     /// What is kept of the content; absent without content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<Capture>,
+    pub capture: Option<PayloadRef>,
     /// Effects outside the sandbox that were begun; reads do not count.
     pub effects: u64,
     /// Fuel units that the guest used.

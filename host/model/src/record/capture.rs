@@ -6,7 +6,7 @@ use crate::canonical::Sha256Digest;
 
 /// What a record keeps of arguments or content, besides their digest and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capture {
+pub struct PayloadRef {
     /// How sensitive the payload is.
     pub class: Class,
     /// SHA-256 of the sealed payload; absent where only the class is kept.

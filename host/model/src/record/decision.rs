@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Capture, KeyedDigest};
+use super::{Arrival, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
     decision::{DecisionError, Determining, Outcome, Requirement, ShadowFlip},
@@ -23,7 +23,7 @@ pub struct DecisionRecord {
     pub approval: Option<ApprovalId>,
     /// What is kept of the arguments; absent without arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<Capture>,
+    pub capture: Option<PayloadRef>,
     /// Digest of the arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<KeyedDigest>,

@@ -20,7 +20,7 @@ pub use approval::{
     ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, WaitingCall,
 };
 pub use call::{CallInvalid, OutcomeRecord, Release, Start, Status};
-pub use capture::{Capture, Class};
+pub use capture::{Class, PayloadRef};
 pub use decision::DecisionRecord;
 pub use effect::{ComponentLog, Effect, EffectDetails, HttpEffect, SecretEffect};
 pub use keyed_digest::KeyedDigest;

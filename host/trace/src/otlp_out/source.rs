@@ -7,17 +7,14 @@ use std::{
 };
 
 use tollgate::{
-    capture::{self, Capture},
-    config::{Config, ExportConfig, Sent},
-    gate::Gate,
-    sandbox::{Network, Resolver},
-    secrets::Vault,
+    capture, capture::PayloadRef, config::Config, config::ConfigValue, config::ExportConfig,
+    gate::Gate, sandbox::Network, sandbox::Resolver, secrets::Vault,
 };
 use tollgate_ledger::{LedgerError, LedgerReader};
 use tollgate_model::{
     entity::Uid,
     ids::RunId,
-    record::{Capture, KeyedDigest},
+    record::{KeyedDigest, PayloadRef},
     span::{Span, names::attribute as a},
 };
 
@@ -45,7 +42,7 @@ pub struct Source {
     payloads: Box<Payloads>,
     secrets: Arc<Vault>,
     /// Finds secrets in what is sent.
-    pub(super) capture: Arc<Capture>,
+    pub(super) capture: Arc<PayloadRef>,
     /// The trace store, once there is one.
     told: OnceLock<Reader>,
     pub(super) network: Network,
@@ -54,7 +51,7 @@ pub struct Source {
     pub(super) descriptions: BTreeMap<String, String>,
 }
 
-type Payloads = dyn Fn(u64, Capture) -> Result<Option<String>, LedgerError> + Send + Sync;
+type Payloads = dyn Fn(u64, PayloadRef) -> Result<Option<String>, LedgerError> + Send + Sync;
 type Digests = dyn Fn(&str, &[&[u8]]) -> Result<KeyedDigest, LedgerError> + Send + Sync;
 
 impl fmt::Debug for Source {
@@ -67,22 +64,22 @@ impl Source {
     /// What the owner of a ledger has.
     #[must_use]
     pub fn of_gate(gate: &Gate) -> Self {
-        let (snapshot, owner, keeper) = (gate.snapshot(), gate.clone(), gate.clone());
-        let described = |tool: &Arc<tollgate::snapshot::Tool>| {
+        let (ruleset, owner, keeper) = (gate.ruleset(), gate.clone(), gate.clone());
+        let described = |tool: &Arc<tollgate::tool::Tool>| {
             let description = tollgate::text::printable(&tool.description, 1024);
-            let description = snapshot.capture.text(&description).into_owned();
+            let description = ruleset.capture.text(&description).into_owned();
             (tool.name.clone(), description)
         };
         Self {
             ledger: gate.ledger().reader().clone(),
             digests: Box::new(move |tenant, parts| owner.ledger().digest(tenant, parts)),
             payloads: Box::new(move |index, kept| keeper.captured(index, kept)),
-            secrets: Arc::clone(&snapshot.secrets),
-            capture: Arc::clone(&snapshot.capture),
+            secrets: Arc::clone(&ruleset.secrets),
+            capture: Arc::clone(&ruleset.capture),
             told: OnceLock::new(),
-            network: snapshot.network.clone(),
-            config: snapshot.config.clone(),
-            descriptions: snapshot.tools.values().map(described).collect(),
+            network: gate.executors().network.clone(),
+            config: ruleset.config.clone(),
+            descriptions: ruleset.tools.values().map(described).collect(),
         }
     }
 
@@ -97,7 +94,7 @@ impl Source {
         let network = Network::new(Resolver::system(), &config.network.trust)
             .map_err(|e| ExportError::Setup(e.to_string()))?;
         let secrets = Arc::new(Vault::new(&config.secrets));
-        let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)
+        let capture = PayloadRef::new(&config.capture, &config.gate.tenant, &secrets)
             .map_err(|e| ExportError::Setup(e.to_string()))?;
         Ok(Self {
             ledger,
@@ -126,7 +123,7 @@ impl Source {
 
     /// What capture keeps of a payload that the record at `index` refers to; nothing where it keeps
     /// nothing, or no longer can.
-    pub(super) fn payload(&self, index: u64, kept: Capture) -> Option<String> {
+    pub(super) fn payload(&self, index: u64, kept: PayloadRef) -> Option<String> {
         kept.payload?;
         (self.payloads)(index, kept).ok().flatten()
     }
@@ -161,8 +158,8 @@ impl Source {
         let mut headers = Vec::new();
         for (name, sent) in &export.headers {
             let value = match sent {
-                Sent::Text(text) => text.clone().into_bytes(),
-                Sent::Secret { name, prefix } => {
+                ConfigValue::Literal(text) => text.clone().into_bytes(),
+                ConfigValue::Secret { name, prefix } => {
                     let secret = self.secrets.secret(name).await;
                     let secret = secret.map_err(|e| ExportError::Setup(e.to_string()))?;
                     [prefix.as_bytes(), secret.value()].concat()

@@ -121,6 +121,8 @@ impl Story {
             call,
             component: "crm".into(),
             digest: Sha256Digest::of(b"crm.wasm"),
+            executed_by_caller: false,
+            labels: std::collections::BTreeSet::new(),
             resumption: false,
             span,
             unsandboxed: false,

@@ -166,6 +166,8 @@ impl Story {
                 call: span(call),
                 component: component.into(),
                 digest: Sha256Digest::of(b"wasm"),
+                executed_by_caller: false,
+                labels: std::collections::BTreeSet::new(),
                 resumption: false,
                 span: span(call + 1),
                 unsandboxed: false,
