@@ -45,7 +45,7 @@ pub use identity::{
 pub use serve::ServeConfig;
 pub use trace::{Price, PricesConfig, TraceConfig};
 
-use tollgate_ledger::Idle;
+use tollgate_ledger::IdleLimits;
 
 use crate::sandbox::{Limits, Size};
 pub use crate::{
