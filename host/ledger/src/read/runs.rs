@@ -325,7 +325,6 @@ fn open_call(conn: &Connection, index: u64) -> Result<OpenCall, ReadError> {
         span: start.span,
         labels: start.labels,
         effects: effects as u64,
-        labels: start.labels,
     })
 }
 

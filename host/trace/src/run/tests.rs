@@ -114,8 +114,6 @@ impl Story {
     fn start(&mut self, call: SpanId) -> SpanId {
         let span = self.span();
         self.add(Event::Start(Start {
-            executed_by_caller: false,
-            labels: Default::default(),
             approval: None,
             attempt: 1,
             call,

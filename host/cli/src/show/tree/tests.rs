@@ -159,8 +159,6 @@ impl Story {
         self.add(
             10,
             Event::Start(Start {
-                executed_by_caller: false,
-                labels: Default::default(),
                 approval,
                 attempt: 1,
                 call: span(call),
