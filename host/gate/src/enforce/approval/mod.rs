@@ -180,7 +180,7 @@ fn request(
             on_behalf_of: row.on_behalf_of.clone(),
             operator,
             roles: row.requirement.roles(),
-            asked_too: row.escalated_to.clone(),
+            escalated_to: row.escalated_to.clone(),
         },
     };
     (request, vec![Entity::new(resource, [tool])])
