@@ -137,7 +137,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::User(args) => user::run(args, &cx).await,
         Command::Token(args) => token::run(args, &cx).await,
         Command::Store(args) => store::run(args, &cx).await,
-        Command::Ledger(args) => ledger::run(&args, &cx),
+        Command::Ledger(args) => ledger::run(&args, &cx).await,
         Command::Doctor(args) => doctor::run(&args, &cx).await,
         Command::Trust(args) => trust::run(&args, &cx),
         Command::Completions(args) => completions::run(&args, Cli::whole_command(), &cx),

@@ -237,7 +237,8 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
         })?;
         return Ok(Exit::Ok);
     }
-    let hint = facts.is_none() && decision.outcome != Outcome::Allow && decision.facts.is_some();
+    let hint =
+        facts.is_none() && decision.outcome != Outcome::Allow && decision.facts_digest.is_some();
     let sources = config.policy_files().unwrap_or_default();
     let place = |policy: &str| place_of(&config, &sources, policy);
     let mut text = whole(id.0, &record, decision, place, cx.out.width());

@@ -205,8 +205,8 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
         }
         if restored.records < restored.before {
             text.push_str(
-                "  open approvals were voided; tokens that were revoked since are back, and so are halts that were \
-                 lifted: look at `tollgate token list` and `tollgate halt --list`\n",
+                "  open approvals were voided; halts and revocations of tokens since the backup are gone, and halts \
+                 that were lifted since are in force again: check `tollgate halt --list` and `tollgate token list`\n",
             );
         }
         text

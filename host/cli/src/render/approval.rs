@@ -150,6 +150,30 @@ pub(crate) fn whole(view: &ApprovalView, columns: usize) -> String {
             &format!("{} ({})", line(&approver.user, 64), roles.join(", ")),
         );
     }
+    if !view.escalated_to.is_empty() {
+        let roles: Vec<&str> = view.escalated_to.iter().map(String::as_str).collect();
+        field("escalated to", &line(&roles.join(", "), 200));
+    }
+    for answer in &view.answers {
+        let name = match (answer.took_effect, answer.answer.as_str()) {
+            (true, "approve") => continue,
+            (true, _) => "rejected by",
+            (false, _) => "too late",
+        };
+        let note = answer
+            .note
+            .as_deref()
+            .map(|note| format!(": {}", line(note, 200)));
+        field(
+            name,
+            &format!(
+                "{} at {}{}",
+                line(&answer.by, 64),
+                moment(answer.at),
+                note.unwrap_or_default()
+            ),
+        );
+    }
     text.push_str(&format!(
         "\n  {}\n",
         paint("What will happen", Tone::Strong)

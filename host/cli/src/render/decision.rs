@@ -137,7 +137,7 @@ pub(crate) fn whole(
             .map(|c| c.to_string())
             .unwrap_or_default(),
     );
-    field("decided in", duration(decision.micros));
+    field("decided in", duration(decision.decide_micros));
     text.push_str(&decided_by(decision, files, columns));
     text
 }

@@ -73,14 +73,14 @@ fn described(index: u64, record: &Record) -> Option<(&'static str, Tone, String)
                 "{} {}  {}",
                 line(&effect.operation, 40),
                 line(&effect.target, MAX_NAME),
-                duration(effect.micros)
+                duration(effect.duration_micros)
             );
             if let Some(error) = &effect.error {
                 words.push_str(&format!(": {}", line(error, MAX_NAME)));
             }
             (mark, tone, words)
         }
-        Event::AdapterLog(log) => {
+        Event::ComponentLog(log) => {
             let words = format!("log {}: {}", line(&log.level, 8), line(&log.message, 200));
             ("·", Tone::Weak, words)
         }

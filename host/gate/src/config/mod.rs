@@ -45,7 +45,7 @@ pub use identity::{
 pub use serve::ServeConfig;
 pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
 
-use tollgate_ledger::Idle;
+use tollgate_ledger::IdleLimits;
 
 use crate::sandbox::{Limits, Size};
 pub use crate::{
@@ -290,9 +290,9 @@ pub struct UserConfig {
 impl Config {
     /// After how long without anything runs are over.
     #[must_use]
-    pub fn idle(&self) -> Idle {
+    pub fn idle(&self) -> IdleLimits {
         let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
-        Idle {
+        IdleLimits {
             unnamed: micros(self.run_idle_timeout),
             named: micros(self.named_run_idle_timeout),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_ledger::{Change, Changed};
+use tollgate_ledger::{StateUpdate, StateUpdateResult};
 use tollgate_model::{entity::Entity, request::Request};
 
 use super::CallContext;
@@ -67,10 +67,10 @@ pub trait Capability: Act {
 
     /// What it changes in the store, in the transaction of its decision; `marks` are the labels that what
     /// is written takes on.
-    fn change(&mut self, _marks: &BTreeSet<String>) -> Option<Change> {
+    fn change(&mut self, _marks: &BTreeSet<String>) -> Option<StateUpdate> {
         None
     }
 
     /// Take in what became of the [`change`](Self::change).
-    fn changed(&mut self, _changed: Changed) {}
+    fn changed(&mut self, _changed: StateUpdateResult) {}
 }

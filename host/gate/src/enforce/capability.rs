@@ -13,7 +13,7 @@ use std::{
 use tollgate_model::{
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
-    record::{AdapterLog, Effect, EffectDetails, Event, Record},
+    record::{ComponentLog, Effect, EffectDetails, Event, Record},
     request::{Facts, Request},
     time::Timestamp,
 };
@@ -25,7 +25,9 @@ use super::{
     report::Reported,
 };
 use crate::{secrets::Secret, tool::Tool};
-use tollgate_ledger::{ApprovalRow, Batch, Change, Changed, CommitError, Condition, Payload};
+use tollgate_ledger::{
+    ApprovalRow, Batch, CommitError, Condition, Payload, StateUpdate, StateUpdateResult,
+};
 
 /// A message in a trace is at most this long, in bytes.
 const MAX_LOG_MESSAGE: usize = 4096;
@@ -264,7 +266,7 @@ impl Capabilities {
         }
         for condition in self.not_halted() {
             if let Condition::NotHalted(keys) = condition {
-                self.pep.ledger.not_halted(&keys)?;
+                self.pep.ledger.ensure_not_halted(&keys)?;
             }
         }
         Ok(())
@@ -335,7 +337,7 @@ impl Capabilities {
     pub async fn enforce<A: Capability>(&self, mut act: A) -> Result<Permitted<A>, Refusal> {
         let begun = Instant::now();
         self.goes_on(&act)?;
-        let marks_before = self.pep.ledger.marks();
+        let marks_before = self.pep.ledger.label_epoch();
         if let Some(labels) = self.kept_by(&act)? {
             act.kept(labels);
         }
@@ -413,8 +415,8 @@ impl Capabilities {
             batch.conditions.extend(self.not_halted());
         }
         let decision_id = match self.commit(batch, change).await {
-            Ok((first, Changed::Done(was))) => {
-                act.changed(Changed::Done(was));
+            Ok((first, done @ StateUpdateResult::Done { .. })) => {
+                act.changed(done);
                 DecisionId(first)
             }
             Ok((first, not_changed)) => {
@@ -480,7 +482,7 @@ impl Capabilities {
     /// # Errors
     /// [`Refusal`]: it cannot be known.
     pub fn is_as_decided<A: Capability>(&self, permitted: &Permitted<A>) -> Result<bool, Refusal> {
-        if self.pep.ledger.marks() == permitted.marks_before() {
+        if self.pep.ledger.label_epoch() == permitted.marks_before() {
             return Ok(true);
         }
         let labels = self.kept_by(permitted.act())?;
@@ -495,8 +497,8 @@ impl Capabilities {
     pub(super) async fn commit(
         &self,
         mut own: Batch,
-        change: Option<Change>,
-    ) -> Result<(u64, Changed), CommitError> {
+        change: Option<StateUpdate>,
+    ) -> Result<(u64, StateUpdateResult), CommitError> {
         let _under_way = self.committing.read().await;
         let (records, payloads) = {
             let mut progress = self.progress();
@@ -510,11 +512,11 @@ impl Capabilities {
             Some(change) => self.pep.commit_with(own, change).await,
             None => {
                 let committed = self.pep.commit(own).await;
-                committed.map(|receipt| (receipt, Changed::Done(true)))
+                committed.map(|receipt| (receipt, StateUpdateResult::Done { existed: true }))
             }
         };
         match committed {
-            Ok((receipt, changed)) => Ok((receipt.first + before, changed)),
+            Ok((receipt, changed)) => Ok((receipt.first() + before, changed)),
             Err(error) => {
                 let mut progress = self.progress();
                 progress.records.splice(0..0, records);
@@ -560,7 +562,7 @@ impl Capabilities {
             details: done.details,
             error: result.err().map(str::to_owned),
             execution: Some(self.span),
-            micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            duration_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             operation,
             parent: span,
             size: result.unwrap_or(0),
@@ -586,7 +588,7 @@ impl Capabilities {
             }
         }
         let message = self.cx.ruleset.secrets.scrub_text(message);
-        let event = Event::AdapterLog(AdapterLog {
+        let event = Event::ComponentLog(ComponentLog {
             call: self.cx.call,
             labels: BTreeSet::new(),
             level: level.into(),

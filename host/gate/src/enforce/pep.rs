@@ -12,7 +12,7 @@ use tollgate_model::{
     decision::{Decision, Outcome},
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
-    record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
+    record::{Arrival, DecisionRecord, Event, KeyedDigest, PayloadRef, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
     run::{RunDelta, RunState},
     time::Timestamp,
@@ -26,7 +26,7 @@ use crate::{
     usage::Usage,
 };
 use tollgate_ledger::{
-    Batch, Change, Changed, CommitError, Condition, Ledger, Payload, Receipt, Window,
+    Batch, CommitError, Condition, Ledger, Payload, Receipt, StateUpdate, StateUpdateResult, Window,
 };
 use tollgate_model::two_generation_cache::TwoGenerationCache;
 
@@ -66,19 +66,19 @@ impl Draft {
         self.0.call = Some(cx.call);
         self.0.parent = Some(parent);
         self.0.component = Some(component);
-        self.0.marks = marks;
+        self.0.propagated_labels = marks;
         self
     }
 
     /// By what the resource takes its marks on, if that is not its id.
     pub(crate) fn marked(mut self, place: Option<String>) -> Self {
-        self.0.marked = place.filter(|_| !self.0.marks.is_empty());
+        self.0.label_target = place.filter(|_| !self.0.propagated_labels.is_empty());
         self
     }
 
     pub(crate) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
-        self.0.caller = cx.caller.filter(|_| cx.enclosing.is_empty());
+        self.0.caller_span = cx.caller.filter(|_| cx.enclosing.is_empty());
         if cx.enclosing.is_empty() {
             self.0.arrival = cx.arrival.clone();
         }
@@ -92,13 +92,13 @@ impl Draft {
 
     /// As one that another decision, recorded with it, stands before.
     pub(crate) fn secondary(mut self) -> Self {
-        self.0.beside = true;
+        self.0.is_secondary = true;
         self
     }
 
     /// With what is kept of its arguments.
-    pub(crate) fn captured(mut self, kept: Kept) -> Self {
-        self.0.captured = Some(kept);
+    pub(crate) fn captured(mut self, kept: PayloadRef) -> Self {
+        self.0.capture = Some(kept);
         self
     }
 
@@ -163,8 +163,8 @@ impl Pep {
     pub(crate) async fn commit_with(
         &self,
         batch: Batch,
-        change: Change,
-    ) -> Result<(Receipt, Changed), CommitError> {
+        change: StateUpdate,
+    ) -> Result<(Receipt, StateUpdateResult), CommitError> {
         let joined = joined_labels(&batch);
         let committed = self.ledger.commit_with(self.clean(batch), change).await?;
         self.remember(joined);
@@ -301,19 +301,19 @@ impl Pep {
             approval: None,
             arguments: None,
             arguments_size: None,
-            beside: false,
+            is_secondary: false,
             bundle: basis.bundle,
             call: None,
             arrival: Arrival::default(),
-            captured: None,
-            caller: None,
+            capture: None,
+            caller_span: None,
             component: None,
             determining: basis.determining,
             errors: basis.errors,
-            facts: Some(payload.digest),
-            marked: None,
-            marks: BTreeSet::new(),
-            micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            facts_digest: Some(payload.digest),
+            label_target: None,
+            propagated_labels: BTreeSet::new(),
+            decide_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             on_behalf_of,
             outcome: decision.outcome(),
             parent: None,
@@ -425,7 +425,7 @@ impl Pep {
             payloads: vec![payload],
             conditions: Vec::new(),
         };
-        let decision = DecisionId(self.commit(batch).await?.first);
+        let decision = DecisionId(self.commit(batch).await?.first());
         match judged.decision {
             Decision::Allow(_) => Ok(decision),
             Decision::Deny(basis) | Decision::Escalate(basis, _) => {

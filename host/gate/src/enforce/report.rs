@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tollgate_model::{
     canonical::MAX_INTEGER,
     decision::Decision,
-    record::{AdapterLog, Event, Record},
+    record::{ComponentLog, Event, Record},
 };
 
 use super::{Capabilities, ReleaseDecision};
@@ -126,7 +126,7 @@ impl Capabilities {
             Some(total) => format!("{progress} of {total}: {message}"),
             None => format!("{progress}: {message}"),
         };
-        let event = Event::AdapterLog(AdapterLog {
+        let event = Event::ComponentLog(ComponentLog {
             call: self.cx.call,
             labels,
             level: LEVEL.into(),

@@ -9,7 +9,10 @@ use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
-    record::{Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome, RunStarted},
+    record::{
+        AdminAction, Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
+        RunStarted,
+    },
     time::Timestamp,
 };
 
@@ -198,7 +201,7 @@ impl Pep {
         };
         if let Caller::Spoken { agent, by } = caller {
             batch.records.push(record(Event::Administered(Administered {
-                act: "spoke_for_agent".into(),
+                action: AdminAction::AgentImpersonated,
                 by: by.clone(),
                 target: agent.clone(),
             })));

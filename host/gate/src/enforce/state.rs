@@ -15,7 +15,10 @@ use unicode_normalization::is_nfc;
 
 use super::{Act, CallContext, Capabilities, Capability, Refusal, midcall::shown};
 use crate::tool::Tool;
-use tollgate_ledger::{Change, Changed, Kept, LedgerError, Place};
+use tollgate_ledger::{
+    LedgerError, NewState, Precondition, StateEntry, StateLimits, StateNamespace, StateUpdate,
+    StateUpdateResult,
+};
 
 /// Bytes of a key.
 const MAX_KEY: usize = 256;
@@ -44,10 +47,14 @@ impl Scope {
         }
     }
 
-    fn limits(self) -> (u64, u64) {
-        match self {
-            Self::Run => (MAX_KEYS, MAX_RUN_BYTES),
-            Self::Adapter => (MAX_KEYS, MAX_ADAPTER_BYTES),
+    fn limits(self) -> StateLimits {
+        let bytes = match self {
+            Self::Run => MAX_RUN_BYTES,
+            Self::Adapter => MAX_ADAPTER_BYTES,
+        };
+        StateLimits {
+            keys: MAX_KEYS,
+            bytes,
         }
     }
 }
@@ -94,8 +101,8 @@ pub struct StateAct {
     /// Labels of what is there.
     labels: BTreeSet<String>,
     /// What is to change.
-    change: Option<Change>,
-    changed: Option<Changed>,
+    change: Option<StateUpdate>,
+    changed: Option<StateUpdateResult>,
 }
 
 impl StateAct {
@@ -162,22 +169,22 @@ impl Capability for StateAct {
         self.changes_the_world()
     }
 
-    fn change(&mut self, marks: &BTreeSet<String>) -> Option<Change> {
+    fn change(&mut self, marks: &BTreeSet<String>) -> Option<StateUpdate> {
         let mut change = self.change.take()?;
-        if let Some((_, labels, _)) = &mut change.value {
-            labels.clone_from(marks);
+        if let Some(new) = &mut change.value {
+            new.labels.clone_from(marks);
         }
         Some(change)
     }
 
-    fn changed(&mut self, changed: Changed) {
+    fn changed(&mut self, changed: StateUpdateResult) {
         self.changed = Some(changed);
     }
 }
 
 impl Capabilities {
-    fn place(&self, scope: Scope) -> Place {
-        Place {
+    fn place(&self, scope: Scope) -> StateNamespace {
+        StateNamespace {
             tenant: self.cx.ruleset.config.gate.tenant.clone(),
             component: self.tool.source.name.clone(),
             run: (scope == Scope::Run).then_some(self.cx.run),
@@ -205,11 +212,11 @@ impl Capabilities {
         &self,
         scope: Scope,
         key: &str,
-    ) -> Result<(Option<Vec<u8>>, Option<Kept>), StateFault> {
+    ) -> Result<(Option<Vec<u8>>, Option<StateEntry>), StateFault> {
         checked(key)?;
         let begun = Instant::now();
         let place = self.place(scope);
-        let kept = self.pep.ledger.reader().kept(&place, key)?;
+        let kept = self.pep.ledger.reader().state_entry(&place, key)?;
         let mut act = self.state_act(Action::ReadState, scope, key);
         act.labels = kept.as_ref().map(|k| k.labels.clone()).unwrap_or_default();
         let permitted = self.enforce(act).await?;
@@ -233,14 +240,14 @@ impl Capabilities {
         Ok((value, kept))
     }
 
-    /// Change a key, if it still has the version that is wanted, should one be. Says whether the key was
+    /// StateUpdate a key, if it still has the version that is wanted, should one be. Says whether the key was
     /// there, or nothing if it had another version.
     async fn write_state(
         &self,
         scope: Scope,
         key: &str,
         value: Option<&[u8]>,
-        only_if: Option<Option<u64>>,
+        precondition: Precondition,
     ) -> Result<Option<bool>, StateFault> {
         checked(key)?;
         let size = value.map_or(0, <[u8]>::len);
@@ -255,36 +262,40 @@ impl Capabilities {
                 let now = self.pep.now();
                 let sealed = self.pep.ledger.seal(&place.tenant, now, value, &kind)?;
                 let counts = (key.len() + value.len()) as u64;
-                Some((sealed, BTreeSet::new(), counts))
+                Some(NewState {
+                    value: sealed,
+                    labels: BTreeSet::new(),
+                    size: counts,
+                })
             }
             None => None,
         };
         let mut act = self.state_act(Action::WriteState, scope, key);
         act.size = size as u64;
         act.value = value.map(<[u8]>::to_vec);
-        act.labels = match self.pep.ledger.reader().kept(&place, key)? {
+        act.labels = match self.pep.ledger.reader().state_entry(&place, key)? {
             Some(kept) => kept.labels,
             None => BTreeSet::new(),
         };
-        act.change = Some(Change {
-            place,
+        act.change = Some(StateUpdate {
+            namespace: place,
             key: key.into(),
             value: sealed,
-            only_if,
+            precondition,
             limits: scope.limits(),
         });
         let permitted = self.enforce(act).await?;
         let changed = permitted.act().changed;
         match changed {
-            Some(Changed::Done(was)) => {
+            Some(StateUpdateResult::Done { existed: was }) => {
                 self.done(permitted, begun, Ok(size as u64));
                 Ok(Some(was))
             }
-            Some(Changed::Otherwise) => {
+            Some(StateUpdateResult::PreconditionFailed) => {
                 self.done(permitted, begun, Err("it was changed meanwhile"));
                 Ok(None)
             }
-            Some(Changed::Full) => {
+            Some(StateUpdateResult::LimitReached) => {
                 self.done(permitted, begun, Err("there is no room"));
                 Err(StateFault::Full)
             }
@@ -305,7 +316,8 @@ impl Capabilities {
     /// # Errors
     /// [`StateFault`].
     pub async fn set_state(&self, scope: Scope, key: &str, value: &[u8]) -> Result<(), StateFault> {
-        self.write_state(scope, key, Some(value), None).await?;
+        self.write_state(scope, key, Some(value), Precondition::None)
+            .await?;
         Ok(())
     }
 
@@ -314,7 +326,9 @@ impl Capabilities {
     /// # Errors
     /// [`StateFault`].
     pub async fn delete_state(&self, scope: Scope, key: &str) -> Result<bool, StateFault> {
-        let was = self.write_state(scope, key, None, None).await?;
+        let was = self
+            .write_state(scope, key, None, Precondition::None)
+            .await?;
         Ok(was.unwrap_or(false))
     }
 
@@ -334,9 +348,12 @@ impl Capabilities {
         if current.as_deref() != expected {
             return Ok(false);
         }
-        let version = kept.map(|kept| kept.version);
+        let precondition = match kept {
+            Some(kept) => Precondition::Version(kept.version),
+            None => Precondition::Absent,
+        };
         let written = self
-            .write_state(scope, key, Some(value), Some(version))
+            .write_state(scope, key, Some(value), precondition)
             .await?;
         Ok(written.is_some())
     }
@@ -347,7 +364,7 @@ impl Capabilities {
     /// [`StateFault`].
     pub async fn list_state(&self, scope: Scope, prefix: &str) -> Result<Vec<String>, StateFault> {
         let begun = Instant::now();
-        let mut keys = self.pep.ledger.reader().kept_keys(&self.place(scope))?;
+        let mut keys = self.pep.ledger.reader().state_keys(&self.place(scope))?;
         keys.retain(|(key, _)| key.starts_with(prefix));
         let mut act = self.state_act(Action::ReadState, scope, "");
         act.labels = keys.iter().flat_map(|(_, l)| l.iter().cloned()).collect();
@@ -359,7 +376,7 @@ impl Capabilities {
 }
 
 /// What a value is sealed as: bound to its place.
-fn sealed_as(place: &Place, key: &str) -> String {
+fn sealed_as(place: &StateNamespace, key: &str) -> String {
     let run = place.run.as_ref().map(RunId::to_string);
     // Names of components hold no `/`, and ids of runs no `:`.
     format!(
@@ -403,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_value_is_sealed_for_its_place_alone() {
-        let place = |run| Place {
+        let place = |run| StateNamespace {
             tenant: "t".into(),
             component: "c".into(),
             run,

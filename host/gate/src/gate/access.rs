@@ -7,7 +7,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::{Event, RunOutcome},
+    record::{AdminAction, Event, RunOutcome},
     request::Action,
 };
 
@@ -139,7 +139,7 @@ impl Gate {
         let Event::Decision(decided) = record.event else {
             return Err(nothing());
         };
-        let Some(digest) = decided.facts else {
+        let Some(digest) = decided.facts_digest else {
             let problem = format!("the facts of {decision} were not kept");
             return Err(OperateError::Unknown(problem));
         };
@@ -150,7 +150,7 @@ impl Gate {
                     .await?;
             }
             None => {
-                self.administer(user, "facts_viewed", &decision.to_string())
+                self.administer(user, AdminAction::FactsViewed, &decision.to_string())
                     .await?;
             }
         }
@@ -186,7 +186,7 @@ impl Gate {
                 continue;
             };
             let decision = DecisionId(index);
-            if let Some(digest) = decided.facts
+            if let Some(digest) = decided.facts_digest
                 && let Ok(view) = self.unsealed(decision, digest)
             {
                 found.push((decision, view));

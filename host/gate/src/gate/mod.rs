@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tollgate_ledger::{Ledger, LedgerError, LedgerOptions, Sync};
 use tollgate_model::{
-    ids::RunId, record::Kept, time::Timestamp, two_generation_cache::TwoGenerationCache,
+    ids::RunId, record::PayloadRef, time::Timestamp, two_generation_cache::TwoGenerationCache,
 };
 
 use self::external::OpenCalls;
@@ -232,7 +232,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`LedgerError::Sealed`] once its day's key was destroyed.
-    pub fn captured(&self, index: u64, kept: Kept) -> Result<Option<String>, LedgerError> {
+    pub fn captured(&self, index: u64, kept: PayloadRef) -> Result<Option<String>, LedgerError> {
         let Some(digest) = kept.payload else {
             return Ok(None);
         };

@@ -66,7 +66,7 @@ impl InvalidCall {
                 .filter(|_| is_own)
                 .unwrap_or_default(),
             call: cx.call,
-            caller: cx.caller.filter(|_| is_own),
+            caller_span: cx.caller.filter(|_| is_own),
             parent: cx.enclosing.last().map(|call| call.span),
             pointers: self.pointers,
             principal: cx.principal.clone(),

@@ -374,9 +374,9 @@ fn status_of(error: &wasmtime::Error) -> (Status, String) {
         error.downcast_ref::<Exceeded>(),
         error.downcast_ref::<Trap>(),
     ) {
-        (Some(Exceeded::Memory), _) => Status::Memory,
+        (Some(Exceeded::Memory), _) => Status::MemoryExhausted,
         (Some(Exceeded::Time), _) | (_, Some(Trap::Interrupt)) => Status::Timeout,
-        (_, Some(Trap::OutOfFuel)) => Status::Fuel,
+        (_, Some(Trap::OutOfFuel)) => Status::FuelExhausted,
         _ => Status::Trap,
     };
     // The cause first: the frames above it may be cut.
@@ -390,8 +390,8 @@ fn status_of(error: &wasmtime::Error) -> (Status, String) {
 fn ended_message(status: Status) -> &'static str {
     match status {
         Status::Timeout => "The tool ran out of time.",
-        Status::Fuel => "The tool used up its computing budget.",
-        Status::Memory => "The tool asked for more memory than it may have.",
+        Status::FuelExhausted => "The tool used up its computing budget.",
+        Status::MemoryExhausted => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted the tool.",
         Status::Trap | Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
             "The tool crashed."

@@ -41,7 +41,8 @@ pub(super) fn authorize(index: u64, decision: &DecisionRecord, name: String) -> 
         Outcome::Escalate => Mark::Waiting,
         Outcome::Deny | Outcome::Error => Mark::No,
     };
-    let mut row = Row::new(mark, name, decision.outcome.as_str()).took(duration(decision.micros));
+    let mut row =
+        Row::new(mark, name, decision.outcome.as_str()).took(duration(decision.decide_micros));
     decided(&mut row, index, decision);
     row
 }
@@ -118,7 +119,7 @@ pub(super) fn capability(index: u64, decision: &DecisionRecord, effect: Option<&
         }
     };
     if row.took.is_empty() {
-        row.took = duration(decision.micros);
+        row.took = duration(decision.decide_micros);
     }
     let mut said = std::mem::take(&mut row.details);
     decided(&mut row, index, decision);
@@ -156,7 +157,7 @@ pub(super) fn effect_row(effect: &Effect, name: String) -> Row {
         Some(error) if error == "not found" => Row::new(Mark::Nothing, name, "not found"),
         Some(_) => Row::new(Mark::No, name, "failed"),
     };
-    row.took = duration(effect.micros);
+    row.took = duration(effect.duration_micros);
     if let Some(EffectDetails::Http(http)) = &effect.details {
         if let Some(status) = http.status {
             row.outcome = status.to_string();

@@ -10,7 +10,7 @@ use tollgate_model::{
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     record::{
-        AdapterLog, ApprovalAnswered, ApprovalResolved, CallInvalid, EffectDetails, HttpEffect,
+        ApprovalAnswered, ApprovalResolved, CallInvalid, ComponentLog, EffectDetails, HttpEffect,
         KeyedDigest, OutcomeRecord, Record, RunStarted, SecretEffect, Start,
     },
     time::Timestamp,
@@ -102,7 +102,7 @@ impl Story {
         by: &[Determining],
     ) -> DecisionRecord {
         DecisionRecord {
-            captured: None,
+            capture: None,
             parent: match &action {
                 Action::Call(_) => Some(span(1)),
                 Action::ReturnResult => Some(span(call)),
@@ -113,18 +113,18 @@ impl Story {
             approval: None,
             arguments: None,
             arguments_size: None,
-            beside: false,
+            is_secondary: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(span(call)),
             arrival: Default::default(),
-            caller: None,
+            caller_span: None,
             component: None,
             determining: by.to_vec(),
             errors: Vec::new(),
-            facts: None,
-            marked: None,
-            marks: BTreeSet::new(),
-            micros: 70,
+            facts_digest: None,
+            label_target: None,
+            propagated_labels: BTreeSet::new(),
+            decide_micros: 70,
             on_behalf_of: None,
             outcome,
             requirement: None,
@@ -193,7 +193,7 @@ impl Story {
                 details: None,
                 error: None,
                 execution: None,
-                micros: 210,
+                duration_micros: 210,
                 operation: operation.into(),
                 parent: span(above),
                 size,
@@ -221,7 +221,7 @@ impl Story {
         self.add(
             400,
             Event::Outcome(OutcomeRecord {
-                captured: None,
+                capture: None,
                 call: span(call),
                 effects: 1,
                 fuel: 1_234_567,
@@ -293,7 +293,7 @@ impl Story {
         self.add(
             0,
             Event::ApprovalResolved(ApprovalResolved {
-                around: Vec::new(),
+                enclosing_calls: Vec::new(),
                 by: None,
                 call: span(call),
                 id,
@@ -543,7 +543,7 @@ fn what_did_not_end_well_says_how() {
             parent: None,
             call: span(5),
             arrival: Default::default(),
-            caller: None,
+            caller_span: None,
             pointers: vec!["/amount".into()],
             principal: Uid::new(Kind::Agent, "support"),
             problem: "invalid_arguments".into(),
@@ -568,7 +568,7 @@ fn what_did_not_end_well_says_how() {
     );
     s.add(
         10,
-        Event::AdapterLog(AdapterLog {
+        Event::ComponentLog(ComponentLog {
             call: span(10),
             labels: BTreeSet::new(),
             level: "warn".into(),
@@ -726,7 +726,7 @@ fn what_was_reported_stands_beside_what_was_seen() {
         if let Event::Decision(decision) = &mut record.event
             && decision.call == Some(span(40))
         {
-            decision.caller = Some(span(102));
+            decision.caller_span = Some(span(102));
         }
     }
     let mut chat = told(101, Some(100), "chat gpt-5", 10);
@@ -796,7 +796,7 @@ fn neither_depth_nor_circles_lose_a_span() {
     if let Some((_, record)) = story.records.last_mut()
         && let Event::Decision(decision) = &mut record.event
     {
-        decision.caller = Some(span(100));
+        decision.caller_span = Some(span(100));
     }
     // The call stands under 100, which says that it stands under the call's own decision.
     let round = MergedTrace::of(vec![told(100, Some(41), "round", 0)], &story.records);

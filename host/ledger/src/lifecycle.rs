@@ -1,6 +1,5 @@
-//! What a crash, or the passing of time, leaves for the gate to record.
-
-use std::collections::BTreeSet;
+//! What a crash or the passage of time leaves to be recorded. It uses the ledger's public interface only: the
+//! writer decides nothing.
 
 use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
@@ -9,75 +8,61 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Batch, CommitError, Condition, Ledger, LedgerError};
-
-/// A call that has started and has no outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Left {
-    pub(super) tenant: String,
-    pub(super) run: RunId,
-    pub(super) call: SpanId,
-    /// Its `invoke_component` span.
-    pub(super) span: SpanId,
-    /// Labels of its content, of which some may have been seen.
-    pub(super) labels: BTreeSet<String>,
-    /// World-changing effects of it that are recorded as done.
-    pub(super) effects: u64,
-}
+use crate::{Batch, CommitError, Condition, Ledger, LedgerError};
 
 /// A call that was recorded as indeterminate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recovered {
+pub struct RecoveredCall {
     /// Its run.
     pub run: RunId,
     /// Its span.
     pub call: SpanId,
 }
 
-/// After how many microseconds without anything a run is over.
+/// After how many microseconds without activity a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Idle {
-    /// One without a name: nobody says when it ends.
+pub struct IdleLimits {
+    /// A run without a name.
     pub unnamed: u64,
-    /// One with a name, a session or a trace: whoever named it may come back.
+    /// A run with a name, session or trace, to which its caller may return.
     pub named: u64,
 }
 
-/// What [`Ledger::sweep`] has ended.
+/// What [`Ledger::sweep`] ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Approvals that have expired.
+pub struct SweepReport {
+    /// Approvals that expired.
     pub expired: Vec<ApprovalId>,
-    /// Runs in which nothing happened for too long.
+    /// Runs that were idle for too long.
     pub abandoned: Vec<RunId>,
 }
 
 impl Ledger {
-    /// Record calls that were open when this ledger was opened as indeterminate: they may have had
-    /// their effect, and will never be tried again by the gate.
+    /// Record the calls that were open when this ledger was opened as indeterminate: they may have had their
+    /// effect, and the gate never retries them. Labels of their content join their runs.
     ///
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded.
-    pub async fn recover(&self, now: Timestamp) -> Result<Vec<Recovered>, LedgerError> {
+    pub async fn recover(&self, now: Timestamp) -> Result<Vec<RecoveredCall>, LedgerError> {
         let mut recovered = Vec::new();
-        for left in self.take_left() {
+        for open in self.take_open_calls() {
             let outcome = OutcomeRecord {
-                call: left.call,
-                captured: None,
-                effects: left.effects,
+                call: open.call,
+                capture: None,
+                effects: open.effects,
                 fuel: 0,
-                labels: left.labels,
+                labels: open.labels,
                 peak_memory: 0,
                 redacted: 0,
                 release: None,
                 result: None,
                 size: 0,
-                span: left.span,
+                span: open.span,
                 status: Status::Indeterminate,
             };
             let record = Record::new(
-                left.tenant,
-                Some(left.run),
+                open.tenant,
+                Some(open.run),
                 self.now(now),
                 Event::Outcome(outcome),
             );
@@ -86,22 +71,26 @@ impl Ledger {
                 ..Batch::default()
             })
             .await?;
-            recovered.push(Recovered {
-                run: left.run,
-                call: left.call,
+            recovered.push(RecoveredCall {
+                run: open.run,
+                call: open.call,
             });
         }
         Ok(recovered)
     }
 
-    /// Record what is over because time has passed: approvals that nobody gave or used, and runs in which
-    /// nothing happened for too long. A run whose last call was refused ended for that.
+    /// Record approvals that expired, and end runs that were idle for too long. If the last call of a run was
+    /// refused, that is the reason why it ends.
     ///
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded.
-    pub async fn sweep(&self, now: Timestamp, idle: Idle) -> Result<Swept, LedgerError> {
+    pub async fn sweep(
+        &self,
+        now: Timestamp,
+        idle: IdleLimits,
+    ) -> Result<SweepReport, LedgerError> {
         let now = self.now(now);
-        let mut swept = Swept::default();
+        let mut swept = SweepReport::default();
         for row in self.reader().overdue_approvals(now)? {
             let resolved = row.resolved(ApprovalState::Expired);
             let record = Record::new(row.tenant, Some(row.run), now, resolved);
@@ -115,7 +104,7 @@ impl Ledger {
                 .await
             {
                 Ok(_) => swept.expired.push(row.id),
-                // Somebody was faster; if it is still overdue, the next sweep finds it.
+                // It was answered meanwhile. If it is still overdue, the next sweep finds it.
                 Err(CommitError::ApprovalChanged) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -133,10 +122,7 @@ impl Ledger {
             };
             let (outcome, stop_reason) = match self.reader().last_refusal(run)? {
                 Some(refusal) => refusal.ended(),
-                None => (
-                    RunOutcome::Abandoned,
-                    "nothing happened for too long".into(),
-                ),
+                None => (RunOutcome::Abandoned, "idle for too long".into()),
             };
             let ended = RunEnded {
                 by: "gate".into(),
@@ -158,8 +144,8 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
         }
-        // A ledger that rests is anchored as well.
-        self.task(|writer| writer.tidy(false)).await?;
+        // An idle ledger is anchored as well.
+        self.task(|writer| writer.run_maintenance(false)).await?;
         Ok(swept)
     }
 }

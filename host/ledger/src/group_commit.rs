@@ -1,12 +1,12 @@
-//! Who commits when: a caller that is alone does it itself, and where several wait, the writer's thread
-//! commits them together.
+//! Group commit: a lone caller commits on its own thread; where several wait, the writer's thread commits them
+//! together.
 //!
 //! Handing a small commit to another thread and being woken by it costs more than the commit. A caller's
 //! own thread is only used while commits are short, so that a slow disk never holds up a runtime.
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -16,50 +16,51 @@ use tokio::sync::{
     oneshot::{self, error::TryRecvError},
 };
 
-use super::{
+use crate::{
     CommitError, Receipt,
-    batch::{Prepared, Waiting, answer_all},
-    shared::Shared,
+    batch::{EncodedBatch, QueuedBatch, answer_all},
+    cache::Shared,
+    sync::lock,
     writer::Writer,
 };
 
-/// Messages that may wait for the writer; more callers wait for a place, without blocking a thread.
+/// Messages that may wait for the writer; further callers wait asynchronously.
 const QUEUE: usize = 1024;
-/// Batches in one transaction at most: more would let the first wait for the last.
+/// Batches in one transaction at most, so that the first does not wait for too many others.
 const GROUP: usize = 256;
-/// A commit that takes less than this may be made on the caller's own thread.
+/// Commits that take less than this may run on the caller's own thread.
 const SHORT: Duration = Duration::from_micros(500);
-/// A commit that takes less than this is waited for without going to sleep.
+/// Commits that take less than this are awaited by spinning.
 const SOON: Duration = Duration::from_micros(25);
-/// How long the thread looks for work before it sleeps: waking it costs more than a small commit.
+/// How long the thread spins for work before it sleeps; waking it costs more than a small commit.
 const SPIN: Duration = Duration::from_micros(50);
-/// A commit that takes longer is worth filling.
+/// Commits that take longer wait for others to join them.
 const SLOW: Duration = Duration::from_millis(1);
-/// How long a group is filled at most, and how long between two looks.
+/// How long a group waits for others at most, and how long between two looks.
 const PATIENCE: Duration = Duration::from_millis(2);
 const NAP: Duration = Duration::from_micros(50);
 
-/// Something else that is done with the writer between commits.
+/// Work on the writer between two commits.
 type Task = Box<dyn FnOnce(&mut Writer) + Send>;
 
 enum Message {
-    Commit(Waiting),
+    Commit(QueuedBatch),
     Task(Task),
     Close(oneshot::Sender<()>),
 }
 
 type Answer = oneshot::Receiver<Result<Receipt, CommitError>>;
 
-/// The writer, and the ways to it.
-pub(super) struct Queue {
+/// The writer's thread and the queue to it.
+pub(crate) struct GroupCommit {
     messages: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    desk: Desk,
+    scheduler: CommitScheduler,
 }
 
-impl Queue {
+impl GroupCommit {
     /// Messages that wait for the writer.
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         let messages = lock(&self.messages);
         messages
             .as_ref()
@@ -70,20 +71,20 @@ impl Queue {
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub(super) fn start(writer: Writer, shared: Arc<Shared>) -> io::Result<Self> {
-        let desk = Desk {
+    pub(crate) fn start(writer: Writer, shared: Arc<Shared>) -> io::Result<Self> {
+        let scheduler = CommitScheduler {
             writer: Arc::new(Mutex::new(Some(writer))),
             shared,
         };
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let served = desk.clone();
+        let served = scheduler.clone();
         let thread = thread::Builder::new()
             .name("ledger".into())
             .spawn(move || served.serve(receiver))?;
         Ok(Self {
             messages: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
-            desk,
+            scheduler,
         })
     }
 
@@ -91,62 +92,66 @@ impl Queue {
     ///
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
-    pub(super) async fn commit(&self, batch: Prepared) -> Result<Receipt, CommitError> {
+    pub(crate) async fn commit(&self, batch: EncodedBatch) -> Result<Receipt, CommitError> {
         if let Some(time) = batch.time() {
-            self.desk.shared.floor(time);
+            self.scheduler.shared.monotonic_now(time);
         }
-        if batch.asks() {
-            self.desk.shared.set_asked();
+        if batch.requests_approval() {
+            self.scheduler.shared.set_has_requested();
         }
         batch
             .suspends()
-            .for_each(|run| self.desk.shared.suspend(run));
+            .for_each(|run| self.scheduler.shared.suspend(run));
         let (reply, mut answer) = oneshot::channel();
-        let waiting = Waiting { batch, reply };
+        let waiting = QueuedBatch { batch, reply };
         let queue = self.messages()?;
         let alone = queue.capacity() == QUEUE;
         let waiting = match alone {
-            true => self.at_once(waiting, &queue)?,
+            true => self.commit_inline(waiting, &queue)?,
             false => Some(waiting),
         };
         if let Some(waiting) = waiting {
             let sent = queue.send(Message::Commit(waiting)).await;
             sent.map_err(|_| CommitError::Closed)?;
         }
-        if alone && let Some(answer) = self.soon(&mut answer) {
+        if alone && let Some(answer) = self.spin_for_reply(&mut answer) {
             return answer;
         }
-        // The thread that would have answered is gone, and with it the knowledge of what it did.
+        // The writer's thread died, so it is unknown whether the batch was committed.
         answer.await.unwrap_or(Err(CommitError::Poisoned))
     }
 
-    /// Commit it here and now, or give it back: others are at it, or it may take long.
-    fn at_once(
+    /// Commit on this thread, or give the batch back if others are committing or commits are slow.
+    fn commit_inline(
         &self,
-        waiting: Waiting,
+        waiting: QueuedBatch,
         queue: &mpsc::Sender<Message>,
-    ) -> Result<Option<Waiting>, CommitError> {
-        if self.desk.shared.crowd() > 1 || self.desk.shared.pace().lately() > SHORT {
+    ) -> Result<Option<QueuedBatch>, CommitError> {
+        if self.scheduler.shared.recent_group_size() > 1
+            || self.scheduler.shared.commit_latency().lately() > SHORT
+        {
             return Ok(Some(waiting));
         }
-        let mut desk = match self.desk.writer.try_lock() {
-            Ok(desk) => desk,
+        let mut writer = match self.scheduler.writer.try_lock() {
+            Ok(writer) => writer,
             Err(std::sync::TryLockError::WouldBlock) => return Ok(Some(waiting)),
             Err(std::sync::TryLockError::Poisoned(_)) => return Err(CommitError::Poisoned),
         };
-        let writer = desk.as_mut().ok_or(CommitError::Closed)?;
-        self.desk.group(writer, &mut vec![waiting]);
-        if writer.is_untidy() {
-            // If there is no place, somebody else comes by soon.
-            let _ = queue.try_send(Message::Task(Box::new(|writer| writer.tidy(false))));
+        let writer = writer.as_mut().ok_or(CommitError::Closed)?;
+        self.scheduler.group(writer, &mut vec![waiting]);
+        if writer.needs_maintenance() {
+            // If the queue is full, one of the waiting commits does it.
+            let _ = queue.try_send(Message::Task(Box::new(|writer| {
+                writer.run_maintenance(false)
+            })));
         }
         Ok(None)
     }
 
-    /// The answer, if it comes so soon that going to sleep and being woken would take longer.
-    fn soon(&self, answer: &mut Answer) -> Option<Result<Receipt, CommitError>> {
+    /// The answer, if it arrives sooner than a thread could sleep and wake.
+    fn spin_for_reply(&self, answer: &mut Answer) -> Option<Result<Receipt, CommitError>> {
         let begun = Instant::now();
-        let patience = match self.desk.shared.pace().lately() <= SOON {
+        let patience = match self.scheduler.shared.commit_latency().lately() <= SOON {
             true => 2 * SOON,
             false => Duration::ZERO,
         };
@@ -160,11 +165,11 @@ impl Queue {
         }
     }
 
-    /// Let the writer do something between two commits.
+    /// Run a task on the writer between two commits.
     ///
     /// # Errors
     /// [`CommitError::Closed`], or [`CommitError::Poisoned`] if it did not survive that.
-    pub(super) async fn task<T: Send + 'static>(
+    pub(crate) async fn task<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Writer) -> T + Send + 'static,
     ) -> Result<T, CommitError> {
@@ -176,12 +181,12 @@ impl Queue {
     }
 
     /// Finish what was sent before, and give the store up. Later commits are refused.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         let queue = lock(&self.messages).take();
         if let Some(queue) = queue {
             let (done, closed) = oneshot::channel();
             if queue.send(Message::Close(done)).await.is_ok() {
-                // It fails only if the thread is gone, and then it is closed.
+                // This fails only if the thread is gone, which closes the ledger too.
                 let _ = closed.await;
             }
         }
@@ -192,29 +197,29 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for GroupCommit {
     fn drop(&mut self) {
         // Without a sender the thread ends, once it has done what is queued.
         lock(&self.messages).take();
         if let Some(thread) = lock(&self.thread).take()
             && thread.thread().id() != thread::current().id()
         {
-            // A panic there has shown itself to whoever waited for an answer.
+            // A panic there was reported to the callers that waited.
             let _ = thread.join();
         }
     }
 }
 
-/// The writer, one at a time. It is gone when the ledger is closed, and the lock is poisoned when a
-/// panic left nobody who knows what was written.
+/// Exclusive access to the writer. It is `None` once the ledger is closed. The lock is poisoned if a panic left
+/// it unknown what was written.
 #[derive(Clone)]
-struct Desk {
+struct CommitScheduler {
     writer: Arc<Mutex<Option<Writer>>>,
     shared: Arc<Shared>,
 }
 
-impl Desk {
-    /// Serve until told to close, or until nobody can send any more.
+impl CommitScheduler {
+    /// Serve until closed, or until every sender is gone.
     fn serve(self, mut queue: mpsc::Receiver<Message>) {
         let mut group = Vec::with_capacity(GROUP);
         let mut spins = false;
@@ -226,14 +231,16 @@ impl Desk {
                 }
                 message => Some(message),
             };
-            // Whoever waits is told by the end of this thread.
-            let Ok(mut desk) = self.writer.lock() else {
+            // The end of this thread answers those who wait.
+            let Ok(mut locked) = self.writer.lock() else {
                 return;
             };
-            let Some(writer) = desk.as_mut() else { return };
+            let Some(writer) = locked.as_mut() else {
+                return;
+            };
             if !group.is_empty() {
                 self.group(writer, &mut group);
-                writer.tidy(false);
+                writer.run_maintenance(false);
             }
             match other {
                 Some(Message::Task(task)) => task(writer),
@@ -245,36 +252,36 @@ impl Desk {
                         }
                     }
                     answer_all(&mut group, &CommitError::Closed);
-                    writer.tidy(true);
-                    desk.take();
-                    // Whoever waits for the answer may open the same store at once.
+                    writer.run_maintenance(true);
+                    locked.take();
+                    // The caller may reopen the store as soon as it is answered.
                     let _ = done.send(());
                     return;
                 }
                 Some(Message::Commit(_)) | None => {}
             }
         }
-        if let Ok(mut desk) = self.writer.lock()
-            && let Some(mut writer) = desk.take()
+        if let Ok(mut locked) = self.writer.lock()
+            && let Some(mut writer) = locked.take()
         {
-            writer.tidy(true);
+            writer.run_maintenance(true);
         }
     }
 
-    /// Commit what waits, and remember how long that took and how many they were.
-    fn group(&self, writer: &mut Writer, group: &mut Vec<Waiting>) {
-        self.shared.came(group.len());
-        self.shared.pace().timed(|| writer.group(group));
+    /// Commit a group, and note its size and duration.
+    fn group(&self, writer: &mut Writer, group: &mut Vec<QueuedBatch>) {
+        self.shared.note_group_size(group.len());
+        self.shared.commit_latency().timed(|| writer.group(group));
     }
 
-    /// Take what else has come. On a slow disk it pays to wait a moment for those who were here the last
-    /// time: without that, the first to come back would be alone, and all others behind them.
+    /// Take what else is queued. On a slow disk, wait a moment for as many as came last time: otherwise the first
+    /// to return would commit alone while the others wait behind it.
     fn gather(
         &self,
-        group: &mut Vec<Waiting>,
+        group: &mut Vec<QueuedBatch>,
         queue: &mut mpsc::Receiver<Message>,
     ) -> Option<Message> {
-        let pace = self.shared.pace();
+        let pace = self.shared.commit_latency();
         let patience = if pace.is_unknown() || pace.lately() < SLOW {
             Duration::ZERO
         } else {
@@ -289,7 +296,9 @@ impl Desk {
                     Err(_) => break,
                 }
             }
-            if group.len() >= self.shared.crowd().min(GROUP) || begun.elapsed() >= patience {
+            if group.len() >= self.shared.recent_group_size().min(GROUP)
+                || begun.elapsed() >= patience
+            {
                 return None;
             }
             thread::sleep(NAP);
@@ -297,8 +306,7 @@ impl Desk {
     }
 }
 
-/// The next message. Spins for a moment first where that has paid lately: where the last wait ended
-/// soon.
+/// The next message. Spins first if the last wait was short.
 fn wait(queue: &mut mpsc::Receiver<Message>, spins: &mut bool) -> Option<Message> {
     if let Ok(message) = queue.try_recv() {
         return Some(message);
@@ -315,9 +323,4 @@ fn wait(queue: &mut mpsc::Receiver<Message>, spins: &mut bool) -> Option<Message
     let message = queue.blocking_recv();
     *spins = begun.elapsed() < 2 * SPIN;
     message
-}
-
-/// What is behind it is whole after a panic, too: each change of it is a single step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The ledger as its owner has it.
+//! The handle of a ledger's owner.
 
 use std::{
     collections::BTreeSet,
@@ -17,18 +17,19 @@ use tollgate_model::{
 };
 use zeroize::Zeroizing;
 
-use super::{
-    ApprovalRow, Batch, Binding, Change, Changed, CommitError, HaltKeys, Keys, LedgerError,
-    LedgerOptions, LedgerReader, Payload, Receipt, Run,
-    batch::Prepared,
-    kept::Asked,
-    open::{self, beside},
-    queue::{Queue, lock},
-    recover::Left,
-    reserve::Reserve,
-    runs::{self, call_key},
-    shared::{Shared, halted},
-    window::{Used, Window},
+use crate::{
+    ApprovalRow, Batch, Binding, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions,
+    LedgerReader, Payload, Receipt, Run, StateUpdate, StateUpdateResult, Window, WindowUsage,
+    batch::EncodedBatch,
+    cache::{Shared, halted},
+    cached_run::{self, call_key},
+    component_state::StateUpdateRequest,
+    disk_reserve::DiskReserve,
+    group_commit::GroupCommit,
+    open,
+    open_calls::OpenCall,
+    sqlite::sibling_path,
+    sync::lock,
     writer::Writer,
 };
 
@@ -38,12 +39,12 @@ pub struct Ledger(Arc<Inner>);
 
 struct Inner {
     /// First, so that the thread has ended before the lock is given up.
-    queue: Queue,
+    commits: GroupCommit,
     shared: Arc<Shared>,
     reader: LedgerReader,
     keys: Keys,
     options: LedgerOptions,
-    left: Mutex<Vec<Left>>,
+    open_calls: Mutex<Vec<OpenCall>>,
     /// Held until the thread has ended.
     lock: Mutex<Option<File>>,
 }
@@ -60,15 +61,15 @@ impl Ledger {
     /// Open a ledger, or begin one, and own it until it is closed or dropped.
     ///
     /// # Errors
-    /// [`LedgerError`]: owned by somebody else, newer than this binary, without its key, damaged, rolled
-    /// back, or on a disk that cannot be written.
+    /// [`LedgerError`]: owned by another process, newer than this binary, without its key, damaged, rolled back, or
+    /// on a disk that cannot be written.
     pub fn open(options: LedgerOptions, now: Timestamp) -> Result<Self, LedgerError> {
         let lock = open::own(&options.path)?;
         Self::open_owned(lock, options, now)
     }
 
     /// Open a ledger that this process owns by `lock`.
-    pub(super) fn open_owned(
+    pub(crate) fn open_owned(
         lock: File,
         options: LedgerOptions,
         now: Timestamp,
@@ -82,36 +83,37 @@ impl Ledger {
         );
         let reader = LedgerReader::of_owned(&options.path);
         let halts = reader.halts()?;
-        let left = reader.left_open()?;
+        let open_calls = reader.open_calls()?;
         let shared = Arc::new(Shared::new(
             options.cached_runs,
             halts,
             now.0.max(store.time),
             store.tree.size(),
         ));
-        if reader.has_asked()? {
-            shared.set_asked();
+        if reader.has_requested_approvals()? {
+            shared.set_has_requested();
         }
-        if reader.has_marked()? {
-            shared.marked();
+        if reader.has_labelled_files()? {
+            shared.bump_label_epoch();
         }
         for run in reader.suspended_runs()? {
             shared.suspend(run);
         }
-        let reserve = Reserve::new(beside(&options.path, ".reserve"));
+        let reserve = DiskReserve::new(sibling_path(&options.path, ".reserve"));
         let mut writer = Writer::new(store, Arc::clone(&shared), reserve);
         writer.anchor_now();
-        let queue = Queue::start(writer, Arc::clone(&shared)).map_err(|e| LedgerError::Store {
-            path: shown,
-            reason: format!("no thread for the ledger: {e}"),
-        })?;
+        let commits =
+            GroupCommit::start(writer, Arc::clone(&shared)).map_err(|e| LedgerError::Store {
+                path: shown,
+                reason: format!("no thread for the ledger: {e}"),
+            })?;
         Ok(Self(Arc::new(Inner {
-            queue,
+            commits,
             shared,
             reader,
             keys,
             options,
-            left: Mutex::new(left),
+            open_calls: Mutex::new(open_calls),
             lock: Mutex::new(Some(lock)),
         })))
     }
@@ -122,38 +124,40 @@ impl Ledger {
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        self.0.queue.commit(Prepared::new(batch)?).await
+        self.0.commits.commit(EncodedBatch::new(batch)?).await
     }
 
-    /// Commit a batch together with a change to what a component keeps, and say what became of that. A
-    /// change that cannot be made leaves the batch as it is.
+    /// Commit a batch together with an update of component state. An update that fails its precondition or
+    /// the limits does not fail the batch: the result says so.
     ///
     /// # Errors
     /// As for [`Ledger::commit`].
     pub async fn commit_with(
         &self,
         batch: Batch,
-        change: Change,
-    ) -> Result<(Receipt, Changed), CommitError> {
-        let answer = Arc::default();
-        let asked = Asked {
-            change,
-            answer: Arc::clone(&answer),
+        update: StateUpdate,
+    ) -> Result<(Receipt, StateUpdateResult), CommitError> {
+        let result = Arc::default();
+        let request = StateUpdateRequest {
+            update,
+            result: Arc::clone(&result),
         };
-        let batch = Prepared::new(batch)?.with(asked);
-        let receipt = self.0.queue.commit(batch).await?;
-        match *lock(&answer) {
-            Some(changed) => Ok((receipt, changed)),
-            None => Err(CommitError::Illegal("the change was not made")),
+        let batch = EncodedBatch::new(batch)?.with(request);
+        let receipt = self.0.commits.commit(batch).await?;
+        match *lock(&result) {
+            Some(result) => Ok((receipt, result)),
+            None => Err(CommitError::Illegal(
+                "the update of component state was not made",
+            )),
         }
     }
 
     /// Let the writer do something between two commits.
-    pub(super) async fn task<T: Send + 'static>(
+    pub(crate) async fn task<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Writer) -> T + Send + 'static,
     ) -> Result<T, CommitError> {
-        self.0.queue.task(task).await
+        self.0.commits.task(task).await
     }
 
     /// Whether a commit could be tried now.
@@ -161,13 +165,13 @@ impl Ledger {
     /// # Errors
     /// [`CommitError::Poisoned`] or [`CommitError::Closed`].
     pub async fn ready(&self) -> Result<(), CommitError> {
-        self.task(|writer| writer.guard()).await?
+        self.task(|writer| writer.ensure_healthy()).await?
     }
 
-    /// The time: `wall`, but never before anything that was recorded or asked before.
+    /// The later of `wall` and the latest time that was recorded or returned before.
     #[must_use]
     pub fn now(&self, wall: Timestamp) -> Timestamp {
-        Timestamp(self.0.shared.floor(wall.0))
+        Timestamp(self.0.shared.monotonic_now(wall.0))
     }
 
     /// A run's counts as of the last commit, with the repeats of the call with these `arguments`.
@@ -202,11 +206,11 @@ impl Ledger {
                 Some((_, None)) => {}
             }
         }
-        // What is read here is not kept: only the writer knows that nothing newer is under way.
+        // Not cached: only the writer knows that no newer state is being committed.
         self.0.reader.snapshot(|conn| {
             let held = match cached {
                 Some(held) => Some((*held).clone()),
-                None => runs::load(conn, run)?,
+                None => cached_run::load(conn, run)?,
             };
             let Some(held) = held else { return Ok(None) };
             let repeats = match call {
@@ -214,7 +218,7 @@ impl Ledger {
                     digest,
                     match held.repeats_of(&key) {
                         Some(n) => n,
-                        None => runs::stored_repeats(conn, held.identity.opened, &key)?,
+                        None => cached_run::stored_repeats(conn, held.identity.opened, &key)?,
                     },
                 )),
                 None => None,
@@ -234,8 +238,8 @@ impl Ledger {
         }
     }
 
-    /// The caller's latest open run by this name, for this user; without a name, the latest of those without one in
-    /// which something happened since `not_before`. Takes a microsecond for runs that were active lately.
+    /// The caller's latest open run with this name, for this user. Without a name: the latest open run without one
+    /// that was active since `not_before`. Takes a microsecond for recently active runs.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -252,7 +256,7 @@ impl Ledger {
             .shared
             .cache(|cache| cache.named(tenant, principal, on_behalf_of, key));
         if let Some(held) = cached
-            && (key.is_some() || held.last >= not_before)
+            && (key.is_some() || held.last_active >= not_before)
         {
             return Ok(Some(held.view(None)));
         }
@@ -279,26 +283,26 @@ impl Ledger {
     pub fn file_labels(
         &self,
         file: &str,
-        place: Option<&str>,
+        canonical: Option<&str>,
     ) -> Result<BTreeSet<String>, LedgerError> {
-        match self.marks() {
+        match self.label_epoch() {
             0 => Ok(BTreeSet::new()),
-            _ => self.0.reader.file_labels(file, place),
+            _ => self.0.reader.file_labels(file, canonical),
         }
     }
 
-    /// How often files were marked with labels: 0 if none ever was. Whoever wants to know that a file has no
-    /// other labels than those that were looked up compares this before and after.
+    /// Grows whenever a file takes on labels; 0 if none ever did. If it is the same before and after a look-up,
+    /// the labels found are still all there are.
     #[must_use]
-    pub fn marks(&self) -> u64 {
-        self.0.shared.marks()
+    pub fn label_epoch(&self) -> u64 {
+        self.0.shared.label_epoch()
     }
 
-    /// What a principal has done in a window. Reads the store only for those who have not called lately.
+    /// What a principal did in a window. Reads the store only for principals that are not in memory.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn used(&self, window: &Window) -> Result<Used, LedgerError> {
+    pub fn used(&self, window: &Window) -> Result<WindowUsage, LedgerError> {
         match self.0.shared.windows(|windows| windows.used(window)) {
             Some(used) => Ok(used),
             None => self.0.reader.used(window),
@@ -318,25 +322,25 @@ impl Ledger {
         self.0.reader.labels_since(tenant, principal, since)
     }
 
-    /// The suspended call that waits for an answer to the same question, and the answer so far. Reads the
-    /// store only for runs that have suspended a call.
+    /// The approval for which exactly this call was suspended, and the call's span. Reads the store only for runs
+    /// that have suspended a call.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn waits_for(
+    pub fn suspended_call(
         &self,
         binding: &Binding,
     ) -> Result<Option<(ApprovalRow, SpanId)>, LedgerError> {
         if !self.0.shared.suspends(binding.run) {
             return Ok(None);
         }
-        self.0.reader.waits_for(binding)
+        self.0.reader.suspended_call(binding)
     }
 
-    /// Whether anybody was ever asked for an approval.
+    /// Whether any call has ever asked for an approval.
     #[must_use]
     pub fn has_asked(&self) -> bool {
-        self.0.shared.asked()
+        self.0.shared.has_requested()
     }
 
     /// Whether one of these is halted.
@@ -345,11 +349,11 @@ impl Ledger {
         self.halt_of(keys).is_some()
     }
 
-    /// That none of these is halted.
+    /// Fail if one of these is halted.
     ///
     /// # Errors
     /// [`CommitError::Halted`].
-    pub fn not_halted(&self, keys: &HaltKeys) -> Result<(), CommitError> {
+    pub fn ensure_not_halted(&self, keys: &HaltKeys) -> Result<(), CommitError> {
         match halted(&self.0.shared.halts(), keys) {
             None => Ok(()),
             Some(halt) => Err(CommitError::halted(halt)),
@@ -374,17 +378,17 @@ impl Ledger {
         &self.0.reader
     }
 
-    /// How long a commit takes lately; absent before the first.
+    /// Moving average of the time that a commit takes; `None` before the first.
     #[must_use]
     pub fn commit_time(&self) -> Option<std::time::Duration> {
-        let pace = self.0.shared.pace();
-        (!pace.is_unknown()).then(|| pace.lately())
+        let latency = self.0.shared.commit_latency();
+        (!latency.is_unknown()).then(|| latency.lately())
     }
 
     /// Commits that wait for the writer.
     #[must_use]
     pub fn queue_depth(&self) -> usize {
-        self.0.queue.depth()
+        self.0.commits.depth()
     }
 
     /// The keys.
@@ -393,13 +397,13 @@ impl Ledger {
         &self.0.keys
     }
 
-    pub(super) fn options(&self) -> &LedgerOptions {
+    pub(crate) fn options(&self) -> &LedgerOptions {
         &self.0.options
     }
 
-    /// Calls that were open when the ledger was opened; empty from the second time on.
-    pub(super) fn take_left(&self) -> Vec<Left> {
-        std::mem::take(&mut *lock(&self.0.left))
+    /// Calls that were open when the ledger was opened. Returns them once.
+    pub(crate) fn take_open_calls(&self) -> Vec<OpenCall> {
+        std::mem::take(&mut *lock(&self.0.open_calls))
     }
 
     /// A keyed digest of `parts` under the tenant's key.
@@ -445,7 +449,7 @@ impl Ledger {
 
     /// Finish what was sent before, and give the store up. Later commits are refused.
     pub async fn close(&self) {
-        self.0.queue.close().await;
+        self.0.commits.close().await;
         lock(&self.0.lock).take();
     }
 }
@@ -462,7 +466,7 @@ impl Ledger {
 #[cfg(test)]
 impl Ledger {
     /// Runs, names and counted calls in memory.
-    pub(super) fn cached(&self) -> (usize, usize, usize) {
+    pub(crate) fn cached(&self) -> (usize, usize, usize) {
         self.0.shared.cache(|cache| cache.len())
     }
 }

@@ -1,31 +1,33 @@
-//! What the writer keeps in memory of runs that were active lately.
+//! Recently active runs in memory.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 use tollgate_model::{
-    entity::{Kind, Uid},
+    entity::Uid,
     ids::{RunId, SpanId},
     record::KeyedDigest,
     run::RunState,
     time::Timestamp,
+    two_generation_cache::TwoGenerationCache,
 };
 
-use super::{Run, read::ReadError};
-use tollgate_model::two_generation_cache::TwoGenerationCache;
+use crate::{
+    Run,
+    columns::{texts_of_run, uid},
+    error::ReadError,
+    sqlite::{from_sql_u64, to_sql_i64},
+};
 
 /// Calls whose repeats are counted in memory for one run; beyond that they are looked up.
 const COUNTED: usize = 128;
 
 /// How a call is counted in `run_repeats`.
-pub(super) type CallKey = [u8; 16];
+pub(crate) type CallKey = [u8; 16];
 
 /// The key of a call's count. Keyed digests are long text; half a SHA-256 of it names a call as well.
-pub(super) fn call_key(digest: &KeyedDigest) -> CallKey {
+pub(crate) fn call_key(digest: &KeyedDigest) -> CallKey {
     let hash: [u8; 32] = Sha256::digest(digest.as_str().as_bytes()).into();
     let mut key = [0; 16];
     key.iter_mut().zip(hash).for_each(|(k, h)| *k = h);
@@ -34,49 +36,49 @@ pub(super) fn call_key(digest: &KeyedDigest) -> CallKey {
 
 /// What does not change while a run lasts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) id: RunId,
+pub(crate) struct RunIdentity {
+    pub(crate) id: RunId,
     /// Index of the record that began it.
-    pub(super) opened: u64,
-    pub(super) tenant: String,
-    pub(super) principal: Uid,
-    pub(super) on_behalf_of: Uid,
-    pub(super) key: Option<String>,
-    pub(super) root: SpanId,
+    pub(crate) opened: u64,
+    pub(crate) tenant: String,
+    pub(crate) principal: Uid,
+    pub(crate) on_behalf_of: Uid,
+    pub(crate) key: Option<String>,
+    pub(crate) root: SpanId,
 }
 
 /// A run in memory. Its `state` has no repeats: those are in `repeats`, or in the store.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) identity: Arc<Identity>,
-    pub(super) state: RunState,
-    pub(super) repeats: Option<HashMap<CallKey, u64>>,
-    pub(super) head: u64,
-    pub(super) last: Timestamp,
-    pub(super) ended: bool,
+pub(crate) struct CachedRun {
+    pub(crate) identity: Arc<RunIdentity>,
+    pub(crate) state: RunState,
+    pub(crate) repeats: Option<HashMap<CallKey, u64>>,
+    pub(crate) last_record: u64,
+    pub(crate) last_active: Timestamp,
+    pub(crate) ended: bool,
     /// Whether it begins with the commit that is under way.
     begins: bool,
-    /// Until when `principal_labels` says that this run holds its labels.
-    pub(super) labels_until: i64,
+    /// `held_until` of the run's labels in `principal_labels`.
+    pub(crate) labels_held_until: i64,
 }
 
-impl Held {
+impl CachedRun {
     /// A run that begins with the record at `opened`.
-    pub(super) fn new(identity: Identity, started: Timestamp) -> Self {
+    pub(crate) fn new(identity: RunIdentity, started: Timestamp) -> Self {
         Self {
-            head: identity.opened,
+            last_record: identity.opened,
             identity: Arc::new(identity),
             state: RunState::new(started),
             repeats: Some(HashMap::new()),
-            last: started,
+            last_active: started,
             ended: false,
             begins: true,
-            labels_until: i64::MIN,
+            labels_held_until: i64::MIN,
         }
     }
 
-    /// Count one more call; gives up counting in memory where there are too many.
-    pub(super) fn count(&mut self, call: CallKey) {
+    /// Count a call. Beyond a limit of different calls, counting is left to the table.
+    pub(crate) fn count(&mut self, call: CallKey) {
         if let Some(repeats) = &mut self.repeats {
             *repeats.entry(call).or_default() += 1;
             if repeats.len() > COUNTED {
@@ -86,12 +88,12 @@ impl Held {
     }
 
     /// The run as the gate sees it, with the repeats of one call.
-    pub(super) fn view(&self, arguments: Option<(&KeyedDigest, u64)>) -> Run {
+    pub(crate) fn view(&self, arguments: Option<(&KeyedDigest, u64)>) -> Run {
         let mut state = self.state.clone();
         if let Some((digest, n)) = arguments.filter(|(_, n)| *n > 0) {
             state.repeats.insert(digest.clone(), n);
         }
-        let Identity {
+        let RunIdentity {
             id,
             tenant,
             principal,
@@ -105,14 +107,14 @@ impl Held {
             principal: principal.clone(),
             on_behalf_of: on_behalf_of.clone(),
             root: *root,
-            last: self.last,
+            last: self.last_active,
             ended: self.ended,
             state,
         }
     }
 
     /// How often a call was made, if that is in memory.
-    pub(super) fn repeats_of(&self, call: &CallKey) -> Option<u64> {
+    pub(crate) fn repeats_of(&self, call: &CallKey) -> Option<u64> {
         self.repeats
             .as_ref()
             .map(|repeats| repeats.get(call).copied().unwrap_or(0))
@@ -120,31 +122,31 @@ impl Held {
 }
 
 /// Read a run from the store.
-pub(super) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadError> {
+pub(crate) fn load(conn: &Connection, run: RunId) -> Result<Option<CachedRun>, ReadError> {
     let mut row = conn.prepare_cached(
-        "SELECT opened, tenant, principal_type, principal_id, behalf_type, behalf_id, key, root, started, last, \
-         head, version, calls, denials, errors, ended FROM runs WHERE id = ?1",
+        "SELECT opened, tenant, principal_type, principal_id, on_behalf_of_type, on_behalf_of_id, key, root, \
+         started, last_active, last_record, version, calls, denials, errors, ended FROM runs WHERE id = ?1",
     )?;
     let held = row
         .query_row([run.as_bytes()], |row| {
             let started = Timestamp(row.get(8)?);
-            let identity = Identity {
+            let identity = RunIdentity {
                 id: run,
-                opened: nat(row.get(0)?),
+                opened: from_sql_u64(row.get(0)?),
                 tenant: row.get(1)?,
                 principal: uid(row, 2)?,
                 on_behalf_of: uid(row, 4)?,
                 key: row.get(6)?,
                 root: SpanId::from_bytes(row.get(7)?),
             };
-            let mut held = Held::new(identity, started);
+            let mut held = CachedRun::new(identity, started);
             held.begins = false;
-            held.last = Timestamp(row.get(9)?);
-            held.head = nat(row.get(10)?);
-            held.state.version = nat(row.get(11)?);
-            held.state.calls = nat(row.get(12)?);
-            held.state.denials = nat(row.get(13)?);
-            held.state.errors = nat(row.get(14)?);
+            held.last_active = Timestamp(row.get(9)?);
+            held.last_record = from_sql_u64(row.get(10)?);
+            held.state.version = from_sql_u64(row.get(11)?);
+            held.state.calls = from_sql_u64(row.get(12)?);
+            held.state.denials = from_sql_u64(row.get(13)?);
+            held.state.errors = from_sql_u64(row.get(14)?);
             held.ended = row.get::<_, Option<i64>>(15)?.is_some();
             Ok(held)
         })
@@ -153,71 +155,44 @@ pub(super) fn load(conn: &Connection, run: RunId) -> Result<Option<Held>, ReadEr
         return Ok(None);
     };
     let opened = held.identity.opened;
-    held.state.labels = texts(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
-    held.state.tools = texts(conn, "SELECT tool FROM run_tools WHERE run = ?1", opened)?;
+    held.state.labels = texts_of_run(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
+    held.state.tools = texts_of_run(conn, "SELECT tool FROM run_tools WHERE run = ?1", opened)?;
     let mut repeats =
-        conn.prepare_cached("SELECT call, n FROM run_repeats WHERE run = ?1 LIMIT ?2")?;
+        conn.prepare_cached("SELECT call, calls FROM run_repeats WHERE run = ?1 LIMIT ?2")?;
     let counted: HashMap<CallKey, u64> = repeats
-        .query_map(params![int(opened), int(COUNTED as u64 + 1)], |row| {
-            Ok((row.get(0)?, nat(row.get(1)?)))
-        })?
+        .query_map(
+            params![to_sql_i64(opened), to_sql_i64(COUNTED as u64 + 1)],
+            |row| Ok((row.get(0)?, from_sql_u64(row.get(1)?))),
+        )?
         .collect::<rusqlite::Result<_>>()?;
     held.repeats = (counted.len() <= COUNTED).then_some(counted);
     Ok(Some(held))
 }
 
 /// How often a call was made, from the store.
-pub(super) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rusqlite::Result<u64> {
-    conn.prepare_cached("SELECT n FROM run_repeats WHERE run = ?1 AND call = ?2")?
-        .query_row(params![int(run), call], |row| row.get(0).map(nat))
+pub(crate) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rusqlite::Result<u64> {
+    conn.prepare_cached("SELECT calls FROM run_repeats WHERE run = ?1 AND call = ?2")?
+        .query_row(params![to_sql_i64(run), call], |row| {
+            row.get(0).map(from_sql_u64)
+        })
         .optional()
         .map(Option::unwrap_or_default)
-}
-
-/// A column's integer as the index or count that it is; the table's constraints keep it above zero.
-pub(super) fn nat(column: i64) -> u64 {
-    u64::try_from(column).unwrap_or(0)
-}
-
-/// An index or count as a column's integer.
-pub(super) fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// One column of text of a run.
-pub(super) fn texts(conn: &Connection, sql: &str, run: u64) -> rusqlite::Result<BTreeSet<String>> {
-    conn.prepare_cached(sql)?
-        .query_map([int(run)], |row| row.get(0))?
-        .collect()
-}
-
-/// An entity from two columns: its type at `first`, and its id.
-pub(super) fn uid(row: &Row<'_>, first: usize) -> rusqlite::Result<Uid> {
-    let name = row.get_ref(first)?.as_str()?;
-    let kind = Kind::ALL
-        .iter()
-        .copied()
-        .find(|k| k.name() == name)
-        .ok_or_else(|| {
-            rusqlite::Error::FromSqlConversionFailure(first, Type::Text, "no entity type".into())
-        })?;
-    Ok(Uid::new(kind, row.get::<_, String>(first + 1)?))
 }
 
 /// By what a caller names its runs.
 type Name = (String, Uid, Uid, Option<String>);
 
-/// Runs that were active lately.
+/// Recently active runs.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct RunCache {
     runs: usize,
-    held: TwoGenerationCache<RunId, Arc<Held>>,
+    held: TwoGenerationCache<RunId, Arc<CachedRun>>,
     /// The latest open run of each name, of those that are here.
     names: HashMap<Name, (u64, RunId)>,
 }
 
-impl Cache {
-    pub(super) fn new(runs: usize) -> Self {
+impl RunCache {
+    pub(crate) fn new(runs: usize) -> Self {
         Self {
             runs,
             held: TwoGenerationCache::new(runs),
@@ -226,20 +201,20 @@ impl Cache {
     }
 
     /// A run, if it is here.
-    pub(super) fn get(&mut self, run: &RunId) -> Option<Arc<Held>> {
+    pub(crate) fn get(&mut self, run: &RunId) -> Option<Arc<CachedRun>> {
         let held = Arc::clone(self.held.peek(run)?);
         self.keep(*run, Arc::clone(&held));
         Some(held)
     }
 
     /// The open run that a caller names so, if it is here.
-    pub(super) fn named(
+    pub(crate) fn named(
         &mut self,
         tenant: &str,
         principal: &Uid,
         on_behalf_of: &Uid,
         key: Option<&str>,
-    ) -> Option<Arc<Held>> {
+    ) -> Option<Arc<CachedRun>> {
         let name = (
             tenant.to_owned(),
             principal.clone(),
@@ -254,9 +229,9 @@ impl Cache {
         held
     }
 
-    /// Put a run here, as it is after a commit. Only the writer does, so nothing older replaces it.
-    pub(super) fn put(&mut self, mut held: Held) {
-        let Identity {
+    /// Store a run as of a commit. Only the writer calls this, so nothing older replaces it.
+    pub(crate) fn put(&mut self, mut held: CachedRun) {
+        let RunIdentity {
             id,
             tenant,
             principal,
@@ -266,7 +241,7 @@ impl Cache {
             ..
         } = &*held.identity;
         let (run, opened) = (*id, *opened);
-        // One that began earlier may not be the latest without a name, and who knows which is.
+        // Only a run started by this commit can be the newest of its name; an older one may be superseded.
         if std::mem::take(&mut held.begins) && !held.ended {
             let name = (
                 tenant.clone(),
@@ -285,7 +260,7 @@ impl Cache {
         self.keep(run, Arc::new(held));
     }
 
-    fn keep(&mut self, run: RunId, held: Arc<Held>) {
+    fn keep(&mut self, run: RunId, held: Arc<CachedRun>) {
         if self.held.insert(run, held) {
             let held = &self.held;
             self.names
@@ -293,13 +268,13 @@ impl Cache {
         }
     }
 
-    /// Forget everything: what is here may not be what the store holds.
-    pub(super) fn clear(&mut self) {
+    /// Drop everything, because the store has changed underneath.
+    pub(crate) fn clear(&mut self) {
         *self = Self::new(self.runs);
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> (usize, usize, usize) {
+    pub(crate) fn len(&self) -> (usize, usize, usize) {
         let held = || self.held.values();
         let calls = held()
             .filter_map(|held| held.repeats.as_ref().map(HashMap::len))

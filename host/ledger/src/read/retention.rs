@@ -1,21 +1,20 @@
-//! Which days can still be read, and how what was sealed on a day is forgotten for good.
-//!
-//! Payloads stay where they are; without its key a day's are noise, and the records still verify.
+//! Which days' payloads can be read. Destroying a day's key makes its payloads unreadable; records still verify.
 
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 use tollgate_model::time::Timestamp;
 
-use super::{ApprovalFilter, LedgerError, LedgerReader, keys::day_of};
+use super::{ApprovalFilter, LedgerReader};
+use crate::{LedgerError, keys::day_of};
 
-/// A day on which something was sealed.
+/// A day on which payloads were sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SealedDay {
-    /// Whose.
+    /// The tenant.
     pub tenant: String,
     /// Days since 1970.
     pub day: i64,
-    /// Whether its key is there.
+    /// Whether its key still exists.
     pub readable: bool,
 }
 

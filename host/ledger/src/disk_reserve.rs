@@ -1,4 +1,4 @@
-//! Disk space kept back, so that the outcome of what has started fits even on a full disk.
+//! Disk space that is kept back, so that outcomes of started calls fit even on a full disk.
 
 use std::{
     fs::{File, OpenOptions},
@@ -12,17 +12,17 @@ const SIZE: u64 = 8 << 20;
 
 /// A file that takes up space, until the space is needed.
 #[derive(Debug)]
-pub(super) struct Reserve {
+pub(crate) struct DiskReserve {
     path: PathBuf,
     released: bool,
     #[cfg(test)]
-    pub(super) disk_is_full: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    pub(crate) disk_is_full: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
-impl Reserve {
+impl DiskReserve {
     /// Take up the space. On a disk that is too full for it the ledger still opens: what was left open
     /// must be closed.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         let mut reserve = Self {
             path,
             released: true,
@@ -34,12 +34,12 @@ impl Reserve {
     }
 
     /// Whether the space was given up.
-    pub(super) fn is_released(&self) -> bool {
+    pub(crate) fn is_released(&self) -> bool {
         self.released
     }
 
     /// Give the space up.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.released = true;
         if let Ok(file) = self.file() {
             // If even this fails, so will the commit that needs the space.
@@ -48,7 +48,7 @@ impl Reserve {
     }
 
     /// Take the space up again; false while the disk is still too full.
-    pub(super) fn hold(&mut self) -> bool {
+    pub(crate) fn hold(&mut self) -> bool {
         #[cfg(test)]
         if self.disk_is_full.load(std::sync::atomic::Ordering::Relaxed) {
             return false;

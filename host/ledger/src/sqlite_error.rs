@@ -2,11 +2,11 @@
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::CommitError;
+use crate::CommitError;
 
-/// Whether nothing may be trusted after this error. A write that fails before any sync can be tried
-/// again, a sync cannot: the kernel forgets what it could not write (fsync(2), "EIO").
-pub(super) fn poisons(error: &rusqlite::Error) -> bool {
+/// Whether the store cannot be trusted after this error. A failed write can be tried again. A failed sync cannot:
+/// the kernel drops the pages that it could not write (fsync(2), "EIO").
+pub(crate) fn poisons(error: &rusqlite::Error) -> bool {
     let extended = error.sqlite_error().map(|e| e.extended_code);
     match error.sqlite_error_code() {
         Some(ErrorCode::SystemIoFailure) => extended != Some(ffi::SQLITE_IOERR_WRITE),
@@ -15,7 +15,7 @@ pub(super) fn poisons(error: &rusqlite::Error) -> bool {
     }
 }
 
-pub(super) fn store_error(error: &rusqlite::Error) -> CommitError {
+pub(crate) fn store_error(error: &rusqlite::Error) -> CommitError {
     CommitError::Store(match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full".into(),
         Some(ErrorCode::ReadOnly) => "the disk has become read-only".into(),
