@@ -18,10 +18,8 @@ use std::{collections::BTreeMap, fs, time::Instant};
 use governed::{bare_synced_commit, configured, median, micros};
 use measure::{line, repository};
 use tollgate::{
-    call::{CallRequest, Verdict},
-    gate::{Gate, GateOptions},
-    ids::Clock,
-    pip::{Caller, RunKey},
+    enforce::CallRequest, enforce::Verdict, gate::Gate, gate::GateOptions, identity::Caller,
+    identity::RunKey, ids::Clock,
 };
 use tollgate_ledger::Sync;
 use wasmtime::component::{Component, Linker};

@@ -29,11 +29,8 @@ use axum::{Router, body::Bytes, extract::State, routing::post};
 use governed::configured;
 use measure::line;
 use tollgate::{
-    call::{CallRequest, Verdict},
-    config::Config,
-    gate::{Gate, GateOptions},
-    ids::Clock,
-    pip::{Caller, RunKey},
+    config::Config, enforce::CallRequest, enforce::Verdict, gate::Gate, gate::GateOptions,
+    identity::Caller, identity::RunKey, ids::Clock,
 };
 use tollgate_ledger::Sync;
 use tollgate_trace::otlp_out::{Exporter, Source, Step};

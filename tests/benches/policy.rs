@@ -16,13 +16,8 @@ use cedar_policy::{Authorizer, Context, Entities, PolicySet, Request as CedarReq
 use measure::{line, repository};
 use serde_json::json;
 use tollgate::{
-    call::CallRequest,
-    config::{Config, policy_files},
-    gate::{Gate, GateOptions},
-    ids::Clock,
-    load,
-    pip::{Caller, RunKey},
-    replay::Replay,
+    config::Config, config::policy_files, enforce::CallRequest, gate::Gate, gate::GateOptions,
+    identity::Caller, identity::RunKey, ids::Clock, load, replay::Replay,
 };
 use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{

@@ -23,11 +23,8 @@ use std::{
 
 use measure::{line, repository};
 use tollgate::{
-    call::{CallRequest, Verdict},
-    config::Config,
-    gate::{Gate, GateOptions},
-    load,
-    pip::{Caller, RunKey},
+    config::Config, enforce::CallRequest, enforce::Verdict, gate::Gate, gate::GateOptions,
+    identity::Caller, identity::RunKey, load,
 };
 use tollgate_ledger::Sync;
 

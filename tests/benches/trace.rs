@@ -34,9 +34,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 use tollgate::{
-    call::CallRequest,
-    gate::{Gate, GateOptions},
-    pip::{Caller, RunKey},
+    enforce::CallRequest, gate::Gate, gate::GateOptions, identity::Caller, identity::RunKey,
 };
 use tollgate_ledger::{RunFilter, Sync};
 use tollgate_server::{auth::Auth, http, mcp};

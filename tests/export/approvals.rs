@@ -2,7 +2,7 @@
 //! they ran.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
-use tollgate::{call::Answer, gate::Gate};
+use tollgate::{enforce::Answer, enforce::ApprovalResponse, enforce::Vote, gate::Gate};
 use tollgate_model::span::Naming;
 
 use crate::{
@@ -113,18 +113,26 @@ async fn an_approval_that_is_no_longer_enough() {
     let mut exporter = exporter(&gate).await;
     let asked = call(&gate, "r", TOOL, REFUND).await;
     let finance = user("frank");
-    gate.answer(&finance, pending(&asked), true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &finance,
+        pending(&asked),
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
     let again = call(&gate, "r", TOOL, REFUND).await;
     assert_eq!(again.call, asked.call);
     // While the second answer is waited for, the call goes on.
     drained(&world, &gate, &mut exporter).await;
     assert!(!collector.ids().contains(&asked.call.as_bytes()[..]));
-    gate.answer(&user("dana"), pending(&again), true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        pending(&again),
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     world.pass(1);
     assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
     drained(&world, &gate, &mut exporter).await;
@@ -150,9 +158,13 @@ async fn an_execution_after_an_approval_in_mid_call_is_no_retry() {
         r#"{"grant":"data","path":"watched/a.txt","content":"x"}"#,
     );
     let asked = call(&gate, "r", tool, write).await;
-    gate.answer(&user("dana"), pending(&asked), true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        pending(&asked),
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     drained(&world, &gate, &mut exporter).await;
     world.pass(1);
     assert!(is_released(&call(&gate, "r", tool, write).await));
@@ -221,9 +233,13 @@ async fn calls_around_one_that_is_rejected_end_with_it() {
     let relayed = serde_json::json!({ "tool": "hostile__write_anyway", "arguments": write });
     let asked = call(&gate, "r", "outer__relay", &relayed.to_string()).await;
     let dana = user("dana");
-    gate.answer(&dana, pending(&asked), false, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &dana,
+        pending(&asked),
+        ApprovalResponse::new(Vote::Reject, "cli"),
+    )
+    .await
+    .unwrap();
     let mut exporter = exporter(&gate).await;
     drained(&world, &gate, &mut exporter).await;
     collector.seen(|seen| {

@@ -1,6 +1,7 @@
 //! At least once, whatever the collector does.
 
 use std::sync::Arc;
+use tollgate::enforce::{ApprovalResponse, Vote};
 
 use axum::http::StatusCode;
 use prost::Message as _;
@@ -224,10 +225,7 @@ async fn an_exporter_that_is_started_again_goes_on_where_it_was() {
     gate.answer(
         &crate::world::user("dana"),
         approval,
-        false,
-        None,
-        None,
-        "cli",
+        ApprovalResponse::new(Vote::Reject, "cli"),
     )
     .await
     .unwrap();

@@ -2,11 +2,7 @@
 
 use prost::Message as _;
 use serde_json::json;
-use tollgate::{
-    call::{CallOptions, CallRequest},
-    gate::Gate,
-    pip::RunKey,
-};
+use tollgate::{enforce::CallOptions, enforce::CallRequest, gate::Gate, identity::RunKey};
 use tollgate_model::{
     record::{Arrival, Origin, RunOutcome},
     time::Timestamp,
@@ -148,7 +144,7 @@ async fn names_that_callers_give_leave_without_secrets() {
         };
         let key = RunKey::Named(key.into());
         let answer = gate
-            .call_with(&agent("support"), &key, request, options)
+            .call_with_options(&agent("support"), &key, request, options)
             .await;
         answer.run.unwrap()
     };

@@ -2,9 +2,8 @@
 
 use serde_json::json;
 use tollgate::{
-    call::{Answer, CallOptions, CallRequest},
-    gate::Gate,
-    pip::RunKey,
+    enforce::Answer, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
+    enforce::Vote, gate::Gate, identity::RunKey,
 };
 use tollgate_model::{
     ids::{RunId, SpanId},
@@ -28,9 +27,13 @@ pub(crate) async fn told(world: &World, gate: &Gate, name: &str) -> RunId {
     call(gate, name, "files__read", r#"{"pfad":7}"#).await;
     call(gate, name, "files__read", r#"{"path":"../tollgate.toml"}"#).await;
     let waits = call(gate, name, "payments__refund", REFUND).await;
-    gate.answer(&user("dana"), pending(&waits), true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        pending(&waits),
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     call(gate, name, "payments__refund", REFUND).await;
     call(gate, name, "hostile__trap", "{}").await;
     call(gate, name, "hostile__trap", "{}").await;
@@ -70,6 +73,6 @@ pub(crate) async fn traced(gate: &Gate) -> Answer {
         arguments: json!({"path": "letter.txt"}).to_string(),
     };
     let key = RunKey::Traced(TRACE.parse().unwrap());
-    gate.call_with(&agent("support"), &key, request, options)
+    gate.call_with_options(&agent("support"), &key, request, options)
         .await
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tollgate::{gate::Gate, pip::Caller};
+use tollgate::{gate::Gate, identity::Caller};
 use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::{
     auth::{
@@ -59,7 +59,7 @@ impl Served {
     /// A gate with these policies besides those of every story, served as on `listener`.
     pub(crate) async fn at(world: World, listens: &str) -> Self {
         let gate = world.open().await;
-        let agent = gate.snapshot().config.serve.agent.clone();
+        let agent = gate.ruleset().config.serve.agent.clone();
         let anonymous = agent.map(|name| Caller::Agent {
             name,
             on_behalf_of: None,

@@ -2,11 +2,8 @@
 
 use tokio::sync::mpsc;
 use tollgate::{
-    call::{CallRequest, Verdict},
-    enforce::{Refusal, Report},
-    gate::Gate,
-    pip::{Caller, RunKey},
-    sandbox::Content,
+    enforce::CallRequest, enforce::Refusal, enforce::Report, enforce::Verdict, gate::Gate,
+    identity::Caller, identity::RunKey, sandbox::Content,
 };
 use tollgate_model::{
     ids::RunId,
@@ -82,7 +79,7 @@ async fn hear(gate: &Gate) -> (Vec<Report>, RunId) {
         arguments: r#"{"times":5}"#.into(),
     };
     let answer = gate
-        .call_heard(&agent("support"), &named("r"), request, Some(listener))
+        .call_with_progress(&agent("support"), &named("r"), request, Some(listener))
         .await;
     let mut heard = Vec::new();
     while let Ok(report) = reports.try_recv() {

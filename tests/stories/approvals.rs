@@ -1,10 +1,8 @@
 //! Escalation: ask, answer, decide again, run once.
 
 use tollgate::{
-    call::{CallOptions, CallRequest, Verdict},
-    enforce::{ApprovalError, Refusal},
-    gate::OperateError,
-    pip::RunKey,
+    enforce::ApprovalError, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
+    enforce::Refusal, enforce::Verdict, enforce::Vote, gate::OperateError, identity::RunKey,
 };
 use tollgate_model::{life::ApprovalState, record::Event};
 
@@ -27,7 +25,11 @@ async fn an_approved_call_runs_once() {
     let view = gate.approval(&user("dana"), id).await.unwrap();
     assert!(view.arguments.unwrap().contains("\"amount\":6000"));
     let answered = gate
-        .answer(&user("dana"), id, true, None, None, "cli")
+        .answer(
+            &user("dana"),
+            id,
+            ApprovalResponse::new(Vote::Approve, "cli"),
+        )
         .await
         .unwrap();
     assert_eq!(answered.state, ApprovalState::Approved);
@@ -39,7 +41,11 @@ async fn an_approved_call_runs_once() {
     assert_eq!(starts(&gate, resumed.run.unwrap()), 1);
 
     let late = gate
-        .answer(&user("dana"), id, true, None, None, "cli")
+        .answer(
+            &user("dana"),
+            id,
+            ApprovalResponse::new(Vote::Approve, "cli"),
+        )
         .await;
     let consumed = ApprovalState::Consumed;
     assert_eq!(
@@ -61,9 +67,13 @@ async fn two_clients_that_repeat_an_approved_call_at_once_run_it_once() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     let both = tokio::join!(
         call(&gate, "r", TOOL, REFUND),
         call(&gate, "r", TOOL, REFUND)
@@ -81,9 +91,16 @@ async fn a_rejected_call_stays_denied_until_the_question_would_have_expired() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(&user("dana"), id, false, None, Some("not this one"), "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse {
+            note: Some("not this one"),
+            ..ApprovalResponse::new(Vote::Reject, "cli")
+        },
+    )
+    .await
+    .unwrap();
     let again = call(&gate, "r", TOOL, REFUND).await;
     assert!(
         matches!(again.verdict, Verdict::Refused(Refusal::Rejected { approval, .. }) if approval == id),
@@ -103,7 +120,11 @@ async fn an_approval_that_came_too_late_or_was_used_too_late_runs_nothing() {
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
     world.pass(3601);
     let late = gate
-        .answer(&user("dana"), id, true, None, None, "cli")
+        .answer(
+            &user("dana"),
+            id,
+            ApprovalResponse::new(Vote::Approve, "cli"),
+        )
         .await;
     assert_eq!(
         late,
@@ -114,9 +135,13 @@ async fn an_approval_that_came_too_late_or_was_used_too_late_runs_nothing() {
     );
 
     let second = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(&user("dana"), second, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        second,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     world.pass(3601);
     let third = pending(&call(&gate, "r", TOOL, REFUND).await);
     assert_ne!(third, second);
@@ -129,9 +154,13 @@ async fn other_arguments_are_another_call() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     let other = call(&gate, "r", TOOL, &REFUND.replace("6000", "600000")).await;
     assert_ne!(pending(&other), id);
     // Another run, too.
@@ -150,9 +179,13 @@ async fn a_label_acquired_meanwhile_asks_again() {
     );
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(&user("frank"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("frank"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
     let again = call(&gate, "r", TOOL, REFUND).await;
     let second = pending(&again);
@@ -161,9 +194,13 @@ async fn a_label_acquired_meanwhile_asks_again() {
         "finance's yes does not cover security's concern"
     );
     assert_eq!(world.refunds(), 0);
-    gate.answer(&user("dana"), second, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        second,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
     assert_eq!(world.refunds(), 1);
     gate.close().await;
@@ -174,9 +211,13 @@ async fn a_changed_policy_wins_over_an_approval() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     world.write(
         "policies/story.cedar",
         r#"@id("no-more-refunds") @owner("finance") @reason("The year is closed.")
@@ -196,7 +237,9 @@ async fn who_may_approve_is_a_decision() {
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
     // Alice runs the agent; eve holds no role.
     for name in ["alice", "eve"] {
-        let refused = gate.answer(&user(name), id, true, None, None, "cli").await;
+        let refused = gate
+            .answer(&user(name), id, ApprovalResponse::new(Vote::Approve, "cli"))
+            .await;
         assert!(
             matches!(refused, Err(ApprovalError::Denied(_))),
             "{name}: {refused:?}"
@@ -208,9 +251,13 @@ async fn who_may_approve_is_a_decision() {
         }
     }
     // The operator may stop it, though.
-    gate.answer(&user("alice"), id, false, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("alice"),
+        id,
+        ApprovalResponse::new(Vote::Reject, "cli"),
+    )
+    .await
+    .unwrap();
     gate.close().await;
 }
 
@@ -224,12 +271,20 @@ async fn two_people_are_two_people() {
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
     let first = gate
-        .answer(&user("frank"), id, true, None, None, "cli")
+        .answer(
+            &user("frank"),
+            id,
+            ApprovalResponse::new(Vote::Approve, "cli"),
+        )
         .await
         .unwrap();
     assert_eq!(first.state, ApprovalState::Pending);
     let twice = gate
-        .answer(&user("frank"), id, true, None, None, "cli")
+        .answer(
+            &user("frank"),
+            id,
+            ApprovalResponse::new(Vote::Approve, "cli"),
+        )
         .await;
     assert!(
         matches!(twice, Err(ApprovalError::Twice { .. })),
@@ -237,7 +292,11 @@ async fn two_people_are_two_people() {
     );
     assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
     let second = gate
-        .answer(&user("dana"), id, true, None, None, "cli")
+        .answer(
+            &user("dana"),
+            id,
+            ApprovalResponse::new(Vote::Approve, "cli"),
+        )
         .await
         .unwrap();
     assert_eq!(second.state, ApprovalState::Approved);
@@ -254,8 +313,8 @@ async fn two_approvers_race_and_the_first_commit_wins() {
         let id = pending(&call(&gate, &run, TOOL, REFUND).await);
         let (dana, frank) = (user("dana"), user("frank"));
         let (yes, no) = tokio::join!(
-            gate.answer(&dana, id, true, None, None, "cli"),
-            gate.answer(&frank, id, false, None, None, "cli")
+            gate.answer(&dana, id, ApprovalResponse::new(Vote::Approve, "cli")),
+            gate.answer(&frank, id, ApprovalResponse::new(Vote::Reject, "cli"))
         );
         // A rejection may follow an approval that has not been used; never the other way round.
         assert!(no.is_ok() || yes.is_ok());
@@ -276,7 +335,14 @@ async fn the_approver_answers_to_what_was_shown() {
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
     let wrong = gate
-        .answer(&user("dana"), id, true, Some("hmac:v1:00"), None, "cli")
+        .answer(
+            &user("dana"),
+            id,
+            ApprovalResponse {
+                seen: Some("hmac:v1:00"),
+                ..ApprovalResponse::new(Vote::Approve, "cli")
+            },
+        )
         .await;
     assert_eq!(wrong, Err(ApprovalError::OtherCall(id)));
     let shown = gate
@@ -285,9 +351,16 @@ async fn the_approver_answers_to_what_was_shown() {
         .unwrap()
         .row
         .arguments;
-    gate.answer(&user("dana"), id, true, Some(shown.as_str()), None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse {
+            seen: Some(shown.as_str()),
+            ..ApprovalResponse::new(Vote::Approve, "cli")
+        },
+    )
+    .await
+    .unwrap();
     gate.close().await;
 }
 
@@ -318,9 +391,13 @@ async fn an_approval_survives_a_restart() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     gate.close().await;
 
     let gate = world.open().await;
@@ -346,7 +423,7 @@ async fn whoever_asked_may_withdraw_it_until_its_call_begins() {
     let id = pending(&asked);
     let foreign = gate.withdraw(&agent("other"), id).await;
     assert_eq!(foreign, Err(ApprovalError::NotFound(id)));
-    gate.answer(&dana, id, true, None, None, "cli")
+    gate.answer(&dana, id, ApprovalResponse::new(Vote::Approve, "cli"))
         .await
         .unwrap();
     let cancelled = Ok(ApprovalState::Cancelled);
@@ -364,14 +441,16 @@ async fn whoever_asked_may_withdraw_it_until_its_call_begins() {
     gate.close().await;
 
     let gate = world.open().await;
-    let late = gate.answer(&dana, id, true, None, None, "cli").await;
+    let late = gate
+        .answer(&dana, id, ApprovalResponse::new(Vote::Approve, "cli"))
+        .await;
     let state = ApprovalState::Cancelled;
     assert_eq!(late, Err(ApprovalError::Resolved { id, state }));
     let next = pending(&call(&gate, "r", TOOL, REFUND).await);
     assert_ne!(next, id);
     assert_eq!(world.refunds(), 0);
 
-    gate.answer(&dana, next, true, None, None, "cli")
+    gate.answer(&dana, next, ApprovalResponse::new(Vote::Approve, "cli"))
         .await
         .unwrap();
     assert!(is_released(&call(&gate, "r", TOOL, REFUND).await));
@@ -416,14 +495,18 @@ async fn a_call_resumed_from_another_run_carries_labels_both_ways() {
     let secret = r#"{"path":"customer.json"}"#;
     let read = call(&gate, "after", "secret__read", secret).await;
     assert!(is_released(&read), "{:?}", read.verdict);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
 
-    let foreign = gate.stored_call(&agent("other"), id);
+    let foreign = gate.pending_call(&agent("other"), id);
     assert_eq!(foreign.unwrap_err(), ApprovalError::NotFound(id));
-    let stored = gate.stored_call(&agent("support"), id).unwrap();
-    let same = gate.waits_in(&agent("support"), &stored.request);
+    let stored = gate.pending_call(&agent("support"), id).unwrap();
+    let same = gate.run_awaiting_approval(&agent("support"), &stored.request);
     assert_eq!(same, asked.run);
     let resumed = gate
         .resume_with(
@@ -478,13 +561,19 @@ async fn nobody_answers_for_another_tenant() {
     let gate = world.open().await;
     let dana = user("dana");
     for approve in [true, false] {
-        let answered = gate.answer(&dana, id, approve, None, None, "cli").await;
+        let answered = gate
+            .answer(
+                &dana,
+                id,
+                ApprovalResponse::new(if approve { Vote::Approve } else { Vote::Reject }, "cli"),
+            )
+            .await;
         assert_eq!(answered, Err(ApprovalError::NotFound(id)));
     }
     let seen = gate.approval(&dana, id).await;
     assert_eq!(seen, Err(ApprovalError::NotFound(id)));
     let row = gate.ledger().reader().approval(id).unwrap().unwrap();
-    assert!(!gate.could_answer(&dana, &row));
+    assert!(!gate.can_answer(&dana, &row));
     let run = gate
         .ledger()
         .reader()

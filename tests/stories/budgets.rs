@@ -1,6 +1,6 @@
 //! Budgets: what a run, and an agent in all its runs, may use up; and what a new run does not reset.
 
-use tollgate::{call::Answer, gate::Gate, usage::RunUsage};
+use tollgate::{enforce::Answer, gate::Gate, usage::RunUsage};
 use tollgate_model::{
     entity::{Kind, Uid},
     record::{Event, RunOutcome},
@@ -73,7 +73,7 @@ async fn a_new_run_does_not_reset_an_agents_budget_and_nor_does_a_restart() {
         denied_by(&quote(&gate, "d").await),
         ["budget/agent-support/calls"]
     );
-    let request = tollgate::call::CallRequest {
+    let request = tollgate::enforce::CallRequest {
         tool: "payments__quote".into(),
         arguments: QUOTE.into(),
     };
@@ -162,11 +162,11 @@ async fn what_agents_report_counts_as_far_as_they_report_it() {
 async fn a_run_without_a_name_is_over_when_its_budget_is() {
     let world = world("[budgets.run]\nelapsed = \"10m\"");
     let gate = world.open().await;
-    let request = || tollgate::call::CallRequest {
+    let request = || tollgate::enforce::CallRequest {
         tool: "payments__quote".into(),
         arguments: QUOTE.into(),
     };
-    let ambient = tollgate::pip::RunKey::Ambient;
+    let ambient = tollgate::identity::RunKey::Ambient;
     let first = gate.call(&agent("support"), &ambient, request()).await;
     assert!(is_released(&first));
     world.pass(11 * 60);

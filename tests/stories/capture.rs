@@ -4,8 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 use tollgate::{
-    capture::TokenError,
-    gate::{Gate, OperateError},
+    enforce::ApprovalResponse, enforce::Vote, gate::Gate, gate::OperateError, gate::TokenError,
     sandbox::Resolver,
 };
 use tollgate_ledger::LedgerError;
@@ -117,10 +116,10 @@ async fn a_planted_secret_is_nowhere() {
     gate.answer(
         &user("dana"),
         pending(&asked),
-        false,
-        None,
-        Some(PLANTED),
-        "test",
+        ApprovalResponse {
+            note: Some(PLANTED),
+            ..ApprovalResponse::new(Vote::Reject, "test")
+        },
     )
     .await
     .unwrap();

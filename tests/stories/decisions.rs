@@ -1,6 +1,6 @@
 //! Allow, deny, error, labels, budgets, results.
 
-use tollgate::{call::Verdict, enforce::Refusal};
+use tollgate::{enforce::Refusal, enforce::Verdict};
 use tollgate_model::{record::Event, span::SpanKind};
 
 use crate::world::{World, call, denied_by, is_released, pending, records, starts};

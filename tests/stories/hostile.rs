@@ -9,11 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tollgate::{
-    call::Verdict,
-    gate::Gate,
-    sandbox::{Content, FailureKind},
-};
+use tollgate::{enforce::Verdict, gate::Gate, sandbox::Content, sandbox::FailureKind};
 use tollgate_model::record::Status;
 
 use crate::world::{World, call, is_released};

@@ -4,9 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tollgate::{
-    call::{Answer, Verdict},
-    load,
-    sandbox::{Content, FailureKind, Size},
+    enforce::Answer, enforce::Verdict, load, sandbox::Content, sandbox::FailureKind, sandbox::Size,
 };
 use tollgate_model::record::Event;
 
@@ -129,11 +127,9 @@ async fn a_tool_in_python_queries_files_and_each_of_them_is_decided() {
     );
     world.write("data/salaries.csv", "name,amount\nada,1\n");
     let gate = world.open().await;
-    let tool = &gate.snapshot().tools["table__query"];
-    assert_eq!(
-        tool.provider.component().unwrap().compiled.size(),
-        Size::Large
-    );
+    let tool = &gate.ruleset().tools["table__query"];
+    let component = &gate.executors().components["table"];
+    assert_eq!(component.compiled.size(), Size::Large);
     assert_eq!(tool.limits.memory, Size::Large.max_memory());
 
     let query = |path: &str| {

@@ -65,7 +65,7 @@ async fn a_policy_that_names_a_wrong_tool_is_caught_before_anything_runs() {
 async fn a_bad_reload_changes_nothing() {
     let world = World::new("");
     let gate = world.open().await;
-    let before = gate.snapshot().pdp.digest();
+    let before = gate.ruleset().pdp.digest();
     world.write(
         "policies/story.cedar",
         "permit (principal, action, resource)",
@@ -76,7 +76,7 @@ async fn a_bad_reload_changes_nothing() {
         "permit (principal, action, resource);",
     );
     assert!(gate.reload("tests").await.is_err(), "it has no @id");
-    assert_eq!(gate.snapshot().pdp.digest(), before);
+    assert_eq!(gate.ruleset().pdp.digest(), before);
     gate.close().await;
 }
 

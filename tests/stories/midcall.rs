@@ -1,8 +1,7 @@
 //! What a component asks for in mid-call, and a person must allow: the call ends as pending, and runs again.
 
 use tollgate::{
-    call::{Answer, Verdict},
-    enforce::Refusal,
+    enforce::Answer, enforce::ApprovalResponse, enforce::Refusal, enforce::Verdict, enforce::Vote,
     gate::Gate,
 };
 use tollgate_ledger::ApprovalFilter;
@@ -80,9 +79,13 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
         "{shown}"
     );
     assert_eq!(view.reasons, ["Security looks at what is written here."]);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
 
     let resumed = call(&gate, "r", TOOL, WRITE).await;
     assert!(is_released(&resumed), "{:?}", resumed.verdict);
@@ -137,9 +140,13 @@ async fn what_is_rejected_is_not_tried_again() {
     let gate = world.open().await;
     let asked = call(&gate, "r", TOOL, WRITE).await;
     let id = pending(&asked);
-    gate.answer(&user("dana"), id, false, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Reject, "cli"),
+    )
+    .await
+    .unwrap();
     let again = call(&gate, "r", TOOL, WRITE).await;
     assert!(
         matches!(again.verdict, Verdict::Refused(Refusal::Rejected { approval, .. }) if approval == id),
@@ -168,9 +175,13 @@ async fn an_approval_is_for_exactly_what_was_shown() {
     let world = World::new(ASK);
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, WRITE).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     // As many bytes, other bytes; the same bytes elsewhere; the same in another run.
     let other = WRITE.replace("to be seen", "be unseen!");
     assert_ne!(pending(&call(&gate, "r", TOOL, &other).await), id);
@@ -193,9 +204,13 @@ async fn a_policy_that_changes_meanwhile_wins() {
     let world = World::new(ASK);
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, WRITE).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     world.write(
         "policies/story.cedar",
         &format!(
@@ -217,9 +232,13 @@ async fn an_approval_survives_a_restart_and_a_halt_voids_it() {
     let id = pending(&call(&gate, "r", TOOL, WRITE).await);
     gate.close().await;
     let gate = world.open().await;
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     gate.close().await;
     let gate = world.open().await;
     assert!(is_released(&call(&gate, "r", TOOL, WRITE).await));
@@ -252,9 +271,13 @@ async fn two_clients_that_repeat_it_at_once_do_it_once() {
     let gate = world.open().await;
     let append = r#"{"grant":"data","path":"log","content":"x"}"#;
     let id = pending(&call(&gate, "r", "hostile__append_path", append).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     let repeat = || call(&gate, "r", "hostile__append_path", append);
     let (one, other) = tokio::join!(repeat(), repeat());
     // The second gets the first one's outcome.
@@ -285,9 +308,13 @@ async fn a_call_within_a_call_that_waits_ends_both() {
         id
     );
     assert_eq!(starts(&gate, run), 2);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     let resumed = call(&gate, "r", "outer__relay", &relayed).await;
     assert!(is_released(&resumed), "{resumed:?}");
     assert_eq!(world.read("data/watched/a.txt"), "to be seen");
@@ -333,9 +360,13 @@ async fn a_request_that_has_changed_when_the_call_runs_again_is_asked_about_anew
         .arguments
         .unwrap();
     assert!(shown.contains(r#""value":"first""#), "{shown}");
-    gate.answer(&user("dana"), first, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        first,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     world.write("data/letter.txt", "other");
     let second = pending(&call(&gate, "r", "hostile__keep_file", keep).await);
     assert_ne!(second, first, "the yes was to other words");
@@ -345,9 +376,13 @@ async fn a_request_that_has_changed_when_the_call_runs_again_is_asked_about_anew
         pending(&call(&gate, "r", "hostile__keep_file", keep).await),
         second
     );
-    gate.answer(&user("dana"), second, false, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        second,
+        ApprovalResponse::new(Vote::Reject, "cli"),
+    )
+    .await
+    .unwrap();
     let state = gate
         .ledger()
         .reader()

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tollgate::{
-    call::{Answer, Verdict},
-    gate::Gate,
+    enforce::Answer, enforce::ApprovalResponse, enforce::Verdict, enforce::Vote, gate::Gate,
     sandbox::Content,
 };
 use tollgate_ledger::ApprovalFilter;
@@ -363,9 +362,13 @@ async fn an_approval_of_a_nested_call_is_for_that_call_alone() {
         row.requirement.roles(),
         ["finance", "security"].map(str::to_owned).into()
     );
-    gate.answer(&user("dana"), row.id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        row.id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     // The agent's own call is another.
     assert_ne!(
         pending(&call(&gate, "r", "payments__refund", REFUND).await),

@@ -1,6 +1,9 @@
 //! Halts, cancelled runs, who may operate.
 
-use tollgate::{call::Verdict, enforce::Refusal, gate::OperateError};
+use tollgate::{
+    enforce::ApprovalResponse, enforce::Refusal, enforce::Verdict, enforce::Vote,
+    gate::OperateError,
+};
 use tollgate_ledger::ApprovalFilter;
 use tollgate_model::{
     life::ApprovalState,
@@ -89,9 +92,13 @@ async fn a_halt_voids_what_waits() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", "payments__refund", REFUND).await);
-    gate.answer(&user("dana"), id, true, None, None, "cli")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        id,
+        ApprovalResponse::new(Vote::Approve, "cli"),
+    )
+    .await
+    .unwrap();
     gate.halt(
         &user("dana"),
         HaltScope::Component,
@@ -124,9 +131,13 @@ async fn a_halt_does_not_fail_because_an_approval_is_used_meanwhile() {
     for n in 1..=8 {
         let run = format!("r{n}");
         let id = pending(&call(&gate, &run, "payments__refund", &refund(n)).await);
-        gate.answer(&user("dana"), id, true, None, None, "cli")
-            .await
-            .unwrap();
+        gate.answer(
+            &user("dana"),
+            id,
+            ApprovalResponse::new(Vote::Approve, "cli"),
+        )
+        .await
+        .unwrap();
     }
     let used = tokio::spawn({
         let gate = gate.clone();

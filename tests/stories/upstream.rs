@@ -9,14 +9,12 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate::{
-    call::{Answer, CallOptions, CallRequest, Verdict},
-    config::UpstreamConfig,
-    enforce::{Permitted, Refusal, ToolCall},
-    gate::{Gate, GateOptions},
-    load::LoadError,
-    sandbox::{Content, FailureKind, Network},
-    secrets::Vault,
-    upstream::{BoxFuture, Connector, Ending, Offer, Session, Terms, Unreachable, Upstream, look},
+    config::UpstreamConfig, enforce::Answer, enforce::ApprovalResponse, enforce::CallOptions,
+    enforce::CallRequest, enforce::Permitted, enforce::Refusal, enforce::ToolCall,
+    enforce::Verdict, enforce::Vote, gate::Gate, gate::GateOptions, gate::compare_offers,
+    load::LoadError, sandbox::Content, sandbox::FailureKind, sandbox::Network, secrets::Vault,
+    upstream::BoxFuture, upstream::CallParams, upstream::CallResult, upstream::ConnectError,
+    upstream::Connector, upstream::Offer, upstream::Session, upstream::Upstream,
 };
 use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{
@@ -57,7 +55,7 @@ struct Script {
     fresh: Option<Arc<Offer>>,
     down: bool,
     sent: Vec<(String, String, Value)>,
-    endings: VecDeque<Ending>,
+    endings: VecDeque<CallResult>,
     waits: bool,
     closed: usize,
 }
@@ -80,7 +78,7 @@ impl Scripted {
         self.0.lock().unwrap()
     }
 
-    fn then(&self, ending: Ending) {
+    fn then(&self, ending: CallResult) {
         self.script().endings.push_back(ending);
     }
 
@@ -101,8 +99,8 @@ fn tool(name: &str, description: &str) -> Value {
         "properties": {"name": {"type": "string"}}, "required": ["name"], "additionalProperties": false}})
 }
 
-fn text(text: &str) -> Ending {
-    Ending::Returned {
+fn text(text: &str) -> CallResult {
+    CallResult::Returned {
         content: vec![Content::Text { text: text.into() }],
         failed: false,
     }
@@ -121,10 +119,10 @@ impl Connector for Scripted {
 }
 
 impl Upstream for Scripted {
-    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, Unreachable>> {
+    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, ConnectError>> {
         Box::pin(async {
             match self.script().down {
-                true => Err(Unreachable::new("it does not start")),
+                true => Err(ConnectError::new("it does not start")),
                 false => Ok(Arc::new(self.clone()) as Arc<dyn Session>),
             }
         })
@@ -140,15 +138,15 @@ impl Upstream for Scripted {
 }
 
 impl Session for Scripted {
-    fn offer(&self, _: bool) -> BoxFuture<'_, Result<Arc<Offer>, Unreachable>> {
+    fn offer(&self, _: bool) -> BoxFuture<'_, Result<Arc<Offer>, ConnectError>> {
         Box::pin(async { Ok(Arc::new(Offer::new(&self.script().tools))) })
     }
 
     fn call<'a>(
         &'a self,
         permitted: Permitted<ToolCall>,
-        mut terms: Terms,
-    ) -> BoxFuture<'a, Ending> {
+        mut terms: CallParams,
+    ) -> BoxFuture<'a, CallResult> {
         Box::pin(async move {
             let (ending, waits) = {
                 let mut script = self.script();
@@ -161,7 +159,7 @@ impl Session for Scripted {
             };
             terms.reports.report(1, Some(2), "half\u{202e}way").await;
             if waits {
-                return Ending::Stopped(terms.stop.wait().await);
+                return CallResult::Stopped(terms.stop.wait().await);
             }
             ending
         })
@@ -199,7 +197,9 @@ async fn seen(
     world: &World,
     scripted: &Scripted,
 ) -> Vec<(String, tollgate_model::canonical::Sha256Digest)> {
-    let looked = look(&world.config(), scripted, Some("box")).await.unwrap();
+    let looked = compare_offers(&world.config(), scripted, Some("box"))
+        .await
+        .unwrap();
     looked
         .into_iter()
         .map(|(name, difference)| (name, difference.digest))
@@ -238,7 +238,7 @@ async fn an_allowed_call_is_sent_once_as_it_was_decided() {
         ..CallOptions::default()
     };
     let answer = gate
-        .call_with(&agent("support"), &named("r"), request, options)
+        .call_with_options(&agent("support"), &named("r"), request, options)
         .await;
     assert!(is_released(&answer), "{answer:?}");
     let sent = scripted.script().sent.clone();
@@ -267,7 +267,7 @@ async fn an_allowed_call_is_sent_once_as_it_was_decided() {
     assert!(attributes.contains(&(attribute::UNSANDBOXED, true.into())));
     assert_eq!(
         start.digest,
-        gate.snapshot().tools["box__read"].provider.digest()
+        gate.ruleset().tools["box__read"].source.digest
     );
     let outcome = outcome(&gate, &answer);
     assert_eq!((outcome.status, outcome.effects), (Status::Ok, 1));
@@ -314,10 +314,10 @@ async fn an_approved_call_is_sent_once() {
     gate.answer(
         &user("dana"),
         approval,
-        true,
-        Some(view.row.arguments.as_str()),
-        None,
-        "test",
+        ApprovalResponse {
+            seen: Some(view.row.arguments.as_str()),
+            ..ApprovalResponse::new(Vote::Approve, "test")
+        },
     )
     .await
     .unwrap();
@@ -330,7 +330,7 @@ async fn an_approved_call_is_sent_once() {
 async fn what_was_sent_and_not_answered_is_indeterminate_and_what_was_not_sent_did_nothing() {
     let scripted = Scripted::new();
     let (_world, gate) = world(&scripted).await;
-    scripted.then(Ending::Lost("the connection broke".into()));
+    scripted.then(CallResult::Lost("the connection broke".into()));
     let lost = call(&gate, "r", "box__read", READ).await;
     let unknown = Verdict::Ended {
         status: Status::Indeterminate,
@@ -340,7 +340,7 @@ async fn what_was_sent_and_not_answered_is_indeterminate_and_what_was_not_sent_d
     assert!(lost.message().unwrap().contains("do not retry"));
     assert_eq!(scripted.sent(), 1, "nobody tried again");
 
-    scripted.then(Ending::NotSent("the pipe is closed".into()));
+    scripted.then(CallResult::NotSent("the pipe is closed".into()));
     let not_sent = call(&gate, "r", "box__read", r#"{"name":"b"}"#).await;
     let (kind, message) = failure(&not_sent);
     assert_eq!(kind, FailureKind::Failed);
@@ -382,7 +382,7 @@ async fn a_call_ends_by_its_time_its_caller_and_a_halt() {
     let calling = {
         let gate = gate.clone();
         tokio::spawn(async move {
-            gate.call_with(&agent("support"), &named("r"), request, options)
+            gate.call_with_options(&agent("support"), &named("r"), request, options)
                 .await
         })
     };
@@ -459,7 +459,7 @@ async fn a_changed_definition_is_refused_alone_until_it_is_accepted() {
     assert!(!is_released(&call(&gate, "r", "box__read", READ).await));
     gate.accept_upstream(&user("alice"), &now).await.unwrap();
     assert!(is_released(&call(&gate, "r", "box__read", READ).await));
-    assert!(!gate.snapshot().tools.contains_key("box__write"));
+    assert!(!gate.ruleset().tools.contains_key("box__write"));
     let mut acts = Vec::new();
     let reader = gate.ledger().reader();
     reader
@@ -529,7 +529,7 @@ async fn what_a_server_returns_is_checked_and_cut_like_what_a_component_returns(
         )),
         other => panic!("{other:?}"),
     }
-    scripted.then(Ending::Returned {
+    scripted.then(CallResult::Returned {
         content: vec![Content::Image {
             data: vec![1],
             media_type: "no type".into(),
@@ -538,13 +538,13 @@ async fn what_a_server_returns_is_checked_and_cut_like_what_a_component_returns(
     });
     let odd = call(&gate, "r", "box__read", r#"{"name":"b"}"#).await;
     assert!(failure(&odd).1.contains("not usable"));
-    scripted.then(Ending::Returned {
+    scripted.then(CallResult::Returned {
         content: vec![Content::Text { text: "no".into() }],
         failed: true,
     });
     let failed = call(&gate, "r", "box__read", r#"{"name":"c"}"#).await;
     assert_eq!(failure(&failed), (FailureKind::Failed, "no"));
-    scripted.then(Ending::Refused {
+    scripted.then(CallResult::Refused {
         code: -32602,
         message: "bad\u{1b}[31m".into(),
     });

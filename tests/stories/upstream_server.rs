@@ -10,11 +10,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate::{
-    call::{Answer, CallOptions, CallRequest, Verdict},
-    enforce::Refusal,
-    gate::{Gate, GateOptions},
-    sandbox::{Content, FailureKind},
-    upstream::{MAX_TOOLS, look},
+    enforce::Answer, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
+    enforce::Refusal, enforce::Verdict, enforce::Vote, gate::Gate, gate::GateOptions,
+    gate::compare_offers, sandbox::Content, sandbox::FailureKind, upstream::MAX_TOOLS,
 };
 use tollgate_ledger::Sync;
 use tollgate_model::record::{Event, Status};
@@ -73,7 +71,7 @@ impl Story {
         world.write("key", TOKEN);
         world.write("tollgate.toml", &(config + &upstream));
         let connector = Servers::new();
-        let looked = look(&world.config(), connector.as_ref(), None)
+        let looked = compare_offers(&world.config(), connector.as_ref(), None)
             .await
             .unwrap();
         let seen: Vec<_> = looked.into_iter().map(|(n, d)| (n, d.digest)).collect();
@@ -143,7 +141,7 @@ impl Story {
             arguments: "{}".into(),
         };
         let calling = tokio::spawn(async move {
-            gate.call_with(&agent("support"), &named("r"), request, options)
+            gate.call_with_options(&agent("support"), &named("r"), request, options)
                 .await
         });
         until(|| (self.asked().len() > before).then_some(())).await;
@@ -221,9 +219,13 @@ async fn what_is_denied_does_not_reach_the_server_and_what_is_approved_does_once
     let approval = pending(&waiting);
     assert!(story.asked().is_empty());
     let (gate, dana) = (&story.gate, user("dana"));
-    gate.answer(&dana, approval, true, None, None, "test")
-        .await
-        .unwrap();
+    gate.answer(
+        &dana,
+        approval,
+        ApprovalResponse::new(Vote::Approve, "test"),
+    )
+    .await
+    .unwrap();
     assert!(is_released(&story.call("box__change", json!({})).await));
     pending(&story.call("box__change", json!({})).await);
     assert_eq!(story.asked().len(), 1);
@@ -245,7 +247,7 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
     };
     let answer = story
         .gate
-        .call_with(&agent("support"), &named("r"), request, options)
+        .call_with_options(&agent("support"), &named("r"), request, options)
         .await;
     assert_eq!(text(&answer), "zwölf");
     let asked: Value = serde_json::from_str(&story.asked()[0]).unwrap();
@@ -271,13 +273,19 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
         ..CallOptions::default()
     };
     let (support, run, gate) = (agent("support"), named("r"), &story.gate);
-    let waits = gate.call_with(&support, &run, request(), CallOptions::default());
+    let waits = gate.call_with_options(&support, &run, request(), CallOptions::default());
     let approval = pending(&waits.await);
-    gate.answer(&user("dana"), approval, true, None, None, "test")
-        .await
-        .unwrap();
+    gate.answer(
+        &user("dana"),
+        approval,
+        ApprovalResponse::new(Vote::Approve, "test"),
+    )
+    .await
+    .unwrap();
     let unseen = with(json!({"example.com/confirm": true, "baggage": "a=b"}));
-    let changed = gate.call_with(&support, &run, request(), unseen).await;
+    let changed = gate
+        .call_with_options(&support, &run, request(), unseen)
+        .await;
     assert!(is_released(&changed), "{changed:?}");
     let asked: Value = serde_json::from_str(&story.asked()[1]).unwrap();
     assert_eq!(asked["meta"].get("example.com/confirm"), None, "{asked}");
@@ -344,7 +352,7 @@ async fn a_server_that_floods_progress_does_not_keep_its_answer_back() {
 async fn a_list_of_tools_is_bounded() {
     let story = Story::stdio().await;
     let connector = Servers::new();
-    let look = async || look(&story.world.config(), connector.as_ref(), None).await;
+    let look = async || compare_offers(&story.world.config(), connector.as_ref(), None).await;
     story.world.write("server/endless", "");
     let looked = look().await.unwrap();
     assert_eq!(looked[0].1.added.len(), MAX_TOOLS);
@@ -412,9 +420,13 @@ async fn a_server_that_says_that_its_tools_changed_is_asked_before_the_next_call
     // The server tells of it in the middle of this call.
     let (gate, dana) = (&story.gate, user("dana"));
     let approval = pending(&story.call("box__change", json!({})).await);
-    gate.answer(&dana, approval, true, None, None, "test")
-        .await
-        .unwrap();
+    gate.answer(
+        &dana,
+        approval,
+        ApprovalResponse::new(Vote::Approve, "test"),
+    )
+    .await
+    .unwrap();
     assert!(is_released(&story.call("box__change", json!({})).await));
     let refused = until_refused(&story, "box__echo").await;
     assert!(
@@ -436,7 +448,7 @@ async fn a_server_that_says_that_its_tools_changed_is_asked_before_the_next_call
     );
 
     let connector = Servers::new();
-    let looked = look(&story.world.config(), connector.as_ref(), None)
+    let looked = compare_offers(&story.world.config(), connector.as_ref(), None)
         .await
         .unwrap();
     let difference = &looked[0].1;

@@ -2,10 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use tollgate::{
-    call::{Answer, Verdict},
-    gate::Gate,
-};
+use tollgate::{enforce::Answer, enforce::Verdict, gate::Gate};
 use tollgate_model::record::{Effect, Event};
 
 use crate::{

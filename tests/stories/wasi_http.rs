@@ -6,9 +6,7 @@ use std::{fs, sync::Arc};
 use serde_json::Value;
 use tokio::sync::Barrier;
 use tollgate::{
-    call::{Answer, Verdict},
-    gate::Gate,
-    sandbox::{Content, Resolver},
+    enforce::Answer, enforce::Verdict, gate::Gate, sandbox::Content, sandbox::Resolver,
 };
 use tollgate_model::{
     decision::Outcome,

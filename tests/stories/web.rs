@@ -11,9 +11,8 @@ use std::{
 };
 
 use tollgate::{
-    call::{Answer, Verdict},
-    gate::Gate,
-    sandbox::{Content, FailureKind, Resolver},
+    enforce::Answer, enforce::Verdict, gate::Gate, sandbox::Content, sandbox::FailureKind,
+    sandbox::Resolver,
 };
 use tollgate_model::{
     decision::Outcome,

@@ -11,14 +11,9 @@ use std::{
 
 use tempfile::TempDir;
 use tollgate::{
-    call::{Answer, CallRequest, Verdict},
-    config::Config,
-    enforce::Refusal,
-    gate::{Gate, GateOptions},
-    ids::Clock,
-    load::{self, LoadError},
-    pip::{Caller, RunKey},
-    sandbox::Resolver,
+    config::Config, enforce::Answer, enforce::CallRequest, enforce::Refusal, enforce::Verdict,
+    gate::Gate, gate::GateOptions, identity::Caller, identity::RunKey, ids::Clock, load,
+    load::LoadError, sandbox::Resolver,
 };
 use tollgate_ledger::Sync;
 use tollgate_model::{

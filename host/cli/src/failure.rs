@@ -4,9 +4,7 @@ use std::{fmt, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use tollgate::{
-    config::ConfigError,
-    enforce::{ApprovalError, Refusal},
-    gate::OperateError,
+    config::ConfigError, enforce::ApprovalError, enforce::Refusal, gate::OperateError,
     load::LoadError,
 };
 use tollgate_ledger::LedgerError;
@@ -214,7 +212,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let exit = match &refusal {
             Refusal::Unrecorded { .. } => Exit::Failure,
-            Refusal::Invalid { .. } => Exit::Invalid,
+            Refusal::UnknownTool { .. } | Refusal::Invalid { .. } => Exit::Invalid,
             Refusal::Pending { .. } => Exit::Waiting,
             _ => Exit::Denied,
         };

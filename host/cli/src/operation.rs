@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tollgate::{call::CallRequest, capture::Revealed};
+use tollgate::{capture::Revealed, enforce::CallRequest};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,

@@ -1,28 +1,29 @@
-//! The enforcement line as a library: decide, record, run in a sandbox, record.
+//! The policy enforcement point as a library: a call is decided, recorded, run in a sandbox, and recorded.
 //!
-//! [`gate::Gate::call`] is the whole of it. This crate opens no listening socket; surfaces that speak a
-//! protocol are built on top of it.
+//! [`Gate::call`] is the whole of it. This crate opens no listening socket; surfaces that speak a protocol are
+//! built on top of it.
 
-pub mod call;
 pub mod capture;
 pub mod config;
 pub mod coverage;
 pub mod enforce;
-pub mod external;
+pub mod executors;
 pub mod gate;
+pub mod identity;
 pub mod ids;
 pub mod load;
 pub mod lock;
-pub mod outcome;
-pub mod people;
-pub mod pip;
-pub mod promote;
-pub mod provider;
+mod pipeline;
 pub mod replay;
 pub mod sandbox;
 pub mod secrets;
-pub mod snapshot;
 pub mod stats;
 pub mod text;
+pub mod tool;
 pub mod upstream;
 pub mod usage;
+
+pub use config::Config;
+pub use enforce::{Answer, CallOptions, CallOutcome, CallRequest, Refusal, Verdict};
+pub use gate::{Gate, GateOptions};
+pub use identity::{Caller, RunKey};

@@ -19,6 +19,8 @@ pub(super) struct Left {
     pub(super) call: SpanId,
     /// Its `invoke_component` span.
     pub(super) span: SpanId,
+    /// Labels of its content, of which some may have been seen.
+    pub(super) labels: BTreeSet<String>,
     /// World-changing effects of it that are recorded as done.
     pub(super) effects: u64,
 }
@@ -64,8 +66,9 @@ impl Ledger {
                 captured: None,
                 effects: left.effects,
                 fuel: 0,
-                labels: BTreeSet::new(),
+                labels: left.labels,
                 peak_memory: 0,
+                redacted: 0,
                 release: None,
                 result: None,
                 size: 0,

@@ -492,6 +492,13 @@ pub struct Start {
     pub component: String,
     /// The component's file, or the upstream server's accepted definitions.
     pub digest: Sha256Digest,
+    /// Whether the caller executes the call, and so may know its content from now on: the labels join the run
+    /// with this record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executed_by_caller: bool,
+    /// Labels that the tool's content adds to the run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
     /// Whether the call has run before, up to where something in it waited for a human.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumption: bool,
@@ -572,6 +579,9 @@ pub struct OutcomeRecord {
     pub labels: BTreeSet<String>,
     /// Bytes of linear memory at most.
     pub peak_memory: u64,
+    /// How many values of the content policy redacted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub redacted: u64,
     /// What became of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
@@ -584,6 +594,11 @@ pub struct OutcomeRecord {
     pub span: SpanId,
     /// How it ended.
     pub status: Status,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde passes it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An effect that a component asked for.
@@ -861,6 +876,8 @@ mod tests {
                 call: SpanId::from_bytes([2; 8]),
                 component: "tickets".into(),
                 digest: Sha256Digest::of(b"wasm"),
+                executed_by_caller: false,
+                labels: BTreeSet::new(),
                 resumption: false,
                 span: SpanId::from_bytes([3; 8]),
                 unsandboxed: false,

@@ -60,6 +60,10 @@ impl RunDelta {
                 labels: outcome.labels.clone(),
                 ..Self::default()
             },
+            Event::Start(start) if start.executed_by_caller => Self {
+                labels: start.labels.clone(),
+                ..Self::default()
+            },
             Event::LabelsJoined(joined) => Self {
                 labels: joined.labels.clone(),
                 ..Self::default()

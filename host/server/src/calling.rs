@@ -3,10 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tollgate::{
-    call::{CallOptions, CallRequest, Verdict},
-    enforce::{ApprovalError, Refusal},
-    gate::Gate,
-    pip::{Caller, RunKey},
+    enforce::ApprovalError, enforce::CallOptions, enforce::CallRequest, enforce::Refusal,
+    enforce::Verdict, gate::Gate, identity::Caller, identity::RunKey,
 };
 use tollgate_model::life::ApprovalState;
 
@@ -35,11 +33,10 @@ pub async fn call(
     leaving: impl Future<Output = ()>,
 ) -> Result<Called, ApprovalError> {
     let begun = Instant::now();
-    let known = gate.snapshot().tools.contains_key(&request.tool);
     let mut leaving = std::pin::pin!(leaving);
     let mut waiter = None;
     loop {
-        let call = gate.call_with(caller, run, request.clone(), options.clone());
+        let call = gate.call_with_options(caller, run, request.clone(), options.clone());
         let answer = call.await;
         let pending = match &answer.verdict {
             Verdict::Refused(Refusal::Pending { approval, .. }) => Some(*approval),
@@ -47,7 +44,7 @@ pub async fn call(
         };
         drop(waiter.take());
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let reply = Box::new(CallReply::new(request.tool.clone(), known, answer, micros));
+        let reply = Box::new(CallReply::new(request.tool.clone(), answer, micros));
         let left = patience.saturating_sub(begun.elapsed());
         let (Some(approval), false) = (pending, left.is_zero()) else {
             return Ok(Called::Done(reply));

@@ -12,7 +12,7 @@ use url::Url;
 /// A client whose requests end within `patience`.
 pub(crate) fn client(gate: &Gate, patience: Duration) -> Result<Client, String> {
     Client::builder()
-        .tls_backend_preconfigured((**gate.snapshot().network.tls()).clone())
+        .tls_backend_preconfigured((**gate.executors().network.tls()).clone())
         .redirect(redirect::Policy::none())
         .no_proxy()
         .connect_timeout(patience)

@@ -1,5 +1,5 @@
 //! Where protocols live and die: what speaks to agents, approvers and other servers over a network or a
-//! pipe. Each surface authenticates, parses into a [`tollgate::call::CallRequest`], and puts the gate's
+//! pipe. Each surface authenticates, parses into a [`tollgate::enforce::CallRequest`], and puts the gate's
 //! answer into its protocol's words. Nothing here decides, and nothing here runs a tool.
 
 pub mod approvals;

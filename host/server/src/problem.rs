@@ -3,10 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use tollgate::{
-    enforce::{ApprovalError, Refusal},
-    gate::OperateError,
-};
+use tollgate::{enforce::ApprovalError, enforce::Refusal, gate::OperateError};
 use tollgate_ledger::LedgerError;
 use utoipa::ToSchema;
 
@@ -142,7 +139,7 @@ impl From<Refusal> for Problem {
                 Self::forbidden(message).by(decision)
             }
             Refusal::Unrecorded { .. } => unavailable(message),
-            Refusal::Invalid { .. } => Self::invalid(message),
+            Refusal::UnknownTool { .. } | Refusal::Invalid { .. } => Self::invalid(message),
             _ => Self::forbidden(message),
         }
     }

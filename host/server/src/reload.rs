@@ -31,8 +31,8 @@ pub async fn watch(
     let (send, mut changes) = mpsc::channel(1);
     let of = gate.clone();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        let snapshot = of.snapshot();
-        let matters = |path: &PathBuf| matters(&snapshot.config, path);
+        let ruleset = of.ruleset();
+        let matters = |path: &PathBuf| matters(&ruleset.config, path);
         if let Ok(event) = event
             && !matches!(event.kind, EventKind::Access(_))
             && event.paths.iter().any(matters)
@@ -43,8 +43,8 @@ pub async fn watch(
     })?;
     let mut watched = BTreeSet::new();
     loop {
-        let snapshot = gate.snapshot();
-        let config = &snapshot.config;
+        let ruleset = gate.ruleset();
+        let config = &ruleset.config;
         for (dir, mode) in dirs(config) {
             if watched.insert(dir.clone()) && watcher.watch(&dir, mode).is_err() {
                 // It is not there yet; a later change may bring it.

@@ -5,11 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate::{
-    gate::{Gate, OperateError},
-    pip::Caller,
-    text::printable,
-};
+use tollgate::{gate::Gate, gate::OperateError, identity::Caller, text::printable};
 use tollgate_ledger::{LedgerError, RunRow};
 use tollgate_model::{
     entity::Kind,
@@ -135,7 +131,7 @@ pub async fn say(
     caller: &Caller,
     said: Said,
 ) -> Result<Value, SayError> {
-    let tenant = gate.snapshot().config.gate.tenant.clone();
+    let tenant = gate.ruleset().config.gate.tenant.clone();
     let by = caller.principal();
     let by = match by.kind {
         Kind::User => by.id,
@@ -201,7 +197,7 @@ pub async fn say(
             let sets = store.reader().sets(&tenant)?;
             let known = sets.into_iter().find(|known| known.name == set);
             if let Some(known) = known.filter(|known| known.by != by) {
-                if !gate.could(&caller.principal(), Action::Administer) {
+                if !gate.is_allowed(&caller.principal(), Action::Administer) {
                     let by = known.by;
                     return Err(SayError::NotYours { set, by });
                 }
@@ -267,6 +263,7 @@ async fn annotated(gate: &Gate, caller: &Caller, run: RunId) -> Result<RunRow, S
     if who.kind != Kind::User {
         return Err(SayError::NoRun(run));
     }
-    gate.may_with_run(&who, Action::AnnotateRun, &row).await?;
+    gate.authorize_on_run(&who, Action::AnnotateRun, &row)
+        .await?;
     Ok(row)
 }

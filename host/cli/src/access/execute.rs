@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
 use tollgate::{
-    call::CallOptions,
-    external::{Told, Which},
-    gate::{Gate, OperateError},
-    pip::Caller,
+    enforce::ApprovalResponse, enforce::CallOptions, enforce::Vote, gate::CallRef, gate::Gate,
+    gate::OperateError, gate::ReportedOutcome, identity::Caller,
 };
 use tollgate_ledger::RunRow;
 use tollgate_model::{
@@ -77,8 +75,7 @@ pub(super) async fn execute(
             let by = user.id.clone();
             let caller = Caller::Spoken { agent, by };
             let run = gate.run_key(&caller, run).map_err(denied)?;
-            let (tool, snapshot) = (request.tool.clone(), gate.snapshot());
-            let known = snapshot.tools.contains_key(&tool);
+            let tool = request.tool.clone();
             let authorized = gate
                 .authorize(
                     &caller,
@@ -88,7 +85,7 @@ pub(super) async fn execute(
                     CallOptions::default(),
                 )
                 .await;
-            let reply = AuthorizeReply::new(tool, known, authorized);
+            let reply = AuthorizeReply::new(tool, authorized);
             Ok(Reply::Authorized(Box::new(reply)))
         }
         Operation::Outcome {
@@ -100,10 +97,10 @@ pub(super) async fn execute(
             may_speak(gate, user, Some(&agent)).await?;
             let by = user.id.clone();
             let caller = Caller::Spoken { agent, by };
-            let which = Which::Reference(reference);
-            let told = Told { failed, content };
-            let (tool, answer) = gate.tell_outcome(&caller, &which, told).await?;
-            let reply = CallReply::new(tool, true, answer, 0);
+            let which = CallRef::Reference(reference);
+            let told = ReportedOutcome { failed, content };
+            let (tool, answer) = gate.report_outcome(&caller, &which, told).await?;
+            let reply = CallReply::new(tool, answer, 0);
             Ok(Reply::Call(Box::new(reply)))
         }
         Operation::ShowApproval { id } => {
@@ -118,7 +115,16 @@ pub(super) async fn execute(
             note,
         } => {
             let answered = gate
-                .answer(user, id, approve, seen.as_deref(), note.as_deref(), CHANNEL)
+                .answer(
+                    user,
+                    id,
+                    ApprovalResponse {
+                        vote: if approve { Vote::Approve } else { Vote::Reject },
+                        seen: seen.as_deref(),
+                        note: note.as_deref(),
+                        channel: CHANNEL,
+                    },
+                )
                 .await?;
             let (state, decision, needs) = (answered.state, answered.decision, answered.needs);
             Ok(Reply::Answered(Answered {
@@ -159,9 +165,9 @@ pub(super) async fn execute(
             Ok(Reply::Done)
         }
         Operation::Reload => {
-            gate.may_reload(user).await?;
+            gate.authorize_reload(user).await?;
             gate.reload(&user.id).await?;
-            let bundle = gate.snapshot().pdp.digest().to_string();
+            let bundle = gate.ruleset().pdp.digest().to_string();
             Ok(Reply::Reloaded { bundle })
         }
         Operation::Mcp { agent } => {
@@ -192,7 +198,8 @@ pub(super) async fn execute(
         }
         Operation::ExportRun { run } => {
             let row = find_run(gate, run)?;
-            gate.may_with_run(user, Action::ExportRuns, &row).await?;
+            gate.authorize_on_run(user, Action::ExportRuns, &row)
+                .await?;
             let ledger = gate.ledger();
             let records = ledger.reader().records_of_run(row.id)?;
             let mut names = Vec::new();
@@ -271,7 +278,7 @@ pub(super) async fn execute(
         Operation::Reveal { token } => Ok(Reply::Revealed(gate.reveal(user, &token).await?)),
         Operation::PermitRestore { file } => {
             // What is recorded here would be lost with the store; the restored one records who did it.
-            if !gate.could(user, Action::Administer) {
+            if !gate.is_allowed(user, Action::Administer) {
                 gate.administer(user, "store_restore", &file.display().to_string())
                     .await?;
             }
@@ -282,9 +289,8 @@ pub(super) async fn execute(
 
 /// Speaking for an agent is its operator's act, or an administrator's.
 async fn may_speak(gate: &Gate, user: &Uid, agent: Option<&str>) -> Result<(), Failure> {
-    let snapshot = gate.snapshot();
-    let Some((name, agent)) =
-        agent.and_then(|name| Some((name, snapshot.config.agents.get(name)?)))
+    let ruleset = gate.ruleset();
+    let Some((name, agent)) = agent.and_then(|name| Some((name, ruleset.config.agents.get(name)?)))
     else {
         // A person for themselves; or an agent that does not exist, which the gate says better.
         return Ok(());
@@ -312,11 +318,11 @@ fn known(gate: &Gate, principal: &Uid) -> Result<(), Failure> {
         gate.user(&principal.id)?;
         return Ok(());
     }
-    let snapshot = gate.snapshot();
-    if snapshot.config.agents.contains_key(&principal.id) {
+    let ruleset = gate.ruleset();
+    if ruleset.config.agents.contains_key(&principal.id) {
         return Ok(());
     }
-    let names = snapshot.config.agents.keys().map(String::as_str);
+    let names = ruleset.config.agents.keys().map(String::as_str);
     let failure = Failure::plain(format!(
         "there is no agent `{}` in tollgate.toml",
         principal.id
@@ -358,7 +364,7 @@ async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Rep
             Some(allowed) => *allowed,
             None => {
                 let row = find_run(gate, run)?;
-                let decided = gate.may_with_run(user, Action::ViewPayload, &row).await;
+                let decided = gate.authorize_on_run(user, Action::ViewPayload, &row).await;
                 let allowed = match decided {
                     Ok(_) => true,
                     Err(OperateError::Refused(_)) => false,
@@ -385,9 +391,9 @@ async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Rep
     Ok(Reply::Inputs(found))
 }
 
-impl From<tollgate::capture::TokenError> for Failure {
-    fn from(error: tollgate::capture::TokenError) -> Self {
-        use tollgate::capture::TokenError as E;
+impl From<tollgate::gate::TokenError> for Failure {
+    fn from(error: tollgate::gate::TokenError) -> Self {
+        use tollgate::gate::TokenError as E;
         match error {
             E::Operate(error) => error.into(),
             E::Ledger(error) => error.into(),

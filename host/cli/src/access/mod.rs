@@ -13,11 +13,7 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tollgate::{
-    config::Config,
-    gate::{Gate, GateOptions},
-    load::LoadError,
-};
+use tollgate::{config::Config, gate::Gate, gate::GateOptions, load::LoadError};
 use tollgate_ledger::LedgerError;
 use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 use tollgate_server::{auth::token, mcp, upstream::Servers};
@@ -58,7 +54,7 @@ impl Owner {
     ) -> Result<Reply, Failure> {
         let user = match claim {
             Some(claim) => self.proven(claim)?,
-            None => identity::of_login(&self.gate.snapshot().config, login)?,
+            None => identity::of_login(&self.gate.ruleset().config, login)?,
         };
         execute::execute(&self.server, &user, operation, self.leaving.subscribe()).await
     }

@@ -29,7 +29,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use tollgate::pip::Caller;
+use tollgate::identity::Caller;
 use tollgate_model::ids::hex;
 use tollgate_server::mcp;
 
@@ -188,7 +188,7 @@ impl Server {
     /// Serve `owner`. Where there can be no socket the owner works alone, and others are told so by the
     /// lock.
     pub(super) fn start(owner: Arc<Owner>) -> Self {
-        let path = path(&owner.gate.snapshot().config.store.path);
+        let path = path(&owner.gate.ruleset().config.store.path);
         let serving = listen(&path)
             .ok()
             .map(|listener| tokio::spawn(serve(listener, owner)));

@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tollgate::call::CallRequest;
+use tollgate::enforce::CallRequest;
 
 use super::{Context, times, unexpected};
 use crate::{

@@ -8,7 +8,7 @@ use std::{io::Read as _, time::Duration};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use tollgate::call::CallRequest;
+use tollgate::enforce::CallRequest;
 use tollgate_model::canonical::Sha256Digest;
 
 use super::{Context, unexpected};

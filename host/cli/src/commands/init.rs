@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use tollgate::config::{Config, FILE_NAME};
+use tollgate::{config::Config, config::FILE_NAME};
 
 use super::Context;
 use crate::{

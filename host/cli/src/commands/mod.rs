@@ -30,7 +30,7 @@ pub(crate) mod wrap;
 
 use std::path::{Path, PathBuf};
 
-use tollgate::config::{Config, ConfigError};
+use tollgate::{config::Config, config::ConfigError};
 use tollgate_ledger::LedgerReader;
 
 use crate::{

@@ -11,12 +11,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{
-    ids::Clock,
-    load,
-    snapshot::{Snapshot, Tool},
-    text::printable,
-};
+use tollgate::{enforce::Ruleset, ids::Clock, load, text::printable, tool::Tool};
 use tollgate_ledger::RecordFilter;
 use tollgate_model::{
     decision::Outcome, entity::Uid, ids::DecisionId, record::Event, request::Action,
@@ -168,9 +163,11 @@ pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failur
         .out
         .progress()
         .map(|progress| progress.step("loading what is called"));
-    let snapshot = load::check(config, Some(register::compiler())).await?;
+    let ruleset = load::check(config, Some(register::compiler()))
+        .await?
+        .ruleset;
     drop(step);
-    let permits = permits(&snapshot, &args.owner, calls, inputs)?;
+    let permits = permits(&ruleset, &args.owner, calls, inputs)?;
     let total: usize = permits.iter().map(|permit| permit.calls).sum();
     let text = text(&permits, total);
     let suggestion = Suggestion {
@@ -193,7 +190,7 @@ pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failur
 
 /// A permit for each principal and tool, each valid with what is loaded.
 fn permits(
-    snapshot: &Snapshot,
+    ruleset: &Ruleset,
     owner: &str,
     calls: Vec<Call>,
     mut inputs: BTreeMap<DecisionId, Value>,
@@ -206,17 +203,17 @@ fn permits(
     }
     let mut permits = Vec::new();
     for ((principal, tool), group) in groups {
-        let Some(tool) = snapshot.tools.get(&tool) else {
+        let Some(tool) = ruleset.tools.get(&tool) else {
             continue;
         };
         let mut permit = Permit::of(&principal, tool, &group, owner);
-        if valid(snapshot, &permit).is_err() {
+        if valid(ruleset, &permit).is_err() {
             // What is fixed may be of a type that a text is not compared with.
             let fixed = std::mem::take(&mut permit.fixed);
             permit
                 .open
                 .extend(fixed.into_iter().map(|(name, values)| (name, values.len())));
-            valid(snapshot, &permit)?;
+            valid(ruleset, &permit)?;
         }
         permits.push(permit);
     }
@@ -224,9 +221,9 @@ fn permits(
 }
 
 /// Whether the permit loads with the policies and tools that are loaded.
-fn valid(snapshot: &Snapshot, permit: &Permit) -> Result<(), Failure> {
+fn valid(ruleset: &Ruleset, permit: &Permit) -> Result<(), Failure> {
     let mut bundle: Bundle =
-        serde_json::from_slice(&snapshot.bundle).map_err(|e| Failure::plain(e.to_string()))?;
+        serde_json::from_slice(&ruleset.bundle).map_err(|e| Failure::plain(e.to_string()))?;
     let mut own = permit.clone();
     // One of the same name may be in force already.
     own.id.push_str("-validated");

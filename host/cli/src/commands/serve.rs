@@ -9,7 +9,7 @@ use tokio::{
     sync::oneshot,
 };
 use tokio_util::sync::CancellationToken;
-use tollgate::{config::Config, pip::Caller};
+use tollgate::{config::Config, identity::Caller};
 use tollgate_model::ids::hex;
 use tollgate_server::{
     approvals,
@@ -273,8 +273,8 @@ async fn listening(
 ) -> Result<Listener, Failure> {
     let Listen { address, anonymous } = listen;
     let plain = |e: http::HttpError| Failure::plain(e.to_string());
-    let snapshot = server.gate().snapshot();
-    let serve = &snapshot.config.serve;
+    let ruleset = server.gate().ruleset();
+    let serve = &ruleset.config.serve;
     let tls = serve.tls.as_ref().map(Tls::load).transpose();
     let tls = tls.map_err(|e| Failure::plain(e.to_string()).help("see [serve.tls]"))?;
     let authenticated = serve.oauth.is_some() || token::any(server.gate())?;
@@ -336,7 +336,7 @@ async fn until_told(
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();
     let watching = async {
-        if !server.gate().snapshot().config.serve.watch {
+        if !server.gate().ruleset().config.serve.watch {
             return std::future::pending().await;
         }
         let watch = reload::watch(server.gate().clone(), stop.clone(), |ended| told(ended, cx));

@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tollgate::{
-    config::Config,
-    ids::Clock,
-    stats::{Approvals, Fact, Quantiles, Summary, ToolSummary, Watcher, Where},
+    config::Config, ids::Clock, stats::Approvals, stats::Fact, stats::Quantiles, stats::Summary,
+    stats::ToolSummary, stats::Watcher, stats::Where,
 };
 use tollgate_ledger::{LedgerReader, Order, RecordFilter};
 use tollgate_model::time::Timestamp;

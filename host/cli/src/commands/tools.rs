@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use clap::Subcommand;
 use tollgate::{
-    load,
-    snapshot::{LoadedComponent, Snapshot, Tool},
+    enforce::Ruleset, executors::Executors, executors::Snapshot, load, sandbox::LoadedComponent,
+    tool::Tool,
 };
 use tollgate_policy::policy;
 
@@ -49,12 +49,16 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
         .out
         .progress()
         .map(|progress| progress.step("loading components"));
-    let snapshot = load::check(cx.config()?, Some(register::compiler())).await?;
+    let Snapshot { ruleset, executors } =
+        load::check(cx.config()?, Some(register::compiler())).await?;
     drop(step);
-    let view = |tool: &Tool| ToolView::new(tool, mentions(&snapshot, tool));
+    let view = |tool: &Tool| {
+        let component = executors.components.get(&tool.source.name);
+        ToolView::new(tool, component.map(|c| &**c), mentions(&ruleset, tool))
+    };
     match command {
         Tools::List => {
-            let tools: Vec<ToolView> = snapshot.tools.values().map(|tool| view(tool)).collect();
+            let tools: Vec<ToolView> = ruleset.tools.values().map(|tool| view(tool)).collect();
             if tools.is_empty() && !cx.out.is_json() {
                 cx.out.remark(
                     "no tools: add a table [components.NAME] or [upstream.NAME] to tollgate.toml",
@@ -62,13 +66,13 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
                 return Ok(Exit::Ok);
             }
             cx.out.show(&tools, || tool::list(&tools))?;
-            for left_out in left_out(&snapshot) {
+            for left_out in left_out(&executors) {
                 cx.out.remark(&left_out);
             }
         }
         Tools::Show { name } => {
-            let Some(tool) = snapshot.tools.get(&name) else {
-                return Err(unknown(&snapshot, &name));
+            let Some(tool) = ruleset.tools.get(&name) else {
+                return Err(unknown(&ruleset, &name));
             };
             let view = view(tool);
             cx.out.show(&view, || tool::whole(&view, cx.out.width()))?;
@@ -78,24 +82,19 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
 }
 
 /// What components export and agents cannot call, each with why.
-fn left_out(snapshot: &Snapshot) -> Vec<String> {
-    let components: BTreeMap<&str, &LoadedComponent> = snapshot
-        .tools
-        .values()
-        .filter_map(|tool| tool.provider.component())
-        .map(|component| (component.name.as_str(), &**component))
-        .collect();
-    let told = |(name, component): (&str, &LoadedComponent)| {
+fn left_out(executors: &Executors) -> Vec<String> {
+    let components = executors.components.iter();
+    let left_out = |(name, component): (&String, &Arc<LoadedComponent>)| {
         let name = name.to_owned();
         let all = component.compiled.left_out().iter();
         all.map(move |why| format!("component `{name}`: no tool of its function {why}"))
             .collect::<Vec<_>>()
     };
-    components.into_iter().flat_map(told).collect()
+    components.flat_map(left_out).collect()
 }
 
-fn unknown(snapshot: &Snapshot, name: &str) -> Failure {
-    let near = policy::nearest(name, snapshot.tools.keys().map(String::as_str));
+fn unknown(ruleset: &Ruleset, name: &str) -> Failure {
+    let near = policy::nearest(name, ruleset.tools.keys().map(String::as_str));
     Failure::new(
         Exit::Invalid,
         format!("there is no tool `{}`", tollgate::text::printable(name, 80)),
@@ -107,13 +106,13 @@ fn unknown(snapshot: &Snapshot, name: &str) -> Failure {
 }
 
 /// The policies whose text names the tool, one of its labels, or its component.
-fn mentions(snapshot: &Snapshot, tool: &Tool) -> Vec<MentionView> {
-    let sources = snapshot.config.policy_files().unwrap_or_default();
+fn mentions(ruleset: &Ruleset, tool: &Tool) -> Vec<MentionView> {
+    let sources = ruleset.config.policy_files().unwrap_or_default();
     let mut named: Vec<(String, String)> = vec![
         (format!("Action::\"{}\"", tool.name), "the tool".into()),
         (format!("Tool::\"{}\"", tool.name), "the tool".into()),
         (
-            format!("Component::\"{}\"", tool.provider.name()),
+            format!("Component::\"{}\"", tool.source.name),
             "its component".into(),
         ),
     ];
@@ -123,11 +122,11 @@ fn mentions(snapshot: &Snapshot, tool: &Tool) -> Vec<MentionView> {
             .map(|l| (format!("Label::\"{l}\""), format!("its label {l}"))),
     );
     let mut found = Vec::new();
-    for policy in snapshot.pdp.policies().values() {
+    for policy in ruleset.pdp.policies().values() {
         let Some(file) = sources.iter().find(|file| file.name == policy.file) else {
             continue;
         };
-        let others = snapshot
+        let others = ruleset
             .pdp
             .policies()
             .values()

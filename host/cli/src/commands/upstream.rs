@@ -3,9 +3,8 @@
 use clap::Subcommand;
 use serde_json::json;
 use tollgate::{
-    config::{Config, Reach, UpstreamConfig},
-    lock::Lock,
-    upstream::{Difference, look},
+    config::Config, config::UpstreamConfig, config::UpstreamTransport, gate::compare_offers,
+    lock::Lock, upstream::Difference,
 };
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::upstream::Servers;
@@ -101,7 +100,7 @@ pub(super) async fn differences(
         .out
         .progress()
         .map(|progress| progress.step("asking upstream servers"));
-    let differences = look(config, Servers::new().as_ref(), only).await;
+    let differences = compare_offers(config, Servers::new().as_ref(), only).await;
     drop(step);
     Ok(differences?)
 }
@@ -188,9 +187,9 @@ fn servers(config: &Config) -> Result<Vec<ServerView>, Failure> {
 
 /// How a server is reached, without what is sent to it.
 fn reach(settings: &UpstreamConfig) -> String {
-    match &settings.reach {
-        Reach::Command { command, .. } => command.join(" "),
-        Reach::Http { url, .. } => {
+    match &settings.transport {
+        UpstreamTransport::Command { command, .. } => command.join(" "),
+        UpstreamTransport::Http { url, .. } => {
             let mut shown = url.clone();
             shown.set_query(None);
             shown.into()

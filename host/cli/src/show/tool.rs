@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{
-    sandbox::Size,
-    snapshot::{Annotations, Tool},
-};
+use tollgate::{sandbox::Annotations, sandbox::LoadedComponent, sandbox::Size, tool::Tool};
 use tollgate_model::canonical::Sha256Digest;
 
 use super::{
@@ -70,14 +67,18 @@ fn micros(duration: std::time::Duration) -> u64 {
 
 impl ToolView {
     /// What is shown of a tool.
-    pub(crate) fn new(tool: &Tool, policies: Vec<MentionView>) -> Self {
+    pub(crate) fn new(
+        tool: &Tool,
+        component: Option<&LoadedComponent>,
+        policies: Vec<MentionView>,
+    ) -> Self {
         let limits = &tool.limits;
         Self {
             name: tool.name.clone(),
-            component: tool.provider.name().to_owned(),
-            unsandboxed: tool.provider.is_unsandboxed(),
+            component: tool.source.name.clone(),
+            unsandboxed: !tool.source.is_sandboxed(),
             own_name: tool.own_name.clone(),
-            digest: tool.provider.digest(),
+            digest: tool.source.digest,
             title: tool.title.clone(),
             description: tool.description.clone(),
             labels: tool.labels.iter().cloned().collect(),
@@ -86,15 +87,12 @@ impl ToolView {
             limits: LimitsView {
                 time_micros: micros(limits.wall),
                 output_bytes: limits.output,
-                sandbox: tool
-                    .provider
-                    .component()
-                    .map(|component| SandboxLimitsView {
-                        size: component.compiled.size(),
-                        memory_bytes: limits.memory,
-                        fuel: limits.fuel,
-                        cpu_micros: micros(limits.cpu),
-                    }),
+                sandbox: component.map(|component| SandboxLimitsView {
+                    size: component.compiled.size(),
+                    memory_bytes: limits.memory,
+                    fuel: limits.fuel,
+                    cpu_micros: micros(limits.cpu),
+                }),
             },
             input_schema: tool.input_schema.clone(),
             output_schema: tool.output_schema.clone(),

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{
-    text::printable,
-    upstream::{Definition, Difference},
-};
+use tollgate::{text::printable, upstream::Definition, upstream::Difference};
 use tollgate_model::canonical::Sha256Digest;
 
 use super::{

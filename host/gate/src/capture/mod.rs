@@ -9,6 +9,7 @@
 
 mod detect;
 mod fields;
+mod settings;
 mod token;
 
 use std::{
@@ -29,13 +30,11 @@ pub use detect::{DetectError, Detectors};
 use detect::{matches, removed};
 use fields::At;
 pub use fields::{Fields, Treatment};
-pub use token::{PREFIX, Revealed, TokenError};
+pub use settings::{CaptureConfig, TenantCapture, ToolCapture};
+pub(crate) use token::{KIND as TOKEN_KIND, sealed};
+pub use token::{PREFIX, Revealed};
 
-use crate::{
-    config::{CaptureConfig, ToolCapture},
-    sandbox::Content,
-    secrets::Vault,
-};
+use crate::{sandbox::Content, secrets::Vault};
 use tollgate_ledger::{Keys, LedgerError, LedgerReader, Payload};
 
 /// Bytes of a value that are searched for secrets to say what class it is.
@@ -367,7 +366,7 @@ impl Capturing {
         if !self.capture.payloads || said.is_empty() {
             return Captured::of(class);
         }
-        let at = At::whole(said, self.capture.config.otherwise);
+        let at = At::whole(said, self.capture.config.default);
         let kept = self.value(false, Cow::Borrowed(value), &at, DEEPEST);
         let text = kept
             .filter(|kept| !is_hollow(kept))

@@ -5,73 +5,22 @@ use std::{collections::BTreeMap, time::Duration};
 use tollgate_policy::policy;
 
 use super::{ConfigError, raw, validate::Validation};
-use crate::capture::{Detectors, Fields, Treatment};
+use crate::capture::{CaptureConfig, Detectors, Fields, TenantCapture, ToolCapture, Treatment};
 
 /// Payloads are sealed with a key for each day, so nothing shorter can be forgotten.
 const SHORTEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CaptureConfig {
-    /// What becomes of fields of a tool about which something is said, but not about them.
-    pub otherwise: Treatment,
-    /// What is done with attributes, by name; `*` stands for any text.
-    pub attributes: BTreeMap<String, Treatment>,
-    /// What is done with arguments and results, by tool; `*` stands for all.
-    pub tools: BTreeMap<String, ToolCapture>,
-    /// What else is a secret: regular expressions, by name.
-    pub patterns: BTreeMap<String, String>,
-    /// What holds for a tenant about which nothing is said.
-    pub all: TenantCapture,
-    /// What holds for one tenant.
-    pub tenants: BTreeMap<String, TenantCapture>,
-}
-
-/// What is kept of a tool's calls.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToolCapture {
-    /// Of its arguments.
-    pub arguments: Fields,
-    /// Of its results.
-    pub result: Fields,
-}
-
-/// What holds for a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TenantCapture {
-    /// Whether payloads are kept at all, whatever else is said.
-    pub payloads: bool,
-    /// After how long what is sealed can no longer be read by anybody; absent: never.
-    pub retention: Option<Duration>,
-}
-
-impl Default for TenantCapture {
-    fn default() -> Self {
-        Self {
-            payloads: true,
-            retention: None,
-        }
-    }
-}
-
-impl CaptureConfig {
-    /// What holds for a tenant.
-    #[must_use]
-    pub fn of(&self, tenant: &str) -> TenantCapture {
-        *self.tenants.get(tenant).unwrap_or(&self.all)
-    }
-}
-
 impl Validation<'_> {
     pub(super) fn capture(&self, capture: raw::Capture) -> Result<CaptureConfig, ConfigError> {
-        let otherwise = match &capture.otherwise {
+        let default = match &capture.default {
             None => Treatment::Drop,
             Some(name) => self.treatment(name)?,
         };
-        if otherwise == Treatment::Keep {
-            let message = "`otherwise = \"keep\"` would keep what nobody has named".into();
+        if default == Treatment::Keep {
+            let message =
+                "`default = \"keep\"` would keep what the configuration does not name".into();
             let help = "name what is kept, as in [capture.tools.NAME] arguments.\"/id\" = \"keep\"";
-            return Err(self.error("otherwise", message, help));
+            return Err(self.error("default", message, help));
         }
         let mut attributes = BTreeMap::new();
         for (name, treatment) in &capture.attributes {
@@ -117,7 +66,7 @@ impl Validation<'_> {
             );
         }
         Ok(CaptureConfig {
-            otherwise,
+            default,
             attributes,
             tools,
             patterns: capture.patterns,

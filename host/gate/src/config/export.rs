@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{ConfigError, SecretConfig, Sent, raw, validate::Validation};
+use super::{ConfigError, ConfigValue, SecretConfig, raw, validate::Validation};
 
 /// Spans of one request, unless the configuration says otherwise.
 const BATCH: usize = 1000;
@@ -33,7 +33,7 @@ pub struct ExportConfig {
     /// For whom.
     pub profile: ExportProfile,
     /// Headers of every request.
-    pub headers: BTreeMap<String, Sent>,
+    pub headers: BTreeMap<String, ConfigValue>,
     /// Whether requests are compressed.
     pub compression: ExportCompression,
     /// How long the collector may take to answer.
@@ -109,13 +109,15 @@ impl Validation<'_> {
         }
         if let Some(secret) = export.secret {
             self.known_secret(&what, &secret, secrets)?;
-            let bearer = Sent::Secret {
+            let bearer = ConfigValue::Secret {
                 name: secret,
                 prefix: "Bearer ",
             };
             headers.insert("authorization".into(), bearer);
         }
-        let confidential = headers.values().any(|h| matches!(h, Sent::Secret { .. }));
+        let confidential = headers
+            .values()
+            .any(|h| matches!(h, ConfigValue::Secret { .. }));
         let mut url = self.endpoint(&export.url, confidential)?;
         let path = url.path().trim_end_matches('/');
         let path = path.strip_suffix("/v1/traces").unwrap_or(path).to_owned();

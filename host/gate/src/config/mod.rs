@@ -34,7 +34,6 @@ use tollgate_policy::{
 };
 
 pub use budgets::{Budget, BudgetConfig};
-pub use capture::{CaptureConfig, TenantCapture, ToolCapture};
 pub use export::{
     ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
 };
@@ -43,13 +42,18 @@ pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
     WebhookConfig, WebhookFormat,
 };
-pub use network::{HostConfig, NetworkConfig, SecretConfig};
 pub use serve::ServeConfig;
 pub use trace::{Price, PricesConfig, TraceConfig};
-pub use upstream::{Reach, Sent, UpstreamConfig};
+
+use tollgate_ledger::Idle;
 
 use crate::sandbox::{Limits, Size};
-use tollgate_ledger::Idle;
+pub use crate::{
+    capture::{CaptureConfig, TenantCapture, ToolCapture},
+    sandbox::{GuestEnvironment, HostConfig, NetworkConfig},
+    secrets::SecretConfig,
+    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
+};
 
 /// Bytes that a file of policies may have; 50,000 policies fit.
 const MAX_POLICY_FILE: u64 = 16 << 20;
@@ -195,19 +199,10 @@ pub struct ComponentConfig {
     pub secrets: BTreeSet<String>,
     /// Names that agents see, by the component's own.
     pub rename: BTreeMap<String, String>,
-    /// What a component that was made for WASI is told of its surroundings.
-    pub surroundings: Surroundings,
+    /// What a component that was made for WASI is started with.
+    pub environment: GuestEnvironment,
     /// What its tools may use where they say nothing else.
     pub limits: Limits,
-}
-
-/// What a program finds when it starts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Surroundings {
-    /// Arguments, the program's name first.
-    pub arguments: Vec<String>,
-    /// Variables of the environment.
-    pub environment: BTreeMap<String, String>,
 }
 
 /// A directory that a component is granted.

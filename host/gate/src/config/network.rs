@@ -1,93 +1,14 @@
 //! What the operator says about hosts and secrets.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_model::entity::{Entity, Kind, Uid};
 use tollgate_policy::policy;
 
 use super::{ConfigError, PRIVATE_NETWORK, raw, validate::Validation};
-use crate::{sandbox::host_name, secrets::SecretSource};
-
-/// What requests are sent to, and how.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkConfig {
-    /// By the host's name or address; `*.example.com` stands for all below `example.com`.
-    pub hosts: BTreeMap<String, HostConfig>,
-    /// PEM files with certificates that are trusted besides the public ones.
-    pub trust: Vec<PathBuf>,
-}
-
-/// What the operator says about a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostConfig {
-    /// What it is; `unlabelled` where nothing is said.
-    pub labels: BTreeSet<String>,
-    /// What its responses add to a run, besides its labels; `untrusted` where nothing is said.
-    pub taints: BTreeSet<String>,
-    /// Whether it may have an address that is not reachable from everywhere.
-    pub allow_private: bool,
-    /// Whether requests carry the run's trace context.
-    pub trace: bool,
-}
-
-impl Default for HostConfig {
-    fn default() -> Self {
-        Self {
-            labels: BTreeSet::from(["unlabelled".to_owned()]),
-            taints: BTreeSet::from(["untrusted".to_owned()]),
-            allow_private: false,
-            trace: true,
-        }
-    }
-}
-
-impl NetworkConfig {
-    /// What is said about a host: under its own name, else under the nearest `*.` above it.
-    #[must_use]
-    pub fn host(&self, name: &str) -> HostConfig {
-        let above = name
-            .match_indices('.')
-            .filter_map(|(dot, _)| name.get(dot..));
-        self.hosts
-            .get(name)
-            .or_else(|| {
-                above
-                    .into_iter()
-                    .find_map(|suffix| self.hosts.get(&format!("*{suffix}")))
-            })
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    pub(super) fn labels(&self) -> impl Iterator<Item = &String> {
-        self.hosts
-            .values()
-            .flat_map(|host| host.labels.iter().chain(&host.taints))
-    }
-}
-
-/// A secret: where its value comes from, never the value.
-#[derive(Debug, Clone)]
-pub struct SecretConfig {
-    /// Where its value comes from.
-    pub source: SecretSource,
-    /// What it is; `None` means `unlabelled`.
-    pub labels: Option<BTreeSet<String>>,
-}
-
-impl SecretConfig {
-    pub(super) fn entity(&self, name: &str) -> Entity {
-        let label = |label: &str| Uid::new(Kind::Label, label);
-        let labels = match &self.labels {
-            Some(labels) => labels.iter().map(|l| label(l)).collect(),
-            None => vec![label("unlabelled")],
-        };
-        Entity::new(Uid::new(Kind::Secret, name), labels)
-    }
-}
+use crate::{
+    sandbox::{HostConfig, NetworkConfig, host_name},
+    secrets::{SecretConfig, SecretSource},
+};
 
 impl Validation<'_> {
     pub(super) fn network(

@@ -40,7 +40,7 @@ pub(super) struct Export {
     #[serde(default)]
     pub(super) profile: super::ExportProfile,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, Sent>,
+    pub(super) headers: BTreeMap<String, ConfigValue>,
     pub(super) secret: Option<String>,
     #[serde(default)]
     pub(super) compression: super::ExportCompression,
@@ -79,7 +79,7 @@ pub(super) struct ModelPrice {
 pub(super) struct Capture {
     pub(super) payloads: Option<bool>,
     pub(super) retention: Option<String>,
-    pub(super) otherwise: Option<String>,
+    pub(super) default: Option<String>,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) tools: BTreeMap<String, CaptureTool>,
     pub(super) patterns: BTreeMap<String, String>,
@@ -131,11 +131,11 @@ pub(super) struct External {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Upstream {
     pub(super) command: Option<Vec<String>>,
-    pub(super) env: BTreeMap<String, Sent>,
+    pub(super) env: BTreeMap<String, ConfigValue>,
     pub(super) dir: Option<String>,
     pub(super) user: Option<String>,
     pub(super) url: Option<String>,
-    pub(super) headers: BTreeMap<String, Sent>,
+    pub(super) headers: BTreeMap<String, ConfigValue>,
     pub(super) secret: Option<String>,
     pub(super) roots: Vec<String>,
     pub(super) tools: Option<Vec<String>>,
@@ -147,8 +147,8 @@ pub(super) struct Upstream {
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Sent {
-    Text(String),
+pub(super) enum ConfigValue {
+    Literal(String),
     Secret(SentSecret),
 }
 

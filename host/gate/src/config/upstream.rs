@@ -1,86 +1,16 @@
 //! What the operator says about upstream MCP servers.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use tollgate_policy::policy;
 use url::{Host, Url};
 
-use super::{ConfigError, SecretConfig, raw, validate::Validation};
-use crate::sandbox::{Limits, Size};
-
-/// An upstream server, and what is sent to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamConfig {
-    /// How it is reached.
-    pub reach: Reach,
-    /// Directories that it is told about where it asks for roots; where there are none it is refused.
-    pub roots: Vec<PathBuf>,
-    /// Those of its tools that agents may have; all where nothing is said.
-    pub tools: Option<BTreeSet<String>>,
-    /// Names that agents see, by the server's own.
-    pub rename: BTreeMap<String, String>,
-    /// What its tools are where they say nothing else; `None` means `unlabelled`.
-    pub labels: Option<BTreeSet<String>>,
-    /// What their content adds to a run where they say nothing else; `None` means `untrusted`.
-    pub taints: Option<BTreeSet<String>>,
-    /// What a call may take. Only time and output mean anything outside the sandbox.
-    pub limits: Limits,
-}
-
-/// How an upstream server is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// As a child process, over its standard input and output.
-    Command {
-        /// The program and its arguments. No shell.
-        command: Vec<String>,
-        /// All of its environment.
-        env: BTreeMap<String, Sent>,
-        /// Its working directory; made, unless `user` is named.
-        dir: PathBuf,
-        /// The operating system's user that it runs as, in a directory that it can use; the gate's own where
-        /// nothing is said.
-        user: Option<String>,
-    },
-    /// By streamable HTTP.
-    Http {
-        /// The endpoint.
-        url: Url,
-        /// Headers of every request.
-        headers: BTreeMap<String, Sent>,
-    },
-}
-
-/// Something that is sent to a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sent {
-    /// As it is written.
-    Text(String),
-    /// The value of a secret.
-    Secret {
-        /// Its name.
-        name: String,
-        /// What stands before it, such as `Bearer `.
-        prefix: &'static str,
-    },
-}
-
-impl UpstreamConfig {
-    /// The secrets that are sent to it.
-    pub fn secrets(&self) -> impl Iterator<Item = &String> {
-        let sent = match &self.reach {
-            Reach::Command { env, .. } => env,
-            Reach::Http { headers, .. } => headers,
-        };
-        sent.values().filter_map(|value| match value {
-            Sent::Secret { name, .. } => Some(name),
-            Sent::Text(_) => None,
-        })
-    }
-}
+use super::{ConfigError, raw, validate::Validation};
+use crate::{
+    sandbox::{Limits, Size},
+    secrets::SecretConfig,
+    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
+};
 
 impl Validation<'_> {
     pub(super) fn upstream(
@@ -110,7 +40,7 @@ impl Validation<'_> {
         let over_http = !upstream.headers.is_empty() || upstream.secret.is_some();
         let as_child =
             !upstream.env.is_empty() || upstream.dir.is_some() || upstream.user.is_some();
-        let reach = match (upstream.command, upstream.url) {
+        let transport = match (upstream.command, upstream.url) {
             (Some(command), None) if over_http => {
                 let _ = command;
                 return wrong(
@@ -130,7 +60,7 @@ impl Validation<'_> {
                     .unwrap_or(self.base)
                     .join("upstream")
                     .join(name);
-                Reach::Command {
+                UpstreamTransport::Command {
                     command,
                     env: self.sent(&what, upstream.env, secrets)?,
                     dir: upstream.dir.map_or(default, |dir| self.base.join(dir)),
@@ -147,15 +77,17 @@ impl Validation<'_> {
                 let mut headers = self.sent(&what, upstream.headers, secrets)?;
                 if let Some(secret) = upstream.secret {
                     self.known_secret(&what, &secret, secrets)?;
-                    let bearer = Sent::Secret {
+                    let bearer = ConfigValue::Secret {
                         name: secret,
                         prefix: "Bearer ",
                     };
                     headers.insert("authorization".into(), bearer);
                 }
-                let confidential = headers.values().any(|h| matches!(h, Sent::Secret { .. }));
+                let confidential = headers
+                    .values()
+                    .any(|h| matches!(h, ConfigValue::Secret { .. }));
                 let url = self.endpoint(&url, confidential)?;
-                Reach::Http { url, headers }
+                UpstreamTransport::Http { url, headers }
             }
             _ => {
                 return wrong(
@@ -165,7 +97,7 @@ impl Validation<'_> {
             }
         };
         Ok(UpstreamConfig {
-            reach,
+            transport,
             roots: upstream
                 .roots
                 .iter()
@@ -184,9 +116,9 @@ impl Validation<'_> {
     pub(super) fn sent(
         &self,
         whose: &str,
-        values: BTreeMap<String, raw::Sent>,
+        values: BTreeMap<String, raw::ConfigValue>,
         secrets: &BTreeMap<String, SecretConfig>,
-    ) -> Result<BTreeMap<String, Sent>, ConfigError> {
+    ) -> Result<BTreeMap<String, ConfigValue>, ConfigError> {
         let mut sent = BTreeMap::new();
         for (key, value) in values {
             if key.is_empty()
@@ -201,15 +133,15 @@ impl Validation<'_> {
                 return Err(self.error(&key, message, "use letters, digits, `_` and `-`"));
             }
             let value = match value {
-                raw::Sent::Text(text) if text.contains(['\0', '\n', '\r']) => {
+                raw::ConfigValue::Literal(text) if text.contains(['\0', '\n', '\r']) => {
                     let message =
                         format!("the value of `{key}` has a line's end or a zero byte in it");
                     return Err(self.error(&key, message, "take it out"));
                 }
-                raw::Sent::Text(text) => Sent::Text(text),
-                raw::Sent::Secret(raw::SentSecret { secret }) => {
+                raw::ConfigValue::Literal(text) => ConfigValue::Literal(text),
+                raw::ConfigValue::Secret(raw::SentSecret { secret }) => {
                     self.known_secret(whose, &secret, secrets)?;
-                    Sent::Secret {
+                    ConfigValue::Secret {
                         name: secret,
                         prefix: "",
                     }
@@ -291,7 +223,7 @@ mod tests {
              limits = { time = \"5s\" }",
         )
         .unwrap();
-        let Reach::Command { env, dir, user, .. } = &config.reach else {
+        let UpstreamTransport::Command { env, dir, user, .. } = &config.transport else {
             panic!("{config:?}");
         };
         assert_eq!(dir, Path::new("/x/.tollgate/upstream/up"));
@@ -303,10 +235,10 @@ mod tests {
     #[test]
     fn a_secret_for_a_url_is_a_bearer_token() {
         let config = read("[upstream.up]\nurl = \"https://h/mcp\"\nsecret = \"key\"").unwrap();
-        let Reach::Http { headers, .. } = &config.reach else {
+        let UpstreamTransport::Http { headers, .. } = &config.transport else {
             panic!("{config:?}");
         };
-        let bearer = Sent::Secret {
+        let bearer = ConfigValue::Secret {
             name: "key".into(),
             prefix: "Bearer ",
         };

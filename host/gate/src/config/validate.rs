@@ -11,7 +11,7 @@ use tollgate_policy::{input::NumberMapping, policy};
 
 use super::{
     AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,
-    LimitOverrides, SecretConfig, StoreConfig, Surroundings, ToolConfig, UserConfig,
+    GuestEnvironment, LimitOverrides, SecretConfig, StoreConfig, ToolConfig, UserConfig,
     line_and_column, raw,
 };
 use crate::sandbox::{Limits, Size};
@@ -227,7 +227,7 @@ impl Validation<'_> {
             grants,
             secrets,
             rename: component.rename,
-            surroundings: Surroundings {
+            environment: GuestEnvironment {
                 arguments: component.args,
                 environment: component.env,
             },
@@ -360,14 +360,22 @@ impl Validation<'_> {
     }
 
     pub(super) fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
+        // A day is 24 hours and a week seven days, whatever the zone.
         let parsed = text
-            .parse::<jiff::SignedDuration>()
+            .parse::<jiff::Span>()
             .ok()
+            .and_then(|span| {
+                let days = jiff::SpanRelativeTo::days_are_24_hours();
+                span.to_duration(days).ok()
+            })
             .and_then(|d| Duration::try_from(d).ok());
         let (problem, remedy) = match parsed {
             Some(duration) if duration <= LONGEST => return Ok(duration),
             Some(_) => ("is longer than ten years", "write a shorter one"),
-            None => ("is no duration", "write it as in \"3s\", \"30m\" or \"1h\""),
+            None => (
+                "is not a duration",
+                "write it as in \"3s\", \"30m\", \"1h\" or \"90d\"",
+            ),
         };
         Err(self.error(text, format!("`{text}` {problem}"), remedy))
     }

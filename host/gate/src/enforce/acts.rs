@@ -12,7 +12,7 @@ use tollgate_model::{
 };
 
 use super::{Act, CallContext, Capability, midcall::shown};
-use crate::snapshot::Tool;
+use crate::tool::Tool;
 
 /// A tool call whose arguments match the tool's schema.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl FileAct {
         Self {
             action,
             tool: tool.name.clone(),
-            component: tool.provider.name().to_owned(),
+            component: tool.source.name.clone(),
             grant: grant.into(),
             path: path.into(),
             size,

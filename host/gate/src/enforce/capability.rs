@@ -19,15 +19,12 @@ use tollgate_model::{
 };
 
 use super::{
-    CallContext, Capability, Line, Listener, Pep, Permitted, Refusal,
-    admission::granted,
-    midcall::{Question, Said, pending},
+    CallContext, CallPipeline, Capability, Listener, Pep, Permitted, Refusal, Ruleset,
+    approval::{grant_from_row, pending_refusal},
+    midcall::{Question, Said},
     report::Reported,
 };
-use crate::{
-    secrets::Secret,
-    snapshot::{Snapshot, Tool},
-};
+use crate::{secrets::Secret, tool::Tool};
 use tollgate_ledger::{ApprovalRow, Batch, Change, Changed, CommitError, Condition, Payload};
 
 /// A message in a trace is at most this long, in bytes.
@@ -52,7 +49,7 @@ pub struct Capabilities {
     /// Whoever hears the component's reports.
     pub(super) listener: Option<Listener>,
     /// By which it calls other components' tools.
-    pub(super) line: Arc<dyn Line>,
+    pub(super) pipeline: Arc<dyn CallPipeline>,
     /// Held while such a call is under way.
     pub(super) calling: Arc<tokio::sync::Mutex<()>>,
     /// Held, for reading, while something of the call is committed.
@@ -96,7 +93,7 @@ pub struct Done {
 
 /// What is left to record when a call ends.
 #[derive(Debug, Default)]
-pub(crate) struct Remainder {
+pub(crate) struct UnrecordedEffects {
     pub(crate) records: Vec<Record>,
     pub(crate) payloads: Vec<Payload>,
     pub(crate) labels: BTreeSet<String>,
@@ -167,7 +164,7 @@ impl Capabilities {
         tool: Arc<Tool>,
         span: SpanId,
         listener: Option<Listener>,
-        line: Arc<dyn Line>,
+        pipeline: Arc<dyn CallPipeline>,
     ) -> Self {
         Self {
             pep,
@@ -175,7 +172,7 @@ impl Capabilities {
             tool,
             span,
             listener,
-            line,
+            pipeline,
             calling: Arc::default(),
             committing: tokio::sync::RwLock::default(),
             progress: Mutex::default(),
@@ -191,7 +188,7 @@ impl Capabilities {
     /// Whether the call is one that another component makes.
     #[must_use]
     pub fn is_nested(&self) -> bool {
-        !self.cx.within.is_empty()
+        !self.cx.enclosing.is_empty()
     }
 
     /// The time, by the gate's clock.
@@ -202,8 +199,8 @@ impl Capabilities {
 
     /// The configuration, policies and tools of this call.
     #[must_use]
-    pub fn snapshot(&self) -> &Snapshot {
-        &self.cx.snapshot
+    pub fn ruleset(&self) -> &Ruleset {
+        &self.cx.ruleset
     }
 
     /// A span of its own for an effect that must know it beforehand.
@@ -221,7 +218,7 @@ impl Capabilities {
     /// What tells one value of a secret from another, and nothing more.
     pub(crate) fn secret_version(&self, secret: &Secret) -> String {
         let parts: [&[u8]; 3] = [b"secret", secret.name().as_bytes(), secret.value()];
-        let tenant = &self.cx.snapshot.config.gate.tenant;
+        let tenant = &self.cx.ruleset.config.gate.tenant;
         let digest = self.pep.ledger.digest(tenant, &parts).ok();
         let digest = digest.as_ref().map_or("", |digest| digest.as_str());
         let hex = digest.rsplit(':').next().unwrap_or_default();
@@ -234,8 +231,7 @@ impl Capabilities {
     }
 
     pub(super) fn not_halted(&self) -> impl Iterator<Item = Condition> {
-        self.cx
-            .not_halted(&self.tool.name, self.tool.provider.name())
+        self.cx.not_halted(&self.tool.name, &self.tool.source.name)
     }
 
     /// What is known now, with the run's labels and those of what this call has read.
@@ -247,8 +243,8 @@ impl Capabilities {
         let run = self.pep.run_state(self.cx.run, None)?;
         let mut run = Pep::run_facts(&self.cx, &run, None, false, now);
         run.labels.extend(self.progress().labels.iter().cloned());
-        run.labels.extend(self.cx.carried.iter().cloned());
-        let config = &self.cx.snapshot.config;
+        run.labels.extend(self.cx.inherited_labels.iter().cloned());
+        let config = &self.cx.ruleset.config;
         let facts = Facts {
             approval: None,
             entities: act.entities(),
@@ -290,7 +286,7 @@ impl Capabilities {
     pub fn could<A: Capability>(&self, act: &A) -> Result<bool, Refusal> {
         self.goes_on(act)?;
         let (request, facts) = self.known_about(act, self.pep.now())?;
-        let decision = self.cx.snapshot.pdp.decide(&request, &facts);
+        let decision = self.cx.ruleset.pdp.decide(&request, &facts);
         Ok(decision.outcome() == Outcome::Allow)
     }
 
@@ -301,7 +297,7 @@ impl Capabilities {
         request: &Request,
         facts: &mut Facts,
     ) -> Result<Judgement, Refusal> {
-        let pdp = &self.cx.snapshot.pdp;
+        let pdp = &self.cx.ruleset.pdp;
         let mut judgement = Judgement {
             decision: pdp.decide(request, facts),
             question: None,
@@ -317,7 +313,7 @@ impl Capabilities {
             Said::Nothing => judgement.question = Some(asked),
             Said::Waits(row) => judgement.earlier = Some(row),
             Said::Yes(row) => {
-                facts.approval = Some(granted(&row));
+                facts.approval = Some(grant_from_row(&row));
                 judgement.decision = pdp.decide(request, facts);
                 if matches!(judgement.decision, Decision::Escalate(..)) {
                     judgement.question = Some(asked);
@@ -358,7 +354,7 @@ impl Capabilities {
         } else {
             BTreeSet::new()
         };
-        let snapshot = &self.cx.snapshot;
+        let ruleset = &self.cx.ruleset;
         let Judgement {
             decision,
             question,
@@ -378,20 +374,20 @@ impl Capabilities {
         let span = self.pep.span_id();
         let (record, payload) = self
             .pep
-            .decision_record(snapshot, &request, &facts, &decision, span, begun)?;
+            .decision_record(ruleset, &request, &facts, &decision, span, begun)?;
         let outcome = decision.outcome();
         let change = match outcome {
             Outcome::Allow => act.change(&marks),
             _ => None,
         };
         let record = record
-            .for_capability(&self.cx, self.span, self.tool.provider.digest(), marks)
+            .for_capability(&self.cx, self.span, self.tool.source.digest, marks)
             .marked(act.place())
             .approval(approval);
         let effect = u64::from(act.changes_the_world() && outcome == Outcome::Allow);
         let durable = act.changes_the_world() || outcome != Outcome::Allow || used.is_some();
         let record = Record::new(
-            snapshot.config.gate.tenant.clone(),
+            ruleset.config.gate.tenant.clone(),
             Some(self.cx.run),
             now,
             record.into(),
@@ -401,11 +397,7 @@ impl Capabilities {
             if self.progress().waits(record, payload) {
                 self.commit(Batch::default(), None).await?;
             }
-            return Ok(Permitted {
-                act,
-                span,
-                marks_before,
-            });
+            return Ok(Permitted::queued(act, span, marks_before));
         }
         let refused = refused(&record);
         let mut batch = Batch {
@@ -448,11 +440,7 @@ impl Capabilities {
             }
         };
         match decision {
-            Decision::Allow(_) => Ok(Permitted {
-                act,
-                span,
-                marks_before,
-            }),
+            Decision::Allow(_) => Ok(Permitted::queued(act, span, marks_before)),
             Decision::Error(basis) => Err(Refusal::Undecidable {
                 decision: decision_id,
                 basis,
@@ -467,7 +455,7 @@ impl Capabilities {
                         expires,
                         happened: Vec::new(),
                     },
-                    (_, _, Some(row)) => pending(decision_id, basis, &row),
+                    (_, _, Some(row)) => pending_refusal(decision_id, basis, &row),
                     _ => Refusal::Denied {
                         decision: decision_id,
                         basis,
@@ -500,11 +488,11 @@ impl Capabilities {
     /// # Errors
     /// [`Refusal`]: it cannot be known.
     pub fn is_as_decided<A: Capability>(&self, permitted: &Permitted<A>) -> Result<bool, Refusal> {
-        if self.pep.ledger.marks() == permitted.marks_before {
+        if self.pep.ledger.marks() == permitted.marks_before() {
             return Ok(true);
         }
-        let labels = self.kept_by(&permitted.act)?;
-        Ok(labels.is_none_or(|labels| permitted.act.knows(&labels)))
+        let labels = self.kept_by(permitted.act())?;
+        Ok(labels.is_none_or(|labels| permitted.act().knows(&labels)))
     }
 
     /// Commit a batch after all that the call has done and is not recorded yet. If it cannot be, that waits
@@ -567,8 +555,8 @@ impl Capabilities {
         result: Result<u64, &str>,
         done: Done,
     ) {
-        let span = permitted.span;
-        let act = permitted.act;
+        let span = permitted.span();
+        let act = permitted.into_act();
         let operation = act.request(&self.cx).action.id().to_owned();
         if result.is_ok() && act.changes_the_world() {
             self.happened(&format!("{operation} {}", act.target()));
@@ -587,7 +575,7 @@ impl Capabilities {
             span: done.span,
             target: act.target(),
         });
-        let tenant = self.cx.snapshot.config.gate.tenant.clone();
+        let tenant = self.cx.ruleset.config.gate.tenant.clone();
         progress.records.push(Record::new(
             tenant,
             Some(self.cx.run),
@@ -605,7 +593,7 @@ impl Capabilities {
                 return;
             }
         }
-        let message = self.cx.snapshot.secrets.scrub_text(message);
+        let message = self.cx.ruleset.secrets.scrub_text(message);
         let event = Event::AdapterLog(AdapterLog {
             call: self.cx.call,
             labels: BTreeSet::new(),
@@ -613,19 +601,19 @@ impl Capabilities {
             message: crate::text::printable(&message, MAX_LOG_MESSAGE),
             parent: self.span,
         });
-        let tenant = self.cx.snapshot.config.gate.tenant.clone();
+        let tenant = self.cx.ruleset.config.gate.tenant.clone();
         let record = Record::new(tenant, Some(self.cx.run), self.pep.now(), event);
         self.progress().records.push(record);
     }
 
     /// What is left to record; the call is over.
-    pub(crate) fn finish(&self) -> Remainder {
+    pub(crate) fn finish(&self) -> UnrecordedEffects {
         let over = Progress {
             closed: true,
             ..Progress::default()
         };
         let progress = std::mem::replace(&mut *self.progress(), over);
-        Remainder {
+        UnrecordedEffects {
             records: progress.records,
             payloads: progress.payloads,
             labels: progress.labels,

@@ -6,19 +6,21 @@ use rusqlite::ffi;
 use tempfile::TempDir;
 use tollgate_model::{
     decision::Outcome,
-    record::{Event, HaltScope, Origin, RunOutcome},
+    record::{Event, HaltScope, RunOutcome},
     request::Action,
 };
 
 use super::{
-    Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place, Refusal, Remainder,
+    ApprovalResponse, CallOptions, Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place,
+    Refusal, UnrecordedEffects, Vote,
     capability::{MAX_WAITING, MAX_WAITING_BYTES},
 };
 use crate::{
     config::Config,
     gate::{Gate, GateOptions},
+    identity::{Caller, RunKey},
     ids::Clock,
-    pip::{Caller, RunKey},
+    pipeline::arrive,
 };
 
 const CONFIG: &str = r#"
@@ -66,18 +68,18 @@ impl World {
     /// What a component may ask for in a call of its own.
     async fn call(&self) -> Capabilities {
         let gate = &self.gate;
-        let (pep, snapshot) = (gate.pep(), gate.snapshot());
+        let (pep, ruleset) = (gate.pep(), gate.ruleset());
         let caller = Caller::Spoken {
             agent: "support".into(),
             by: "alice".into(),
         };
         let run = RunKey::Named("r".into());
-        let cx = pep
-            .arrive(&snapshot, &caller, &run, &Origin::default(), pep.span_id())
+        let mut options = CallOptions::default();
+        let cx = arrive(pep, &ruleset, &caller, &run, &mut options, pep.span_id())
             .await
             .unwrap();
-        let tool = snapshot.tools.values().next().unwrap();
-        let (tool, line) = (Arc::clone(tool), Arc::new(gate.clone()));
+        let tool = ruleset.tools.values().next().unwrap();
+        let (tool, line) = (Arc::clone(tool), Arc::new(gate.pipeline()));
         Capabilities::new(pep.clone(), cx, tool, pep.span_id(), None, line)
     }
 }
@@ -112,7 +114,7 @@ fn request(call: &Capabilities, method: &str) -> HttpAct {
     )
 }
 
-fn decisions(remainder: &Remainder) -> Vec<(&str, Outcome)> {
+fn decisions(remainder: &UnrecordedEffects) -> Vec<(&str, Outcome)> {
     let decided = remainder.records.iter().filter_map(|r| match &r.event {
         Event::Decision(decision) => Some((decision.action.id(), decision.outcome)),
         _ => None,
@@ -136,7 +138,9 @@ async fn an_approval_of_a_request_is_for_its_method() {
     let view = world.gate.approval(&dana, asked).await.unwrap();
     let short = view.row.capability.as_deref();
     assert_eq!(short, Some("http_request GET https://api.test/repos/x"));
-    let answer = world.gate.answer(&dana, asked, true, None, None, "cli");
+    let answer = world
+        .gate
+        .answer(&dana, asked, ApprovalResponse::new(Vote::Approve, "cli"));
     answer.await.unwrap();
     let again = world.call().await;
     assert_ne!(

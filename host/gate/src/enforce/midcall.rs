@@ -6,8 +6,9 @@
 
 use serde_json::{Value, json};
 use tollgate_model::{
+    admission::MAX_ROUNDS,
     canonical::{self, Sha256Digest},
-    decision::{Basis, Requirement},
+    decision::Requirement,
     ids::ApprovalId,
     life::ApprovalState,
     record::{ApprovalRequested, Event, KeyedDigest, WaitingCall},
@@ -15,7 +16,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{CallContext, Capabilities, Capability, Pep, Refusal, admission::MAX_ROUNDS};
+use super::{CallContext, Capabilities, Capability, Refusal};
 use crate::text::printable;
 use tollgate_ledger::{ApprovalRow, Batch, Binding, Condition, Payload};
 
@@ -52,10 +53,10 @@ pub(super) fn shown(bytes: &[u8]) -> Value {
 
 impl CallContext {
     /// The calls that end as pending if what is asked for within them does, outermost first.
-    pub(super) fn waiting(&self) -> Vec<WaitingCall> {
+    pub(crate) fn waiting(&self) -> Vec<WaitingCall> {
         let via = self.via();
         let waiting = self
-            .within
+            .enclosing
             .iter()
             .enumerate()
             .map(|(depth, call)| WaitingCall {
@@ -87,7 +88,7 @@ impl Capabilities {
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .ok_or_else(|| unrecorded("what was asked for has no canonical form".into()))?;
-        let tenant = &self.cx.snapshot.config.gate.tenant;
+        let tenant = &self.cx.ruleset.config.gate.tenant;
         let within = self.cx.arguments.as_ref().map_or("", KeyedDigest::as_str);
         let parts = [
             b"capability".as_slice(),
@@ -104,11 +105,11 @@ impl Capabilities {
 
     pub(super) fn said(&self, question: &Question) -> Result<Said, Refusal> {
         let binding = Binding {
-            tenant: self.cx.snapshot.config.gate.tenant.clone(),
+            tenant: self.cx.ruleset.config.gate.tenant.clone(),
             run: self.cx.run,
             principal: self.cx.principal.clone(),
             tool: self.tool.name.clone(),
-            component: self.tool.provider.digest(),
+            component: self.tool.source.digest,
             arguments: question.digest.clone(),
             via: self.cx.via(),
         };
@@ -131,8 +132,8 @@ impl Capabilities {
     /// Whether this call may still ask: it has not asked before, and not been asked about too often, and
     /// not too much of its principal's waits already.
     pub(super) fn may_ask(&self) -> bool {
-        let whose = Pep::pending_whose(&self.cx, self.pep.now());
-        let most = self.cx.snapshot.config.approvals.max_pending;
+        let whose = self.cx.pending_whose(self.pep.now());
+        let most = self.cx.ruleset.config.approvals.max_pending;
         self.cx.attempt <= MAX_ROUNDS
             && self.progress().pending.is_none()
             && self
@@ -152,11 +153,11 @@ impl Capabilities {
         previous: Option<&ApprovalRow>,
         batch: &mut Batch,
     ) -> Result<Timestamp, Refusal> {
-        let snapshot = &self.cx.snapshot;
+        let ruleset = &self.cx.ruleset;
         let now = self.pep.now();
-        let lasts = u64::try_from(snapshot.config.approval_expires.as_micros());
+        let lasts = u64::try_from(ruleset.config.approval_expires.as_micros());
         let expires = now.plus(lasts.unwrap_or(u64::MAX));
-        let payload: Payload = self.pep.seal(snapshot, now, &question.whole, "arguments")?;
+        let payload: Payload = self.pep.seal(ruleset, now, &question.whole, "arguments")?;
         if let Some(row) = previous {
             let resolved = row.superseded();
             batch.records.push(self.pep.record(&self.cx, now, resolved));
@@ -164,8 +165,8 @@ impl Capabilities {
             batch.conditions.push(unchanged);
         }
         if previous.is_none() {
-            let most = snapshot.config.approvals.max_pending;
-            let whose = Pep::pending_whose(&self.cx, now);
+            let most = ruleset.config.approvals.max_pending;
+            let whose = self.cx.pending_whose(now);
             batch.conditions.push(Condition::PendingBelow(whose, most));
         }
         let mut waiting = self.cx.waiting();
@@ -174,7 +175,7 @@ impl Capabilities {
                 arguments: arguments.clone(),
                 attempt: self.cx.attempt,
                 call: self.cx.call,
-                component: self.tool.provider.digest(),
+                component: self.tool.source.digest,
                 tool: self.tool.name.clone(),
                 via: self.cx.via(),
             });
@@ -183,7 +184,7 @@ impl Capabilities {
             arguments: question.digest.clone(),
             call: self.cx.call,
             capability: Some(question.short.clone()),
-            component: self.tool.provider.digest(),
+            component: self.tool.source.digest,
             expires,
             id,
             on_behalf_of: self.cx.on_behalf_of.clone(),
@@ -215,21 +216,5 @@ impl Capabilities {
         if progress.happened.len() < MAX_HAPPENED {
             progress.happened.push(printable(what, MAX_SHORT));
         }
-    }
-}
-
-/// A pending approval, as whoever asks again is told.
-pub(super) fn pending(
-    decision: tollgate_model::ids::DecisionId,
-    basis: Basis,
-    row: &ApprovalRow,
-) -> Refusal {
-    Refusal::Pending {
-        decision,
-        basis,
-        approval: row.id,
-        requirement: row.requirement.clone(),
-        expires: row.expires,
-        happened: Vec::new(),
     }
 }

@@ -13,11 +13,11 @@ use std::{
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::{CallContext, Capabilities, Listener, Refusal, Within};
-use crate::{
-    call::{Answer, CallOptions, CallRequest, Verdict},
-    sandbox::{Content, Execution, Limits},
+use super::{
+    Answer, CallContext, CallOptions, CallRequest, Capabilities, EnclosingCall, Listener, Refusal,
+    Verdict,
 };
+use crate::sandbox::{Content, Execution, Limits};
 use tollgate_ledger::Batch;
 
 /// How deep calls nest.
@@ -25,20 +25,20 @@ pub(crate) const MAX_DEPTH: usize = 4;
 /// Nested calls of one call.
 const MAX_CALLS: u32 = 100;
 
-/// The line that every call goes.
-pub(crate) trait Line: Send + Sync + fmt::Debug {
-    /// Carry out a call whose caller is known.
-    fn carry_out(
+/// The steps that every call takes.
+pub(crate) trait CallPipeline: Send + Sync + fmt::Debug {
+    /// Take a call whose caller is known through every step but the first.
+    fn run_nested(
         &self,
         cx: CallContext,
         request: CallRequest,
-        terms: Terms,
+        params: CallParams,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
 }
 
 /// What a nested call may use: what is left to the call that it is made within.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allowance {
+pub struct RemainingBudget {
     /// From beginning to end.
     pub wall: Duration,
     /// Time in which guests run.
@@ -49,29 +49,29 @@ pub struct Allowance {
 
 /// What a nested call has used of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spent {
+pub struct ConsumedBudget {
     /// Time in which guests ran.
     pub cpu: Duration,
     /// Fuel units.
     pub fuel: u64,
 }
 
-/// On what terms a call is carried out.
+/// How a call is carried out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Terms {
+pub(crate) struct CallParams {
     /// Who hears its reports.
     pub(crate) listener: Option<Listener>,
     /// What it may use at most, if it is nested.
-    pub(crate) allowance: Option<Allowance>,
+    pub(crate) allowance: Option<RemainingBudget>,
     /// Becomes true when the caller no longer wants an answer.
     pub(crate) cancelled: Option<watch::Receiver<bool>>,
     /// What the caller sends along to an upstream server.
     pub(crate) meta: Map<String, Value>,
-    spent: Arc<Mutex<Spent>>,
+    spent: Arc<Mutex<ConsumedBudget>>,
 }
 
-impl Terms {
-    /// The terms of an agent's own call.
+impl CallParams {
+    /// Of an agent's own call.
     pub(crate) fn of(options: CallOptions) -> Self {
         Self {
             listener: options.listener,
@@ -93,7 +93,7 @@ impl Terms {
     }
 
     /// Note what an execution has used.
-    pub(crate) fn spend(&self, execution: &Execution) {
+    pub(crate) fn consume(&self, execution: &Execution) {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         spent.cpu += execution.cpu;
         spent.fuel = spent.fuel.saturating_add(execution.fuel);
@@ -119,14 +119,14 @@ impl Capabilities {
         &self,
         tool: &str,
         arguments: &str,
-        allowance: Allowance,
-    ) -> (Result<Vec<Content>, NestedFault>, Spent) {
-        let terms = Terms {
+        allowance: RemainingBudget,
+    ) -> (Result<Vec<Content>, NestedFault>, ConsumedBudget) {
+        let params = CallParams {
             allowance: Some(allowance),
-            ..Terms::default()
+            ..CallParams::default()
         };
-        let spent = Arc::clone(&terms.spent);
-        let result = self.nest(tool, arguments, terms).await;
+        let spent = Arc::clone(&params.spent);
+        let result = self.nest(tool, arguments, params).await;
         let spent = *spent.lock().unwrap_or_else(PoisonError::into_inner);
         (result, spent)
     }
@@ -135,10 +135,10 @@ impl Capabilities {
         &self,
         tool: &str,
         given: &str,
-        terms: Terms,
+        params: CallParams,
     ) -> Result<Vec<Content>, NestedFault> {
-        // Whoever ends the call around it waits for this.
-        let _under_way = self.calling.lock().await;
+        // The end of the enclosing call waits for this.
+        let _in_flight = self.calling.lock().await;
         let refused = |refusal| NestedFault::Refused(Box::new(refusal));
         let mut cx = self.cx.clone();
         let waits = {
@@ -156,7 +156,7 @@ impl Capabilities {
                 return Err(NestedFault::Invalid(problem));
             }
             so_far.calls += 1;
-            cx.carried.extend(so_far.labels.iter().cloned());
+            cx.inherited_labels.extend(so_far.labels.iter().cloned());
             !so_far.records.is_empty()
         };
         // What was read before is durable before what may send it away.
@@ -169,23 +169,23 @@ impl Capabilities {
                 "the call around it has no arguments".into(),
             ));
         };
-        cx.within.push(Within {
+        cx.enclosing.push(EnclosingCall {
             call: self.cx.call,
-            component: self.tool.provider.name().to_owned(),
+            component: self.tool.source.name.clone(),
             tool: self.tool.name.clone(),
             span: self.span,
             arguments,
             attempt: cx.attempt,
-            digest: self.tool.provider.digest(),
+            digest: self.tool.source.digest,
         });
         cx.attempt = 1;
         cx.call = self.pep.span_id();
-        cx.own = cx.call;
+        cx.arrival_span = cx.call;
         let request = CallRequest {
             tool: tool.into(),
             arguments: given.into(),
         };
-        let answer = self.line.carry_out(cx, request, terms).await;
+        let answer = self.pipeline.run_nested(cx, request, params).await;
         match &answer.verdict {
             Verdict::Refused(pending @ Refusal::Pending { happened, .. }) => {
                 self.progress().effects += u64::from(!happened.is_empty());
@@ -203,7 +203,7 @@ impl Capabilities {
 
     /// Wait until no call that the component made is under way, and let none begin; and until what it asked
     /// for last is recorded.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn drain(&self) {
         self.progress().settling = true;
         drop(self.calling.lock().await);
         drop(self.committing.write().await);
@@ -231,16 +231,16 @@ mod tests {
 
     #[test]
     fn a_nested_call_gets_no_more_than_is_left() {
-        let left = Allowance {
+        let left = RemainingBudget {
             wall: Duration::from_secs(1),
             cpu: Duration::from_secs(100),
             fuel: 7,
         };
-        let terms = Terms {
+        let params = CallParams {
             allowance: Some(left),
-            ..Terms::default()
+            ..CallParams::default()
         };
-        let limits = terms.limits(&Limits::default());
+        let limits = params.limits(&Limits::default());
         assert_eq!(limits.wall, left.wall);
         assert_eq!(limits.cpu, Limits::default().cpu);
         assert_eq!(limits.fuel, 7);

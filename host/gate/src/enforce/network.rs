@@ -9,10 +9,7 @@ use tollgate_model::{
 };
 
 use super::{Act, CallContext, Capability, midcall::shown};
-use crate::{
-    config::{HostConfig, PRIVATE_NETWORK},
-    snapshot::Tool,
-};
+use crate::{config::PRIVATE_NETWORK, sandbox::HostConfig, tool::Tool};
 
 /// One request over HTTP: a redirect is another.
 #[derive(Debug, Clone)]
@@ -117,7 +114,7 @@ impl HttpAct {
         settings: &HostConfig,
     ) -> Self {
         Self {
-            component: tool.provider.name().to_owned(),
+            component: tool.source.name.clone(),
             tool: tool.name.clone(),
             method: method.into(),
             place,
@@ -205,7 +202,7 @@ impl SecretAct {
     #[must_use]
     pub fn new(tool: &Tool, secret: &str, place: &Place, outgoing: &Arc<Outgoing>) -> Self {
         Self {
-            component: tool.provider.name().to_owned(),
+            component: tool.source.name.clone(),
             tool: tool.name.clone(),
             secret: secret.into(),
             place: place.clone(),

@@ -18,12 +18,11 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{CallContext, Lately, Refusal, ToolCall, Underway};
+use super::{CallContext, InFlightCalls, RecentUsage, Refusal, Ruleset, ToolCall};
 use crate::{
     capture::{Capture, Capturing},
     config::Config,
     ids::{Clock, Ids},
-    snapshot::Snapshot,
     usage::Usage,
 };
 use tollgate_ledger::{
@@ -40,12 +39,12 @@ pub(crate) struct Pep {
     /// Held while a run is started, so that two calls never start the same one.
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
     /// Calls that an approval has let run, and that run.
-    pub(crate) underway: Underway,
+    pub(crate) in_flight: InFlightCalls,
     /// What is kept of payloads, and what finds secrets in what is written as it is.
     pub(crate) capture: Arc<ArcSwap<Capture>>,
     /// What agents report about tokens and cost.
     pub(crate) usage: Arc<Usage>,
-    /// To whom the arguments that wait for an approval were shown, as is recorded.
+    /// To whom the arguments of an approval were shown, as is recorded.
     pub(crate) shown: Arc<Mutex<TwoGenerationCache<ApprovalId, BTreeSet<Uid>>>>,
 }
 
@@ -55,7 +54,7 @@ pub(crate) struct Draft(DecisionRecord);
 
 impl Draft {
     /// As a decision about what a component asks of its host.
-    pub(super) fn for_capability(
+    pub(crate) fn for_capability(
         mut self,
         cx: &CallContext,
         parent: SpanId,
@@ -70,19 +69,19 @@ impl Draft {
     }
 
     /// By what the resource takes its marks on, if that is not its id.
-    pub(super) fn marked(mut self, place: Option<String>) -> Self {
+    pub(crate) fn marked(mut self, place: Option<String>) -> Self {
         self.0.marked = place.filter(|_| !self.0.marks.is_empty());
         self
     }
 
-    pub(super) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
+    pub(crate) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
-        self.0.caller = cx.caller.filter(|_| cx.within.is_empty());
-        if cx.within.is_empty() {
+        self.0.caller = cx.caller.filter(|_| cx.enclosing.is_empty());
+        if cx.enclosing.is_empty() {
             self.0.arrival = cx.arrival.clone();
         }
-        self.0.parent = Some(cx.above());
-        self.0.component = Some(call.tool().provider.digest());
+        self.0.parent = Some(cx.parent_span());
+        self.0.component = Some(call.tool().source.digest);
         self.0.arguments = Some(call.digest().clone());
         self.0.arguments_size = Some(call.canonical().len() as u64);
         self.0.resumption = resumption;
@@ -90,23 +89,23 @@ impl Draft {
     }
 
     /// As one that another decision, recorded with it, stands before.
-    pub(super) fn beside(mut self) -> Self {
+    pub(crate) fn secondary(mut self) -> Self {
         self.0.beside = true;
         self
     }
 
     /// With what is kept of its arguments.
-    pub(super) fn captured(mut self, kept: Kept) -> Self {
+    pub(crate) fn captured(mut self, kept: Kept) -> Self {
         self.0.captured = Some(kept);
         self
     }
 
-    pub(super) fn approval(mut self, approval: Option<ApprovalId>) -> Self {
+    pub(crate) fn approval(mut self, approval: Option<ApprovalId>) -> Self {
         self.0.approval = approval;
         self
     }
 
-    pub(super) fn outcome(mut self, outcome: Outcome) -> Self {
+    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
         self
     }
@@ -159,8 +158,8 @@ impl Pep {
 
     /// What keeps payloads of a call's run.
     pub(crate) fn capturing(&self, cx: &CallContext) -> Capturing {
-        let tenant = &cx.snapshot.config.gate.tenant;
-        let (capture, keys) = (&cx.snapshot.capture, self.ledger.keys());
+        let tenant = &cx.ruleset.config.gate.tenant;
+        let (capture, keys) = (&cx.ruleset.capture, self.ledger.keys());
         Capturing::new(capture, keys, tenant, self.now(), Some(cx.run))
     }
 
@@ -179,7 +178,7 @@ impl Pep {
         }
     }
 
-    /// A run's facts for this call: what the gate counted in the run, and lately in all of the principal's.
+    /// A run's facts for this call: what the gate counted in the run, and in all of the principal's within the window.
     /// `arguments` and `own` as for [`RunState::facts`].
     pub(crate) fn run_facts(
         cx: &CallContext,
@@ -189,14 +188,14 @@ impl Pep {
         now: Timestamp,
     ) -> RunFacts {
         let mut facts = state.facts(arguments, own, now);
-        facts.reported = cx.lately.run.clone();
-        facts.window = cx.lately.window.clone();
+        facts.reported = cx.recent_usage.run.clone();
+        facts.window = cx.recent_usage.window.clone();
         facts.window.calls = facts.window.calls.saturating_sub(u64::from(own));
         facts
     }
 
-    /// What the principal of a call has done lately.
-    pub(crate) fn lately(&self, cx: &CallContext) -> Result<Lately, Refusal> {
+    /// What the principal of a call has used recently.
+    pub(crate) fn recent_usage(&self, cx: &CallContext) -> Result<RecentUsage, Refusal> {
         let window = self.window(cx);
         let used = self.ledger.used(&window).map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
@@ -207,12 +206,12 @@ impl Pep {
             elapsed: used.active,
             reported,
         };
-        Ok(Lately { run, window })
+        Ok(RecentUsage { run, window })
     }
 
     /// Over which a principal's calls are counted together.
     fn window(&self, cx: &CallContext) -> Window {
-        let config = &cx.snapshot.config;
+        let config = &cx.ruleset.config;
         let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
         Window {
             tenant: config.gate.tenant.clone(),
@@ -222,8 +221,8 @@ impl Pep {
     }
 
     /// That the principal's budget of calls is not used up by others that are decided meanwhile.
-    pub(super) fn within_budget(&self, cx: &CallContext) -> Option<Condition> {
-        let budgets = &cx.snapshot.config.budgets.agents;
+    pub(crate) fn within_budget(&self, cx: &CallContext) -> Option<Condition> {
+        let budgets = &cx.ruleset.config.budgets.agents;
         let budget = budgets
             .get(&cx.principal.id)
             .filter(|_| cx.principal.kind == Kind::Agent);
@@ -251,14 +250,14 @@ impl Pep {
     /// A record of a decision, with its request and facts sealed for replay.
     pub(crate) fn decision_record(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         request: &Request,
         facts: &Facts,
         decision: &Decision,
         span: SpanId,
         begun: Instant,
     ) -> Result<(Draft, Payload), Refusal> {
-        let payload = self.seal(snapshot, facts.now, &(request, facts), "facts")?;
+        let payload = self.seal(ruleset, facts.now, &(request, facts), "facts")?;
         let basis = decision.basis().clone();
         let on_behalf_of = match &request.context {
             ActionContext::Call { on_behalf_of, .. }
@@ -303,16 +302,16 @@ impl Pep {
         Ok((draft, payload))
     }
 
-    pub(super) fn seal<T: serde::Serialize>(
+    pub(crate) fn seal<T: serde::Serialize>(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         now: Timestamp,
         value: &T,
         kind: &str,
     ) -> Result<Payload, Refusal> {
         let unrecorded = |reason: String| Refusal::Unrecorded { reason };
         let plain = serde_json::to_vec(value).map_err(|e| unrecorded(e.to_string()))?;
-        let tenant = &snapshot.config.gate.tenant;
+        let tenant = &ruleset.config.gate.tenant;
         self.ledger
             .seal(tenant, now, &plain, kind)
             .map_err(|e| unrecorded(e.to_string()))
@@ -321,11 +320,11 @@ impl Pep {
     /// Keyed digest of a call: tool and canonical arguments.
     pub(crate) fn call_digest(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         tool: &str,
         canonical: &str,
     ) -> Result<KeyedDigest, Refusal> {
-        let tenant = &snapshot.config.gate.tenant;
+        let tenant = &ruleset.config.gate.tenant;
         self.ledger
             .digest(tenant, &[tool.as_bytes(), canonical.as_bytes()])
             .map_err(|e| Refusal::Unrecorded {
@@ -336,7 +335,7 @@ impl Pep {
     /// A record of this call's run.
     pub(crate) fn record(&self, cx: &CallContext, now: Timestamp, event: Event) -> Record {
         Record::new(
-            cx.snapshot.config.gate.tenant.clone(),
+            cx.ruleset.config.gate.tenant.clone(),
             Some(cx.run),
             now,
             event,
@@ -346,14 +345,14 @@ impl Pep {
     /// Decide, without recording, what a person asks for outside a call.
     pub(crate) fn judge(
         &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         request: Request,
         entities: Vec<Entity>,
     ) -> Judged {
         let begun = Instant::now();
         let now = self.now();
-        let facts = Self::facts(&snapshot.config, now, RunFacts::default(), entities);
-        let decision = snapshot.pdp.decide(&request, &facts);
+        let facts = Self::facts(&ruleset.config, now, RunFacts::default(), entities);
+        let decision = ruleset.pdp.decide(&request, &facts);
         Judged {
             request,
             facts,
@@ -365,7 +364,7 @@ impl Pep {
     /// The record of what [`Pep::judge`] decided.
     pub(crate) fn judged_record(
         &self,
-        snapshot: &Snapshot,
+        ruleset: &Ruleset,
         judged: &Judged,
         run: Option<RunId>,
         approval: Option<ApprovalId>,
@@ -377,9 +376,9 @@ impl Pep {
             begun,
         } = judged;
         let (draft, payload) =
-            self.decision_record(snapshot, request, facts, decision, self.span_id(), *begun)?;
+            self.decision_record(ruleset, request, facts, decision, self.span_id(), *begun)?;
         let event = Event::from(draft.approval(approval));
-        let tenant = snapshot.config.gate.tenant.clone();
+        let tenant = ruleset.config.gate.tenant.clone();
         Ok((Record::new(tenant, run, facts.now, event), payload))
     }
 
@@ -389,13 +388,13 @@ impl Pep {
     /// [`Refusal`], recorded if it can be.
     pub(crate) async fn authorize(
         &self,
-        snapshot: &Arc<Snapshot>,
+        ruleset: &Arc<Ruleset>,
         request: Request,
         entities: Vec<Entity>,
         run: Option<RunId>,
     ) -> Result<DecisionId, Refusal> {
-        let judged = self.judge(snapshot, request, entities);
-        let (record, payload) = self.judged_record(snapshot, &judged, run, None)?;
+        let judged = self.judge(ruleset, request, entities);
+        let (record, payload) = self.judged_record(ruleset, &judged, run, None)?;
         let batch = Batch {
             records: vec![record],
             payloads: vec![payload],

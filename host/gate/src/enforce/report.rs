@@ -13,8 +13,8 @@ use tollgate_model::{
     record::{AdapterLog, Event, Record},
 };
 
-use super::Capabilities;
-use crate::{call::JudgedResult, text::printable};
+use super::{Capabilities, ReleaseDecision};
+use crate::text::printable;
 use tollgate_ledger::Batch;
 
 /// Reports of one call that are kept.
@@ -81,18 +81,17 @@ impl Capabilities {
 
     /// Let a report go to whoever listens, if policy lets it. Its labels join the run first, durably.
     pub async fn release_report(&self, report: Report) {
-        let mut labels: BTreeSet<String> =
-            self.tool.labels.union(&self.tool.taints).cloned().collect();
+        let mut labels = self.tool.content_labels();
         labels.extend(self.progress().labels.iter().cloned());
-        labels.extend(self.cx.carried.iter().cloned());
+        labels.extend(self.cx.inherited_labels.iter().cloned());
         let size = report.message.len() as u64;
         let judged = self
             .pep
-            .judge_result(&self.cx, &self.tool, false, size, &labels);
+            .decide_release(&self.cx, &self.tool, false, size, &labels);
         let (Ok(judged), Some(listener)) = (judged, &self.listener) else {
             return;
         };
-        let JudgedResult {
+        let ReleaseDecision {
             decision,
             record,
             payload,

@@ -14,7 +14,7 @@ use tollgate_model::{
 use unicode_normalization::is_nfc;
 
 use super::{Act, CallContext, Capabilities, Capability, Refusal, midcall::shown};
-use crate::snapshot::Tool;
+use crate::tool::Tool;
 use tollgate_ledger::{Change, Changed, Kept, LedgerError, Place};
 
 /// Bytes of a key.
@@ -176,8 +176,8 @@ impl Capability for StateAct {
 impl Capabilities {
     fn place(&self, scope: Scope) -> Place {
         Place {
-            tenant: self.cx.snapshot.config.gate.tenant.clone(),
-            component: self.tool.provider.name().to_owned(),
+            tenant: self.cx.ruleset.config.gate.tenant.clone(),
+            component: self.tool.source.name.clone(),
             run: (scope == Scope::Run).then_some(self.cx.run),
         }
     }
@@ -187,7 +187,7 @@ impl Capabilities {
         StateAct {
             action,
             tool: tool.name.clone(),
-            component: tool.provider.name().to_owned(),
+            component: tool.source.name.clone(),
             scope,
             key: key.into(),
             size: 0,

@@ -18,8 +18,8 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tollgate_model::canonical::Sha256Digest;
 
-use super::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, Size};
-use crate::{snapshot::Annotations, text::printable};
+use super::{Annotations, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, Size};
+use crate::text::printable;
 
 /// Bytes of memory that compiling may take.
 const MEMORY: u64 = 4 << 30;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tollgate_model::canonical;
 
-use super::{SandboxError, ToolDefinition, bindings::Tool};
-use crate::{snapshot::Annotations, text::printable};
+use super::{Annotations, SandboxError, ToolDefinition, bindings::Tool};
+use crate::text::printable;
 
 /// Tools of a component.
 const MAX_TOOLS: usize = 256;

@@ -16,7 +16,7 @@ use wasmtime::{
 use wasmtime_wasi::I32Exit;
 
 use super::{
-    Component, Execution, FailureKind, Limits, ToolFailure,
+    Component, Execution, FailureKind, Limits, LoadedComponent, ToolFailure,
     background::Pace,
     bindings::{Adapter, Tool, ToolError},
     component::Exports,
@@ -27,8 +27,7 @@ use super::{
     wasi::Wasi,
 };
 use crate::{
-    enforce::{Allowance, Capabilities},
-    snapshot::LoadedComponent,
+    enforce::{Capabilities, RemainingBudget},
     text::printable,
 };
 
@@ -79,8 +78,8 @@ impl State {
     }
 
     /// What is left of time, with this much fuel, while the guest waits for its host.
-    pub(super) fn left(&self, fuel: u64) -> Allowance {
-        Allowance {
+    pub(super) fn left(&self, fuel: u64) -> RemainingBudget {
+        RemainingBudget {
             wall: self.wall.saturating_sub(self.elapsed()),
             cpu: self.cpu.saturating_sub(self.stopwatch.used()),
             fuel,

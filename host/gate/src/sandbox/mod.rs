@@ -25,6 +25,7 @@ mod grant;
 mod guest;
 mod http;
 mod limits;
+mod loaded;
 mod log;
 mod operation;
 mod path;
@@ -63,11 +64,11 @@ pub use content::{Content, EmbeddedResource, ResourceBody};
 pub use engine::{MAX_CONCURRENCY, Sandbox, SandboxOptions};
 pub use grant::Grant;
 pub(crate) use http::host_name;
-pub use http::{Network, Resolver};
+pub use http::{HostConfig, Network, NetworkConfig, Resolver};
 pub use limits::{Limits, Size};
+pub use loaded::LoadedComponent;
 pub use run::Prepared;
-
-use crate::snapshot::Annotations;
+pub use wasi::GuestEnvironment;
 
 /// The versions of the WIT package that this host links.
 pub const PUBLISHED: &[&str] = &["0.1.0"];
@@ -304,4 +305,17 @@ fn list(left_out: &[String]) -> String {
         text.push_str(&format!("; and {} more", left_out.len() - SHOWN));
     }
     text
+}
+
+/// What a tool's author says about its behaviour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: bool,
+    /// It may overwrite or delete something.
+    pub destructive: bool,
+    /// Twice is as once.
+    pub idempotent: bool,
+    /// It reaches beyond what the operator controls.
+    pub open_world: bool,
 }

@@ -9,16 +9,13 @@ use tokio::{runtime::Handle, sync::watch};
 use tollgate_model::record::Status;
 
 use super::{
-    Component, Execution, Limits, Sandbox, Size,
+    Component, Execution, Limits, LoadedComponent, Sandbox, Size,
     bindings::Tool,
     component::Exports,
     guest::{Guest, Host},
     race::halt,
 };
-use crate::{
-    enforce::{Capabilities, Permitted, ToolCall},
-    snapshot::LoadedComponent,
-};
+use crate::enforce::{Capabilities, Permitted, ToolCall};
 
 /// Bytes of all that a component says about its tools.
 const MAX_LISTING: u64 = 4 << 20;
@@ -103,8 +100,9 @@ impl Prepared {
         halted: watch::Receiver<bool>,
     ) -> Execution {
         let call = permitted.act();
-        let provider = call.tool().provider.component();
-        if !provider.is_some_and(|component| Arc::ptr_eq(&self.component, component)) {
+        let source = &call.tool().source;
+        let accepted = (&self.component.name, self.component.digest);
+        if (&source.name, source.digest) != accepted || !source.is_sandboxed() {
             let cause = "the permit is for another component".to_owned();
             return self.guest.ended(Status::Trap, Some(cause));
         }

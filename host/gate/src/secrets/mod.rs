@@ -4,6 +4,7 @@
 //! never printed. No guest gets one, and no record holds one.
 
 mod scrub;
+mod settings;
 mod source;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
@@ -12,8 +13,7 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use self::scrub::Forms;
-pub use self::{scrub::REMOVED, source::SecretSource};
-use crate::config::SecretConfig;
+pub use self::{scrub::REMOVED, settings::SecretConfig, source::SecretSource};
 
 /// A shorter value would be found by chance, and cannot be kept out of anything.
 pub const MIN_LENGTH: usize = 8;

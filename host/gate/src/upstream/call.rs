@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
 use tollgate_model::record::Status;
 
-use super::{Ending, LoadedUpstream, READY, Session, Stop, Stopped, Terms, Unreachable};
+use super::{CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session, Stop, Stopped};
 use crate::{
     enforce::{Capabilities, Permitted, ToolCall},
     sandbox::{Content, Execution, FailureKind, Limits, ResourceBody, ToolFailure},
@@ -83,31 +83,31 @@ impl LoadedUpstream {
         // The caller's own trace goes on in the gate's spans.
         let traceparent = capabilities.traceparent(permitted.span());
         meta.insert("traceparent".into(), traceparent.into());
-        let terms = Terms {
+        let terms = CallParams {
             reports: Reporter(capabilities),
             stop,
             meta,
         };
         let ending = tokio::time::timeout_at(deadline, session.call(permitted, terms)).await;
-        let ending = ending.unwrap_or(Ending::Stopped(Stopped::Timeout));
+        let ending = ending.unwrap_or(CallResult::Stopped(Stopped::Timeout));
         self.execution(self.without_secrets(ending).await, limits.output)
     }
 
     /// The same without the secrets that the server was sent, should it repeat them.
-    async fn without_secrets(&self, ending: Ending) -> Ending {
+    async fn without_secrets(&self, ending: CallResult) -> CallResult {
         if self.sent.is_empty() {
             return ending;
         }
         self.secrets.know(&self.sent).await;
         match ending {
-            Ending::Returned { content, failed } => {
+            CallResult::Returned { content, failed } => {
                 let content = content.into_iter().map(|part| self.scrubbed(part));
-                Ending::Returned {
+                CallResult::Returned {
                     content: content.collect(),
                     failed,
                 }
             }
-            Ending::Refused { code, message } => Ending::Refused {
+            CallResult::Refused { code, message } => CallResult::Refused {
                 code,
                 message: self.secrets.scrub_text(&message),
             },
@@ -156,7 +156,7 @@ impl LoadedUpstream {
 
     /// A session whose server still offers the tool as it was accepted.
     async fn ready(&self, own_name: &str) -> Result<Arc<dyn Session>, Execution> {
-        let unreachable = |unreachable: Unreachable| self.not_sent(&unreachable.why);
+        let unreachable = |unreachable: ConnectError| self.not_sent(&unreachable.why);
         let session = self.upstream.session().await.map_err(unreachable)?;
         let offer = session.offer(false).await.map_err(unreachable)?;
         self.compare(own_name, &offer).map_err(|problem| {
@@ -168,15 +168,15 @@ impl LoadedUpstream {
     /// What the server offers now.
     ///
     /// # Errors
-    /// [`Unreachable`].
-    pub(crate) async fn offer(&self) -> Result<Arc<super::Offer>, Unreachable> {
+    /// [`ConnectError`].
+    pub(crate) async fn offer(&self) -> Result<Arc<super::Offer>, ConnectError> {
         let asked = async {
             let session = self.upstream.session().await?;
             session.offer(true).await
         };
         tokio::time::timeout(READY, asked)
             .await
-            .unwrap_or_else(|_| Err(Unreachable::new("it does not answer")))
+            .unwrap_or_else(|_| Err(ConnectError::new("it does not answer")))
     }
 
     fn not_sent(&self, why: &str) -> Execution {
@@ -195,14 +195,16 @@ impl LoadedUpstream {
         }
     }
 
-    fn execution(&self, ending: Ending, output: u64) -> Execution {
+    fn execution(&self, ending: CallResult, output: u64) -> Execution {
         match ending {
-            Ending::Returned {
+            CallResult::Returned {
                 content,
                 failed: false,
             } => Execution::returned(content, output),
-            Ending::Returned { content, .. } => Execution::returned(content, output).into_failure(),
-            Ending::Refused { code, message } => {
+            CallResult::Returned { content, .. } => {
+                Execution::returned(content, output).into_failure()
+            }
+            CallResult::Refused { code, message } => {
                 let kind = match code {
                     -32602 => FailureKind::InvalidArguments,
                     -32601 => FailureKind::UnknownTool,
@@ -210,14 +212,14 @@ impl LoadedUpstream {
                 };
                 Execution::failed(kind, printable(&message, MAX_WORDS), 1)
             }
-            Ending::Unusable(problem) => {
+            CallResult::Unusable(problem) => {
                 let message = format!("The tool's result is not usable: {problem}.");
                 Execution::failed(FailureKind::Failed, message, 1)
             }
-            Ending::NotSent(why) => self.not_sent(&why),
-            Ending::Lost(cause) => Execution::ended(Status::Indeterminate, 1, Some(cause)),
-            Ending::Stopped(Stopped::Halted) => Execution::ended(Status::Halted, 1, None),
-            Ending::Stopped(stopped) => {
+            CallResult::NotSent(why) => self.not_sent(&why),
+            CallResult::Lost(cause) => Execution::ended(Status::Indeterminate, 1, Some(cause)),
+            CallResult::Stopped(Stopped::Halted) => Execution::ended(Status::Halted, 1, None),
+            CallResult::Stopped(stopped) => {
                 let cause = match stopped {
                     Stopped::Cancelled => "the caller cancelled it",
                     _ => "its time was up",

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::canonical::{self, Sha256Digest};
 
-use crate::{sandbox::ToolDefinition, snapshot::Annotations, text::printable};
+use crate::{
+    sandbox::{Annotations, ToolDefinition},
+    text::printable,
+};
 
 /// Bytes of a server's own name for a tool (MCP suggests 128).
 const MAX_NAME: usize = 128;

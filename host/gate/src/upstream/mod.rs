@@ -6,10 +6,10 @@
 //! what is pinned. Nothing here retries: once a request may have been sent, the answer is the outcome or
 //! that it is not known.
 
-mod accept;
 mod call;
 mod definition;
 mod offer;
+mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,13 +24,12 @@ use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
 use tollgate_model::canonical::Sha256Digest;
 
-pub use accept::look;
 pub use call::Reporter;
 pub use definition::{Definition, digest_of};
 pub use offer::{Difference, MAX_TOOLS, Offer};
+pub use settings::{ConfigValue, UpstreamConfig, UpstreamTransport};
 
 use crate::{
-    config::UpstreamConfig,
     enforce::{Permitted, ToolCall},
     sandbox::{Content, Network},
     secrets::Vault,
@@ -58,7 +57,7 @@ pub trait Connector: Send + Sync + fmt::Debug {
 /// One upstream server, whether it runs or not.
 pub trait Upstream: Send + Sync + fmt::Debug {
     /// A session with it: the one that is open, or a new one.
-    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, Unreachable>>;
+    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, ConnectError>>;
 
     /// What it offered when it was last asked, if it was.
     fn last_offer(&self) -> Option<Arc<Offer>>;
@@ -71,23 +70,27 @@ pub trait Upstream: Send + Sync + fmt::Debug {
 pub trait Session: Send + Sync + fmt::Debug {
     /// What the server offers: as it was last asked, unless it has said since that this has changed, or
     /// `again` is true.
-    fn offer(&self, again: bool) -> BoxFuture<'_, Result<Arc<Offer>, Unreachable>>;
+    fn offer(&self, again: bool) -> BoxFuture<'_, Result<Arc<Offer>, ConnectError>>;
 
     /// Send the call, once, over this session and no other.
-    fn call<'a>(&'a self, permitted: Permitted<ToolCall>, terms: Terms) -> BoxFuture<'a, Ending>;
+    fn call<'a>(
+        &'a self,
+        permitted: Permitted<ToolCall>,
+        terms: CallParams,
+    ) -> BoxFuture<'a, CallResult>;
 }
 
 /// Why there is no session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}{}", said.as_ref().map(|said| format!("; its last words were “{said}”")).unwrap_or_default())]
-pub struct Unreachable {
+pub struct ConnectError {
     /// In words for operators and agents: printable, without secrets and without a word of the server's.
     pub why: String,
     /// The server's own words, for operators: untrusted, printable, without the secrets that it was sent.
     pub said: Option<String>,
 }
 
-impl Unreachable {
+impl ConnectError {
     /// In the gate's words alone.
     #[must_use]
     pub fn new(why: impl Into<String>) -> Self {
@@ -100,7 +103,7 @@ impl Unreachable {
 
 /// On what terms a call goes out.
 #[derive(Debug)]
-pub struct Terms {
+pub struct CallParams {
     /// Hears how far the server says that it has come.
     pub reports: Reporter,
     /// What ends it from here.
@@ -130,7 +133,7 @@ pub enum Stopped {
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
+pub enum CallResult {
     /// The server answered.
     Returned {
         /// What with: untrusted, and of any size.
@@ -224,7 +227,7 @@ impl LoadedUpstream {
     ///
     /// # Errors
     /// What is wrong, in words for the agent and the operator.
-    pub(crate) fn standing(&self, own_name: &str) -> Result<(), String> {
+    pub(crate) fn check_last_offer(&self, own_name: &str) -> Result<(), String> {
         match self.upstream.last_offer() {
             Some(offer) => self.compare(own_name, &offer),
             None => Ok(()),
@@ -262,9 +265,9 @@ impl Connector for NoUpstreams {
 }
 
 impl Upstream for NoUpstreams {
-    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, Unreachable>> {
+    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, ConnectError>> {
         Box::pin(async {
-            Err(Unreachable::new(
+            Err(ConnectError::new(
                 "this program does not reach upstream servers",
             ))
         })

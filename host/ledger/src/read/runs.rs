@@ -405,6 +405,7 @@ fn left(conn: &Connection, index: u64) -> Result<Left, ReadError> {
         run,
         call: start.call,
         span: start.span,
+        labels: start.labels,
         effects: effects as u64,
     })
 }

@@ -84,8 +84,8 @@ impl Webhook {
 
     /// Tell of the next thing there is to tell, if it is time.
     pub async fn deliver(&mut self) -> Delivery {
-        let snapshot = self.gate.snapshot();
-        let Some(config) = &snapshot.config.approvals.webhook else {
+        let ruleset = self.gate.ruleset();
+        let Some(config) = &ruleset.config.approvals.webhook else {
             return Delivery::Idle;
         };
         if self.gate.now() < self.not_before {
@@ -173,7 +173,7 @@ impl Webhook {
         view.state = due.state;
         reply::explain(&self.gate, &mut view.policies);
         let body = message::body(config.format, due.what, due.at, &view);
-        let secret = self.gate.snapshot().secrets.secret(&config.secret).await;
+        let secret = self.gate.ruleset().secrets.secret(&config.secret).await;
         let secret = secret.map_err(|e| e.to_string())?;
         let id = format!("evt_{}", due.index);
         let seconds = self.gate.now().0.div_euclid(1_000_000).to_string();

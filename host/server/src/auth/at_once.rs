@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tollgate::pip::Caller;
+use tollgate::identity::Caller;
 use tollgate_model::entity::Uid;
 
 /// How many each principal has under way, and how many it may. An agent is one, for whichever user it acts.

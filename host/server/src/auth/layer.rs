@@ -70,7 +70,7 @@ pub(super) fn refused(auth: &Auth, error: &AuthError) -> Response {
     if let AuthError::Scope(scope) = error {
         add("scope", scope);
     }
-    if let Some(oauth) = &auth.gate().snapshot().config.serve.oauth {
+    if let Some(oauth) = &auth.gate().ruleset().config.serve.oauth {
         add("resource_metadata", metadata::url(&oauth.resource).as_str());
     }
     let mut response = Problem::new(status, code, error.to_string()).into_response();

@@ -34,9 +34,9 @@ pub fn router(gate: &Gate) -> Router {
 }
 
 async fn metadata(State(gate): State<Gate>, uri: Uri) -> Response {
-    let snapshot = gate.snapshot();
+    let ruleset = gate.ruleset();
     let nothing = || Problem::not_found("there is no metadata here").into_response();
-    let Some(oauth) = &snapshot.config.serve.oauth else {
+    let Some(oauth) = &ruleset.config.serve.oauth else {
         return nothing();
     };
     let asked = uri.path().trim_end_matches('/');
@@ -48,7 +48,7 @@ async fn metadata(State(gate): State<Gate>, uri: Uri) -> Response {
         "authorization_servers": [oauth.issuer],
         "bearer_methods_supported": ["header"],
         "scopes_supported": oauth.scopes,
-        "resource_name": format!("Tollgate {}", snapshot.config.gate.name),
+        "resource_name": format!("Tollgate {}", ruleset.config.gate.name),
     });
     (StatusCode::OK, Json(metadata)).into_response()
 }

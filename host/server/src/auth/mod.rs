@@ -16,7 +16,7 @@ use std::{
 };
 
 use http::HeaderMap;
-use tollgate::{gate::Gate, pip::Caller};
+use tollgate::{gate::Gate, identity::Caller};
 use tollgate_ledger::LedgerError;
 use tollgate_model::entity::{Kind, Uid};
 
@@ -144,7 +144,7 @@ impl Auth {
     /// [`AuthError`].
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, AuthError> {
         let gate = &self.0.gate;
-        let tenant = gate.snapshot().config.gate.tenant.clone();
+        let tenant = gate.ruleset().config.gate.tenant.clone();
         let Some(given) = bearer(headers)? else {
             let caller = self.anonymous()?.ok_or(AuthError::Missing)?;
             return Ok(Authenticated { caller, tenant });
@@ -178,8 +178,8 @@ impl Auth {
         let Some(caller) = anonymous else {
             return Ok(None);
         };
-        let snapshot = gate.snapshot();
-        let serve = &snapshot.config.serve;
+        let ruleset = gate.ruleset();
+        let serve = &ruleset.config.serve;
         // Where other machines call through something on this one, all of it looks like this one.
         if serve.oauth.is_some() || !serve.hosts.is_empty() {
             return Ok(None);
@@ -194,8 +194,8 @@ impl Auth {
 
     /// That the configuration still names whoever the credential means.
     fn known(&self, caller: &Caller) -> Result<(), AuthError> {
-        let snapshot = self.0.gate.snapshot();
-        let config = &snapshot.config;
+        let ruleset = self.0.gate.ruleset();
+        let config = &ruleset.config;
         let (kind, name, known) = match caller {
             Caller::User(name) => ("user", name, config.users.contains_key(name)),
             Caller::Agent {
@@ -217,8 +217,8 @@ impl Auth {
 
     /// The resource server that is configured now.
     fn oauth(&self) -> Option<Arc<Oauth>> {
-        let snapshot = self.0.gate.snapshot();
-        let config = snapshot.config.serve.oauth.as_ref()?;
+        let ruleset = self.0.gate.ruleset();
+        let config = ruleset.config.serve.oauth.as_ref()?;
         let mut held = self.0.oauth.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held {
             Some(oauth) if oauth.is_of(config) => Some(Arc::clone(oauth)),

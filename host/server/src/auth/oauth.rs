@@ -13,11 +13,7 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, Jwk, PublicKeyUse},
 };
 use serde_json::Value;
-use tollgate::{
-    config::{JwksSource, OauthConfig},
-    gate::Gate,
-    pip::Caller,
-};
+use tollgate::{config::JwksSource, config::OauthConfig, gate::Gate, identity::Caller};
 use tollgate_model::time::Timestamp;
 
 use super::AuthError;
@@ -160,7 +156,7 @@ impl Oauth {
         } = &self.config;
         let claim = |name: &str| claims.get(name).and_then(Value::as_str);
         if let Some(name) = &names.tenant {
-            let tenant = &gate.snapshot().config.gate.tenant;
+            let tenant = &gate.ruleset().config.gate.tenant;
             if claim(name) != Some(tenant) {
                 return Err(AuthError::Unknown(format!(
                     "the token's `{name}` is not the tenant of this gate"

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tollgate::{config::RateConfig, gate::Gate, pip::Caller};
+use tollgate::{config::RateConfig, gate::Gate, identity::Caller};
 use tollgate_model::{entity::Uid, time::Timestamp};
 
 /// A caller asks more often than it may.
@@ -36,7 +36,7 @@ impl Rate {
     /// # Errors
     /// [`Busy`]: it asks more often than it may. Nothing was recorded.
     pub fn count(&self, gate: &Gate, caller: &Caller) -> Result<(), Busy> {
-        let config = gate.snapshot().config.serve.rate;
+        let config = gate.ruleset().config.serve.rate;
         self.admit(&caller.principal(), config, gate.now())
     }
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
-use tollgate::{gate::Gate, ids, pip::Caller};
+use tollgate::{gate::Gate, identity::Caller, ids};
 use tollgate_ledger::{CommitError, LedgerError, Token};
 use tollgate_model::{
     canonical::Sha256Digest,

@@ -223,8 +223,8 @@ impl Guard {
             let what = "Bad Request: the Host header is missing, or none";
             return Err(refused(StatusCode::BAD_REQUEST, what));
         };
-        let snapshot = self.gate.snapshot();
-        let config = &snapshot.config.serve;
+        let ruleset = self.gate.ruleset();
+        let config = &ruleset.config.serve;
         // Other names were made to point here by somebody else's DNS.
         let host = authority.host().trim_matches(['[', ']']);
         let is_local = ["localhost", "127.0.0.1", "::1"].contains(&&*host.to_ascii_lowercase());

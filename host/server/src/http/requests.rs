@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
-use tollgate::pip::Caller;
+use tollgate::identity::Caller;
 
 use super::{Kept, MAX_BODY, SLOWEST, busy, refused};
 use crate::{

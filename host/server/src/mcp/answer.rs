@@ -7,11 +7,8 @@
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::{Value, json};
 use tollgate::{
-    call::{Answer, Verdict},
-    load::RESUME_TOOL,
-    outcome::{AnswerView, CallOutcome},
-    sandbox::Content,
-    snapshot::Tool,
+    enforce::Answer, enforce::AnswerView, enforce::CallOutcome, enforce::Verdict,
+    load::RESUME_TOOL, sandbox::Content, tool::Tool,
 };
 
 /// Where a result says what was decided.
@@ -20,7 +17,7 @@ const DECISION: &str = "dev.tollgate/decision";
 /// The result that says what became of a call of `tool`. `legacy` is whether the client's protocol is
 /// older than 2026-07-28, where structured content is an object.
 pub(super) fn result(answer: Answer, tool: Option<&Tool>, legacy: bool) -> CallToolResult {
-    let view = answer.view(tool.is_some());
+    let view = answer.view();
     let message = answer.message().map(|message| advised(message, &view));
     let mut result = match answer.verdict {
         Verdict::Released { content, redacted } => released(content, redacted, tool, legacy),

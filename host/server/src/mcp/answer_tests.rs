@@ -1,9 +1,6 @@
 use std::collections::BTreeSet;
 
-use tollgate::{
-    enforce::Refusal,
-    sandbox::{FailureKind, ToolFailure},
-};
+use tollgate::{enforce::Refusal, sandbox::FailureKind, sandbox::ToolFailure};
 use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Basis, Requirement, Severity},
@@ -89,7 +86,7 @@ fn a_call_that_waits_names_the_tool_that_resumes_it() {
         call: SpanId::from_bytes([1; 8]),
         decision: None,
         policies: Vec::new(),
-        approval: Some(tollgate::outcome::PendingView {
+        approval: Some(tollgate::enforce::PendingView {
             id: ApprovalId::from_bytes([2; 8]),
             needs: "finance".into(),
             expires: Timestamp(1),

@@ -9,10 +9,8 @@ use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tollgate::{
-    call::{Answer, CallOptions, CallRequest, Verdict},
-    enforce::{Listener, Refusal},
-    gate::Gate,
-    pip::Caller,
+    enforce::Answer, enforce::CallOptions, enforce::CallRequest, enforce::Listener,
+    enforce::Refusal, enforce::Verdict, gate::Gate, identity::Caller,
 };
 use tollgate_model::{
     ids::{ApprovalId, RunId},
@@ -52,7 +50,8 @@ impl Asked {
                 .resume_with(&self.caller, run, earlier, request, options)
                 .await;
         }
-        gate.call_with(&self.caller, run, request, options).await
+        gate.call_with_options(&self.caller, run, request, options)
+            .await
     }
 }
 
@@ -73,7 +72,7 @@ pub(super) async fn hold(
     progress: &mut Progress,
     gone: &CancellationToken,
 ) -> Answer {
-    let config = &gate.snapshot().config;
+    let config = &gate.ruleset().config;
     let patience = if progress.is_heard() {
         config.approval_hold_with_progress
     } else {

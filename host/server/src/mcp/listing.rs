@@ -1,20 +1,20 @@
-//! The tools as MCP lists them: in one order, made once for each snapshot.
+//! The tools as MCP lists them: in one order, made once for each ruleset.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
-use tollgate::{gate::Gate, provider::Provider, snapshot::Snapshot};
+use tollgate::{enforce::Ruleset, gate::Gate, tool::SourceKind};
 
 use super::resume_tool;
 
-/// The lists of the latest snapshot.
+/// The lists of the latest ruleset.
 #[derive(Debug, Default)]
 pub(super) struct Listing(Mutex<Option<Listed>>);
 
 #[derive(Debug, Clone)]
 struct Listed {
-    snapshot: Arc<Snapshot>,
+    ruleset: Arc<Ruleset>,
     tools: Arc<[Tool]>,
     /// For protocols where structured content is an object.
     legacy: Arc<[Tool]>,
@@ -22,15 +22,15 @@ struct Listed {
 
 impl Listing {
     fn listed(&self, gate: &Gate) -> Listed {
-        let snapshot = gate.snapshot();
+        let ruleset = gate.ruleset();
         let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*listed {
-            Some(latest) if Arc::ptr_eq(&latest.snapshot, &snapshot) => latest.clone(),
+            Some(latest) if Arc::ptr_eq(&latest.ruleset, &ruleset) => latest.clone(),
             _ => {
                 let latest = Listed {
-                    tools: list(&snapshot, false),
-                    legacy: list(&snapshot, true),
-                    snapshot,
+                    tools: list(&ruleset, false),
+                    legacy: list(&ruleset, true),
+                    ruleset,
                 };
                 listed.insert(latest).clone()
             }
@@ -44,10 +44,10 @@ impl Listing {
     }
 }
 
-fn list(snapshot: &Snapshot, legacy: bool) -> Arc<[Tool]> {
+fn list(ruleset: &Ruleset, legacy: bool) -> Arc<[Tool]> {
     // What the gate does not execute, nobody calls here.
-    let called = snapshot.tools.values();
-    let called = called.filter(|tool| !matches!(tool.provider, Provider::External(_)));
+    let called = ruleset.tools.values();
+    let called = called.filter(|tool| !matches!(tool.source.kind, SourceKind::External));
     let tools = called.map(|tool| {
         let input = object(&tool.input_schema);
         let description = Some(tool.description.clone()).filter(|text| !text.is_empty());

@@ -38,7 +38,7 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 use tollgate::{
-    call::CallRequest, gate::Gate, load::RESUME_TOOL, outcome::CallOutcome, pip::Caller,
+    enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller, load::RESUME_TOOL,
     text::printable,
 };
 use tollgate_model::{ids::ApprovalId, life::ApprovalState};
@@ -137,8 +137,8 @@ impl Server {
         if let Some(store) = &*held {
             return Ok(store.clone());
         }
-        let snapshot = self.0.gate.snapshot();
-        let config = &snapshot.config;
+        let ruleset = self.0.gate.ruleset();
+        let config = &ruleset.config;
         let store = Store::open(StoreOptions {
             quota: config.trace.quota,
             trace_limit: config.trace.spans,
@@ -178,7 +178,7 @@ impl Server {
         self.0.requests.close();
         drop(tokio::time::timeout(patience, self.0.requests.wait()).await);
         self.0.closed.cancel();
-        self.0.gate.idle(patience).await;
+        self.0.gate.wait_until_idle(patience).await;
     }
 
     /// Cancelled once nothing is answered any more: the end of all sessions.
@@ -292,9 +292,9 @@ impl Client {
             .and_then(|id| id.to_str().ok())
             // What is signed for the client (see `crate::http`) is no part of the id.
             .map(|id| id.split('.').next().unwrap_or(id).to_owned());
-        let snapshot = self.gate().snapshot();
+        let ruleset = self.gate().ruleset();
         let session = of_http.or_else(|| self.session.clone());
-        let conversation = &snapshot.config.serve.conversation;
+        let conversation = &ruleset.config.serve.conversation;
         let mut place = origin::place(&cx.meta, headers, session, conversation)?;
         place.arrival.mcp = cx.protocol_version().map(|version| version.to_string());
         Ok(place)
@@ -354,7 +354,7 @@ impl Client {
             // A client that begins another session, because it or the gate was started again, repeats
             // what waits in the one before.
             let earlier = if place.is_session {
-                self.gate().waits_in(&caller, &request)
+                self.gate().run_awaiting_approval(&caller, &request)
             } else {
                 None
             };
@@ -391,9 +391,9 @@ impl Client {
             }
         };
         self.tell(&cx.meta, &answer);
-        let snapshot = self.gate().snapshot();
-        let tool = snapshot.tools.get(&asked.request.tool);
-        if answer.view(tool.is_some()).outcome == CallOutcome::UnknownTool {
+        let ruleset = self.gate().ruleset();
+        let tool = ruleset.tools.get(&asked.request.tool);
+        if answer.view().outcome == CallOutcome::UnknownTool {
             let message = answer.message().unwrap_or_default();
             return Err(ErrorData::invalid_params(message, None));
         }
@@ -435,7 +435,7 @@ impl Client {
                 "`/approval_id` is `{given}`, which is no approval's id"
             ));
         };
-        match self.gate().stored_call(caller, id) {
+        match self.gate().pending_call(caller, id) {
             Ok(stored) if self.is_over(id, stored.state) => {
                 let text = format!(
                     "Not called again: what {id} was asked for has been done, once. If it must be done once \

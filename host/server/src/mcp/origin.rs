@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use rmcp::model::{ErrorData, RequestMetaObject};
 use serde_json::{Map, Value};
-use tollgate::pip::RunKey;
+use tollgate::identity::RunKey;
 use tollgate_model::{
     ids::{RunId, SpanId},
     record::{Arrival, Origin, TraceLink},

@@ -8,7 +8,7 @@ use rmcp::{
     service::Peer,
 };
 use tokio::sync::mpsc;
-use tollgate::enforce::{Listener, Report};
+use tollgate::{enforce::Listener, enforce::Report};
 
 /// Reports that wait for the client; one that does not keep up misses some.
 const BUFFERED: usize = 16;

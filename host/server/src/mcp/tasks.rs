@@ -17,10 +17,8 @@ use rmcp::{
 use serde_json::Value;
 use tokio::sync::watch;
 use tollgate::{
-    call::{Answer, Verdict},
-    enforce::{ApprovalError, Refusal},
-    gate::Gate,
-    pip::Caller,
+    enforce::Answer, enforce::ApprovalError, enforce::Refusal, enforce::Verdict, gate::Gate,
+    identity::Caller,
 };
 use tollgate_ledger::ApprovalRow;
 use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState};
@@ -119,8 +117,8 @@ impl End {
             Self::Cancelled => TaskPayload::Cancelled,
             Self::Over(text) => completed(&answer::refusal(&text)),
             Self::Answered(answer, tool) => {
-                let snapshot = gate.snapshot();
-                let tool = snapshot.tools.get(&tool).map(|tool| &**tool);
+                let ruleset = gate.ruleset();
+                let tool = ruleset.tools.get(&tool).map(|tool| &**tool);
                 completed(&answer::result(*answer, tool, legacy))
             }
         }
@@ -291,7 +289,7 @@ impl Tasks {
         if server.leaving().is_cancelled() || server.rate().count(gate, caller).is_err() {
             return;
         }
-        let Ok(stored) = gate.stored_call(caller, row.id) else {
+        let Ok(stored) = gate.pending_call(caller, row.id) else {
             return;
         };
         // Nobody but the task can cancel it.
@@ -367,7 +365,7 @@ fn problem(error: &ApprovalError) -> ErrorData {
 fn working(gate: &Gate, approval: ApprovalId, message: String) -> Task {
     let now = timestamp();
     let mut task = Task::new(approval.to_string(), TaskStatus::Working, now.clone(), now);
-    let lasts = gate.snapshot().config.approval_expires + KEPT;
+    let lasts = gate.ruleset().config.approval_expires + KEPT;
     task.ttl_ms = u64::try_from(lasts.as_millis()).ok();
     task.poll_interval_ms = u64::try_from(POLL.as_millis()).ok();
     task.status_message = Some(message);

@@ -4,7 +4,7 @@
 
 use rmcp::model::RequestMetaObject;
 use serde_json::Value;
-use tollgate::call::Answer;
+use tollgate::enforce::Answer;
 use tollgate_model::{ids::SpanId, time::Timestamp};
 use tollgate_trace::told::{self, Told, Topic};
 
@@ -43,7 +43,7 @@ impl Client {
             return;
         };
         let told = captured(gate, run, told);
-        let tenant = gate.snapshot().config.gate.tenant.clone();
+        let tenant = gate.ruleset().config.gate.tenant.clone();
         self.server.0.requests.spawn(async move {
             // A store that is busy or full takes none: it is told, and no evidence.
             drop(store.tell(&tenant, run, told).await);

@@ -26,12 +26,12 @@ impl Exported {
 
 impl Source for Exported {
     fn samples(&self) -> Vec<Sample> {
-        let snapshot = self.0.snapshot();
-        if snapshot.config.exports.is_empty() {
+        let ruleset = self.0.ruleset();
+        if ruleset.config.exports.is_empty() {
             return Vec::new();
         }
         // Exporters whose state cannot be read say nothing; the gate's own numbers are told all the same.
-        let known = otlp_out::status(&snapshot.config, self.0.ledger().size()).unwrap_or_default();
+        let known = otlp_out::status(&ruleset.config, self.0.ledger().size()).unwrap_or_default();
         let mut samples = Vec::new();
         for exporter in known {
             let mut add = |name, help, counter, value| {

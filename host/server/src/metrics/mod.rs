@@ -27,10 +27,7 @@ use prometheus_client::{
     metrics::MetricType,
     registry::Registry,
 };
-use tollgate::{
-    gate::Gate,
-    stats::{Bars, Totals, Watcher},
-};
+use tollgate::{gate::Gate, stats::Bars, stats::Totals, stats::Watcher};
 use tollgate_ledger::{LedgerError, Order, RecordFilter};
 use tollgate_model::decision::Outcome;
 
@@ -142,9 +139,9 @@ impl Metrics {
         let commit = ledger.commit_time().map_or(0.0, |time| time.as_secs_f64());
         vec![
             (
-                "calls_underway",
+                "in_flight_calls",
                 "Calls on their way",
-                number(self.gate.calls_underway() as u64),
+                number(self.gate.in_flight_calls() as u64),
             ),
             (
                 "ledger_queue_depth",

@@ -32,10 +32,10 @@ impl Reported {
     /// That of this gate.
     #[must_use]
     pub fn of(gate: &Gate) -> Self {
-        let snapshot = gate.snapshot();
+        let ruleset = gate.ruleset();
         Self {
-            path: StoreOptions::beside(&snapshot.config.store.path).path,
-            tenant: snapshot.config.gate.tenant.clone(),
+            path: StoreOptions::beside(&ruleset.config.store.path).path,
+            tenant: ruleset.config.gate.tenant.clone(),
             known: Mutex::default(),
         }
     }

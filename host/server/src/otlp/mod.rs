@@ -131,9 +131,9 @@ impl Exported for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
 
     fn read(self, intake: &Intake, sender: &Sender, _: Timestamp) -> Received {
-        let snapshot = intake.gate.snapshot();
+        let ruleset = intake.gate.ruleset();
         let capturing = intake.gate.capturing(None);
-        otlp_in::spans(self, sender, &snapshot.config.prices, &capturing)
+        otlp_in::spans(self, sender, &ruleset.config.prices, &capturing)
     }
 
     fn answer(answer: Answer) -> Vec<u8> {
@@ -171,7 +171,7 @@ fn partial(answer: Answer) -> Option<Answer> {
 pub async fn retain(gate: Gate, store: Store) {
     loop {
         let (tenant, retention) = {
-            let config = &gate.snapshot().config;
+            let config = &gate.ruleset().config;
             let tenant = config.gate.tenant.clone();
             let retention = config.capture.of(&tenant).retention;
             (tenant, retention)

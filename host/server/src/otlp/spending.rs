@@ -108,7 +108,7 @@ impl Spending {
 /// # Errors
 /// [`StoreError`] if the trace store cannot be read.
 pub async fn recall(gate: &Gate, store: &Store) -> Result<(), StoreError> {
-    let config = &gate.snapshot().config;
+    let config = &gate.ruleset().config;
     let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
     let since = Timestamp(gate.now().0.saturating_sub(long));
     for name in config.agents.keys() {
@@ -156,7 +156,7 @@ async fn tell(
     reporter: &str,
     traces: Option<BTreeSet<RunId>>,
 ) -> Result<(), StoreError> {
-    let config = &gate.snapshot().config;
+    let config = &gate.ruleset().config;
     let principal = config
         .agents
         .keys()

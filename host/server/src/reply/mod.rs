@@ -8,11 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tollgate::{
-    call::{Answer, Verdict},
-    enforce,
-    external::Authorized,
-    gate::Gate,
-    sandbox::Content,
+    enforce, enforce::Answer, enforce::Verdict, gate::Authorized, gate::Gate, sandbox::Content,
 };
 use tollgate_ledger::{ApprovalRow, Token};
 use tollgate_model::{
@@ -26,8 +22,7 @@ use utoipa::ToSchema;
 
 pub use entry::Entry;
 pub use tollgate::{
-    outcome::{CallOutcome, PendingView, PolicyView},
-    people::FactsView,
+    enforce::CallOutcome, enforce::PendingView, enforce::PolicyView, gate::FactsView,
 };
 pub use trace::{Indexed, Span, SpanView, Trace, views};
 
@@ -87,11 +82,11 @@ pub fn exit(outcome: CallOutcome) -> u8 {
 }
 
 impl CallReply {
-    /// What is shown of an answer to a call of `tool`, which is `known` or not.
+    /// What is shown of an answer to a call of `tool`.
     #[must_use]
-    pub fn new(tool: String, known: bool, answer: Answer, micros: u64) -> Self {
+    pub fn new(tool: String, answer: Answer, micros: u64) -> Self {
         let message = answer.message();
-        let view = answer.view(known);
+        let view = answer.view();
         let (content, redacted) = match answer.verdict {
             Verdict::Released { content, redacted } => (content, redacted),
             _ => (Vec::new(), false),
@@ -147,9 +142,9 @@ pub struct AuthorizeReply {
 }
 
 impl AuthorizeReply {
-    /// What is shown of the answer about a call of `tool`, which is `known` or not.
+    /// What is shown of the answer about a call of `tool`.
     #[must_use]
-    pub fn new(tool: String, known: bool, authorized: Result<Authorized, Answer>) -> Self {
+    pub fn new(tool: String, authorized: Result<Authorized, Answer>) -> Self {
         let mut reply = Self {
             tool,
             allowed: false,
@@ -172,7 +167,7 @@ impl AuthorizeReply {
                 reply.arguments = Some(authorized.arguments);
             }
             Err(answer) => {
-                let view = answer.view(known);
+                let view = answer.view();
                 reply.message = answer.message();
                 reply.outcome = Some(view.outcome);
                 reply.run = view.run;
@@ -370,8 +365,8 @@ impl From<Token> for TokenView {
 
 /// Add what policies say of themselves, as far as they are still loaded.
 pub fn explain(gate: &Gate, policies: &mut [PolicyView]) {
-    let snapshot = gate.snapshot();
-    let known = snapshot.pdp.policies();
+    let ruleset = gate.ruleset();
+    let known = ruleset.pdp.policies();
     explain_by(policies, |id| Some(&known.get(id)?.determining));
 }
 

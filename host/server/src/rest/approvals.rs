@@ -11,6 +11,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use serde::Deserialize;
+use tollgate::enforce::{ApprovalResponse, Vote};
 use tollgate::gate::Gate;
 use tollgate_ledger::{ApprovalFilter, ApprovalRow};
 use tollgate_model::ids::ApprovalId;
@@ -200,10 +201,12 @@ async fn answer(
         .answer(
             &user,
             id,
-            approve,
-            seen.as_deref(),
-            note.as_deref(),
-            CHANNEL,
+            ApprovalResponse {
+                vote: if approve { Vote::Approve } else { Vote::Reject },
+                seen: seen.as_deref(),
+                note: note.as_deref(),
+                channel: CHANNEL,
+            },
         )
         .await?;
     Ok(Json(Answered {

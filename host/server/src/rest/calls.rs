@@ -12,10 +12,7 @@ use http::{HeaderMap, StatusCode};
 use rmcp::model::RequestMetaObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use tollgate::{
-    call::{CallOptions, CallRequest},
-    pip::RunKey,
-};
+use tollgate::{enforce::CallOptions, enforce::CallRequest, identity::RunKey};
 use utoipa::ToSchema;
 
 use super::{
@@ -145,7 +142,7 @@ pub(super) struct ToolView {
     output_schema: Option<Value>,
     /// Hints, never grounds for a decision.
     #[schema(value_type = Object)]
-    annotations: tollgate::snapshot::Annotations,
+    annotations: tollgate::sandbox::Annotations,
     /// Labels that the operator gave it.
     labels: BTreeSet<String>,
     /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (whoever calls).
@@ -158,8 +155,8 @@ pub(super) struct ToolView {
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
 pub(super) async fn tools(State(rest): State<Rest>, _: Who) -> Json<Vec<ToolView>> {
-    let snapshot = rest.gate.snapshot();
-    let view = |tool: &std::sync::Arc<tollgate::snapshot::Tool>| ToolView {
+    let ruleset = rest.gate.ruleset();
+    let view = |tool: &std::sync::Arc<tollgate::tool::Tool>| ToolView {
         name: tool.name.clone(),
         title: tool.title.clone(),
         description: tool.description.clone(),
@@ -167,7 +164,7 @@ pub(super) async fn tools(State(rest): State<Rest>, _: Who) -> Json<Vec<ToolView
         output_schema: tool.output_schema.clone(),
         annotations: tool.annotations,
         labels: tool.labels.clone(),
-        execution: tool.provider.execution(),
+        execution: tool.source.kind.as_str(),
     };
-    Json(snapshot.tools.values().map(view).collect())
+    Json(ruleset.tools.values().map(view).collect())
 }

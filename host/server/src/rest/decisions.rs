@@ -89,7 +89,7 @@ pub(super) async fn list(
     let user = who.user()?;
     who.admit()?;
     let found = rest.read(&who, move |gate, reader| {
-        let administers = gate.could(&user, Action::Administer);
+        let administers = gate.is_allowed(&user, Action::Administer);
         let mut readable: HashMap<RunId, bool> = HashMap::new();
         let limit = which.limit.clamp(1, 500);
         let (mut decisions, mut looked, mut next) = (Vec::new(), 0, None);
@@ -115,7 +115,7 @@ pub(super) async fn list(
                 let may = match record.run {
                     None => administers,
                     Some(run) => *readable.entry(run).or_insert_with(|| {
-                        gate.could_with_run(&user, Action::ViewRun, run, &record.tenant)
+                        gate.is_allowed_on_run(&user, Action::ViewRun, run, &record.tenant)
                     }),
                 };
                 if may {
@@ -175,7 +175,9 @@ pub(super) async fn show(
     match record.run {
         Some(run) => {
             let run = reader.run(&run.to_string())?;
-            rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
+            rest.gate
+                .authorize_on_run(&user, Action::ViewRun, &run)
+                .await?;
         }
         None => {
             let act = "decision_viewed";

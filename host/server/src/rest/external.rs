@@ -10,10 +10,7 @@ use axum::{
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tollgate::{
-    call::CallRequest,
-    external::{Told, Which},
-};
+use tollgate::{enforce::CallRequest, gate::CallRef, gate::ReportedOutcome};
 use tollgate_model::ids::SpanId;
 use utoipa::ToSchema;
 
@@ -81,7 +78,6 @@ pub(super) async fn authorize(
             origin::NO_NAME
         )));
     }
-    let known = rest.gate.snapshot().tools.contains_key(&body.tool);
     let request = CallRequest {
         tool: body.tool.clone(),
         arguments: body
@@ -92,7 +88,7 @@ pub(super) async fn authorize(
         .gate
         .authorize(caller, &run, request, reference, options);
     let authorized = authorized.await;
-    Ok(Json(AuthorizeReply::new(body.tool, known, authorized)))
+    Ok(Json(AuthorizeReply::new(body.tool, authorized)))
 }
 
 /// What became of it.
@@ -127,8 +123,8 @@ pub(super) async fn outcomes(
 ) -> Result<Json<CallReply>, Problem> {
     let begun = Instant::now();
     let which = match (body.call, body.reference) {
-        (Some(call), None) => Which::Call(call),
-        (None, Some(reference)) => Which::Reference(reference),
+        (Some(call), None) => CallRef::Call(call),
+        (None, Some(reference)) => CallRef::Reference(reference),
         _ => {
             return Err(Problem::invalid(
                 "name the call by `call` or by `reference`",
@@ -136,12 +132,12 @@ pub(super) async fn outcomes(
         }
     };
     // What has happened is recorded, however often its caller asks.
-    let told = Told {
+    let told = ReportedOutcome {
         failed: body.failed,
         content: body.content,
     };
     let caller = &who.authenticated.caller;
-    let (tool, answer) = rest.gate.tell_outcome(caller, &which, told).await?;
+    let (tool, answer) = rest.gate.report_outcome(caller, &which, told).await?;
     let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Json(CallReply::new(tool, true, answer, micros)))
+    Ok(Json(CallReply::new(tool, answer, micros)))
 }

@@ -65,8 +65,8 @@ pub(super) async fn policies(State(rest): State<Rest>, who: Who) -> Result<Json<
 }
 
 fn bundle(rest: &Rest) -> Bundle {
-    let snapshot = rest.gate.snapshot();
-    let policies = snapshot.pdp.policies().iter();
+    let ruleset = rest.gate.ruleset();
+    let policies = ruleset.pdp.policies().iter();
     let policies = policies.map(|(id, policy)| Policy {
         id: id.clone(),
         owner: policy.determining.owner.clone(),
@@ -79,7 +79,7 @@ fn bundle(rest: &Rest) -> Bundle {
         place: format!("{}:{}", policy.file, policy.line),
     });
     Bundle {
-        bundle: snapshot.pdp.digest().to_string(),
+        bundle: ruleset.pdp.digest().to_string(),
         policies: policies.collect(),
     }
 }

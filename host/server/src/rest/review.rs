@@ -170,7 +170,9 @@ async fn readable(rest: &Rest, who: &Who, id: &str) -> Result<RunRow, Problem> {
     who.admit()?;
     if !rest.gate.is_own_run(&who.authenticated.caller, &run) {
         let user = who.user()?;
-        rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
+        rest.gate
+            .authorize_on_run(&user, Action::ViewRun, &run)
+            .await?;
     }
     Ok(run)
 }

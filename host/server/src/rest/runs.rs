@@ -128,7 +128,7 @@ fn sees(gate: &Gate, who: &Authenticated, run: &RunRow) -> bool {
     gate.is_own_run(&who.caller, run)
         || who
             .user()
-            .is_some_and(|user| gate.could_with_run(&user, Action::ViewRun, run.id, &run.tenant))
+            .is_some_and(|user| gate.is_allowed_on_run(&user, Action::ViewRun, run.id, &run.tenant))
 }
 
 /// List runs, newest first.
@@ -161,7 +161,7 @@ pub(super) async fn list(
             tenant: asks
                 .user()
                 .is_none()
-                .then(|| gate.snapshot().config.gate.tenant.clone()),
+                .then(|| gate.ruleset().config.gate.tenant.clone()),
         };
         let (mut runs, mut looked) = (Vec::new(), 0);
         loop {
@@ -210,7 +210,7 @@ async fn searched(rest: &Rest, who: &Who, which: Which, limit: usize) -> Result<
     let asks = who.authenticated.clone();
     let found = rest.read(who, move |gate, reader| {
         let search = RunSearch {
-            tenant: gate.snapshot().config.gate.tenant.clone(),
+            tenant: gate.ruleset().config.gate.tenant.clone(),
             open: which.open,
             outcome: which.outcome,
             principal: which.agent,
@@ -275,7 +275,9 @@ pub(super) async fn show(
     who.admit()?;
     if !own {
         let user = who.user()?;
-        rest.gate.may_with_run(&user, Action::ViewRun, &run).await?;
+        rest.gate
+            .authorize_on_run(&user, Action::ViewRun, &run)
+            .await?;
     }
     let store = rest.trace.as_ref().map(|store| store.reader().clone());
     let shown = rest.read(&who, move |_, reader| {

@@ -23,7 +23,7 @@ use tokio::{
     io::{AsyncReadExt as _, BufReader},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
 };
-use tollgate::{config::Sent, secrets::Vault, text::printable, upstream::Unreachable};
+use tollgate::{config::ConfigValue, secrets::Vault, text::printable, upstream::ConnectError};
 
 /// Bytes of one message from a server; a longer one is dropped.
 const MAX_MESSAGE: usize = 32 << 20;
@@ -39,7 +39,7 @@ pub(super) type Pipe = AsyncRwTransport<RoleClient, BufReader<ChildStdout>, Chil
 /// How a child is started.
 pub(super) struct Start<'a> {
     pub(super) command: &'a [String],
-    pub(super) env: &'a BTreeMap<String, Sent>,
+    pub(super) env: &'a BTreeMap<String, ConfigValue>,
     pub(super) dir: &'a Path,
     pub(super) user: Option<&'a str>,
 }
@@ -53,8 +53,8 @@ pub(super) struct Process {
 
 impl Start<'_> {
     /// Start it.
-    pub(super) async fn start(&self, secrets: &Vault) -> Result<(Process, Pipe), Unreachable> {
-        let failed = |what: &str, e: &std::io::Error| Unreachable::new(format!("{what}: {e}"));
+    pub(super) async fn start(&self, secrets: &Vault) -> Result<(Process, Pipe), ConnectError> {
+        let failed = |what: &str, e: &std::io::Error| ConnectError::new(format!("{what}: {e}"));
         let mut environment: BTreeMap<OsString, OsString> = BTreeMap::new();
         for (name, sent) in self.env {
             let value = super::value(sent, secrets).await?;
@@ -63,7 +63,7 @@ impl Start<'_> {
         let (program, arguments) = self
             .command
             .split_first()
-            .ok_or_else(|| Unreachable::new("its command is empty"))?;
+            .ok_or_else(|| ConnectError::new("its command is empty"))?;
         let path = environment.get(OsStr::new("PATH")).cloned();
         let program = found(program, path.or_else(|| env::var_os("PATH")))?;
         if let Some(name) = self.user {
@@ -71,7 +71,7 @@ impl Start<'_> {
             if !self.dir.is_dir() {
                 let (dir, name) = (self.dir.display(), printable(name, 80));
                 let why = format!("its directory {dir} is not there; make it for `{name}`");
-                return Err(Unreachable::new(why));
+                return Err(ConnectError::new(why));
             }
         } else {
             fs::DirBuilder::new()
@@ -94,7 +94,7 @@ impl Start<'_> {
         if let Some(name) = self.user {
             let user = User::from_name(name).ok().flatten();
             let user =
-                user.ok_or_else(|| Unreachable::new(format!("there is no user `{name}`")))?;
+                user.ok_or_else(|| ConnectError::new(format!("there is no user `{name}`")))?;
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         let mut child = command
@@ -105,7 +105,7 @@ impl Start<'_> {
             tokio::spawn(keep_last_words(stderr, Arc::clone(&said)));
         }
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Unreachable::new("it has no input or output"));
+            return Err(ConnectError::new("it has no input or output"));
         };
         let pipe = AsyncRwTransport::new_client(BufReader::new(stdout), stdin)
             .with_max_line_length(MAX_MESSAGE);
@@ -170,7 +170,7 @@ async fn keep_last_words(mut stderr: ChildStderr, said: Arc<Mutex<Vec<u8>>>) {
 }
 
 /// The program's file: as it is named, or in one of the directories of `path`.
-fn found(program: &str, path: Option<OsString>) -> Result<PathBuf, Unreachable> {
+fn found(program: &str, path: Option<OsString>) -> Result<PathBuf, ConnectError> {
     if program.contains('/') {
         return Ok(program.into());
     }
@@ -183,7 +183,7 @@ fn found(program: &str, path: Option<OsString>) -> Result<PathBuf, Unreachable> 
         .map(|dir| dir.join(program))
         .find(executable)
         .ok_or_else(|| {
-            Unreachable::new(format!(
+            ConnectError::new(format!(
                 "there is no program `{}` on its PATH; set PATH in its `env`",
                 printable(program, 80)
             ))
@@ -194,7 +194,7 @@ fn found(program: &str, path: Option<OsString>) -> Result<PathBuf, Unreachable> 
 mod tests {
     use super::*;
 
-    async fn start(script: &str, dir: &Path, user: Option<&str>) -> Result<Process, Unreachable> {
+    async fn start(script: &str, dir: &Path, user: Option<&str>) -> Result<Process, ConnectError> {
         let command = ["/bin/sh", "-c", script].map(str::to_owned);
         let start = Start {
             command: &command,

@@ -18,10 +18,9 @@ use rmcp::{
 use serde_json::{Map, Value};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tollgate::{
-    enforce::{Permitted, ToolCall},
-    upstream::{
-        BoxFuture, Ending, MAX_TOOLS, Offer, Reporter, Session, Stopped, Terms, Unreachable,
-    },
+    enforce::Permitted, enforce::ToolCall, upstream::BoxFuture, upstream::CallParams,
+    upstream::CallResult, upstream::ConnectError, upstream::MAX_TOOLS, upstream::Offer,
+    upstream::Reporter, upstream::Session, upstream::Stopped,
 };
 
 use super::{
@@ -128,7 +127,7 @@ impl Connection {
     }
 
     /// The tools that the server lists, as many as are looked at.
-    async fn list(&self) -> Result<Vec<Value>, Unreachable> {
+    async fn list(&self) -> Result<Vec<Value>, ConnectError> {
         let (mut tools, mut size) = (Vec::new(), 0_usize);
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
@@ -142,9 +141,9 @@ impl Connection {
                 .peer
                 .send_request(ClientRequest::ListToolsRequest(request))
                 .await
-                .map_err(|error| Unreachable::new(told(&error)))?;
+                .map_err(|error| ConnectError::new(told(&error)))?;
             let ServerResult::ListToolsResult(page) = result else {
-                return Err(Unreachable::new(told(&ServiceError::UnexpectedResponse)));
+                return Err(ConnectError::new(told(&ServiceError::UnexpectedResponse)));
             };
             for tool in page.tools.iter().take(MAX_TOOLS - tools.len()) {
                 let Ok(tool) = serde_json::to_value(tool) else {
@@ -153,7 +152,7 @@ impl Connection {
                 size = size.saturating_add(tool.to_string().len());
                 if size > MAX_LIST {
                     let why = format!("its list of tools is larger than {MAX_LIST} bytes");
-                    return Err(Unreachable::new(why));
+                    return Err(ConnectError::new(why));
                 }
                 tools.push(tool);
             }
@@ -163,10 +162,10 @@ impl Connection {
             }
         }
         let why = format!("its list of tools has more than {MAX_PAGES} pages");
-        Err(Unreachable::new(why))
+        Err(ConnectError::new(why))
     }
 
-    async fn ask(&self, again: bool) -> Result<Arc<Offer>, Unreachable> {
+    async fn ask(&self, again: bool) -> Result<Arc<Offer>, ConnectError> {
         let mut listed = self.listed.lock().await;
         // Read before asking: a change during the question makes the next one ask again.
         let changes = self.heard.changes();
@@ -178,7 +177,7 @@ impl Connection {
         }
         let tools = tokio::time::timeout(LISTING, self.list())
             .await
-            .map_err(|_| Unreachable::new("it does not say which tools it has"))??;
+            .map_err(|_| ConnectError::new("it does not say which tools it has"))??;
         let offer = Arc::new(Offer::new(&tools));
         *listed = Some((changes, Arc::clone(&offer)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,10 +185,10 @@ impl Connection {
         Ok(offer)
     }
 
-    async fn carry_out(&self, permitted: Permitted<ToolCall>, mut terms: Terms) -> Ending {
+    async fn carry_out(&self, permitted: Permitted<ToolCall>, mut terms: CallParams) -> CallResult {
         let _place = tokio::select! {
             biased;
-            stopped = terms.stop.wait() => return Ending::NotSent(match stopped {
+            stopped = terms.stop.wait() => return CallResult::NotSent(match stopped {
                 Stopped::Halted => "it was halted before",
                 Stopped::Cancelled => "it was cancelled before",
                 Stopped::Timeout => "there was no place for the call in time",
@@ -198,13 +197,13 @@ impl Connection {
         };
         let call = permitted.act();
         let Ok(Value::Object(arguments)) = serde_json::from_str(call.canonical()) else {
-            return Ending::NotSent("the arguments are no JSON object".into());
+            return CallResult::NotSent("the arguments are no JSON object".into());
         };
         let params = CallToolRequestParams::new(call.tool().own_name.clone());
         let request = CallToolRequest::new(params.with_arguments(arguments));
         let Some(meta) = meta(terms.meta) else {
             let why = format!("the request's `_meta` is larger than {MAX_META} bytes");
-            return Ending::NotSent(why);
+            return CallResult::NotSent(why);
         };
         let options = PeerRequestOptions::no_options().with_meta(meta);
         let sent = self
@@ -212,7 +211,7 @@ impl Connection {
             .send_cancellable_request(ClientRequest::CallToolRequest(request), options);
         let mut handle = match sent.await {
             Ok(handle) => handle,
-            Err(error) => return Ending::NotSent(told(&error)),
+            Err(error) => return CallResult::NotSent(told(&error)),
         };
         let mut reports = self.heard.reports(handle.progress_token.clone());
         let mut scale = None;
@@ -227,7 +226,7 @@ impl Connection {
                     // What has become of it by then is not known, whether or not the server hears this.
                     let cancelling = handle.cancel(Some(reason.into()));
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
-                    return Ending::Stopped(stopped);
+                    return CallResult::Stopped(stopped);
                 }
                 Next::Report(report) => pass_on(report, &mut scale, &terms.reports).await,
                 Next::Answer(answer) => {
@@ -240,7 +239,7 @@ impl Connection {
                     return match answer {
                         Ok(Ok(result)) => content::ending(result),
                         Ok(Err(error)) => failed(error),
-                        Err(_) => Ending::Lost("the connection broke".into()),
+                        Err(_) => CallResult::Lost("the connection broke".into()),
                     };
                 }
             }
@@ -271,11 +270,15 @@ async fn next<T>(
 }
 
 impl Session for Connection {
-    fn offer(&self, again: bool) -> BoxFuture<'_, Result<Arc<Offer>, Unreachable>> {
+    fn offer(&self, again: bool) -> BoxFuture<'_, Result<Arc<Offer>, ConnectError>> {
         Box::pin(self.ask(again))
     }
 
-    fn call<'a>(&'a self, permitted: Permitted<ToolCall>, terms: Terms) -> BoxFuture<'a, Ending> {
+    fn call<'a>(
+        &'a self,
+        permitted: Permitted<ToolCall>,
+        terms: CallParams,
+    ) -> BoxFuture<'a, CallResult> {
         Box::pin(self.carry_out(permitted, terms))
     }
 }
@@ -309,19 +312,19 @@ fn meta(mut meta: Map<String, Value>) -> Option<RequestMetaObject> {
     (size <= MAX_META).then(|| RequestMetaObject(MetaObject(meta)))
 }
 
-fn failed(error: ServiceError) -> Ending {
+fn failed(error: ServiceError) -> CallResult {
     match error {
-        ServiceError::McpError(error) => Ending::Refused {
+        ServiceError::McpError(error) => CallResult::Refused {
             code: error.code.0,
             message: error.message.into_owned(),
         },
         ServiceError::TransportSend(ref sending) if is_unsent(sending.error.as_ref()) => {
-            Ending::NotSent(told(&error))
+            CallResult::NotSent(told(&error))
         }
         ServiceError::UnexpectedResponse => {
-            Ending::Unusable("the server's answer is no result of a call".into())
+            CallResult::Unusable("the server's answer is no result of a call".into())
         }
-        error => Ending::Lost(told(&error)),
+        error => CallResult::Lost(told(&error)),
     }
 }
 

@@ -3,32 +3,28 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, ServerResult};
 use tollgate::{
-    sandbox::{Content, EmbeddedResource, ResourceBody},
-    upstream::Ending,
+    sandbox::Content, sandbox::EmbeddedResource, sandbox::ResourceBody, upstream::CallResult,
 };
 
 /// How a call ended that the server answered.
-pub(super) fn ending(result: ServerResult) -> Ending {
+pub(super) fn ending(result: ServerResult) -> CallResult {
     match result {
         ServerResult::CallToolResult(result) => returned(result),
-        ServerResult::InputRequiredResult(_) => Ending::Unusable(
+        ServerResult::InputRequiredResult(_) => CallResult::Unusable(
             "the server asks for input in the middle of the call, which this gate does not pass on"
                 .into(),
         ),
-        _ => Ending::Unusable("the server's answer is no result of a call".into()),
+        _ => CallResult::Unusable("the server's answer is not the result of a call".into()),
     }
 }
 
-fn returned(result: CallToolResult) -> Ending {
+fn returned(result: CallToolResult) -> CallResult {
     let failed = result.is_error.unwrap_or(false);
-    let parts: Result<Vec<Content>, String> = result.content.into_iter().map(part).collect();
-    match parts {
-        Ok(mut content) => {
-            content.extend(result.structured_content.map(Content::Structured));
-            Ending::Returned { content, failed }
-        }
-        Err(problem) => Ending::Unusable(problem),
-    }
+    // Each part by itself: one that cannot be read becomes a line that says so, and costs no other.
+    let readable = |block| part(block).unwrap_or_else(|problem| unreadable(&problem));
+    let mut content: Vec<Content> = result.content.into_iter().map(readable).collect();
+    content.extend(result.structured_content.map(Content::Structured));
+    CallResult::Returned { content, failed }
 }
 
 fn part(block: ContentBlock) -> Result<Content, String> {
@@ -76,6 +72,12 @@ fn part(block: ContentBlock) -> Result<Content, String> {
     })
 }
 
+fn unreadable(problem: &str) -> Content {
+    Content::Text {
+        text: format!("[left out: {problem}]"),
+    }
+}
+
 fn left_out(what: &str) -> Content {
     Content::Text {
         text: format!("[left out: {what}, which this gate does not carry]"),
@@ -99,7 +101,7 @@ mod tests {
             {"type": "resource_link", "uri": "a:b", "name": "n"},
         ], "structuredContent": {"n": 1}});
         let result = serde_json::from_value(result).unwrap();
-        let Ending::Returned { content, failed } = returned(result) else {
+        let CallResult::Returned { content, failed } = returned(result) else {
             panic!();
         };
         assert!(!failed);
@@ -124,9 +126,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64_is_no_result() {
-        let result = json!({"content": [{"type": "image", "data": "?", "mimeType": "image/png"}]});
+    fn a_part_that_cannot_be_read_costs_no_other() {
+        let result = json!({"content": [
+            {"type": "image", "data": "?", "mimeType": "image/png"},
+            {"type": "text", "text": "a"},
+        ]});
         let ending = returned(serde_json::from_value(result).unwrap());
-        assert!(matches!(ending, Ending::Unusable(_)));
+        let CallResult::Returned { content, .. } = ending else {
+            panic!("{ending:?}")
+        };
+        let texts: Vec<&str> = content
+            .iter()
+            .map(|part| match part {
+                Content::Text { text } => text.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(texts, ["[left out: what should be base64 is not]", "a"]);
     }
 }

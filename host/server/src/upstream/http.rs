@@ -7,7 +7,7 @@ use rmcp::transport::{
     StreamableHttpClientTransport,
     streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
 };
-use tollgate::{config::Sent, sandbox::Network, secrets::Vault, upstream::Unreachable};
+use tollgate::{config::ConfigValue, sandbox::Network, secrets::Vault, upstream::ConnectError};
 use url::Url;
 
 /// How long a connection may take.
@@ -18,13 +18,13 @@ pub(super) type Http = StreamableHttpClientTransport<reqwest::Client>;
 /// The way to the server at `url`. Nothing is sent yet.
 pub(super) async fn transport(
     url: &Url,
-    headers: &BTreeMap<String, Sent>,
+    headers: &BTreeMap<String, ConfigValue>,
     secrets: &Vault,
     network: &Network,
-) -> Result<Http, Unreachable> {
+) -> Result<Http, ConnectError> {
     let mut map = HeaderMap::new();
     for (name, sent) in headers {
-        let unfit = || Unreachable::new(format!("the header `{name}` cannot be sent"));
+        let unfit = || ConnectError::new(format!("the header `{name}` cannot be sent"));
         let value = super::value(sent, secrets).await?;
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
         let mut value = HeaderValue::from_bytes(&value).map_err(|_| unfit())?;
@@ -41,7 +41,7 @@ pub(super) async fn transport(
         .pool_max_idle_per_host(0)
         .default_headers(map)
         .build()
-        .map_err(|_| Unreachable::new("the HTTP client does not start"))?;
+        .map_err(|_| ConnectError::new("the HTTP client does not start"))?;
     let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
     // What is sent again is the gate's to decide.
     config.reinit_on_expired_session = false;

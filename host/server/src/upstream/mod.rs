@@ -19,10 +19,8 @@ use std::{
 };
 
 use tollgate::{
-    config::{Sent, UpstreamConfig},
-    sandbox::Network,
-    secrets::Vault,
-    upstream::{Connector, Unreachable, Upstream},
+    config::ConfigValue, config::UpstreamConfig, sandbox::Network, secrets::Vault,
+    upstream::ConnectError, upstream::Connector, upstream::Upstream,
 };
 
 use self::server::Server;
@@ -63,12 +61,12 @@ impl Connector for Servers {
 }
 
 /// What is sent to a server: text, or a secret's value.
-async fn value(sent: &Sent, secrets: &Vault) -> Result<Vec<u8>, Unreachable> {
+async fn value(sent: &ConfigValue, secrets: &Vault) -> Result<Vec<u8>, ConnectError> {
     match sent {
-        Sent::Text(text) => Ok(text.clone().into_bytes()),
-        Sent::Secret { name, prefix } => {
+        ConfigValue::Literal(text) => Ok(text.clone().into_bytes()),
+        ConfigValue::Secret { name, prefix } => {
             let secret = secrets.secret(name).await;
-            let secret = secret.map_err(|error| Unreachable::new(error.to_string()))?;
+            let secret = secret.map_err(|error| ConnectError::new(error.to_string()))?;
             Ok([prefix.as_bytes(), secret.value()].concat())
         }
     }

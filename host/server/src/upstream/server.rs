@@ -15,10 +15,9 @@ use rmcp::{
 };
 use tokio::{sync::Mutex, time::Instant};
 use tollgate::{
-    config::{Reach, UpstreamConfig},
-    sandbox::Network,
-    secrets::Vault,
-    upstream::{BoxFuture, Offer, READY, Session, Unreachable, Upstream},
+    config::UpstreamConfig, config::UpstreamTransport, sandbox::Network, secrets::Vault,
+    upstream::BoxFuture, upstream::ConnectError, upstream::Offer, upstream::READY,
+    upstream::Session, upstream::Upstream,
 };
 
 use super::{
@@ -57,7 +56,7 @@ struct State {
 
 /// Why there was no handshake.
 struct NoHandshake {
-    unreachable: Unreachable,
+    unreachable: ConnectError,
     /// Whether an earlier protocol version may fare better.
     by_version: bool,
 }
@@ -78,7 +77,7 @@ impl Server {
         })
     }
 
-    async fn open(&self) -> Result<Arc<Connection>, Unreachable> {
+    async fn open(&self) -> Result<Arc<Connection>, ConnectError> {
         let mut state = self.state.lock().await;
         if let Some(connection) = state.connection.as_ref().filter(|c| c.is_open()) {
             return Ok(Arc::clone(connection));
@@ -88,7 +87,7 @@ impl Server {
         }
         let now = Instant::now();
         if let Some(again) = state.again.filter(|again| *again > now) {
-            return Err(Unreachable::new(format!(
+            return Err(ConnectError::new(format!(
                 "it could not be reached {} in a row and is tried again in {} ms",
                 match state.failures {
                     1 => "once".into(),
@@ -112,8 +111,8 @@ impl Server {
         }
     }
 
-    async fn connect(&self, state: &mut State) -> Result<Arc<Connection>, Unreachable> {
-        let slow = |_| Unreachable::new(format!("it was not ready within {} s", READY.as_secs()));
+    async fn connect(&self, state: &mut State) -> Result<Arc<Connection>, ConnectError> {
+        let slow = |_| ConnectError::new(format!("it was not ready within {} s", READY.as_secs()));
         let attempt = |mode| tokio::time::timeout(READY, self.attempt(mode));
         if !state.legacy {
             let modern = ClientLifecycleMode::Auto {
@@ -148,8 +147,8 @@ impl Server {
             unreachable,
             by_version: false,
         };
-        let (service, process) = match &self.config.reach {
-            Reach::Command {
+        let (service, process) = match &self.config.transport {
+            UpstreamTransport::Command {
                 command,
                 env,
                 dir,
@@ -167,7 +166,7 @@ impl Server {
                     Err(error) => return Err(self.no_handshake(&error, Some(process)).await),
                 }
             }
-            Reach::Http { url, headers } => {
+            UpstreamTransport::Http { url, headers } => {
                 let transport = http::transport(url, headers, &self.secrets, &self.network);
                 let transport = transport.await.map_err(unreached)?;
                 match handshake(handler, transport, mode).await {
@@ -209,7 +208,7 @@ impl Server {
             None => None,
         };
         NoHandshake {
-            unreachable: Unreachable {
+            unreachable: ConnectError {
                 why: why.into(),
                 said,
             },
@@ -231,10 +230,10 @@ where
 }
 
 impl Upstream for Server {
-    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, Unreachable>> {
+    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, ConnectError>> {
         let this = self.this.upgrade();
         Box::pin(async move {
-            let gone = || Unreachable::new("it is no longer configured");
+            let gone = || ConnectError::new("it is no longer configured");
             let this = this.ok_or_else(gone)?;
             // A server that takes long to start is not started anew by each call that does not wait.
             let opening = tokio::spawn(async move { this.open().await });

@@ -8,7 +8,7 @@ use std::{
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use prost::Message as _;
-use tollgate::config::{ExportConfig, ExportFrom, export_state};
+use tollgate::{config::ExportConfig, config::ExportFrom, config::export_state};
 use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{

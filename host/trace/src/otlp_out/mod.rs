@@ -28,8 +28,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tollgate::{
-    config::{Config, ExportProfile, ExportProtocol, export_state},
-    gate::Gate,
+    config::Config, config::ExportProfile, config::ExportProtocol, config::export_state, gate::Gate,
 };
 use tollgate_ledger::LedgerError;
 use tollgate_model::time::Timestamp;
@@ -166,15 +165,15 @@ pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
     let mut held_up = false;
     loop {
         reloads.borrow_and_update();
-        let snapshot = gate.snapshot();
-        if snapshot.config.exports.is_empty() {
-            drop(snapshot);
+        let ruleset = gate.ruleset();
+        if ruleset.config.exports.is_empty() {
+            drop(ruleset);
             if reloads.changed().await.is_err() {
                 return;
             }
             continue;
         }
-        let turn = match Turn::take(&snapshot.config.store.path) {
+        let turn = match Turn::take(&ruleset.config.store.path) {
             Ok(turn) => turn,
             Err(error) => {
                 if !std::mem::replace(&mut held_up, true) {
@@ -189,7 +188,7 @@ pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
         }
         let source = Arc::new(Source::of_gate(&gate));
         let mut running = Vec::new();
-        for name in snapshot.config.exports.keys() {
+        for name in ruleset.config.exports.keys() {
             running.push(run(&gate, name, Arc::clone(&source), &told));
         }
         tokio::select! {

@@ -13,7 +13,7 @@ use prost::Message as _;
 use reqwest::{Client, StatusCode, header, redirect};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tollgate::config::{ExportCompression, ExportConfig, ExportProtocol};
+use tollgate::{config::ExportCompression, config::ExportConfig, config::ExportProtocol};
 use tonic::{
     Code, Request, Status,
     codec::CompressionEncoding,

@@ -7,11 +7,8 @@ use std::{
 };
 
 use tollgate::{
-    capture::{self, Capture},
-    config::{Config, ExportConfig, Sent},
-    gate::Gate,
-    sandbox::{Network, Resolver},
-    secrets::Vault,
+    capture, capture::Capture, config::Config, config::ConfigValue, config::ExportConfig,
+    gate::Gate, sandbox::Network, sandbox::Resolver, secrets::Vault,
 };
 use tollgate_ledger::{LedgerError, LedgerReader};
 use tollgate_model::{
@@ -67,22 +64,22 @@ impl Source {
     /// What the owner of a ledger has.
     #[must_use]
     pub fn of_gate(gate: &Gate) -> Self {
-        let (snapshot, owner, keeper) = (gate.snapshot(), gate.clone(), gate.clone());
-        let described = |tool: &Arc<tollgate::snapshot::Tool>| {
+        let (ruleset, owner, keeper) = (gate.ruleset(), gate.clone(), gate.clone());
+        let described = |tool: &Arc<tollgate::tool::Tool>| {
             let description = tollgate::text::printable(&tool.description, 1024);
-            let description = snapshot.capture.text(&description).into_owned();
+            let description = ruleset.capture.text(&description).into_owned();
             (tool.name.clone(), description)
         };
         Self {
             ledger: gate.ledger().reader().clone(),
             digests: Box::new(move |tenant, parts| owner.ledger().digest(tenant, parts)),
             payloads: Box::new(move |index, kept| keeper.captured(index, kept)),
-            secrets: Arc::clone(&snapshot.secrets),
-            capture: Arc::clone(&snapshot.capture),
+            secrets: Arc::clone(&ruleset.secrets),
+            capture: Arc::clone(&ruleset.capture),
             told: OnceLock::new(),
-            network: snapshot.network.clone(),
-            config: snapshot.config.clone(),
-            descriptions: snapshot.tools.values().map(described).collect(),
+            network: gate.executors().network.clone(),
+            config: ruleset.config.clone(),
+            descriptions: ruleset.tools.values().map(described).collect(),
         }
     }
 
@@ -161,8 +158,8 @@ impl Source {
         let mut headers = Vec::new();
         for (name, sent) in &export.headers {
             let value = match sent {
-                Sent::Text(text) => text.clone().into_bytes(),
-                Sent::Secret { name, prefix } => {
+                ConfigValue::Literal(text) => text.clone().into_bytes(),
+                ConfigValue::Secret { name, prefix } => {
                     let secret = self.secrets.secret(name).await;
                     let secret = secret.map_err(|e| ExportError::Setup(e.to_string()))?;
                     [prefix.as_bytes(), secret.value()].concat()

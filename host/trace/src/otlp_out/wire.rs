@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::{
     },
 };
 use serde_json::Value;
-use tollgate::config::{ExportConfig, ExportProfile};
+use tollgate::{config::ExportConfig, config::ExportProfile};
 use tollgate_model::{
     ids::RunId,
     span::{

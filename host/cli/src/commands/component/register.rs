@@ -10,10 +10,7 @@ use std::{
 
 use serde::Serialize;
 use tollgate::{
-    config::Config,
-    load,
-    lock::Lock,
-    sandbox::{Compiler, Inspection, Size},
+    config::Config, load, lock::Lock, sandbox::Compiler, sandbox::Inspection, sandbox::Size,
     text::printable,
 };
 use tollgate_model::canonical::Sha256Digest;
@@ -405,7 +402,7 @@ fn told(view: &View<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tollgate::{sandbox::InspectedTool, snapshot::Annotations};
+    use tollgate::{sandbox::Annotations, sandbox::InspectedTool};
 
     use super::*;
 

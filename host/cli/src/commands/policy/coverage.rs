@@ -1,11 +1,7 @@
 //! `tollgate policy coverage`: what policies did in live traffic.
 
 use clap::Args;
-use tollgate::{
-    coverage::{self, Covered},
-    ids::Clock,
-    load,
-};
+use tollgate::{coverage, coverage::Covered, ids::Clock, load};
 use tollgate_policy::policy::Mode;
 
 use crate::{
@@ -46,10 +42,12 @@ pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failu
     let reader = cx.reader(&config)?;
     let zone = config.gate.timezone.clone();
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
-    let snapshot = load::check(config, Some(register::compiler())).await?;
+    let ruleset = load::check(config, Some(register::compiler()))
+        .await?
+        .ruleset;
     let now = Clock::system().now();
     let since = args.since.as_ref().map(|since| since.at(now, &zone));
-    let covered = coverage::coverage(&reader, &snapshot.pdp, since);
+    let covered = coverage::coverage(&reader, &ruleset.pdp, since);
     drop(step);
     let mut covered = covered?;
     let all = covered.len();

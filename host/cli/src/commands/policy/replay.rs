@@ -3,11 +3,7 @@
 use std::{num::NonZero, path::PathBuf, thread};
 
 use clap::Args;
-use tollgate::{
-    config::policy_files,
-    ids::Clock,
-    replay::{self, Replayed},
-};
+use tollgate::{config::policy_files, ids::Clock, replay, replay::Replayed};
 use tollgate_ledger::RecordFilter;
 
 use crate::{

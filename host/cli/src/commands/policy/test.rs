@@ -12,10 +12,7 @@ use std::{
 use clap::Args;
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
-use tollgate::{
-    config::{Config, policy_files},
-    load::{self, LoadError},
-};
+use tollgate::{config::Config, config::policy_files, load, load::LoadError};
 use tollgate_policy::{
     cases::{Case, Defaults, Played, World},
     pdp::{self, Pdp},

@@ -9,9 +9,8 @@ use std::{
 };
 
 use tollgate::{
-    config::{Config, FILE_NAME},
-    secrets::MIN_LENGTH,
-    upstream::{Definition, Difference},
+    config::Config, config::FILE_NAME, secrets::MIN_LENGTH, upstream::Definition,
+    upstream::Difference,
 };
 use toml_edit::Value;
 

@@ -11,10 +11,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use tollgate::{
-    config::{Config, FILE_NAME, Reach},
-    lock::Lock,
-    secrets::SecretSource,
-    upstream::Difference,
+    config::Config, config::FILE_NAME, config::UpstreamTransport, lock::Lock,
+    secrets::SecretSource, upstream::Difference,
 };
 
 use self::{
@@ -153,12 +151,13 @@ fn fits(config: &Config, servers: &[Server], chosen: bool) -> Result<(), Failure
             .help("choose a directory with --dir, or another name with --name"))
     };
     for server in servers {
-        let configured = config.upstreams.get(&server.name).map(|u| &u.reach);
+        let configured = config.upstreams.get(&server.name).map(|u| &u.transport);
         let same = match (configured, &server.reach) {
-            (Some(Reach::Command { command, .. }), clients::Reach::Command { words, .. }) => {
-                command == words
-            }
-            (Some(Reach::Http { url, .. }), clients::Reach::Url { url: named, .. }) => {
+            (
+                Some(UpstreamTransport::Command { command, .. }),
+                clients::Reach::Command { words, .. },
+            ) => command == words,
+            (Some(UpstreamTransport::Http { url, .. }), clients::Reach::Url { url: named, .. }) => {
                 named.parse().is_ok_and(|named| *url == named)
             }
             _ => false,

@@ -18,6 +18,7 @@ mod redirect;
 mod request;
 mod resolve;
 mod sent;
+mod settings;
 mod target;
 
 use std::{
@@ -34,10 +35,13 @@ pub(super) use self::{
     request::{Fault, Request, Response},
 };
 use self::{exchange::Answer, request::Hop, sent::Sent, target::Target};
-pub use self::{network::Network, resolve::Resolver};
+pub use self::{
+    network::Network,
+    resolve::Resolver,
+    settings::{HostConfig, NetworkConfig},
+};
 use super::guest::Host;
 use crate::{
-    config::HostConfig,
     enforce::{HttpAct, Outgoing, Permitted, Place as Destination, Refusal, SecretAct},
     secrets::Secret,
 };
@@ -104,7 +108,7 @@ async fn follow(host: &Host, request: Request, until: Until) -> Result<Response,
     let until = until.within(request.timeout);
     let mut hop = Hop::first(&request, &host.component.secrets)?;
     // What is never attached may come back too: somebody else's request may have left it there.
-    let vault = Arc::clone(&host.capabilities.snapshot().secrets);
+    let vault = Arc::clone(&host.capabilities.ruleset().secrets);
     let known = async {
         vault.know(&host.component.secrets).await;
         Ok(())
@@ -141,8 +145,8 @@ impl Until {
 /// One request, decided, recorded and sent.
 async fn send(host: &Host, hop: &mut Hop, until: &Until) -> Result<Answer, Fault> {
     let capabilities = &host.capabilities;
-    let snapshot = capabilities.snapshot();
-    let settings = snapshot.config.network.host(hop.target.host());
+    let ruleset = capabilities.ruleset();
+    let settings = ruleset.config.network.host(hop.target.host());
     let literal = (hop.target.address()).is_some_and(|address| !address::is_global(address));
 
     // A name that may not be asked for is not looked up either: a lookup tells the world about it. Where
@@ -160,7 +164,10 @@ async fn send(host: &Host, hop: &mut Hop, until: &Until) -> Result<Answer, Fault
     } else {
         Some(enforce(host, asked.clone()).await?)
     };
-    let addresses = match until.wait(snapshot.network.resolve(&hop.target)).await {
+    let addresses = match until
+        .wait(host.component.network.resolve(&hop.target))
+        .await
+    {
         Ok(addresses) => addresses,
         Err(fault) => {
             let permitted = match early {
@@ -283,7 +290,7 @@ async fn secrets(
             Err(_) if hop.is_elsewhere => continue,
             Err(refusal) => return Err(refused(refusal)),
         };
-        let vault = &capabilities.snapshot().secrets;
+        let vault = &capabilities.ruleset().secrets;
         let read = async {
             let secret = vault.secret(&credential.secret).await;
             secret.map_err(|e| Fault::Failed(e.to_string()))

@@ -14,9 +14,8 @@ use super::{
     request::Hop,
 };
 use crate::{
-    config::HostConfig,
     enforce::{Done, HttpAct, Permitted},
-    sandbox::guest::Host,
+    sandbox::{HostConfig, guest::Host},
 };
 
 /// What is scrubbed where it stands; more is done where waiting harms nobody.
@@ -57,7 +56,6 @@ impl Sent {
         until: &Until,
     ) -> Result<Answer, Fault> {
         let capabilities = &host.capabilities;
-        let snapshot = capabilities.snapshot();
         let trace = settings.trace.then(|| capabilities.traceparent(self.span));
         let mut wire = hop.wire(trace.as_deref())?;
         for (permitted, place, secret) in secrets {
@@ -81,7 +79,12 @@ impl Sent {
             filled?;
         }
         let exchanged = until
-            .wait(exchange::exchange(&snapshot.network, hop, wire, addresses))
+            .wait(exchange::exchange(
+                &host.component.network,
+                hop,
+                wire,
+                addresses,
+            ))
             .await?;
         scrubbed(host, exchanged).await
     }
@@ -110,7 +113,7 @@ impl Sent {
 
 /// The answer without any secret.
 async fn scrubbed(host: &Host, mut answer: Answer) -> Result<Answer, Fault> {
-    let vault = Arc::clone(&host.capabilities.snapshot().secrets);
+    let vault = Arc::clone(&host.capabilities.ruleset().secrets);
     let is_small = answer.body.len() <= SMALL;
     let clean = move || {
         for (name, value) in &mut answer.headers {

@@ -5,6 +5,7 @@
 //! are open are the component's grants ([`filesystem`]). No socket reaches an address, and no name is looked
 //! up: requests over `wasi:http` are sent by the gate ([`http`]), where each is decided.
 
+mod environment;
 mod filesystem;
 mod http;
 
@@ -23,9 +24,9 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult, add_to_linker_async},
 };
 
+pub use self::environment::GuestEnvironment;
 use self::filesystem::Files;
 use super::guest::{Host, State};
-use crate::config::Surroundings;
 
 /// Resources of one call: streams, clocks' polls.
 const MAX_RESOURCES: usize = 1_000;
@@ -75,11 +76,11 @@ impl Wasi {
         };
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let surroundings = host.map(|host| host.component.surroundings.clone());
-        let Surroundings {
+        let environment = host.map(|host| host.component.environment.clone());
+        let GuestEnvironment {
             arguments,
             environment,
-        } = surroundings.unwrap_or_default();
+        } = environment.unwrap_or_default();
         let environment: Vec<_> = environment.into_iter().collect();
         // What is not said here is absent: input, directories.
         let ctx = WasiCtxBuilder::new()

@@ -1,0 +1,115 @@
+//! Answers in words, for the caller: safe, useful, and never how to lift a denial.
+
+use tollgate_model::{decision::Basis, record::Status};
+
+use super::{Answer, Verdict};
+use crate::enforce::Refusal;
+
+impl Answer {
+    /// What the caller may read; `None` for a result that speaks for itself.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        match &self.verdict {
+            Verdict::Released { .. } => None,
+            Verdict::ToolError(failure) => Some(failure.message.clone()),
+            Verdict::Withheld { decision, basis } => Some(format!(
+                "The tool ran, but its result is withheld: {} Do not retry. ({}decision {decision})",
+                basis.reason(),
+                policies(basis),
+            )),
+            Verdict::Refused(refusal) => Some(refusal.message()),
+            Verdict::Ended { status, effects } => Some(ended(*status, *effects)),
+        }
+    }
+}
+
+impl Refusal {
+    /// What the caller may read.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Denied { decision, basis } | Self::Undecidable { decision, basis } => format!(
+                "Denied: {} Do not retry it unchanged. ({}decision {decision})",
+                basis.reason(),
+                policies(basis),
+            ),
+            Self::Pending {
+                decision,
+                basis,
+                approval,
+                requirement,
+                happened,
+                ..
+            } => format!(
+                "Waiting for {requirement}: {} Pending approval {approval}; repeat the identical call to resume \
+                 once it is approved.{} ({}decision {decision})",
+                basis.reason(),
+                effects_so_far(happened),
+                policies(basis),
+            ),
+            Self::TooManyPending { decision, most } => format!(
+                "Denied: this would wait for a person, and {most} of your calls do already. Try again when some are \
+                 answered. (decision {decision})"
+            ),
+            Self::Rejected { approval, until } => format!(
+                "Denied: a person rejected this call. It stays denied until {until}; do not retry it. ({approval})"
+            ),
+            Self::UnknownTool { tool, nearest } => format!(
+                "Not called: there is no tool `{tool}`.{}",
+                did_you_mean(nearest.as_deref())
+            ),
+            Self::Invalid { problem, nearest } => {
+                format!("Not called: {problem}.{}", did_you_mean(nearest.as_deref()))
+            }
+            Self::Halted { reason } => format!("Denied: {reason}. Do not retry it."),
+            Self::RunEnded => "Denied: this run has ended. Begin a new one.".into(),
+            Self::Unrecorded { reason } => {
+                format!("Denied, because it could not be recorded: {reason}.")
+            }
+        }
+    }
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |near| format!(" Did you mean `{near}`?"))
+}
+
+fn policies(basis: &Basis) -> String {
+    let ids: Vec<&str> = basis.ids().collect();
+    match ids.len() {
+        0 => String::new(),
+        1 => format!("policy {}, ", ids.join("")),
+        _ => format!("policies {}, ", ids.join(", ")),
+    }
+}
+
+/// What a suspended call had done by the time it was ended.
+fn effects_so_far(happened: &[String]) -> String {
+    match happened {
+        [] => String::new(),
+        _ => format!(
+            " It was ended in the middle and will run again from the beginning; done already: {}.",
+            happened.join("; ")
+        ),
+    }
+}
+
+fn ended(status: Status, effects: bool) -> String {
+    let what = match status {
+        Status::Trap => "The tool crashed.",
+        Status::Timeout => "The tool ran out of time.",
+        Status::Fuel => "The tool used up its computing budget.",
+        Status::Memory => "The tool asked for more memory than it may have.",
+        Status::Halted => "An operator halted it.",
+        Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
+            "Its outcome is not known."
+        }
+    };
+    if effects || status == Status::Indeterminate {
+        format!(
+            "{what} Some of its effects may have happened: do not retry before somebody has looked."
+        )
+    } else {
+        format!("{what} Nothing was changed.")
+    }
+}

@@ -1,0 +1,452 @@
+//! A human's answers: who may give one, and what it changes.
+//!
+//! Approving is itself decided and recorded. Nothing here runs the call that waits: its caller repeats it, and
+//! it is decided again.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
+
+use serde::Serialize;
+use tollgate_model::{
+    decision::{Basis, Decision},
+    entity::{Entity, Kind, Uid},
+    ids::{ApprovalId, DecisionId},
+    life::{ApprovalEvent, ApprovalState},
+    record::{Administered, ApprovalAnswered, Event, Record},
+    request::{Action, ActionContext, Granted, Request},
+    time::Timestamp,
+};
+
+mod pending_call;
+
+pub use pending_call::PendingCall;
+
+use super::{Pep, Refusal, Ruleset};
+use crate::{config::Config, text::printable};
+use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError};
+
+/// How often an answer is tried again because somebody else answered meanwhile.
+pub(super) const MAX_ATTEMPTS: u32 = 16;
+
+/// Why an answer was not taken.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApprovalError {
+    /// Nothing has this id.
+    #[error("there is no approval `{0}`; list those that wait with `tollgate approvals list`")]
+    NotFound(ApprovalId),
+    /// It was answered, used or voided before.
+    #[error("approval {id} is {} already", state.as_str())]
+    Resolved {
+        /// Which.
+        id: ApprovalId,
+        /// Its state.
+        state: ApprovalState,
+    },
+    /// The same person approved before; others are needed.
+    #[error("{user} has approved {id} already; it still needs {needs}")]
+    Twice {
+        /// Which.
+        id: ApprovalId,
+        /// Who.
+        user: String,
+        /// What is still missing.
+        needs: String,
+    },
+    /// The digest that the answer names is not that of the call.
+    #[error(
+        "the call that waits is not the one that was shown; look again with `tollgate approvals show {0}`"
+    )]
+    OtherCall(ApprovalId),
+    /// Policy does not let this person answer.
+    #[error("{}", denied(.0))]
+    Denied(Box<Refusal>),
+    /// The store.
+    #[error("{0}")]
+    Store(String),
+}
+
+fn denied(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Denied { decision, basis } | Refusal::Undecidable { decision, basis } => {
+            format!(
+                "you may not answer this approval: {} (decision {decision})",
+                basis.reason()
+            )
+        }
+        Refusal::Unrecorded { reason } => reason.clone(),
+        _ => "you may not answer this approval".into(),
+    }
+}
+
+impl From<LedgerError> for ApprovalError {
+    fn from(error: LedgerError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl From<Refusal> for ApprovalError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Denied(Box::new(refusal))
+    }
+}
+
+/// An approver's answer.
+#[derive(Debug, Clone, Copy)]
+pub struct ApprovalResponse<'a> {
+    /// Yes or no.
+    pub vote: Vote,
+    /// Digest of the call that the approver was shown, which must be the one that waits.
+    pub seen: Option<&'a str>,
+    /// A note for the record.
+    pub note: Option<&'a str>,
+    /// How the answer was given, such as `cli` or `rest`.
+    pub channel: &'a str,
+}
+
+impl<'a> ApprovalResponse<'a> {
+    /// An answer without a note, whatever was shown.
+    #[must_use]
+    pub fn new(vote: Vote, channel: &'a str) -> Self {
+        Self {
+            vote,
+            seen: None,
+            note: None,
+            channel,
+        }
+    }
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vote {
+    /// The call may run.
+    Approve,
+    /// The call may not run, until the approval would have expired.
+    Reject,
+}
+
+/// An approval after an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApprovalResult {
+    /// Which approval.
+    pub id: ApprovalId,
+    /// Its state now.
+    pub state: ApprovalState,
+    /// The decision that let this person answer.
+    pub decision: DecisionId,
+    /// What is still missing while it is pending.
+    pub needs: Option<String>,
+}
+
+/// An approval as the approver sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApprovalView {
+    /// The approval.
+    #[serde(flatten)]
+    pub row: ApprovalRow,
+    /// The canonical arguments whole, control and bidirectional characters escaped; absent once it is
+    /// resolved, or if this person may not answer it.
+    pub arguments: Option<String>,
+    /// Reasons of the policies that stopped the call.
+    pub reasons: Vec<String>,
+    /// Labels of the run.
+    pub labels: BTreeSet<String>,
+}
+
+fn request(
+    config: &Config,
+    user: &Uid,
+    row: &ApprovalRow,
+    action: Action,
+) -> (Request, Vec<Entity>) {
+    let tool = Uid::new(Kind::Tool, &row.tool);
+    let resource = Uid::new(Kind::Approval, row.id.to_string());
+    let operator = match row.principal.kind {
+        Kind::User => row.principal.clone(),
+        _ => config.agents.get(&row.principal.id).map_or_else(
+            || row.on_behalf_of.clone(),
+            |a| Uid::new(Kind::User, &a.operator),
+        ),
+    };
+    let request = Request {
+        principal: user.clone(),
+        action,
+        resource: resource.clone(),
+        context: ActionContext::Approver {
+            tool: tool.clone(),
+            on_behalf_of: row.on_behalf_of.clone(),
+            operator,
+            roles: row.requirement.roles(),
+            asked_too: row.asked_too.clone(),
+        },
+    };
+    (request, vec![Entity::new(resource, [tool])])
+}
+
+impl Pep {
+    /// Answer an approval as `user`.
+    pub(crate) async fn answer(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        user: &Uid,
+        id: ApprovalId,
+        response: ApprovalResponse<'_>,
+    ) -> Result<ApprovalResult, ApprovalError> {
+        let mut last_state = ApprovalState::Pending;
+        for _ in 0..MAX_ATTEMPTS {
+            let row = self.ledger.reader().approval(id)?;
+            let row = row
+                .filter(|row| is_here(ruleset, row))
+                .ok_or(ApprovalError::NotFound(id))?;
+            last_state = row.state;
+            let seen = response.seen;
+            if seen.is_some_and(|seen| seen != row.arguments.as_str()) {
+                return Err(ApprovalError::OtherCall(id));
+            }
+            if let Some(result) = self.answer_once(ruleset, user, &row, response).await? {
+                return Ok(result);
+            }
+        }
+        Err(ApprovalError::Resolved {
+            id,
+            state: last_state,
+        })
+    }
+
+    /// Decide and record the answer. `None` if the approval has changed since it was read.
+    async fn answer_once(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        user: &Uid,
+        row: &ApprovalRow,
+        response: ApprovalResponse<'_>,
+    ) -> Result<Option<ApprovalResult>, ApprovalError> {
+        let id = row.id;
+        let action = match response.vote {
+            Vote::Approve => Action::Approve,
+            Vote::Reject => Action::Reject,
+        };
+        let (request, entities) = request(&ruleset.config, user, row, action);
+        let judged = self.judge(ruleset, request, entities);
+        let (record, payload) = self.judged_record(ruleset, &judged, Some(row.run), Some(id))?;
+        let mut batch = Batch {
+            records: vec![record],
+            payloads: vec![payload],
+            conditions: Vec::new(),
+        };
+        if !matches!(judged.decision, Decision::Allow(_)) {
+            let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first);
+            let basis = judged.decision.basis().clone();
+            return Err(Refusal::Denied { decision, basis }.into());
+        }
+        let roles = ruleset
+            .config
+            .users
+            .get(&user.id)
+            .map(|user| user.roles.clone())
+            .unwrap_or_default();
+        let now = judged.facts.now;
+        let Effect { event, needs } = effect(row, user, &roles, response.vote, now)?;
+        let expired = event == ApprovalEvent::Expire;
+        let state = row.state.after(event);
+        let of_run = |event| Record::new(row.tenant.clone(), Some(row.run), now, event);
+        batch
+            .records
+            .push(of_run(Event::ApprovalAnswered(ApprovalAnswered {
+                approve: response.vote == Vote::Approve,
+                by: user.clone(),
+                channel: response.channel.into(),
+                id,
+                roles,
+                took_effect: state.is_some() && !expired,
+                note: response.note.map(|note| printable(note, 1000)),
+            })));
+        if let Some(state) = state {
+            let unchanged = Condition::ApprovalUnchanged(id, row.version);
+            batch.conditions.push(unchanged);
+            if state != ApprovalState::Pending {
+                batch.records.push(of_run(row.resolved(state)));
+            }
+        }
+        let decision = match self.commit(batch).await {
+            Ok(receipt) => DecisionId(receipt.first),
+            Err(CommitError::ApprovalChanged) => return Ok(None),
+            Err(error) => return Err(Refusal::from(error).into()),
+        };
+        match state {
+            Some(state) if !expired => Ok(Some(ApprovalResult {
+                id,
+                state,
+                decision,
+                needs,
+            })),
+            state => Err(ApprovalError::Resolved {
+                id,
+                state: state.unwrap_or(row.state),
+            }),
+        }
+    }
+
+    /// Whether `user` may answer it as things are.
+    pub(crate) fn can_answer(&self, ruleset: &Arc<Ruleset>, user: &Uid, row: &ApprovalRow) -> bool {
+        if !is_here(ruleset, row) {
+            return false;
+        }
+        let (request, entities) = request(&ruleset.config, user, row, Action::Approve);
+        let decision = self.judge(ruleset, request, entities).decision;
+        matches!(decision, Decision::Allow(_))
+    }
+
+    /// An approval as `user` may see it: the arguments only if they may answer it, and that they were shown is
+    /// recorded before.
+    pub(crate) async fn approval_view(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        user: &Uid,
+        row: ApprovalRow,
+    ) -> Result<ApprovalView, ApprovalError> {
+        let may_answer = self.can_answer(ruleset, user, &row);
+        let arguments = match row.payload {
+            Some(digest) if may_answer => {
+                self.note_shown(user, &row).await?;
+                let plain = self.ledger.unseal(row.opened, digest, "arguments")?;
+                let text: String = serde_json::from_slice(&plain)
+                    .map_err(|e| ApprovalError::Store(e.to_string()))?;
+                Some(printable(&text, usize::MAX))
+            }
+            _ => None,
+        };
+        let policies = ruleset.pdp.policies();
+        let reasons = row
+            .requirement
+            .lifts
+            .iter()
+            .filter_map(|lifted| policies.get(&lifted.id))
+            .map(|policy| policy.determining.reason.clone())
+            .collect();
+        let labels = self
+            .ledger
+            .run_state(row.run, None)?
+            .map(|state| state.labels)
+            .unwrap_or_default();
+        Ok(ApprovalView {
+            row,
+            arguments,
+            reasons,
+            labels,
+        })
+    }
+
+    /// Record that `user` is shown what an approval is for; once, however often they look.
+    async fn note_shown(&self, user: &Uid, row: &ApprovalRow) -> Result<(), ApprovalError> {
+        let shown = || self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown().get(&row.id).is_some_and(|to| to.contains(user)) {
+            return Ok(());
+        }
+        let event = Event::Administered(Administered {
+            act: "arguments_shown".into(),
+            by: user.id.clone(),
+            target: row.id.to_string(),
+        });
+        let batch = Batch {
+            records: vec![Record::new(
+                row.tenant.clone(),
+                Some(row.run),
+                self.now(),
+                event,
+            )],
+            ..Batch::default()
+        };
+        self.commit(batch).await.map_err(Refusal::from)?;
+        let mut shown = shown();
+        let mut to = shown.get(&row.id).cloned().unwrap_or_default();
+        to.insert(user.clone());
+        shown.insert(row.id, to);
+        Ok(())
+    }
+}
+
+/// Whether an approval is of this gate's tenant. Those of other tenants in the store do not exist here.
+fn is_here(ruleset: &Ruleset, row: &ApprovalRow) -> bool {
+    row.tenant == ruleset.config.gate.tenant
+}
+
+/// What an answer does to an approval.
+struct Effect {
+    event: ApprovalEvent,
+    /// What is still missing after it.
+    needs: Option<String>,
+}
+
+fn effect(
+    row: &ApprovalRow,
+    user: &Uid,
+    roles: &BTreeSet<String>,
+    vote: Vote,
+    now: Timestamp,
+) -> Result<Effect, ApprovalError> {
+    let is_open = matches!(row.state, ApprovalState::Pending | ApprovalState::Approved);
+    if vote == Vote::Approve
+        && row.state == ApprovalState::Pending
+        && row.approvers.iter().any(|(by, _)| by == user)
+        && row.expires > now
+    {
+        return Err(ApprovalError::Twice {
+            id: row.id,
+            user: user.id.clone(),
+            needs: missing(row, row.approvers.len() as u64),
+        });
+    }
+    if is_open && row.expires <= now {
+        let event = ApprovalEvent::Expire;
+        return Ok(Effect { event, needs: None });
+    }
+    let event = match vote {
+        Vote::Reject => ApprovalEvent::Reject,
+        Vote::Approve => {
+            let earlier = row.approvers.iter().flat_map(|(_, roles)| roles);
+            let held: BTreeSet<String> = roles.iter().chain(earlier).cloned().collect();
+            let count = row.approvers.len() as u64 + 1;
+            if !row.requirement.met_by(&held, count) {
+                return Ok(Effect {
+                    event: ApprovalEvent::Vote,
+                    needs: Some(missing(row, count)),
+                });
+            }
+            ApprovalEvent::Approve
+        }
+    };
+    Ok(Effect { event, needs: None })
+}
+
+fn missing(row: &ApprovalRow, approved: u64) -> String {
+    format!("{}; {approved} approved so far", row.requirement)
+}
+
+/// The approval that a row holds, as policy sees it.
+pub(crate) fn grant_from_row(row: &ApprovalRow) -> Granted {
+    Granted {
+        count: row.approvers.len() as u64,
+        lifts: row.requirement.lifts.clone(),
+        roles: row
+            .approvers
+            .iter()
+            .flat_map(|(_, roles)| roles.iter().cloned())
+            .collect(),
+    }
+}
+
+/// The refusal of a call that waits for this approval.
+pub(crate) fn pending_refusal(decision: DecisionId, basis: Basis, row: &ApprovalRow) -> Refusal {
+    Refusal::Pending {
+        decision,
+        basis,
+        approval: row.id,
+        requirement: row.requirement.clone(),
+        expires: row.expires,
+        happened: Vec::new(),
+    }
+}

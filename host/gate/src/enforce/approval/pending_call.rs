@@ -1,0 +1,169 @@
+//! A call that waits, as it was made: for an agent that resumes it by the approval's id.
+//!
+//! Nothing runs here: the call takes every step again, and is decided again.
+
+use std::sync::Arc;
+
+use tollgate_model::{
+    ids::{ApprovalId, RunId, SpanId},
+    life::{ApprovalEvent, ApprovalState},
+    record::{Event, Record},
+    request::{Action, ActionContext, Facts, Request},
+};
+
+use super::{ApprovalError, MAX_ATTEMPTS};
+use crate::enforce::{CallRequest, Pep, Ruleset, ToolCall};
+use crate::identity::{Caller, on_behalf_of};
+use tollgate_ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition, LedgerError};
+
+/// A call that waits for an approval.
+#[derive(Debug, Clone)]
+pub struct PendingCall {
+    /// The approval's state.
+    pub state: ApprovalState,
+    /// The run that asked.
+    pub run: RunId,
+    /// The call.
+    pub request: CallRequest,
+}
+
+impl Pep {
+    /// An approval of the caller's.
+    pub(crate) fn own_approval(
+        &self,
+        ruleset: &Ruleset,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalRow, ApprovalError> {
+        let row = self.ledger.reader().approval(id)?;
+        // Others are told that there is none.
+        let own = row.filter(|row| {
+            row.tenant == ruleset.config.gate.tenant
+                && row.principal == caller.principal()
+                && on_behalf_of(&ruleset.config, caller).as_ref() == Some(&row.on_behalf_of)
+        });
+        own.ok_or(ApprovalError::NotFound(id))
+    }
+
+    /// Cancel an approval of the caller's, unless it is over or its call has begun. That needs no decision.
+    pub(crate) async fn withdraw(
+        &self,
+        ruleset: &Ruleset,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalState, ApprovalError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let row = self.own_approval(ruleset, caller, id)?;
+            if row.state.after(ApprovalEvent::Cancel).is_none() {
+                return Ok(row.state);
+            }
+            let withdrawn = row.withdrawn();
+            let batch = Batch {
+                records: vec![Record::new(
+                    row.tenant,
+                    Some(row.run),
+                    self.now(),
+                    withdrawn,
+                )],
+                payloads: Vec::new(),
+                conditions: vec![Condition::ApprovalUnchanged(id, row.version)],
+            };
+            match self.commit(batch).await {
+                Ok(_) => return Ok(ApprovalState::Cancelled),
+                Err(CommitError::ApprovalChanged) => {}
+                Err(error) => return Err(ApprovalError::Store(error.to_string())),
+            }
+        }
+        Err(ApprovalError::Store(
+            "the approval changed faster than it could be withdrawn; try again".into(),
+        ))
+    }
+
+    /// The call that an approval of the caller's is for.
+    pub(crate) fn pending_call(
+        &self,
+        ruleset: &Ruleset,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> Result<PendingCall, ApprovalError> {
+        let row = self.own_approval(ruleset, caller, id)?;
+        let request = match row.waiting.first() {
+            None => CallRequest {
+                tool: row.tool.clone(),
+                arguments: self.sealed_arguments(&row)?,
+            },
+            Some(outermost) => self.decided_call(&row, outermost.call)?,
+        };
+        Ok(PendingCall {
+            state: row.state,
+            run: row.run,
+            request,
+        })
+    }
+
+    /// The arguments as they were sealed for the approver.
+    fn sealed_arguments(&self, row: &ApprovalRow) -> Result<String, ApprovalError> {
+        let unusable = |e: serde_json::Error| ApprovalError::Store(e.to_string());
+        // A resolved approval shows no arguments, but what was asked for is still sealed with it.
+        let record = self.ledger.reader().record(row.opened)?;
+        let Some(Event::ApprovalRequested(asked)) = record.map(|record| record.event) else {
+            return Err(ApprovalError::NotFound(row.id));
+        };
+        let plain = self.ledger.unseal(row.opened, asked.payload, "arguments")?;
+        serde_json::from_slice(&plain).map_err(unusable)
+    }
+
+    /// The agent's own call, around the one that asked: what was asked about lies within it.
+    fn decided_call(&self, row: &ApprovalRow, call: SpanId) -> Result<CallRequest, ApprovalError> {
+        let lost = || ApprovalError::Store(format!("the call that asked for {} is lost", row.id));
+        let records = self.ledger.reader().records_of_run(row.run)?;
+        let found = records
+            .into_iter()
+            .find_map(|(index, record)| match record.event {
+                Event::Decision(decided) if decided.call == Some(call) && !decided.beside => {
+                    match (&decided.action, decided.facts) {
+                        (Action::Call(tool), Some(facts)) => Some((index, tool.clone(), facts)),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            });
+        let (index, tool, facts) = found.ok_or_else(lost)?;
+        let plain = self.ledger.unseal(index, facts, "facts")?;
+        let (request, _): (Request, Facts) =
+            serde_json::from_slice(&plain).map_err(|e| ApprovalError::Store(e.to_string()))?;
+        let ActionContext::Call { input, .. } = request.context else {
+            return Err(lost());
+        };
+        Ok(CallRequest {
+            tool,
+            arguments: input.to_string(),
+        })
+    }
+}
+
+impl Pep {
+    /// The run in which exactly this call of the caller's waits for a person, or may go on.
+    pub(crate) fn run_awaiting_approval(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        caller: &Caller,
+        call: &ToolCall,
+    ) -> Result<Option<RunId>, LedgerError> {
+        let (principal, digest) = (caller.principal(), call.digest());
+        let user = on_behalf_of(&ruleset.config, caller);
+        let tool = &call.tool().name;
+        let asks = |row: &ApprovalRow| match row.waiting.first() {
+            None => row.via.is_empty() && row.tool == *tool && row.arguments == *digest,
+            Some(outermost) => outermost.tool == *tool && outermost.arguments == *digest,
+        };
+        let open = self.ledger.reader().approvals(&ApprovalFilter::open())?;
+        let own = open.into_iter().filter(|row| {
+            row.tenant == ruleset.config.gate.tenant
+                && row.principal == principal
+                && Some(&row.on_behalf_of) == user.as_ref()
+                && row.expires > self.now()
+        });
+        Ok(own.filter(asks).map(|row| row.run).next())
+    }
+}

@@ -1,0 +1,250 @@
+//! Removing what policy redacts (`@redact`) from a result.
+//!
+//! The server that returned a result chose its shape, and cannot be trusted with it. So a pointer that does not
+//! find what it names fails, unless the tool's output schema says that the member is optional: nothing is
+//! released of a result that was redacted in part.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tollgate_model::canonical;
+
+use crate::sandbox::Content;
+
+/// What stands for a redacted value.
+const REDACTED: &str = "[redacted]";
+
+/// A result without what policy redacts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Redacted {
+    /// Structured content, each part after its text. Other content could repeat what was redacted, so it is left
+    /// out.
+    pub(crate) content: Vec<Content>,
+    /// How many values were removed.
+    pub(crate) count: u64,
+}
+
+/// A pointer did not find what it names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{pointer}` is not in the result")]
+pub(crate) struct NotFound {
+    pub(crate) pointer: String,
+}
+
+/// Remove the values at `pointers` (RFC 6901; `*` as a segment stands for every member or element) from the
+/// structured content. A text that is a JSON object or array is structured content, too, where there is no other.
+///
+/// # Errors
+/// [`NotFound`].
+pub(crate) fn redact(
+    content: Vec<Content>,
+    pointers: &BTreeSet<String>,
+    output_schema: Option<&Value>,
+) -> Result<Redacted, NotFound> {
+    let structured = structured(content);
+    let mut redacted = Redacted {
+        content: Vec::new(),
+        count: 0,
+    };
+    if let (true, Some(pointer)) = (structured.is_empty(), pointers.first()) {
+        return Err(NotFound {
+            pointer: pointer.clone(),
+        });
+    }
+    for mut value in structured {
+        for pointer in pointers {
+            let not_found = || NotFound {
+                pointer: pointer.clone(),
+            };
+            let segments = segments(pointer).ok_or_else(not_found)?;
+            let removed = remove(&mut value, &segments, output_schema);
+            redacted.count += removed.ok_or_else(not_found)?;
+        }
+        let text = canonical::to_canonical(&value)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        redacted
+            .content
+            .extend(text.map(|text| Content::Text { text }));
+        redacted.content.push(Content::Structured(value));
+    }
+    Ok(redacted)
+}
+
+fn structured(content: Vec<Content>) -> Vec<Value> {
+    let mut values = Vec::new();
+    let mut texts = Vec::new();
+    for part in content {
+        match part {
+            Content::Structured(value) => values.push(value),
+            Content::Text { text } => texts.push(text),
+            _ => {}
+        }
+    }
+    if values.is_empty() {
+        let parsed = texts.iter().filter_map(|text| canonical::parse(text).ok());
+        values.extend(parsed.filter(|value| value.is_object() || value.is_array()));
+    }
+    values
+}
+
+fn segments(pointer: &str) -> Option<Vec<String>> {
+    if pointer.is_empty() {
+        return Some(Vec::new());
+    }
+    let path = pointer.strip_prefix('/')?;
+    let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
+    Some(path.split('/').map(unescape).collect())
+}
+
+/// Replace what `segments` name below `value`, and say how many values that were. `None` if it is not there and
+/// `schema`, which describes `value`, does not say that it may be missing.
+fn remove(value: &mut Value, segments: &[String], schema: Option<&Value>) -> Option<u64> {
+    let Some((segment, rest)) = segments.split_first() else {
+        *value = Value::String(REDACTED.into());
+        return Some(1);
+    };
+    match (segment.as_str(), value) {
+        ("*", Value::Array(items)) => {
+            let schema = schema.and_then(|schema| schema.get("items"));
+            let mut count = 0;
+            for item in items {
+                count += remove(item, rest, schema)?;
+            }
+            Some(count)
+        }
+        ("*", Value::Object(members)) => {
+            let mut count = 0;
+            for (name, member) in members {
+                count += remove(member, rest, property(schema, name))?;
+            }
+            Some(count)
+        }
+        (name, Value::Object(members)) => match members.get_mut(name) {
+            Some(member) => remove(member, rest, property(schema, name)),
+            None if is_optional(schema, name) => Some(0),
+            None => None,
+        },
+        (index, Value::Array(items)) => {
+            let item = items.get_mut(index.parse::<usize>().ok()?)?;
+            remove(item, rest, schema.and_then(|schema| schema.get("items")))
+        }
+        _ => None,
+    }
+}
+
+fn property<'s>(schema: Option<&'s Value>, name: &str) -> Option<&'s Value> {
+    schema?.get("properties")?.get(name)
+}
+
+/// Whether the schema of an object declares this member and does not require it.
+fn is_optional(schema: Option<&Value>, name: &str) -> bool {
+    let declared = property(schema, name).is_some();
+    let required = schema
+        .and_then(|schema| schema.get("required"))
+        .and_then(Value::as_array);
+    declared && required.is_none_or(|names| !names.iter().any(|required| required == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn run(
+        value: &Value,
+        pointers: &[&str],
+        schema: Option<&Value>,
+    ) -> Result<(Value, u64), NotFound> {
+        let pointers = pointers.iter().map(|p| (*p).to_owned()).collect();
+        let redacted = redact(vec![Content::Structured(value.clone())], &pointers, schema)?;
+        let Some(Content::Structured(value)) = redacted.content.last() else {
+            panic!("{redacted:?}")
+        };
+        Ok((value.clone(), redacted.count))
+    }
+
+    #[test]
+    fn a_star_stands_for_every_element() {
+        let value = json!({"items": [{"iban": "DE1", "n": 1}, {"iban": "DE2", "n": 2}]});
+        let (left, count) = run(&value, &["/items/*/iban"], None).unwrap();
+        assert_eq!(
+            left,
+            json!({"items": [{"iban": "[redacted]", "n": 1}, {"iban": "[redacted]", "n": 2}]})
+        );
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn a_pointer_that_finds_nothing_fails() {
+        for value in [
+            json!({"customer": [{"iban": "DE1"}]}),
+            json!({"client": {"iban": "DE1"}}),
+            json!({"customer": "iban DE1"}),
+            json!({"customer": null}),
+            json!({}),
+        ] {
+            assert!(run(&value, &["/customer/iban"], None).is_err(), "{value}");
+        }
+        let text = vec![Content::Text {
+            text: "the IBAN is DE1".into(),
+        }];
+        let pointers = BTreeSet::from(["/iban".to_owned()]);
+        assert!(redact(text, &pointers, None).is_err());
+    }
+
+    #[test]
+    fn a_member_that_the_schema_calls_optional_may_be_missing() {
+        let schema = json!({
+            "type": "object", "required": ["id"],
+            "properties": {"id": {"type": "string"}, "iban": {"type": "string"}},
+        });
+        let value = json!({"id": "c1"});
+        assert_eq!(run(&value, &["/iban"], Some(&schema)).unwrap().1, 0);
+        assert!(run(&value, &["/idd"], Some(&schema)).is_err());
+        assert!(run(&json!({"iban": "DE1"}), &["/id"], Some(&schema)).is_err());
+    }
+
+    #[test]
+    fn json_in_a_text_is_redacted_like_structured_content() {
+        let text = vec![Content::Text {
+            text: r#"{"iban":"DE1","id":7}"#.into(),
+        }];
+        let pointers = BTreeSet::from(["/iban".to_owned()]);
+        let redacted = redact(text, &pointers, None).unwrap();
+        assert_eq!(
+            redacted.content[0],
+            Content::Text {
+                text: r#"{"iban":"[redacted]","id":7}"#.into()
+            }
+        );
+    }
+
+    fn json_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            Just(json!("SECRET")),
+            (0_i64..9).prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                prop::collection::btree_map("[ab]", inner, 0..3)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever comes back has no secret at a place that the pointer names.
+        #[test]
+        fn what_is_released_was_redacted(value in json_value(), pointer in "(/([ab*]|[01])){1,3}") {
+            if let Ok((left, count)) = run(&value, &[&pointer], None) {
+                let again = run(&left, &[&pointer], None);
+                prop_assert_eq!(again, Ok((left.clone(), count)));
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Runs: found by the caller's key, started, ended, and sharing labels.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
+use tollgate_model::{
+    ids::{RunId, SpanId},
+    record::{Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome, RunStarted},
+    time::Timestamp,
+};
+
+use super::{Pep, Refusal, Ruleset};
+use crate::{
+    identity::{Caller, Identity, RunKey},
+    text::printable,
+};
+
+/// A run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenRun {
+    /// Its id, which is its trace.
+    pub(crate) id: RunId,
+    /// Its root span.
+    pub(crate) root: SpanId,
+}
+
+fn unread(error: LedgerError) -> Refusal {
+    Refusal::Unrecorded {
+        reason: error.to_string(),
+    }
+}
+
+impl Pep {
+    /// The caller's run by this key; a new one if there is none and the key lets one begin.
+    pub(crate) async fn find_or_start_run(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        identity: &Identity,
+        caller: &Caller,
+        key: &RunKey,
+        origin: &Origin,
+    ) -> Result<OpenRun, Refusal> {
+        if let RunKey::Id(id) = key {
+            return self.own_run(ruleset, identity, *id);
+        }
+        if let Some(found) = self.find_run(ruleset, identity, key)? {
+            return Ok(found);
+        }
+        let _one_at_a_time = self.new_runs.lock().await;
+        if let Some(found) = self.find_run(ruleset, identity, key)? {
+            return Ok(found);
+        }
+        self.start_run(ruleset, identity, caller, key, origin).await
+    }
+
+    /// The caller's own run with this id.
+    fn own_run(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        id: RunId,
+    ) -> Result<OpenRun, Refusal> {
+        let run = self.ledger.run(id, None).map_err(unread)?;
+        let own = run.filter(|run| {
+            run.tenant == ruleset.config.gate.tenant
+                && run.principal == identity.principal
+                && run.on_behalf_of == identity.on_behalf_of
+        });
+        match own {
+            Some(run) if !run.ended => Ok(OpenRun {
+                id: run.id,
+                root: run.root,
+            }),
+            _ => Err(Refusal::RunEnded),
+        }
+    }
+
+    /// The caller's run by this key, if it goes on.
+    pub(crate) fn known_run(
+        &self,
+        ruleset: &Ruleset,
+        caller: &Caller,
+        key: &RunKey,
+    ) -> Result<Option<RunId>, Refusal> {
+        let identity = Identity::of(&ruleset.config, caller)?;
+        match key {
+            RunKey::Id(id) => Ok(self.own_run(ruleset, &identity, *id).ok().map(|run| run.id)),
+            key => match self.find_run(ruleset, &identity, key) {
+                Ok(found) => Ok(found.map(|run| run.id)),
+                Err(Refusal::RunEnded) => Ok(None),
+                Err(other) => Err(other),
+            },
+        }
+    }
+
+    fn find_run(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        key: &RunKey,
+    ) -> Result<Option<OpenRun>, Refusal> {
+        let tenant = &ruleset.config.gate.tenant;
+        let idle = i64::try_from(ruleset.config.run_idle.as_micros()).unwrap_or(i64::MAX);
+        let not_before = Timestamp(self.now().0.saturating_sub(idle));
+        let name = self.run_name(tenant, key)?;
+        let name = name.as_deref();
+        let open = self.ledger.open_run(
+            tenant,
+            &identity.principal,
+            &identity.on_behalf_of,
+            name,
+            not_before,
+        );
+        if let Some(run) = open.map_err(unread)? {
+            return if run.ended {
+                Err(Refusal::RunEnded)
+            } else {
+                Ok(Some(OpenRun {
+                    id: run.id,
+                    root: run.root,
+                }))
+            };
+        }
+        // A name is for one run. When that has ended, the name is used up, unless the run was abandoned.
+        let Some(name) = name else { return Ok(None) };
+        let used = self.ledger.reader().run_by_key(
+            tenant,
+            &identity.principal,
+            &identity.on_behalf_of,
+            name,
+        );
+        match used.map_err(unread)? {
+            Some(run) if run.outcome != Some(RunOutcome::Abandoned) => Err(Refusal::RunEnded),
+            _ => Ok(None),
+        }
+    }
+
+    /// How the ledger spells a key: without secrets, and unlike any other.
+    fn run_name(&self, tenant: &str, key: &RunKey) -> Result<Option<String>, Refusal> {
+        let Some(name) = key.name() else {
+            return Ok(None);
+        };
+        let capture = self.capture.load();
+        let clean = match capture.text(&name) {
+            clean if *clean == *name => return Ok(Some(name)),
+            clean => clean.into_owned(),
+        };
+        let parts: [&[u8]; 2] = [b"run", name.as_bytes()];
+        let digest = self.ledger.digest(tenant, &parts).map_err(unread)?;
+        let hex = digest.as_str().rsplit(':').next().unwrap_or_default();
+        let hex = hex.get(..12).unwrap_or(hex);
+        Ok(Some(format!("{clean}#{hex}")))
+    }
+
+    async fn start_run(
+        &self,
+        ruleset: &Arc<Ruleset>,
+        identity: &Identity,
+        caller: &Caller,
+        key: &RunKey,
+        origin: &Origin,
+    ) -> Result<OpenRun, Refusal> {
+        let now = self.now();
+        let tenant = &ruleset.config.gate.tenant;
+        let name = self.run_name(tenant, key)?;
+        let inherited = self.inherited_labels(ruleset, identity, name.as_deref(), now)?;
+        let traced = match key {
+            // The run's id is that of the caller's trace, unless another run has it.
+            RunKey::Traced(trace) if self.ledger.run(*trace, None).map_err(unread)?.is_none() => {
+                Some(*trace)
+            }
+            _ => None,
+        };
+        let run = OpenRun {
+            id: traced.unwrap_or_else(|| self.ids.run(now)),
+            root: self.ids.span(),
+        };
+        let started = RunStarted {
+            inherited,
+            key: name,
+            on_behalf_of: identity.on_behalf_of.clone(),
+            origin: origin.clone(),
+            principal: identity.principal.clone(),
+            span: run.root,
+        };
+        let record = |event| Record::new(tenant.clone(), Some(run.id), now, event);
+        let mut batch = Batch {
+            records: vec![record(Event::RunStarted(started))],
+            ..Batch::default()
+        };
+        if let Caller::Spoken { agent, by } = caller {
+            batch.records.push(record(Event::Administered(Administered {
+                act: "spoke_for_agent".into(),
+                by: by.clone(),
+                target: agent.clone(),
+            })));
+        }
+        self.commit(batch).await?;
+        Ok(run)
+    }
+
+    /// Labels that a new run holds from the beginning.
+    fn inherited_labels(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, Refusal> {
+        let config = &ruleset.config;
+        let tenant = &config.gate.tenant;
+        // The window begins when the last run was over: when nothing has happened in it for a while.
+        let window = config.label_window.saturating_add(config.run_idle);
+        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let since = Timestamp(now.0.saturating_sub(window));
+        let mut inherited = self
+            .ledger
+            .labels_held(tenant, &identity.principal, since)
+            .map_err(unread)?;
+        // A caller that comes back to an abandoned run still knows what was read there.
+        if let Some(name) = name {
+            let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
+            let reader = self.ledger.reader();
+            let before = reader.run_by_key(tenant, principal, behalf, name);
+            let before = before.map_err(unread)?;
+            inherited.extend(before.into_iter().flat_map(|run| run.labels));
+        }
+        Ok(inherited)
+    }
+
+    /// Let one run take on the labels of another: content of the one is about to reach the other.
+    pub(crate) async fn share_labels(
+        &self,
+        tenant: &str,
+        from: RunId,
+        into: RunId,
+    ) -> Result<(), Refusal> {
+        let held = self.run_state(into, None)?.labels;
+        let shared = self.run_state(from, None)?.labels;
+        let labels: BTreeSet<String> = shared.difference(&held).cloned().collect();
+        if labels.is_empty() {
+            return Ok(());
+        }
+        let joined = Event::LabelsJoined(LabelsJoined { from, labels });
+        let record = Record::new(tenant.to_owned(), Some(into), self.now(), joined);
+        self.commit(Batch {
+            records: vec![record],
+            ..Batch::default()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// End a run. Without an outcome it is what its last call was refused for, or success.
+    pub(crate) async fn end_run(
+        &self,
+        row: &RunRow,
+        by: &str,
+        outcome: Option<RunOutcome>,
+        stop_reason: &str,
+    ) -> Result<(), Refusal> {
+        let refusal = match outcome {
+            Some(RunOutcome::Failed) | None => {
+                self.ledger.reader().last_refusal(row.id).map_err(unread)?
+            }
+            _ => None,
+        };
+        let (outcome, why) = match (outcome, refusal) {
+            (None, Some(refusal)) => refusal.ended(),
+            (None, None) => (RunOutcome::Success, String::new()),
+            // A run that was stopped for a budget has not failed otherwise.
+            (Some(RunOutcome::Failed), Some(refusal @ LastRefusal::Budget(_))) => refusal.ended(),
+            (Some(outcome), _) => (outcome, String::new()),
+        };
+        let stop_reason = if stop_reason.is_empty() {
+            &why
+        } else {
+            stop_reason
+        };
+        let event = Event::RunEnded(RunEnded {
+            by: by.into(),
+            outcome,
+            stop_reason: printable(stop_reason, 200),
+        });
+        let record = Record::new(row.tenant.clone(), Some(row.id), self.now(), event);
+        self.commit(Batch {
+            records: vec![record],
+            ..Batch::default()
+        })
+        .await?;
+        Ok(())
+    }
+}

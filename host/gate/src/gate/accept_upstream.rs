@@ -1,0 +1,183 @@
+//! Comparing what upstream servers offer with what was accepted, and accepting it.
+//!
+//! What is accepted is what was shown, by digest. Accepting is an operator's act: decided and recorded before
+//! the lock file changes, and only if the whole gate loads with it.
+
+use std::sync::Arc;
+
+use tollgate_model::{canonical::Sha256Digest, entity::Uid};
+
+use super::{Gate, GateOptions, OperateError};
+use crate::{
+    config::{Config, ConfigError, UpstreamConfig},
+    enforce::Refusal,
+    load::{LoadError, read_lock},
+    lock::{Lock, LockedUpstream},
+    sandbox::{Network, Resolver},
+    secrets::Vault,
+    upstream::{Connector, Difference, LoadedUpstream, Offer},
+};
+
+/// The act, as records name it.
+const ACT: &str = "upstream_accepted";
+
+/// What the upstream servers of a configuration offer, compared with what was accepted: of all, or of the one
+/// that is named. Opens no gate.
+///
+/// # Errors
+/// [`LoadError`]: nothing has this name, or it cannot be asked.
+pub async fn compare_offers(
+    config: &Config,
+    connector: &dyn Connector,
+    only: Option<&str>,
+) -> Result<Vec<(String, Difference)>, LoadError> {
+    let lock = read_lock(config)?;
+    let mut differences = Vec::new();
+    for (name, settings) in named(config, only)? {
+        let accepted = lock
+            .upstream
+            .get(name)
+            .and_then(LockedUpstream::definitions);
+        let (upstream, offer) = ask(config, connector, name, settings).await?;
+        upstream.upstream().close().await;
+        let difference = Difference::between(accepted.as_ref(), &*offer?);
+        differences.push((name.clone(), difference));
+    }
+    Ok(differences)
+}
+
+async fn ask(
+    config: &Config,
+    connector: &dyn Connector,
+    name: &str,
+    settings: &UpstreamConfig,
+) -> Result<(LoadedUpstream, Result<Arc<Offer>, LoadError>), LoadError> {
+    let secrets = Arc::new(Vault::new(&config.secrets));
+    let network =
+        Network::new(Resolver::system(), &config.network.trust).map_err(LoadError::Engine)?;
+    let connection = connector.connect(name, settings, &secrets, &network);
+    let upstream = LoadedUpstream::new(name, Default::default(), settings, &secrets, connection);
+    let offer = upstream.offer().await;
+    let offer = offer.map_err(|unreachable| LoadError::UpstreamUnreachable {
+        name: name.into(),
+        reason: unreachable.to_string(),
+    });
+    Ok((upstream, offer))
+}
+
+fn named<'a>(
+    config: &'a Config,
+    only: Option<&'a str>,
+) -> Result<impl Iterator<Item = (&'a String, &'a UpstreamConfig)>, LoadError> {
+    if let Some(name) = only.filter(|name| !config.upstreams.contains_key(*name)) {
+        let names = config.upstreams.keys().map(String::as_str);
+        let help = match tollgate_policy::policy::nearest(name, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add a table [upstream.{name}]"),
+        };
+        return Err(LoadError::Config(ConfigError {
+            file: config.file.clone(),
+            line: 0,
+            column: 0,
+            message: format!("there is no upstream server `{name}`"),
+            help,
+        }));
+    }
+    let all = config.upstreams.iter();
+    Ok(all.filter(move |(name, _)| only.is_none_or(|only| only == name.as_str())))
+}
+
+/// What is to be accepted, and the lock with it.
+struct Candidate {
+    lock: Lock,
+    /// For the record: each name with its digest.
+    target: String,
+}
+
+async fn candidate(
+    config: &Config,
+    connector: &dyn Connector,
+    seen: &[(String, Sha256Digest)],
+) -> Result<Candidate, LoadError> {
+    let mut lock = read_lock(config)?;
+    let mut target = Vec::new();
+    for (name, digest) in seen {
+        for (name, settings) in named(config, Some(name))? {
+            let (_, offer) = ask(config, connector, name, settings).await?;
+            let locked = LockedUpstream::new(offer?.definitions());
+            if locked.digest != *digest {
+                return Err(LoadError::UpstreamMoved {
+                    name: name.clone(),
+                    seen: *digest,
+                    found: locked.digest,
+                });
+            }
+            target.push(format!("{name} {digest}"));
+            lock.upstream.insert(name.clone(), locked);
+        }
+    }
+    lock.upstream
+        .retain(|name, _| config.upstreams.contains_key(name));
+    Ok(Candidate {
+        lock,
+        target: target.join(", "),
+    })
+}
+
+impl Gate {
+    /// Accept what upstream servers offer, each by the digest of what was shown, and put it into force.
+    ///
+    /// # Errors
+    /// [`LoadError`]; nothing has changed.
+    pub async fn accept_upstream(
+        &self,
+        user: &Uid,
+        seen: &[(String, Sha256Digest)],
+    ) -> Result<(), LoadError> {
+        let config = Config::read(&self.ruleset().config.file)?;
+        let path = Lock::path(&config.file);
+        let candidate = candidate(&config, self.connector(), seen).await?;
+        let snapshot = self.load(config, &candidate.lock).await?;
+        self.permit_acceptance(user, &candidate.target).await?;
+        candidate.lock.write(&path)?;
+        self.put_into_force(snapshot, &user.id).await
+    }
+
+    /// Open a gate that does not open before its upstream servers are accepted.
+    ///
+    /// # Errors
+    /// [`LoadError`]; nothing has changed.
+    pub async fn open_accepting(
+        config: Config,
+        options: GateOptions,
+        user: &Uid,
+        seen: &[(String, Sha256Digest)],
+    ) -> Result<Self, LoadError> {
+        let path = Lock::path(&config.file);
+        let candidate = candidate(&config, options.connector.as_ref(), seen).await?;
+        let gate = Self::prepare(config, &options, &candidate.lock).await?;
+        let permitted = gate.permit_acceptance(user, &candidate.target).await;
+        let accepted = match permitted.and_then(|()| Ok(candidate.lock.write(&path)?)) {
+            Ok(()) => gate.activate(&gate.ruleset(), &options.by).await,
+            Err(error) => Err(error),
+        };
+        match accepted {
+            Ok(()) => Ok(gate),
+            Err(error) => {
+                gate.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn permit_acceptance(&self, user: &Uid, target: &str) -> Result<(), LoadError> {
+        self.administer(user, ACT, target)
+            .await
+            .map_err(|error| match error {
+                OperateError::Refused(refusal) => LoadError::Refused(refusal),
+                other => LoadError::Refused(Box::new(Refusal::Unrecorded {
+                    reason: other.to_string(),
+                })),
+            })
+    }
+}

@@ -1,0 +1,197 @@
+//! What callers and people may do with runs and approvals because they are theirs, and what takes a decision.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_ledger::{ApprovalRow, RunRow};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    entity::{Kind, Uid},
+    ids::{DecisionId, RunId},
+    record::{Event, RunOutcome},
+    request::Action,
+};
+
+use super::{Gate, OperateError};
+use crate::identity::{Caller, RunKey, on_behalf_of};
+
+/// What a decision was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FactsView {
+    /// The request: principal, action, resource, context.
+    pub request: Value,
+    /// What was known.
+    pub facts: Value,
+}
+
+impl Gate {
+    /// The user for whom `caller` acts; nobody if the configuration does not know the caller.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: &Caller) -> Option<Uid> {
+        on_behalf_of(&self.ruleset().config, caller)
+    }
+
+    /// Whether the run is one that `caller` makes calls in: its own, for the same user.
+    #[must_use]
+    pub fn is_own_run(&self, caller: &Caller, run: &RunRow) -> bool {
+        run.tenant == self.ruleset().config.gate.tenant
+            && run.principal == caller.principal()
+            && self.on_behalf_of(caller).as_ref() == Some(&run.on_behalf_of)
+    }
+
+    /// Whether `caller` may know of an approval: whoever asked, those for whom it was asked, and people who
+    /// may answer it or read its run. Without a record.
+    #[must_use]
+    pub fn sees_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
+        if self.is_own_approval(caller, row) {
+            return true;
+        }
+        let Caller::User(name) = caller else {
+            return false;
+        };
+        let user = Uid::new(Kind::User, name);
+        row.tenant == self.ruleset().config.gate.tenant
+            && (row.on_behalf_of == user
+                || self.can_answer(&user, row)
+                || self.is_allowed_on_run(&user, Action::ViewRun, row.run, &row.tenant))
+    }
+
+    /// Whether the approval was asked for by a call of `caller`, for the same user.
+    #[must_use]
+    pub fn is_own_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
+        row.tenant == self.ruleset().config.gate.tenant
+            && row.principal == caller.principal()
+            && self.on_behalf_of(caller).as_ref() == Some(&row.on_behalf_of)
+    }
+
+    /// The run that the caller names: by a key, or one of the caller's own by its id.
+    ///
+    /// # Errors
+    /// [`OperateError::Unknown`] for a run that is not the caller's or has ended.
+    pub fn run_key(&self, caller: &Caller, named: Option<String>) -> Result<RunKey, OperateError> {
+        let Some(name) = named else {
+            return Ok(RunKey::Ambient);
+        };
+        let Ok(id) = name.parse::<RunId>() else {
+            return Ok(RunKey::Named(name));
+        };
+        let row = self.ledger().reader().run(&name);
+        let Some(row) = row.ok().filter(|row| self.is_own_run(caller, row)) else {
+            return Err(OperateError::Unknown(format!(
+                "run {id} is not yours, so you cannot add calls to it; leave the run out, or choose a name"
+            )));
+        };
+        match row.key {
+            Some(key) => Ok(RunKey::Named(key)),
+            None if row.ended.is_some() => Err(OperateError::Unknown(format!(
+                "run {id} has ended; leave the run out to begin another"
+            ))),
+            None => Ok(RunKey::Id(id)),
+        }
+    }
+
+    /// End a run that is over: for those who make calls in it, those for whom it acts, and whoever runs
+    /// the agent. Without an outcome it is what its last call was refused for, or success.
+    ///
+    /// # Errors
+    /// [`OperateError`]
+    pub async fn end_own_run(
+        &self,
+        caller: &Caller,
+        row: &RunRow,
+        outcome: Option<RunOutcome>,
+        reason: &str,
+    ) -> Result<(), OperateError> {
+        let by = caller.principal();
+        let ruleset = self.ruleset();
+        let operator = match row.principal.kind {
+            Kind::Agent => ruleset.config.agents.get(&row.principal.id),
+            _ => None,
+        };
+        let operates = operator.is_some_and(|agent| agent.operator == by.id);
+        let here = row.tenant == ruleset.config.gate.tenant;
+        let concerns = here && by.kind == Kind::User && (by == row.on_behalf_of || operates);
+        if !concerns && !self.is_own_run(caller, row) {
+            return Err(OperateError::Unknown(format!(
+                "run {} is not yours to end",
+                row.id
+            )));
+        }
+        self.end_run(&by, row, outcome, reason).await
+    }
+
+    /// Whether `user` may answer an approval as things are, without a record: for lists.
+    #[must_use]
+    pub fn can_answer(&self, user: &Uid, row: &ApprovalRow) -> bool {
+        self.pep().can_answer(&self.ruleset(), user, row)
+    }
+
+    /// What a decision was made from. Who may see it is decided, and recorded.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn facts(&self, user: &Uid, decision: DecisionId) -> Result<FactsView, OperateError> {
+        let nothing = || OperateError::Unknown(format!("there is no decision `{decision}`"));
+        let record = self
+            .ledger()
+            .reader()
+            .record(decision.0)?
+            .ok_or_else(nothing)?;
+        let Event::Decision(decided) = record.event else {
+            return Err(nothing());
+        };
+        let Some(digest) = decided.facts else {
+            let problem = format!("the facts of {decision} were not kept");
+            return Err(OperateError::Unknown(problem));
+        };
+        match record.run {
+            Some(run) => {
+                let row = self.ledger().reader().run(&run.to_string())?;
+                self.authorize_on_run(user, Action::ViewPayload, &row)
+                    .await?;
+            }
+            None => {
+                self.administer(user, "facts_viewed", &decision.to_string())
+                    .await?;
+            }
+        }
+        self.unsealed(decision, digest)
+    }
+
+    fn unsealed(
+        &self,
+        decision: DecisionId,
+        digest: Sha256Digest,
+    ) -> Result<FactsView, OperateError> {
+        let plain = self.ledger().unseal(decision.0, digest, "facts")?;
+        let (request, facts) =
+            serde_json::from_slice(&plain).map_err(|e| OperateError::Store(e.to_string()))?;
+        Ok(FactsView { request, facts })
+    }
+
+    /// What each decision of a run was made from, as far as that is still kept. Who may see it is decided,
+    /// and recorded, once.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn facts_of_run(
+        &self,
+        user: &Uid,
+        run: &RunRow,
+    ) -> Result<Vec<(DecisionId, FactsView)>, OperateError> {
+        self.authorize_on_run(user, Action::ViewPayload, run)
+            .await?;
+        let mut found = Vec::new();
+        for (index, record) in self.ledger().reader().records_of_run(run.id)? {
+            let Event::Decision(decided) = record.event else {
+                continue;
+            };
+            let decision = DecisionId(index);
+            if let Some(digest) = decided.facts
+                && let Ok(view) = self.unsealed(decision, digest)
+            {
+                found.push((decision, view));
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,32 @@
+//! Why an operator's act did not happen.
+
+use tollgate_ledger::LedgerError;
+
+use crate::enforce::Refusal;
+
+/// Why an operator's act did not happen.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperateError {
+    /// Policy does not permit it to this person.
+    #[error("{}", .0.message())]
+    Refused(Box<Refusal>),
+    /// There is nothing of this name.
+    #[error("{0}")]
+    Unknown(String),
+    /// The store.
+    #[error("{0}")]
+    Store(String),
+}
+
+impl From<Refusal> for OperateError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<LedgerError> for OperateError {
+    fn from(error: LedgerError) -> Self {
+        Self::Store(error.to_string())
+    }
+}

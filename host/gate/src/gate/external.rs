@@ -1,0 +1,251 @@
+//! Caller-executed tools: the gate authorizes and records the call, the caller runs it and reports the outcome.
+//! Nothing here executes anything.
+//!
+//! A call whose outcome is not reported is recorded as indeterminate: when its time is over, or when the gate
+//! starts again.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tollgate_model::{
+    entity::Uid,
+    ids::{DecisionId, RunId, SpanId},
+    record::Status,
+    time::Timestamp,
+};
+
+use super::{Gate, OperateError};
+use crate::{
+    enforce::{
+        Answer, CallContext, CallOptions, CallParams, CallRequest, Capabilities, InFlightGuard,
+        Refusal,
+    },
+    identity::{Caller, RunKey},
+    pipeline::{ExecutedBy, HaltRegistration, Invocation, arrive, release},
+    sandbox::{Content, Execution, FailureKind, ToolFailure},
+};
+
+/// Authorized calls without an outcome at once.
+const MAX_OPEN: usize = 4096;
+/// Those of one principal among them.
+const MAX_OPEN_OF_ONE: usize = 256;
+
+/// A call that its caller may execute now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorized {
+    /// The run.
+    pub run: RunId,
+    /// The call's span, by which its outcome is reported.
+    pub call: SpanId,
+    /// The decision that allows it.
+    pub decision: DecisionId,
+    /// The canonical arguments that were decided: what may be executed, and nothing else.
+    pub arguments: String,
+}
+
+/// A call that was authorized and has no outcome yet.
+pub(super) struct OpenCall {
+    principal: Uid,
+    on_behalf_of: Uid,
+    reference: Option<String>,
+    cx: CallContext,
+    invocation: Invocation,
+    effects: Arc<Capabilities>,
+    _halts: HaltRegistration,
+    in_flight: Option<InFlightGuard>,
+    until: Timestamp,
+}
+
+/// Calls that were authorized and have no outcome yet, by their spans.
+pub(super) type OpenCalls = HashMap<SpanId, OpenCall>;
+
+/// The outcome of a call, as its caller reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedOutcome {
+    /// Whether it failed.
+    pub failed: bool,
+    /// The content that the model is to see.
+    pub content: String,
+}
+
+/// The call that an outcome is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallRef {
+    /// The one with this span.
+    Call(SpanId),
+    /// The latest one that was authorized with this reference.
+    Reference(String),
+}
+
+impl Gate {
+    /// Decide a call that the caller executes itself, and record its start. `reference` is a name for the call
+    /// when its outcome is reported. Of `options` only the origin and the arrival matter.
+    ///
+    /// # Errors
+    /// The answer, where it may not be executed.
+    pub async fn authorize(
+        &self,
+        caller: &Caller,
+        run: &RunKey,
+        request: CallRequest,
+        reference: Option<String>,
+        options: CallOptions,
+    ) -> Result<Authorized, Answer> {
+        let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
+        let span = self.pep().span_id();
+        // In a task of the gate: a caller that goes away does not stop it halfway.
+        let task = tokio::spawn(async move {
+            gate.authorize_here(&caller, &run, &request, reference, options, span)
+                .await
+        });
+        task.await
+            .unwrap_or_else(|_| Err(Answer::unknown(None, span)))
+    }
+
+    async fn authorize_here(
+        &self,
+        caller: &Caller,
+        run: &RunKey,
+        request: &CallRequest,
+        reference: Option<String>,
+        mut options: CallOptions,
+        span: SpanId,
+    ) -> Result<Authorized, Answer> {
+        let pipeline = self.pipeline();
+        let ruleset = &pipeline.snapshot.ruleset;
+        let arrived = arrive(self.pep(), ruleset, caller, run, &mut options, span).await;
+        let mut cx = arrived.map_err(|refusal| Answer::refused(None, span, refusal))?;
+        self.check_open_calls(&cx)?;
+        let admission = pipeline.admit(&mut cx, request, ExecutedBy::Caller).await?;
+        let effects = pipeline.capabilities(&cx, &admission, &CallParams::default());
+        let invocation = admission.invocation();
+        let tool = &invocation.tool;
+        let lasts = u64::try_from(tool.limits.wall.as_micros()).unwrap_or(u64::MAX);
+        let authorized = Authorized {
+            run: cx.run,
+            call: cx.call,
+            decision: admission.decision,
+            arguments: admission.permitted.act().canonical().to_owned(),
+        };
+        let open = OpenCall {
+            principal: cx.principal.clone(),
+            on_behalf_of: cx.on_behalf_of.clone(),
+            reference,
+            effects,
+            _halts: pipeline.halts.register(self.pep(), &cx, tool),
+            in_flight: admission.in_flight,
+            until: self.now().plus(lasts),
+            invocation,
+            cx,
+        };
+        self.open_calls(|all| all.insert(authorized.call, open));
+        Ok(authorized)
+    }
+
+    /// That not too many calls wait for their outcomes.
+    fn check_open_calls(&self, cx: &CallContext) -> Result<(), Answer> {
+        let (all, own) = self.open_calls(|open| {
+            let own = open.values().filter(|call| call.principal == cx.principal);
+            (open.len(), own.count())
+        });
+        let reason = if own >= MAX_OPEN_OF_ONE {
+            format!("{own} calls of yours have no outcome yet; report theirs first")
+        } else if all >= MAX_OPEN {
+            format!("{all} calls have no outcome yet")
+        } else {
+            return Ok(());
+        };
+        let refusal = Refusal::Unrecorded { reason };
+        Err(Answer::refused(Some(cx.run), cx.call, refusal))
+    }
+
+    /// Record the outcome of a call that this caller was authorized to execute, and decide whether its content
+    /// may reach the model. Returns the tool's name with the answer.
+    ///
+    /// # Errors
+    /// [`OperateError::Unknown`] if the caller has no such call without an outcome.
+    pub async fn report_outcome(
+        &self,
+        caller: &Caller,
+        call: &CallRef,
+        outcome: ReportedOutcome,
+    ) -> Result<(String, Answer), OperateError> {
+        let open = self.take_open_call(caller, call).ok_or_else(|| {
+            OperateError::Unknown(
+                "no open call with this reference: its outcome was already reported, or it timed out"
+                    .into(),
+            )
+        })?;
+        let ReportedOutcome { failed, content } = outcome;
+        let size = content.len() as u64;
+        let (status, content) = if failed {
+            let failure = ToolFailure {
+                kind: FailureKind::Failed,
+                message: content,
+            };
+            (Status::ToolError, Err(failure))
+        } else {
+            (Status::Ok, Ok(vec![Content::Text { text: content }]))
+        };
+        let tool = open.invocation.tool.name.clone();
+        let execution = Execution {
+            status,
+            content,
+            size,
+            effects: 1,
+            ..Execution::nothing()
+        };
+        let gate = self.clone();
+        let closing = tokio::spawn(async move { open.close(&gate, execution).await });
+        let answer = closing
+            .await
+            .map_err(|_| OperateError::Store("the outcome could not be recorded".into()))?;
+        Ok((tool, answer))
+    }
+
+    fn take_open_call(&self, caller: &Caller, call: &CallRef) -> Option<OpenCall> {
+        let (principal, on_behalf_of) = (caller.principal(), self.on_behalf_of(caller));
+        self.open_calls(|all| {
+            let matches = |span: &SpanId, open: &OpenCall| {
+                open.principal == principal
+                    && Some(&open.on_behalf_of) == on_behalf_of.as_ref()
+                    && match call {
+                        CallRef::Call(call) => call == span,
+                        CallRef::Reference(name) => open.reference.as_ref() == Some(name),
+                    }
+            };
+            let found = all.iter().filter(|(span, open)| matches(span, open));
+            let latest = found.max_by_key(|(_, open)| open.invocation.decision.0);
+            let span = latest.map(|(span, _)| *span)?;
+            all.remove(&span)
+        })
+    }
+
+    /// Close calls whose outcome was not reported in time: they may have happened.
+    pub(super) async fn expire_unreported(&self) {
+        let now = self.now();
+        let over: Vec<OpenCall> = self.open_calls(|all| {
+            let over = all.iter().filter(|(_, open)| open.until <= now);
+            let over: Vec<SpanId> = over.map(|(call, _)| *call).collect();
+            over.iter().filter_map(|call| all.remove(call)).collect()
+        });
+        for open in over {
+            let execution = Execution {
+                status: Status::Indeterminate,
+                effects: 1,
+                ..Execution::nothing()
+            };
+            open.close(self, execution).await;
+        }
+    }
+}
+
+impl OpenCall {
+    async fn close(self, gate: &Gate, execution: Execution) -> Answer {
+        let effects = &self.effects;
+        let answer = release(gate.pep(), &self.cx, &self.invocation, execution, effects).await;
+        if let Some(in_flight) = self.in_flight {
+            in_flight.finish(&answer);
+        }
+        answer
+    }
+}

@@ -1,0 +1,185 @@
+//! Shadow policies put into force: decided as `activate_policies` by the policies that are in force, and
+//! recorded, before a file changes. A set that does not load changes nothing.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use tollgate_model::{canonical::Sha256Digest, entity::Uid, request::Action};
+use tollgate_policy::policy::{Mode, PolicyFile};
+
+use super::{Gate, OperateError};
+use crate::{
+    config::{Config, policy_files},
+    load,
+    text::printable,
+};
+
+/// The annotation that keeps a policy in the shadow.
+const SHADOW: &str = "@mode(\"shadow\")";
+
+/// What was put into force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promoted {
+    /// The bundle that is in force now.
+    pub bundle: Sha256Digest,
+    /// Files that were written or removed, relative to the directory of policies.
+    pub files: Vec<String>,
+}
+
+impl Gate {
+    /// Put one policy that is in shadow mode into force, or, without a name, the whole set that is
+    /// watched. The gate's calls are decided by them from then on.
+    ///
+    /// # Errors
+    /// [`OperateError`]: `user` may not, there is nothing to promote, or the set does not load.
+    pub async fn promote(
+        &self,
+        user: &Uid,
+        policy: Option<&str>,
+    ) -> Result<Promoted, OperateError> {
+        let unknown = |e: String| OperateError::Unknown(e);
+        let config =
+            Config::read(&self.ruleset().config.file).map_err(|e| unknown(e.to_string()))?;
+        let before = config.policy_files().map_err(|e| unknown(e.to_string()))?;
+        let after = match policy {
+            Some(id) => self.without_shadow(id, &before)?,
+            None => candidate(&config)?,
+        };
+        let dir = config.policies.clone();
+        let unread = |e: load::LoadError| OperateError::Unknown(e.to_string());
+        let lock = load::read_lock(&config).map_err(unread)?;
+        let snapshot = load::with_policies(
+            &self.0.sandbox,
+            self.connector(),
+            config,
+            &lock,
+            Some(after.clone()),
+        )
+        .await
+        .map_err(|e| unknown(format!("nothing was changed, because {e}")))?;
+        self.operate(user, Action::ActivatePolicies).await?;
+        let changed = changes(&before, &after);
+        let store = |e: std::io::Error, path: &Path| {
+            OperateError::Store(format!("{}: it cannot be written: {e}", path.display()))
+        };
+        let undo = |error: OperateError| {
+            // As it was; what cannot be put back is said by the check that follows every load.
+            for (name, (was, _)) in &changed {
+                let _ = put(&dir.join(name), *was);
+            }
+            error
+        };
+        for (name, (_, text)) in &changed {
+            let path = dir.join(name);
+            put(&path, *text).map_err(|e| undo(store(e, &path)))?;
+        }
+        let bundle = snapshot.ruleset.pdp.digest();
+        let activated = self.put_into_force(snapshot, &user.id).await;
+        activated.map_err(|e| undo(OperateError::Store(e.to_string())))?;
+        Ok(Promoted {
+            bundle,
+            files: changed.into_keys().map(str::to_owned).collect(),
+        })
+    }
+
+    /// The files without the annotation that keeps `id` in the shadow.
+    fn without_shadow(
+        &self,
+        id: &str,
+        files: &[PolicyFile],
+    ) -> Result<Vec<PolicyFile>, OperateError> {
+        let unknown = |e: String| OperateError::Unknown(e);
+        let ruleset = self.ruleset();
+        let policies = ruleset.pdp.policies();
+        let policy = policies.get(id).ok_or_else(|| {
+            let near = tollgate_policy::policy::nearest(id, policies.keys().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean `{near}`?"));
+            unknown(format!(
+                "there is no policy `{}`{}",
+                printable(id, 100),
+                near.unwrap_or_default()
+            ))
+        })?;
+        if policy.mode != Mode::Shadow {
+            return Err(unknown(format!("policy `{id}` is in force already")));
+        }
+        let changed = || {
+            unknown(format!(
+                "{} has changed since it was loaded, or writes {SHADOW} in another way; remove that annotation of \
+                 `{id}` yourself and reload",
+                policy.file
+            ))
+        };
+        let mut files = files.to_vec();
+        let file = files.iter_mut().find(|f| f.name == policy.file);
+        let file = file.ok_or_else(changed)?;
+        let end = policy.offset + policy.length;
+        let own = file.text.get(policy.offset..end).ok_or_else(changed)?;
+        if !own.contains(&format!("@id(\"{id}\")")) {
+            return Err(changed());
+        }
+        let at = policy.offset + own.find(SHADOW).ok_or_else(changed)?;
+        let (head, rest) = file.text.split_at(at);
+        let rest = rest.strip_prefix(SHADOW).unwrap_or(rest);
+        // The line goes with it, if nothing else stands there.
+        let alone = head.is_empty() || head.ends_with('\n');
+        let rest = match rest.strip_prefix('\n') {
+            Some(next) if alone => next,
+            _ => rest.strip_prefix(' ').unwrap_or(rest),
+        };
+        file.text = format!("{head}{rest}");
+        Ok(files)
+    }
+}
+
+/// The files of the set that is watched.
+fn candidate(config: &Config) -> Result<Vec<PolicyFile>, OperateError> {
+    let dir = config.candidate.as_deref().ok_or_else(|| {
+        OperateError::Unknown(
+            "no candidate is watched: set `shadow` under [policies], or name a policy in shadow mode".into(),
+        )
+    })?;
+    policy_files(dir).map_err(|e| OperateError::Unknown(e.to_string()))
+}
+
+type Text<'a> = Option<&'a str>;
+
+/// Files that differ, with their texts before and after.
+fn changes<'a>(
+    before: &'a [PolicyFile],
+    after: &'a [PolicyFile],
+) -> BTreeMap<&'a str, (Text<'a>, Text<'a>)> {
+    let mut files: BTreeMap<&str, (Text<'_>, Text<'_>)> = BTreeMap::new();
+    for file in before {
+        files.entry(&file.name).or_default().0 = Some(&file.text);
+    }
+    for file in after {
+        files.entry(&file.name).or_default().1 = Some(&file.text);
+    }
+    files.retain(|_, (before, after)| before != after);
+    files
+}
+
+/// Write a file, whole or not at all; or remove it.
+fn put(path: &PathBuf, text: Text<'_>) -> std::io::Result<()> {
+    let Some(text) = text else {
+        return match fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        };
+    };
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(before) = fs::metadata(path) {
+        file.as_file().set_permissions(before.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! What the passing of time does: approvals and runs expire, others are asked, old payloads are forgotten.
+
+use tollgate_ledger::{Batch, CommitError, Condition};
+use tollgate_model::{
+    entity::Uid,
+    record::{Administered, ApprovalEscalated, Event, Record},
+    time::Timestamp,
+};
+
+use super::{Gate, OperateError};
+use crate::{capture::CaptureConfig, enforce::Refusal, text::printable};
+
+/// What the passing of time did to approvals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Overdue {
+    /// Approvals that have expired.
+    pub expired: usize,
+    /// Approvals that a second group was asked for.
+    pub asked_too: usize,
+}
+
+impl Gate {
+    /// Record what time has done: approvals and runs that are over, and approvals that nobody answered
+    /// in time, for which the second group is asked.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`].
+    pub async fn pass_time(&self) -> Result<Overdue, OperateError> {
+        let (ruleset, now) = (self.ruleset(), self.now());
+        let swept = self.ledger().sweep(now, ruleset.config.idle()).await?;
+        let mut overdue = Overdue {
+            expired: swept.expired.len(),
+            asked_too: 0,
+        };
+        if let Some(group) = &ruleset.config.approvals.second_group {
+            let after = i64::try_from(group.after.as_micros()).unwrap_or(i64::MAX);
+            let before = Timestamp(now.0.saturating_sub(after));
+            for row in self.ledger().reader().unanswered(before)? {
+                let escalated = Event::ApprovalEscalated(ApprovalEscalated {
+                    id: row.id,
+                    to: group.roles.clone(),
+                });
+                let batch = Batch {
+                    records: vec![Record::new(row.tenant, Some(row.run), now, escalated)],
+                    conditions: vec![Condition::ApprovalUnchanged(row.id, row.version)],
+                    ..Batch::default()
+                };
+                match self.pep().commit(batch).await {
+                    Ok(_) => overdue.asked_too += 1,
+                    // Somebody answered just now; if not enough, the next round finds it again.
+                    Err(CommitError::ApprovalChanged) => {}
+                    Err(error) => return Err(Refusal::from(error).into()),
+                }
+            }
+        }
+        self.retain(&ruleset.config.capture, now).await?;
+        self.expire_unreported().await;
+        if overdue != Overdue::default() {
+            self.approvals_changed();
+        }
+        Ok(overdue)
+    }
+
+    /// Record what the gate itself did beside deciding.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`].
+    pub async fn record_act(&self, act: &str, target: &str) -> Result<(), OperateError> {
+        let event = Event::Administered(Administered {
+            act: act.into(),
+            by: "gate".into(),
+            target: printable(target, 200),
+        });
+        self.record_event(event).await
+    }
+
+    /// Forget what is older than each tenant's retention.
+    async fn retain(&self, capture: &CaptureConfig, now: Timestamp) -> Result<(), OperateError> {
+        if capture.all.retention.is_none() && capture.tenants.is_empty() {
+            return Ok(());
+        }
+        for tenant in self.ledger().reader().sealing_tenants()? {
+            if let Some(retention) = capture.of(&tenant).retention {
+                let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
+                let before = Timestamp(now.0.saturating_sub(micros));
+                self.forget(&tenant, before, "gate").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Destroy the keys of the tenant's days before `before`: what was sealed on them can never be read
+    /// again, by anybody, except from backups that hold the keys still. It is recorded first. Days of
+    /// which something still waits for an approval stay.
+    async fn forget(
+        &self,
+        tenant: &str,
+        before: Timestamp,
+        by: &str,
+    ) -> Result<Vec<i64>, OperateError> {
+        // Today's key seals what is decided today.
+        let before = before.min(self.now());
+        let days = self.ledger().reader().days_to_forget(tenant, before)?;
+        for day in &days {
+            let forgotten = Event::Administered(Administered {
+                act: "payloads_forgotten".into(),
+                by: by.into(),
+                target: format!("{tenant} day {day}"),
+            });
+            self.record_event(forgotten).await?;
+            let (keys, tenant, day) = (self.ledger().keys().clone(), tenant.to_owned(), *day);
+            let destroyed =
+                tokio::task::spawn_blocking(move || keys.destroy_day(&tenant, day)).await;
+            destroyed.map_err(|e| OperateError::Store(e.to_string()))??;
+        }
+        Ok(days)
+    }
+
+    /// As `user`, destroy the keys of all days before `before`: of one tenant, or of all.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn forget_payloads(
+        &self,
+        user: &Uid,
+        tenant: Option<&str>,
+        before: Timestamp,
+    ) -> Result<u64, OperateError> {
+        let whose = tenant.unwrap_or("all tenants");
+        self.administer(user, "payloads_forget", whose).await?;
+        let mut forgotten = 0;
+        for of in self.ledger().reader().sealing_tenants()? {
+            if tenant.is_none_or(|tenant| tenant == of) {
+                forgotten += self.forget(&of, before, &user.id).await?.len() as u64;
+            }
+        }
+        Ok(forgotten)
+    }
+}

@@ -1,0 +1,185 @@
+//! Components: read, compared with what was accepted, compiled.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use tollgate_model::canonical::Sha256Digest;
+use tollgate_policy::policy;
+
+use super::{
+    LoadError, cache_dir,
+    tool::{ToolDefaults, tool},
+};
+use crate::{
+    config::{ComponentConfig, Config},
+    lock::Lock,
+    sandbox::{
+        Compiler, Component, Grant, Inspection, LoadedComponent, Network, Sandbox, Size,
+        ToolDefinition,
+    },
+    tool::{SourceKind, Tool, ToolSource},
+};
+
+/// Read a component's file and its digest.
+///
+/// # Errors
+/// [`LoadError::Missing`].
+pub fn read_component(config: &Config, name: &str) -> Result<(Vec<u8>, Sha256Digest), LoadError> {
+    let path = config
+        .components
+        .get(name)
+        .map(|c| c.path.clone())
+        .unwrap_or_default();
+    let bytes = fs::read(&path).map_err(|e| LoadError::Missing {
+        name: name.into(),
+        path: path.clone(),
+        reason: e.to_string(),
+    })?;
+    let digest = Sha256Digest::of(&bytes);
+    Ok((bytes, digest))
+}
+
+/// A component, compiled and with what it is granted, and its tools.
+///
+/// # Errors
+/// [`LoadError`].
+pub(super) async fn component(
+    sandbox: &Sandbox,
+    config: &Config,
+    lock: &Lock,
+    network: &Network,
+    name: &str,
+    settings: &ComponentConfig,
+) -> Result<(LoadedComponent, Vec<Tool>), LoadError> {
+    let (bytes, digest) = read_component(config, name)?;
+    check_accepted(lock, name, settings, digest)?;
+    let failed = |error| LoadError::Sandbox {
+        name: name.into(),
+        path: settings.path.clone(),
+        error,
+    };
+    let compiled = compile(sandbox, name, settings, bytes).await?;
+    let definitions = sandbox.list_tools(&compiled).await.map_err(failed)?;
+    let mut grants = BTreeMap::new();
+    for (grant, g) in &settings.grants {
+        let opened = Grant::open(grant, &g.path, g.read_write, g.labels.clone()).map_err(failed)?;
+        grants.insert(grant.clone(), Arc::new(opened));
+    }
+    check_renames(config, name, settings, &definitions)?;
+    let most = compiled.size().max_memory();
+    let defaults = ToolDefaults {
+        source: ToolSource {
+            name: name.into(),
+            digest,
+            kind: SourceKind::Component,
+        },
+        rename: &settings.rename,
+        labels: None,
+        taints: None,
+        limits: &settings.limits,
+    };
+    let mut tools = Vec::new();
+    for definition in definitions {
+        let mut tool = tool(config, &defaults, definition)?;
+        tool.limits.memory = tool.limits.memory.min(most);
+        tools.push(tool);
+    }
+    let component = LoadedComponent {
+        name: name.into(),
+        digest,
+        compiled,
+        grants,
+        secrets: settings.secrets.clone(),
+        environment: settings.environment.clone(),
+        network: network.clone(),
+    };
+    Ok((component, tools))
+}
+
+fn check_accepted(
+    lock: &Lock,
+    name: &str,
+    settings: &ComponentConfig,
+    found: Sha256Digest,
+) -> Result<(), LoadError> {
+    match lock.components.get(name) {
+        None => Err(LoadError::NotAccepted { name: name.into() }),
+        Some(accepted) if accepted.digest != found => Err(LoadError::Changed {
+            name: name.into(),
+            path: settings.path.clone(),
+            accepted: accepted.digest,
+            found,
+        }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Compile away from the async workers: it takes a while the first time, and a reload must not hold up calls.
+async fn compile(
+    sandbox: &Sandbox,
+    name: &str,
+    settings: &ComponentConfig,
+    bytes: Vec<u8>,
+) -> Result<Component, LoadError> {
+    let compiling = {
+        let (sandbox, name, size) = (sandbox.clone(), name.to_owned(), settings.size);
+        tokio::task::spawn_blocking(move || {
+            sandbox.see_compiled(&name, &bytes, size)?;
+            Ok(sandbox.load(&name, &bytes, size))
+        })
+    };
+    compiling
+        .await
+        .map_err(|_| LoadError::Compiler { name: name.into() })?
+        .map_err(|error| LoadError::Compile {
+            name: name.into(),
+            path: settings.path.clone(),
+            error,
+        })?
+        .map_err(|error| LoadError::Sandbox {
+            name: name.into(),
+            path: settings.path.clone(),
+            error,
+        })
+}
+
+/// That every tool that the configuration renames is there.
+fn check_renames(
+    config: &Config,
+    name: &str,
+    settings: &ComponentConfig,
+    definitions: &[ToolDefinition],
+) -> Result<(), LoadError> {
+    let own = || definitions.iter().map(|d| d.name.as_str());
+    let unknown = |renamed: &&String| !own().any(|own| own == renamed.as_str());
+    let Some(unknown) = settings.rename.keys().find(unknown) else {
+        return Ok(());
+    };
+    Err(LoadError::UnknownRename {
+        component: name.into(),
+        own: unknown.clone(),
+        file: config.file.clone(),
+        near: policy::nearest(unknown, own()).map(str::to_owned),
+    })
+}
+
+/// Compile a component into the cache of a configuration's gate, in the compiler's process, and say what
+/// it holds.
+///
+/// # Errors
+/// [`LoadError::Compile`]: it is not one that this gate runs.
+pub fn inspect(
+    config: &Config,
+    name: &str,
+    path: &Path,
+    bytes: &[u8],
+    size: Size,
+    compiler: &Compiler,
+) -> Result<Inspection, LoadError> {
+    // The directory is made, and its mode looked at, by the sandbox in the child.
+    let inspection = compiler.compile(&cache_dir(config), name, bytes, size);
+    inspection.map_err(|error| LoadError::Compile {
+        name: name.into(),
+        path: path.into(),
+        error,
+    })
+}

@@ -1,0 +1,216 @@
+//! Why a configuration does not load.
+
+use std::path::PathBuf;
+
+use tollgate_ledger::{CommitError, LedgerError};
+use tollgate_model::canonical::Sha256Digest;
+use tollgate_policy::pdp;
+
+use crate::{
+    capture::DetectError,
+    config::ConfigError,
+    enforce::Refusal,
+    lock::LockError,
+    sandbox::{CompileError, SandboxError},
+};
+
+/// Why a gate does not open, or a reload changes nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The detectors of secrets.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// The lock file.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The store.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store does not take the first record.
+    #[error("the ledger does not take a record: {0}")]
+    Commit(#[from] CommitError),
+    /// A component.
+    #[error("component `{name}`: {}: {error}", path.display())]
+    Sandbox {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        error: SandboxError,
+    },
+    /// The compiler ended without an answer.
+    #[error("component `{name}`: the compiler failed on it; do not use this file")]
+    Compiler {
+        /// Its name.
+        name: String,
+    },
+    /// A component does not compile.
+    #[error("component `{name}`: {}: {error}", path.display())]
+    Compile {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        error: CompileError,
+    },
+    /// The sandbox itself.
+    #[error(transparent)]
+    Engine(SandboxError),
+    /// A component's file cannot be read.
+    #[error("component `{name}`: {} cannot be read: {reason}; correct `path` under [components.{name}], or build it with `tollgate component build DIR`", path.display())]
+    Missing {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A component's file is not the one that was accepted.
+    #[error(
+        "component `{name}`: {} is not the file that was accepted (accepted {accepted}, found {found}); \
+         look at what changed, then run `tollgate component accept {name}`", path.display()
+    )]
+    Changed {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// The accepted digest.
+        accepted: Sha256Digest,
+        /// The file's digest.
+        found: Sha256Digest,
+    },
+    /// A component was never accepted.
+    #[error(
+        "component `{name}` was never accepted; look at it, then run `tollgate component accept {name}`"
+    )]
+    NotAccepted {
+        /// Its name.
+        name: String,
+    },
+    /// An upstream server was never accepted.
+    #[error(
+        "the upstream server `{name}` was never accepted; look at what it offers with `tollgate upstream show {name}`, \
+         then run `tollgate upstream accept {name}`"
+    )]
+    UpstreamNotAccepted {
+        /// Its name.
+        name: String,
+    },
+    /// The pinned definitions of an upstream server are not those that were accepted.
+    #[error(
+        "the definitions of the upstream server `{name}` in {} are not those that were accepted; look at it, then run \
+         `tollgate upstream accept {name}`", lock.display()
+    )]
+    UpstreamAltered {
+        /// Its name.
+        name: String,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// An upstream server no longer offers what was shown.
+    #[error(
+        "the upstream server `{name}` offers {found} now, and not {seen}, which you have looked at; look again with \
+         `tollgate upstream show {name}`"
+    )]
+    UpstreamMoved {
+        /// Its name.
+        name: String,
+        /// Digest of what was shown.
+        seen: Sha256Digest,
+        /// Digest of what it offers.
+        found: Sha256Digest,
+    },
+    /// The tools of an external executor cannot be read.
+    #[error("the tools of [external.{name}]: {reason}")]
+    External {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An upstream server cannot be asked what it offers.
+    #[error("the upstream server `{name}` could not be asked: {reason}")]
+    UpstreamUnreachable {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Policy does not let this person accept it.
+    #[error("{}", .0.message())]
+    Refused(Box<Refusal>),
+    /// A tool has a name that cannot be shown to agents, or that is taken.
+    #[error(
+        "{what} `{component}`: the tool `{tool}` {problem}; add rename.{own} = \"…\" under [{table}.{component}]"
+    )]
+    ToolName {
+        /// `component`, or `upstream server`.
+        what: &'static str,
+        /// Its table in the configuration.
+        table: &'static str,
+        /// The component, or upstream server.
+        component: String,
+        /// The name that agents would see.
+        tool: String,
+        /// Its own name for the tool, as a key is written in TOML.
+        own: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A tool's schema cannot be used.
+    #[error("{what} `{component}`: the input schema of the tool `{tool}` {problem}")]
+    ToolSchema {
+        /// `component`, or `upstream server`.
+        what: &'static str,
+        /// The component, or upstream server.
+        component: String,
+        /// The tool.
+        tool: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The configuration names a tool that is not loaded.
+    #[error("[tools.{tool}] in {}: nothing that is loaded offers this tool{}", file.display(), near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    UnknownTool {
+        /// The tool.
+        tool: String,
+        /// The configuration.
+        file: PathBuf,
+        /// A tool with a like name.
+        near: Option<String>,
+    },
+    /// A setting that only a restart changes.
+    #[error("{what} in {} is not the one that this gate runs with; restart it to change that", file.display())]
+    Restart {
+        /// Which key.
+        what: &'static str,
+        /// The configuration.
+        file: PathBuf,
+    },
+    /// The configuration renames a tool that the component does not have.
+    #[error("rename.{own} under [components.{component}] in {}: the component has no tool `{own}`{}", file.display(), near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    UnknownRename {
+        /// The component.
+        component: String,
+        /// The name that it does not have.
+        own: String,
+        /// The configuration.
+        file: PathBuf,
+        /// A tool of it with a like name.
+        near: Option<String>,
+    },
+    /// The policies.
+    #[error("the policies do not load: {0}")]
+    Policies(#[from] pdp::LoadError),
+    /// The operating system has no randomness to give.
+    #[error("the operating system gives no randomness: {0}")]
+    Randomness(String),
+}

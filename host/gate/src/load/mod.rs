@@ -1,0 +1,216 @@
+//! From a configuration to a snapshot: components compiled, tools named and typed, policies validated.
+//!
+//! Every problem is an error with its place, and nothing loads in part.
+
+mod accept;
+mod bundle;
+mod component;
+mod error;
+mod external;
+mod tool;
+mod upstream;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use tollgate_policy::{
+    pdp::{Bundle, Pdp},
+    policy::{self, PolicyFile},
+};
+
+pub use self::{
+    accept::accept,
+    component::{inspect, read_component},
+    error::LoadError,
+    tool::RESUME_TOOL,
+};
+use self::{bundle::bundle, tool::tool_name_error, upstream::upstreams};
+use crate::{
+    capture::Capture,
+    config::Config,
+    enforce::Ruleset,
+    executors::{Executors, Snapshot},
+    lock::Lock,
+    sandbox::{Compiler, Network, Sandbox, SandboxOptions},
+    secrets::Vault,
+    tool::{Tool, Tools},
+    upstream::{Connector, NoUpstreams},
+};
+
+/// The sandbox for a configuration. Compiled code is cached beside the store.
+pub(crate) fn sandbox(config: &Config, compiler: Option<Compiler>) -> Result<Sandbox, LoadError> {
+    Sandbox::new(SandboxOptions {
+        cache_dir: cache_dir(config),
+        concurrency: config.gate.concurrency,
+        compiler,
+    })
+    .map_err(LoadError::Engine)
+}
+
+fn cache_dir(config: &Config) -> PathBuf {
+    config.store.path.with_file_name("compiled")
+}
+
+/// Load what a configuration describes, without its ledger: to check or to list.
+///
+/// # Errors
+/// [`LoadError`].
+pub async fn check(config: Config, compiler: Option<Compiler>) -> Result<Snapshot, LoadError> {
+    let sandbox = sandbox(&config, compiler)?;
+    let lock = read_lock(&config)?;
+    snapshot(&sandbox, &NoUpstreams, config, &lock).await
+}
+
+pub(crate) fn read_lock(config: &Config) -> Result<Lock, LoadError> {
+    Ok(Lock::read(&Lock::path(&config.file))?)
+}
+
+/// That `after` changes no setting that takes a restart.
+pub(crate) fn ensure_reloadable(before: &Config, after: &Config) -> Result<(), LoadError> {
+    let what = if before.store.path != after.store.path {
+        "[store] url"
+    } else if before.store.key != after.store.key {
+        "[store] key"
+    } else if before.gate.tenant != after.gate.tenant {
+        "[gate] tenant"
+    } else if before.gate.concurrency != after.gate.concurrency {
+        "[gate] concurrency"
+    } else {
+        return Ok(());
+    };
+    Err(LoadError::Restart {
+        what,
+        file: after.file.clone(),
+    })
+}
+
+/// What decisions would depend on under a configuration, with policies that were not validated.
+///
+/// # Errors
+/// [`LoadError`], but for the policies.
+pub async fn bundle_without_validation(
+    config: &Config,
+    compiler: Option<Compiler>,
+) -> Result<Bundle, LoadError> {
+    let (sandbox, lock) = (sandbox(config, compiler)?, read_lock(config)?);
+    let loaded = sources(&sandbox, &NoUpstreams, config, &lock).await?;
+    bundle(config, &loaded.tools)
+}
+
+/// Everything that a configuration describes.
+pub(crate) async fn snapshot(
+    sandbox: &Sandbox,
+    connector: &dyn Connector,
+    config: Config,
+    lock: &Lock,
+) -> Result<Snapshot, LoadError> {
+    with_policies(sandbox, connector, config, lock, None).await
+}
+
+/// As [`snapshot`], with other policies than those in the configured directory.
+pub(crate) async fn with_policies(
+    sandbox: &Sandbox,
+    connector: &dyn Connector,
+    config: Config,
+    lock: &Lock,
+    policies: Option<Vec<PolicyFile>>,
+) -> Result<Snapshot, LoadError> {
+    let Sources {
+        executors,
+        tools,
+        secrets,
+    } = sources(sandbox, connector, &config, lock).await?;
+    let mut bundle = bundle(&config, &tools)?;
+    if let Some(policies) = policies {
+        bundle.policies = policies;
+        bundle.policies.extend(config.budgets.policies());
+    }
+    let (bytes, _) = bundle.seal()?;
+    let pdp = Pdp::load(&bundle)?;
+    let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
+    Ok(Snapshot {
+        ruleset: Arc::new(Ruleset {
+            config,
+            pdp,
+            bundle: bytes,
+            tools,
+            secrets,
+            capture: Arc::new(capture),
+        }),
+        executors: Arc::new(executors),
+    })
+}
+
+/// What provides tools, and the tools.
+struct Sources {
+    executors: Executors,
+    tools: Tools,
+    secrets: Arc<Vault>,
+}
+
+/// The tools of every configured source, with what executes them.
+async fn sources(
+    sandbox: &Sandbox,
+    connector: &dyn Connector,
+    config: &Config,
+    lock: &Lock,
+) -> Result<Sources, LoadError> {
+    let secrets = Arc::new(Vault::new(&config.secrets));
+    let network =
+        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
+    let upstreams = upstreams(config, lock, connector, &secrets, &network)?;
+    let mut offered = Vec::new();
+    let mut components = BTreeMap::new();
+    for (name, settings) in &config.components {
+        let loaded = component::component(sandbox, config, lock, &network, name, settings);
+        let (component, tools) = loaded.await?;
+        components.insert(name.clone(), Arc::new(component));
+        offered.extend(tools);
+    }
+    for (name, settings) in &config.upstreams {
+        if let Some(upstream) = upstreams.get(name) {
+            offered.extend(upstream::tools(config, upstream, settings)?);
+        }
+    }
+    for (name, settings) in &config.external {
+        offered.extend(external::tools(config, name, settings)?);
+    }
+    Ok(Sources {
+        executors: Executors {
+            components,
+            upstreams,
+            network,
+        },
+        tools: by_name(config, offered)?,
+        secrets,
+    })
+}
+
+/// Tools by the name that agents see, each name once.
+fn by_name(config: &Config, offered: Vec<Tool>) -> Result<Tools, LoadError> {
+    let mut tools = Tools::new();
+    for tool in offered {
+        if let Some(other) = tools.get(&tool.name) {
+            let problem = format!(
+                "has the name of a tool of {} `{}`",
+                other.source.kind.description(),
+                other.source.name
+            );
+            return Err(tool_name_error(
+                &tool.source,
+                &tool.name,
+                &tool.own_name,
+                problem,
+            ));
+        }
+        tools.insert(tool.name.clone(), Arc::new(tool));
+    }
+    if let Some(unknown) = config.tools.keys().find(|name| !tools.contains_key(*name)) {
+        let near = policy::nearest(unknown, tools.keys().map(String::as_str));
+        return Err(LoadError::UnknownTool {
+            tool: unknown.clone(),
+            file: config.file.clone(),
+            near: near.map(str::to_owned),
+        });
+    }
+    Ok(tools)
+}

@@ -1,0 +1,139 @@
+//! From a definition to a tool: named, labelled, with a compiled schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tollgate_model::canonical;
+use tollgate_policy::pdp;
+
+use super::LoadError;
+use crate::{
+    config::Config,
+    sandbox::{Limits, ToolDefinition},
+    text::printable,
+    tool::{Tool, ToolSource},
+};
+
+/// The longest name that model APIs accept.
+const MAX_TOOL_NAME: usize = 64;
+
+/// The tool by which agents resume a call that waited; the gate offers it itself.
+pub const RESUME_TOOL: &str = "tollgate_resume";
+
+/// What the configuration says about all tools of one source.
+pub(super) struct ToolDefaults<'a> {
+    pub(super) source: ToolSource,
+    pub(super) rename: &'a BTreeMap<String, String>,
+    pub(super) labels: Option<&'a BTreeSet<String>>,
+    pub(super) taints: Option<&'a BTreeSet<String>>,
+    pub(super) limits: &'a Limits,
+}
+
+/// A tool as agents and policies see it.
+///
+/// # Errors
+/// [`LoadError::ToolName`], [`LoadError::ToolSchema`].
+pub(super) fn tool(
+    config: &Config,
+    defaults: &ToolDefaults<'_>,
+    definition: ToolDefinition,
+) -> Result<Tool, LoadError> {
+    let own_name = definition.name;
+    let source = &defaults.source;
+    let renamed = defaults.rename.get(&own_name).cloned();
+    let name = renamed.unwrap_or_else(|| format!("{}__{own_name}", source.name));
+    if let Some(problem) = name_problem(&name) {
+        return Err(tool_name_error(source, &name, &own_name, problem.into()));
+    }
+    let validator = validator(source, &own_name, &definition.input_schema)?;
+    let configured = config.tools.get(&name);
+    let labels = |by_tool: Option<&BTreeSet<String>>,
+                  by_source: Option<&BTreeSet<String>>,
+                  default: &str| {
+        let labels = by_tool.or(by_source).cloned();
+        labels.unwrap_or_else(|| BTreeSet::from([default.to_owned()]))
+    };
+    Ok(Tool {
+        labels: labels(
+            configured.and_then(|t| t.labels.as_ref()),
+            defaults.labels,
+            "unlabelled",
+        ),
+        taints: labels(
+            configured.and_then(|t| t.taints.as_ref()),
+            defaults.taints,
+            "untrusted",
+        ),
+        limits: configured.map_or_else(
+            || defaults.limits.clone(),
+            |t| t.limits.over(defaults.limits),
+        ),
+        name,
+        own_name,
+        source: source.clone(),
+        title: definition.title,
+        description: definition.description,
+        input_schema: definition.input_schema,
+        output_schema: definition.output_schema,
+        annotations: definition.annotations,
+        validator,
+    })
+}
+
+/// Why agents cannot be shown a tool of this name.
+fn name_problem(name: &str) -> Option<&'static str> {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !name.bytes().all(letter) {
+        Some("has other characters than letters, digits, `_` and `-`, which model APIs refuse")
+    } else if name.len() > MAX_TOOL_NAME {
+        Some("has more than 64 characters, which model APIs refuse")
+    } else if name == RESUME_TOOL {
+        Some("has the name of a tool of the gate itself")
+    } else if pdp::is_fixed_action(name) {
+        Some("has the name of an action of the gate")
+    } else {
+        None
+    }
+}
+
+pub(super) fn tool_name_error(
+    source: &ToolSource,
+    tool: &str,
+    own_name: &str,
+    problem: String,
+) -> LoadError {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let own = match own_name.bytes().all(bare) {
+        true => own_name.to_owned(),
+        false => format!("\"{own_name}\""),
+    };
+    LoadError::ToolName {
+        what: source.kind.description(),
+        table: source.kind.table(),
+        component: source.name.clone(),
+        tool: tool.into(),
+        own,
+        problem,
+    }
+}
+
+fn validator(
+    source: &ToolSource,
+    own_name: &str,
+    schema: &Value,
+) -> Result<jsonschema::Validator, LoadError> {
+    let bad_schema = |problem: String| LoadError::ToolSchema {
+        what: source.kind.description(),
+        component: source.name.clone(),
+        tool: own_name.into(),
+        problem,
+    };
+    let validator = jsonschema::options().build(schema).map_err(|e| {
+        let problem = printable(&e.to_string(), 300);
+        bad_schema(format!("is not valid: {problem}"))
+    })?;
+    if canonical::to_canonical(schema).is_err() {
+        return Err(bad_schema("has no canonical form".into()));
+    }
+    Ok(validator)
+}

@@ -1,0 +1,334 @@
+//! Admit: evaluate the call with what is known, take the next step of the table, and record it.
+//!
+//! The table is [`tollgate_model::admission`]. A call that may run is started by the commit that records its
+//! allow. Nothing here executes it.
+
+mod evaluate;
+mod record;
+
+use tollgate_ledger::{ApprovalRow, CommitError};
+use tollgate_model::{
+    admission::{MAX_ROUNDS, Phase, Situation, Standing, Step, next_step},
+    decision::{Decision, Outcome},
+    ids::{DecisionId, SpanId},
+    life::ApprovalState,
+};
+
+use self::evaluate::Evaluation;
+use super::{release::Invocation, validate::InvalidCall};
+use crate::enforce::{
+    Answer, AnswerSubscription, CallContext, InFlightGuard, Pep, Permitted, Refusal, ToolCall,
+};
+
+/// How often a call is decided again because its run changed meanwhile, before it is refused.
+const MAX_ATTEMPTS: u32 = 32;
+
+/// A call that may run.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) permitted: Permitted<ToolCall>,
+    pub(crate) decision: DecisionId,
+    /// For a call that an approval lets run: gives its answer to those who repeat it meanwhile.
+    pub(crate) in_flight: Option<InFlightGuard>,
+}
+
+impl Admission {
+    pub(crate) fn invocation(&self) -> Invocation {
+        Invocation {
+            tool: std::sync::Arc::clone(self.permitted.act().tool()),
+            decision: self.decision,
+            span: self.permitted.span(),
+        }
+    }
+}
+
+/// Decide a call, with the approval that it may have, and record the decision. On return `cx.call` is the
+/// call's span: for a resumed call that of the call that asked.
+///
+/// # Errors
+/// The answer of a call that does not run.
+pub(super) async fn admit(
+    pep: &Pep,
+    cx: &mut CallContext,
+    call: ToolCall,
+) -> Result<Admission, Answer> {
+    cx.arguments = Some(call.digest().clone());
+    let mut attempt = Attempt {
+        pep,
+        cx: &mut *cx,
+        call: &call,
+        in_flight: None,
+    };
+    let ended = match attempt.until_recorded().await {
+        Ok(started) => {
+            let in_flight = attempt.in_flight;
+            return Ok(Admission {
+                permitted: Permitted::new(call, started.span, &started.receipt),
+                decision: started.decision,
+                in_flight,
+            });
+        }
+        Err(ended) => ended,
+    };
+    drop(attempt.in_flight);
+    Err(match ended {
+        NotAdmitted::Joined(other) => other
+            .answer()
+            .await
+            .unwrap_or_else(|| Answer::unknown(Some(cx.run), cx.call)),
+        NotAdmitted::Refused(refusal @ Refusal::Halted { .. }) => {
+            let tool = &call.tool().name;
+            InvalidCall::new("halted", refusal)
+                .refuse(pep, cx, tool)
+                .await
+        }
+        NotAdmitted::Refused(refusal) => Answer::refused(Some(cx.run), cx.call, refusal),
+    })
+}
+
+/// Why a call does not run.
+#[expect(clippy::large_enum_variant, reason = "rare, and gone at once")]
+enum NotAdmitted {
+    Refused(Refusal),
+    /// The same call runs already, by the approval that both have waited for: its answer is this one's.
+    Joined(AnswerSubscription),
+}
+
+/// Why an attempt did not start the call.
+#[expect(clippy::large_enum_variant, reason = "rare, and gone at once")]
+enum AttemptError {
+    /// Something changed between reading and writing: decide again.
+    Changed,
+    Refused(Refusal),
+    Joined(AnswerSubscription),
+}
+
+impl From<AnswerSubscription> for AttemptError {
+    fn from(joined: AnswerSubscription) -> Self {
+        Self::Joined(joined)
+    }
+}
+
+impl From<Refusal> for AttemptError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<CommitError> for AttemptError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::RunChanged
+            | CommitError::ApprovalChanged
+            | CommitError::ApprovalPending => Self::Changed,
+            other => Self::Refused(other.into()),
+        }
+    }
+}
+
+/// A call whose start is recorded.
+struct StartedCall {
+    span: SpanId,
+    decision: DecisionId,
+    receipt: tollgate_ledger::Receipt,
+}
+
+/// The call that is to be admitted.
+struct Attempt<'a> {
+    pep: &'a Pep,
+    cx: &'a mut CallContext,
+    call: &'a ToolCall,
+    /// Dropped with the attempt unless the call starts.
+    in_flight: Option<InFlightGuard>,
+}
+
+/// The phase of a call, with the approval that the phase is about.
+struct Position {
+    phase: Phase,
+    approval: Option<ApprovalRow>,
+}
+
+impl Position {
+    fn standing(&self, now: tollgate_model::time::Timestamp) -> Standing {
+        self.approval.as_ref().map_or(Standing::Absent, |row| {
+            Standing::of(row.state, row.expires <= now)
+        })
+    }
+}
+
+impl Attempt<'_> {
+    async fn until_recorded(&mut self) -> Result<StartedCall, NotAdmitted> {
+        for _ in 0..MAX_ATTEMPTS {
+            match self.once().await {
+                Ok(started) => return Ok(started),
+                Err(AttemptError::Changed) => {}
+                Err(AttemptError::Refused(refusal)) => return Err(NotAdmitted::Refused(refusal)),
+                Err(AttemptError::Joined(joined)) => return Err(NotAdmitted::Joined(joined)),
+            }
+        }
+        Err(NotAdmitted::Refused(Refusal::Unrecorded {
+            reason: "the run changed faster than the call could be decided; try again".into(),
+        }))
+    }
+
+    async fn once(&mut self) -> Result<StartedCall, AttemptError> {
+        self.cx.call = self.cx.arrival_span;
+        self.cx.attempt = 1;
+        self.cx.recent_usage = self.pep.recent_usage(self.cx)?;
+        let state = self.pep.run_state(self.cx.run, Some(self.call.digest()))?;
+        let mut position = self.position()?;
+        loop {
+            let evaluation = self.evaluate(&state, &position);
+            if position.phase == Phase::New
+                && matches!(
+                    evaluation.decision.outcome(),
+                    Outcome::Deny | Outcome::Escalate
+                )
+            {
+                position.approval = self.own_approval()?;
+            }
+            match next_step(self.situation(&evaluation, &position)) {
+                Step::EvaluateAsked => {
+                    // The call that asked goes on: same span, counted once.
+                    if let Some(row) = &position.approval {
+                        self.cx.call = row.call;
+                    }
+                    position.phase = Phase::Asked;
+                }
+                Step::EvaluateSuspendedAndAsked => {
+                    position = Position {
+                        phase: Phase::SuspendedAndAsked,
+                        approval: self.own_approval()?,
+                    };
+                }
+                step => return self.perform(step, evaluation, position.approval).await,
+            }
+        }
+    }
+
+    /// Where the call stands before it is evaluated.
+    fn position(&mut self) -> Result<Position, Refusal> {
+        let Some((row, span)) = self.suspended()? else {
+            return Ok(Position {
+                phase: Phase::New,
+                approval: None,
+            });
+        };
+        if row.state != ApprovalState::Rejected {
+            let before = row.waiting.iter().find(|waiting| waiting.call == span);
+            self.cx.attempt = before.map_or(1, |waiting| waiting.attempt.saturating_add(1));
+            self.cx.call = span;
+        }
+        Ok(Position {
+            phase: Phase::Suspended,
+            approval: Some(row),
+        })
+    }
+
+    /// The approval that exactly this call waits for, if it ran and was ended for that, and the call's span.
+    /// A rejection holds until the approval would have expired.
+    fn suspended(&self) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
+        let waits = self.pep.ledger.waits_for(&self.cx.binding(self.call));
+        let waits = waits.map_err(|e| Refusal::Unrecorded {
+            reason: e.to_string(),
+        })?;
+        let now = self.pep.now();
+        let over = |row: &ApprovalRow| row.state == ApprovalState::Rejected && row.expires <= now;
+        Ok(waits.filter(|(row, _)| !over(row)))
+    }
+
+    fn own_approval(&self) -> Result<Option<ApprovalRow>, Refusal> {
+        let binding = self.cx.binding(self.call);
+        let row = self.pep.ledger.reader().approval_for(&binding);
+        row.map_err(|e| Refusal::Unrecorded {
+            reason: e.to_string(),
+        })
+    }
+
+    fn situation(&self, evaluation: &Evaluation, position: &Position) -> Situation {
+        let row = position.approval.as_ref();
+        let covered = match (&evaluation.decision, row) {
+            (Decision::Escalate(_, requirement), Some(row)) => {
+                requirement.lifts.is_subset(&row.requirement.lifts)
+            }
+            _ => false,
+        };
+        Situation {
+            phase: position.phase,
+            outcome: evaluation.decision.outcome(),
+            approval: position.standing(self.pep.now()),
+            covered,
+            may_ask_again: row.is_none_or(|row| row.round < MAX_ROUNDS),
+        }
+    }
+
+    /// Take a step that ends the attempt. `row` is the approval that the phase is about.
+    async fn perform(
+        &mut self,
+        step: Step,
+        evaluation: Evaluation,
+        row: Option<ApprovalRow>,
+    ) -> Result<StartedCall, AttemptError> {
+        let refusal = match (step, row) {
+            (Step::Start, _) => {
+                self.ensure_not_in_flight()?;
+                return self.record_start(evaluation, None).await;
+            }
+            (Step::Resume, row) => return self.resume(evaluation, row).await,
+            (Step::Ask, row) => self.record_request(evaluation, row.as_ref()).await?,
+            (Step::Wait, Some(row)) => self.record_still_pending(evaluation, &row).await?,
+            (Step::Expire, Some(row)) => {
+                self.resolve(&row, ApprovalState::Expired).await?;
+                return Err(AttemptError::Changed);
+            }
+            (Step::DenyRejected, Some(row)) => {
+                self.record_denial(evaluation, Some(row.id)).await?;
+                Refusal::Rejected {
+                    approval: row.id,
+                    until: row.expires,
+                }
+            }
+            (Step::DenyAndCancel, Some(row)) => {
+                let refusal = self.record_denial(evaluation, Some(row.id)).await?;
+                self.resolve(&row, ApprovalState::Cancelled).await?;
+                refusal
+            }
+            // The others ask for an approval that is not there, which the table rules out: deny.
+            (_, row) => {
+                let approval = row.map(|row| row.id);
+                self.record_denial(evaluation, approval).await?
+            }
+        };
+        Err(refusal.into())
+    }
+
+    /// Start a call that has waited for an approval, unless the same call was started meanwhile.
+    async fn resume(
+        &mut self,
+        evaluation: Evaluation,
+        row: Option<ApprovalRow>,
+    ) -> Result<StartedCall, AttemptError> {
+        if let (Some(row), true) = (&row, self.cx.enclosing.is_empty()) {
+            let binding = self.cx.binding(self.call);
+            let span = self.cx.arrival_span;
+            let calls = &self.pep.in_flight;
+            calls.begin(row.id, binding, span, &mut self.in_flight)?;
+        }
+        // What an effect waited for is used by the effect.
+        let own = row.filter(|_| evaluation.phase != Phase::Suspended);
+        self.record_start(evaluation, own.as_ref()).await
+    }
+
+    /// That the same call does not run already, by an approval. What a call has read before it asks this
+    /// is as old as the start of that one, or older.
+    fn ensure_not_in_flight(&self) -> Result<(), AnswerSubscription> {
+        if !self.cx.enclosing.is_empty() {
+            return Ok(());
+        }
+        let binding = || self.cx.binding(self.call);
+        match self.pep.in_flight.of(self.cx.arrival_span, binding) {
+            Some(other) => Err(other),
+            None => Ok(()),
+        }
+    }
+}

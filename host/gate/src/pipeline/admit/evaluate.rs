@@ -1,0 +1,117 @@
+//! Evaluate: build the request and the facts, and let policy decide.
+
+use std::time::Instant;
+
+use tollgate_model::{
+    admission::{Phase, Standing},
+    decision::{Decision, Outcome},
+    entity::{Kind, Uid},
+    request::{Facts, Request},
+    run::RunState,
+};
+
+use super::{Attempt, Position};
+use crate::enforce::{Act as _, Pep, grant_from_row};
+
+/// A request with its decision.
+#[derive(Debug)]
+pub(super) struct EvaluatedRequest {
+    pub(super) request: Request,
+    pub(super) decision: Decision,
+}
+
+/// A call that was evaluated and is not recorded yet.
+pub(super) struct Evaluation {
+    pub(super) phase: Phase,
+    /// Whether the call goes on that asked: it is counted once.
+    pub(super) is_resumption: bool,
+    pub(super) decision: Decision,
+    pub(super) request: Request,
+    pub(super) facts: Facts,
+    /// For a call that a component makes: the other of its two decisions.
+    pub(super) secondary: Option<EvaluatedRequest>,
+    /// The version of the run that the facts are from.
+    pub(super) version: u64,
+    pub(super) begun: Instant,
+}
+
+impl Attempt<'_> {
+    pub(super) fn evaluate(&self, state: &RunState, position: &Position) -> Evaluation {
+        let begun = Instant::now();
+        let (pep, cx, call) = (self.pep, &*self.cx, self.call);
+        let now = pep.now();
+        let standing = position.standing(now);
+        let is_resumption = match position.phase {
+            Phase::New => false,
+            Phase::Suspended => standing != Standing::Rejected,
+            Phase::Asked | Phase::SuspendedAndAsked => true,
+        };
+        let grant = match (position.phase, standing, &position.approval) {
+            (Phase::Asked | Phase::SuspendedAndAsked, Standing::Granted, Some(row)) => {
+                Some(grant_from_row(row))
+            }
+            _ => None,
+        };
+        let run = Pep::run_facts(cx, state, Some(call.digest()), is_resumption, now);
+        let mut facts = Pep::facts(&cx.ruleset.config, now, run, Vec::new());
+        facts.approval = grant;
+        facts.run.labels.extend(cx.inherited_labels.iter().cloned());
+        let request = call.request(cx);
+        let decision = cx.ruleset.pdp.decide(&request, &facts);
+        let agent = EvaluatedRequest { request, decision };
+        let (primary, secondary) = match cx.enclosing.last() {
+            None => (agent, None),
+            // A component never gets more done through another's tool than it may itself.
+            Some(calling) => {
+                let request = Request {
+                    principal: Uid::new(Kind::Component, &calling.component),
+                    ..agent.request.clone()
+                };
+                let decision = cx.ruleset.pdp.decide(&request, &facts);
+                let (primary, secondary) =
+                    combine_decisions(agent, EvaluatedRequest { request, decision });
+                (primary, Some(secondary))
+            }
+        };
+        Evaluation {
+            phase: position.phase,
+            is_resumption,
+            decision: primary.decision,
+            request: primary.request,
+            facts,
+            secondary,
+            version: state.version,
+            begun,
+        }
+    }
+}
+
+/// The decisions for the agent and for the component as one: both must allow. The first that comes back
+/// decides about the call; the second is recorded with it.
+fn combine_decisions(
+    agent: EvaluatedRequest,
+    component: EvaluatedRequest,
+) -> (EvaluatedRequest, EvaluatedRequest) {
+    let rank = |decision: &Decision| match decision.outcome() {
+        Outcome::Allow => 0,
+        Outcome::Escalate => 1,
+        Outcome::Deny => 2,
+        Outcome::Error => 3,
+    };
+    if rank(&component.decision) > rank(&agent.decision) {
+        return (component, agent);
+    }
+    let mut agent = agent;
+    if let (Decision::Escalate(basis, requirement), Decision::Escalate(theirs, also)) =
+        (&mut agent.decision, &component.decision)
+    {
+        // One approval for both.
+        *requirement = requirement.and(also);
+        for determining in &theirs.determining {
+            if !basis.determining.contains(determining) {
+                basis.determining.push(determining.clone());
+            }
+        }
+    }
+    (agent, component)
+}

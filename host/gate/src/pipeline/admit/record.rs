@@ -1,0 +1,328 @@
+//! Record: one durable commit holds the decision and what follows from it.
+
+use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, Payload, Receipt};
+use tollgate_model::{
+    decision::{Basis, Decision, Outcome, Requirement},
+    ids::{ApprovalId, DecisionId},
+    life::ApprovalState,
+    record::{ApprovalRequested, Event, Start},
+    time::Timestamp,
+};
+
+use super::{Attempt, AttemptError, StartedCall, evaluate::Evaluation};
+use crate::{
+    config::PRIVATE,
+    enforce::{Draft, Refusal, pending_refusal},
+    tool::SourceKind,
+};
+
+/// A batch that is filled, and where the decision about the call stands in it.
+struct CallBatch {
+    batch: Batch,
+    /// The decision's place among the records.
+    decided_at: u64,
+}
+
+impl Attempt<'_> {
+    async fn commit(&self, call: CallBatch) -> Result<(DecisionId, Receipt), CommitError> {
+        let receipt = self.pep.commit(call.batch).await?;
+        Ok((DecisionId(receipt.first + call.decided_at), receipt))
+    }
+
+    /// A batch with the decision: after `batch`'s own records, if the run has not changed since.
+    fn batch_with_decision(
+        &self,
+        mut batch: Batch,
+        evaluation: &Evaluation,
+        refine: impl FnOnce(Draft) -> Draft,
+    ) -> Result<CallBatch, Refusal> {
+        self.add_secondary_decision(evaluation, &mut batch)?;
+        let decided_at = batch.records.len() as u64;
+        let (draft, payloads) = self.decision_draft(evaluation)?;
+        let now = evaluation.facts.now;
+        let record = self.pep.record(self.cx, now, refine(draft).into());
+        batch.records.push(record);
+        batch.payloads.extend(payloads);
+        let version = Condition::RunVersion(self.cx.run, evaluation.version);
+        batch.conditions.push(version);
+        Ok(CallBatch { batch, decided_at })
+    }
+
+    /// For a call that a component makes: the other of the two decisions about it.
+    fn add_secondary_decision(
+        &self,
+        evaluation: &Evaluation,
+        batch: &mut Batch,
+    ) -> Result<(), Refusal> {
+        let Some(secondary) = &evaluation.secondary else {
+            return Ok(());
+        };
+        let (draft, payload) = self.pep.decision_record(
+            &self.cx.ruleset,
+            &secondary.request,
+            &evaluation.facts,
+            &secondary.decision,
+            self.pep.span_id(),
+            evaluation.begun,
+        )?;
+        let draft = draft
+            .for_call(self.cx, self.call, evaluation.is_resumption)
+            .secondary();
+        let now = evaluation.facts.now;
+        batch
+            .records
+            .push(self.pep.record(self.cx, now, draft.into()));
+        batch.payloads.push(payload);
+        Ok(())
+    }
+
+    fn decision_draft(&self, evaluation: &Evaluation) -> Result<(Draft, Vec<Payload>), Refusal> {
+        let (draft, payload) = self.pep.decision_record(
+            &self.cx.ruleset,
+            &evaluation.request,
+            &evaluation.facts,
+            &evaluation.decision,
+            self.pep.span_id(),
+            evaluation.begun,
+        )?;
+        let draft = draft.for_call(self.cx, self.call, evaluation.is_resumption);
+        if evaluation.is_resumption {
+            // The arguments are kept with the decision that asked.
+            return Ok((draft, vec![payload]));
+        }
+        let private = evaluation.facts.run.labels.contains(PRIVATE);
+        let (call, capturing) = (self.call, self.pep.capturing(self.cx));
+        let tool = &call.tool().name;
+        let captured = capturing.arguments(tool, call.arguments(), call.canonical(), private);
+        let payloads = [payload].into_iter().chain(captured.payload).collect();
+        Ok((draft.captured(captured.kept), payloads))
+    }
+
+    /// Record an allow and the start of the execution. An approval that was granted is used up. One that is
+    /// still pending is void, because nothing needs it any more.
+    pub(super) async fn record_start(
+        &self,
+        evaluation: Evaluation,
+        approval: Option<&ApprovalRow>,
+    ) -> Result<StartedCall, AttemptError> {
+        let (cx, source) = (&*self.cx, &self.call.tool().source);
+        let now = evaluation.facts.now;
+        let span = self.pep.span_id();
+        let used = approval.filter(|row| row.state == ApprovalState::Approved);
+        let used_id = used.map(|row| row.id);
+        let mut batch = Batch::default();
+        if let (Some(row), None) = (approval, used) {
+            batch
+                .records
+                .push(self.pep.record(cx, now, row.superseded()));
+        }
+        let mut call =
+            self.batch_with_decision(batch, &evaluation, |draft| draft.approval(used_id))?;
+        let start = Event::Start(Start {
+            approval: used_id,
+            attempt: cx.attempt,
+            call: cx.call,
+            component: source.name.clone(),
+            digest: source.digest,
+            executed_by_caller: source.kind == SourceKind::External,
+            labels: self.call.tool().content_labels(),
+            resumption: cx.attempt > 1,
+            span,
+            unsandboxed: !source.is_sandboxed(),
+        });
+        let batch = &mut call.batch;
+        batch.records.push(self.pep.record(cx, now, start));
+        batch.conditions.extend(self.not_halted());
+        if !evaluation.is_resumption {
+            batch.conditions.extend(self.pep.within_budget(cx));
+        }
+        batch.conditions.extend(approval.map(unchanged));
+        let (decision, receipt) = self.commit(call).await?;
+        Ok(StartedCall {
+            span,
+            decision,
+            receipt,
+        })
+    }
+
+    /// Record a denial. `approval` is the one that did not help.
+    ///
+    /// Also for a call that policy would allow, where an approver rejected an effect inside it, and for one
+    /// that would need an approval and may not ask.
+    pub(super) async fn record_denial(
+        &self,
+        evaluation: Evaluation,
+        approval: Option<ApprovalId>,
+    ) -> Result<Refusal, AttemptError> {
+        let outcome = match evaluation.decision.outcome() {
+            Outcome::Allow | Outcome::Escalate => Outcome::Deny,
+            outcome => outcome,
+        };
+        let call = self.batch_with_decision(Batch::default(), &evaluation, |draft| {
+            draft.outcome(outcome).approval(approval)
+        })?;
+        let (decision, _) = self.commit(call).await?;
+        let basis = evaluation.decision.basis().clone();
+        Ok(match outcome {
+            Outcome::Error => Refusal::Undecidable { decision, basis },
+            _ => Refusal::Denied { decision, basis },
+        })
+    }
+
+    /// Record that a human is needed, and ask. `previous` is the approval of the same call that is no
+    /// longer enough.
+    pub(super) async fn record_request(
+        &self,
+        evaluation: Evaluation,
+        previous: Option<&ApprovalRow>,
+    ) -> Result<Refusal, AttemptError> {
+        let previous = previous.filter(|row| {
+            matches!(row.state, ApprovalState::Pending | ApprovalState::Approved)
+                && row.expires > self.pep.now()
+        });
+        let Decision::Escalate(basis, requirement) = &evaluation.decision else {
+            return self.record_denial(evaluation, None).await;
+        };
+        let (basis, requirement) = (basis.clone(), requirement.clone());
+        self.ensure_not_in_flight()?;
+        let now = evaluation.facts.now;
+        let approval = self.pep.ids.approval();
+        let mut batch = Batch::default();
+        if let Some(row) = previous {
+            batch.conditions.push(unchanged(row));
+            batch
+                .records
+                .push(self.pep.record(self.cx, now, row.superseded()));
+        }
+        let mut call =
+            self.batch_with_decision(batch, &evaluation, |draft| draft.approval(Some(approval)))?;
+        let expires = now.plus(
+            u64::try_from(self.cx.ruleset.config.approval_expires.as_micros()).unwrap_or(u64::MAX),
+        );
+        let round = previous.map_or(1, |row| row.round + 1);
+        let (request, payload) = self.request_event(now, expires, approval, &requirement, round)?;
+        let batch = &mut call.batch;
+        batch.records.push(self.pep.record(self.cx, now, request));
+        batch.payloads.push(payload);
+        batch.conditions.extend(self.not_halted());
+        let most = self.cx.ruleset.config.approvals.max_pending;
+        if previous.is_none() {
+            let whose = self.cx.pending_whose(now);
+            batch.conditions.push(Condition::PendingBelow(whose, most));
+        }
+        let (decision, _) = match self.commit(call).await {
+            Err(CommitError::TooManyPending(_)) => {
+                return self.record_too_many_pending(evaluation, most).await;
+            }
+            committed => committed?,
+        };
+        Ok(Refusal::Pending {
+            decision,
+            basis,
+            approval,
+            requirement,
+            expires,
+            happened: Vec::new(),
+        })
+    }
+
+    fn request_event(
+        &self,
+        now: Timestamp,
+        expires: Timestamp,
+        id: ApprovalId,
+        requirement: &Requirement,
+        round: u32,
+    ) -> Result<(Event, Payload), Refusal> {
+        let (cx, call) = (&*self.cx, self.call);
+        let payload = self
+            .pep
+            .seal(&cx.ruleset, now, &call.canonical(), "arguments")?;
+        let event = Event::ApprovalRequested(Box::new(ApprovalRequested {
+            arguments: call.digest().clone(),
+            call: cx.call,
+            capability: None,
+            component: call.tool().source.digest,
+            expires,
+            id,
+            on_behalf_of: cx.on_behalf_of.clone(),
+            payload: payload.digest,
+            principal: cx.principal.clone(),
+            requirement: requirement.clone(),
+            round,
+            span: self.pep.span_id(),
+            tool: call.tool().name.clone(),
+            via: cx.via(),
+            waiting: cx.waiting(),
+        }));
+        Ok((event, payload))
+    }
+
+    async fn record_too_many_pending(
+        &self,
+        evaluation: Evaluation,
+        most: u64,
+    ) -> Result<Refusal, AttemptError> {
+        Ok(match self.record_denial(evaluation, None).await? {
+            Refusal::Denied { decision, .. } => Refusal::TooManyPending { decision, most },
+            other => other,
+        })
+    }
+
+    /// Record that the same call came again while its approval is pending. The answer is the same.
+    pub(super) async fn record_still_pending(
+        &self,
+        evaluation: Evaluation,
+        row: &ApprovalRow,
+    ) -> Result<Refusal, AttemptError> {
+        let batch = Batch {
+            conditions: vec![unchanged(row)],
+            ..Batch::default()
+        };
+        let call = self.batch_with_decision(batch, &evaluation, |draft| {
+            draft.approval(Some(row.id)).outcome(Outcome::Escalate)
+        })?;
+        let (decision, _) = self.commit(call).await?;
+        let basis = match evaluation.decision {
+            Decision::Escalate(basis, _) => basis,
+            // An effect inside the call waits, not the call itself.
+            other => self.basis_of_request(other.basis().clone(), row),
+        };
+        Ok(pending_refusal(decision, basis, row))
+    }
+
+    /// `basis` with the policies that an approval would lift.
+    fn basis_of_request(&self, mut basis: Basis, row: &ApprovalRow) -> Basis {
+        let policies = self.cx.ruleset.pdp.policies();
+        let lifted = row.requirement.lifts.iter();
+        basis.determining = lifted
+            .filter_map(|lifted| policies.get(&lifted.id))
+            .map(|policy| policy.determining.clone())
+            .collect();
+        basis
+    }
+
+    pub(super) async fn resolve(
+        &self,
+        row: &ApprovalRow,
+        state: ApprovalState,
+    ) -> Result<(), AttemptError> {
+        let resolved = row.resolved(state);
+        let batch = Batch {
+            records: vec![self.pep.record(self.cx, self.pep.now(), resolved)],
+            payloads: Vec::new(),
+            conditions: vec![unchanged(row)],
+        };
+        self.pep.commit(batch).await?;
+        Ok(())
+    }
+
+    fn not_halted(&self) -> impl Iterator<Item = Condition> + '_ {
+        let tool = self.call.tool();
+        self.cx.not_halted(&tool.name, &tool.source.name)
+    }
+}
+
+fn unchanged(row: &ApprovalRow) -> Condition {
+    Condition::ApprovalUnchanged(row.id, row.version)
+}

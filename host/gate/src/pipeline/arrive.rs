@@ -1,0 +1,56 @@
+//! Arrive: who calls, on whose behalf, and in which run.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tollgate_model::ids::SpanId;
+
+use crate::{
+    enforce::{CallContext, CallOptions, Pep, RecentUsage, Refusal, Ruleset},
+    identity::{Caller, Identity, RunKey},
+};
+
+/// The context of a call that arrives. Its run is found, or started, which is recorded.
+///
+/// # Errors
+/// [`Refusal`]: the caller is not configured, the run has ended, or it cannot be recorded.
+pub(crate) async fn arrive(
+    pep: &Pep,
+    ruleset: &Arc<Ruleset>,
+    caller: &Caller,
+    key: &RunKey,
+    options: &mut CallOptions,
+    span: SpanId,
+) -> Result<CallContext, Refusal> {
+    let identity = Identity::of(&ruleset.config, caller)?;
+    let run = pep
+        .find_or_start_run(ruleset, &identity, caller, key, &options.origin)
+        .await?;
+    if options.origin.trace != Some(run.id) {
+        // The trace does not continue here (W3C Trace Context, section 3.3).
+        options.meta.remove("tracestate");
+    }
+    let Identity {
+        principal,
+        agent,
+        on_behalf_of,
+        operator,
+    } = identity;
+    Ok(CallContext {
+        ruleset: Arc::clone(ruleset),
+        principal,
+        agent,
+        on_behalf_of,
+        operator,
+        run: run.id,
+        root: run.root,
+        call: span,
+        arrival_span: span,
+        caller: options.origin.parent,
+        arrival: std::mem::take(&mut options.arrival),
+        enclosing: Vec::new(),
+        inherited_labels: BTreeSet::new(),
+        arguments: None,
+        attempt: 1,
+        recent_usage: RecentUsage::default(),
+    })
+}

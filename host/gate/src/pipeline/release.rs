@@ -1,0 +1,261 @@
+//! Release: the result is decided, the outcome recorded, and then the first byte leaves.
+
+use std::collections::BTreeSet;
+
+use tollgate_ledger::{Batch, CommitError};
+use tollgate_model::{
+    decision::Decision,
+    ids::{DecisionId, SpanId},
+    record::{Event, OutcomeRecord, Release, Status},
+};
+
+use crate::{
+    capture::Captured,
+    config::PRIVATE,
+    enforce::{
+        Answer, CallContext, Capabilities, Pep, Refusal, ReleaseDecision, UnrecordedEffects,
+        Verdict, apply_release_decision, content_with_truncation_note,
+    },
+    sandbox::{Content, Execution},
+    tool::Tool,
+};
+
+/// A call that was started.
+#[derive(Debug, Clone)]
+pub(crate) struct Invocation {
+    pub(crate) tool: std::sync::Arc<Tool>,
+    /// The decision that allowed it.
+    pub(crate) decision: DecisionId,
+    /// Its `invoke_component` span.
+    pub(crate) span: SpanId,
+}
+
+/// Record how a call ended, in one commit with the decision whether its result is released.
+///
+/// If the run takes on other labels meanwhile, the result is decided again.
+pub(crate) async fn release(
+    pep: &Pep,
+    cx: &CallContext,
+    invocation: &Invocation,
+    execution: Execution,
+    effects: &Capabilities,
+) -> Answer {
+    let unrecorded = effects.finish();
+    let ending = Ending::new(pep, cx, invocation, execution, unrecorded);
+    Answer {
+        run: Some(cx.run),
+        call: cx.call,
+        decision: Some(invocation.decision),
+        verdict: ending.record().await,
+    }
+}
+
+/// A call that ended, and what is to be recorded of it.
+struct Ending<'a> {
+    pep: &'a Pep,
+    cx: &'a CallContext,
+    tool: &'a Tool,
+    execution: Execution,
+    unrecorded: UnrecordedEffects,
+    captured: Captured,
+    outcome: OutcomeRecord,
+}
+
+/// What is committed when a call ends.
+struct Closing {
+    batch: Batch,
+    /// Whether the content is released; absent where there is none.
+    release: Option<Release>,
+    /// How many values of it are redacted.
+    redacted: u64,
+    verdict: Verdict,
+}
+
+impl<'a> Ending<'a> {
+    fn new(
+        pep: &'a Pep,
+        cx: &'a CallContext,
+        invocation: &'a Invocation,
+        execution: Execution,
+        unrecorded: UnrecordedEffects,
+    ) -> Self {
+        let tool = &*invocation.tool;
+        let mut labels = tool.content_labels();
+        labels.extend(unrecorded.labels.iter().cloned());
+        let status = match (&unrecorded.pending, execution.status) {
+            // Discard the result of a suspended run; the call executes again after the approval.
+            (Some(_), status) if status != Status::Halted => Status::Pending,
+            (_, status) => status,
+        };
+        let content = content_bytes(&execution);
+        let captured = capture_result(pep, cx, tool, &execution, &labels);
+        let tenant = &cx.ruleset.config.gate.tenant;
+        let outcome = OutcomeRecord {
+            call: cx.call,
+            captured: content.as_ref().map(|_| captured.kept),
+            effects: unrecorded.effects + execution.effects,
+            fuel: execution.fuel,
+            labels,
+            peak_memory: execution.peak_memory,
+            redacted: 0,
+            release: None,
+            result: content.and_then(|bytes| pep.ledger.digest(tenant, &[&bytes]).ok()),
+            size: execution.size,
+            span: invocation.span,
+            status,
+        };
+        Self {
+            pep,
+            cx,
+            tool,
+            execution,
+            unrecorded,
+            captured,
+            outcome,
+        }
+    }
+
+    async fn record(&self) -> Verdict {
+        loop {
+            // A result that cannot be decided is not released; that the call ran is recorded all the same.
+            let closing = self.decide().unwrap_or_else(|_| self.undecided());
+            let Closing {
+                mut batch,
+                release,
+                redacted,
+                verdict,
+            } = closing;
+            let status = match &verdict {
+                Verdict::Ended { status, .. } => *status,
+                _ => self.outcome.status,
+            };
+            batch.payloads.extend(self.captured.payload.clone());
+            let outcome = Event::Outcome(OutcomeRecord {
+                redacted,
+                release,
+                status,
+                ..self.outcome.clone()
+            });
+            let record = self.pep.record(self.cx, self.pep.now(), outcome);
+            batch.records.push(record);
+            match self.pep.commit(batch).await {
+                Ok(receipt) => {
+                    let decided_at = receipt.first + self.unrecorded.records.len() as u64;
+                    return verdict.decided_at(DecisionId(decided_at));
+                }
+                // Labels are few and a run never loses one, so this ends.
+                Err(CommitError::RunChanged) => {}
+                // It ran, and its outcome is recorded nowhere.
+                Err(_) => return Verdict::unknown(),
+            }
+        }
+    }
+
+    fn batch(&self) -> Batch {
+        Batch {
+            records: self.unrecorded.records.clone(),
+            payloads: self.unrecorded.payloads.clone(),
+            ..Batch::default()
+        }
+    }
+
+    fn undecided(&self) -> Closing {
+        Closing {
+            batch: self.batch(),
+            release: None,
+            redacted: 0,
+            verdict: Verdict::unknown(),
+        }
+    }
+
+    /// Decide whether the content is released, and what the caller gets.
+    fn decide(&self) -> Result<Closing, Refusal> {
+        let mut batch = self.batch();
+        let mut decide = |error: bool, size: u64| -> Result<Decision, Refusal> {
+            let labels = &self.outcome.labels;
+            let decided = self
+                .pep
+                .decide_release(self.cx, self.tool, error, size, labels)?;
+            let ReleaseDecision {
+                decision,
+                record,
+                payload,
+                condition,
+            } = decided;
+            batch.records.push(record);
+            batch.payloads.push(payload);
+            batch.conditions.push(condition);
+            Ok(decision)
+        };
+        let mut redacted = 0;
+        let (release, verdict) = match (self.outcome.status, &self.unrecorded.pending) {
+            (Status::Ok | Status::ToolError, _) => {
+                let error = self.outcome.status != Status::Ok;
+                let decision = decide(error, self.execution.size)?;
+                let content = content_with_truncation_note(&self.execution);
+                let released = apply_release_decision(decision, content, self.tool);
+                redacted = released.redacted;
+                (Some(released.release), released.verdict)
+            }
+            (Status::Pending, Some(pending)) => {
+                // The list of its effects is partly in the component's words: content, like a result.
+                let happened = pending.happened().iter();
+                let size = happened.map(|what| what.len() as u64).sum();
+                let refusal = match decide(false, size)? {
+                    Decision::Allow(_) => pending.clone(),
+                    _ => pending.clone().in_general_terms(),
+                };
+                (None, Verdict::Refused(refusal))
+            }
+            (status @ (Status::Halted | Status::Pending), _) => {
+                let effects = self.outcome.effects > 0;
+                (None, Verdict::Ended { status, effects })
+            }
+            (status, _) => {
+                // How a call ends is the component's choice, so it tells something: content, like a result.
+                let effects = self.outcome.effects > 0;
+                match decide(true, 0)? {
+                    Decision::Allow(_) => (None, Verdict::Ended { status, effects }),
+                    decision => {
+                        let basis = decision.basis().clone();
+                        let decision = DecisionId(0);
+                        let verdict = Verdict::Withheld { decision, basis };
+                        (Some(Release::Withheld), verdict)
+                    }
+                }
+            }
+        };
+        Ok(Closing {
+            batch,
+            release,
+            redacted,
+            verdict,
+        })
+    }
+}
+
+/// What is kept of what a tool returned.
+fn capture_result(
+    pep: &Pep,
+    cx: &CallContext,
+    tool: &Tool,
+    execution: &Execution,
+    labels: &BTreeSet<String>,
+) -> Captured {
+    let capturing = pep.capturing(cx);
+    let private = labels.contains(PRIVATE);
+    match &execution.content {
+        Ok(content) => capturing.result(&tool.name, content, private),
+        Err(failure) => {
+            let text = failure.message.clone();
+            capturing.result(&tool.name, &[Content::Text { text }], private)
+        }
+    }
+}
+
+fn content_bytes(execution: &Execution) -> Option<Vec<u8>> {
+    match &execution.content {
+        Ok(content) => serde_json::to_vec(content).ok(),
+        Err(failure) => Some(failure.message.clone().into_bytes()),
+    }
+}

@@ -1,0 +1,224 @@
+//! Validate: the tool exists, and the arguments match its schema.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tollgate_model::{
+    canonical,
+    record::{CallInvalid, Event},
+};
+use tollgate_policy::policy;
+
+use super::Pipeline;
+use crate::{
+    enforce::{Answer, CallContext, CallRequest, MAX_DEPTH, Pep, Refusal, Ruleset, ToolCall},
+    text::printable,
+    tool::{SourceKind, Tool},
+};
+use tollgate_ledger::Batch;
+
+/// Problems of arguments that are listed.
+const MAX_PROBLEMS: usize = 8;
+
+/// Who is to execute a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExecutedBy {
+    /// The gate: a component or an upstream server.
+    Gate,
+    /// The caller, who asks for an authorization.
+    Caller,
+}
+
+/// A call that is refused before any policy is asked.
+#[derive(Debug)]
+pub(crate) struct InvalidCall {
+    refusal: Refusal,
+    /// For the record: a word.
+    problem: &'static str,
+    /// JSON pointers into the arguments.
+    pointers: Vec<String>,
+}
+
+impl InvalidCall {
+    pub(super) fn new(problem: &'static str, refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            problem,
+            pointers: Vec::new(),
+        }
+    }
+
+    fn because(problem: &'static str, reason: String) -> Self {
+        let refusal = Refusal::Invalid {
+            problem: reason,
+            nearest: None,
+        };
+        Self::new(problem, refusal)
+    }
+
+    /// Record that the call was refused.
+    pub(super) async fn refuse(self, pep: &Pep, cx: &CallContext, tool: &str) -> Answer {
+        let is_own = cx.enclosing.is_empty();
+        let event = Event::CallInvalid(CallInvalid {
+            arrival: Some(cx.arrival.clone())
+                .filter(|_| is_own)
+                .unwrap_or_default(),
+            call: cx.call,
+            caller: cx.caller.filter(|_| is_own),
+            parent: cx.enclosing.last().map(|call| call.span),
+            pointers: self.pointers,
+            principal: cx.principal.clone(),
+            problem: self.problem.into(),
+            tool: printable(tool, 80),
+        });
+        let batch = Batch {
+            records: vec![pep.record(cx, pep.now(), event)],
+            ..Batch::default()
+        };
+        let refusal = match pep.commit(batch).await {
+            Ok(_) => self.refusal,
+            Err(error) => error.into(),
+        };
+        Answer::refused(Some(cx.run), cx.call, refusal)
+    }
+}
+
+/// The call, if it may be decided at all.
+///
+/// # Errors
+/// [`InvalidCall`].
+pub(crate) async fn validate(
+    pipeline: &Pipeline,
+    cx: &CallContext,
+    request: &CallRequest,
+    executed_by: ExecutedBy,
+) -> Result<ToolCall, InvalidCall> {
+    let tool = find_tool(&cx.ruleset, request)?;
+    check_executor(&tool, executed_by)?;
+    check_definition(pipeline, &tool)?;
+    let call = typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments)?;
+    check_nesting(cx, &tool)?;
+    Ok(call)
+}
+
+/// The call of a request, without a run: to compare it with calls that wait.
+///
+/// # Errors
+/// [`InvalidCall`].
+pub(crate) fn parse_call(
+    pep: &Pep,
+    ruleset: &Ruleset,
+    request: &CallRequest,
+) -> Result<ToolCall, InvalidCall> {
+    let tool = find_tool(ruleset, request)?;
+    check_executor(&tool, ExecutedBy::Gate)?;
+    typed_call(pep, ruleset, &tool, &request.arguments)
+}
+
+fn find_tool(ruleset: &Ruleset, request: &CallRequest) -> Result<Arc<Tool>, InvalidCall> {
+    if let Some(tool) = ruleset.tools.get(&request.tool) {
+        return Ok(Arc::clone(tool));
+    }
+    let names = ruleset.tools.keys().map(String::as_str);
+    let refusal = Refusal::UnknownTool {
+        tool: printable(&request.tool, 80),
+        nearest: policy::nearest(&request.tool, names).map(str::to_owned),
+    };
+    Err(InvalidCall::new("unknown_tool", refusal))
+}
+
+fn check_executor(tool: &Tool, executed_by: ExecutedBy) -> Result<(), InvalidCall> {
+    let problem = match (tool.source.kind, executed_by) {
+        (SourceKind::External, ExecutedBy::Caller)
+        | (SourceKind::Component | SourceKind::Upstream, ExecutedBy::Gate) => return Ok(()),
+        (SourceKind::External, ExecutedBy::Gate) => {
+            "the caller executes this tool itself: ask for an authorization instead of calling it"
+        }
+        (SourceKind::Component | SourceKind::Upstream, ExecutedBy::Caller) => {
+            "the gate executes this tool: call it instead of asking for an authorization"
+        }
+    };
+    Err(InvalidCall::because("other_execution", problem.into()))
+}
+
+/// That an upstream tool is still the one that was accepted, as far as is known without asking its server.
+fn check_definition(pipeline: &Pipeline, tool: &Tool) -> Result<(), InvalidCall> {
+    let upstreams = &pipeline.snapshot.executors.upstreams;
+    let upstream = match tool.source.kind {
+        SourceKind::Upstream => upstreams.get(&tool.source.name),
+        SourceKind::Component | SourceKind::External => None,
+    };
+    match upstream.map(|upstream| upstream.check_last_offer(&tool.own_name)) {
+        Some(Err(problem)) => Err(InvalidCall::because("definition_changed", problem)),
+        _ => Ok(()),
+    }
+}
+
+/// The call with its arguments: defaults applied, matching the schema, in canonical form.
+fn typed_call(
+    pep: &Pep,
+    ruleset: &Ruleset,
+    tool: &Arc<Tool>,
+    arguments: &str,
+) -> Result<ToolCall, InvalidCall> {
+    let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
+    let mut arguments = canonical::parse(arguments)
+        .map_err(|e| invalid(format!("the arguments are refused: {e}")))?;
+    if let Some(input) = ruleset.pdp.tool(&tool.name) {
+        input.apply_defaults(&mut arguments);
+    }
+    check_schema(tool, &arguments)?;
+    let bytes = canonical::to_canonical(&arguments)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| invalid("the arguments have no canonical form".into()))?;
+    let digest = pep
+        .call_digest(ruleset, &tool.name, &bytes)
+        .map_err(|refusal| InvalidCall::new("unrecorded", refusal))?;
+    Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
+}
+
+fn check_schema(tool: &Tool, arguments: &Value) -> Result<(), InvalidCall> {
+    let mut problems = Vec::new();
+    let mut pointers = Vec::new();
+    for error in tool.validator.iter_errors(arguments).take(MAX_PROBLEMS) {
+        let pointer = error.instance_path().to_string();
+        let pointer = if pointer.is_empty() {
+            "/".to_owned()
+        } else {
+            printable(&pointer, 200)
+        };
+        problems.push(format!(
+            "`{pointer}`: {}",
+            printable(&error.masked().to_string(), 300)
+        ));
+        pointers.push(pointer);
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "the arguments do not match the tool's schema: {}",
+        problems.join("; ")
+    );
+    Err(InvalidCall {
+        pointers,
+        ..InvalidCall::because("invalid_arguments", reason)
+    })
+}
+
+/// That calls nest neither too deep nor in a circle.
+fn check_nesting(cx: &CallContext, tool: &Tool) -> Result<(), InvalidCall> {
+    let component = &tool.source.name;
+    let circle = cx.enclosing.iter().any(|call| call.component == *component);
+    let problem = if circle {
+        format!(
+            "the component `{component}` is being called already, and calls may not form a circle"
+        )
+    } else if cx.enclosing.len() > MAX_DEPTH {
+        format!("calls nest at most {MAX_DEPTH} deep")
+    } else {
+        return Ok(());
+    };
+    Err(InvalidCall::because("nesting", problem))
+}

@@ -1,0 +1,64 @@
+//! What the operator says about hosts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+/// What requests are sent to, and how.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkConfig {
+    /// By the host's name or address; `*.example.com` stands for all below `example.com`.
+    pub hosts: BTreeMap<String, HostConfig>,
+    /// PEM files with certificates that are trusted besides the public ones.
+    pub trust: Vec<PathBuf>,
+}
+
+/// What the operator says about a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    /// What it is; `unlabelled` where nothing is said.
+    pub labels: BTreeSet<String>,
+    /// What its responses add to a run, besides its labels; `untrusted` where nothing is said.
+    pub taints: BTreeSet<String>,
+    /// Whether it may have an address that is not reachable from everywhere.
+    pub allow_private: bool,
+    /// Whether requests carry the run's trace context.
+    pub trace: bool,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            labels: BTreeSet::from(["unlabelled".to_owned()]),
+            taints: BTreeSet::from(["untrusted".to_owned()]),
+            allow_private: false,
+            trace: true,
+        }
+    }
+}
+
+impl NetworkConfig {
+    /// What is said about a host: under its own name, else under the nearest `*.` above it.
+    #[must_use]
+    pub fn host(&self, name: &str) -> HostConfig {
+        let above = name
+            .match_indices('.')
+            .filter_map(|(dot, _)| name.get(dot..));
+        self.hosts
+            .get(name)
+            .or_else(|| {
+                above
+                    .into_iter()
+                    .find_map(|suffix| self.hosts.get(&format!("*{suffix}")))
+            })
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &String> {
+        self.hosts
+            .values()
+            .flat_map(|host| host.labels.iter().chain(&host.taints))
+    }
+}

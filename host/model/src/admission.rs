@@ -1,0 +1,288 @@
+//! How a call is admitted: one pure table from what is known about it to the next step.
+//!
+//! The gate evaluates a call, looks up the approval that belongs to it, and asks [`next_step`] what to do.
+//! It then performs that step and nothing else. Every combination is listed, so a new state or outcome
+//! does not compile until somebody has decided what it means.
+
+use crate::{decision::Outcome, life::ApprovalState};
+
+/// How often one call may ask for an approval.
+pub const MAX_ROUNDS: u32 = 3;
+
+/// How a call was evaluated, and so which approval [`Situation::approval`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// For the first time, without an approval. The approval is the one that this call has asked for, if it has.
+    New,
+    /// Again, as the call that has asked, with its approval if that was granted.
+    Asked,
+    /// Again, after it ran and was ended because an effect inside it needs an approval. The approval is that
+    /// of the effect; the call itself is evaluated without one.
+    Suspended,
+    /// As [`Phase::Suspended`], where the effect was approved and the call itself needs an approval, too. The
+    /// approval is the call's own.
+    SuspendedAndAsked,
+}
+
+/// What an approval is worth now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// There is none, or it was used, replaced or cancelled.
+    Absent,
+    /// Not enough people have answered.
+    Pending,
+    /// It was granted and not used.
+    Granted,
+    /// It was rejected. The same call stays denied until it expires.
+    Rejected,
+    /// It was pending or granted, and its time is up.
+    Expired,
+}
+
+impl Standing {
+    /// The standing of an approval in `state`; `overdue` says that its time is up.
+    #[must_use]
+    pub fn of(state: ApprovalState, overdue: bool) -> Self {
+        match (state, overdue) {
+            (ApprovalState::Pending | ApprovalState::Approved, true) => Self::Expired,
+            (ApprovalState::Pending, false) => Self::Pending,
+            (ApprovalState::Approved, false) => Self::Granted,
+            (ApprovalState::Rejected, false) => Self::Rejected,
+            (ApprovalState::Rejected, true)
+            | (ApprovalState::Expired | ApprovalState::Cancelled | ApprovalState::Consumed, _) => {
+                Self::Absent
+            }
+        }
+    }
+}
+
+/// Everything that the next step depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Situation {
+    /// How the call was evaluated.
+    pub phase: Phase,
+    /// What policy says.
+    pub outcome: Outcome,
+    /// The approval that the phase is about.
+    pub approval: Standing,
+    /// Whether that approval, once granted, lifts every policy that stops the call now.
+    pub covered: bool,
+    /// Whether the call may ask once more: fewer than [`MAX_ROUNDS`] approvals were asked for.
+    pub may_ask_again: bool,
+}
+
+/// What the gate does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Record the allow and start the call. Uses no approval.
+    Start,
+    /// Record the allow and start the call again. Uses the approval if it was granted, else voids it: nothing
+    /// is left that needs it.
+    Resume,
+    /// Record the denial.
+    Deny,
+    /// Record the denial and void the approval: it does not lead to this call any more.
+    DenyAndCancel,
+    /// Record the denial because an approver rejected this call.
+    DenyRejected,
+    /// Record that a human is needed, and ask. Replaces the approval where there is one.
+    Ask,
+    /// Record that the call still waits for the approval.
+    Wait,
+    /// Record that the approval has expired, and begin again.
+    Expire,
+    /// Evaluate again as [`Phase::Asked`].
+    EvaluateAsked,
+    /// Look up the call's own approval and evaluate with it, as [`Phase::SuspendedAndAsked`].
+    EvaluateSuspendedAndAsked,
+}
+
+/// The next step for a call in this situation.
+#[must_use]
+pub fn next_step(situation: Situation) -> Step {
+    let Situation {
+        outcome,
+        approval,
+        covered,
+        may_ask_again,
+        ..
+    } = situation;
+    match situation.phase {
+        Phase::New => new(outcome, approval),
+        Phase::Asked => asked(outcome, approval, covered, may_ask_again),
+        Phase::Suspended => suspended(outcome, approval),
+        Phase::SuspendedAndAsked => suspended_and_asked(outcome, approval, may_ask_again),
+    }
+}
+
+fn new(outcome: Outcome, approval: Standing) -> Step {
+    match (outcome, approval) {
+        (Outcome::Allow, _) => Step::Start,
+        (Outcome::Error, _) | (Outcome::Deny, Standing::Absent) => Step::Deny,
+        (Outcome::Escalate, Standing::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Escalate, Standing::Rejected) => Step::DenyRejected,
+        (Outcome::Deny | Outcome::Escalate, Standing::Expired) => Step::Expire,
+        (Outcome::Deny | Outcome::Escalate, Standing::Pending | Standing::Granted) => {
+            Step::EvaluateAsked
+        }
+    }
+}
+
+fn asked(outcome: Outcome, approval: Standing, covered: bool, may_ask_again: bool) -> Step {
+    match (outcome, approval) {
+        (_, Standing::Expired) => Step::Expire,
+        (_, Standing::Rejected) => Step::DenyRejected,
+        // It was used or withdrawn between two evaluations.
+        (Outcome::Allow, Standing::Absent) => Step::Start,
+        (Outcome::Escalate, Standing::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Error, Standing::Absent) => Step::Deny,
+        (Outcome::Allow, Standing::Pending | Standing::Granted) => Step::Resume,
+        (Outcome::Escalate, Standing::Pending) if covered => Step::Wait,
+        (Outcome::Escalate, Standing::Pending | Standing::Granted) if may_ask_again => Step::Ask,
+        (
+            Outcome::Escalate | Outcome::Deny | Outcome::Error,
+            Standing::Pending | Standing::Granted,
+        ) => Step::DenyAndCancel,
+    }
+}
+
+fn suspended(outcome: Outcome, approval: Standing) -> Step {
+    match (outcome, approval) {
+        (_, Standing::Rejected) => Step::DenyRejected,
+        (_, Standing::Expired) => Step::Expire,
+        (Outcome::Deny | Outcome::Error, Standing::Absent) => Step::Deny,
+        (Outcome::Deny | Outcome::Error, Standing::Pending | Standing::Granted) => {
+            Step::DenyAndCancel
+        }
+        (Outcome::Allow, Standing::Absent) => Step::Start,
+        (Outcome::Escalate, Standing::Absent) => Step::Ask,
+        (Outcome::Allow | Outcome::Escalate, Standing::Pending) => Step::Wait,
+        (Outcome::Allow, Standing::Granted) => Step::Resume,
+        (Outcome::Escalate, Standing::Granted) => Step::EvaluateSuspendedAndAsked,
+    }
+}
+
+fn suspended_and_asked(outcome: Outcome, approval: Standing, may_ask_again: bool) -> Step {
+    match (outcome, approval) {
+        (Outcome::Deny | Outcome::Error, _) => Step::Deny,
+        (Outcome::Allow | Outcome::Escalate, Standing::Pending) => Step::Wait,
+        // The call's own approval was used up when it started the first time.
+        (Outcome::Escalate, Standing::Absent | Standing::Rejected | Standing::Expired) => Step::Ask,
+        // Policy no longer stops the call itself.
+        (Outcome::Allow, _) => Step::Resume,
+        (Outcome::Escalate, Standing::Granted) if may_ask_again => Step::Ask,
+        (Outcome::Escalate, Standing::Granted) => Step::Deny,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTCOMES: [Outcome; 4] = [
+        Outcome::Allow,
+        Outcome::Deny,
+        Outcome::Escalate,
+        Outcome::Error,
+    ];
+    const STANDINGS: [Standing; 5] = [
+        Standing::Absent,
+        Standing::Pending,
+        Standing::Granted,
+        Standing::Rejected,
+        Standing::Expired,
+    ];
+    const PHASES: [Phase; 4] = [
+        Phase::New,
+        Phase::Asked,
+        Phase::Suspended,
+        Phase::SuspendedAndAsked,
+    ];
+
+    fn every_situation() -> impl Iterator<Item = Situation> {
+        let mut all = Vec::new();
+        for phase in PHASES {
+            for outcome in OUTCOMES {
+                for approval in STANDINGS {
+                    for bits in 0..4 {
+                        all.push(Situation {
+                            phase,
+                            outcome,
+                            approval,
+                            covered: bits & 1 != 0,
+                            may_ask_again: bits & 2 != 0,
+                        });
+                    }
+                }
+            }
+        }
+        all.into_iter()
+    }
+
+    #[test]
+    fn nothing_starts_unless_policy_allows_it() {
+        for situation in every_situation() {
+            if matches!(next_step(situation), Step::Start | Step::Resume) {
+                assert_eq!(situation.outcome, Outcome::Allow, "{situation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_that_has_run_starts_again_only_after_its_effect_was_approved() {
+        for situation in every_situation() {
+            if situation.phase == Phase::Suspended && next_step(situation) == Step::Resume {
+                assert_eq!(situation.approval, Standing::Granted, "{situation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_never_asks_and_never_starts() {
+        for situation in every_situation().filter(|s| s.outcome == Outcome::Error) {
+            let step = next_step(situation);
+            assert!(
+                !matches!(step, Step::Ask | Step::Start | Step::Resume),
+                "{situation:?}: {step:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rejection_holds_while_policy_does_not_allow_the_call() {
+        for situation in every_situation().filter(|s| s.approval == Standing::Rejected) {
+            let step = next_step(situation);
+            match situation.phase {
+                Phase::New if situation.outcome == Outcome::Allow => assert_eq!(step, Step::Start),
+                Phase::New if situation.outcome == Outcome::Error => assert_eq!(step, Step::Deny),
+                Phase::SuspendedAndAsked => {}
+                _ => assert_eq!(step, Step::DenyRejected, "{situation:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn evaluating_again_always_goes_on_to_a_later_phase() {
+        for situation in every_situation() {
+            match next_step(situation) {
+                Step::EvaluateAsked => assert_eq!(situation.phase, Phase::New),
+                Step::EvaluateSuspendedAndAsked => assert_eq!(situation.phase, Phase::Suspended),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_approval_is_used_only_by_the_call_that_it_was_granted_for() {
+        let situation = |covered, may_ask_again| Situation {
+            phase: Phase::Asked,
+            outcome: Outcome::Escalate,
+            approval: Standing::Pending,
+            covered,
+            may_ask_again,
+        };
+        assert_eq!(next_step(situation(true, false)), Step::Wait);
+        assert_eq!(next_step(situation(false, true)), Step::Ask);
+        assert_eq!(next_step(situation(false, false)), Step::DenyAndCancel);
+    }
+}
