@@ -1,6 +1,6 @@
 //! `tollgate tools`: what agents can call.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use tollgate::{

@@ -80,7 +80,7 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
         .out
         .progress()
         .map(|progress| progress.step("checking policies"));
-    let bundle = load::unchecked(&config, Some(register::compiler())).await?;
+    let bundle = load::bundle_without_validation(&config, Some(register::compiler())).await?;
     schema::keep_for_editors(&config, &bundle, cx)?;
     let checked = checked(&config, &bundle, args.deny_warnings);
     drop(step);

@@ -165,7 +165,7 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
     }
     let case: Case = serde_json::from_value(case)
         .map_err(|e| Failure::usage(format!("this is no case: {e}")))?;
-    let bundle = load::unchecked(config, Some(register::compiler())).await?;
+    let bundle = load::bundle_without_validation(config, Some(register::compiler())).await?;
     let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
     let operator = |agent: &String| config.agents.get(agent).map(|a| a.operator.clone());
     let agent = case

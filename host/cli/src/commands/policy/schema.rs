@@ -86,7 +86,7 @@ pub(super) async fn run(args: &Schema, cx: &Context<'_>) -> Result<Exit, Failure
     let mut bundle = match &config {
         // What breaks is seen among all tools.
         Some(config) if args.from.is_none() || args.diff => {
-            load::unchecked(config, Some(register::compiler())).await?
+            load::bundle_without_validation(config, Some(register::compiler())).await?
         }
         _ => Bundle::new(Vec::new(), Vec::new(), BTreeMap::new()),
     };

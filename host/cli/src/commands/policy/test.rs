@@ -307,7 +307,8 @@ async fn setting(
         None => {
             let config = config?;
             let defaults = defaults(&config);
-            let bundle = load::unchecked(&config, Some(register::compiler())).await?;
+            let bundle =
+                load::bundle_without_validation(&config, Some(register::compiler())).await?;
             let bundle = pdp::Bundle {
                 policies: policy_files(&dir)?,
                 ..bundle

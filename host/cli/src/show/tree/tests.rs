@@ -165,7 +165,7 @@ impl Story {
                 component: component.into(),
                 digest: Sha256Digest::of(b"wasm"),
                 executed_by_caller: false,
-                labels: std::collections::BTreeSet::new(),
+                labels: BTreeSet::new(),
                 resumption: false,
                 span: span(call + 1),
                 unsandboxed: false,
