@@ -8,7 +8,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::RunId,
     record::KeyedDigest,
-    request::{Action, ActionContext, Request},
+    request::{Action, ActionContext, GuestCaller, Request},
 };
 
 use super::{Act, CallContext, Capability, midcall::shown};
@@ -165,9 +165,11 @@ impl Act for FileAct {
             action: self.action.clone(),
             resource: Uid::new(self.kind(), self.id()),
             context: ActionContext::Capability {
-                on_behalf_of: cx.on_behalf_of.clone(),
-                agent: cx.agent.clone(),
-                tool: Uid::new(Kind::Tool, &self.tool),
+                guest: GuestCaller {
+                    agent: cx.agent.clone(),
+                    on_behalf_of: cx.on_behalf_of.clone(),
+                    tool: Uid::new(Kind::Tool, &self.tool),
+                },
                 size: self.size,
             },
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Value, json};
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
-    request::{Action, ActionContext, Request},
+    request::{Action, ActionContext, GuestCaller, Request},
 };
 
 use super::{Act, CallContext, Capability, midcall::shown};
@@ -147,9 +147,11 @@ impl Act for HttpAct {
             action: Action::HttpRequest,
             resource: self.place.uid(),
             context: ActionContext::Http {
-                on_behalf_of: cx.on_behalf_of.clone(),
-                agent: cx.agent.clone(),
-                tool: Uid::new(Kind::Tool, &self.tool),
+                guest: GuestCaller {
+                    agent: cx.agent.clone(),
+                    on_behalf_of: cx.on_behalf_of.clone(),
+                    tool: Uid::new(Kind::Tool, &self.tool),
+                },
                 method: self.method.clone(),
                 scheme: self.place.scheme.clone(),
                 port: self.place.port,
@@ -218,9 +220,11 @@ impl Act for SecretAct {
             action: Action::UseSecret,
             resource: Uid::new(Kind::Secret, &self.secret),
             context: ActionContext::Secret {
-                on_behalf_of: cx.on_behalf_of.clone(),
-                agent: cx.agent.clone(),
-                tool: Uid::new(Kind::Tool, &self.tool),
+                guest: GuestCaller {
+                    agent: cx.agent.clone(),
+                    on_behalf_of: cx.on_behalf_of.clone(),
+                    tool: Uid::new(Kind::Tool, &self.tool),
+                },
                 host: self.place.uid(),
                 scheme: self.place.scheme.clone(),
             },

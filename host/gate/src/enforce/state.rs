@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::RunId,
-    request::{Action, ActionContext, Request},
+    request::{Action, ActionContext, GuestCaller, Request},
 };
 use unicode_normalization::is_nfc;
 
@@ -111,9 +111,11 @@ impl Act for StateAct {
             action: self.action.clone(),
             resource: Uid::new(Kind::State, self.id_of(&self.key)),
             context: ActionContext::Capability {
-                on_behalf_of: cx.on_behalf_of.clone(),
-                agent: cx.agent.clone(),
-                tool: Uid::new(Kind::Tool, &self.tool),
+                guest: GuestCaller {
+                    agent: cx.agent.clone(),
+                    on_behalf_of: cx.on_behalf_of.clone(),
+                    tool: Uid::new(Kind::Tool, &self.tool),
+                },
                 size: self.size,
             },
         }

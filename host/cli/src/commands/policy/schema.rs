@@ -15,7 +15,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
 };
 use tollgate_policy::{
-    input::ToolInput,
+    tool_input::ToolInput,
     pdp::{self, Bundle, Pdp, ToolTypes},
     schema,
 };

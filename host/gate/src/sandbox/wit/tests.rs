@@ -11,7 +11,7 @@ use proptest::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tollgate_model::canonical::to_canonical;
-use tollgate_policy::input::ToolInput;
+use tollgate_policy::tool_input::ToolInput;
 
 use super::{
     schema::{self, MAX_SAFE, Way},
