@@ -7,7 +7,7 @@ use std::{
 };
 
 use tollgate::{
-    capture, capture::PayloadRef, config::Config, config::ConfigValue, config::ExportConfig,
+    capture, capture::Capture, config::Config, config::ConfigValue, config::ExportConfig,
     gate::Gate, sandbox::Network, sandbox::Resolver, secrets::Vault,
 };
 use tollgate_ledger::{LedgerError, LedgerReader};
@@ -42,7 +42,7 @@ pub struct Source {
     payloads: Box<Payloads>,
     secrets: Arc<Vault>,
     /// Finds secrets in what is sent.
-    pub(super) capture: Arc<PayloadRef>,
+    pub(super) capture: Arc<Capture>,
     /// The trace store, once there is one.
     told: OnceLock<Reader>,
     pub(super) network: Network,
@@ -94,7 +94,7 @@ impl Source {
         let network = Network::new(Resolver::system(), &config.network.trust)
             .map_err(|e| ExportError::Setup(e.to_string()))?;
         let secrets = Arc::new(Vault::new(&config.secrets));
-        let capture = PayloadRef::new(&config.capture, &config.gate.tenant, &secrets)
+        let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)
             .map_err(|e| ExportError::Setup(e.to_string()))?;
         Ok(Self {
             ledger,
