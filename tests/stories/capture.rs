@@ -8,7 +8,7 @@ use tollgate::{
     sandbox::Resolver,
 };
 use tollgate_ledger::LedgerError;
-use tollgate_model::record::{Class, Event, PayloadRef, Record, RunOutcome};
+use tollgate_model::record::{AdminAction, Class, Event, PayloadRef, Record, RunOutcome};
 
 use crate::{
     web_server::{Server, ok},
