@@ -215,7 +215,12 @@ impl<'a> Ending<'a> {
                 // How a call ends is the component's choice, so it tells something: content, like a result.
                 let effects = self.outcome.effects > 0;
                 match decide(true, 0)? {
-                    Decision::Allow(_) => (None, Verdict::Ended { status, effects }),
+                    Decision::Allow(_) => {
+                        // As if there were nothing to release: only what is withheld is recorded.
+                        batch.records.pop();
+                        batch.payloads.pop();
+                        (None, Verdict::Ended { status, effects })
+                    }
                     decision => {
                         let basis = decision.basis().clone();
                         let decision = DecisionId(0);
