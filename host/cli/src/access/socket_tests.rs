@@ -13,6 +13,7 @@ fn question() -> Envelope {
         scope: HaltScope::Agent,
         name: "support".into(),
         reason: "why\nnot".into(),
+        force: false,
     };
     Envelope {
         claim: Some(Claim {
