@@ -167,7 +167,9 @@ impl Pdp {
                 let tool = self.tools.get(request.action.id()).ok_or_else(|| {
                     request_error(format!("the tool `{}` is not loaded", request.action.id()))
                 })?;
-                let typed = tool.typed(input);
+                let typed = tool.typed(input).map_err(|p| {
+                    request_error(format!("the value at `{}` {}", p.pointer, p.problem))
+                })?;
                 common(on_behalf_of)?;
                 context.insert("input", typed.value);
                 untyped = typed.untyped;

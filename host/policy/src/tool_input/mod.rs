@@ -155,7 +155,10 @@ impl ToolInput {
     }
 
     /// The arguments as a Cedar record, with the schema's defaults filled in.
-    pub(crate) fn typed(&self, arguments: &Value) -> TypedArguments {
+    ///
+    /// # Errors
+    /// The first value whose JSON type is not that of the schema.
+    pub(crate) fn typed(&self, arguments: &Value) -> Result<TypedArguments, ArgumentProblem> {
         value::typed(&self.root, arguments)
     }
 

@@ -428,30 +428,41 @@ impl<'a> Reader<'_, 'a> {
                     ..typed
                 });
             }
-            several => self.choices(several, place)?,
+            several => {
+                let typed = self.choices(several, place)?;
+                return Ok(Typed {
+                    nullable: nullable || typed.nullable,
+                    ..typed
+                });
+            }
         };
         Ok(Typed { ty, nullable })
     }
 
-    fn choices(&mut self, parts: &[&Located<'a>], place: &Place) -> Result<InputType, InputError> {
+    fn choices(&mut self, parts: &[&Located<'a>], place: &Place) -> Result<Typed, InputError> {
         self.choices += parts.len();
         if self.choices > MAX_CHOICES {
-            return Ok(InputType::Json);
+            return Ok(InputType::Json.into());
         }
+        let mut nullable = false;
         let mut choices = Vec::with_capacity(parts.len());
         for (i, part) in parts.iter().enumerate() {
             let typed = self.read(part, &choice_place(place, i))?;
             let validator = self.branches.as_ref();
             let Some(validator) = validator.and_then(|branches| branches.compile(&part.location))
             else {
-                return Ok(InputType::Json);
+                return Ok(InputType::Json.into());
             };
+            nullable |= typed.nullable;
             choices.push(Choice {
                 ty: typed.ty,
                 validator,
             });
         }
-        Ok(InputType::Union(choices))
+        Ok(Typed {
+            ty: InputType::Union(choices),
+            nullable,
+        })
     }
 
     fn typed(

@@ -23,7 +23,7 @@ fn object(properties: Value) -> Value {
 
 /// What policies see, as Cedar prints it; in brackets what does not have its type.
 fn seen(input: &ToolInput, arguments: Value) -> String {
-    let typed = input.typed(&arguments);
+    let typed = input.typed(&arguments).unwrap();
     let untyped: Vec<String> = typed.untyped.iter().map(|path| path.join(".")).collect();
     match untyped.is_empty() {
         true => typed.value.to_string(),

@@ -1,8 +1,8 @@
 //! Arguments as Cedar values.
 //!
-//! Total: where Cedar's types are narrower than JSON Schema's (a time without a zone, a number with more
-//! than four decimals) the value is its text, and its attribute is listed as untyped. A policy that asks
-//! for the type then fails, which denies; others are not concerned.
+//! Where Cedar's types are narrower than JSON Schema's (a time without a zone, a number with more than four
+//! decimals) the value is its text, and its attribute is listed as untyped. A policy that asks for the type
+//! then fails, which denies; others are not concerned. A value of another JSON type is an error.
 
 use std::str::FromStr as _;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tollgate_model::{canonical, entity::NAMESPACE};
 
 use super::{
-    NumberMapping, TypedArguments, closed_world, number,
+    ArgumentProblem, NumberMapping, TypedArguments, closed_world, number,
     types::{InputType, Record},
 };
 use crate::cedar_value;
@@ -19,23 +19,35 @@ use crate::cedar_value;
 /// The attribute of the context that holds the arguments.
 const INPUT: &str = "input";
 
-pub(super) fn typed(root: &Record, arguments: &Value) -> TypedArguments {
-    let none = Map::new();
+/// # Errors
+/// The first value whose JSON type is not that of the schema.
+pub(super) fn typed(root: &Record, arguments: &Value) -> Result<TypedArguments, ArgumentProblem> {
+    let Some(members) = arguments.as_object() else {
+        return Err(ArgumentProblem::new("", "is not an object"));
+    };
     let mut writer = Writer {
         path: vec![INPUT.to_owned()],
+        pointer: String::new(),
         untyped: Vec::new(),
+        mismatch: None,
     };
-    let value = writer.record(root, arguments.as_object().unwrap_or(&none));
-    TypedArguments {
-        value,
-        untyped: writer.untyped,
+    let value = writer.record(root, members);
+    match writer.mismatch {
+        Some(mismatch) => Err(mismatch),
+        None => Ok(TypedArguments {
+            value,
+            untyped: writer.untyped,
+        }),
     }
 }
 
 struct Writer {
     /// The attribute that is being written.
     path: Vec<String>,
+    /// Where its value is in the arguments: a JSON pointer.
+    pointer: String,
     untyped: Vec<Vec<String>>,
+    mismatch: Option<ArgumentProblem>,
 }
 
 impl Writer {
@@ -51,10 +63,11 @@ impl Writer {
                     None => continue,
                 },
             };
-            pairs.push((
-                name,
-                self.within(name, |writer| writer.value(&field.ty, value)),
-            ));
+            let token = name.replace('~', "~0").replace('/', "~1");
+            let value = self.at(&token, |writer| {
+                writer.within(name, |writer| writer.value(&field.ty, value))
+            });
+            pairs.push((name, value));
         }
         if let Some(rest) = &record.rest {
             let others = members
@@ -75,11 +88,24 @@ impl Writer {
         written
     }
 
+    fn at<T>(&mut self, token: &str, write: impl FnOnce(&mut Self) -> T) -> T {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(token);
+        let written = write(self);
+        self.pointer.truncate(length);
+        written
+    }
+
     fn value(&mut self, ty: &InputType, value: &Value) -> CedarValue {
         match (ty, value) {
             (InputType::Set(element), Value::Array(items)) => {
-                let items: Vec<CedarValue> =
-                    items.iter().map(|item| self.value(element, item)).collect();
+                let items: Vec<CedarValue> = (0..)
+                    .zip(items)
+                    .map(|(i, item): (usize, _)| {
+                        self.at(&i.to_string(), |writer| writer.value(element, item))
+                    })
+                    .collect();
                 CedarValue::set(items, None)
             }
             (InputType::Record(record), Value::Object(members)) => self.record(record, members),
@@ -92,6 +118,7 @@ impl Writer {
                     pairs.push((name, value));
                 }
                 if pairs.is_empty() {
+                    self.expect("a value of any of its types");
                     return self.as_text(value);
                 }
                 cedar_value::record(
@@ -101,8 +128,20 @@ impl Writer {
                 )
             }
             (InputType::Json, value) => text(value).into(),
-            (ty, value) => scalar(ty, value).unwrap_or_else(|| self.as_text(value)),
+            (ty, value) => scalar(ty, value).unwrap_or_else(|| {
+                if let Some(expected) = other_json_type(ty, value) {
+                    self.expect(expected);
+                }
+                self.as_text(value)
+            }),
         }
+    }
+
+    /// Note that the value here is not what its schema describes.
+    fn expect(&mut self, expected: &str) {
+        self.mismatch.get_or_insert_with(|| {
+            ArgumentProblem::new(&self.pointer, format!("is not {expected}"))
+        });
     }
 
     /// The value as text, in the place of one that has the attribute's type.
@@ -122,6 +161,22 @@ fn text(value: &Value) -> String {
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .unwrap_or_else(|| value.to_string())
+}
+
+/// What a value of this type is, where `value` has another JSON type.
+fn other_json_type(ty: &InputType, value: &Value) -> Option<&'static str> {
+    match ty {
+        InputType::Bool => Some("a boolean"),
+        InputType::String => Some("a string"),
+        InputType::Null => Some("null"),
+        InputType::Enumeration(_) => Some("a variant of the enumeration"),
+        InputType::Set(_) => Some("an array"),
+        InputType::Record(_) => Some("an object"),
+        InputType::Long => (!value.is_number()).then_some("an integer"),
+        InputType::Decimal | InputType::Mapped(_) => (!value.is_number()).then_some("a number"),
+        InputType::Datetime | InputType::IpAddress => (!value.is_string()).then_some("a string"),
+        InputType::Union(_) | InputType::Json => None,
+    }
 }
 
 fn scalar(ty: &InputType, value: &Value) -> Option<CedarValue> {

@@ -313,28 +313,27 @@ fn arguments_that_do_not_type_are_an_error() {
     for (request, expected) in [
         (
             call("refund", json!({ "amount": "5" })),
-            "the value at `/amount` is no integer",
+            "the value at `/amount` is not an integer",
         ),
         (
             call("refund", json!({ "amount": 1, "currency": "GBP" })),
-            "the value at `/currency` is no variant of the enumeration",
+            "the value at `/currency` is not a variant of the enumeration",
         ),
         (
             call("refund", json!({ "amount": 1, "note": [] })),
-            "the value at `/note` is no value of any of its types",
+            "the value at `/note` is not a string",
         ),
-        (call("refund", json!([1])), "the value at `/` is no object"),
+        (
+            call("refund", json!([1])),
+            "the value at `/` is not an object",
+        ),
         (
             call("refund", json!({})),
             "the request does not validate against the schema",
         ),
         (
-            call("send", json!({ "to": "x", "at": "tomorrow" })),
-            "the value at `/at` is no RFC 3339 date-time with at most milliseconds",
-        ),
-        (
             call("send", json!({ "to": "x", "lines": ["a", 1] })),
-            "the value at `/lines/1` is no string",
+            "the value at `/lines/1` is not a string",
         ),
         (
             call("ghost", json!({})),
@@ -449,7 +448,7 @@ fn escapes_in_arguments_stay_data() {
     let as_string = call("send", json!({ "to": escape }));
     assert_eq!(
         answer(&pdp.decide(&as_string, &facts())),
-        "error: the value at `/to` is no string"
+        "error: the value at `/to` is not a string"
     );
     let extn = json!({ "__extn": { "fn": "ip", "arg": "10.0.0.1" } });
     let as_member = call(
@@ -484,12 +483,12 @@ fn arguments_are_typed_as_their_schema_says() {
         (
             "refund",
             json!({ "amount": 5, "note": "n" }),
-            r#"context.input has note && context.input.note has typeChoice0 && context.input.note.typeChoice0 == "n""#,
+            r#"context.input has note && context.input.note == "n""#,
         ),
         (
             "refund",
             json!({ "amount": 5, "note": null }),
-            r#"context.input has note && context.input.note has typeChoice1"#,
+            "!(context.input has note)",
         ),
         (
             "send",

@@ -176,7 +176,7 @@ proptest! {
         let input = input(schema);
         let executed = tollgate_model::canonical::parse(&value.to_string()).unwrap();
         if input.check(&executed).is_ok() {
-            let typed = input.typed(&executed);
+            let typed = input.typed(&executed).unwrap();
             let shown = shown_record(&input.root, &typed.value);
             prop_assert_eq!(normal(&shown), normal(&executed));
         }
