@@ -1,4 +1,4 @@
-//! Which addresses are reachable from everywhere, and which lead to somebody's own network.
+//! Which addresses are reachable from everywhere, and which lead to a private network.
 //!
 //! From the special-purpose registries of IANA. For IPv6 it names what is global, so that what it does
 //! not know is private. Nothing here resolves or connects.
@@ -8,14 +8,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The wire server of Azure's hosts: metadata behind an address that looks global.
 const AZURE_METADATA: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
-/// An IPv4 address that is written as IPv6 is that IPv4 address.
-pub(super) fn plain(address: IpAddr) -> IpAddr {
+/// The address itself, where an IPv4 address is written as an IPv6 one.
+#[must_use]
+pub(crate) fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
 /// Whether an address is reachable from everywhere.
-pub(super) fn is_global(address: IpAddr) -> bool {
-    match plain(address) {
+#[must_use]
+pub fn is_global(address: IpAddr) -> bool {
+    match canonical(address) {
         IpAddr::V4(address) => is_global_v4(address),
         IpAddr::V6(address) => is_global_v6(address),
     }
@@ -53,7 +55,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
         // Protocol assignments, tunnels that carry IPv4 addresses, documentation.
         [0x2001, 0..=0x01ff, ..] | [0x2001, 0x0db8, ..] | [0x2002, ..] => false,
         [0x3fff, 0..=0x0fff, ..] => false,
-        // Global unicast; all else is loopback, local, multicast or nobody's.
+        // Global unicast; all else is loopback, local, multicast or unassigned.
         [0x2000..=0x3fff, ..] => true,
         _ => false,
     }
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn an_address_within_an_address_is_taken_out() {
         assert_eq!(
-            plain("::ffff:10.0.0.1".parse().unwrap()),
+            canonical("::ffff:10.0.0.1".parse().unwrap()),
             "10.0.0.1".parse::<IpAddr>().unwrap()
         );
     }

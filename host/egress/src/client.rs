@@ -1,7 +1,7 @@
 //! What requests are sent with: names, trusted roots, and a connection to exactly one address.
 //!
 //! Certificates are checked against Mozilla's roots, compiled in, and those that the operator names, so
-//! that neither the environment nor the machine's store decides whom the gate trusts. There is no pool:
+//! that neither the environment nor the machine's store decides what the gate trusts. There is no pool:
 //! each request has a connection of its own, because each was decided about for itself. No proxy.
 
 use std::{
@@ -31,8 +31,9 @@ use tokio_rustls::{
     },
 };
 
-use super::{Fault, Resolver, address, target::Target};
-use crate::sandbox::SandboxError;
+use tollgate_model::text::printable;
+
+use crate::{EgressError, NetworkError, Resolver, Target, address};
 
 /// Addresses that are tried, one after the other.
 const MAX_ADDRESSES: usize = 4;
@@ -56,13 +57,13 @@ impl Network {
     /// With the certificates in these PEM files trusted besides Mozilla's.
     ///
     /// # Errors
-    /// [`SandboxError::Trust`]: a file cannot be read, or holds no certificate.
-    pub fn new(resolver: Resolver, trust: &[PathBuf]) -> Result<Self, SandboxError> {
+    /// [`NetworkError`]: a file cannot be read, or holds no certificate.
+    pub fn new(resolver: Resolver, trust: &[PathBuf]) -> Result<Self, NetworkError> {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
         for path in trust {
-            let failed = |reason: String| SandboxError::Trust {
+            let failed = |reason: String| NetworkError::Trust {
                 path: path.clone(),
                 reason,
             };
@@ -79,7 +80,7 @@ impl Network {
         let provider = Arc::new(ring::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|e| SandboxError::Engine {
+            .map_err(|e| NetworkError::Tls {
                 reason: e.to_string(),
             })?
             .with_root_certificates(roots)
@@ -93,25 +94,28 @@ impl Network {
         })
     }
 
-    /// Whom it trusts, for what speaks another protocol to servers that the operator names.
+    /// The trusted certificates, for clients of other protocols to servers that the operator names.
     #[must_use]
     pub fn tls(&self) -> &Arc<ClientConfig> {
         &self.tls
     }
 
     /// The addresses of a host, each once.
-    pub(super) async fn resolve(&self, target: &Target) -> Result<Vec<IpAddr>, Fault> {
+    ///
+    /// # Errors
+    /// [`EgressError::Unresolved`].
+    pub async fn resolve(&self, target: &Target) -> Result<Vec<IpAddr>, EgressError> {
         if let Some(address) = target.address() {
             return Ok(vec![address]);
         }
-        let none = || Fault::Unresolved(format!("{} has no address", target.host()));
+        let none = || EgressError::Unresolved(format!("{} has no address", target.host()));
         let found = self
             .resolver
             .addresses(target.host())
             .await
             .map_err(|_| none())?;
         let mut addresses: Vec<IpAddr> = Vec::new();
-        for found in found.into_iter().map(address::plain) {
+        for found in found.into_iter().map(address::canonical) {
             if !addresses.contains(&found) {
                 addresses.push(found);
             }
@@ -123,11 +127,11 @@ impl Network {
     }
 
     /// A connection to one of these addresses and no other.
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         &self,
         target: &Target,
         addresses: &[IpAddr],
-    ) -> Result<(Connection, IpAddr), Fault> {
+    ) -> Result<(Connection, IpAddr), EgressError> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses.iter().take(MAX_ADDRESSES) {
             let connecting = TcpStream::connect(SocketAddr::new(*address, target.port()));
@@ -140,32 +144,33 @@ impl Network {
                 Err(_) => last = io::ErrorKind::TimedOut.into(),
             }
         }
-        Err(Fault::Unreachable(format!(
+        Err(EgressError::Unreachable(format!(
             "{}: {}",
             target.host(),
             last.kind()
         )))
     }
 
-    async fn secured(&self, target: &Target, stream: TcpStream) -> Result<Connection, Fault> {
+    async fn secured(&self, target: &Target, stream: TcpStream) -> Result<Connection, EgressError> {
         if !target.is_tls() {
             return Ok(Connection::Plain(stream));
         }
-        let told = |how: &str| format!("{}: {how}", target.host());
+        let about = |how: &str| format!("{}: {how}", target.host());
         let name = match target.address() {
             Some(address) => ServerName::IpAddress(address.into()),
-            None => ServerName::try_from(target.host().to_owned())
-                .map_err(|_| Fault::Certificate(told("no certificate can be for this name")))?,
+            None => ServerName::try_from(target.host().to_owned()).map_err(|_| {
+                EgressError::Certificate(about("no certificate can be for this name"))
+            })?,
         };
         let stream = TlsConnector::from(Arc::clone(&self.tls))
             .connect(name, stream)
             .await
             .map_err(|e| {
-                let how = told(&crate::text::printable(&e.to_string(), 200));
+                let how = about(&printable(&e.to_string(), 200));
                 if is_about_certificate(&e) {
-                    Fault::Certificate(how)
+                    EgressError::Certificate(how)
                 } else {
-                    Fault::Tls(how)
+                    EgressError::Tls(how)
                 }
             })?;
         Ok(Connection::Tls(Box::new(stream)))
@@ -181,7 +186,7 @@ fn is_about_certificate(error: &io::Error) -> bool {
 }
 
 /// A connection, encrypted or not.
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -266,7 +271,11 @@ mod tests {
         (address, made.cert.pem())
     }
 
-    async fn said(network: &Network, host: &str, to: SocketAddr) -> Result<String, Fault> {
+    async fn greeting(
+        network: &Network,
+        host: &str,
+        to: SocketAddr,
+    ) -> Result<String, EgressError> {
         let target = Target::parse(&format!("https://{host}:{}/", to.port())).unwrap();
         let (mut connection, address) = network.connect(&target, &[to.ip()]).await?;
         assert_eq!(address, to.ip());
@@ -285,22 +294,22 @@ mod tests {
         let network = |trust: &[PathBuf]| Network::new(Resolver::new(|_| Ok(Vec::new())), trust);
         let knows = network(&[trusted]).unwrap();
         assert_eq!(
-            said(&knows, "site.test", address).await.unwrap(),
+            greeting(&knows, "site.test", address).await.unwrap(),
             "site.test",
             "the name that it is asked for"
         );
         assert!(matches!(
-            said(&knows, "other.test", address).await,
-            Err(Fault::Certificate(_))
+            greeting(&knows, "other.test", address).await,
+            Err(EgressError::Certificate(_))
         ));
         assert!(matches!(
-            said(&knows, "127.0.0.1", address).await,
-            Err(Fault::Certificate(_))
+            greeting(&knows, "127.0.0.1", address).await,
+            Err(EgressError::Certificate(_))
         ));
         let public = network(&[]).unwrap();
         assert!(matches!(
-            said(&public, "site.test", address).await,
-            Err(Fault::Certificate(_))
+            greeting(&public, "site.test", address).await,
+            Err(EgressError::Certificate(_))
         ));
         assert!(
             network(&[empty])

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-use super::Fault;
+use crate::EgressError;
 
 /// The largest window that a `zstd` stream may ask for: 8 MiB, as RFC 9659 has it.
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -16,10 +16,10 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 const STEP: usize = 16 << 10;
 
 /// The names of codings that are understood, as the request offers them.
-pub(super) const ACCEPTED: &str = "gzip, deflate, br, zstd";
+pub const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
 /// A body as it arrives.
-pub(super) struct Body {
+pub(crate) struct CodedBody {
     coding: Coding,
     received: Vec<u8>,
     max: usize,
@@ -34,9 +34,9 @@ enum Coding {
     Zstd,
 }
 
-impl Body {
+impl CodedBody {
     /// For a body that is coded as `coding` says, of at most `max` bytes.
-    pub(super) fn new(coding: Option<&str>, max: usize) -> Result<Self, Fault> {
+    pub(crate) fn new(coding: Option<&str>, max: usize) -> Result<Self, EgressError> {
         let coding = match coding.unwrap_or("").trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Coding::Identity,
             "gzip" | "x-gzip" => Coding::Gzip,
@@ -45,7 +45,7 @@ impl Body {
             "zstd" => Coding::Zstd,
             _ => {
                 let how = "its body is coded in a way that is not decoded here";
-                return Err(Fault::Malformed(how.into()));
+                return Err(EgressError::Malformed(how.into()));
             }
         };
         Ok(Self {
@@ -56,21 +56,21 @@ impl Body {
     }
 
     /// Take in the next bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), EgressError> {
         if self.received.len().saturating_add(bytes.len()) > self.max {
-            return Err(Fault::TooLarge);
+            return Err(EgressError::TooLarge);
         }
         self.received.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// Whether decoding may take long enough to do it where waiting harms nobody.
-    pub(super) fn is_work(&self) -> bool {
+    /// Whether decoding may take long enough to need a blocking thread.
+    pub(crate) fn needs_decoding(&self) -> bool {
         self.coding != Coding::Identity
     }
 
     /// The whole body.
-    pub(super) fn finish(self) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn finish(self) -> Result<Vec<u8>, EgressError> {
         let coded = self.received.as_slice();
         if coded.is_empty() {
             return Ok(Vec::new());
@@ -107,7 +107,7 @@ impl Body {
 }
 
 /// What a decoder gives, up to `max` bytes.
-fn bounded(mut decoder: impl Read, max: usize) -> Result<Vec<u8>, Fault> {
+fn bounded(mut decoder: impl Read, max: usize) -> Result<Vec<u8>, EgressError> {
     let mut whole = Vec::new();
     let mut step = vec![0; STEP];
     loop {
@@ -116,14 +116,14 @@ fn bounded(mut decoder: impl Read, max: usize) -> Result<Vec<u8>, Fault> {
             return Ok(whole);
         }
         if whole.len().saturating_add(read) > max {
-            return Err(Fault::TooLarge);
+            return Err(EgressError::TooLarge);
         }
         whole.extend_from_slice(step.get(..read).unwrap_or_default());
     }
 }
 
-fn broken() -> Fault {
-    Fault::Malformed("its body is not coded as its header says".into())
+fn broken() -> EgressError {
+    EgressError::Malformed("its body is not coded as its header says".into())
 }
 
 #[cfg(test)]
@@ -162,8 +162,13 @@ mod tests {
         }
     }
 
-    fn decoded(coding: &str, bytes: &[u8], chunk: usize, max: usize) -> Result<Vec<u8>, Fault> {
-        let mut body = Body::new(Some(coding), max)?;
+    fn decoded(
+        coding: &str,
+        bytes: &[u8],
+        chunk: usize,
+        max: usize,
+    ) -> Result<Vec<u8>, EgressError> {
+        let mut body = CodedBody::new(Some(coding), max)?;
         for chunk in bytes.chunks(chunk) {
             body.push(chunk)?;
         }
@@ -205,13 +210,16 @@ mod tests {
             let bytes = coded(name, &zeros);
             assert!(bytes.len() < 1 << 20, "{name}");
             assert!(
-                matches!(decoded(coding, &bytes, 4096, 1 << 20), Err(Fault::TooLarge)),
+                matches!(
+                    decoded(coding, &bytes, 4096, 1 << 20),
+                    Err(EgressError::TooLarge)
+                ),
                 "{name}"
             );
         }
         assert!(matches!(
             decoded("identity", &zeros, 4096, 1 << 20),
-            Err(Fault::TooLarge)
+            Err(EgressError::TooLarge)
         ));
     }
 
@@ -221,7 +229,7 @@ mod tests {
         let endless: Vec<u8> = empty.iter().copied().cycle().take(100_000).collect();
         assert!(matches!(
             decoded("gzip", &endless, 4096, 50_000),
-            Err(Fault::TooLarge)
+            Err(EgressError::TooLarge)
         ));
     }
 
@@ -231,7 +239,10 @@ mod tests {
             let bytes = coded(name, TEXT);
             let half = &bytes[..bytes.len() / 2];
             assert!(
-                matches!(decoded(coding, half, 5, 1_000), Err(Fault::Malformed(_))),
+                matches!(
+                    decoded(coding, half, 5, 1_000),
+                    Err(EgressError::Malformed(_))
+                ),
                 "{name}"
             );
         }
@@ -239,18 +250,18 @@ mod tests {
             assert!(
                 matches!(
                     decoded(coding, b"plain text, no code", 5, 1_000),
-                    Err(Fault::Malformed(_))
+                    Err(EgressError::Malformed(_))
                 ),
                 "{coding}"
             );
         }
         assert!(matches!(
             decoded("gzip, gzip", b"", 5, 1_000),
-            Err(Fault::Malformed(_))
+            Err(EgressError::Malformed(_))
         ));
         assert!(matches!(
             decoded("compress", b"", 5, 1_000),
-            Err(Fault::Malformed(_))
+            Err(EgressError::Malformed(_))
         ));
         assert_eq!(decoded("gzip", b"", 5, 1_000).unwrap(), b"");
     }

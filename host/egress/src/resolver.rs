@@ -1,7 +1,7 @@
 //! From a name to addresses, once per request.
 //!
 //! The operating system's own resolver answers, as it does for every other program of the operator. What
-//! it says is decided about and connected to; nobody asks twice. No cache, no proxy.
+//! it says is decided about and connected to; a name is looked up once per request. No cache, no proxy.
 
 use std::{
     fmt, io,
@@ -15,11 +15,11 @@ use tokio::sync::Semaphore;
 /// Lookups that may wait for an answer at once. A slow server of names holds up lookups, not the gate.
 const MAX_LOOKUPS: usize = 64;
 
-type Answer = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 /// Where addresses of names come from: the operating system, or a test.
 #[derive(Clone)]
-pub struct Resolver(Arc<dyn Fn(String) -> Answer + Send + Sync>);
+pub struct Resolver(Arc<dyn Fn(String) -> Lookup + Send + Sync>);
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,7 +48,7 @@ impl Resolver {
                     false => name,
                 };
                 let lookup = move || {
-                    // Held until the system answers, also if nobody waits for it any more.
+                    // Held until the system answers, even if the request was given up.
                     let _permit = permit;
                     let found = (absolute.as_str(), 0).to_socket_addrs()?;
                     Ok(found.map(|address| address.ip()).collect())
@@ -68,7 +68,7 @@ impl Resolver {
         }))
     }
 
-    pub(super) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+    pub(crate) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         (self.0)(name.to_owned()).await
     }
 }

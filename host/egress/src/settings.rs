@@ -17,11 +17,11 @@ pub struct NetworkConfig {
 /// What the operator says about a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
-    /// What it is; `unlabelled` where nothing is said.
+    /// What it is; `unlabelled` by default.
     pub labels: BTreeSet<String>,
-    /// What its responses add to a run, besides its labels; `untrusted` where nothing is said.
+    /// What its responses add to a run, besides its labels; `untrusted` by default.
     pub taints: BTreeSet<String>,
-    /// Whether it may have an address that is not reachable from everywhere.
+    /// Whether it may have an address in a private network.
     pub allow_private: bool,
     /// Whether requests carry the run's trace context.
     pub trace: bool,
@@ -39,24 +39,21 @@ impl Default for HostConfig {
 }
 
 impl NetworkConfig {
-    /// What is said about a host: under its own name, else under the nearest `*.` above it.
+    /// The settings of a host: under its own name, else under the nearest `*.` above it.
     #[must_use]
     pub fn host(&self, name: &str) -> HostConfig {
-        let above = name
+        let mut above = name
             .match_indices('.')
             .filter_map(|(dot, _)| name.get(dot..));
         self.hosts
             .get(name)
-            .or_else(|| {
-                above
-                    .into_iter()
-                    .find_map(|suffix| self.hosts.get(&format!("*{suffix}")))
-            })
+            .or_else(|| above.find_map(|suffix| self.hosts.get(&format!("*{suffix}"))))
             .cloned()
             .unwrap_or_default()
     }
 
-    pub(crate) fn labels(&self) -> impl Iterator<Item = &String> {
+    /// The labels and taints of all hosts.
+    pub fn labels(&self) -> impl Iterator<Item = &String> {
         self.hosts
             .values()
             .flat_map(|host| host.labels.iter().chain(&host.taints))

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::Fault;
+use crate::EgressError;
 
 /// The longest URL.
 const MAX_URL: usize = 8 << 10;
@@ -17,17 +17,20 @@ const MAX_HOST: usize = 253;
 
 /// A normalised URL, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub struct Target {
     url: Url,
     host: String,
-    /// The host, where it is an address and no name.
+    /// The host, where it is an address.
     address: Option<IpAddr>,
     port: u16,
 }
 
 impl Target {
-    /// What a guest asks for.
-    pub(super) fn parse(url: &str) -> Result<Self, Fault> {
+    /// Parse an absolute URL.
+    ///
+    /// # Errors
+    /// [`EgressError::Invalid`]: it is not one for HTTP.
+    pub fn parse(url: &str) -> Result<Self, EgressError> {
         if url.len() > MAX_URL {
             return Err(invalid("the URL is longer than 8 KiB"));
         }
@@ -37,14 +40,17 @@ impl Target {
         )
     }
 
-    /// Where a redirect leads from here.
-    pub(super) fn join(&self, location: &str) -> Result<Self, Fault> {
+    /// Where the field `location` of a redirect leads from here.
+    ///
+    /// # Errors
+    /// [`EgressError::Malformed`]: to no URL for HTTP.
+    pub fn join(&self, location: &str) -> Result<Self, EgressError> {
         if location.len() > MAX_URL {
-            return Err(Fault::Malformed(
+            return Err(EgressError::Malformed(
                 "it redirects to a URL longer than 8 KiB".into(),
             ));
         }
-        let not_valid = || Fault::Malformed("it redirects to a URL that is not valid".into());
+        let not_valid = || EgressError::Malformed("it redirects to a URL that is not valid".into());
         let mut url = self.url.join(location).map_err(|_| not_valid())?;
         if !url.username().is_empty() || url.password().is_some() {
             // A server's mistake or trick; never sent.
@@ -52,11 +58,12 @@ impl Target {
                 .and_then(|()| url.set_password(None))
                 .map_err(|()| not_valid())?;
         }
-        Self::of(url)
-            .map_err(|_| Fault::Malformed("it redirects to a URL that is not for HTTP".into()))
+        Self::of(url).map_err(|_| {
+            EgressError::Malformed("it redirects to a URL that is not for HTTP".into())
+        })
     }
 
-    fn of(mut url: Url) -> Result<Self, Fault> {
+    fn of(mut url: Url) -> Result<Self, EgressError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid("the URL's scheme is neither http nor https"));
         }
@@ -69,7 +76,7 @@ impl Target {
         let (host, address) = match url.host() {
             Some(Host::Ipv4(address)) => (address.to_string(), Some(address.into())),
             Some(Host::Ipv6(address)) => {
-                let address = super::address::plain(address.into());
+                let address = crate::address::canonical(address.into());
                 (address.to_string(), Some(address))
             }
             Some(Host::Domain(name)) => {
@@ -102,46 +109,58 @@ impl Target {
     }
 
     /// The host: a name in lower case and ASCII without a final dot, or an address.
-    pub(super) fn host(&self) -> &str {
+    #[must_use]
+    pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The host, where it is an address and no name.
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    /// The host, where it is an address.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// The port, also where the URL leaves it out.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// `http` or `https`.
-    pub(super) fn scheme(&self) -> &str {
+    #[must_use]
+    pub fn scheme(&self) -> &str {
         self.url.scheme()
     }
 
-    pub(super) fn is_tls(&self) -> bool {
+    /// Whether the connection is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
         self.scheme() == "https"
     }
 
-    pub(super) fn path(&self) -> &str {
+    /// The path, in its one spelling.
+    #[must_use]
+    pub fn path(&self) -> &str {
         self.url.path()
     }
 
-    /// The whole, as the guest may see it.
-    pub(super) fn url(&self) -> &Url {
+    /// The URL with its query.
+    #[must_use]
+    pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Without the query, as records show it: a query holds what nobody classified.
-    pub(super) fn redacted(&self) -> String {
+    /// The URL without its query, for records: a query may hold anything.
+    #[must_use]
+    pub fn redacted(&self) -> String {
         let mut url = self.url.clone();
         url.set_query(None);
         url.to_string()
     }
 
     /// The field `host`: with the port, where it is not the scheme's own.
-    pub(super) fn host_field(&self) -> String {
+    #[must_use]
+    pub fn host_field(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port() {
             Some(port) => format!("{host}:{port}"),
@@ -149,17 +168,32 @@ impl Target {
         }
     }
 
-    /// Whether credentials that were given for one belong to the other.
-    pub(super) fn is_same_origin(&self, other: &Self) -> bool {
+    /// Whether both have the same origin (RFC 6454): scheme, host and port.
+    #[must_use]
+    pub fn is_same_origin(&self, other: &Self) -> bool {
         (self.scheme(), &self.host, self.port) == (other.scheme(), &other.host, other.port)
     }
 }
 
-fn invalid(how: &str) -> Fault {
-    Fault::Invalid(how.into())
+/// The name of a host as decisions know it: lower case, ASCII, without a final dot; or an address in its
+/// canonical form. `None` for anything else.
+#[must_use]
+pub fn host_name(text: &str) -> Option<String> {
+    let url = match text.parse::<std::net::Ipv6Addr>() {
+        Ok(_) => format!("https://[{text}]/"),
+        Err(_) => format!("https://{text}/"),
+    };
+    let target = Target::parse(&url).ok()?;
+    let bare = target.path() == "/" && target.port() == 443 && target.url().query().is_none();
+    let is_plain = bare && !text.contains(['/', '?', '#', '\\', ':', '@']);
+    (is_plain || target.address().is_some_and(|a| a.is_ipv6())).then(|| target.host().to_owned())
 }
 
-fn check_name(name: &str) -> Result<(), Fault> {
+fn invalid(how: &str) -> EgressError {
+    EgressError::Invalid(how.into())
+}
+
+fn check_name(name: &str) -> Result<(), EgressError> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label
@@ -169,7 +203,7 @@ fn check_name(name: &str) -> Result<(), Fault> {
     if name.len() <= MAX_HOST && name.split('.').all(label) {
         return Ok(());
     }
-    Err(invalid("the URL's host is no name that can be resolved"))
+    Err(invalid("the URL's host is not a name that can be resolved"))
 }
 
 /// A path in which only what must be escaped is (RFC 3986, section 6.2.2), so that one path has one
@@ -273,7 +307,7 @@ mod tests {
             "https://[fe80::1%25eth0]/",
         ] {
             assert!(
-                matches!(Target::parse(url), Err(Fault::Invalid(_))),
+                matches!(Target::parse(url), Err(EgressError::Invalid(_))),
                 "{url}"
             );
         }
@@ -315,7 +349,7 @@ mod tests {
         );
         assert!(matches!(
             from.join("file:///etc/passwd"),
-            Err(Fault::Malformed(_))
+            Err(EgressError::Malformed(_))
         ));
         assert!(from.is_same_origin(&from.join("/z").unwrap()));
         assert!(!from.is_same_origin(&from.join("http://example.com/").unwrap()));

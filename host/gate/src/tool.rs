@@ -8,7 +8,10 @@ use std::{
 use serde_json::Value;
 use tollgate_model::canonical::Sha256Digest;
 
-use crate::sandbox::{Annotations, Limits};
+pub use tollgate_model::tool::{
+    Annotations, Content, EmbeddedResource, Execution, FailureKind, Limits, ResourceBody, Size,
+    ToolDefinition, ToolFailure,
+};
 
 /// A loaded tool.
 pub struct Tool {

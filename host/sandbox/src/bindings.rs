@@ -1,7 +1,7 @@
 //! Rust types of the published WIT package, generated from `wit/` itself so that they cannot differ.
 //!
 //! Exports are called through the generated code. Imports are linked by hand, because
-//! generated ones copy what a guest passes before anybody has looked at how much it is.
+//! generated ones copy what a guest passes before its size can be looked at.
 
 wasmtime::component::bindgen!({
     path: "../../wit",
@@ -9,5 +9,5 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(super) use self::exports::tollgate::adapter::tools::{Annotations, Tool, ToolError};
-pub(super) use self::tollgate::adapter::{calls, files, http, log, random, state, types};
+pub(crate) use self::exports::tollgate::adapter::tools::{Annotations, Tool, ToolError};
+pub(crate) use self::tollgate::adapter::{calls, files, http, log, random, state, types};

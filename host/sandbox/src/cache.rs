@@ -10,10 +10,10 @@ use std::{
 
 use wasmtime::{Cache, CacheConfig};
 
-use super::SandboxError;
+use crate::SandboxError;
 
 /// The cache in `dir`, which is made with mode 0700 and refused if others may have written to it.
-pub(super) fn private(dir: &Path) -> Result<Cache, SandboxError> {
+pub(crate) fn open_private(dir: &Path) -> Result<Cache, SandboxError> {
     let failed = |reason: String| SandboxError::Cache {
         path: dir.to_owned(),
         reason,

@@ -16,10 +16,13 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
-use tollgate_model::canonical::Sha256Digest;
+use tollgate_model::{
+    canonical::Sha256Digest,
+    text::printable,
+    tool::{Annotations, Size},
+};
 
-use super::{Annotations, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions, Size};
-use crate::text::printable;
+use crate::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
 
 /// Bytes of memory that compiling may take.
 const MEMORY: u64 = 4 << 30;
@@ -206,12 +209,12 @@ async fn compiled(cache_dir: PathBuf, name: &str, size: Size) -> Result<Inspecti
     let sandbox = Sandbox::new(options).map_err(|e| e.to_string())?;
     let inspection = sandbox.inspect(name, &bytes, size).await;
     let inspection = inspection.map_err(|e| e.to_string())?;
-    let kept = serde_json::to_vec(&inspection).map_err(|e| e.to_string())?;
-    let place = sandbox.kept(&cache_dir, &bytes, size);
+    let json = serde_json::to_vec(&inspection).map_err(|e| e.to_string())?;
+    let place = sandbox.inspection_path(&cache_dir, &bytes, size);
     let place = place.map_err(|e| e.to_string())?;
     // Without it the component is compiled again the next time, and found in the cache.
     let _ = tempfile::NamedTempFile::new_in(&cache_dir)
-        .and_then(|mut file| file.write_all(&kept).map(|()| file))
+        .and_then(|mut file| file.write_all(&json).map(|()| file))
         .and_then(|file| file.persist(place).map_err(Into::into));
     Ok(inspection)
 }
@@ -254,8 +257,13 @@ impl Sandbox {
         })
     }
 
-    /// Where is kept what a component holds, once this engine's code for it is in the cache.
-    fn kept(&self, cache_dir: &Path, bytes: &[u8], size: Size) -> Result<PathBuf, SandboxError> {
+    /// The file with the inspection of a component, written once this engine's code for it is in the cache.
+    fn inspection_path(
+        &self,
+        cache_dir: &Path,
+        bytes: &[u8],
+        size: Size,
+    ) -> Result<PathBuf, SandboxError> {
         let mut hasher = std::hash::DefaultHasher::new();
         let pool = self.pool(size)?;
         let hash = pool.engine.precompile_compatibility_hash();
@@ -265,12 +273,12 @@ impl Sandbox {
         Ok(cache_dir.join(name))
     }
 
-    /// See to it that a component is compiled: by the compiler, in a process of its own, unless the cache
-    /// has it. Without a compiler it is left to whoever loads it.
+    /// Have a component compiled by the compiler, in a process of its own, unless the cache has it. Without a
+    /// compiler, loading it compiles it.
     ///
     /// # Errors
     /// [`CompileError`].
-    pub(crate) fn see_compiled(
+    pub fn ensure_compiled(
         &self,
         name: &str,
         bytes: &[u8],
@@ -279,9 +287,9 @@ impl Sandbox {
         let Some((compiler, cache_dir)) = self.compiler.as_deref() else {
             return Ok(());
         };
-        let kept = self.kept(cache_dir, bytes, size);
-        let kept = kept.map_err(|e| CompileError::Component(e.to_string()))?;
-        if kept.exists() {
+        let path = self.inspection_path(cache_dir, bytes, size);
+        let path = path.map_err(|e| CompileError::Component(e.to_string()))?;
+        if path.exists() {
             return Ok(());
         }
         compiler.compile(cache_dir, name, bytes, size).map(drop)
@@ -289,7 +297,7 @@ impl Sandbox {
 }
 
 /// What a component asks for and offers, by name.
-pub(super) struct Names {
+pub(crate) struct Names {
     imports: Vec<String>,
     exports: Vec<String>,
 }

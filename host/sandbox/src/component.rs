@@ -13,19 +13,22 @@ use wasmtime::component::{
     types::{self, ComponentItem},
 };
 
-use super::{
-    MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError, Size, ToolDefinition,
-    background::History,
+use tollgate_model::{
+    text::printable,
+    tool::{Size, ToolDefinition},
+};
+
+use crate::{
+    MAX_COMPONENT, PUBLISHED, Sandbox, SandboxError,
     bindings::AdapterPre,
     definitions,
     engine::Pool,
+    functions::Functions,
     guest::State,
-    run,
-    sections::{self, Format},
-    wasi,
-    wit::Functions,
+    low_priority_pool::CpuHistory,
+    run, wasi,
+    wasm_sections::{self, Format},
 };
-use crate::text::printable;
 
 /// Problems that an error names; a component with more is wrong anyway.
 const MAX_PROBLEMS: usize = 8;
@@ -40,20 +43,20 @@ pub const INTERFACES: &[&str] = &[
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.
 #[derive(Clone)]
-pub struct Component(pub(super) Arc<Compiled>);
+pub struct Component(pub(crate) Arc<Compiled>);
 
-pub(super) struct Compiled {
+pub(crate) struct Compiled {
     name: String,
-    pub(super) pool: Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
     ty: types::Component,
-    pub(super) exports: Exports,
+    pub(crate) exports: Exports,
     /// How long its calls compute.
-    pub(super) history: Arc<History>,
+    pub(crate) history: Arc<CpuHistory>,
     pure: bool,
 }
 
 /// What is called in a component.
-pub(super) enum Exports {
+pub(crate) enum Exports {
     /// `tollgate:adapter/tools`.
     Adapter(AdapterPre<State>),
     /// Any functions.
@@ -78,7 +81,7 @@ impl Component {
     }
 
     /// What it imports and exports, and the engine that knows the types.
-    pub(super) fn ty(&self) -> (&wasmtime::Engine, types::Component) {
+    pub(crate) fn ty(&self) -> (&wasmtime::Engine, types::Component) {
         let compiled = &self.0;
         (&compiled.pool.engine, compiled.ty.clone())
     }
@@ -89,7 +92,7 @@ impl Component {
         self.0.pool.size
     }
 
-    /// Functions that it exports and that are no tools, each with why. Only of components that are not
+    /// Functions that it exports that are not tools, each with why. Only of components that are not
     /// adapters.
     #[must_use]
     pub fn left_out(&self) -> &[String] {
@@ -107,7 +110,7 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError`] says what the file is instead, or which imports and exports do not fit.
     pub fn load(&self, name: &str, bytes: &[u8], size: Size) -> Result<Component, SandboxError> {
-        match sections::format(bytes) {
+        match wasm_sections::format(bytes) {
             Format::Component => {}
             Format::Module => return Err(SandboxError::CoreModule),
             Format::Other => return Err(SandboxError::NotWasm),
@@ -146,7 +149,7 @@ impl Sandbox {
             ty: compiled.component_type(),
             pool,
             exports,
-            pure: !sections::runs_at_instantiation(bytes),
+            pure: !wasm_sections::runs_at_instantiation(bytes),
             history: Arc::default(),
         })))
     }
@@ -229,7 +232,7 @@ fn why_not(name: &str) -> &'static str {
     } else if name.starts_with("tollgate:adapter/") {
         "which this version of the gate does not have"
     } else {
-        "which is no part of the world"
+        "which is not part of the world"
     }
 }
 

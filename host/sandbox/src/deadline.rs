@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 
 /// What came first.
-pub(super) enum Raced<T> {
+pub(crate) enum Ending<T> {
     Returned(T),
     Timeout,
     Halted,
@@ -20,30 +20,30 @@ pub(super) enum Raced<T> {
 
 /// `work`, unless it takes longer than `wall` or is halted. A panic is an end like others: what panicked
 /// is dropped, and with it everything that it held.
-pub(super) async fn race<T>(
+pub(crate) async fn with_deadline<T>(
     work: impl Future<Output = T>,
     wall: Duration,
     halted: watch::Receiver<bool>,
-) -> Raced<T> {
+) -> Ending<T> {
     let mut work = pin!(work);
     let caught = poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Raced::Returned(output)),
+            Ok(Poll::Ready(output)) => Poll::Ready(Ending::Returned(output)),
             Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(Raced::Panicked),
+            Err(_) => Poll::Ready(Ending::Panicked),
         },
     );
     tokio::select! {
         biased;
-        () = halt(halted) => Raced::Halted,
-        ended = tokio::time::timeout(wall, caught) => ended.unwrap_or(Raced::Timeout),
+        () = halt(halted) => Ending::Halted,
+        ended = tokio::time::timeout(wall, caught) => ended.unwrap_or(Ending::Timeout),
     }
 }
 
 /// Wait until it is true.
-pub(super) async fn halt(mut halted: watch::Receiver<bool>) {
+pub(crate) async fn halt(mut halted: watch::Receiver<bool>) {
     if halted.wait_for(|halted| *halted).await.is_err() {
-        // Nobody is left who could halt it.
+        // No sender is left, so no halt can come.
         pending::<()>().await;
     }
 }

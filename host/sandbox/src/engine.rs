@@ -15,18 +15,20 @@ use wasmtime::{
     component::Linker,
 };
 
-use super::{
-    Compiler, Resolver, SandboxError,
-    background::Background,
-    cache, calls, clock, files,
+use tollgate_egress::Resolver;
+use tollgate_model::tool::Size;
+
+use crate::{
+    Compiler, SandboxError, cache, capability,
     guest::State,
-    http,
-    limits::{Room, Size},
-    log, progress, random, state,
+    low_priority_pool::LowPriorityPool,
+    meter::{Room, room},
     ticker::Ticker,
     wasi,
 };
-use crate::enforce::MAX_DEPTH;
+
+/// How many calls can be within one another, the agent's own included.
+pub const MAX_CALL_DEPTH: usize = 4;
 
 /// The most calls that can be run at once.
 pub const MAX_CONCURRENCY: usize = 1_000;
@@ -59,7 +61,7 @@ pub struct SandboxOptions {
 #[derive(Clone)]
 pub struct Sandbox {
     /// With the directory for compiled code.
-    pub(super) compiler: Option<Arc<(Compiler, PathBuf)>>,
+    pub(crate) compiler: Option<Arc<(Compiler, PathBuf)>>,
     standard: Arc<Pool>,
     /// Started with the first component that needs it.
     large: Arc<Mutex<Option<Arc<Pool>>>>,
@@ -68,7 +70,7 @@ pub struct Sandbox {
     /// Where components' requests get addresses of names from.
     resolver: Resolver,
     /// Where guests run that compute for long.
-    pub(super) background: Arc<Background>,
+    pub(crate) low_priority: Arc<LowPriorityPool>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -92,9 +94,9 @@ impl Sandbox {
         if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
             return Err(SandboxError::Concurrency { given: concurrency });
         }
-        let cache = cache::private(&cache_dir)?;
+        let cache = cache::open_private(&cache_dir)?;
         let standard = Pool::new(Size::Standard, concurrency, cache.clone())?;
-        let background = Background::start().map_err(|e| SandboxError::Engine {
+        let low_priority = LowPriorityPool::start().map_err(|e| SandboxError::Engine {
             reason: format!("it gets no threads: {e}"),
         })?;
         Ok(Self {
@@ -104,11 +106,11 @@ impl Sandbox {
             cache,
             concurrency,
             resolver: Resolver::system(),
-            background: Arc::new(background),
+            low_priority: Arc::new(low_priority),
         })
     }
 
-    /// The same sandbox, with names resolved by something else.
+    /// The same sandbox with another resolver of names.
     #[must_use]
     pub fn with_resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
@@ -116,16 +118,17 @@ impl Sandbox {
     }
 
     /// What resolves names.
-    pub(crate) fn resolver(&self) -> Resolver {
+    #[must_use]
+    pub fn resolver(&self) -> Resolver {
         self.resolver.clone()
     }
 
     /// The engine for components of this size.
-    pub(super) fn pool(&self, size: Size) -> Result<Arc<Pool>, SandboxError> {
+    pub(crate) fn pool(&self, size: Size) -> Result<Arc<Pool>, SandboxError> {
         if size == Size::Standard {
             return Ok(Arc::clone(&self.standard));
         }
-        // Whoever panicked left it absent or whole.
+        // Recover from poisoning: it is either absent or whole.
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = &*large {
             return Ok(Arc::clone(pool));
@@ -138,11 +141,11 @@ impl Sandbox {
 }
 
 /// An engine with its places.
-pub(super) struct Pool {
-    pub(super) size: Size,
-    pub(super) engine: Engine,
+pub(crate) struct Pool {
+    pub(crate) size: Size,
+    pub(crate) engine: Engine,
     /// Every published version of what components may import.
-    pub(super) linker: Linker<State>,
+    pub(crate) linker: Linker<State>,
     calls: Arc<Semaphore>,
     nested: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
@@ -156,15 +159,8 @@ impl Pool {
         };
         let engine = Engine::new(&config(size, calls, cache)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
-        log::add_to_linker(&mut linker).map_err(failed)?;
-        progress::add_to_linker(&mut linker).map_err(failed)?;
-        clock::add_to_linker(&mut linker).map_err(failed)?;
-        random::add_to_linker(&mut linker).map_err(failed)?;
-        files::add_to_linker(&mut linker).map_err(failed)?;
-        state::add_to_linker(&mut linker).map_err(failed)?;
-        calls::add_to_linker(&mut linker).map_err(failed)?;
         wasi::add_to_linker(&mut linker).map_err(failed)?;
-        http::add_to_linker(&mut linker).map_err(failed)?;
+        capability::add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
             reason: format!("its clock does not start: {e}"),
         })?;
@@ -173,39 +169,39 @@ impl Pool {
             engine,
             linker,
             calls: Arc::new(Semaphore::new(calls)),
-            nested: Arc::new(Semaphore::new(calls * MAX_DEPTH)),
+            nested: Arc::new(Semaphore::new(calls * MAX_CALL_DEPTH)),
             reserved: Arc::new(Semaphore::new(RESERVED)),
             ticker,
         })
     }
 
     /// A place for a call, once there is one.
-    pub(super) async fn admit(self: &Arc<Self>) -> Place {
-        self.place(&self.calls).await
+    pub(crate) async fn admit(self: &Arc<Self>) -> PoolSlot {
+        self.slot(&self.calls).await
     }
 
     /// A place for a call that a component makes: there is one for every call that can be within
     /// another, so it waits for none that is held further out.
-    pub(super) async fn admit_nested(self: &Arc<Self>) -> Place {
-        self.place(&self.nested).await
+    pub(crate) async fn admit_nested(self: &Arc<Self>) -> PoolSlot {
+        self.slot(&self.nested).await
     }
 
     #[cfg(test)]
-    pub(super) fn free_places(&self) -> usize {
+    pub(crate) fn free_slots(&self) -> usize {
         self.calls.available_permits()
     }
 
     /// A place for the gate's own work.
-    pub(super) async fn admit_reserved(self: &Arc<Self>) -> Place {
-        self.place(&self.reserved).await
+    pub(crate) async fn admit_reserved(self: &Arc<Self>) -> PoolSlot {
+        self.slot(&self.reserved).await
     }
 
-    async fn place(self: &Arc<Self>, places: &Arc<Semaphore>) -> Place {
+    async fn slot(self: &Arc<Self>, slots: &Arc<Semaphore>) -> PoolSlot {
         // Nothing closes these semaphores; if something did, running without a permit would merely make
         // the engine refuse an instance too many.
-        let permit = Arc::clone(places).acquire_owned().await.ok();
+        let permit = Arc::clone(slots).acquire_owned().await.ok();
         self.ticker.begin();
-        Place {
+        PoolSlot {
             pool: Arc::clone(self),
             _permit: permit,
         }
@@ -213,30 +209,30 @@ impl Pool {
 }
 
 /// Room for one store in a pool, and a running clock.
-pub(super) struct Place {
+pub(crate) struct PoolSlot {
     pool: Arc<Pool>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Place {
+impl Drop for PoolSlot {
     fn drop(&mut self) {
         self.pool.ticker.end();
     }
 }
 
 fn config(size: Size, calls: usize, cache: Cache) -> Config {
-    let room: Room = size.room();
-    let places = u32::try_from(calls * (1 + MAX_DEPTH) + RESERVED).unwrap_or(u32::MAX);
-    let times = |n: usize| places.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
+    let room: Room = room(size);
+    let slots = u32::try_from(calls * (1 + MAX_CALL_DEPTH) + RESERVED).unwrap_or(u32::MAX);
+    let times = |n: usize| slots.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let known = PoolingAllocationConfig::is_pagemap_scan_available();
     let resident = if known { room.resident } else { 0 };
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(places)
+    pool.total_component_instances(slots)
         .total_core_instances(times(room.instances))
         .total_memories(times(room.memories))
         .total_tables(times(room.tables))
-        .total_stacks(places)
+        .total_stacks(slots)
         .max_core_instances_per_component(count(room.instances))
         .max_memories_per_component(count(room.memories))
         .max_tables_per_component(count(room.tables))

@@ -27,20 +27,20 @@ use tokio::runtime::{Builder, Runtime};
 const LONG: Duration = Duration::from_millis(2);
 /// So is one that has computed for longer in all, whatever it asks for.
 const LONG_IN_ALL: Duration = Duration::from_millis(20);
-/// How many calls of a component begin in the background after one of them computed for long.
+/// How many calls of a component begin in the pool after one of them computed for long.
 const WARY: u32 = 64;
 /// The lowest priority that a thread can have among those that share the processor fairly.
 const NICE: i32 = 19;
 
 /// Threads of low priority.
-pub(super) struct Background(Option<Runtime>);
+pub(crate) struct LowPriorityPool(Option<Runtime>);
 
-impl Background {
+impl LowPriorityPool {
     /// Start as many threads as there are processors.
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
@@ -55,21 +55,21 @@ impl Background {
     }
 
     /// Do `work` here, or on the threads of low priority: from the beginning for a component of which
-    /// `pace` expects it, else from the moment when it has computed for long. `None` if it panicked
+    /// `profile` expects it, else from the moment when it has computed for long. `None` if it panicked
     /// there.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-        pace: Pace,
+        profile: CpuProfile,
     ) -> Option<T> {
         let Some(runtime) = &self.0 else {
             return Some(work.await);
         };
         let mut work = Box::pin(work);
-        if !pace.is_expected_long() {
+        if !profile.is_expected_long() {
             let here = poll_fn(|cx| match work.as_mut().poll(cx) {
                 Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending if pace.is_long() => Poll::Ready(None),
+                Poll::Pending if profile.is_long() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
             if let Some(output) = here.await {
@@ -80,7 +80,7 @@ impl Background {
     }
 }
 
-impl Drop for Background {
+impl Drop for LowPriorityPool {
     fn drop(&mut self) {
         // Guests in it belong to calls that are over.
         if let Some(runtime) = self.0.take() {
@@ -91,19 +91,19 @@ impl Drop for Background {
 
 /// How long the calls of a component compute.
 #[derive(Debug, Default)]
-pub(super) struct History(AtomicU32);
+pub(crate) struct CpuHistory(AtomicU32);
 
 /// How long one call computes.
 #[derive(Debug, Clone)]
-pub(super) struct Pace(Arc<(Arc<History>, AtomicBool)>);
+pub(crate) struct CpuProfile(Arc<(Arc<CpuHistory>, AtomicBool)>);
 
-impl Pace {
-    pub(super) fn new(history: &Arc<History>) -> Self {
+impl CpuProfile {
+    pub(crate) fn new(history: &Arc<CpuHistory>) -> Self {
         Self(Arc::new((Arc::clone(history), AtomicBool::new(false))))
     }
 
     /// It has computed for long.
-    pub(super) fn long(&self) {
+    pub(crate) fn long(&self) {
         let (history, long) = &*self.0;
         long.store(true, Ordering::Relaxed);
         history.0.store(WARY, Ordering::Relaxed);
@@ -113,9 +113,9 @@ impl Pace {
         self.0.1.load(Ordering::Relaxed)
     }
 
-    /// What is to be told, now and then, how long it has computed and what it may still ask for; it says
-    /// when that becomes [long](Self::long).
-    pub(super) fn watch(self) -> impl FnMut(Duration, u64) {
+    /// A function to be called now and then with how long the guest has computed and how much it may still
+    /// ask for; it notes when that becomes [long](Self::long).
+    pub(crate) fn watch(self) -> impl FnMut(Duration, u64) {
         let (mut asked, mut since) = (None, Duration::ZERO);
         move |used, left| {
             if asked.replace(left).is_some_and(|before| before != left) {
@@ -147,61 +147,61 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_is_quick_stays() {
-        let background = Background::start().unwrap();
+    async fn a_quick_guest_stays_on_the_callers_thread() {
+        let pool = LowPriorityPool::start().unwrap();
         let history = Arc::default();
-        let ran = background.run(thread_name(), Pace::new(&history)).await;
+        let ran = pool.run(thread_name(), CpuProfile::new(&history)).await;
         assert_ne!(ran.unwrap().as_deref(), Some("tollgate-guests"));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_is_long_is_moved_and_what_follows_begins_there() {
-        let background = Background::start().unwrap();
+    async fn a_long_guest_is_moved_and_the_next_calls_begin_there() {
+        let pool = LowPriorityPool::start().unwrap();
         let history = Arc::default();
-        let pace = Pace::new(&history);
-        let guest = pace.clone();
+        let profile = CpuProfile::new(&history);
+        let guest = profile.clone();
         let moved = async move {
             let before = thread::current().name().map(str::to_owned);
             guest.long();
             (before, thread_name().await)
         };
-        let (before, after) = background.run(moved, pace).await.unwrap();
+        let (before, after) = pool.run(moved, profile).await.unwrap();
         assert_ne!(before.as_deref(), Some("tollgate-guests"));
         assert_eq!(after.as_deref(), Some("tollgate-guests"));
 
         for _ in 0..WARY {
             let priority = async { rustix::process::getpriority_process(None).unwrap() };
-            let ran = background.run(priority, Pace::new(&history)).await;
+            let ran = pool.run(priority, CpuProfile::new(&history)).await;
             assert_eq!(ran, Some(NICE));
         }
-        let ran = background.run(thread_name(), Pace::new(&history)).await;
+        let ran = pool.run(thread_name(), CpuProfile::new(&history)).await;
         assert_ne!(ran.unwrap().as_deref(), Some("tollgate-guests"));
     }
 
     #[test]
-    fn what_asks_for_something_computes_for_longer_before_it_is_long() {
+    fn a_guest_that_asks_its_host_may_compute_longer() {
         let millis = Duration::from_millis;
-        let told = |ticks: &[(u64, u64)]| {
-            let pace = Pace::new(&Arc::default());
-            let mut watch = pace.clone().watch();
+        let is_long = |ticks: &[(u64, u64)]| {
+            let profile = CpuProfile::new(&Arc::default());
+            let mut watch = profile.clone().watch();
             ticks
                 .iter()
                 .for_each(|&(used, left)| watch(millis(used), left));
-            pace.is_long()
+            profile.is_long()
         };
-        assert!(told(&[(1, 9), (2, 9)]));
-        assert!(!told(&[(1, 9), (2, 8), (3, 8), (4, 7), (19, 6)]));
-        assert!(told(&[(1, 9), (2, 8), (3, 7), (5, 7)]));
-        assert!(told(&[(10, 9), (20, 8)]));
+        assert!(is_long(&[(1, 9), (2, 9)]));
+        assert!(!is_long(&[(1, 9), (2, 8), (3, 8), (4, 7), (19, 6)]));
+        assert!(is_long(&[(1, 9), (2, 8), (3, 7), (5, 7)]));
+        assert!(is_long(&[(10, 9), (20, 8)]));
     }
 
     #[tokio::test]
-    async fn a_panic_there_is_told() {
-        let background = Background::start().unwrap();
+    async fn a_panic_in_the_pool_returns_none() {
+        let pool = LowPriorityPool::start().unwrap();
         let history = Arc::default();
-        let pace = Pace::new(&history);
-        pace.long();
-        let ran: Option<()> = background.run(async { panic!("planned") }, pace).await;
+        let profile = CpuProfile::new(&history);
+        profile.long();
+        let ran: Option<()> = pool.run(async { panic!("planned") }, profile).await;
         assert_eq!(ran, None);
     }
 }

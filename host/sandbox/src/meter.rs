@@ -5,8 +5,6 @@
 //! slow disk, and memory grows in no time at all.
 
 use std::{
-    fmt,
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,137 +13,55 @@ use std::{
 };
 
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
+use tollgate_model::tool::{Limits, Size};
 use wasmtime::ResourceLimiter;
 
-/// What one execution may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of linear memory, over all memories of the component; at most [`Size::max_memory`].
-    pub memory: u64,
-    /// Fuel units; about one per WebAssembly instruction.
-    pub fuel: u64,
-    /// From beginning to end, host calls included.
-    pub wall: Duration,
-    /// Time in which the guest itself runs.
-    pub cpu: Duration,
-    /// Bytes of content that are returned; what is more is cut, and counted.
-    pub output: u64,
-    /// Operations that a guest may ask for: files, requests over HTTP, random bytes and the like.
-    pub operations: u64,
-}
-
-/// Which of the two engines a component runs in. They differ in how much of everything one component may
-/// have, and in how many run at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Size {
-    /// For what a compiler made of Rust, C or the like.
-    #[default]
-    Standard,
-    /// For what carries an interpreter: Python, JavaScript.
-    Large,
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Standard => "standard",
-            Self::Large => "large",
-        })
-    }
-}
-
-impl FromStr for Size {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "standard" => Ok(Self::Standard),
-            "large" => Ok(Self::Large),
-            _ => Err("a size is `standard` or `large`"),
-        }
-    }
-}
-
-impl Size {
-    /// The most linear memory that this engine has for a component, in bytes.
-    #[must_use]
-    pub const fn max_memory(self) -> u64 {
-        self.room().memory
-    }
-
-    /// What a component may have here.
-    pub(super) const fn room(self) -> Room {
-        match self {
-            Self::Standard => Room {
-                memory: 64 << 20,
-                table_elements: 10_000,
-                instances: 16,
-                tables: 16,
-                memories: 2,
-                core_instance: 1 << 20,
-                resident: 256 << 10,
-            },
-            Self::Large => Room {
-                memory: 256 << 20,
-                table_elements: 100_000,
-                instances: 64,
-                tables: 32,
-                memories: 2,
-                core_instance: 4 << 20,
-                resident: 8 << 20,
-            },
-        }
+/// What the engine for components of this size has for one component.
+pub(crate) const fn room(size: Size) -> Room {
+    match size {
+        Size::Standard => Room {
+            memory: size.max_memory(),
+            table_elements: 10_000,
+            instances: 16,
+            tables: 16,
+            memories: 2,
+            core_instance: 1 << 20,
+            resident: 256 << 10,
+        },
+        Size::Large => Room {
+            memory: size.max_memory(),
+            table_elements: 100_000,
+            instances: 64,
+            tables: 32,
+            memories: 2,
+            core_instance: 4 << 20,
+            resident: 8 << 20,
+        },
     }
 }
 
 /// What an engine has for one component.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(crate) struct Room {
     /// Bytes of all memories together.
-    pub(super) memory: u64,
+    pub(crate) memory: u64,
     /// Elements of all tables together.
-    pub(super) table_elements: usize,
+    pub(crate) table_elements: usize,
     /// Core instances.
-    pub(super) instances: usize,
+    pub(crate) instances: usize,
     /// Tables.
-    pub(super) tables: usize,
+    pub(crate) tables: usize,
     /// Memories.
-    pub(super) memories: usize,
+    pub(crate) memories: usize,
     /// Bytes of the engine's own for one core instance.
-    pub(super) core_instance: usize,
+    pub(crate) core_instance: usize,
     /// Bytes of a memory that are cleaned rather than given back.
-    pub(super) resident: usize,
-}
-
-impl Limits {
-    /// What a component of this size may use where nobody says otherwise.
-    #[must_use]
-    pub fn of(size: Size) -> Self {
-        Self {
-            memory: size.max_memory(),
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory: Size::Standard.max_memory(),
-            fuel: 10_000_000_000,
-            wall: Duration::from_secs(30),
-            cpu: Duration::from_secs(5),
-            output: 1 << 20,
-            operations: 10_000,
-        }
-    }
+    pub(crate) resident: usize,
 }
 
 /// The limit that a guest ran into, as the cause of its trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Exceeded {
+pub(crate) enum Exceeded {
     /// Memories or tables.
     #[error("it asked for more memory than it may have")]
     Memory,
@@ -157,7 +73,7 @@ pub(super) enum Exceeded {
 /// Counts memory and tables, and refuses what is too much with a trap: a guest that was refused memory
 /// rarely does anything sensible with that.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     room: Room,
     max_memory: u64,
     memory: u64,
@@ -166,7 +82,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(limits: &Limits, room: Room) -> Self {
+    pub(crate) fn new(limits: &Limits, room: Room) -> Self {
         Self {
             room,
             max_memory: limits.memory.min(room.memory),
@@ -177,7 +93,7 @@ impl Meter {
     }
 
     /// Bytes of linear memory at most.
-    pub(super) fn peak(&self) -> u64 {
+    pub(crate) fn peak(&self) -> u64 {
         self.peak
     }
 }
@@ -240,7 +156,7 @@ impl ResourceLimiter for Meter {
 /// Measures the processor's time that the guest uses: stopped while the host works for it, and while
 /// other guests have the thread.
 #[derive(Debug)]
-pub(super) struct Stopwatch {
+pub(crate) struct Stopwatch {
     /// What the thread's clock said when it was started; [`STOPPED`] while it is not.
     since: AtomicU64,
     /// Nanoseconds before that.
@@ -250,7 +166,7 @@ pub(super) struct Stopwatch {
 const STOPPED: u64 = u64::MAX;
 
 impl Stopwatch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             since: AtomicU64::new(STOPPED),
             used: AtomicU64::new(0),
@@ -268,13 +184,13 @@ impl Stopwatch {
     // One task at a time runs a guest and its host calls, so relaxed is enough. It is stopped whenever
     // that task could go on on another thread.
 
-    pub(super) fn start(&self) {
+    pub(crate) fn start(&self) {
         if self.since.load(Ordering::Relaxed) == STOPPED {
             self.since.store(Self::now(), Ordering::Relaxed);
         }
     }
 
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let since = self.since.swap(STOPPED, Ordering::Relaxed);
         if since != STOPPED {
             self.used
@@ -283,28 +199,28 @@ impl Stopwatch {
     }
 
     /// Count time that others used.
-    pub(super) fn charge(&self, time: Duration) {
+    pub(crate) fn charge(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
         self.used.fetch_add(nanos, Ordering::Relaxed);
     }
 
     /// The time so far, while it is stopped.
-    pub(super) fn used(&self) -> Duration {
+    pub(crate) fn used(&self) -> Duration {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 }
 
 /// What a call may still ask of the host, wherever it is counted.
 #[derive(Clone)]
-pub(super) struct Operations(Arc<AtomicU64>);
+pub(crate) struct Operations(Arc<AtomicU64>);
 
 impl Operations {
-    pub(super) fn new(most: u64) -> Self {
+    pub(crate) fn new(most: u64) -> Self {
         Self(Arc::new(AtomicU64::new(most)))
     }
 
     /// One of them. False if none is left.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         let less = |left: u64| left.checked_sub(1);
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
@@ -312,7 +228,7 @@ impl Operations {
     }
 
     /// How many are left.
-    pub(super) fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -347,7 +263,7 @@ mod tests {
             memory: 300,
             ..Limits::default()
         };
-        let mut meter = Meter::new(&limits, Size::Standard.room());
+        let mut meter = Meter::new(&limits, room(Size::Standard));
         assert!(meter.memory_growing(0, 100, None).is_ok_and(|may| may));
         assert!(meter.memory_growing(0, 100, Some(100)).is_ok_and(|may| may));
         assert!(

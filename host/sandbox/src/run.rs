@@ -1,24 +1,41 @@
 //! One call: a fresh instance, the permitted arguments, an outcome.
 //!
-//! Nothing of a guest is run without a [`Permitted`] call, except to list its tools, when it can reach
+//! Nothing of a guest is run without a [`Permit`] call, except to list its tools, when it can reach
 //! nothing.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::watch};
-use tollgate_model::record::Status;
+use tollgate_model::{
+    canonical::Sha256Digest,
+    record::Status,
+    tool::{Execution, Limits, Size},
+};
 
-use super::{
-    Component, Execution, Limits, LoadedComponent, Sandbox, Size,
+use crate::{
+    Component, LoadedComponent, Sandbox,
     bindings::Tool,
     component::Exports,
+    deadline::halt,
     guest::{Guest, Host},
-    race::halt,
+    port::{HostPolicy, Permit},
 };
-use crate::enforce::{Capabilities, Permitted, ToolCall};
 
 /// Bytes of all that a component says about its tools.
 const MAX_LISTING: u64 = 4 << 20;
+
+/// A call of a tool: exactly what was decided and recorded.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The component that runs it.
+    pub component: Arc<LoadedComponent>,
+    /// The component's file that the call was decided for.
+    pub digest: Sha256Digest,
+    /// The tool's name within its component.
+    pub tool: String,
+    /// The arguments in canonical JSON (RFC 8785).
+    pub arguments: String,
+}
 
 /// An instance that waits for its permit. Nothing of the guest has run.
 pub struct Prepared {
@@ -42,21 +59,21 @@ impl Sandbox {
         &self,
         component: &Arc<LoadedComponent>,
         limits: &Limits,
-        capabilities: Arc<Capabilities>,
+        policy: Arc<dyn HostPolicy>,
     ) -> Prepared {
         let compiled = &component.compiled;
-        let place = match capabilities.is_nested() {
+        let slot = match policy.is_nested() {
             true => compiled.0.pool.admit_nested().await,
             false => compiled.0.pool.admit().await,
         };
         let component = Arc::clone(component);
         let host = Host {
-            capabilities,
+            policy,
             component: Arc::clone(&component),
             runtime: Handle::current(),
         };
-        let taken_in = taken_in(compiled, limits);
-        let mut guest = Guest::new(compiled, limits.clone(), taken_in, Some(host), place);
+        let max_transfer = max_transfer_bytes(compiled, limits);
+        let mut guest = Guest::new(compiled, limits.clone(), max_transfer, Some(host), slot);
         if compiled.instantiation_is_pure() {
             guest.instantiate().await;
         }
@@ -67,23 +84,25 @@ impl Sandbox {
     /// that the call has.
     pub async fn run(
         &self,
-        component: &Arc<LoadedComponent>,
-        permitted: Permitted<ToolCall>,
-        capabilities: Arc<Capabilities>,
+        permitted: Permit<Invocation>,
+        policy: Arc<dyn HostPolicy>,
         limits: &Limits,
         halted: watch::Receiver<bool>,
     ) -> Execution {
+        let component = Arc::clone(&permitted.act().component);
         let prepared = tokio::select! {
             biased;
             () = halt(halted.clone()) => return Execution::halted(),
-            prepared = tokio::time::timeout(limits.wall, self.prepare(component, limits, capabilities)) => prepared,
+            prepared = tokio::time::timeout(limits.wall, self.prepare(&component, limits, policy)) => prepared,
         };
         let Ok(prepared) = prepared else {
             let cause = "as many calls as may run at once were running all the time".to_owned();
             return Execution::ended(Status::Timeout, 0, Some(cause));
         };
-        let pace = prepared.guest.pace();
-        let ran = self.background.run(prepared.run(permitted, halted), pace);
+        let profile = prepared.guest.profile();
+        let ran = self
+            .low_priority
+            .run(prepared.run(permitted, halted), profile);
         ran.await.unwrap_or_else(|| {
             let cause = "the host failed".to_owned();
             Execution::ended(Status::Trap, 0, Some(cause))
@@ -96,24 +115,20 @@ impl Prepared {
     /// true.
     pub async fn run(
         self,
-        permitted: Permitted<ToolCall>,
+        permitted: Permit<Invocation>,
         halted: watch::Receiver<bool>,
     ) -> Execution {
-        let call = permitted.act();
-        let source = &call.tool().source;
-        let accepted = (&self.component.name, self.component.digest);
-        if (&source.name, source.digest) != accepted || !source.is_sandboxed() {
+        let call = permitted.into_act();
+        if !Arc::ptr_eq(&self.component, &call.component) || call.digest != self.component.digest {
             let cause = "the permit is for another component".to_owned();
             return self.guest.ended(Status::Trap, Some(cause));
         }
-        self.guest
-            .call(&call.tool().own_name, call.canonical(), halted)
-            .await
+        self.guest.call(&call.tool, &call.arguments, halted).await
     }
 }
 
 /// How many bytes a guest may pass to the host at once.
-pub(super) fn taken_in(component: &Component, limits: &Limits) -> u64 {
+pub(crate) fn max_transfer_bytes(component: &Component, limits: &Limits) -> u64 {
     match component.0.exports {
         // What an adapter returns is counted whole, and files are refused by their size: so it may pass
         // as much as its memory holds. What it passes when it calls is looked at in place.
@@ -128,7 +143,7 @@ pub(super) fn taken_in(component: &Component, limits: &Limits) -> u64 {
 }
 
 /// The tools that a component lists, or why it does not.
-pub(super) async fn list_tools(component: &Component) -> Result<Vec<Tool>, String> {
+pub(crate) async fn list_tools(component: &Component) -> Result<Vec<Tool>, String> {
     // A list is a constant: what needs more than this does something else.
     let limits = Limits {
         fuel: 1_000_000_000,
@@ -137,8 +152,8 @@ pub(super) async fn list_tools(component: &Component) -> Result<Vec<Tool>, Strin
         operations: 0,
         ..Limits::of(component.size())
     };
-    let place = component.0.pool.admit_reserved().await;
-    Guest::new(component, limits, MAX_LISTING, None, place)
+    let slot = component.0.pool.admit_reserved().await;
+    Guest::new(component, limits, MAX_LISTING, None, slot)
         .list_tools()
         .await
 }

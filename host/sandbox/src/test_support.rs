@@ -5,18 +5,21 @@ use std::{collections::BTreeSet, fs, path::PathBuf, sync::LazyLock, time::Durati
 
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tollgate_model::tool::{Execution, Limits, Size};
 
-use super::{
-    Component, Execution, Grant, Limits, Sandbox, SandboxOptions, Size,
-    disk::{self, Replace},
-    grant::{Fault, Resolved},
+use crate::{
+    Component, Grant, Sandbox, SandboxOptions,
+    capability::files::{
+        disk::{self, Replace},
+        grant::{FileError, Resolved},
+        path::RelativePath,
+    },
     guest::Guest,
-    path::RelativePath,
     run,
 };
 
 /// One sandbox for all tests: engines reserve much address space.
-pub(super) fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     static SANDBOX: LazyLock<(Sandbox, TempDir)> = LazyLock::new(|| {
         let dir = tempfile::tempdir().unwrap();
         let options = SandboxOptions {
@@ -32,7 +35,7 @@ pub(super) fn sandbox() -> Sandbox {
 /// A component of the world around a core module. `core` is its fields; it has a memory `memory` and
 /// functions `$list` (no parameters) and `$call` (name and arguments as pointers and lengths), which
 /// return a pointer to their result in the canonical ABI.
-pub(super) fn component_text(core: &str) -> String {
+pub(crate) fn component_text(core: &str) -> String {
     format!(
         r#"(component
   (core module $m
@@ -70,7 +73,7 @@ pub(super) fn component_text(core: &str) -> String {
 }
 
 /// The fields of a core module with one page of memory, no tools, and this body of `$call`.
-pub(super) fn calling(body: &str) -> String {
+pub(crate) fn calling(body: &str) -> String {
     format!(
         r#"(memory (export "memory") 1)
     (func $list (result i32) i32.const 0)
@@ -78,7 +81,7 @@ pub(super) fn calling(body: &str) -> String {
     )
 }
 
-pub(super) fn load(core: &str) -> Component {
+pub(crate) fn load(core: &str) -> Component {
     sandbox()
         .load(
             "test",
@@ -89,14 +92,14 @@ pub(super) fn load(core: &str) -> Component {
 }
 
 /// Limits that make tests short.
-pub(super) fn tight() -> Limits {
+pub(crate) fn tight() -> Limits {
     Limits {
         cpu: Duration::from_millis(50),
         ..Limits::default()
     }
 }
 
-pub(super) async fn call(component: &Component, limits: &Limits) -> Execution {
+pub(crate) async fn call(component: &Component, limits: &Limits) -> Execution {
     let (_sender, never) = watch::channel(false);
     guest(component, limits)
         .await
@@ -104,10 +107,10 @@ pub(super) async fn call(component: &Component, limits: &Limits) -> Execution {
         .await
 }
 
-pub(super) async fn guest(component: &Component, limits: &Limits) -> Guest {
-    let place = component.0.pool.admit().await;
-    let taken_in = run::taken_in(component, limits);
-    let mut guest = Guest::new(component, limits.clone(), taken_in, None, place);
+pub(crate) async fn guest(component: &Component, limits: &Limits) -> Guest {
+    let slot = component.0.pool.admit().await;
+    let max_transfer = run::max_transfer_bytes(component, limits);
+    let mut guest = Guest::new(component, limits.clone(), max_transfer, None, slot);
     if component.instantiation_is_pure() {
         guest.instantiate().await;
     }
@@ -115,24 +118,24 @@ pub(super) async fn guest(component: &Component, limits: &Limits) -> Guest {
 }
 
 /// A component as `cargo xtask guests` builds it; `None` where it did not run.
-pub(super) fn built(name: &str) -> Option<Component> {
+pub(crate) fn built(name: &str) -> Option<Component> {
     built_for(name, Size::Standard)
 }
 
 /// The same for an engine.
-pub(super) fn built_for(name: &str, size: Size) -> Option<Component> {
+pub(crate) fn built_for(name: &str, size: Size) -> Option<Component> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/components");
     let bytes = fs::read(dir.join(name).with_extension("wasm")).ok()?;
     Some(sandbox().load(name, &bytes, size).unwrap())
 }
 
 /// A directory that is granted, beside one that is not.
-pub(super) struct World {
-    pub(super) dir: TempDir,
-    pub(super) grant: Grant,
+pub(crate) struct World {
+    pub(crate) dir: TempDir,
+    pub(crate) grant: Grant,
 }
 
-pub(super) fn world() -> World {
+pub(crate) fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     for name in ["granted/sub/deep", "outside"] {
         fs::create_dir_all(dir.path().join(name)).unwrap();
@@ -145,31 +148,31 @@ pub(super) fn world() -> World {
 }
 
 impl World {
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
-    pub(super) fn at(&self, path: &str) -> Resolved {
+    pub(crate) fn at(&self, path: &str) -> Resolved {
         self.grant.resolve(&RelativePath::new(path).unwrap())
     }
 
-    pub(super) fn read(&self, path: &str) -> Result<String, Fault> {
+    pub(crate) fn read(&self, path: &str) -> Result<String, FileError> {
         disk::read(&self.at(path)).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
-    pub(super) fn write(&self, path: &str, data: &str) -> Result<(), Fault> {
+    pub(crate) fn write(&self, path: &str, data: &str) -> Result<(), FileError> {
         disk::write(self.at(path), data.as_bytes(), Replace::Yes)
     }
 
-    pub(super) fn create(&self, path: &str, data: &str) -> Result<(), Fault> {
+    pub(crate) fn create(&self, path: &str, data: &str) -> Result<(), FileError> {
         disk::write(self.at(path), data.as_bytes(), Replace::No)
     }
 
-    pub(super) fn append(&self, path: &str, data: &str) -> Result<(), Fault> {
+    pub(crate) fn append(&self, path: &str, data: &str) -> Result<(), FileError> {
         disk::append(self.at(path), data.as_bytes(), &self.grant.appending)
     }
 
-    pub(super) fn names(&self, path: &str) -> Result<Vec<String>, Fault> {
+    pub(crate) fn names(&self, path: &str) -> Result<Vec<String>, FileError> {
         Ok(disk::list(&self.at(path))?
             .into_iter()
             .map(|entry| entry.name)
@@ -177,7 +180,7 @@ impl World {
     }
 
     /// Every operation on `path`, each with how it fails.
-    pub(super) fn all(&self, path: &str) -> [Option<Fault>; 7] {
+    pub(crate) fn all(&self, path: &str) -> [Option<FileError>; 7] {
         [
             self.read(path).err(),
             self.write(path, "x").err(),
@@ -189,7 +192,7 @@ impl World {
         ]
     }
 
-    pub(super) fn untouched(&self) {
+    pub(crate) fn untouched(&self) {
         assert_eq!(
             fs::read_to_string(self.path("outside/secret")).unwrap(),
             "secret"

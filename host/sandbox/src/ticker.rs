@@ -17,7 +17,7 @@ use wasmtime::{Engine, EngineWeak};
 const TICK: Duration = Duration::from_millis(1);
 
 /// Advances the engine's epoch while something runs, and sleeps otherwise.
-pub(super) struct Ticker {
+pub(crate) struct Ticker {
     shared: Arc<Ticking>,
     thread: Option<JoinHandle<()>>,
 }
@@ -29,7 +29,7 @@ struct Ticking {
 }
 
 impl Ticker {
-    pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
+    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Ticking::default());
         let (ticking, engine) = (Arc::clone(&shared), engine.weak());
         let thread = thread::Builder::new()
@@ -41,13 +41,13 @@ impl Ticker {
         })
     }
 
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0 {
             self.wake();
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.shared.running.fetch_sub(1, Ordering::SeqCst);
     }
 

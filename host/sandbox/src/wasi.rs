@@ -5,10 +5,6 @@
 //! are open are the component's grants ([`filesystem`]). No socket reaches an address, and no name is looked
 //! up: requests over `wasi:http` are sent by the gate ([`http`]), where each is decided.
 
-mod environment;
-mod filesystem;
-mod http;
-
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,9 +20,14 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult, add_to_linker_async},
 };
 
-pub use self::environment::GuestEnvironment;
-use self::filesystem::Files;
-use super::guest::{Host, State};
+use crate::{
+    GuestEnvironment,
+    capability::{
+        files::wasi::{self as filesystem, Files},
+        http::wasi::{self as http, Http},
+    },
+    guest::{Host, State},
+};
 
 /// Resources of one call: streams, clocks' polls.
 const MAX_RESOURCES: usize = 1_000;
@@ -35,13 +36,13 @@ const MAX_RANDOM: u64 = 64 << 10;
 /// A longer line is cut into several.
 const MAX_LINE: usize = 4 << 10;
 /// What a guest may write at once.
-const MAX_WRITE: usize = 64 << 10;
+pub(crate) const MAX_WRITE: usize = 64 << 10;
 
 /// Interfaces of WASI 0.2 that a component may import, by package.
 const PACKAGES: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 /// Whether a component may import this.
-pub(super) fn is_linked(import: &str) -> bool {
+pub(crate) fn is_linked(import: &str) -> bool {
     let package = import
         .strip_prefix("wasi:")
         .and_then(|rest| rest.split_once('/'))
@@ -51,22 +52,22 @@ pub(super) fn is_linked(import: &str) -> bool {
         && version.is_some_and(|version| version.starts_with("0.2."))
 }
 
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     add_to_linker_async(linker)?;
     filesystem::add_to_linker(linker)?;
     http::add_to_linker(linker)
 }
 
 /// What one call has of a system. Made when the guest first asks for anything of it.
-pub(super) struct Wasi {
+pub(crate) struct Wasi {
     ctx: WasiCtx,
-    table: ResourceTable,
-    files: Files,
-    http: http::Http,
+    pub(crate) table: ResourceTable,
+    pub(crate) files: Files,
+    pub(crate) http: Http,
 }
 
 impl Wasi {
-    fn new(host: Option<&Host>) -> Self {
+    pub(crate) fn new(host: Option<&Host>) -> Self {
         let stream = |level| Lines {
             written: Arc::new(Mutex::new(Written {
                 line: Vec::new(),
@@ -79,13 +80,13 @@ impl Wasi {
         let environment = host.map(|host| host.component.environment.clone());
         let GuestEnvironment {
             arguments,
-            environment,
+            environment: variables,
         } = environment.unwrap_or_default();
-        let environment: Vec<_> = environment.into_iter().collect();
+        let variables: Vec<_> = variables.into_iter().collect();
         // What is not said here is absent: input, directories.
         let ctx = WasiCtxBuilder::new()
             .args(&arguments)
-            .envs(&environment)
+            .envs(&variables)
             .stdout(stream("info"))
             .stderr(stream("warn"))
             .allow_tcp(false)
@@ -97,20 +98,20 @@ impl Wasi {
             ctx,
             table,
             files: Files::default(),
-            http: http::Http::new(),
+            http: Http::new(),
         }
     }
 }
 
 /// What the call has of a system, made if it is not yet.
-fn made(state: &mut State) -> &mut Wasi {
+pub(crate) fn context(state: &mut State) -> &mut Wasi {
     let (wasi, host) = state.wasi();
     wasi.get_or_insert_with(|| Box::new(Wasi::new(host)))
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = made(self);
+        let wasi = context(self);
         WasiCtxView {
             ctx: &mut wasi.ctx,
             table: &mut wasi.table,
@@ -133,7 +134,7 @@ struct Written {
 
 impl Lines {
     fn written(&self) -> MutexGuard<'_, Written> {
-        // Whoever panicked left bytes.
+        // Recover from poisoning: it holds bytes only.
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -156,7 +157,7 @@ impl Written {
         let line = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
         if let (Some(host), false) = (&self.host, text.trim().is_empty()) {
-            host.capabilities.log(self.level, &text);
+            host.policy.log(self.level, &text);
         }
     }
 }

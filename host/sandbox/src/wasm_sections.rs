@@ -1,25 +1,15 @@
-//! What a component's sections say without the engine: whether instantiating it runs any of its code, and
-//! what it carries beside code.
+//! What a component's sections say without the engine: whether instantiating it runs any of its code, and its
+//! custom sections.
 //!
-//! Instantiating runs code exactly if a core module inside has a start function (WebAssembly core specification,
-//! section 5.5, section id 8; component model binary format: core modules are sections with id 1,
-//! components with id 4). This walks section headers only, of bytes that the engine has validated; what
-//! it does not understand counts as code that runs.
+//! Instantiating runs code exactly if a core module inside has a start function, or the component one
+//! (WebAssembly core specification, section 5.5; component model binary format). What cannot be parsed counts
+//! as code that runs.
 
-const PREAMBLE: usize = 8;
-const COMPONENT: [u8; 4] = [0x0d, 0x00, 0x01, 0x00];
-const MODULE: [u8; 4] = [0x01, 0x00, 0x00, 0x00];
-const CUSTOM: u8 = 0;
-/// Component sections.
-const CORE_MODULE: u8 = 1;
-const NESTED_COMPONENT: u8 = 4;
-const COMPONENT_START: u8 = 9;
-/// Core sections.
-const START: u8 = 8;
+use wasmparser::{Parser, Payload};
 
 /// What the first bytes of a file say it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// A component.
     Component,
     /// A core module.
@@ -29,79 +19,42 @@ pub(super) enum Format {
 }
 
 /// The format of a file.
-pub(super) fn format(bytes: &[u8]) -> Format {
-    match bytes
-        .strip_prefix(b"\0asm")
-        .and_then(|rest| rest.first_chunk::<4>())
-    {
-        Some(&COMPONENT) => Format::Component,
-        Some(&MODULE) => Format::Module,
-        _ => Format::Other,
+pub(crate) fn format(bytes: &[u8]) -> Format {
+    if Parser::is_component(bytes) {
+        Format::Component
+    } else if Parser::is_core_wasm(bytes) {
+        Format::Module
+    } else {
+        Format::Other
     }
 }
 
-/// The contents of a component's own custom section of this name (section id 0, which begins with the
-/// name), if it has one.
-pub(super) fn custom<'a>(component: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut rest = component.get(PREAMBLE..)?;
-    while let Some((&id, after)) = rest.split_first() {
-        let (size, after) = leb128(after)?;
-        let size = usize::try_from(size).ok()?;
-        let section = after.get(..size)?;
-        rest = after.get(size..)?;
-        if id == CUSTOM {
-            let (length, named) = leb128(section)?;
-            let (found, contents) = named.split_at_checked(usize::try_from(length).ok()?)?;
-            if found == name.as_bytes() {
-                return Some(contents);
+/// The contents of a component's own custom section of this name, if it has one.
+pub(crate) fn custom<'a>(component: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.ok()? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            // The last end is the component's own.
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if depth == 0 && section.name() == name => {
+                return Some(section.data());
             }
+            _ => {}
         }
     }
     None
 }
 
 /// Whether instantiating this component may run code of it.
-pub(super) fn runs_at_instantiation(component: &[u8]) -> bool {
-    scan(component, 0).unwrap_or(true)
-}
-
-/// `None` for bytes that are not understood.
-fn scan(bytes: &[u8], depth: usize) -> Option<bool> {
-    // The engine refuses deeper nesting than this.
-    if depth > 100 {
-        return None;
+pub(crate) fn runs_at_instantiation(component: &[u8]) -> bool {
+    if format(component) == Format::Other {
+        return true;
     }
-    let component = match format(bytes) {
-        Format::Component => true,
-        Format::Module => false,
-        Format::Other => return None,
-    };
-    let mut rest = bytes.get(PREAMBLE..)?;
-    while let Some((&id, after)) = rest.split_first() {
-        let (size, after) = leb128(after)?;
-        let size = usize::try_from(size).ok()?;
-        let section = after.get(..size)?;
-        rest = after.get(size..)?;
-        let runs = match (component, id) {
-            (true, CORE_MODULE | NESTED_COMPONENT) => scan(section, depth + 1)?,
-            (true, COMPONENT_START) | (false, START) => true,
-            _ => false,
-        };
-        if runs {
-            return Some(true);
-        }
-    }
-    Some(false)
-}
-
-/// An unsigned 32-bit integer in LEB128 (core specification, section 5.2.2), and what follows it.
-fn leb128(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let mut value = 0u64;
-    for (i, &byte) in bytes.iter().enumerate().take(5) {
-        value |= u64::from(byte & 0x7f) << (7 * i);
-        if byte & 0x80 == 0 {
-            return Some((u32::try_from(value).ok()?, bytes.get(i + 1..)?));
-        }
-    }
-    None
+    Parser::new(0).parse_all(component).any(|payload| {
+        matches!(
+            payload,
+            Err(_) | Ok(Payload::StartSection { .. } | Payload::ComponentStartSection { .. })
+        )
+    })
 }

@@ -7,21 +7,20 @@ use std::{
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::{
-    Answer, CallContext, CallOptions, CallRequest, Capabilities, EnclosingCall, Listener, Refusal,
-    Verdict,
-};
-use crate::sandbox::{Content, Execution, Limits};
 use tollgate_ledger::Batch;
+use tollgate_model::tool::{Content, Execution, Limits};
+use tollgate_sandbox::port::{ConsumedBudget, NestedCallError, RemainingBudget};
 
-/// How deep calls nest.
-pub(crate) const MAX_DEPTH: usize = 4;
+use super::{Capabilities, denial, progress::Listener};
+use crate::enforce::{
+    Answer, CallContext, CallOptions, CallRequest, EnclosingCall, Refusal, Verdict,
+};
+
 /// Nested calls of one call.
 const MAX_CALLS: u32 = 100;
 
@@ -36,38 +35,18 @@ pub(crate) trait CallPipeline: Send + Sync + fmt::Debug {
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
 }
 
-/// What a nested call may use: what is left to the call that it is made within.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemainingBudget {
-    /// From beginning to end.
-    pub wall: Duration,
-    /// Time in which guests run.
-    pub cpu: Duration,
-    /// Fuel units.
-    pub fuel: u64,
-}
-
-/// What a nested call has used of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ConsumedBudget {
-    /// Time in which guests ran.
-    pub cpu: Duration,
-    /// Fuel units.
-    pub fuel: u64,
-}
-
 /// How a call is carried out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallParams {
     /// Who hears its reports.
     pub(crate) listener: Option<Listener>,
     /// What it may use at most, if it is nested.
-    pub(crate) allowance: Option<RemainingBudget>,
+    pub(crate) budget: Option<RemainingBudget>,
     /// Becomes true when the caller no longer wants an answer.
     pub(crate) cancelled: Option<watch::Receiver<bool>>,
     /// What the caller sends along to an upstream server.
     pub(crate) meta: Map<String, Value>,
-    spent: Arc<Mutex<ConsumedBudget>>,
+    consumed: Arc<Mutex<ConsumedBudget>>,
 }
 
 impl CallParams {
@@ -84,7 +63,7 @@ impl CallParams {
     /// The limits of a tool, no wider than what is left.
     pub(crate) fn limits(&self, limits: &Limits) -> Limits {
         let mut limits = limits.clone();
-        if let Some(left) = self.allowance {
+        if let Some(left) = self.budget {
             limits.wall = limits.wall.min(left.wall);
             limits.cpu = limits.cpu.min(left.cpu);
             limits.fuel = limits.fuel.min(left.fuel);
@@ -94,41 +73,28 @@ impl CallParams {
 
     /// Note what an execution has used.
     pub(crate) fn consume(&self, execution: &Execution) {
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        spent.cpu += execution.cpu;
-        spent.fuel = spent.fuel.saturating_add(execution.fuel);
+        let mut consumed = self.consumed.lock().unwrap_or_else(PoisonError::into_inner);
+        consumed.cpu += execution.cpu;
+        consumed.fuel = consumed.fuel.saturating_add(execution.fuel);
     }
-}
-
-/// Why a nested call has no content.
-#[derive(Debug, Clone, PartialEq)]
-pub enum NestedFault {
-    /// It was not made: tool, arguments, depth.
-    Invalid(String),
-    /// It is refused, or its result withheld, in words for the agent; with the decision.
-    Refused(Box<Refusal>),
-    /// The tool says that it failed.
-    Failed(String),
-    /// It was ended.
-    Ended(String),
 }
 
 impl Capabilities {
     /// Call another component's tool. Says, too, what that used.
-    pub async fn call(
+    pub(super) async fn nested_call(
         &self,
         tool: &str,
         arguments: &str,
-        allowance: RemainingBudget,
-    ) -> (Result<Vec<Content>, NestedFault>, ConsumedBudget) {
+        budget: RemainingBudget,
+    ) -> (Result<Vec<Content>, NestedCallError>, ConsumedBudget) {
         let params = CallParams {
-            allowance: Some(allowance),
+            budget: Some(budget),
             ..CallParams::default()
         };
-        let spent = Arc::clone(&params.spent);
+        let consumed = Arc::clone(&params.consumed);
         let result = self.nest(tool, arguments, params).await;
-        let spent = *spent.lock().unwrap_or_else(PoisonError::into_inner);
-        (result, spent)
+        let consumed = *consumed.lock().unwrap_or_else(PoisonError::into_inner);
+        (result, consumed)
     }
 
     async fn nest(
@@ -136,24 +102,24 @@ impl Capabilities {
         tool: &str,
         given: &str,
         params: CallParams,
-    ) -> Result<Vec<Content>, NestedFault> {
+    ) -> Result<Vec<Content>, NestedCallError> {
         // The end of the enclosing call waits for this.
         let _in_flight = self.calling.lock().await;
-        let refused = |refusal| NestedFault::Refused(Box::new(refusal));
+        let refused = |refusal| NestedCallError::Denied(denial(refusal));
         let mut cx = self.cx.clone();
         let waits = {
-            let mut so_far = self.progress();
-            if so_far.closed || so_far.settling {
+            let mut so_far = self.pending();
+            if so_far.closed || so_far.draining {
                 return Err(refused(Refusal::Halted {
                     reason: "the call is over".into(),
                 }));
             }
-            if let Some(pending) = &so_far.pending {
-                return Err(refused(pending.clone()));
+            if let Some(awaited) = &so_far.awaited {
+                return Err(refused(awaited.clone()));
             }
             if so_far.calls >= MAX_CALLS {
                 let problem = format!("one call makes at most {MAX_CALLS} nested calls");
-                return Err(NestedFault::Invalid(problem));
+                return Err(NestedCallError::Invalid(problem));
             }
             so_far.calls += 1;
             cx.inherited_labels.extend(so_far.labels.iter().cloned());
@@ -162,10 +128,10 @@ impl Capabilities {
         // What was read before is durable before what may send it away.
         if waits {
             let committed = self.commit(Batch::default(), None).await;
-            committed.map_err(|error| refused(error.into()))?;
+            committed.map_err(refused)?;
         }
         let Some(arguments) = cx.arguments.take() else {
-            return Err(NestedFault::Invalid(
+            return Err(NestedCallError::Invalid(
                 "the call around it has no arguments".into(),
             ));
         };
@@ -188,45 +154,39 @@ impl Capabilities {
         let answer = self.pipeline.run_nested(cx, request, params).await;
         match &answer.verdict {
             Verdict::Refused(pending @ Refusal::Pending { happened, .. }) => {
-                self.progress().effects += u64::from(!happened.is_empty());
-                happened.iter().for_each(|what| self.happened(what));
-                self.suspend(pending);
+                self.pending().effects += u64::from(!happened.is_empty());
+                happened.iter().for_each(|what| self.note_effect(what));
+                self.mark_pending(pending);
             }
             Verdict::Refused(_) => {}
             _ => {
-                self.progress().effects += 1;
-                self.happened(&format!("call {tool}"));
+                self.pending().effects += 1;
+                self.note_effect(&format!("call {tool}"));
             }
         }
         result(answer)
     }
-
-    /// Wait until no call that the component made is under way, and let none begin; and until what it asked
-    /// for last is recorded.
-    pub(crate) async fn drain(&self) {
-        self.progress().settling = true;
-        drop(self.calling.lock().await);
-        drop(self.committing.write().await);
-    }
 }
 
-fn result(answer: Answer) -> Result<Vec<Content>, NestedFault> {
+fn result(answer: Answer) -> Result<Vec<Content>, NestedCallError> {
     let message = answer.message().unwrap_or_default();
     match answer.verdict {
         Verdict::Released { content, .. } => Ok(content),
-        Verdict::ToolError(failure) => Err(NestedFault::Failed(failure.message)),
-        Verdict::Ended { .. } => Err(NestedFault::Ended(message)),
-        Verdict::Refused(Refusal::Invalid { .. }) => Err(NestedFault::Invalid(message)),
-        Verdict::Refused(refusal) => Err(NestedFault::Refused(Box::new(refusal))),
+        Verdict::ToolError(failure) => Err(NestedCallError::Failed(failure.message)),
+        Verdict::Ended { .. } => Err(NestedCallError::Ended(message)),
+        Verdict::Refused(Refusal::Invalid { .. }) => Err(NestedCallError::Invalid(message)),
+        Verdict::Refused(refusal) => Err(NestedCallError::Denied(denial(refusal))),
         Verdict::Withheld { decision, basis } => {
             let refusal = Refusal::Denied { decision, basis };
-            Err(NestedFault::Refused(Box::new(refusal)))
+            Err(NestedCallError::Denied(denial(refusal)))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -237,7 +197,7 @@ mod tests {
             fuel: 7,
         };
         let params = CallParams {
-            allowance: Some(left),
+            budget: Some(left),
             ..CallParams::default()
         };
         let limits = params.limits(&Limits::default());

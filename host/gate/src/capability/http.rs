@@ -1,251 +1,112 @@
-//! What a component asks of the world outside: requests over HTTP, and secrets for them.
+//! Requests over HTTP, and the hosts that they go to.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
     request::{Action, ActionContext, Request},
 };
+use tollgate_sandbox::capability::http::{Destination, HttpAct, OutboundRequest};
 
-use super::{Act, CallContext, Capability, midcall::shown};
-use crate::{config::PRIVATE_NETWORK, sandbox::HostConfig, tool::Tool};
+use super::{EffectAction, EffectCaller, approver_view};
+use crate::config::PRIVATE_NETWORK;
 
-/// One request over HTTP: a redirect is another.
-#[derive(Debug, Clone)]
-pub struct HttpAct {
-    component: String,
-    tool: String,
-    method: String,
-    place: Place,
-    /// Without the query, for records.
-    url: String,
-    path: String,
-    outgoing: Arc<Outgoing>,
-    taints: BTreeSet<String>,
+pub(super) fn host_uid(destination: &Destination) -> Uid {
+    Uid::new(Kind::Host, &destination.host)
 }
 
-/// What is sent, but for the values of secrets.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    /// The method.
-    pub method: String,
-    /// The URL whole, with its query.
-    pub url: String,
-    /// Header fields that the component set.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// The body.
-    pub body: Option<Vec<u8>>,
-    /// Names of secrets, and where each goes.
-    pub secrets: Vec<(String, String)>,
+fn labels(destination: &Destination) -> BTreeSet<String> {
+    let mut labels = destination.labels.clone();
+    if destination.is_private {
+        labels.insert(PRIVATE_NETWORK.into());
+    }
+    labels
 }
 
-impl Outgoing {
-    fn detail(&self) -> Value {
-        let headers: Vec<Value> = self
-            .headers
+/// The host, in its domains and its labels.
+pub(super) fn host_entities(destination: &Destination) -> Vec<Entity> {
+    let host = destination.host.as_str();
+    let mut entities = Vec::new();
+    let mut parents: Vec<Uid> = Vec::new();
+    if !destination.is_address {
+        let begins = host.rmatch_indices('.').map(|(dot, _)| dot + 1).chain([0]);
+        let mut above = None;
+        for begin in begins {
+            let uid = Uid::new(Kind::Domain, host.get(begin..).unwrap_or_default());
+            entities.push(Entity::new(uid.clone(), above));
+            above = Some(uid);
+        }
+        parents.extend(above);
+    }
+    parents.extend(
+        labels(destination)
             .iter()
-            .map(|(name, value)| json!([name, shown(value)]))
-            .collect();
-        json!({
-            "method": self.method,
-            "url": self.url,
-            "headers": headers,
-            "body": self.body.as_deref().map(shown),
-            "secrets": self.secrets,
-        })
-    }
+            .map(|label| Uid::new(Kind::Label, label)),
+    );
+    entities.push(Entity::new(host_uid(destination), parents));
+    entities
 }
 
-/// Where a request goes, with what is known about that.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// A name in lower case and ASCII, or an address.
-    pub host: String,
-    /// Whether it is an address.
-    pub is_address: bool,
-    /// `http` or `https`.
-    pub scheme: String,
-    /// The port.
-    pub port: u16,
-    /// The host's labels.
-    pub labels: BTreeSet<String>,
+/// What is sent, as an approver sees it.
+pub(super) fn request_detail(request: &OutboundRequest) -> Value {
+    let header = |(name, value): &(String, Vec<u8>)| json!([name, approver_view(value)]);
+    let headers: Vec<Value> = request.headers.iter().map(header).collect();
+    json!({
+        "method": request.method,
+        "url": request.url,
+        "headers": headers,
+        "body": request.body.as_deref().map(approver_view),
+        "secrets": request.secrets,
+    })
 }
 
-impl Place {
-    fn uid(&self) -> Uid {
-        Uid::new(Kind::Host, &self.host)
-    }
-
-    /// The host, in its domains and its labels.
-    fn entities(&self) -> Vec<Entity> {
-        let mut entities = Vec::new();
-        let mut parents: Vec<Uid> = Vec::new();
-        if !self.is_address {
-            let mut above = None;
-            for (begin, _) in self
-                .host
-                .rmatch_indices('.')
-                .map(|(at, dot)| (at + dot.len(), dot))
-                .chain([(0, "")])
-            {
-                let uid = Uid::new(Kind::Domain, self.host.get(begin..).unwrap_or_default());
-                entities.push(Entity::new(uid.clone(), above));
-                above = Some(uid);
-            }
-            parents.extend(above);
-        }
-        parents.extend(self.labels.iter().map(|label| Uid::new(Kind::Label, label)));
-        entities.push(Entity::new(self.uid(), parents));
-        entities
-    }
-}
-
-impl HttpAct {
-    /// `method` on `path` of `place`, in a call of `tool`. `url` is for records, and `settings` is what
-    /// the operator says about the host.
-    #[must_use]
-    pub fn new(
-        tool: &Tool,
-        method: &str,
-        place: Place,
-        (url, path): (String, &str),
-        outgoing: &Arc<Outgoing>,
-        settings: &HostConfig,
-    ) -> Self {
-        Self {
-            component: tool.source.name.clone(),
-            tool: tool.name.clone(),
-            method: method.into(),
-            place,
-            url,
-            path: path.into(),
-            outgoing: Arc::clone(outgoing),
-            taints: settings.taints.clone(),
-        }
-    }
-
-    /// The same, to a host of which an address is not reachable from everywhere.
-    #[must_use]
-    pub fn to_private_network(&self) -> Self {
-        let mut act = self.clone();
-        act.place.labels.insert(PRIVATE_NETWORK.into());
-        act
-    }
-
-    /// Where it goes.
-    #[must_use]
-    pub fn place(&self) -> &Place {
-        &self.place
-    }
-}
-
-impl Act for HttpAct {
-    fn request(&self, cx: &CallContext) -> Request {
+impl EffectAction for HttpAct {
+    fn request(&self, caller: &EffectCaller) -> Request {
+        let body = self.request.body.as_ref();
         Request {
-            principal: Uid::new(Kind::Component, &self.component),
+            principal: Uid::new(Kind::Component, &caller.component),
             action: Action::HttpRequest,
-            resource: self.place.uid(),
+            resource: host_uid(&self.destination),
             context: ActionContext::Http {
-                on_behalf_of: cx.on_behalf_of.clone(),
-                agent: cx.agent.clone(),
-                tool: Uid::new(Kind::Tool, &self.tool),
+                on_behalf_of: caller.on_behalf_of.clone(),
+                agent: caller.agent.clone(),
+                tool: Uid::new(Kind::Tool, &caller.tool),
                 method: self.method.clone(),
-                scheme: self.place.scheme.clone(),
-                port: self.place.port,
+                scheme: self.destination.scheme.clone(),
+                port: self.destination.port,
                 path: self.path.clone(),
-                size: self
-                    .outgoing
-                    .body
-                    .as_ref()
-                    .map_or(0, |body| body.len() as u64),
+                size: body.map_or(0, |body| body.len() as u64),
             },
         }
     }
 
-    fn entities(&self) -> Vec<Entity> {
-        self.place.entities()
+    fn entities(&self, _: &EffectCaller) -> Vec<Entity> {
+        host_entities(&self.destination)
     }
-}
 
-impl Capability for HttpAct {
+    fn changes_the_world(&self) -> bool {
+        true
+    }
+
     fn target(&self) -> String {
         self.url.clone()
     }
 
-    fn short(&self) -> String {
+    fn summary(&self) -> String {
         format!("{} {}", self.method, self.url)
     }
 
-    fn detail(&self) -> Value {
-        self.outgoing.detail()
+    fn approval_detail(&self) -> Value {
+        request_detail(&self.request)
     }
 
-    /// What comes back is what the host is, and what the operator says that it taints.
-    fn labels(&self) -> BTreeSet<String> {
-        self.place.labels.union(&self.taints).cloned().collect()
-    }
-}
-
-/// A secret, to be attached to one request.
-#[derive(Debug, Clone)]
-pub struct SecretAct {
-    component: String,
-    tool: String,
-    secret: String,
-    place: Place,
-    outgoing: Arc<Outgoing>,
-}
-
-impl SecretAct {
-    /// `secret`, for the request `outgoing` to `place` in a call of `tool`.
-    #[must_use]
-    pub fn new(tool: &Tool, secret: &str, place: &Place, outgoing: &Arc<Outgoing>) -> Self {
-        Self {
-            component: tool.source.name.clone(),
-            tool: tool.name.clone(),
-            secret: secret.into(),
-            place: place.clone(),
-            outgoing: Arc::clone(outgoing),
-        }
-    }
-}
-
-impl Act for SecretAct {
-    fn request(&self, cx: &CallContext) -> Request {
-        Request {
-            principal: Uid::new(Kind::Component, &self.component),
-            action: Action::UseSecret,
-            resource: Uid::new(Kind::Secret, &self.secret),
-            context: ActionContext::Secret {
-                on_behalf_of: cx.on_behalf_of.clone(),
-                agent: cx.agent.clone(),
-                tool: Uid::new(Kind::Tool, &self.tool),
-                host: self.place.uid(),
-                scheme: self.place.scheme.clone(),
-            },
-        }
-    }
-
-    fn entities(&self) -> Vec<Entity> {
-        self.place.entities()
-    }
-}
-
-impl Capability for SecretAct {
-    fn target(&self) -> String {
-        format!("{} for {}", self.secret, self.place.host)
-    }
-
-    fn short(&self) -> String {
-        format!(
-            "{} to {} {}",
-            self.secret, self.outgoing.method, self.place.host
-        )
-    }
-
-    fn detail(&self) -> Value {
-        self.outgoing.detail()
+    /// The host's labels, and what the operator says that its responses add.
+    fn result_labels(&self) -> BTreeSet<String> {
+        labels(&self.destination)
+            .union(&self.taints)
+            .cloned()
+            .collect()
     }
 }
 
@@ -253,10 +114,11 @@ impl Capability for SecretAct {
 mod tests {
     use super::*;
 
-    fn place(host: &str, is_address: bool) -> Place {
-        Place {
+    fn destination(host: &str, is_address: bool) -> Destination {
+        Destination {
             host: host.into(),
             is_address,
+            is_private: false,
             scheme: "https".into(),
             port: 443,
             labels: BTreeSet::from(["egress".to_owned()]),
@@ -265,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_host_is_in_every_domain_above_it() {
-        let shown = |entities: Vec<Entity>| -> Vec<String> {
+        let lines = |entities: Vec<Entity>| -> Vec<String> {
             let line = |e: &Entity| {
                 let parents: Vec<String> = e
                     .parents
@@ -282,7 +144,7 @@ mod tests {
             entities.iter().map(line).collect()
         };
         assert_eq!(
-            shown(place("api.example.com", false).entities()),
+            lines(host_entities(&destination("api.example.com", false))),
             [
                 "Domain:com in ",
                 "Domain:example.com in Domain:com",
@@ -290,9 +152,12 @@ mod tests {
                 "Host:api.example.com in Domain:api.example.com Label:egress",
             ]
         );
-        assert_eq!(shown(place("localhost", false).entities()).len(), 2);
         assert_eq!(
-            shown(place("10.0.0.1", true).entities()),
+            lines(host_entities(&destination("localhost", false))).len(),
+            2
+        );
+        assert_eq!(
+            lines(host_entities(&destination("10.0.0.1", true))),
             ["Host:10.0.0.1 in Label:egress"]
         );
     }

@@ -1,24 +1,25 @@
-//! What a component asks for in mid-call and a person must allow: asked, and used once it is given.
+//! Approvals of effects in the middle of a call: asked for, and consumed once given.
 //!
-//! No sandbox waits for a person. The component is told so, nothing more of its call changes the world,
-//! and the call ends as pending; repeating it runs it again, and its first request that is exactly the
-//! one that was approved uses the approval up.
+//! The sandbox does not wait for a person. The component gets a denial, nothing more of its call changes the
+//! world, and the call ends as pending. Repeating the call runs it again; its first request that is exactly
+//! the approved one consumes the approval.
 
-use serde_json::{Value, json};
+use serde_json::json;
+use tollgate_ledger::{ApprovalRow, Batch, Binding, Condition, Payload};
 use tollgate_model::{
     admission::MAX_ROUNDS,
-    canonical::{self, Sha256Digest},
+    canonical,
     decision::Requirement,
     ids::ApprovalId,
     life::ApprovalState,
     record::{ApprovalRequested, Event, KeyedDigest, WaitingCall},
     request::Request,
+    text::printable,
     time::Timestamp,
 };
 
-use super::{CallContext, Capabilities, Capability, Refusal};
-use crate::text::printable;
-use tollgate_ledger::{ApprovalRow, Batch, Binding, Condition, Payload};
+use super::{Capabilities, EffectAction};
+use crate::enforce::{CallContext, Refusal};
 
 /// Effects that a call which waits lists as done.
 const MAX_HAPPENED: usize = 100;
@@ -26,7 +27,7 @@ const MAX_HAPPENED: usize = 100;
 const MAX_SHORT: usize = 300;
 
 /// What a component asks for, as an approver sees it and an approval is bound to it.
-pub(super) struct Question {
+pub(super) struct ApprovalQuery {
     /// In short.
     short: String,
     /// Whole: canonical JSON.
@@ -34,21 +35,15 @@ pub(super) struct Question {
     digest: KeyedDigest,
 }
 
-/// What people have said to it.
-pub(super) enum Said {
-    Nothing,
-    /// Nobody has answered yet, or not enough people.
-    Waits(Box<ApprovalRow>),
-    Yes(Box<ApprovalRow>),
-    No(ApprovalId, Timestamp),
-}
-
-/// Bytes as an approver sees them: text as it is, anything else by its digest.
-pub(super) fn shown(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Value::from(text),
-        Err(_) => json!({ "bytes": bytes.len(), "sha256": Sha256Digest::of(bytes) }),
-    }
+/// What people have answered to it.
+pub(super) enum PriorApproval {
+    /// It was not asked, or the answer has expired.
+    None,
+    /// There are not enough answers yet.
+    Pending(Box<ApprovalRow>),
+    Granted(Box<ApprovalRow>),
+    /// By this answer, until then.
+    Rejected(ApprovalId, Timestamp),
 }
 
 impl CallContext {
@@ -72,17 +67,17 @@ impl CallContext {
 }
 
 impl Capabilities {
-    pub(super) fn question<A: Capability>(
+    pub(super) fn approval_query<A: EffectAction>(
         &self,
         act: &A,
         request: &Request,
-    ) -> Result<Question, Refusal> {
+    ) -> Result<ApprovalQuery, Refusal> {
         let unrecorded = |reason: String| Refusal::Unrecorded { reason };
         let action = request.action.id();
         let whole = json!({
             "action": action,
             "resource": request.resource.to_string(),
-            "with": act.detail(),
+            "with": act.approval_detail(),
         });
         let whole = canonical::to_canonical(&whole)
             .ok()
@@ -96,21 +91,21 @@ impl Capabilities {
             whole.as_bytes(),
         ];
         let digest = self.pep.ledger.digest(tenant, &parts);
-        Ok(Question {
-            short: printable(&format!("{action} {}", act.short()), MAX_SHORT),
+        Ok(ApprovalQuery {
+            short: printable(&format!("{action} {}", act.summary()), MAX_SHORT),
             whole,
             digest: digest.map_err(|e| unrecorded(e.to_string()))?,
         })
     }
 
-    pub(super) fn said(&self, question: &Question) -> Result<Said, Refusal> {
+    pub(super) fn prior_approval(&self, query: &ApprovalQuery) -> Result<PriorApproval, Refusal> {
         let binding = Binding {
             tenant: self.cx.ruleset.config.gate.tenant.clone(),
             run: self.cx.run,
             principal: self.cx.principal.clone(),
             tool: self.tool.name.clone(),
             component: self.tool.source.digest,
-            arguments: question.digest.clone(),
+            arguments: query.digest.clone(),
             via: self.cx.via(),
         };
         let row = self.pep.ledger.reader().approval_for(&binding);
@@ -119,23 +114,23 @@ impl Capabilities {
         })?;
         let now = self.pep.now();
         Ok(match row.filter(|row| row.expires > now) {
-            None => Said::Nothing,
+            None => PriorApproval::None,
             Some(row) => match row.state {
-                ApprovalState::Pending => Said::Waits(Box::new(row)),
-                ApprovalState::Approved => Said::Yes(Box::new(row)),
-                ApprovalState::Rejected => Said::No(row.id, row.expires),
-                _ => Said::Nothing,
+                ApprovalState::Pending => PriorApproval::Pending(Box::new(row)),
+                ApprovalState::Approved => PriorApproval::Granted(Box::new(row)),
+                ApprovalState::Rejected => PriorApproval::Rejected(row.id, row.expires),
+                _ => PriorApproval::None,
             },
         })
     }
 
-    /// Whether this call may still ask: it has not asked before, and not been asked about too often, and
-    /// not too much of its principal's waits already.
+    /// Whether this call may ask for an approval: it has not asked before, was not started too often, and its
+    /// principal has not too many pending.
     pub(super) fn may_ask(&self) -> bool {
         let whose = self.cx.pending_whose(self.pep.now());
         let most = self.cx.ruleset.config.approvals.max_pending;
         self.cx.attempt <= MAX_ROUNDS
-            && self.progress().pending.is_none()
+            && self.pending().awaited.is_none()
             && self
                 .pep
                 .ledger
@@ -147,7 +142,7 @@ impl Capabilities {
     /// Ask: add to the batch what asks for an approval. `previous` is one that is no longer enough.
     pub(super) fn ask(
         &self,
-        question: &Question,
+        query: &ApprovalQuery,
         requirement: &Requirement,
         id: ApprovalId,
         previous: Option<&ApprovalRow>,
@@ -157,7 +152,7 @@ impl Capabilities {
         let now = self.pep.now();
         let lasts = u64::try_from(ruleset.config.approval_expires.as_micros());
         let expires = now.plus(lasts.unwrap_or(u64::MAX));
-        let payload: Payload = self.pep.seal(ruleset, now, &question.whole, "arguments")?;
+        let payload: Payload = self.pep.seal(ruleset, now, &query.whole, "arguments")?;
         if let Some(row) = previous {
             let resolved = row.superseded();
             batch.records.push(self.pep.record(&self.cx, now, resolved));
@@ -181,9 +176,9 @@ impl Capabilities {
             });
         }
         let asked = Event::ApprovalRequested(Box::new(ApprovalRequested {
-            arguments: question.digest.clone(),
+            arguments: query.digest.clone(),
             call: self.cx.call,
-            capability: Some(question.short.clone()),
+            capability: Some(query.short.clone()),
             component: self.tool.source.digest,
             expires,
             id,
@@ -202,19 +197,19 @@ impl Capabilities {
         Ok(expires)
     }
 
-    /// That the call waits for a person, from now on. What it has done so far is said when it ends.
-    pub(super) fn suspend(&self, refusal: &Refusal) {
+    /// The call awaits an approval from now on. What it has done so far is listed when it ends.
+    pub(super) fn mark_pending(&self, refusal: &Refusal) {
         if matches!(refusal, Refusal::Pending { .. }) {
-            let mut progress = self.progress();
-            progress.pending.get_or_insert_with(|| refusal.clone());
+            let mut pending = self.pending();
+            pending.awaited.get_or_insert_with(|| refusal.clone());
         }
     }
 
-    /// Note an effect that has happened, for whoever reads that the call waits.
-    pub(super) fn happened(&self, what: &str) {
-        let mut progress = self.progress();
-        if progress.happened.len() < MAX_HAPPENED {
-            progress.happened.push(printable(what, MAX_SHORT));
+    /// Note an effect that has happened, for the answer of a call that awaits an approval.
+    pub(super) fn note_effect(&self, what: &str) {
+        let mut pending = self.pending();
+        if pending.happened.len() < MAX_HAPPENED {
+            pending.happened.push(printable(what, MAX_SHORT));
         }
     }
 }

@@ -7,15 +7,17 @@
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
+use tollgate_ledger::Batch;
 use tollgate_model::{
     canonical::MAX_INTEGER,
     decision::Decision,
     record::{AdapterLog, Event, Record},
+    text::printable,
 };
+use tollgate_sandbox::capability::progress::ProgressReport;
 
-use super::{Capabilities, ReleaseDecision};
-use crate::text::printable;
-use tollgate_ledger::Batch;
+use super::Capabilities;
+use crate::enforce::ReleaseDecision;
 
 /// Reports of one call that are kept.
 const MAX_REPORTS: u32 = 100;
@@ -24,29 +26,18 @@ const MAX_MESSAGE: usize = 1 << 10;
 /// The level by which the trace tells reports from messages.
 const LEVEL: &str = "progress";
 
-/// How far a call has come, as its component says: untrusted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// How much is done. Each report of a call is beyond the one before.
-    pub progress: u64,
-    /// How much there is, in the same unit, if it is known.
-    pub total: Option<u64>,
-    /// A few words, printable.
-    pub message: String,
-}
-
-/// Whoever hears the reports of a call while it runs.
-pub type Listener = mpsc::Sender<Report>;
+/// Where the reports of a call go while it runs.
+pub type Listener = mpsc::Sender<ProgressReport>;
 
 /// What has been reported so far.
 #[derive(Debug, Default)]
-pub(super) struct Reported {
+pub(super) struct ReportCount {
     count: u32,
     last: Option<u64>,
 }
 
-impl Reported {
-    fn takes(&mut self, progress: u64) -> bool {
+impl ReportCount {
+    fn take(&mut self, progress: u64) -> bool {
         if self.count >= MAX_REPORTS || self.last.is_some_and(|last| progress <= last) {
             return false;
         }
@@ -60,15 +51,15 @@ impl Capabilities {
     /// Take in a report. What comes back is to be [released](Self::release_report); nothing does if
     /// nobody listens, or if there were too many.
     #[must_use]
-    pub fn report(&self, progress: u64, total: Option<u64>, message: &str) -> Option<Report> {
+    pub(crate) fn take_report(&self, report: ProgressReport) -> Option<ProgressReport> {
         let exact = |n: u64| n.min(MAX_INTEGER.unsigned_abs());
-        let report = Report {
-            progress: exact(progress),
-            total: total.map(exact),
-            message: printable(message, MAX_MESSAGE),
+        let report = ProgressReport {
+            progress: exact(report.progress),
+            total: report.total.map(exact),
+            message: printable(&report.message, MAX_MESSAGE),
         };
-        let mut so_far = self.progress();
-        if so_far.closed || !so_far.reported.takes(report.progress) {
+        let mut so_far = self.pending();
+        if so_far.closed || !so_far.reported.take(report.progress) {
             return None;
         }
         if self.listener.is_some() {
@@ -80,9 +71,9 @@ impl Capabilities {
     }
 
     /// Let a report go to whoever listens, if policy lets it. Its labels join the run first, durably.
-    pub async fn release_report(&self, report: Report) {
+    pub(crate) async fn release_report(&self, report: ProgressReport) {
         let mut labels = self.tool.content_labels();
-        labels.extend(self.progress().labels.iter().cloned());
+        labels.extend(self.pending().labels.iter().cloned());
         labels.extend(self.cx.inherited_labels.iter().cloned());
         let size = report.message.len() as u64;
         let judged = self
@@ -100,7 +91,7 @@ impl Capabilities {
         // What policy redacts could be repeated in the message, so only a plain yes releases it.
         let goes = matches!(decision, Decision::Allow(_));
         let labels = if goes { labels } else { BTreeSet::new() };
-        if self.progress().closed {
+        if self.pending().closed {
             return;
         }
         let mut conditions = vec![condition];
@@ -116,8 +107,8 @@ impl Capabilities {
         }
     }
 
-    fn report_record(&self, report: &Report, labels: BTreeSet<String>) -> Record {
-        let Report {
+    fn report_record(&self, report: &ProgressReport, labels: BTreeSet<String>) -> Record {
+        let ProgressReport {
             progress,
             total,
             message,
@@ -143,10 +134,10 @@ mod tests {
 
     #[test]
     fn only_what_goes_on_is_taken_and_no_more_than_some() {
-        let mut reported = Reported::default();
-        assert!(reported.takes(5));
-        assert!(!reported.takes(5) && !reported.takes(4));
-        let taken = (6..1_000).filter(|n| reported.takes(*n)).count();
+        let mut reported = ReportCount::default();
+        assert!(reported.take(5));
+        assert!(!reported.take(5) && !reported.take(4));
+        let taken = (6..1_000).filter(|n| reported.take(*n)).count();
         assert_eq!(taken as u32, MAX_REPORTS - 1);
     }
 }

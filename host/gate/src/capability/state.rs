@@ -6,127 +6,114 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use serde_json::{Value, json};
+use tollgate_ledger::{Change, Changed, Kept, LedgerError, Place};
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::RunId,
     request::{Action, ActionContext, Request},
 };
+use tollgate_sandbox::{
+    capability::state::{
+        MAX_VALUE, StateError, StateOperation, StateReply, StateRequest, StateScope,
+    },
+    port::EffectReport,
+};
 use unicode_normalization::is_nfc;
 
-use super::{Act, CallContext, Capabilities, Capability, Refusal, midcall::shown};
-use crate::tool::Tool;
-use tollgate_ledger::{Change, Changed, Kept, LedgerError, Place};
+use super::{Capabilities, EffectAction, EffectCaller, approver_view, denial};
+use crate::enforce::Refusal;
 
 /// Bytes of a key.
 const MAX_KEY: usize = 256;
-/// Bytes of a value.
-pub const MAX_VALUE: usize = 64 << 10;
 /// Keys of a component in one scope.
 const MAX_KEYS: u64 = 1_000;
 /// Bytes that a component keeps in a run, and for itself.
 const MAX_RUN_BYTES: u64 = 1 << 20;
 const MAX_ADAPTER_BYTES: u64 = 16 << 20;
 
-/// Who shares what is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// The component's calls within the run.
-    Run,
-    /// All calls of the component.
-    Adapter,
-}
-
-impl Scope {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Adapter => "adapter",
-        }
-    }
-
-    fn limits(self) -> (u64, u64) {
-        match self {
-            Self::Run => (MAX_KEYS, MAX_RUN_BYTES),
-            Self::Adapter => (MAX_KEYS, MAX_ADAPTER_BYTES),
-        }
+fn scope_name(scope: StateScope) -> &'static str {
+    match scope {
+        StateScope::Run => "run",
+        StateScope::Adapter => "adapter",
     }
 }
 
-/// Why something is not kept, or not read.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StateFault {
-    /// The key breaks a rule.
-    InvalidKey(&'static str),
-    /// The value is too large.
-    TooLarge,
-    /// The component would keep more than it may.
-    Full,
-    /// It is refused.
-    Refused(Box<Refusal>),
-    /// The store cannot be read.
-    Failed,
-}
-
-impl From<Refusal> for StateFault {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+/// The most keys and bytes of a component in a scope.
+fn limits(scope: StateScope) -> (u64, u64) {
+    match scope {
+        StateScope::Run => (MAX_KEYS, MAX_RUN_BYTES),
+        StateScope::Adapter => (MAX_KEYS, MAX_ADAPTER_BYTES),
     }
 }
 
-impl From<LedgerError> for StateFault {
-    fn from(_: LedgerError) -> Self {
-        Self::Failed
-    }
+fn refused(refusal: Refusal) -> StateError {
+    StateError::Denied(denial(refusal))
 }
 
-/// A component's request for what it keeps.
+fn unreadable(_: LedgerError) -> StateError {
+    StateError::Failed
+}
+
+/// A component's request for one key of its state, or for the list of keys.
 #[derive(Debug)]
-pub struct StateAct {
+struct StateAct {
     action: Action,
-    tool: String,
-    component: String,
-    scope: Scope,
+    scope: StateScope,
     /// Empty for the list of keys.
     key: String,
+    /// Bytes to be written; 0 where nothing is.
     size: u64,
-    /// What is to be kept; nothing to remove it.
+    /// What is to be set; absent to remove the key.
     value: Option<Vec<u8>>,
     /// Labels of what is there.
     labels: BTreeSet<String>,
     /// What is to change.
-    change: Option<Change>,
-    changed: Option<Changed>,
+    update: Option<Change>,
+    result: Option<Changed>,
 }
 
 impl StateAct {
-    fn id_of(&self, key: &str) -> String {
-        format!("{}/{}:{key}", self.component, self.scope.as_str())
+    fn read(scope: StateScope, key: &str, labels: BTreeSet<String>) -> Self {
+        Self {
+            action: Action::ReadState,
+            scope,
+            key: key.into(),
+            size: 0,
+            value: None,
+            labels,
+            update: None,
+            result: None,
+        }
+    }
+
+    fn id(&self, caller: &EffectCaller, key: &str) -> String {
+        format!("{}/{}:{key}", caller.component, scope_name(self.scope))
     }
 }
 
-impl Act for StateAct {
-    fn request(&self, cx: &CallContext) -> Request {
+impl EffectAction for StateAct {
+    fn request(&self, caller: &EffectCaller) -> Request {
         Request {
-            principal: Uid::new(Kind::Component, &self.component),
+            principal: Uid::new(Kind::Component, &caller.component),
             action: self.action.clone(),
-            resource: Uid::new(Kind::State, self.id_of(&self.key)),
+            resource: Uid::new(Kind::State, self.id(caller, &self.key)),
             context: ActionContext::Capability {
-                on_behalf_of: cx.on_behalf_of.clone(),
-                agent: cx.agent.clone(),
-                tool: Uid::new(Kind::Tool, &self.tool),
+                on_behalf_of: caller.on_behalf_of.clone(),
+                agent: caller.agent.clone(),
+                tool: Uid::new(Kind::Tool, &caller.tool),
                 size: self.size,
             },
         }
     }
 
-    fn entities(&self) -> Vec<Entity> {
-        let scope = Uid::new(Kind::State, self.id_of(""));
-        let component = Uid::new(Kind::Component, &self.component);
+    fn entities(&self, caller: &EffectCaller) -> Vec<Entity> {
+        let scope = Uid::new(Kind::State, self.id(caller, ""));
+        let component = Uid::new(Kind::Component, &caller.component);
         let labels = || self.labels.iter().map(|l| Uid::new(Kind::Label, l));
         if self.key.is_empty() {
             return vec![Entity::new(scope, [component].into_iter().chain(labels()))];
         }
-        let key = Uid::new(Kind::State, self.id_of(&self.key));
+        let key = Uid::new(Kind::State, self.id(caller, &self.key));
         let parents: Vec<Uid> = [scope.clone()].into_iter().chain(labels()).collect();
         vec![Entity::new(scope, [component]), Entity::new(key, parents)]
     }
@@ -134,224 +121,251 @@ impl Act for StateAct {
     fn changes_the_world(&self) -> bool {
         matches!(self.action, Action::WriteState)
     }
-}
 
-impl Capability for StateAct {
     fn target(&self) -> String {
-        format!("{}:{}", self.scope.as_str(), self.key)
+        format!("{}:{}", scope_name(self.scope), self.key)
     }
 
-    fn detail(&self) -> Value {
+    fn approval_detail(&self) -> Value {
         match (&self.value, self.changes_the_world()) {
-            (Some(value), _) => json!({ "operation": "set", "value": shown(value) }),
+            (Some(value), _) => json!({ "operation": "set", "value": approver_view(value) }),
             (None, true) => json!({ "operation": "delete" }),
             (None, false) => Value::Null,
         }
     }
 
-    fn labels(&self) -> BTreeSet<String> {
+    fn result_labels(&self) -> BTreeSet<String> {
         if self.changes_the_world() {
             return BTreeSet::new();
         }
         self.labels.clone()
     }
 
-    fn writes(&self) -> bool {
+    fn propagates_labels(&self) -> bool {
         self.changes_the_world()
     }
 
-    fn change(&mut self, marks: &BTreeSet<String>) -> Option<Change> {
-        let mut change = self.change.take()?;
-        if let Some((_, labels, _)) = &mut change.value {
-            labels.clone_from(marks);
+    fn state_update(&mut self, run_labels: &BTreeSet<String>) -> Option<Change> {
+        let mut update = self.update.take()?;
+        if let Some((_, labels, _)) = &mut update.value {
+            labels.clone_from(run_labels);
         }
-        Some(change)
+        Some(update)
     }
 
-    fn changed(&mut self, changed: Changed) {
-        self.changed = Some(changed);
+    fn set_update_result(&mut self, result: Changed) {
+        self.result = Some(result);
     }
 }
 
+/// A value that was read, and the version of what it was read from.
+struct ReadValue {
+    value: Option<Vec<u8>>,
+    version: Option<u64>,
+}
+
+/// What came of a write whose precondition held.
+struct Written {
+    /// Whether the key was there before.
+    existed: bool,
+}
+
 impl Capabilities {
-    fn place(&self, scope: Scope) -> Place {
+    /// Do what a component asks of its state.
+    pub(super) async fn perform_state(
+        &self,
+        request: StateRequest,
+    ) -> Result<StateReply, StateError> {
+        let StateRequest {
+            scope,
+            key,
+            operation,
+        } = request;
+        match operation {
+            StateOperation::Get => {
+                let read = self.read_state(scope, &key).await?;
+                Ok(StateReply::Value(read.value))
+            }
+            StateOperation::Set(value) => {
+                self.write_state(scope, &key, Some(&value), None).await?;
+                Ok(StateReply::Nothing)
+            }
+            StateOperation::Delete => self.delete_state(scope, &key).await.map(StateReply::Flag),
+            StateOperation::List => self.list_state(scope, &key).await.map(StateReply::Keys),
+            StateOperation::CompareAndSet { expected, value } => {
+                let set = self.replace_state(scope, &key, expected.as_deref(), &value);
+                set.await.map(StateReply::Flag)
+            }
+        }
+    }
+
+    fn place(&self, scope: StateScope) -> Place {
         Place {
             tenant: self.cx.ruleset.config.gate.tenant.clone(),
-            component: self.tool.source.name.clone(),
-            run: (scope == Scope::Run).then_some(self.cx.run),
+            component: self.caller.component.clone(),
+            run: (scope == StateScope::Run).then_some(self.cx.run),
         }
     }
 
-    fn state_act(&self, action: Action, scope: Scope, key: &str) -> StateAct {
-        let tool: &Tool = &self.tool;
-        StateAct {
-            action,
-            tool: tool.name.clone(),
-            component: tool.source.name.clone(),
-            scope,
-            key: key.into(),
-            size: 0,
-            value: None,
-            labels: BTreeSet::new(),
-            change: None,
-            changed: None,
-        }
-    }
-
-    /// The value of a key, and what was read of it.
-    async fn read_state(
+    /// Labels of a key, or where it is absent those of all keys: that a key is absent tells something about
+    /// what others wrote there.
+    fn labels_of(
         &self,
-        scope: Scope,
-        key: &str,
-    ) -> Result<(Option<Vec<u8>>, Option<Kept>), StateFault> {
-        checked(key)?;
+        place: &Place,
+        entry: Option<&Kept>,
+    ) -> Result<BTreeSet<String>, StateError> {
+        if let Some(entry) = entry {
+            return Ok(entry.labels.clone());
+        }
+        let keys = self.pep.ledger.reader().kept_keys(place);
+        let labels = keys
+            .map_err(unreadable)?
+            .into_iter()
+            .map(|(_, labels)| labels);
+        Ok(labels.flatten().collect())
+    }
+
+    async fn read_state(&self, scope: StateScope, key: &str) -> Result<ReadValue, StateError> {
+        check_key(key)?;
         let begun = Instant::now();
         let place = self.place(scope);
-        let kept = self.pep.ledger.reader().kept(&place, key)?;
-        let mut act = self.state_act(Action::ReadState, scope, key);
-        act.labels = kept.as_ref().map(|k| k.labels.clone()).unwrap_or_default();
-        let permitted = self.enforce(act).await?;
-        let value = match &kept {
-            Some(kept) => {
+        let entry = self.pep.ledger.reader().kept(&place, key);
+        let entry = entry.map_err(unreadable)?;
+        let act = StateAct::read(scope, key, self.labels_of(&place, entry.as_ref())?);
+        let permit = self.authorize_effect(act).await.map_err(refused)?;
+        let value = match &entry {
+            Some(entry) => {
                 let keys = self.pep.ledger.keys();
-                match keys.open(&kept.value, &sealed_as(&place, key)) {
+                match keys.open(&entry.value, &sealed_as(&place, key)) {
                     Ok(plain) => Some(plain.to_vec()),
                     // Its retention has ended: it is as if it were not there.
                     Err(LedgerError::Sealed { .. }) => None,
                     Err(_) => {
-                        self.done(permitted, begun, Err("it does not open"));
-                        return Err(StateFault::Failed);
+                        let failed = Err("it does not open".to_owned());
+                        self.complete_effect(permit, EffectReport::new(begun, failed));
+                        return Err(StateError::Failed);
                     }
                 }
             }
             None => None,
         };
         let size = value.as_ref().map_or(0, |value| value.len() as u64);
-        self.done(permitted, begun, Ok(size));
-        Ok((value, kept))
+        self.complete_effect(permit, EffectReport::new(begun, Ok(size)));
+        Ok(ReadValue {
+            value,
+            version: entry.map(|entry| entry.version),
+        })
     }
 
-    /// Change a key, if it still has the version that is wanted, should one be. Says whether the key was
-    /// there, or nothing if it had another version.
+    /// Set a key, or remove it. `only_if` is the version that it must have, absent if it must not exist.
+    /// Nothing comes back if it had another.
     async fn write_state(
         &self,
-        scope: Scope,
+        scope: StateScope,
         key: &str,
         value: Option<&[u8]>,
         only_if: Option<Option<u64>>,
-    ) -> Result<Option<bool>, StateFault> {
-        checked(key)?;
+    ) -> Result<Option<Written>, StateError> {
+        check_key(key)?;
         let size = value.map_or(0, <[u8]>::len);
         if size > MAX_VALUE {
-            return Err(StateFault::TooLarge);
+            return Err(StateError::TooLarge);
         }
         let begun = Instant::now();
-        let place = self.place(scope);
-        let sealed = match value {
-            Some(value) => {
-                let kind = sealed_as(&place, key);
-                let now = self.pep.now();
-                let sealed = self.pep.ledger.seal(&place.tenant, now, value, &kind)?;
-                let counts = (key.len() + value.len()) as u64;
-                Some((sealed, BTreeSet::new(), counts))
-            }
-            None => None,
-        };
-        let mut act = self.state_act(Action::WriteState, scope, key);
-        act.size = size as u64;
-        act.value = value.map(<[u8]>::to_vec);
-        act.labels = match self.pep.ledger.reader().kept(&place, key)? {
-            Some(kept) => kept.labels,
-            None => BTreeSet::new(),
-        };
-        act.change = Some(Change {
-            place,
-            key: key.into(),
-            value: sealed,
-            only_if,
-            limits: scope.limits(),
-        });
-        let permitted = self.enforce(act).await?;
-        let changed = permitted.act().changed;
-        match changed {
-            Some(Changed::Done(was)) => {
-                self.done(permitted, begun, Ok(size as u64));
-                Ok(Some(was))
+        let act = self.write_act(scope, key, value, only_if)?;
+        let permit = self.authorize_effect(act).await.map_err(refused)?;
+        let failed = |how: &str| EffectReport::new(begun, Err(how.to_owned()));
+        match permit.act().result {
+            Some(Changed::Done(existed)) => {
+                self.complete_effect(permit, EffectReport::new(begun, Ok(size as u64)));
+                Ok(Some(Written { existed }))
             }
             Some(Changed::Otherwise) => {
-                self.done(permitted, begun, Err("it was changed meanwhile"));
+                self.complete_effect(permit, failed("it was changed meanwhile"));
                 Ok(None)
             }
             Some(Changed::Full) => {
-                self.done(permitted, begun, Err("there is no room"));
-                Err(StateFault::Full)
+                self.complete_effect(permit, failed("there is no room"));
+                Err(StateError::Full)
             }
-            None => Err(StateFault::Failed),
+            None => Err(StateError::Failed),
         }
     }
 
-    /// The value of a key.
-    ///
-    /// # Errors
-    /// [`StateFault`].
-    pub async fn get_state(&self, scope: Scope, key: &str) -> Result<Option<Vec<u8>>, StateFault> {
-        Ok(self.read_state(scope, key).await?.0)
-    }
-
-    /// Set the value of a key.
-    ///
-    /// # Errors
-    /// [`StateFault`].
-    pub async fn set_state(&self, scope: Scope, key: &str, value: &[u8]) -> Result<(), StateFault> {
-        self.write_state(scope, key, Some(value), None).await?;
-        Ok(())
-    }
-
-    /// Remove a key, and say whether it was there.
-    ///
-    /// # Errors
-    /// [`StateFault`].
-    pub async fn delete_state(&self, scope: Scope, key: &str) -> Result<bool, StateFault> {
-        let was = self.write_state(scope, key, None, None).await?;
-        Ok(was.unwrap_or(false))
-    }
-
-    /// Set the value of a key if it is what is expected, and say whether it was set. That tells what the
-    /// value is not, so it is decided as reading first.
-    ///
-    /// # Errors
-    /// [`StateFault`].
-    pub async fn replace_state(
+    fn write_act(
         &self,
-        scope: Scope,
+        scope: StateScope,
+        key: &str,
+        value: Option<&[u8]>,
+        only_if: Option<Option<u64>>,
+    ) -> Result<StateAct, StateError> {
+        let place = self.place(scope);
+        let sealed = match value {
+            Some(value) => {
+                let (kind, now) = (sealed_as(&place, key), self.pep.now());
+                let sealed = self.pep.ledger.seal(&place.tenant, now, value, &kind);
+                let counts = (key.len() + value.len()) as u64;
+                Some((sealed.map_err(unreadable)?, BTreeSet::new(), counts))
+            }
+            None => None,
+        };
+        let entry = self.pep.ledger.reader().kept(&place, key);
+        let labels = entry.map_err(unreadable)?.map(|entry| entry.labels);
+        Ok(StateAct {
+            action: Action::WriteState,
+            scope,
+            key: key.into(),
+            size: value.map_or(0, <[u8]>::len) as u64,
+            value: value.map(<[u8]>::to_vec),
+            labels: labels.unwrap_or_default(),
+            update: Some(Change {
+                place,
+                key: key.into(),
+                value: sealed,
+                only_if,
+                limits: limits(scope),
+            }),
+            result: None,
+        })
+    }
+
+    /// Remove a key, and say whether it was there. That tells what others wrote, so it is decided as reading
+    /// first.
+    async fn delete_state(&self, scope: StateScope, key: &str) -> Result<bool, StateError> {
+        self.read_state(scope, key).await?;
+        let written = self.write_state(scope, key, None, None).await?;
+        Ok(written.is_some_and(|written| written.existed))
+    }
+
+    /// Set a key if its value is what is expected, and say whether it was set. That tells what the value is
+    /// not, so it is decided as reading first.
+    async fn replace_state(
+        &self,
+        scope: StateScope,
         key: &str,
         expected: Option<&[u8]>,
         value: &[u8],
-    ) -> Result<bool, StateFault> {
-        let (current, kept) = self.read_state(scope, key).await?;
-        if current.as_deref() != expected {
+    ) -> Result<bool, StateError> {
+        let read = self.read_state(scope, key).await?;
+        if read.value.as_deref() != expected {
             return Ok(false);
         }
-        let version = kept.map(|kept| kept.version);
-        let written = self
-            .write_state(scope, key, Some(value), Some(version))
-            .await?;
+        let only_if = Some(read.version);
+        let written = self.write_state(scope, key, Some(value), only_if).await?;
         Ok(written.is_some())
     }
 
     /// The keys that begin with `prefix`.
-    ///
-    /// # Errors
-    /// [`StateFault`].
-    pub async fn list_state(&self, scope: Scope, prefix: &str) -> Result<Vec<String>, StateFault> {
+    async fn list_state(&self, scope: StateScope, prefix: &str) -> Result<Vec<String>, StateError> {
         let begun = Instant::now();
-        let mut keys = self.pep.ledger.reader().kept_keys(&self.place(scope))?;
+        let keys = self.pep.ledger.reader().kept_keys(&self.place(scope));
+        let mut keys = keys.map_err(unreadable)?;
+        let labels = keys.iter().flat_map(|(_, labels)| labels.iter().cloned());
+        let act = StateAct::read(scope, "", labels.collect());
         keys.retain(|(key, _)| key.starts_with(prefix));
-        let mut act = self.state_act(Action::ReadState, scope, "");
-        act.labels = keys.iter().flat_map(|(_, l)| l.iter().cloned()).collect();
-        let permitted = self.enforce(act).await?;
+        let permit = self.authorize_effect(act).await.map_err(refused)?;
         let size = keys.iter().map(|(key, _)| key.len() as u64).sum();
-        self.done(permitted, begun, Ok(size));
+        self.complete_effect(permit, EffectReport::new(begun, Ok(size)));
         Ok(keys.into_iter().map(|(key, _)| key).collect())
     }
 }
@@ -367,7 +381,7 @@ fn sealed_as(place: &Place, key: &str) -> String {
     )
 }
 
-fn checked(key: &str) -> Result<(), StateFault> {
+fn check_key(key: &str) -> Result<(), StateError> {
     let rule = if key.is_empty() {
         "a key has at least one character"
     } else if key.len() > MAX_KEY {
@@ -379,7 +393,7 @@ fn checked(key: &str) -> Result<(), StateFault> {
     } else {
         return Ok(());
     };
-    Err(StateFault::InvalidKey(rule))
+    Err(StateError::InvalidKey(rule))
 }
 
 #[cfg(test)]
@@ -389,11 +403,11 @@ mod tests {
     #[test]
     fn keys_are_plain_names() {
         for key in ["a", "zwölf/2:x y", &"k".repeat(256)] {
-            assert_eq!(checked(key), Ok(()), "{key}");
+            assert_eq!(check_key(key), Ok(()), "{key}");
         }
         for key in ["", "a\nb", "a\0", "zwo\u{308}lf", &"k".repeat(257)] {
             assert!(
-                matches!(checked(key), Err(StateFault::InvalidKey(_))),
+                matches!(check_key(key), Err(StateError::InvalidKey(_))),
                 "{key:?}"
             );
         }

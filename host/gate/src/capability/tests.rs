@@ -1,6 +1,6 @@
 //! What a component asks for, with a real gate around it: what is bound, what waits, what is kept.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Instant};
 
 use rusqlite::ffi;
 use tempfile::TempDir;
@@ -10,13 +10,22 @@ use tollgate_model::{
     request::Action,
 };
 
+use tollgate_sandbox::{
+    capability::{
+        files::FileAct,
+        http::{Destination, HttpAct, OutboundRequest},
+        state::{StateOperation, StateReply, StateRequest, StateScope},
+    },
+    port::{EffectReport, Permit},
+};
+
 use super::{
-    ApprovalResponse, CallOptions, Capabilities, FileAct, HttpAct, Outgoing, Permitted, Place,
-    Refusal, UnrecordedEffects, Vote,
-    capability::{MAX_WAITING, MAX_WAITING_BYTES},
+    Capabilities, UnrecordedEffects,
+    pending_effects::{MAX_WAITING, MAX_WAITING_BYTES},
 };
 use crate::{
     config::Config,
+    enforce::{ApprovalResponse, CallOptions, Refusal, Vote},
     gate::{Gate, GateOptions},
     identity::{Caller, RunKey},
     ids::Clock,
@@ -84,34 +93,42 @@ impl World {
     }
 }
 
-fn file(call: &Capabilities, action: Action, path: &str) -> FileAct {
-    FileAct::new(action, call.tool(), "data", path, 1, &BTreeSet::new())
+fn file(action: Action, path: &str) -> FileAct {
+    FileAct {
+        action,
+        grant: "data".into(),
+        path: path.into(),
+        directory: "/srv/data".into(),
+        size: 1,
+        content: None,
+        grant_labels: BTreeSet::new(),
+        file_labels: BTreeSet::new(),
+    }
 }
 
-fn request(call: &Capabilities, method: &str) -> HttpAct {
-    let place = Place {
-        host: "api.test".into(),
-        is_address: false,
-        scheme: "https".into(),
-        port: 443,
-        labels: BTreeSet::new(),
-    };
+fn request(method: &str) -> HttpAct {
     let url = "https://api.test/repos/x";
-    let outgoing = Outgoing {
+    HttpAct {
         method: method.into(),
+        destination: Destination {
+            host: "api.test".into(),
+            is_address: false,
+            is_private: false,
+            scheme: "https".into(),
+            port: 443,
+            labels: BTreeSet::new(),
+        },
         url: url.into(),
-        headers: Vec::new(),
-        body: None,
-        secrets: Vec::new(),
-    };
-    HttpAct::new(
-        call.tool(),
-        method,
-        place,
-        (url.into(), "/repos/x"),
-        &Arc::new(outgoing),
-        &Default::default(),
-    )
+        path: "/repos/x".into(),
+        request: Arc::new(OutboundRequest {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+            secrets: Vec::new(),
+        }),
+        taints: BTreeSet::from(["untrusted".to_owned()]),
+    }
 }
 
 fn decisions(remainder: &UnrecordedEffects) -> Vec<(&str, Outcome)> {
@@ -122,7 +139,7 @@ fn decisions(remainder: &UnrecordedEffects) -> Vec<(&str, Outcome)> {
     decided.collect()
 }
 
-fn pending(refused: Result<Permitted<HttpAct>, Refusal>) -> tollgate_model::ids::ApprovalId {
+fn pending(refused: Result<Permit<HttpAct>, Refusal>) -> tollgate_model::ids::ApprovalId {
     match refused.map(drop) {
         Err(Refusal::Pending { approval, .. }) => approval,
         other => panic!("{other:?}"),
@@ -133,7 +150,7 @@ fn pending(refused: Result<Permitted<HttpAct>, Refusal>) -> tollgate_model::ids:
 async fn an_approval_of_a_request_is_for_its_method() {
     let world = world().await;
     let call = world.call().await;
-    let asked = pending(call.enforce(request(&call, "GET")).await);
+    let asked = pending(call.authorize_effect(request("GET")).await);
     let dana = world.gate.user("dana").unwrap();
     let view = world.gate.approval(&dana, asked).await.unwrap();
     let short = view.row.capability.as_deref();
@@ -144,22 +161,22 @@ async fn an_approval_of_a_request_is_for_its_method() {
     answer.await.unwrap();
     let again = world.call().await;
     assert_ne!(
-        pending(again.enforce(request(&again, "DELETE")).await),
+        pending(again.authorize_effect(request("DELETE")).await),
         asked
     );
     let third = world.call().await;
-    third.enforce(request(&third, "GET")).await.unwrap();
+    third.authorize_effect(request("GET")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_is_recorded_although_what_came_after_could_not_be() {
     let world = world().await;
     let call = world.call().await;
-    call.enforce(file(&call, Action::ReadFile, "a"))
+    call.authorize_effect(file(Action::ReadFile, "a"))
         .await
         .unwrap();
     world.gate.ledger().fail_next(ffi::SQLITE_FULL).await;
-    let refused = call.enforce(file(&call, Action::WriteFile, "b")).await;
+    let refused = call.authorize_effect(file(Action::WriteFile, "b")).await;
     assert!(
         matches!(refused, Err(Refusal::Unrecorded { .. })),
         "{refused:?}"
@@ -178,15 +195,15 @@ async fn no_more_waits_to_be_recorded_than_some() {
     let call = world.call().await;
     let before = world.gate.ledger().size();
     for n in 0..MAX_WAITING {
-        let act = file(&call, Action::ReadFile, &n.to_string());
-        call.enforce(act).await.unwrap();
+        let act = file(Action::ReadFile, &n.to_string());
+        call.authorize_effect(act).await.unwrap();
     }
     assert_eq!(world.gate.ledger().size() - before, MAX_WAITING as u64);
     // Few, but each as deep as a path may be.
     let deep = vec!["d".repeat(64); 63].join("/");
     for _ in 0..8 {
-        let act = file(&call, Action::ReadFile, &deep);
-        call.enforce(act).await.unwrap();
+        let act = file(Action::ReadFile, &deep);
+        call.authorize_effect(act).await.unwrap();
     }
     let left = call.finish();
     let held: usize = left.payloads.iter().map(|p| p.ciphertext.len()).sum();
@@ -198,15 +215,18 @@ async fn nothing_more_happens_in_a_run_that_has_ended_or_under_a_halt() {
     let world = world().await;
     let alice = world.gate.user("alice").unwrap();
     let call = world.call().await;
-    let act = request(&call, "GET");
+    let act = request("GET");
     assert_eq!(
-        call.could(&act),
+        call.effect_would_be_allowed(&act),
         Ok(false),
         "it would have to be asked about"
     );
     let halt = world.gate.halt(&alice, HaltScope::Agent, "support", "stop");
     halt.await.unwrap();
-    assert!(matches!(call.could(&act), Err(Refusal::Halted { .. })));
+    assert!(matches!(
+        call.effect_would_be_allowed(&act),
+        Err(Refusal::Halted { .. })
+    ));
     let resumed = world.gate.resume(&alice, HaltScope::Agent, "support");
     resumed.await.unwrap();
     let row = world
@@ -219,37 +239,33 @@ async fn nothing_more_happens_in_a_run_that_has_ended_or_under_a_halt() {
         .gate
         .end_run(&alice, &row, Some(RunOutcome::Failed), "over");
     ended.await.unwrap();
-    let refused = call.enforce(file(&call, Action::WriteFile, "b")).await;
+    let refused = call.authorize_effect(file(Action::WriteFile, "b")).await;
     assert!(matches!(refused, Err(Refusal::RunEnded)), "{refused:?}");
 }
 
 /// A call that has read something private.
 async fn private_call(world: &World) -> Capabilities {
     let call = world.call().await;
-    call.progress().labels.insert("private".into());
+    call.pending().labels.insert("private".into());
     call
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_keeps_its_labels_whichever_grant_it_is_read_by() {
     let world = world().await;
-    let directory = Path::new("/srv/data");
-    let write = |call: &Capabilities| file(call, Action::WriteFile, "a").within(directory);
+    let write = || file(Action::WriteFile, "a");
     let call = private_call(&world).await;
-    call.enforce(write(&call)).await.unwrap();
+    call.authorize_effect(write()).await.unwrap();
     let read = async |grant: &str, path: &str, directory: &str| {
         let call = world.call().await;
-        let act = FileAct::new(
-            Action::ReadFile,
-            call.tool(),
-            grant,
-            path,
-            0,
-            &BTreeSet::new(),
-        );
-        let act = act.within(Path::new(directory));
-        let permitted = call.enforce(act).await.unwrap();
-        call.done(permitted, std::time::Instant::now(), Ok(1));
+        let act = FileAct {
+            grant: grant.into(),
+            directory: directory.into(),
+            size: 0,
+            ..file(Action::ReadFile, path)
+        };
+        let permitted = call.authorize_effect(act).await.unwrap();
+        call.complete_effect(permitted, EffectReport::new(Instant::now(), Ok(1)));
         call.finish().labels
     };
     let private = BTreeSet::from(["private".to_owned()]);
@@ -266,15 +282,64 @@ async fn what_is_marked_while_it_is_read_is_not_as_it_was_decided() {
     let world = world().await;
     let reading = world.call().await;
     let read = async |path: &str| {
-        let act = file(&reading, Action::ReadFile, path);
-        reading.enforce(act).await.unwrap()
+        let act = file(Action::ReadFile, path);
+        reading.authorize_effect(act).await.unwrap()
     };
     let (a, b) = (read("a").await, read("b").await);
-    assert_eq!(reading.is_as_decided(&a), Ok(true));
+    assert_eq!(reading.effect_labels_unchanged(&a), Ok(true));
     let writing = private_call(&world).await;
-    let act = file(&writing, Action::WriteFile, "a");
-    writing.enforce(act).await.unwrap();
-    assert_eq!(reading.is_as_decided(&a), Ok(false), "it was written to");
-    assert_eq!(reading.is_as_decided(&b), Ok(true));
-    assert_eq!(reading.is_as_decided(&read("a").await), Ok(true));
+    let act = file(Action::WriteFile, "a");
+    writing.authorize_effect(act).await.unwrap();
+    assert_eq!(
+        reading.effect_labels_unchanged(&a),
+        Ok(false),
+        "it was written to"
+    );
+    assert_eq!(reading.effect_labels_unchanged(&b), Ok(true));
+    assert_eq!(reading.effect_labels_unchanged(&read("a").await), Ok(true));
+}
+
+async fn delete_flag(call: &Capabilities) -> StateReply {
+    let request = StateRequest {
+        scope: StateScope::Adapter,
+        key: "flag".into(),
+        operation: StateOperation::Delete,
+    };
+    call.perform_state(request).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_state_and_finding_none_read_the_labels_of_others() {
+    let world = world().await;
+    let writing = private_call(&world).await;
+    for key in ["flag", "other"] {
+        let request = StateRequest {
+            scope: StateScope::Adapter,
+            key: key.into(),
+            operation: StateOperation::Set(b"1".to_vec()),
+        };
+        writing.perform_state(request).await.unwrap();
+    }
+    let private = BTreeSet::from(["private".to_owned()]);
+    let deleting = world.call().await;
+    assert_eq!(delete_flag(&deleting).await, StateReply::Flag(true));
+    assert_eq!(deleting.finish().labels, private);
+    let again = world.call().await;
+    assert_eq!(delete_flag(&again).await, StateReply::Flag(false));
+    assert_eq!(
+        again.finish().labels,
+        private,
+        "it is absent beside `other`"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_committed_after_the_call_has_drained() {
+    let world = world().await;
+    let call = world.call().await;
+    call.drain().await;
+    let before = world.gate.ledger().size();
+    let late = call.authorize_effect(file(Action::WriteFile, "late")).await;
+    assert!(matches!(late, Err(Refusal::Halted { .. })), "{late:?}");
+    assert_eq!(world.gate.ledger().size(), before);
 }

@@ -47,10 +47,11 @@ pub use trace::{Price, PricesConfig, TraceConfig};
 
 use tollgate_ledger::Idle;
 
-use crate::sandbox::{Limits, Size};
+use crate::tool::{Limits, Size};
 pub use crate::{
     capture::{CaptureConfig, TenantCapture, ToolCapture},
-    sandbox::{GuestEnvironment, HostConfig, NetworkConfig},
+    egress::{HostConfig, NetworkConfig},
+    sandbox::GuestEnvironment,
     secrets::SecretConfig,
     upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };

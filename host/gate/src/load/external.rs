@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     config::{Config, ExternalConfig, ExternalTools},
-    sandbox::{Annotations, ToolDefinition},
-    tool::{SourceKind, Tool, ToolSource},
+    tool::{Annotations, SourceKind, Tool, ToolDefinition, ToolSource},
 };
 
 /// Claude Code's own tools.

@@ -9,9 +9,8 @@ use tollgate_policy::pdp;
 use super::LoadError;
 use crate::{
     config::Config,
-    sandbox::{Limits, ToolDefinition},
     text::printable,
-    tool::{Tool, ToolSource},
+    tool::{Limits, Tool, ToolDefinition, ToolSource},
 };
 
 /// The longest name that model APIs accept.

@@ -8,9 +8,10 @@ use tollgate_model::record::Status;
 
 use super::{CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session, Stop, Stopped};
 use crate::{
-    enforce::{Capabilities, Permitted, ToolCall},
-    sandbox::{Content, Execution, FailureKind, Limits, ResourceBody, ToolFailure},
+    capability::{Capabilities, ProgressReport},
+    enforce::{Permitted, ToolCall},
     text::printable,
+    tool::{Content, Execution, FailureKind, Limits, ResourceBody},
 };
 
 /// How long after its time is up a call may take to say how it ended.
@@ -25,7 +26,12 @@ pub struct Reporter(Arc<Capabilities>);
 impl Reporter {
     /// Take in what the server says, untrusted, and release it to whoever listens if policy lets it.
     pub async fn report(&self, progress: u64, total: Option<u64>, message: &str) {
-        if let Some(report) = self.0.report(progress, total, message) {
+        let report = ProgressReport {
+            progress,
+            total,
+            message: message.to_owned(),
+        };
+        if let Some(report) = self.0.take_report(report) {
             self.0.release_report(report).await;
         }
     }
@@ -226,17 +232,6 @@ impl LoadedUpstream {
                 };
                 Execution::ended(Status::Indeterminate, 1, Some(cause.into()))
             }
-        }
-    }
-}
-
-impl Execution {
-    /// What ended without content of its own: `kind`, in words that may be the server's.
-    fn failed(kind: FailureKind, message: String, effects: u64) -> Self {
-        Self {
-            size: message.len() as u64,
-            content: Err(ToolFailure { kind, message }),
-            ..Self::ended(Status::ToolError, effects, None)
         }
     }
 }

@@ -5,12 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tollgate_model::canonical;
 
-use super::{FailureKind, ToolFailure, bindings::types};
+use super::{FailureKind, ToolFailure};
+use crate::canonical;
 
 /// Parts of one result; what is beyond is cut.
 const MAX_PARTS: usize = 1_000;
+/// Bytes of a media type.
+const MAX_MEDIA_TYPE: usize = 255;
+/// Bytes of a resource's URI.
+const MAX_URI: usize = 8_192;
 
 /// One part of a result. As JSON, a content block of MCP (2025-06-18), except for structured data, which
 /// MCP keeps outside the list: `{"type":"structured","value":..}`.
@@ -41,7 +45,7 @@ pub enum Content {
     Structured(Value),
 }
 
-/// A resource embedded in a result. Nobody fetches its URI.
+/// A resource embedded in a result. The gate does not fetch its URI.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmbeddedResource {
     /// Its URI.
@@ -98,149 +102,167 @@ mod structured {
     }
 }
 
+/// One part of a result as a tool returned it, before [`BoundedContent::of_parts`] has looked at it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawContent {
+    /// Text.
+    Text(String),
+    /// A picture.
+    Image {
+        /// The file's bytes.
+        data: Vec<u8>,
+        /// Its media type.
+        media_type: String,
+    },
+    /// An embedded resource.
+    Resource(EmbeddedResource),
+    /// The JSON text of structured data.
+    Structured(String),
+}
+
 /// A result within its bounds.
-#[derive(Debug)]
-pub(super) struct Bounded {
-    pub(super) content: Result<Vec<Content>, ToolFailure>,
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundedContent {
+    /// The content, or why it is not usable.
+    pub content: Result<Vec<Content>, ToolFailure>,
     /// Bytes before anything was cut.
-    pub(super) size: u64,
-    pub(super) cut: bool,
+    pub size: u64,
+    /// Whether [`content`](Self::content) is less than the tool returned.
+    pub cut: bool,
 }
 
-/// At most `max` bytes of what a tool returned. Structured data that is no JSON is the tool's failure.
-pub(super) fn bounded(parts: Vec<types::Content>, max: u64) -> Bounded {
-    let size = parts.iter().map(size_of_part).fold(0, u64::saturating_add);
-    let mut room = usize::try_from(max).unwrap_or(usize::MAX);
-    let mut cut = parts.len() > MAX_PARTS;
-    let mut content = Vec::new();
-    for part in parts.into_iter().take(MAX_PARTS) {
-        let needed = usize::try_from(size_of_part(&part)).unwrap_or(usize::MAX);
-        let part = match part {
-            types::Content::Text(mut text) if needed > room => {
-                cut = true;
-                text.truncate(text.floor_char_boundary(room));
-                types::Content::Text(text)
+impl BoundedContent {
+    /// At most `max` bytes of `parts`. A part that breaks a rule (a media type, a URI, structured data that
+    /// [`canonical::parse`] refuses) makes the whole result a failure of the tool.
+    #[must_use]
+    pub fn of_parts(parts: Vec<RawContent>, max: u64) -> Self {
+        let size = parts
+            .iter()
+            .map(|part| part.size() as u64)
+            .fold(0, u64::saturating_add);
+        let mut room = usize::try_from(max).unwrap_or(usize::MAX);
+        let mut cut = parts.len() > MAX_PARTS;
+        let mut content = Vec::new();
+        for part in parts.into_iter().take(MAX_PARTS) {
+            let needed = part.size();
+            let part = match part {
+                RawContent::Text(mut text) if needed > room => {
+                    cut = true;
+                    text.truncate(text.floor_char_boundary(room));
+                    RawContent::Text(text)
+                }
+                _ if needed > room => {
+                    cut = true;
+                    continue;
+                }
+                part => part,
+            };
+            room = room.saturating_sub(needed);
+            match part.checked() {
+                Ok(part) => content.push(part),
+                Err(problem) => {
+                    return Self {
+                        content: Err(unusable(&problem)),
+                        size,
+                        cut,
+                    };
+                }
             }
-            _ if needed > room => {
-                cut = true;
-                continue;
-            }
-            part => part,
-        };
-        room = room.saturating_sub(needed);
-        match converted(part) {
-            Ok(part) => content.push(part),
-            Err(problem) => {
-                return Bounded {
-                    content: Err(failed(problem)),
-                    size,
-                    cut,
+        }
+        Self {
+            content: Ok(content),
+            size,
+            cut,
+        }
+    }
+
+    /// A tool's own failure, with at most `max` bytes of its words.
+    #[must_use]
+    pub fn of_failure(kind: FailureKind, mut message: String, max: u64) -> Self {
+        let size = message.len() as u64;
+        let end = message.floor_char_boundary(usize::try_from(max).unwrap_or(usize::MAX));
+        message.truncate(end);
+        Self {
+            cut: (end as u64) < size,
+            content: Err(ToolFailure { kind, message }),
+            size,
+        }
+    }
+}
+
+impl From<Content> for RawContent {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Text { text } => Self::Text(text),
+            Content::Image { data, media_type } => Self::Image { data, media_type },
+            Content::Resource { resource } => Self::Resource(resource),
+            Content::Structured(value) => Self::Structured(value.to_string()),
+        }
+    }
+}
+
+impl RawContent {
+    /// Bytes that count towards [`Limits::output`](super::Limits::output).
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Structured(text) => text.len(),
+            Self::Image { data, media_type } => media_type.len() + data.len(),
+            Self::Resource(resource) => {
+                let body = match &resource.body {
+                    ResourceBody::Text(text) => text.len(),
+                    ResourceBody::Blob(bytes) => bytes.len(),
                 };
+                resource.uri.len() + resource.media_type.as_ref().map_or(0, String::len) + body
             }
         }
     }
-    Bounded {
-        content: Ok(content),
-        size,
-        cut,
+
+    fn checked(self) -> Result<Content, String> {
+        Ok(match self {
+            Self::Text(text) => Content::Text { text },
+            Self::Image { data, media_type } => {
+                check_media_type(&media_type)?;
+                Content::Image { data, media_type }
+            }
+            Self::Resource(resource) => {
+                check_uri(&resource.uri)?;
+                if let Some(media_type) = &resource.media_type {
+                    check_media_type(media_type)?;
+                }
+                Content::Resource { resource }
+            }
+            Self::Structured(json) => canonical::parse(&json)
+                .map(Content::Structured)
+                .map_err(|e| format!("its structured data is refused: {e}"))?,
+        })
     }
 }
 
-/// Content that somebody else than a guest returned, as that of a guest: to be [`bounded`].
-pub(super) fn unchecked(content: Content) -> types::Content {
-    match content {
-        Content::Text { text } => types::Content::Text(text),
-        Content::Image { data, media_type } => {
-            types::Content::Image(types::Image { data, media_type })
-        }
-        Content::Resource { resource } => types::Content::Resource(types::EmbeddedResource {
-            uri: resource.uri,
-            media_type: resource.media_type,
-            body: match resource.body {
-                ResourceBody::Text(text) => types::ResourceBody::Text(text),
-                ResourceBody::Blob(bytes) => types::ResourceBody::Blob(bytes),
-            },
-        }),
-        Content::Structured(value) => types::Content::Structured(value.to_string()),
-    }
-}
-
-/// A tool's own failure, with at most `max` bytes of its words.
-pub(super) fn bounded_failure(kind: FailureKind, mut message: String, max: u64) -> Bounded {
-    let size = message.len() as u64;
-    let end = message.floor_char_boundary(usize::try_from(max).unwrap_or(usize::MAX));
-    message.truncate(end);
-    Bounded {
-        cut: (end as u64) < size,
-        content: Err(ToolFailure { kind, message }),
-        size,
-    }
-}
-
-fn failed(problem: String) -> ToolFailure {
+fn unusable(problem: &str) -> ToolFailure {
     ToolFailure {
         kind: FailureKind::Failed,
         message: format!("The tool's result is not usable: {problem}."),
     }
 }
 
-fn size_of_part(part: &types::Content) -> u64 {
-    let bytes = match part {
-        types::Content::Text(text) | types::Content::Structured(text) => text.len(),
-        types::Content::Image(image) => image.media_type.len() + image.data.len(),
-        types::Content::Resource(resource) => {
-            let body = match &resource.body {
-                types::ResourceBody::Text(text) => text.len(),
-                types::ResourceBody::Blob(bytes) => bytes.len(),
-            };
-            resource.uri.len() + resource.media_type.as_ref().map_or(0, String::len) + body
-        }
-    };
-    bytes as u64
-}
-
-fn converted(part: types::Content) -> Result<Content, String> {
-    Ok(match part {
-        types::Content::Text(text) => Content::Text { text },
-        types::Content::Image(image) => Content::Image {
-            media_type: media_type(image.media_type)?,
-            data: image.data,
-        },
-        types::Content::Resource(resource) => Content::Resource {
-            resource: EmbeddedResource {
-                uri: uri(resource.uri)?,
-                media_type: resource.media_type.map(media_type).transpose()?,
-                body: match resource.body {
-                    types::ResourceBody::Text(text) => ResourceBody::Text(text),
-                    types::ResourceBody::Blob(bytes) => ResourceBody::Blob(bytes),
-                },
-            },
-        },
-        types::Content::Structured(json) => {
-            let value = canonical::parse(&json)
-                .map_err(|e| format!("its structured data is refused: {e}"))?;
-            Content::Structured(value)
-        }
-    })
-}
-
 /// `type/subtype`, perhaps with parameters (RFC 6838, section 4.2), as far as it matters here: visible
 /// ASCII, and not long.
-fn media_type(text: String) -> Result<String, String> {
-    let plain = text.len() <= 255 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+fn check_media_type(text: &str) -> Result<(), String> {
+    let plain =
+        text.len() <= MAX_MEDIA_TYPE && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     let names = text
         .split_once('/')
         .is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
     if plain && names {
-        Ok(text)
+        Ok(())
     } else {
-        Err("a media type is none".into())
+        Err("a media type is not valid".into())
     }
 }
 
 /// A URI has no spaces, control characters or anything beyond ASCII (RFC 3986, section 2), and a scheme.
-fn uri(text: String) -> Result<String, String> {
-    let plain = text.len() <= 8_192 && text.bytes().all(|b| b.is_ascii_graphic());
+fn check_uri(text: &str) -> Result<(), String> {
+    let plain = text.len() <= MAX_URI && text.bytes().all(|b| b.is_ascii_graphic());
     let scheme = text.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme
@@ -248,9 +270,9 @@ fn uri(text: String) -> Result<String, String> {
                 .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
     });
     if plain && scheme {
-        Ok(text)
+        Ok(())
     } else {
-        Err("a resource's URI is none".into())
+        Err("a resource's URI is not valid".into())
     }
 }
 
@@ -301,18 +323,16 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_content_is_the_tools_failure() {
-        let image = |media_type: &str| {
-            types::Content::Image(types::Image {
-                media_type: media_type.into(),
-                data: vec![1],
-            })
+    fn a_part_that_breaks_a_rule_is_the_tools_failure() {
+        let image = |media_type: &str| RawContent::Image {
+            media_type: media_type.into(),
+            data: vec![1],
         };
         let resource = |uri: &str| {
-            types::Content::Resource(types::EmbeddedResource {
+            RawContent::Resource(EmbeddedResource {
                 uri: uri.into(),
                 media_type: None,
-                body: types::ResourceBody::Text(String::new()),
+                body: ResourceBody::Text(String::new()),
             })
         };
         for good in [
@@ -320,7 +340,7 @@ mod tests {
             image("text/plain; charset=utf-8"),
             resource("file:///a%20b"),
         ] {
-            assert!(bounded(vec![good], 100).content.is_ok());
+            assert!(BoundedContent::of_parts(vec![good], 100).content.is_ok());
         }
         for bad in [
             image("png"),
@@ -330,17 +350,19 @@ mod tests {
             resource("a b:c"),
             resource(":x"),
         ] {
-            let failure = bounded(vec![bad], 100).content.unwrap_err();
+            let failure = BoundedContent::of_parts(vec![bad], 100)
+                .content
+                .unwrap_err();
             assert_eq!(failure.kind, FailureKind::Failed);
         }
     }
 
     #[test]
     fn there_is_an_end_to_parts_and_words() {
-        let parts = vec![types::Content::Text(String::new()); MAX_PARTS + 1];
-        let bounded = bounded(parts, 100);
+        let parts = vec![RawContent::Text(String::new()); MAX_PARTS + 1];
+        let bounded = BoundedContent::of_parts(parts, 100);
         assert!(bounded.cut && bounded.content.is_ok_and(|parts| parts.len() == MAX_PARTS));
-        let failure = bounded_failure(FailureKind::Failed, "üü".into(), 3);
+        let failure = BoundedContent::of_failure(FailureKind::Failed, "üü".into(), 3);
         assert!(failure.cut && failure.size == 4);
         assert_eq!(failure.content.unwrap_err().message, "ü");
     }

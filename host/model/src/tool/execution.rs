@@ -1,38 +1,120 @@
-//! Outcomes of calls that no guest had, or not to the end.
+//! How the execution of a call ended, and what it used.
 
 use std::time::Duration;
 
-use tollgate_model::record::Status;
+use serde::{Deserialize, Serialize};
 
-use super::{
-    Content, Execution, FailureKind, ToolFailure,
-    content::{self, Bounded},
-    guest::no_result,
-};
+use super::{BoundedContent, Content};
+use crate::record::Status;
+
+/// How an execution ended, and what it used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// How it ended. `Ok` exactly if there is content; `ToolError` if the tool said that it failed.
+    pub status: Status,
+    /// What the tool returned, cut to [`Limits::output`](super::Limits::output).
+    pub content: Result<Vec<Content>, ToolFailure>,
+    /// Whether [`content`](Self::content) is less than the tool returned.
+    pub cut: bool,
+    /// Time in which the guest ran, with what it called.
+    pub cpu: Duration,
+    /// Fuel units that the guest used, with what it called.
+    pub fuel: u64,
+    /// What it may have changed itself, besides the effects that it asked the host for: always nothing in
+    /// the sandbox, the request where that was sent to an upstream server.
+    pub effects: u64,
+    /// Bytes of linear memory at most.
+    pub peak_memory: u64,
+    /// Bytes that the tool returned, before anything was cut.
+    pub size: u64,
+    /// For operators: why the sandbox ended it. May hold names from the component, never its data.
+    pub cause: Option<String>,
+}
+
+/// Why a call has no content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolFailure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// For the agent. In the tool's own words, so untrusted, except for [`FailureKind::Ended`].
+    pub message: String,
+}
+
+/// The kinds of [`ToolFailure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The component has no such tool.
+    UnknownTool,
+    /// The arguments make no sense to the tool.
+    InvalidArguments,
+    /// The tool could not do its work.
+    Failed,
+    /// The host refused something that the tool needed.
+    Denied,
+    /// The sandbox ended the call; [`Execution::status`] says how.
+    Ended,
+}
 
 impl Execution {
-    /// Ended before there was a place for it.
-    pub(crate) fn halted() -> Self {
+    /// A call of which nothing was executed.
+    #[must_use]
+    pub fn not_executed() -> Self {
+        let failure = ToolFailure {
+            kind: FailureKind::Ended,
+            message: "nothing was executed".into(),
+        };
+        let content = BoundedContent {
+            content: Err(failure),
+            size: 0,
+            cut: false,
+        };
+        Self::of_content(Status::Trap, content, 0)
+    }
+
+    /// A call that an operator's halt ended before it began.
+    #[must_use]
+    pub fn halted() -> Self {
         Self::ended(Status::Halted, 0, None)
     }
 
-    /// Ended without a result, after `effects` of its own may have happened.
-    pub(crate) fn ended(status: Status, effects: u64, cause: Option<String>) -> Self {
-        Self::of(status, no_result(status), effects, cause)
+    /// A call that was ended without a result, after `effects` of its own may have happened. `cause` is for
+    /// operators.
+    #[must_use]
+    pub fn ended(status: Status, effects: u64, cause: Option<String>) -> Self {
+        let content = BoundedContent::of_end(status);
+        Self {
+            cause,
+            ..Self::of_content(status, content, effects)
+        }
+    }
+
+    /// A call that failed as this kind of failure, after `effects` of its own may have happened.
+    #[must_use]
+    pub fn failed(kind: FailureKind, message: String, effects: u64) -> Self {
+        let content = BoundedContent {
+            size: message.len() as u64,
+            content: Err(ToolFailure { kind, message }),
+            cut: false,
+        };
+        Self::of_content(Status::ToolError, content, effects)
     }
 
     /// What an upstream server returned, checked and cut to `max` bytes as what a guest returns.
-    pub(crate) fn returned(parts: Vec<Content>, max: u64) -> Self {
-        let bounded = content::bounded(parts.into_iter().map(content::unchecked).collect(), max);
-        let status = match bounded.content {
+    #[must_use]
+    pub fn returned(parts: Vec<Content>, max: u64) -> Self {
+        let parts = parts.into_iter().map(Into::into).collect();
+        let content = BoundedContent::of_parts(parts, max);
+        let status = match content.content {
             Ok(_) => Status::Ok,
             Err(_) => Status::ToolError,
         };
-        Self::of(status, bounded, 1, None)
+        Self::of_content(status, content, 1)
     }
 
     /// The same as what the tool says of its own failure: its texts, one after the other.
-    pub(crate) fn into_failure(self) -> Self {
+    #[must_use]
+    pub fn into_failure(self) -> Self {
         let content = self.content.and_then(|parts| {
             let texts = parts.into_iter().filter_map(|part| match part {
                 Content::Text { text } => Some(text),
@@ -51,17 +133,47 @@ impl Execution {
         }
     }
 
-    fn of(status: Status, bounded: Bounded, effects: u64, cause: Option<String>) -> Self {
+    fn of_content(status: Status, content: BoundedContent, effects: u64) -> Self {
         Self {
             status,
-            content: bounded.content,
-            cut: bounded.cut,
+            content: content.content,
+            cut: content.cut,
             cpu: Duration::ZERO,
             fuel: 0,
             effects,
             peak_memory: 0,
-            size: bounded.size,
-            cause,
+            size: content.size,
+            cause: None,
+        }
+    }
+}
+
+impl BoundedContent {
+    /// No content, because the call was ended with this status.
+    #[must_use]
+    pub fn of_end(status: Status) -> Self {
+        let failure = ToolFailure {
+            kind: FailureKind::Ended,
+            message: end_message(status).into(),
+        };
+        Self {
+            content: Err(failure),
+            size: 0,
+            cut: false,
+        }
+    }
+}
+
+/// What the agent is told about a call that was ended with this status.
+#[must_use]
+pub fn end_message(status: Status) -> &'static str {
+    match status {
+        Status::Timeout => "The tool ran out of time.",
+        Status::Fuel => "The tool used up its computing budget.",
+        Status::Memory => "The tool asked for more memory than it may have.",
+        Status::Halted => "An operator halted the tool.",
+        Status::Trap | Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
+            "The tool crashed."
         }
     }
 }

@@ -12,7 +12,7 @@ const MAX_SECTION: usize = 1 << 20;
 /// The documentation of a package.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Docs {
+pub(crate) struct Docs {
     worlds: BTreeMap<String, World>,
     interfaces: BTreeMap<String, Interface>,
 }
@@ -41,7 +41,7 @@ enum Function {
 
 impl Docs {
     /// The section's contents: a version byte, then JSON.
-    pub(super) fn read(section: &[u8]) -> Self {
+    pub(crate) fn read(section: &[u8]) -> Self {
         match section.split_first() {
             Some((0 | 1, json)) if json.len() <= MAX_SECTION => {
                 serde_json::from_slice(json).unwrap_or_default()
@@ -51,7 +51,7 @@ impl Docs {
     }
 
     /// What is said about a function of an interface, or of the world itself.
-    pub(super) fn of(&self, interface: Option<&str>, function: &str) -> Option<&str> {
+    pub(crate) fn of(&self, interface: Option<&str>, function: &str) -> Option<&str> {
         let found = match interface {
             Some(name) => {
                 let inline = self.worlds.values().flat_map(|world| {

@@ -9,14 +9,12 @@ mod schema;
 mod shape;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_functions;
 mod value;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tollgate_model::canonical;
+use tollgate_model::{canonical, text::printable, tool::ToolDefinition};
 use wasmtime::{
     AsContextMut,
     component::{
@@ -31,12 +29,11 @@ use self::{
     schema::Way,
     shape::{Reader, Shape},
 };
-use super::{
-    SandboxError, ToolDefinition,
+use crate::{
+    SandboxError,
     bindings::{Tool, ToolError, types::Content},
-    definitions, sections,
+    definitions, wasm_sections,
 };
-use crate::text::printable;
 
 /// Functions that are looked at; a component with more is no set of tools.
 const MAX_FUNCTIONS: usize = 1_000;
@@ -47,12 +44,12 @@ const RESULT: &str = "result";
 
 /// The exported functions of a component, as tools.
 #[derive(Debug)]
-pub(super) struct Functions {
+pub(crate) struct Functions {
     by_name: BTreeMap<String, Function>,
     /// Checked, by name.
-    pub(super) tools: Vec<ToolDefinition>,
+    pub(crate) tools: Vec<ToolDefinition>,
     /// What is exported but no tool, and why.
-    pub(super) left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -77,8 +74,8 @@ impl Functions {
     ///
     /// # Errors
     /// [`SandboxError`]: there are none, or two would have one name.
-    pub(super) fn of(component: &Component, bytes: &[u8]) -> Result<Self, SandboxError> {
-        let docs = sections::custom(bytes, DOCS)
+    pub(crate) fn of(component: &Component, bytes: &[u8]) -> Result<Self, SandboxError> {
+        let docs = wasm_sections::custom(bytes, DOCS)
             .map(Docs::read)
             .unwrap_or_default();
         let mut by_name: BTreeMap<String, Function> = BTreeMap::new();
@@ -116,7 +113,7 @@ impl Functions {
     }
 
     /// Call a tool: what it returns is one structured result, or the tool's error.
-    pub(super) async fn call<T: Send>(
+    pub(crate) async fn call<T: Send>(
         &self,
         instance: Instance,
         mut store: impl AsContextMut<Data = T>,
@@ -248,7 +245,7 @@ impl Function {
             description,
             input_schema: schema::object(&self.parameters, Way::In).to_string(),
             output_schema: self.success().map(|shape| output(shape).to_string()),
-            annotations: super::bindings::Annotations {
+            annotations: crate::bindings::Annotations {
                 read_only: false,
                 destructive: true,
                 idempotent: false,

@@ -9,11 +9,11 @@ use tollgate_model::canonical;
 use super::shape::{Integer, Shape};
 
 /// The largest integer that every JSON reader keeps (RFC 8259, section 6).
-pub(super) const MAX_SAFE: i128 = canonical::MAX_INTEGER as i128;
+pub(crate) const MAX_SAFE: i128 = canonical::MAX_INTEGER as i128;
 
 /// Which way values go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// To the component: what arrives may leave out what is optional.
     In,
     /// From the component: floats may be none that a JSON number is read as by all.
@@ -21,7 +21,7 @@ pub(super) enum Way {
 }
 
 /// An object with a member for each field.
-pub(super) fn object(fields: &[(String, Shape)], way: Way) -> Value {
+pub(crate) fn object(fields: &[(String, Shape)], way: Way) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, shape) in fields {
@@ -50,7 +50,7 @@ fn single(name: &str, value: Value) -> Value {
 }
 
 /// The schema of a shape.
-pub(super) fn schema(shape: &Shape, way: Way) -> Value {
+pub(crate) fn schema(shape: &Shape, way: Way) -> Value {
     let below = |shape: &Shape| schema(shape, way);
     let maybe = |shape: &Option<Box<Shape>>| {
         shape

@@ -12,7 +12,7 @@ const MAX_TYPES: usize = 1_000;
 
 /// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Bool,
     Integer(Integer),
     Float32,
@@ -33,7 +33,7 @@ pub(super) enum Shape {
 
 /// The integer types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Integer {
+pub(crate) enum Integer {
     U8,
     S8,
     U16,
@@ -45,7 +45,7 @@ pub(super) enum Integer {
 }
 
 impl Integer {
-    pub(super) const fn range(self) -> (i128, i128) {
+    pub(crate) const fn range(self) -> (i128, i128) {
         match self {
             Self::U8 => (0, u8::MAX as i128),
             Self::S8 => (i8::MIN as i128, i8::MAX as i128),
@@ -59,27 +59,27 @@ impl Integer {
     }
 
     /// Whether some of its numbers are none that every JSON reader keeps.
-    pub(super) const fn is_wide(self) -> bool {
+    pub(crate) const fn is_wide(self) -> bool {
         matches!(self, Self::U64 | Self::S64)
     }
 }
 
 impl Shape {
     /// Whether `null` is one of its values: then an option of it needs a form of its own.
-    pub(super) fn has_null(&self) -> bool {
+    pub(crate) fn has_null(&self) -> bool {
         matches!(self, Self::Option(_))
     }
 }
 
 /// Reads the types of one function.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     read: usize,
 }
 
 impl Reader {
     /// The shape of a type, or why it has none.
-    pub(super) fn read(&mut self, ty: &Type, depth: usize) -> Result<Shape, &'static str> {
+    pub(crate) fn read(&mut self, ty: &Type, depth: usize) -> Result<Shape, &'static str> {
         self.read += 1;
         if depth > MAX_DEPTH || self.read > MAX_TYPES {
             return Err("its types are too large");

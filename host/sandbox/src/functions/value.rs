@@ -15,7 +15,7 @@ use super::{
 /// Why a value has not the type that it should have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{pointer}`: this must be {expected}")]
-pub(super) struct Mismatch {
+pub(crate) struct Mismatch {
     pointer: String,
     expected: String,
 }
@@ -23,10 +23,10 @@ pub(super) struct Mismatch {
 /// What a component returned is not of the type that it declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a value has not the type that was declared for it")]
-pub(super) struct Undeclared;
+pub(crate) struct Undeclared;
 
 /// JSON as a value of this shape.
-pub(super) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
+pub(crate) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
     let wrong = |expected: &str| Mismatch {
         pointer: if pointer.is_empty() { "/" } else { pointer }.to_owned(),
         expected: expected.to_owned(),
@@ -159,7 +159,7 @@ fn below(pointer: &str, name: &str) -> String {
 }
 
 /// The members of an object, in the order of the fields.
-pub(super) fn fields_of(
+pub(crate) fn fields_of(
     fields: &[(String, Shape)],
     members: &Map<String, Value>,
     pointer: &str,
@@ -173,7 +173,7 @@ pub(super) fn fields_of(
         .find(|name| !fields.iter().any(|(n, _)| n == *name))
     {
         return Err(wrong(
-            &crate::text::printable(name, 80),
+            &tollgate_model::text::printable(name, 80),
             "left out: there is no such member",
         ));
     }
@@ -248,7 +248,7 @@ fn float(n: f64) -> Value {
 }
 
 /// A value of this shape as JSON.
-pub(super) fn to_json(shape: &Shape, val: &Val) -> Result<Value, Undeclared> {
+pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, Undeclared> {
     let maybe = |shape: &Option<Box<Shape>>, val: &Option<Box<Val>>| match (shape, val) {
         (Some(shape), Some(val)) => to_json(shape, val),
         (None, None) => Ok(Value::Null),

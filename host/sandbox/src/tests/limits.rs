@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
-use tollgate_model::record::Status;
+use tollgate_model::{
+    record::Status,
+    tool::{Content, FailureKind, Limits, Size},
+};
 
-use super::{
-    Content, FailureKind, Limits, Size,
-    race::{Raced, race},
+use crate::{
+    deadline::{Ending, with_deadline},
     test_support::{built, call, calling, guest, load, sandbox, tight},
 };
 
@@ -314,7 +316,7 @@ async fn more_calls_than_places_wait_and_all_end() {
     for call in calls {
         assert_eq!(call.await.unwrap().status, Status::Ok);
     }
-    assert_eq!(sandbox().pool(Size::Standard).unwrap().free_places(), 4);
+    assert_eq!(sandbox().pool(Size::Standard).unwrap().free_slots(), 4);
 }
 
 #[tokio::test]
@@ -334,8 +336,8 @@ async fn a_call_that_is_dropped_gives_its_place_back() {
 async fn a_panic_of_the_host_is_an_end_like_others() {
     let (_sender, never) = watch::channel(false);
     let broken = async { panic!("on purpose") };
-    let raced: Raced<()> = race(broken, Duration::from_secs(1), never).await;
-    assert!(matches!(raced, Raced::Panicked));
+    let raced: Ending<()> = with_deadline(broken, Duration::from_secs(1), never).await;
+    assert!(matches!(raced, Ending::Panicked));
 }
 
 #[tokio::test]

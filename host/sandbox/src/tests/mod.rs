@@ -1,10 +1,15 @@
 //! Loading: what fits the world, what does not, and what is said about it.
 
-use tokio::sync::watch;
+mod limits;
+mod speed;
 
-use super::{
-    FailureKind, Limits, Sandbox, SandboxError, SandboxOptions, Size,
+use tokio::sync::watch;
+use tollgate_model::tool::{FailureKind, Limits, Size};
+
+use crate::{
+    Sandbox, SandboxError, SandboxOptions,
     test_support::{built, calling, guest, load, sandbox},
+    wasm_sections,
 };
 
 fn refused(text: &str) -> String {
@@ -42,7 +47,7 @@ fn what_is_no_component_is_refused_with_what_to_do() {
         SandboxError::Invalid { .. }
     ));
     let mut large = wat::parse_str("(component)").unwrap();
-    large.resize(super::MAX_COMPONENT + 1, 0);
+    large.resize(crate::MAX_COMPONENT + 1, 0);
     assert!(matches!(load(&large), SandboxError::TooLarge { .. }));
 }
 
@@ -159,22 +164,22 @@ fn more_instances_memories_or_memory_than_there_is_are_refused() {
 #[test]
 fn a_start_function_is_seen_wherever_it_is() {
     let start = "(func $s) (start $s)";
-    let pure = |text: &str| !super::sections::runs_at_instantiation(&wat::parse_str(text).unwrap());
+    let pure = |text: &str| !wasm_sections::runs_at_instantiation(&wat::parse_str(text).unwrap());
     assert!(pure("(component)"));
     assert!(pure("(component (core module (func $s)))"));
     assert!(!pure(&format!("(component (core module {start}))")));
     assert!(!pure(&format!(
         "(component (core module) (component (component (core module {start}))))"
     )));
-    assert!(!super::sections::runs_at_instantiation(
+    assert!(!wasm_sections::runs_at_instantiation(
         &wat::parse_str("(component)").unwrap()
     ));
     // What is cut short or is no WebAssembly counts as code that runs.
     let whole = wat::parse_str("(component (core module (func $s)))").unwrap();
-    assert!(super::sections::runs_at_instantiation(
+    assert!(wasm_sections::runs_at_instantiation(
         &whole[..whole.len() - 1]
     ));
-    assert!(super::sections::runs_at_instantiation(b""));
+    assert!(wasm_sections::runs_at_instantiation(b""));
     assert!(!load(&format!("{} {start}", calling("unreachable"))).instantiation_is_pure());
 }
 
@@ -272,7 +277,7 @@ async fn what_a_component_says_about_a_tool_is_checked() {
     assert!(
         problem("read", (0, 0), "[]")
             .await
-            .contains("no JSON object")
+            .contains("not a JSON object")
     );
     assert!(
         problem("read", (0, 0), r#"{"a":1,"a":2}"#)

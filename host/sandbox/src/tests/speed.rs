@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tollgate_model::tool::{Limits, Size};
 
-use super::{
-    Limits, Size,
+use crate::{
     guest::Guest,
-    run::taken_in,
+    run::max_transfer_bytes,
     test_support::{built, built_for},
 };
 
@@ -63,7 +63,7 @@ async fn sandbox_call() {
         let once = async || {
             let begun = Instant::now();
             let place = component.0.pool.admit().await;
-            let max = taken_in(&component, &limits);
+            let max = max_transfer_bytes(&component, &limits);
             let mut guest = Guest::new(&component, limits.clone(), max, None, place);
             guest.instantiate().await;
             let arguments = r#"{"amount":4999,"currency":"EUR"}"#;
@@ -97,7 +97,7 @@ async fn interpreted(name: &str, bound: u32, component: &str, tool: &str, argume
     for round in 0..N / 20 {
         let begun = Instant::now();
         let place = component.0.pool.admit().await;
-        let max = taken_in(&component, &limits);
+        let max = max_transfer_bytes(&component, &limits);
         let mut guest = Guest::new(&component, limits.clone(), max, None, place);
         guest.instantiate().await;
         let execution = guest.call(tool, arguments, never.clone()).await;

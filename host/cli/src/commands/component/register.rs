@@ -10,8 +10,12 @@ use std::{
 
 use serde::Serialize;
 use tollgate::{
-    config::Config, load, lock::Lock, sandbox::Compiler, sandbox::Inspection, sandbox::Size,
+    config::Config,
+    load,
+    lock::Lock,
+    sandbox::{Compiler, Inspection},
     text::printable,
+    tool::Size,
 };
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_policy::policy;
@@ -402,7 +406,7 @@ fn told(view: &View<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tollgate::{sandbox::Annotations, sandbox::InspectedTool};
+    use tollgate::{sandbox::InspectedTool, tool::Annotations};
 
     use super::*;
 

@@ -5,40 +5,37 @@
 
 use std::sync::Arc;
 
-use wasmtime::{
-    StoreContextMut,
-    component::{Linker, WasmStr},
-};
+use wasmtime::component::{Linker, WasmStr};
 
-use super::{
-    Content, EmbeddedResource, PUBLISHED, ResourceBody,
+use crate::{
+    PUBLISHED,
     bindings::{calls::Error, types},
+    capability::{GuestStore, denial, interface, text},
+    content::for_guest,
     guest::State,
-    operation::denial,
+    port::NestedCallError,
 };
-use crate::enforce::NestedFault;
 
-type Store<'a> = StoreContextMut<'a, State>;
-type Answer = Result<Vec<types::Content>, Error>;
+type CallResult = Result<Vec<types::Content>, Error>;
 
-/// What is looked at of a tool's name: more than a name has.
+/// Bytes of a tool's name that are looked at: more than a name has.
 const MAX_NAME: usize = 256;
 /// Bytes of arguments.
 const MAX_ARGUMENTS: usize = 1 << 20;
 
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     for version in PUBLISHED {
-        let mut calls = linker.instance(&format!("tollgate:adapter/calls@{version}"))?;
+        let mut calls = linker.instance(&interface("calls", version))?;
         calls.func_wrap_async(
             "call",
-            |store: Store<'_>, (tool, arguments): (WasmStr, WasmStr)| {
-                let asked = asked(&store, &tool, &arguments);
+            |store: GuestStore<'_>, (tool, arguments): (WasmStr, WasmStr)| {
+                let request = lift_request(&store, &tool, &arguments);
                 Box::new(async move {
-                    let answer: Answer = match asked? {
+                    let result = match request? {
                         Some((tool, arguments)) => call(store, tool, arguments).await,
                         None => Err(Error::Invalid("the arguments have more than 1 MiB".into())),
                     };
-                    Ok((answer,))
+                    Ok((result,))
                 })
             },
         )?;
@@ -47,64 +44,38 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// Tool and arguments out of the guest's memory; nothing if they are too large.
-fn asked(
-    store: &Store<'_>,
+fn lift_request(
+    store: &GuestStore<'_>,
     tool: &WasmStr,
     arguments: &WasmStr,
 ) -> wasmtime::Result<Option<(String, String)>> {
-    let (tool, arguments) = (tool.to_str(store)?, arguments.to_str(store)?);
-    let name = tool.get(..tool.floor_char_boundary(MAX_NAME));
-    let name = name.unwrap_or_default().to_owned();
+    let name = text(store, tool, MAX_NAME)?;
+    let arguments = arguments.to_str(store)?;
     Ok((arguments.len() <= MAX_ARGUMENTS).then(|| (name, arguments.into_owned())))
 }
 
-async fn call(mut store: Store<'_>, tool: String, arguments: String) -> Answer {
+async fn call(mut store: GuestStore<'_>, tool: String, arguments: String) -> CallResult {
     let Some(host) = store.data().host() else {
         let problem = "no tool is called while tools are listed";
         return Err(Error::Invalid(problem.into()));
     };
-    let capabilities = Arc::clone(&host.capabilities);
+    let policy = Arc::clone(&host.policy);
     let fuel = store.get_fuel().unwrap_or(0);
-    let allowance = store.data().left(fuel);
-    let work = async move { capabilities.call(&tool, &arguments, allowance).await };
+    let budget = store.data().remaining_budget(fuel);
+    let work = async move { policy.call(&tool, &arguments, budget).await };
     let work = host.runtime.spawn(work);
-    let Ok((result, spent)) = work.await else {
+    let Ok((result, consumed)) = work.await else {
         let unknown = "Its outcome is not known: some of its effects may have happened.";
         return Err(Error::Ended(unknown.into()));
     };
-    store.data().charge(spent.cpu);
+    store.data().charge(consumed.cpu);
     // Fuel is on, so it can be set.
-    let _ = store.set_fuel(fuel.saturating_sub(spent.fuel));
+    let _ = store.set_fuel(fuel.saturating_sub(consumed.fuel));
     match result {
-        Ok(content) => Ok(content.into_iter().map(part).collect()),
-        Err(NestedFault::Invalid(problem)) => Err(Error::Invalid(problem)),
-        Err(NestedFault::Failed(message)) => Err(Error::Failed(message)),
-        Err(NestedFault::Ended(message)) => Err(Error::Ended(message)),
-        Err(NestedFault::Refused(refusal)) => Err(Error::Denied(denial(*refusal))),
-    }
-}
-
-fn part(content: Content) -> types::Content {
-    match content {
-        Content::Text { text } => types::Content::Text(text),
-        Content::Image { media_type, data } => {
-            types::Content::Image(types::Image { media_type, data })
-        }
-        Content::Resource {
-            resource:
-                EmbeddedResource {
-                    uri,
-                    media_type,
-                    body,
-                },
-        } => types::Content::Resource(types::EmbeddedResource {
-            uri,
-            media_type,
-            body: match body {
-                ResourceBody::Text(text) => types::ResourceBody::Text(text),
-                ResourceBody::Blob(data) => types::ResourceBody::Blob(data),
-            },
-        }),
-        Content::Structured(value) => types::Content::Structured(value.to_string()),
+        Ok(content) => Ok(content.into_iter().map(for_guest).collect()),
+        Err(NestedCallError::Invalid(problem)) => Err(Error::Invalid(problem)),
+        Err(NestedCallError::Failed(message)) => Err(Error::Failed(message)),
+        Err(NestedCallError::Ended(message)) => Err(Error::Ended(message)),
+        Err(NestedCallError::Denied(reason)) => Err(Error::Denied(denial(reason))),
     }
 }

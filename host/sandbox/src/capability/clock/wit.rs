@@ -1,19 +1,23 @@
 //! The import `clock`: the gate's own time, in milliseconds.
 //!
-//! Not decided, because it tells nothing about anybody. It is coarse, so that it does not tell what else
-//! the machine does. Nothing here knows a time that policies do not see.
+//! Not decided, because it reveals no data. It is coarse, so that it does not reveal what else the machine
+//! does.
 
-use wasmtime::{StoreContextMut, component::Linker};
+use wasmtime::component::Linker;
 
-use super::{PUBLISHED, guest::State};
+use crate::{
+    PUBLISHED,
+    capability::{GuestStore, interface},
+    guest::State,
+};
 
-type Store<'a> = StoreContextMut<'a, State>;
-
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     for version in PUBLISHED {
-        let mut clock = linker.instance(&format!("tollgate:adapter/clock@{version}"))?;
-        clock.func_wrap("now", |store: Store<'_>, (): ()| Ok((now(store.data()),)))?;
-        clock.func_wrap("elapsed", |store: Store<'_>, (): ()| {
+        let mut clock = linker.instance(&interface("clock", version))?;
+        clock.func_wrap("now", |store: GuestStore<'_>, (): ()| {
+            Ok((now(store.data()),))
+        })?;
+        clock.func_wrap("elapsed", |store: GuestStore<'_>, (): ()| {
             Ok((elapsed(store.data()),))
         })?;
     }
@@ -21,7 +25,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 fn now(state: &State) -> u64 {
-    let micros = state.host().map(|host| host.capabilities.now().0);
+    let micros = state.host().map(|host| host.policy.now().0);
     u64::try_from(micros.unwrap_or(0) / 1_000).unwrap_or(0)
 }
 

@@ -18,42 +18,42 @@ use rustix::{
 };
 
 use super::{
-    grant::{Fault, Found, Resolved, enter, kind, look},
+    grant::{FileError, Found, Resolved, enter, kind, look},
     path::is_nameable,
     temporary::Temporary,
 };
 
 /// The largest file that is read or written, in bytes.
-pub(super) const MAX_FILE: u64 = 8 << 20;
+pub(crate) const MAX_FILE: u64 = 8 << 20;
 /// Entries of a directory that is listed.
 const MAX_ENTRIES: usize = 10_000;
 
 /// A directory entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) directory: bool,
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) directory: bool,
     /// Bytes; 0 for a directory.
-    pub(super) size: u64,
+    pub(crate) size: u64,
 }
 
 impl Resolved {
     /// The last segment, of what exists.
-    fn existing(&self) -> Result<&str, Fault> {
+    fn existing(&self) -> Result<&str, FileError> {
         match (&self.name, self.found) {
             (_, Found::Blocked(fault)) => Err(fault),
-            (_, Found::Nothing) => Err(Fault::NotFound),
+            (_, Found::Nothing) => Err(FileError::NotFound),
             (Some(name), _) => Ok(name),
-            (None, _) => Err(Fault::WrongKind),
+            (None, _) => Err(FileError::WrongKind),
         }
     }
 
     /// The directory for a file that is to be written, made if it is missing, and the file's name.
-    fn for_writing(self) -> Result<(Arc<Dir>, String), Fault> {
+    fn for_writing(self) -> Result<(Arc<Dir>, String), FileError> {
         if let Found::Blocked(fault) = self.found {
             return Err(fault);
         }
-        let name = self.name.ok_or(Fault::WrongKind)?;
+        let name = self.name.ok_or(FileError::WrongKind)?;
         let mut parent = self.parent;
         for segment in &self.missing {
             match parent.create_dir(segment) {
@@ -69,52 +69,52 @@ impl Resolved {
 }
 
 /// The whole content of a file.
-pub(super) fn read(at: &Resolved) -> Result<Vec<u8>, Fault> {
+pub(crate) fn read(at: &Resolved) -> Result<Vec<u8>, FileError> {
     let (file, size) = open(&at.parent, at.existing()?, OpenOptions::new().read(true))?;
     if size > MAX_FILE {
-        return Err(Fault::TooLarge);
+        return Err(FileError::TooLarge);
     }
     let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     file.take(MAX_FILE + 1).read_to_end(&mut content)?;
     if content.len() as u64 > MAX_FILE {
-        Err(Fault::TooLarge)
+        Err(FileError::TooLarge)
     } else {
         Ok(content)
     }
 }
 
 /// Open a regular file, and tell its size; anything else is refused, and nothing is waited for.
-fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u64), Fault> {
+fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u64), FileError> {
     // Looked at first, because opening a device can have effects of its own. How its file system spells
     // names was seen when it was found.
     if !parent.symlink_metadata(name)?.is_file() {
-        return Err(Fault::WrongKind);
+        return Err(FileError::WrongKind);
     }
     let file = parent.open_with(name, options.follow(FollowSymlinks::No).nonblock(true))?;
     match kind(&file.metadata()?) {
         Found::File { size, .. } => Ok((file, size)),
-        _ => Err(Fault::WrongKind),
+        _ => Err(FileError::WrongKind),
     }
 }
 
 /// Whether something that is there already may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Replace {
+pub(crate) enum Replace {
     Yes,
     No,
 }
 
 /// Write a file whole: readers see what was there before, or all of `data`.
-pub(super) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), Fault> {
+pub(crate) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), FileError> {
     let (parent, name) = at.for_writing()?;
     let permissions = match (look(&parent, &name)?, replace) {
         (Found::Nothing, _) => None,
-        (_, Replace::No) => return Err(Fault::Exists),
+        (_, Replace::No) => return Err(FileError::Exists),
         (Found::File { .. }, Replace::Yes) => {
             let mode = parent.symlink_metadata(&name)?.mode() & 0o777;
             Some(Permissions::from_mode(mode))
         }
-        (Found::Directory, Replace::Yes) => return Err(Fault::WrongKind),
+        (Found::Directory, Replace::Yes) => return Err(FileError::WrongKind),
         (Found::Blocked(fault), Replace::Yes) => return Err(fault),
     };
     let mut temporary = Temporary::new(&parent)?;
@@ -128,14 +128,14 @@ pub(super) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), F
 }
 
 /// Add to the end of a file in one write, or not at all.
-pub(super) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result<(), Fault> {
+pub(crate) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result<(), FileError> {
     let (parent, name) = at.for_writing()?;
     let created = match look(&parent, &name)? {
         Found::Nothing => true,
         // Its other name may lie outside the grant, and would change with it.
-        Found::File { links, .. } if links > 1 => return Err(Fault::WrongKind),
+        Found::File { links, .. } if links > 1 => return Err(FileError::WrongKind),
         Found::File { .. } => false,
-        Found::Directory => return Err(Fault::WrongKind),
+        Found::Directory => return Err(FileError::WrongKind),
         Found::Blocked(fault) => return Err(fault),
     };
     let mut options = OpenOptions::new();
@@ -149,10 +149,10 @@ pub(super) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result
     let opened = file.metadata()?;
     let size = match kind(&opened) {
         Found::File { links: 0 | 1, size } => size,
-        _ => return Err(Fault::WrongKind),
+        _ => return Err(FileError::WrongKind),
     };
     if size.saturating_add(data.len() as u64) > MAX_FILE {
-        return Err(Fault::TooLarge);
+        return Err(FileError::TooLarge);
     }
     let written = file.write(data);
     if !matches!(written, Ok(n) if n == data.len()) {
@@ -161,9 +161,10 @@ pub(super) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result
         if part > 0 && file.metadata()?.len() == size + part {
             file.set_len(size)?;
         }
-        return Err(written
-            .err()
-            .map_or(Fault::System(io::ErrorKind::StorageFull), Fault::from));
+        return Err(written.err().map_or(
+            FileError::System(io::ErrorKind::StorageFull),
+            FileError::from,
+        ));
     }
     file.sync_data()?;
     if created {
@@ -174,12 +175,12 @@ pub(super) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result
 }
 
 /// The entries of a directory that a guest can name, sorted.
-pub(super) fn list(at: &Resolved) -> Result<Vec<Entry>, Fault> {
+pub(crate) fn list(at: &Resolved) -> Result<Vec<Entry>, FileError> {
     let below;
     let dir = match (&at.name, at.found) {
         (_, Found::Blocked(fault)) => return Err(fault),
         (None, _) => &at.parent,
-        (Some(_), Found::Nothing) => return Err(Fault::NotFound),
+        (Some(_), Found::Nothing) => return Err(FileError::NotFound),
         (Some(name), _) => {
             below = enter(&at.parent, name)?;
             &below
@@ -188,7 +189,7 @@ pub(super) fn list(at: &Resolved) -> Result<Vec<Entry>, Fault> {
     let mut entries = Vec::new();
     for (seen, found) in dir.entries()?.enumerate() {
         if seen >= MAX_ENTRIES {
-            return Err(Fault::TooLarge);
+            return Err(FileError::TooLarge);
         }
         let found = found?;
         let Ok(name) = found.file_name().into_string() else {
@@ -214,7 +215,7 @@ pub(super) fn list(at: &Resolved) -> Result<Vec<Entry>, Fault> {
 }
 
 /// What is at a path. The grant's own directory has no name.
-pub(super) fn stat(at: &Resolved) -> Result<Entry, Fault> {
+pub(crate) fn stat(at: &Resolved) -> Result<Entry, FileError> {
     let Some(name) = &at.name else {
         return Ok(Entry {
             name: String::new(),
@@ -224,7 +225,7 @@ pub(super) fn stat(at: &Resolved) -> Result<Entry, Fault> {
     };
     at.existing()?;
     match look(&at.parent, name)? {
-        Found::Nothing => Err(Fault::NotFound),
+        Found::Nothing => Err(FileError::NotFound),
         Found::File { size, .. } => Ok(Entry {
             name: name.clone(),
             directory: false,
@@ -240,7 +241,7 @@ pub(super) fn stat(at: &Resolved) -> Result<Entry, Fault> {
 }
 
 /// Remove the file, or the empty directory, that was found.
-pub(super) fn delete(at: &Resolved) -> Result<(), Fault> {
+pub(crate) fn delete(at: &Resolved) -> Result<(), FileError> {
     let name = at.existing()?;
     // What was decided about one kind does not remove the other: these calls refuse it.
     if at.found == Found::Directory {
@@ -248,8 +249,8 @@ pub(super) fn delete(at: &Resolved) -> Result<(), Fault> {
     } else {
         match look(&at.parent, name)? {
             Found::File { .. } => at.parent.remove_file(name)?,
-            Found::Nothing => return Err(Fault::NotFound),
-            Found::Directory => return Err(Fault::WrongKind),
+            Found::Nothing => return Err(FileError::NotFound),
+            Found::Directory => return Err(FileError::WrongKind),
             Found::Blocked(fault) => return Err(fault),
         }
     }
@@ -257,21 +258,21 @@ pub(super) fn delete(at: &Resolved) -> Result<(), Fault> {
 }
 
 /// Make a directory in one that exists.
-pub(super) fn make_directory(at: &Resolved) -> Result<(), Fault> {
+pub(crate) fn make_directory(at: &Resolved) -> Result<(), FileError> {
     match (&at.name, at.found) {
         (_, Found::Blocked(fault)) => Err(fault),
         (Some(name), Found::Nothing) if at.missing.is_empty() => {
             at.parent.create_dir(name)?;
             sync_directory(&at.parent)
         }
-        (_, Found::Nothing) => Err(Fault::NotFound),
-        (_, Found::File { .. } | Found::Directory) => Err(Fault::Exists),
+        (_, Found::Nothing) => Err(FileError::NotFound),
+        (_, Found::File { .. } | Found::Directory) => Err(FileError::Exists),
     }
 }
 
 /// Make the names in a directory last. The handle that we walk with cannot be synced, so it is opened
 /// again for reading.
-fn sync_directory(dir: &Dir) -> Result<(), Fault> {
+fn sync_directory(dir: &Dir) -> Result<(), FileError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened =
         rustix::fs::openat(dir, Path::new("."), flags, Mode::empty()).map_err(io::Error::from)?;

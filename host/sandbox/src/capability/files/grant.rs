@@ -18,8 +18,10 @@ use cap_std::{
 };
 use rustix::io::Errno;
 
-use super::{SandboxError, path::RelativePath};
 use tollgate_model::latency_ewma::LatencyEwma;
+
+use super::path::RelativePath;
+use crate::SandboxError;
 
 /// A directory that the operator granted to a component.
 pub struct Grant {
@@ -27,18 +29,18 @@ pub struct Grant {
     pub name: String,
     /// Where it is; for messages, never opened again.
     pub path: PathBuf,
-    /// The same without links: by that it is told whether two grants reach the same file.
-    pub place: PathBuf,
+    /// The same without links, to see whether two grants reach the same file.
+    pub canonical_path: PathBuf,
     /// Whether it may be written to.
     pub read_write: bool,
     /// What its contents are.
     pub labels: BTreeSet<String>,
     /// The directory.
-    pub(super) dir: Arc<Dir>,
+    pub(crate) dir: Arc<Dir>,
     /// Held while a file is added to, so that what could not be written whole can be taken back.
-    pub(super) appending: Mutex<()>,
-    /// How long it takes lately to read from it.
-    pub(super) pace: Arc<LatencyEwma>,
+    pub(crate) appending: Mutex<()>,
+    /// How long reads from it took recently.
+    pub(crate) read_latency: Arc<LatencyEwma>,
 }
 
 impl fmt::Debug for Grant {
@@ -56,7 +58,7 @@ impl Grant {
     /// Open the directory that is granted. It is held from here on, wherever it is moved.
     ///
     /// # Errors
-    /// [`SandboxError::Grant`]: it is not there, or no directory, or not accessible.
+    /// [`SandboxError::Grant`]: it is missing, not a directory or not accessible.
     pub fn open(
         name: &str,
         path: &Path,
@@ -74,26 +76,26 @@ impl Grant {
                     "it does not exist; make the directory, or correct the path".into()
                 }
                 io::ErrorKind::NotADirectory => {
-                    "it is no directory; grant the one that it is in".into()
+                    "it is not a directory; grant the one that it is in".into()
                 }
                 kind => kind.to_string(),
             })
         })?;
-        let place = path.canonicalize().map_err(|e| failed(e.to_string()))?;
+        let canonical_path = path.canonicalize().map_err(|e| failed(e.to_string()))?;
         Ok(Self {
             name: name.into(),
             path: path.into(),
-            place,
+            canonical_path,
             read_write,
             labels,
             dir: Arc::new(dir),
             appending: Mutex::default(),
-            pace: Arc::default(),
+            read_latency: Arc::default(),
         })
     }
 
     /// Find what is at a path, if anything. Whether it may be known is not yet decided.
-    pub(super) fn resolve(&self, path: &RelativePath) -> Resolved {
+    pub(crate) fn resolve(&self, path: &RelativePath) -> Resolved {
         let mut parent = Arc::clone(&self.dir);
         let Some((above, last)) = path.split() else {
             return Resolved {
@@ -108,7 +110,7 @@ impl Grant {
         while let Some(segment) = above.next() {
             match enter(&parent, &segment) {
                 Ok(child) => parent = Arc::new(child),
-                Err(Fault::NotFound) => {
+                Err(FileError::NotFound) => {
                     let missing = [segment].into_iter().chain(above).collect();
                     return Resolved {
                         parent,
@@ -142,20 +144,20 @@ impl Grant {
 
 /// What a path leads to: its directory by handle, and what was in it under that name.
 #[derive(Debug)]
-pub(super) struct Resolved {
+pub(crate) struct Resolved {
     /// The deepest directory that exists.
-    pub(super) parent: Arc<Dir>,
+    pub(crate) parent: Arc<Dir>,
     /// Directories below it that do not exist.
-    pub(super) missing: Vec<String>,
+    pub(crate) missing: Vec<String>,
     /// The last segment; `None` for the grant's own directory.
-    pub(super) name: Option<String>,
-    /// What was there when it was looked at. Whoever acts on it looks again, through the handle.
-    pub(super) found: Found,
+    pub(crate) name: Option<String>,
+    /// What was there when it was looked at. The operation looks again, through the handle.
+    pub(crate) found: Found,
 }
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// Nothing.
     Nothing,
     /// A regular file.
@@ -168,12 +170,12 @@ pub(super) enum Found {
     /// A directory.
     Directory,
     /// It cannot be reached.
-    Blocked(Fault),
+    Blocked(FileError),
 }
 
 /// Why a file operation fails, other than by policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum FileError {
     NotFound,
     Exists,
     /// A directory for a file or the reverse, a link, or a special file.
@@ -188,7 +190,7 @@ pub(super) enum Fault {
     System(io::ErrorKind),
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for FileError {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOENT) => Self::NotFound,
@@ -210,29 +212,29 @@ impl From<io::Error> for Fault {
 }
 
 /// Open the directory `name` in `parent`.
-pub(super) fn enter(parent: &Dir, name: &str) -> Result<Dir, Fault> {
+pub(crate) fn enter(parent: &Dir, name: &str) -> Result<Dir, FileError> {
     match look(parent, name)? {
         Found::Directory => Ok(parent.open_dir_nofollow(name)?),
-        Found::Nothing => Err(Fault::NotFound),
-        Found::File { .. } => Err(Fault::WrongKind),
+        Found::Nothing => Err(FileError::NotFound),
+        Found::File { .. } => Err(FileError::WrongKind),
         Found::Blocked(fault) => Err(fault),
     }
 }
 
 /// What `name` in `parent` is. Follows nothing and opens nothing.
-pub(super) fn look(parent: &Dir, name: &str) -> Result<Found, Fault> {
+pub(crate) fn look(parent: &Dir, name: &str) -> Result<Found, FileError> {
     let found = match parent.symlink_metadata(name) {
         Ok(found) => found,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(e) => return Err(e.into()),
     };
     if folds_case(parent, name, &found) {
-        return Err(Fault::FoldsCase);
+        return Err(FileError::FoldsCase);
     }
     Ok(kind(&found))
 }
 
-pub(super) fn kind(found: &Metadata) -> Found {
+pub(crate) fn kind(found: &Metadata) -> Found {
     if found.is_file() {
         Found::File {
             size: found.len(),
@@ -241,7 +243,7 @@ pub(super) fn kind(found: &Metadata) -> Found {
     } else if found.is_dir() {
         Found::Directory
     } else {
-        Found::Blocked(Fault::WrongKind)
+        Found::Blocked(FileError::WrongKind)
     }
 }
 

@@ -14,11 +14,11 @@ const MAX_SEGMENTS: usize = 64;
 const MAX_SEGMENT: usize = 255;
 
 /// How names of the host's own files begin, while something is written. Guests neither see nor name them.
-pub(super) const RESERVED: &str = ".tollgate-";
+pub(crate) const RESERVED: &str = ".tollgate-";
 
 /// A path within a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RelativePath {
+pub(crate) struct RelativePath {
     text: String,
 }
 
@@ -27,7 +27,7 @@ impl RelativePath {
     ///
     /// # Errors
     /// Which rule it breaks, for the guest.
-    pub(super) fn new(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
         if text.len() > MAX_PATH {
             return Err("it has more than 4096 bytes");
         }
@@ -43,12 +43,12 @@ impl RelativePath {
         Ok(Self { text: text.into() })
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// The segments above the last, and the last; `None` for the grant's own directory.
-    pub(super) fn split(&self) -> Option<(impl Iterator<Item = &str>, &str)> {
+    pub(crate) fn split(&self) -> Option<(impl Iterator<Item = &str>, &str)> {
         if self.text.is_empty() {
             return None;
         }
@@ -58,7 +58,7 @@ impl RelativePath {
 }
 
 /// Whether a guest may name an entry like this.
-pub(super) fn is_nameable(name: &str) -> bool {
+pub(crate) fn is_nameable(name: &str) -> bool {
     is_nfc(name) && !name.contains('/') && check_segment(name).is_ok()
 }
 

@@ -6,20 +6,20 @@ use cap_std::fs::{Dir, File, OpenOptions};
 use rustix::{fs::RenameFlags, io::Errno};
 use tollgate_model::ids::hex;
 
-use super::{disk::Replace, grant::Fault, path::RESERVED};
+use super::{disk::Replace, grant::FileError, path::RESERVED};
 
 /// A file under a name that nobody can guess and guests cannot see; removed unless it is renamed.
-pub(super) struct Temporary<'a> {
+pub(crate) struct Temporary<'a> {
     parent: &'a Dir,
     name: String,
-    pub(super) file: File,
+    pub(crate) file: File,
     renamed: bool,
 }
 
 impl<'a> Temporary<'a> {
-    pub(super) fn new(parent: &'a Dir) -> Result<Self, Fault> {
+    pub(crate) fn new(parent: &'a Dir) -> Result<Self, FileError> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|_| Fault::System(io::ErrorKind::Other))?;
+        getrandom::fill(&mut random).map_err(|_| FileError::System(io::ErrorKind::Other))?;
         let name = format!("{RESERVED}{}", hex(&random));
         let file = parent.open_with(&name, OpenOptions::new().write(true).create_new(true))?;
         Ok(Self {
@@ -30,7 +30,7 @@ impl<'a> Temporary<'a> {
         })
     }
 
-    pub(super) fn rename(mut self, name: &str, replace: Replace) -> Result<(), Fault> {
+    pub(crate) fn rename(mut self, name: &str, replace: Replace) -> Result<(), FileError> {
         match replace {
             Replace::Yes => self.parent.rename(&self.name, self.parent, name)?,
             Replace::No => {

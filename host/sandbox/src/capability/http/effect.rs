@@ -1,36 +1,33 @@
-//! A request that was permitted: what goes along, what comes back, and the record of it.
+//! The record of a request that was permitted.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, time::Instant};
 
-use tokio::task;
+use tollgate_egress::WireResponse;
 use tollgate_model::{
     ids::SpanId,
-    record::{EffectDetails, HttpEffect, SecretEffect},
+    record::{EffectDetails, HttpEffect as HttpDetails},
 };
 
-use super::{
-    Admitted, Fault, Until,
-    exchange::{self, Answer},
-    request::Hop,
-};
+use super::{HttpAct, HttpError, request::RequestHop};
 use crate::{
-    enforce::{Done, HttpAct, Permitted},
-    sandbox::{HostConfig, guest::Host},
+    guest::Host,
+    port::{EffectReport, Permit},
 };
 
-/// What is scrubbed where it stands; more is done where waiting harms nobody.
-const SMALL: usize = 64 << 10;
-
-/// A request that is under way, for its record.
-pub(super) struct Sent {
+/// A request that is under way.
+pub(in crate::capability::http) struct HttpEffect {
     begun: Instant,
     span: SpanId,
-    effect: HttpEffect,
+    details: HttpDetails,
 }
 
-impl Sent {
-    pub(super) fn begin(host: &Host, hop: &Hop, begun: Instant) -> Self {
-        let effect = HttpEffect {
+impl HttpEffect {
+    pub(in crate::capability::http) fn begin(
+        host: &Host,
+        hop: &RequestHop,
+        begun: Instant,
+    ) -> Self {
+        let details = HttpDetails {
             address: None,
             host: hop.target.host().into(),
             method: hop.method.to_string(),
@@ -40,93 +37,37 @@ impl Sent {
         };
         Self {
             begun,
-            span: host.capabilities.new_span(),
-            effect,
+            span: host.policy.new_span(),
+            details,
         }
     }
 
-    /// Attach what goes along, and exchange it for an answer.
-    pub(super) async fn exchange(
-        &self,
-        host: &Host,
-        hop: &Hop,
-        secrets: Vec<Admitted>,
-        settings: &HostConfig,
-        addresses: &[IpAddr],
-        until: &Until,
-    ) -> Result<Answer, Fault> {
-        let capabilities = &host.capabilities;
-        let trace = settings.trace.then(|| capabilities.traceparent(self.span));
-        let mut wire = hop.wire(trace.as_deref())?;
-        for (permitted, place, secret) in secrets {
-            let filled = place.fill(&mut wire, &secret);
-            let details = SecretEffect {
-                host: hop.target.host().into(),
-                name: secret.name().into(),
-                version: capabilities.secret_version(&secret),
-            };
-            let done = Done {
-                span: capabilities.new_span(),
-                details: Some(EffectDetails::Secret(details)),
-            };
-            let said = filled.as_ref().map(|()| 0).map_err(Fault::description);
-            capabilities.done_with(
-                permitted,
-                self.begun,
-                said.as_ref().map_or_else(|e| Err(e.as_str()), |n| Ok(*n)),
-                done,
-            );
-            filled?;
-        }
-        let exchanged = until
-            .wait(exchange::exchange(
-                &host.component.network,
-                hop,
-                wire,
-                addresses,
-            ))
-            .await?;
-        scrubbed(host, exchanged).await
+    /// Its own span, which the request carries as its trace context.
+    pub(in crate::capability::http) fn span(&self) -> SpanId {
+        self.span
     }
 
-    pub(super) fn done(
+    pub(in crate::capability::http) fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Report the response, or why there is none.
+    pub(in crate::capability::http) fn complete(
         mut self,
         host: &Host,
-        permitted: Permitted<HttpAct>,
-        result: Result<&Answer, &Fault>,
-        address: Option<IpAddr>,
+        permit: Permit<HttpAct>,
+        result: Result<&WireResponse, &HttpError>,
     ) {
-        self.effect.address = address.map(|address| address.to_string());
-        self.effect.status = result.ok().map(|answer| answer.status);
-        let said = result
-            .map(|answer| answer.body.len() as u64)
-            .map_err(Fault::description);
-        let done = Done {
-            span: self.span,
-            details: Some(EffectDetails::Http(self.effect)),
+        let address = result.ok().map(|response| response.address);
+        self.details.address = address.as_ref().map(IpAddr::to_string);
+        self.details.status = result.ok().map(|response| response.status);
+        let size = result.map(|response| response.body.len() as u64);
+        let effect = EffectReport {
+            begun: self.begun,
+            result: size.map_err(HttpError::description),
+            span: Some(self.span),
+            details: Some(EffectDetails::Http(self.details)),
         };
-        let said = said.as_ref().map_or_else(|e| Err(e.as_str()), |n| Ok(*n));
-        host.capabilities
-            .done_with(permitted, self.begun, said, done);
+        host.policy.complete(permit, effect);
     }
-}
-
-/// The answer without any secret.
-async fn scrubbed(host: &Host, mut answer: Answer) -> Result<Answer, Fault> {
-    let vault = Arc::clone(&host.capabilities.ruleset().secrets);
-    let is_small = answer.body.len() <= SMALL;
-    let clean = move || {
-        for (name, value) in &mut answer.headers {
-            *name = vault.scrub_text(name);
-            *value = vault.scrub(std::mem::take(value));
-        }
-        answer.body = vault.scrub(std::mem::take(&mut answer.body));
-        answer
-    };
-    if is_small {
-        return Ok(clean());
-    }
-    task::spawn_blocking(clean)
-        .await
-        .map_err(|_| Fault::Failed("the host could not do it".into()))
 }

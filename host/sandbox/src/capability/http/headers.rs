@@ -1,8 +1,9 @@
-//! Header fields: which a guest may send, and what it sees of those that come back.
+//! Header fields that a guest may send.
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tollgate_model::text::printable;
 
-use super::Fault;
+use super::HttpError;
 
 /// Fields of one request.
 const MAX_FIELDS: usize = 64;
@@ -30,25 +31,14 @@ const HOSTS_OWN: &[&str] = &[
     "via",
 ];
 
-/// Fields of a response that say how it was sent, which the guest does not see.
-const OF_THE_CONNECTION: &[HeaderName] = &[
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
 /// Whether a guest may not set a field.
-pub(in crate::sandbox) fn is_hosts_own(name: &str) -> bool {
+pub(crate) fn is_hosts_own(name: &str) -> bool {
     HOSTS_OWN.contains(&name) || name.starts_with("proxy-")
 }
 
 /// The fields that a guest asks for.
-pub(super) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, Fault> {
-    let invalid = |how: String| Err(Fault::Invalid(how));
+pub(crate) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, HttpError> {
+    let invalid = |how: String| Err(HttpError::Invalid(how));
     if fields.len() > MAX_FIELDS {
         return invalid(format!("there are more than {MAX_FIELDS} header fields"));
     }
@@ -64,8 +54,8 @@ pub(super) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, Fault> 
     for (name, value) in fields {
         let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
             return invalid(format!(
-                "`{}` is no name of a header field",
-                crate::text::printable(name, 80)
+                "`{}` is not the name of a header field",
+                printable(name, 80)
             ));
         };
         if is_hosts_own(parsed.as_str()) {
@@ -84,13 +74,13 @@ pub(super) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, Fault> 
 }
 
 /// Take away what a redirect to another origin must not carry.
-pub(super) fn leave_origin(fields: &mut HeaderMap) {
+pub(crate) fn leave_origin(fields: &mut HeaderMap) {
     fields.remove(header::AUTHORIZATION);
     fields.remove(header::COOKIE);
 }
 
 /// Take away what describes a body that is no longer sent.
-pub(super) fn without_body(fields: &mut HeaderMap) {
+pub(crate) fn without_body(fields: &mut HeaderMap) {
     for name in [
         header::CONTENT_TYPE,
         header::CONTENT_LANGUAGE,
@@ -98,26 +88,6 @@ pub(super) fn without_body(fields: &mut HeaderMap) {
     ] {
         fields.remove(name);
     }
-}
-
-/// The fields of a response as the guest sees them, but for secrets.
-pub(super) fn of_response(fields: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    fields
-        .iter()
-        .filter(|(name, _)| {
-            !OF_THE_CONNECTION.contains(name) && !name.as_str().starts_with("proxy-")
-        })
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-        .collect()
-}
-
-/// A field's value as text: UTF-8, or else ISO 8859-1 (RFC 9110, section 5.5), without control characters.
-pub(super) fn text(value: Vec<u8>) -> String {
-    let text = String::from_utf8(value)
-        .unwrap_or_else(|e| e.into_bytes().into_iter().map(char::from).collect());
-    text.chars()
-        .map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
-        .collect()
 }
 
 #[cfg(test)]
@@ -140,7 +110,7 @@ mod tests {
             "TE",
         ] {
             assert!(
-                matches!(of_guest(&field(name, "x")), Err(Fault::Invalid(_))),
+                matches!(of_guest(&field(name, "x")), Err(HttpError::Invalid(_))),
                 "{name}"
             );
         }
@@ -158,19 +128,12 @@ mod tests {
             ("", "x"),
         ] {
             assert!(
-                matches!(of_guest(&field(name, value)), Err(Fault::Invalid(_))),
+                matches!(of_guest(&field(name, value)), Err(HttpError::Invalid(_))),
                 "{name:?}: {value:?}"
             );
         }
         let many: Vec<_> = (0..65).map(|n| (format!("x-{n}"), String::new())).collect();
         assert!(of_guest(&many).is_err());
         assert!(of_guest(&field("a", &"x".repeat(40_000))).is_err());
-    }
-
-    #[test]
-    fn values_are_text_without_control_characters() {
-        assert_eq!(text("größe".into()), "größe");
-        assert_eq!(text(vec![b'g', 0xf6, b'e']), "göe");
-        assert_eq!(text(b"a\x1b[31m\tb\x80".to_vec()), "a [31m\tb ");
     }
 }

@@ -2,11 +2,16 @@
 
 use hyper::{Method, StatusCode};
 
-use super::{Fault, exchange::Answer, headers, request::Hop};
+use tollgate_egress::{WireResponse, header_text};
 
-impl Hop {
-    /// The request that a redirect asks for, or `None` if the answer is no redirect.
-    pub(super) fn redirected(&self, answer: &Answer) -> Result<Option<Self>, Fault> {
+use super::{HttpError, headers, request::RequestHop};
+
+impl RequestHop {
+    /// The request that a redirect asks for, or `None` if the response is not a redirect.
+    pub(in crate::capability::http) fn redirected(
+        &self,
+        answer: &WireResponse,
+    ) -> Result<Option<Self>, HttpError> {
         let Ok(status) = StatusCode::from_u16(answer.status) else {
             return Ok(None);
         };
@@ -14,7 +19,7 @@ impl Hop {
             return Ok(None);
         };
         let mut next = self.clone();
-        next.target = self.target.join(&headers::text(location.to_vec()))?;
+        next.target = self.target.join(&header_text(location.to_vec()))?;
         next.redirects += 1;
         let rewritten = match status {
             StatusCode::SEE_OTHER => self.method != Method::HEAD && self.method != Method::GET,
@@ -26,7 +31,7 @@ impl Hop {
             next.body = None;
             headers::without_body(&mut next.headers);
             next.credentials
-                .retain(|credential| !credential.place.is_in_body());
+                .retain(|credential| !credential.placement.is_in_body());
         }
         if !next.target.is_same_origin(&self.target) {
             next.is_elsewhere = true;
@@ -52,10 +57,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::sandbox::http::{Credential, Place, Request};
+    use crate::capability::{
+        http::FetchRequest,
+        secrets::{Credential, SecretPlacement},
+    };
 
-    fn hop(method: &str) -> Hop {
-        let request = Request {
+    fn hop(method: &str) -> RequestHop {
+        let request = FetchRequest {
             method: method.into(),
             url: "https://example.com/a".into(),
             headers: vec![
@@ -67,21 +75,21 @@ mod tests {
             credentials: vec![
                 Credential {
                     secret: "a".into(),
-                    place: Place::Query("key".into()),
+                    placement: SecretPlacement::Query("key".into()),
                 },
                 Credential {
                     secret: "a".into(),
-                    place: Place::JsonPointer("/key".into()),
+                    placement: SecretPlacement::JsonPointer("/key".into()),
                 },
             ],
             redirects: 5,
             timeout: None,
         };
-        Hop::first(&request, &BTreeSet::from(["a".to_owned()])).unwrap()
+        RequestHop::first(&request, &BTreeSet::from(["a".to_owned()])).unwrap()
     }
 
-    fn answer(status: u16, location: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, location: &str) -> WireResponse {
+        WireResponse {
             status,
             headers: vec![("location".into(), location.as_bytes().to_vec())],
             body: Vec::new(),
@@ -142,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_redirect_is_an_answer() {
+    fn other_statuses_are_not_followed() {
         for status in [200, 204, 300, 304, 305, 404] {
             assert!(
                 hop("GET")
@@ -157,7 +165,7 @@ mod tests {
         assert!(hop("GET").redirected(&without).unwrap().is_none());
         assert!(matches!(
             hop("GET").redirected(&answer(302, "file:///x")),
-            Err(Fault::Malformed(_))
+            Err(HttpError::Malformed(_))
         ));
     }
 }

@@ -6,52 +6,51 @@ use hyper::{
     Method,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
+use tollgate_egress::{
+    ACCEPTED_CODINGS, EgressError, Target, WireRequest, WireResponse, header_text,
+};
+use tollgate_model::text::printable;
 use zeroize::Zeroizing;
 
-use super::{
-    MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS,
-    credential::{Credential, Wire},
-    decode, headers,
-    target::Target,
-};
-use crate::enforce::{Outgoing, Refusal};
+use super::{MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers};
+use crate::{capability::secrets::Credential, port::Denial};
 
-/// What a server is told about who asks, where the guest says nothing.
+/// The field `user-agent`, unless the guest sets one.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
 /// A request as a guest asks for it: nothing of it is trusted.
 #[derive(Debug, Clone)]
-pub(in crate::sandbox) struct Request {
-    pub(in crate::sandbox) method: String,
-    pub(in crate::sandbox) url: String,
-    pub(in crate::sandbox) headers: Vec<(String, String)>,
-    pub(in crate::sandbox) body: Option<Vec<u8>>,
-    pub(in crate::sandbox) credentials: Vec<Credential>,
+pub(crate) struct FetchRequest {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) credentials: Vec<Credential>,
     /// 0 returns a redirect as it is.
-    pub(in crate::sandbox) redirects: u8,
-    pub(in crate::sandbox) timeout: Option<Duration>,
+    pub(crate) redirects: u8,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// What came back, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sandbox) struct Response {
-    pub(in crate::sandbox) status: u16,
+pub(crate) struct FetchResponse {
+    pub(crate) status: u16,
     /// The URL that answered.
-    pub(in crate::sandbox) url: String,
-    pub(in crate::sandbox) headers: Vec<(String, String)>,
-    pub(in crate::sandbox) body: Vec<u8>,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why there is no response. No text holds a secret, a query or an address of the host's networks.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::sandbox) enum Fault {
-    /// The request is none.
+pub(crate) enum HttpError {
+    /// It is not a valid request.
     Invalid(String),
     /// It is denied, or could not be decided or recorded.
-    Refused(Box<Refusal>),
+    Denied(Denial),
     /// The same, for where a redirect led.
-    RefusedRedirect(Box<Refusal>, String),
-    /// The host has an address of somebody's own network, and the operator did not say that it may.
+    DeniedRedirect(Denial, String),
+    /// The host has an address in a private network, and the operator does not allow that.
     Private(String),
     /// The component was granted no such secret.
     NoSuchSecret(String),
@@ -61,7 +60,7 @@ pub(in crate::sandbox) enum Fault {
     Unreachable(String),
     /// The connection is not safe.
     Tls(String),
-    /// Whoever answered is not proven to be the host.
+    /// The server has no valid certificate for the host.
     Certificate(String),
     /// Time is up.
     Timeout,
@@ -77,9 +76,9 @@ pub(in crate::sandbox) enum Fault {
     CallOver,
 }
 
-impl Fault {
+impl HttpError {
     /// What the record says.
-    pub(super) fn description(&self) -> String {
+    pub(in crate::capability::http) fn description(&self) -> String {
         match self {
             Self::Invalid(how)
             | Self::Unresolved(how)
@@ -88,7 +87,7 @@ impl Fault {
             | Self::Certificate(how)
             | Self::Malformed(how)
             | Self::Failed(how) => how.clone(),
-            Self::Refused(_) | Self::RefusedRedirect(..) => "refused".into(),
+            Self::Denied(_) | Self::DeniedRedirect(..) => "refused".into(),
             Self::Private(host) => not_public(host),
             Self::NoSuchSecret(name) => format!("no secret `{name}` was granted"),
             Self::Timeout => "timed out".into(),
@@ -99,8 +98,23 @@ impl Fault {
     }
 }
 
+impl From<EgressError> for HttpError {
+    fn from(error: EgressError) -> Self {
+        match error {
+            EgressError::Invalid(how) => Self::Invalid(how),
+            EgressError::Unresolved(how) => Self::Unresolved(how),
+            EgressError::Unreachable(how) => Self::Unreachable(how),
+            EgressError::Tls(how) => Self::Tls(how),
+            EgressError::Certificate(how) => Self::Certificate(how),
+            EgressError::TooLarge => Self::TooLarge,
+            EgressError::Malformed(how) => Self::Malformed(how),
+            EgressError::Failed(how) => Self::Failed(how),
+        }
+    }
+}
+
 /// Why a host in a private network is refused, and what to do about it.
-pub(super) fn not_public(host: &str) -> String {
+pub(in crate::capability::http) fn not_public(host: &str) -> String {
     format!(
         "{host} has an address in a private network, which the operator must allow: \
          [hosts.\"{host}\"] with allow_private = true"
@@ -109,22 +123,25 @@ pub(super) fn not_public(host: &str) -> String {
 
 /// One request on the way: the first, or one that a redirect led to.
 #[derive(Debug, Clone)]
-pub(super) struct Hop {
-    pub(super) target: Target,
-    pub(super) method: Method,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Vec<u8>>,
-    pub(super) credentials: Vec<Credential>,
+pub(in crate::capability::http) struct RequestHop {
+    pub(in crate::capability::http) target: Target,
+    pub(in crate::capability::http) method: Method,
+    pub(in crate::capability::http) headers: HeaderMap,
+    pub(in crate::capability::http) body: Option<Vec<u8>>,
+    pub(in crate::capability::http) credentials: Vec<Credential>,
     /// How many redirects led here.
-    pub(super) redirects: u64,
+    pub(in crate::capability::http) redirects: u64,
     /// Whether one of them left the first request's origin.
-    pub(super) is_elsewhere: bool,
+    pub(in crate::capability::http) is_elsewhere: bool,
 }
 
-impl Hop {
+impl RequestHop {
     /// The first: what a guest asks for, if it is a request at all.
-    pub(super) fn first(request: &Request, granted: &BTreeSet<String>) -> Result<Self, Fault> {
-        let invalid = |how: &str| Err(Fault::Invalid(how.into()));
+    pub(in crate::capability::http) fn first(
+        request: &FetchRequest,
+        granted: &BTreeSet<String>,
+    ) -> Result<Self, HttpError> {
+        let invalid = |how: &str| Err(HttpError::Invalid(how.into()));
         let target = Target::parse(&request.url)?;
         let is_legal = (1..=32).contains(&request.method.len())
             && request
@@ -135,10 +152,10 @@ impl Hop {
             Ok(method) if is_legal && method != Method::CONNECT && method != Method::TRACE => {
                 method
             }
-            _ => return invalid("the method is none that is sent; write one such as GET or POST"),
+            _ => return invalid("the method cannot be sent; write one such as GET or POST"),
         };
         if request.redirects > MAX_REDIRECTS {
-            return invalid("no more than 10 redirects are followed");
+            return invalid("at most 10 redirects are followed");
         }
         if request.credentials.len() > MAX_CREDENTIALS {
             return invalid("there are more than 8 credentials");
@@ -153,12 +170,11 @@ impl Hop {
         let headers = headers::of_guest(&request.headers)?;
         for credential in &request.credentials {
             if !granted.contains(&credential.secret) {
-                return Err(Fault::NoSuchSecret(crate::text::printable(
-                    &credential.secret,
-                    80,
-                )));
+                return Err(HttpError::NoSuchSecret(printable(&credential.secret, 80)));
             }
-            credential.place.check(&headers, request.body.as_deref())?;
+            credential
+                .placement
+                .check(&headers, request.body.as_deref())?;
         }
         Ok(Self {
             target,
@@ -172,14 +188,17 @@ impl Hop {
     }
 
     /// What an approver would see of it, and what an approval of it is bound to.
-    pub(super) fn outgoing(&self) -> Outgoing {
+    pub(in crate::capability::http) fn outgoing(&self) -> OutboundRequest {
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.as_str().to_owned(), value.as_bytes().to_vec())
         };
         let secret = |credential: &Credential| {
-            (credential.secret.clone(), format!("{:?}", credential.place))
+            (
+                credential.secret.clone(),
+                format!("{:?}", credential.placement),
+            )
         };
-        Outgoing {
+        OutboundRequest {
             method: self.method.to_string(),
             url: self.target.url().to_string(),
             headers: self.headers.iter().map(header).collect(),
@@ -189,16 +208,19 @@ impl Hop {
     }
 
     /// What goes on the wire, but for secrets.
-    pub(super) fn wire(&self, trace: Option<&str>) -> Result<Wire, Fault> {
+    pub(in crate::capability::http) fn wire(
+        &self,
+        trace: Option<&str>,
+    ) -> Result<WireRequest, HttpError> {
         let mut headers = self.headers.clone();
         let value = |text: &str| {
             HeaderValue::from_str(text)
-                .map_err(|_| Fault::Failed("a header field is not valid".into()))
+                .map_err(|_| HttpError::Failed("a header field is not valid".into()))
         };
         headers.insert(header::HOST, value(&self.target.host_field())?);
         headers.insert(
             header::ACCEPT_ENCODING,
-            HeaderValue::from_static(decode::ACCEPTED),
+            HeaderValue::from_static(ACCEPTED_CODINGS),
         );
         headers
             .entry(header::USER_AGENT)
@@ -210,10 +232,22 @@ impl Hop {
             headers.insert("traceparent", value(trace)?);
         }
         let body = self.body.clone().map(Zeroizing::new);
-        Ok(Wire {
+        Ok(WireRequest {
+            method: self.method.clone(),
             url: self.target.url().clone(),
             headers,
             body,
         })
+    }
+
+    /// The response as the guest gets it.
+    pub(in crate::capability::http) fn response(&self, response: WireResponse) -> FetchResponse {
+        let header = |(name, value)| (name, header_text(value));
+        FetchResponse {
+            status: response.status,
+            url: self.target.url().to_string(),
+            headers: response.headers.into_iter().map(header).collect(),
+            body: response.body,
+        }
     }
 }

@@ -16,11 +16,11 @@ use wasmtime_wasi_http::{
     p2::add_only_http_to_linker_async,
 };
 
-use super::Wasi;
-use crate::sandbox::{
+use super::{FetchRequest, FetchResponse, HttpError, MAX_BODY, fetch, headers::is_hosts_own};
+use crate::{
     guest::{Host, State},
-    http::{Fault, MAX_BODY, Request, Response, fetch, is_hosts_own},
-    limits::Operations,
+    meter::Operations,
+    wasi::Wasi,
 };
 
 /// Requests under way and responses not yet read, of one call: what they hold is the host's memory.
@@ -34,7 +34,7 @@ const MAX_FIELDS: usize = 64 << 10;
 const INTERFACES: &[&str] = &["types", "outgoing-handler"];
 
 /// Whether a component may import this, in a version of WASI 0.2.
-pub(super) fn is_linked(import: &str) -> bool {
+pub(crate) fn is_linked(import: &str) -> bool {
     let interface = import
         .strip_prefix("wasi:http/")
         .and_then(|rest| rest.split_once('@'))
@@ -42,25 +42,25 @@ pub(super) fn is_linked(import: &str) -> bool {
     interface.is_some_and(|interface| INTERFACES.contains(&interface))
 }
 
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     add_only_http_to_linker_async(linker)
 }
 
 /// What one call has of HTTP.
-pub(super) struct Http {
+pub(crate) struct Http {
     ctx: WasiHttpCtx,
-    way_out: WayOut,
+    hooks: FetchHooks,
 }
 
 impl Http {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
-        let way_out = WayOut {
+        let hooks = FetchHooks {
             call: None,
             at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         };
-        Self { ctx, way_out }
+        Self { ctx, hooks }
     }
 }
 
@@ -68,14 +68,14 @@ impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         let call = self.host().cloned().map(|host| Call {
             host,
-            ends: self.ends(),
+            ends: self.operation_deadline(),
             operations: self.operations(),
         });
         let (wasi, host) = self.wasi();
         let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(host)));
-        wasi.http.way_out.call = call;
+        wasi.http.hooks.call = call;
         WasiHttpCtxView {
-            hooks: &mut wasi.http.way_out,
+            hooks: &mut wasi.http.hooks,
             table: &mut wasi.table,
             ctx: &mut wasi.http.ctx,
         }
@@ -83,7 +83,7 @@ impl WasiHttpView for State {
 }
 
 /// Where a component's requests go, instead of to the network.
-struct WayOut {
+struct FetchHooks {
     /// As of now. Absent while tools are listed.
     call: Option<Call>,
     at_once: Arc<Semaphore>,
@@ -95,7 +95,7 @@ struct Call {
     operations: Operations,
 }
 
-type Sent = Result<
+type SendResult = Result<
     (
         hyper::Response<WasiBody>,
         Box<dyn Future<Output = Result<(), Error>> + Send>,
@@ -103,7 +103,7 @@ type Sent = Result<
     Error,
 >;
 
-impl WasiHttpHooks for WayOut {
+impl WasiHttpHooks for FetchHooks {
     fn set_host_header(&mut self) -> bool {
         false
     }
@@ -118,7 +118,7 @@ impl WasiHttpHooks for WayOut {
         // The time of the call is the time of its requests.
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
+    ) -> Box<dyn Future<Output = SendResult> + Send> {
         let call = self.call.take();
         let at_once = Arc::clone(&self.at_once);
         Box::new(async move {
@@ -133,7 +133,7 @@ impl WasiHttpHooks for WayOut {
             let Ok(Ok(place)) = place else {
                 return Err(Error::ConnectionLimitReached);
             };
-            let request = tokio::time::timeout_at(ends, taken(request)).await;
+            let request = tokio::time::timeout_at(ends, lift_request(request)).await;
             let request = request.unwrap_or(Err(Error::ConnectionWriteTimeout))?;
             match fetch(&call.host, request, call.ends).await {
                 Ok(response) => Ok((
@@ -151,7 +151,7 @@ fn failed(how: &str) -> Error {
 }
 
 /// A request with all of its body, but without what is the host's to say.
-async fn taken(request: hyper::Request<WasiBody>) -> Result<Request, Error> {
+async fn lift_request(request: hyper::Request<WasiBody>) -> Result<FetchRequest, Error> {
     let (parts, mut incoming) = request.into_parts();
     let mut headers = Vec::with_capacity(parts.headers.len());
     for (name, value) in &parts.headers {
@@ -165,7 +165,7 @@ async fn taken(request: hyper::Request<WasiBody>) -> Result<Request, Error> {
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
         let Ok(data) = frame?.into_data() else {
-            // Nobody decides about trailers, so there are none.
+            // Trailers would not be decided about, so there are none.
             return Err(Error::HttpRequestTrailerSectionSize(Some(0)));
         };
         if data.len() > MAX_BODY.saturating_sub(body.len()) {
@@ -173,7 +173,7 @@ async fn taken(request: hyper::Request<WasiBody>) -> Result<Request, Error> {
         }
         body.extend_from_slice(&data);
     }
-    Ok(Request {
+    Ok(FetchRequest {
         method: parts.method.as_str().to_owned(),
         url: parts.uri.to_string(),
         headers,
@@ -185,19 +185,19 @@ async fn taken(request: hyper::Request<WasiBody>) -> Result<Request, Error> {
 }
 
 /// A response's body, and its place among those at once, until it is read.
-struct Held {
+struct HeldBody {
     bytes: Vec<u8>,
     _place: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldBody {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 fn answer(
-    response: Response,
+    response: FetchResponse,
     place: OwnedSemaphorePermit,
 ) -> Result<hyper::Response<WasiBody>, Error> {
     let mut headers = HeaderMap::new();
@@ -207,7 +207,7 @@ fn answer(
             HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Error::HttpProtocolError)?;
         headers.append(name, value);
     }
-    let body = Bytes::from_owner(Held {
+    let body = Bytes::from_owner(HeldBody {
         bytes: response.body,
         _place: place,
     });
@@ -220,25 +220,25 @@ fn answer(
 }
 
 /// What the guest is told. The reason of a denial is in the call's trace.
-fn error(fault: Fault) -> Error {
+fn error(fault: HttpError) -> Error {
     match fault {
-        Fault::Refused(_) | Fault::RefusedRedirect(..) | Fault::NoSuchSecret(_) => {
+        HttpError::Denied(_) | HttpError::DeniedRedirect(..) | HttpError::NoSuchSecret(_) => {
             Error::HttpRequestDenied
         }
-        Fault::Private(_) => Error::DestinationIpProhibited,
-        Fault::Unresolved(_) => Error::DnsError {
+        HttpError::Private(_) => Error::DestinationIpProhibited,
+        HttpError::Unresolved(_) => Error::DnsError {
             rcode: None,
             info_code: None,
         },
-        Fault::Unreachable(_) => Error::DestinationUnavailable,
-        Fault::Tls(_) => Error::TlsProtocolError,
-        Fault::Certificate(_) => Error::TlsCertificateError,
-        Fault::Timeout => Error::HttpResponseTimeout,
-        Fault::TooLarge => Error::HttpResponseBodySize(u64::try_from(MAX_BODY).ok()),
-        Fault::TooManyRedirects => Error::LoopDetected,
-        Fault::Malformed(_) => Error::HttpProtocolError,
-        Fault::CallOver => Error::ConnectionTerminated,
-        Fault::Invalid(how) | Fault::Failed(how) => Error::InternalError(Some(how)),
+        HttpError::Unreachable(_) => Error::DestinationUnavailable,
+        HttpError::Tls(_) => Error::TlsProtocolError,
+        HttpError::Certificate(_) => Error::TlsCertificateError,
+        HttpError::Timeout => Error::HttpResponseTimeout,
+        HttpError::TooLarge => Error::HttpResponseBodySize(u64::try_from(MAX_BODY).ok()),
+        HttpError::TooManyRedirects => Error::LoopDetected,
+        HttpError::Malformed(_) => Error::HttpProtocolError,
+        HttpError::CallOver => Error::ConnectionTerminated,
+        HttpError::Invalid(how) | HttpError::Failed(how) => Error::InternalError(Some(how)),
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_hosts_own_header_fields_are_left_out() {
-        let taken = taken(request(of_bytes(b"abc"))).await.unwrap();
+        let taken = lift_request(request(of_bytes(b"abc"))).await.unwrap();
         assert_eq!(taken.url, "https://site.test/a?b=1");
         assert_eq!(taken.headers, [("x-own".to_owned(), "kept".to_owned())]);
         assert_eq!(taken.body.as_deref(), Some(&b"abc"[..]));
@@ -276,13 +276,13 @@ mod tests {
     #[tokio::test]
     async fn trailers_are_refused_and_so_is_a_body_that_is_too_large() {
         let body = of_bytes(b"abc").with_trailers(std::future::ready(Some(Ok(HeaderMap::new()))));
-        let refused = taken(request(body.boxed_unsync())).await;
+        let refused = lift_request(request(body.boxed_unsync())).await;
         assert!(
             matches!(refused, Err(Error::HttpRequestTrailerSectionSize(_))),
             "{refused:?}"
         );
         let large = Full::new(Bytes::from(vec![0; MAX_BODY + 1])).map_err(Into::into);
-        let refused = taken(request(large.boxed_unsync())).await;
+        let refused = lift_request(request(large.boxed_unsync())).await;
         assert!(
             matches!(refused, Err(Error::HttpRequestBodySize(_))),
             "{refused:?}"
@@ -293,7 +293,7 @@ mod tests {
     fn a_place_is_held_until_the_response_is_read() {
         let at_once = Arc::new(Semaphore::new(1));
         let place = Arc::clone(&at_once).try_acquire_owned().unwrap();
-        let response = Response {
+        let response = FetchResponse {
             status: 200,
             url: String::new(),
             headers: Vec::new(),

@@ -1,28 +1,25 @@
-//! The imports `http` and `secrets`, linked by hand: what a guest passes is looked at in place, and
-//! copied only if it is no more than a request may have.
+//! The import `http`, linked by hand: what a guest passes is looked at in place, and copied only if it is no
+//! more than a request may have.
 
 use std::time::Duration;
 
-use wasmtime::{
-    StoreContextMut,
-    component::{ComponentType, Lift, Linker, WasmList, WasmStr},
-};
+use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 
 use super::{
-    Credential, Fault, MAX_BODY, MAX_CREDENTIALS, Place, Request, Response, fetch,
-    request::not_public,
+    FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, fetch, request::not_public,
 };
-use crate::sandbox::{
+use crate::{
     PUBLISHED,
     bindings::{
         http::{Error, Header, Response as WitResponse},
         types::Denial,
     },
+    capability::{
+        GuestStore, denial, interface,
+        secrets::{Credential, SecretPlacement},
+    },
     guest::State,
-    operation::denial,
 };
-
-type Store<'a> = StoreContextMut<'a, State>;
 
 /// Bytes of a name, a method or a URL that are looked at.
 const MAX_TEXT: usize = 33 << 10;
@@ -68,25 +65,16 @@ struct WitRequest {
     timeout: Option<u32>,
 }
 
-pub(in crate::sandbox) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     for version in PUBLISHED {
-        let mut secrets = linker.instance(&format!("tollgate:adapter/secrets@{version}"))?;
-        secrets.func_wrap("exists", |store: Store<'_>, (name,): (WasmStr,)| {
-            let name = text(&store, &name)?;
-            let granted = store
-                .data()
-                .host()
-                .is_some_and(|host| host.component.secrets.contains(&name));
-            Ok((granted,))
-        })?;
-        let mut http = linker.instance(&format!("tollgate:adapter/http@{version}"))?;
+        let mut http = linker.instance(&interface("http", version))?;
         http.func_wrap_async(
             "fetch",
-            |mut store: Store<'_>, (request,): (WitRequest,)| {
-                let counted = store.data_mut().count_operation();
+            |mut store: GuestStore<'_>, (request,): (WitRequest,)| {
+                let counted = store.data_mut().take_operation();
                 let host = store.data().host().cloned();
-                let ends = store.data().ends();
-                let request = taken(&mut store, &request);
+                let ends = store.data().operation_deadline();
+                let request = lift_request(&mut store, &request);
                 Box::new(async move {
                     let request = match (request?, host) {
                         (Err(error), _) => Err(error),
@@ -111,7 +99,10 @@ pub(in crate::sandbox) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime:
 ///
 /// # Errors
 /// A trap, if the guest's strings are not UTF-8; within, what is too much of it.
-fn taken(store: &mut Store<'_>, request: &WitRequest) -> wasmtime::Result<Result<Request, Error>> {
+fn lift_request(
+    store: &mut GuestStore<'_>,
+    request: &WitRequest,
+) -> wasmtime::Result<Result<FetchRequest, Error>> {
     let too_much = |what: &str| {
         Ok(Err(Error::InvalidRequest(format!(
             "there are too many {what}"
@@ -150,18 +141,18 @@ fn taken(store: &mut Store<'_>, request: &WitRequest) -> wasmtime::Result<Result
         .iter(&mut *store)?
         .collect::<Result<_, _>>()?;
     for credential in wanted {
-        let place = match &credential.place {
-            WitPlace::Bearer => Place::Bearer,
-            WitPlace::Header(name) => Place::Header(text(store, name)?),
-            WitPlace::Query(name) => Place::Query(text(store, name)?),
-            WitPlace::JsonPointer(pointer) => Place::JsonPointer(text(store, pointer)?),
+        let placement = match &credential.place {
+            WitPlace::Bearer => SecretPlacement::Bearer,
+            WitPlace::Header(name) => SecretPlacement::Header(text(store, name)?),
+            WitPlace::Query(name) => SecretPlacement::Query(text(store, name)?),
+            WitPlace::JsonPointer(pointer) => SecretPlacement::JsonPointer(text(store, pointer)?),
         };
         credentials.push(Credential {
             secret: text(store, &credential.secret)?,
-            place,
+            placement,
         });
     }
-    Ok(Ok(Request {
+    Ok(Ok(FetchRequest {
         method: text(store, &request.method)?,
         url: text(store, &request.url)?,
         headers,
@@ -174,14 +165,11 @@ fn taken(store: &mut Store<'_>, request: &WitRequest) -> wasmtime::Result<Result
     }))
 }
 
-/// As much of a text as it takes to see that it is too long.
-fn text(store: &Store<'_>, text: &WasmStr) -> wasmtime::Result<String> {
-    let text = text.to_str(store)?;
-    let end = text.floor_char_boundary(MAX_TEXT);
-    Ok(text.get(..end).unwrap_or_default().to_owned())
+fn text(store: &GuestStore<'_>, text: &WasmStr) -> wasmtime::Result<String> {
+    crate::capability::text(store, text, MAX_TEXT)
 }
 
-fn response(response: Response) -> WitResponse {
+fn response(response: FetchResponse) -> WitResponse {
     let header = |(name, value)| Header { name, value };
     WitResponse {
         status: response.status,
@@ -192,31 +180,31 @@ fn response(response: Response) -> WitResponse {
 }
 
 /// What the guest is told.
-fn error(fault: Fault) -> Error {
+fn error(fault: HttpError) -> Error {
     match fault {
-        Fault::Invalid(how) => Error::InvalidRequest(how),
-        Fault::Refused(refusal) => Error::Denied(denial(*refusal)),
-        Fault::RefusedRedirect(refusal, url) => {
-            let denial = denial(*refusal);
+        HttpError::Invalid(how) => Error::InvalidRequest(how),
+        HttpError::Denied(reason) => Error::Denied(denial(reason)),
+        HttpError::DeniedRedirect(reason, url) => {
+            let denial = denial(reason);
             Error::Denied(Denial {
                 reason: format!("It redirects to {url}. {}", denial.reason),
                 ..denial
             })
         }
-        Fault::Private(host) => Error::Denied(Denial {
+        HttpError::Private(host) => Error::Denied(Denial {
             decision: "none".into(),
             reason: not_public(&host),
             approval: None,
         }),
-        Fault::NoSuchSecret(name) => Error::NoSuchSecret(name),
-        Fault::Unresolved(how) => Error::Unresolved(how),
-        Fault::Unreachable(how) => Error::Unreachable(how),
-        Fault::Tls(how) | Fault::Certificate(how) => Error::Tls(how),
-        Fault::Timeout => Error::Timeout,
-        Fault::TooLarge => Error::TooLarge,
-        Fault::TooManyRedirects => Error::TooManyRedirects,
-        Fault::Malformed(how) => Error::Malformed(how),
-        Fault::Failed(how) => Error::Failed(how),
-        Fault::CallOver => Error::Failed("the call was over".into()),
+        HttpError::NoSuchSecret(name) => Error::NoSuchSecret(name),
+        HttpError::Unresolved(how) => Error::Unresolved(how),
+        HttpError::Unreachable(how) => Error::Unreachable(how),
+        HttpError::Tls(how) | HttpError::Certificate(how) => Error::Tls(how),
+        HttpError::Timeout => Error::Timeout,
+        HttpError::TooLarge => Error::TooLarge,
+        HttpError::TooManyRedirects => Error::TooManyRedirects,
+        HttpError::Malformed(how) => Error::Malformed(how),
+        HttpError::Failed(how) => Error::Failed(how),
+        HttpError::CallOver => Error::Failed("the call was over".into()),
     }
 }

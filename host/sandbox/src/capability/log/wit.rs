@@ -5,7 +5,32 @@
 
 use wasmtime::component::{Linker, WasmStr};
 
-use super::{PUBLISHED, bindings::log::Level, guest::State};
+use crate::{
+    PUBLISHED,
+    bindings::log::Level,
+    capability::{GuestStore, interface, text},
+    guest::State,
+};
+
+/// Bytes of a message that are looked at: more than the trace keeps of it.
+const MAX_MESSAGE: usize = 8 << 10;
+
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    for version in PUBLISHED {
+        let mut log = linker.instance(&interface("log", version))?;
+        log.func_wrap(
+            "log",
+            |store: GuestStore<'_>, (severity, message): (Level, WasmStr)| {
+                if let Some(host) = store.data().host() {
+                    let message = text(&store, &message, MAX_MESSAGE)?;
+                    host.policy.log(level(severity), &message);
+                }
+                Ok(())
+            },
+        )?;
+    }
+    Ok(())
+}
 
 fn level(level: Level) -> &'static str {
     match level {
@@ -14,27 +39,4 @@ fn level(level: Level) -> &'static str {
         Level::Warn => "warn",
         Level::Error => "error",
     }
-}
-
-/// What is looked at of a message: more than is kept of it.
-const MAX_MESSAGE: usize = 8 << 10;
-
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    for version in PUBLISHED {
-        let mut log = linker.instance(&format!("tollgate:adapter/log@{version}"))?;
-        log.func_wrap("log", |store, (severity, message): (Level, WasmStr)| {
-            let store: wasmtime::StoreContextMut<'_, State> = store;
-            if let Some(host) = store.data().host() {
-                // Borrowed from the guest's memory, so a long message costs no more than its beginning.
-                let message = message.to_str(&store)?;
-                let beginning = message.floor_char_boundary(MAX_MESSAGE);
-                host.capabilities.log(
-                    level(severity),
-                    message.get(..beginning).unwrap_or_default(),
-                );
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
 }

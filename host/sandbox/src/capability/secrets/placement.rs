@@ -1,28 +1,31 @@
 //! Where a secret goes in a request.
 //!
-//! The guest names a place, typed; the host never searches for placeholders. The value is put in after
+//! The guest names a typed placement; the host never searches for placeholders. The value is put in after
 //! everything was decided, into what goes on the wire and nothing else.
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Fault, headers};
-use crate::secrets::Secret;
+use tollgate_egress::WireRequest;
+
+use crate::{
+    capability::http::{HttpError, headers},
+    port::SecretValue,
+};
 
 /// A secret that a guest asks for, and where it wants it.
 #[derive(Debug, Clone)]
-pub(in crate::sandbox) struct Credential {
+pub(crate) struct Credential {
     /// The secret's name.
-    pub(in crate::sandbox) secret: String,
+    pub(crate) secret: String,
     /// Where it goes.
-    pub(in crate::sandbox) place: Place,
+    pub(crate) placement: SecretPlacement,
 }
 
 /// Where a secret goes.
 #[derive(Debug, Clone)]
-pub(in crate::sandbox) enum Place {
+pub(crate) enum SecretPlacement {
     /// The field `authorization`, as a bearer token.
     Bearer,
     /// The field of this name.
@@ -33,26 +36,19 @@ pub(in crate::sandbox) enum Place {
     JsonPointer(String),
 }
 
-/// What goes on the wire.
-pub(super) struct Wire {
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl Place {
-    pub(super) fn is_in_body(&self) -> bool {
+impl SecretPlacement {
+    pub(crate) fn is_in_body(&self) -> bool {
         matches!(self, Self::JsonPointer(_))
     }
 
     /// Whether the place makes sense in this request, before anything is decided.
-    pub(super) fn check(&self, headers: &HeaderMap, body: Option<&[u8]>) -> Result<(), Fault> {
-        let invalid = |how: String| Err(Fault::Invalid(how));
+    pub(crate) fn check(&self, headers: &HeaderMap, body: Option<&[u8]>) -> Result<(), HttpError> {
+        let invalid = |how: String| Err(HttpError::Invalid(how));
         match self {
             Self::Bearer | Self::Header(_) => {
                 let name = self.field()?;
                 if headers::is_hosts_own(name.as_str()) {
-                    return invalid(format!("no secret goes into the header field `{name}`"));
+                    return invalid(format!("a secret cannot go into the header field `{name}`"));
                 }
                 if headers.contains_key(&name) {
                     return invalid(format!(
@@ -72,20 +68,25 @@ impl Place {
         Ok(())
     }
 
-    fn field(&self) -> Result<HeaderName, Fault> {
+    fn field(&self) -> Result<HeaderName, HttpError> {
         match self {
-            Self::Header(name) => HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| Fault::Invalid("a secret's header field has no valid name".into())),
+            Self::Header(name) => HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+                HttpError::Invalid("a secret's header field has no valid name".into())
+            }),
             _ => Ok(AUTHORIZATION),
         }
     }
 
     /// Put the value there.
-    pub(super) fn fill(&self, wire: &mut Wire, secret: &Secret) -> Result<(), Fault> {
+    pub(crate) fn fill(
+        &self,
+        wire: &mut WireRequest,
+        secret: &SecretValue,
+    ) -> Result<(), HttpError> {
         let unfit = || {
-            Fault::Failed(format!(
+            HttpError::Failed(format!(
                 "the secret `{}` does not fit where it is to go",
-                secret.name()
+                secret.name
             ))
         };
         match self {
@@ -95,13 +96,13 @@ impl Place {
                 } else {
                     b""
                 };
-                let whole = Zeroizing::new([prefix, secret.value()].concat());
+                let whole = Zeroizing::new([prefix, secret.bytes.as_slice()].concat());
                 let mut value = HeaderValue::from_bytes(&whole).map_err(|_| unfit())?;
                 value.set_sensitive(true);
                 wire.headers.insert(self.field()?, value);
             }
             Self::Query(name) => {
-                let value = std::str::from_utf8(secret.value()).map_err(|_| unfit())?;
+                let value = std::str::from_utf8(&secret.bytes).map_err(|_| unfit())?;
                 let others: Vec<(String, String)> = wire
                     .url
                     .query_pairs()
@@ -115,7 +116,7 @@ impl Place {
                     .append_pair(name, value);
             }
             Self::JsonPointer(pointer) => {
-                let value = std::str::from_utf8(secret.value()).map_err(|_| unfit())?;
+                let value = std::str::from_utf8(&secret.bytes).map_err(|_| unfit())?;
                 let mut document = document(wire.body.as_ref().map(|body| body.as_slice()))?;
                 put(&mut document, pointer, value.to_owned())?;
                 let body = serde_json::to_vec(&document).map_err(|_| unfit())?;
@@ -126,14 +127,15 @@ impl Place {
     }
 }
 
-fn document(body: Option<&[u8]>) -> Result<Value, Fault> {
-    serde_json::from_slice(body.unwrap_or_default())
-        .map_err(|_| Fault::Invalid("a secret is to go into the body, which is not JSON".into()))
+fn document(body: Option<&[u8]>) -> Result<Value, HttpError> {
+    serde_json::from_slice(body.unwrap_or_default()).map_err(|_| {
+        HttpError::Invalid("a secret is to go into the body, which is not JSON".into())
+    })
 }
 
 /// Set what a JSON pointer names. What holds it must be there.
-fn put(document: &mut Value, pointer: &str, text: String) -> Result<(), Fault> {
-    let nowhere = || Fault::Invalid("a secret's JSON pointer leads nowhere in the body".into());
+fn put(document: &mut Value, pointer: &str, text: String) -> Result<(), HttpError> {
+    let nowhere = || HttpError::Invalid("a secret's JSON pointer leads nowhere in the body".into());
     let (above, last) = pointer.rsplit_once('/').ok_or_else(nowhere)?;
     let last = last.replace("~1", "/").replace("~0", "~");
     match document.pointer_mut(above).ok_or_else(nowhere)? {
@@ -152,38 +154,64 @@ fn put(document: &mut Value, pointer: &str, text: String) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::Method;
+    use url::Url;
+
     use super::*;
 
-    fn wire(url: &str, body: Option<&str>) -> Wire {
-        Wire {
+    fn wire(url: &str, body: Option<&str>) -> WireRequest {
+        WireRequest {
+            method: Method::GET,
             url: Url::parse(url).unwrap(),
             headers: HeaderMap::new(),
             body: body.map(|body| Zeroizing::new(body.as_bytes().to_vec())),
         }
     }
 
-    fn filled(place: Place, url: &str, body: Option<&str>) -> Result<Wire, Fault> {
+    fn filled(
+        placement: SecretPlacement,
+        url: &str,
+        body: Option<&str>,
+    ) -> Result<WireRequest, HttpError> {
         let mut wire = wire(url, body);
-        let secret = Secret::new("key", b"s3cr3t &value").unwrap();
-        place.check(&wire.headers, body.map(str::as_bytes))?;
-        place.fill(&mut wire, &secret)?;
+        let secret = SecretValue {
+            name: "key".into(),
+            bytes: Zeroizing::new(b"s3cr3t &value".to_vec()),
+            version: String::new(),
+        };
+        placement.check(&wire.headers, body.map(str::as_bytes))?;
+        placement.fill(&mut wire, &secret)?;
         Ok(wire)
     }
 
     #[test]
     fn a_secret_goes_where_it_is_meant_to() {
-        let bearer = filled(Place::Bearer, "https://a/", None).unwrap();
+        let bearer = filled(SecretPlacement::Bearer, "https://a/", None).unwrap();
         let value = &bearer.headers["authorization"];
         assert_eq!(value.as_bytes(), b"Bearer s3cr3t &value");
         assert!(value.is_sensitive() && !format!("{value:?}").contains("s3cr3t"));
-        let header = filled(Place::Header("X-Api-Key".into()), "https://a/", None).unwrap();
+        let header = filled(
+            SecretPlacement::Header("X-Api-Key".into()),
+            "https://a/",
+            None,
+        )
+        .unwrap();
         assert_eq!(header.headers["x-api-key"].as_bytes(), b"s3cr3t &value");
-        let query = filled(Place::Query("key".into()), "https://a/?key=old&b=1", None).unwrap();
+        let query = filled(
+            SecretPlacement::Query("key".into()),
+            "https://a/?key=old&b=1",
+            None,
+        )
+        .unwrap();
         assert_eq!(query.url.as_str(), "https://a/?b=1&key=s3cr3t+%26value");
         let body = |body, pointer: &str| {
-            filled(Place::JsonPointer(pointer.into()), "https://a/", Some(body))
+            filled(
+                SecretPlacement::JsonPointer(pointer.into()),
+                "https://a/",
+                Some(body),
+            )
         };
-        let text = |wire: Wire| String::from_utf8(wire.body.unwrap().to_vec()).unwrap();
+        let text = |wire: WireRequest| String::from_utf8(wire.body.unwrap().to_vec()).unwrap();
         assert_eq!(
             text(body(r#"{"auth":{}}"#, "/auth/token").unwrap()),
             r#"{"auth":{"token":"s3cr3t &value"}}"#
@@ -197,10 +225,13 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let refused = |place, body| filled(place, "https://a/", body).is_err();
-        assert!(refused(Place::Header("host".into()), None));
-        assert!(refused(Place::Header("Proxy-Authorization".into()), None));
-        assert!(refused(Place::Header("a b".into()), None));
-        assert!(refused(Place::Query(String::new()), None));
+        assert!(refused(SecretPlacement::Header("host".into()), None));
+        assert!(refused(
+            SecretPlacement::Header("Proxy-Authorization".into()),
+            None
+        ));
+        assert!(refused(SecretPlacement::Header("a b".into()), None));
+        assert!(refused(SecretPlacement::Query(String::new()), None));
         for (pointer, body) in [
             ("", "{}"),
             ("/a/b", "{}"),
@@ -210,13 +241,13 @@ mod tests {
             ("/a", "no json"),
         ] {
             assert!(
-                refused(Place::JsonPointer(pointer.into()), Some(body)),
+                refused(SecretPlacement::JsonPointer(pointer.into()), Some(body)),
                 "{pointer} in {body}"
             );
         }
-        assert!(refused(Place::JsonPointer("/a".into()), None));
+        assert!(refused(SecretPlacement::JsonPointer("/a".into()), None));
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_static("mine"));
-        assert!(Place::Bearer.check(&headers, None).is_err());
+        assert!(SecretPlacement::Bearer.check(&headers, None).is_err());
     }
 }

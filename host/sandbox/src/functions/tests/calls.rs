@@ -1,9 +1,10 @@
 //! Exported functions as tools: names, results, errors, descriptions, and what is left out.
 
 use serde_json::json;
+use tollgate_model::tool::FailureKind;
 
-use super::tests::{call, load, structured};
-use crate::sandbox::{FailureKind, test_support::sandbox};
+use super::{call, load, structured};
+use crate::test_support::sandbox;
 
 /// Functions of the world and of an interface; what they do is in the core functions.
 fn calculator(world: &str) -> Vec<u8> {

@@ -10,7 +10,10 @@ use proptest::{
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tollgate_model::canonical::to_canonical;
+use tollgate_model::{
+    canonical::to_canonical,
+    tool::{Content, Execution, Limits, Size},
+};
 use tollgate_policy::input::ToolInput;
 
 use super::{
@@ -18,10 +21,12 @@ use super::{
     shape::{Integer, Shape},
     value::{to_json, to_val},
 };
-use crate::sandbox::{
-    Component, Content, Execution, Limits, SandboxError, Size,
+use crate::{
+    Component, SandboxError,
     test_support::{guest, sandbox},
 };
+
+mod calls;
 
 const NAMES: [&str; 5] = ["a", "is-it", "x2", "type", "long-name-of-it"];
 

@@ -12,17 +12,19 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{
-    Grant,
-    disk::{self, Replace},
-    grant::{Fault, Resolved},
-    path::RelativePath,
+use crate::{
+    capability::files::{
+        Grant,
+        disk::{self, Replace},
+        grant::{FileError, Resolved},
+        path::RelativePath,
+    },
     test_support::world,
 };
 
 #[test]
 fn links_are_never_followed() {
-    use Fault::WrongKind;
+    use FileError::WrongKind;
     let w = world();
     symlink(w.path("outside"), w.path("granted/dir")).unwrap();
     symlink(w.path("outside/secret"), w.path("granted/file")).unwrap();
@@ -46,7 +48,7 @@ fn links_are_never_followed() {
 
 #[test]
 fn special_files_are_refused_and_never_waited_for() {
-    use Fault::WrongKind;
+    use FileError::WrongKind;
     let w = world();
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -74,11 +76,11 @@ fn special_files_are_refused_and_never_waited_for() {
 
 #[test]
 fn what_takes_a_files_place_after_it_was_found_is_not_used() {
-    use Fault::WrongKind;
+    use FileError::WrongKind;
     let w = world();
     let secret = w.path("outside/secret");
     let place = w.path("granted/a.txt");
-    let swapped = |operation: &dyn Fn(Resolved) -> Option<Fault>| {
+    let swapped = |operation: &dyn Fn(Resolved) -> Option<FileError>| {
         let _ = fs::remove_file(&place);
         fs::write(&place, "inside").unwrap();
         let found = w.at("a.txt");
@@ -141,7 +143,7 @@ fn a_grant_follows_its_directory_and_not_its_path() {
 fn a_file_with_a_second_name_is_not_changed_through_the_first() {
     let w = world();
     fs::hard_link(w.path("outside/secret"), w.path("granted/link")).unwrap();
-    assert_eq!(w.append("link", "x"), Err(Fault::WrongKind));
+    assert_eq!(w.append("link", "x"), Err(FileError::WrongKind));
     w.untouched();
     // Replacing takes this name away from the file, and removing does too.
     w.write("link", "new").unwrap();

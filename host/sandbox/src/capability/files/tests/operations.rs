@@ -8,11 +8,14 @@ use std::{
     thread,
 };
 
-use super::{
-    Grant, SandboxError,
-    disk::{self, MAX_FILE},
-    grant::{Fault, Found},
-    path::RelativePath,
+use crate::{
+    SandboxError,
+    capability::files::{
+        Grant,
+        disk::{self, MAX_FILE},
+        grant::{FileError, Found},
+        path::RelativePath,
+    },
     test_support::world,
 };
 
@@ -80,8 +83,8 @@ fn files_are_read_written_listed_and_removed() {
         (w.read("d.txt"), w.read("f/g.txt")),
         (Ok("de".into()), Ok("g".into()))
     );
-    assert_eq!(w.create("d.txt", "x"), Err(Fault::Exists));
-    assert_eq!(w.create("sub", "x"), Err(Fault::Exists));
+    assert_eq!(w.create("d.txt", "x"), Err(FileError::Exists));
+    assert_eq!(w.create("sub", "x"), Err(FileError::Exists));
     assert_eq!(w.names("").unwrap(), ["a.txt", "d.txt", "f", "new", "sub"]);
     let entry = disk::stat(&w.at("sub/b.txt")).unwrap();
     assert_eq!(
@@ -91,7 +94,7 @@ fn files_are_read_written_listed_and_removed() {
     assert!(
         disk::stat(&w.at("")).unwrap().directory && disk::stat(&w.at("sub")).unwrap().directory
     );
-    assert_eq!(disk::delete(&w.at("sub")), Err(Fault::NotEmpty));
+    assert_eq!(disk::delete(&w.at("sub")), Err(FileError::NotEmpty));
     disk::delete(&w.at("sub/deep")).unwrap();
     disk::delete(&w.at("sub/b.txt")).unwrap();
     disk::delete(&w.at("sub")).unwrap();
@@ -101,7 +104,7 @@ fn files_are_read_written_listed_and_removed() {
 
 #[test]
 fn what_is_missing_or_of_another_kind_is_said() {
-    use Fault::{Exists, NotFound, WrongKind};
+    use FileError::{Exists, NotFound, WrongKind};
     let w = world();
     assert_eq!(w.read("none"), Err(NotFound));
     assert_eq!(w.read("none/none"), Err(NotFound));
@@ -130,8 +133,8 @@ fn a_replaced_file_keeps_its_mode_and_nothing_temporary_stays() {
     let after = fs::metadata(&path).unwrap();
     assert_eq!(after.permissions().mode() & 0o7777, 0o640);
     assert_ne!(after.ino(), before, "readers keep what they had open");
-    assert_eq!(w.create("a.txt", "x"), Err(Fault::Exists));
-    assert_eq!(w.write("sub", "x"), Err(Fault::WrongKind));
+    assert_eq!(w.create("a.txt", "x"), Err(FileError::Exists));
+    assert_eq!(w.write("sub", "x"), Err(FileError::WrongKind));
     let left = fs::read_dir(w.path("granted")).unwrap().count();
     assert_eq!(left, 2);
     // What a crash left behind is not shown.
@@ -144,10 +147,10 @@ fn sizes_are_bounded() {
     let w = world();
     let sparse = fs::File::create(w.path("granted/large")).unwrap();
     sparse.set_len(MAX_FILE + 1).unwrap();
-    assert_eq!(w.read("large"), Err(Fault::TooLarge));
-    assert_eq!(w.append("large", "x"), Err(Fault::TooLarge));
+    assert_eq!(w.read("large"), Err(FileError::TooLarge));
+    assert_eq!(w.append("large", "x"), Err(FileError::TooLarge));
     sparse.set_len(MAX_FILE).unwrap();
-    assert_eq!(w.append("large", "x"), Err(Fault::TooLarge));
+    assert_eq!(w.append("large", "x"), Err(FileError::TooLarge));
     assert_eq!(w.read("large").unwrap().len() as u64, MAX_FILE);
     assert_eq!(
         fs::metadata(w.path("granted/large")).unwrap().len(),
@@ -159,7 +162,7 @@ fn sizes_are_bounded() {
     }
     assert_eq!(w.names("many").unwrap().len(), 10_000);
     fs::write(w.path("granted/many/more"), "").unwrap();
-    assert_eq!(w.names("many"), Err(Fault::TooLarge));
+    assert_eq!(w.names("many"), Err(FileError::TooLarge));
 }
 
 #[test]
@@ -206,7 +209,7 @@ fn concurrent_writers_leave_whole_files() {
         for _ in 0..8 {
             scope.spawn(|| match w.create("once", "x") {
                 Ok(()) => *made.lock().unwrap() += 1,
-                Err(fault) => assert_eq!(fault, Fault::Exists),
+                Err(fault) => assert_eq!(fault, FileError::Exists),
             });
         }
     });
@@ -228,10 +231,12 @@ fn a_grant_that_cannot_be_opened_says_what_to_do() {
 fn errors_of_the_system_name_no_path() {
     let error = io::Error::from_raw_os_error(28);
     assert_eq!(
-        Fault::from(error),
-        Fault::System(io::ErrorKind::StorageFull)
+        FileError::from(error),
+        FileError::System(io::ErrorKind::StorageFull)
     );
-    let text = super::operation::description(Fault::System(io::ErrorKind::PermissionDenied));
+    let text = crate::capability::files::operation::description(FileError::System(
+        io::ErrorKind::PermissionDenied,
+    ));
     assert_eq!(text, "permission denied");
 }
 

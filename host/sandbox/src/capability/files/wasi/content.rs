@@ -14,7 +14,8 @@ use wasmtime_wasi::p2::{
     bindings::filesystem::types::ErrorCode,
 };
 
-use super::super::{super::disk::MAX_FILE, MAX_WRITE};
+use super::super::disk::MAX_FILE;
+use crate::wasi::MAX_WRITE;
 
 /// Bytes that all open files and listings of a call may hold at once.
 const MAX_HELD: u64 = 4 * MAX_FILE;

@@ -17,15 +17,14 @@ use wasmtime_wasi::p2::{
 };
 
 use super::{
-    super::{
-        super::{
-            bindings::files::{Entry, Kind},
-            operation::{Opening, Operation, Outcome},
-        },
-        made,
-    },
-    Charge, Descriptor, File, Listing, Place, Shared, State, code,
+    super::operation::{FileOperation, FileResult, OpenMode},
+    Charge, Descriptor, File, FileLocation, Listing, Shared, code,
     content::{Reader, Writer},
+};
+use crate::{
+    bindings::files::{Entry, Kind},
+    guest::State,
+    wasi::context,
 };
 
 impl types::Host for State {
@@ -37,7 +36,7 @@ impl types::Host for State {
         &mut self,
         error: Resource<wasmtime::Error>,
     ) -> wasmtime::Result<Option<ErrorCode>> {
-        let error = made(self).table.get(&error)?;
+        let error = context(self).table.get(&error)?;
         Ok(error.downcast_ref::<ErrorCode>().copied())
     }
 }
@@ -51,16 +50,16 @@ impl HostDescriptor for State {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Handle>> {
-        let place = self.files().directory(&fd)?.below(&path)?;
+        let location = self.files().directory(&fd)?.below(&path)?;
         let readable = flags.contains(DescriptorFlags::READ);
         let truncate = how.contains(OpenFlags::TRUNCATE);
         let writable = flags.contains(DescriptorFlags::WRITE);
         let changes = writable || truncate || how.contains(OpenFlags::CREATE);
-        let opening = match (how.contains(OpenFlags::DIRECTORY), changes) {
+        let mode = match (how.contains(OpenFlags::DIRECTORY), changes) {
             (true, true) => return Err(ErrorCode::Invalid.into()),
-            (true, false) => Opening::Directory,
-            (false, false) => Opening::Read,
-            (false, true) => Opening::Write {
+            (true, false) => OpenMode::Directory,
+            (false, false) => OpenMode::Read,
+            (false, true) => OpenMode::Write {
                 create: how.contains(OpenFlags::CREATE),
                 exclusive: how.contains(OpenFlags::EXCLUSIVE),
                 truncate,
@@ -69,7 +68,7 @@ impl HostDescriptor for State {
         // What may be read and written is decided as both.
         if changes && readable && !truncate {
             let read = self
-                .carry_out(&place, Operation::Read, Outcome::bytes)
+                .operate(&location, FileOperation::Read, FileResult::bytes)
                 .await;
             let may_be_made = how.contains(OpenFlags::CREATE);
             match read {
@@ -78,17 +77,17 @@ impl HostDescriptor for State {
             }
         }
         let opened = self
-            .carry_out(&place, Operation::Open(opening), Some)
+            .operate(&location, FileOperation::Open(mode), Some)
             .await?;
         let files = self.files();
         let descriptor = match opened {
-            Outcome::Bytes(bytes) => Descriptor::File(File {
-                place,
+            FileResult::Bytes(bytes) => Descriptor::File(File {
+                location,
                 content: Shared::new(bytes, truncate, &files.held)?,
                 readable,
                 writable,
             }),
-            _ => Descriptor::Directory(place),
+            _ => Descriptor::Directory(location),
         };
         files.push(descriptor)
     }
@@ -97,9 +96,9 @@ impl HostDescriptor for State {
         &mut self,
         fd: Resource<Handle>,
     ) -> FsResult<Resource<DirectoryEntryStream>> {
-        let place = self.files().directory(&fd)?;
+        let location = self.files().directory(&fd)?;
         let entries = self
-            .carry_out(&place, Operation::List, Outcome::entries)
+            .operate(&location, FileOperation::List, FileResult::entries)
             .await?;
         let files = self.files();
         let size = entries.iter().map(|entry| entry.name.len() as u64 + 64);
@@ -119,24 +118,24 @@ impl HostDescriptor for State {
         _: PathFlags,
         path: String,
     ) -> FsResult<DescriptorStat> {
-        let place = self.files().directory(&fd)?.below(&path)?;
+        let location = self.files().directory(&fd)?.below(&path)?;
         let entry = self
-            .carry_out(&place, Operation::Stat, Outcome::entry)
+            .operate(&location, FileOperation::Stat, FileResult::entry)
             .await?;
         Ok(stat(kind(&entry), entry.size))
     }
 
     async fn create_directory_at(&mut self, fd: Resource<Handle>, path: String) -> FsResult<()> {
-        self.change(&fd, &path, Operation::MakeDirectory).await
+        self.change(&fd, &path, FileOperation::MakeDirectory).await
     }
 
     async fn unlink_file_at(&mut self, fd: Resource<Handle>, path: String) -> FsResult<()> {
-        let remove = Operation::Remove { directory: false };
+        let remove = FileOperation::Remove { directory: false };
         self.change(&fd, &path, remove).await
     }
 
     async fn remove_directory_at(&mut self, fd: Resource<Handle>, path: String) -> FsResult<()> {
-        let remove = Operation::Remove { directory: true };
+        let remove = FileOperation::Remove { directory: true };
         self.change(&fd, &path, remove).await
     }
 
@@ -186,7 +185,7 @@ impl HostDescriptor for State {
     ) -> FsResult<Resource<DynInputStream>> {
         let content = self.files().readable(&fd)?.content;
         let reader: DynInputStream = Box::new(Reader { content, offset });
-        Ok(made(self).table.push(reader)?)
+        Ok(context(self).table.push(reader)?)
     }
 
     fn write_via_stream(
@@ -213,7 +212,7 @@ impl HostDescriptor for State {
                 }
                 flags
             }
-            Descriptor::Directory(place) if self.may_write(&place.grant) == Some(true) => {
+            Descriptor::Directory(location) if self.may_write(&location.grant) == Some(true) => {
                 DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY
             }
             Descriptor::Directory(_) => DescriptorFlags::READ,
@@ -239,19 +238,21 @@ impl HostDescriptor for State {
         a: Resource<Handle>,
         b: Resource<Handle>,
     ) -> wasmtime::Result<bool> {
-        let place = |descriptor| match descriptor {
-            Descriptor::Directory(place) | Descriptor::File(File { place, .. }) => place,
+        let location = |descriptor| match descriptor {
+            Descriptor::Directory(location) | Descriptor::File(File { location, .. }) => location,
         };
         let files = self.files();
         match (files.get(&a), files.get(&b)) {
-            (Ok(a), Ok(b)) => Ok(place(a) == place(b)),
+            (Ok(a), Ok(b)) => Ok(location(a) == location(b)),
             _ => Err(wasmtime::Error::msg("there is no such descriptor")),
         }
     }
 
     async fn metadata_hash(&mut self, fd: Resource<Handle>) -> FsResult<MetadataHashValue> {
         Ok(match self.files().get(&fd)? {
-            Descriptor::Directory(place) | Descriptor::File(File { place, .. }) => hash(&place),
+            Descriptor::Directory(location) | Descriptor::File(File { location, .. }) => {
+                hash(&location)
+            }
         })
     }
 
@@ -329,15 +330,15 @@ impl HostDescriptor for State {
             return Err(ErrorCode::ReadOnly.into());
         }
         let bytes = self
-            .carry_out(&from, Operation::Read, Outcome::bytes)
+            .operate(&from, FileOperation::Read, FileResult::bytes)
             .await?;
         if from == to {
             return Ok(());
         }
-        let write = Operation::Write(Arc::new(bytes));
-        self.carry_out(&to, write, Outcome::nothing).await?;
-        let remove = Operation::Remove { directory: false };
-        self.carry_out(&from, remove, Outcome::nothing).await?;
+        let write = FileOperation::Write(Arc::new(bytes));
+        self.operate(&to, write, FileResult::nothing).await?;
+        let remove = FileOperation::Remove { directory: false };
+        self.operate(&from, remove, FileResult::nothing).await?;
         self.files().renamed(&from, &to);
         Ok(())
     }
@@ -373,10 +374,12 @@ impl State {
         &mut self,
         fd: &Resource<Handle>,
         path: &str,
-        operation: Operation,
+        operation: FileOperation,
     ) -> FsResult<()> {
-        let place = self.files().directory(fd)?.below(path)?;
-        Ok(self.carry_out(&place, operation, Outcome::nothing).await?)
+        let location = self.files().directory(fd)?.below(path)?;
+        Ok(self
+            .operate(&location, operation, FileResult::nothing)
+            .await?)
     }
 
     fn writer(
@@ -386,7 +389,7 @@ impl State {
     ) -> FsResult<Resource<DynOutputStream>> {
         let content = self.files().writable(fd)?.content;
         let writer: DynOutputStream = Box::new(Writer { content, offset });
-        Ok(made(self).table.push(writer)?)
+        Ok(context(self).table.push(writer)?)
     }
 }
 
@@ -409,9 +412,9 @@ fn stat(type_: DescriptorType, size: u64) -> DescriptorStat {
     }
 }
 
-fn hash(place: &Place) -> MetadataHashValue {
+fn hash(location: &FileLocation) -> MetadataHashValue {
     let mut hasher = DefaultHasher::new();
-    place.hash(&mut hasher);
+    location.hash(&mut hasher);
     let lower = hasher.finish();
     "upper".hash(&mut hasher);
     MetadataHashValue {

@@ -1,7 +1,7 @@
 //! `wasi:filesystem` for components that were made for WASI 0.2: the component's grants, as preopened
 //! directories.
 //!
-//! Every open, stat, listing and change is one operation as in [`files`](super::super::files): found by
+//! Every open, stat, listing and change is one operation as of [`files`](super::wit): found by
 //! handle without following a link, decided, recorded, and only then done. A file is read whole when it
 //! is opened, by the decision of the open. What is written is kept until the file is synced or closed,
 //! and then replaces the file whole, by a decision that knows every byte of it, before the guest goes on.
@@ -30,14 +30,11 @@ use wasmtime_wasi::p2::{
 };
 
 use self::content::{Charge, Shared};
-use super::{
-    super::{
-        bindings::files::{Entry, Error},
-        files::Asked,
-        guest::State,
-        operation::{Operation, Outcome},
-    },
-    made,
+use super::operation::{FileOperation, FileRequest, FileResult};
+use crate::{
+    bindings::files::{Entry, Error},
+    guest::State,
+    wasi::context,
 };
 
 /// Descriptors and listings of one call that are open at once.
@@ -46,8 +43,8 @@ const MAX_OPEN: usize = 256;
 /// The interface of descriptors, in the version that the bindings were made from.
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 
-/// Put ours in the place of the files that the system would give.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+/// Put ours in the location of the files that the system would give.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
@@ -72,12 +69,12 @@ async fn close(mut store: StoreContextMut<'_, State>, key: u32) -> wasmtime::Res
 
 /// Where something is: a grant, and a path in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Place {
+struct FileLocation {
     grant: String,
     path: String,
 }
 
-impl Place {
+impl FileLocation {
     /// What `path` names below this. One spelling of what is the same: `.` and doubled slashes are left
     /// out. What leads out is refused before anything is looked at.
     fn below(&self, path: &str) -> Result<Self, ErrorCode> {
@@ -107,7 +104,7 @@ impl Place {
 /// An open file.
 #[derive(Debug, Clone)]
 struct File {
-    place: Place,
+    location: FileLocation,
     content: Shared,
     readable: bool,
     writable: bool,
@@ -115,7 +112,7 @@ struct File {
 
 #[derive(Debug, Clone)]
 enum Descriptor {
-    Directory(Place),
+    Directory(FileLocation),
     File(File),
 }
 
@@ -126,7 +123,7 @@ struct Listing {
 
 /// What one call has open.
 #[derive(Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     last: u32,
     open: BTreeMap<u32, Descriptor>,
     listings: BTreeMap<u32, Listing>,
@@ -166,9 +163,9 @@ impl Files {
         found.ok_or_else(|| FsError::trap(wasmtime::Error::msg("there is no such descriptor")))
     }
 
-    fn directory(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Place> {
+    fn directory(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<FileLocation> {
         match self.get(descriptor)? {
-            Descriptor::Directory(place) => Ok(place),
+            Descriptor::Directory(location) => Ok(location),
             Descriptor::File(_) => Err(ErrorCode::NotDirectory.into()),
         }
     }
@@ -182,14 +179,14 @@ impl Files {
     }
 
     /// What is open under a name that a file no longer has goes where the file is now.
-    fn renamed(&mut self, from: &Place, to: &Place) {
+    fn renamed(&mut self, from: &FileLocation, to: &FileLocation) {
         let open = self.open.values_mut().filter_map(|open| match open {
             Descriptor::File(file) => Some(file),
             Descriptor::Directory(_) => None,
         });
         for file in open.chain(&mut self.closed) {
-            if file.place == *from {
-                file.place = to.clone();
+            if file.location == *from {
+                file.location = to.clone();
             }
         }
     }
@@ -205,7 +202,7 @@ impl Files {
 
 impl State {
     fn files(&mut self) -> &mut Files {
-        &mut made(self).files
+        &mut context(self).files
     }
 
     /// Whether a grant may be written to; `None` if there is no such grant.
@@ -215,31 +212,34 @@ impl State {
     }
 
     /// One operation, decided and recorded, after what was closed before it is stored.
-    async fn carry_out<T>(
+    async fn operate<T>(
         &mut self,
-        place: &Place,
-        operation: Operation,
-        pick: fn(Outcome) -> Option<T>,
+        location: &FileLocation,
+        operation: FileOperation,
+        pick: fn(FileResult) -> Option<T>,
     ) -> Result<T, ErrorCode> {
         self.store_closed().await;
-        self.ask(place, operation, pick).await.map_err(code)
+        self.request(location, operation, pick).await.map_err(code)
     }
 
-    async fn ask<T>(
+    async fn request<T>(
         &mut self,
-        place: &Place,
-        operation: Operation,
-        pick: fn(Outcome) -> Option<T>,
+        location: &FileLocation,
+        operation: FileOperation,
+        pick: fn(FileResult) -> Option<T>,
     ) -> Result<T, Error> {
-        let asked = Asked::of(self, &place.grant, &place.path, operation);
-        asked.answer(pick).await
+        let (grant, path) = (location.grant.clone(), location.path.clone());
+        FileRequest::new(self, grant, path, operation)
+            .answer(pick)
+            .await
     }
 
     async fn store(&mut self, file: &File) -> Result<(), Error> {
         match file.content.take_changed() {
             Some(bytes) => {
-                let write = Operation::Write(Arc::new(bytes));
-                self.ask(&file.place, write, Outcome::nothing).await
+                let write = FileOperation::Write(Arc::new(bytes));
+                self.request(&file.location, write, FileResult::nothing)
+                    .await
             }
             None => Ok(()),
         }
@@ -249,13 +249,14 @@ impl State {
         let closed = mem::take(&mut self.files().closed);
         for file in closed {
             if let Err(error) = self.store(&file).await {
-                let Place { grant, path } = &file.place;
+                let FileLocation { grant, path } = &file.location;
                 let reason = match error {
                     Error::Denied(denial) => denial.reason,
                     other => code(other).to_string(),
                 };
-                let told = format!("What was written to `/{grant}/{path}` is not stored: {reason}");
-                self.files().failed.get_or_insert(told);
+                let message =
+                    format!("What was written to `/{grant}/{path}` is not stored: {reason}");
+                self.files().failed.get_or_insert(message);
             }
             if file.content.is_shared() {
                 self.files().closed.push(file);
@@ -267,7 +268,7 @@ impl State {
     ///
     /// # Errors
     /// What is not stored without the guest having been told, and why.
-    pub(in super::super) async fn finish_files(&mut self) -> Result<(), String> {
+    pub(crate) async fn finish_files(&mut self) -> Result<(), String> {
         if self.wasi().0.is_none() {
             return Ok(());
         }
@@ -293,7 +294,7 @@ impl preopens::Host for State {
         for grant in grants {
             let named = format!("/{grant}");
             let path = String::new();
-            let root = Descriptor::Directory(Place { grant, path });
+            let root = Descriptor::Directory(FileLocation { grant, path });
             let opened = self.files().push(root);
             directories.push((
                 opened.map_err(|_| wasmtime::Error::msg("too much is open"))?,
