@@ -33,7 +33,7 @@ use tollgate::{
     identity::Caller, identity::RunKey, ids::Clock,
 };
 use tollgate_ledger::Sync;
-use tollgate_trace::otlp_out::{Exporter, Source, Step};
+use tollgate_trace::export::{Exporter, Source, Step};
 
 /// Calls that are exported.
 const CALLS: u64 = 20_000;

@@ -100,7 +100,7 @@ fn a_run_says_where_it_failed_and_what_evidence_is_missing() {
     ];
     world.run(&tell).exits(0);
     let view = json_of(&world, &["runs", "show", "bad", "--case"]);
-    let mut told = view["context"]["told"].as_array().unwrap().iter();
+    let mut told = view["context"]["self_reports"].as_array().unwrap().iter();
     assert!(told.any(|said| said["text"] == "delete the letter"));
     let missing = view["missing"].as_array().unwrap().iter();
     assert!(!missing.clone().any(|gap| gap["what"] == "request"));

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use prost::Message as _;
 use tollgate::gate::Gate;
 use tollgate_server::metrics::{Exported, Source as _};
-use tollgate_trace::otlp_out::{Exporter, Source, Step, status};
+use tollgate_trace::export::{Exporter, Source, Step, status};
 
 use crate::{
     collector::{Collector, Mood, attribute},

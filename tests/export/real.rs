@@ -17,7 +17,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate::gate::Gate;
-use tollgate_trace::otlp_out::{Exporter, Source, Step};
+use tollgate_trace::export::{Exporter, Source, Step};
 
 use crate::{
     story,

@@ -40,10 +40,10 @@ async fn tell(world: &World, run: tollgate_model::ids::RunId) {
         "prompt_version": "p-7",
         "request": "never exported",
     });
-    let mut said = told::read(&said, None, Timestamp(1)).unwrap();
+    let mut said = self_report::read(&said, None, Timestamp(1)).unwrap();
     let later = json!({"agent_version": "1.5"});
-    said.extend(told::read(&later, None, Timestamp(2)).unwrap());
-    store.tell("default", run, said).await.unwrap();
+    said.extend(self_report::read(&later, None, Timestamp(2)).unwrap());
+    store.add_self_reports("default", run, said).await.unwrap();
     store.close().await;
 }
 

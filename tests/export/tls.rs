@@ -2,7 +2,7 @@
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tollgate::config::TlsConfig;
-use tollgate_trace::otlp_out::Step;
+use tollgate_trace::export::Step;
 
 use crate::{
     collector::{Collector, Mood},

@@ -39,7 +39,7 @@ async fn an_agent_tells_about_its_own_run_only() {
         .fails(400, "invalid_request");
 
     let case = served.get(&agent, &path("case")).await.is(200);
-    let told = case["context"]["told"].as_array().unwrap();
+    let told = case["context"]["self_reports"].as_array().unwrap();
     assert_eq!(told.len(), 4);
     assert!(
         told.iter()

@@ -31,8 +31,6 @@ pub struct Tool {
     pub output_schema: Option<Value>,
     /// Hints, never grounds for a decision.
     pub annotations: Annotations,
-    /// Checks arguments.
-    pub validator: jsonschema::Validator,
     /// Labels that the operator gave it; `unlabelled` by default.
     pub labels: BTreeSet<String>,
     /// Labels that its content adds to the run, besides its own.

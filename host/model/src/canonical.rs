@@ -46,7 +46,7 @@ pub enum JsonError {
         column: usize,
     },
     /// A number beyond ±(2^53 − 1).
-    #[error("the number at `{pointer}` is beyond ±(2^53−1): pass it as a string")]
+    #[error("the number at `{pointer}` is beyond ±(2^53−1)")]
     NumberRange {
         /// JSON pointer (RFC 6901) of the number.
         pointer: String,

@@ -177,23 +177,17 @@ pub enum ActionContext {
     },
     /// Something that a component asks of its host.
     Capability {
-        /// As for the call.
-        on_behalf_of: Uid,
-        /// The agent in whose call the component runs.
-        agent: Uid,
-        /// The tool that is being called.
-        tool: Uid,
+        /// For whom the component runs.
+        #[serde(flatten)]
+        guest: GuestCaller,
         /// Bytes to be written; 0 where nothing is.
         size: u64,
     },
     /// A request over HTTP that a component asks its host to send.
     Http {
-        /// As for the call.
-        on_behalf_of: Uid,
-        /// The agent in whose call the component runs.
-        agent: Uid,
-        /// The tool that is being called.
-        tool: Uid,
+        /// For whom the component runs.
+        #[serde(flatten)]
+        guest: GuestCaller,
         /// Such as `GET`.
         method: String,
         /// `http` or `https`.
@@ -207,12 +201,9 @@ pub enum ActionContext {
     },
     /// A secret that a component asks its host to attach to a request.
     Secret {
-        /// As for the call.
-        on_behalf_of: Uid,
-        /// The agent in whose call the component runs.
-        agent: Uid,
-        /// The tool that is being called.
-        tool: Uid,
+        /// For whom the component runs.
+        #[serde(flatten)]
+        guest: GuestCaller,
         /// Where the request goes.
         host: Uid,
         /// `http` or `https`.
@@ -228,12 +219,53 @@ pub enum ActionContext {
         operator: Uid,
         /// Roles that the escalation asks for.
         roles: BTreeSet<String>,
-        /// Roles that were asked as well, because nobody answered in time.
-        #[serde(default)]
-        asked_too: BTreeSet<String>,
+        /// Roles of the second group, if the escalation was passed on to it because there was no answer
+        /// in time. Stores from before the name changed spell it `asked_too`.
+        #[serde(default, alias = "asked_too")]
+        escalated_to: BTreeSet<String>,
     },
     /// An act of an operator or reader.
     Operator,
+}
+
+/// For whom a component runs when it asks its host for something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuestCaller {
+    /// The agent in whose call the component runs.
+    pub agent: Uid,
+    /// The user for whom the agent acts.
+    pub on_behalf_of: Uid,
+    /// The tool that is being called.
+    pub tool: Uid,
+}
+
+impl ActionContext {
+    /// For whom the component runs; absent for what a component does not ask for.
+    #[must_use]
+    pub fn guest(&self) -> Option<&GuestCaller> {
+        match self {
+            Self::Capability { guest, .. }
+            | Self::Http { guest, .. }
+            | Self::Secret { guest, .. } => Some(guest),
+            Self::Call { .. } | Self::Result { .. } | Self::Approver { .. } | Self::Operator => {
+                None
+            }
+        }
+    }
+
+    /// The user for whom a call, its result or an effect in it is decided.
+    #[must_use]
+    pub fn on_behalf_of(&self) -> Option<&Uid> {
+        match self {
+            Self::Call { on_behalf_of, .. } | Self::Result { on_behalf_of, .. } => {
+                Some(on_behalf_of)
+            }
+            Self::Capability { .. } | Self::Http { .. } | Self::Secret { .. } => {
+                self.guest().map(|guest| &guest.on_behalf_of)
+            }
+            Self::Approver { .. } | Self::Operator => None,
+        }
+    }
 }
 
 /// What is known when a request is decided, beyond the configuration that the policy set was loaded

@@ -2,15 +2,13 @@
 //!
 //! Pure: time and randomness are parameters, and no file is read here.
 
-mod approval;
-pub mod cases;
-pub mod input;
+pub mod case;
+mod cedar_uid;
+mod cedar_value;
 pub mod pdp;
 pub mod policy;
-mod recorded;
 pub mod schema;
-mod uid;
-mod value;
+pub mod tool_input;
 
 #[cfg(test)]
 mod starter_tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cedar_policy::{Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
 
-use crate::input::ToolInput;
+use crate::tool_input::ToolInput;
 use tollgate_model::entity::NAMESPACE;
 
 /// The fixed part, in Cedar's schema syntax.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    cases::{Case, World},
+    case::{Case, World},
     pdp::Pdp,
     policy::PolicyFile,
 };

@@ -13,9 +13,9 @@ use tollgate_model::{
     request::Action,
 };
 use tollgate_trace::{
-    feedback::{FeedbackError, Given},
+    feedback::{FeedbackError, FeedbackInput},
+    self_report::{self, SelfReport, SelfReportError},
     store::{NewNote, Store, StoreError},
-    told::{self, Told, ToldError},
 };
 
 /// Bytes of a note.
@@ -57,7 +57,7 @@ pub enum Said {
         /// The run.
         run: RunId,
         /// What.
-        given: Given,
+        given: FeedbackInput,
     },
     /// A set is made.
     MakeSet {
@@ -112,7 +112,7 @@ pub enum SayError {
     Ledger(#[from] LedgerError),
     /// What was told.
     #[error(transparent)]
-    Told(#[from] ToldError),
+    Told(#[from] SelfReportError),
     /// Feedback.
     #[error(transparent)]
     Feedback(#[from] FeedbackError),
@@ -143,10 +143,10 @@ pub async fn say(
     match said {
         Said::Told { run, call, told } => {
             annotated(gate, caller, run).await?;
-            let told = told::read(&told, call, now)?;
+            let told = self_report::read(&told, call, now)?;
             let kept = captured(gate, run, told);
             let count = kept.len();
-            store.tell(&tenant, run, kept).await?;
+            store.add_self_reports(&tenant, run, kept).await?;
             Ok(serde_json::json!({ "run": run, "told": count }))
         }
         Said::Note {
@@ -237,7 +237,7 @@ fn people_only(caller: &Caller) -> Result<(), SayError> {
 
 /// What was told, as the capture policy lets it be kept.
 #[must_use]
-pub fn captured(gate: &Gate, run: RunId, told: Vec<Told>) -> Vec<Told> {
+pub fn captured(gate: &Gate, run: RunId, told: Vec<SelfReport>) -> Vec<SelfReport> {
     let capturing = gate.capturing(Some(run));
     let kept = told.into_iter().filter_map(|told| {
         let name = format!("tollgate.told.{}", told.topic.as_str());
@@ -245,7 +245,7 @@ pub fn captured(gate: &Gate, run: RunId, told: Vec<Told>) -> Vec<Told> {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        Some(Told { text, ..told })
+        Some(SelfReport { text, ..told })
     });
     kept.collect()
 }

@@ -37,7 +37,7 @@ pub enum FeedbackError {
 /// Feedback as somebody gives it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Given {
+pub struct FeedbackInput {
     /// Which kind.
     pub kind: FeedbackKind,
     /// The span that it is about; absent for the run as a whole.
@@ -79,7 +79,7 @@ impl FeedbackKind {
     }
 }
 
-impl Given {
+impl FeedbackInput {
     /// The feedback of `by` on `run`, if it has what its kind needs. What is said is made printable.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn given(value: serde_json::Value) -> Result<NewFeedback, String> {
-        let given: Given = from_value(value).map_err(|e| e.to_string())?;
+        let given: FeedbackInput = from_value(value).map_err(|e| e.to_string())?;
         let run = RunId::from_bytes([1; 16]);
         given.of(run, "alice".into()).map_err(|e| e.to_string())
     }

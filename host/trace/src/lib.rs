@@ -9,28 +9,32 @@
 //! |---|---|
 //! | `store` | [`store::Store`]: the database file beside the ledger, its one writer, its readers |
 //! | `projector` | how the gate's own spans get there |
-//! | `otlp_in` | what OTLP senders report, made fit to be stored |
-//! | `otlp_out` | the gate's spans, sent to collectors |
+//! | `ingest` | what OTLP senders report, made fit to be stored |
+//! | `export` | the gate's spans, sent to collectors |
 //! | `capture` | what of it is kept |
-//! | `beside` | reported spans and the gate's as one tree |
+//! | `merged_tree` | reported spans and the gate's as one tree |
+//! | `conventions` | what attributes mean, whichever instrumentation named them |
 //! | `usage` | tokens and cost of a call of a model |
 //! | `run` | a run as steps: where it failed, how two of them differ, the view as a case |
+//! | `session` | sessions of agents that send no trace id |
 //! | `search` | runs by what is in them |
-//! | `told`, `feedback` | what agents tell about their runs, and what is said afterwards |
-//! | `export` | a run as a file that other programs read |
+//! | `self_report`, `feedback` | what agents tell about their runs, and what is said afterwards |
+//! | `file_export` | a run as a file that other programs read |
 
-mod aside;
-pub mod beside;
 pub mod capture;
+pub mod conventions;
 pub mod export;
 pub mod feedback;
-pub mod otlp_in;
-pub mod otlp_out;
+pub mod file_export;
+pub mod ingest;
+mod low_priority;
+pub mod merged_tree;
 pub mod projector;
 pub mod run;
 pub mod search;
+pub mod self_report;
+pub mod session;
 pub mod store;
-pub mod told;
 mod usage;
 
 /// The instrumentation scope of what the gate exports: what comes in with it has come back.

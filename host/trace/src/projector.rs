@@ -14,10 +14,11 @@ use tollgate_model::{
 };
 
 use crate::{
-    aside::Aside,
+    low_priority::BackgroundThread,
+    session::callers_trace,
     store::{
-        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, int, key, nat,
-        put::RunOf, source::Numbered, writer::Writer,
+        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError,
+        ingest::RunSummary, int, key, nat, source::SourceId, writer::Writer,
     },
 };
 
@@ -51,7 +52,7 @@ pub async fn catch_up(store: &Store, ledger: &LedgerReader) -> Result<u64, Proje
 async fn caught_up(
     store: &Store,
     ledger: &LedgerReader,
-    aside: Option<&Aside>,
+    aside: Option<&BackgroundThread>,
 ) -> Result<u64, ProjectError> {
     let mut done = 0;
     loop {
@@ -84,7 +85,7 @@ async fn caught_up(
 /// Follow the ledger for as long as this is polled, giving way to decisions. `failed` hears why it falls
 /// behind, once each time.
 pub async fn follow(store: Store, ledger: LedgerReader, failed: impl Fn(&ProjectError)) {
-    let aside = Aside::start("projector").ok();
+    let aside = BackgroundThread::start("projector").ok();
     let mut behind = false;
     loop {
         match caught_up(&store, &ledger, aside.as_ref()).await {
@@ -139,7 +140,7 @@ fn apply(writer: &mut Writer, from: u64, records: &[(u64, Record)]) -> rusqlite:
     writer
         .conn
         .prepare_cached(
-            "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET next = ?2",
+            "INSERT INTO cursors (name, next) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET next = ?2",
         )?
         .execute(params![CURSOR, int(next)])?;
     Ok(())
@@ -147,16 +148,16 @@ fn apply(writer: &mut Writer, from: u64, records: &[(u64, Record)]) -> rusqlite:
 
 fn project(
     writer: &mut Writer,
-    source: Numbered,
+    source: SourceId,
     index: u64,
     run: RunId,
     record: &Record,
 ) -> rusqlite::Result<()> {
     let tenant = record.tenant.as_str();
     if let Event::RunStarted(started) = &record.event {
-        let run = RunOf {
+        let run = RunSummary {
             trace: run,
-            caller: started.origin.trace,
+            caller: callers_trace(tenant, started.key.as_deref(), &started.origin),
             principal: started.principal.to_string(),
             conversation: started.origin.conversation.clone(),
             started: record.time,
@@ -167,7 +168,7 @@ fn project(
     }
     let about = |kind| span::attribute_map(kind, index, record);
     let trace = writer.opened(tenant, run, record.time, record.time)?.id;
-    writer.comes_from(trace, source)?;
+    writer.add_source(trace, source)?;
     for change in span::changes(record) {
         match change {
             SpanChange::Open {
@@ -205,10 +206,10 @@ fn project(
                 };
                 let inserted = writer.insert(trace, SpanOrigin::Gate, source, &new)?;
                 if inserted && kind == SpanKind::ExecuteTool {
-                    writer.own_word(trace, Facet::Name, &new.name)?;
+                    writer.add_gate_facet(trace, Facet::Name, &new.name)?;
                 }
                 if let Some(error) = error {
-                    writer.own_word(trace, Facet::Error, error)?;
+                    writer.add_gate_facet(trace, Facet::Error, error)?;
                 }
             }
             SpanChange::Close {
@@ -230,7 +231,7 @@ fn project(
                 };
                 close(writer, trace, span, end.0, error, Some(&about(kind)))?;
                 if let Some(error) = error {
-                    writer.own_word(trace, Facet::Error, error)?;
+                    writer.add_gate_facet(trace, Facet::Error, error)?;
                 }
             }
         }
@@ -246,7 +247,7 @@ fn project(
         _ => SpanKind::InvokeAgent,
     };
     for (facet, value) in facets(record, &about(kind)) {
-        writer.own_word(trace, facet, &value)?;
+        writer.add_gate_facet(trace, facet, &value)?;
     }
     Ok(())
 }

@@ -1,90 +1,83 @@
-//! Tokens and cost of a reported span, by the names that instrumentations give them.
+//! Tokens and cost of a reported span.
 
 use serde_json::Value;
-use tollgate::config::PricesConfig;
+use tollgate::config::{PricedTokens, PricesConfig};
 
-use crate::store::{Attributes, Usage};
+use crate::{
+    conventions::{Facts, Meaning, Role},
+    store::Usage,
+};
 
 /// Tokens of one call at most: a sender's number beyond that is none.
 const MAX_TOKENS: u64 = 1_000_000_000;
 /// Billionths that one call costs at most.
 const MAX_COST: u64 = 1_000_000_000_000;
 
-const INPUT: &[&str] = &[
-    "gen_ai.usage.input_tokens",
-    "gen_ai.usage.prompt_tokens",
-    "llm.token_count.prompt",
-];
-const OUTPUT: &[&str] = &[
-    "gen_ai.usage.output_tokens",
-    "gen_ai.usage.completion_tokens",
-    "llm.token_count.completion",
-];
-const CACHED: &[&str] = &[
-    "gen_ai.usage.cache_read.input_tokens",
-    "gen_ai.usage.cache_read_input_tokens",
-    "llm.token_count.prompt_details.cache_read",
-];
-const MODEL: &[&str] = &[
-    "gen_ai.response.model",
-    "gen_ai.request.model",
-    "llm.model_name",
-    "embedding.model_name",
-];
-const COST: &[&str] = &["gen_ai.usage.cost", "llm.cost.total", "operation.cost"];
-
-/// Operations whose spans sum up what others have used.
-const SUMS: &[&str] = &[
-    "invoke_agent",
-    "create_agent",
-    "invoke_workflow",
-    "execute_tool",
-];
-/// Kinds of OpenInference that call a model.
-const CALLS: &[&str] = &["LLM", "EMBEDDING", "RERANKER"];
-
 /// The model, what the call has used, and whether that is the call's own. The price table's cost comes
 /// before what the sender says.
 pub(crate) fn of(
-    attributes: &Attributes,
+    facts: &Facts<'_>,
     prices: &PricesConfig,
 ) -> (Option<String>, Option<Usage>, bool) {
-    let first = |names: &[&str]| names.iter().find_map(|name| attributes.get(*name));
-    let tokens = |names| {
-        first(names)
-            .and_then(Value::as_u64)
-            .filter(|n| *n <= MAX_TOKENS)
+    let tokens = |meaning| {
+        let count = facts.get(meaning).and_then(Value::as_u64);
+        count.filter(|n| *n <= MAX_TOKENS)
     };
-    let word = |name: &str| attributes.get(name).and_then(Value::as_str);
-    let model = first(MODEL).and_then(Value::as_str);
-    let model = model.filter(|m| !m.is_empty() && m.len() <= 256);
-    let (input, output) = (tokens(INPUT), tokens(OUTPUT));
+    let model = facts.text(Meaning::Model).filter(|m| m.len() <= 256);
+    let (input, output) = (tokens(Meaning::InputTokens), tokens(Meaning::OutputTokens));
     if input.is_none() && output.is_none() {
         return (model.map(str::to_owned), None, false);
     }
-    let (input, output) = (input.unwrap_or(0), output.unwrap_or(0));
-    let cached = tokens(CACHED).unwrap_or(0).min(input);
-    let priced = model
-        .and_then(|model| prices.of(model))
-        .map(|price| price.cost_nano(input, cached, output));
-    let said = || {
-        let cost = first(COST)?.as_f64()?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is between nothing and the most that a call costs"
-        )]
-        (cost >= 0.0 && cost * 1e9 <= MAX_COST as f64).then_some((cost * 1e9).round() as u64)
-    };
-    let usage = Usage {
-        input_tokens: input,
-        output_tokens: output,
+    let cached = tokens(Meaning::CachedTokens).unwrap_or(0);
+    let mut usage = Usage {
+        input_tokens: input.unwrap_or(0),
+        output_tokens: output.unwrap_or(0),
         cached_tokens: cached,
-        cost_nano: priced.or_else(said).map(|cost| cost.min(MAX_COST)),
+        cache_write_tokens: tokens(Meaning::CacheWriteTokens).unwrap_or(0),
+        cost_nano: None,
     };
-    let sums = word("gen_ai.operation.name").is_some_and(|name| SUMS.contains(&name));
-    let other = word("openinference.span.kind").is_some_and(|kind| !CALLS.contains(&kind));
-    (model.map(str::to_owned), Some(usage), !sums && !other)
+    usage.include_cache();
+    let price = model.and_then(|model| prices.of(model));
+    usage.cost_nano = price
+        .map(|price| price.cost_nano(&usage.priced()))
+        .or_else(|| reported_cost(facts.get(Meaning::Cost)?))
+        .map(|cost| cost.min(MAX_COST));
+    let counts = matches!(facts.role(), Role::Model | Role::Unknown);
+    (model.map(str::to_owned), Some(usage), counts)
+}
+
+/// What the sender says that a call cost, in billionths.
+fn reported_cost(cost: &Value) -> Option<u64> {
+    let cost = cost.as_f64()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between nothing and the most that a call costs"
+    )]
+    (cost >= 0.0 && cost * 1e9 <= MAX_COST as f64).then_some((cost * 1e9).round() as u64)
+}
+
+impl Usage {
+    /// Make `input_tokens` include what was read from a cache and written to it.
+    ///
+    /// OpenTelemetry and OpenInference count those in; Anthropic's own numbers do not. A sum that is smaller
+    /// than its parts is one that leaves them out.
+    fn include_cache(&mut self) {
+        let cache = self.cached_tokens.saturating_add(self.cache_write_tokens);
+        if self.input_tokens < cache {
+            self.input_tokens = self.input_tokens.saturating_add(cache);
+        }
+    }
+
+    /// The tokens, as the price table takes them.
+    fn priced(&self) -> PricedTokens {
+        PricedTokens {
+            input: self.input_tokens,
+            cached: self.cached_tokens,
+            cache_write: self.cache_write_tokens,
+            output: self.output_tokens,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -104,10 +97,11 @@ mod tests {
             Price {
                 input: 1_250_000_000,
                 cached_input: 125_000_000,
+                cache_write: 1_500_000_000,
                 output: 10_000_000_000,
             },
         );
-        of(&attributes, &prices)
+        of(&Facts::of(&attributes), &prices)
     }
 
     #[test]
@@ -157,6 +151,28 @@ mod tests {
     fn what_is_no_count_is_none() {
         for tokens in [json!(-1), json!(1.5), json!("9"), json!(u64::MAX)] {
             assert_eq!(used(json!({"gen_ai.usage.input_tokens": tokens})).1, None);
+        }
+    }
+
+    #[test]
+    fn cached_tokens_are_counted_once_however_they_are_sent() {
+        // 12 read afresh, 48,000 from the cache, 1,500 written to it.
+        let spans = [
+            json!({"gen_ai.usage.input_tokens": 12, "gen_ai.usage.cache_read.input_tokens": 48_000, "gen_ai.usage.cache_creation.input_tokens": 1_500}),
+            json!({"gen_ai.usage.input_tokens": 49_512, "gen_ai.usage.cache_read.input_tokens": 48_000, "gen_ai.usage.cache_creation.input_tokens": 1_500}),
+            json!({"gen_ai.usage.input_tokens": 49_512, "gen_ai.usage.cache_read.input_tokens": 48_000, "gen_ai.usage.cache_write.input_tokens": 1_500}),
+            json!({"openinference.span.kind": "LLM", "llm.token_count.prompt": 49_512, "llm.token_count.prompt_details.cache_read": 48_000, "llm.token_count.prompt_details.cache_write": 1_500}),
+        ];
+        for mut span in spans {
+            span["gen_ai.request.model"] = json!("gpt-5");
+            let usage = used(span.clone()).1.unwrap();
+            assert_eq!(usage.input_tokens, 49_512, "{span}");
+            assert_eq!(
+                (usage.cached_tokens, usage.cache_write_tokens),
+                (48_000, 1_500)
+            );
+            let cost = 12 * 1_250 + 48_000 * 125 + 1_500 * 1_500;
+            assert_eq!(usage.cost_nano, Some(cost), "{span}");
         }
     }
 }

@@ -9,11 +9,11 @@ use tollgate_model::{
     time::Timestamp,
 };
 use tollgate_trace::{
+    self_report::{SelfReport, SelfReportTopic},
     store::{
         Attributes, Facet, NewFeedback, NewLog, NewNote, NewSpan, Reader, Report, Scope, Source,
         SpanOrigin, Store, StoreError, StoreOptions, TraceFilter, Usage, total,
     },
-    told::{Told, Topic},
 };
 
 const TENANT: &str = "acme";
@@ -68,6 +68,7 @@ fn chat(trace: RunId, n: u8, model: &str, tokens: u64, cost: Option<u64>) -> New
             input_tokens: tokens,
             output_tokens: 1,
             cached_tokens: 0,
+            cache_write_tokens: 0,
             cost_nano: cost,
         }),
         counts: true,
@@ -196,7 +197,7 @@ async fn a_trace_and_the_store_have_only_so_much_room() {
     let done = done.unwrap();
     assert_eq!(done.spans, 2);
     assert_eq!(
-        done.refused_spans["the trace has as many bytes as it may have"],
+        done.refused_spans["this reporter has stored as many bytes of this trace as it may"],
         1
     );
     // What becomes smaller makes room, and what becomes larger finds none.
@@ -206,6 +207,26 @@ async fn a_trace_and_the_store_have_only_so_much_room() {
     );
     assert_eq!(put(vec![sized(2, 600)]).await.unwrap().spans, 1);
     assert_eq!(put(vec![sized(3, 400)]).await.unwrap().spans, 0);
+}
+
+#[tokio::test]
+async fn a_reporter_that_is_at_its_limit_leaves_room_for_others() {
+    let small = world(|options| {
+        options.trace_limit = 2;
+        options.trace_bytes = 1_000;
+    });
+    let put = |reporter, spans| small.store.report(TENANT, by(reporter, spans), NOW);
+    let many = (1..=4).map(|n| span(trace(1), n, "s")).collect();
+    assert_eq!(put("Agent::\"greedy\"", many).await.unwrap().spans, 2);
+    let large = NewSpan {
+        body: json!({"attributes": {"x": "x".repeat(900)}}).to_string(),
+        ..span(trace(1), 7, "s")
+    };
+    assert_eq!(put(SUPPORT, vec![large]).await.unwrap().spans, 1);
+    // What a reporter has stored is known to other processes, too.
+    let other = Store::open(small.options.clone()).unwrap();
+    let more = by("Agent::\"greedy\"", vec![span(trace(1), 8, "s")]);
+    assert_eq!(other.report(TENANT, more, NOW).await.unwrap().spans, 0);
 }
 
 #[tokio::test]
@@ -236,8 +257,8 @@ async fn costs_that_no_longer_fit_are_still_summed() {
 #[tokio::test]
 async fn what_is_told_counts_and_lasts_as_long_as_anything_reported() {
     let world = world(|_| {});
-    let told = |text: String, at| Told {
-        topic: Topic::Request,
+    let told = |text: String, at| SelfReport {
+        topic: SelfReportTopic::Request,
         text,
         call: None,
         at,
@@ -246,7 +267,7 @@ async fn what_is_told_counts_and_lasts_as_long_as_anything_reported() {
         let all = (0..900).map(|m| told(format!("number {n} {m}"), NOW.plus(100)));
         world
             .store
-            .tell(TENANT, trace(1), all.collect())
+            .add_self_reports(TENANT, trace(1), all.collect())
             .await
             .unwrap();
     }
@@ -256,15 +277,15 @@ async fn what_is_told_counts_and_lasts_as_long_as_anything_reported() {
     assert_eq!(words.len(), 2_000);
     assert_eq!(world.store.forget(TENANT, NOW.plus(100)).await, Ok(0));
     assert_eq!(world.store.forget(TENANT, NOW.plus(101)).await, Ok(1));
-    assert_eq!(reader.told(TENANT, trace(1)).unwrap(), []);
+    assert_eq!(reader.self_reports(TENANT, trace(1)).unwrap(), []);
     // What is too long is cut where it is kept.
     let long = told("x".repeat(10_000), NOW);
     world
         .store
-        .tell(TENANT, trace(1), vec![long])
+        .add_self_reports(TENANT, trace(1), vec![long])
         .await
         .unwrap();
-    assert!(reader.told(TENANT, trace(1)).unwrap()[0].text.len() <= 4_096);
+    assert!(reader.self_reports(TENANT, trace(1)).unwrap()[0].text.len() <= 4_096);
 }
 
 #[tokio::test]
@@ -286,15 +307,15 @@ async fn what_is_forgotten_is_not_in_the_file() {
             .report(TENANT, said(n, words), at)
             .await
             .unwrap();
-        let told = Told {
-            topic: Topic::Request,
+        let told = SelfReport {
+            topic: SelfReportTopic::Request,
             text: format!("to {words}"),
             call: None,
             at,
         };
         world
             .store
-            .tell(TENANT, trace(n), vec![told])
+            .add_self_reports(TENANT, trace(n), vec![told])
             .await
             .unwrap();
     }
@@ -412,6 +433,7 @@ async fn a_log_that_is_sent_again_is_the_same_log() {
         time: NOW,
         severity: "INFO".into(),
         event: None,
+        conversation: None,
         body: json!({"body": "hello", "attributes": {"a": 1}}).to_string(),
         digest: [1; 16],
     };
@@ -440,6 +462,7 @@ async fn logs_are_read_by_time_and_a_full_trace_still_knows_its_own() {
             time: NOW.plus(u64::from(10 - n)),
             severity: "INFO".into(),
             event: None,
+            conversation: None,
             body: json!({"body": n}).to_string(),
             digest: [n; 16],
         };

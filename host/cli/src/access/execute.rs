@@ -16,7 +16,7 @@ use tollgate_model::{
     request::{Action, ActionContext, Request},
 };
 use tollgate_policy::policy::nearest;
-use tollgate_trace::export;
+use tollgate_trace::file_export;
 
 use tollgate_server::{
     auth::token::{self, Purpose, TokenError},
@@ -203,8 +203,8 @@ pub(super) async fn execute(
             let ledger = gate.ledger();
             let records = ledger.reader().records_of_run(row.id)?;
             let mut names = Vec::new();
-            for who in export::named(row.id, &records) {
-                let hash = ledger.digest(&row.tenant, &export::hash_parts(&who))?;
+            for who in file_export::named(row.id, &records) {
+                let hash = ledger.digest(&row.tenant, &file_export::hash_parts(&who))?;
                 names.push((who, hash));
             }
             Ok(Reply::Exportable(names))

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use clap::Subcommand;
 use tollgate::{config::Config, ids::Clock};
-use tollgate_trace::otlp_out::{self, Exporter, Source, Status, Step, Turn};
+use tollgate_trace::export::{self, ExportLease, Exporter, Source, Status, Step};
 
 use super::Context;
 use crate::{
@@ -74,7 +74,7 @@ fn known(config: &Config, cx: &Context<'_>) -> Result<Vec<Status>, Failure> {
         Some(reader) => reader.size()?.records,
         None => 0,
     };
-    otlp_out::status(config, records).map_err(|e| Failure::plain(e.to_string()))
+    export::status(config, records).map_err(|e| Failure::plain(e.to_string()))
 }
 
 fn show(config: &Config, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -110,7 +110,7 @@ async fn once(
     config: Config,
     cx: &Context<'_>,
 ) -> Result<Exit, Failure> {
-    let plain = |e: otlp_out::ExportError| Failure::plain(e.to_string());
+    let plain = |e: export::ExportError| Failure::plain(e.to_string());
     if let Some(name) = name.filter(|name| !config.exports.contains_key(*name)) {
         let names = config.exports.keys().map(String::as_str);
         let failure = Failure::usage(format!("there is no exporter `{name}`"));
@@ -120,7 +120,7 @@ async fn once(
         });
     }
     cx.reader(&config)?;
-    let _turn = Turn::take(&config.store.path).map_err(plain)?;
+    let _turn = ExportLease::take(&config.store.path).map_err(plain)?;
     let source = Arc::new(Source::of_store(&config).map_err(plain)?);
     let wanted = |other: &&String| name.is_none_or(|name| name == *other);
     for name in config.exports.keys().filter(wanted) {

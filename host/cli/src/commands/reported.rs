@@ -4,7 +4,7 @@ use tollgate::config::Config;
 use tollgate_ledger::RunRow;
 use tollgate_model::record::Record;
 use tollgate_trace::{
-    beside::Beside,
+    merged_tree::MergedTrace,
     store::{Part, Reader, StoreOptions},
 };
 
@@ -28,9 +28,9 @@ pub(crate) fn of_run(
     config: &Config,
     run: &RunRow,
     records: &[(u64, Record)],
-) -> Result<Beside, Failure> {
+) -> Result<MergedTrace, Failure> {
     let Some(reader) = reader(config)? else {
-        return Ok(Beside::default());
+        return Ok(MergedTrace::default());
     };
-    Ok(Beside::of_run(&reader, run, records, MOST, true)?)
+    Ok(MergedTrace::of_run(&reader, run, records, MOST, true)?)
 }

@@ -12,7 +12,7 @@ use tollgate::{config::Config, ids::Clock};
 use tollgate_ledger::{LedgerError, LedgerReader, RunFilter, RunRow};
 use tollgate_model::{ids::RunId, record::RunOutcome};
 use tollgate_trace::{
-    run::{Beside, CaseView, RunSteps, findings},
+    run::{CaseView, RunEvidence, RunSteps, findings},
     search::{self, RunSearch},
     store::{StoredLog, StoredSpan, Usage},
 };
@@ -481,8 +481,8 @@ async fn show(
     let steps = RunSteps::of(&records);
     if let Shape::Case = shape {
         let known = match trace::reader(config)? {
-            Some(store) => Beside::of(&store, &row.tenant, row.id, &steps)?,
-            None => Beside::default(),
+            Some(store) => RunEvidence::of(&store, &row.tenant, row.id, &steps)?,
+            None => RunEvidence::default(),
         };
         let view = CaseView::of(&steps, &known);
         cx.out.show(&view, || case::case(&view, cx.out.width()))?;

@@ -17,7 +17,7 @@ use tollgate_server::{
     http, mcp, otlp, reload,
     tls::{Tls, TlsError},
 };
-use tollgate_trace::{otlp_out, projector};
+use tollgate_trace::{export, projector};
 
 use super::{Context, wrap::observes_only};
 use crate::{
@@ -352,7 +352,7 @@ async fn until_told(
         server.gate().clone(),
         server.closed().clone().cancelled_owned(),
     );
-    let exporting = otlp_out::attend(server.gate().clone(), |name, problem| match problem {
+    let exporting = export::attend(server.gate().clone(), |name, problem| match problem {
         Some(problem) => remark(cx, &format!("the exporter {name} is held up: {problem}")),
         None => remark(cx, &format!("the exporter {name} goes on")),
     });

@@ -2,8 +2,8 @@
 
 use tollgate_model::{decision::Outcome, entity::Uid};
 use tollgate_trace::{
-    run::{CaseView, Decided, Findings, Verdict},
-    told::Told,
+    run::{CaseView, DecisionSummary, Findings, Verdict},
+    self_report::SelfReport,
 };
 
 use super::{
@@ -105,7 +105,7 @@ fn context(page: &mut Page, view: &CaseView) {
             Tone::Plain,
         );
     }
-    for told in &context.told {
+    for told in &context.self_reports {
         tell(page, told);
     }
     for bundle in &context.bundles {
@@ -113,7 +113,7 @@ fn context(page: &mut Page, view: &CaseView) {
     }
 }
 
-fn tell(page: &mut Page, told: &Told) {
+fn tell(page: &mut Page, told: &SelfReport) {
     let name = told.topic.as_str().replace('_', " ");
     let words = line(&told.text, 400);
     match told.topic.is_name() {
@@ -145,7 +145,7 @@ fn actions(page: &mut Page, view: &CaseView) {
             false => Tone::Plain,
         };
         page.entry(&format!("+{}", duration(action.at)), &words, tone);
-        for told in &action.told {
+        for told in &action.self_reports {
             let words = line(&told.text, 400);
             let name = told.topic.as_str().replace('_', " ");
             page.entry("", &format!("{indent}{name}: “{words}” (told)"), Tone::Weak);
@@ -292,7 +292,7 @@ fn enforcement(page: &mut Page, view: &CaseView) {
     }
 }
 
-fn refused(page: &mut Page, decided: &Decided) {
+fn refused(page: &mut Page, decided: &DecisionSummary) {
     let tone = match decided.outcome {
         Outcome::Escalate => Tone::Wait,
         _ => Tone::Bad,

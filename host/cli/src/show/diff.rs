@@ -1,6 +1,6 @@
 //! Two runs side by side, down to where they part.
 
-use tollgate_trace::run::{Aligned, Difference, Differs, RunDiff, RunSteps, Step};
+use tollgate_trace::run::{AlignedStep, Difference, DifferenceKind, RunDiff, RunSteps, Step};
 
 use super::paint::{Tone, line, pad, paint, width};
 
@@ -52,7 +52,7 @@ pub(crate) fn diff(
             text.push_str(&format!("{}\n", paint(words, Tone::Strong)));
         }
         for difference in &pair.differs {
-            if difference.what != Differs::Step {
+            if difference.what != DifferenceKind::Step {
                 text.push_str(&values(difference, 5));
             }
         }
@@ -75,7 +75,7 @@ fn alike(n: usize) -> String {
     }
 }
 
-fn row(pair: &Aligned, a: &RunSteps, b: &RunSteps, side: usize) -> String {
+fn row(pair: &AlignedStep, a: &RunSteps, b: &RunSteps, side: usize) -> String {
     let step = |run: &RunSteps, at: Option<usize>| match at.and_then(|at| run.steps.get(at)) {
         Some(step) => told(step, side),
         None => (String::new(), Tone::Weak),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use tollgate_model::ids::SpanId;
-use tollgate_trace::{beside::Beside, store::StoredLog};
+use tollgate_trace::{merged_tree::MergedTrace, store::StoredLog};
 
 use super::{
     measure::duration,
@@ -25,7 +25,7 @@ const MAX_LOGS: usize = 200;
 
 /// The gate's spans, in the order in which they began, and then those that were reported; each with the
 /// logs that were reported of it.
-pub(crate) fn spans(views: &[SpanView], beside: &Beside) -> String {
+pub(crate) fn spans(views: &[SpanView], beside: &MergedTrace) -> String {
     let mut logs: HashMap<Option<SpanId>, Vec<&StoredLog>> = HashMap::new();
     for log in beside.logs() {
         logs.entry(log.span).or_default().push(log);

@@ -35,9 +35,7 @@ impl EffectAction for FileAct {
             action: self.action.clone(),
             resource: Uid::new(kind(self), id(self, caller, &self.path)),
             context: ActionContext::Capability {
-                on_behalf_of: caller.on_behalf_of.clone(),
-                agent: caller.agent.clone(),
-                tool: Uid::new(Kind::Tool, &caller.tool),
+                guest: caller.guest(),
                 size: self.size,
             },
         }

@@ -69,9 +69,7 @@ impl EffectAction for HttpAct {
             action: Action::HttpRequest,
             resource: host_uid(&self.destination),
             context: ActionContext::Http {
-                on_behalf_of: caller.on_behalf_of.clone(),
-                agent: caller.agent.clone(),
-                tool: Uid::new(Kind::Tool, &caller.tool),
+                guest: caller.guest(),
                 method: self.method.clone(),
                 scheme: self.destination.scheme.clone(),
                 port: self.destination.port,

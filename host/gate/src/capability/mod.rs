@@ -27,9 +27,9 @@ use serde_json::{Value, json};
 use tollgate_ledger::{Change, Changed, Condition};
 use tollgate_model::{
     canonical::Sha256Digest,
-    entity::{Entity, Uid},
+    entity::{Entity, Kind, Uid},
     ids::SpanId,
-    request::Request,
+    request::{GuestCaller, Request},
     time::Timestamp,
     tool::Content,
 };
@@ -85,6 +85,17 @@ pub(crate) struct EffectCaller {
     pub(crate) agent: Uid,
     /// On whose behalf it acts.
     pub(crate) on_behalf_of: Uid,
+}
+
+impl EffectCaller {
+    /// For whom the component asks, as policies see it.
+    fn guest(&self) -> GuestCaller {
+        GuestCaller {
+            agent: self.agent.clone(),
+            on_behalf_of: self.on_behalf_of.clone(),
+            tool: Uid::new(Kind::Tool, &self.tool),
+        }
+    }
 }
 
 /// An act that a component asks of its host while its tool runs.

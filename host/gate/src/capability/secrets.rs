@@ -30,9 +30,7 @@ impl EffectAction for SecretAct {
             action: Action::UseSecret,
             resource: Uid::new(Kind::Secret, &self.secret),
             context: ActionContext::Secret {
-                on_behalf_of: caller.on_behalf_of.clone(),
-                agent: caller.agent.clone(),
-                tool: Uid::new(Kind::Tool, &caller.tool),
+                guest: caller.guest(),
                 host: host_uid(&self.destination),
                 scheme: self.destination.scheme.clone(),
             },

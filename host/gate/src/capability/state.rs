@@ -98,9 +98,7 @@ impl EffectAction for StateAct {
             action: self.action.clone(),
             resource: Uid::new(Kind::State, self.id(caller, &self.key)),
             context: ActionContext::Capability {
-                on_behalf_of: caller.on_behalf_of.clone(),
-                agent: caller.agent.clone(),
-                tool: Uid::new(Kind::Tool, &caller.tool),
+                guest: caller.guest(),
                 size: self.size,
             },
         }

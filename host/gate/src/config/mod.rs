@@ -29,8 +29,8 @@ use tollgate_model::{
     time::{LocalTime, Timestamp},
 };
 use tollgate_policy::{
-    input::NumberMapping,
     policy::{self, PolicyFile},
+    tool_input::NumberMapping,
 };
 
 pub use budgets::{Budget, BudgetConfig};
@@ -43,7 +43,7 @@ pub use identity::{
     WebhookConfig, WebhookFormat,
 };
 pub use serve::ServeConfig;
-pub use trace::{Price, PricesConfig, TraceConfig};
+pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
 
 use tollgate_ledger::Idle;
 

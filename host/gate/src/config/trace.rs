@@ -25,23 +25,40 @@ pub struct PricesConfig {
 /// What a million tokens of a model cost, in billionths of the currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Price {
-    /// That it reads.
+    /// Tokens that it reads.
     pub input: u64,
-    /// That it reads from a cache.
+    /// Tokens that it reads from a cache.
     pub cached_input: u64,
-    /// That it writes.
+    /// Tokens that it reads and writes to a cache.
+    pub cache_write: u64,
+    /// Tokens that it writes.
+    pub output: u64,
+}
+
+/// The tokens of one call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PricedTokens {
+    /// Read in all, including the next two.
+    pub input: u64,
+    /// Read from a cache.
+    pub cached: u64,
+    /// Written to a cache.
+    pub cache_write: u64,
+    /// Written by the model.
     pub output: u64,
 }
 
 impl Price {
-    /// What a call costs, in billionths of the currency: `input` tokens, of which `cached` from a cache.
+    /// What a call costs, in billionths of the currency.
     #[must_use]
-    pub fn cost_nano(&self, input: u64, cached: u64, output: u64) -> u64 {
-        let cached = cached.min(input);
+    pub fn cost_nano(&self, tokens: &PricedTokens) -> u64 {
+        let cached = tokens.cached.min(tokens.input);
+        let cache_write = tokens.cache_write.min(tokens.input - cached);
         let of = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
-        let sum = of(input - cached, self.input)
+        let sum = of(tokens.input - cached - cache_write, self.input)
             + of(cached, self.cached_input)
-            + of(output, self.output);
+            + of(cache_write, self.cache_write)
+            + of(tokens.output, self.output);
         u64::try_from(sum / 1_000_000).unwrap_or(u64::MAX)
     }
 }
@@ -82,6 +99,7 @@ impl Validation<'_> {
             let price = Price {
                 input,
                 cached_input: price.cached_input.map(nano).transpose()?.unwrap_or(input),
+                cache_write: price.cache_write.map(nano).transpose()?.unwrap_or(input),
                 output: nano(price.output)?,
             };
             models.insert(name, price);

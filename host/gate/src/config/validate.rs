@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use tollgate_policy::{input::NumberMapping, policy};
+use tollgate_policy::{policy, tool_input::NumberMapping};
 
 use super::{
     AgentConfig, CLI_AGENT, ComponentConfig, Config, ConfigError, GateConfig, GrantConfig,

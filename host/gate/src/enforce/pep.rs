@@ -13,7 +13,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
-    request::{ActionContext, Facts, Request, RunFacts, WindowFacts},
+    request::{Facts, Request, RunFacts, WindowFacts},
     run::RunState,
     time::Timestamp,
 };
@@ -259,14 +259,7 @@ impl Pep {
     ) -> Result<(Draft, Payload), Refusal> {
         let payload = self.seal(ruleset, facts.now, &(request, facts), "facts")?;
         let basis = decision.basis().clone();
-        let on_behalf_of = match &request.context {
-            ActionContext::Call { on_behalf_of, .. }
-            | ActionContext::Result { on_behalf_of, .. }
-            | ActionContext::Capability { on_behalf_of, .. }
-            | ActionContext::Http { on_behalf_of, .. }
-            | ActionContext::Secret { on_behalf_of, .. } => Some(on_behalf_of.clone()),
-            ActionContext::Approver { .. } | ActionContext::Operator => None,
-        };
+        let on_behalf_of = request.context.on_behalf_of().cloned();
         let requirement = match decision {
             Decision::Escalate(_, requirement) => Some(requirement.clone()),
             _ => None,

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tollgate_model::canonical;
-use tollgate_policy::pdp;
+use tollgate_policy::{
+    pdp,
+    tool_input::{NumberMapping, ToolInput, mend},
+};
 
 use super::LoadError;
 use crate::{
@@ -44,8 +47,11 @@ pub(super) fn tool(
     if let Some(problem) = name_problem(&name) {
         return Err(tool_name_error(source, &name, &own_name, problem.into()));
     }
-    let validator = validator(source, &own_name, &definition.input_schema)?;
+    let input_schema = mend(&definition.input_schema);
     let configured = config.tools.get(&name);
+    let none = BTreeMap::new();
+    let numbers = configured.map_or(&none, |tool| &tool.numbers);
+    check_schema(source, (&name, &own_name), &input_schema, numbers)?;
     let labels = |by_tool: Option<&BTreeSet<String>>,
                   by_source: Option<&BTreeSet<String>>,
                   default: &str| {
@@ -72,10 +78,9 @@ pub(super) fn tool(
         source: source.clone(),
         title: definition.title,
         description: definition.description,
-        input_schema: definition.input_schema,
+        input_schema,
         output_schema: definition.output_schema,
         annotations: definition.annotations,
-        validator,
     })
 }
 
@@ -116,23 +121,24 @@ pub(super) fn tool_name_error(
     }
 }
 
-fn validator(
+/// That arguments can be typed by the schema, and that it has a canonical form. `names` are the tool's name
+/// and its own.
+fn check_schema(
     source: &ToolSource,
-    own_name: &str,
+    (name, own_name): (&str, &str),
     schema: &Value,
-) -> Result<jsonschema::Validator, LoadError> {
+    numbers: &BTreeMap<String, NumberMapping>,
+) -> Result<(), LoadError> {
     let bad_schema = |problem: String| LoadError::ToolSchema {
         what: source.kind.description(),
         component: source.name.clone(),
         tool: own_name.into(),
         problem,
     };
-    let validator = jsonschema::options().build(schema).map_err(|e| {
-        let problem = printable(&e.to_string(), 300);
-        bad_schema(format!("is not valid: {problem}"))
-    })?;
+    ToolInput::from_json_schema(name, schema, numbers)
+        .map_err(|e| bad_schema(format!("cannot be used: {e}")))?;
     if canonical::to_canonical(schema).is_err() {
         return Err(bad_schema("has no canonical form".into()));
     }
-    Ok(validator)
+    Ok(())
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tollgate_model::{
-    canonical,
+    canonical::{self, JsonError},
     record::{CallInvalid, Event},
 };
-use tollgate_policy::policy;
+use tollgate_policy::{policy, tool_input::ToolInput};
 
 use super::Pipeline;
 use crate::{
@@ -17,9 +17,6 @@ use crate::{
     tool::{SourceKind, Tool},
 };
 use tollgate_ledger::Batch;
-
-/// Problems of arguments that are listed.
-const MAX_PROBLEMS: usize = 8;
 
 /// Who is to execute a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,12 +160,23 @@ fn typed_call(
     arguments: &str,
 ) -> Result<ToolCall, InvalidCall> {
     let invalid = |reason: String| InvalidCall::because("invalid_arguments", reason);
-    let mut arguments = canonical::parse(arguments)
-        .map_err(|e| invalid(format!("the arguments are refused: {e}")))?;
-    if let Some(input) = ruleset.pdp.tool(&tool.name) {
+    let Some(input) = ruleset.pdp.tool(&tool.name) else {
+        return Err(invalid("the tool has no schema of its arguments".into()));
+    };
+    let mut arguments = canonical::parse(arguments).map_err(|error| {
+        let advice = match &error {
+            JsonError::NumberRange { pointer } if input.accepts_text(pointer) => {
+                "; pass it as text"
+            }
+            _ => "",
+        };
+        invalid(format!("the arguments are refused: {error}{advice}"))
+    })?;
+    check_schema(input, &arguments)?;
+    // Other executors are given what the caller sent: they know their own defaults.
+    if tool.source.kind == SourceKind::Component {
         input.apply_defaults(&mut arguments);
     }
-    check_schema(tool, &arguments)?;
     let bytes = canonical::to_canonical(&arguments)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
@@ -179,31 +187,24 @@ fn typed_call(
     Ok(ToolCall::new(Arc::clone(tool), arguments, bytes, digest))
 }
 
-fn check_schema(tool: &Tool, arguments: &Value) -> Result<(), InvalidCall> {
-    let mut problems = Vec::new();
-    let mut pointers = Vec::new();
-    for error in tool.validator.iter_errors(arguments).take(MAX_PROBLEMS) {
-        let pointer = error.instance_path().to_string();
-        let pointer = if pointer.is_empty() {
-            "/".to_owned()
-        } else {
-            printable(&pointer, 200)
-        };
-        problems.push(format!(
-            "`{pointer}`: {}",
-            printable(&error.masked().to_string(), 300)
-        ));
-        pointers.push(pointer);
-    }
-    if problems.is_empty() {
+fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall> {
+    let Err(problems) = input.check(arguments) else {
         return Ok(());
-    }
+    };
+    let text: Vec<String> = problems
+        .iter()
+        .map(|p| {
+            let pointer = printable(&p.pointer, 200);
+            format!("`{pointer}`: {}", printable(&p.problem, 600))
+        })
+        .collect();
     let reason = format!(
         "the arguments do not match the tool's schema: {}",
-        problems.join("; ")
+        text.join("; ")
     );
+    let pointers = problems.iter().map(|p| printable(&p.pointer, 200));
     Err(InvalidCall {
-        pointers,
+        pointers: pointers.collect(),
         ..InvalidCall::because("invalid_arguments", reason)
     })
 }

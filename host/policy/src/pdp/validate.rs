@@ -13,8 +13,18 @@ use cedar_policy_core::{
     },
 };
 
+/// How `context.input` is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InputCheck {
+    /// Against its type.
+    Typed,
+    /// Not at all: it was made by the tree that its type was made from, and some of its values are text
+    /// because Cedar's types are too narrow for them.
+    Trusted,
+}
+
 /// Whether the action applies to principal and resource, and the context has its type.
-pub(super) fn is_valid(schema: &ValidatorSchema, request: &Request) -> bool {
+pub(super) fn is_valid(schema: &ValidatorSchema, request: &Request, input: InputCheck) -> bool {
     let (principal, resource) = (request.principal().uid(), request.resource().uid());
     let Some(action) = request.action().uid() else {
         return false;
@@ -28,7 +38,10 @@ pub(super) fn is_valid(schema: &ValidatorSchema, request: &Request) -> bool {
             Some(Type::Record {
                 attrs,
                 open_attributes,
-            }) => record(schema, attrs, *open_attributes, context),
+            }) => {
+                let trusted = (input == InputCheck::Trusted).then_some("input");
+                members(schema, attrs, *open_attributes, context, trusted)
+            }
             _ => false,
         }
 }
@@ -39,7 +52,19 @@ fn record<K: Borrow<str> + Ord>(
     open: OpenTag,
     record: &BTreeMap<K, Value>,
 ) -> bool {
+    members(schema, types, open, record, None)
+}
+
+/// Whether every member but the `trusted` one has its type, and none is missing.
+fn members<K: Borrow<str> + Ord>(
+    schema: &ValidatorSchema,
+    types: &Attributes,
+    open: OpenTag,
+    record: &BTreeMap<K, Value>,
+    trusted: Option<&str>,
+) -> bool {
     let typed = |(name, value): (&K, &Value)| match types.get_attr(name.borrow()) {
+        Some(_) if trusted == Some(name.borrow()) => true,
         Some(ty) => has_type(schema, &ty.attr_type, value),
         None => open == OpenTag::OpenAttributes,
     };

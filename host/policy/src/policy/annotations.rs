@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use cedar_policy::{Effect, Policy, PolicyId};
 use cedar_policy_core::ast;
 
-use super::{Diagnostic, Level, LoadedPolicy, Mode, nearest, place::Place};
-use crate::approval::{self, ApprovalUse};
+use super::{Diagnostic, Level, LoadedPolicy, Mode, location::Location, nearest};
+use crate::policy::approval_analysis::{self, ApprovalUse};
 use tollgate_model::{
     canonical::{self, Sha256Digest},
     decision::{Determining, PolicyRef, Severity},
@@ -28,7 +28,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// The policy with what its annotations say, unless one of them is wrong.
-    pub(super) fn policy(&mut self, place: Place<'_>, policy: &Policy) -> Option<LoadedPolicy> {
+    pub(super) fn policy(&mut self, place: Location<'_>, policy: &Policy) -> Option<LoadedPolicy> {
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             self.said.push(place.error(
                 "policy::missing-id",
@@ -127,7 +127,7 @@ impl Reader {
                 return None;
             }
         };
-        let approval = match approval::analyse(&body) {
+        let approval = match approval_analysis::analyse(&body) {
             Ok(approval) => approval,
             Err(problem) => {
                 self.said.push(place.error(
@@ -182,7 +182,7 @@ impl Reader {
         })
     }
 
-    fn severity(&mut self, place: Place<'_>, id: &str, text: Option<&str>) -> Severity {
+    fn severity(&mut self, place: Location<'_>, id: &str, text: Option<&str>) -> Severity {
         match text {
             None | Some("medium") => Severity::Medium,
             Some("low") => Severity::Low,
@@ -202,7 +202,7 @@ impl Reader {
         }
     }
 
-    fn redact(&mut self, place: Place<'_>, id: &str, policy: &Policy) -> BTreeSet<String> {
+    fn redact(&mut self, place: Location<'_>, id: &str, policy: &Policy) -> BTreeSet<String> {
         let Some(text) = policy.annotation("redact") else {
             return BTreeSet::new();
         };

@@ -11,12 +11,12 @@ use std::{
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 
 use super::{
-    Diagnostic, Level, LoadedPolicies, LoadedPolicy, PolicyFile, annotations::Reader, nearest,
-    place::Source, scan,
+    Diagnostic, Level, LoadedPolicies, LoadedPolicy, PolicyFile, annotations::Reader, depth_limit,
+    location::Source, nearest,
 };
 use tollgate_model::entity::{Kind, Uid};
 
-/// A thread's stack: whatever `scan` lets through is parsed and typed within it.
+/// A thread's stack: whatever `depth_limit` lets through is parsed and typed within it.
 const STACK: usize = 64 << 20;
 
 /// Load policies against a schema. `known` says whether an entity that a policy names exists.
@@ -128,7 +128,7 @@ fn read(source: &Source<'_>) -> Read {
         said: Vec::new(),
         policies: Vec::new(),
     };
-    if let Some(excess) = scan::excess(&source.file.text) {
+    if let Some(excess) = depth_limit::excess(&source.file.text) {
         let place = source.place(excess.offset, 1);
         read.said
             .push(place.error("policy::too-deep", excess.message, excess.help));
@@ -292,7 +292,7 @@ impl Check<'_> {
                 continue;
             };
             for literal in policy.cedar.entity_literals() {
-                let Some(uid) = crate::uid::from_cedar(&literal) else {
+                let Some(uid) = crate::cedar_uid::from_cedar(&literal) else {
                     continue;
                 };
                 if !NAMED.contains(&uid.kind) || self.known.contains(&uid) {

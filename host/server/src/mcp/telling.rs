@@ -6,7 +6,7 @@ use rmcp::model::RequestMetaObject;
 use serde_json::Value;
 use tollgate::enforce::Answer;
 use tollgate_model::{ids::SpanId, time::Timestamp};
-use tollgate_trace::told::{self, Told, Topic};
+use tollgate_trace::self_report::{self, SelfReport, SelfReportTopic};
 
 use super::Client;
 use crate::review::captured;
@@ -19,14 +19,17 @@ const STATE_DELTA: &str = "dev.tollgate/state_delta";
 const TOLD: &str = "dev.tollgate/told";
 
 /// What `_meta` tells of a call and of its run.
-fn of_meta(meta: &RequestMetaObject, call: SpanId, at: Timestamp) -> Vec<Told> {
+fn of_meta(meta: &RequestMetaObject, call: SpanId, at: Timestamp) -> Vec<SelfReport> {
     let mut all = Vec::new();
-    for (key, topic) in [(SUMMARY, Topic::Summary), (STATE_DELTA, Topic::StateDelta)] {
+    for (key, topic) in [
+        (SUMMARY, SelfReportTopic::Summary),
+        (STATE_DELTA, SelfReportTopic::StateDelta),
+    ] {
         let value = meta.get(key).filter(|value| !value.is_null());
-        all.extend(value.and_then(|value| told::one(topic, value, Some(call), at).ok()));
+        all.extend(value.and_then(|value| self_report::one(topic, value, Some(call), at).ok()));
     }
     if let Some(about @ Value::Object(_)) = meta.get(TOLD) {
-        all.extend(told::read(about, None, at).unwrap_or_default());
+        all.extend(self_report::read(about, None, at).unwrap_or_default());
     }
     all
 }
@@ -46,7 +49,7 @@ impl Client {
         let tenant = gate.ruleset().config.gate.tenant.clone();
         self.server.0.requests.spawn(async move {
             // A store that is busy or full takes none: it is told, and no evidence.
-            drop(store.tell(&tenant, run, told).await);
+            drop(store.add_self_reports(&tenant, run, told).await);
         });
     }
 }
@@ -57,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    fn topics(meta: Value) -> Vec<(Topic, String, bool)> {
+    fn topics(meta: Value) -> Vec<(SelfReportTopic, String, bool)> {
         let meta: RequestMetaObject = serde_json::from_value(meta).unwrap();
         let call = SpanId::from_bytes([1; 8]);
         let told = of_meta(&meta, call, Timestamp(1)).into_iter();
@@ -75,10 +78,14 @@ mod tests {
         assert_eq!(
             told,
             [
-                (Topic::Summary, "look the customer up".into(), true),
-                (Topic::StateDelta, "{\"customer\":7}".into(), true),
-                (Topic::Request, "refund me".into(), false),
-                (Topic::Model, "m-1".into(), false),
+                (
+                    SelfReportTopic::Summary,
+                    "look the customer up".into(),
+                    true
+                ),
+                (SelfReportTopic::StateDelta, "{\"customer\":7}".into(), true),
+                (SelfReportTopic::Request, "refund me".into(), false),
+                (SelfReportTopic::Model, "m-1".into(), false),
             ]
         );
     }

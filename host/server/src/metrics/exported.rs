@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tollgate::gate::Gate;
-use tollgate_trace::otlp_out;
+use tollgate_trace::export;
 
 use super::{Sample, Source, number};
 
@@ -31,7 +31,7 @@ impl Source for Exported {
             return Vec::new();
         }
         // Exporters whose state cannot be read say nothing; the gate's own numbers are told all the same.
-        let known = otlp_out::status(&ruleset.config, self.0.ledger().size()).unwrap_or_default();
+        let known = export::status(&ruleset.config, self.0.ledger().size()).unwrap_or_default();
         let mut samples = Vec::new();
         for exporter in known {
             let mut add = |name, help, counter, value| {

@@ -12,7 +12,7 @@ use axum::{Extension, body::Body, extract::State, response::Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Frame;
-use tollgate_trace::otlp_in::{Encoding, Format};
+use tollgate_trace::ingest::{Encoding, Format};
 
 use super::{Exported, Intake, IntakeError, Sent};
 use crate::auth::Authenticated;

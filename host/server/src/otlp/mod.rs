@@ -21,7 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tollgate::gate::Gate;
 use tollgate_model::time::Timestamp;
 use tollgate_trace::{
-    otlp_in::{self, Answer, BodyError, DecodeError, Encoding, Format, Received, Sender, Signal},
+    ingest::{
+        self, BodyError, DecodeError, Encoding, Format, IngestBatch, MetricsRequest,
+        PartialSuccess, Sender, Signal,
+    },
     store::{Store, StoreError},
 };
 
@@ -32,9 +35,11 @@ use crate::{auth::Authenticated, http::SLOWEST};
 /// Where traces and logs are sent to, by HTTP (OTLP specification, "OTLP/HTTP Request").
 const TRACES: &str = "/v1/traces";
 const LOGS: &str = "/v1/logs";
+const METRICS: &str = "/v1/metrics";
 /// And by gRPC.
 const GRPC_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const GRPC_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const GRPC_METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// How often what is too old is looked for.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -42,11 +47,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// body.
 const MAX_REQUESTS: usize = 8;
 /// Bytes of a body as it is sent.
-const MAX_BODY: usize = otlp_in::MAX_BODY;
+const MAX_BODY: usize = ingest::MAX_BODY;
 
 /// Whether a request goes to one of these routes.
 pub(crate) fn is_otlp(path: &str) -> bool {
-    [TRACES, LOGS, GRPC_TRACES, GRPC_LOGS].contains(&path)
+    [TRACES, LOGS, METRICS, GRPC_TRACES, GRPC_LOGS, GRPC_METRICS].contains(&path)
 }
 
 /// Where what comes in goes.
@@ -75,8 +80,10 @@ pub fn routes(gate: &Gate, store: &Store) -> Router {
     Router::new()
         .route(TRACES, post(web::export::<ExportTraceServiceRequest>))
         .route(LOGS, post(web::export::<ExportLogsServiceRequest>))
+        .route(METRICS, post(web::export::<MetricsRequest>))
         .route(GRPC_TRACES, post(grpc::export::<ExportTraceServiceRequest>))
         .route(GRPC_LOGS, post(grpc::export::<ExportLogsServiceRequest>))
+        .route(GRPC_METRICS, post(grpc::export::<MetricsRequest>))
         .with_state(intake)
 }
 
@@ -121,22 +128,22 @@ trait Exported: Signal + 'static {
     const REJECTED: &'static str;
 
     /// What is to be stored of it; it may take a while.
-    fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> Received;
+    fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> IngestBatch;
 
     /// The answer as a message.
-    fn answer(answer: Answer) -> Vec<u8>;
+    fn answer(answer: PartialSuccess) -> Vec<u8>;
 }
 
 impl Exported for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
 
-    fn read(self, intake: &Intake, sender: &Sender, _: Timestamp) -> Received {
+    fn read(self, intake: &Intake, sender: &Sender, _: Timestamp) -> IngestBatch {
         let ruleset = intake.gate.ruleset();
         let capturing = intake.gate.capturing(None);
-        otlp_in::spans(self, sender, &ruleset.config.prices, &capturing)
+        ingest::spans(self, sender, &ruleset.config.prices, &capturing)
     }
 
-    fn answer(answer: Answer) -> Vec<u8> {
+    fn answer(answer: PartialSuccess) -> Vec<u8> {
         let partial_success = partial(answer).map(|answer| ExportTracePartialSuccess {
             rejected_spans: answer.rejected,
             error_message: answer.message,
@@ -148,11 +155,13 @@ impl Exported for ExportTraceServiceRequest {
 impl Exported for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
-    fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> Received {
-        otlp_in::logs(self, sender, &intake.gate.capturing(None), now)
+    fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> IngestBatch {
+        let ruleset = intake.gate.ruleset();
+        let capturing = intake.gate.capturing(None);
+        ingest::logs(self, sender, &ruleset.config.prices, &capturing, now)
     }
 
-    fn answer(answer: Answer) -> Vec<u8> {
+    fn answer(answer: PartialSuccess) -> Vec<u8> {
         let partial_success = partial(answer).map(|answer| ExportLogsPartialSuccess {
             rejected_log_records: answer.rejected,
             error_message: answer.message,
@@ -161,9 +170,22 @@ impl Exported for ExportLogsServiceRequest {
     }
 }
 
+impl Exported for MetricsRequest {
+    const REJECTED: &'static str = "rejectedDataPoints";
+
+    fn read(self, _: &Intake, _: &Sender, _: Timestamp) -> IngestBatch {
+        ingest::metrics(&self)
+    }
+
+    fn answer(answer: PartialSuccess) -> Vec<u8> {
+        // The answers of all signals have the same fields on the wire.
+        <ExportLogsServiceRequest as Exported>::answer(answer)
+    }
+}
+
 /// What was not kept; nothing where everything was.
-fn partial(answer: Answer) -> Option<Answer> {
-    (answer != Answer::default()).then_some(answer)
+fn partial(answer: PartialSuccess) -> Option<PartialSuccess> {
+    (answer != PartialSuccess::default()).then_some(answer)
 }
 
 /// Forget what was reported longer ago than the tenant keeps payloads, now and every hour, for as long as
@@ -212,7 +234,7 @@ impl Intake {
         sent: Sent,
         encoding: Encoding,
         format: Format,
-    ) -> Result<Answer, IntakeError> {
+    ) -> Result<PartialSuccess, IntakeError> {
         let sender = Sender {
             tenant: who.tenant.clone(),
             name: who.caller.principal().to_string(),
@@ -223,13 +245,13 @@ impl Intake {
             let (intake, from) = (Arc::clone(&self), sender.clone());
             // It may take a while: others are answered meanwhile.
             let reading = tokio::task::spawn_blocking(move || {
-                let message = otlp_in::plain(&bytes, encoding)?;
-                let request: S = otlp_in::decode(&message, format)?;
+                let message = ingest::plain(&bytes, encoding)?;
+                let request: S = ingest::decode(&message, format)?;
                 Ok::<_, IntakeError>(request.read(&intake, &from, now))
             });
             let received = reading.await.map_err(|_| IntakeError::Broken)??;
             let traces = received.traces();
-            let answer = otlp_in::keep(&self.store, received, &sender, now).await?;
+            let answer = ingest::keep(&self.store, received, &sender, now).await?;
             drop(permit);
             // What policies hear of it comes after the answer.
             self.spending.heard(sender.name, traces);

@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-use tollgate_trace::otlp_in::{Answer, Encoding, Format};
+use tollgate_trace::ingest::{Encoding, Format, PartialSuccess};
 
 use super::{Exported, Intake, IntakeError, partial};
 use crate::{auth::Authenticated, problem::Problem};
@@ -54,7 +54,7 @@ pub(super) async fn export<S: Exported>(
     }
 }
 
-fn answered<S: Exported>(answer: Answer, format: Format) -> Response {
+fn answered<S: Exported>(answer: PartialSuccess, format: Format) -> Response {
     let (kind, body) = match format {
         Format::Protobuf => ("application/x-protobuf", S::answer(answer)),
         Format::Json => {

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tollgate_ledger::RunRow;
 use tollgate_model::{ids::SpanId, request::Action};
 use tollgate_trace::{
-    feedback::Given,
-    run::{Beside, CaseView, RunDiff, RunSteps, diff},
+    feedback::FeedbackInput,
+    run::{CaseView, RunDiff, RunEvidence, RunSteps, diff},
     store::StoreError,
 };
 use utoipa::ToSchema;
@@ -158,7 +158,7 @@ pub(super) async fn feedback(
     State(rest): State<Rest>,
     who: Who,
     Path(id): Path<String>,
-    Body(given): Body<Given>,
+    Body(given): Body<FeedbackInput>,
 ) -> Result<Json<Value>, Problem> {
     let run = found(&rest.gate, &who, &id)?.id;
     said(&rest, &who, Said::Feedback { run, given }).await
@@ -193,7 +193,7 @@ pub(super) async fn case(
     let store = rest.trace()?.reader().clone();
     let view = rest.read(&who, move |_, reader| {
         let steps = RunSteps::of(&reader.records_of_run(run.id)?);
-        let beside = Beside::of(&store, &run.tenant, run.id, &steps)?;
+        let beside = RunEvidence::of(&store, &run.tenant, run.id, &steps)?;
         Ok(serde_json::to_value(CaseView::of(&steps, &beside)).unwrap_or_default())
     });
     Ok(Json(view.await?))

@@ -15,7 +15,7 @@ use tollgate::gate::Gate;
 use tollgate_ledger::{RunFilter, RunRow};
 use tollgate_model::{ids::RunId, record::RunOutcome, request::Action, time::Timestamp};
 use tollgate_trace::{
-    beside::Beside,
+    merged_tree::MergedTrace,
     projector,
     search::{self, RunSearch, SearchError},
     store::{Part, StoredLog, StoredSpan, Usage},
@@ -283,8 +283,8 @@ pub(super) async fn show(
     let shown = rest.read(&who, move |_, reader| {
         let records = reader.records_of_run(run.id)?;
         let beside = match store {
-            Some(store) => Beside::of_run(&store, &run, &records, REPORTED, !own)?,
-            None => Beside::default(),
+            Some(store) => MergedTrace::of_run(&store, &run, &records, REPORTED, !own)?,
+            None => MergedTrace::default(),
         };
         Ok(Shown {
             run,

@@ -1,21 +1,244 @@
-//! A run as a file that other programs read. Nothing here reads the store or writes a file.
+//! OTLP out: the gate's spans, sent to collectors at least once.
 //!
-//! | file | what it writes |
+//! An exporter is a cursor over the ledger. It reads records behind the decisions, puts whole spans
+//! together, and moves on when the collector has acknowledged them; a collector that is down, hangs, or
+//! answers nonsense costs time and nothing else. Nothing here is awaited by a call, and nothing here writes
+//! to the ledger. What is sent has of arguments and results what capture keeps, and names principals and
+//! resources by keyed hashes.
+//!
+//! | file | what it settles |
 //! |---|---|
-//! | `own` | the gate's own spans, without names of people |
-//! | `otlp` | OTLP's JSON encoding |
-//! | `lines` | one span a line, as JSON |
-//! | `parquet` | one span a row, as Apache Parquet |
-//! | `eval` | the run as an evaluation case |
+//! | `source` | what an exporter reads: records, keys, secrets, descriptions of tools |
+//! | `build` | from records to finished spans, and what is remembered of open ones |
+//! | `wire` | from spans to OTLP, by profile |
+//! | `send` | HTTP and gRPC, and what an answer means |
+//! | `pace` | when to try again |
+//! | `state` | how far each exporter has come |
+//! | `exporter` | one step of one exporter |
 
-mod eval;
-mod lines;
-mod otlp;
-mod own;
-mod parquet;
+mod backoff;
+mod build;
+mod exporter;
+mod send;
+mod source;
+mod state;
+mod wire;
 
-pub use eval::{EvalCase, ExpectedStep, eval};
-pub use lines::lines;
-pub use otlp::otlp;
-pub use own::{hash_parts, named, own};
-pub use parquet::{ParquetError, parquet};
+use std::{path::Path, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tollgate::{
+    config::{Config, ExportProfile, ExportProtocol, export_state},
+    gate::Gate,
+};
+use tollgate_ledger::LedgerError;
+use tollgate_model::time::Timestamp;
+
+pub use exporter::{Exporter, Step};
+pub(crate) use source::PURPOSE;
+pub use source::Source;
+
+/// How often new records are looked for.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Why an exporter cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The file in which it is kept how far exporters have come.
+    #[error("{path}: {reason}")]
+    State {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another process exports.
+    #[error("another process exports from this ledger; see `tollgate export status`")]
+    Busy,
+    /// A task of this process ended before its time.
+    #[error("the exporter was stopped")]
+    Stopped,
+    /// Its configuration.
+    #[error("the exporter cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// How far an exporter has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The collector.
+    pub url: String,
+    /// By which protocol.
+    pub protocol: ExportProtocol,
+    /// For whom.
+    pub profile: ExportProfile,
+    /// The ledger's records that it has been through.
+    pub position: u64,
+    /// The ledger's records.
+    pub records: u64,
+    /// How many it is behind.
+    pub lag: u64,
+    /// Spans that the collector has acknowledged.
+    pub sent: u64,
+    /// Spans that it refused for good; they stay in the ledger.
+    pub rejected: u64,
+    /// When it last acknowledged any.
+    pub acknowledged: Option<Timestamp>,
+    /// Why it does not now, if it does not.
+    pub failing: Option<String>,
+    /// Since when.
+    pub failing_since: Option<Timestamp>,
+}
+
+/// How far the configured exporters have come; whoever exports goes on.
+///
+/// # Errors
+/// [`ExportError`] if the ledger or the state cannot be read.
+pub fn status(config: &Config, records: u64) -> Result<Vec<Status>, ExportError> {
+    let path = export_state(&config.store.path);
+    let states = match path.exists() {
+        true => Some(state::States::open(&path)?),
+        false => None,
+    };
+    let mut all = Vec::new();
+    for (name, export) in &config.exports {
+        let known = states
+            .as_ref()
+            .map(|states| states.load(name))
+            .transpose()?;
+        let known = known.flatten().unwrap_or_default();
+        all.push(Status {
+            name: name.clone(),
+            url: export.url.to_string(),
+            protocol: export.protocol,
+            profile: export.profile,
+            position: known.next,
+            records,
+            lag: records.saturating_sub(known.next),
+            sent: known.sent,
+            rejected: known.rejected,
+            acknowledged: known.acknowledged,
+            failing: known.failing,
+            failing_since: known.failing_since,
+        });
+    }
+    Ok(all)
+}
+
+/// Whose turn it is to export from a ledger: one process's, for as long as it keeps this.
+#[derive(Debug)]
+pub struct ExportLease {
+    _file: std::fs::File,
+}
+
+impl ExportLease {
+    /// Take it.
+    ///
+    /// # Errors
+    /// [`ExportError::Busy`] if another process has it.
+    pub fn take(store: &Path) -> Result<Self, ExportError> {
+        let path = export_state(store).with_extension("lock");
+        let failed = |e: &dyn std::fmt::Display| ExportError::State {
+            path: path.display().to_string(),
+            reason: e.to_string(),
+        };
+        let mut options = std::fs::OpenOptions::new();
+        let options = options.create(true).truncate(false).write(true);
+        let file = options.open(&path).map_err(|e| failed(&e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(ExportError::Busy),
+            Err(std::fs::TryLockError::Error(e)) => Err(failed(&e)),
+        }
+    }
+}
+
+/// Export for as long as this is polled, as the configuration in force says. `told` hears what each
+/// exporter cannot do, and when it can again.
+pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
+    let mut reloads = gate.reloads();
+    let mut held_up = false;
+    loop {
+        reloads.borrow_and_update();
+        let ruleset = gate.ruleset();
+        if ruleset.config.exports.is_empty() {
+            drop(ruleset);
+            if reloads.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let turn = match ExportLease::take(&ruleset.config.store.path) {
+            Ok(turn) => turn,
+            Err(error) => {
+                if !std::mem::replace(&mut held_up, true) {
+                    told("of everything", Some(&error.to_string()));
+                }
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                continue;
+            }
+        };
+        if std::mem::take(&mut held_up) {
+            told("of everything", None);
+        }
+        let source = Arc::new(Source::of_gate(&gate));
+        let mut running = Vec::new();
+        for name in ruleset.config.exports.keys() {
+            running.push(run(&gate, name, Arc::clone(&source), &told));
+        }
+        tokio::select! {
+            () = all(running) => {}
+            changed = reloads.changed() => if changed.is_err() { return },
+        }
+        drop(turn);
+    }
+}
+
+async fn all(running: Vec<impl Future<Output = ()>>) {
+    let mut running: Vec<_> = running.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        running.retain_mut(|one| one.as_mut().poll(cx).is_pending());
+        match running.is_empty() {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+}
+
+async fn run(gate: &Gate, name: &str, source: Arc<Source>, told: &impl Fn(&str, Option<&str>)) {
+    let mut failing = false;
+    let mut tell = |problem: Option<&str>| {
+        if problem.is_some() != failing {
+            failing = problem.is_some();
+            told(name, problem);
+        }
+    };
+    let mut exporter = loop {
+        match Exporter::new(name, Arc::clone(&source)).await {
+            Ok(exporter) => break exporter,
+            Err(error) => tell(Some(&error.to_string())),
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    };
+    loop {
+        match exporter.step(gate.now()).await {
+            Ok(step) => {
+                tell(exporter.failing());
+                if matches!(step, Step::Idle | Step::Later) {
+                    tokio::time::sleep(TICK).await;
+                }
+            }
+            Err(error) => {
+                tell(Some(&error.to_string()));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}

@@ -15,17 +15,17 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Decided, Findings, RunSteps, Step, StepOutcome, findings};
+use super::{DecisionSummary, Findings, RunSteps, Step, StepOutcome, findings};
 use crate::{
+    self_report::{SelfReport, SelfReportTopic},
     store::{Reader, Scope, StoreError, total},
-    told::{Told, Topic},
 };
 
-/// What is known of a run beside its records.
+/// What is known of a run evidence its records.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Beside {
-    /// What the agent told.
-    pub told: Vec<Told>,
+pub struct RunEvidence {
+    /// Self-reports.
+    pub self_reports: Vec<SelfReport>,
     /// Spans of models that were reported: `chat` and the like.
     pub model_spans: u64,
     /// Tokens that were reported.
@@ -38,9 +38,9 @@ pub struct Beside {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CaseView {
     /// What it was for, and what it knew.
-    pub context: Context,
+    pub context: CaseContext,
     /// What was done: the agent's own calls and those within them, in order.
-    pub actions: Vec<ActionTaken>,
+    pub actions: Vec<ActionSummary>,
     /// What deserves a look.
     pub signals: Signals,
     /// What was decided, by whom.
@@ -51,7 +51,7 @@ pub struct CaseView {
 
 /// What a run was for, and what it knew.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Context {
+pub struct CaseContext {
     /// Who.
     pub principal: Option<Uid>,
     /// On whose behalf.
@@ -70,8 +70,8 @@ pub struct Context {
     pub stop_reason: Option<String>,
     /// Labels that it began with.
     pub inherited: BTreeSet<String>,
-    /// What the agent told about it; untrusted.
-    pub told: Vec<Told>,
+    /// Self-reports about it; untrusted.
+    pub self_reports: Vec<SelfReport>,
     /// Policies in force, in order of first use.
     pub bundles: Vec<Sha256Digest>,
     /// Versions of the tools that it called.
@@ -80,7 +80,7 @@ pub struct Context {
 
 /// One call, in short.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ActionTaken {
+pub struct ActionSummary {
     /// Its span.
     pub call: SpanId,
     /// The tool.
@@ -95,8 +95,8 @@ pub struct ActionTaken {
     pub ran: bool,
     /// World-changing effects that were begun.
     pub effects: u64,
-    /// What the agent told about it; untrusted.
-    pub told: Vec<Told>,
+    /// Self-reports about it; untrusted.
+    pub self_reports: Vec<SelfReport>,
 }
 
 /// What deserves a look.
@@ -125,9 +125,9 @@ pub struct Enforcement {
     /// Decisions, by outcome.
     pub decisions: BTreeMap<&'static str, u64>,
     /// Decisions that did not allow, in order.
-    pub refused: Vec<Decided>,
+    pub refused: Vec<DecisionSummary>,
     /// Approvals that were asked for.
-    pub approvals: Vec<ApprovalGiven>,
+    pub approvals: Vec<ApprovalSummary>,
     /// Results that policy kept back or cut.
     pub withheld: Vec<SpanId>,
     /// Policies that determined a decision, with how many.
@@ -136,7 +136,7 @@ pub struct Enforcement {
 
 /// An approval, in short.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ApprovalGiven {
+pub struct ApprovalSummary {
     /// Its id.
     pub id: String,
     /// The tool that waited.
@@ -160,7 +160,7 @@ pub struct Gap {
     pub why: String,
 }
 
-impl Beside {
+impl RunEvidence {
     /// What the trace store has of a run: of tokens and cost what its principal has reported itself, in the
     /// caller's own trace where it has one.
     ///
@@ -172,7 +172,8 @@ impl Beside {
         run: RunId,
         steps: &RunSteps,
     ) -> Result<Self, StoreError> {
-        let trace = steps.origin.trace.unwrap_or(run);
+        let known = store.trace(tenant, run)?.and_then(|row| row.caller);
+        let trace = steps.origin.trace.or(known).unwrap_or(run);
         let usage = match &steps.principal {
             Some(who) => store.usage(tenant, &Scope::RunOf(trace, who.to_string()), None)?,
             None => Vec::new(),
@@ -183,7 +184,7 @@ impl Beside {
             .input_tokens
             .saturating_add(sum.usage.output_tokens);
         Ok(Self {
-            told: store.told(tenant, run)?,
+            self_reports: store.self_reports(tenant, run)?,
             model_spans: sum.calls,
             tokens: (sum.calls > 0).then_some(tokens),
             cost_nano: sum.usage.cost_nano,
@@ -194,26 +195,29 @@ impl Beside {
 impl CaseView {
     /// The view of a run.
     #[must_use]
-    pub fn of(run: &RunSteps, beside: &Beside) -> Self {
+    pub fn of(run: &RunSteps, evidence: &RunEvidence) -> Self {
         let findings = findings(run);
         Self {
-            missing: gaps(run, beside),
-            context: context(run, beside),
-            actions: run.steps.iter().map(|s| action(run, s, beside)).collect(),
-            signals: signals(run, findings, beside),
+            missing: gaps(run, evidence),
+            context: context(run, evidence),
+            actions: run.steps.iter().map(|s| action(run, s, evidence)).collect(),
+            signals: signals(run, findings, evidence),
             enforcement: enforcement(run),
         }
     }
 }
 
-fn context(run: &RunSteps, beside: &Beside) -> Context {
+fn context(run: &RunSteps, evidence: &RunEvidence) -> CaseContext {
     let mut tools: BTreeMap<String, Vec<Sha256Digest>> = BTreeMap::new();
     for step in &run.steps {
         let versions = tools.entry(step.tool.clone()).or_default();
         versions.extend(step.version.filter(|version| !versions.contains(version)));
     }
-    let about_run = beside.told.iter().filter(|told| told.call.is_none());
-    Context {
+    let about_run = evidence
+        .self_reports
+        .iter()
+        .filter(|told| told.call.is_none());
+    CaseContext {
         principal: run.principal.clone(),
         on_behalf_of: run.on_behalf_of.clone(),
         conversation: run.origin.conversation.clone(),
@@ -223,15 +227,18 @@ fn context(run: &RunSteps, beside: &Beside) -> Context {
         outcome: run.ended.as_ref().map(|ended| ended.outcome.as_str()),
         stop_reason: run.ended.as_ref().map(|ended| ended.stop_reason.clone()),
         inherited: run.inherited.clone(),
-        told: about_run.cloned().collect(),
+        self_reports: about_run.cloned().collect(),
         bundles: run.bundles.clone(),
         tools,
     }
 }
 
-fn action(run: &RunSteps, step: &Step, beside: &Beside) -> ActionTaken {
-    let about = beside.told.iter().filter(|t| t.call == Some(step.call));
-    ActionTaken {
+fn action(run: &RunSteps, step: &Step, evidence: &RunEvidence) -> ActionSummary {
+    let about = evidence
+        .self_reports
+        .iter()
+        .filter(|t| t.call == Some(step.call));
+    ActionSummary {
         call: step.call,
         tool: step.tool.clone(),
         depth: step.depth,
@@ -239,11 +246,11 @@ fn action(run: &RunSteps, step: &Step, beside: &Beside) -> ActionTaken {
         outcome: step.outcome,
         ran: !step.attempts.is_empty(),
         effects: step.attempts.iter().map(|attempt| attempt.effects).sum(),
-        told: about.cloned().collect(),
+        self_reports: about.cloned().collect(),
     }
 }
 
-fn signals(run: &RunSteps, findings: Findings, beside: &Beside) -> Signals {
+fn signals(run: &RunSteps, findings: Findings, evidence: &RunEvidence) -> Signals {
     let mut labels = BTreeMap::new();
     for step in &run.steps {
         for label in step.labels.difference(&run.inherited) {
@@ -264,8 +271,8 @@ fn signals(run: &RunSteps, findings: Findings, beside: &Beside) -> Signals {
             .filter_map(|effect| effect.decision.as_ref().map(|d| d.id))
             .collect(),
         findings,
-        tokens: beside.tokens,
-        cost_nano: beside.cost_nano,
+        tokens: evidence.tokens,
+        cost_nano: evidence.cost_nano,
     }
 }
 
@@ -280,7 +287,7 @@ fn enforcement(run: &RunSteps) -> Enforcement {
         }
     }
     let approvals = run.steps.iter().flat_map(|step| {
-        step.approvals.iter().map(|asked| ApprovalGiven {
+        step.approvals.iter().map(|asked| ApprovalSummary {
             id: asked.id.to_string(),
             tool: step.tool.clone(),
             state: asked.state.as_str(),
@@ -313,40 +320,46 @@ fn enforcement(run: &RunSteps) -> Enforcement {
 }
 
 /// What evidence is missing.
-fn gaps(run: &RunSteps, beside: &Beside) -> Vec<Gap> {
+fn gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let mut gap = |what, why: String| gaps.push(Gap { what, why });
-    let tells = |topic| beside.told.iter().any(|told| told.topic == topic);
+    let tells = |topic| evidence.self_reports.iter().any(|told| told.topic == topic);
     if run.started.is_none() {
         gap(
             "beginning",
             "the record that began the run is missing: see `tollgate ledger verify`".into(),
         );
     }
-    if !tells(Topic::Request) {
+    if !tells(SelfReportTopic::Request) {
         gap(
             "request",
             "the agent did not tell what the user asked for".into(),
         );
     }
-    if !tells(Topic::Context) && beside.model_spans == 0 {
+    if !tells(SelfReportTopic::Context) && evidence.model_spans == 0 {
         gap(
             "context",
             "the agent did not tell what it selected as context".into(),
         );
     }
-    if beside.model_spans == 0 {
+    if evidence.model_spans == 0 {
         gap(
             "model",
             "no model call was reported, so what the model was asked and what it cost is not known"
                 .into(),
         );
     }
-    let versions = [Topic::Model, Topic::PromptVersion, Topic::WorkflowVersion];
+    let versions = [
+        SelfReportTopic::Model,
+        SelfReportTopic::PromptVersion,
+        SelfReportTopic::WorkflowVersion,
+    ];
     let silent: Vec<&str> = versions
         .into_iter()
-        .filter(|topic| !tells(*topic) && (*topic != Topic::Model || beside.model_spans == 0))
-        .map(Topic::as_str)
+        .filter(|topic| {
+            !tells(*topic) && (*topic != SelfReportTopic::Model || evidence.model_spans == 0)
+        })
+        .map(SelfReportTopic::as_str)
         .collect();
     if !silent.is_empty() {
         gap(
@@ -357,7 +370,7 @@ fn gaps(run: &RunSteps, beside: &Beside) -> Vec<Gap> {
     let own: Vec<&Step> = run.own().collect();
     let explained = own
         .iter()
-        .filter(|s| beside.told.iter().any(|t| t.call == Some(s.call)))
+        .filter(|s| evidence.self_reports.iter().any(|t| t.call == Some(s.call)))
         .count();
     if explained < own.len() {
         let silent = own.len() - explained;
@@ -374,7 +387,7 @@ fn gaps(run: &RunSteps, beside: &Beside) -> Vec<Gap> {
             "end",
             "the run has not ended: nobody said whether it did what it was for".into(),
         ),
-        Some(_) if !tells(Topic::Result) => {
+        Some(_) if !tells(SelfReportTopic::Result) => {
             gap(
                 "result",
                 "the agent did not tell what it answered in the end".into(),

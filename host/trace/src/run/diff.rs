@@ -20,7 +20,7 @@ const OTHER_ARGUMENTS: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunDiff {
     /// Every step of both, aligned, in order.
-    pub steps: Vec<Aligned>,
+    pub steps: Vec<AlignedStep>,
     /// Where they first part: its place in `steps`. Absent where they do not.
     pub first: Option<usize>,
     /// Where a decision, or what came of a step, first differs: its place in `steps`.
@@ -31,7 +31,7 @@ pub struct RunDiff {
 
 /// A step of the one run beside that of the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Aligned {
+pub struct AlignedStep {
     /// Its place among the steps of the first run.
     pub a: Option<usize>,
     /// Its place among the steps of the second run.
@@ -44,7 +44,7 @@ pub struct Aligned {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// What.
-    pub what: Differs,
+    pub what: DifferenceKind,
     /// In the first run; empty where it is absent.
     pub a: String,
     /// In the second run.
@@ -54,7 +54,7 @@ pub struct Difference {
 /// What can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Differs {
+pub enum DifferenceKind {
     /// Only one of the runs has this step.
     Step,
     /// The keyed digest of the arguments.
@@ -81,7 +81,7 @@ pub enum Differs {
     StopReason,
 }
 
-impl Differs {
+impl DifferenceKind {
     /// As lists spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -113,7 +113,7 @@ impl Differs {
 /// Compare two runs.
 #[must_use]
 pub fn diff(a: &RunSteps, b: &RunSteps) -> RunDiff {
-    let steps: Vec<Aligned> = align(&a.steps, &b.steps)
+    let steps: Vec<AlignedStep> = align(&a.steps, &b.steps)
         .into_iter()
         .map(|(at, bt)| {
             let pair = (
@@ -128,20 +128,20 @@ pub fn diff(a: &RunSteps, b: &RunSteps) -> RunDiff {
                         None => String::new(),
                     };
                     vec![Difference {
-                        what: Differs::Step,
+                        what: DifferenceKind::Step,
                         a: told(one),
                         b: told(other),
                     }]
                 }
             };
-            Aligned {
+            AlignedStep {
                 a: at,
                 b: bt,
                 differs,
             }
         })
         .collect();
-    let decided = |pair: &Aligned| {
+    let decided = |pair: &AlignedStep| {
         let failed = |run: &RunSteps, at: Option<usize>| {
             let step = at.and_then(|at| run.steps.get(at));
             step.is_some_and(|step| step.outcome.is_failure())
@@ -164,22 +164,22 @@ fn whole(a: &RunSteps, b: &RunSteps) -> Vec<Difference> {
         (Some(who), Some(whom)) => format!("{who} for {whom}"),
         _ => String::new(),
     };
-    all.note(Differs::Principal, who(a), who(b));
+    all.note(DifferenceKind::Principal, who(a), who(b));
     let bundles = |run: &RunSteps| {
         let bundles = run.bundles.iter().map(Sha256Digest::to_string);
         bundles.collect::<Vec<_>>().join(", ")
     };
-    all.note(Differs::Policies, bundles(a), bundles(b));
+    all.note(DifferenceKind::Policies, bundles(a), bundles(b));
     let outcome = |run: &RunSteps| match &run.ended {
         Some(ended) => ended.outcome.as_str().to_owned(),
         None => "open".into(),
     };
-    all.note(Differs::Outcome, outcome(a), outcome(b));
+    all.note(DifferenceKind::Outcome, outcome(a), outcome(b));
     let reason = |run: &RunSteps| {
         let ended = run.ended.as_ref();
         ended.map_or_else(String::new, |ended| ended.stop_reason.clone())
     };
-    all.note(Differs::StopReason, reason(a), reason(b));
+    all.note(DifferenceKind::StopReason, reason(a), reason(b));
     all.0
 }
 
@@ -187,7 +187,7 @@ fn whole(a: &RunSteps, b: &RunSteps) -> Vec<Difference> {
 struct Differences(Vec<Difference>);
 
 impl Differences {
-    fn note(&mut self, what: Differs, a: String, b: String) {
+    fn note(&mut self, what: DifferenceKind, a: String, b: String) {
         if a != b {
             self.0.push(Difference { what, a, b });
         }
@@ -201,12 +201,16 @@ fn differences(a: &Step, b: &Step) -> Vec<Difference> {
         let digest = digest.as_ref();
         digest.map_or_else(String::new, KeyedDigest::to_string)
     };
-    all.note(Differs::Arguments, keyed(&a.arguments), keyed(&b.arguments));
+    all.note(
+        DifferenceKind::Arguments,
+        keyed(&a.arguments),
+        keyed(&b.arguments),
+    );
     let version = |step: &Step| {
         let version = step.version.as_ref();
         version.map_or_else(String::new, Sha256Digest::to_string)
     };
-    all.note(Differs::Version, version(a), version(b));
+    all.note(DifferenceKind::Version, version(a), version(b));
     let decided = |step: &Step| {
         // A call that waits is decided again and again: the same answer twice is no news.
         let mut told: Vec<String> = Vec::new();
@@ -224,7 +228,7 @@ fn differences(a: &Step, b: &Step) -> Vec<Difference> {
         }
         told.join(", then ")
     };
-    all.note(Differs::Decision, decided(a), decided(b));
+    all.note(DifferenceKind::Decision, decided(a), decided(b));
     let answered = |step: &Step| {
         let told = step.approvals.iter().map(|asked| {
             let by: Vec<&str> = asked
@@ -239,7 +243,7 @@ fn differences(a: &Step, b: &Step) -> Vec<Difference> {
         });
         told.collect::<Vec<_>>().join(", ")
     };
-    all.note(Differs::Approval, answered(a), answered(b));
+    all.note(DifferenceKind::Approval, answered(a), answered(b));
     let effects = |step: &Step| {
         let told = step.effects.iter().map(|effect| {
             let decided = effect.decision.as_ref().map(|d| d.outcome);
@@ -252,14 +256,14 @@ fn differences(a: &Step, b: &Step) -> Vec<Difference> {
         });
         told.collect::<Vec<_>>().join("; ")
     };
-    all.note(Differs::Effects, effects(a), effects(b));
+    all.note(DifferenceKind::Effects, effects(a), effects(b));
     let labels = |step: &Step| {
         let labels: Vec<&str> = step.labels.iter().map(String::as_str).collect();
         labels.join(", ")
     };
-    all.note(Differs::Labels, labels(a), labels(b));
-    all.note(Differs::Result, keyed(&a.result), keyed(&b.result));
-    all.note(Differs::Outcome, came(a.outcome), came(b.outcome));
+    all.note(DifferenceKind::Labels, labels(a), labels(b));
+    all.note(DifferenceKind::Result, keyed(&a.result), keyed(&b.result));
+    all.note(DifferenceKind::Outcome, came(a.outcome), came(b.outcome));
     all.0
 }
 

@@ -22,9 +22,9 @@ use super::{RunSteps, Step, StepOutcome};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Findings {
     /// The agent's own call that took the longest, if one is over.
-    pub slowest: Option<Slowest>,
+    pub slowest: Option<SlowestStep>,
     /// What failed among the agent's own calls, in order.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<StepFailure>,
     /// Failures after which the same tool succeeded.
     pub recovered: u64,
     /// Calls that repeat an earlier one with the same arguments.
@@ -35,7 +35,7 @@ pub struct Findings {
 
 /// The agent's own call that took the longest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Slowest {
+pub struct SlowestStep {
     /// Its span.
     pub call: SpanId,
     /// The tool.
@@ -48,7 +48,7 @@ pub struct Slowest {
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failed {
+pub struct StepFailure {
     /// Its span.
     pub call: SpanId,
     /// The tool.
@@ -109,7 +109,7 @@ pub fn findings(run: &RunSteps) -> Findings {
         .filter_map(|step| Some((step, step.took()?)))
         // Of equals, the first.
         .reduce(|a, b| if b.1 > a.1 { b } else { a })
-        .map(|(step, micros)| Slowest {
+        .map(|(step, micros)| SlowestStep {
             call: step.call,
             tool: step.tool.clone(),
             micros,
@@ -122,7 +122,7 @@ pub fn findings(run: &RunSteps) -> Findings {
             later.insert(&step.tool, step.call);
         } else if step.outcome.is_failure() {
             let (phase, why) = phase(run, step);
-            failed.push(Failed {
+            failed.push(StepFailure {
                 call: step.call,
                 tool: step.tool.clone(),
                 outcome: step.outcome,
@@ -230,7 +230,7 @@ fn refused_within(run: &RunSteps, step: &Step) -> Option<(String, Option<String>
     None
 }
 
-fn verdict(run: &RunSteps, own: &[&Step], failed: &[Failed]) -> Option<Verdict> {
+fn verdict(run: &RunSteps, own: &[&Step], failed: &[StepFailure]) -> Option<Verdict> {
     let outcome = run.ended.as_ref().map(|ended| ended.outcome);
     if outcome == Some(RunOutcome::Success) {
         return None;

@@ -31,12 +31,14 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-pub use case::{ActionTaken, ApprovalGiven, Beside, CaseView, Context, Enforcement, Gap, Signals};
-pub use diff::{Aligned, Difference, Differs, RunDiff, diff};
-pub use findings::{Failed, Findings, Phase, Slowest, Verdict, findings};
+pub use case::{
+    ActionSummary, ApprovalSummary, CaseContext, CaseView, Enforcement, Gap, RunEvidence, Signals,
+};
+pub use diff::{AlignedStep, Difference, DifferenceKind, RunDiff, diff};
+pub use findings::{Findings, Phase, SlowestStep, StepFailure, Verdict, findings};
 
 /// A record with its place in the ledger.
-pub type Indexed = (u64, Record);
+pub type IndexedRecord = (u64, Record);
 
 /// A run, read from its records.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -54,7 +56,7 @@ pub struct RunSteps {
     /// Labels that it began with.
     pub inherited: BTreeSet<String>,
     /// When and how it ended.
-    pub ended: Option<Ended>,
+    pub ended: Option<RunEnd>,
     /// When something last happened.
     pub last: Option<Timestamp>,
     /// Every bundle that decided, in order of first use.
@@ -66,7 +68,7 @@ pub struct RunSteps {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ended {
+pub struct RunEnd {
     /// When.
     pub at: Timestamp,
     /// How.
@@ -105,15 +107,15 @@ pub struct Step {
     /// The component's file, or the upstream server's definitions: the tool's version.
     pub version: Option<Sha256Digest>,
     /// Decisions on the call itself, in order.
-    pub decisions: Vec<Decided>,
+    pub decisions: Vec<DecisionSummary>,
     /// Approvals that it asked for.
-    pub approvals: Vec<AskedFor>,
+    pub approvals: Vec<ApprovalRequest>,
     /// Each time that it ran.
     pub attempts: Vec<Attempt>,
     /// What its component asked for, with what was decided on it.
-    pub effects: Vec<Asking>,
+    pub effects: Vec<EffectRequest>,
     /// The decision on its result.
-    pub released: Option<Decided>,
+    pub released: Option<DecisionSummary>,
     /// What became of the result.
     pub release: Option<Release>,
     /// Keyed digest of the result.
@@ -191,7 +193,7 @@ impl StepOutcome {
 
 /// A decision, without what it was made from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Decided {
+pub struct DecisionSummary {
     /// Its id.
     pub id: DecisionId,
     /// The answer.
@@ -239,13 +241,13 @@ pub struct Attempt {
 
 /// Something that a component asked for, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Asking {
+pub struct EffectRequest {
     /// Such as `read_file`.
     pub operation: String,
     /// On what: a path within a grant, a URL without its query, a secret's name.
     pub target: String,
     /// The decision on it; absent where it was not decided by itself.
-    pub decision: Option<Decided>,
+    pub decision: Option<DecisionSummary>,
     /// Whether it was carried out, or tried.
     pub done: bool,
     /// Why it failed, as the guest was told.
@@ -254,7 +256,7 @@ pub struct Asking {
 
 /// An approval that a step asked for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AskedFor {
+pub struct ApprovalRequest {
     /// Its id.
     pub id: ApprovalId,
     /// What would lift it, in words.
@@ -277,8 +279,9 @@ impl RunSteps {
 
     /// Every decision within the run's calls, in order of their ids.
     #[must_use]
-    pub fn decisions(&self) -> Vec<&Decided> {
-        let mut all: Vec<&Decided> = self.steps.iter().flat_map(Step::all_decisions).collect();
+    pub fn decisions(&self) -> Vec<&DecisionSummary> {
+        let mut all: Vec<&DecisionSummary> =
+            self.steps.iter().flat_map(Step::all_decisions).collect();
         all.sort_unstable_by_key(|decided| decided.id.0);
         all
     }
@@ -286,7 +289,7 @@ impl RunSteps {
 
 impl Step {
     /// Every decision that belongs to it: on the call, on what its component asked for, on its result.
-    pub fn all_decisions(&self) -> impl Iterator<Item = &Decided> {
+    pub fn all_decisions(&self) -> impl Iterator<Item = &DecisionSummary> {
         let effects = self.effects.iter().filter_map(|e| e.decision.as_ref());
         self.decisions
             .iter()
@@ -309,7 +312,7 @@ impl Step {
     }
 
     /// What a component asked for and policy did not allow.
-    pub fn refused_effects(&self) -> impl Iterator<Item = &Asking> {
+    pub fn refused_effects(&self) -> impl Iterator<Item = &EffectRequest> {
         self.effects.iter().filter(|effect| {
             effect
                 .decision

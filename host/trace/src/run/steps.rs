@@ -11,13 +11,16 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{AskedFor, Asking, Attempt, Decided, Ended, Indexed, RunSteps, Step, StepOutcome};
+use super::{
+    ApprovalRequest, Attempt, DecisionSummary, EffectRequest, IndexedRecord, RunEnd, RunSteps,
+    Step, StepOutcome,
+};
 
 impl RunSteps {
     /// The steps that these records make: a run's, in order. Records that do not fit together, as those of
     /// a damaged run, make fewer or shorter steps.
     #[must_use]
-    pub fn of(records: &[Indexed]) -> Self {
+    pub fn of(records: &[IndexedRecord]) -> Self {
         let mut reading = Reading::default();
         for (index, record) in records {
             reading.run.last = Some(record.time);
@@ -52,7 +55,7 @@ impl Reading {
                 self.run.inherited = run.inherited.clone();
             }
             Event::RunEnded(ended) => {
-                self.run.ended = Some(Ended {
+                self.run.ended = Some(RunEnd {
                     at,
                     outcome: ended.outcome,
                     stop_reason: ended.stop_reason.clone(),
@@ -107,7 +110,7 @@ impl Reading {
                 self.approvals.insert(asked.id, asked.call);
                 if let Some(step) = self.known(asked.call) {
                     step.outcome = StepOutcome::Waiting;
-                    step.approvals.push(AskedFor {
+                    step.approvals.push(ApprovalRequest {
                         id: asked.id,
                         needs: asked.requirement.to_string(),
                         requested: at,
@@ -190,7 +193,7 @@ impl Reading {
                 let Some(step) = self.run.steps.get_mut(place) else {
                     return;
                 };
-                step.effects.push(Asking {
+                step.effects.push(EffectRequest {
                     operation: action.id().to_owned(),
                     target: decision.resource.id.clone(),
                     decision: Some(decided),
@@ -216,7 +219,7 @@ impl Reading {
             return;
         }
         if let Some(step) = self.known(effect.call) {
-            step.effects.push(Asking {
+            step.effects.push(EffectRequest {
                 operation: effect.operation.clone(),
                 target: effect.target.clone(),
                 decision: None,
@@ -262,7 +265,7 @@ impl Reading {
         self.run.steps.get_mut(*place)
     }
 
-    fn approval(&mut self, id: ApprovalId) -> Option<&mut AskedFor> {
+    fn approval(&mut self, id: ApprovalId) -> Option<&mut ApprovalRequest> {
         let call = *self.approvals.get(&id)?;
         self.known(call)?
             .approvals
@@ -314,8 +317,8 @@ impl Reading {
     }
 }
 
-fn decided(index: u64, at: Timestamp, decision: &DecisionRecord) -> Decided {
-    Decided {
+fn decided(index: u64, at: Timestamp, decision: &DecisionRecord) -> DecisionSummary {
+    DecisionSummary {
         id: DecisionId(index),
         outcome: decision.outcome,
         principal: decision.principal.clone(),

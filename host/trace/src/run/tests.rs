@@ -15,12 +15,12 @@ use tollgate_model::{
 };
 
 use super::*;
-use crate::told::{Told, Topic};
+use crate::self_report::{SelfReport, SelfReportTopic};
 
 /// Records of a run, each a millisecond after the one before.
 #[derive(Default)]
 struct Story {
-    records: Vec<Indexed>,
+    records: Vec<IndexedRecord>,
     spans: u8,
 }
 
@@ -424,7 +424,7 @@ fn two_runs_are_told_apart_at_the_first_wrong_decision() {
     assert_eq!(parted.differs[0].b, "crm__export denied");
     // What comes after is alike again.
     assert_eq!(found.steps[3].differs, []);
-    assert_eq!(found.runs[0].what, Differs::Outcome);
+    assert_eq!(found.runs[0].what, DifferenceKind::Outcome);
     assert!(!found.is_same());
 }
 
@@ -441,7 +441,7 @@ fn what_differs_in_a_step_is_named() {
         let differs = found.steps[at].differs.iter();
         differs.map(|d| d.what).collect::<Vec<_>>()
     };
-    use Differs as D;
+    use DifferenceKind as D;
     assert_eq!(what(0), [D::Arguments, D::Result, D::Outcome]);
     assert_eq!(
         what(1),
@@ -455,7 +455,7 @@ fn what_evidence_is_missing_is_named() {
     let call = story.ran(TOOL, "1", Status::Ok);
     story.asks("payments__refund", false);
     let whats = |view: &CaseView| view.missing.iter().map(|gap| gap.what).collect::<Vec<_>>();
-    let view = CaseView::of(&story.steps(), &Beside::default());
+    let view = CaseView::of(&story.steps(), &RunEvidence::default());
     assert_eq!(
         whats(&view),
         [
@@ -469,30 +469,32 @@ fn what_evidence_is_missing_is_named() {
     );
 
     story.end(RunOutcome::Success);
-    let tell = |topic, call| Told {
+    let tell = |topic, call| SelfReport {
         topic,
         text: "x".into(),
         call,
         at: Timestamp(0),
     };
-    let mut beside = Beside {
-        told: [
-            Topic::Request,
-            Topic::Context,
-            Topic::Result,
-            Topic::PromptVersion,
-            Topic::WorkflowVersion,
+    let mut evidence = RunEvidence {
+        self_reports: [
+            SelfReportTopic::Request,
+            SelfReportTopic::Context,
+            SelfReportTopic::Result,
+            SelfReportTopic::PromptVersion,
+            SelfReportTopic::WorkflowVersion,
         ]
         .map(|topic| tell(topic, None))
         .to_vec(),
         model_spans: 2,
-        ..Beside::default()
+        ..RunEvidence::default()
     };
-    beside.told.push(tell(Topic::Summary, Some(call)));
-    let view = CaseView::of(&story.steps(), &beside);
+    evidence
+        .self_reports
+        .push(tell(SelfReportTopic::Summary, Some(call)));
+    let view = CaseView::of(&story.steps(), &evidence);
     assert_eq!(whats(&view), ["summaries"]);
     assert!(view.missing[0].why.starts_with("of 2 calls 1 came"));
-    assert_eq!(view.actions[0].told.len(), 1);
+    assert_eq!(view.actions[0].self_reports.len(), 1);
     assert_eq!(view.enforcement.decisions.get("escalate"), Some(&1));
     assert_eq!(
         view.enforcement.approvals[0].by,
@@ -511,7 +513,7 @@ fn a_case_reads_the_same_as_json() {
     story.refused_within("crm__write");
     story.asks("payments__refund", true);
     story.end(RunOutcome::Success);
-    let view = CaseView::of(&story.steps(), &Beside::default());
+    let view = CaseView::of(&story.steps(), &RunEvidence::default());
     insta::assert_json_snapshot!(view);
 }
 

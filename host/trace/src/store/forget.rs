@@ -1,5 +1,4 @@
-//! What is too old is forgotten: what was reported and told of a trace, and what it is found by. What people
-//! have said about runs stays.
+//! Retention: deletes old traces with all that was reported of them. Annotations, sets and feedback stay.
 
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use tollgate_model::time::Timestamp;
@@ -15,10 +14,11 @@ const LOOKED_AT: i64 = 2_000;
 const OF_TRACE: &[&str] = &[
     "DELETE FROM spans WHERE id IN (SELECT id FROM spans WHERE trace = ?1 LIMIT ?2)",
     "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE trace = ?1 LIMIT ?2)",
-    "DELETE FROM told WHERE id IN (SELECT o.id FROM traces t JOIN told o ON o.tenant = t.tenant AND o.run = t.trace \
+    "DELETE FROM self_reports WHERE id IN (SELECT o.id FROM traces t JOIN self_reports o ON o.tenant = t.tenant AND o.run = t.trace \
      WHERE t.id = ?1 LIMIT ?2)",
     "DELETE FROM facets WHERE (trace, facet, text) IN (SELECT trace, facet, text FROM facets WHERE trace = ?1 LIMIT ?2)",
     "DELETE FROM usage WHERE (trace, source, model) IN (SELECT trace, source, model FROM usage WHERE trace = ?1 LIMIT ?2)",
+    "DELETE FROM trace_reporters WHERE (trace, reporter) IN (SELECT trace, reporter FROM trace_reporters WHERE trace = ?1 LIMIT ?2)",
     "DELETE FROM trace_sources WHERE (trace, source) IN (SELECT trace, source FROM trace_sources WHERE trace = ?1 LIMIT ?2)",
     // Last, so that what is left of the rest is found again.
     "DELETE FROM traces WHERE id IN (SELECT id FROM traces WHERE id = ?1 LIMIT ?2)",
@@ -26,13 +26,13 @@ const OF_TRACE: &[&str] = &[
 
 /// What traces have in common.
 #[derive(Debug, Clone, Copy)]
-enum Shared {
+enum SharedRow {
     /// Words that traces are found by.
     Texts,
     /// From where something was reported.
     Sources,
-    /// What was told before then about traces that are gone.
-    Told(Timestamp),
+    /// Self-reports from before this time about traces that are gone.
+    SelfReports(Timestamp),
 }
 
 impl Store {
@@ -58,7 +58,11 @@ impl Store {
             begun = true;
         }
         if begun {
-            for shared in [Shared::Texts, Shared::Sources, Shared::Told(before)] {
+            for shared in [
+                SharedRow::Texts,
+                SharedRow::Sources,
+                SharedRow::SelfReports(before),
+            ] {
                 self.sweep(shared).await?;
             }
         }
@@ -66,7 +70,7 @@ impl Store {
     }
 
     /// Delete what no trace needs any more.
-    async fn sweep(&self, shared: Shared) -> Result<(), StoreError> {
+    async fn sweep(&self, shared: SharedRow) -> Result<(), StoreError> {
         let mut after = Some(0);
         while let Some(last) = after {
             after = self
@@ -122,22 +126,22 @@ impl Writer {
     }
 
     /// Delete some of what no trace needs, from the row after `after` on; the last row that was looked at.
-    fn sweep(&mut self, shared: Shared, after: i64) -> rusqlite::Result<Option<i64>> {
+    fn sweep(&mut self, shared: SharedRow, after: i64) -> rusqlite::Result<Option<i64>> {
         let mut given = vec![after, LOOKED_AT];
         let sql = match shared {
-            Shared::Texts => {
+            SharedRow::Texts => {
                 "SELECT x.id, NOT EXISTS (SELECT 1 FROM facets f INDEXED BY facets_by_text \
                  WHERE f.facet IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) AND f.text = x.id) \
                  FROM texts x WHERE x.id > ?1 ORDER BY x.id LIMIT ?2"
             }
-            Shared::Sources => {
+            SharedRow::Sources => {
                 "SELECT s.id, NOT EXISTS (SELECT 1 FROM trace_sources o WHERE o.source = s.id) \
                  FROM sources s WHERE s.id > ?1 ORDER BY s.id LIMIT ?2"
             }
-            Shared::Told(before) => {
+            SharedRow::SelfReports(before) => {
                 given.push(before.0);
                 "SELECT o.id, o.time < ?3 AND NOT EXISTS (SELECT 1 FROM traces t WHERE t.tenant = o.tenant \
-                 AND t.trace = o.run) FROM told o WHERE o.id > ?1 ORDER BY o.id LIMIT ?2"
+                 AND t.trace = o.run) FROM self_reports o WHERE o.id > ?1 ORDER BY o.id LIMIT ?2"
             }
         };
         let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
@@ -147,13 +151,13 @@ impl Writer {
             .query_map(params_from_iter(given), row)?
             .collect::<rusqlite::Result<_>>()?;
         let delete: &[&str] = match shared {
-            // The index has no text of its own: it is told what is deleted.
-            Shared::Texts => &[
+            // The index has no text of its own, so it needs the deleted text.
+            SharedRow::Texts => &[
                 "INSERT INTO text_parts (text_parts, rowid, text) SELECT 'delete', id, text FROM texts WHERE id = ?1",
                 "DELETE FROM texts WHERE id = ?1",
             ],
-            Shared::Sources => &["DELETE FROM sources WHERE id = ?1"],
-            Shared::Told(_) => &["DELETE FROM told WHERE id = ?1"],
+            SharedRow::Sources => &["DELETE FROM sources WHERE id = ?1"],
+            SharedRow::SelfReports(_) => &["DELETE FROM self_reports WHERE id = ?1"],
         };
         for (id, _) in rows.iter().filter(|(_, needless)| *needless) {
             for sql in delete {

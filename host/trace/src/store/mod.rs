@@ -7,25 +7,25 @@
 //! | file | what it settles |
 //! |---|---|
 //! | `writer` | one thread, one transaction for all who wait |
-//! | `put` | what spans and logs do to the tables |
+//! | `ingest` | what spans and logs do to the tables |
 //! | `source` | who reports, and from where |
-//! | `words` | what traces are found by |
+//! | `facets` | what traces are found by |
 //! | `read`, `find`, `usage` | [`Reader`]: traces, searches, sums |
 //! | `forget` | what is too old |
-//! | `review` | notes, sets and feedback |
-//! | `tell` | what agents tell about their own runs |
+//! | `annotations` | notes, sets and feedback |
+//! | `self_report` | what agents tell about their own runs |
 //! | `schema` | the tables |
 
+mod annotations;
+mod facets;
 mod find;
 mod forget;
-pub(crate) mod put;
+pub(crate) mod ingest;
 mod read;
-mod review;
 mod schema;
+mod self_report;
 pub(crate) mod source;
-mod tell;
 mod usage;
-mod words;
 pub(crate) mod writer;
 
 use std::{
@@ -45,13 +45,13 @@ use tollgate_model::{
     time::Timestamp,
 };
 
+pub use annotations::{Feedback, NewFeedback, NewNote, Note, RunSet};
+pub use facets::Facet;
 pub use find::TraceFilter;
-pub use put::Put;
+pub use ingest::IngestReport;
 pub use read::{MAX_LOGS, Part, Reader};
-pub use review::{Feedback, NewFeedback, NewNote, Note, RunSet};
 pub use source::Source;
 pub use usage::{RunSum, Scope, UsageRow, total};
-pub use words::Facet;
 
 use self::writer::Queue;
 
@@ -68,9 +68,9 @@ pub struct StoreOptions {
     pub path: PathBuf,
     /// Bytes that it may have; what agents report beyond that is refused.
     pub quota: u64,
-    /// Reported spans of one trace, and as many logs; more are refused.
+    /// Spans that one reporter may store in one trace, and as many logs.
     pub trace_limit: u64,
-    /// Bytes of them in one trace; more are refused.
+    /// Bytes of those.
     pub trace_bytes: u64,
     /// Whether every commit is synced to the disk; anything else is for measurements.
     pub sync: bool,
@@ -182,6 +182,9 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Of the tokens read, those from a cache.
     pub cached_tokens: u64,
+    /// Of the tokens read, those written to a cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
     /// Billionths of the price table's currency; absent where nobody knows a price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_nano: Option<u64>,
@@ -233,6 +236,8 @@ pub struct NewLog {
     pub severity: String,
     /// The event's name.
     pub event: Option<String>,
+    /// The session that the trace stands for, where the log has no trace id.
+    pub conversation: Option<String>,
     /// `{"body": .., "attributes": {..}}`.
     pub body: String,
     /// By what it is the same log when it is sent again.

@@ -50,7 +50,7 @@ pub(super) const TRACE: &str = "t.trace, t.tenant, t.run, t.caller, t.principal,
 
 /// The columns of a span, for [`span_row`].
 const SPAN: &str = "SELECT s.span, s.parent, s.origin, s.source, s.name, s.kind, s.start, s.end, s.error, s.model, \
-     s.input, s.output, s.cached, s.cost, s.body, s.counts";
+     s.input, s.output, s.cached, s.cost, s.body, s.counts, s.cache_write";
 
 /// The columns of a log, for [`log_row`].
 const LOG: &str = "SELECT l.span, r.reporter, l.time, l.severity, l.event, l.body";
@@ -316,7 +316,7 @@ impl Reader {
 }
 
 #[derive(Default, Deserialize)]
-struct Said {
+struct LogBody {
     #[serde(default)]
     body: Value,
     #[serde(default)]
@@ -325,7 +325,7 @@ struct Said {
 
 fn log_row(trace: RunId, row: &Row<'_>) -> rusqlite::Result<StoredLog> {
     let body: String = row.get(5)?;
-    let said: Said = serde_json::from_str(&body).unwrap_or_default();
+    let said: LogBody = serde_json::from_str(&body).unwrap_or_default();
     Ok(StoredLog {
         trace,
         span: row.get::<_, Option<i64>>(0)?.map(span_of),
@@ -365,6 +365,7 @@ fn span_row(
             input_tokens,
             output_tokens: tokens(11)?.unwrap_or(0),
             cached_tokens: tokens(12)?.unwrap_or(0),
+            cache_write_tokens: tokens(16)?.unwrap_or(0),
             cost_nano: tokens(13)?,
         })
     });

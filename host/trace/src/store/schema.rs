@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_told.sql"),
     include_str!("migrations/0003_reporters.sql"),
     include_str!("migrations/0004_roots.sql"),
+    include_str!("migrations/0005_self_reports.sql"),
 ];
 
 /// The newest version that this binary knows.
@@ -92,6 +93,8 @@ mod tests {
         assert_eq!(one("SELECT bytes FROM traces"), 10 + 10);
         assert_eq!(one("SELECT reporter FROM spans WHERE origin = 0"), 0);
         assert_eq!(one("SELECT count(*) FROM trace_sources"), 2);
+        assert_eq!(one("SELECT spans * 10 + logs FROM trace_reporters"), 11);
+        assert_eq!(one("SELECT bytes FROM trace_reporters"), 10 + 10);
         drop(conn);
         assert_eq!(store.forget("t", Timestamp(8)).await, Ok(1));
         let conn = Connection::open(&options.path).unwrap();
@@ -101,6 +104,7 @@ mod tests {
             "texts",
             "sources",
             "trace_sources",
+            "trace_reporters",
             "facets",
         ] {
             let sql = format!("SELECT count(*) FROM {table}");
@@ -108,9 +112,9 @@ mod tests {
             assert_eq!(left, 0, "{table}");
         }
         // What was told about a trace that had been forgotten before is as old as it says.
-        let told: String = conn
-            .query_row("SELECT text FROM told", [], |row| row.get(0))
+        let report: String = conn
+            .query_row("SELECT text FROM self_reports", [], |row| row.get(0))
             .unwrap();
-        assert_eq!(told, "new");
+        assert_eq!(report, "new");
     }
 }

@@ -74,14 +74,14 @@ impl Default for Source {
 
 /// A source by its number in the tables.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Numbered {
+pub(crate) struct SourceId {
     pub(super) source: i64,
     pub(super) reporter: i64,
 }
 
 impl Writer {
     /// The numbers of a source and of who reports.
-    pub(crate) fn source(&mut self, source: &Source) -> rusqlite::Result<Numbered> {
+    pub(crate) fn source(&mut self, source: &Source) -> rusqlite::Result<SourceId> {
         if let Some(known) = self.sources.get(&source.digest) {
             return Ok(*known);
         }
@@ -110,7 +110,7 @@ impl Writer {
             .conn
             .prepare_cached("SELECT id FROM reporters WHERE name = ?1")?
             .query_row([&source.reporter], |row| row.get(0))?;
-        let numbered = Numbered {
+        let numbered = SourceId {
             source: id,
             reporter,
         };
@@ -119,10 +119,10 @@ impl Writer {
     }
 
     /// That a trace has something from a source.
-    pub(crate) fn comes_from(&mut self, trace: i64, source: Numbered) -> rusqlite::Result<()> {
+    pub(crate) fn add_source(&mut self, trace: i64, source: SourceId) -> rusqlite::Result<()> {
         if self.origins.insert((trace, source.source)) {
             self.conn
-                .prepare_cached("INSERT INTO trace_sources VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+                .prepare_cached("INSERT INTO trace_sources (trace, source) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
                 .execute([trace, source.source])?;
         }
         Ok(())

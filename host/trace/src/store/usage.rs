@@ -63,6 +63,9 @@ impl Usage {
             input_tokens: self.input_tokens.saturating_add(other.input_tokens),
             output_tokens: self.output_tokens.saturating_add(other.output_tokens),
             cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            cache_write_tokens: self
+                .cache_write_tokens
+                .saturating_add(other.cache_write_tokens),
             cost_nano: match (self.cost_nano, other.cost_nano) {
                 (None, None) => None,
                 (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
@@ -78,7 +81,7 @@ pub type RunSum = (RunId, Timestamp, UsageRow);
 const MAX_RUNS: i64 = 10_000;
 
 // Where the costs of very many traces no longer fit, `sum` fails and `total` does not.
-const SUMS: &str = "sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), \
+const SUMS: &str = "sum(u.calls), sum(u.unpriced), sum(u.input), sum(u.output), sum(u.cached), sum(u.cache_write), \
      CAST(min(total(u.cost), 9e18) AS INTEGER)";
 
 /// The sums of the runs in `runs r` of the tenant ?1, each of what its own principal reported.
@@ -95,7 +98,7 @@ fn run_sum(row: &Row<'_>) -> rusqlite::Result<RunSum> {
     Ok((RunId::from_bytes(row.get(0)?), Timestamp(row.get(1)?), sum))
 }
 
-/// A sum for `model` from the six columns of [`SUMS`] at `first`.
+/// A sum for `model` from the seven columns of [`SUMS`] at `first`.
 fn sum_row(row: &Row<'_>, first: usize, model: String) -> rusqlite::Result<UsageRow> {
     let column = |n: usize| row.get(first + n).map(nat);
     let (calls, unpriced) = (column(0)?, column(1)?);
@@ -107,7 +110,8 @@ fn sum_row(row: &Row<'_>, first: usize, model: String) -> rusqlite::Result<Usage
             input_tokens: column(2)?,
             output_tokens: column(3)?,
             cached_tokens: column(4)?,
-            cost_nano: (calls > unpriced).then_some(column(5)?),
+            cache_write_tokens: column(5)?,
+            cost_nano: (calls > unpriced).then_some(column(6)?),
         },
     })
 }
@@ -209,7 +213,7 @@ const HOUR_SUMS: &str = "WITH own AS MATERIALIZED (SELECT t.id, t.seen, (SELECT 
      WHERE r.tenant = t.tenant AND r.run = 1 AND r.principal = ?2 AND (r.trace = t.trace OR r.caller = t.trace) \
      AND coalesce(r.caller, r.trace) = t.trace) AS began FROM traces t WHERE t.tenant = ?1 AND t.seen >= ?3) \
      SELECT min(max(s.start, own.began), own.seen) / ?4 AS hour, count(*), sum(s.cost IS NULL), sum(s.input), \
-     sum(s.output), sum(s.cached), CAST(min(total(s.cost), 9e18) AS INTEGER) \
+     sum(s.output), sum(s.cached), coalesce(sum(s.cache_write), 0), CAST(min(total(s.cost), 9e18) AS INTEGER) \
      FROM own CROSS JOIN spans s ON s.trace = own.id AND s.origin = 1 JOIN sources o ON o.id = s.source \
      WHERE own.began IS NOT NULL AND s.counts = 1 AND s.input IS NOT NULL AND o.reporter = ?2 \
      GROUP BY hour HAVING hour >= ?3 / ?4";

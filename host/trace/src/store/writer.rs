@@ -15,8 +15,13 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{BUSY, Store, StoreError, StoreOptions, put::Open, source::Numbered, words::Facet};
-use crate::aside::give_way;
+use super::{
+    BUSY, Store, StoreError, StoreOptions,
+    facets::Facet,
+    ingest::{ReporterTotals, TraceEntry},
+    source::SourceId,
+};
+use crate::low_priority::lower_thread_priority;
 
 /// Pieces of work that may wait; whoever brings more is told to come again.
 const QUEUE: usize = 256;
@@ -30,21 +35,23 @@ const PAGE: u64 = 4096;
 const CACHED: usize = 50_000;
 
 /// Tells whoever waits, once it is known whether the transaction is on the disk.
-type Tell = Box<dyn FnOnce(Option<&StoreError>) + Send>;
+type Completion = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
-type Work = Box<dyn FnOnce(&mut Writer) -> Tell + Send>;
+type Work = Box<dyn FnOnce(&mut Writer) -> Completion + Send>;
 
 /// The writer's connection, and what it remembers of the tables.
 pub(crate) struct Writer {
     pub(crate) conn: Connection,
     pub(super) options: StoreOptions,
     pub(super) texts: HashMap<String, i64>,
-    pub(super) sources: HashMap<[u8; 32], Numbered>,
+    pub(super) sources: HashMap<[u8; 32], SourceId>,
     pub(super) facets: HashSet<(i64, Facet, i64)>,
     /// From which source which trace has something.
     pub(super) origins: HashSet<(i64, i64)>,
     /// Traces of this piece of work, written back at its end: other processes write between transactions.
-    pub(super) open: HashMap<(String, [u8; 16]), Open>,
+    pub(super) open: HashMap<(String, [u8; 16]), TraceEntry>,
+    /// Of those traces, how much each reporter has stored.
+    pub(super) totals: HashMap<(i64, i64), ReporterTotals>,
     /// Pages of the log from which on it is tried to write it back.
     pub(super) checkpoint: u64,
 }
@@ -57,6 +64,7 @@ impl Writer {
         self.facets.clear();
         self.origins.clear();
         self.open.clear();
+        self.totals.clear();
     }
 
     /// Keep the caches small.
@@ -175,12 +183,13 @@ impl Queue {
             facets: HashSet::new(),
             origins: HashSet::new(),
             open: HashMap::new(),
+            totals: HashMap::new(),
             checkpoint: CHECKPOINT,
         };
         let thread = thread::Builder::new()
             .name("trace".into())
             .spawn(move || {
-                give_way();
+                lower_thread_priority();
                 let mut works = Vec::with_capacity(GROUP);
                 while receiver.blocking_recv_many(&mut works, GROUP) > 0 {
                     writer.commit(std::mem::take(&mut works));
@@ -290,7 +299,7 @@ mod tests {
         for n in 0..3 {
             let written = store.write(move |writer| {
                 writer.checkpoint = 0;
-                let sql = "INSERT INTO cursors VALUES (?1, 0)";
+                let sql = "INSERT INTO cursors (name, next) VALUES (?1, 0)";
                 let inserted = writer.conn.execute(sql, [format!("c{n}")]);
                 inserted.map_err(|e| writer.failed(&e))
             });

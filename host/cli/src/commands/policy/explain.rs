@@ -12,8 +12,8 @@ use tollgate_model::{
     request::{Facts, Request},
 };
 use tollgate_policy::{
-    cases::{Answer, Case, Defaults},
-    pdp::{Bundle, Explanation, Pdp, Traced, Verdict},
+    case::{Answer, Case, Defaults},
+    pdp::{Bundle, Explanation, Pdp, PolicyTrace, Verdict},
     policy::Mode,
 };
 
@@ -70,7 +70,7 @@ pub(crate) struct Explain {
 #[derive(Serialize)]
 struct Explained {
     answer: Answer,
-    policies: Vec<Traced>,
+    policies: Vec<PolicyTrace>,
     changes: Vec<Vec<String>>,
 }
 
@@ -219,7 +219,7 @@ fn told(request: &Request, explanation: &Explanation, width: usize) -> String {
         text.push_str(&format!("  {}\n", paint(&line(error, 500), Tone::Bad)));
     }
     text.push('\n');
-    let (applied, rest): (Vec<&Traced>, Vec<&Traced>) = explanation
+    let (applied, rest): (Vec<&PolicyTrace>, Vec<&PolicyTrace>) = explanation
         .policies
         .iter()
         .partition(|p| !matches!(p.verdict, Verdict::Fails(_)));
@@ -244,7 +244,7 @@ fn told(request: &Request, explanation: &Explanation, width: usize) -> String {
     text
 }
 
-fn traced(policy: &Traced, width: usize) -> String {
+fn traced(policy: &PolicyTrace, width: usize) -> String {
     let effect = if policy.permits { "permits" } else { "forbids" };
     let shadow = match policy.mode {
         Mode::Shadow => " (shadow)",

@@ -15,9 +15,9 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
 };
 use tollgate_policy::{
-    input::ToolInput,
     pdp::{self, Bundle, Pdp, ToolTypes},
     schema,
+    tool_input::ToolInput,
 };
 
 use crate::{

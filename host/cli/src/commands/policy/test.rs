@@ -14,7 +14,7 @@ use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
 use tollgate::{config::Config, config::policy_files, load, load::LoadError};
 use tollgate_policy::{
-    cases::{Case, Defaults, Played, World},
+    case::{Case, CaseResult, Defaults, World},
     pdp::{self, Pdp},
 };
 
@@ -101,7 +101,7 @@ struct Report {
 struct Reported {
     file: PathBuf,
     #[serde(flatten)]
-    played: Played,
+    played: CaseResult,
 }
 
 /// What the cases say of one policy.
@@ -430,12 +430,12 @@ fn told(report: &Report, all: bool) -> String {
 
 /// The report as JUnit's XML, one suite a file.
 fn junit(report: &Report, took: Duration) -> String {
-    let mut files: BTreeMap<&Path, Vec<&Played>> = BTreeMap::new();
+    let mut files: BTreeMap<&Path, Vec<&CaseResult>> = BTreeMap::new();
     for case in &report.cases {
         files.entry(&case.file).or_default().push(&case.played);
     }
-    let failures = |cases: &[&Played]| cases.iter().filter(|c| !c.wrong.is_empty()).count();
-    let all: Vec<&Played> = report.cases.iter().map(|case| &case.played).collect();
+    let failures = |cases: &[&CaseResult]| cases.iter().filter(|c| !c.wrong.is_empty()).count();
+    let all: Vec<&CaseResult> = report.cases.iter().map(|case| &case.played).collect();
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tollgate policy test\" tests=\"{}\" \
          failures=\"{}\" time=\"{:.3}\">\n",

@@ -13,10 +13,10 @@ use tollgate_model::{
     request::{ActionContext, Facts, Request},
 };
 use tollgate_policy::{
-    cases::{Case, Defaults},
+    case::{Case, Defaults},
     pdp::Pdp,
 };
-use tollgate_trace::{export, run::RunSteps, store::StoredSpan};
+use tollgate_trace::{file_export, run::RunSteps, store::StoredSpan};
 
 use super::{find, trace};
 use crate::{
@@ -122,14 +122,14 @@ pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure
         }
         Format::Eval => evaluation(&config, &records, &row, sealed.as_ref())?,
         format => {
-            let mut spans = export::own(row.id, &records, &|who| names.get(who).cloned());
+            let mut spans = file_export::own(row.id, &records, &|who| names.get(who).cloned());
             spans.extend(reported(&config, &row, &records)?);
             match format {
-                Format::Lines => export::lines(&spans).map_err(no_json)?.into_bytes(),
-                Format::Parquet => export::parquet(&spans)
+                Format::Lines => file_export::lines(&spans).map_err(no_json)?.into_bytes(),
+                Format::Parquet => file_export::parquet(&spans)
                     .map_err(|e| Failure::plain(e.to_string()))?
                     .to_vec(),
-                _ => pretty(&export::otlp(&spans))?,
+                _ => pretty(&file_export::otlp(&spans))?,
             }
         }
     };
@@ -281,14 +281,14 @@ fn evaluation(
     });
     let (told, notes, feedback) = match trace::reader(config)? {
         Some(store) => (
-            store.told(&row.tenant, row.id)?,
+            store.self_reports(&row.tenant, row.id)?,
             store.notes(&row.tenant, row.id)?,
             store.feedback(&row.tenant, Some(row.id), None)?,
         ),
         None => Default::default(),
     };
     let arguments = arguments.as_ref();
-    pretty(&export::eval(
+    pretty(&file_export::eval(
         row.id, &steps, &told, &notes, feedback, arguments,
     ))
 }

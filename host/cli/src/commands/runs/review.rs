@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tollgate_model::ids::{RunId, SpanId};
 use tollgate_server::review::Said;
-use tollgate_trace::feedback::{FeedbackKind, Given};
+use tollgate_trace::feedback::{FeedbackInput, FeedbackKind};
 
 use super::{find, trace};
 use crate::{
@@ -254,7 +254,7 @@ fn notes(run: RunId, cx: &Context<'_>) -> Result<Exit, Failure> {
 /// Run `tollgate runs feedback`.
 pub(super) async fn feedback(args: Feedback, cx: &Context<'_>) -> Result<Exit, Failure> {
     let run = run_id(&args.run, cx)?;
-    let given = Given {
+    let given = FeedbackInput {
         kind: args.kind.into(),
         span: args.span,
         value: args.value,

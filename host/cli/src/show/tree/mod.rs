@@ -28,7 +28,7 @@ use super::{
 };
 use tollgate_server::reply::{Indexed, Span, Trace};
 use tollgate_trace::{
-    beside::Beside,
+    merged_tree::MergedTrace,
     store::{StoredLog, StoredSpan},
 };
 
@@ -47,7 +47,7 @@ pub(crate) struct Style {
 /// What an agent has reported of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reports<'a> {
-    pub(crate) beside: &'a Beside,
+    pub(crate) beside: &'a MergedTrace,
     /// The run's principal.
     pub(crate) whose: &'a str,
     /// In which costs are told.

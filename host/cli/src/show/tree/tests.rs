@@ -304,7 +304,7 @@ impl Story {
         );
     }
 
-    fn draw_beside(&self, beside: &Beside, full: bool) -> String {
+    fn draw_beside(&self, beside: &MergedTrace, full: bool) -> String {
         let reports = Reports {
             beside,
             whose: AGENT,
@@ -316,7 +316,7 @@ impl Story {
     }
 
     fn draw(&self, full: bool) -> String {
-        self.draw_beside(&Beside::default(), full)
+        self.draw_beside(&MergedTrace::default(), full)
     }
 }
 
@@ -736,6 +736,7 @@ fn what_was_reported_stands_beside_what_was_seen() {
         input_tokens: 12_345,
         output_tokens: 60,
         cached_tokens: 0,
+        cache_write_tokens: 0,
         cost_nano: Some(16_031_250),
     });
     let mut failed = told(103, Some(99), "an orphan\u{1b}[31m", 5_000_000);
@@ -753,7 +754,7 @@ fn what_was_reported_stands_beside_what_was_seen() {
         // The gate's own span, which came back, is there once.
         told(40, None, "execute_tool files__read", 30),
     ];
-    let beside = Beside::of(reported, &story.records);
+    let beside = MergedTrace::of(reported, &story.records);
     let tree = story.draw_beside(&beside, false);
     let place = |words: &str| {
         let line = tree.lines().position(|line| line.contains(words));
@@ -798,7 +799,7 @@ fn neither_depth_nor_circles_lose_a_span() {
         decision.caller = Some(span(100));
     }
     // The call stands under 100, which says that it stands under the call's own decision.
-    let round = Beside::of(vec![told(100, Some(41), "round", 0)], &story.records);
+    let round = MergedTrace::of(vec![told(100, Some(41), "round", 0)], &story.records);
     assert!(story.draw_beside(&round, true).contains("round"));
 
     let deep = |n: u32| {
@@ -808,7 +809,7 @@ fn neither_depth_nor_circles_lose_a_span() {
         span.parent = (n > 0).then(|| id(n - 1));
         span
     };
-    let chain = Beside::of((0..20_000).map(deep).collect(), &story.records);
+    let chain = MergedTrace::of((0..20_000).map(deep).collect(), &story.records);
     assert_eq!(
         story.draw_beside(&chain, false).matches("deep").count(),
         20_000
@@ -830,7 +831,7 @@ fn spans_of_one_id_hang_below_those_of_their_own_sender() {
         })
     };
     let reported = chain("Agent::\"a\"").chain(chain("Agent::\"b\"")).collect();
-    let beside = Beside::of(reported, &story.records);
+    let beside = MergedTrace::of(reported, &story.records);
     let tree = story.draw_beside(&beside, false);
     for reporter in ["a", "b"] {
         assert_eq!(
@@ -874,7 +875,7 @@ fn reported_logs_stand_where_they_belong_and_move_no_cursor() {
     logs.extend((0..5).map(|n| log(Some(100), &format!("line {n}"))));
     logs[3].reporter = "Tollgate::Agent::\"collector\"".into();
     let reported = vec![told(100, None, "chat gpt-5", 10)];
-    let beside = Beside::of(reported, &story.records).with_logs(logs);
+    let beside = MergedTrace::of(reported, &story.records).with_logs(logs);
     let tree = story.draw_beside(&beside, false);
     let place = |words: &str| {
         let line = tree.lines().position(|line| line.contains(words));

@@ -180,7 +180,7 @@ fn request(
             on_behalf_of: row.on_behalf_of.clone(),
             operator,
             roles: row.requirement.roles(),
-            asked_too: row.asked_too.clone(),
+            escalated_to: row.asked_too.clone(),
         },
     };
     (request, vec![Entity::new(resource, [tool])])

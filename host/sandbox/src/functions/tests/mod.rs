@@ -14,7 +14,7 @@ use tollgate_model::{
     canonical::to_canonical,
     tool::{Content, Execution, Limits, Size},
 };
-use tollgate_policy::input::ToolInput;
+use tollgate_policy::tool_input::ToolInput;
 
 use super::{
     schema::{self, MAX_SAFE, Way},

@@ -1,0 +1,196 @@
+//! Cases: requests with what is known about them, and the answers that they must get.
+//!
+//! A case leaves out what does not matter to it. It is played against a decision point, of a loaded gate
+//! or of a [`World`] that is written down beside the cases; no component runs and nothing is recorded.
+
+mod build;
+mod from_record;
+mod play;
+mod world;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_model::{
+    decision::Outcome,
+    entity::{Kind, Uid},
+    time::LocalTime,
+};
+
+pub use world::{World, WorldTool};
+
+/// What a case means that leaves it out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// The agent in whose call a component asks for something.
+    pub agent: Option<String>,
+    /// The user for whom a call is made.
+    pub on_behalf_of: Option<String>,
+    /// The user who runs the agent.
+    pub operator: Option<String>,
+    /// The tool that is called, or that returned something.
+    pub tool: Option<String>,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What it shows.
+    pub name: String,
+    /// A tool's name, or another action of the schema.
+    pub action: String,
+    /// The agent in whose call a component asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Roles that the escalation asks for, where the action answers one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asks: BTreeSet<String>,
+    /// Roles of the escalation's second group, if it was passed on because there was no answer in time.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub escalated_to: BTreeSet<String>,
+    /// Roles whose approval the call already has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<BTreeSet<String>>,
+    /// How many people gave it; 1 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<u64>,
+    /// Labels of the grant that the file or directory is in, or of the state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directory_labels: Vec<String>,
+    /// Such as `production`; `test` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Whether the tool answered with an error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub error: bool,
+    /// Where a secret goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Labels of the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_labels: Vec<String>,
+    /// Arguments.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub input: Value,
+    /// Tuesday at ten if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local: Option<LocalTime>,
+    /// The request's method, `GET` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The user for whom it happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    /// Who runs the agent whose call waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The request's path, `/` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The request's port, 443 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Such as `Agent::support`.
+    pub principal: String,
+    /// Such as `File::files/data:/a.txt`; a call's is its tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// What the gate has counted in the run.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub run: Value,
+    /// The request's scheme, `https` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
+    /// Bytes of content.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub size: u64,
+    /// The tenant of the run that is looked at; the gate's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// The tool that is called, or that returned something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// Components through which a call is made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub via: BTreeSet<String>,
+    /// The answer.
+    pub expect: Outcome,
+    /// Policies that determine it; absent: whichever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Vec<String>>,
+    /// Alternatives of an escalation, in words; absent: whichever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Vec<String>>,
+    /// What shadow policies would change; absent: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowAnswer>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// What shadow policies would have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowAnswer {
+    /// The outcome with them.
+    pub outcome: Outcome,
+    /// Policies that would have determined it.
+    pub by: Vec<String>,
+}
+
+/// The answer that a case got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Which of the four.
+    pub outcome: Outcome,
+    /// Policies that determined it.
+    pub by: Vec<String>,
+    /// Alternatives of an escalation, in words.
+    pub needs: Vec<String>,
+    /// What shadow policies would change.
+    pub shadow: Option<ShadowAnswer>,
+    /// Why there is no answer.
+    pub errors: Vec<String>,
+}
+
+/// What became of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseResult {
+    /// The case's name.
+    pub name: String,
+    /// The answer that it got.
+    pub answer: Answer,
+    /// Each thing in which that is not the expected one.
+    pub wrong: Vec<String>,
+    /// Policies that applied, whether they determined the answer or not.
+    pub applied: BTreeSet<String>,
+}
+
+/// `Agent::support` as the entity that it names.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn uid(text: &str) -> Result<Uid, String> {
+    let text = text.strip_prefix("Tollgate::").unwrap_or(text);
+    let wrong =
+        || format!("`{text}` is no entity: write its type and its id, as in Agent::support");
+    let (kind, id) = text.split_once("::").ok_or_else(wrong)?;
+    let id = id
+        .strip_prefix('"')
+        .and_then(|id| id.strip_suffix('"'))
+        .unwrap_or(id);
+    let kinds = Kind::ALL.iter().copied();
+    let kind =
+        kinds.clone().find(|k| k.name() == kind).ok_or_else(|| {
+            match crate::policy::nearest(kind, kinds.map(Kind::name)) {
+                Some(near) => format!("there is no entity type `{kind}`; did you mean `{near}`?"),
+                None => wrong(),
+            }
+        })?;
+    Ok(Uid::new(kind, id))
+}

@@ -1,0 +1,131 @@
+//! A case against a decision point.
+
+use std::collections::BTreeSet;
+
+use tollgate_model::{
+    decision::{Decision, Outcome},
+    request::{Facts, Granted, Request},
+};
+
+use super::{Answer, Case, CaseResult, Defaults, ShadowAnswer};
+use crate::pdp::Pdp;
+
+impl Case {
+    /// The decision on it, and what that was made from.
+    ///
+    /// # Errors
+    /// As [`Case::build`], or there is nothing to approve.
+    pub fn decide(
+        &self,
+        pdp: &Pdp,
+        defaults: &Defaults,
+    ) -> Result<(Decision, Request, Facts), String> {
+        let (request, mut facts) = self.build(pdp, defaults)?;
+        let first = pdp.decide(&request, &facts);
+        let Some(roles) = self.approved_by.clone() else {
+            return Ok((first, request, facts));
+        };
+        let Decision::Escalate(_, requirement) = first else {
+            return Err(format!(
+                "there is nothing to approve: without an approval it is {}",
+                first.outcome()
+            ));
+        };
+        facts.approval = Some(Granted {
+            count: self.approvals.unwrap_or(1),
+            lifts: requirement.lifts,
+            roles,
+        });
+        Ok((pdp.decide(&request, &facts), request, facts))
+    }
+
+    /// Play it.
+    #[must_use]
+    pub fn play(&self, pdp: &Pdp, defaults: &Defaults) -> CaseResult {
+        let (decision, request, facts) = match self.decide(pdp, defaults) {
+            Ok(decided) => decided,
+            Err(problem) => {
+                return CaseResult {
+                    name: self.name.clone(),
+                    answer: Answer {
+                        outcome: Outcome::Error,
+                        by: Vec::new(),
+                        needs: Vec::new(),
+                        shadow: None,
+                        errors: vec![problem.clone()],
+                    },
+                    wrong: vec![problem],
+                    applied: BTreeSet::new(),
+                };
+            }
+        };
+        let answer = Answer::of(&decision);
+        CaseResult {
+            name: self.name.clone(),
+            wrong: self.wrong(&answer),
+            applied: pdp.applied(&request, &facts),
+            answer,
+        }
+    }
+
+    /// Each thing in which `answer` is not the expected one.
+    fn wrong(&self, answer: &Answer) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let list = |these: &[String]| match these {
+            [] => "nothing".to_owned(),
+            these => these.join(", "),
+        };
+        if answer.outcome != self.expect {
+            wrong.push(format!("expected {}, got {}", self.expect, answer.outcome));
+        }
+        for (what, expected, got) in [
+            ("by", &self.by, &answer.by),
+            ("needs", &self.needs, &answer.needs),
+        ] {
+            if let Some(expected) = expected.as_ref().filter(|e| *e != got) {
+                wrong.push(format!(
+                    "{what}: expected {}, got {}",
+                    list(expected),
+                    list(got)
+                ));
+            }
+        }
+        if answer.shadow != self.shadow {
+            let told = |s: &Option<ShadowAnswer>| match s {
+                None => "no change".to_owned(),
+                Some(s) => format!("{} by {}", s.outcome, list(&s.by)),
+            };
+            wrong.push(format!(
+                "shadow: expected {}, got {}",
+                told(&self.shadow),
+                told(&answer.shadow)
+            ));
+        }
+        if !wrong.is_empty() {
+            wrong.extend(answer.errors.iter().cloned());
+        }
+        wrong
+    }
+}
+
+impl Answer {
+    /// What `decision` says.
+    #[must_use]
+    pub fn of(decision: &Decision) -> Self {
+        let basis = decision.basis();
+        let needs = match decision {
+            Decision::Escalate(_, r) => r.alternatives.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            outcome: decision.outcome(),
+            by: basis.ids().map(str::to_owned).collect(),
+            needs,
+            shadow: basis.shadow.clone().map(|s| ShadowAnswer {
+                outcome: s.outcome,
+                by: s.policies,
+            }),
+            errors: basis.errors.iter().map(ToString::to_string).collect(),
+        }
+    }
+}

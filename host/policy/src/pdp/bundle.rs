@@ -1,0 +1,71 @@
+//! RequestSpace that a decision depends on besides the request and its facts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_model::{
+    canonical::{self, Sha256Digest},
+    entity::Entity,
+};
+
+use super::LoadError;
+use crate::{policy::PolicyFile, schema, tool_input::NumberMapping};
+
+/// RequestSpace that a decision depends on besides the request and its facts. Its digest names it in
+/// every decision, and it is stored, so that a decision can be taken again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// Policy sources of a whole set that is watched beside the one in force, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Vec<PolicyFile>>,
+    /// Cedar's version, such as `4.14.0`.
+    pub cedar: String,
+    /// Entities that the configuration names, with what they are in.
+    pub entities: Vec<Entity>,
+    /// Policy sources.
+    pub policies: Vec<PolicyFile>,
+    /// The fixed schema.
+    pub schema: String,
+    /// Loaded tools, by the name that agents see.
+    pub tools: BTreeMap<String, ToolTypes>,
+}
+
+/// What types a tool's arguments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolTypes {
+    /// The tool's JSON Schema.
+    pub input_schema: Value,
+    /// Numbers that are no decimals, by JSON pointer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub numbers: BTreeMap<String, NumberMapping>,
+}
+
+impl Bundle {
+    /// A bundle for this build's Cedar and fixed schema.
+    #[must_use]
+    pub fn new(
+        entities: Vec<Entity>,
+        policies: Vec<PolicyFile>,
+        tools: BTreeMap<String, ToolTypes>,
+    ) -> Self {
+        Self {
+            candidate: None,
+            cedar: cedar_policy::get_sdk_version().to_string(),
+            entities,
+            policies,
+            schema: schema::FIXED.into(),
+            tools,
+        }
+    }
+
+    /// Its canonical JSON and the SHA-256 of that.
+    ///
+    /// # Errors
+    /// [`LoadError::Bundle`] if it cannot be written as JSON.
+    pub fn seal(&self) -> Result<(Vec<u8>, Sha256Digest), LoadError> {
+        let bytes = canonical::to_canonical(self).map_err(|e| LoadError::Bundle(e.to_string()))?;
+        let digest = Sha256Digest::of(&bytes);
+        Ok((bytes, digest))
+    }
+}

@@ -1,0 +1,323 @@
+//! The Cedar request: typed values, made directly and validated strictly against the schema.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use cedar_policy_core::ast::{
+    BinaryOp, Context, EntityUID, EntityUIDEntry, Expr, ExprKind, Literal, Request as CedarRequest,
+    Value, Var,
+};
+
+use super::{
+    Pdp, RequestError,
+    explain::context_path,
+    request_error,
+    validate::{self, InputCheck},
+};
+use crate::cedar_value;
+use tollgate_model::{
+    entity::{Kind, Uid},
+    request::{ActionContext, Facts, Granted, GuestCaller, Reported, Request, RunFacts},
+};
+
+/// Milliseconds from 1970 to the year 10000.
+const LATEST: u64 = 253_402_300_800_000;
+
+type Attributes = BTreeMap<&'static str, Value>;
+
+/// A request as Cedar takes it.
+#[derive(Debug, Clone)]
+pub(super) struct TypedRequest {
+    pub(super) cedar: CedarRequest,
+    /// Paths of attributes of the context whose values do not fit their type and are text instead.
+    pub(super) untyped: Arc<[Vec<String>]>,
+}
+
+impl TypedRequest {
+    /// The same request with another context.
+    pub(super) fn with_context(&self, context: Context) -> Self {
+        Self {
+            cedar: CedarRequest::new_unchecked(
+                self.cedar.principal().clone(),
+                self.cedar.action().clone(),
+                self.cedar.resource().clone(),
+                Some(context),
+            ),
+            untyped: Arc::clone(&self.untyped),
+        }
+    }
+
+    /// Whether a condition compares an attribute whose value does not have its type: equality would be
+    /// quietly false, where every other operator is in error.
+    pub(super) fn compares_untyped(&self, condition: &Expr) -> bool {
+        let is_untyped = |expr: &Expr| {
+            let Some(path) = context_path(expr) else {
+                return matches!(expr.expr_kind(), ExprKind::Var(Var::Context));
+            };
+            self.untyped
+                .iter()
+                .any(|untyped| untyped.starts_with(&path) || path.starts_with(untyped))
+        };
+        condition
+            .subexpressions()
+            .any(|part| match part.expr_kind() {
+                ExprKind::BinaryApp {
+                    op:
+                        BinaryOp::Eq
+                        | BinaryOp::Contains
+                        | BinaryOp::ContainsAll
+                        | BinaryOp::ContainsAny,
+                    arg1,
+                    arg2,
+                } => is_untyped(arg1) || is_untyped(arg2),
+                _ => false,
+            })
+    }
+}
+
+impl Pdp {
+    /// The request, without any approval.
+    pub(super) fn cedar_request(
+        &self,
+        request: &Request,
+        facts: &Facts,
+    ) -> Result<TypedRequest, RequestError> {
+        let action = self.actions.get(request.action.id()).ok_or_else(|| {
+            request_error(format!(
+                "the action `{}` is not in the schema",
+                request.action.id()
+            ))
+        })?;
+        let (context, untyped) = self.context(request, facts)?;
+        let known = |euid| EntityUIDEntry::Known { euid, loc: None };
+        let cedar = CedarRequest::new_unchecked(
+            known(self.uid(&request.principal)?),
+            known(Arc::clone(action)),
+            known(self.uid(&request.resource)?),
+            Some(context),
+        );
+        let input = match untyped.is_empty() {
+            true => InputCheck::Typed,
+            false => InputCheck::Trusted,
+        };
+        if !validate::is_valid(self.schema.as_ref(), &cedar, input) {
+            return Err(request_error(
+                "the request does not validate against the schema",
+            ));
+        }
+        Ok(TypedRequest {
+            cedar,
+            untyped: untyped.into(),
+        })
+    }
+
+    fn uid(&self, uid: &Uid) -> Result<Arc<EntityUID>, RequestError> {
+        if let Some(known) = self.known.get(uid) {
+            return Ok(Arc::clone(known));
+        }
+        cedar_value::entity(uid)
+            .map(Arc::new)
+            .ok_or_else(|| request_error(format!("{uid} has no type")))
+    }
+
+    fn entity(&self, uid: &Uid) -> Result<Value, RequestError> {
+        Ok(Value::new(Literal::EntityUID(self.uid(uid)?), None))
+    }
+
+    fn set(&self, kind: Kind, ids: &BTreeSet<String>) -> Result<Value, RequestError> {
+        let literals: Result<Vec<Literal>, RequestError> = ids
+            .iter()
+            .map(|id| Ok(Literal::EntityUID(self.uid(&Uid::new(kind, id))?)))
+            .collect();
+        Ok(cedar_value::set(literals?))
+    }
+
+    /// The context, and the attributes of it that are text instead of their type.
+    fn context(
+        &self,
+        request: &Request,
+        facts: &Facts,
+    ) -> Result<(Context, Vec<Vec<String>>), RequestError> {
+        let mut untyped = Vec::new();
+        let mut context = Attributes::from([
+            ("now", datetime(facts.now)?),
+            (
+                "local",
+                cedar_value::record([
+                    ("weekday", cedar_value::long(facts.local.weekday.into())),
+                    ("minute", cedar_value::long(facts.local.minute.into())),
+                ]),
+            ),
+            ("environment", facts.environment.as_str().into()),
+        ]);
+        let mut common = |on_behalf_of: &Uid| -> Result<(), RequestError> {
+            context.insert("on_behalf_of", self.entity(on_behalf_of)?);
+            context.insert("run", self.run(&facts.run)?);
+            context.insert("approval", self.approval(None)?);
+            Ok(())
+        };
+        match &request.context {
+            ActionContext::Call {
+                on_behalf_of,
+                input,
+                via,
+            } => {
+                let tool = self.tools.get(request.action.id()).ok_or_else(|| {
+                    request_error(format!("the tool `{}` is not loaded", request.action.id()))
+                })?;
+                let typed = tool.typed(input);
+                common(on_behalf_of)?;
+                context.insert("input", typed.value);
+                untyped = typed.untyped;
+                context.insert("via", self.set(Kind::Component, via)?);
+            }
+            ActionContext::Result {
+                on_behalf_of,
+                error,
+                size,
+            } => {
+                common(on_behalf_of)?;
+                context.insert("error", (*error).into());
+                context.insert("size", count(*size)?);
+            }
+            ActionContext::Capability { guest, size } => {
+                common(&guest.on_behalf_of)?;
+                self.insert_guest(&mut context, guest)?;
+                context.insert("size", count(*size)?);
+            }
+            ActionContext::Http {
+                guest,
+                method,
+                scheme,
+                port,
+                path,
+                size,
+            } => {
+                common(&guest.on_behalf_of)?;
+                self.insert_guest(&mut context, guest)?;
+                context.insert("method", method.as_str().into());
+                context.insert("scheme", scheme.as_str().into());
+                context.insert("port", cedar_value::long((*port).into()));
+                context.insert("path", path.as_str().into());
+                context.insert("size", count(*size)?);
+            }
+            ActionContext::Secret {
+                guest,
+                host,
+                scheme,
+            } => {
+                common(&guest.on_behalf_of)?;
+                self.insert_guest(&mut context, guest)?;
+                context.insert("host", self.entity(host)?);
+                context.insert("scheme", scheme.as_str().into());
+            }
+            ActionContext::Approver {
+                tool,
+                on_behalf_of,
+                operator,
+                roles,
+                escalated_to,
+            } => {
+                context.insert("tool", self.entity(tool)?);
+                context.insert("on_behalf_of", self.entity(on_behalf_of)?);
+                context.insert("operator", self.entity(operator)?);
+                context.insert("roles", self.set(Kind::Role, roles)?);
+                context.insert(self.names.escalated_to, self.set(Kind::Role, escalated_to)?);
+            }
+            ActionContext::Operator => {}
+        }
+        let context = context.into_iter().map(|(name, v)| (name.into(), v));
+        Ok((Context::Value(Arc::new(context.collect())), untyped))
+    }
+
+    fn insert_guest(
+        &self,
+        context: &mut Attributes,
+        guest: &GuestCaller,
+    ) -> Result<(), RequestError> {
+        context.insert("agent", self.entity(&guest.agent)?);
+        context.insert("tool", self.entity(&guest.tool)?);
+        Ok(())
+    }
+
+    fn run(&self, run: &RunFacts) -> Result<Value, RequestError> {
+        let out_of_range =
+            |what| move || request_error(format!("the run's {what} is out of range"));
+        let elapsed = |micros: u64| {
+            cedar_value::duration(micros / 1000).ok_or_else(out_of_range("elapsed time"))
+        };
+        let reported = |reported: &Reported| -> Result<Value, RequestError> {
+            let cost =
+                cedar_value::decimal(&reported.cost).ok_or_else(out_of_range("reported cost"))?;
+            Ok(cedar_value::record([
+                ("tokens", count(reported.tokens)?),
+                ("cost", cost),
+                ("complete", reported.complete.into()),
+            ]))
+        };
+        let window = if self.names.window {
+            let window = cedar_value::record([
+                ("calls", count(run.window.calls)?),
+                ("elapsed", elapsed(run.window.elapsed)?),
+                ("reported", reported(&run.window.reported)?),
+            ]);
+            Some(("window", window))
+        } else {
+            None
+        };
+        let facts = [
+            ("calls", count(run.calls)?),
+            ("denials", count(run.denials)?),
+            ("repeats", count(run.repeats)?),
+            ("errors", count(run.errors)?),
+            ("elapsed", elapsed(run.elapsed)?),
+            ("labels", self.set(Kind::Label, &run.labels)?),
+            ("tools", self.set(Kind::Tool, &run.tools)?),
+            ("reported", reported(&run.reported)?),
+        ];
+        Ok(cedar_value::record(facts.into_iter().chain(window)))
+    }
+
+    /// `context.approval`.
+    fn approval(&self, granted: Option<&Granted>) -> Result<Value, RequestError> {
+        let (roles, given) = match granted {
+            None => (cedar_value::set([]), 0),
+            Some(granted) => (self.set(Kind::Role, &granted.roles)?, granted.count),
+        };
+        Ok(cedar_value::record([
+            ("roles", roles),
+            ("count", count(given)?),
+        ]))
+    }
+
+    /// The same request with this approval.
+    pub(super) fn approved(
+        &self,
+        plain: &TypedRequest,
+        granted: &Granted,
+    ) -> Result<TypedRequest, RequestError> {
+        let Some(Context::Value(context)) = plain.cedar.context() else {
+            return Err(request_error("the request has no context"));
+        };
+        let mut context = BTreeMap::clone(context);
+        // Only what asks for one has one.
+        if let Some(approval) = context.get_mut("approval") {
+            *approval = self.approval(Some(granted))?;
+        }
+        Ok(plain.with_context(Context::Value(Arc::new(context))))
+    }
+}
+
+fn count(n: u64) -> Result<Value, RequestError> {
+    let n = i64::try_from(n).map_err(|_| request_error("a count is beyond 2^63"))?;
+    Ok(cedar_value::long(n))
+}
+
+fn datetime(time: tollgate_model::time::Timestamp) -> Result<Value, RequestError> {
+    (time.0 >= 0 && time.millis() < LATEST)
+        .then(|| cedar_value::datetime(time.millis()))
+        .flatten()
+        .ok_or_else(|| request_error("the time is out of range"))
+}

@@ -1,0 +1,323 @@
+//! One request against one policy set: the four outcomes.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{Effect, EvaluationError};
+use cedar_policy_core::{
+    ast::{Literal, ValueKind},
+    entities::Entities,
+    evaluator::Evaluator,
+    extensions::Extensions,
+};
+
+use super::{ErrorBasis, Pdp, RequestError, cedar_request::TypedRequest};
+use crate::policy::LoadedPolicy;
+use tollgate_model::{
+    decision::{Approvers, Decision, DecisionError, Determining, PolicyRef, Requirement},
+    request::{Facts, Granted},
+};
+
+/// Probes for the minimal approvals that lift an escalation; past that, everything is asked for.
+const MAX_PROBES: usize = 64;
+
+/// One request against one policy set.
+#[derive(Clone, Copy)]
+pub(super) struct PolicyEvaluation<'a> {
+    pdp: &'a Pdp,
+    /// The policies that are tried, in the order of their ids.
+    policies: &'a [&'a LoadedPolicy],
+    facts: &'a Facts,
+    entities: &'a Entities,
+    /// The request without any approval.
+    plain: &'a TypedRequest,
+}
+
+/// Policies that determine a decision.
+type Reasons<'a> = Vec<&'a LoadedPolicy>;
+
+/// What one evaluation found.
+struct Evaluation<'a> {
+    allowed: bool,
+    reasons: Reasons<'a>,
+    /// What went wrong, without the values it went wrong on.
+    errors: Vec<(&'a LoadedPolicy, &'static str)>,
+}
+
+fn determining(reasons: &[&LoadedPolicy]) -> Vec<Determining> {
+    reasons.iter().map(|p| p.determining.clone()).collect()
+}
+
+impl<'a> PolicyEvaluation<'a> {
+    pub(super) fn new(
+        pdp: &'a Pdp,
+        policies: &'a [&'a LoadedPolicy],
+        facts: &'a Facts,
+        entities: &'a Entities,
+        plain: &'a TypedRequest,
+    ) -> Self {
+        Self {
+            pdp,
+            policies,
+            facts,
+            entities,
+            plain,
+        }
+    }
+
+    /// The same request against other policies.
+    pub(super) fn of(self, policies: &'a [&'a LoadedPolicy]) -> Self {
+        Self { policies, ..self }
+    }
+
+    fn compares_untyped(&self, policy: &LoadedPolicy) -> bool {
+        !self.plain.untyped.is_empty() && self.plain.compares_untyped(&policy.condition)
+    }
+
+    fn reads_approval(&self) -> bool {
+        self.policies.iter().any(|p| p.approval.reads())
+    }
+
+    /// Roles that any of the policies asks for.
+    fn roles(&self) -> BTreeSet<String> {
+        let named = self.policies.iter().flat_map(|p| &p.approval.roles);
+        named.cloned().collect()
+    }
+
+    /// Numbers of approvers that any of the policies asks for.
+    fn counts(&self) -> BTreeSet<u64> {
+        let named = self.policies.iter().flat_map(|p| &p.approval.counts);
+        named.copied().collect()
+    }
+
+    /// As Cedar's authorizer: a forbid that is satisfied denies; else a permit that is allows; else
+    /// nothing does. Policies come in the order of their ids, and so do reasons and errors.
+    fn evaluate(
+        &self,
+        policies: impl Iterator<Item = &'a LoadedPolicy>,
+        approval: Option<&Granted>,
+    ) -> Result<Evaluation<'a>, RequestError> {
+        let request = match approval {
+            None => self.plain.clone(),
+            Some(granted) => self.pdp.approved(self.plain, granted)?,
+        };
+        let evaluator = Evaluator::new(
+            request.cedar.clone(),
+            self.entities,
+            Extensions::all_available(),
+        );
+        let (mut permits, mut forbids, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for policy in policies {
+            let env = policy.cedar.as_ref().env();
+            let satisfied = evaluator
+                .interpret(&policy.condition, env)
+                .map_err(|error| message(&error))
+                .and_then(|value| match value.value_kind() {
+                    ValueKind::Lit(Literal::Bool(satisfied)) => Ok(*satisfied),
+                    _ => Err("its condition is not a truth value"),
+                })
+                .and_then(|satisfied| match self.compares_untyped(policy) {
+                    true => Err("it compares an argument whose value does not have its type"),
+                    false => Ok(satisfied),
+                });
+            match (satisfied, policy.effect) {
+                (Ok(true), Effect::Permit) => permits.push(policy),
+                (Ok(true), Effect::Forbid) => forbids.push(policy),
+                (Ok(false), _) => {}
+                (Err(message), _) => errors.push((policy, message)),
+            }
+        }
+        let allowed = forbids.is_empty() && !permits.is_empty();
+        Ok(Evaluation {
+            allowed,
+            reasons: if allowed { permits } else { forbids },
+            errors,
+        })
+    }
+
+    /// As `evaluate`, with every error an answer of its own.
+    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation<'a>, ErrorBasis> {
+        let evaluation = self
+            .evaluate(self.policies.iter().copied(), approval)
+            .map_err(|error| Box::new(self.pdp.basis(Vec::new(), vec![error])))?;
+        if evaluation.errors.is_empty() {
+            return Ok(evaluation);
+        }
+        let policies: Reasons<'_> = evaluation.errors.iter().map(|(p, _)| *p).collect();
+        let errors = evaluation.errors.iter().map(|(p, message)| DecisionError {
+            message: (*message).into(),
+            policy: Some(p.determining.policy.id.clone()),
+        });
+        let errors = errors.collect();
+        Err(Box::new(self.pdp.basis(determining(&policies), errors)))
+    }
+
+    fn basis(&self, reasons: &[&LoadedPolicy]) -> tollgate_model::decision::Basis {
+        self.pdp.basis(determining(reasons), Vec::new())
+    }
+
+    pub(super) fn decide(&self) -> Decision {
+        self.try_decide()
+            .unwrap_or_else(|basis| Decision::Error(*basis))
+    }
+
+    fn try_decide(&self) -> Result<Decision, ErrorBasis> {
+        let empty = self.sound(None)?;
+        if empty.allowed {
+            return Ok(Decision::Allow(self.basis(&empty.reasons)));
+        }
+        if !self.reads_approval() {
+            return Ok(self.deny(&empty.reasons));
+        }
+        if let Some(granted) = &self.facts.approval {
+            let approved = self.sound(Some(granted))?;
+            let lifted = self.lifted(&empty, &approved);
+            if approved.allowed && lifted.is_subset(&granted.lifts) {
+                return Ok(Decision::Allow(self.basis(&approved.reasons)));
+            }
+        }
+        self.escalate(&empty)
+    }
+
+    /// Deny, naming what may be released all the same: where every policy that forbids only redacts,
+    /// and without them it would be permitted.
+    fn deny(&self, reasons: &[&LoadedPolicy]) -> Decision {
+        let mut basis = self.basis(reasons);
+        let redacts = |p: &LoadedPolicy| !p.redact.is_empty();
+        if !reasons.is_empty() && reasons.iter().all(|p| redacts(p)) {
+            let others = self.policies.iter().copied().filter(|p| !redacts(p));
+            if self.evaluate(others, None).is_ok_and(|e| e.allowed) {
+                basis.redact = reasons.iter().flat_map(|p| p.redact.clone()).collect();
+            }
+        }
+        Decision::Deny(basis)
+    }
+
+    /// Decide again as if approved: by everyone first, then by as few as suffice.
+    fn escalate(&self, empty: &Evaluation<'a>) -> Result<Decision, ErrorBasis> {
+        let all = |count| self.granted(self.roles(), count);
+        let most = self.counts().last().copied().unwrap_or(1);
+        let full = self.sound(Some(&all(most)))?;
+        if !full.allowed {
+            // Name what stands in the way even of a full approval.
+            let reasons = if full.reasons.is_empty() {
+                &empty.reasons
+            } else {
+                &full.reasons
+            };
+            return Ok(self.deny(reasons));
+        }
+        let lifts = self.lifted(empty, &full);
+        let alternatives = self.alternatives(most)?;
+        let severity = lifts
+            .iter()
+            .filter_map(|p| self.pdp.policies.get(&p.id))
+            .map(|p| p.severity)
+            .max()
+            .unwrap_or_default();
+        let lifted = |p: &&LoadedPolicy| lifts.contains(&p.determining.policy);
+        let lifted: Reasons<'_> = self.policies.iter().copied().filter(lifted).collect();
+        Ok(Decision::Escalate(
+            self.basis(&lifted),
+            Requirement {
+                alternatives,
+                lifts,
+                severity,
+            },
+        ))
+    }
+
+    fn granted(&self, roles: BTreeSet<String>, count: u64) -> Granted {
+        Granted {
+            count,
+            lifts: BTreeSet::new(),
+            roles,
+        }
+    }
+
+    /// The policies that an approval lifts: forbids that apply without it, and, where no permit stands
+    /// on its own, the permits that need it.
+    fn lifted(&self, empty: &Evaluation<'a>, approved: &Evaluation<'a>) -> BTreeSet<PolicyRef> {
+        let with = |evaluation: &Evaluation<'a>, effect| -> Reasons<'a> {
+            let reasons = evaluation.reasons.iter().copied();
+            reasons.filter(|p| p.effect == effect).collect()
+        };
+        let permits = with(approved, Effect::Permit);
+        let unconditional = permits.iter().any(|p| !p.approval.reads());
+        let needed = permits.into_iter().filter(|_| !unconditional);
+        with(empty, Effect::Forbid)
+            .into_iter()
+            .chain(needed)
+            .map(|p| p.determining.policy.clone())
+            .collect()
+    }
+
+    /// Minimal approvals that lift it, smallest first. `most` is the greatest number that any policy
+    /// asks for.
+    fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, ErrorBasis> {
+        let named = self.roles();
+        let roles: Vec<&String> = named.iter().collect();
+        let everything = || {
+            vec![Approvers {
+                count: most,
+                roles: named.clone(),
+            }]
+        };
+        let mut counts = self.counts();
+        counts.insert(1);
+        // Bounded, because with as many roles as a word has bits it would overflow.
+        let subsets = 1_usize << roles.len().min(16);
+        if subsets * counts.len() > MAX_PROBES {
+            return Ok(everything());
+        }
+        let mut candidates: Vec<Approvers> = Vec::new();
+        for mask in 0..(1_usize << roles.len()) {
+            let chosen: BTreeSet<String> = roles
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| mask & (1 << i) != 0)
+                .map(|(_, role)| (*role).clone())
+                .collect();
+            candidates.extend(counts.iter().map(|&count| Approvers {
+                count,
+                roles: chosen.clone(),
+            }));
+        }
+        candidates.sort_by_key(|a| (a.roles.len(), a.count));
+        let mut minimal: Vec<Approvers> = Vec::new();
+        for candidate in candidates {
+            let implied =
+                |m: &Approvers| m.count <= candidate.count && m.roles.is_subset(&candidate.roles);
+            if minimal.iter().any(implied) {
+                continue;
+            }
+            if self
+                .sound(Some(
+                    &self.granted(candidate.roles.clone(), candidate.count),
+                ))?
+                .allowed
+            {
+                minimal.push(candidate);
+            }
+        }
+        Ok(if minimal.is_empty() {
+            everything()
+        } else {
+            minimal
+        })
+    }
+}
+
+/// What went wrong, without the values it went wrong on.
+pub(super) fn message(error: &EvaluationError) -> &'static str {
+    match error {
+        EvaluationError::EntityDoesNotExist(_) => "an entity does not exist",
+        EvaluationError::EntityAttrDoesNotExist(_) | EvaluationError::RecordAttrDoesNotExist(_) => {
+            "an attribute does not exist"
+        }
+        EvaluationError::TypeError(_) => "a value has the wrong type",
+        EvaluationError::IntegerOverflow(_) => "an integer overflows",
+        EvaluationError::FailedExtensionFunctionExecution(_) => "an extension function failed",
+        EvaluationError::RecursionLimit(_) => "it recurses too deep",
+        _ => "it does not evaluate",
+    }
+}

@@ -1,0 +1,192 @@
+//! Why a request gets its answer: which policies applied, which condition of the others failed on which
+//! value, and the smallest change of facts that would turn it.
+
+mod counterfactual;
+mod trace;
+
+use std::collections::BTreeSet;
+
+use cedar_policy_core::{
+    ast::{Expr, ExprKind, SlotEnv, Value, Var},
+    entities::Entities,
+    evaluator::Evaluator,
+    extensions::Extensions,
+};
+use serde::Serialize;
+use tollgate_model::{
+    decision::Decision,
+    entity::NAMESPACE,
+    request::{Facts, Request},
+};
+
+use super::{Pdp, RequestError, cedar_request::TypedRequest};
+use crate::policy::{LoadedPolicy, Mode};
+
+/// Why a request gets its answer.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The answer.
+    pub decision: Decision,
+    /// Every policy about this action, in the order of their ids.
+    pub policies: Vec<PolicyTrace>,
+    /// Smallest changes that would turn the answer, each one fact or two; empty if none was found.
+    pub changes: Vec<Vec<String>>,
+}
+
+/// What one policy made of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyTrace {
+    /// Its `@id`.
+    pub id: String,
+    /// Its file.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// Whether it permits; else it forbids.
+    pub permits: bool,
+    /// Enforced or shadow.
+    pub mode: Mode,
+    /// Whether it determined the answer.
+    pub determined: bool,
+    /// What it made of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What a policy made of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It applies.
+    Applies,
+    /// It does not.
+    Fails(FailedPart),
+    /// It could not be evaluated.
+    Errs {
+        /// Why.
+        error: String,
+    },
+}
+
+/// What keeps a policy from applying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedPart {
+    /// `principal`, `resource` or `condition`.
+    pub part: String,
+    /// As it is written.
+    pub expression: String,
+    /// What that saw.
+    pub values: Vec<ObservedValue>,
+}
+
+/// A value that a condition saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedValue {
+    /// Such as `context.input.amount`.
+    pub name: String,
+    /// As Cedar writes it.
+    pub value: String,
+}
+
+/// A request, ready to be evaluated.
+struct PreparedRequest {
+    request: TypedRequest,
+    entities: Entities,
+}
+
+impl Pdp {
+    fn prepared(&self, request: &Request, facts: &Facts) -> Result<PreparedRequest, RequestError> {
+        let entities = self.entities_for(request, facts)?.into_owned();
+        let plain = self.cedar_request(request, facts)?;
+        let request = match &facts.approval {
+            Some(granted) => self.approved(&plain, granted)?,
+            None => plain,
+        };
+        Ok(PreparedRequest { request, entities })
+    }
+
+    /// Ids of the policies that apply to a request, whether they determine its answer or not.
+    #[must_use]
+    pub fn applied(&self, request: &Request, facts: &Facts) -> BTreeSet<String> {
+        let Ok(prepared) = self.prepared(request, facts) else {
+            return BTreeSet::new();
+        };
+        let evaluator = prepared.evaluator();
+        let slice = self.set.slice(&prepared.request.cedar, &prepared.entities);
+        slice
+            .into_iter()
+            .filter(|p| is_true(&evaluator, &p.condition, p.cedar.as_ref().env()))
+            .map(|p| p.determining.policy.id.clone())
+            .collect()
+    }
+
+    /// Decide, and say why. Values are shown: whoever asks must be one who may see the arguments.
+    #[must_use]
+    pub fn explain(&self, request: &Request, facts: &Facts) -> Explanation {
+        let decision = self.decide(request, facts);
+        let Ok(prepared) = self.prepared(request, facts) else {
+            return Explanation {
+                decision,
+                policies: Vec::new(),
+                changes: Vec::new(),
+            };
+        };
+        let determined: BTreeSet<&str> = decision.basis().ids().collect();
+        let policies: Vec<(&LoadedPolicy, PolicyTrace)> = self
+            .set
+            .ordered
+            .iter()
+            .filter_map(|policy| {
+                let mut traced = prepared.trace(policy)?;
+                traced.determined = determined.contains(traced.id.as_str());
+                Some((policy.as_ref(), traced))
+            })
+            .collect();
+        let about: Vec<&LoadedPolicy> = policies.iter().map(|(policy, _)| *policy).collect();
+        let changes = self.changes(&prepared, facts, &decision, &about);
+        Explanation {
+            policies: policies.into_iter().map(|(_, traced)| traced).collect(),
+            changes,
+            decision,
+        }
+    }
+}
+
+impl PreparedRequest {
+    fn evaluator(&self) -> Evaluator<'_> {
+        Evaluator::new(
+            self.request.cedar.clone(),
+            &self.entities,
+            Extensions::all_available(),
+        )
+    }
+}
+
+fn spelled(path: &[String]) -> String {
+    format!("context.{}", path.join("."))
+}
+
+fn is_true(evaluator: &Evaluator<'_>, expr: &Expr, slots: &SlotEnv) -> bool {
+    evaluator
+        .interpret(expr, slots)
+        .is_ok_and(|value| value == Value::from(true))
+}
+
+/// The path of a field of the context, but for an approval's: that is told in other words.
+pub(super) fn context_path(expr: &Expr) -> Option<Vec<String>> {
+    let ExprKind::GetAttr { expr, attr } = expr.expr_kind() else {
+        return None;
+    };
+    let mut path = match expr.expr_kind() {
+        ExprKind::Var(Var::Context) if attr == "approval" => return None,
+        ExprKind::Var(Var::Context) => Vec::new(),
+        _ => context_path(expr)?,
+    };
+    path.push(attr.to_string());
+    Some(path)
+}
+
+/// Without the namespace, which is the same everywhere.
+fn short(text: &str) -> String {
+    text.replace(&format!("{NAMESPACE}::"), "")
+}

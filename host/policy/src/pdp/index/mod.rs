@@ -1,0 +1,152 @@
+//! The policies whose scope can match a request, found without looking at the others.
+//!
+//! Sound, because a policy whose scope does not match is neither satisfied nor in error: Cedar looks at
+//! the scope first, and the scope itself never errs. What is found is a superset of what matches; the
+//! evaluator still looks at every scope. Immutable once built.
+
+use std::collections::HashMap;
+
+use cedar_policy_core::{
+    ast::{
+        ActionConstraint, EntityReference, EntityType, EntityUID, Policy,
+        PrincipalOrResourceConstraint as Constraint,
+    },
+    entities::{Dereference, Entities},
+};
+
+/// Where a policy stands among all: policies are numbered from 0 in the order in which they were given.
+pub(super) type Position = u32;
+
+/// What part of a scope asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    /// Nothing.
+    Any,
+    /// An entity of this type.
+    Type(u32),
+    /// This very entity.
+    Is(u32),
+    /// This entity, or one that is in it.
+    In(u32),
+}
+
+type ByResource = HashMap<Key, Vec<Position>>;
+type ByPrincipal = HashMap<Key, ByResource>;
+
+/// Policies by scope.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Entities that scopes name, numbered.
+    entities: HashMap<EntityUID, u32>,
+    /// Types that scopes name, numbered.
+    types: HashMap<EntityType, u32>,
+    by_action: HashMap<Key, ByPrincipal>,
+}
+
+fn number<T: Clone + Eq + std::hash::Hash>(numbers: &mut HashMap<T, u32>, of: &T) -> u32 {
+    if let Some(known) = numbers.get(of) {
+        return *known;
+    }
+    // More than 2^32 names do not fit into memory; if they did, they would share the last number, and be
+    // told apart by the evaluator.
+    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+    numbers.insert(of.clone(), next);
+    next
+}
+
+impl Index {
+    /// Index `policies`.
+    pub(super) fn new<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Self {
+        let mut index = Self::default();
+        for (position, policy) in (0..).zip(policies) {
+            let principal = index.key(policy.principal_constraint().as_inner());
+            let resource = index.key(policy.resource_constraint().as_inner());
+            let actions = match policy.action_constraint() {
+                ActionConstraint::Any => vec![Key::Any],
+                ActionConstraint::Eq(action) => {
+                    vec![Key::Is(number(&mut index.entities, action.as_ref()))]
+                }
+                ActionConstraint::In(actions) => {
+                    let within = |a: &std::sync::Arc<EntityUID>| {
+                        Key::In(number(&mut index.entities, a.as_ref()))
+                    };
+                    actions.iter().map(within).collect()
+                }
+            };
+            for action in actions {
+                let by_principal = index.by_action.entry(action).or_default();
+                let by_resource = by_principal.entry(principal).or_default();
+                by_resource.entry(resource).or_default().push(position);
+            }
+        }
+        index
+    }
+
+    fn key(&mut self, constraint: &Constraint) -> Key {
+        match constraint {
+            Constraint::Any => Key::Any,
+            Constraint::Is(ty) => Key::Type(number(&mut self.types, ty.as_ref())),
+            Constraint::Eq(EntityReference::EUID(uid)) => {
+                Key::Is(number(&mut self.entities, uid.as_ref()))
+            }
+            Constraint::In(EntityReference::EUID(uid))
+            | Constraint::IsIn(_, EntityReference::EUID(uid)) => {
+                Key::In(number(&mut self.entities, uid.as_ref()))
+            }
+            // A slot that nothing fills: whatever the evaluator makes of it.
+            Constraint::Eq(EntityReference::Slot(_))
+            | Constraint::In(EntityReference::Slot(_))
+            | Constraint::IsIn(_, EntityReference::Slot(_)) => Key::Any,
+        }
+    }
+
+    /// RequestSpace that a scope may ask for and `uid` is.
+    fn keys(&self, uid: &EntityUID, entities: &Entities) -> Vec<Key> {
+        let mut keys = vec![Key::Any];
+        keys.extend(self.types.get(uid.entity_type()).copied().map(Key::Type));
+        if let Some(own) = self.entities.get(uid) {
+            keys.extend([Key::Is(*own), Key::In(*own)]);
+        }
+        if let Dereference::Data(entity) = entities.entity(uid) {
+            let above = entity.ancestors().filter(|a| *a != uid);
+            keys.extend(
+                above
+                    .filter_map(|a| self.entities.get(a))
+                    .map(|a| Key::In(*a)),
+            );
+        }
+        keys
+    }
+
+    /// Positions of the policies whose scope can match, in ascending order.
+    pub(super) fn candidates(
+        &self,
+        principal: &EntityUID,
+        action: &EntityUID,
+        resource: &EntityUID,
+        entities: &Entities,
+    ) -> Vec<Position> {
+        let principals = self.keys(principal, entities);
+        let resources = self.keys(resource, entities);
+        let mut found = Vec::new();
+        for action in self.keys(action, entities) {
+            let Some(by_principal) = self.by_action.get(&action) else {
+                continue;
+            };
+            for by_resource in principals.iter().filter_map(|key| by_principal.get(key)) {
+                for policies in resources.iter().filter_map(|key| by_resource.get(key)) {
+                    found.extend_from_slice(policies);
+                }
+            }
+        }
+        found.sort_unstable();
+        // An action may be in two of those that one scope lists.
+        found.dedup();
+        found
+    }
+}
+
+#[cfg(test)]
+mod integration;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Policies that another one covers whole.
+
+use cedar_policy::Effect;
+use cedar_policy_core::{
+    ast::{
+        self, EntityReference, EntityUID, Expr, ExprKind,
+        PrincipalOrResourceConstraint as Constraint,
+    },
+    entities::Dereference,
+};
+
+use super::{RequestSpace, Scope};
+use crate::policy::{Diagnostic, Level, LoadedPolicy};
+
+impl RequestSpace<'_> {
+    /// Another policy that applies wherever this one does, and makes it pointless.
+    pub(super) fn covered(&self, policy: &LoadedPolicy, scope: &Scope) -> Option<Diagnostic> {
+        // Whatever applies wherever this one does applies here, too.
+        let candidates = self.pdp.set.index.candidates(
+            &scope.principal,
+            &scope.action,
+            &scope.resource,
+            &self.entities,
+        );
+        let candidates = candidates
+            .into_iter()
+            .filter_map(|position| self.pdp.set.ordered.get(usize::try_from(position).ok()?));
+        let mut others = candidates.filter(|other| {
+            other.determining.policy.id != policy.determining.policy.id
+                && other.mode == policy.mode
+                && (other.effect == policy.effect || other.effect == Effect::Forbid)
+                && other.redact.is_empty()
+                && policy.redact.is_empty()
+        });
+        let other = others.find(|other| self.covers(other, policy))?;
+        // Two that cover each other are told once.
+        if other.effect == policy.effect
+            && other.determining.policy.id > policy.determining.policy.id
+            && self.covers(policy, other)
+        {
+            return None;
+        }
+        let (id, by) = (&policy.determining.policy.id, &other.determining.policy.id);
+        let at = format!("{}:{}", other.file, other.line);
+        let message = if other.effect == policy.effect {
+            format!("policy `{id}` makes no difference: `{by}` at {at} applies wherever it does")
+        } else {
+            format!(
+                "policy `{id}` never permits anything: `{by}` at {at} forbids wherever it applies"
+            )
+        };
+        Some(policy.diagnostic(
+            Level::Warning,
+            "policy::shadowed",
+            message,
+            "remove it, or narrow the other one",
+        ))
+    }
+
+    /// Whether `wide` applies wherever `narrow` does.
+    fn covers(&self, wide: &LoadedPolicy, narrow: &LoadedPolicy) -> bool {
+        let (w, n): (&ast::Policy, &ast::Policy) = (wide.cedar.as_ref(), narrow.cedar.as_ref());
+        let wider = |a: &Constraint, b: &Constraint| self.wider(a, b);
+        wider(
+            w.principal_constraint().as_inner(),
+            n.principal_constraint().as_inner(),
+        ) && wider(
+            w.resource_constraint().as_inner(),
+            n.resource_constraint().as_inner(),
+        ) && self.covers_actions(w.action_constraint(), n.action_constraint())
+            && covers_condition(w.non_scope_constraints(), n.non_scope_constraints())
+    }
+
+    fn covers_actions(&self, wide: &ast::ActionConstraint, narrow: &ast::ActionConstraint) -> bool {
+        use ast::ActionConstraint::{Any, Eq, In};
+        match (wide, narrow) {
+            (Any, _) => true,
+            (_, Any) => false,
+            (wide, Eq(action)) => self.is_of(wide, action),
+            (Eq(_), In(actions)) => actions.iter().all(|action| {
+                // A group covers its members, and one action no group.
+                self.is_of(wide, action) && !self.is_group(action)
+            }),
+            (In(_), In(actions)) => actions.iter().all(|action| self.is_of(wide, action)),
+        }
+    }
+
+    fn is_group(&self, action: &EntityUID) -> bool {
+        self.entities.iter().any(|e| e.is_descendant_of(action))
+    }
+
+    fn wider(&self, wide: &Constraint, narrow: &Constraint) -> bool {
+        use EntityReference::EUID;
+        let is_in = |uid: &EntityUID, above: &EntityUID| {
+            uid == above
+                || matches!(self.pdp.entities.entity(uid), Dereference::Data(e) if e.is_descendant_of(above))
+        };
+        match (wide, narrow) {
+            (Constraint::Any, _) => true,
+            (Constraint::Eq(EUID(a)), Constraint::Eq(EUID(b))) => a == b,
+            (
+                Constraint::In(EUID(a)),
+                Constraint::Eq(EUID(b)) | Constraint::In(EUID(b)) | Constraint::IsIn(_, EUID(b)),
+            ) => is_in(b, a),
+            (Constraint::Is(a), Constraint::Is(b) | Constraint::IsIn(b, _)) => a == b,
+            (Constraint::Is(a), Constraint::Eq(EUID(b))) => a.as_ref() == b.entity_type(),
+            (Constraint::IsIn(a, x), Constraint::IsIn(b, y)) => match (x, y) {
+                (EUID(x), EUID(y)) => a == b && is_in(y, x),
+                _ => false,
+            },
+            (Constraint::IsIn(a, EUID(x)), Constraint::Eq(EUID(b))) => {
+                a.as_ref() == b.entity_type() && is_in(b, x)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether whatever satisfies `narrow` satisfies `wide`: because `wide` asks for nothing, or for parts
+/// of what `narrow` asks for.
+fn covers_condition(wide: Option<&Expr>, narrow: Option<&Expr>) -> bool {
+    let Some(wide) = wide else { return true };
+    let Some(narrow) = narrow else { return false };
+    let parts = conjuncts(narrow);
+    conjuncts(wide)
+        .iter()
+        .all(|asked| parts.iter().any(|part| part.eq_shape(asked)))
+}
+
+fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+    match expr.expr_kind() {
+        ExprKind::And { left, right } => {
+            let mut all = conjuncts(left);
+            all.extend(conjuncts(right));
+            all
+        }
+        ExprKind::Lit(ast::Literal::Bool(true)) => Vec::new(),
+        _ => vec![expr],
+    }
+}

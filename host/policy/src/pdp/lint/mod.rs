@@ -1,0 +1,312 @@
+//! Policies that make no difference: those that nothing loaded can satisfy, and those that another one
+//! covers whole.
+//!
+//! What nothing can satisfy is found by evaluating each policy for every principal, action and resource
+//! that the configuration names, with the context left open. Files, hosts, runs and the like are not
+//! named by a configuration: for those, one that is in space stands.
+
+mod covered;
+mod dead;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use cedar_policy_core::{
+    ast::{
+        self, EntityReference, EntityType, EntityUID, EntityUIDEntry, ExprKind, PartialValue,
+        PrincipalOrResourceConstraint as Constraint, Request as CedarRequest, Value,
+    },
+    entities::{Dereference, Entities, TCComputation},
+    evaluator::Evaluator,
+    extensions::Extensions,
+    validator::CoreSchema,
+};
+use tollgate_model::entity::{Kind, Uid};
+
+use super::Pdp;
+use crate::{
+    cedar_uid, cedar_value,
+    policy::{Diagnostic, LoadedPolicy},
+};
+
+/// Requests that are tried for one policy before it is given the benefit of the doubt.
+const MAX_REQUESTS: usize = 20_000;
+
+/// Kinds of entities that a request brings, and the configuration does not name.
+const REQUEST_KINDS: &[Kind] = &[
+    Kind::Approval,
+    Kind::Directory,
+    Kind::File,
+    Kind::Host,
+    Kind::Run,
+    Kind::State,
+];
+
+/// A request with its context left open.
+#[derive(Clone)]
+struct Scope {
+    principal: EntityUID,
+    action: EntityUID,
+    resource: EntityUID,
+}
+
+/// Every principal, action and resource that a request can combine.
+struct RequestSpace<'a> {
+    pdp: &'a Pdp,
+    /// As configured, and with one of each kind that requests bring.
+    entities: Entities,
+    /// The same with every tool and secret in every label.
+    labelled: Entities,
+    by_type: BTreeMap<EntityType, Vec<EntityUID>>,
+}
+
+impl Pdp {
+    /// Policies that make no difference.
+    #[must_use]
+    pub fn lint(&self) -> Vec<Diagnostic> {
+        let Some(space) = RequestSpace::new(self) else {
+            return Vec::new();
+        };
+        let mut diagnostics = Vec::new();
+        for policy in &self.set.ordered {
+            match space.satisfiability(policy, &space.entities) {
+                Satisfiability::Satisfiable(scope) => {
+                    diagnostics.extend(space.covered(policy, &scope))
+                }
+                Satisfiability::Unknown => {}
+                // Loading has reported the unknown name already.
+                Satisfiability::Unsatisfiable if self.is_reported(policy) => {}
+                Satisfiability::Unsatisfiable => diagnostics.push(space.dead(policy)),
+            }
+        }
+        diagnostics
+    }
+
+    /// Whether loading found why nothing can satisfy the policy.
+    fn is_reported(&self, policy: &LoadedPolicy) -> bool {
+        let within = policy.offset..policy.offset + policy.length;
+        self.warnings.iter().any(|warning| {
+            warning.file == policy.file
+                && within.contains(&warning.offset)
+                && matches!(
+                    warning.code,
+                    "policy::unknown-entity" | "policy::suspicious"
+                )
+        })
+    }
+}
+
+/// What was found out about one policy.
+enum Satisfiability {
+    /// This request may satisfy it.
+    Satisfiable(Box<Scope>),
+    /// No request can.
+    Unsatisfiable,
+    /// There were too many requests to try.
+    Unknown,
+}
+
+impl<'a> RequestSpace<'a> {
+    fn new(pdp: &'a Pdp) -> Option<Self> {
+        let labels: HashSet<EntityUID> = pdp
+            .known
+            .keys()
+            .filter(|uid| uid.kind == Kind::Label)
+            .filter_map(cedar_value::entity)
+            .collect();
+        // Whatever a request brings could be in anything that a policy names.
+        let mut above = labels.clone();
+        for policy in &pdp.set.ordered {
+            let cedar: &ast::Policy = policy.cedar.as_ref();
+            above.extend(named_entities(cedar));
+        }
+        let own: HashSet<EntityUID> = REQUEST_KINDS
+            .iter()
+            .filter_map(|kind| cedar_value::entity(&Uid::new(*kind, "*")))
+            .collect();
+        let brought = own.iter().map(|uid| {
+            Arc::new(ast::Entity::new_with_attr_partial_value(
+                uid.clone(),
+                [],
+                above.clone(),
+                HashSet::new(),
+                [],
+            ))
+        });
+        let entities = add(&pdp.entities, brought)?;
+        let relabelled = pdp.known.keys().filter_map(|uid| {
+            if !matches!(uid.kind, Kind::Tool | Kind::Secret) {
+                return None;
+            }
+            let uid = cedar_value::entity(uid)?;
+            let Dereference::Data(entity) = pdp.entities.entity(&uid) else {
+                return None;
+            };
+            let mut entity = entity.clone();
+            labels
+                .iter()
+                .for_each(|label| entity.add_indirect_ancestor(label.clone()));
+            Some(Arc::new(entity))
+        });
+        let labelled = add(&entities, relabelled)?;
+        let mut by_type: BTreeMap<EntityType, Vec<EntityUID>> = BTreeMap::new();
+        for entity in entities.iter() {
+            let uid = entity.uid().clone();
+            by_type
+                .entry(uid.entity_type().clone())
+                .or_default()
+                .push(uid);
+        }
+        Some(Self {
+            pdp,
+            entities,
+            labelled,
+            by_type,
+        })
+    }
+
+    /// A request that may satisfy the policy, among all that there are.
+    fn satisfiability(&self, policy: &LoadedPolicy, entities: &Entities) -> Satisfiability {
+        let cedar: &ast::Policy = policy.cedar.as_ref();
+        let scope = |constraint: &Constraint, uid: &EntityUID| within(constraint, uid, entities);
+        let mut tried = 0;
+        for action in self.pdp.actions.values() {
+            if !self.is_of(cedar.action_constraint(), action) {
+                continue;
+            }
+            let Some(types) = self.pdp.schema.as_ref().get_action_id(action) else {
+                continue;
+            };
+            for resource in types
+                .applies_to_resources()
+                .filter_map(|ty| self.by_type.get(ty))
+                .flatten()
+            {
+                // A call's resource is the tool that its action is named for.
+                let other = self.pdp.tools.contains_key(action.eid().as_ref() as &str)
+                    && resource.eid() != action.eid();
+                if other || !scope(cedar.resource_constraint().as_inner(), resource) {
+                    continue;
+                }
+                for principal in types
+                    .applies_to_principals()
+                    .filter_map(|ty| self.by_type.get(ty))
+                    .flatten()
+                {
+                    if !scope(cedar.principal_constraint().as_inner(), principal) {
+                        continue;
+                    }
+                    tried += 1;
+                    if tried > MAX_REQUESTS {
+                        return Satisfiability::Unknown;
+                    }
+                    let scope = Scope {
+                        principal: principal.clone(),
+                        action: action.as_ref().clone(),
+                        resource: resource.clone(),
+                    };
+                    if may_satisfy(policy, &scope, entities) {
+                        return Satisfiability::Satisfiable(Box::new(scope));
+                    }
+                }
+            }
+        }
+        Satisfiability::Unsatisfiable
+    }
+
+    fn is_of(&self, constraint: &ast::ActionConstraint, action: &EntityUID) -> bool {
+        let is_in = |above: &EntityUID| {
+            above == action
+                || matches!(self.entities.entity(action), Dereference::Data(a) if a.is_descendant_of(above))
+        };
+        match constraint {
+            ast::ActionConstraint::Any => true,
+            ast::ActionConstraint::Eq(uid) => uid.as_ref() == action,
+            ast::ActionConstraint::In(uids) => uids.iter().any(|uid| is_in(uid)),
+        }
+    }
+}
+
+fn add(entities: &Entities, these: impl IntoIterator<Item = Arc<ast::Entity>>) -> Option<Entities> {
+    entities
+        .clone()
+        .upsert_entities(
+            these,
+            None::<&CoreSchema<'_>>,
+            TCComputation::AssumeAlreadyComputed,
+            Extensions::all_available(),
+        )
+        .ok()
+}
+
+/// Entities that a policy names.
+fn named_entities(policy: &ast::Policy) -> impl Iterator<Item = EntityUID> {
+    let condition = policy.condition();
+    let named: Vec<EntityUID> = condition
+        .subexpressions()
+        .filter_map(|e| match e.expr_kind() {
+            ExprKind::Lit(ast::Literal::EntityUID(uid)) => Some(uid.as_ref().clone()),
+            _ => None,
+        })
+        .collect();
+    named.into_iter()
+}
+
+fn within(constraint: &Constraint, uid: &EntityUID, entities: &Entities) -> bool {
+    use EntityReference::EUID;
+    let is_in = |above: &EntityUID| {
+        uid == above
+            || matches!(entities.entity(uid), Dereference::Data(e) if e.is_descendant_of(above))
+    };
+    // One of those that requests bring stands for every other of its kind.
+    let represents =
+        |other: &EntityUID| is_placeholder(uid) && other.entity_type() == uid.entity_type();
+    match constraint {
+        Constraint::Any => true,
+        Constraint::Is(ty) => ty.as_ref() == uid.entity_type(),
+        Constraint::Eq(EUID(other)) => other.as_ref() == uid || represents(other),
+        Constraint::In(EUID(above)) => is_in(above) || represents(above),
+        Constraint::IsIn(ty, EUID(above)) => {
+            ty.as_ref() == uid.entity_type() && (is_in(above) || represents(above))
+        }
+        _ => true,
+    }
+}
+
+fn is_placeholder(uid: &EntityUID) -> bool {
+    AsRef::<str>::as_ref(uid.eid()) == "*"
+        && REQUEST_KINDS
+            .iter()
+            .any(|kind| cedar_uid::entity_type(*kind).as_ref() == Some(uid.entity_type()))
+}
+
+/// Whether some context may satisfy the policy's condition.
+fn may_satisfy(policy: &LoadedPolicy, scope: &Scope, entities: &Entities) -> bool {
+    let cedar: &ast::Policy = policy.cedar.as_ref();
+    let Some(condition) = cedar.non_scope_constraints() else {
+        return true;
+    };
+    // What is said of one that requests bring says nothing of the others.
+    if is_placeholder(&scope.resource) {
+        return true;
+    }
+    let entry = |uid: &EntityUID| EntityUIDEntry::Known {
+        euid: Arc::new(uid.clone()),
+        loc: None,
+    };
+    let request = CedarRequest::new_unchecked(
+        entry(&scope.principal),
+        entry(&scope.action),
+        entry(&scope.resource),
+        None,
+    );
+    let evaluator = Evaluator::new(request, entities, Extensions::all_available());
+    match evaluator.partial_interpret(condition, cedar.env()) {
+        Ok(PartialValue::Value(value)) => value != Value::from(false),
+        Ok(PartialValue::Residual(_)) => true,
+        // That it errs is another matter.
+        Err(_) => true,
+    }
+}

@@ -1,0 +1,143 @@
+//! From a bundle to a decision point: all of it loads, or nothing does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use cedar_policy::{Entity as CedarEntity, EntityUid};
+use cedar_policy_core::ast::EntityUID;
+use tollgate_model::entity::{Entity, Uid};
+
+use super::{Bundle, FixedNames, IndexedPolicies, Pdp};
+use crate::{
+    cedar_uid, cedar_value,
+    policy::{self, Diagnostic, LoadedPolicies},
+    schema,
+    tool_input::ToolInput,
+};
+
+/// Why a policy set does not load.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Policies that are wrong; errors first, each with its place.
+    #[error("{}", first_of(.0))]
+    Policies(Vec<Diagnostic>),
+    /// The set that is watched is wrong: likewise.
+    #[error("the candidate: {}", first_of(.0))]
+    Candidate(Vec<Diagnostic>),
+    /// A tool's arguments cannot be typed.
+    #[error("tool `{tool}`: {error}")]
+    Tool {
+        /// Its name.
+        tool: String,
+        /// Why not.
+        error: crate::tool_input::InputError,
+    },
+    /// The schema does not build.
+    #[error(transparent)]
+    Schema(#[from] schema::SchemaBuildError),
+    /// The entities are inconsistent.
+    #[error("the configured entities are inconsistent: {0}")]
+    Entities(String),
+    /// The bundle belongs to another version of Cedar, in which the same policies may mean something
+    /// else.
+    #[error("this bundle was made for Cedar {0}, and this is Cedar {version}", version = cedar_policy::get_sdk_version())]
+    Engine(String),
+    /// The bundle cannot be written.
+    #[error("the bundle cannot be written as JSON: {0}")]
+    Bundle(String),
+}
+
+fn first_of(diagnostics: &[Diagnostic]) -> String {
+    let rest = diagnostics
+        .iter()
+        .filter(|d| d.level == policy::Level::Error)
+        .count()
+        .saturating_sub(1);
+    let first = diagnostics
+        .first()
+        .map_or_else(String::new, ToString::to_string);
+    if rest == 0 {
+        first
+    } else {
+        format!("{first}, and {rest} more errors")
+    }
+}
+
+pub(super) fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
+    let parents: Option<HashSet<EntityUid>> =
+        entity.parents.iter().map(cedar_uid::to_cedar).collect();
+    Some(CedarEntity::new_no_attrs(
+        cedar_uid::to_cedar(&entity.uid)?,
+        parents?,
+    ))
+}
+
+impl Pdp {
+    /// Load a bundle: build the schema, parse and validate every policy.
+    ///
+    /// # Errors
+    /// [`LoadError`]; a bundle loads whole or not at all.
+    pub fn load(bundle: &Bundle) -> Result<Self, LoadError> {
+        let (_, digest) = bundle.seal()?;
+        if bundle.cedar != cedar_policy::get_sdk_version().to_string() {
+            return Err(LoadError::Engine(bundle.cedar.clone()));
+        }
+        let mut tools = BTreeMap::new();
+        for (name, types) in &bundle.tools {
+            let input = ToolInput::from_json_schema(name, &types.input_schema, &types.numbers)
+                .map_err(|error| LoadError::Tool {
+                    tool: name.clone(),
+                    error,
+                })?;
+            tools.insert(name.clone(), input);
+        }
+        let schema = schema::build(&bundle.schema, &tools)?;
+        let known: BTreeSet<Uid> = bundle.entities.iter().map(|e| e.uid.clone()).collect();
+        for entity in &bundle.entities {
+            if let Some(parent) = entity.parents.iter().find(|p| !known.contains(p)) {
+                return Err(LoadError::Entities(format!(
+                    "{} is in {parent}, which does not exist",
+                    entity.uid
+                )));
+            }
+        }
+        let nameless = || LoadError::Entities("an entity type has no name".into());
+        let cedar: Option<Vec<CedarEntity>> = bundle.entities.iter().map(to_cedar).collect();
+        let entities =
+            cedar_policy::Entities::from_entities(cedar.ok_or_else(nameless)?, Some(&schema))
+                .map_err(|e| LoadError::Entities(e.to_string()))?;
+        let LoadedPolicies { policies, warnings } =
+            policy::load(&bundle.policies, &schema, &known).map_err(LoadError::Policies)?;
+        let candidate = match &bundle.candidate {
+            None => None,
+            Some(files) => {
+                let loaded = policy::load(files, &schema, &known).map_err(LoadError::Candidate)?;
+                Some(IndexedPolicies::new(&loaded.policies))
+            }
+        };
+        let known: Option<HashMap<Uid, Arc<EntityUID>>> = known
+            .into_iter()
+            .map(|uid| Some((uid.clone(), Arc::new(cedar_value::entity(&uid)?))))
+            .collect();
+        let action = |a: &EntityUid| {
+            let uid: &EntityUID = a.as_ref();
+            (a.id().unescaped().to_owned(), Arc::new(uid.clone()))
+        };
+        Ok(Self {
+            digest,
+            set: IndexedPolicies::new(&policies),
+            candidate,
+            actions: schema.actions().map(action).collect(),
+            schema,
+            names: FixedNames::of(&bundle.schema),
+            policies,
+            warnings,
+            tools,
+            entities: entities.as_ref().clone(),
+            known: known.ok_or_else(nameless)?,
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! The policy decision point: `decide(request, facts)`, pure, total and synchronous.
+//!
+//! Cedar's semantics are untouched. What is added fails closed: a request that does not validate, an
+//! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
+
+mod bundle;
+mod cedar_request;
+mod entities;
+mod evaluate;
+mod explain;
+mod index;
+mod lint;
+mod load;
+mod validate;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use cedar_policy::Schema;
+use cedar_policy_core::{
+    ast::{self, EntityUID},
+    entities::Entities,
+};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    decision::{Basis, Decision, DecisionError, Determining, ShadowFlip},
+    entity::{NAMESPACE, Uid},
+    request::{Action, Facts, Request},
+};
+
+pub use bundle::{Bundle, ToolTypes};
+pub use explain::{Explanation, FailedPart, ObservedValue, PolicyTrace, Verdict};
+pub use load::LoadError;
+
+use crate::{
+    policy::{Diagnostic, LoadedPolicy, Mode},
+    tool_input::ToolInput,
+};
+use evaluate::PolicyEvaluation;
+use index::Index;
+
+/// A policy decision point for one bundle.
+#[derive(Debug)]
+pub struct Pdp {
+    digest: Sha256Digest,
+    schema: Schema,
+    names: FixedNames,
+    policies: BTreeMap<String, Arc<LoadedPolicy>>,
+    warnings: Vec<Diagnostic>,
+    set: IndexedPolicies,
+    /// The set that is watched.
+    candidate: Option<IndexedPolicies>,
+    actions: HashMap<String, Arc<EntityUID>>,
+    tools: BTreeMap<String, ToolInput>,
+    /// Actions, and the entities of the configuration.
+    entities: Entities,
+    /// Entities of the configuration, as the engine has them.
+    known: HashMap<Uid, Arc<EntityUID>>,
+}
+
+/// What the bundle's fixed schema calls things that other versions of it call otherwise.
+#[derive(Debug)]
+struct FixedNames {
+    /// The attribute with the roles of an escalation's second group.
+    escalated_to: &'static str,
+    /// Whether run facts have a window.
+    window: bool,
+}
+
+impl FixedNames {
+    fn of(schema: &str) -> Self {
+        Self {
+            escalated_to: match schema.contains("asked_too:") {
+                true => "asked_too",
+                false => "escalated_to",
+            },
+            window: schema.contains("WindowFacts"),
+        }
+    }
+}
+
+/// Policies in the order of their ids, as the index numbers them.
+#[derive(Debug)]
+struct IndexedPolicies {
+    ordered: Vec<Arc<LoadedPolicy>>,
+    index: Index,
+}
+
+impl IndexedPolicies {
+    fn new(policies: &BTreeMap<String, Arc<LoadedPolicy>>) -> Self {
+        let ordered: Vec<Arc<LoadedPolicy>> = policies.values().cloned().collect();
+        Self {
+            index: Index::new(ordered.iter().map(|p| p.cedar.as_ref())),
+            ordered,
+        }
+    }
+
+    /// The policies whose scope can match, in the order of their ids.
+    fn slice(&self, request: &ast::Request, entities: &Entities) -> Vec<&LoadedPolicy> {
+        let uids = (
+            request.principal().uid(),
+            request.action().uid(),
+            request.resource().uid(),
+        );
+        let (Some(principal), Some(action), Some(resource)) = uids else {
+            // Only a partial request leaves one open, and `cedar_request` makes none.
+            return self.ordered.iter().map(AsRef::as_ref).collect();
+        };
+        self.index
+            .candidates(principal, action, resource, entities)
+            .into_iter()
+            .filter_map(|position| self.ordered.get(usize::try_from(position).ok()?))
+            .map(AsRef::as_ref)
+            .collect()
+    }
+}
+
+/// A failure to build the Cedar request.
+type RequestError = DecisionError;
+
+fn request_error(message: impl Into<String>) -> RequestError {
+    DecisionError {
+        message: message.into(),
+        policy: None,
+    }
+}
+
+/// What the outcome *error* rests on.
+type ErrorBasis = Box<Basis>;
+
+impl Pdp {
+    /// The bundle's digest.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        self.digest
+    }
+
+    /// The policies, by id.
+    #[must_use]
+    pub fn policies(&self) -> &BTreeMap<String, Arc<LoadedPolicy>> {
+        &self.policies
+    }
+
+    /// What deserves a look although the set loaded.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The tools that are typed, by name.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, &ToolInput)> {
+        self.tools
+            .iter()
+            .map(|(name, input)| (name.as_str(), input))
+    }
+
+    /// The typed arguments of a tool.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&ToolInput> {
+        self.tools.get(name)
+    }
+
+    /// Decide. The same arguments always give the same answer.
+    #[must_use]
+    pub fn decide(&self, request: &Request, facts: &Facts) -> Decision {
+        let entities = match self.entities_for(request, facts) {
+            Ok(entities) => entities,
+            Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
+        };
+        let plain = match self.cedar_request(request, facts) {
+            Ok(plain) => plain,
+            Err(error) => return Decision::Error(self.basis(Vec::new(), vec![error])),
+        };
+        let slice = self.set.slice(&plain.cedar, &entities);
+        let enforced = in_force(&slice);
+        let trial = PolicyEvaluation::new(self, &enforced, facts, &entities, &plain);
+        let mut decision = trial.decide();
+        // A candidate is a whole set, shadow policies and all: where there is one, it alone is watched.
+        let flip = match &self.candidate {
+            Some(candidate) => {
+                let candidate = in_force(&candidate.slice(&plain.cedar, &entities));
+                flip(&decision, &trial.of(&candidate).decide(), true)
+            }
+            None if enforced.len() < slice.len() => {
+                flip(&decision, &trial.of(&slice).decide(), false)
+            }
+            None => None,
+        };
+        let (Decision::Allow(basis)
+        | Decision::Deny(basis)
+        | Decision::Escalate(basis, _)
+        | Decision::Error(basis)) = &mut decision;
+        basis.shadow = flip;
+        decision
+    }
+
+    fn basis(&self, determining: Vec<Determining>, errors: Vec<DecisionError>) -> Basis {
+        Basis {
+            bundle: self.digest,
+            determining,
+            errors,
+            no_policies: self.policies.is_empty(),
+            redact: BTreeSet::new(),
+            shadow: None,
+        }
+    }
+}
+
+fn in_force<'a>(policies: &[&'a LoadedPolicy]) -> Vec<&'a LoadedPolicy> {
+    let policies = policies.iter().copied();
+    policies.filter(|p| p.mode == Mode::Enforce).collect()
+}
+
+/// What `shadow` would change about `decision`.
+fn flip(decision: &Decision, shadow: &Decision, candidate: bool) -> Option<ShadowFlip> {
+    (shadow.outcome() != decision.outcome()).then(|| ShadowFlip {
+        candidate,
+        outcome: shadow.outcome(),
+        policies: shadow.basis().ids().map(str::to_owned).collect(),
+    })
+}
+
+/// Whether the fixed schema has this action; the names of tools are free of them.
+#[must_use]
+pub fn is_fixed_action(name: &str) -> bool {
+    name == "call" || Action::FIXED.iter().any(|a| a.id() == name)
+}
+
+#[cfg(test)]
+mod tests;
+
+// The namespace is part of every digest and every policy; a change of it is a change of the model.
+const _: () = assert!(matches!(NAMESPACE.as_bytes(), b"Tollgate"));

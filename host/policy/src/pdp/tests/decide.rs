@@ -1,0 +1,644 @@
+//! Allow, deny and error; shadow policies; what a decision rests on.
+
+use super::*;
+
+const OVERFLOW: &str = "context.local.minute + 9223372036854775807 > 0";
+
+#[test]
+fn without_policies_everything_is_denied() {
+    assert_eq!(answer(&pdp("").decide(&read(), &facts())), "deny by ");
+    let decision = pdp("").decide(&read(), &facts());
+    let reason = decision.basis().reason();
+    assert!(reason.starts_with("There are no policies"), "{reason}");
+}
+
+#[test]
+fn what_nothing_permits_is_denied() {
+    let pdp = pdp(&policy(
+        "reads",
+        r#"permit (principal, action == Tollgate::Action::"read", resource);"#,
+    ));
+    assert_eq!(answer(&pdp.decide(&read(), &facts())), "allow by reads");
+    assert_eq!(answer(&pdp.decide(&send(), &facts())), "deny by ");
+}
+
+#[test]
+fn forbid_beats_permit() {
+    let forbid = policy(
+        "no-mail",
+        r#"forbid (principal, action, resource in Tollgate::Label::"egress");"#,
+    );
+    let pdp = pdp(&format!("{PERMIT}{forbid}"));
+    assert_eq!(answer(&pdp.decide(&read(), &facts())), "allow by permit");
+    let denied = pdp.decide(&send(), &facts());
+    assert_eq!(answer(&denied), "deny by no-mail");
+    assert_eq!(denied.basis().reason(), "Because no-mail.");
+    assert_eq!(denied.basis().determining[0].owner, "ops");
+}
+
+/// Roles, groups of actions, components and labels are all `in`.
+#[test]
+fn scopes_see_every_ancestor() {
+    for scope in [
+        r#"principal in Tollgate::Role::"clerk", action, resource"#,
+        r#"principal in Tollgate::Tenant::"acme", action, resource"#,
+        r#"principal, action in Tollgate::Action::"call", resource"#,
+        r#"principal, action in [Tollgate::Action::"send", Tollgate::Action::"read"], resource"#,
+        r#"principal, action, resource in Tollgate::Component::"desk""#,
+        r#"principal, action, resource in Tollgate::Label::"private""#,
+    ] {
+        let pdp = pdp(&policy("p", &format!("permit ({scope});")));
+        assert_eq!(
+            answer(&pdp.decide(&read(), &facts())),
+            "allow by p",
+            "{scope}"
+        );
+    }
+    let file = policy(
+        "p",
+        r#"permit (principal, action, resource in Tollgate::Label::"private");"#,
+    );
+    assert_eq!(
+        answer(&pdp(&file).decide(&read_file(), &facts_with_file())),
+        "allow by p"
+    );
+}
+
+#[test]
+fn an_error_in_any_policy_denies_although_another_permits() {
+    for (id, erring) in [
+        (
+            "broken-forbid",
+            format!("forbid (principal, action, resource) when {{ {OVERFLOW} }};"),
+        ),
+        (
+            "broken-permit",
+            format!("permit (principal, action, resource) when {{ {OVERFLOW} }};"),
+        ),
+    ] {
+        let pdp = pdp(&format!("{PERMIT}{}", policy(id, &erring)));
+        let decision = pdp.decide(&read(), &facts());
+        assert_eq!(
+            answer(&decision),
+            format!("error: policy `{id}`: an integer overflows")
+        );
+        assert_eq!(
+            decision.basis().ids().collect::<Vec<_>>(),
+            [id],
+            "its owner is told"
+        );
+    }
+    // Not even an error beside a forbid that would have denied anyway.
+    let forbid = policy("no", "forbid (principal, action, resource);");
+    let erring = policy(
+        "broken",
+        &format!("permit (principal, action, resource) when {{ {OVERFLOW} }};"),
+    );
+    let decision = pdp(&format!("{forbid}{erring}")).decide(&read(), &facts());
+    assert_eq!(decision.outcome(), Outcome::Error);
+}
+
+#[test]
+fn an_error_elsewhere_does_not_matter() {
+    let erring = format!(
+        r#"forbid (principal, action == Tollgate::Action::"send", resource) when {{ {OVERFLOW} }};"#
+    );
+    let pdp = pdp(&format!("{PERMIT}{}", policy("broken", &erring)));
+    assert_eq!(answer(&pdp.decide(&read(), &facts())), "allow by permit");
+    assert_eq!(pdp.decide(&send(), &facts()).outcome(), Outcome::Error);
+}
+
+/// In Cedar an unknown entity makes `in` quietly false, which would disable a forbid.
+#[test]
+fn an_unknown_entity_is_an_error() {
+    let pdp = pdp(PERMIT);
+    let ghost = |kind| uid(kind, "ghost");
+    let on_behalf = ActionContext::Call {
+        on_behalf_of: ghost(Kind::User),
+        input: json!({ "id": "t1", "limit": 1 }),
+        via: BTreeSet::new(),
+    };
+    let via = ActionContext::Call {
+        on_behalf_of: uid(Kind::User, "alice"),
+        input: json!({ "id": "t1", "limit": 1 }),
+        via: names(&["ghost"]),
+    };
+    let labels = RunFacts {
+        labels: names(&["ghost"]),
+        ..RunFacts::default()
+    };
+    let tools = RunFacts {
+        tools: names(&["ghost"]),
+        ..RunFacts::default()
+    };
+    let granted = Granted {
+        count: 1,
+        lifts: BTreeSet::new(),
+        roles: names(&["ghost"]),
+    };
+    let orphan = vec![Entity::new(
+        uid(Kind::File, "desk/data:/a.txt"),
+        [ghost(Kind::Directory)],
+    )];
+    let capability = |agent, tool| ActionContext::Capability {
+        guest: GuestCaller {
+            agent,
+            on_behalf_of: uid(Kind::User, "alice"),
+            tool,
+        },
+        size: 0,
+    };
+    let (agent, tool) = (uid(Kind::Agent, "support"), uid(Kind::Tool, "read"));
+    let answering = Request {
+        action: Action::Approve,
+        context: ActionContext::Approver {
+            tool: tool.clone(),
+            on_behalf_of: uid(Kind::User, "alice"),
+            operator: uid(Kind::User, "alice"),
+            roles: names(&["ghost"]),
+            escalated_to: BTreeSet::new(),
+        },
+        principal: uid(Kind::User, "carol"),
+        resource: uid(Kind::Approval, "apr"),
+    };
+    let approval = Facts {
+        entities: vec![Entity::new(uid(Kind::Approval, "apr"), [])],
+        ..facts()
+    };
+    for (kind, request, facts) in [
+        (
+            "Agent",
+            Request {
+                principal: ghost(Kind::Agent),
+                ..read()
+            },
+            facts(),
+        ),
+        (
+            "Tool",
+            Request {
+                resource: ghost(Kind::Tool),
+                ..read()
+            },
+            facts(),
+        ),
+        (
+            "User",
+            Request {
+                context: on_behalf,
+                ..read()
+            },
+            facts(),
+        ),
+        (
+            "Component",
+            Request {
+                context: via,
+                ..read()
+            },
+            facts(),
+        ),
+        (
+            "Label",
+            read(),
+            Facts {
+                run: labels,
+                ..facts()
+            },
+        ),
+        (
+            "Tool",
+            read(),
+            Facts {
+                run: tools,
+                ..facts()
+            },
+        ),
+        (
+            "Role",
+            read(),
+            Facts {
+                approval: Some(granted),
+                ..facts()
+            },
+        ),
+        (
+            "Directory",
+            read_file(),
+            Facts {
+                entities: orphan,
+                ..facts()
+            },
+        ),
+        ("File", read_file(), facts()),
+        (
+            "Agent",
+            Request {
+                context: capability(ghost(Kind::Agent), tool.clone()),
+                ..read_file()
+            },
+            facts_with_file(),
+        ),
+        (
+            "Tool",
+            Request {
+                context: capability(agent, ghost(Kind::Tool)),
+                ..read_file()
+            },
+            facts_with_file(),
+        ),
+        ("Role", answering, approval),
+    ] {
+        let answer = answer(&pdp.decide(&request, &facts));
+        assert!(
+            answer.starts_with(&format!("error: Tollgate::{kind}::")),
+            "{kind}: {answer}"
+        );
+        assert!(
+            answer.ends_with(" is not known to this gate"),
+            "{kind}: {answer}"
+        );
+    }
+    assert_eq!(
+        answer(&pdp.decide(&read_file(), &facts_with_file())),
+        "allow by permit"
+    );
+}
+
+#[test]
+fn what_the_configuration_says_of_an_entity_stands() {
+    let pdp = pdp(&policy(
+        "p",
+        r#"permit (principal in Tollgate::Role::"security", action, resource);"#,
+    ));
+    let promoted = Entity::new(uid(Kind::Agent, "support"), [uid(Kind::Role, "security")]);
+    let facts = Facts {
+        entities: vec![promoted],
+        ..facts()
+    };
+    assert_eq!(answer(&pdp.decide(&read(), &facts)), "deny by ");
+}
+
+#[test]
+fn entities_in_a_circle_are_an_error() {
+    let (a, b) = (
+        uid(Kind::Directory, "desk/data:/a"),
+        uid(Kind::Directory, "desk/data:/b"),
+    );
+    let circle = vec![
+        Entity::new(a.clone(), [b.clone()]),
+        Entity::new(b, [a.clone()]),
+    ];
+    let request = Request {
+        action: Action::ListDirectory,
+        resource: a,
+        ..read_file()
+    };
+    let decision = pdp(PERMIT).decide(
+        &request,
+        &Facts {
+            entities: circle,
+            ..facts()
+        },
+    );
+    assert_eq!(
+        answer(&decision),
+        "error: the entities of this request are inconsistent"
+    );
+}
+
+#[test]
+fn arguments_that_do_not_type_are_an_error() {
+    let pdp = pdp(PERMIT);
+    for (request, expected) in [
+        (
+            call("refund", json!({ "amount": "5" })),
+            "the value at `/amount` is no integer",
+        ),
+        (
+            call("refund", json!({ "amount": 1, "currency": "GBP" })),
+            "the value at `/currency` is no variant of the enumeration",
+        ),
+        (
+            call("refund", json!({ "amount": 1, "note": [] })),
+            "the value at `/note` is no value of any of its types",
+        ),
+        (call("refund", json!([1])), "the value at `/` is no object"),
+        (
+            call("refund", json!({})),
+            "the request does not validate against the schema",
+        ),
+        (
+            call("send", json!({ "to": "x", "at": "tomorrow" })),
+            "the value at `/at` is no RFC 3339 date-time with at most milliseconds",
+        ),
+        (
+            call("send", json!({ "to": "x", "lines": ["a", 1] })),
+            "the value at `/lines/1` is no string",
+        ),
+        (
+            call("ghost", json!({})),
+            "Tollgate::Tool::\"ghost\" is not known to this gate",
+        ),
+    ] {
+        assert_eq!(
+            answer(&pdp.decide(&request, &facts())),
+            format!("error: {expected}")
+        );
+    }
+    let tricked = Request {
+        action: Action::Call("halt".into()),
+        ..read()
+    };
+    assert_eq!(
+        answer(&pdp.decide(&tricked, &facts())),
+        "error: the tool `halt` is not loaded"
+    );
+    let mixed = Request {
+        action: Action::ReadFile,
+        ..read()
+    };
+    assert_eq!(
+        pdp.decide(&mixed, &facts()).outcome(),
+        Outcome::Error,
+        "a call's context for a file"
+    );
+}
+
+#[test]
+fn a_number_that_a_decimal_cannot_hold_fails_only_the_policies_that_ask_for_it() {
+    let pdp = pdp(&policy(
+        "cheap",
+        r#"permit (principal, action == Tollgate::Action::"refund", resource)
+           when { context.input has rate && context.input.rate.lessThan(decimal("1.5")) };"#,
+    ));
+    let rate = |rate: Value| {
+        answer(&pdp.decide(
+            &call("refund", json!({ "amount": 1, "rate": rate })),
+            &facts(),
+        ))
+    };
+    assert_eq!(rate(json!(1.4999)), "allow by cheap");
+    assert_eq!(rate(json!(1)), "allow by cheap");
+    assert_eq!(rate(json!(2)), "deny by ");
+    assert!(rate(json!(1.49999)).starts_with("error"));
+    let compares = |condition: &str| {
+        let pdp = super::pdp(&policy(
+            "rate",
+            &format!(
+                "permit (principal, action == Tollgate::Action::\"refund\", resource) when {{ {condition} }};"
+            ),
+        ));
+        let input = json!({ "amount": 1, "rate": 1.49999 });
+        answer(&pdp.decide(&call("refund", input), &facts()))
+    };
+    assert_eq!(compares("context.input.amount == 1"), "allow by rate");
+    assert_eq!(compares("context.input has rate"), "allow by rate");
+    for asks in [
+        "context.input has rate && context.input.rate != decimal(\"1.5\")",
+        "context.input != context.input",
+    ] {
+        let answer = compares(asks);
+        assert!(answer.starts_with("error"), "{asks}: {answer}");
+    }
+}
+
+#[test]
+fn facts_that_do_not_type_are_an_error() {
+    let reported = tollgate_model::request::Reported {
+        cost: "much".into(),
+        ..Default::default()
+    };
+    let cost = Facts {
+        run: RunFacts {
+            reported,
+            ..RunFacts::default()
+        },
+        ..facts()
+    };
+    let calls = Facts {
+        run: RunFacts {
+            calls: u64::MAX,
+            ..RunFacts::default()
+        },
+        ..facts()
+    };
+    let now = Facts {
+        now: Timestamp(i64::MAX),
+        ..facts()
+    };
+    for facts in [cost, calls, now] {
+        assert_eq!(
+            pdp(PERMIT).decide(&read(), &facts).outcome(),
+            Outcome::Error
+        );
+    }
+}
+
+/// Cedar's own JSON reads `__entity` and `__extn` as entities and functions; arguments never do.
+#[test]
+fn escapes_in_arguments_stay_data() {
+    let escape = json!({ "__entity": { "type": "Tollgate::Role", "id": "security" } });
+    let pdp = pdp(&policy(
+        "text",
+        r#"permit (principal, action == Tollgate::Action::"send", resource)
+           when { context.input has headers && context.input.headers like "*__entity*" };"#,
+    ));
+    let as_json = call("send", json!({ "to": "x", "headers": { "a": escape } }));
+    assert_eq!(answer(&pdp.decide(&as_json, &facts())), "allow by text");
+    let as_string = call("send", json!({ "to": escape }));
+    assert_eq!(
+        answer(&pdp.decide(&as_string, &facts())),
+        "error: the value at `/to` is no string"
+    );
+    let extn = json!({ "__extn": { "fn": "ip", "arg": "10.0.0.1" } });
+    let as_member = call(
+        "send",
+        json!({ "to": "x", "headers": extn.clone(), "__extn": extn }),
+    );
+    assert_eq!(
+        answer(&pdp.decide(&as_member, &facts())),
+        "deny by ",
+        "members without a type are not seen"
+    );
+}
+
+#[test]
+fn arguments_are_typed_as_their_schema_says() {
+    for (tool, input, condition) in [
+        (
+            "refund",
+            json!({ "amount": 5 }),
+            "context.input.amount == 5",
+        ),
+        (
+            "refund",
+            json!({ "amount": 5 }),
+            "!(context.input has currency)",
+        ),
+        (
+            "refund",
+            json!({ "amount": 5, "currency": "EUR" }),
+            r#"context.input has currency && context.input.currency == Tollgate::refund::Input::currency::"EUR""#,
+        ),
+        (
+            "refund",
+            json!({ "amount": 5, "note": "n" }),
+            r#"context.input has note && context.input.note has typeChoice0 && context.input.note.typeChoice0 == "n""#,
+        ),
+        (
+            "refund",
+            json!({ "amount": 5, "note": null }),
+            r#"context.input has note && context.input.note has typeChoice1"#,
+        ),
+        (
+            "send",
+            json!({ "to": "x", "at": "2026-11-21T10:30:00+02:00" }),
+            r#"context.input has at && context.input.at == datetime("2026-11-21T08:30:00Z")"#,
+        ),
+        (
+            "send",
+            json!({ "to": "x", "lines": ["a", "b"] }),
+            r#"context.input has lines && context.input.lines.contains("b")"#,
+        ),
+        (
+            "send",
+            json!({ "to": "x" }),
+            r#"context.now > datetime("2026-11-21T08:29:00Z") && context.environment == "test""#,
+        ),
+    ] {
+        let source = format!(
+            "permit (principal, action == Tollgate::Action::\"{tool}\", resource) when {{ {condition} }};"
+        );
+        let decision = pdp(&policy("p", &source)).decide(&call(tool, input), &facts());
+        assert_eq!(answer(&decision), "allow by p", "{condition}");
+    }
+}
+
+#[test]
+fn shadow_policies_change_nothing_and_their_flips_are_recorded() {
+    let shadow = |id: &str, source: &str| format!("@mode(\"shadow\") {}", policy(id, source));
+    let forbid = shadow(
+        "watch",
+        r#"forbid (principal, action == Tollgate::Action::"send", resource);"#,
+    );
+    let pdp1 = pdp(&format!("{PERMIT}{forbid}"));
+    assert_eq!(pdp1.decide(&read(), &facts()).basis().shadow, None);
+    let decision = pdp1.decide(&send(), &facts());
+    assert_eq!(answer(&decision), "allow by permit");
+    let flip = ShadowFlip {
+        candidate: false,
+        outcome: Outcome::Deny,
+        policies: vec!["watch".into()],
+    };
+    assert_eq!(decision.basis().shadow, Some(flip));
+
+    let permit = shadow("someday", "permit (principal, action, resource);");
+    let decision = pdp(&permit).decide(&send(), &facts());
+    assert_eq!(answer(&decision), "deny by ");
+    assert_eq!(
+        decision.basis().shadow.as_ref().map(|s| s.outcome),
+        Some(Outcome::Allow)
+    );
+
+    let erring = shadow(
+        "broken",
+        &format!("forbid (principal, action, resource) when {{ {OVERFLOW} }};"),
+    );
+    let decision = pdp(&format!("{PERMIT}{erring}")).decide(&send(), &facts());
+    assert_eq!(answer(&decision), "allow by permit");
+    assert_eq!(
+        decision.basis().shadow.as_ref().map(|s| s.outcome),
+        Some(Outcome::Error)
+    );
+}
+
+/// The roles and counts of a shadow policy are its own: it may escalate where no enforced one does.
+#[test]
+fn a_shadow_policy_that_would_escalate_says_so() {
+    let watched = format!("{PERMIT}@mode(\"shadow\") {}", TRIFECTA.trim());
+    let decision = pdp(&watched).decide(&send(), &tainted());
+    assert_eq!(answer(&decision), "allow by permit");
+    let flip = ShadowFlip {
+        candidate: false,
+        outcome: Outcome::Escalate,
+        policies: vec!["private-data-stays-in".into()],
+    };
+    assert_eq!(decision.basis().shadow, Some(flip));
+}
+
+#[test]
+fn redactions_reach_the_basis() {
+    let forbid = |id: &str, redact: &str| {
+        format!(
+            "{redact} {}",
+            policy(
+                id,
+                r#"forbid (principal, action == Tollgate::Action::"return_result", resource);"#
+            )
+        )
+    };
+    let redacting = forbid("redact", r#"@redact("/customer/email /customer/iban")"#);
+    let decision = pdp(&format!("{PERMIT}{redacting}")).decide(&release(), &facts());
+    assert_eq!(answer(&decision), "deny by redact");
+    assert_eq!(
+        decision.basis().redact,
+        names(&["/customer/email", "/customer/iban"])
+    );
+    assert_eq!(
+        pdp(&format!("{PERMIT}{redacting}"))
+            .decide(&read(), &facts())
+            .basis()
+            .redact,
+        names(&[])
+    );
+
+    let both = format!(
+        "{PERMIT}{redacting}{}",
+        forbid("more", r#"@redact("/notes")"#)
+    );
+    let pointers = names(&["/customer/email", "/customer/iban", "/notes"]);
+    assert_eq!(
+        pdp(&both).decide(&release(), &facts()).basis().redact,
+        pointers
+    );
+
+    // Another forbid that redacts nothing withholds everything.
+    let withheld = format!("{PERMIT}{redacting}{}", forbid("withhold", ""));
+    let decision = pdp(&withheld).decide(&release(), &facts());
+    assert_eq!(answer(&decision), "deny by redact withhold");
+    assert_eq!(decision.basis().redact, names(&[]));
+
+    // So does the lack of a permit.
+    assert_eq!(
+        pdp(&redacting).decide(&release(), &facts()).basis().redact,
+        names(&[])
+    );
+}
+
+#[test]
+fn deciding_twice_gives_the_same_answer() {
+    let shadow = format!(
+        "@mode(\"shadow\") {}",
+        policy("watch", "forbid (principal, action, resource);")
+    );
+    let pdp = pdp(&format!("{PERMIT}{TRIFECTA}{shadow}"));
+    for (request, facts) in [
+        (read(), facts()),
+        (send(), tainted()),
+        (refund(7), facts()),
+        (read_file(), facts_with_file()),
+        (read_file(), facts()),
+    ] {
+        let first = pdp.decide(&request, &facts);
+        assert!(first == pdp.decide(&request, &facts), "{request:?}");
+    }
+}
+
+#[test]
+fn the_basis_names_the_bundle() {
+    let decision = pdp(PERMIT).decide(&read(), &facts());
+    let (_, digest) = bundle(PERMIT).seal().unwrap();
+    assert_eq!(decision.basis().bundle, digest);
+    assert_ne!(digest, bundle("").seal().unwrap().1);
+}

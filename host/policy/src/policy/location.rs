@@ -1,0 +1,95 @@
+//! Where something stands in a file of policies.
+
+use super::{Diagnostic, Level, PolicyFile};
+
+/// A file with the places where its lines begin.
+pub(super) struct Source<'a> {
+    pub(super) file: &'a PolicyFile,
+    lines: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(file: &'a PolicyFile) -> Self {
+        let ends = file.text.match_indices('\n').map(|(end, _)| end + 1);
+        Self {
+            file,
+            lines: std::iter::once(0).chain(ends).collect(),
+        }
+    }
+
+    /// Line and column, both from 1; columns are characters.
+    pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let offset = offset.min(self.file.text.len());
+        let line = self.lines.partition_point(|begin| *begin <= offset);
+        let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.file.text.get(begin..offset).unwrap_or("");
+        (line, before.chars().count() + 1)
+    }
+
+    /// A parsed policy prints as it was written, so its text is its place. `from` is where to look.
+    pub(super) fn find(&self, text: &str, from: usize) -> Location<'_> {
+        let text = text.trim();
+        let rest = self.file.text.get(from..);
+        match rest.and_then(|rest| rest.find(text)) {
+            Some(found) => self.place(from + found, text.len()),
+            None => self.place(from.min(self.file.text.len()), 1),
+        }
+    }
+
+    pub(super) fn place(&self, offset: usize, length: usize) -> Location<'_> {
+        Location {
+            source: self,
+            offset,
+            length,
+        }
+    }
+}
+
+/// Part of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Location<'a> {
+    pub(super) source: &'a Source<'a>,
+    pub(super) offset: usize,
+    pub(super) length: usize,
+}
+
+impl Location<'_> {
+    pub(super) fn diagnostic(
+        self,
+        level: Level,
+        code: &'static str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Diagnostic {
+        let (line, column) = self.source.line_and_column(self.offset);
+        Diagnostic {
+            level,
+            code,
+            message: message.into(),
+            help,
+            file: self.source.file.name.clone(),
+            offset: self.offset,
+            length: self.length,
+            line,
+            column,
+        }
+    }
+
+    pub(super) fn error(
+        self,
+        code: &'static str,
+        message: impl Into<String>,
+        help: &str,
+    ) -> Diagnostic {
+        self.diagnostic(Level::Error, code, message, Some(help.into()))
+    }
+
+    pub(super) fn warning(
+        self,
+        code: &'static str,
+        message: impl Into<String>,
+        help: &str,
+    ) -> Diagnostic {
+        self.diagnostic(Level::Warning, code, message, Some(help.into()))
+    }
+}

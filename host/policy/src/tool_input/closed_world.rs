@@ -1,0 +1,148 @@
+//! Nothing in the arguments is unseen: members that the tree does not know, and alternatives of unions.
+
+use serde_json::{Map, Value};
+use tollgate_model::canonical::escape_segment;
+
+use super::{
+    ArgumentProblem,
+    defaults::fill,
+    types::{Choice, InputType, Record},
+};
+use crate::policy::nearest;
+
+/// Report each member that policies would not see.
+pub(super) fn unknown_members(
+    record: &Record,
+    members: &Map<String, Value>,
+    problems: &mut Vec<ArgumentProblem>,
+) {
+    in_record(record, members, "", problems);
+}
+
+fn in_record(
+    record: &Record,
+    members: &Map<String, Value>,
+    pointer: &str,
+    problems: &mut Vec<ArgumentProblem>,
+) {
+    for (name, value) in members {
+        let below = format!("{pointer}/{}", escape_segment(name));
+        match record.fields.get(name) {
+            Some(field) => in_value(&field.ty, value, &below, problems),
+            None if record.rest.is_some() => {}
+            None => {
+                let near = nearest(name, record.fields.keys().map(String::as_str));
+                let problem = match near {
+                    Some(near) => {
+                        format!("the tool has no such argument; did you mean `{near}`?")
+                    }
+                    None => "the tool has no such argument".to_owned(),
+                };
+                problems.push(ArgumentProblem::new(&below, problem));
+            }
+        }
+    }
+}
+
+fn in_value(ty: &InputType, value: &Value, pointer: &str, problems: &mut Vec<ArgumentProblem>) {
+    match (ty, value) {
+        (InputType::Record(record), Value::Object(members)) => {
+            in_record(record, members, pointer, problems);
+        }
+        (InputType::Set(element), Value::Array(items)) => {
+            for (i, item) in items.iter().enumerate() {
+                in_value(element, item, &format!("{pointer}/{i}"), problems);
+            }
+        }
+        (InputType::Union(choices), value) if accepted(choices, value).is_empty() => {
+            problems.push(ArgumentProblem::new(
+                pointer,
+                "it has to match one of the alternatives of the schema, with no other members than that one has",
+            ));
+        }
+        _ => {}
+    }
+}
+
+/// The alternatives that accept the value and know all of its members: their places in the union, and the
+/// value with their defaults.
+pub(super) fn accepted<'a>(
+    choices: &'a [Choice],
+    value: &Value,
+) -> Vec<(usize, &'a InputType, Value)> {
+    choices
+        .iter()
+        .enumerate()
+        .filter_map(|(i, choice)| {
+            let mut filled = value.clone();
+            fill(&choice.ty, &mut filled);
+            let mut unknown = Vec::new();
+            (choice.validator.accepts(&filled) && {
+                in_value(&choice.ty, value, "", &mut unknown);
+                unknown.is_empty()
+            })
+            .then_some((i, &choice.ty, filled))
+        })
+        .collect()
+}
+
+/// Attributes that hold JSON text because the schema allows members that it does not name.
+pub(super) fn open_attributes(record: &Record) -> Vec<String> {
+    let mut found = Vec::new();
+    open_in(record, "", &mut found);
+    found
+}
+
+fn open_in(record: &Record, prefix: &str, found: &mut Vec<String>) {
+    found.extend(record.rest.iter().map(|rest| format!("{prefix}{rest}")));
+    for (name, field) in &record.fields {
+        open_below(&field.ty, &format!("{prefix}{name}."), found);
+    }
+}
+
+fn open_below(ty: &InputType, prefix: &str, found: &mut Vec<String>) {
+    match ty {
+        InputType::Record(record) => open_in(record, prefix, found),
+        InputType::Set(element) => open_below(element, prefix, found),
+        InputType::Union(choices) => {
+            for (i, choice) in choices.iter().enumerate() {
+                open_below(&choice.ty, &format!("{prefix}typeChoice{i}."), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether text may stand at this place of the arguments.
+pub(super) fn accepts_text(record: &Record, pointer: &str) -> bool {
+    let mut segments = pointer
+        .split('/')
+        .skip(1)
+        .map(|segment| segment.replace("~1", "/").replace("~0", "~"));
+    let Some(first) = segments.next() else {
+        return false;
+    };
+    let Some(field) = record.fields.get(&first) else {
+        return record.rest.is_some();
+    };
+    let mut at = &field.ty;
+    for segment in segments {
+        at = match at {
+            InputType::Set(element) => element,
+            InputType::Record(record) => match record.fields.get(&segment) {
+                Some(field) => &field.ty,
+                None => return record.rest.is_some(),
+            },
+            _ => return false,
+        };
+    }
+    takes_text(at)
+}
+
+fn takes_text(ty: &InputType) -> bool {
+    match ty {
+        InputType::String | InputType::Json => true,
+        InputType::Union(choices) => choices.iter().any(|choice| takes_text(&choice.ty)),
+        _ => false,
+    }
+}

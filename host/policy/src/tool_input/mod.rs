@@ -1,0 +1,170 @@
+//! A tool's arguments: read by the tool's JSON Schema, closed, and typed for Cedar.
+//!
+//! One tree says how the arguments appear in the schema that policies are validated against, which members
+//! a call may have, and how a value becomes a Cedar value, so the three cannot disagree. What a tool is
+//! given, policies have seen: a member that the tree does not know is refused, unless the schema opens its
+//! object explicitly (`additionalProperties`, `patternProperties`, `unevaluatedProperties`), and then
+//! policies see the rest as JSON text.
+//!
+//! The shape is that of Cedar's own MCP schema generator: objects are records, numbers decimals,
+//! enumerations entity types, unions records of `typeChoiceN`. What cannot be typed (maps, recursion) is
+//! its canonical JSON text.
+
+mod budget;
+mod cedar_type;
+mod closed_world;
+mod defaults;
+mod error;
+mod identifier;
+mod mend;
+mod number;
+mod reader;
+mod reference;
+mod types;
+mod validation;
+mod value;
+
+use std::collections::BTreeMap;
+
+use cedar_policy_core::ast::Value as CedarValue;
+use serde_json::{Map, Value};
+use tollgate_model::entity::NAMESPACE;
+
+pub use error::{ArgumentProblem, InputError};
+pub use identifier::identifier;
+pub use mend::mend;
+pub use number::NumberMapping;
+
+use budget::Budget;
+use types::Record;
+use validation::SchemaValidator;
+
+/// How many problems of one call are reported.
+const MAX_PROBLEMS: usize = 8;
+
+/// The arguments of one tool.
+#[derive(Debug, Clone)]
+pub struct ToolInput {
+    /// The namespace of its enumerations, such as `Tollgate::tickets__list::Input`.
+    namespace: String,
+    root: Record,
+    validator: SchemaValidator,
+    budget: Budget,
+    notes: Vec<String>,
+}
+
+/// Arguments as policies see them.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedArguments {
+    /// `context.input`.
+    pub(crate) value: CedarValue,
+    /// Attributes of the context whose values do not fit their type and are text instead.
+    pub(crate) untyped: Vec<Vec<String>>,
+}
+
+impl ToolInput {
+    /// Read the JSON Schema of the arguments of `tool`. `numbers` maps JSON pointers into the arguments
+    /// (`/*` for any array element) to another form than decimal.
+    ///
+    /// # Errors
+    /// [`InputError`] if the schema describes no object, is malformed, has a reference that leads nowhere
+    /// or in a circle, takes too long to evaluate, or a mapping names no number.
+    pub fn from_json_schema(
+        tool: &str,
+        schema: &Value,
+        numbers: &BTreeMap<String, NumberMapping>,
+    ) -> Result<Self, InputError> {
+        let mut notes = Vec::new();
+        let schema = validation::without_unusable_patterns(mend(schema), &mut notes);
+        let budget = Budget::of(&schema)?;
+        let validator = SchemaValidator::new(&schema)?;
+        let namespace = format!("{NAMESPACE}::{}::Input", identifier(tool));
+        let root = reader::read(&schema, &namespace, numbers, &validator, &mut notes)?;
+        Ok(Self {
+            namespace,
+            root,
+            validator,
+            budget,
+            notes,
+        })
+    }
+
+    /// What of the schema is ignored, and where: patterns that do not compile, defaults that break their
+    /// own schema.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Attributes of `context.input` that hold JSON text because the schema allows members that it does
+    /// not name, such as `filter.additionalProperties`.
+    #[must_use]
+    pub fn open_attributes(&self) -> Vec<String> {
+        closed_world::open_attributes(&self.root)
+    }
+
+    /// Whether the arguments match the schema, with its defaults filled in, and have no member that
+    /// policies would not see.
+    ///
+    /// # Errors
+    /// The first problems, each with its place and never with a value.
+    pub fn check(&self, arguments: &Value) -> Result<(), Vec<ArgumentProblem>> {
+        let Some(members) = arguments.as_object() else {
+            return Err(vec![ArgumentProblem::new(
+                "",
+                "the arguments must be an object",
+            )]);
+        };
+        self.budget
+            .check(arguments)
+            .map_err(|problem| vec![problem])?;
+        let mut filled = arguments.clone();
+        self.apply_defaults(&mut filled);
+        let mut problems = self.validator.problems(&filled, MAX_PROBLEMS);
+        closed_world::unknown_members(&self.root, members, &mut problems);
+        problems.truncate(MAX_PROBLEMS);
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(problems),
+        }
+    }
+
+    /// Fill in what the schema has a default for. Arguments that are not an object stay as they are.
+    pub fn apply_defaults(&self, arguments: &mut Value) {
+        if let Value::Object(members) = arguments {
+            defaults::apply(&self.root, members);
+        }
+    }
+
+    /// Whether the schema would accept text where it accepts a number: `pointer` is into the arguments.
+    #[must_use]
+    pub fn accepts_text(&self, pointer: &str) -> bool {
+        closed_world::accepts_text(&self.root, pointer)
+    }
+
+    /// The type of `context.input`, in Cedar's JSON schema format.
+    #[must_use]
+    pub fn cedar_type(&self) -> Value {
+        cedar_type::record(&self.root)
+    }
+
+    /// Entity types of the enumerations, by namespace, in Cedar's JSON schema format.
+    #[must_use]
+    pub fn enumerations(&self) -> BTreeMap<String, Map<String, Value>> {
+        cedar_type::enumerations(&self.root)
+    }
+
+    /// The arguments as a Cedar record, with the schema's defaults filled in.
+    pub(crate) fn typed(&self, arguments: &Value) -> TypedArguments {
+        value::typed(&self.root, arguments)
+    }
+
+    /// The namespace of this tool's enumerations.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,625 @@
+//! From a JSON Schema to the tree of types.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use tollgate_model::canonical::escape_segment;
+
+use super::{
+    InputError, NumberMapping, cedar_type,
+    identifier::identifier,
+    reference::{Document, Located, REFERENCES},
+    types::{Choice, Enumeration, Field, InputType, Record},
+    validation::{BranchCompiler, BranchValidator, SchemaValidator},
+};
+
+/// How deep a schema is typed; below, values are JSON text.
+const MAX_TYPED_DEPTH: usize = 8;
+/// How many nodes of a schema are typed; a schema whose references fan out would have millions.
+const MAX_TYPED_NODES: usize = 4096;
+/// How many alternatives of unions are typed: each has a validator of its own.
+const MAX_CHOICES: usize = 512;
+/// How many schemas may apply to one object, each because of the one before.
+const MAX_COMBINED_DEPTH: usize = 100;
+/// The attribute that holds members which the schema allows and does not name.
+const REST: &str = "additionalProperties";
+
+/// Read the arguments of a tool. What is ignored is added to `notes`.
+pub(super) fn read(
+    schema: &Value,
+    namespace: &str,
+    numbers: &BTreeMap<String, NumberMapping>,
+    validator: &SchemaValidator,
+    notes: &mut Vec<String>,
+) -> Result<Record, InputError> {
+    let document = Document::new(schema)?;
+    let mut reader = Reader {
+        document: &document,
+        numbers,
+        mapped: BTreeSet::new(),
+        branches: validator.branches(),
+        choices: 0,
+        nodes: 0,
+        notes,
+    };
+    let root = document.root();
+    if !may_be_object(root.schema) {
+        return Err(InputError::NotAnObject);
+    }
+    let place = Place {
+        namespace: namespace.to_owned(),
+        name: String::new(),
+        pointer: String::new(),
+        depth: 0,
+    };
+    let record = reader.record(root, &place)?;
+    if let Some(pointer) = numbers.keys().find(|p| !reader.mapped.contains(*p)) {
+        return Err(InputError::UnknownMapping {
+            pointer: pointer.clone(),
+        });
+    }
+    Ok(record)
+}
+
+/// Where a type stands in the arguments.
+#[derive(Clone)]
+struct Place {
+    /// The namespace and the name of an enumeration here.
+    namespace: String,
+    name: String,
+    /// JSON pointer into the arguments.
+    pointer: String,
+    depth: usize,
+}
+
+impl Place {
+    /// The namespace of what is within.
+    fn within(&self) -> String {
+        match self.name.is_empty() {
+            true => self.namespace.clone(),
+            false => format!("{}::{}", self.namespace, self.name),
+        }
+    }
+
+    fn deeper(&self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..self.clone()
+        }
+    }
+}
+
+/// A type, and whether null stands for an absent value.
+struct Typed {
+    ty: InputType,
+    nullable: bool,
+}
+
+impl From<InputType> for Typed {
+    fn from(ty: InputType) -> Self {
+        Self {
+            ty,
+            nullable: false,
+        }
+    }
+}
+
+/// The members that an object's schema declares, wherever in it.
+#[derive(Default)]
+struct Members<'a> {
+    /// By name, each with whether the declaration always applies.
+    declared: BTreeMap<String, Vec<(Located<'a>, bool)>>,
+    required: BTreeSet<String>,
+    open: bool,
+    /// Schemas that were looked at, by location.
+    seen: BTreeSet<String>,
+    /// How many schemas are being looked at, each because of the one before.
+    path: usize,
+}
+
+struct Reader<'r, 'a> {
+    document: &'r Document<'a>,
+    numbers: &'r BTreeMap<String, NumberMapping>,
+    /// Number mappings that were used.
+    mapped: BTreeSet<String>,
+    branches: Option<BranchCompiler>,
+    choices: usize,
+    nodes: usize,
+    notes: &'r mut Vec<String>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// An object, with the members that any part of its schema declares.
+    fn record(&mut self, at: &Located<'a>, place: &Place) -> Result<Record, InputError> {
+        let mut members = Members::default();
+        self.collect(at, true, &mut members)?;
+        let mut record = Record::default();
+        for (name, declared) in &members.declared {
+            let place = Place {
+                namespace: place.within(),
+                name: identifier(name),
+                pointer: format!("{}/{}", place.pointer, escape_segment(name)),
+                depth: place.depth + 1,
+            };
+            let mut field = self.field(declared, &place)?;
+            field.required |= members.required.contains(name) && !field.nullable;
+            record.fields.insert(name.clone(), field);
+        }
+        if members.open {
+            let mut rest = REST.to_owned();
+            while record.fields.contains_key(&rest) {
+                rest.insert(0, '_');
+            }
+            record.rest = Some(rest);
+        }
+        Ok(record)
+    }
+
+    /// Gather what `at` says about an object's members. `always` says that it applies to every value.
+    fn collect(
+        &mut self,
+        at: &Located<'a>,
+        always: bool,
+        members: &mut Members<'a>,
+    ) -> Result<(), InputError> {
+        let Some(object) = at.object() else {
+            return Ok(());
+        };
+        if !members.seen.insert(at.location.clone()) {
+            return Ok(());
+        }
+        self.nodes += 1;
+        if members.path >= MAX_COMBINED_DEPTH {
+            return Err(InputError::Schema {
+                pointer: at.location.clone(),
+                reason: format!("schemas are combined more than {MAX_COMBINED_DEPTH} deep"),
+            });
+        }
+        members.path += 1;
+        let collected = self.collect_parts(at, object, always, members);
+        members.path -= 1;
+        collected
+    }
+
+    fn collect_parts(
+        &mut self,
+        at: &Located<'a>,
+        object: &Map<String, Value>,
+        always: bool,
+        members: &mut Members<'a>,
+    ) -> Result<(), InputError> {
+        if let (true, Some(Value::Array(names))) = (always, object.get("required")) {
+            let names = names.iter().filter_map(Value::as_str);
+            members.required.extend(names.map(str::to_owned));
+        }
+        for (name, property) in at.each("properties") {
+            let declared = members.declared.entry(name).or_default();
+            declared.push((property, always));
+        }
+        members.open |= opens(object);
+        for keyword in REFERENCES {
+            if let Some(reference) = object.get(*keyword).and_then(Value::as_str) {
+                let target = self.document.resolve(reference, &at.location)?;
+                self.collect(&target, always, members)?;
+            }
+        }
+        for (_, part) in at.each("allOf") {
+            self.collect(&part, always, members)?;
+        }
+        for keyword in ["anyOf", "oneOf"] {
+            let parts = at.each(keyword);
+            let only = parts.len() == 1;
+            for (_, part) in parts {
+                self.collect(&part, always && only, members)?;
+            }
+        }
+        for keyword in ["then", "else", "if"] {
+            if let Some(part) = at.keyword(keyword) {
+                self.collect(&part, false, members)?;
+            }
+        }
+        for keyword in ["dependentSchemas", "dependencies"] {
+            for (_, part) in at.each(keyword) {
+                self.collect(&part, false, members)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One member, by everything that declares it.
+    fn field(
+        &mut self,
+        declared: &[(Located<'a>, bool)],
+        place: &Place,
+    ) -> Result<Field, InputError> {
+        let mut merged: Option<Typed> = None;
+        let mut default = None;
+        let mut schemas: Vec<&Value> = Vec::new();
+        for (at, always) in declared {
+            if schemas.contains(&at.schema) {
+                continue;
+            }
+            schemas.push(at.schema);
+            let typed = self.read(at, place)?;
+            if *always && default.is_none() {
+                default = self.default(at);
+            }
+            merged = Some(match merged {
+                None => typed,
+                Some(before) => Typed {
+                    nullable: before.nullable || typed.nullable,
+                    ty: merge(before.ty, typed.ty),
+                },
+            });
+        }
+        let Typed { ty, nullable } = merged.unwrap_or_else(|| InputType::Json.into());
+        Ok(Field {
+            required: default.is_some() && !nullable,
+            ty,
+            nullable,
+            default,
+        })
+    }
+
+    /// The default of a member, unless its own schema refuses it.
+    fn default(&mut self, at: &Located<'a>) -> Option<Value> {
+        let default = at
+            .schema
+            .get("default")
+            .filter(|default| !default.is_null())?;
+        let branches = self.branches.as_ref()?;
+        let accepted = branches
+            .compile(&at.location)
+            .is_some_and(|validator| validator.accepts(default));
+        if !accepted {
+            self.notes.push(format!(
+                "`{}/default` is ignored: its own schema refuses it",
+                at.location
+            ));
+            return None;
+        }
+        Some(default.clone())
+    }
+
+    fn read(&mut self, at: &Located<'a>, place: &Place) -> Result<Typed, InputError> {
+        let object = match at.schema {
+            Value::Object(object) => object,
+            Value::Bool(_) => return Ok(InputType::Json.into()),
+            _ => {
+                return Err(InputError::Schema {
+                    pointer: at.location.clone(),
+                    reason: "a schema is an object or a boolean".into(),
+                });
+            }
+        };
+        self.nodes += 1;
+        if place.depth > MAX_TYPED_DEPTH || self.nodes > MAX_TYPED_NODES {
+            return Ok(InputType::Json.into());
+        }
+        let mut typed = self.read_object(at, object, place)?;
+        typed.nullable |= object.get("nullable") == Some(&Value::Bool(true));
+        Ok(typed)
+    }
+
+    fn read_object(
+        &mut self,
+        at: &Located<'a>,
+        object: &Map<String, Value>,
+        place: &Place,
+    ) -> Result<Typed, InputError> {
+        if object.contains_key("properties") {
+            return Ok(Typed {
+                ty: InputType::Record(self.record(at, place)?),
+                nullable: has_null_type(object),
+            });
+        }
+        for keyword in REFERENCES {
+            if let Some(reference) = object.get(*keyword).and_then(Value::as_str) {
+                let target = self.document.resolve(reference, &at.location)?;
+                return self.read(&target, &place.deeper());
+            }
+        }
+        let parts = at.each("allOf");
+        if let [(_, part)] = parts.as_slice()
+            && !object.contains_key("anyOf")
+            && !object.contains_key("oneOf")
+        {
+            return self.read(part, &place.deeper());
+        }
+        if !parts.is_empty() {
+            let objects = parts
+                .iter()
+                .all(|(_, part)| self.is_object(part, MAX_TYPED_DEPTH));
+            return match objects {
+                true => Ok(InputType::Record(self.record(at, place)?).into()),
+                false => Ok(InputType::Json.into()),
+            };
+        }
+        for keyword in ["anyOf", "oneOf"] {
+            if object.contains_key(keyword) {
+                return self.union(&at.each(keyword), place);
+            }
+        }
+        if let Some((variants, nullable)) = string_variants(object) {
+            let ty = InputType::Enumeration(Enumeration {
+                namespace: place.namespace.clone(),
+                name: place.name.clone(),
+                variants,
+            });
+            return Ok(Typed { ty, nullable });
+        }
+        match object.get("type") {
+            Some(Value::String(ty)) => Ok(self.typed(ty, at, object, place)?.into()),
+            Some(Value::Array(types)) => self.types(types, at, object, place),
+            _ => Ok(InputType::Json.into()),
+        }
+    }
+
+    /// Whether the schema describes objects and nothing else.
+    fn is_object(&self, at: &Located<'a>, left: usize) -> bool {
+        let Some(object) = at.object() else {
+            return false;
+        };
+        if object.contains_key("properties")
+            || object.get("type").and_then(Value::as_str) == Some("object")
+        {
+            return true;
+        }
+        let target = REFERENCES
+            .iter()
+            .find_map(|keyword| object.get(*keyword).and_then(Value::as_str))
+            .and_then(|reference| self.document.resolve(reference, &at.location).ok());
+        match target {
+            Some(target) if left > 0 => self.is_object(&target, left - 1),
+            _ => false,
+        }
+    }
+
+    fn types(
+        &mut self,
+        types: &[Value],
+        at: &Located<'a>,
+        object: &Map<String, Value>,
+        place: &Place,
+    ) -> Result<Typed, InputError> {
+        let names: Vec<&str> = types.iter().filter_map(Value::as_str).collect();
+        let nullable = names.contains(&"null");
+        let others: Vec<&str> = names.into_iter().filter(|name| *name != "null").collect();
+        let ty = match others.as_slice() {
+            [] => InputType::Null,
+            [one] => self.typed(one, at, object, place)?,
+            several => {
+                let mut choices = Vec::with_capacity(several.len());
+                for (i, name) in several.iter().enumerate() {
+                    choices.push(Choice {
+                        ty: self.typed(name, at, object, &choice_place(place, i))?,
+                        validator: BranchValidator::Type((*name).to_owned()).into(),
+                    });
+                }
+                InputType::Union(choices)
+            }
+        };
+        Ok(Typed {
+            nullable: nullable && !matches!(ty, InputType::Null),
+            ty,
+        })
+    }
+
+    /// A value that matches one of several schemas, or several of them.
+    fn union(
+        &mut self,
+        parts: &[(String, Located<'a>)],
+        place: &Place,
+    ) -> Result<Typed, InputError> {
+        let is_null =
+            |at: &Located<'a>| at.schema.get("type").and_then(Value::as_str) == Some("null");
+        let nullable = parts.iter().any(|(_, part)| is_null(part));
+        let others: Vec<&Located<'a>> = parts
+            .iter()
+            .map(|(_, part)| part)
+            .filter(|part| !is_null(part))
+            .collect();
+        let ty = match others.as_slice() {
+            [] => InputType::Json,
+            [one] => {
+                let typed = self.read(one, &place.deeper())?;
+                return Ok(Typed {
+                    nullable: nullable || typed.nullable,
+                    ..typed
+                });
+            }
+            several => self.choices(several, place)?,
+        };
+        Ok(Typed { ty, nullable })
+    }
+
+    fn choices(&mut self, parts: &[&Located<'a>], place: &Place) -> Result<InputType, InputError> {
+        self.choices += parts.len();
+        if self.choices > MAX_CHOICES {
+            return Ok(InputType::Json);
+        }
+        let mut choices = Vec::with_capacity(parts.len());
+        for (i, part) in parts.iter().enumerate() {
+            let typed = self.read(part, &choice_place(place, i))?;
+            let validator = self.branches.as_ref();
+            let Some(validator) = validator.and_then(|branches| branches.compile(&part.location))
+            else {
+                return Ok(InputType::Json);
+            };
+            choices.push(Choice {
+                ty: typed.ty,
+                validator,
+            });
+        }
+        Ok(InputType::Union(choices))
+    }
+
+    fn typed(
+        &mut self,
+        ty: &str,
+        at: &Located<'a>,
+        object: &Map<String, Value>,
+        place: &Place,
+    ) -> Result<InputType, InputError> {
+        Ok(match ty {
+            "boolean" => InputType::Bool,
+            "integer" => InputType::Long,
+            "number" => self.number(&place.pointer),
+            "null" => InputType::Null,
+            "string" => match object.get("format").and_then(Value::as_str) {
+                Some("date-time") => InputType::Datetime,
+                Some("ipv4" | "ipv6") => InputType::IpAddress,
+                _ => InputType::String,
+            },
+            "array" => match at.keyword("items") {
+                Some(items) if !object.contains_key("prefixItems") && !items.schema.is_array() => {
+                    self.set(&items, place)?
+                }
+                _ => InputType::Json,
+            },
+            "object" if has_members(object) => InputType::Record(self.record(at, place)?),
+            "object" => InputType::Json,
+            _ => {
+                return Err(InputError::Schema {
+                    pointer: at.location.clone(),
+                    reason: "unknown `type`".into(),
+                });
+            }
+        })
+    }
+
+    fn set(&mut self, items: &Located<'a>, place: &Place) -> Result<InputType, InputError> {
+        let place = Place {
+            pointer: format!("{}/*", place.pointer),
+            ..place.deeper()
+        };
+        let element = self.read(items, &place)?;
+        Ok(match element.nullable {
+            // A set has no place for what is absent.
+            true => InputType::Json,
+            false => InputType::Set(Box::new(element.ty)),
+        })
+    }
+
+    fn number(&mut self, pointer: &str) -> InputType {
+        match self.numbers.get(pointer) {
+            Some(mapping) => {
+                self.mapped.insert(pointer.to_owned());
+                InputType::Mapped(*mapping)
+            }
+            None => InputType::Decimal,
+        }
+    }
+}
+
+fn choice_place(place: &Place, i: usize) -> Place {
+    Place {
+        namespace: place.within(),
+        name: format!("TypeChoice{i}"),
+        pointer: place.pointer.clone(),
+        depth: place.depth + 1,
+    }
+}
+
+/// Whether values of the schema can be objects: its `type` is not another one.
+fn may_be_object(schema: &Value) -> bool {
+    match schema.get("type") {
+        None => schema.is_object(),
+        Some(Value::Array(types)) => types.iter().any(|ty| ty == "object"),
+        Some(ty) => ty == "object",
+    }
+}
+
+fn has_null_type(object: &Map<String, Value>) -> bool {
+    let types = object.get("type").and_then(Value::as_array);
+    types.is_some_and(|types| types.iter().any(|ty| ty == "null"))
+}
+
+/// Whether an object's schema names members anywhere.
+fn has_members(object: &Map<String, Value>) -> bool {
+    ["properties", "if", "then", "else", "dependentSchemas"]
+        .iter()
+        .any(|keyword| object.contains_key(*keyword))
+}
+
+/// Whether the schema explicitly allows members that it does not name.
+fn opens(object: &Map<String, Value>) -> bool {
+    let allows = |keyword: &str| match object.get(keyword) {
+        None | Some(Value::Bool(false)) => false,
+        Some(_) => true,
+    };
+    let patterns = object.get("patternProperties").and_then(Value::as_object);
+    allows("additionalProperties")
+        || allows("unevaluatedProperties")
+        || patterns.is_some_and(|patterns| !patterns.is_empty())
+}
+
+/// The variants, if this is an enumeration of strings, and whether null is one of them.
+fn string_variants(object: &Map<String, Value>) -> Option<(Vec<String>, bool)> {
+    let values = match (object.get("enum"), object.get("const")) {
+        (Some(Value::Array(values)), _) => values.clone(),
+        (_, Some(value)) => vec![value.clone()],
+        _ => return None,
+    };
+    let nullable = values.contains(&Value::Null);
+    let mut variants: Vec<String> = values
+        .iter()
+        .filter(|value| !value.is_null())
+        .map(|v| v.as_str().map(str::to_owned))
+        .collect::<Option<_>>()?;
+    variants.sort();
+    variants.dedup();
+    (!variants.is_empty()).then_some((variants, nullable))
+}
+
+/// The type of a member that two schemas declare. JSON text where they do not agree.
+fn merge(a: InputType, b: InputType) -> InputType {
+    match (a, b) {
+        (InputType::Enumeration(mut a), InputType::Enumeration(b))
+            if a.namespace == b.namespace && a.name == b.name =>
+        {
+            a.variants.extend(b.variants);
+            a.variants.sort();
+            a.variants.dedup();
+            InputType::Enumeration(a)
+        }
+        (InputType::String, InputType::Enumeration(_))
+        | (InputType::Enumeration(_), InputType::String) => InputType::String,
+        (InputType::Record(a), InputType::Record(b)) => InputType::Record(merge_records(a, b)),
+        (a, b) if !a.has_union() && !b.has_union() && cedar_type::of(&a) == cedar_type::of(&b) => a,
+        _ => InputType::Json,
+    }
+}
+
+/// The members of both. One that only one of them declares may be absent.
+fn merge_records(mut a: Record, b: Record) -> Record {
+    for (name, field) in &mut a.fields {
+        field.required &= b.fields.contains_key(name);
+    }
+    for (name, field) in b.fields {
+        let merged = match a.fields.remove(&name) {
+            None => Field {
+                required: false,
+                default: None,
+                ..field
+            },
+            Some(before) => Field {
+                required: before.required && field.required,
+                nullable: before.nullable || field.nullable,
+                default: before
+                    .default
+                    .filter(|default| field.default.as_ref() == Some(default)),
+                ty: merge(before.ty, field.ty),
+            },
+        };
+        a.fields.insert(name, merged);
+    }
+    if a.rest.is_some() || b.rest.is_some() {
+        let mut rest = REST.to_owned();
+        while a.fields.contains_key(&rest) {
+            rest.insert(0, '_');
+        }
+        a.rest = Some(rest);
+    }
+    a
+}

@@ -1,0 +1,216 @@
+//! Validators of a schema and of the alternatives within it.
+
+use std::{fmt, sync::Arc};
+
+use jsonschema::{
+    PatternOptions, Registry, Resource, ValidationOptions, Validator, error::ValidationErrorKind,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    ArgumentProblem, InputError,
+    reference::{SCHEMA_MAPS, SCHEMAS},
+};
+
+/// Steps that a pattern may go back for one value (ECMA 262 patterns can backtrack).
+const BACKTRACK_LIMIT: usize = 100_000;
+/// Bytes of one compiled pattern.
+const PATTERN_SIZE: usize = 1 << 20;
+/// Variants of an enumeration that a message names.
+const MAX_VARIANTS: usize = 40;
+/// What the document is called where alternatives within it are compiled.
+const DOCUMENT: &str = "urn:tollgate:input";
+
+fn options<'i>() -> ValidationOptions<'i> {
+    jsonschema::options().with_pattern_options(
+        PatternOptions::fancy_regex()
+            .backtrack_limit(BACKTRACK_LIMIT)
+            .size_limit(PATTERN_SIZE),
+    )
+}
+
+/// A compiled schema.
+#[derive(Clone)]
+pub(super) struct SchemaValidator {
+    validator: Arc<Validator>,
+    schema: Arc<Value>,
+}
+
+impl fmt::Debug for SchemaValidator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SchemaValidator").finish_non_exhaustive()
+    }
+}
+
+impl SchemaValidator {
+    /// Compile `schema`, which refers to nothing outside it.
+    pub(super) fn new(schema: &Value) -> Result<Self, InputError> {
+        let validator = options().build(schema).map_err(|e| InputError::Schema {
+            pointer: match e.instance_path().to_string() {
+                pointer if pointer.is_empty() => "/".into(),
+                pointer => pointer,
+            },
+            reason: e.masked().to_string().chars().take(300).collect(),
+        })?;
+        Ok(Self {
+            validator: Arc::new(validator),
+            schema: Arc::new(schema.clone()),
+        })
+    }
+
+    /// The first `limit` ways in which `arguments` break the schema.
+    pub(super) fn problems(&self, arguments: &Value, limit: usize) -> Vec<ArgumentProblem> {
+        let errors = self.validator.iter_errors(arguments).take(limit);
+        errors
+            .map(|error| {
+                let problem = match error.kind() {
+                    ValidationErrorKind::Enum { options } => one_of(options),
+                    _ => None,
+                };
+                let problem = problem.unwrap_or_else(|| error.masked().to_string());
+                ArgumentProblem::new(&error.instance_path().to_string(), problem)
+            })
+            .collect()
+    }
+
+    /// A compiler for schemas within this one.
+    pub(super) fn branches(&self) -> Option<BranchCompiler> {
+        let document = Resource::from_contents(Value::clone(&self.schema));
+        let registry = Registry::new().add(DOCUMENT, document).ok()?.prepare();
+        Some(BranchCompiler {
+            registry: registry.ok()?,
+        })
+    }
+}
+
+/// All variants of an enumeration: a model corrects itself with them.
+fn one_of(options: &Value) -> Option<String> {
+    let options = options.as_array()?;
+    let names: Vec<String> = options.iter().map(ToString::to_string).collect();
+    (names.len() <= MAX_VARIANTS).then(|| format!("it has to be one of {}", names.join(", ")))
+}
+
+/// Compiles schemas by their place in a document.
+pub(super) struct BranchCompiler {
+    registry: Registry<'static>,
+}
+
+impl BranchCompiler {
+    /// The validator of the schema at a JSON pointer. `None` if the schema cannot be used by itself.
+    pub(super) fn compile(&self, location: &str) -> Option<Arc<BranchValidator>> {
+        let fragment = percent_encoded(location);
+        let schema = json!({ "$ref": format!("{DOCUMENT}#{fragment}") });
+        let validator = options().with_registry(&self.registry).build(&schema);
+        Some(Arc::new(BranchValidator::Schema(Box::new(validator.ok()?))))
+    }
+}
+
+/// Whether a value is of one alternative of a union.
+pub(super) enum BranchValidator {
+    /// If this schema accepts it.
+    Schema(Box<Validator>),
+    /// If it has this type of JSON Schema.
+    Type(String),
+}
+
+impl fmt::Debug for BranchValidator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schema(_) => f.write_str("Schema"),
+            Self::Type(name) => f.debug_tuple("Type").field(name).finish(),
+        }
+    }
+}
+
+impl BranchValidator {
+    pub(super) fn accepts(&self, value: &Value) -> bool {
+        match self {
+            Self::Schema(validator) => validator.is_valid(value),
+            Self::Type(name) => match name.as_str() {
+                "integer" => value.is_i64() || value.is_u64(),
+                "number" => value.is_number(),
+                "string" => value.is_string(),
+                "boolean" => value.is_boolean(),
+                "null" => value.is_null(),
+                "array" => value.is_array(),
+                "object" => value.is_object(),
+                _ => false,
+            },
+        }
+    }
+}
+
+/// The characters that a URI's fragment may not have are escaped (RFC 3986, section 3.5).
+fn percent_encoded(pointer: &str) -> String {
+    let mut out = String::with_capacity(pointer.len());
+    for byte in pointer.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/$".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// The schema without the patterns that cannot be compiled. The values that they were for are not
+/// restricted by them; each is noted.
+pub(super) fn without_unusable_patterns(mut schema: Value, notes: &mut Vec<String>) -> Value {
+    remove_patterns(&mut schema, "", notes);
+    schema
+}
+
+fn is_usable(pattern: &str) -> bool {
+    options().build(&json!({ "pattern": pattern })).is_ok()
+}
+
+fn remove_patterns(schema: &mut Value, location: &str, notes: &mut Vec<String>) {
+    let Value::Object(members) = schema else {
+        return;
+    };
+    let bad = |pattern: &str| !is_usable(pattern);
+    if members
+        .get("pattern")
+        .and_then(Value::as_str)
+        .is_some_and(bad)
+    {
+        members.remove("pattern");
+        notes.push(format!(
+            "`{location}/pattern` is ignored: it is not a usable regular expression"
+        ));
+    }
+    if let Some(Value::Object(patterns)) = members.get_mut("patternProperties") {
+        let before = patterns.len();
+        patterns.retain(|pattern, _| is_usable(pattern));
+        if patterns.len() < before {
+            notes.push(format!(
+                "`{location}/patternProperties` is ignored in part: a name in it is not a usable regular expression"
+            ));
+            // The object stays open to other members.
+            members
+                .entry("additionalProperties")
+                .or_insert(Value::Bool(true));
+        }
+    }
+    for (keyword, value) in members.iter_mut() {
+        let location = format!("{location}/{keyword}");
+        if SCHEMA_MAPS.contains(&keyword.as_str()) {
+            let below: &mut Map<String, Value> = match value {
+                Value::Object(below) => below,
+                _ => continue,
+            };
+            for (name, schema) in below.iter_mut() {
+                remove_patterns(schema, &format!("{location}/{name}"), notes);
+            }
+        } else if SCHEMAS.contains(&keyword.as_str()) {
+            match value {
+                Value::Array(items) => {
+                    for (i, schema) in items.iter_mut().enumerate() {
+                        remove_patterns(schema, &format!("{location}/{i}"), notes);
+                    }
+                }
+                schema => remove_patterns(schema, &location, notes),
+            }
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! One exporter: one step at a time, so that whoever runs it says what time it is.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use prost::Message as _;
+use tollgate::{config::ExportConfig, config::ExportFrom, config::export_state};
+use tollgate_model::{ids::RunId, time::Timestamp};
+
+use super::{
+    ExportError, Source,
+    backoff::Backoff,
+    build::{Builder, Idle, Page},
+    send::{Answer, Sender},
+    state::{Roots, State, States},
+    wire,
+};
+
+/// Bytes of one request's spans; collectors take 4 MiB by gRPC unless told otherwise.
+const MAX_BYTES: usize = 3 << 20;
+/// How often it is looked for runs in which nothing happens any more.
+const ROOTS_EVERY: u64 = 60_000_000;
+/// How many of them are looked at.
+const ROOTS_AT_ONCE: u32 = 1000;
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// There is nothing to send.
+    Idle,
+    /// The exporter has come further.
+    Sent,
+    /// The collector did not take it; it is sent again later.
+    Failed,
+    /// It is not time yet to try again.
+    Later,
+}
+
+/// Sends the spans of one ledger to one collector.
+pub struct Exporter {
+    name: String,
+    source: Arc<Source>,
+    export: ExportConfig,
+    sender: Option<Sender>,
+    pace: Backoff,
+    /// Away while a page is read.
+    disk: Option<Disk>,
+    state: State,
+    /// What is to be sent before the cursor moves.
+    pending: VecDeque<OtlpSpan>,
+    /// Where it moves then, and what that does to the roots.
+    goal: Option<(u64, Roots)>,
+    /// Spans of one request: fewer while something in it is refused.
+    most: usize,
+    /// Requests that were taken.
+    taken: u64,
+    /// Whether one was since the cursor moved.
+    answered: bool,
+    /// Spans that were refused alone when an empty request was refused, too, and how many requests had been
+    /// taken by then.
+    doubted: HashMap<Vec<u8>, u64>,
+    /// The last look at open roots.
+    looked: Look,
+}
+
+/// A look at the roots that are open.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Timestamp,
+    /// Whether there were no new records then: those before it are in the list of roots.
+    at_the_end: bool,
+    /// Where the next one begins.
+    after: Option<RunId>,
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter")
+            .field("name", &self.name)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What reads and writes files.
+struct Disk {
+    states: States,
+    builder: Builder,
+}
+
+/// What there is to send next.
+struct Read {
+    next: u64,
+    spans: Vec<OtlpSpan>,
+    roots: Roots,
+    looked: Option<Look>,
+}
+
+impl Exporter {
+    /// The exporter of this name in the source's configuration, from where it was.
+    ///
+    /// # Errors
+    /// [`ExportError`] if there is none, or its state cannot be read.
+    pub async fn new(name: &str, source: Arc<Source>) -> Result<Self, ExportError> {
+        let export = source.config.exports.get(name).cloned();
+        let export =
+            export.ok_or_else(|| ExportError::Setup(format!("there is no [export.{name}]")))?;
+        let path = export_state(&source.config.store.path);
+        let (own, from, reader) = (name.to_owned(), export.from, Arc::clone(&source));
+        let opening = tokio::task::spawn_blocking(move || {
+            let mut states = States::open(&path)?;
+            let state = match states.load(&own)? {
+                Some(state) => state,
+                None => {
+                    let mut state = State::default();
+                    if from == ExportFrom::Now {
+                        state.next = reader.ledger.size()?.records;
+                    }
+                    states.save(&own, &state, &Roots::default())?;
+                    state
+                }
+            };
+            Ok::<_, ExportError>((states, state))
+        });
+        let (states, state) = opening.await.map_err(|_| ExportError::Stopped)??;
+        Ok(Self {
+            name: name.into(),
+            most: export.batch,
+            source,
+            export,
+            sender: None,
+            pace: Backoff::new(),
+            disk: Some(Disk {
+                states,
+                builder: Builder::default(),
+            }),
+            state,
+            pending: VecDeque::new(),
+            goal: None,
+            taken: 0,
+            answered: false,
+            doubted: HashMap::new(),
+            looked: Look {
+                at: Timestamp(i64::MIN),
+                at_the_end: false,
+                after: None,
+            },
+        })
+    }
+
+    /// Why the collector takes nothing now, if it does not.
+    #[must_use]
+    pub fn failing(&self) -> Option<&str> {
+        self.state.failing.as_deref()
+    }
+
+    /// The first record that it has not been through.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.state.next
+    }
+
+    /// Spans that were acknowledged, and spans that were refused for good.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.state.sent, self.state.rejected)
+    }
+
+    /// Read what there is to send, or send some of it.
+    ///
+    /// # Errors
+    /// [`ExportError`] if the ledger or the state cannot be read, or a secret cannot.
+    pub async fn step(&mut self, now: Timestamp) -> Result<Step, ExportError> {
+        if !self.pace.allows(now) {
+            return Ok(Step::Later);
+        }
+        if self.goal.is_none() && !self.read(now).await? {
+            return Ok(Step::Idle);
+        }
+        if self.pending.is_empty() {
+            return self.arrived(now).await;
+        }
+        let chunk = self.chunk();
+        let count = chunk.len() as u64;
+        let request = wire::request(chunk.clone(), &self.source, &self.export);
+        let sender = match self.sender.take() {
+            Some(sender) => sender,
+            None => match Sender::new(&self.source, &self.export).await {
+                Ok(sender) => sender,
+                Err(error) => {
+                    self.put_back(chunk);
+                    return self.failed(now, &error.to_string(), None).await;
+                }
+            },
+        };
+        let answer = sender.send(request, count).await;
+        match answer {
+            Answer::Accepted { rejected } => {
+                self.sender = Some(sender);
+                self.state.sent = self.state.sent.saturating_add(count - rejected);
+                self.state.rejected = self.state.rejected.saturating_add(rejected);
+                self.taken();
+                self.most = self.export.batch.min(self.most.saturating_mul(2));
+                if self.pending.is_empty() {
+                    return self.arrived(now).await;
+                }
+                Ok(Step::Sent)
+            }
+            Answer::Refused(why) => self.refused(sender, chunk, now, &why).await,
+            Answer::Unavailable { why, after } => {
+                self.put_back(chunk);
+                self.failed(now, &why, after).await
+            }
+        }
+    }
+
+    /// The next spans that go into one request.
+    fn chunk(&mut self) -> Vec<OtlpSpan> {
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        while let Some(span) = self.pending.front() {
+            bytes += span.encoded_len();
+            let full = chunk.len() >= self.most || bytes > MAX_BYTES;
+            if full && !chunk.is_empty() {
+                break;
+            }
+            chunk.extend(self.pending.pop_front());
+        }
+        chunk
+    }
+
+    fn put_back(&mut self, chunk: Vec<OtlpSpan>) {
+        for span in chunk.into_iter().rev() {
+            self.pending.push_front(span);
+        }
+    }
+
+    fn taken(&mut self) {
+        self.taken = self.taken.saturating_add(1);
+        self.answered = true;
+        self.pace.succeeded();
+    }
+
+    /// The collector says that it will never take this: find out which span it means, if it means one.
+    async fn refused(
+        &mut self,
+        sender: Sender,
+        mut chunk: Vec<OtlpSpan>,
+        now: Timestamp,
+        why: &str,
+    ) -> Result<Step, ExportError> {
+        let span = match chunk.pop() {
+            Some(span) if chunk.is_empty() => span,
+            last => {
+                chunk.extend(last);
+                self.most = (chunk.len() / 2).max(1);
+                self.put_back(chunk);
+                self.sender = Some(sender);
+                return Ok(Step::Sent);
+            }
+        };
+        // One that refuses an empty request, too, does not mean this span: it refuses everything.
+        let nothing = wire::request(Vec::new(), &self.source, &self.export);
+        let means_it = match sender.send(nothing, 0).await {
+            Answer::Accepted { .. } => {
+                self.taken();
+                true
+            }
+            Answer::Refused(_) => {
+                // Or it takes no empty requests: it does mean the span if it has taken others meanwhile.
+                let before = self.doubted.insert(span.span_id.clone(), self.taken);
+                before.is_some_and(|before| before < self.taken)
+            }
+            Answer::Unavailable { why, after } => {
+                self.pending.push_front(span);
+                return self.failed(now, &why, after).await;
+            }
+        };
+        self.sender = Some(sender);
+        if !means_it {
+            // Another one is tried first, so that one span holds up no other.
+            self.pending.push_back(span);
+            let why = format!("{why}, whatever it is sent");
+            return self.failed(now, &why, None).await;
+        }
+        self.state.rejected = self.state.rejected.saturating_add(1);
+        if self.pending.is_empty() {
+            return self.arrived(now).await;
+        }
+        Ok(Step::Sent)
+    }
+
+    async fn failed(
+        &mut self,
+        now: Timestamp,
+        why: &str,
+        after: Option<Duration>,
+    ) -> Result<Step, ExportError> {
+        let mut random = [0; 8];
+        // Without randomness the pauses are as long, and only less spread.
+        let _ = getrandom::fill(&mut random);
+        self.pace.failed(now, u64::from_le_bytes(random), after);
+        if self.state.failing.as_deref() != Some(why) {
+            let mut state = self.state.clone();
+            state.failing = Some(why.to_owned());
+            state.failing_since.get_or_insert(now);
+            self.save(state, Roots::default()).await?;
+        }
+        Ok(Step::Failed)
+    }
+
+    /// Everything up to the goal was acknowledged, or there was nothing: move the cursor. Where that cannot
+    /// be written, nothing has moved, and it is tried again.
+    async fn arrived(&mut self, now: Timestamp) -> Result<Step, ExportError> {
+        let Some((next, roots)) = self.goal.clone() else {
+            return Ok(Step::Idle);
+        };
+        let mut state = self.state.clone();
+        state.next = next;
+        if self.answered {
+            state.acknowledged = Some(now);
+            state.failing = None;
+            state.failing_since = None;
+        }
+        self.save(state, roots).await?;
+        self.goal = None;
+        self.answered = false;
+        self.doubted.clear();
+        Ok(Step::Sent)
+    }
+
+    /// Be in this state, once it is written.
+    async fn save(&mut self, state: State, roots: Roots) -> Result<(), ExportError> {
+        let (name, written) = (self.name.clone(), state.clone());
+        self.on_disk(move |disk| disk.states.save(&name, &written, &roots))
+            .await?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Do something with files, off the threads that serve calls.
+    async fn on_disk<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Disk) -> Result<T, ExportError> + Send + 'static,
+    ) -> Result<T, ExportError> {
+        let mut disk = self.disk.take().ok_or(ExportError::Stopped)?;
+        let working = tokio::task::spawn_blocking(move || {
+            let done = work(&mut disk);
+            (disk, done)
+        });
+        let (disk, done) = working.await.map_err(|_| ExportError::Stopped)?;
+        self.disk = Some(disk);
+        done
+    }
+
+    /// Read the next page; whether there is anything in it.
+    async fn read(&mut self, now: Timestamp) -> Result<bool, ExportError> {
+        let (source, from) = (Arc::clone(&self.source), self.state.next);
+        let (name, profile) = (self.name.clone(), self.export.profile);
+        let last = self.looked;
+        let read = self
+            .on_disk(move |disk| {
+                let mut page = disk.builder.page(&source, from)?;
+                let read = looked(disk, &source, &name, now, last, &mut page);
+                // A page that is not sent is read again, and so must be what it has changed.
+                let looked = read.inspect_err(|_| disk.builder.clear())?;
+                let spans = page.spans.into_iter();
+                Ok(Read {
+                    next: page.next,
+                    spans: spans
+                        .map(|(run, span)| wire::span(run, span, &source, profile))
+                        .collect(),
+                    roots: page.roots,
+                    looked,
+                })
+            })
+            .await?;
+        self.looked = read.looked.unwrap_or(last);
+        if read.next == from && read.spans.is_empty() && read.roots.sent.is_empty() {
+            return Ok(false);
+        }
+        self.pending = read.spans.into();
+        self.goal = Some((read.next, read.roots));
+        Ok(true)
+    }
+}
+
+/// Look for roots of runs in which nothing happens any more, if it is time for that: a run that nobody ends
+/// would have none in the collector.
+fn looked(
+    disk: &mut Disk,
+    source: &Source,
+    name: &str,
+    now: Timestamp,
+    last: Look,
+    page: &mut Page,
+) -> Result<Option<Look>, ExportError> {
+    let at_the_end = page.last.is_none();
+    if now < last.at.plus(ROOTS_EVERY) && (last.at_the_end || !at_the_end) {
+        return Ok(None);
+    }
+    let idle = i64::try_from(source.config.run_idle.as_micros()).unwrap_or(i64::MAX);
+    let before = Timestamp(now.0.saturating_sub(idle));
+    let open = disk.states.open_roots(name, last.after, ROOTS_AT_ONCE)?;
+    for run in &open {
+        match disk.builder.idle_root(source, *run, page, before)? {
+            Idle::GoesOn => {}
+            Idle::Gone => page.roots.sent.push(*run),
+            Idle::Over(root) => {
+                page.spans.push((*run, *root));
+                page.roots.sent.push(*run);
+            }
+        }
+    }
+    let full = open.len() as u64 == u64::from(ROOTS_AT_ONCE);
+    Ok(Some(Look {
+        at: now,
+        at_the_end,
+        after: open.last().copied().filter(|_| full),
+    }))
+}

@@ -1,0 +1,338 @@
+//! Calls of models that coding agents report as log events instead of spans.
+//!
+//! Such an event becomes a span as well, so that tokens, cost, errors and durations count like any other. An
+//! event that belongs to a span is left alone: the span says the same.
+
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    logs::v1::LogRecord,
+    trace::v1::{Span, Status, span::SpanKind, status::StatusCode},
+};
+use tollgate::config::PricesConfig;
+use tollgate_model::ids::{RunId, SpanId};
+
+/// How one kind of event spells what it says.
+struct ModelEvent {
+    /// The value of `event.name`.
+    name: &'static str,
+    /// An attribute and the value that it must have.
+    only_if: Option<(&'static str, &'static str)>,
+    provider: &'static str,
+    input: &'static str,
+    output: &'static str,
+    cached: &'static str,
+    cache_write: &'static str,
+    /// In US dollars.
+    cost: &'static str,
+    /// The attribute with the error's text: the event stands for a call that failed.
+    error: Option<&'static str>,
+}
+
+/// Attributes that all of them have.
+const MODEL: &str = "model";
+const DURATION: &str = "duration_ms";
+
+const CLAUDE: ModelEvent = ModelEvent {
+    name: "api_request",
+    only_if: None,
+    provider: "anthropic",
+    input: "input_tokens",
+    output: "output_tokens",
+    cached: "cache_read_tokens",
+    cache_write: "cache_creation_tokens",
+    cost: "cost_usd",
+    error: None,
+};
+const CODEX: ModelEvent = ModelEvent {
+    name: "codex.sse_event",
+    only_if: Some(("event.kind", "response.completed")),
+    provider: "openai",
+    input: "input_token_count",
+    output: "output_token_count",
+    cached: "cached_token_count",
+    cache_write: "",
+    cost: "",
+    error: None,
+};
+const GEMINI: ModelEvent = ModelEvent {
+    name: "gemini_cli.api_response",
+    provider: "gcp.gemini",
+    cached: "cached_content_token_count",
+    only_if: None,
+    ..CODEX
+};
+
+/// Claude Code ("Monitoring", events), Codex ("config.md", otel) and Gemini CLI ("telemetry.md").
+const EVENTS: &[ModelEvent] = &[
+    CLAUDE,
+    ModelEvent {
+        name: "claude_code.api_request",
+        ..CLAUDE
+    },
+    ModelEvent {
+        name: "api_error",
+        error: Some("error"),
+        ..CLAUDE
+    },
+    ModelEvent {
+        name: "claude_code.api_error",
+        error: Some("error"),
+        ..CLAUDE
+    },
+    CODEX,
+    GEMINI,
+    ModelEvent {
+        name: "gemini_cli.api_error",
+        error: Some("error"),
+        ..GEMINI
+    },
+];
+
+/// Attributes that name the session of an agent, the most specific first.
+const SESSIONS: &[&str] = &[
+    "session.id",
+    "conversation.id",
+    "gen_ai.conversation.id",
+    "thread.id",
+];
+/// Bytes of a session's name.
+const MAX_SESSION: usize = 256;
+
+/// The session that attributes name.
+pub(super) fn session(attributes: &[KeyValue]) -> Option<&str> {
+    let named = SESSIONS.iter().find_map(|name| text(attributes, name));
+    named.filter(|name| !name.is_empty() && name.len() <= MAX_SESSION)
+}
+
+/// The name of the event that a log record stands for.
+pub(super) fn event_name(record: &LogRecord) -> &str {
+    match record.event_name.as_str() {
+        "" => text(&record.attributes, "event.name").unwrap_or_default(),
+        name => name,
+    }
+}
+
+/// The call of a model that a log record stands for, as a span of `trace`.
+pub(super) fn model_call(
+    record: &LogRecord,
+    trace: RunId,
+    span: SpanId,
+    session: &str,
+    prices: &PricesConfig,
+) -> Option<Span> {
+    let attributes = &record.attributes;
+    let name = event_name(record);
+    let event = EVENTS.iter().find(|event| {
+        event.name == name
+            && event
+                .only_if
+                .is_none_or(|(name, value)| text(attributes, name) == Some(value))
+    })?;
+    let model = text(attributes, MODEL).unwrap_or_default();
+    let count = |name| whole(attributes, name);
+    // An agent's own counts of what it read leave out what came from a cache, where it says so of writes.
+    let (cached, written) = (count(event.cached), count(event.cache_write));
+    let input = count(event.input).map(|input| match event.cache_write.is_empty() {
+        true => input,
+        false => input
+            .saturating_add(cached.unwrap_or(0))
+            .saturating_add(written.unwrap_or(0)),
+    });
+    let numbers = [
+        ("gen_ai.usage.input_tokens", input),
+        ("gen_ai.usage.output_tokens", count(event.output)),
+        ("gen_ai.usage.cache_read.input_tokens", cached),
+        ("gen_ai.usage.cache_creation.input_tokens", written),
+    ];
+    let texts = [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", event.provider),
+        ("gen_ai.request.model", model),
+        ("gen_ai.conversation.id", session),
+    ];
+    let texts = texts.map(|(name, text)| attribute(name, Value::StringValue(text.into())));
+    let numbers = numbers
+        .into_iter()
+        .filter_map(|(name, n)| Some(attribute(name, Value::IntValue(i64::try_from(n?).ok()?))));
+    // Agents know what a call costs in dollars.
+    let in_dollars = matches!(prices.currency.as_str(), "" | "USD");
+    let cost = number(attributes, event.cost)
+        .filter(|_| in_dollars)
+        .map(|cost| attribute("gen_ai.usage.cost", Value::DoubleValue(cost)));
+    let class = event.error.map(|_| {
+        let status = text(attributes, "status_code").unwrap_or("api_error");
+        attribute("error.type", Value::StringValue(status.into()))
+    });
+    let end = match record.time_unix_nano {
+        0 => record.observed_time_unix_nano,
+        time => time,
+    };
+    let took = whole(attributes, DURATION).unwrap_or(0);
+    Some(Span {
+        trace_id: trace.as_bytes().to_vec(),
+        span_id: span.as_bytes().to_vec(),
+        name: format!("chat {model}").trim_end().to_owned(),
+        kind: SpanKind::Client as i32,
+        start_time_unix_nano: end.saturating_sub(took.saturating_mul(1_000_000)),
+        end_time_unix_nano: end,
+        attributes: texts
+            .into_iter()
+            .chain(numbers)
+            .chain(cost)
+            .chain(class)
+            .collect(),
+        status: event.error.map(|name| Status {
+            message: text(attributes, name).unwrap_or_default().to_owned(),
+            code: StatusCode::Error as i32,
+        }),
+        ..Span::default()
+    })
+}
+
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
+}
+
+fn value<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a Value> {
+    let found = attributes
+        .iter()
+        .find(|a| !name.is_empty() && a.key == name)?;
+    found.value.as_ref()?.value.as_ref()
+}
+
+fn text<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a str> {
+    match value(attributes, name)? {
+        Value::StringValue(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A number, which agents also write as text.
+fn number(attributes: &[KeyValue], name: &str) -> Option<f64> {
+    match value(attributes, name)? {
+        Value::DoubleValue(n) => Some(*n),
+        #[expect(clippy::cast_precision_loss, reason = "costs are small")]
+        Value::IntValue(n) => Some(*n as f64),
+        Value::StringValue(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A count, which agents also write as text.
+fn whole(attributes: &[KeyValue], name: &str) -> Option<u64> {
+    match value(attributes, name)? {
+        Value::IntValue(n) => u64::try_from(*n).ok(),
+        Value::StringValue(text) => text.parse().ok(),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is between 0 and 10^15"
+        )]
+        Value::DoubleValue(n) => (0.0..=1e15).contains(n).then_some(*n as u64),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A number as agents write it.
+    fn written(n: u64, as_text: bool) -> Value {
+        match as_text {
+            true => Value::StringValue(n.to_string()),
+            false => Value::IntValue(i64::try_from(n).unwrap()),
+        }
+    }
+
+    fn record(name: &str, attributes: Vec<KeyValue>) -> LogRecord {
+        let event = attribute("event.name", Value::StringValue(name.into()));
+        LogRecord {
+            time_unix_nano: 5_000_000_000,
+            attributes: attributes.into_iter().chain([event]).collect(),
+            ..LogRecord::default()
+        }
+    }
+
+    fn call(record: &LogRecord) -> Option<Span> {
+        let (trace, span) = (RunId::from_bytes([1; 16]), SpanId::from_bytes([1; 8]));
+        model_call(record, trace, span, "s", &PricesConfig::default())
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_of_claude_code_are_counted_once(
+            [input, output, cached, written_to] in [0..100_000_u64; 4],
+            as_text: bool,
+            long_name: bool,
+        ) {
+            let name = if long_name { "claude_code.api_request" } else { "api_request" };
+            let numbers = [
+                ("input_tokens", input),
+                ("output_tokens", output),
+                ("cache_read_tokens", cached),
+                ("cache_creation_tokens", written_to),
+                ("duration_ms", 2_000),
+            ];
+            let attributes = numbers.map(|(name, n)| attribute(name, written(n, as_text)));
+            let span = call(&record(name, attributes.to_vec())).unwrap();
+            let total = whole(&span.attributes, "gen_ai.usage.input_tokens");
+            prop_assert_eq!(total, Some(input + cached + written_to));
+            prop_assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 2_000_000_000);
+        }
+    }
+
+    #[test]
+    fn tokens_of_codex_are_read_from_the_end_of_a_response() {
+        let attributes = |kind: &str| {
+            vec![
+                attribute("event.kind", Value::StringValue(kind.into())),
+                attribute("model", Value::StringValue("gpt-5-codex".into())),
+                attribute("input_token_count", Value::IntValue(900)),
+                attribute("cached_token_count", Value::IntValue(800)),
+            ]
+        };
+        let done = call(&record("codex.sse_event", attributes("response.completed"))).unwrap();
+        assert_eq!(done.name, "chat gpt-5-codex");
+        assert_eq!(
+            whole(&done.attributes, "gen_ai.usage.input_tokens"),
+            Some(900)
+        );
+        assert!(call(&record("codex.sse_event", attributes("response.created"))).is_none());
+        assert!(
+            call(&record(
+                "codex.user_prompt",
+                attributes("response.completed")
+            ))
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn a_failed_request_is_an_error_with_its_text() {
+        let attributes = vec![
+            attribute("error", Value::StringValue("overloaded".into())),
+            attribute("status_code", Value::StringValue("529".into())),
+        ];
+        let span = call(&record("claude_code.api_error", attributes)).unwrap();
+        assert_eq!(span.status.unwrap().message, "overloaded");
+        assert_eq!(text(&span.attributes, "error.type"), Some("529"));
+    }
+
+    #[test]
+    fn a_session_is_found_under_each_of_its_names() {
+        for name in SESSIONS {
+            let attributes = [attribute(name, Value::StringValue("s".into()))];
+            assert_eq!(session(&attributes), Some("s"), "{name}");
+        }
+        let long = [attribute("session.id", Value::StringValue("s".repeat(300)))];
+        assert_eq!(session(&long), None);
+        assert_eq!(session(&[]), None);
+    }
+}

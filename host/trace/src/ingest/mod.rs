@@ -1,0 +1,301 @@
+//! What OTLP senders report (OpenTelemetry Protocol 1.x), made fit to be stored.
+//!
+//! Nothing in it is believed: it is kept as reported, within bounds, and whatever is left out is said in
+//! the answer's partial success. What cannot be stored once cannot be stored later either, so such spans
+//! are refused and not asked for again.
+
+mod agent_events;
+mod body;
+mod decode;
+mod lenient;
+mod log;
+mod metrics;
+mod span;
+mod value;
+mod weight_limit;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use opentelemetry_proto::tonic::{
+    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    common::v1::InstrumentationScope,
+    resource::v1::Resource,
+};
+use serde_json::Value;
+use tollgate::{capture::Capturing, config::PricesConfig};
+use tollgate_model::{ids::RunId, time::Timestamp};
+
+pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
+pub use decode::{DecodeError, Format, Signal, decode};
+pub use metrics::MetricsRequest;
+
+use self::value::SizeLimiter;
+use crate::store::{Counts, Report, Source, Store, StoreError};
+
+/// Whoever reports, as its credentials prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// To whom it reports.
+    pub tenant: String,
+    /// Who it is, such as `Tollgate::Agent::"support"`.
+    pub name: String,
+}
+
+/// What became of a request: the fields of OTLP's partial success.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartialSuccess {
+    /// Spans or logs that are not stored.
+    pub rejected: i64,
+    /// Why, and what else was left out; empty where everything is as it was sent.
+    pub message: String,
+}
+
+const METRICS: &str = "metrics are not stored: tokens, cost and errors of a run come from its spans and logs; \
+     metrics of the gate itself are at /metrics";
+const OWN_SCOPE: &str = "this is the gate's own export";
+const CUT: &str = "kept without what is too long or too much";
+
+/// Spans and logs of one request, ready to be stored, and what of them was left out.
+#[derive(Debug, Default)]
+pub struct IngestBatch {
+    /// One for each source.
+    reports: Vec<Report>,
+    /// Where the report of a source is.
+    places: HashMap<[u8; 32], usize>,
+    refused: Counts,
+    cut: u64,
+}
+
+impl IngestBatch {
+    fn refuse(&mut self, why: &str, count: usize) {
+        if count > 0 {
+            *self.refused.entry(why.to_owned()).or_default() += count as u64;
+        }
+    }
+
+    /// The traces of its spans.
+    #[must_use]
+    pub fn traces(&self) -> BTreeSet<RunId> {
+        let spans = self.reports.iter().flat_map(|report| &report.spans);
+        spans.map(|span| span.trace).collect()
+    }
+
+    /// The report of a source.
+    fn report(&mut self, source: Source) -> Option<&mut Report> {
+        let place = *self.places.entry(*source.digest()).or_insert_with(|| {
+            self.reports.push(Report {
+                source,
+                ..Report::default()
+            });
+            self.reports.len() - 1
+        });
+        self.reports.get_mut(place)
+    }
+}
+
+/// A resource, written out once for all of its scopes.
+struct ResourceContext<'a> {
+    reporter: &'a str,
+    service: Option<Value>,
+    written: Arc<str>,
+}
+
+/// Read the spans of a request.
+#[must_use]
+pub fn spans(
+    request: ExportTraceServiceRequest,
+    sender: &Sender,
+    prices: &PricesConfig,
+    capturing: &Capturing,
+) -> IngestBatch {
+    let mut received = IngestBatch::default();
+    for of_resource in request.resource_spans {
+        let resource = resource(&mut received, of_resource.resource, sender, capturing);
+        for of_scope in of_resource.scope_spans {
+            let count = of_scope.spans.len();
+            let Some(source) = source(&mut received, &resource, of_scope.scope, count, capturing)
+            else {
+                continue;
+            };
+            let mut spans = Vec::with_capacity(count);
+            for span in of_scope.spans {
+                match span::read(span, resource.service.as_ref(), prices, capturing) {
+                    Ok((span, cut)) => {
+                        received.cut += u64::from(cut);
+                        spans.push(span);
+                    }
+                    Err(why) => received.refuse(why, 1),
+                }
+            }
+            if let Some(report) = received.report(source) {
+                report.spans.append(&mut spans);
+            }
+        }
+    }
+    for report in &mut received.reports {
+        // The order of those of one trace stays, so that the latest version comes last.
+        report.spans.sort_by_key(|span| span.trace);
+    }
+    received
+}
+
+/// Read the log records of a request. One without a trace id belongs to the trace of its session.
+#[must_use]
+pub fn logs(
+    request: ExportLogsServiceRequest,
+    sender: &Sender,
+    prices: &PricesConfig,
+    capturing: &Capturing,
+    now: Timestamp,
+) -> IngestBatch {
+    let mut received = IngestBatch::default();
+    for of_resource in request.resource_logs {
+        let session = of_resource
+            .resource
+            .as_ref()
+            .and_then(|resource| agent_events::session(&resource.attributes).map(str::to_owned));
+        let resource = resource(&mut received, of_resource.resource, sender, capturing);
+        for of_scope in of_resource.scope_logs {
+            let count = of_scope.log_records.len();
+            let Some(source) = source(&mut received, &resource, of_scope.scope, count, capturing)
+            else {
+                continue;
+            };
+            let context = log::LogContext {
+                tenant: &sender.tenant,
+                source: &source,
+                session: session.as_deref(),
+                prices,
+                now,
+            };
+            let (mut logs, mut spans) = (Vec::with_capacity(count), Vec::new());
+            for record in of_scope.log_records {
+                match log::read(record, &context, capturing) {
+                    Ok(read) => {
+                        received.cut += u64::from(read.cut);
+                        logs.push(read.log);
+                        let span = read.model_call.map(|call| {
+                            span::read(call, resource.service.as_ref(), prices, capturing)
+                        });
+                        spans.extend(span.and_then(Result::ok).map(|(span, _)| span));
+                    }
+                    Err(why) => received.refuse(why, 1),
+                }
+            }
+            if let Some(report) = received.report(source) {
+                report.logs.append(&mut logs);
+                report.spans.append(&mut spans);
+            }
+        }
+    }
+    for report in &mut received.reports {
+        report.logs.sort_by_key(|log| log.trace);
+        report.spans.sort_by_key(|span| span.trace);
+    }
+    received
+}
+
+/// Count the metrics of a request as refused.
+#[must_use]
+pub fn metrics(request: &MetricsRequest) -> IngestBatch {
+    let mut received = IngestBatch::default();
+    received.refuse(METRICS, request.data_points());
+    received
+}
+
+/// Store what came in.
+///
+/// # Errors
+/// [`StoreError`] where the sender may try again; nothing is stored then.
+pub async fn keep(
+    store: &Store,
+    received: IngestBatch,
+    sender: &Sender,
+    now: Timestamp,
+) -> Result<PartialSuccess, StoreError> {
+    let IngestBatch {
+        reports,
+        mut refused,
+        cut,
+        ..
+    } = received;
+    let count: usize = reports.iter().map(|r| r.spans.len() + r.logs.len()).sum();
+    if count > 0 {
+        match store.report(&sender.tenant, reports, now).await {
+            Ok(put) => {
+                for (why, count) in put.refused_spans.into_iter().chain(put.refused_logs) {
+                    *refused.entry(why).or_default() += count;
+                }
+            }
+            // Trying again would not help before somebody has made room.
+            Err(full @ StoreError::Full(_)) => {
+                *refused.entry(full.to_string()).or_default() += count as u64;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let rejected = refused.values().sum::<u64>();
+    if cut > 0 {
+        refused.insert(CUT.into(), cut);
+    }
+    let message = refused
+        .iter()
+        .map(|(why, count)| format!("{count}: {why}"))
+        .collect::<Vec<_>>()
+        .join("; ");
+    Ok(PartialSuccess {
+        rejected: i64::try_from(rejected).unwrap_or(i64::MAX),
+        message,
+    })
+}
+
+fn resource<'a>(
+    received: &mut IngestBatch,
+    resource: Option<Resource>,
+    sender: &'a Sender,
+    capturing: &Capturing,
+) -> ResourceContext<'a> {
+    let mut bounded = SizeLimiter::shared(capturing);
+    let attributes = bounded.attributes(resource.unwrap_or_default().attributes);
+    received.cut += u64::from(bounded.dropped > 0);
+    ResourceContext {
+        reporter: &sender.name,
+        service: attributes.get("service.name").cloned(),
+        written: Source::written(&attributes),
+    }
+}
+
+/// Where so many spans or logs come from; nothing if there are none, or if they are this gate's own export that
+/// comes back.
+fn source(
+    received: &mut IngestBatch,
+    resource: &ResourceContext<'_>,
+    scope: Option<InstrumentationScope>,
+    count: usize,
+    capturing: &Capturing,
+) -> Option<Source> {
+    let scope = scope.unwrap_or_default();
+    if count == 0 {
+        return None;
+    }
+    if scope.name == crate::SCOPE {
+        received.refuse(OWN_SCOPE, count);
+        return None;
+    }
+    let mut bounded = SizeLimiter::shared(capturing);
+    let mut about = bounded.attributes(scope.attributes);
+    for (key, text) in [("name", scope.name), ("version", scope.version)] {
+        if !text.is_empty() {
+            about.insert(key.into(), bounded.said(text).into());
+        }
+    }
+    received.cut += u64::from(bounded.dropped > 0);
+    Some(Source::new(
+        resource.reporter,
+        Arc::clone(&resource.written),
+        &about,
+    ))
+}

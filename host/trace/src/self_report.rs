@@ -1,0 +1,290 @@
+//! Self-reports: what an agent sends about its own run, such as the goal, the context and the reason of a call.
+//! They are untrusted, capped, and never part of a decision.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tollgate_model::{ids::SpanId, time::Timestamp};
+
+/// Bytes of one self-report.
+pub const MAX_TEXT: usize = 4096;
+/// Bytes of a version, a name, or a kind of task.
+pub const MAX_NAME: usize = 200;
+/// Bytes beyond those that are kept in which secrets are looked for: one that begins before the cut is found
+/// whole.
+const LOOKED_BEYOND: usize = 16 << 10;
+/// Things that one request tells at most.
+pub const MAX_REPORTS: usize = 32;
+
+/// What a self-report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfReportTopic {
+    /// What the user asked for.
+    Request,
+    /// Something that was selected as context.
+    Context,
+    /// The state at the beginning.
+    StartState,
+    /// The state at the end.
+    EndState,
+    /// What was answered in the end.
+    Result,
+    /// Why something was done, in short.
+    Summary,
+    /// What a call changed in the agent's state.
+    StateDelta,
+    /// What kind of task it is.
+    TaskType,
+    /// The agent's version.
+    AgentVersion,
+    /// The workflow's version.
+    WorkflowVersion,
+    /// The prompt's version.
+    PromptVersion,
+    /// The model.
+    Model,
+    /// The environment that the agent runs in.
+    Environment,
+    /// The agent to which the work goes on.
+    HandoffTo,
+    /// The agent from which the work came.
+    HandoffFrom,
+}
+
+impl SelfReportTopic {
+    /// Every topic.
+    pub const ALL: &[Self] = &[
+        Self::Request,
+        Self::Context,
+        Self::StartState,
+        Self::EndState,
+        Self::Result,
+        Self::Summary,
+        Self::StateDelta,
+        Self::TaskType,
+        Self::AgentVersion,
+        Self::WorkflowVersion,
+        Self::PromptVersion,
+        Self::Model,
+        Self::Environment,
+        Self::HandoffTo,
+        Self::HandoffFrom,
+    ];
+
+    /// As columns and JSON spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Context => "context",
+            Self::StartState => "start_state",
+            Self::EndState => "end_state",
+            Self::Result => "result",
+            Self::Summary => "summary",
+            Self::StateDelta => "state_delta",
+            Self::TaskType => "task_type",
+            Self::AgentVersion => "agent_version",
+            Self::WorkflowVersion => "workflow_version",
+            Self::PromptVersion => "prompt_version",
+            Self::Model => "model",
+            Self::Environment => "environment",
+            Self::HandoffTo => "handoff_to",
+            Self::HandoffFrom => "handoff_from",
+        }
+    }
+
+    /// The topic that a column spells.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|t| t.as_str() == name)
+    }
+
+    /// Whether it is a name or a version, and no text of a person or a model.
+    #[must_use]
+    pub fn is_name(self) -> bool {
+        matches!(
+            self,
+            Self::TaskType
+                | Self::AgentVersion
+                | Self::WorkflowVersion
+                | Self::PromptVersion
+                | Self::Model
+                | Self::Environment
+                | Self::HandoffTo
+                | Self::HandoffFrom
+        )
+    }
+
+    /// Bytes of it that are kept.
+    #[must_use]
+    pub fn most(self) -> usize {
+        if self.is_name() { MAX_NAME } else { MAX_TEXT }
+    }
+}
+
+/// One self-report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfReport {
+    /// What.
+    pub topic: SelfReportTopic,
+    /// In what words; as JSON where it is no text.
+    pub text: String,
+    /// The call that it is about; absent where it is about the run.
+    pub call: Option<SpanId>,
+    /// When it arrived.
+    pub at: Timestamp,
+}
+
+impl SelfReport {
+    /// The text as it is kept, once it has no secrets any more: what is too long is cut.
+    #[must_use]
+    pub fn cut(&self) -> String {
+        tollgate::text::printable(&self.text, self.topic.most())
+    }
+}
+
+/// Why self-reports are refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelfReportError {
+    /// It is no object.
+    #[error("self-reports are a JSON object, such as {{\"request\":\"…\"}}")]
+    NoObject,
+    /// A key that has no meaning.
+    #[error("`/{key}` is not a topic of self-reports{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    Unknown {
+        /// The key.
+        key: String,
+        /// The nearest that has.
+        nearest: Option<String>,
+    },
+    /// A name or version that is no text.
+    #[error("`/{key}` must be text")]
+    NoText {
+        /// The key.
+        key: String,
+    },
+    /// More than is kept.
+    #[error("a request has at most {MAX_REPORTS} self-reports; send the rest in further requests")]
+    TooMuch,
+}
+
+/// What an object tells: each key is a topic; lists tell several things. Text that is too long is cut where
+/// it is kept ([`SelfReport::cut`]), since the rest is still worth having.
+///
+/// # Errors
+/// [`SelfReportError`]
+pub fn read(
+    value: &Value,
+    call: Option<SpanId>,
+    at: Timestamp,
+) -> Result<Vec<SelfReport>, SelfReportError> {
+    let object = value.as_object().ok_or(SelfReportError::NoObject)?;
+    let mut reports = Vec::new();
+    for (key, value) in object {
+        let topic = SelfReportTopic::from_name(key).ok_or_else(|| {
+            let names = SelfReportTopic::ALL.iter().map(|topic| topic.as_str());
+            SelfReportError::Unknown {
+                key: tollgate::text::printable(key, 80),
+                nearest: tollgate_policy::policy::nearest(key, names).map(str::to_owned),
+            }
+        })?;
+        let each = match value {
+            Value::Null => continue,
+            Value::Array(all) if topic == SelfReportTopic::Context => all.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for value in each {
+            if reports.len() >= MAX_REPORTS {
+                return Err(SelfReportError::TooMuch);
+            }
+            reports.push(one(topic, value, call, at)?);
+        }
+    }
+    Ok(reports)
+}
+
+/// One self-report of this topic.
+///
+/// # Errors
+/// [`SelfReportError::NoText`]
+pub fn one(
+    topic: SelfReportTopic,
+    value: &Value,
+    call: Option<SpanId>,
+    at: Timestamp,
+) -> Result<SelfReport, SelfReportError> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        _ if topic.is_name() => {
+            return Err(SelfReportError::NoText {
+                key: topic.as_str().into(),
+            });
+        }
+        other => other.to_string(),
+    };
+    Ok(SelfReport {
+        topic,
+        text: tollgate::text::printable(&text, topic.most() + LOOKED_BEYOND),
+        call,
+        at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const AT: Timestamp = Timestamp(1);
+
+    #[test]
+    fn self_reports_are_read_cut_and_cleaned() {
+        let reports = read(
+            &json!({
+                "request": "refund\u{202e} me",
+                "context": ["a", {"doc": 7}],
+                "end_state": {"open": 0},
+                "model": "m-1",
+                "result": null,
+                "summary": "x".repeat(10_000),
+            }),
+            None,
+            AT,
+        )
+        .unwrap();
+        let texts: Vec<_> = reports.iter().map(|t| (t.topic, t.text.as_str())).collect();
+        assert!(texts.contains(&(SelfReportTopic::Request, "refund\\u{202e} me")));
+        assert!(texts.contains(&(SelfReportTopic::Context, "a")));
+        assert!(texts.contains(&(SelfReportTopic::Context, "{\"doc\":7}")));
+        assert!(texts.contains(&(SelfReportTopic::EndState, "{\"open\":0}")));
+        assert_eq!(texts.len(), 6, "null tells nothing");
+        assert!(reports.iter().all(|t| t.cut().len() <= MAX_TEXT));
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_named() {
+        let error = |value| read(&value, None, AT).unwrap_err();
+        assert_eq!(error(json!([])), SelfReportError::NoObject);
+        assert_eq!(
+            error(json!({"reqest": "x"})).to_string(),
+            "`/reqest` is not a topic of self-reports; did you mean `request`?"
+        );
+        assert_eq!(
+            error(json!({"model": 7})),
+            SelfReportError::NoText {
+                key: "model".into()
+            }
+        );
+        let many: Vec<_> = (0..=MAX_REPORTS).collect();
+        assert_eq!(error(json!({"context": many})), SelfReportError::TooMuch);
+    }
+
+    #[test]
+    fn every_topic_is_named_once() {
+        for topic in SelfReportTopic::ALL {
+            assert_eq!(SelfReportTopic::from_name(topic.as_str()), Some(*topic));
+            assert_eq!(serde_json::to_value(topic).unwrap(), topic.as_str());
+        }
+    }
+}

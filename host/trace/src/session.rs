@@ -1,0 +1,63 @@
+//! Sessions of agents that send no trace id: each has a trace of its own.
+
+use sha2::{Digest as _, Sha256};
+use tollgate_model::{
+    ids::RunId,
+    record::{Event, Origin, Record},
+};
+
+/// Prefixes of run keys that hooks of coding agents make from the agent's session.
+const HOOKS: &[&str] = &["claude-code:", "codex:", "gemini:", "cursor:"];
+
+/// The trace of a session: the first half of a SHA-256 of tenant and session.
+#[must_use]
+pub fn session_trace(tenant: &str, session: &str) -> RunId {
+    let mut hash = Sha256::new();
+    hash.update(b"tollgate session");
+    for part in [tenant, session] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    RunId::from_bytes(digest.first_chunk().copied().unwrap_or([1; 16]))
+}
+
+/// The trace of the caller of a run: the one that it sent, else that of the session in the run's key.
+#[must_use]
+pub fn callers_trace(tenant: &str, key: Option<&str>, origin: &Origin) -> Option<RunId> {
+    origin.trace.or_else(|| {
+        let key = key?;
+        let session = HOOKS.iter().find_map(|prefix| key.strip_prefix(prefix))?;
+        Some(session_trace(tenant, session))
+    })
+}
+
+/// The same from a run's records; nothing where it is the run's own.
+pub(crate) fn callers_trace_of(run: RunId, records: &[(u64, Record)]) -> Option<RunId> {
+    let caller = records.iter().find_map(|(_, record)| match &record.event {
+        Event::RunStarted(run) => callers_trace(&record.tenant, run.key.as_deref(), &run.origin),
+        _ => None,
+    });
+    caller.filter(|trace| *trace != run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_a_hook_has_the_trace_of_its_session() {
+        let of = |key| callers_trace("t", Some(key), &Origin::default());
+        assert_eq!(of("claude-code:s1"), Some(session_trace("t", "s1")));
+        assert_eq!(of("nightly"), None);
+        assert_ne!(session_trace("t", "s1"), session_trace("u", "s1"));
+        let origin = Origin {
+            trace: Some(RunId::from_bytes([7; 16])),
+            ..Origin::default()
+        };
+        assert_eq!(
+            callers_trace("t", Some("claude-code:s1"), &origin),
+            origin.trace
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! What traces are found by: each value once for each trace, however many spans have it.
+
+use rusqlite::{OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+
+use super::{ingest::ReporterTotals, writer::Writer};
+
+/// Values of one reporter by which a trace is found; more are not searched.
+const MAX_FACETS: u64 = 2_000;
+/// Bytes of a value that are searched.
+const MAX_VALUE: usize = 512;
+
+/// In what respect a value describes a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Facet {
+    /// The agent, as the gate knows it or as it calls itself.
+    Agent,
+    /// A tool that was called.
+    Tool,
+    /// A policy that determined a decision.
+    Policy,
+    /// What was decided: `allow`, `deny`, ..
+    Decision,
+    /// How the run ended.
+    Outcome,
+    /// An `error.type`.
+    Error,
+    /// A model that was called.
+    Model,
+    /// A service that reported.
+    Service,
+    /// A version: `prompt:3`, `workflow:2`, `tool:…`.
+    Version,
+    /// The name of a span.
+    Name,
+    /// Other words that it is searched by.
+    Text,
+    /// The label of a note.
+    Label,
+}
+
+impl Facet {
+    pub(super) fn column(self) -> i64 {
+        match self {
+            Self::Agent => 1,
+            Self::Tool => 2,
+            Self::Policy => 3,
+            Self::Decision => 4,
+            Self::Outcome => 5,
+            Self::Error => 6,
+            Self::Model => 7,
+            Self::Service => 8,
+            Self::Version => 9,
+            Self::Name => 10,
+            Self::Text => 11,
+            Self::Label => 12,
+        }
+    }
+}
+
+impl Writer {
+    /// Have a trace found by a value that a reporter sends; only [`MAX_FACETS`] of each reporter count.
+    pub(crate) fn add_facet(
+        &mut self,
+        trace: i64,
+        totals: &mut ReporterTotals,
+        facet: Facet,
+        value: &str,
+    ) -> rusqlite::Result<()> {
+        if totals.facets < MAX_FACETS && self.add_gate_facet(trace, facet, value)? {
+            totals.facets += 1;
+        }
+        Ok(())
+    }
+
+    /// Have a trace found by a value that the gate knows it has; whether that is new.
+    pub(crate) fn add_gate_facet(
+        &mut self,
+        trace: i64,
+        facet: Facet,
+        value: &str,
+    ) -> rusqlite::Result<bool> {
+        let mut end = value.len().min(MAX_VALUE);
+        while !value.is_char_boundary(end) {
+            end -= 1;
+        }
+        let value = value.get(..end).unwrap_or_default();
+        if value.is_empty() {
+            return Ok(false);
+        }
+        let text = match self.texts.get(value) {
+            Some(text) => *text,
+            None => self.text(value)?,
+        };
+        if !self.facets.insert((trace, facet, text)) {
+            return Ok(false);
+        }
+        let new = self
+            .conn
+            .prepare_cached("INSERT INTO facets (trace, facet, text) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![trace, facet.column(), text])?;
+        Ok(new > 0)
+    }
+
+    fn text(&mut self, value: &str) -> rusqlite::Result<i64> {
+        let known = self
+            .conn
+            .prepare_cached("SELECT id FROM texts WHERE text = ?1")?
+            .query_row([value], |row| row.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                self.conn
+                    .prepare_cached("INSERT INTO texts (text) VALUES (?1)")?
+                    .execute([value])?;
+                let id = self.conn.last_insert_rowid();
+                self.conn
+                    .prepare_cached("INSERT INTO text_parts (rowid, text) VALUES (?1, ?2)")?
+                    .execute(params![id, value])?;
+                id
+            }
+        };
+        self.texts.insert(value.to_owned(), id);
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_model::{ids::RunId, time::Timestamp};
+
+    use super::*;
+    use crate::store::{Store, StoreOptions};
+
+    #[tokio::test]
+    async fn whatever_others_say_a_run_is_found_by_what_the_gate_knows() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreOptions::beside(&dir.path().join("ledger.db"))).unwrap();
+        let run = RunId::from_bytes([1; 16]);
+        let written = store.write(move |writer| {
+            let done = (|| {
+                let open = writer.opened("t", run, Timestamp(1), Timestamp(1))?;
+                let mut totals = writer.totals(open.id, 1)?;
+                for n in 0..2 * MAX_FACETS {
+                    writer.add_facet(open.id, &mut totals, Facet::Tool, &format!("said {n}"))?;
+                }
+                let new = writer.add_gate_facet(open.id, Facet::Tool, "known")?;
+                assert!(new && !writer.add_gate_facet(open.id, Facet::Tool, "known")?);
+                writer.keep_totals(open.id, 1, totals);
+                writer.keep("t", run, open);
+                Ok(())
+            })();
+            done.map_err(|e: rusqlite::Error| writer.failed(&e))
+        });
+        written.await.unwrap();
+        let words = store.reader().words("t", run, Facet::Tool).unwrap();
+        assert_eq!(words.len() as u64, MAX_FACETS + 1);
+        assert!(words.contains(&"known".into()));
+    }
+}

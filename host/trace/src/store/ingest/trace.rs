@@ -1,0 +1,237 @@
+//! Entries of `traces`, and how much each reporter has stored of each.
+
+use rusqlite::{OptionalExtension as _, params};
+use tollgate_model::{ids::RunId, time::Timestamp};
+
+use crate::store::{int, nat, writer::Writer};
+
+/// A row of `traces`, while the writer changes it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TraceEntry {
+    pub(crate) id: i64,
+    pub(super) run: bool,
+    pub(super) caller: Option<[u8; 16]>,
+    pub(super) principal: Option<String>,
+    pub(super) conversation: Option<String>,
+    pub(super) started: i64,
+    pub(super) last: i64,
+    pub(super) seen: i64,
+    pub(super) reported: u64,
+    pub(super) logs: u64,
+    /// Bytes that were reported.
+    pub(super) bytes: u64,
+    changed: bool,
+}
+
+impl TraceEntry {
+    /// Something came in at `now`.
+    pub(crate) fn mark_seen(&mut self, now: Timestamp) {
+        self.seen = self.seen.max(now.0);
+        self.changed = true;
+    }
+
+    /// Something was reported for this span of time. Of a run only the gate's own times count.
+    pub(super) fn extend_time_range(&mut self, start: Timestamp, end: Timestamp, now: Timestamp) {
+        if !self.run {
+            self.started = self.started.min(start.0);
+            self.last = self.last.max(end.0);
+        }
+        self.mark_seen(now);
+    }
+}
+
+/// How much one reporter has stored of one trace.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ReporterTotals {
+    pub(super) spans: u64,
+    pub(super) logs: u64,
+    /// Bytes of the bodies of those.
+    pub(super) bytes: u64,
+    /// Values by which the trace is found because of this reporter.
+    pub(crate) facets: u64,
+}
+
+/// What the projection of the ledger knows of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct RunSummary {
+    pub(crate) trace: RunId,
+    pub(crate) caller: Option<RunId>,
+    pub(crate) principal: String,
+    pub(crate) conversation: Option<String>,
+    pub(crate) started: Timestamp,
+}
+
+impl Writer {
+    /// Take a trace in hand; where nobody has mark_seen of it, it begins at `start`, and was mark_seen of `now`.
+    pub(crate) fn opened(
+        &mut self,
+        tenant: &str,
+        trace: RunId,
+        start: Timestamp,
+        now: Timestamp,
+    ) -> rusqlite::Result<TraceEntry> {
+        if let Some(open) = self.open.get(&(tenant.to_owned(), *trace.as_bytes())) {
+            return Ok(open.clone());
+        }
+        let known = self
+            .conn
+            .prepare_cached(
+                "SELECT id, run, caller, principal, conversation, started, last, seen, reported, logs, \
+                 bytes FROM traces WHERE tenant = ?1 AND trace = ?2",
+            )?
+            .query_row(params![tenant, trace.as_bytes()], |row| {
+                Ok(TraceEntry {
+                    id: row.get(0)?,
+                    run: row.get(1)?,
+                    caller: row.get(2)?,
+                    principal: row.get(3)?,
+                    conversation: row.get(4)?,
+                    started: row.get(5)?,
+                    last: row.get(6)?,
+                    seen: row.get(7)?,
+                    reported: nat(row.get(8)?),
+                    logs: nat(row.get(9)?),
+                    bytes: nat(row.get(10)?),
+                    changed: false,
+                })
+            })
+            .optional()?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        self.conn
+            .prepare_cached(
+                "INSERT INTO traces (tenant, trace, started, last, seen) VALUES (?1, ?2, ?3, ?3, ?4)",
+            )?
+            .execute(params![tenant, trace.as_bytes(), start.0, now.0])?;
+        Ok(TraceEntry {
+            id: self.conn.last_insert_rowid(),
+            started: start.0,
+            last: start.0,
+            seen: now.0,
+            ..TraceEntry::default()
+        })
+    }
+
+    /// IngestReport a trace down; it is written back at the end of this piece of work.
+    pub(crate) fn keep(&mut self, tenant: &str, trace: RunId, open: TraceEntry) {
+        self.open
+            .insert((tenant.to_owned(), *trace.as_bytes()), open);
+    }
+
+    /// The ledger has begun a run with this id.
+    pub(crate) fn run_begins(
+        &mut self,
+        tenant: &str,
+        run: &RunSummary,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let mut open = self.opened(tenant, run.trace, run.started, now)?;
+        // When a run began and what happened last is what the gate says, whatever was reported before.
+        open.started = run.started.0;
+        open.last = match open.run {
+            true => open.last.max(run.started.0),
+            false => run.started.0,
+        };
+        open.run = true;
+        open.caller = run
+            .caller
+            .filter(|caller| *caller != run.trace)
+            .map(|caller| *caller.as_bytes());
+        open.principal = Some(run.principal.clone());
+        if run.conversation.is_some() {
+            open.conversation.clone_from(&run.conversation);
+        }
+        open.mark_seen(now);
+        self.keep(tenant, run.trace, open);
+        Ok(())
+    }
+
+    /// The ledger has recorded something in a run.
+    pub(crate) fn run_goes_on(
+        &mut self,
+        tenant: &str,
+        run: RunId,
+        at: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let mut open = self.opened(tenant, run, at, at)?;
+        open.last = open.last.max(at.0);
+        open.mark_seen(at);
+        self.keep(tenant, run, open);
+        Ok(())
+    }
+
+    /// Write what has changed of the entries, at the end of a piece of work.
+    pub(in crate::store) fn write_back(&mut self) -> rusqlite::Result<()> {
+        let mut update = self.conn.prepare_cached(
+            "UPDATE traces SET run = ?2, caller = ?3, principal = ?4, conversation = ?5, started = ?6, last = ?7, \
+             seen = ?8, reported = ?9, logs = ?10, bytes = ?11 WHERE id = ?1",
+        )?;
+        for open in self.open.values().filter(|open| open.changed) {
+            update.execute(params![
+                open.id,
+                open.run,
+                open.caller,
+                open.principal,
+                open.conversation,
+                open.started,
+                open.last,
+                open.seen,
+                int(open.reported),
+                int(open.logs),
+                int(open.bytes),
+            ])?;
+        }
+        drop(update);
+        self.open.clear();
+        self.write_totals()
+    }
+
+    /// How much a reporter has stored of a trace.
+    pub(crate) fn totals(&self, trace: i64, reporter: i64) -> rusqlite::Result<ReporterTotals> {
+        if let Some(totals) = self.totals.get(&(trace, reporter)) {
+            return Ok(*totals);
+        }
+        let totals = self
+            .conn
+            .prepare_cached(
+                "SELECT spans, logs, bytes, facets FROM trace_reporters WHERE trace = ?1 AND reporter = ?2",
+            )?
+            .query_row([trace, reporter], |row| {
+                Ok(ReporterTotals {
+                    spans: nat(row.get(0)?),
+                    logs: nat(row.get(1)?),
+                    bytes: nat(row.get(2)?),
+                    facets: nat(row.get(3)?),
+                })
+            })
+            .optional()?;
+        Ok(totals.unwrap_or_default())
+    }
+
+    /// Remember changed totals; [`Self::write_back`] writes them.
+    pub(crate) fn keep_totals(&mut self, trace: i64, reporter: i64, totals: ReporterTotals) {
+        self.totals.insert((trace, reporter), totals);
+    }
+
+    fn write_totals(&mut self) -> rusqlite::Result<()> {
+        let mut write = self.conn.prepare_cached(
+            "INSERT INTO trace_reporters (trace, reporter, spans, logs, bytes, facets) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (trace, reporter) DO UPDATE SET \
+             spans = excluded.spans, logs = excluded.logs, bytes = excluded.bytes, facets = excluded.facets",
+        )?;
+        for ((trace, reporter), totals) in &self.totals {
+            write.execute(params![
+                trace,
+                reporter,
+                int(totals.spans),
+                int(totals.logs),
+                int(totals.bytes),
+                int(totals.facets),
+            ])?;
+        }
+        drop(write);
+        self.totals.clear();
+        Ok(())
+    }
+}
