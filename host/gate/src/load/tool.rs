@@ -12,7 +12,6 @@ use tollgate_policy::{
 use super::LoadError;
 use crate::{
     config::Config,
-    text::printable,
     tool::{Limits, Tool, ToolDefinition, ToolSource},
 };
 

@@ -143,6 +143,8 @@ mod tests {
                 call: SpanId::from_bytes([2; 8]),
                 component: "tickets".into(),
                 digest: Sha256Digest::of(b"wasm"),
+                executed_by_caller: false,
+                labels: Default::default(),
                 resumption: false,
                 span: SpanId::from_bytes([3; 8]),
                 unsandboxed: false,
