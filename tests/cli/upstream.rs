@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
@@ -255,20 +256,26 @@ async fn a_server_that_others_wrote_is_governed() {
     fs::create_dir(world.path("files")).unwrap();
     world.write("files/letter.txt", "Dear Ada");
     world.write("outside.txt", "not this");
-    let cache = repository().join("target/npm-servers");
-    let with_cache = |args: &[&str]| {
+    // npx takes what is installed here, and nothing from the registry.
+    let servers = repository().join("target/clients/node_servers");
+    for file in ["package.json", "node_modules"] {
+        let installed = servers.join(file);
+        assert!(installed.exists(), "run `cargo xtask clients`");
+        symlink(installed, world.path(file)).unwrap();
+    }
+    let offline = |args: &[&str]| {
         let mut command = world.command(binary());
-        command.args(args).env("npm_config_cache", &cache);
+        command.args(args).env("npm_config_offline", "true");
         command
     };
-    let wrap = ["wrap", "--init", "--env", "npm_config_cache", "--"];
+    let wrap = ["wrap", "--init", "--env", "npm_config_offline", "--"];
     let server = [
         "npx",
         "-y",
         "@modelcontextprotocol/server-filesystem",
         "files",
     ];
-    let ran = with_cache(&[&wrap[..], &server[..]].concat())
+    let ran = offline(&[&wrap[..], &server[..]].concat())
         .output()
         .unwrap();
     assert!(
@@ -285,7 +292,7 @@ async fn a_server_that_others_wrote_is_governed() {
     .unwrap();
 
     let wrap = [&["wrap", "--"][..], &server[..]].concat();
-    let pipe = TokioChildProcess::new(tokio::process::Command::from(with_cache(&wrap))).unwrap();
+    let pipe = TokioChildProcess::new(tokio::process::Command::from(offline(&wrap))).unwrap();
     let mcp: Client = ().serve(pipe).await.unwrap();
     let letter = world.path("files/letter.txt").canonicalize().unwrap();
     let read = call(&mcp, "filesystem__read_text_file", json!({"path": letter})).await;

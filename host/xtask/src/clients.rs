@@ -21,6 +21,9 @@ use crate::{
 /// (an extra would admit a release younger than the lock), no build of a source distribution.
 const PINNED: [&str; 4] = ["--require-hashes", "--no-deps", "--only-binary", ":all:"];
 
+/// Folders with a lock of npm: clients, and servers that others wrote.
+const NODE: [&str; 2] = ["node", "node_servers"];
+
 /// Install what is missing or was locked otherwise.
 pub(crate) fn run() -> Result<()> {
     system::languages()?;
@@ -47,12 +50,15 @@ fn install() -> Result<()> {
         let name = lock.file_stem().unwrap_or_default();
         once(&lock, &installed.join(name), |home| python(&lock, home))?;
     }
-    let node = scripts.join("node");
-    once(
-        &node.join("package-lock.json"),
-        &installed.join("node"),
-        |home| javascript(&node, home),
-    )
+    for name in NODE {
+        let from = scripts.join(name);
+        once(
+            &from.join("package-lock.json"),
+            &installed.join(name),
+            |home| javascript(&from, home),
+        )?;
+    }
+    Ok(())
 }
 
 /// Each client's requirements, sorted.
@@ -118,7 +124,7 @@ fn javascript(from: &Path, home: &Path) -> Result<()> {
             .with_context(|| format!("{file} cannot be copied to {}", home.display()))?;
     }
     step(
-        "install the clients in JavaScript",
+        &format!("install {}", from.display()),
         Command::new("npm").current_dir(home).args([
             "ci",
             "--no-audit",

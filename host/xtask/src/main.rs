@@ -9,6 +9,7 @@ mod demo;
 mod guests;
 mod house;
 mod install;
+mod readme;
 mod system;
 mod test;
 

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{
     clients,
     command::{cargo, root, say, step},
-    guests, house, system,
+    guests, house, readme, system,
 };
 
 /// Format, lint, build the guests, run every test.
@@ -53,6 +53,7 @@ pub(crate) fn run() -> Result<()> {
     )?;
     guests::components()?;
     clients::run()?;
+    readme::check()?;
     // The one part that a toolchain without a way to its server cannot have: said here and at the end.
     let without_wasi = match system::wasi_target() {
         Ok(()) => {

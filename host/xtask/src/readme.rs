@@ -1,0 +1,111 @@
+//! What the README shows of the demo is what a newcomer sees: each line of its pictures stands in the demo's output.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{root, say};
+
+/// The section with pictures of the demo, and the one after it.
+const SECTION: &str = "## What you see";
+const NEXT: &str = "\n## ";
+/// In the place of something that differs between two demos: a number, an id, a time.
+const VARIABLE: &str = "#";
+const UNITS: [&str; 4] = ["µs", "ms", "s", "min"];
+
+/// Play the demo and compare.
+///
+/// # Errors
+/// The demo fails, or the README shows what it does not print.
+pub(crate) fn check() -> Result<()> {
+    say("── demo, compared with the README");
+    let output = demo()?;
+    let readme = fs::read_to_string(root().join("README.md")).context("README.md")?;
+    let missing = missing(pictures(&readme)?, &output);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "README.md shows what the demo does not print:\n{}",
+        missing.join("\n")
+    )
+}
+
+/// What `cargo xtask demo` prints, which is shown as well.
+fn demo() -> Result<String> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("demo")
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("the demo cannot be started")?;
+    let mut output = String::new();
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|out| BufReader::new(out).lines())
+    {
+        let line = line?;
+        say(&line);
+        output.push_str(&line);
+        output.push('\n');
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("the demo ended with {status}");
+    }
+    Ok(output)
+}
+
+/// The lines of the code blocks of the section.
+fn pictures(readme: &str) -> Result<Vec<&str>> {
+    let (_, rest) = readme
+        .split_once(SECTION)
+        .with_context(|| format!("README.md has no section `{SECTION}`"))?;
+    let section = rest.split_once(NEXT).map_or(rest, |(section, _)| section);
+    let blocks = section.split("```").skip(1).step_by(2);
+    Ok(blocks.flat_map(str::lines).collect())
+}
+
+/// The lines that do not stand in `output` after the line before them.
+fn missing(lines: Vec<&str>, output: &str) -> Vec<String> {
+    let output = words(output);
+    let mut at = 0;
+    let mut missing = Vec::new();
+    for line in lines {
+        let wanted = words(line);
+        if wanted.is_empty() {
+            continue;
+        }
+        let rest = output.get(at..).unwrap_or_default();
+        match rest.windows(wanted.len()).position(|words| words == wanted) {
+            Some(found) => at += found + wanted.len(),
+            None => missing.push(line.to_owned()),
+        }
+    }
+    missing
+}
+
+/// The words of a text without what differs between two demos, and without what draws the tree.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_drawn = word
+            .chars()
+            .all(|c| matches!(c, '│' | '├' | '└' | '─' | '…'));
+        let is_variable = word.contains(|c: char| c.is_ascii_digit());
+        let is_unit = UNITS.contains(&word) && words.last().is_some_and(|last| last == VARIABLE);
+        if is_drawn || is_unit {
+            continue;
+        }
+        words.push(if is_variable { VARIABLE } else { word }.to_owned());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests;
