@@ -17,9 +17,9 @@ use tollgate_model::{
     decision::Outcome, entity::Uid, ids::DecisionId, record::Event, request::Action,
 };
 use tollgate_policy::{
-    input::identifier,
     pdp::{Bundle, Pdp},
     policy::PolicyFile,
+    tool_input::identifier,
 };
 
 use super::{Context, component::register, times::When, unexpected};

@@ -144,7 +144,7 @@ mod tests {
                 component: "tickets".into(),
                 digest: Sha256Digest::of(b"wasm"),
                 executed_by_caller: false,
-                labels: Default::default(),
+                labels: std::collections::BTreeSet::new(),
                 resumption: false,
                 span: SpanId::from_bytes([3; 8]),
                 unsandboxed: false,

@@ -38,9 +38,11 @@ fn features(edges: &str) -> Result<Features> {
 }
 
 fn differences(command: &Features, tests: &Features) -> Vec<String> {
-    let differ = command
-        .iter()
-        .filter(|(package, sets)| tests.get(*package).is_some_and(|there| there != *sets));
+    let differ = command.iter().filter(|(package, sets)| {
+        tests
+            .get(*package)
+            .is_some_and(|there| !there.is_subset(sets))
+    });
     differ
         .map(|(package, sets)| {
             format!(

@@ -18,6 +18,17 @@ fn packages_of_the_tests_alone_do_not_count() {
 }
 
 #[test]
+fn a_set_that_only_the_command_has_does_not_count() {
+    let mut command = features(&[("smallvec v1", "")]);
+    command.extend(features(&[("rand v1", "std")]));
+    if let Some(sets) = command.get_mut("smallvec v1") {
+        sets.insert("union".to_owned());
+    }
+    let tests = features(&[("smallvec v1", "union")]);
+    assert!(differences(&command, &tests).is_empty());
+}
+
+#[test]
 fn another_set_of_features_is_reported() {
     let command = features(&[("rand v1", "std")]);
     let tests = features(&[("rand v1", "default,std")]);
