@@ -8,8 +8,8 @@ use tollgate_model::{
     time::Timestamp,
 };
 use tollgate_trace::{
+    self_report,
     store::{Store, StoreOptions},
-    told,
 };
 
 use crate::{

@@ -829,3 +829,96 @@ async fn a_search_finds_the_oldest_of_many_runs_that_began_at_once() {
     let newest_first: Vec<RunId> = (0..RUNS).rev().map(id).collect();
     assert_eq!(pages, newest_first);
 }
+
+/// Logs as Claude Code writes them: no trace id, numbers as text.
+fn claude_code_logs(session: &str) -> Value {
+    let attribute = |key: &str, text: &str| json!({"key": key, "value": {"stringValue": text}});
+    json!({"resourceLogs": [{
+        "resource": {"attributes": [attribute("service.name", "claude-code")]},
+        "scopeLogs": [{"logRecords": [{
+            "timeUnixNano": "1795800000000000000",
+            "severityNumber": "SEVERITY_NUMBER_INFO",
+            "body": {"stringValue": "claude_code.api_request"},
+            "attributes": [
+                attribute("session.id", session),
+                attribute("event.name", "api_request"),
+                attribute("model", "claude-x"),
+                attribute("input_tokens", "12"),
+                attribute("output_tokens", "300"),
+                attribute("cache_read_tokens", "48000"),
+                attribute("cache_creation_tokens", "1500"),
+                attribute("cost_usd", "0.0231"),
+                attribute("duration_ms", "2100"),
+            ],
+        }]}],
+    }]})
+}
+
+#[tokio::test]
+async fn logs_of_a_session_count_for_the_run_of_its_hook() {
+    let intake = Intake::new().await;
+    let json = [("content-type", "application/json")];
+    let logs = claude_code_logs("s1").to_string().into_bytes();
+    // Sent twice, as a sender does that has not heard the answer.
+    for _ in 0..2 {
+        let answer = intake.post("/v1/logs", &json, logs.clone()).await.unwrap();
+        assert_eq!(answer, (200, b"{}".to_vec()));
+    }
+    let trace = tollgate_trace::session::session_trace("default", "s1");
+    let reader = intake.store.reader();
+    assert_eq!(reader.logs("default", trace).unwrap().len(), 1);
+    let spans = reader.spans("default", trace, None).unwrap();
+    let [span] = spans.as_slice() else {
+        panic!("{spans:?}")
+    };
+    let usage = span.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens), (49_512, 300));
+    assert_eq!(usage.cost_nano, Some(23_100_000));
+    let row = reader.trace("default", trace).unwrap().unwrap();
+    assert_eq!(row.conversation.as_deref(), Some("s1"));
+    // Without a session nothing says where it belongs.
+    let lost = claude_code_logs("").to_string().into_bytes();
+    let (status, body) = intake.post("/v1/logs", &json, lost).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(body["partialSuccess"]["rejectedLogRecords"], "1");
+}
+
+#[tokio::test]
+async fn metrics_are_taken_and_said_to_be_dropped() {
+    let intake = Intake::new().await;
+    let metrics = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+        {"name": "claude_code.token.usage", "sum": {"dataPoints": [{"asDouble": 1200}]}}
+    ]}]}]});
+    let json = [("content-type", "application/json")];
+    let sent = metrics.to_string().into_bytes();
+    let (status, body) = intake.post("/v1/metrics", &json, sent).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(body["partialSuccess"]["rejectedDataPoints"], "1");
+}
+
+#[tokio::test]
+async fn nothing_is_answered_as_stored_that_is_not() {
+    let intake = Intake::new().await;
+    let json = [("content-type", "application/json")];
+    let snake = r#"{"resource_spans":[{"scope_spans":[{"spans":[{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"APBnqgupArc=","name":"chat","kind":"SPAN_KIND_CLIENT"}]}]}]}"#;
+    let answer = intake.post(TRACES, &json, snake.into()).await.unwrap();
+    assert_eq!(answer, (200, b"{}".to_vec()));
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap();
+    let spans = intake.store.reader().spans("default", trace, None);
+    assert_eq!(spans.unwrap().len(), 1);
+    for (body, named) in [
+        (r#"{"resourceLogs":[]}"#, "/v1/logs"),
+        (r#"{"spans":[]}"#, "resourceSpans"),
+        (
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"spanId":"zz"}]}]}]}"#,
+            "/resourceSpans/0/scopeSpans/0/spans/0/spanId",
+        ),
+    ] {
+        let (status, answer) = intake.post(TRACES, &json, body.into()).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert_eq!(status, 400, "{body}");
+        assert!(answer.contains(named), "{answer}");
+    }
+}

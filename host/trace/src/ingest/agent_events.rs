@@ -100,8 +100,8 @@ const MAX_SESSION: usize = 256;
 
 /// The session that attributes name.
 pub(super) fn session(attributes: &[KeyValue]) -> Option<&str> {
-    let named = SESSIONS.iter().find_map(|name| text(attributes, name));
-    named.filter(|name| !name.is_empty() && name.len() <= MAX_SESSION)
+    let mut named = SESSIONS.iter().filter_map(|name| text(attributes, name));
+    named.find(|name| !name.is_empty() && name.len() <= MAX_SESSION)
 }
 
 /// The name of the event that a log record stands for.
@@ -268,7 +268,7 @@ mod tests {
     proptest! {
         #[test]
         fn tokens_of_claude_code_are_counted_once(
-            [input, output, cached, written_to] in [0..100_000_u64; 4],
+            [input, output, cached, written_to] in prop::array::uniform4(0..100_000_u64),
             as_text: bool,
             long_name: bool,
         ) {
