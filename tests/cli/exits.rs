@@ -52,6 +52,79 @@ fn a_hook_that_is_not_decided_in_time_blocks() {
     assert!(said.contains("blocked"), "{said}");
 }
 
+/// `tollgate hook claude-code` with this event, after the shell has set limits; how it ended, and what it said.
+fn hook(world: &World, limits: &str, event: &str) -> (Option<i32>, String) {
+    let program = binary();
+    let script = format!(
+        "{limits} exec {} --config tollgate.toml hook claude-code --agent support --timeout 5",
+        program.display()
+    );
+    world.write("event.json", event);
+    let mut command = world.command("sh");
+    let event = std::fs::File::open(world.path("event.json")).unwrap();
+    let ended = command.args(["-c", &script]).stdin(event).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    (ended.status.code(), said)
+}
+
+const BEFORE: &str = r#"{"session_id":"s","cwd":"/","hook_event_name":"PreToolUse","tool_name":"Bash",
+    "tool_input":{"command":"ls"},"tool_use_id":"t"}"#;
+
+/// The limits are what a call that was allowed earlier may have left: 3 and less keep the program from being
+/// started at all, which `|| exit 2` in the hook's command is for.
+#[test]
+fn a_hook_blocks_under_limits_of_descriptors_and_processes() {
+    let world = World::new();
+    for limits in [
+        "",
+        "ulimit -n 4;",
+        "ulimit -n 5;",
+        "ulimit -n 6;",
+        "ulimit -n 7;",
+        "ulimit -n 8;",
+    ] {
+        let (code, said) = hook(&world, limits, BEFORE);
+        assert_eq!(code, Some(2), "{limits} {said}");
+    }
+    for limits in ["ulimit -u 1;", "ulimit -u 2;"] {
+        let (code, said) = hook(&world, limits, BEFORE);
+        assert_eq!(code, Some(2), "{limits} {said}");
+    }
+}
+
+#[test]
+fn only_events_before_a_tool_are_blocked() {
+    let world = World::new();
+    for event in [
+        "Stop",
+        "SubagentStop",
+        "UserPromptSubmit",
+        "SessionStart",
+        "PermissionRequest",
+        "NextMonth",
+    ] {
+        let text = format!(r#"{{"session_id":"s","hook_event_name":"{event}"}}"#);
+        let (code, said) = hook(&world, "", &text);
+        assert_eq!(code, Some(0), "{event}: {said}");
+    }
+    let after = BEFORE.replace("PreToolUse", "PostToolUse");
+    assert_eq!(hook(&world, "", &after).0, Some(1));
+    let after = after.replace("\"session_id\":\"s\",", "");
+    assert_eq!(hook(&world, "", &after).0, Some(1));
+    for unreadable in ["", "{", "[]", "{\"hook_event_name\": 7}"] {
+        assert_eq!(hook(&world, "", unreadable).0, Some(2), "{unreadable}");
+    }
+}
+
+#[test]
+fn a_hook_uses_no_configuration_that_lies_where_the_agent_stands() {
+    let world = World::new();
+    let mut command = world.command(binary());
+    command.args(["hook", "claude-code", "--agent", "support"]);
+    let ended = command.env_remove("CLAUDE_PROJECT_DIR").output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+}
+
 #[test]
 fn a_file_of_calls_ends_with_the_worst() {
     let world = World::new();

@@ -133,7 +133,14 @@ fn decisions_are_csv_with_the_columns_of_json() {
     let world = World::new();
     // A name that a spreadsheet must not take apart.
     world
-        .run(&["halt", "agent", "a,b", "--reason", "a \"quoted\", reason"])
+        .run(&[
+            "halt",
+            "agent",
+            "a,b",
+            "--force",
+            "--reason",
+            "a \"quoted\", reason",
+        ])
         .exits(0);
     world.run(READ).exits(0);
     world.run(DELETE).exits(3);

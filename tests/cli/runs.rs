@@ -93,7 +93,7 @@ fn a_run_says_where_it_failed_and_what_evidence_is_missing() {
         ]);
     let tell = [
         "runs",
-        "tell",
+        "report",
         "bad",
         "request=delete the letter",
         "prompt_version=7",
@@ -106,7 +106,7 @@ fn a_run_says_where_it_failed_and_what_evidence_is_missing() {
     assert!(!missing.clone().any(|gap| gap["what"] == "request"));
     assert!(missing.clone().any(|gap| gap["what"] == "result"));
     world
-        .run(&["runs", "tell", "bad", "reqest=x"])
+        .run(&["runs", "report", "bad", "reqest=x"])
         .exits(2)
         .says(&["did you mean `request`?"]);
 }

@@ -15,7 +15,7 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, binary, repository};
+use crate::world::{Running, World, binary, repository};
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
 
@@ -55,6 +55,12 @@ fn arguments(configuration: &Value, name: &str) -> Vec<String> {
     serde_json::from_value(entry["args"].clone()).unwrap()
 }
 
+/// The configuration of the gate that a client's configuration names.
+fn gate(args: &[String]) -> PathBuf {
+    assert_eq!((&*args[0], &*args[1]), ("wrap", "--dir"));
+    Path::new(&args[2]).join("tollgate.toml")
+}
+
 #[tokio::test]
 async fn a_wrapped_server_is_observed_and_then_governed_by_what_was_observed() {
     let world = World::empty();
@@ -66,7 +72,7 @@ async fn a_wrapped_server_is_observed_and_then_governed_by_what_was_observed() {
     let made = world.run(&init).exits(0);
     let made = serde_json::from_str(&made.out).unwrap();
     let args = arguments(&made, "box");
-    let config = world.path(".tollgate-wrap/box/tollgate.toml");
+    let config = gate(&args);
     let written = fs::read_to_string(&config).unwrap();
     assert!(
         written.contains("# [tools.\"box__echo\"]\n# labels = [\"destructive\", \"egress\"]"),
@@ -90,7 +96,7 @@ async fn a_wrapped_server_is_observed_and_then_governed_by_what_was_observed() {
     call(&mcp, "box__huge", json!({"bytes": 10})).await;
     mcp.cancel().await.unwrap();
 
-    let again = world.run(&["wrap", "--dir", ".tollgate-wrap/box"]);
+    let again = world.run(&args);
     again
         .exits(0)
         .says(&["the policy `observe-only`", "permits every call"]);
@@ -151,8 +157,20 @@ fn a_changed_server_is_shown_and_accepted_by_its_digest() {
         .run(&["upstream", "show", "box"])
         .exits(0)
         .says(&["nothing yet", "+ echo"]);
+    // What nobody has seen is not accepted.
+    let unseen = world.run(&["upstream", "accept", "box"]);
+    unseen
+        .exits(2)
+        .says(&["no terminal to ask on", "--digest sha256:"]);
+    let digest = world.json(&["upstream", "show", "box"])["digest"].clone();
     world
-        .run(&["upstream", "accept", "box"])
+        .run(&[
+            "upstream",
+            "accept",
+            "box",
+            "--digest",
+            digest.as_str().unwrap(),
+        ])
         .exits(0)
         .says(&["✓ accepted box sha256:"]);
     let list = world.json(&["upstream", "list"]);
@@ -215,8 +233,7 @@ fn the_servers_of_a_clients_configuration_move_behind_a_gate() {
     let clients = json!({"mcpServers": {"One Box": entry, "other": entry}, "theme": "dark"});
     world.write("client.json", clients.to_string());
     let made = world.json(&["wrap", "--from", "client.json"]);
-    assert_eq!(arguments(&made, "tollgate")[0], "wrap");
-    let config = world.path(".tollgate-wrap/clients/tollgate.toml");
+    let config = gate(&arguments(&made, "tollgate"));
     let written = fs::read_to_string(&config).unwrap();
     assert!(!written.contains("correct horse") && written.contains("[upstream.One-Box]"));
     let config = config.display().to_string();
@@ -243,11 +260,71 @@ fn the_servers_of_a_clients_configuration_move_behind_a_gate() {
     absent
         .exits(1)
         .says(&["there is no program `no-such-program-here`"]);
-    assert!(
-        !world
-            .path(".tollgate-wrap/no-such-program-here/tollgate.toml")
-            .exists()
+    let dirs = fs::read_dir(world.path(".state/tollgate/wrap")).unwrap();
+    let names = dirs.map(|dir| dir.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| name.starts_with("clients-")));
+}
+
+#[test]
+fn one_server_that_does_not_start_does_not_cost_the_others() {
+    let world = World::empty();
+    fs::create_dir(world.path("server")).unwrap();
+    let client = json!({"servers": {
+        "box": {"command": SERVER, "args": [world.path("server")]},
+        "broken": {"command": "no-such-program-here", "env": {"API_TOKEN": "correct horse battery"}},
+        "asks": {"command": SERVER, "args": ["${input:token}"]},
+    }});
+    world.write("client.jsonc", format!("// mine\n{client}"));
+    let ran = world
+        .run(&["wrap", "--from", "client.jsonc", "--dir", "gate"])
+        .exits(0);
+    let ran = ran.says(&[
+        "`broken` is left out",
+        "`asks` is left out",
+        "${input:token}",
+    ]);
+    assert!(ran.out.contains("mcpServers"));
+    let written = fs::read_to_string(world.path("gate/tollgate.toml")).unwrap();
+    assert!(written.contains("[upstream.box]") && !written.contains("broken"));
+    assert!(!world.path("gate/.tollgate/secrets").exists());
+}
+
+#[test]
+fn a_gate_that_lies_in_the_working_directory_is_not_used() {
+    let world = World::empty();
+    fs::create_dir_all(world.path("server")).unwrap();
+    fs::create_dir_all(world.path(".tollgate-wrap/box")).unwrap();
+    let planted = format!(
+        "[gate]\nname = \"wrap\"\n[upstream.box]\ncommand = [{SERVER:?}, \"server\"]\n\
+        env.PATH = \".bin\"\n[secrets.stolen]\ncommand = [\"touch\", \"stolen\"]\n"
     );
+    world.write(".tollgate-wrap/box/tollgate.toml", &planted);
+    let made = world.json(&["wrap", "--init", "--name", "box", "--", SERVER, "server"]);
+    let config = gate(&arguments(&made, "box"));
+    assert!(!config.starts_with(world.path(".tollgate-wrap")));
+    assert!(!fs::read_to_string(config).unwrap().contains("stolen"));
+    // Nor is any other configuration that was not named and is not trusted.
+    world.write("tollgate.toml", &planted);
+    world.forget_trust();
+    fs::create_dir(world.path("below")).unwrap();
+    let mut command = world.command(binary());
+    command
+        .args(["upstream", "show", "box"])
+        .current_dir(world.path("below"));
+    let found = Running::of(&mut command, "upstream show".into()).end();
+    found.exits(1).says(&["is not trusted", "tollgate trust"]);
+    world.run(&["trust"]).exits(0);
+    world
+        .run(&["trust", "--list"])
+        .exits(0)
+        .says(&["tollgate.toml"]);
+    world.run(&["upstream", "show", "box"]);
+    world.run(&["trust", "--remove"]).exits(0);
+    world
+        .run(&["upstream", "list"])
+        .exits(1)
+        .says(&["is not trusted"]);
+    assert!(!world.path("stolen").exists());
 }
 
 #[tokio::test]
@@ -283,7 +360,8 @@ async fn a_server_that_others_wrote_is_governed() {
         "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
-    let config = world.path(".tollgate-wrap/filesystem/tollgate.toml");
+    let made: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let config = gate(&arguments(&made, "filesystem"));
     fs::write(
         config.with_file_name("policies").join("letters.cedar"),
         "@id(\"no-writing\") @owner(\"tests\") @reason(\"Letters are only read.\")\n\

@@ -136,8 +136,24 @@ impl World {
         self.dir.path().join(path)
     }
 
+    /// Write a file. A configuration is trusted, as one is that somebody wrote themselves.
     pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.path(path), text).unwrap();
+        let file = self.path(path);
+        fs::write(&file, text).unwrap();
+        if path == "tollgate.toml" {
+            let list = self.path(".state/tollgate/trusted");
+            fs::create_dir_all(list.parent().unwrap()).unwrap();
+            fs::write(
+                list,
+                format!("{}\n", file.canonicalize().unwrap().display()),
+            )
+            .unwrap();
+        }
+    }
+
+    /// Trust no configuration any more.
+    pub(crate) fn forget_trust(&self) {
+        fs::remove_file(self.path(".state/tollgate/trusted")).unwrap();
     }
 
     pub(crate) fn configure(&self, from: &str, to: &str) {
@@ -172,6 +188,7 @@ impl World {
         }
         command
             .current_dir(self.dir.path())
+            .env("XDG_STATE_HOME", self.path(".state"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

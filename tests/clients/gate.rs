@@ -74,7 +74,10 @@ impl Gate {
     pub(crate) fn new(reach: Reach, hold: &str) -> Self {
         let world = World::new();
         let end = "roles = [\"clerk\"]\n";
-        world.configure(end, &format!("{end}[approvals]\nhold = \"{hold}\"\n"));
+        world.configure(
+            end,
+            &format!("{end}[approvals]\nwait_timeout = \"{hold}\"\n"),
+        );
         world
             .run(&["user", "token", "dana", "--out", "dana.token"])
             .exits(0);

@@ -241,7 +241,9 @@ impl Drop for Server {
 /// A gate whose calls are held for `hold` and, with progress, for `long`.
 pub(crate) fn world(hold: &str, long: &str) -> World {
     let world = World::new();
-    let approvals = format!("[approvals]\nhold = \"{hold}\"\nhold_with_progress = \"{long}\"\n");
+    let approvals = format!(
+        "[approvals]\nwait_timeout = \"{hold}\"\nwait_timeout_with_progress = \"{long}\"\n"
+    );
     world.configure("[policies]\n", &format!("{approvals}[policies]\n"));
     world
         .run(&["user", "token", "dana", "--out", "dana.token"])

@@ -231,7 +231,7 @@ async fn time_passes_while_a_receiver_takes_its_time() {
     let asked_too = async {
         loop {
             let row = served.gate.ledger().reader().approval(id).unwrap();
-            if !row.unwrap().asked_too.is_empty() {
+            if !row.unwrap().escalated_to.is_empty() {
                 return;
             }
             tokio::task::yield_now().await;
@@ -269,17 +269,17 @@ async fn a_second_group_is_asked_when_nobody_answers() {
         .await
         .fails(403, "forbidden");
     served.world.pass(1);
-    assert_eq!(served.gate.pass_time().await.unwrap().asked_too, 1);
-    assert_eq!(served.gate.pass_time().await.unwrap().asked_too, 0, "once");
+    assert_eq!(served.gate.pass_time().await.unwrap().escalated, 1);
+    assert_eq!(served.gate.pass_time().await.unwrap().escalated, 0, "once");
     assert_eq!(webhook.deliver().await, Delivery::Sent);
     let bodies = receiver.bodies();
     assert_eq!(bodies[1].1["type"], "approval.escalated");
-    assert_eq!(bodies[1].1["data"]["asked_too"], json!(["security"]));
+    assert_eq!(bodies[1].1["data"]["escalated_to"], json!(["security"]));
     let shown = served
         .get(&grace, &format!("/v1/approvals/{id}"))
         .await
         .is(200);
-    assert_eq!(shown["asked_too"], json!(["security"]));
+    assert_eq!(shown["escalated_to"], json!(["security"]));
     let answered = served.post(&grace, &path, json!({})).await.is(200);
     assert_eq!(answered["state"], "rejected");
     // It is in the records, so that it is there after rebuilding too.
@@ -291,7 +291,7 @@ async fn a_second_group_is_asked_when_nobody_answers() {
         .approval(id.parse().unwrap())
         .unwrap()
         .unwrap();
-    assert_eq!(row.asked_too.len(), 1);
+    assert_eq!(row.escalated_to.len(), 1);
     // What nobody answers at all expires.
     let other = served.agent("other").await;
     served.waits(&other, "A-2").await;

@@ -7,7 +7,7 @@ use tollgate::{
 };
 use tollgate_model::{
     ids::RunId,
-    record::{AdapterLog, Event, RunOutcome},
+    record::{ComponentLog, Event, RunOutcome},
 };
 
 use crate::world::{World, agent, call, is_released, named, records, user};
@@ -22,11 +22,11 @@ fn text(verdict: &Verdict) -> &str {
     }
 }
 
-fn logged(gate: &Gate, run: RunId) -> Vec<AdapterLog> {
+fn logged(gate: &Gate, run: RunId) -> Vec<ComponentLog> {
     records(gate, run)
         .into_iter()
         .filter_map(|record| match record.event {
-            Event::AdapterLog(log) => Some(log),
+            Event::ComponentLog(log) => Some(log),
             _ => None,
         })
         .collect()
@@ -98,7 +98,7 @@ async fn a_report_taints_the_run_before_anybody_hears_it() {
     let records = records(&gate, run);
     let of = |wanted: &dyn Fn(&Event) -> bool| records.iter().position(|r| wanted(&r.event));
     let released = of(
-        &|e| matches!(e, Event::AdapterLog(log) if log.labels.contains("untrusted") && log.labels.contains("unlabelled")),
+        &|e| matches!(e, Event::ComponentLog(log) if log.labels.contains("untrusted") && log.labels.contains("unlabelled")),
     );
     let outcome = of(&|e| matches!(e, Event::Outcome(_)));
     assert!(released.is_some() && released < outcome);

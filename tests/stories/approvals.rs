@@ -4,7 +4,10 @@ use tollgate::{
     enforce::ApprovalError, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
     enforce::Refusal, enforce::Verdict, enforce::Vote, gate::OperateError, identity::RunKey,
 };
-use tollgate_model::{life::ApprovalState, record::Event};
+use tollgate_model::{
+    life::ApprovalState,
+    record::{AdminAction, Event},
+};
 
 use crate::world::{
     REFUND, World, agent, call, denied_by, is_released, named, pending, records, starts, user,
@@ -538,7 +541,9 @@ async fn who_is_shown_what_waits_is_recorded_once() {
     let shown = || {
         let records = records(&gate, asked.run.unwrap()).into_iter();
         let acts = records.filter_map(|record| match record.event {
-            Event::Administered(act) if act.act == "arguments_shown" => Some((act.by, act.target)),
+            Event::Administered(act) if act.action == AdminAction::ApprovalArgumentsViewed => {
+                Some((act.by, act.target))
+            }
             _ => None,
         });
         acts.collect::<Vec<_>>()

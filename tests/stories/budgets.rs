@@ -119,7 +119,7 @@ async fn calls_at_once_do_not_all_pass() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_agents_report_counts_as_far_as_they_report_it() {
     let world = world(
-        "[budgets.run]\ntokens = 1000\n[budgets.agents.support]\ncost = \"2.50\"\n[runs]\nidle = \"30m\"",
+        "[budgets.run]\ntokens = 1000\n[budgets.agents.support]\ncost = \"2.50\"\n[runs]\nidle_timeout = \"30m\"",
     );
     let gate = world.open().await;
     let support = Uid::new(Kind::Agent, "support");

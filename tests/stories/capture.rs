@@ -8,7 +8,7 @@ use tollgate::{
     gate::TokenError,
 };
 use tollgate_ledger::LedgerError;
-use tollgate_model::record::{Class, Event, Kept, Record, RunOutcome};
+use tollgate_model::record::{AdminAction, Class, Event, PayloadRef, Record, RunOutcome};
 
 use crate::{
     web_server::{Server, ok},
@@ -52,7 +52,7 @@ fn arguments(gate: &Gate, run: tollgate_model::ids::RunId) -> (Class, Option<Val
         .iter()
         .rev()
         .find_map(|(index, record)| match &record.event {
-            Event::Decision(decided) => decided.captured.map(|kept| (*index, kept)),
+            Event::Decision(decided) => decided.capture.map(|kept| (*index, kept)),
             _ => None,
         });
     let (index, kept) = last.unwrap();
@@ -123,7 +123,7 @@ async fn a_planted_secret_is_nowhere() {
     )
     .await
     .unwrap();
-    gate.administer(&user("alice"), "noted", PLANTED)
+    gate.administer(&user("alice"), AdminAction::DecisionViewed, PLANTED)
         .await
         .unwrap();
     let row = gate
@@ -173,7 +173,7 @@ async fn a_planted_secret_is_nowhere() {
     // It was there: the tool saw it, and the record says so without saying it.
     assert!(is_released(&logged), "{:?}", logged.verdict);
     let line = records.iter().find_map(|record| match &record.event {
-        Event::AdapterLog(log) => Some(log.message.clone()),
+        Event::ComponentLog(log) => Some(log.message.clone()),
         _ => None,
     });
     assert!(
@@ -182,7 +182,7 @@ async fn a_planted_secret_is_nowhere() {
     );
     assert!(records.iter().any(|record| matches!(
         &record.event,
-        Event::Outcome(outcome) if outcome.captured.is_some_and(|kept| kept.class == Class::Secret)
+        Event::Outcome(outcome) if outcome.capture.is_some_and(|kept| kept.class == Class::Secret)
     )));
     gate.close().await;
     fs::remove_file(world.path("data/found.txt")).unwrap();
@@ -327,10 +327,10 @@ async fn what_is_old_is_forgotten_but_not_what_still_waits() {
         .reader()
         .records_of_run(first.run.unwrap())
         .unwrap();
-    let (index, kept): (u64, Kept) = records
+    let (index, kept): (u64, PayloadRef) = records
         .iter()
         .find_map(|(index, record)| match &record.event {
-            Event::Decision(d) => d.captured.map(|kept| (*index, kept)),
+            Event::Decision(d) => d.capture.map(|kept| (*index, kept)),
             _ => None,
         })
         .unwrap();

@@ -38,8 +38,8 @@ use Ends::{Bounded, Cut, Exhausted, Refused, With};
 const HOSTILE: &[(&str, &str, Ends)] = &[
     ("loop_forever", "{}", Exhausted),
     ("copy_storm", "{}", Exhausted),
-    ("memory_bomb", "{}", With(Status::Memory)),
-    ("allocation_bomb", "{}", With(Status::Memory)),
+    ("memory_bomb", "{}", With(Status::MemoryExhausted)),
+    ("allocation_bomb", "{}", With(Status::MemoryExhausted)),
     ("recurse", "{}", With(Status::Trap)),
     ("trap", "{}", With(Status::Trap)),
     ("panic_with", r#"{"message":"loud"}"#, With(Status::Trap)),
@@ -73,7 +73,7 @@ fn check(what: &str, verdict: &Verdict, ends: Ends) {
             assert_eq!((*status, *effects), (expected, false), "{what}");
         }
         (Exhausted, Verdict::Ended { status, effects }) => {
-            let out = matches!(status, Status::Timeout | Status::Fuel);
+            let out = matches!(status, Status::Timeout | Status::FuelExhausted);
             assert!(out && !effects, "{what}: {status:?}");
         }
         (Cut, Verdict::Released { content, .. }) => {

@@ -230,7 +230,7 @@ async fn a_component_made_for_wasi_finds_nothing_and_is_heard() {
     let lines: Vec<String> = records(&gate, said.run.unwrap())
         .into_iter()
         .filter_map(|record| match record.event {
-            Event::AdapterLog(log) => Some(log.message),
+            Event::ComponentLog(log) => Some(log.message),
             _ => None,
         })
         .collect();

@@ -66,7 +66,7 @@ async fn a_nested_call_goes_the_whole_way_in_the_same_run() {
     let decided: Vec<_> = decisions(&gate, run)
         .into_iter()
         .filter(|d| d.action.id() == "files__read")
-        .map(|d| (d.principal.kind, d.principal.id, d.outcome, d.beside))
+        .map(|d| (d.principal.kind, d.principal.id, d.outcome, d.is_secondary))
         .collect();
     let expected = [
         (Kind::Component, "hostile".to_owned(), Outcome::Allow, true),

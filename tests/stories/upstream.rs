@@ -37,7 +37,7 @@ use tollgate::{
 };
 use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{
-    record::{Event, HaltScope, Release, Status},
+    record::{AdminAction, Event, HaltScope, Release, Status},
     span::{self, Naming, SpanKind, names::attribute},
 };
 
@@ -484,7 +484,7 @@ async fn a_changed_definition_is_refused_alone_until_it_is_accepted() {
     reader
         .records(&RecordFilter::default(), |_, record| {
             if let Event::Administered(act) = record.event
-                && act.act == "upstream_accepted"
+                && act.action == AdminAction::UpstreamAccepted
             {
                 acts.push(act.target);
             }

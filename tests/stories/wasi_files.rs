@@ -45,7 +45,7 @@ async fn run(world: &World, gate: &Gate, steps: &str) -> Answer {
 fn said(gate: &Gate, answer: &Answer) -> String {
     let lines = records(gate, answer.run.unwrap()).into_iter();
     let lines = lines.filter_map(|record| match record.event {
-        Event::AdapterLog(log) => Some(log.message + "\n"),
+        Event::ComponentLog(log) => Some(log.message + "\n"),
         _ => None,
     });
     lines.collect()

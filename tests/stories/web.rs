@@ -414,7 +414,7 @@ async fn a_secret_goes_out_and_never_comes_back() {
         for record in records(&gate, run) {
             let leaf = String::from_utf8(record.leaf().unwrap()).unwrap();
             assert!(!leaf.contains("5up3r"), "{leaf}");
-            logged += usize::from(matches!(record.event, Event::AdapterLog(_)));
+            logged += usize::from(matches!(record.event, Event::ComponentLog(_)));
         }
     }
     assert_eq!(logged, 5);

@@ -1,74 +1,30 @@
 //! The command line as it is typed. Each subcommand's own arguments stand with it in `commands/`.
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
     commands::{
-        approvals, call, completions, component, decisions, export, halt, hook, init, ledger, new,
-        policy, reload, reveal, runs, serve, stats, store, token, tools, upstream, user, wrap,
+        approvals, call, completions, component, decisions, doctor, export, halt, hook, init,
+        ledger, new, policy, reload, reveal, runs, serve, stats, store, token, tools, trust,
+        upstream, user, wrap,
     },
-    exit,
-    output::Color,
+    context::Context,
+    error::Failure,
+    exit_code::{self, Exit},
+    global::Global,
+    help,
+    output::Output,
 };
 
 /// Every tool call of an AI agent stops at a gate: checked against Cedar policies, run in a sandbox,
 /// recorded.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, after_help = exit::HELP, propagate_version = false, max_term_width = 112)]
+#[command(name = "tollgate", version, after_help = exit_code::HELP, propagate_version = false, max_term_width = 112)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What every command takes.
-#[derive(Debug, Args)]
-pub(crate) struct Global {
-    /// The configuration; otherwise tollgate.toml here or in a directory above.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        help_heading = "Global options"
-    )]
-    pub(crate) config: Option<PathBuf>,
-    /// Print results, and errors, as JSON.
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) json: bool,
-    /// Colours: auto (on a terminal, unless NO_COLOR is set), always, or never.
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        value_name = "WHEN",
-        help_heading = "Global options"
-    )]
-    pub(crate) color: Color,
-    /// Leave out remarks; results and errors stay.
-    #[arg(long, short, global = true, help_heading = "Global options")]
-    pub(crate) quiet: bool,
-    /// Act as another user, with that user's token.
-    #[arg(
-        long = "as",
-        global = true,
-        value_name = "USER",
-        help_heading = "Global options"
-    )]
-    pub(crate) as_user: Option<String>,
-    /// The file with that token; otherwise it is asked for.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        requires = "as_user",
-        help_heading = "Global options"
-    )]
-    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// What to do.
@@ -133,18 +89,68 @@ pub(crate) enum Command {
     /// Verify the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// See what is wrong with the gate, or deserves a look.
+    Doctor(doctor::Doctor),
+    /// Trust the configuration that lies in a directory.
+    Trust(trust::Trust),
     /// Print completions for a shell.
     Completions(completions::Completions),
+}
+
+impl Cli {
+    /// The command line of this process. One that makes no sense, or asks for help, ends the process.
+    pub(crate) fn of_process() -> Self {
+        let mut command = Self::whole_command();
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
+    /// The command with its subcommands and their help.
+    fn whole_command() -> clap::Command {
+        help::reflow(Self::command())
+    }
+}
+
+/// Run a command.
+pub(crate) async fn run(cli: Cli, out: &Output) -> Result<Exit, Failure> {
+    let cx = Context::new(cli.global, out);
+    match cli.command {
+        Command::Init(args) => init::run(&args, &cx),
+        Command::New(args) => new::run(&args, &cx),
+        Command::Serve(args) => serve::run(args, &cx).await,
+        Command::Reload(args) => reload::run(args, &cx).await,
+        Command::Call(args) => call::run(args, &cx).await,
+        Command::Approvals(args) => approvals::run(args, &cx).await,
+        Command::Decisions(args) => decisions::run(args, &cx).await,
+        Command::Runs(args) => runs::run(args, &cx).await,
+        Command::Export(args) => export::run(args, &cx).await,
+        Command::Reveal(args) => reveal::run(args, &cx).await,
+        Command::Stats(args) => stats::run(&args, &cx),
+        Command::Tools(args) => tools::run(args, &cx).await,
+        Command::Policy(args) => policy::run(args, &cx).await,
+        Command::Component(args) => component::run(args, &cx).await,
+        Command::Upstream(args) => upstream::run(args, &cx).await,
+        Command::Wrap(args) => wrap::run(&args, &cx).await,
+        Command::Hook(hook) => Ok(hook::run(&hook, &cx)),
+        Command::Halt(args) => halt::halt(args, &cx).await,
+        Command::Resume(args) => halt::resume(args, &cx).await,
+        Command::User(args) => user::run(args, &cx).await,
+        Command::Token(args) => token::run(args, &cx).await,
+        Command::Store(args) => store::run(args, &cx).await,
+        Command::Ledger(args) => ledger::run(&args, &cx).await,
+        Command::Doctor(args) => doctor::run(&args, &cx).await,
+        Command::Trust(args) => trust::run(&args, &cx),
+        Command::Completions(args) => completions::run(&args, Cli::whole_command(), &cx),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Cli::whole_command().debug_assert();
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tollgate::config::Config;
 use tollgate_model::entity::{Kind, Uid};
 
-use crate::{exit::Exit, failure::Failure, output::Output};
+use crate::{error::Failure, exit_code::Exit, output::Output};
 
 /// Somebody who says that they are another user, with that user's token.
 #[derive(Clone, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ pub(crate) fn of_login(config: &Config, login: &str) -> Result<Uid, Failure> {
         (Some((name, _)), None) => Ok(Uid::new(Kind::User, name)),
         (None, _) => Err(Failure::new(
             Exit::Denied,
-            format!("{}: no user has the login `{login}`, so nobody knows who you are", config.file.display()),
+            format!("{}: no user has the login `{login}`, so you cannot be identified", config.file.display()),
         )
         .help(format!(
             "add these lines, with the roles that you hold:\n\n[users.{}]\nlogin = \"{login}\"\nroles = [\"operator\"]",

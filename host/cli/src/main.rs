@@ -5,29 +5,38 @@ mod access;
 mod args;
 mod commands;
 mod component;
-mod exit;
-mod failure;
+mod context;
+mod error;
+mod exit_code;
+mod files;
+mod global;
+mod help;
 mod identity;
-mod logs;
+mod logging;
 mod operation;
 mod output;
+mod progress;
 mod relay;
+mod render;
 mod scaffold;
-mod show;
+mod style;
+mod trust;
+mod units;
 
 use std::process::ExitCode;
 use tollgate_server::reply;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = args::Cli::of_process();
     let out = output::Output::new(cli.global.json, cli.global.quiet, cli.global.color);
+    if let args::Command::Hook(hook) = &cli.command {
+        return commands::hook::run(hook, &context::Context::new(cli.global, &out)).into();
+    }
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(failure::Failure::from)
-        .and_then(|runtime| runtime.block_on(commands::run(cli, &out)));
+        .map_err(error::Failure::from)
+        .and_then(|runtime| runtime.block_on(args::run(cli, &out)));
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {

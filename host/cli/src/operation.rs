@@ -94,6 +94,8 @@ pub(crate) enum Operation {
         name: String,
         /// Why.
         reason: String,
+        /// Whether it may be something that is not there now.
+        force: bool,
     },
     /// Lift a halt.
     Resume {
@@ -260,6 +262,13 @@ pub(crate) enum Reply {
     Reloaded {
         /// Digest of the policies, tools and entities.
         bundle: String,
+    },
+    /// Something is halted.
+    Halted {
+        /// Running calls that end.
+        calls: usize,
+        /// Approvals that were cancelled.
+        approvals: usize,
     },
     /// It is done.
     Done,

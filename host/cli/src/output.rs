@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    process::{Command, Stdio},
     sync::{Mutex, PoisonError},
 };
 
@@ -14,12 +15,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    component::Progress,
-    failure::Failure,
-    show::{
-        diagnostics,
-        paint::{Tone, paint},
-    },
+    error::Failure,
+    progress::Progress,
+    render::diagnostics,
+    style::{Tone, paint},
 };
 
 /// When to colour.
@@ -42,6 +41,30 @@ impl From<Color> for anstream::ColorChoice {
             Color::Never => Self::Never,
         }
     }
+}
+
+/// Show `text` in the user's pager. Whether it did.
+fn pager(text: &str) -> io::Result<bool> {
+    let named = std::env::var("PAGER").unwrap_or_default();
+    let mut words = named.split_whitespace();
+    let mut command = match words.next() {
+        Some(program) => {
+            let mut command = Command::new(program);
+            command.args(words);
+            command
+        }
+        None => {
+            let mut command = Command::new("less");
+            command.args(["-R", "-X", "-F"]);
+            command
+        }
+    };
+    let mut child = command.stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Who leaves the pager early has read enough.
+        drop(stdin.write_all(text.as_bytes()));
+    }
+    Ok(child.wait()?.success())
 }
 
 /// Width where there is no terminal to ask.
@@ -111,6 +134,22 @@ impl Output {
         }
     }
 
+    /// A result for people that they read from beginning to end: by a pager where a terminal is too small
+    /// for it.
+    pub(crate) fn page(&self, text: &str) -> io::Result<()> {
+        let rows =
+            rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_row));
+        let fits = rows == 0 || text.lines().count() < rows;
+        if self.json || fits || !io::stdin().is_terminal() {
+            return self.text(text);
+        }
+        match pager(text) {
+            Ok(true) => Ok(()),
+            // There is no pager, or it could not show it.
+            Ok(false) | Err(_) => self.text(text),
+        }
+    }
+
     /// A remark to people, on standard error. Nothing is lost where it cannot be written.
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet && !self.json {
@@ -152,7 +191,7 @@ impl Output {
         }
     }
 
-    /// A question on the terminal, answered yes or no. `None` where nobody can be asked.
+    /// A question on the terminal, answered yes or no. `None` without a terminal.
     pub(crate) fn confirm(&self, question: &str) -> io::Result<Option<bool>> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Ok(None);
@@ -163,7 +202,7 @@ impl Output {
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
-    /// A line that the terminal does not repeat. `None` where nobody can be asked.
+    /// A line that the terminal does not repeat. `None` without a terminal.
     pub(crate) fn secret(&self, prompt: &str) -> io::Result<Option<String>> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         if !io::stdin().is_terminal() {

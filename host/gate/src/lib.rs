@@ -1,7 +1,56 @@
 //! The policy enforcement point as a library: a call is decided, recorded, run in a sandbox, and recorded.
 //!
-//! [`Gate::call`] is the whole of it. This crate opens no listening socket; surfaces that speak a protocol are
-//! built on top of it.
+//! [`Gate::call`] and [`Gate::authorize`] are the whole of it. This crate opens no listening socket; surfaces that
+//! speak a protocol are built on top of it. The steps of a call are in `pipeline/`, one file each.
+//!
+//! ```
+//! use std::fs;
+//!
+//! use tollgate::{CallOptions, CallOutcome, CallRequest, Caller, Config, Gate, GateOptions, RunKey};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let dir = tempfile::tempdir()?;
+//! let file = dir.path().join("tollgate.toml");
+//! fs::write(
+//!     &file,
+//!     r#"
+//!     [external.claude]
+//!     preset = "claude-code"
+//!     [users.alice]
+//!     [agents.coder]
+//!     operator = "alice"
+//!     "#,
+//! )?;
+//! fs::create_dir(dir.path().join("policies"))?;
+//! fs::write(
+//!     dir.path().join("policies/read.cedar"),
+//!     r#"
+//!     @id("coder-reads") @owner("platform")
+//!     permit (principal == Tollgate::Agent::"coder", action == Tollgate::Action::"claude__Read", resource);
+//!     "#,
+//! )?;
+//! let gate = Gate::open(Config::read(&file)?, GateOptions::default()).await?;
+//!
+//! let coder = Caller::Agent { name: "coder".into(), on_behalf_of: None };
+//! let run = RunKey::Named("fix-the-build".into());
+//! let call = |tool: &str, arguments: &str| CallRequest {
+//!     tool: tool.into(),
+//!     arguments: arguments.into(),
+//! };
+//!
+//! // Policy permits the first call and does not mention the second.
+//! let read = call("claude__Read", r#"{"file_path":"/src/main.rs"}"#);
+//! let allowed = gate.authorize(&coder, &run, read, None, CallOptions::default()).await;
+//! assert!(allowed.is_ok());
+//! let bash = call("claude__Bash", r#"{"command":"curl example.com"}"#);
+//! let denied = gate.authorize(&coder, &run, bash, None, CallOptions::default()).await;
+//! assert_eq!(denied.map_err(|answer| answer.outcome()), Err(CallOutcome::Denied));
+//! gate.close().await;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
 
 pub mod capability;
 pub mod capture;

@@ -16,7 +16,7 @@ use tollgate_model::canonical::Sha256Digest;
 
 use crate::upstream::{Definition, digest_of};
 
-/// The file's name, beside the configuration.
+/// The file's name, in the directory of the configuration.
 pub const FILE_NAME: &str = "tollgate.lock";
 
 /// Why the lock file cannot be used.

@@ -203,7 +203,7 @@ impl Replay<'_> {
         bundles: &RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>>,
     ) -> Result<Compared, LedgerError> {
         let not = |why: &str| Ok(Compared::Not(why.to_owned()));
-        let Some(digest) = decision.facts else {
+        let Some(digest) = decision.facts_digest else {
             return not("its facts were not kept");
         };
         let Some(payload) = self.reader.payload(index, digest)? else {

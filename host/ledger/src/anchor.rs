@@ -1,5 +1,5 @@
-//! How far the ledger had come, kept outside the store, beside its key: a store that holds less was
-//! rolled back.
+//! The anchor: a file next to the wrapping key with the size and hashes of the ledger. A store that holds less
+//! than its anchor was rolled back.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,25 +15,25 @@ const VERSION: &str = "tollgate-anchor-v1";
 
 /// The anchor's file.
 #[derive(Debug, Clone)]
-pub(super) struct Anchor {
+pub(crate) struct Anchor {
     path: PathBuf,
     store: String,
 }
 
-/// What an anchor says.
+/// The contents of an anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Anchored {
+pub(crate) struct AnchorState {
     /// Which store it is of.
-    pub(super) store: String,
+    pub(crate) store: String,
     /// Hash of the last record; zeros for none.
-    pub(super) last: [u8; 32],
-    /// The tree of the records, so that it need not be computed from the first one on.
-    pub(super) tree: Tree,
+    pub(crate) last: [u8; 32],
+    /// The Merkle tree of the records, from which opening goes on.
+    pub(crate) tree: Tree,
 }
 
 impl Anchor {
     /// The anchor that belongs to a key, of the store with this name.
-    pub(super) fn beside(key: &Path, store: &[u8]) -> Self {
+    pub(crate) fn of_key(key: &Path, store: &[u8]) -> Self {
         let mut path = key.as_os_str().to_owned();
         path.push(".anchor");
         Self {
@@ -42,17 +42,17 @@ impl Anchor {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Which store it is written for.
-    pub(super) fn store(&self) -> &str {
+    pub(crate) fn store(&self) -> &str {
         &self.store
     }
 
-    /// What it says; `None` if there is none.
-    pub(super) fn read(&self) -> io::Result<Option<Anchored>> {
+    /// Its contents; `None` if there is no anchor.
+    pub(crate) fn read(&self) -> io::Result<Option<AnchorState>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -62,13 +62,13 @@ impl Anchor {
             Some(anchored) => Ok(Some(anchored)),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "this is no anchor",
+                "this is not an anchor",
             )),
         }
     }
 
-    /// Replace what it says. Durable when it returns; a crash leaves the old one or the new one.
-    pub(super) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
+    /// Replace its contents atomically. They are durable when this returns.
+    pub(crate) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
         let mut next = self.path.as_os_str().to_owned();
         next.push(".next");
         let next = PathBuf::from(next);
@@ -87,13 +87,13 @@ impl Anchor {
         file.write_all(text.as_bytes())?;
         file.sync_data()?;
         fs::rename(&next, &self.path)?;
-        // The name must be as durable as what it stands for.
+        // The directory entry must be durable as well.
         let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
         File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 
-fn parsed(text: &str) -> Option<Anchored> {
+fn parsed(text: &str) -> Option<AnchorState> {
     let mut words = text.split_whitespace();
     if words.next()? != VERSION {
         return None;
@@ -109,5 +109,5 @@ fn parsed(text: &str) -> Option<Anchored> {
     };
     let last = hash(words.next()?)?;
     let tree = Tree::from_peaks(size, words.map(hash).collect::<Option<Vec<_>>>()?)?;
-    Some(Anchored { store, last, tree })
+    Some(AnchorState { store, last, tree })
 }

@@ -13,17 +13,17 @@ use rusqlite::{
 };
 use tollgate_model::{
     life::ApprovalState,
-    record::{Administered, Event, Record},
+    record::{AdminAction, Administered, Event, Record},
     time::Timestamp,
 };
 
-use super::{
+use crate::{
     ApprovalFilter, Batch, Ledger, LedgerError, LedgerOptions, LedgerReader, Size,
     anchor::Anchor,
-    keys,
-    open::{self, beside},
-    read::ReadError,
-    writer::last_hash,
+    chain::last_hash,
+    error::ReadError,
+    keys, open,
+    sqlite::{from_sql_u64, sibling_path},
 };
 
 /// Pages copied between two reports.
@@ -44,7 +44,7 @@ pub struct Restore {
 
 /// What a restore came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoreReport {
     /// Records that the ledger had, as far as that is known.
     pub before: u64,
     /// Records that the backup had.
@@ -85,7 +85,7 @@ impl Ledger {
         options: LedgerOptions,
         restore: Restore,
         now: Timestamp,
-    ) -> Result<Restored, LedgerError> {
+    ) -> Result<RestoreReport, LedgerError> {
         let shown = options.path.display().to_string();
         let Restore {
             from,
@@ -105,7 +105,7 @@ impl Ledger {
         })??;
         let ledger = Self::open_owned(lock, options, now)?;
         let event = Event::Administered(Administered {
-            act: "store_restored".into(),
+            action: AdminAction::StoreRestored,
             by,
             target: format!(
                 "{target}: {} records in the place of {}",
@@ -150,8 +150,8 @@ fn back_up(from: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<Siz
             reason: "something else than a backup is there; choose another name".into(),
         });
     }
-    let size = copy(from, &beside(to, ".partial"), progress)?;
-    fs::rename(beside(to, ".partial"), to).map_err(io_error(to))?;
+    let size = copy(from, &sibling_path(to, ".partial"), progress)?;
+    fs::rename(sibling_path(to, ".partial"), to).map_err(io_error(to))?;
     sync_directory(to)?;
     Ok(size)
 }
@@ -194,7 +194,7 @@ fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Si
     file.sync_all().map_err(io_error(to))?;
     let bytes = file.metadata().map_err(io_error(to))?.len();
     Ok(Size {
-        records: size.map_or(0, |last| super::runs::nat(last) + 1),
+        records: size.map_or(0, |last| from_sql_u64(last) + 1),
         bytes,
     })
 }
@@ -216,19 +216,19 @@ fn sync_directory(of: &Path) -> Result<(), LedgerError> {
         .map_err(io_error(dir))
 }
 
-/// What a file holds, as far as a restore must know.
-struct Held {
+/// What a restore needs to know of a file.
+struct StoreSummary {
     store: Vec<u8>,
     size: u64,
     conn: Connection,
 }
 
-impl Held {
+impl StoreSummary {
     fn read(path: &Path) -> Result<Self, LedgerError> {
         let shown = path.display().to_string();
         open::check_version(path)?;
         let conn = open::open_read_only(path)?;
-        let (store, _) = open::named(&conn, &shown)?.ok_or_else(|| LedgerError::Store {
+        let (store, _) = open::read_store_id(&conn, &shown)?.ok_or_else(|| LedgerError::Store {
             path: shown.clone(),
             reason: "this is no ledger".into(),
         })?;
@@ -248,13 +248,14 @@ fn replace(
     from: &Path,
     accept_loss: bool,
     now: Timestamp,
-) -> Result<(File, Restored), LedgerError> {
+) -> Result<(File, RestoreReport), LedgerError> {
     let lock = open::own(&options.path)?;
-    let backup = Held::read(from)?;
+    let backup = StoreSummary::read(from)?;
     // What takes the store's place must be whole.
     let verified = LedgerReader::of_owned(from).verify(None, |_| {})?;
     let master = keys::read_master(&options.key)?;
-    let (_, check) = open::named(&backup.conn, &from.display().to_string())?.unwrap_or_default();
+    let (_, check) =
+        open::read_store_id(&backup.conn, &from.display().to_string())?.unwrap_or_default();
     if !keys::fits(&master, &backup.store, &check) {
         return Err(LedgerError::Key {
             path: options.key.display().to_string(),
@@ -266,17 +267,20 @@ fn replace(
     }
     let before = lost(options, &backup, accept_loss)?;
 
-    let next = beside(&options.path, ".restoring");
+    let next = sibling_path(&options.path, ".restoring");
     copy(from, &next, |_, _| {})?;
     let replaced = options
         .path
         .exists()
-        .then(|| beside(&options.path, &format!(".replaced-{}", now.millis())));
+        .then(|| sibling_path(&options.path, &format!(".replaced-{}", now.millis())));
     if let Some(aside) = &replaced {
         // Together with its log: what was committed last may be only there. Never left beside another
         // database, to which it would be applied.
         for suffix in ["-wal", "-shm", ""] {
-            let (old, kept) = (beside(&options.path, suffix), beside(aside, suffix));
+            let (old, kept) = (
+                sibling_path(&options.path, suffix),
+                sibling_path(aside, suffix),
+            );
             match fs::rename(&old, &kept) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error(&old)(e)),
                 _ => {}
@@ -285,14 +289,14 @@ fn replace(
     }
     fs::rename(&next, &options.path).map_err(io_error(&options.path))?;
     sync_directory(&options.path)?;
-    let anchor = Anchor::beside(&options.key, &backup.store);
+    let anchor = Anchor::of_key(&options.key, &backup.store);
     let last = last_hash(&backup.conn, backup.size).unwrap_or_default();
     anchor
         .write(&last, &verified.tree)
         .map_err(io_error(anchor.path()))?;
     Ok((
         lock,
-        Restored {
+        RestoreReport {
             before,
             records: backup.size,
             replaced,
@@ -301,18 +305,22 @@ fn replace(
 }
 
 /// How many records the store had. An error if the backup lacks some of them, and that is not accepted.
-fn lost(options: &LedgerOptions, backup: &Held, accept_loss: bool) -> Result<u64, LedgerError> {
+fn lost(
+    options: &LedgerOptions,
+    backup: &StoreSummary,
+    accept_loss: bool,
+) -> Result<u64, LedgerError> {
     let mut before = 0;
     let mut forked = false;
     // A store that cannot be read is why somebody restores: then the anchor says what there was.
     if fs::metadata(&options.path).is_ok_and(|m| m.len() > 0)
-        && let Ok(current) = Held::read(&options.path)
+        && let Ok(current) = StoreSummary::read(&options.path)
     {
         before = current.size;
         let common = current.size.min(backup.size);
         forked = current.hash(common) != backup.hash(common);
     }
-    let anchor = Anchor::beside(&options.key, &backup.store);
+    let anchor = Anchor::of_key(&options.key, &backup.store);
     if let Ok(Some(anchored)) = anchor.read() {
         let size = anchored.tree.size();
         before = before.max(size);

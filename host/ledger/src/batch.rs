@@ -1,30 +1,103 @@
-//! Batches, with what can be computed on the caller's own thread.
+//! Batches: what is committed together, and what of it is computed on the caller's own thread.
+
+use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 use tollgate_model::{
-    ids::RunId,
-    record::{Event, Record, leaf_hash},
+    canonical::Sha256Digest,
+    decision::Outcome,
+    entity::Uid,
+    ids::{ApprovalId, RunId, SpanId},
+    record::{Event, Record, RunOutcome, leaf_hash},
     run::RunDelta,
+    time::Timestamp,
 };
 
-use super::{Batch, CommitError, Condition, Payload, Receipt, kept::Asked};
+use crate::{CommitError, Receipt, Window, component_state::StateUpdateRequest};
 
 /// An entry of a C2SP log has at most this many bytes.
 const MAX_LEAF: usize = 65_535;
 /// Payloads in one batch at most: their places are part of their row's id.
 const MAX_PAYLOADS: usize = 1 << 16;
 
-/// A record with what can be computed before the writer has its turn.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) record: Record,
-    pub(super) leaf: Vec<u8>,
-    pub(super) hash: [u8; 32],
-    pub(super) delta: RunDelta,
+/// What is committed together, or not at all.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// Sealed payloads that the records refer to by digest.
+    pub payloads: Vec<Payload>,
+    /// What must be true when it is committed.
+    pub conditions: Vec<Condition>,
 }
 
-impl Ready {
-    pub(super) fn new(record: Record) -> Result<Self, CommitError> {
+/// Something that must be true for a batch to be committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The run has not ended and has this version: the counts that the decision saw.
+    RunVersion(RunId, u64),
+    /// The run has not ended.
+    RunOpen(RunId),
+    /// The run holds no other labels than these.
+    RunLabels(RunId, BTreeSet<String>),
+    /// The approval has not changed since it was read: state and number of answers.
+    ApprovalUnchanged(ApprovalId, u64),
+    /// None of these is halted.
+    NotHalted(HaltKeys),
+    /// Fewer approvals than this of the principal are pending.
+    PendingBelow(PendingApprovals, u64),
+    /// The window has fewer calls than this.
+    CallsBelow(Window, u64),
+}
+
+/// Whose pending approvals are counted. Those that have expired at `now` do not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingApprovals {
+    /// The tenant.
+    pub tenant: String,
+    /// The principal that asks.
+    pub principal: Uid,
+    /// The time of the count.
+    pub now: Timestamp,
+}
+
+/// What a halt could concern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HaltKeys {
+    /// The agent or user.
+    pub agent: String,
+    /// The component; absent for acts outside one.
+    pub component: Option<String>,
+    /// The tenant.
+    pub tenant: String,
+    /// The tool; absent for acts outside one.
+    pub tool: Option<String>,
+}
+
+/// A sealed payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Nonce and ciphertext (XChaCha20-Poly1305).
+    pub ciphertext: Vec<u8>,
+    /// The day of its key, in days since 1970.
+    pub day: i64,
+    /// SHA-256 of `ciphertext`.
+    pub digest: Sha256Digest,
+    /// The tenant of its key.
+    pub tenant: String,
+}
+
+/// A record with what can be computed before the writer has its turn.
+#[derive(Debug)]
+pub(crate) struct EncodedRecord {
+    pub(crate) record: Record,
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) hash: [u8; 32],
+    pub(crate) delta: RunDelta,
+}
+
+impl EncodedRecord {
+    pub(crate) fn new(record: Record) -> Result<Self, CommitError> {
         let leaf = record
             .leaf()
             .map_err(|_| CommitError::Illegal("a record cannot be written as JSON"))?;
@@ -35,7 +108,7 @@ impl Ready {
     }
 
     /// A record that is stored already.
-    pub(super) fn stored(record: Record, leaf: Vec<u8>) -> Self {
+    pub(crate) fn stored(record: Record, leaf: Vec<u8>) -> Self {
         Self {
             hash: leaf_hash(&leaf),
             delta: RunDelta::of(&record),
@@ -45,33 +118,55 @@ impl Ready {
     }
 }
 
-/// Whether an old copy of the store without this would let something happen again, or at all.
+/// Whether the anchor must cover this record as soon as it is committed, rather than within a second. It must
+/// where an old copy of the store would permit what a person has ruled out or an approval was already used for.
 fn anchors(event: &Event) -> bool {
     match event {
         Event::Start(start) => start.approval.is_some(),
         Event::Decision(decision) => decision.approval.is_some(),
+        Event::RunEnded(ended) => ended.outcome == RunOutcome::Cancelled,
         Event::ApprovalResolved(_) | Event::Halted(_) | Event::Administered(_) => true,
-        _ => false,
+        // An old copy without the end of a halt halts more. The bundle comes from the configuration.
+        Event::Resumed(_) | Event::BundleActivated(_) => false,
+        Event::RunStarted(_)
+        | Event::CallInvalid(_)
+        | Event::Outcome(_)
+        | Event::Effect(_)
+        | Event::ComponentLog(_)
+        | Event::LabelsJoined(_)
+        | Event::ApprovalRequested(_)
+        | Event::ApprovalAnswered(_)
+        | Event::ApprovalEscalated(_) => false,
+    }
+}
+
+/// The span of a decision that allows.
+fn allows(event: &Event) -> Option<SpanId> {
+    match event {
+        Event::Decision(decision) if decision.outcome == Outcome::Allow => Some(decision.span),
+        _ => None,
     }
 }
 
 /// A batch with what could be computed on the caller's own thread.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) records: Vec<Ready>,
-    pub(super) payloads: Vec<Payload>,
-    pub(super) conditions: Vec<Condition>,
-    /// What a component keeps, changed with it.
-    pub(super) change: Option<Box<Asked>>,
-    /// Whether it says what became of something that has started: it goes in even when the disk is full.
-    pub(super) closing: bool,
-    /// Whether it does something that an old copy of the store must not undo.
-    pub(super) anchors: bool,
-    pub(super) bytes: usize,
+pub(crate) struct EncodedBatch {
+    pub(crate) records: Vec<EncodedRecord>,
+    pub(crate) payloads: Vec<Payload>,
+    pub(crate) conditions: Vec<Condition>,
+    /// A change of component state that is committed with it.
+    pub(crate) state_update: Option<Box<StateUpdateRequest>>,
+    /// Whether it records the outcome of something that started: the disk reserve is for these.
+    pub(crate) closing: bool,
+    /// Whether the anchor must cover it at once.
+    pub(crate) anchors: bool,
+    /// Spans of its decisions that allow.
+    pub(crate) allowed: Vec<SpanId>,
+    pub(crate) bytes: usize,
 }
 
-impl Prepared {
-    pub(super) fn new(batch: Batch) -> Result<Self, CommitError> {
+impl EncodedBatch {
+    pub(crate) fn new(batch: Batch) -> Result<Self, CommitError> {
         let Batch {
             records,
             payloads,
@@ -82,40 +177,45 @@ impl Prepared {
         }
         let closing = records.iter().any(|r| matches!(r.event, Event::Outcome(_)));
         let anchors = records.iter().any(|r| anchors(&r.event));
+        let allowed = records.iter().filter_map(|r| allows(&r.event)).collect();
         let records = records
             .into_iter()
-            .map(Ready::new)
+            .map(EncodedRecord::new)
             .collect::<Result<Vec<_>, _>>()?;
         let leaves: usize = records.iter().map(|r| r.leaf.len()).sum();
         let sealed: usize = payloads.iter().map(|p| p.ciphertext.len()).sum();
-        // What a batch writes beside its own bytes is a few pages.
+        // Besides its own bytes, a batch writes a few pages.
         Ok(Self {
             records,
             payloads,
             conditions,
-            change: None,
+            state_update: None,
+            allowed,
             closing,
             anchors,
             bytes: leaves + sealed + (8 << 10),
         })
     }
 
-    /// With a change to what a component keeps.
-    pub(super) fn with(mut self, asked: Asked) -> Self {
-        let value = asked.change.value.as_ref();
-        self.bytes += value.map_or(0, |(value, ..)| value.ciphertext.len());
-        self.change = Some(Box::new(asked));
+    /// With a change of component state.
+    pub(crate) fn with(mut self, request: StateUpdateRequest) -> Self {
+        self.bytes += request
+            .update
+            .value
+            .as_ref()
+            .map_or(0, |new| new.value.ciphertext.len());
+        self.state_update = Some(Box::new(request));
         self
     }
 
     /// Whether it asks for an approval.
-    pub(super) fn asks(&self) -> bool {
+    pub(crate) fn requests_approval(&self) -> bool {
         let mut events = self.records.iter().map(|r| &r.record.event);
         events.any(|event| matches!(event, Event::ApprovalRequested(_)))
     }
 
-    /// The runs in which calls are suspended by it, to wait for an approval.
-    pub(super) fn suspends(&self) -> impl Iterator<Item = RunId> + '_ {
+    /// The runs in which it suspends a call until an approval is answered.
+    pub(crate) fn suspends(&self) -> impl Iterator<Item = RunId> + '_ {
         let records = self.records.iter().map(|ready| &ready.record);
         records.filter_map(|record| match &record.event {
             Event::ApprovalRequested(request) if !request.waiting.is_empty() => record.run,
@@ -124,34 +224,37 @@ impl Prepared {
     }
 
     /// The latest time in it.
-    pub(super) fn time(&self) -> Option<i64> {
+    pub(crate) fn time(&self) -> Option<i64> {
         self.records.iter().map(|r| r.record.time.0).max()
     }
 }
 
 /// A batch that waits for its answer.
-pub(super) struct Waiting {
-    pub(super) batch: Prepared,
-    pub(super) reply: oneshot::Sender<Result<Receipt, CommitError>>,
+pub(crate) struct QueuedBatch {
+    pub(crate) batch: EncodedBatch,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, CommitError>>,
 }
 
-/// Answer everybody with this error.
-pub(super) fn answer_all(group: &mut Vec<Waiting>, error: &CommitError) {
-    for Waiting { reply, .. } in group.drain(..) {
-        // Whoever asked may have gone away.
+/// Answer all with this error.
+pub(crate) fn answer_all(group: &mut Vec<QueuedBatch>, error: &CommitError) {
+    for QueuedBatch { reply, .. } in group.drain(..) {
+        // The caller may be gone.
         let _ = reply.send(Err(error.clone()));
     }
 }
 
-/// Answer everybody.
-pub(super) fn answer_each(group: &mut Vec<Waiting>, answers: Vec<Result<Receipt, CommitError>>) {
-    for (Waiting { reply, .. }, answer) in group.drain(..).zip(answers) {
+/// Answer each with its own result.
+pub(crate) fn answer_each(
+    group: &mut Vec<QueuedBatch>,
+    answers: Vec<Result<Receipt, CommitError>>,
+) {
+    for (QueuedBatch { reply, .. }, answer) in group.drain(..).zip(answers) {
         let _ = reply.send(answer);
     }
 }
 
-/// Answer the batches that nothing depends on, and keep those that close what has started.
-pub(super) fn refuse_opening(group: &mut Vec<Waiting>, error: &CommitError) {
+/// Refuse the batches that start something, and keep those that record an outcome.
+pub(crate) fn refuse_opening(group: &mut Vec<QueuedBatch>, error: &CommitError) {
     let (closing, opening): (Vec<_>, Vec<_>) = group.drain(..).partition(|w| w.batch.closing);
     *group = closing;
     let mut opening = opening;

@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{canonical::Sha256Digest, ids::hex, record::KeyedDigest, time::Timestamp};
 use zeroize::Zeroizing;
 
-use super::{LedgerError, Payload, read::ReadError};
+use crate::{LedgerError, Payload, error::ReadError};
 
 const NONCE: usize = 24;
 const DAY: i64 = 86_400_000_000;
@@ -51,8 +51,8 @@ impl fmt::Debug for Keys {
 /// Read the wrapping key.
 ///
 /// # Errors
-/// [`LedgerError::Key`]: missing, readable by others, or no key.
-pub(super) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
+/// [`LedgerError::Key`]: missing, readable by others, or not a key.
+pub(crate) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
     let refuse = |reason: String| LedgerError::Key {
         path: path.display().to_string(),
         reason,
@@ -77,7 +77,7 @@ pub(super) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerErro
         .read_to_end(&mut bytes)
         .map_err(|e| refuse(e.to_string()))?;
     parse_master(&bytes)
-        .ok_or_else(|| refuse("this is no key: expected 64 hexadecimal digits".into()))
+        .ok_or_else(|| refuse("this is not a key: expected 64 hexadecimal digits".into()))
 }
 
 fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
@@ -96,7 +96,7 @@ fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
 ///
 /// # Errors
 /// [`LedgerError::Key`].
-pub(super) fn make_master(path: &Path) -> Result<(), LedgerError> {
+pub(crate) fn make_master(path: &Path) -> Result<(), LedgerError> {
     let refuse = |e: io::Error| LedgerError::Key {
         path: path.display().to_string(),
         reason: format!("the ledger's key cannot be made: {e}"),
@@ -126,7 +126,7 @@ pub(super) fn make_master(path: &Path) -> Result<(), LedgerError> {
 }
 
 /// Random bytes from the operating system.
-pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, getrandom::Error> {
+pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, getrandom::Error> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(bytes.as_mut_slice())?;
     Ok(bytes)
@@ -149,7 +149,7 @@ fn encrypt(key: &[u8; 32], plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, ReadErro
     Ok(bytes)
 }
 
-/// The plaintext, or `None` if key, bytes or `aad` are not those that it was sealed with.
+/// The plaintext; `None` if the key, the bytes or `aad` differ from those of the sealing.
 fn decrypt(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>()?;
     let plain = cipher(key)
@@ -174,24 +174,24 @@ fn bound(parts: &[&[u8]]) -> Vec<u8> {
     aad
 }
 
-/// A value that only this wrapping key opens, by which a wrong one is told at once.
-pub(super) fn key_check(master: &[u8; 32], store: &[u8]) -> Result<Vec<u8>, LedgerError> {
+/// A value that only this wrapping key opens. It detects a wrong key.
+pub(crate) fn key_check(master: &[u8; 32], store: &[u8]) -> Result<Vec<u8>, LedgerError> {
     encrypt(master, b"tollgate", &bound(&[b"check", store])).map_err(|e| e.at("the key"))
 }
 
 /// Whether this is the wrapping key of that store.
-pub(super) fn fits(master: &[u8; 32], store: &[u8], check: &[u8]) -> bool {
+pub(crate) fn fits(master: &[u8; 32], store: &[u8], check: &[u8]) -> bool {
     decrypt(master, check, &bound(&[b"check", store]))
         .is_some_and(|plain| plain.as_slice() == b"tollgate")
 }
 
 /// Days since 1970.
-pub(super) fn day_of(at: Timestamp) -> i64 {
+pub(crate) fn day_of(at: Timestamp) -> i64 {
     at.0.div_euclid(DAY)
 }
 
 impl Keys {
-    pub(super) fn new(master: Zeroizing<[u8; 32]>, store: Connection, path: String) -> Self {
+    pub(crate) fn new(master: Zeroizing<[u8; 32]>, store: Connection, path: String) -> Self {
         let (digests, days) = (RwLock::default(), RwLock::default());
         Self(Arc::new(Inner {
             master,
@@ -214,7 +214,7 @@ impl Keys {
     /// A keyed digest of `parts` under the tenant's key.
     ///
     /// # Errors
-    /// [`LedgerError`] if the tenant's key cannot be read, or made where there is none.
+    /// [`LedgerError`] if the tenant's key cannot be read or made.
     pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
         let (version, key) = self.digest_key(tenant)?;
         Ok(KeyedDigest::of(&key, version, parts))
@@ -250,7 +250,7 @@ impl Keys {
                     encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
                 store
                     .execute(
-                        "INSERT INTO digest_keys VALUES (?1, 1, ?2)",
+                        "INSERT INTO digest_keys (tenant, version, wrapped) VALUES (?1, 1, ?2)",
                         params![tenant, wrapped],
                     )
                     .map_err(|e| self.failed(e))?;
@@ -350,7 +350,7 @@ impl Keys {
                     encrypt(&self.0.master, key.as_slice(), &aad).map_err(|e| self.failed(e))?;
                 store
                     .execute(
-                        "INSERT INTO day_keys VALUES (?1, ?2, ?3)",
+                        "INSERT INTO day_keys (tenant, day, wrapped) VALUES (?1, ?2, ?3)",
                         params![tenant, day, wrapped],
                     )
                     .map_err(|e| self.failed(e))?;
@@ -377,7 +377,8 @@ impl Keys {
         let store = self.store();
         store
             .execute(
-                "INSERT INTO day_keys VALUES (?1, ?2, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL",
+                "INSERT INTO day_keys (tenant, day, wrapped) VALUES (?1, ?2, NULL) \
+                 ON CONFLICT DO UPDATE SET wrapped = NULL",
                 params![tenant, day],
             )
             .map_err(|e| self.failed(e))?;

@@ -1,46 +1,42 @@
-//! Opening a store: who owns it, whether this binary knows it, whether it is whole.
+//! Opening a store: ownership, format, key, and the check of its end.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use tollgate_model::{
     merkle::Tree,
     record::{Record, leaf_hash},
 };
 use zeroize::Zeroizing;
 
-use super::{
+use crate::{
     LedgerError, LedgerOptions, Sync,
     anchor::Anchor,
-    apply::{Chain, chained},
+    chain::{Chain, last_hash, next_chain},
+    error::ReadError,
     keys,
-    read::ReadError,
-    runs::{int, nat},
-    schema,
-    writer::last_hash,
+    schema::FORMAT,
+    sqlite::{self, WriteOptions, from_sql_u64, sibling_path, to_sql_i64},
 };
 
 /// How long a connection waits for another one's write lock: the writer and the keys share a store.
 const BUSY: Duration = Duration::from_secs(10);
 /// Records at the end that are checked whenever a store is opened.
 const TAIL: u64 = 64;
-
-/// A file beside the database.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
+/// Page caches in KiB: of the writer for the pages that every commit touches, of readers, and of the keys.
+const WRITER_CACHE: i64 = 16_384;
+const READER_CACHE: i64 = 4096;
+const KEYS_CACHE: i64 = 256;
 
 /// Become the only owner of a store. It stays owned until the file is closed.
-pub(super) fn own(path: &Path) -> Result<File, LedgerError> {
-    let lock = beside(path, ".lock");
+pub(crate) fn own(path: &Path) -> Result<File, LedgerError> {
+    let lock = sibling_path(path, ".lock");
     let refuse = |e: io::Error| unwritable(&lock, &e);
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         DirBuilder::new()
@@ -93,88 +89,63 @@ fn unwritable(path: &Path, error: &io::Error) -> LedgerError {
 }
 
 /// A connection that can write.
-pub(super) fn connect(path: &Path, sync: Sync) -> Result<Connection, LedgerError> {
-    let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
-    // SQLite gives its log and index files the mode of the database.
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| unwritable(path, &e))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
-    configure(&conn, sync).map_err(failed)?;
-    Ok(conn)
+pub(crate) fn connect(path: &Path, sync: Sync, cache_kib: i64) -> Result<Connection, LedgerError> {
+    sqlite::create_private(path).map_err(|e| unwritable(path, &e))?;
+    let options = WriteOptions {
+        sync: sync == Sync::Full,
+        cache_kib,
+        busy: BUSY,
+    };
+    sqlite::open_writable(path, &options)
+        .map_err(|e| ReadError::from(e).at(&path.display().to_string()))
 }
 
-fn configure(conn: &Connection, sync: Sync) -> rusqlite::Result<()> {
-    conn.busy_timeout(BUSY)?;
-    conn.set_prepared_statement_cache_capacity(64);
-    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    conn.pragma_update(
-        None,
-        "synchronous",
-        match sync {
-            Sync::Full => "full",
-            Sync::Off => "off",
-        },
-    )?;
-    // The writer checkpoints itself: SQLite would ignore a sync that fails while it does.
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
-    conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    conn.pragma_update(None, "temp_store", "memory")?;
-    // 16 MiB: the pages that every commit touches, and no more.
-    conn.pragma_update(None, "cache_size", -16_384)?;
-    conn.pragma_update(None, "trusted_schema", false)
-}
-
-/// What opening found out.
-pub(super) struct Store {
-    pub(super) conn: Connection,
-    pub(super) master: Zeroizing<[u8; 32]>,
-    pub(super) anchor: Anchor,
+/// An open store.
+pub(crate) struct Store {
+    pub(crate) conn: Connection,
+    pub(crate) master: Zeroizing<[u8; 32]>,
+    pub(crate) anchor: Anchor,
     /// The tree of its records.
-    pub(super) tree: Tree,
+    pub(crate) tree: Tree,
     /// What binds the last of them to its place.
-    pub(super) chain: Chain,
+    pub(crate) chain: Chain,
     /// The highest time among the last records.
-    pub(super) time: i64,
+    pub(crate) time: i64,
 }
 
 /// Open a store, or begin one. The caller owns it.
-pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
+pub(crate) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     let shown = options.path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
     let existing = fs::metadata(&options.path).is_ok_and(|m| m.len() > 0);
     // A rollback journal is left only by a crash while the store was being made, before it had its
     // write-ahead log: what it holds must be rolled back first, which needs a connection that writes.
-    let unfinished = beside(&options.path, "-journal").exists();
+    let unfinished = sibling_path(&options.path, "-journal").exists();
     if existing && !unfinished {
-        // Before anything is changed: another binary's store stays as it is.
+        // Before anything is changed, so that the store of another program or version stays as it is.
         check_version(&options.path)?;
     }
-    let mut conn = connect(&options.path, options.sync)?;
-    let name = named(&conn, &shown)?;
+    let mut conn = connect(&options.path, options.sync, WRITER_CACHE)?;
+    let name = read_store_id(&conn, &shown)?;
     let (master, anchor) = match name {
         Some((name, check)) => {
-            let master = fitting(&options.key, &name, &check, &shown)?;
-            (master, Anchor::beside(&options.key, &name))
+            let master = verify_wrapping_key(&options.key, &name, &check, &shown)?;
+            (master, Anchor::of_key(&options.key, &name))
         }
         None => begin(&mut conn, options)?,
     };
-    if schema::version(&conn).map_err(failed)? < schema::known() {
+    if sqlite::version(&conn).map_err(failed)? < FORMAT.newest() {
         let tx = conn
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
-        schema::migrate(&tx)
+        FORMAT
+            .migrate(&tx)
             .and_then(|()| tx.commit())
             .map_err(failed)?;
     }
     let Tail { size, time, chain } = check_tail(&conn).map_err(|e| e.at(&shown))?;
     let tree = check_anchor(&conn, &anchor, &shown, size)?;
-    let tree = grown(&conn, tree, size).map_err(|e| e.at(&shown))?;
+    let tree = extend_tree(&conn, tree, size).map_err(|e| e.at(&shown))?;
     Ok(Store {
         conn,
         master,
@@ -185,13 +156,16 @@ pub(super) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     })
 }
 
-/// A store's name, and its key's check value.
-type Named = (Vec<u8>, Vec<u8>);
+/// A store's id, and its key's check value.
+type StoreId = (Vec<u8>, Vec<u8>);
 
-/// The store's name and its key's check value; `None` for an empty store.
-pub(super) fn named(conn: &Connection, shown: &str) -> Result<Option<Named>, LedgerError> {
+/// The store's id and its key's check value; `None` for an empty store.
+pub(crate) fn read_store_id(
+    conn: &Connection,
+    shown: &str,
+) -> Result<Option<StoreId>, LedgerError> {
     let failed = |e: rusqlite::Error| ReadError::from(e).at(shown);
-    if schema::version(conn).map_err(failed)? == 0 {
+    if sqlite::version(conn).map_err(failed)? == 0 {
         return Ok(None);
     }
     conn.query_row("SELECT name, key_check FROM store", [], |row| {
@@ -222,7 +196,7 @@ fn begin(
         path: shown.clone(),
         reason: e.to_string(),
     })?;
-    let anchor = Anchor::beside(&options.key, name.as_slice());
+    let anchor = Anchor::of_key(&options.key, name.as_slice());
     if let Ok(Some(anchored)) = anchor.read()
         && anchored.tree.size() > 0
     {
@@ -236,10 +210,11 @@ fn begin(
     let tx = conn
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
-    schema::migrate(&tx)
+    FORMAT
+        .migrate(&tx)
         .and_then(|()| {
             tx.execute(
-                "INSERT INTO store VALUES (1, ?1, ?2)",
+                "INSERT INTO store (id, name, key_check) VALUES (1, ?1, ?2)",
                 params![name.as_slice(), check],
             )
         })
@@ -248,19 +223,19 @@ fn begin(
     Ok((master, anchor))
 }
 
-/// Refuse what is no ledger, or a newer one.
-pub(super) fn check_version(path: &Path) -> Result<(), LedgerError> {
+/// Refuse a file that is not a ledger, or that a newer version wrote.
+pub(crate) fn check_version(path: &Path) -> Result<(), LedgerError> {
     let shown = path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
     let conn = open_read_only(path)?;
-    if !schema::is_ours(&conn).map_err(failed)? {
+    if !FORMAT.is_ours(&conn).map_err(failed)? {
         return Err(LedgerError::Store {
             path: shown,
             reason: "this is a database of another program; set `store.url` to another place"
                 .into(),
         });
     }
-    let (found, known) = (schema::version(&conn).map_err(failed)?, schema::known());
+    let (found, known) = (sqlite::version(&conn).map_err(failed)?, FORMAT.newest());
     if found > known {
         return Err(LedgerError::Newer {
             path: shown,
@@ -272,7 +247,7 @@ pub(super) fn check_version(path: &Path) -> Result<(), LedgerError> {
 }
 
 /// The wrapping key in `key`, if it is that of the store `shown`.
-fn fitting(
+fn verify_wrapping_key(
     key: &Path,
     name: &[u8],
     check: &[u8],
@@ -289,31 +264,23 @@ fn fitting(
 }
 
 /// The keys of the store at `path`, to open what is sealed there.
-pub(super) fn keys_for_reading(path: &Path, key: &Path) -> Result<keys::Keys, LedgerError> {
+pub(crate) fn keys_for_reading(path: &Path, key: &Path) -> Result<keys::Keys, LedgerError> {
     let shown = path.display().to_string();
     let conn = open_read_only(path)?;
-    let Some((name, check)) = named(&conn, &shown)? else {
+    let Some((name, check)) = read_store_id(&conn, &shown)? else {
         return Err(LedgerError::Store {
             path: shown,
             reason: "the ledger is empty; start the gate once".into(),
         });
     };
-    let master = fitting(key, &name, &check, &shown)?;
+    let master = verify_wrapping_key(key, &name, &check, &shown)?;
     Ok(keys::Keys::new(master, conn, shown))
 }
 
 /// A connection that only reads.
-pub(super) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
-    conn.busy_timeout(BUSY).map_err(failed)?;
-    conn.set_prepared_statement_cache_capacity(64);
-    conn.pragma_update(None, "cache_size", -4096)
-        .map_err(failed)?;
-    conn.pragma_update(None, "trusted_schema", false)
-        .map_err(failed)?;
-    Ok(conn)
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection, LedgerError> {
+    sqlite::open_read_only(path, READER_CACHE, BUSY)
+        .map_err(|e| ReadError::from(e).at(&path.display().to_string()))
 }
 
 /// The end of a store.
@@ -327,36 +294,36 @@ struct Tail {
 /// The end of the store, which must be whole.
 fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
     let last: Option<i64> = conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
-    let size = last.map_or(0, |last| nat(last) + 1);
+    let size = last.map_or(0, |last| from_sql_u64(last) + 1);
     let first = size.saturating_sub(TAIL);
     let mut chain = match first.checked_sub(1) {
         None => Some(Chain::default()),
         Some(before) => conn
             .query_row(
                 "SELECT chain FROM records WHERE idx = ?1",
-                [int(before)],
+                [to_sql_i64(before)],
                 |row| row.get(0),
             )
             .optional()?,
     };
     let mut select =
         conn.prepare("SELECT idx, leaf, hash, chain FROM records WHERE idx >= ?1 ORDER BY idx")?;
-    let mut rows = select.query([int(first)])?;
+    let mut rows = select.query([to_sql_i64(first)])?;
     let (mut expected, mut time) = (first, 0);
     while let Some(row) = rows.next()? {
         let (index, leaf, hash): (i64, Vec<u8>, [u8; 32]) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let damaged = |what: &str| Err(ReadError::Damaged(format!("record {index} {what}")));
-        if nat(index) != expected {
+        if from_sql_u64(index) != expected {
             return Err(ReadError::Damaged(format!("record {expected} is missing")));
         }
         if leaf_hash(&leaf) != hash {
             return damaged("is not what was written");
         }
-        let bound = chain.map(|before| chained(&before, &hash));
+        let bound = chain.map(|before| next_chain(&before, &hash));
         if bound != Some(row.get(3)?) {
             return damaged("is not in its place");
         }
-        let Ok(record) = serde_json::from_slice::<Record>(&leaf) else {
+        let Ok(record) = Record::from_leaf(&leaf) else {
             return damaged("cannot be read");
         };
         time = time.max(record.time.0);
@@ -391,7 +358,9 @@ fn check_anchor(
     let path = anchor.path().display().to_string();
     let anchored = anchor.read().map_err(|e| LedgerError::Store {
         path: path.clone(),
-        reason: format!("{e}; if nobody has tampered with the ledger, `tollgate ledger verify` it and remove this file"),
+        reason: format!(
+            "{e}; if `tollgate ledger verify` finds the ledger intact, remove this file"
+        ),
     })?;
     let Some(anchored) = anchored else {
         return Ok(Tree::default());
@@ -418,10 +387,10 @@ fn check_anchor(
     Ok(anchored.tree)
 }
 
-/// The tree, with the records that it does not have yet.
-fn grown(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError> {
+/// The tree, extended by the records that it lacks.
+fn extend_tree(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError> {
     let mut select = conn.prepare("SELECT hash FROM records WHERE idx >= ?1 ORDER BY idx")?;
-    let mut rows = select.query([int(tree.size())])?;
+    let mut rows = select.query([to_sql_i64(tree.size())])?;
     while let Some(row) = rows.next()? {
         tree.push(row.get(0)?);
     }
@@ -433,12 +402,10 @@ fn grown(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, ReadError
 }
 
 /// A second connection that writes: for keys, which are made and destroyed outside any batch.
-pub(super) fn connect_keys(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn connect_keys(path: &Path) -> Result<Connection, LedgerError> {
     // A key is durable before it is used, whatever the records are.
-    let conn = connect(path, Sync::Full)?;
+    let conn = connect(path, Sync::Full, KEYS_CACHE)?;
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
-    conn.pragma_update(None, "cache_size", -256)
-        .map_err(failed)?;
     conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))
         .map_err(failed)?;
     Ok(conn)

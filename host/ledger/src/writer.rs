@@ -1,4 +1,4 @@
-//! The one who writes: it commits what has queued up in one transaction.
+//! The writer: one transaction for a group of batches, and what must be done between groups.
 
 use std::{
     fs::OpenOptions,
@@ -10,60 +10,61 @@ use std::{
 use rusqlite::{Connection, params};
 use tollgate_model::{ids::RunId, merkle::Tree};
 
-use super::{
+use crate::{
     CommitError, Condition, Receipt,
     anchor::Anchor,
-    apply::{Chain, Refused, Working},
-    batch::{Prepared, Waiting, answer_all, answer_each, refuse_opening},
-    faults::{poisons, store_error},
+    batch::{EncodedBatch, QueuedBatch, answer_all, answer_each, refuse_opening},
+    cache::{PRINCIPALS, Shared, halted},
+    cached_run::{CachedRun, RunCache},
+    chain::{Chain, last_hash},
+    disk_reserve::DiskReserve,
+    error::ApplyError,
     open::Store,
     read::pending_of,
-    reserve::Reserve,
-    runs::{Cache, Held, int},
-    shared::{PRINCIPALS, Shared, halted},
-    states,
-    window::{self, Windows},
+    sqlite::to_sql_i64,
+    sqlite_error::{poisons, store_error},
+    state::{PendingState, approvals},
+    usage_window::{self, UsageWindows},
 };
 
-/// Bytes written between checkpoints, roughly.
+/// Bytes written between two checkpoints of SQLite's log, roughly.
 const CHECKPOINT: usize = 16 << 20;
-/// Commits after which a ledger is taken to be at work: a command line's few are over sooner.
+/// Commits after which the log is preallocated. A single command makes fewer.
 const AT_WORK: u32 = 64;
-/// Records between writes of the anchor at most, and how long between two while there are new ones.
+/// The anchor is written after this many records, or this long after the last time if there are new ones.
 const ANCHOR: u64 = 16_384;
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 
 /// The writer.
-pub(super) struct Writer {
-    pub(super) conn: Connection,
-    pub(super) shared: Arc<Shared>,
+pub(crate) struct Writer {
+    pub(crate) conn: Connection,
+    pub(crate) shared: Arc<Shared>,
     anchor: Anchor,
-    reserve: Reserve,
-    working: Working,
-    /// The tree of the records that are durable, and what binds the last of them to its place.
+    reserve: DiskReserve,
+    pending: PendingState,
+    /// The tree and the chain of the durable records.
     tree: Tree,
     chain: Chain,
     poisoned: bool,
-    /// Written since the last checkpoint.
+    /// Bytes written since the last checkpoint.
     written: usize,
-    /// Commits until the log's file is made as long as it will get; none once it is.
-    until_lengthened: Option<u32>,
+    /// Commits until the log's file is preallocated; `None` once it is.
+    until_preallocated: Option<u32>,
     /// Records when the anchor was last written, and when that was.
     anchored: u64,
     anchored_at: Instant,
-    /// Whether something was committed since that must not come back if an old copy of the store does: an
-    /// approval that was used or answered, a halt.
+    /// Whether a record was committed since that the anchor must cover at once.
     anchors: bool,
-    /// Errors that the next commits meet, the last first.
+    /// Errors of SQLite for the next commits, the last first.
     #[cfg(any(test, feature = "fault-injection"))]
-    pub(super) faults: Vec<std::ffi::c_int>,
+    pub(crate) faults: Vec<std::ffi::c_int>,
     /// How many pages the reserve stands for, on a disk that ends where a test says.
     #[cfg(test)]
-    pub(super) reserve_pages: Option<i64>,
+    pub(crate) reserve_pages: Option<i64>,
 }
 
 impl Writer {
-    pub(super) fn new(store: Store, shared: Arc<Shared>, reserve: Reserve) -> Self {
+    pub(crate) fn new(store: Store, shared: Arc<Shared>, reserve: DiskReserve) -> Self {
         let Store {
             conn,
             anchor,
@@ -71,19 +72,19 @@ impl Writer {
             chain,
             ..
         } = store;
-        let working = Working::at(tree.size(), chain, shared.halts().to_vec());
-        let anchored = working.next;
+        let pending = PendingState::at(tree.size(), chain, shared.halts().to_vec());
+        let anchored = pending.next;
         Self {
             conn,
             shared,
             anchor,
             reserve,
-            working,
+            pending,
             tree,
             chain,
             poisoned: false,
             written: 0,
-            until_lengthened: Some(AT_WORK),
+            until_preallocated: Some(AT_WORK),
             anchored,
             anchored_at: Instant::now(),
             anchors: false,
@@ -94,8 +95,8 @@ impl Writer {
         }
     }
 
-    /// Commit what waits, all in one transaction, and answer everybody.
-    pub(super) fn group(&mut self, group: &mut Vec<Waiting>) {
+    /// Commit a group in one transaction, and answer each batch.
+    pub(crate) fn group(&mut self, group: &mut Vec<QueuedBatch>) {
         if self.poisoned {
             return answer_all(group, &CommitError::Poisoned);
         }
@@ -112,8 +113,8 @@ impl Writer {
         }
     }
 
-    /// After an error of the store, which undid the whole group.
-    fn fail(&mut self, group: &mut Vec<Waiting>, error: &rusqlite::Error) {
+    /// Answer a group that the store refused. Batches that record an outcome are tried again with the reserve.
+    fn fail(&mut self, group: &mut Vec<QueuedBatch>, error: &rusqlite::Error) {
         if poisons(error) {
             self.poisoned = true;
             return answer_all(group, &CommitError::Poisoned);
@@ -122,7 +123,6 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        // What has started must still be closed: the reserve is there for that.
         self.reserve.release();
         #[cfg(test)]
         if let Some(pages) = self.reserve_pages {
@@ -138,10 +138,10 @@ impl Writer {
         }
     }
 
-    /// One transaction. An error of the store leaves nothing of it.
+    /// One transaction. If the store fails, nothing of it remains.
     fn attempt(
         &mut self,
-        group: &[Waiting],
+        group: &[QueuedBatch],
     ) -> rusqlite::Result<Vec<Result<Receipt, CommitError>>> {
         let tried = self.transaction(group);
         if tried.is_err() {
@@ -153,29 +153,29 @@ impl Writer {
         tried
     }
 
-    /// Forget what is in memory of a transaction that did not commit.
+    /// Discard the state of a transaction that did not commit.
     fn forget(&mut self) {
-        self.working = Working::at(self.tree.size(), self.chain, self.shared.halts().to_vec());
+        self.pending = PendingState::at(self.tree.size(), self.chain, self.shared.halts().to_vec());
     }
 
     fn transaction(
         &mut self,
-        group: &[Waiting],
+        group: &[QueuedBatch],
     ) -> rusqlite::Result<Vec<Result<Receipt, CommitError>>> {
-        // One batch alone needs no savepoint: the transaction is its own.
+        // A single batch needs no savepoint.
         let nested = group.len() > 1;
         let mut answers = Vec::with_capacity(group.len());
         self.execute("BEGIN IMMEDIATE")?;
-        for Waiting { batch, .. } in group {
+        for QueuedBatch { batch, .. } in group {
             if nested {
                 self.execute("SAVEPOINT batch")?;
             }
-            self.working.begin();
+            self.pending.begin();
             match self.batch(batch) {
                 Ok(receipt) => answers.push(Ok(receipt)),
-                Err(Refused::Store(error)) => return Err(error),
-                Err(Refused::No(error)) => {
-                    self.working.undo();
+                Err(ApplyError::Sqlite(error)) => return Err(error),
+                Err(ApplyError::Rejected(error)) => {
+                    self.pending.undo();
                     if nested {
                         self.execute("ROLLBACK TO batch")?;
                     }
@@ -188,7 +188,7 @@ impl Writer {
         }
         if answers.iter().all(Result::is_err) {
             self.execute("ROLLBACK")?;
-            self.working.runs.clear();
+            self.pending.runs.clear();
             return Ok(answers);
         }
         #[cfg(any(test, feature = "fault-injection"))]
@@ -201,53 +201,55 @@ impl Writer {
         self.execute("COMMIT")?;
         self.published();
         self.anchors |= group.iter().any(|waiting| waiting.batch.anchors);
-        self.until_lengthened = self.until_lengthened.map(|n| n.saturating_sub(1));
+        self.until_preallocated = self.until_preallocated.map(|n| n.saturating_sub(1));
         self.written += group.iter().map(|w| w.batch.bytes).sum::<usize>();
         Ok(answers)
     }
 
-    /// What is durable now is what others see.
+    /// Publish what is durable now.
     fn published(&mut self) {
-        let runs: Vec<Held> = self.working.runs.drain().map(|(_, held)| held).collect();
+        let runs: Vec<CachedRun> = self.pending.runs.drain().map(|(_, held)| held).collect();
         let ended = runs.iter().filter(|held| held.ended);
         ended.for_each(|held| self.shared.ended(held.identity.id));
         self.shared
             .cache(|cache| runs.into_iter().for_each(|held| cache.put(held)));
-        if std::mem::take(&mut self.working.marks) {
-            self.shared.marked();
+        if std::mem::take(&mut self.pending.labels_files) {
+            self.shared.bump_label_epoch();
         }
-        let hours = self.working.hours.drain(..);
+        let hours = self.pending.hours.drain(..);
         self.shared
             .windows(|windows| hours.for_each(|(run, hour)| windows.put(&self.conn, &run, hour)));
-        self.working
+        self.pending
             .hashes
             .drain(..)
             .for_each(|hash| self.tree.push(hash));
-        self.chain = self.working.chain;
-        self.shared.publish(self.tree.size(), &self.working.halts);
+        self.chain = self.pending.chain;
+        self.shared.publish(self.tree.size(), &self.pending.halts);
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
         self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    fn batch(&mut self, batch: &Prepared) -> Result<Receipt, Refused> {
+    fn batch(&mut self, batch: &EncodedBatch) -> Result<Receipt, ApplyError> {
         for condition in &batch.conditions {
             self.condition(condition)?;
         }
-        let first = self.working.next;
+        let first = self.pending.next;
         for ready in &batch.records {
             if let Some(run) = ready.record.run {
                 self.run_of(run)?;
             }
-            self.working.append(&self.conn, ready)?;
+            self.pending.append(&self.conn, ready)?;
         }
         let mut insert = self
             .conn
-            .prepare_cached("INSERT INTO payloads VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            .prepare_cached(
+                "INSERT INTO payloads (id, digest, tenant, day, ciphertext) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
         for (place, payload) in (0_i64..).zip(&batch.payloads) {
             insert.execute(params![
-                (int(first) << 16) | place,
+                (to_sql_i64(first) << 16) | place,
                 payload.digest.as_bytes(),
                 payload.tenant,
                 payload.day,
@@ -255,29 +257,29 @@ impl Writer {
             ])?;
         }
         drop(insert);
-        if let Some(asked) = &batch.change {
-            if let Some(run) = asked.change.place.run
+        if let Some(request) = &batch.state_update {
+            if let Some(run) = request.update.namespace.run
                 && self.run_of(run)?.is_none_or(|held| held.ended)
             {
                 return Err(CommitError::RunEnded.into());
             }
-            asked.apply(&self.conn, first)?;
+            request.apply(&self.conn, first)?;
         }
-        self.working.finish(&self.conn)?;
-        Ok(Receipt { first })
+        self.pending.finish(&self.conn)?;
+        Ok(Receipt::new(first, batch.allowed.clone()))
     }
 
-    fn run_of(&mut self, run: RunId) -> Result<Option<&mut Held>, Refused> {
+    fn run_of(&mut self, run: RunId) -> Result<Option<&mut CachedRun>, ApplyError> {
         let shared = &self.shared;
         let cached = || {
             shared
                 .cache(|cache| cache.get(&run))
                 .map(|held| (*held).clone())
         };
-        self.working.run(&self.conn, run, cached)
+        self.pending.run(&self.conn, run, cached)
     }
 
-    fn condition(&mut self, condition: &Condition) -> Result<(), Refused> {
+    fn condition(&mut self, condition: &Condition) -> Result<(), ApplyError> {
         match condition {
             Condition::RunVersion(run, version) => match self.run_of(*run)? {
                 Some(held) if held.ended => Err(CommitError::RunEnded.into()),
@@ -293,7 +295,7 @@ impl Writer {
                 _ => Err(CommitError::RunChanged.into()),
             },
             Condition::ApprovalUnchanged(id, version) => {
-                if states::approval(&self.conn, *id)?.version == *version {
+                if approvals::find(&self.conn, *id)?.version == *version {
                     Ok(())
                 } else {
                     Err(CommitError::ApprovalChanged.into())
@@ -307,22 +309,22 @@ impl Writer {
                 }
             }
             Condition::CallsBelow(window, most) => {
-                if window::used(&self.conn, window)?.calls < *most {
+                if usage_window::used(&self.conn, window)?.calls < *most {
                     Ok(())
                 } else {
-                    // Others have used up what the decision saw: it is made again.
+                    // Other calls used the budget up since the decision: it must be made again.
                     Err(CommitError::RunChanged.into())
                 }
             }
-            Condition::NotHalted(keys) => match halted(&self.working.halts, keys) {
+            Condition::NotHalted(keys) => match halted(&self.pending.halts, keys) {
                 None => Ok(()),
                 Some(halt) => Err(CommitError::halted(halt).into()),
             },
         }
     }
 
-    /// An error if nothing may be trusted any more.
-    pub(super) fn guard(&self) -> Result<(), CommitError> {
+    /// An error if a sync has failed: then nothing is trusted until a restart.
+    pub(crate) fn ensure_healthy(&self) -> Result<(), CommitError> {
         if self.poisoned {
             Err(CommitError::Poisoned)
         } else {
@@ -330,8 +332,8 @@ impl Writer {
         }
     }
 
-    /// What an error of the store means for the caller, and for everybody after.
-    pub(super) fn judged(&mut self, error: &rusqlite::Error) -> CommitError {
+    /// The error for the caller; poisons the writer if it must.
+    pub(crate) fn classify_error(&mut self, error: &rusqlite::Error) -> CommitError {
         if poisons(error) {
             self.poisoned = true;
             return CommitError::Poisoned;
@@ -339,9 +341,9 @@ impl Writer {
         store_error(error)
     }
 
-    /// Whether there is something to tidy.
-    pub(super) fn is_untidy(&self) -> bool {
-        self.written >= CHECKPOINT || self.until_lengthened == Some(0) || self.is_unanchored()
+    /// Whether [`Writer::run_maintenance`] has work.
+    pub(crate) fn needs_maintenance(&self) -> bool {
+        self.written >= CHECKPOINT || self.until_preallocated == Some(0) || self.is_unanchored()
     }
 
     fn is_unanchored(&self) -> bool {
@@ -351,8 +353,8 @@ impl Writer {
         }
     }
 
-    /// What need not be done before anybody is answered.
-    pub(super) fn tidy(&mut self, last: bool) {
+    /// Checkpoints, preallocation and the anchor: work that no caller waits for.
+    pub(crate) fn run_maintenance(&mut self, last: bool) {
         if self.poisoned {
             return;
         }
@@ -364,25 +366,24 @@ impl Writer {
                 "PRAGMA wal_checkpoint(PASSIVE)"
             };
             if let Err(error) = self.conn.query_row(mode, [], |_| Ok(())) {
-                // Without it the log only grows; a failed sync is another matter.
+                // A checkpoint that fails leaves a longer log; a failed sync poisons.
                 self.poisoned = poisons(&error);
             }
         }
-        if self.until_lengthened == Some(0) && !last {
-            self.until_lengthened = None;
-            // Without it commits are slower until the log has grown by itself.
-            let _ = self.lengthen();
+        if self.until_preallocated == Some(0) && !last {
+            self.until_preallocated = None;
+            // If it fails, commits are slower until the log has grown.
+            let _ = self.preallocate_wal();
         }
         if self.is_unanchored() || (last && self.tree.size() != self.anchored) {
             self.anchor_now();
         }
     }
 
-    /// Make the file of the write-ahead log as long as it gets between two checkpoints. A sync of a file
-    /// that grows must wait for the file system's own journal too, which takes several times as long. What
-    /// is written is zeros, after the log's end, where SQLite takes nothing for a frame that its checksums
-    /// do not continue.
-    fn lengthen(&self) -> io::Result<()> {
+    /// Make the write-ahead log's file as long as it gets between two checkpoints. Syncing a file that grows waits
+    /// for the file system's journal as well, which takes several times as long. The zeros lie behind the log's
+    /// end; SQLite ignores frames whose checksums do not continue.
+    fn preallocate_wal(&self) -> io::Result<()> {
         let path = self.conn.path().unwrap_or_default();
         let mut file = OpenOptions::new()
             .append(true)
@@ -395,8 +396,8 @@ impl Writer {
             .or_else(|_| file.set_len(before))
     }
 
-    /// Write the anchor. It may lag behind; it is never ahead.
-    pub(super) fn anchor_now(&mut self) {
+    /// Write the anchor. It may lag behind the store and is never ahead of it.
+    pub(crate) fn anchor_now(&mut self) {
         let size = self.tree.size();
         if let Some(last) = last_hash(&self.conn, size)
             && self.anchor.write(&last, &self.tree).is_ok()
@@ -404,16 +405,16 @@ impl Writer {
             self.anchored = size;
             self.anchors = false;
         }
-        // One that cannot be written is not tried again at once.
+        // If it cannot be written, the next attempt waits as well.
         self.anchored_at = Instant::now();
     }
 
-    /// Recreate the read models from the records, and forget what was in memory of the old ones.
-    pub(super) fn after_rebuild(&mut self, working: Working) {
-        self.shared.cache(Cache::clear);
+    /// Discard what memory holds of the read models before a rebuild.
+    pub(crate) fn after_rebuild(&mut self, pending: PendingState) {
+        self.shared.cache(RunCache::clear);
         self.shared
-            .windows(|windows| *windows = Windows::new(PRINCIPALS));
-        self.working = Working::at(self.tree.size(), self.chain, working.halts);
+            .windows(|windows| *windows = UsageWindows::new(PRINCIPALS));
+        self.pending = PendingState::at(self.tree.size(), self.chain, pending.halts);
         self.published();
     }
 }
@@ -421,7 +422,7 @@ impl Writer {
 #[cfg(test)]
 impl Writer {
     /// Let the disk end `more` pages from here.
-    pub(super) fn limit_pages(&self, more: i64) {
+    pub(crate) fn limit_pages(&self, more: i64) {
         let pages: i64 = self
             .conn
             .pragma_query_value(None, "page_count", |row| row.get(0))
@@ -431,21 +432,7 @@ impl Writer {
             .unwrap();
     }
 
-    pub(super) fn reserve(&mut self) -> &mut Reserve {
+    pub(crate) fn reserve(&mut self) -> &mut DiskReserve {
         &mut self.reserve
-    }
-}
-
-/// The hash of the last of `size` records; zeros for none.
-pub(super) fn last_hash(conn: &Connection, size: u64) -> Option<[u8; 32]> {
-    match size.checked_sub(1) {
-        None => Some([0; 32]),
-        Some(last) => conn
-            .query_row(
-                "SELECT hash FROM records WHERE idx = ?1",
-                [int(last)],
-                |row| row.get(0),
-            )
-            .ok(),
     }
 }

@@ -4,6 +4,9 @@
 //! Pure: nothing here reads a clock, draws randomness, opens a file, or talks to a network or a database.
 //! Nothing here knows Cedar or SQL.
 
+#[macro_use]
+mod named;
+
 pub mod admission;
 pub mod canonical;
 pub mod decision;

@@ -1,5 +1,7 @@
 //! The Merkle tree over the ledger's records (RFC 6962, section 2.1).
 
+pub mod proof;
+
 use sha2::{Digest as _, Sha256};
 
 /// A tree that grows at its end. It keeps what its root needs: one hash for each complete subtree, at
@@ -51,8 +53,14 @@ impl Tree {
             .rev()
             .copied()
             .reduce(|right, left| node_hash(&left, &right))
-            .unwrap_or_else(|| Sha256::digest([]).into())
+            .unwrap_or_else(empty_root)
     }
+}
+
+/// The root of a tree without leaves: the SHA-256 of nothing.
+#[must_use]
+pub fn empty_root() -> [u8; 32] {
+    Sha256::digest([]).into()
 }
 
 /// The hash of a node: SHA-256 of the byte 1 and the hashes below it.

@@ -43,7 +43,7 @@ impl RunDelta {
                 let Action::Call(tool) = &d.action else {
                     return Self::default();
                 };
-                if d.beside {
+                if d.is_secondary {
                     return Self::default();
                 }
                 let new = !d.resumption;
@@ -68,11 +68,21 @@ impl RunDelta {
                 labels: joined.labels.clone(),
                 ..Self::default()
             },
-            Event::AdapterLog(log) => Self {
+            Event::ComponentLog(log) => Self {
                 labels: log.labels.clone(),
                 ..Self::default()
             },
-            _ => Self::default(),
+            Event::Start(_)
+            | Event::BundleActivated(_)
+            | Event::RunEnded(_)
+            | Event::Effect(_)
+            | Event::ApprovalRequested(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalResolved(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => Self::default(),
         }
     }
 

@@ -376,9 +376,9 @@ fn status_of(error: &wasmtime::Error) -> (Status, String) {
         error.downcast_ref::<Exceeded>(),
         error.downcast_ref::<Trap>(),
     ) {
-        (Some(Exceeded::Memory), _) => Status::Memory,
+        (Some(Exceeded::Memory), _) => Status::MemoryExhausted,
         (Some(Exceeded::Time), _) | (_, Some(Trap::Interrupt)) => Status::Timeout,
-        (_, Some(Trap::OutOfFuel)) => Status::Fuel,
+        (_, Some(Trap::OutOfFuel)) => Status::FuelExhausted,
         _ => Status::Trap,
     };
     // The cause first: the frames above it may be cut.

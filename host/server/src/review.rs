@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate::{gate::Gate, gate::OperateError, identity::Caller, text::printable};
 use tollgate_ledger::{LedgerError, RunRow};
+use tollgate_model::record::AdminAction;
 use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
@@ -201,7 +202,7 @@ pub async fn say(
                     let by = known.by;
                     return Err(SayError::NotYours { set, by });
                 }
-                gate.administer(&caller.principal(), "run_set_removed", &set)
+                gate.administer(&caller.principal(), AdminAction::RunSetRemoved, &set)
                     .await?;
             }
             store.remove_set(&tenant, &set).await?;

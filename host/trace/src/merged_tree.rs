@@ -241,11 +241,13 @@ impl MergedTrace {
             let (call, caller, arrival) = match &record.event {
                 Event::Decision(decision) if matches!(decision.action, Action::Call(_)) => {
                     match decision.call {
-                        Some(call) => (call, decision.caller, &decision.arrival),
+                        Some(call) => (call, decision.caller_span, &decision.arrival),
                         None => continue,
                     }
                 }
-                Event::CallInvalid(invalid) => (invalid.call, invalid.caller, &invalid.arrival),
+                Event::CallInvalid(invalid) => {
+                    (invalid.call, invalid.caller_span, &invalid.arrival)
+                }
                 _ => continue,
             };
             let same = arrival

@@ -12,7 +12,7 @@ use tollgate_ledger::RunRow;
 use tollgate_model::{
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::Event,
+    record::{AdminAction, Event},
     request::{Action, ActionContext, Request},
 };
 use tollgate_policy::policy::nearest;
@@ -26,8 +26,8 @@ use tollgate_server::{
 };
 
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
     reply::{self, Answered, ApprovalView, AuthorizeReply, CallReply},
 };
@@ -160,9 +160,16 @@ pub(super) async fn execute(
             scope,
             name,
             reason,
+            force,
         } => {
-            gate.halt(user, scope, &name, &reason).await?;
-            Ok(Reply::Done)
+            let report = match force {
+                true => gate.halt_unchecked(user, scope, &name, &reason).await?,
+                false => gate.halt(user, scope, &name, &reason).await?,
+            };
+            Ok(Reply::Halted {
+                calls: report.calls,
+                approvals: report.approvals,
+            })
         }
         Operation::Reload => {
             gate.authorize_reload(user).await?;
@@ -229,7 +236,7 @@ pub(super) async fn execute(
             if let Some(user) = on_behalf_of {
                 gate.user(user)?;
             }
-            gate.administer(user, "token_created", &principal.to_string())
+            gate.administer(user, AdminAction::TokenCreated, &principal.to_string())
                 .await?;
             let expires = lasts.map(|lasts| gate.now().plus(lasts));
             let purpose = Purpose { expires, ..purpose };
@@ -246,12 +253,13 @@ pub(super) async fn execute(
             };
             let token = gate.ledger().reader().token(id)?.ok_or_else(nothing)?;
             let target = format!("{id} of {}", token.principal);
-            gate.administer(user, "token_revoked", &target).await?;
+            gate.administer(user, AdminAction::TokenRevoked, &target)
+                .await?;
             gate.ledger().remove_token(id).await?;
             Ok(Reply::Done)
         }
         Operation::RevokeTokens { of, name } => {
-            gate.administer(user, "token_revoked", &format!("{name} of {of}"))
+            gate.administer(user, AdminAction::TokenRevoked, &format!("{name} of {of}"))
                 .await?;
             for token in gate.ledger().reader().tokens()? {
                 if token.principal == of && token.name == name {
@@ -261,8 +269,12 @@ pub(super) async fn execute(
             Ok(Reply::Done)
         }
         Operation::Backup { file } => {
-            gate.administer(user, "store_backup", &file.display().to_string())
-                .await?;
+            gate.administer(
+                user,
+                AdminAction::StoreBackupRequested,
+                &file.display().to_string(),
+            )
+            .await?;
             let size = gate.ledger().backup(file, |_, _| {}).await?;
             Ok(Reply::Backup {
                 records: size.records,
@@ -279,8 +291,12 @@ pub(super) async fn execute(
         Operation::PermitRestore { file } => {
             // What is recorded here would be lost with the store; the restored one records who did it.
             if !gate.is_allowed(user, Action::Administer) {
-                gate.administer(user, "store_restore", &file.display().to_string())
-                    .await?;
+                gate.administer(
+                    user,
+                    AdminAction::StoreRestoreRequested,
+                    &file.display().to_string(),
+                )
+                .await?;
             }
             Ok(Reply::Done)
         }
@@ -298,7 +314,7 @@ async fn may_speak(gate: &Gate, user: &Uid, agent: Option<&str>) -> Result<(), F
     if agent.operator == user.id {
         return Ok(());
     }
-    gate.administer(user, "spoke_for_agent", name)
+    gate.administer(user, AdminAction::AgentImpersonated, name)
         .await
         .map_err(|error| match error {
             OperateError::Refused(refusal) => {
@@ -374,7 +390,7 @@ async fn inputs(gate: &Gate, user: &Uid, decisions: &[DecisionId]) -> Result<Rep
                 allowed
             }
         };
-        let Some(digest) = decided.facts.filter(|_| allowed) else {
+        let Some(digest) = decided.facts_digest.filter(|_| allowed) else {
             continue;
         };
         // What is no longer kept is left out.

@@ -18,11 +18,11 @@ use tollgate_ledger::LedgerError;
 use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 use tollgate_server::{auth::token, mcp, upstream::Servers};
 
-use self::socket::{Envelope, Server, Stream, Unanswered};
 use crate::{
-    commands::component::register,
-    exit::Exit,
-    failure::Failure,
+    access::socket::{Envelope, Server, Stream, Unanswered},
+    component::compiler,
+    error::Failure,
+    exit_code::Exit,
     identity::{self, Claim},
     operation::{Operation, Reply},
     output::Output,
@@ -219,6 +219,9 @@ impl<'a> Access<'a> {
             .progress()
             .map(|progress| progress.step("opening the gate"));
         let gate = Gate::open(self.config.clone(), self.options()).await?;
+        // Without a server, the command that owns the store does what is due: approvals expire or are escalated. If
+        // that cannot be recorded, the command itself fails for the same reason.
+        let _ = gate.pass_time().await;
         drop(step);
         self.serve(gate);
         Ok(())
@@ -229,7 +232,7 @@ impl<'a> Access<'a> {
         let by = identity::of_login(&self.config, &login).map_or(login, |user| user.id);
         GateOptions {
             by,
-            compiler: Some(register::compiler()),
+            compiler: Some(compiler()),
             connector: Servers::new(),
             ..GateOptions::default()
         }

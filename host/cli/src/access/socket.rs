@@ -33,9 +33,9 @@ use tollgate::identity::Caller;
 use tollgate_model::ids::hex;
 use tollgate_server::mcp;
 
-use super::Owner;
 use crate::{
-    failure::Failure,
+    access::Owner,
+    error::Failure,
     identity::{self, Claim},
     operation::{Operation, Reply},
 };

@@ -6,13 +6,14 @@ use tokio::net::UnixStream;
 use tollgate_model::record::HaltScope;
 
 use super::*;
-use crate::exit::Exit;
+use crate::exit_code::Exit;
 
 fn question() -> Envelope {
     let operation = Operation::Halt {
         scope: HaltScope::Agent,
         name: "support".into(),
         reason: "why\nnot".into(),
+        force: false,
     };
     Envelope {
         claim: Some(Claim {

@@ -10,16 +10,14 @@ use tollgate_model::{
     record::Event,
 };
 
-use super::{Context, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
+    render::approval,
     reply::{self, Answered, ApprovalView},
-    show::{
-        approval,
-        paint::{Tone, paint},
-    },
+    style::{Tone, paint},
 };
 
 const LIST: &str = "\
@@ -242,7 +240,7 @@ fn told(answered: &Answered) -> String {
             )
         }
         (ApprovalState::Approved, _) => format!(
-            "{} {id} approved by {by}; whoever asked repeats the identical call to run it",
+            "{} {id} approved by {by}; the agent repeats the identical call to run it",
             paint("✓", Tone::Good)
         ),
         (state, _) => format!("{} {id} {} by {by}", paint("✗", Tone::Bad), state.as_str()),

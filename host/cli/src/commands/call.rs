@@ -14,17 +14,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tollgate::enforce::CallRequest;
 
-use super::{Context, times, unexpected};
 use crate::{
     access::Access,
-    exit::Exit,
-    failure::Failure,
+    commands::time_arg,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
+    render::answer,
     reply::CallReply,
-    show::{
-        answer,
-        paint::{Tone, line, paint},
-    },
+    style::{Tone, line, paint},
 };
 
 const EXAMPLES: &str = "\
@@ -60,15 +59,18 @@ pub(crate) struct Call {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// The run, by a name of your choice, or one of yours by its id; a new one if there is none by that
-    /// name. Without it, calls belong to your last run if something happened in it lately, and a file is
+    /// name. Without it, calls belong to your last run unless that has been idle too long, and a file is
     /// a run of its own.
     #[arg(long, value_name = "KEY")]
     run: Option<String>,
+    /// Begin a run of its own: what was done before does not count.
+    #[arg(long, conflicts_with = "run")]
+    new_run: bool,
     /// Speak for this agent: only its operator may, or an administrator.
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
     /// How long to wait for a human where one is needed, such as 60s or 10m.
-    #[arg(long, value_name = "TIME", value_parser = times::duration)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::duration)]
     wait: Option<Duration>,
     /// End at the first call of the file that is denied.
     #[arg(long, requires = "from")]
@@ -114,7 +116,7 @@ async fn one(
         tool: tool.into(),
         arguments: arguments(&args.args)?,
     };
-    let mut reply = make(request, args, args.run.clone(), cx, access).await?;
+    let mut reply = make(request, args, run_of(tool, args), cx, access).await?;
     let exit = Exit::from(reply.outcome);
     if let (Exit::Invalid, Some(file)) = (exit, args.args.strip_prefix('@')) {
         reply.message = reply.message.map(|message| format!("{file}: {message}"));
@@ -133,6 +135,13 @@ async fn one(
         cx.out.text(&text)?;
     }
     Ok(exit)
+}
+
+fn run_of(tool: &str, args: &Call) -> Option<String> {
+    match args.new_run {
+        true => Some(own_run(Path::new(tool))),
+        false => args.run.clone(),
+    }
 }
 
 async fn make(
@@ -243,7 +252,7 @@ fn malformed(file: &Path, number: usize, error: &serde_json::Error) -> Failure {
     Failure::new(
         Exit::Invalid,
         format!(
-            "{}:{number}:{}: this is no call: {message}",
+            "{}:{number}:{}: this is not a call: {message}",
             file.display(),
             error.column()
         ),

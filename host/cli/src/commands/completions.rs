@@ -1,10 +1,9 @@
 //! `tollgate completions`: what a shell can complete.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Context;
-use crate::{args::Cli, exit::Exit, failure::Failure};
+use crate::{context::Context, error::Failure, exit_code::Exit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,9 +20,13 @@ pub(crate) struct Completions {
 }
 
 /// Run `tollgate completions`.
-pub(crate) fn run(args: &Completions, cx: &Context<'_>) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    args: &Completions,
+    mut command: Command,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tollgate", &mut text);
+    clap_complete::generate(args.shell, &mut command, "tollgate", &mut text);
     cx.out.text(&String::from_utf8_lossy(&text))?;
     Ok(Exit::Ok)
 }

@@ -14,16 +14,15 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{Context, times::When, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    commands::time_arg::TimeArg,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
+    render::decision::{COLUMNS, cells, list, whole},
     reply::{Entry, FactsView},
-    show::{
-        decision::{COLUMNS, cells, list, whole},
-        paint::{Tone, paint},
-    },
+    style::{Tone, paint},
 };
 
 const LIST: &str = "\
@@ -65,11 +64,11 @@ pub(crate) enum Decisions {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
     /// Only before, written like --since.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    until: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    until: Option<TimeArg>,
     /// Only this outcome.
     #[arg(long, value_parser = ["allow", "deny", "escalate", "error"])]
     outcome: Option<String>,
@@ -139,7 +138,7 @@ pub(crate) async fn run(command: Decisions, cx: &Context<'_>) -> Result<Exit, Fa
 
 fn found(args: &List, config: &Config, reader: &LedgerReader) -> Result<Vec<Entry>, Failure> {
     let now = Clock::system().now();
-    let at = |when: &Option<When>| {
+    let at = |when: &Option<TimeArg>| {
         when.as_ref()
             .map(|when| when.at(now, &config.gate.timezone))
     };
@@ -200,7 +199,7 @@ fn shown(args: &List, cx: &Context<'_>) -> Result<Exit, Failure> {
 
 /// A decision as programs read it.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct DecisionView<'a> {
     id: DecisionId,
     tenant: &'a str,
     run: Option<tollgate_model::ids::RunId>,
@@ -228,7 +227,7 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
         None
     };
     if cx.out.is_json() {
-        cx.out.json(&Shown {
+        cx.out.json(&DecisionView {
             id,
             tenant: &record.tenant,
             run: record.run,
@@ -238,7 +237,8 @@ async fn show(id: DecisionId, facts: bool, cx: &Context<'_>) -> Result<Exit, Fai
         })?;
         return Ok(Exit::Ok);
     }
-    let hint = facts.is_none() && decision.outcome != Outcome::Allow && decision.facts.is_some();
+    let hint =
+        facts.is_none() && decision.outcome != Outcome::Allow && decision.facts_digest.is_some();
     let sources = config.policy_files().unwrap_or_default();
     let place = |policy: &str| place_of(&config, &sources, policy);
     let mut text = whole(id.0, &record, decision, place, cx.out.width());

@@ -6,14 +6,12 @@ use clap::Subcommand;
 use tollgate::{config::Config, ids::Clock};
 use tollgate_trace::export::{self, ExportLease, Exporter, Source, Status, Step};
 
-use super::Context;
 use crate::{
-    exit::Exit,
-    failure::Failure,
-    show::{
-        paint::Tone,
-        table::{Cell, table},
-    },
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::Tone,
 };
 
 const STATUS: &str = "\
@@ -39,7 +37,7 @@ pub(crate) enum Export {
     /// Show how far each exporter has come, and what holds it up.
     #[command(after_help = STATUS)]
     Status,
-    /// Export what there is, once: for a ledger that nobody serves.
+    /// Export what there is, once: for a ledger that no process serves.
     #[command(after_help = RUN)]
     Run {
         /// The exporter; all of them unless given.

@@ -3,15 +3,14 @@
 use clap::{Args, ValueEnum};
 use tollgate_model::record::{Halt, HaltScope};
 
-use super::Context;
 use crate::{
-    exit::Exit,
-    failure::Failure,
-    operation::Operation,
-    show::{
-        paint::{Tone, line, paint},
-        table::{Cell, table},
-    },
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
+    operation::{Operation, Reply},
+    render::table::{Cell, table},
+    style::{Tone, line, paint},
+    units::count,
 };
 
 const HALT: &str = "\
@@ -21,7 +20,8 @@ Examples:
   $ tollgate halt --list
 
 It lasts until it is lifted: no new call starts, running tools end, approvals that wait are void.
-With --json: {scope, name, state}; --list: [{scope, name, by, reason}].";
+A name that nothing has is refused, because it would stop nothing.
+With --json: {scope, name, state, calls, approvals}; --list: [{scope, name, by, reason}].";
 const RESUME: &str = "\
 Examples:
   $ tollgate resume agent support
@@ -63,12 +63,15 @@ pub(crate) struct HaltArgs {
     scope: Option<Scope>,
     /// Its name.
     name: Option<String>,
-    /// Why; whoever is stopped reads it.
+    /// Why; agents that are stopped read it.
     #[arg(long, value_name = "TEXT", required_unless_present = "list")]
     reason: Option<String>,
     /// Halt everything.
     #[arg(long, conflicts_with_all = ["scope", "name", "list"])]
     all: bool,
+    /// Halt what is not there, too: a tool that is not loaded now, a name that nothing has yet.
+    #[arg(long, conflicts_with = "list")]
+    force: bool,
     /// List what is halted.
     #[arg(long, conflicts_with_all = ["scope", "name", "reason"])]
     list: bool,
@@ -94,15 +97,29 @@ pub(crate) async fn halt(args: HaltArgs, cx: &Context<'_>) -> Result<Exit, Failu
         return list(cx);
     }
     let (scope, name) = target(args.scope, args.name);
-    known(scope, &name, cx);
     let reason = args.reason.unwrap_or_default();
-    cx.execute(Operation::Halt {
+    let operation = Operation::Halt {
         scope,
         name: name.clone(),
         reason,
-    })
-    .await?;
-    told(scope, &name, "halted", cx)?;
+        force: args.force,
+    };
+    let (calls, approvals) = match cx.execute(operation).await? {
+        Reply::Halted { calls, approvals } => (calls, approvals),
+        other => return Err(unexpected(&other)),
+    };
+    let value = serde_json::json!({
+        "scope": scope, "name": name, "state": "halted", "calls": calls, "approvals": approvals,
+    });
+    cx.out.show(&value, || {
+        format!(
+            "{} {} is halted: {} ended, {} cancelled",
+            paint("✓", Tone::Good),
+            what(scope, &name),
+            count(calls as u64, "running call"),
+            count(approvals as u64, "approval")
+        )
+    })?;
     cx.out.remark(&format!(
         "lift it with {}",
         paint(&lift(scope, &name), Tone::Name)
@@ -118,7 +135,14 @@ pub(crate) async fn resume(args: ResumeArgs, cx: &Context<'_>) -> Result<Exit, F
         name: name.clone(),
     })
     .await?;
-    told(scope, &name, "resumed", cx)?;
+    let value = serde_json::json!({ "scope": scope, "name": name, "state": "resumed" });
+    cx.out.show(&value, || {
+        format!(
+            "{} {} is resumed",
+            paint("✓", Tone::Good),
+            what(scope, &name)
+        )
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -136,34 +160,11 @@ fn lift(scope: HaltScope, name: &str) -> String {
     }
 }
 
-/// A brake is never refused because of a name; but a misspelt one stops nothing, so say so.
-fn known(scope: HaltScope, name: &str, cx: &Context<'_>) {
-    let Ok(config) = cx.config() else { return };
-    let found = match scope {
-        HaltScope::Agent => config.agents.contains_key(name) || config.users.contains_key(name),
-        HaltScope::Component => config.components.contains_key(name),
-        HaltScope::Tenant => config.gate.tenant == name,
-        HaltScope::Tool | HaltScope::All => true,
-    };
-    if !found {
-        let warning = paint("warning:", Tone::Wait);
-        cx.out.remark(&format!(
-            "{warning} tollgate.toml names no {} `{}`",
-            scope.as_str(),
-            line(name, 80)
-        ));
-    }
-}
-
-fn told(scope: HaltScope, name: &str, state: &str, cx: &Context<'_>) -> Result<(), Failure> {
-    let value = serde_json::json!({ "scope": scope, "name": name, "state": state });
-    let what = match scope {
+fn what(scope: HaltScope, name: &str) -> String {
+    match scope {
         HaltScope::All => "everything".to_owned(),
         scope => format!("{} {}", scope.as_str(), line(name, 80)),
-    };
-    Ok(cx.out.show(&value, || {
-        format!("{} {what} is {state}", paint("✓", Tone::Good))
-    })?)
+    }
 }
 
 fn list(cx: &Context<'_>) -> Result<Exit, Failure> {

@@ -11,13 +11,14 @@ use std::{
 use clap::Args;
 use tollgate::{config::Config, config::FILE_NAME};
 
-use super::Context;
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
     identity,
     scaffold::tool_sources,
-    show::paint::{Tone, paint},
+    style::{Tone, paint},
+    trust::TrustedFiles,
 };
 
 const EXAMPLES: &str = "\
@@ -129,6 +130,8 @@ pub(crate) fn run(args: &Init, cx: &Context<'_>) -> Result<Exit, Failure> {
     for (path, text) in &files {
         write(&args.dir.join(path), text)?;
     }
+    // What this program wrote itself is not somebody else's code.
+    TrustedFiles::read()?.add(&args.dir.join(FILE_NAME))?;
     let names: Vec<String> = files
         .iter()
         .map(|(path, _)| path.display().to_string())

@@ -1,35 +1,221 @@
 //! `tollgate ledger`: is it whole?
 
-use clap::Subcommand;
-use tollgate_model::ids::hex;
+use std::path::{Path, PathBuf};
 
-use super::Context;
+use clap::Subcommand;
+use tollgate::{config::Config, ids::Clock};
+use tollgate_ledger::{
+    Batch, LedgerError, LedgerOptions, Sync,
+    checkpoint::{LogProof, NoteSigner, NoteVerifier},
+    sqlite::sibling_path,
+};
+use tollgate_model::{
+    ids::{DecisionId, hex},
+    record::{AdminAction, Administered, Event, Record},
+};
+
 use crate::{
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::count,
-        paint::{Tone, paint},
-    },
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    identity,
+    style::{Tone, paint},
+    units::count,
 };
 
 const VERIFY: &str = "\
 Example:
   $ tollgate ledger verify
 
-Computes every record's hash again, and names the first record that is not what was written.
+Computes every record's hash again, and names the first record that is not what was written. Then builds the
+read models (runs, labels, approvals, halts) from the records, and compares them with the stored ones.
 With --json: {ok, records, root}.";
+
+const REBUILD: &str = "\
+Example:
+  $ tollgate ledger rebuild
+
+For a ledger whose read models differ from its records. No gate may run meanwhile. The records are verified
+first and stay as they are; the rebuild is recorded. With --json: {ok, records}.";
+
+const KEYGEN: &str = "\
+Example:
+  $ tollgate ledger keygen gate.example/ledger
+
+Makes the key that signs checkpoints, next to the ledger's wrapping key, and prints the public key: give that to
+those who check proofs. The name identifies the log; use a unique one, such as a host and a path. Never replaces a key. With --json: {file, public}.";
+
+const PROVE: &str = "\
+Example:
+  $ tollgate ledger prove dec-219 --out refund.tlog-proof
+
+Writes a proof that the record is in the ledger (c2sp.org/tlog-proof): the record itself, the hashes from it to the
+root, and a checkpoint that the key of `ledger keygen` signs. It can be checked offline, with the public key.";
 
 /// What to do with the ledger.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
-    /// Verify that no record is missing or was changed.
+    /// Verify that no record is missing or was changed, and that the read models are what the records say.
     #[command(after_help = VERIFY)]
-    Verify,
+    Verify {
+        /// Check this proof instead; needs no ledger.
+        #[arg(long, value_name = "FILE", requires = "key")]
+        proof: Option<PathBuf>,
+        /// The public key of the log that the proof is about, as `ledger keygen` printed it.
+        #[arg(long, value_name = "KEY", requires = "proof")]
+        key: Option<String>,
+    },
+    /// Make the key that signs checkpoints.
+    #[command(after_help = KEYGEN)]
+    Keygen {
+        /// The log's name, such as `gate.example/ledger`.
+        name: String,
+    },
+    /// Prove to others that a decision or another record is in the ledger.
+    #[command(after_help = PROVE)]
+    Prove {
+        /// The decision, such as dec-219.
+        id: DecisionId,
+        /// Where to write the proof; otherwise it is printed.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Make the read models again from the records.
+    #[command(after_help = REBUILD)]
+    Rebuild,
 }
 
 /// Run `tollgate ledger`.
-pub(crate) fn run(_: &Ledger, cx: &Context<'_>) -> Result<Exit, Failure> {
+pub(crate) async fn run(command: &Ledger, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Ledger::Verify { proof, key } => match proof.as_deref().zip(key.as_deref()) {
+            Some((proof, key)) => verify_proof(proof, key, cx),
+            None => verify(cx),
+        },
+        Ledger::Keygen { name } => keygen(name, cx),
+        Ledger::Prove { id, out } => prove(*id, out.as_deref(), cx),
+        Ledger::Rebuild => rebuild(cx).await,
+    }
+}
+
+/// Where the key lies that signs checkpoints.
+fn signing_key(config: &Config) -> PathBuf {
+    sibling_path(&config.store.key, ".checkpoint")
+}
+
+fn keygen(name: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let file = signing_key(&config);
+    let signer = NoteSigner::generate(name)?;
+    signer.save(&file)?;
+    let public = signer.verifier().to_string();
+    let value = serde_json::json!({ "file": file, "public": public });
+    cx.out.show(&value, || {
+        format!(
+            "{} {}\n  public key {public}",
+            paint("✓", Tone::Good),
+            file.display()
+        )
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn prove(id: DecisionId, out: Option<&Path>, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let reader = cx.reader(&config)?;
+    let signer = NoteSigner::load(&signing_key(&config))?;
+    let proof = reader.prove(id.0, &signer)?.to_string();
+    let Some(out) = out else {
+        let value = serde_json::json!({ "proof": proof });
+        cx.out.show(&value, || proof.clone())?;
+        return Ok(Exit::Ok);
+    };
+    std::fs::write(out, &proof).map_err(|e| LedgerError::Store {
+        path: out.display().to_string(),
+        reason: e.to_string(),
+    })?;
+    let value = serde_json::json!({ "file": out });
+    cx.out.show(&value, || {
+        format!(
+            "{} proof of {id} in {}",
+            paint("✓", Tone::Good),
+            out.display()
+        )
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn verify_proof(file: &Path, key: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let failed = |reason: String| LedgerError::Store {
+        path: file.display().to_string(),
+        reason,
+    };
+    let text = std::fs::read_to_string(file).map_err(|e| failed(e.to_string()))?;
+    let verifier = NoteVerifier::parse(key).map_err(|e| failed(e.to_string()))?;
+    let proof = LogProof::parse(&text).map_err(|e| failed(e.to_string()))?;
+    let checkpoint = proof.verify(&verifier).map_err(|e| failed(e.to_string()))?;
+    let record = Record::from_leaf(&proof.leaf).map_err(|e| failed(e.to_string()))?;
+    let value = serde_json::json!({
+        "ok": true, "origin": checkpoint.origin, "size": checkpoint.size, "index": proof.index, "record": record,
+    });
+    cx.out.show(&value, || {
+        let shown = serde_json::to_string(&record).unwrap_or_default();
+        let shown = tollgate::text::printable(&shown, usize::MAX);
+        format!(
+            "{} record {} of the {} in {}\n{shown}",
+            paint("✓", Tone::Good),
+            proof.index,
+            count(checkpoint.size, "record"),
+            checkpoint.origin
+        )
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn rebuild(cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let by = identity::login(identity::own_uid())?;
+    let options = LedgerOptions {
+        path: config.store.path.clone(),
+        key: config.store.key.clone(),
+        sync: Sync::Full,
+        cached_runs: 1,
+    };
+    let now = Clock::system().now();
+    let ledger = tollgate_ledger::Ledger::open(options, now)?;
+    // Records that are wrong would only make wrong read models.
+    match ledger.reader().verify(Some(&config.store.key), |_| {}) {
+        Ok(_) | Err(LedgerError::ReadModel { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    ledger.rebuild().await?;
+    let rebuilt = Event::Administered(Administered {
+        action: AdminAction::ReadModelsRebuilt,
+        by,
+        target: config.store.path.display().to_string(),
+    });
+    let record = Record::new(config.gate.tenant.clone(), None, ledger.now(now), rebuilt);
+    ledger
+        .commit(Batch {
+            records: vec![record],
+            ..Batch::default()
+        })
+        .await
+        .map_err(LedgerError::from)?;
+    let records = ledger.size();
+    ledger.close().await;
+    let value = serde_json::json!({ "ok": true, "records": records });
+    cx.out.show(&value, || {
+        format!(
+            "{} read models rebuilt from {}",
+            paint("✓", Tone::Good),
+            count(records, "record")
+        )
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn verify(cx: &Context<'_>) -> Result<Exit, Failure> {
     let config = cx.config()?;
     let reader = cx.reader(&config)?;
     // With the key it also sees whether records are missing at the end.

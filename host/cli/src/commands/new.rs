@@ -1,4 +1,4 @@
-//! `tollgate new`: the sources of another tool, beside a gate's first.
+//! `tollgate new`: the sources of another tool of a gate.
 
 use std::{
     fs,
@@ -7,12 +7,13 @@ use std::{
 
 use clap::Args;
 
-use super::{Context, init::write};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    commands::init::write,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
     scaffold::{self, Language, Source},
-    show::paint::{Tone, paint},
+    style::{Tone, paint},
 };
 
 const EXAMPLES: &str = "\
@@ -20,7 +21,7 @@ Examples:
   $ tollgate new weather
   $ tollgate new prices --lang python
 
-Writes tools/NAME beside tollgate.toml: a tool that builds, and a test of it. Overwrites nothing.
+Writes tools/NAME next to tollgate.toml: a tool that builds, and a test of it. Overwrites nothing.
 With --json: {dir, files, next, config}.";
 
 /// The arguments of `tollgate new`.

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::{Context, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
 };
 

@@ -1,4 +1,4 @@
-//! What agents have reported of a run, read beside the ledger; nothing where nobody has.
+//! What agents have reported of a run, from the trace store; empty where there is none.
 
 use tollgate::config::Config;
 use tollgate_ledger::RunRow;
@@ -8,7 +8,7 @@ use tollgate_trace::{
     store::{Part, Reader, StoreOptions},
 };
 
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// How much of it is shown.
 const MOST: Part = Part {
@@ -16,7 +16,7 @@ const MOST: Part = Part {
     bytes: 64 << 20,
 };
 
-/// The reader of the trace store beside the gate's ledger, if there is one.
+/// The trace store of the gate, if there is one.
 pub(crate) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     Ok(Reader::open(
         &StoreOptions::beside(&config.store.path).path,

@@ -19,12 +19,13 @@ use tollgate_server::{
 };
 use tollgate_trace::{export, projector};
 
-use super::{Context, wrap::observes_only};
 use crate::{
     access::{Access, NotAlone},
-    exit::Exit,
-    failure::Failure,
-    logs::{self, Logs},
+    commands::wrap::observes_only,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    logging::{self, Logs},
     relay::{Ended, Relay},
 };
 
@@ -99,7 +100,7 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         Some(address) => Some(address.unwrap_or(config.serve.listen)),
         None => (!args.stdio).then_some(config.serve.listen),
     };
-    // Nobody is let in over HTTP as an agent that was not named for it.
+    // Over HTTP nothing is called as an agent that was not named for it.
     let named = args.agent.is_some() || config.serve.agent.is_some();
     let listen = listen.map(|address| Listen {
         address,
@@ -143,7 +144,7 @@ fn agent(named: Option<&str>, config: &Config) -> Result<String, Failure> {
                 None => failure.help(format!("add a table [agents.{name}] with its operator")),
             })
         }
-        None => Err(Failure::usage("nobody says which agent calls")
+        None => Err(Failure::usage("the calling agent is not named")
             .help("name it with --agent NAME, or with agent = \"NAME\" under [serve]")),
     }
 }
@@ -252,7 +253,7 @@ async fn owned(
     };
     let ended = until_told(server, cx, serving).await;
     match listener.and_then(|mut listener| listener.failed.try_recv().ok()) {
-        Some(error) => Err(Failure::plain(format!("nobody listens any more: {error}"))),
+        Some(error) => Err(Failure::plain(format!("the listener has failed: {error}"))),
         None => ended,
     }
 }
@@ -321,7 +322,7 @@ async fn listening(
     }
     if !is_open && !authenticated {
         let how = "make a token (`tollgate token create`), or name who calls without one (--agent)";
-        remark(cx, &format!("nobody can call there yet: {how}"));
+        remark(cx, &format!("no caller is let in there yet: {how}"));
     }
     Ok(Listener { tls, failed })
 }
@@ -394,9 +395,9 @@ async fn until_told(
     Ok(Exit::Ok)
 }
 
-/// Tell whoever serves the gate: as a line of the log where there is one.
+/// A remark for the operator: as a line of the log where there is one.
 fn remark(cx: &Context<'_>, text: &str) {
-    match logs::are_written() {
+    match logging::are_written() {
         true => tracing::info!(target: "tollgate::serve", "{text}"),
         false => cx.out.remark(text),
     }
@@ -406,7 +407,7 @@ fn told(reloaded: Result<(), tollgate::load::LoadError>, cx: &Context<'_>) {
     match reloaded {
         Ok(()) => remark(cx, "what has changed is in force now"),
         Err(error) => {
-            match logs::are_written() {
+            match logging::are_written() {
                 true => tracing::error!(target: "tollgate::serve", "{error}"),
                 false => cx.out.failure(&Failure::from(error)),
             }

@@ -8,18 +8,17 @@ use tollgate_ledger::{Ledger, LedgerOptions, Restore, Sync};
 
 use tollgate_model::time::Timestamp;
 
-use super::{Context, absolute, times::When, unexpected};
 use crate::{
     access::NotAlone,
-    exit::Exit,
-    failure::Failure,
+    commands::time_arg::TimeArg,
+    context::{Context, absolute, unexpected},
+    error::Failure,
+    exit_code::Exit,
     identity,
     operation::{Operation, Reply},
-    show::{
-        measure::{count, size},
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    render::table::{Cell, table},
+    style::{Tone, paint},
+    units::{count, size},
 };
 
 const BACKUP: &str = "\
@@ -72,12 +71,12 @@ pub(crate) enum Store {
     /// List the days of which payloads can still be read.
     #[command(after_help = DAYS)]
     Days,
-    /// Destroy the keys of old days, so that nobody reads their payloads again.
+    /// Destroy the keys of old days, so that their payloads can never be read again.
     #[command(after_help = FORGET)]
     Forget {
         /// Days that ended before: 90d (ago), or 2026-09-01.
-        #[arg(long, value_name = "TIME", value_parser = When::parse)]
-        before: When,
+        #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+        before: TimeArg,
         /// Only of this tenant.
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
@@ -120,7 +119,11 @@ fn days(cx: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-async fn forget(before: &When, tenant: Option<String>, cx: &Context<'_>) -> Result<Exit, Failure> {
+async fn forget(
+    before: &TimeArg,
+    tenant: Option<String>,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
     let zone = cx.config()?.gate.timezone.clone();
     let before = before.at(Clock::system().now(), &zone);
     match cx.execute(Operation::Forget { tenant, before }).await? {
@@ -202,8 +205,8 @@ async fn restore(file: &Path, accept_loss: bool, cx: &Context<'_>) -> Result<Exi
         }
         if restored.records < restored.before {
             text.push_str(
-                "  open approvals were voided; tokens that were revoked since are back, and so are halts that were \
-                 lifted: look at `tollgate token list` and `tollgate halt --list`\n",
+                "  open approvals were voided; halts and revocations of tokens since the backup are gone, and halts \
+                 that were lifted since are in force again: check `tollgate halt --list` and `tollgate token list`\n",
             );
         }
         text
@@ -236,7 +239,7 @@ async fn permitted(file: &Path, config: &Config, cx: &Context<'_>) -> Result<Str
                 "{} the gate does not open, so nothing decides whether you may: {failure}",
                 paint("warning:", Tone::Wait)
             ));
-            // Nobody checks a token now, so it is whoever is at the command line.
+            // No token can be checked now, so it is the login that counts.
             Ok(user?.id)
         }
     }

@@ -10,17 +10,16 @@ use tollgate_model::{
 };
 use tollgate_server::auth::token::Purpose;
 
-use super::{Context, times, user};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    commands::{time_arg, user},
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
     operation::Operation,
+    render::table::{Cell, table},
     reply::TokenView,
-    show::{
-        measure::moment,
-        paint::{Tone, line, paint},
-        table::{Cell, table},
-    },
+    style::{Tone, line, paint},
+    units::moment,
 };
 
 const CREATE: &str = "\
@@ -29,7 +28,7 @@ Examples:
   $ tollgate token create --agent support --on-behalf-of alice --expires 8h
   $ tollgate token create --user bob --name laptop --expires 90d --json
 
-Whoever has the token is that agent or user, over HTTP, until it expires or is revoked. Only its hash is
+The bearer of the token is that agent or user, over HTTP, until it expires or is revoked. Only its hash is
 kept, so it is shown this once.
 With --json: {id, token} or {id, file}.";
 const LIST: &str = "\
@@ -81,7 +80,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "TEXT", default_value = "")]
     name: String,
     /// After how long it expires, such as 8h or 90d; never unless given.
-    #[arg(long, value_name = "TIME", value_parser = times::duration)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::duration)]
     expires: Option<Duration>,
     /// Write it to this new file, which only you can read, instead of showing it.
     #[arg(long, value_name = "FILE")]
@@ -142,7 +141,7 @@ fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
     let tokens: Vec<TokenView> = tokens.into_iter().map(TokenView::from).collect();
     if tokens.is_empty() && !cx.out.is_json() {
         cx.out
-            .remark("nobody has a token; make one with `tollgate token create`");
+            .remark("there are no tokens; make one with `tollgate token create`");
         return Ok(Exit::Ok);
     }
     cx.out.show(&tokens, || shown(&tokens))?;

@@ -9,11 +9,12 @@ use tollgate::{
 };
 use tollgate_policy::policy;
 
-use super::{Context, component::register};
 use crate::{
-    exit::Exit,
-    failure::Failure,
-    show::tool::{self, MentionView, ToolView},
+    component::compiler,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::tool::{self, MentionView, ToolView},
 };
 
 const LIST: &str = "\
@@ -49,8 +50,7 @@ pub(crate) async fn run(command: Tools, cx: &Context<'_>) -> Result<Exit, Failur
         .out
         .progress()
         .map(|progress| progress.step("loading components"));
-    let Snapshot { ruleset, executors } =
-        load::check(cx.config()?, Some(register::compiler())).await?;
+    let Snapshot { ruleset, executors } = load::check(cx.config()?, Some(compiler())).await?;
     drop(step);
     let view = |tool: &Tool| {
         let component = executors.components.get(&tool.source.name);

@@ -9,15 +9,13 @@ use tollgate::{
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_server::upstream::Servers;
 
-use super::{Context, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
-    show::{
-        paint::{Tone, paint},
-        upstream::{self, ServerView},
-    },
+    render::upstream::{self, ServerView},
+    style::{Tone, paint},
 };
 
 const LIST: &str = "\
@@ -38,9 +36,10 @@ Examples:
   $ tollgate upstream accept filesystem --digest sha256:6ec8…
   $ tollgate upstream accept
 
-Shows the difference and pins the definitions in tollgate.lock, if the gate loads with them. That
-takes the permission `administer`, and is recorded. A tool that changes or vanishes afterwards is
-refused until it is accepted again.
+Shows the whole difference, asks, and pins the definitions in tollgate.lock if the gate loads with them.
+Where there is no terminal to ask on, --digest says what was seen before. Accepting takes the permission
+`administer`, and is recorded. A tool that changes or vanishes afterwards is refused until it is accepted
+again.
 With --json: [{name, digest, accepted, added, changed, vanished, same, left_out}].";
 
 /// What to do with upstream servers.
@@ -49,7 +48,7 @@ pub(crate) enum Upstream {
     /// List the configured servers, and whether they were accepted.
     #[command(after_help = LIST)]
     List,
-    /// Show what a server offers, beside what was accepted of it.
+    /// Show how what a server offers differs from what was accepted of it.
     #[command(after_help = SHOW)]
     Show {
         /// The server, as tollgate.toml names it.
@@ -80,9 +79,10 @@ pub(crate) async fn run(command: Upstream, cx: &Context<'_>) -> Result<Exit, Fai
         }
         Upstream::Show { name } => {
             for (name, difference) in differences(&cx.config()?, Some(&name), cx).await? {
-                let value = view(&name, &difference);
-                cx.out
-                    .show(&value, || upstream::difference(&name, &difference))?;
+                match cx.out.is_json() {
+                    true => cx.out.json(&view(&name, &difference))?,
+                    false => cx.out.page(&upstream::difference(&name, &difference))?,
+                }
             }
         }
         Upstream::Accept { name, digest } => accept(name.as_deref(), digest, cx).await?,
@@ -90,7 +90,7 @@ pub(crate) async fn run(command: Upstream, cx: &Context<'_>) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-/// What servers offer, beside what was accepted of them.
+/// How what servers offer differs from what was accepted of them.
 pub(super) async fn differences(
     config: &Config,
     only: Option<&str>,
@@ -105,37 +105,68 @@ pub(super) async fn differences(
     Ok(differences?)
 }
 
+/// Accept what was shown: to this terminal now, or before, as the digest says.
 async fn accept(
     name: Option<&str>,
     digest: Option<Sha256Digest>,
     cx: &Context<'_>,
 ) -> Result<(), Failure> {
     let config = cx.config()?;
-    let looked = differences(&config, name, cx).await?;
-    if let (Some(wanted), Some((name, found))) = (digest, looked.first())
-        && found.digest != wanted
-    {
-        return Err(Failure::plain(format!(
-            "`{name}` offers {} now, and not {wanted}",
-            found.digest
-        ))
-        .help(format!("look again with `tollgate upstream show {name}`")));
-    }
-    take(&config, &looked, cx).await?;
-    let values: Vec<_> = looked.iter().map(|(name, d)| view(name, d)).collect();
-    cx.out.show(&values, || {
-        let told = |(name, difference): &(String, Difference)| {
-            let digest = difference.digest;
-            let accepted = format!("{} accepted {name} {digest}\n", paint("✓", Tone::Good));
-            upstream::difference(name, difference) + &accepted
-        };
-        looked.iter().map(told).collect()
-    })?;
+    let mut looked = differences(&config, name, cx).await?;
     if looked.is_empty() {
         cx.out
             .remark("there are no upstream servers: add a table [upstream.NAME]");
     }
+    match (digest, looked.first()) {
+        (Some(wanted), Some((name, found))) if found.digest != wanted => {
+            return Err(Failure::plain(format!(
+                "`{name}` offers {} now, and not {wanted}",
+                found.digest
+            ))
+            .help(format!("look again with `tollgate upstream show {name}`")));
+        }
+        (Some(_), _) => {}
+        (None, _) => {
+            let mut agreed = Vec::new();
+            for (name, difference) in looked {
+                if agrees(&name, &difference, cx)? {
+                    agreed.push((name, difference));
+                }
+            }
+            looked = agreed;
+        }
+    }
+    if looked.is_empty() {
+        return Ok(());
+    }
+    take(&config, &looked, cx).await?;
+    let values: Vec<_> = looked.iter().map(|(name, d)| view(name, d)).collect();
+    cx.out.show(&values, || {
+        let accepted = looked.iter().map(|(name, difference)| {
+            let tick = paint("✓", Tone::Good);
+            format!("{tick} accepted {name} {}\n", difference.digest)
+        });
+        accepted.collect()
+    })?;
     Ok(())
+}
+
+/// Show the difference, and ask whether it is to be accepted. What differs in nothing needs no question.
+fn agrees(name: &str, difference: &Difference, cx: &Context<'_>) -> Result<bool, Failure> {
+    if difference.accepted == Some(difference.digest) {
+        return Ok(true);
+    }
+    if !cx.out.is_json() {
+        cx.out.page(&upstream::difference(name, difference))?;
+    }
+    let answer = cx.out.confirm(&format!("Accept this of `{name}`?"))?;
+    answer.ok_or_else(|| {
+        Failure::usage("there is no terminal to ask on whether to accept this").help(format!(
+            "look with `tollgate upstream show {name}`, then accept what you saw: tollgate upstream accept \
+             {name} --digest {}",
+            difference.digest
+        ))
+    })
 }
 
 /// Accept what was looked at.

@@ -11,13 +11,13 @@ use clap::Subcommand;
 use tollgate_model::entity::{Kind, Uid};
 use tollgate_server::auth::token::{self, Purpose};
 
-use super::{Context, unexpected};
 use crate::{
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
     reply::TokenView,
-    show::paint::{Tone, paint},
+    style::{Tone, paint},
 };
 
 const TOKEN: &str = "\

@@ -2,16 +2,22 @@
 
 use std::env;
 use std::fs;
-use std::io::{ErrorKind, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::process::{self, Ended};
-use super::target::{self, TARGET, Toolchain};
-use super::{BuildError, Built, Progress, encode, javascript, python};
+use crate::{
+    component::{
+        BuildError, BuildOutput, encode, files, javascript,
+        process::{self, ProcessEnd},
+        python,
+        target::{self, TARGET, Toolchain},
+    },
+    progress::Progress,
+};
 
 /// Builds the tool in `dir` into a component: `out`, or `dir/<name>.wasm`.
 ///
@@ -20,7 +26,7 @@ pub(crate) fn build(
     dir: &Path,
     out: Option<&Path>,
     progress: Progress,
-) -> Result<Built, BuildError> {
+) -> Result<BuildOutput, BuildError> {
     let there = |manifest: &str| dir.join(manifest).is_file();
     if there("Cargo.toml") {
         of_crate(dir, out, progress)
@@ -33,32 +39,26 @@ pub(crate) fn build(
     }
 }
 
-/// Whether this can be a component's file name.
-pub(super) fn is_file_name(name: &str) -> bool {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(legal)
-}
-
 /// cargo compiles only what changed.
-fn of_crate(dir: &Path, out: Option<&Path>, progress: Progress) -> Result<Built, BuildError> {
+fn of_crate(dir: &Path, out: Option<&Path>, progress: Progress) -> Result<BuildOutput, BuildError> {
     let started = Instant::now();
     let path = |name: &str| out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned);
-    let dir = fs::canonicalize(dir).map_err(|error| file("open", dir, error))?;
+    let dir = fs::canonicalize(dir).map_err(|error| files::error("open", dir, error))?;
     let toolchain = target::find(&dir, progress)?;
-    let Compiled {
+    let CompiledModule {
         name,
         module,
         warnings,
     } = compile(&toolchain, &dir, progress)?;
 
-    let bytes = fs::read(&module).map_err(|error| file("read", &module, error))?;
+    let bytes = fs::read(&module).map_err(|error| files::error("read", &module, error))?;
     let component = encode::component(&bytes).map_err(|error| BuildError::Encode {
         dir: dir.clone(),
         error,
     })?;
     let path = path(&name);
-    let unchanged = replace(&path, &component)?;
-    Ok(Built {
+    let unchanged = !files::write(&path, &component)?;
+    Ok(BuildOutput {
         name,
         path,
         bytes: component.len() as u64,
@@ -72,13 +72,17 @@ fn of_crate(dir: &Path, out: Option<&Path>, progress: Progress) -> Result<Built,
     })
 }
 
-struct Compiled {
+struct CompiledModule {
     name: String,
     module: PathBuf,
     warnings: String,
 }
 
-fn compile(toolchain: &Toolchain, dir: &Path, progress: Progress) -> Result<Compiled, BuildError> {
+fn compile(
+    toolchain: &Toolchain,
+    dir: &Path,
+    progress: Progress,
+) -> Result<CompiledModule, BuildError> {
     let mut cargo = toolchain.cargo_rustc(dir);
     let colour = std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
     cargo.args([
@@ -108,7 +112,7 @@ fn compile(toolchain: &Toolchain, dir: &Path, progress: Progress) -> Result<Comp
         artifact: None,
         rendered: String::new(),
     };
-    let Ended { status, stderr } = process::run(
+    let ProcessEnd { status, stderr } = process::run(
         cargo,
         None,
         |line| messages.read(line),
@@ -130,7 +134,7 @@ fn compile(toolchain: &Toolchain, dir: &Path, progress: Progress) -> Result<Comp
         });
     }
     let (name, module) = artifact.ok_or_else(|| BuildError::NoModule(dir.to_owned()))?;
-    Ok(Compiled {
+    Ok(CompiledModule {
         name,
         module,
         warnings: rendered,
@@ -138,7 +142,7 @@ fn compile(toolchain: &Toolchain, dir: &Path, progress: Progress) -> Result<Comp
 }
 
 /// Panic messages name source files. Without the folders of this machine, the same sources give the same
-/// bytes on another, and nobody learns where they were built. The flags are the same for every crate, or
+/// bytes on another, and do not tell where they were built. The flags are the same for every crate, or
 /// each would compile all dependencies anew.
 fn without_own_paths(toolchain: &Toolchain) -> Option<String> {
     let home = env::home_dir();
@@ -225,31 +229,4 @@ fn without_progress(stderr: &str) -> String {
         .lines()
         .filter(|line| !VERBS.iter().any(|verb| line.trim_start().starts_with(verb)));
     lines.map(|line| format!("{line}\n")).collect()
-}
-
-/// Writes the file unless it holds these bytes. Whoever reads it meanwhile sees the old or the new whole.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
-    match fs::read(path) {
-        Ok(there) if there == bytes => return Ok(true),
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(file("read", path, error)),
-        _ => {}
-    }
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        fs::create_dir_all(parent).map_err(|error| file("create", parent, error))?;
-    }
-    let new = path.with_extension(format!("wasm.{}", std::process::id()));
-    fs::write(&new, bytes).map_err(|error| file("write", &new, error))?;
-    fs::rename(&new, path).map_err(|error| file("write", path, error))?;
-    Ok(false)
-}
-
-pub(super) fn file(verb: &'static str, path: &Path, error: std::io::Error) -> BuildError {
-    BuildError::File {
-        verb,
-        path: path.to_owned(),
-        error,
-    }
 }

@@ -6,7 +6,7 @@ use wit_component::{ComponentEncoder, DecodedWasm, decode};
 /// The package that holds everything that an adapter may import.
 const PACKAGE: &str = "tollgate:adapter/";
 
-/// Why a module is no adapter.
+/// Why a module is not an adapter.
 #[derive(Debug, Error)]
 pub(crate) enum EncodeError {
     /// The module asks for something that no interface describes.

@@ -7,8 +7,14 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::scripted::{Project, WIT, needed, up_to_date};
-use super::{BuildError, Built, Progress, build, process};
+use crate::{
+    component::{
+        BuildError, BuildOutput, files,
+        interpreted::{Project, WIT, needed, up_to_date},
+        process,
+    },
+    progress::Progress,
+};
 
 pub(super) const MANIFEST: &str = "package.json";
 const REMEDY: &str = "install Node.js 20 or newer with npm (https://nodejs.org; on Debian and Ubuntu: apt-get install nodejs npm)";
@@ -21,7 +27,7 @@ pub(super) fn component(
     dir: &Path,
     out: Option<&Path>,
     progress: Progress,
-) -> Result<Built, BuildError> {
+) -> Result<BuildOutput, BuildError> {
     let started = Instant::now();
     let project = Project::open(dir, out, "node_modules", ENTRY, progress, name)?;
     needed("node", REMEDY)?;
@@ -44,7 +50,7 @@ pub(super) fn component(
         let entry = project.tools.join(".tollgate-entry.mjs");
         let bundle = project.tools.join(".tollgate-bundle.mjs");
         fs::write(&entry, ENTRY.replace("'./", "'../"))
-            .map_err(|error| build::file("write", &entry, error))?;
+            .map_err(|error| files::error("write", &entry, error))?;
         let mut esbuild = process::command(bin.join("esbuild"), &project.dir);
         esbuild.arg(&entry).args([
             "--bundle",
@@ -71,10 +77,10 @@ pub(super) fn component(
 
 fn name(dir: &Path) -> Result<String, BuildError> {
     let path = dir.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|error| build::file("read", &path, error))?;
+    let text = fs::read_to_string(&path).map_err(|error| files::error("read", &path, error))?;
     let manifest: Option<Value> = serde_json::from_str(&text).ok();
     let name = manifest.as_ref().and_then(|m| m.get("name")?.as_str());
     let name = name.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned());
-    name.filter(|name| build::is_file_name(name))
+    name.filter(|name| files::is_file_name(name))
         .ok_or(BuildError::NoName(path))
 }

@@ -8,13 +8,13 @@
 //! Nothing here runs a component that it built, and nothing reads a gate's configuration.
 
 mod build;
-pub(crate) mod command;
+mod compiler;
 mod encode;
+mod files;
+mod interpreted;
 mod javascript;
 mod process;
-mod progress;
 mod python;
-mod scripted;
 mod target;
 
 use std::path::PathBuf;
@@ -23,13 +23,13 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub(crate) use build::build;
+pub(crate) use compiler::compiler;
 pub(crate) use encode::EncodeError;
-pub(crate) use progress::Progress;
 pub(crate) use target::TargetError;
 
 /// A component that lies on disk.
 #[derive(Debug)]
-pub(crate) struct Built {
+pub(crate) struct BuildOutput {
     /// The crate's library name, with `-` for `_`.
     pub(crate) name: String,
     /// Where it lies.
@@ -46,7 +46,7 @@ pub(crate) struct Built {
     pub(crate) elapsed: Duration,
 }
 
-/// Why there is no component.
+/// Why a build made no component.
 #[derive(Debug, Error)]
 pub(crate) enum BuildError {
     /// The folder holds no tool.
@@ -96,7 +96,7 @@ pub(crate) enum BuildError {
         .0.display()
     )]
     NoModule(PathBuf),
-    /// The module is no adapter.
+    /// The module is not an adapter.
     #[error("{} made no adapter: {error}", dir.display())]
     Encode {
         /// The crate's folder.

@@ -66,7 +66,7 @@ pub(crate) fn output(mut command: Command) -> Option<String> {
 }
 
 /// What became of a program.
-pub(crate) struct Ended {
+pub(crate) struct ProcessEnd {
     /// Its exit status; `None` when it took too long and was stopped.
     pub(crate) status: Option<ExitStatus>,
     /// What it wrote to standard error.
@@ -79,7 +79,7 @@ pub(crate) fn run(
     limit: Option<Duration>,
     mut line: impl FnMut(&str) + Send,
     mut note: impl FnMut(&str) + Send,
-) -> std::io::Result<Ended> {
+) -> std::io::Result<ProcessEnd> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -97,7 +97,7 @@ pub(crate) fn run(
         });
         wait(&mut child, limit)
     })?;
-    Ok(Ended {
+    Ok(ProcessEnd {
         status,
         stderr: said,
     })

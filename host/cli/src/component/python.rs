@@ -7,8 +7,14 @@ use std::time::Instant;
 
 use toml_edit::DocumentMut;
 
-use super::scripted::{Project, WIT, needed, up_to_date};
-use super::{BuildError, Built, Progress, build, process};
+use crate::{
+    component::{
+        BuildError, BuildOutput, files,
+        interpreted::{Project, WIT, needed, up_to_date},
+        process,
+    },
+    progress::Progress,
+};
 
 pub(super) const MANIFEST: &str = "pyproject.toml";
 const REQUIREMENTS: &str = "requirements.txt";
@@ -31,7 +37,7 @@ pub(super) fn component(
     dir: &Path,
     out: Option<&Path>,
     progress: Progress,
-) -> Result<Built, BuildError> {
+) -> Result<BuildOutput, BuildError> {
     let started = Instant::now();
     let project = Project::open(dir, out, ".venv", ENTRY, progress, name)?;
     let python = needed("python3", PYTHON)?;
@@ -57,7 +63,7 @@ pub(super) fn component(
         let mut check = process::command(bin.join("python"), &project.dir);
         check.args(["-m", "pip", "--disable-pip-version-check", "check"]);
         project.run("checking that requirements.txt is complete", check)?;
-        fs::write(&installed, "").map_err(|error| build::file("write", &installed, error))?;
+        fs::write(&installed, "").map_err(|error| files::error("write", &installed, error))?;
     }
     project.component(started, |made| {
         let mut componentize = process::command(bin.join("componentize-py"), &project.dir);
@@ -76,12 +82,12 @@ pub(super) fn component(
 /// `name` of `[project]`.
 fn name(dir: &Path) -> Result<String, BuildError> {
     let path = dir.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|error| build::file("read", &path, error))?;
+    let text = fs::read_to_string(&path).map_err(|error| files::error("read", &path, error))?;
     let manifest: Option<DocumentMut> = text.parse().ok();
     let name = manifest
         .as_ref()
         .and_then(|m| m.get("project")?.get("name")?.as_str());
     name.map(str::to_owned)
-        .filter(|name| build::is_file_name(name))
+        .filter(|name| files::is_file_name(name))
         .ok_or(BuildError::NoName(path))
 }

@@ -12,8 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
-use super::process::{self, Ended};
-use super::progress::Progress;
+use crate::{
+    component::process::{self, ProcessEnd},
+    progress::Progress,
+};
 
 /// What adapters are compiled for: a target without a system interface.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -115,7 +117,7 @@ pub(crate) fn find(dir: &Path, progress: Progress) -> Result<Toolchain, TargetEr
         Err(missing) => missing,
     };
     tried.push(format!("  {packages}: {missing}"));
-    if missing == Missing::Packages {
+    if missing == MissingPart::Packages {
         match install_packages(dir, progress) {
             Ok(()) => match from_sources(Compiler::of_distribution(dir).as_ref(), own.as_ref()) {
                 Ok(toolchain) => return Ok(toolchain),
@@ -134,7 +136,7 @@ pub(crate) fn find(dir: &Path, progress: Progress) -> Result<Toolchain, TargetEr
     Err(TargetError::NoLibrary {
         tried: tried.join("\n"),
         toolchain: toolchain.unwrap_or_default(),
-        packages: if missing == Missing::Linker {
+        packages: if missing == MissingPart::Linker {
             format!("{packages} lld")
         } else {
             packages
@@ -221,7 +223,7 @@ fn add_with_rustup(own: &Compiler, dir: &Path, progress: Progress) -> Result<Too
     let rustup = process::in_path("rustup").ok_or("not installed")?;
     own.rustup_name()
         .ok_or("the compiler in PATH is not one of its toolchains")?;
-    if failed_lately(own) {
+    if failed_recently(own) {
         return Err(format!(
             "failed within the last {} hours, not tried again yet",
             RUSTUP_PAUSE.as_secs() / 3600
@@ -232,17 +234,17 @@ fn add_with_rustup(own: &Compiler, dir: &Path, progress: Progress) -> Result<Too
     // Without a name it is the toolchain that the folder uses.
     add.args(["target", "add", TARGET]);
     match process::run(add, Some(RUSTUP_LIMIT), |_| {}, |line| step.detail(line)) {
-        Ok(Ended {
+        Ok(ProcessEnd {
             status: Some(status),
             ..
         }) if status.success() => own
             .installed()
             .ok_or_else(|| "added it, but it is not there".to_owned()),
-        Ok(Ended {
+        Ok(ProcessEnd {
             status: Some(_),
             stderr,
         }) => Err(last_error(&stderr)),
-        Ok(Ended { status: None, .. }) => Err(format!(
+        Ok(ProcessEnd { status: None, .. }) => Err(format!(
             "took over {} s and was stopped",
             RUSTUP_LIMIT.as_secs()
         )),
@@ -252,7 +254,7 @@ fn add_with_rustup(own: &Compiler, dir: &Path, progress: Progress) -> Result<Too
 
 /// What the distribution's way lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-enum Missing {
+enum MissingPart {
     #[error("not all of them are installed")]
     Packages,
     #[error(
@@ -264,14 +266,14 @@ enum Missing {
 fn from_sources(
     distribution: Option<&Compiler>,
     own: Option<&Compiler>,
-) -> Result<Toolchain, Missing> {
+) -> Result<Toolchain, MissingPart> {
     let sources = |compiler: &&Compiler| {
         compiler
             .sysroot
             .join("lib/rustlib/src/rust/library/Cargo.lock")
             .is_file()
     };
-    let distribution = distribution.filter(sources).ok_or(Missing::Packages)?;
+    let distribution = distribution.filter(sources).ok_or(MissingPart::Packages)?;
     let linker = own
         .and_then(Compiler::own_linker)
         .or_else(|| distribution.own_linker())
@@ -280,7 +282,7 @@ fn from_sources(
                 .into_iter()
                 .find_map(process::in_path)
         })
-        .ok_or(Missing::Linker)?;
+        .ok_or(MissingPart::Linker)?;
     Ok(distribution.toolchain(Some(linker)))
 }
 
@@ -303,15 +305,15 @@ fn install_packages(dir: &Path, progress: Progress) -> Result<(), String> {
         let mut run = process::command(&apt, dir);
         run.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         match process::run(run, Some(APT_LIMIT), |line| step.detail(line), |_| {}) {
-            Ok(Ended {
+            Ok(ProcessEnd {
                 status: Some(status),
                 ..
             }) if status.success() => {}
-            Ok(Ended {
+            Ok(ProcessEnd {
                 status: Some(_),
                 stderr,
             }) => return Err(last_error(&stderr)),
-            Ok(Ended { status: None, .. }) => {
+            Ok(ProcessEnd { status: None, .. }) => {
                 return Err(format!(
                     "took over {} s and was stopped",
                     APT_LIMIT.as_secs()
@@ -351,7 +353,7 @@ fn failure_note(own: &Compiler) -> Option<PathBuf> {
     )
 }
 
-fn failed_lately(own: &Compiler) -> bool {
+fn failed_recently(own: &Compiler) -> bool {
     let noted = || fs::metadata(failure_note(own)?).ok()?.modified().ok();
     noted().is_some_and(|when| {
         SystemTime::now()
@@ -365,7 +367,7 @@ fn remember_failure(own: &Compiler) {
     let Some(note) = failure_note(own) else {
         return;
     };
-    if failed_lately(own) {
+    if failed_recently(own) {
         return;
     }
     if let Some(parent) = note.parent() {

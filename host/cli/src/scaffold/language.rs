@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use super::{FOLDER, InvalidName, Source, TEMPLATE, at, checked, embedded, tool_sources};
+use crate::scaffold::{FOLDER, InvalidName, Source, TEMPLATE, at, checked, embedded, tool_sources};
 
 /// Files of this repository, by path in their folder.
 type Files = &'static [(&'static str, &'static str)];

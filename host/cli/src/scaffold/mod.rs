@@ -23,7 +23,7 @@ pub(crate) const FOLDER: &str = "tools";
 const TEMPLATE: &str = "hello";
 /// The longest name of a component that leaves room for its tools' names.
 const LONGEST: usize = 40;
-/// Names of folders that lie beside the tool's.
+/// Names of folders next to the tool's.
 const TAKEN: [&str; 2] = ["sdk", "target"];
 
 const HEAD: &str = "\

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use tollgate_ledger::{ApprovalRow, Batch, Changed, Condition, Payload};
+use tollgate_ledger::{ApprovalRow, Batch, Condition, Payload, StateUpdateResult};
 use tollgate_model::{
     decision::{Decision, Outcome},
     ids::{ApprovalId, DecisionId, SpanId},
@@ -86,7 +86,7 @@ impl Capabilities {
     ) -> Result<Permit<A>, Refusal> {
         let begun = Instant::now();
         self.ensure_active(&act)?;
-        let label_epoch = self.pep.ledger.marks();
+        let label_epoch = self.pep.ledger.label_epoch();
         if let Some(labels) = self.existing_labels(&act)? {
             act.set_existing_labels(labels);
         }
@@ -196,7 +196,7 @@ impl Capabilities {
         }
         match self.commit(batch, update).await {
             Ok(committed) => {
-                if !matches!(committed.update, Changed::Done(_)) {
+                if !matches!(committed.update, StateUpdateResult::Done { .. }) {
                     self.pending().revert(effects);
                 }
                 act.set_update_result(committed.update);
@@ -259,15 +259,8 @@ impl Capabilities {
         let mut run = Pep::run_facts(&self.cx, &run, None, false, now);
         run.labels.extend(self.pending().labels.iter().cloned());
         run.labels.extend(self.cx.inherited_labels.iter().cloned());
-        let config = &self.cx.ruleset.config;
-        let facts = Facts {
-            approval: None,
-            entities: act.entities(&self.caller),
-            environment: config.gate.environment.clone(),
-            local: config.local_time(now),
-            now,
-            run,
-        };
+        let entities = act.entities(&self.caller);
+        let facts = Pep::facts(&self.cx.ruleset, now, run, entities);
         Ok((act.request(&self.caller), facts))
     }
 
@@ -285,7 +278,7 @@ impl Capabilities {
         }
         for condition in self.not_halted() {
             if let Condition::NotHalted(keys) = condition {
-                self.pep.ledger.not_halted(&keys)?;
+                self.pep.ledger.ensure_not_halted(&keys)?;
             }
         }
         Ok(())
@@ -314,7 +307,7 @@ impl Capabilities {
             PriorApproval::None => decided.query = Some(query),
             PriorApproval::Pending(row) => decided.earlier = Some(row),
             PriorApproval::Granted(row) => {
-                facts.approval = Some(grant_from_row(&row));
+                facts.approval = Some(grant_from_row(&row, &self.cx.ruleset.config));
                 decided.decision = pdp.decide(request, facts);
                 if matches!(decided.decision, Decision::Escalate(..)) {
                     decided.query = Some(query);
@@ -359,7 +352,7 @@ impl Capabilities {
         &self,
         permit: &Permit<A>,
     ) -> Result<bool, Refusal> {
-        if self.pep.ledger.marks() == permit.label_epoch() {
+        if self.pep.ledger.label_epoch() == permit.label_epoch() {
             return Ok(true);
         }
         let labels = self.existing_labels(permit.act())?;
@@ -383,7 +376,7 @@ impl Capabilities {
             details: effect.details,
             error,
             execution: Some(self.span),
-            micros: u64::try_from(effect.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            duration_micros: u64::try_from(effect.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             operation,
             parent,
             size,

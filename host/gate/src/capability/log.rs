@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tollgate_model::{
-    record::{AdapterLog, Event},
+    record::{ComponentLog, Event},
     text::printable,
 };
 
@@ -24,7 +24,7 @@ impl Capabilities {
             }
         }
         let message = self.cx.ruleset.secrets.scrub_text(message);
-        let event = Event::AdapterLog(AdapterLog {
+        let event = Event::ComponentLog(ComponentLog {
             call: self.cx.call,
             labels: BTreeSet::new(),
             level: level.into(),

@@ -24,7 +24,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tollgate_ledger::{Change, Changed, Condition};
+use tollgate_ledger::{Condition, StateUpdate, StateUpdateResult};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Entity, Kind, Uid},
@@ -143,12 +143,12 @@ pub(crate) trait EffectAction: Send + Sync + Sized + 'static {
     }
 
     /// What it changes in the store, in the transaction of its decision. What is written takes on `labels`.
-    fn state_update(&mut self, _labels: &BTreeSet<String>) -> Option<Change> {
+    fn state_update(&mut self, _labels: &BTreeSet<String>) -> Option<StateUpdate> {
         None
     }
 
     /// Take in what came of the [update](Self::state_update).
-    fn set_update_result(&mut self, _result: Changed) {}
+    fn set_update_result(&mut self, _result: StateUpdateResult) {}
 }
 
 /// A resource that keeps the labels of what is written to it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_ledger::{Batch, Change, Changed, CommitError, Payload};
+use tollgate_ledger::{Batch, CommitError, Payload, StateUpdate, StateUpdateResult};
 use tollgate_model::record::Record;
 
 use super::{Capabilities, progress::ReportCount};
@@ -94,7 +94,7 @@ impl PendingEffects {
 /// Where a batch's own records begin, and what came of its update.
 pub(super) struct CommittedBatch {
     pub(super) first: u64,
-    pub(super) update: Changed,
+    pub(super) update: StateUpdateResult,
 }
 
 impl Capabilities {
@@ -106,7 +106,7 @@ impl Capabilities {
     pub(super) async fn commit(
         &self,
         mut own: Batch,
-        update: Option<Change>,
+        update: Option<StateUpdate>,
     ) -> Result<CommittedBatch, Refusal> {
         let _guard = self.committing.read().await;
         let (records, payloads) = {
@@ -125,12 +125,12 @@ impl Capabilities {
             Some(update) => self.pep.commit_with(own, update).await,
             None => {
                 let committed = self.pep.commit(own).await;
-                committed.map(|receipt| (receipt, Changed::Done(true)))
+                committed.map(|receipt| (receipt, StateUpdateResult::Done { existed: true }))
             }
         };
         match committed {
             Ok((receipt, update)) => Ok(CommittedBatch {
-                first: receipt.first + before,
+                first: receipt.first() + before,
                 update,
             }),
             Err(error) => {

@@ -11,7 +11,7 @@ use tollgate_ledger::Batch;
 use tollgate_model::{
     canonical::MAX_INTEGER,
     decision::Decision,
-    record::{AdapterLog, Event, Record},
+    record::{ComponentLog, Event, Record},
     text::printable,
 };
 use tollgate_sandbox::capability::progress::ProgressReport;
@@ -117,7 +117,7 @@ impl Capabilities {
             Some(total) => format!("{progress} of {total}: {message}"),
             None => format!("{progress}: {message}"),
         };
-        let event = Event::AdapterLog(AdapterLog {
+        let event = Event::ComponentLog(ComponentLog {
             call: self.cx.call,
             labels,
             level: LEVEL.into(),

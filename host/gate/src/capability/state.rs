@@ -6,7 +6,10 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use serde_json::{Value, json};
-use tollgate_ledger::{Change, Changed, Kept, LedgerError, Place};
+use tollgate_ledger::{
+    LedgerError, NewState, Precondition, StateEntry, StateLimits, StateNamespace, StateUpdate,
+    StateUpdateResult,
+};
 use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::RunId,
@@ -39,10 +42,14 @@ fn scope_name(scope: StateScope) -> &'static str {
 }
 
 /// The most keys and bytes of a component in a scope.
-fn limits(scope: StateScope) -> (u64, u64) {
-    match scope {
-        StateScope::Run => (MAX_KEYS, MAX_RUN_BYTES),
-        StateScope::Adapter => (MAX_KEYS, MAX_ADAPTER_BYTES),
+fn limits(scope: StateScope) -> StateLimits {
+    let bytes = match scope {
+        StateScope::Run => MAX_RUN_BYTES,
+        StateScope::Adapter => MAX_ADAPTER_BYTES,
+    };
+    StateLimits {
+        keys: MAX_KEYS,
+        bytes,
     }
 }
 
@@ -68,8 +75,8 @@ struct StateAct {
     /// Labels of what is there.
     labels: BTreeSet<String>,
     /// What is to change.
-    update: Option<Change>,
-    result: Option<Changed>,
+    update: Option<StateUpdate>,
+    result: Option<StateUpdateResult>,
 }
 
 impl StateAct {
@@ -143,15 +150,15 @@ impl EffectAction for StateAct {
         self.changes_the_world()
     }
 
-    fn state_update(&mut self, run_labels: &BTreeSet<String>) -> Option<Change> {
+    fn state_update(&mut self, run_labels: &BTreeSet<String>) -> Option<StateUpdate> {
         let mut update = self.update.take()?;
-        if let Some((_, labels, _)) = &mut update.value {
-            labels.clone_from(run_labels);
+        if let Some(new) = &mut update.value {
+            new.labels.clone_from(run_labels);
         }
         Some(update)
     }
 
-    fn set_update_result(&mut self, result: Changed) {
+    fn set_update_result(&mut self, result: StateUpdateResult) {
         self.result = Some(result);
     }
 }
@@ -185,7 +192,8 @@ impl Capabilities {
                 Ok(StateReply::Value(read.value))
             }
             StateOperation::Set(value) => {
-                self.write_state(scope, &key, Some(&value), None).await?;
+                self.write_state(scope, &key, Some(&value), Precondition::None)
+                    .await?;
                 Ok(StateReply::Nothing)
             }
             StateOperation::Delete => self.delete_state(scope, &key).await.map(StateReply::Flag),
@@ -197,8 +205,8 @@ impl Capabilities {
         }
     }
 
-    fn place(&self, scope: StateScope) -> Place {
-        Place {
+    fn namespace(&self, scope: StateScope) -> StateNamespace {
+        StateNamespace {
             tenant: self.cx.ruleset.config.gate.tenant.clone(),
             component: self.caller.component.clone(),
             run: (scope == StateScope::Run).then_some(self.cx.run),
@@ -209,13 +217,13 @@ impl Capabilities {
     /// what others wrote there.
     fn labels_of(
         &self,
-        place: &Place,
-        entry: Option<&Kept>,
+        namespace: &StateNamespace,
+        entry: Option<&StateEntry>,
     ) -> Result<BTreeSet<String>, StateError> {
         if let Some(entry) = entry {
             return Ok(entry.labels.clone());
         }
-        let keys = self.pep.ledger.reader().kept_keys(place);
+        let keys = self.pep.ledger.reader().state_keys(namespace);
         let labels = keys
             .map_err(unreadable)?
             .into_iter()
@@ -226,15 +234,15 @@ impl Capabilities {
     async fn read_state(&self, scope: StateScope, key: &str) -> Result<ReadValue, StateError> {
         check_key(key)?;
         let begun = Instant::now();
-        let place = self.place(scope);
-        let entry = self.pep.ledger.reader().kept(&place, key);
+        let namespace = self.namespace(scope);
+        let entry = self.pep.ledger.reader().state_entry(&namespace, key);
         let entry = entry.map_err(unreadable)?;
-        let act = StateAct::read(scope, key, self.labels_of(&place, entry.as_ref())?);
+        let act = StateAct::read(scope, key, self.labels_of(&namespace, entry.as_ref())?);
         let permit = self.authorize_effect(act).await.map_err(refused)?;
         let value = match &entry {
             Some(entry) => {
                 let keys = self.pep.ledger.keys();
-                match keys.open(&entry.value, &sealed_as(&place, key)) {
+                match keys.open(&entry.value, &sealed_as(&namespace, key)) {
                     Ok(plain) => Some(plain.to_vec()),
                     // Its retention has ended: it is as if it were not there.
                     Err(LedgerError::Sealed { .. }) => None,
@@ -255,14 +263,13 @@ impl Capabilities {
         })
     }
 
-    /// Set a key, or remove it. `only_if` is the version that it must have, absent if it must not exist.
-    /// Nothing comes back if it had another.
+    /// Set a key, or remove it. Nothing comes back if the precondition did not hold.
     async fn write_state(
         &self,
         scope: StateScope,
         key: &str,
         value: Option<&[u8]>,
-        only_if: Option<Option<u64>>,
+        precondition: Precondition,
     ) -> Result<Option<Written>, StateError> {
         check_key(key)?;
         let size = value.map_or(0, <[u8]>::len);
@@ -270,19 +277,19 @@ impl Capabilities {
             return Err(StateError::TooLarge);
         }
         let begun = Instant::now();
-        let act = self.write_act(scope, key, value, only_if)?;
+        let act = self.write_act(scope, key, value, precondition)?;
         let permit = self.authorize_effect(act).await.map_err(refused)?;
         let failed = |how: &str| EffectReport::new(begun, Err(how.to_owned()));
         match permit.act().result {
-            Some(Changed::Done(existed)) => {
+            Some(StateUpdateResult::Done { existed }) => {
                 self.complete_effect(permit, EffectReport::new(begun, Ok(size as u64)));
                 Ok(Some(Written { existed }))
             }
-            Some(Changed::Otherwise) => {
+            Some(StateUpdateResult::PreconditionFailed) => {
                 self.complete_effect(permit, failed("it was changed meanwhile"));
                 Ok(None)
             }
-            Some(Changed::Full) => {
+            Some(StateUpdateResult::LimitReached) => {
                 self.complete_effect(permit, failed("there is no room"));
                 Err(StateError::Full)
             }
@@ -295,19 +302,23 @@ impl Capabilities {
         scope: StateScope,
         key: &str,
         value: Option<&[u8]>,
-        only_if: Option<Option<u64>>,
+        precondition: Precondition,
     ) -> Result<StateAct, StateError> {
-        let place = self.place(scope);
+        let namespace = self.namespace(scope);
         let sealed = match value {
             Some(value) => {
-                let (kind, now) = (sealed_as(&place, key), self.pep.now());
-                let sealed = self.pep.ledger.seal(&place.tenant, now, value, &kind);
+                let (kind, now) = (sealed_as(&namespace, key), self.pep.now());
+                let sealed = self.pep.ledger.seal(&namespace.tenant, now, value, &kind);
                 let counts = (key.len() + value.len()) as u64;
-                Some((sealed.map_err(unreadable)?, BTreeSet::new(), counts))
+                Some(NewState {
+                    value: sealed.map_err(unreadable)?,
+                    labels: BTreeSet::new(),
+                    size: counts,
+                })
             }
             None => None,
         };
-        let entry = self.pep.ledger.reader().kept(&place, key);
+        let entry = self.pep.ledger.reader().state_entry(&namespace, key);
         let labels = entry.map_err(unreadable)?.map(|entry| entry.labels);
         Ok(StateAct {
             action: Action::WriteState,
@@ -316,11 +327,11 @@ impl Capabilities {
             size: value.map_or(0, <[u8]>::len) as u64,
             value: value.map(<[u8]>::to_vec),
             labels: labels.unwrap_or_default(),
-            update: Some(Change {
-                place,
+            update: Some(StateUpdate {
+                namespace,
                 key: key.into(),
                 value: sealed,
-                only_if,
+                precondition,
                 limits: limits(scope),
             }),
             result: None,
@@ -331,7 +342,9 @@ impl Capabilities {
     /// first.
     async fn delete_state(&self, scope: StateScope, key: &str) -> Result<bool, StateError> {
         self.read_state(scope, key).await?;
-        let written = self.write_state(scope, key, None, None).await?;
+        let written = self
+            .write_state(scope, key, None, Precondition::None)
+            .await?;
         Ok(written.is_some_and(|written| written.existed))
     }
 
@@ -348,15 +361,19 @@ impl Capabilities {
         if read.value.as_deref() != expected {
             return Ok(false);
         }
-        let only_if = Some(read.version);
-        let written = self.write_state(scope, key, Some(value), only_if).await?;
+        let precondition = read
+            .version
+            .map_or(Precondition::Absent, Precondition::Version);
+        let written = self
+            .write_state(scope, key, Some(value), precondition)
+            .await?;
         Ok(written.is_some())
     }
 
     /// The keys that begin with `prefix`.
     async fn list_state(&self, scope: StateScope, prefix: &str) -> Result<Vec<String>, StateError> {
         let begun = Instant::now();
-        let keys = self.pep.ledger.reader().kept_keys(&self.place(scope));
+        let keys = self.pep.ledger.reader().state_keys(&self.namespace(scope));
         let mut keys = keys.map_err(unreadable)?;
         let labels = keys.iter().flat_map(|(_, labels)| labels.iter().cloned());
         let act = StateAct::read(scope, "", labels.collect());
@@ -369,12 +386,12 @@ impl Capabilities {
 }
 
 /// What a value is sealed as: bound to its place.
-fn sealed_as(place: &Place, key: &str) -> String {
-    let run = place.run.as_ref().map(RunId::to_string);
+fn sealed_as(namespace: &StateNamespace, key: &str) -> String {
+    let run = namespace.run.as_ref().map(RunId::to_string);
     // Names of components hold no `/`, and ids of runs no `:`.
     format!(
         "state {}/{}:{key}",
-        place.component,
+        namespace.component,
         run.as_deref().unwrap_or("adapter")
     )
 }
@@ -413,16 +430,19 @@ mod tests {
 
     #[test]
     fn a_value_is_sealed_for_its_place_alone() {
-        let place = |run| Place {
+        let namespace = |run| StateNamespace {
             tenant: "t".into(),
             component: "c".into(),
             run,
         };
         let run = RunId::from_bytes([7; 16]);
         assert_ne!(
-            sealed_as(&place(None), "k"),
-            sealed_as(&place(Some(run)), "k")
+            sealed_as(&namespace(None), "k"),
+            sealed_as(&namespace(Some(run)), "k")
         );
-        assert_ne!(sealed_as(&place(None), "k"), sealed_as(&place(None), "l"));
+        assert_ne!(
+            sealed_as(&namespace(None), "k"),
+            sealed_as(&namespace(None), "l")
+        );
     }
 }

@@ -13,7 +13,7 @@ pub enum Treatment {
     Keep,
     /// Its keyed digest stands for it, so that equal values stay comparable.
     Hash,
-    /// A token stands for it, which the gate turns back for whoever policy lets read payloads.
+    /// A token stands for it, which the gate turns back for people who may read payloads.
     Tokenize,
     /// A word stands for it.
     Redact,

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use tollgate_model::{
     canonical,
     ids::RunId,
-    record::{Arrival, Class, Event, Kept},
+    record::{Arrival, Class, Event, PayloadRef},
     time::Timestamp,
 };
 
@@ -52,7 +52,7 @@ const LONGEST_NAME: usize = 64;
 /// As what a kept payload is sealed.
 pub(crate) const KIND: &str = "captured";
 
-/// What is kept of a payload that the record at `index` refers to, for whoever reads a ledger and has its
+/// What is kept of a payload that the record at `index` refers to, for programs that read a ledger and have its
 /// keys.
 ///
 /// # Errors
@@ -61,7 +61,7 @@ pub fn kept(
     reader: &LedgerReader,
     keys: &Keys,
     index: u64,
-    kept: Kept,
+    kept: PayloadRef,
 ) -> Result<Option<String>, LedgerError> {
     let Some(digest) = kept.payload else {
         return Ok(None);
@@ -168,9 +168,9 @@ impl Capture {
             }
         };
         match event {
-            Event::AdapterLog(log) => clean(&mut log.message),
+            Event::ComponentLog(log) => clean(&mut log.message),
             Event::RunStarted(run) => {
-                // The key is what the run is found by: whoever starts it has cleaned it.
+                // The key is what the run is found by. It was cleaned when the run started.
                 let origin = &mut run.origin;
                 let said = [
                     &mut origin.conversation,
@@ -239,7 +239,7 @@ pub struct Capturing {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
     /// For the record.
-    pub kept: Kept,
+    pub kept: PayloadRef,
     /// Sealed, for the store.
     pub payload: Option<Payload>,
 }
@@ -380,7 +380,7 @@ impl Capturing {
             .seal(&self.tenant, self.now, text.as_bytes(), KIND);
         let payload = sealed.ok();
         Captured {
-            kept: Kept {
+            kept: PayloadRef {
                 class,
                 payload: payload.as_ref().map(|payload| payload.digest),
             },
@@ -468,7 +468,7 @@ impl Captured {
     /// Nothing is kept.
     fn of(class: Class) -> Self {
         Self {
-            kept: Kept {
+            kept: PayloadRef {
                 class,
                 payload: None,
             },

@@ -170,7 +170,7 @@ impl Validation<'_> {
     }
 }
 
-/// Where exporters keep how far they have come: beside the ledger's file.
+/// Where exporters keep how far they have come: in the directory of the ledger's file.
 #[must_use]
 pub fn export_state(store: &Path) -> std::path::PathBuf {
     store.with_file_name("export.db")

@@ -1,4 +1,4 @@
-//! What the operator says about tools that whoever calls executes.
+//! `[external.NAME]`: tools that the caller executes.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -21,10 +21,39 @@ pub struct ExternalConfig {
 /// Where the schemas of an executor's tools are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExternalTools {
-    /// Shipped: Claude Code's own tools.
-    ClaudeCode,
+    /// Shipped: a coding agent's own tools.
+    Preset(ExternalPreset),
     /// In a file: a JSON array of `{name, description, inputSchema}`.
     File(PathBuf),
+}
+
+/// A coding agent whose own tools are shipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternalPreset {
+    /// Claude Code.
+    ClaudeCode,
+    /// Codex.
+    Codex,
+    /// Gemini CLI.
+    GeminiCli,
+    /// Cursor.
+    Cursor,
+}
+
+impl ExternalPreset {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::ClaudeCode, Self::Codex, Self::GeminiCli, Self::Cursor];
+
+    /// As the configuration spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude-code",
+            Self::Codex => "codex",
+            Self::GeminiCli => "gemini-cli",
+            Self::Cursor => "cursor",
+        }
+    }
 }
 
 impl Validation<'_> {
@@ -36,10 +65,15 @@ impl Validation<'_> {
         self.provider_name("external executor", name)?;
         let table = format!("[external.{name}]");
         let tools = match (external.preset.as_deref(), external.tools) {
-            (Some("claude-code"), None) => ExternalTools::ClaudeCode,
-            (Some(other), None) => {
-                let message = format!("there is no preset `{other}`");
-                return Err(self.error(other, message, "use \"claude-code\", or `tools`"));
+            (Some(named), None) => {
+                let mut presets = ExternalPreset::ALL.into_iter();
+                let Some(preset) = presets.find(|preset| preset.as_str() == named) else {
+                    let message = format!("there is no preset `{named}`");
+                    let names = ExternalPreset::ALL.map(ExternalPreset::as_str).join(", ");
+                    let help = format!("use one of {names}; or `tools`");
+                    return Err(self.error(named, message, &help));
+                };
+                ExternalTools::Preset(preset)
             }
             (None, Some(file)) => ExternalTools::File(self.base.join(file)),
             _ => {

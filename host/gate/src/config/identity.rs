@@ -91,13 +91,13 @@ pub struct Claims {
 pub struct ApprovalConfig {
     /// Approvals of one principal that may be pending at once.
     pub max_pending: u64,
-    /// Who else is asked when nobody answers.
+    /// Roles that are asked as well when there is no answer in time.
     pub second_group: Option<SecondGroup>,
     /// Where requests and resolutions are posted.
     pub webhook: Option<WebhookConfig>,
 }
 
-/// Who else is asked when nobody answers.
+/// Roles that are asked as well when there is no answer in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondGroup {
     /// After how long.

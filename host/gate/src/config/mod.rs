@@ -37,7 +37,7 @@ pub use budgets::{Budget, BudgetConfig};
 pub use export::{
     ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
 };
-pub use external::{ExternalConfig, ExternalTools};
+pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
     WebhookConfig, WebhookFormat,
@@ -45,7 +45,7 @@ pub use identity::{
 pub use serve::ServeConfig;
 pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
 
-use tollgate_ledger::Idle;
+use tollgate_ledger::IdleLimits;
 
 use crate::tool::{Limits, Size};
 pub use crate::{
@@ -72,7 +72,7 @@ pub const BUILT_IN_LABELS: &[&str] = &[
     "untrusted",
 ];
 
-/// The label of what is nobody else's business.
+/// The label of private data.
 pub const PRIVATE: &str = "private";
 
 /// The label that the gate gives to a host with an address that is not reachable from everywhere.
@@ -117,14 +117,14 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where policies lie.
     pub policies: PathBuf,
-    /// Where a whole set lies that is watched beside them, and changes nothing.
+    /// The directory of a candidate set, which is evaluated as well and changes nothing.
     pub candidate: Option<PathBuf>,
     /// How long an approval may be waited for, and used.
     pub approval_expires: Duration,
     /// How long a surface may hold a call that waits for a human.
-    pub approval_hold: Duration,
+    pub approval_wait_timeout: Duration,
     /// The same where the caller hears of progress meanwhile.
-    pub approval_hold_with_progress: Duration,
+    pub approval_wait_timeout_with_progress: Duration,
     /// Executors of tools that the gate only decides about, by name.
     pub external: BTreeMap<String, ExternalConfig>,
     /// Who else is asked, and who is told.
@@ -136,9 +136,9 @@ pub struct Config {
     /// What models cost.
     pub prices: PricesConfig,
     /// After how long without a call a run without a key is over.
-    pub run_idle: Duration,
+    pub run_idle_timeout: Duration,
     /// After how long without a call a run with a key is over.
-    pub named_run_idle: Duration,
+    pub named_run_idle_timeout: Duration,
     /// How long a principal's labels outlive its runs.
     pub label_window: Duration,
     /// By name.
@@ -260,6 +260,23 @@ pub struct AgentConfig {
     pub operator: String,
     /// What it may be trusted with.
     pub roles: BTreeSet<String>,
+    /// Which of its runs know what others have read.
+    pub memory: AgentMemory,
+}
+
+/// Which runs of an agent share what they know, and so their labels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentMemory {
+    /// None: each run begins with nothing.
+    Run,
+    /// Those of one conversation, on behalf of one user.
+    Conversation,
+    /// Those on behalf of one user.
+    #[default]
+    User,
+    /// All.
+    Agent,
 }
 
 /// A person.
@@ -274,11 +291,11 @@ pub struct UserConfig {
 impl Config {
     /// After how long without anything runs are over.
     #[must_use]
-    pub fn idle(&self) -> Idle {
+    pub fn idle(&self) -> IdleLimits {
         let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
-        Idle {
-            unnamed: micros(self.run_idle),
-            named: micros(self.named_run_idle),
+        IdleLimits {
+            unnamed: micros(self.run_idle_timeout),
+            named: micros(self.named_run_idle_timeout),
         }
     }
 
@@ -432,7 +449,7 @@ impl Config {
         policy_files(&self.policies)
     }
 
-    /// The files of the set that is watched beside them, if there is one.
+    /// The files of the candidate set, if there is one.
     ///
     /// # Errors
     /// As [`Config::policy_files`].
@@ -511,9 +528,11 @@ fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let help = match quoted.split_first() {
         Some((unknown, valid)) if message.starts_with("unknown field") => {
-            match policy::nearest(unknown, valid.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("valid keys here are {}", valid.join(", ")),
+            let near = policy::nearest(unknown, valid.iter().copied());
+            match (renamed(unknown, valid), near) {
+                (Some(new), _) => format!("this key is called `{new}` now"),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => format!("valid keys here are {}", valid.join(", ")),
             }
         }
         _ => "correct it and try again".into(),
@@ -532,6 +551,21 @@ fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
         message,
         help,
     }
+}
+
+/// Keys that had another name, with the one that they have now.
+const RENAMED: &[(&str, &str)] = &[
+    ("hold", "wait_timeout"),
+    ("hold_with_progress", "wait_timeout_with_progress"),
+    ("idle", "idle_timeout"),
+    ("named_idle", "named_idle_timeout"),
+    ("otherwise", "default"),
+];
+
+/// The name that an unknown key has now, if it is one of the valid ones.
+fn renamed(unknown: &str, valid: &[&str]) -> Option<&'static str> {
+    let (_, new) = RENAMED.iter().find(|(old, _)| *old == unknown)?;
+    valid.contains(new).then_some(*new)
 }
 
 fn line_and_column(text: &str, offset: usize) -> (usize, usize) {

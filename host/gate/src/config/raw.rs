@@ -194,8 +194,8 @@ pub(super) struct Policies {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Approvals {
     pub(super) expires: Option<String>,
-    pub(super) hold: Option<String>,
-    pub(super) hold_with_progress: Option<String>,
+    pub(super) wait_timeout: Option<String>,
+    pub(super) wait_timeout_with_progress: Option<String>,
     pub(super) max_pending: Option<u64>,
     pub(super) escalate_after: Option<String>,
     pub(super) escalate_to: Vec<String>,
@@ -272,8 +272,8 @@ pub(super) struct Rate {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Runs {
-    pub(super) idle: Option<String>,
-    pub(super) named_idle: Option<String>,
+    pub(super) idle_timeout: Option<String>,
+    pub(super) named_idle_timeout: Option<String>,
     pub(super) label_window: Option<String>,
 }
 
@@ -338,6 +338,7 @@ pub(super) struct Limits {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Agent {
+    pub(super) memory: super::AgentMemory,
     pub(super) operator: Option<String>,
     pub(super) roles: Vec<String>,
 }

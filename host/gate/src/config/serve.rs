@@ -105,8 +105,8 @@ impl Validation<'_> {
                 hold => Ok(hold),
             },
         };
-        let short = hold(&approvals.hold, Duration::from_secs(3))?;
-        let long = hold(&approvals.hold_with_progress, MAX_HOLD.max(short))?;
+        let short = hold(&approvals.wait_timeout, Duration::from_secs(3))?;
+        let long = hold(&approvals.wait_timeout_with_progress, MAX_HOLD.max(short))?;
         Ok((short, long))
     }
 }

@@ -84,3 +84,38 @@ fn a_host_is_what_is_said_of_it_or_of_the_nearest_above() {
     assert!(unlisted.trace && !unlisted.allow_private && unlisted.taints.contains("untrusted"));
     assert!(config.network.host("::1").allow_private && !config.network.host("10.0.0.1").trace);
 }
+
+#[test]
+fn a_key_that_was_renamed_is_refused_by_its_new_name() {
+    for (text, new) in [
+        ("[approvals]\nhold = \"3s\"", "wait_timeout"),
+        (
+            "[approvals]\nhold_with_progress = \"3s\"",
+            "wait_timeout_with_progress",
+        ),
+        ("[runs]\nidle = \"30m\"", "idle_timeout"),
+        ("[runs]\nnamed_idle = \"168h\"", "named_idle_timeout"),
+        ("[capture]\notherwise = \"drop\"", "default"),
+    ] {
+        let error = error(text);
+        assert!(error.contains(&format!("is called `{new}` now")), "{error}");
+    }
+}
+
+#[test]
+fn durations_may_be_in_days() {
+    let text = "[capture]\nretention = \"90d\"\n[runs]\nnamed_idle_timeout = \"7d\"";
+    let config = Config::parse(Path::new("/x/tollgate.toml"), text).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    assert_eq!(config.capture.all.retention, Some(90 * day));
+    assert_eq!(config.named_run_idle_timeout, 7 * day);
+}
+
+#[test]
+fn what_an_agent_remembers_is_the_operators_statement() {
+    let text = "[users.alice]\n[agents.a]\noperator = \"alice\"\n\
+                [agents.b]\noperator = \"alice\"\nmemory = \"conversation\"";
+    let config = Config::parse(Path::new("/x/tollgate.toml"), text).unwrap();
+    assert_eq!(config.agents["a"].memory, AgentMemory::User);
+    assert_eq!(config.agents["b"].memory, AgentMemory::Conversation);
+}

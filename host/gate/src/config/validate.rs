@@ -111,7 +111,8 @@ impl Validation<'_> {
         let budgets = self.budgets(raw.budgets, &agents)?;
         let approvals = self.approvals(&raw.approvals, &secrets)?;
         let serve = self.serve(raw.serve, &agents, &users)?;
-        let (approval_hold, approval_hold_with_progress) = self.holds(&raw.approvals)?;
+        let (approval_wait_timeout, approval_wait_timeout_with_progress) =
+            self.holds(&raw.approvals)?;
         Ok(Config {
             file: self.file.into(),
             gate,
@@ -125,10 +126,10 @@ impl Validation<'_> {
                 .base
                 .join(raw.policies.dir.as_deref().unwrap_or("policies")),
             approval_expires: duration(raw.approvals.expires, 3600)?,
-            approval_hold,
-            approval_hold_with_progress,
-            run_idle: duration(raw.runs.idle, 1800)?,
-            named_run_idle: duration(raw.runs.named_idle, 7 * 24 * 3600)?,
+            approval_wait_timeout,
+            approval_wait_timeout_with_progress,
+            run_idle_timeout: duration(raw.runs.idle_timeout, 1800)?,
+            named_run_idle_timeout: duration(raw.runs.named_idle_timeout, 7 * 24 * 3600)?,
             label_window: duration(raw.runs.label_window, 1800)?,
             components,
             tools,
@@ -330,6 +331,7 @@ impl Validation<'_> {
         Ok(AgentConfig {
             operator,
             roles: self.names("role", agent.roles)?,
+            memory: agent.memory,
         })
     }
 

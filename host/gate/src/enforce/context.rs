@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tollgate_ledger::{Binding, Condition, HaltKeys, Pending};
+use tollgate_ledger::{Binding, Condition, HaltKeys, PendingApprovals};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
@@ -123,8 +123,8 @@ impl CallContext {
     }
 
     /// Whose pending approvals count against the limit.
-    pub(crate) fn pending_whose(&self, now: Timestamp) -> Pending {
-        Pending {
+    pub(crate) fn pending_whose(&self, now: Timestamp) -> PendingApprovals {
+        PendingApprovals {
             tenant: self.ruleset.config.gate.tenant.clone(),
             principal: self.principal.clone(),
             now,

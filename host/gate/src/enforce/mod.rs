@@ -9,6 +9,7 @@ mod acts;
 mod answer;
 mod approval;
 mod context;
+mod memory;
 mod pep;
 mod permit;
 mod redact;
@@ -30,6 +31,7 @@ pub use approval::{
 };
 pub(crate) use approval::{grant_from_row, pending_refusal};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
+pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
 pub use refusal::Refusal;

@@ -1,7 +1,7 @@
 //! Know, decide, record: in that order, for every kind of act.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -12,21 +12,21 @@ use tollgate_model::{
     decision::{Decision, Outcome},
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
-    record::{Arrival, DecisionRecord, Event, Kept, KeyedDigest, Record},
+    record::{Arrival, DecisionRecord, Event, KeyedDigest, PayloadRef, Record},
     request::{Facts, Request, RunFacts, WindowFacts},
-    run::RunState,
+    run::{RunDelta, RunState},
     time::Timestamp,
 };
 
-use super::{CallContext, InFlightCalls, RecentUsage, Refusal, Ruleset, ToolCall};
+use super::memory::RunScope;
+use super::{CallContext, InFlightCalls, LabelMemory, RecentUsage, Refusal, Ruleset, ToolCall};
 use crate::{
     capture::{Capture, Capturing},
-    config::Config,
     ids::{Clock, Ids},
     usage::Usage,
 };
 use tollgate_ledger::{
-    Batch, Change, Changed, CommitError, Condition, Ledger, Payload, Receipt, Window,
+    Batch, CommitError, Condition, Ledger, Payload, Receipt, StateUpdate, StateUpdateResult, Window,
 };
 use tollgate_model::two_generation_cache::TwoGenerationCache;
 
@@ -42,6 +42,8 @@ pub(crate) struct Pep {
     pub(crate) in_flight: InFlightCalls,
     /// What is kept of payloads, and what finds secrets in what is written as it is.
     pub(crate) capture: Arc<ArcSwap<Capture>>,
+    /// Labels that principals remember from run to run.
+    pub(crate) memory: Arc<LabelMemory>,
     /// What agents report about tokens and cost.
     pub(crate) usage: Arc<Usage>,
     /// To whom the arguments of an approval were shown, as is recorded.
@@ -64,19 +66,19 @@ impl Draft {
         self.0.call = Some(cx.call);
         self.0.parent = Some(parent);
         self.0.component = Some(component);
-        self.0.marks = marks;
+        self.0.propagated_labels = marks;
         self
     }
 
     /// By what the resource takes its marks on, if that is not its id.
     pub(crate) fn marked(mut self, place: Option<String>) -> Self {
-        self.0.marked = place.filter(|_| !self.0.marks.is_empty());
+        self.0.label_target = place.filter(|_| !self.0.propagated_labels.is_empty());
         self
     }
 
     pub(crate) fn for_call(mut self, cx: &CallContext, call: &ToolCall, resumption: bool) -> Self {
         self.0.call = Some(cx.call);
-        self.0.caller = cx.caller.filter(|_| cx.enclosing.is_empty());
+        self.0.caller_span = cx.caller.filter(|_| cx.enclosing.is_empty());
         if cx.enclosing.is_empty() {
             self.0.arrival = cx.arrival.clone();
         }
@@ -90,13 +92,13 @@ impl Draft {
 
     /// As one that another decision, recorded with it, stands before.
     pub(crate) fn secondary(mut self) -> Self {
-        self.0.beside = true;
+        self.0.is_secondary = true;
         self
     }
 
     /// With what is kept of its arguments.
-    pub(crate) fn captured(mut self, kept: Kept) -> Self {
-        self.0.captured = Some(kept);
+    pub(crate) fn captured(mut self, kept: PayloadRef) -> Self {
+        self.0.capture = Some(kept);
         self
     }
 
@@ -135,16 +137,38 @@ impl Pep {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        self.ledger.commit(self.clean(batch)).await
+        let joined = joined_labels(&batch);
+        let receipt = self.ledger.commit(self.clean(batch)).await?;
+        self.remember(joined);
+        Ok(receipt)
+    }
+
+    /// Let the principals of these runs remember the labels that joined them.
+    fn remember(&self, joined: BTreeMap<RunId, BTreeSet<String>>) {
+        for (id, labels) in joined {
+            // The run was just written, so it is in memory.
+            if let Ok(Some(run)) = self.ledger.run(id, None) {
+                let scope = RunScope {
+                    run: id,
+                    principal: run.principal,
+                    on_behalf_of: run.on_behalf_of,
+                    conversation: None,
+                };
+                self.memory.note(scope, labels, run.last);
+            }
+        }
     }
 
     /// The same with what it changes of what components keep.
     pub(crate) async fn commit_with(
         &self,
         batch: Batch,
-        change: Change,
-    ) -> Result<(Receipt, Changed), CommitError> {
-        self.ledger.commit_with(self.clean(batch), change).await
+        change: StateUpdate,
+    ) -> Result<(Receipt, StateUpdateResult), CommitError> {
+        let joined = joined_labels(&batch);
+        let committed = self.ledger.commit_with(self.clean(batch), change).await?;
+        self.remember(joined);
+        Ok(committed)
     }
 
     /// Without secrets in any words that are written as they are.
@@ -231,12 +255,20 @@ impl Pep {
     }
 
     /// The facts of a request outside a call, or with a run's counts.
+    ///
+    /// Labels and tools that the run has met and the configuration no longer has stay known: the run could not be
+    /// decided about otherwise.
     pub(crate) fn facts(
-        config: &Config,
+        ruleset: &Ruleset,
         now: Timestamp,
         run: RunFacts,
-        entities: Vec<Entity>,
+        mut entities: Vec<Entity>,
     ) -> Facts {
+        let config = &ruleset.config;
+        let retired_labels = run.labels.iter().filter(|l| !ruleset.labels.contains(*l));
+        entities.extend(retired_labels.map(|l| Entity::new(Uid::new(Kind::Label, l), [])));
+        let retired_tools = run.tools.iter().filter(|t| !ruleset.tools.contains_key(*t));
+        entities.extend(retired_tools.map(|t| Entity::new(Uid::new(Kind::Tool, t), [])));
         Facts {
             approval: None,
             entities,
@@ -269,19 +301,19 @@ impl Pep {
             approval: None,
             arguments: None,
             arguments_size: None,
-            beside: false,
+            is_secondary: false,
             bundle: basis.bundle,
             call: None,
             arrival: Arrival::default(),
-            captured: None,
-            caller: None,
+            capture: None,
+            caller_span: None,
             component: None,
             determining: basis.determining,
             errors: basis.errors,
-            facts: Some(payload.digest),
-            marked: None,
-            marks: BTreeSet::new(),
-            micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            facts_digest: Some(payload.digest),
+            label_target: None,
+            propagated_labels: BTreeSet::new(),
+            decide_micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             on_behalf_of,
             outcome: decision.outcome(),
             parent: None,
@@ -344,7 +376,7 @@ impl Pep {
     ) -> Judged {
         let begun = Instant::now();
         let now = self.now();
-        let facts = Self::facts(&ruleset.config, now, RunFacts::default(), entities);
+        let facts = Self::facts(ruleset, now, RunFacts::default(), entities);
         let decision = ruleset.pdp.decide(&request, &facts);
         Judged {
             request,
@@ -393,7 +425,7 @@ impl Pep {
             payloads: vec![payload],
             conditions: Vec::new(),
         };
-        let decision = DecisionId(self.commit(batch).await?.first);
+        let decision = DecisionId(self.commit(batch).await?.first());
         match judged.decision {
             Decision::Allow(_) => Ok(decision),
             Decision::Deny(basis) | Decision::Escalate(basis, _) => {
@@ -410,4 +442,16 @@ pub(crate) struct Judged {
     pub(crate) facts: Facts,
     pub(crate) decision: Decision,
     begun: Instant,
+}
+
+/// Labels that a batch adds to runs.
+fn joined_labels(batch: &Batch) -> BTreeMap<RunId, BTreeSet<String>> {
+    let mut joined: BTreeMap<RunId, BTreeSet<String>> = BTreeMap::new();
+    for record in &batch.records {
+        let labels = RunDelta::of(record).labels;
+        if let (Some(run), false) = (record.run, labels.is_empty()) {
+            joined.entry(run).or_default().extend(labels);
+        }
+    }
+    joined
 }

@@ -40,7 +40,7 @@ impl Pep {
         let now = self.now();
         let mut run = Self::run_facts(cx, &self.run_state(cx.run, None)?, None, false, now);
         run.labels.extend(labels.iter().cloned());
-        let facts = Self::facts(&cx.ruleset.config, now, run, Vec::new());
+        let facts = Self::facts(&cx.ruleset, now, run, Vec::new());
         let request = Request {
             principal: cx.principal.clone(),
             action: Action::ReturnResult,

@@ -1,6 +1,6 @@
 //! What decides: configuration, policies and tools. Immutable, and the same for the whole life of a call.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use tollgate_policy::pdp::Pdp;
 
@@ -16,6 +16,8 @@ pub struct Ruleset {
     pub bundle: Vec<u8>,
     /// By the name that agents see.
     pub tools: Tools,
+    /// Every label that can occur now.
+    pub labels: BTreeSet<String>,
     /// The configured secrets.
     pub secrets: Arc<Vault>,
     /// What is kept of payloads.

@@ -1,16 +1,24 @@
 //! Runs: found by the caller's key, started, ended, and sharing labels.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tollgate_ledger::{Batch, LastRefusal, LedgerError, RunRow};
 use tollgate_model::{
+    entity::Kind,
     ids::{RunId, SpanId},
-    record::{Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome, RunStarted},
+    record::{
+        AdminAction, Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
+        RunStarted,
+    },
     time::Timestamp,
 };
 
-use super::{Pep, Refusal, Ruleset};
+use super::{Pep, Refusal, Ruleset, memory::RunScope};
 use crate::{
+    config::AgentMemory,
     identity::{Caller, Identity, RunKey},
     text::printable,
 };
@@ -100,7 +108,7 @@ impl Pep {
         key: &RunKey,
     ) -> Result<Option<OpenRun>, Refusal> {
         let tenant = &ruleset.config.gate.tenant;
-        let idle = i64::try_from(ruleset.config.run_idle.as_micros()).unwrap_or(i64::MAX);
+        let idle = i64::try_from(ruleset.config.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
         let not_before = Timestamp(self.now().0.saturating_sub(idle));
         let name = self.run_name(tenant, key)?;
         let name = name.as_deref();
@@ -163,7 +171,6 @@ impl Pep {
         let now = self.now();
         let tenant = &ruleset.config.gate.tenant;
         let name = self.run_name(tenant, key)?;
-        let inherited = self.inherited_labels(ruleset, identity, name.as_deref(), now)?;
         let traced = match key {
             // The run's id is that of the caller's trace, unless another run has it.
             RunKey::Traced(trace) if self.ledger.run(*trace, None).map_err(unread)?.is_none() => {
@@ -175,6 +182,10 @@ impl Pep {
             id: traced.unwrap_or_else(|| self.ids.run(now)),
             root: self.ids.span(),
         };
+        let conversation = origin.conversation.clone();
+        let mut inherited = self.labels_of_abandoned(ruleset, identity, name.as_deref())?;
+        let remembered = self.remembered_labels(ruleset, identity, run.id, conversation)?;
+        inherited.extend(remembered.into_values().flatten());
         let started = RunStarted {
             inherited,
             key: name,
@@ -190,7 +201,7 @@ impl Pep {
         };
         if let Caller::Spoken { agent, by } = caller {
             batch.records.push(record(Event::Administered(Administered {
-                act: "spoke_for_agent".into(),
+                action: AdminAction::AgentImpersonated,
                 by: by.clone(),
                 target: agent.clone(),
             })));
@@ -199,33 +210,90 @@ impl Pep {
         Ok(run)
     }
 
-    /// Labels that a new run holds from the beginning.
-    fn inherited_labels(
+    /// Labels of an abandoned run of the same name: a caller that comes back to it knows what was read there.
+    fn labels_of_abandoned(
         &self,
         ruleset: &Ruleset,
         identity: &Identity,
         name: Option<&str>,
-        now: Timestamp,
     ) -> Result<BTreeSet<String>, Refusal> {
+        let Some(name) = name else {
+            return Ok(BTreeSet::new());
+        };
+        let tenant = &ruleset.config.gate.tenant;
+        let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
+        let reader = self.ledger.reader();
+        let before = reader.run_by_key(tenant, principal, behalf, name);
+        let before = before.map_err(unread)?;
+        Ok(before.into_iter().flat_map(|run| run.labels).collect())
+    }
+
+    /// Labels that the principal remembers in this run from others, by the run that held them.
+    fn remembered_labels(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        run: RunId,
+        conversation: Option<String>,
+    ) -> Result<BTreeMap<RunId, BTreeSet<String>>, Refusal> {
         let config = &ruleset.config;
-        let tenant = &config.gate.tenant;
+        let agent = match identity.principal.kind {
+            Kind::Agent => config.agents.get(&identity.principal.id),
+            _ => None,
+        };
+        let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
         // The window begins when the last run was over: when nothing has happened in it for a while.
-        let window = config.label_window.saturating_add(config.run_idle);
+        let window = config.label_window.saturating_add(config.run_idle_timeout);
         let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        let since = Timestamp(now.0.saturating_sub(window));
-        let mut inherited = self
-            .ledger
-            .labels_held(tenant, &identity.principal, since)
-            .map_err(unread)?;
-        // A caller that comes back to an abandoned run still knows what was read there.
-        if let Some(name) = name {
-            let (principal, behalf) = (&identity.principal, &identity.on_behalf_of);
-            let reader = self.ledger.reader();
-            let before = reader.run_by_key(tenant, principal, behalf, name);
-            let before = before.map_err(unread)?;
-            inherited.extend(before.into_iter().flat_map(|run| run.labels));
+        let since = Timestamp(self.now().0.saturating_sub(window));
+        let scope = RunScope {
+            run,
+            principal: identity.principal.clone(),
+            on_behalf_of: identity.on_behalf_of.clone(),
+            conversation,
+        };
+        let (ledger, tenant) = (&self.ledger, &config.gate.tenant);
+        let known = self.memory.recall(ledger, tenant, memory, &scope, since);
+        known.map_err(unread)
+    }
+
+    /// Let a run take on the labels that its principal remembers from other runs, before anything in it is decided.
+    pub(crate) async fn join_remembered_labels(
+        &self,
+        ruleset: &Ruleset,
+        identity: &Identity,
+        run: RunId,
+        conversation: Option<String>,
+    ) -> Result<(), Refusal> {
+        let now = self.now();
+        let remembered = self.remembered_labels(ruleset, identity, run, conversation.clone())?;
+        let mut held = self.run_state(run, None)?.labels;
+        let scope = RunScope {
+            run,
+            principal: identity.principal.clone(),
+            on_behalf_of: identity.on_behalf_of.clone(),
+            conversation,
+        };
+        self.memory.note(scope, held.clone(), now);
+        let mut records = Vec::new();
+        for (from, labels) in remembered {
+            let labels: BTreeSet<String> = labels.difference(&held).cloned().collect();
+            if labels.is_empty() {
+                continue;
+            }
+            held.extend(labels.iter().cloned());
+            let joined = Event::LabelsJoined(LabelsJoined { from, labels });
+            let tenant = ruleset.config.gate.tenant.clone();
+            records.push(Record::new(tenant, Some(run), now, joined));
         }
-        Ok(inherited)
+        if !records.is_empty() {
+            let batch = Batch {
+                records,
+                ..Batch::default()
+            };
+            self.commit(batch).await?;
+        }
+        Ok(())
     }
 
     /// Let one run take on the labels of another: content of the one is about to reach the other.

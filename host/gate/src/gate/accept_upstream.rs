@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tollgate_model::record::AdminAction;
 use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 
 use super::{Gate, GateOptions, OperateError};
@@ -17,9 +18,6 @@ use crate::{
     secrets::Vault,
     upstream::{Connector, Difference, LoadedUpstream, Offer},
 };
-
-/// The act, as records name it.
-const ACT: &str = "upstream_accepted";
 
 /// What the upstream servers of a configuration offer, compared with what was accepted: of all, or of the one
 /// that is named. Opens no gate.
@@ -170,7 +168,7 @@ impl Gate {
     }
 
     async fn permit_acceptance(&self, user: &Uid, target: &str) -> Result<(), LoadError> {
-        self.administer(user, ACT, target)
+        self.administer(user, AdminAction::UpstreamAccepted, target)
             .await
             .map_err(|error| match error {
                 OperateError::Refused(refusal) => LoadError::Refused(refusal),

@@ -7,7 +7,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::{Event, RunOutcome},
+    record::{AdminAction, Event, RunOutcome},
     request::Action,
 };
 
@@ -24,7 +24,7 @@ pub struct FactsView {
 }
 
 impl Gate {
-    /// The user for whom `caller` acts; nobody if the configuration does not know the caller.
+    /// The user on whose behalf `caller` acts; `None` if the caller is not configured.
     #[must_use]
     pub fn on_behalf_of(&self, caller: &Caller) -> Option<Uid> {
         on_behalf_of(&self.ruleset().config, caller)
@@ -38,8 +38,8 @@ impl Gate {
             && self.on_behalf_of(caller).as_ref() == Some(&run.on_behalf_of)
     }
 
-    /// Whether `caller` may know of an approval: whoever asked, those for whom it was asked, and people who
-    /// may answer it or read its run. Without a record.
+    /// Whether `caller` may know of an approval: its requester, the user on whose behalf it was requested, and
+    /// people who may answer it or read its run. Not recorded.
     #[must_use]
     pub fn sees_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
         if self.is_own_approval(caller, row) {
@@ -89,8 +89,8 @@ impl Gate {
         }
     }
 
-    /// End a run that is over: for those who make calls in it, those for whom it acts, and whoever runs
-    /// the agent. Without an outcome it is what its last call was refused for, or success.
+    /// End a run that is over: for its principal, the user on whose behalf it acts, and the agent's operator.
+    /// Without an outcome it is what its last call was refused for, or success.
     ///
     /// # Errors
     /// [`OperateError`]
@@ -139,7 +139,7 @@ impl Gate {
         let Event::Decision(decided) = record.event else {
             return Err(nothing());
         };
-        let Some(digest) = decided.facts else {
+        let Some(digest) = decided.facts_digest else {
             let problem = format!("the facts of {decision} were not kept");
             return Err(OperateError::Unknown(problem));
         };
@@ -150,7 +150,7 @@ impl Gate {
                     .await?;
             }
             None => {
-                self.administer(user, "facts_viewed", &decision.to_string())
+                self.administer(user, AdminAction::FactsViewed, &decision.to_string())
                     .await?;
             }
         }
@@ -186,7 +186,7 @@ impl Gate {
                 continue;
             };
             let decision = DecisionId(index);
-            if let Some(digest) = decided.facts
+            if let Some(digest) = decided.facts_digest
                 && let Ok(view) = self.unsealed(decision, digest)
             {
                 found.push((decision, view));

@@ -69,7 +69,7 @@ impl Gate {
             drop(token);
             answer
         });
-        // The task panicked: nobody knows how far it came.
+        // The task panicked, so it is not known how far it came.
         let answer = task.await.unwrap_or_else(|_| Answer::unknown(None, span));
         if let Some(tool) = tool {
             answer.log(&tool);

@@ -1,7 +1,7 @@
 //! The gate: what it is made of, how it opens and closes.
 //!
-//! What it does is in the files beside this one: calls, reloads, approvals, operators' acts, access to what is
-//! recorded.
+//! The other files of this folder hold what it does: calls, reloads, approvals, operators' acts, access to what
+//! is recorded.
 
 mod accept_upstream;
 mod access;
@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tollgate_ledger::{Ledger, LedgerError, LedgerOptions, Sync};
 use tollgate_model::{
-    ids::RunId, record::Kept, time::Timestamp, two_generation_cache::TwoGenerationCache,
+    ids::RunId, record::PayloadRef, time::Timestamp, two_generation_cache::TwoGenerationCache,
 };
 
 use self::external::OpenCalls;
@@ -155,6 +155,7 @@ impl Gate {
             ids,
             new_runs: Arc::default(),
             in_flight: InFlightCalls::default(),
+            memory: Arc::default(),
             usage: Arc::default(),
             shown: Arc::new(Mutex::new(TwoGenerationCache::new(REMEMBERED_VIEWS))),
             capture: Arc::new(ArcSwap::new(Arc::clone(&snapshot.ruleset.capture))),
@@ -232,7 +233,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`LedgerError::Sealed`] once its day's key was destroyed.
-    pub fn captured(&self, index: u64, kept: Kept) -> Result<Option<String>, LedgerError> {
+    pub fn captured(&self, index: u64, kept: PayloadRef) -> Result<Option<String>, LedgerError> {
         let Some(digest) = kept.payload else {
             return Ok(None);
         };

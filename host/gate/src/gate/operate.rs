@@ -7,7 +7,7 @@ use tollgate_model::{
     decision::Outcome,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::{Administered, Event, Halt, HaltScope, Record, RunOutcome},
+    record::{AdminAction, Administered, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
 };
 use tollgate_policy::policy;
@@ -237,12 +237,12 @@ impl Gate {
     pub async fn administer(
         &self,
         user: &Uid,
-        act: &str,
+        action: AdminAction,
         target: &str,
     ) -> Result<(), OperateError> {
         self.operate(user, Action::Administer).await?;
         let event = Event::Administered(Administered {
-            act: act.into(),
+            action,
             by: user.id.clone(),
             target: printable(target, 200),
         });

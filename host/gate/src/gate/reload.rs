@@ -8,7 +8,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::DecisionId,
-    record::{Administered, BundleActivated, Event, Record},
+    record::{AdminAction, Administered, BundleActivated, Event, Record},
     request::Action,
 };
 
@@ -67,7 +67,7 @@ impl Gate {
         let loaded = self.load_again(by).await;
         if let Err(error) = &loaded {
             let refused = Event::Administered(Administered {
-                act: "reload_refused".into(),
+                action: AdminAction::ReloadRefused,
                 by: by.into(),
                 target: printable(&error.to_string(), 500),
             });

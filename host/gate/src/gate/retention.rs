@@ -3,7 +3,7 @@
 use tollgate_ledger::{Batch, CommitError, Condition};
 use tollgate_model::{
     entity::Uid,
-    record::{Administered, ApprovalEscalated, Event, Record},
+    record::{AdminAction, Administered, ApprovalEscalated, Event, Record},
     time::Timestamp,
 };
 
@@ -16,12 +16,12 @@ pub struct Overdue {
     /// Approvals that have expired.
     pub expired: usize,
     /// Approvals that a second group was asked for.
-    pub asked_too: usize,
+    pub escalated: usize,
 }
 
 impl Gate {
-    /// Record what time has done: approvals and runs that are over, and approvals that nobody answered
-    /// in time, for which the second group is asked.
+    /// Record what the passing of time has done: approvals and runs that are over, and approvals without an answer
+    /// in time, for which other roles are asked.
     ///
     /// # Errors
     /// [`OperateError::Store`].
@@ -30,7 +30,7 @@ impl Gate {
         let swept = self.ledger().sweep(now, ruleset.config.idle()).await?;
         let mut overdue = Overdue {
             expired: swept.expired.len(),
-            asked_too: 0,
+            escalated: 0,
         };
         if let Some(group) = &ruleset.config.approvals.second_group {
             let after = i64::try_from(group.after.as_micros()).unwrap_or(i64::MAX);
@@ -38,7 +38,7 @@ impl Gate {
             for row in self.ledger().reader().unanswered(before)? {
                 let escalated = Event::ApprovalEscalated(ApprovalEscalated {
                     id: row.id,
-                    to: group.roles.clone(),
+                    roles: group.roles.clone(),
                 });
                 let batch = Batch {
                     records: vec![Record::new(row.tenant, Some(row.run), now, escalated)],
@@ -46,7 +46,7 @@ impl Gate {
                     ..Batch::default()
                 };
                 match self.pep().commit(batch).await {
-                    Ok(_) => overdue.asked_too += 1,
+                    Ok(_) => overdue.escalated += 1,
                     // Somebody answered just now; if not enough, the next round finds it again.
                     Err(CommitError::ApprovalChanged) => {}
                     Err(error) => return Err(Refusal::from(error).into()),
@@ -61,13 +61,13 @@ impl Gate {
         Ok(overdue)
     }
 
-    /// Record what the gate itself did beside deciding.
+    /// Record an act of the gate itself other than a decision.
     ///
     /// # Errors
     /// [`OperateError::Store`].
-    pub async fn record_act(&self, act: &str, target: &str) -> Result<(), OperateError> {
+    pub async fn record_act(&self, action: AdminAction, target: &str) -> Result<(), OperateError> {
         let event = Event::Administered(Administered {
-            act: act.into(),
+            action,
             by: "gate".into(),
             target: printable(target, 200),
         });
@@ -103,7 +103,7 @@ impl Gate {
         let days = self.ledger().reader().days_to_forget(tenant, before)?;
         for day in &days {
             let forgotten = Event::Administered(Administered {
-                act: "payloads_forgotten".into(),
+                action: AdminAction::PayloadKeysDestroyed,
                 by: by.into(),
                 target: format!("{tenant} day {day}"),
             });
@@ -127,7 +127,8 @@ impl Gate {
         before: Timestamp,
     ) -> Result<u64, OperateError> {
         let whose = tenant.unwrap_or("all tenants");
-        self.administer(user, "payloads_forget", whose).await?;
+        self.administer(user, AdminAction::PayloadDestructionRequested, whose)
+            .await?;
         let mut forgotten = 0;
         for of in self.ledger().reader().sealing_tenants()? {
             if tenant.is_none_or(|tenant| tenant == of) {

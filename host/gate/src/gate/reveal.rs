@@ -1,6 +1,7 @@
 //! Turning tokens of captured payloads back into their values.
 
 use tollgate_ledger::LedgerError;
+use tollgate_model::record::AdminAction;
 use tollgate_model::{entity::Uid, request::Action};
 
 use super::{Gate, OperateError};
@@ -42,7 +43,10 @@ impl Gate {
                 self.authorize_on_run(user, Action::ViewPayload, &row)
                     .await?;
             }
-            None => self.administer(user, "token_revealed", "").await?,
+            None => {
+                self.administer(user, AdminAction::TokenRevealed, "")
+                    .await?
+            }
         }
         Ok(revealed)
     }

@@ -190,6 +190,24 @@ pub enum LoadError {
         /// A tool with a like name.
         near: Option<String>,
     },
+    /// What the gate guards could reach the gate's own files.
+    #[error(
+        "{key} in {}: {} overlaps {what} of this gate ({}), so what it is opened to could read the gate's secrets or \
+         change its policies; open a directory that has nothing of the gate in it",
+        file.display(), path.display(), own.display()
+    )]
+    Overlap {
+        /// The key in the configuration.
+        key: String,
+        /// The directory that is opened.
+        path: PathBuf,
+        /// What it overlaps.
+        what: &'static str,
+        /// Where that is.
+        own: PathBuf,
+        /// The configuration.
+        file: PathBuf,
+    },
     /// A setting that only a restart changes.
     #[error("{what} in {} is not the one that this gate runs with; restart it to change that", file.display())]
     Restart {

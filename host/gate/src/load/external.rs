@@ -1,13 +1,16 @@
 //! External executors: tools whose calls the caller executes.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::canonical::{self, Sha256Digest};
 
 use super::{
-    LoadError,
+    LoadError, preset,
     tool::{ToolDefaults, tool},
 };
 use crate::{
@@ -15,18 +18,41 @@ use crate::{
     tool::{Annotations, SourceKind, Tool, ToolDefinition, ToolSource},
 };
 
-/// Claude Code's own tools.
-const CLAUDE_CODE: &str = include_str!("claude_code.json");
-
 /// A tool as it is declared.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Declaration {
-    name: String,
+pub(super) struct Declaration {
+    pub(super) name: String,
     #[serde(default)]
-    description: String,
+    pub(super) description: String,
     #[serde(rename = "inputSchema")]
-    input_schema: Value,
+    pub(super) input_schema: Value,
+}
+
+/// The tools of a JSON array of `{name, description, inputSchema}`.
+pub(super) fn declarations(text: &str) -> Result<Vec<Declaration>, String> {
+    let value = canonical::parse(text).map_err(|e| e.to_string())?;
+    serde_json::from_value(value)
+        .map_err(|e| format!("they are not an array of {{name, description, inputSchema}}: {e}"))
+}
+
+fn declared(tools: &ExternalTools) -> Result<Vec<Declaration>, String> {
+    match tools {
+        ExternalTools::Preset(preset) => preset::tools(*preset),
+        ExternalTools::File(path) => {
+            let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            declarations(&text)
+        }
+    }
+}
+
+/// The names of the tools that an executor declares.
+///
+/// # Errors
+/// What is wrong with the file that declares them.
+pub fn external_tool_names(tools: &ExternalTools) -> Result<BTreeSet<String>, String> {
+    let tools = declared(tools)?.into_iter();
+    Ok(tools.map(|tool| tool.name).collect())
 }
 
 /// The tools of an external executor.
@@ -62,16 +88,8 @@ pub(super) fn tools(
 
 /// The definitions with the digest of their canonical form.
 fn definitions(settings: &ExternalConfig) -> Result<(Sha256Digest, Vec<ToolDefinition>), String> {
-    let text = match &settings.tools {
-        ExternalTools::ClaudeCode => CLAUDE_CODE.to_owned(),
-        ExternalTools::File(path) => {
-            fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?
-        }
-    };
-    let value = canonical::parse(&text).map_err(|e| e.to_string())?;
-    let bytes = canonical::to_canonical(&value).map_err(|e| e.to_string())?;
-    let declared: Vec<Declaration> = serde_json::from_value(value)
-        .map_err(|e| format!("they are not an array of {{name, description, inputSchema}}: {e}"))?;
+    let declared = declared(&settings.tools)?;
+    let bytes = canonical::to_canonical(&declared).map_err(|e| e.to_string())?;
     let definitions = declared.into_iter().map(|tool| ToolDefinition {
         name: tool.name,
         title: None,

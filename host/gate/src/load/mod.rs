@@ -7,6 +7,8 @@ mod bundle;
 mod component;
 mod error;
 mod external;
+mod preset;
+mod protected;
 mod tool;
 mod upstream;
 
@@ -21,6 +23,7 @@ pub use self::{
     accept::accept,
     component::{inspect, read_component},
     error::LoadError,
+    external::external_tool_names,
     tool::RESUME_TOOL,
 };
 use self::{bundle::bundle, tool::tool_name_error, upstream::upstreams};
@@ -37,7 +40,7 @@ use crate::{
     upstream::{Connector, NoUpstreams},
 };
 
-/// The sandbox for a configuration. Compiled code is cached beside the store.
+/// The sandbox for a configuration. Compiled code is cached in the directory of the store.
 pub(crate) fn sandbox(config: &Config, compiler: Option<Compiler>) -> Result<Sandbox, LoadError> {
     Sandbox::new(SandboxOptions {
         cache_dir: cache_dir(config),
@@ -130,6 +133,7 @@ pub(crate) async fn with_policies(
     let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)?;
     Ok(Snapshot {
         ruleset: Arc::new(Ruleset {
+            labels: config.labels(),
             config,
             pdp,
             bundle: bytes,
@@ -155,6 +159,7 @@ async fn sources(
     config: &Config,
     lock: &Lock,
 ) -> Result<Sources, LoadError> {
+    protected::check(config)?;
     let secrets = Arc::new(Vault::new(&config.secrets));
     let network = Network::new(sandbox.resolver(), &config.network.trust)?;
     let upstreams = upstreams(config, lock, connector, &secrets, &network)?;

@@ -12,7 +12,7 @@ use tollgate_policy::{
 use super::LoadError;
 use crate::{
     config::Config,
-    tool::{Limits, Tool, ToolDefinition, ToolSource},
+    tool::{Limits, SchemaCheck, Tool, ToolDefinition, ToolSource},
 };
 
 /// The longest name that model APIs accept.
@@ -47,6 +47,10 @@ pub(super) fn tool(
         return Err(tool_name_error(source, &name, &own_name, problem.into()));
     }
     let input_schema = mend(&definition.input_schema);
+    // A schema of results that is not usable checks nothing: the tool serves as if it had none.
+    let output_schema = definition.output_schema;
+    let output_check = output_schema.as_ref().map(SchemaCheck::new);
+    let output_check = output_check.and_then(Result::ok);
     let configured = config.tools.get(&name);
     let none = BTreeMap::new();
     let numbers = configured.map_or(&none, |tool| &tool.numbers);
@@ -78,8 +82,9 @@ pub(super) fn tool(
         title: definition.title,
         description: definition.description,
         input_schema,
-        output_schema: definition.output_schema,
+        output_schema: output_schema.filter(|_| output_check.is_some()),
         annotations: definition.annotations,
+        output_check,
     })
 }
 

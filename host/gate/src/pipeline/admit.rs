@@ -228,7 +228,7 @@ impl Attempt<'_> {
     /// The approval that exactly this call waits for, if it ran and was ended for that, and the call's span.
     /// A rejection holds until the approval would have expired.
     fn suspended(&self) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
-        let waits = self.pep.ledger.waits_for(&self.cx.binding(self.call));
+        let waits = self.pep.ledger.suspended_call(&self.cx.binding(self.call));
         let waits = waits.map_err(|e| Refusal::Unrecorded {
             reason: e.to_string(),
         })?;

@@ -25,6 +25,9 @@ pub(crate) async fn arrive(
     let run = pep
         .find_or_start_run(ruleset, &identity, caller, key, &options.origin)
         .await?;
+    let conversation = options.origin.conversation.clone();
+    pep.join_remembered_labels(ruleset, &identity, run.id, conversation)
+        .await?;
     if options.origin.trace != Some(run.id) {
         // The trace does not continue here (W3C Trace Context, section 3.3).
         options.meta.remove("tracestate");

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use tollgate_model::tool::Execution;
+use tollgate_model::record::Status;
 
 use super::Pipeline;
 use crate::{
     capability::{CallParams, Capabilities},
     enforce::{CallContext, Permitted, ToolCall},
-    tool::SourceKind,
+    tool::{Content, Execution, FailureKind, SourceKind, Tool, ToolFailure},
 };
 
 /// Keys of `_meta` that carry the caller's trace, and nothing of the call.
@@ -60,6 +60,38 @@ impl Pipeline {
         };
         params.consume(&execution);
         effects.drain().await;
-        execution
+        check_output(&tool, execution).await
+    }
+}
+
+/// A result that breaks the tool's own output schema is the tool's failure: clients that check it would fail on it.
+async fn check_output(tool: &Tool, execution: Execution) -> Execution {
+    let Some(check) = &tool.output_check else {
+        return execution;
+    };
+    let structured = execution
+        .content
+        .iter()
+        .flatten()
+        .find_map(|part| match part {
+            Content::Structured(value) => Some(value),
+            _ => None,
+        });
+    let Some(value) = structured else {
+        return execution;
+    };
+    let size = usize::try_from(execution.size).unwrap_or(usize::MAX);
+    let Err(error) = check.check(value, size).await else {
+        return execution;
+    };
+    Execution {
+        status: Status::ToolError,
+        content: Err(ToolFailure {
+            kind: FailureKind::Failed,
+            message: format!(
+                "The tool ran, but its result does not match its output schema: {error}."
+            ),
+        }),
+        ..execution
     }
 }

@@ -18,6 +18,8 @@ mod arrive;
 mod execute;
 mod halts;
 mod release;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::{fmt, pin::Pin, sync::Arc};

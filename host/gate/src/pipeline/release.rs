@@ -92,7 +92,7 @@ impl<'a> Ending<'a> {
         let tenant = &cx.ruleset.config.gate.tenant;
         let outcome = OutcomeRecord {
             call: cx.call,
-            captured: content.as_ref().map(|_| captured.kept),
+            capture: content.as_ref().map(|_| captured.kept),
             effects: unrecorded.effects + execution.effects,
             fuel: execution.fuel,
             labels,
@@ -140,7 +140,7 @@ impl<'a> Ending<'a> {
             batch.records.push(record);
             match self.pep.commit(batch).await {
                 Ok(receipt) => {
-                    let decided_at = receipt.first + self.unrecorded.records.len() as u64;
+                    let decided_at = receipt.first() + self.unrecorded.records.len() as u64;
                     return verdict.decided_at(DecisionId(decided_at));
                 }
                 // Labels are few and a run never loses one, so this ends.
@@ -215,7 +215,12 @@ impl<'a> Ending<'a> {
                 // How a call ends is the component's choice, so it tells something: content, like a result.
                 let effects = self.outcome.effects > 0;
                 match decide(true, 0)? {
-                    Decision::Allow(_) => (None, Verdict::Ended { status, effects }),
+                    Decision::Allow(_) => {
+                        // As if there were nothing to release: only what is withheld is recorded.
+                        batch.records.pop();
+                        batch.payloads.pop();
+                        (None, Verdict::Ended { status, effects })
+                    }
                     decision => {
                         let basis = decision.basis().clone();
                         let decision = DecisionId(0);

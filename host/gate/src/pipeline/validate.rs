@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::task;
 use tollgate_model::{
     canonical::{self, JsonError},
     record::{CallInvalid, Event},
@@ -17,6 +18,10 @@ use crate::{
     tool::{SourceKind, Tool},
 };
 use tollgate_ledger::Batch;
+
+/// Bytes of arguments that are checked on an async worker. Evaluations of a schema have a budget that is checked when
+/// it is loaded, which grows with the arguments.
+const MAX_INLINE: usize = 4 << 10;
 
 /// Who is to execute a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +67,7 @@ impl InvalidCall {
                 .filter(|_| is_own)
                 .unwrap_or_default(),
             call: cx.call,
-            caller: cx.caller.filter(|_| is_own),
+            caller_span: cx.caller.filter(|_| is_own),
             parent: cx.enclosing.last().map(|call| call.span),
             pointers: self.pointers,
             principal: cx.principal.clone(),
@@ -94,9 +99,17 @@ pub(crate) async fn validate(
     let tool = find_tool(&cx.ruleset, request)?;
     check_executor(&tool, executed_by)?;
     check_definition(pipeline, &tool)?;
-    let call = typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments)?;
     check_nesting(cx, &tool)?;
-    Ok(call)
+    if request.arguments.len() <= MAX_INLINE {
+        return typed_call(&pipeline.pep, &cx.ruleset, &tool, &request.arguments);
+    }
+    let (pep, ruleset) = (pipeline.pep.clone(), Arc::clone(&cx.ruleset));
+    let arguments = request.arguments.clone();
+    let typing = task::spawn_blocking(move || typed_call(&pep, &ruleset, &tool, &arguments));
+    typing.await.unwrap_or_else(|_| {
+        let reason = "checking the arguments failed; this is a fault of the gate";
+        Err(InvalidCall::because("invalid_arguments", reason.into()))
+    })
 }
 
 /// The call of a request, without a run: to compare it with calls that wait.

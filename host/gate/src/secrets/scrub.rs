@@ -1,8 +1,11 @@
 //! Taking secrets out of what comes back: as they are, and as programs write them.
 //!
 //! A server that was sent a secret may repeat it, in a page, a header or an error, and with it in base64,
-//! escaped for a URL, JSON or HTML, or in hexadecimal. This removes those, wherever they stand. It cannot
-//! remove what was encrypted, compressed once more or cut in half: send secrets only where they belong.
+//! in hexadecimal, or escaped for a URL, JSON or HTML: each character in any of these ways. This removes those,
+//! wherever they are. It cannot remove what was encrypted, compressed once more or cut in half: send secrets only
+//! where they belong.
+
+mod escapes;
 
 use base64::{
     Engine as _, alphabet,
@@ -15,7 +18,11 @@ use zeroize::{Zeroize as _, Zeroizing};
 pub const REMOVED: &str = "[secret removed]";
 
 /// The ways in which a value may be written.
-pub(super) struct Forms(Vec<Form>);
+pub(super) struct Forms {
+    forms: Vec<Form>,
+    /// The value itself, to be found where its characters are escaped one by one.
+    value: Zeroizing<Vec<u8>>,
+}
 
 /// One of them.
 struct Form {
@@ -34,7 +41,10 @@ impl Form {
 
 impl Forms {
     pub(super) fn of(value: &[u8]) -> Self {
-        let mut forms = Self(Vec::new());
+        let mut forms = Self {
+            forms: Vec::new(),
+            value: Zeroizing::new(value.to_vec()),
+        };
         forms.add(value.to_vec());
         if let Ok(text) = std::str::from_utf8(value) {
             forms.add_escaped(text);
@@ -97,14 +107,16 @@ impl Forms {
         let Some(rare) = text.iter().copied().max_by_key(|byte| rarity(*byte)) else {
             return;
         };
-        if !self.0.iter().any(|other| *other.text == *text) {
-            self.0.push(Form { text, rare });
+        if !self.forms.iter().any(|other| *other.text == *text) {
+            self.forms.push(Form { text, rare });
         }
     }
 
     /// Whether one of them is in `bytes`.
     pub(super) fn occur_in(&self, bytes: &[u8]) -> bool {
-        self.0.iter().any(|form| form.occurs_in(bytes))
+        self.forms.iter().any(|form| form.occurs_in(bytes))
+            || escapes::unescaped(bytes)
+                .is_some_and(|plain| plain.find(&self.value).next().is_some())
     }
 }
 
@@ -186,9 +198,15 @@ fn base64_within(value: &[u8], alphabet: &alphabet::Alphabet, offset: usize) -> 
 /// `bytes` without any of these, however they overlap.
 pub(super) fn scrub<'a>(bytes: Vec<u8>, secrets: impl Iterator<Item = &'a Forms>) -> Vec<u8> {
     let mut found: Vec<(usize, usize)> = Vec::new();
-    for form in secrets.flat_map(|forms| &forms.0) {
-        let text = form.text.as_slice();
-        found.extend(memmem::find_iter(&bytes, text).map(|at| (at, at + text.len())));
+    let plain = escapes::unescaped(&bytes);
+    for forms in secrets {
+        for form in &forms.forms {
+            let text = form.text.as_slice();
+            found.extend(memmem::find_iter(&bytes, text).map(|at| (at, at + text.len())));
+        }
+        if let Some(plain) = &plain {
+            found.extend(plain.find(&forms.value));
+        }
     }
     if found.is_empty() {
         return bytes;
@@ -249,6 +267,28 @@ mod tests {
                 "{written}"
             );
         }
+    }
+
+    #[test]
+    fn each_character_may_be_escaped_in_its_own_way() {
+        let forms = [Forms::of(b"S3cr3tValue")];
+        let clean =
+            |text: &str| String::from_utf8(scrub(text.as_bytes().to_vec(), forms.iter())).unwrap();
+        for written in [
+            r"\u0053\u0033cr3tValue",
+            r"\x533cr3tValue",
+            "%533cr3tValu%65",
+            "&#83;3cr3t&#x56;alue",
+            r"S%33cr3t&#86;alue",
+            r"\123\063cr3tValue",
+        ] {
+            assert_eq!(
+                clean(&format!("<{written}>")),
+                format!("<{REMOVED}>"),
+                "{written}"
+            );
+        }
+        assert_eq!(clean(r"\u0053 3cr3tValue"), r"\u0053 3cr3tValue");
     }
 
     #[test]

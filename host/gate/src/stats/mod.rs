@@ -116,7 +116,7 @@ struct Seen {
 /// Reads records in order.
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
-    /// Those in which something happened lately: runs that never end leave room for others.
+    /// Those in which something happened recently: runs that never end leave room for others.
     runs: TwoGenerationCache<RunId, Seen>,
     approvals: HashMap<ApprovalId, Timestamp>,
 }
@@ -229,7 +229,7 @@ impl Watcher {
         hear: &mut impl FnMut(Where<'_>, Fact<'_>),
     ) {
         if let (Action::Call(tool), Some(call), false) =
-            (&decided.action, decided.call, decided.beside)
+            (&decided.action, decided.call, decided.is_secondary)
             && self.calls.len() < MOST
         {
             let call = self.calls.entry(call).or_insert_with(|| Call {
@@ -256,7 +256,7 @@ impl Watcher {
                 outcome: decided.outcome,
                 enforced: true,
                 policy: policy.map_or("", |policy| &policy.policy.id),
-                micros: decided.micros,
+                micros: decided.decide_micros,
             },
         );
         if let Some(flip) = &decided.shadow {
@@ -275,7 +275,10 @@ impl Watcher {
             None if decided.outcome == Outcome::Deny && policy.is_some() => hear(at, Fact::Unsafe),
             None => {}
         }
-        let again = match (&decided.arguments, decided.resumption || decided.beside) {
+        let again = match (
+            &decided.arguments,
+            decided.resumption || decided.is_secondary,
+        ) {
             (Some(arguments), false) => {
                 let arguments = arguments.clone();
                 let seen = at.run.and_then(|run| self.runs.get(&run));
@@ -292,7 +295,7 @@ impl Watcher {
         }
         let over = matches!(decided.outcome, Outcome::Deny | Outcome::Error);
         if let (Action::Call(_), Some(call), true, false) =
-            (&decided.action, decided.call, over, decided.beside)
+            (&decided.action, decided.call, over, decided.is_secondary)
         {
             self.calls.remove(&call);
         }

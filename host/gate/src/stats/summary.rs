@@ -54,7 +54,7 @@ pub struct Approvals {
     pub approved: u64,
     /// Refused.
     pub rejected: u64,
-    /// Nobody answered, or nobody used it.
+    /// Not answered, or not used.
     pub expired: u64,
     /// Refused among those that were answered.
     pub rejection_ratio: Option<f64>,

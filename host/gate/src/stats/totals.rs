@@ -159,7 +159,7 @@ impl Totals {
         }
     }
 
-    /// Rejected approvals among those that somebody answered; nothing where nobody did.
+    /// Share of rejected approvals among those that were answered; `None` without any.
     #[must_use]
     pub fn rejection_ratio(&self) -> Option<f64> {
         let of = |state: ApprovalState| self.approvals.get(state.as_str()).copied().unwrap_or(0);

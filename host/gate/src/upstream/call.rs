@@ -1,6 +1,6 @@
 //! One call of an upstream server's tool: from the permit to an outcome.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::pending, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
@@ -10,6 +10,7 @@ use super::{CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session
 use crate::{
     capability::{Capabilities, ProgressReport},
     enforce::{Permitted, ToolCall},
+    secrets::Vault,
     text::printable,
     tool::{Content, Execution, FailureKind, Limits, ResourceBody},
 };
@@ -21,18 +22,114 @@ const MAX_WORDS: usize = 4 << 10;
 
 /// Hears how far a call has come.
 #[derive(Debug, Clone)]
-pub struct Reporter(Arc<Capabilities>);
+pub struct Reporter {
+    effects: Arc<Capabilities>,
+    upstream: Scrubber,
+}
 
 impl Reporter {
-    /// Take in what the server says, untrusted, and release it to whoever listens if policy lets it.
+    /// Take progress of the server, which is untrusted, and release it to the listener if policy permits.
     pub async fn report(&self, progress: u64, total: Option<u64>, message: &str) {
+        self.upstream.prepare().await;
         let report = ProgressReport {
             progress,
             total,
-            message: message.to_owned(),
+            message: self.upstream.text(message),
         };
-        if let Some(report) = self.0.take_report(report) {
-            self.0.release_report(report).await;
+        if let Some(report) = self.effects.take_report(report) {
+            self.effects.release_report(report).await;
+        }
+    }
+}
+
+/// Removes the secrets that a server was sent from everything that it says: the one place where its words enter.
+#[derive(Debug, Clone)]
+struct Scrubber {
+    sent: Arc<BTreeSet<String>>,
+    secrets: Arc<Vault>,
+}
+
+impl Scrubber {
+    /// Read the secrets, so that they are known.
+    async fn prepare(&self) {
+        if !self.sent.is_empty() {
+            self.secrets.know(self.sent.iter()).await;
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.secrets.scrub_text(text)
+    }
+
+    fn call_result(&self, result: CallResult) -> CallResult {
+        if self.sent.is_empty() {
+            return result;
+        }
+        match result {
+            CallResult::Returned { content, failed } => CallResult::Returned {
+                content: content.into_iter().map(|part| self.part(part)).collect(),
+                failed,
+            },
+            CallResult::Refused { code, message } => CallResult::Refused {
+                code,
+                message: self.text(&message),
+            },
+            CallResult::Unusable(problem) => CallResult::Unusable(self.text(&problem)),
+            CallResult::NotSent(why) => CallResult::NotSent(self.text(&why)),
+            CallResult::Lost(cause) => CallResult::Lost(self.text(&cause)),
+            stopped @ CallResult::Stopped(_) => stopped,
+        }
+    }
+
+    fn part(&self, part: Content) -> Content {
+        match part {
+            Content::Text { text } => Content::Text {
+                text: self.text(&text),
+            },
+            Content::Image { data, media_type } => Content::Image {
+                data: self.secrets.scrub(data),
+                media_type: self.media_type(&media_type),
+            },
+            Content::Resource { mut resource } => {
+                resource.uri = self.text(&resource.uri);
+                resource.media_type = resource.media_type.map(|text| self.media_type(&text));
+                resource.body = match resource.body {
+                    ResourceBody::Text(text) => ResourceBody::Text(self.text(&text)),
+                    ResourceBody::Blob(bytes) => ResourceBody::Blob(self.secrets.scrub(bytes)),
+                };
+                Content::Resource { resource }
+            }
+            Content::Structured(value) => Content::Structured(self.value(value)),
+        }
+    }
+
+    /// A media type that holds a secret is not one.
+    fn media_type(&self, text: &str) -> String {
+        match self.text(text) {
+            clean if clean == text => clean,
+            _ => "application/octet-stream".into(),
+        }
+    }
+
+    fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(items) => {
+                let items = items.into_iter().map(|item| self.value(item));
+                Value::Array(items.collect())
+            }
+            Value::Object(fields) => {
+                let scrub = |(key, value): (String, Value)| (self.text(&key), self.value(value));
+                Value::Object(fields.into_iter().map(scrub).collect())
+            }
+            Value::Number(number) => {
+                let text = number.to_string();
+                match self.text(&text) {
+                    clean if clean == text => Value::Number(number),
+                    clean => Value::String(clean),
+                }
+            }
+            plain @ (Value::Null | Value::Bool(_)) => plain,
         }
     }
 }
@@ -49,7 +146,7 @@ impl Stop {
     }
 }
 
-/// Wait until it is true; for ever, if nobody is left to say so.
+/// Wait until it is true; for ever, if its sender is gone.
 async fn truth(flag: Option<&mut watch::Receiver<bool>>) {
     let set = match flag {
         Some(flag) => flag.wait_for(|set| *set).await.is_ok(),
@@ -90,7 +187,10 @@ impl LoadedUpstream {
         let traceparent = capabilities.traceparent(permitted.span());
         meta.insert("traceparent".into(), traceparent.into());
         let terms = CallParams {
-            reports: Reporter(capabilities),
+            reports: Reporter {
+                effects: capabilities,
+                upstream: self.scrubber(),
+            },
             stop,
             meta,
         };
@@ -99,65 +199,18 @@ impl LoadedUpstream {
         self.execution(self.without_secrets(ending).await, limits.output)
     }
 
-    /// The same without the secrets that the server was sent, should it repeat them.
+    /// Removes the secrets that the server was sent from everything that it says.
+    fn scrubber(&self) -> Scrubber {
+        Scrubber {
+            sent: Arc::clone(&self.sent),
+            secrets: Arc::clone(&self.secrets),
+        }
+    }
+
     async fn without_secrets(&self, ending: CallResult) -> CallResult {
-        if self.sent.is_empty() {
-            return ending;
-        }
-        self.secrets.know(&self.sent).await;
-        match ending {
-            CallResult::Returned { content, failed } => {
-                let content = content.into_iter().map(|part| self.scrubbed(part));
-                CallResult::Returned {
-                    content: content.collect(),
-                    failed,
-                }
-            }
-            CallResult::Refused { code, message } => CallResult::Refused {
-                code,
-                message: self.secrets.scrub_text(&message),
-            },
-            other => other,
-        }
-    }
-
-    fn scrubbed(&self, part: Content) -> Content {
-        let secrets = &self.secrets;
-        match part {
-            Content::Text { text } => Content::Text {
-                text: secrets.scrub_text(&text),
-            },
-            Content::Image { data, media_type } => Content::Image {
-                data: secrets.scrub(data),
-                media_type,
-            },
-            Content::Resource { mut resource } => {
-                resource.uri = secrets.scrub_text(&resource.uri);
-                resource.body = match resource.body {
-                    ResourceBody::Text(text) => ResourceBody::Text(secrets.scrub_text(&text)),
-                    ResourceBody::Blob(bytes) => ResourceBody::Blob(secrets.scrub(bytes)),
-                };
-                Content::Resource { resource }
-            }
-            Content::Structured(value) => Content::Structured(self.scrubbed_value(value)),
-        }
-    }
-
-    fn scrubbed_value(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.secrets.scrub_text(&text)),
-            Value::Array(items) => {
-                let items = items.into_iter().map(|item| self.scrubbed_value(item));
-                Value::Array(items.collect())
-            }
-            Value::Object(fields) => {
-                let scrub = |(key, value): (String, Value)| {
-                    (self.secrets.scrub_text(&key), self.scrubbed_value(value))
-                };
-                Value::Object(fields.into_iter().map(scrub).collect())
-            }
-            other => other,
-        }
+        let scrubber = self.scrubber();
+        scrubber.prepare().await;
+        scrubber.call_result(ending)
     }
 
     /// A session whose server still offers the tool as it was accepted.
@@ -233,5 +286,77 @@ impl LoadedUpstream {
                 Execution::ended(Status::Indeterminate, 1, Some(cause.into()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        secrets::{SecretConfig, SecretSource},
+        tool::EmbeddedResource,
+    };
+
+    async fn scrubber(dir: &std::path::Path, value: &str) -> Scrubber {
+        let path = dir.join("secret");
+        std::fs::write(&path, value).unwrap();
+        let secret = SecretConfig {
+            source: SecretSource::File(path),
+            labels: None,
+        };
+        let scrubber = Scrubber {
+            sent: Arc::new(BTreeSet::from(["token".to_owned()])),
+            secrets: Arc::new(Vault::new(&BTreeMap::from([("token".to_owned(), secret)]))),
+        };
+        scrubber.prepare().await;
+        scrubber
+    }
+
+    #[tokio::test]
+    async fn no_word_of_a_server_holds_a_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let scrubber = scrubber(dir.path(), "S3cr3tValue-0123456789").await;
+        let secret = "S3cr3tValue-0123456789";
+        let result = CallResult::Returned {
+            content: vec![
+                Content::Text {
+                    text: format!("TOKEN={secret}"),
+                },
+                Content::Image {
+                    data: secret.into(),
+                    media_type: format!("image/{secret}"),
+                },
+                Content::Resource {
+                    resource: EmbeddedResource {
+                        uri: format!("file:///{secret}"),
+                        media_type: Some(format!("text/{secret}")),
+                        body: ResourceBody::Text(secret.into()),
+                    },
+                },
+                Content::Structured(json!({ secret: [secret] })),
+            ],
+            failed: false,
+        };
+        let clean = format!("{:?}", scrubber.call_result(result));
+        assert!(!clean.contains("S3cr3tValue"), "{clean}");
+        assert!(
+            !scrubber
+                .text(&format!("env {secret}"))
+                .contains("S3cr3tValue")
+        );
+        let lost = CallResult::Lost(format!("closed after {secret}"));
+        assert!(!format!("{:?}", scrubber.call_result(lost)).contains("S3cr3tValue"));
+    }
+
+    #[tokio::test]
+    async fn a_number_that_is_a_secret_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let scrubber = scrubber(dir.path(), "123456789012").await;
+        let value = scrubber.value(json!({"pin": 123456789012_u64, "n": 7}));
+        assert_eq!(value, json!({"pin": "[secret removed]", "n": 7}));
     }
 }

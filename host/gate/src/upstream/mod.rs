@@ -169,7 +169,7 @@ pub struct LoadedUpstream {
     /// Those of its tools that agents may have; all where nothing is said.
     only: Option<BTreeSet<String>>,
     /// The secrets that it is sent: what comes back is without them.
-    sent: BTreeSet<String>,
+    sent: Arc<BTreeSet<String>>,
     secrets: Arc<Vault>,
     upstream: Arc<dyn Upstream>,
 }
@@ -185,7 +185,7 @@ impl LoadedUpstream {
         Self {
             name: name.into(),
             only: config.tools.clone(),
-            sent: config.secrets().cloned().collect(),
+            sent: Arc::new(config.secrets().cloned().collect()),
             secrets: Arc::clone(secrets),
             digest: digest_of(&pinned),
             pinned,

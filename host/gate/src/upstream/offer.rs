@@ -55,7 +55,7 @@ impl Offer {
     }
 }
 
-/// What a server offers now, beside what was accepted of it.
+/// What a server offers now, compared with what was accepted.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Difference {
     /// Digest of what it offers now.

@@ -11,8 +11,11 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::{LedgerError, LedgerReader, ReadError, stored};
-use crate::{ApprovalRow, Binding, Pending, runs::nat, states::binding_digest};
+use super::{LedgerReader, stored};
+use crate::{
+    ApprovalAnswer, ApprovalRow, Binding, LedgerError, PendingApprovals, error::ReadError,
+    sqlite::from_sql_u64, state::approvals::binding_digest,
+};
 
 /// Which approvals a list has: the most severe first, and of these the oldest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +29,7 @@ pub struct ApprovalFilter {
 }
 
 impl ApprovalFilter {
-    /// Those that nobody has answered yet, or not enough people.
+    /// Those that need more answers.
     #[must_use]
     pub fn pending() -> Self {
         Self {
@@ -35,7 +38,7 @@ impl ApprovalFilter {
         }
     }
 
-    /// Those that can still let a call run: pending, or approved and not used.
+    /// Those that can still let a call run: pending, or approved and not consumed.
     #[must_use]
     pub fn open() -> Self {
         Self {
@@ -45,7 +48,7 @@ impl ApprovalFilter {
     }
 }
 
-/// Approvals that are read before it is asked who sees them.
+/// Approvals that are read at a time before they are filtered.
 const AT_A_TIME: usize = 64;
 
 impl ApprovalFilter {
@@ -82,15 +85,14 @@ impl LedgerReader {
         })
     }
 
-    /// Those of which `seen` is true, in the same order and within the same limit. They are read a few at a
-    /// time, and no further than to the limit.
+    /// Those for which `visible` is true, in the same order and up to the same limit. They are read in chunks.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn approvals_seen(
+    pub fn visible_approvals(
         &self,
         filter: &ApprovalFilter,
-        seen: impl Fn(&ApprovalRow) -> bool,
+        visible: impl Fn(&ApprovalRow) -> bool,
     ) -> Result<Vec<ApprovalRow>, LedgerError> {
         let all = self.snapshot(|conn| all_found(conn, filter))?;
         let mut rows = Vec::new();
@@ -101,7 +103,7 @@ impl LedgerReader {
                 if rows.len() >= filter.limit() {
                     return Ok(rows);
                 }
-                if seen(&row) {
+                if visible(&row) {
                     rows.push(row);
                 }
             }
@@ -109,7 +111,7 @@ impl LedgerReader {
         Ok(rows)
     }
 
-    /// The latest approval that exactly this call has asked for.
+    /// The latest approval for exactly this call.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -126,12 +128,11 @@ impl LedgerReader {
         })
     }
 
-    /// The latest approval, not yet used or void, for which exactly this call was ended and waits; with
-    /// the call's span.
+    /// The latest open or rejected approval for which exactly this call was suspended, and the call's span.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn waits_for(
+    pub fn suspended_call(
         &self,
         binding: &Binding,
     ) -> Result<Option<(ApprovalRow, SpanId)>, LedgerError> {
@@ -139,7 +140,7 @@ impl LedgerReader {
         self.snapshot(|conn| {
             let waits = conn
                 .prepare_cached(
-                    "SELECT a.opened, a.state, a.version, w.call FROM approval_waits w \
+                    "SELECT a.opened, a.state, a.version, w.call FROM suspended_calls w \
                      JOIN approvals a ON a.id = w.approval \
                      JOIN calls c ON c.run = w.run AND c.call = w.call \
                      WHERE w.binding = ?1 AND a.state IN ('pending', 'approved', 'rejected') \
@@ -159,11 +160,11 @@ impl LedgerReader {
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
-    pub fn pending_of(&self, whose: &Pending) -> Result<u64, LedgerError> {
+    pub fn pending_of(&self, whose: &PendingApprovals) -> Result<u64, LedgerError> {
         self.with(|conn| Ok(pending_of(conn, whose)?))
     }
 
-    /// Pending approvals that were asked for before `before` and not yet of anybody else.
+    /// Pending approvals that were asked for before `before` and not escalated yet.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -172,7 +173,7 @@ impl LedgerReader {
             let mut select = conn.prepare_cached(
                 "SELECT opened, state, version FROM approvals a \
                  WHERE state IN ('pending', 'approved') AND state = 'pending' AND requested <= ?1 \
-                 AND NOT EXISTS (SELECT 1 FROM approval_groups g WHERE g.approval = a.id) ORDER BY opened",
+                 AND NOT EXISTS (SELECT 1 FROM approval_escalations g WHERE g.approval = a.id) ORDER BY opened",
             )?;
             let waiting = select
                 .query_map(params![before.0], found)?
@@ -181,8 +182,8 @@ impl LedgerReader {
         })
     }
 
-    /// Whether anything was ever asked for.
-    pub(crate) fn has_asked(&self) -> Result<bool, LedgerError> {
+    /// Whether any approval was ever asked for.
+    pub(crate) fn has_requested_approvals(&self) -> Result<bool, LedgerError> {
         self.snapshot(|conn| {
             let asked = conn.query_row("SELECT EXISTS (SELECT 1 FROM approvals)", [], |row| {
                 row.get(0)
@@ -194,7 +195,7 @@ impl LedgerReader {
     pub(crate) fn suspended_runs(&self) -> Result<Vec<RunId>, LedgerError> {
         self.snapshot(|conn| {
             let mut runs = conn.prepare(
-                "SELECT DISTINCT r.id FROM approval_waits w JOIN runs r ON r.opened = w.run \
+                "SELECT DISTINCT r.id FROM suspended_calls w JOIN runs r ON r.opened = w.run \
                  WHERE r.ended IS NULL",
             )?;
             let ids = runs.query_map([], |row| Ok(RunId::from_bytes(row.get(0)?)))?;
@@ -202,7 +203,7 @@ impl LedgerReader {
         })
     }
 
-    /// Open approvals whose time is over at `now`.
+    /// Open approvals that have expired at `now`.
     pub(crate) fn overdue_approvals(
         &self,
         now: Timestamp,
@@ -220,9 +221,9 @@ impl LedgerReader {
     }
 }
 
-/// What a filter lets through, without its limit.
+/// The approvals of a filter, without its limit.
 fn all_found(conn: &Connection, filter: &ApprovalFilter) -> Result<Vec<Found>, ReadError> {
-    // Spelled so that open ones, which are asked for often, are found by their index.
+    // This spelling lets SQLite use the partial index over open approvals.
     let is_open =
         !filter.states.is_empty() && filter.states.is_subset(&ApprovalFilter::open().states);
     let states = if is_open {
@@ -253,7 +254,7 @@ fn all_found(conn: &Connection, filter: &ApprovalFilter) -> Result<Vec<Found>, R
 }
 
 /// How many approvals of a principal are pending.
-pub(crate) fn pending_of(conn: &Connection, whose: &Pending) -> rusqlite::Result<u64> {
+pub(crate) fn pending_of(conn: &Connection, whose: &PendingApprovals) -> rusqlite::Result<u64> {
     conn.prepare_cached(
         "SELECT count(*) FROM approvals a JOIN runs r ON r.opened = a.run \
          WHERE a.state IN ('pending', 'approved') AND a.state = 'pending' AND a.expires > ?1 \
@@ -266,23 +267,23 @@ pub(crate) fn pending_of(conn: &Connection, whose: &Pending) -> rusqlite::Result
             whose.principal.kind.name(),
             whose.principal.id
         ],
-        |row| row.get(0).map(nat),
+        |row| row.get(0).map(from_sql_u64),
     )
 }
 
-/// Roles that were asked as well.
-fn asked_too(conn: &Connection, id: ApprovalId) -> Result<BTreeSet<String>, ReadError> {
+/// Roles that an escalation added.
+fn escalated_to(conn: &Connection, id: ApprovalId) -> Result<BTreeSet<String>, ReadError> {
     let index = conn
-        .prepare_cached("SELECT idx FROM approval_groups WHERE approval = ?1")?
-        .query_row([id.as_bytes()], |row| row.get(0).map(nat))
+        .prepare_cached("SELECT idx FROM approval_escalations WHERE approval = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0).map(from_sql_u64))
         .optional()?;
     let Some(index) = index else {
         return Ok(BTreeSet::new());
     };
     match stored(conn, index)?.event {
-        Event::ApprovalEscalated(escalated) => Ok(escalated.to),
+        Event::ApprovalEscalated(escalated) => Ok(escalated.roles),
         _ => Err(ReadError::Damaged(format!(
-            "record {index} asks nobody else for an approval"
+            "record {index} is not an escalation"
         ))),
     }
 }
@@ -292,20 +293,26 @@ type Found = (u64, Option<ApprovalState>, u64);
 
 fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
     let state = ApprovalState::from_name(row.get_ref(1)?.as_str()?);
-    Ok((nat(row.get(0)?), state, nat(row.get(2)?)))
+    Ok((from_sql_u64(row.get(0)?), state, from_sql_u64(row.get(2)?)))
 }
 
 fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow, ReadError> {
-    let damaged = || ReadError::Damaged(format!("record {opened} asks for no approval"));
+    let damaged = || ReadError::Damaged(format!("record {opened} does not ask for an approval"));
     let record = stored(conn, opened)?;
     let (Some(run), Event::ApprovalRequested(asked)) = (record.run, record.event) else {
         return Err(damaged());
     };
     let state = state.ok_or_else(damaged)?;
     let open = matches!(state, ApprovalState::Pending | ApprovalState::Approved);
+    let answers = answers(conn, asked.id)?;
+    let counted = answers
+        .iter()
+        .filter(|answer| answer.approve && answer.took_effect);
+    let approvers = counted.map(|answer| (answer.by.clone(), answer.roles.clone()));
     Ok(ApprovalRow {
-        approvers: approvers(conn, asked.id)?,
-        asked_too: asked_too(conn, asked.id)?,
+        approvers: approvers.collect(),
+        answers,
+        escalated_to: escalated_to(conn, asked.id)?,
         id: asked.id,
         opened,
         tenant: record.tenant,
@@ -331,18 +338,24 @@ fn row(conn: &Connection, (opened, state, version): Found) -> Result<ApprovalRow
     })
 }
 
-fn approvers(conn: &Connection, id: ApprovalId) -> Result<Vec<(Uid, BTreeSet<String>)>, ReadError> {
-    let mut select = conn.prepare_cached(
-        "SELECT idx FROM approval_answers WHERE approval = ?1 AND took_effect = 1 ORDER BY idx",
-    )?;
-    let answers = select.query_map([id.as_bytes()], |row| row.get(0).map(nat))?;
-    let mut approvers = Vec::new();
-    for index in answers {
-        if let Event::ApprovalAnswered(answer) = stored(conn, index?)?.event
-            && answer.approve
-        {
-            approvers.push((answer.by, answer.roles));
+fn answers(conn: &Connection, id: ApprovalId) -> Result<Vec<ApprovalAnswer>, ReadError> {
+    let mut select =
+        conn.prepare_cached("SELECT idx FROM approval_answers WHERE approval = ?1 ORDER BY idx")?;
+    let indices = select.query_map([id.as_bytes()], |row| row.get(0).map(from_sql_u64))?;
+    let mut answers = Vec::new();
+    for index in indices {
+        let record = stored(conn, index?)?;
+        if let Event::ApprovalAnswered(answer) = record.event {
+            answers.push(ApprovalAnswer {
+                approve: answer.approve,
+                at: record.time,
+                by: answer.by,
+                channel: answer.channel,
+                note: answer.note,
+                roles: answer.roles,
+                took_effect: answer.took_effect,
+            });
         }
     }
-    Ok(approvers)
+    Ok(answers)
 }

@@ -1,83 +1,51 @@
-//! The reading side: connections that never write, usable beside the owner, in this process or another.
+//! Reading: connections that never write, usable next to the owner, in this process or another.
 //!
-//! Everything here is synchronous: a lookup takes microseconds, and never waits for the writer. What
-//! walks through many records takes as long as they are many, and belongs on a thread of its own.
+//! All of it is synchronous. A look-up takes microseconds and never waits for the writer; a walk through many
+//! records belongs on a thread of its own.
 
 mod approvals;
-mod records;
+mod proofs;
+pub(crate) mod records;
+mod retention;
 mod runs;
+mod spans;
+mod state;
+mod usage;
 mod verify;
 
 use std::{
     collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::TokenId,
-    record::{BundleActivated, Event, Halt, HaltScope, Record},
+    record::{BundleActivated, Event, Halt, HaltScope},
     time::Timestamp,
 };
 
 pub use approvals::ApprovalFilter;
-pub(super) use approvals::pending_of;
+pub(crate) use approvals::pending_of;
 pub use records::{Order, RecordFilter};
+pub(crate) use records::{stored, stored_page};
+pub use retention::SealedDay;
 pub use runs::RunFilter;
-pub use verify::Verified;
+pub use usage::LastRefusal;
+pub use verify::Verification;
 
-use super::{
+use crate::{
     LedgerError, Payload, Size, Token,
-    open::{beside, check_version, open_read_only},
-    runs::{int, nat, uid},
+    columns::uid,
+    error::ReadError,
+    open::{check_version, keys_for_reading, open_read_only},
+    sqlite::{self, from_sql_u64, sibling_path, to_sql_i64},
+    sync::lock,
 };
-
-/// Why reading failed, before it is known which file that was.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("{0}")]
-    Damaged(String),
-    #[error("{0}")]
-    Other(String),
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-impl ReadError {
-    /// The error of the file at `path`.
-    pub(super) fn at(self, path: &str) -> LedgerError {
-        let path = path.to_owned();
-        match self {
-            Self::Ledger(error) => error,
-            Self::Damaged(reason) => LedgerError::Damaged { path, reason },
-            Self::Other(reason) => LedgerError::Store { path, reason },
-            Self::Sqlite(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                    LedgerError::Damaged { path, reason: error.to_string() }
-                }
-                Some(ErrorCode::DiskFull) => {
-                    LedgerError::Store { path, reason: "the disk is full; free some space".into() }
-                }
-                Some(ErrorCode::ReadOnly) => LedgerError::Store {
-                    path,
-                    reason: "the ledger cannot be written; make its disk, directory and files writable".into(),
-                },
-                Some(ErrorCode::CannotOpen) => LedgerError::Store {
-                    path,
-                    reason: "there is no ledger here that can be opened; check `store.url` and the rights to it"
-                        .into(),
-                },
-                _ => LedgerError::Store { path, reason: error.to_string() },
-            },
-        }
-    }
-}
 
 /// A reader of a ledger. Clones share their connections.
 #[derive(Clone)]
@@ -88,7 +56,7 @@ struct Inner {
     idle: Mutex<Vec<Connection>>,
 }
 
-/// Connections that are kept for the next reader.
+/// Idle connections that are kept.
 const IDLE: usize = 8;
 
 impl fmt::Debug for LedgerReader {
@@ -98,14 +66,14 @@ impl fmt::Debug for LedgerReader {
 }
 
 impl LedgerReader {
-    /// Read the ledger at `path`, whoever owns it.
+    /// Read the ledger at `path`. It need not be owned.
     ///
     /// # Errors
     /// [`LedgerError`] if there is none, or a newer one.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         check_version(path)?;
         let reader = Self::of_owned(path);
-        reader.with(|conn| match super::schema::version(conn)? {
+        reader.with(|conn| match sqlite::version(conn)? {
             0 => Err(ReadError::Other(
                 "the ledger is empty; start the gate once".into(),
             )),
@@ -115,19 +83,19 @@ impl LedgerReader {
     }
 
     /// Read a ledger that this process has opened.
-    pub(super) fn of_owned(path: &Path) -> Self {
+    pub(crate) fn of_owned(path: &Path) -> Self {
         Self(Arc::new(Inner {
             path: path.to_owned(),
             idle: Mutex::default(),
         }))
     }
 
-    /// The keys of this ledger, to open what is sealed in it; whoever owns it goes on.
+    /// The keys of this ledger, to open what is sealed in it. The owner is not disturbed.
     ///
     /// # Errors
     /// [`LedgerError::Key`] if `key` is not the file of its wrapping key.
-    pub fn keys(&self, key: &Path) -> Result<super::Keys, LedgerError> {
-        super::open::keys_for_reading(&self.0.path, key)
+    pub fn keys(&self, key: &Path) -> Result<crate::Keys, LedgerError> {
+        keys_for_reading(&self.0.path, key)
     }
 
     /// The database file.
@@ -140,27 +108,27 @@ impl LedgerReader {
         self.0.path.display().to_string()
     }
 
-    /// Do something with a connection. Only for one statement: two could see different states.
-    pub(super) fn with<T>(
+    /// Use a connection for one statement; two could see different states.
+    pub(crate) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, LedgerError> {
-        let idle = || self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = || lock(&self.0.idle);
         let kept = idle().pop();
         let conn = match kept {
             Some(conn) => conn,
             None => open_read_only(&self.0.path)?,
         };
         let answer = read(&conn).map_err(|e| e.at(&self.shown()));
-        // A connection whose transaction did not end is not used again.
+        // A connection with an open transaction is dropped.
         if conn.is_autocommit() && idle().len() < IDLE {
             idle().push(conn);
         }
         answer
     }
 
-    /// Do something with a connection that sees one state of the store throughout.
-    pub(super) fn snapshot<T>(
+    /// Use a connection in a read transaction: all statements see the same state.
+    pub(crate) fn snapshot<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, LedgerError> {
@@ -185,7 +153,7 @@ impl LedgerReader {
         })
     }
 
-    /// The bundle that was put into force last.
+    /// The bundle that was activated last.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -193,13 +161,13 @@ impl LedgerReader {
         self.snapshot(|conn| {
             let last: Option<i64> =
                 conn.query_row("SELECT max(idx) FROM activations", [], |row| row.get(0))?;
-            let Some(index) = last.map(nat) else {
+            let Some(index) = last.map(from_sql_u64) else {
                 return Ok(None);
             };
             match stored(conn, index)?.event {
                 Event::BundleActivated(activated) => Ok(Some(activated)),
                 _ => Err(ReadError::Damaged(format!(
-                    "record {index} is no activation of a bundle"
+                    "record {index} is not the activation of a bundle"
                 ))),
             }
         })
@@ -220,7 +188,7 @@ impl LedgerReader {
                 "SELECT tenant, day, ciphertext FROM payloads WHERE digest = ?2 AND id < ?1 AND id >= \
                  (SELECT id >> 16 << 16 FROM payloads WHERE id < ?1 ORDER BY id DESC LIMIT 1)",
             )?;
-            let end = int(index.saturating_add(1)) << 16;
+            let end = to_sql_i64(index.saturating_add(1)) << 16;
             let payload = select.query_row(params![end, digest.as_bytes()], |row| {
                 Ok(Payload { tenant: row.get(0)?, day: row.get(1)?, ciphertext: row.get(2)?, digest })
             });
@@ -235,7 +203,7 @@ impl LedgerReader {
     pub fn halts(&self) -> Result<Vec<Halt>, LedgerError> {
         self.with(|conn| {
             let mut select =
-                conn.prepare_cached("SELECT scope, name, by, reason FROM halts ORDER BY since")?;
+                conn.prepare_cached("SELECT scope, name, by, reason FROM halts ORDER BY idx")?;
             let rows = select.query_map([], |row| {
                 let scope = HaltScope::from_name(row.get_ref(0)?.as_str()?);
                 Ok((scope, row.get(1)?, row.get(2)?, row.get(3)?))
@@ -243,8 +211,8 @@ impl LedgerReader {
             let mut halts = Vec::new();
             for row in rows {
                 let (scope, name, by, reason) = row?;
-                let scope =
-                    scope.ok_or_else(|| ReadError::Damaged("a halt of an unknown kind".into()))?;
+                let scope = scope
+                    .ok_or_else(|| ReadError::Damaged("a halt has an unknown scope".into()))?;
                 halts.push(Halt {
                     by,
                     name,
@@ -256,35 +224,34 @@ impl LedgerReader {
         })
     }
 
-    /// Labels that were written into a file with what was written there through the gate. It may be known
-    /// by its place, too.
+    /// Labels of what was written into a file through the gate, under this id or its canonical id.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
     pub fn file_labels(
         &self,
         file: &str,
-        place: Option<&str>,
+        canonical: Option<&str>,
     ) -> Result<BTreeSet<String>, LedgerError> {
         self.with(|conn| {
             let mut select =
                 conn.prepare_cached("SELECT label FROM file_labels WHERE file IN (?1, ?2)")?;
             Ok(select
-                .query_map([Some(file), place], |row| row.get(0))?
+                .query_map([Some(file), canonical], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
 
-    /// Whether any file was ever marked with labels.
-    pub(super) fn has_marked(&self) -> Result<bool, LedgerError> {
+    /// Whether any file ever took on labels.
+    pub(crate) fn has_labelled_files(&self) -> Result<bool, LedgerError> {
         self.with(|conn| {
             let any = "SELECT EXISTS (SELECT 1 FROM file_labels)";
             Ok(conn.query_row(any, [], |row| row.get(0))?)
         })
     }
 
-    /// Labels that the principal's runs have held since `since`.
-    pub(super) fn labels_since(
+    /// Labels that runs of the principal held since `since`.
+    pub(crate) fn labels_since(
         &self,
         tenant: &str,
         principal: &Uid,
@@ -293,7 +260,7 @@ impl LedgerReader {
         self.with(|conn| {
             let mut select = conn.prepare_cached(
                 "SELECT label FROM principal_labels \
-                 WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND last > ?4",
+                 WHERE tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND held_until > ?4",
             )?;
             let labels = select.query_map(
                 params![tenant, principal.kind.name(), principal.id, since.0],
@@ -317,7 +284,7 @@ impl LedgerReader {
         })
     }
 
-    /// Every token, by whose it is and when it was made.
+    /// All tokens, sorted by principal and time of creation.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -330,7 +297,7 @@ impl LedgerReader {
         })
     }
 
-    /// How far somebody outside has been told what the records say: the next index to look at.
+    /// How far a subscriber has read: the index of the next record.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -338,7 +305,7 @@ impl LedgerReader {
         self.with(|conn| {
             let next = conn
                 .prepare_cached("SELECT next FROM cursors WHERE name = ?1")?
-                .query_row([name], |row| row.get(0).map(nat))
+                .query_row([name], |row| row.get(0).map(from_sql_u64))
                 .optional()?;
             Ok(next)
         })
@@ -352,10 +319,10 @@ impl LedgerReader {
         let records = self.with(|conn| {
             let last: Option<i64> =
                 conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
-            Ok(last.map_or(0, |last| nat(last) + 1))
+            Ok(last.map_or(0, |last| from_sql_u64(last) + 1))
         })?;
         let length = |path: PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
-        let bytes = length(self.0.path.clone()) + length(beside(&self.0.path, "-wal"));
+        let bytes = length(self.0.path.clone()) + length(sibling_path(&self.0.path, "-wal"));
         Ok(Size { records, bytes })
     }
 }
@@ -372,19 +339,4 @@ fn token(row: &rusqlite::Row<'_>) -> rusqlite::Result<Token> {
         created: Timestamp(row.get(6)?),
         expires: row.get::<_, Option<i64>>(7)?.map(Timestamp),
     })
-}
-
-/// A record of the store.
-fn stored(conn: &Connection, index: u64) -> Result<Record, ReadError> {
-    let leaf = conn
-        .prepare_cached("SELECT leaf FROM records WHERE idx = ?1")?
-        .query_row([int(index)], |row| row.get::<_, Vec<u8>>(0))
-        .optional()?;
-    let leaf = leaf.ok_or_else(|| ReadError::Damaged(format!("record {index} is missing")))?;
-    parsed(index, &leaf)
-}
-
-fn parsed(index: u64, leaf: &[u8]) -> Result<Record, ReadError> {
-    serde_json::from_slice(leaf)
-        .map_err(|_| ReadError::Damaged(format!("record {index} cannot be read")))
 }

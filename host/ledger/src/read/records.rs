@@ -5,14 +5,19 @@ use std::ops::{ControlFlow, Range};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{ids::RunId, record::Record, time::Timestamp};
 
-use super::{LedgerError, LedgerReader, ReadError, parsed, stored};
-use crate::runs::{int, nat};
+use super::LedgerReader;
+use crate::{
+    LedgerError,
+    batch::EncodedRecord,
+    error::ReadError,
+    sqlite::{from_sql_u64, to_sql_i64},
+};
 
 /// Records are read this many at a time, so that a long list holds no state of the store for long.
 const PAGE: usize = 256;
 
-/// Times of records are those of their making: one may be recorded this many microseconds later, after
-/// others that were made later.
+/// A record has the time at which it was made. It may be committed up to this many microseconds later, after
+/// records with later times.
 const SKEW: i64 = 300_000_000;
 
 /// Which way a list goes.
@@ -45,16 +50,13 @@ impl LedgerReader {
     /// [`LedgerError`] if the store cannot be read.
     pub fn record(&self, index: u64) -> Result<Option<Record>, LedgerError> {
         self.with(|conn| {
-            let mut select = conn.prepare_cached("SELECT leaf FROM records WHERE idx = ?1")?;
-            let leaf = select
-                .query_row([int(index)], |row| row.get::<_, Vec<u8>>(0))
-                .optional()?;
+            let leaf = leaf(conn, index)?;
             leaf.map(|leaf| parsed(index, &leaf)).transpose()
         })
     }
 
-    /// Show records to `visit` until it breaks off. Reads as it goes: a list without end costs nothing
-    /// but what is looked at, and what is committed meanwhile may or may not be seen.
+    /// Pass records to `visit` until it breaks. Reads page by page: records that are committed meanwhile may or may
+    /// not be seen.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -94,22 +96,22 @@ impl LedgerReader {
                     "SELECT idx, leaf FROM records WHERE idx >= ?1 AND idx < ?2 ORDER BY idx LIMIT ?3"
                 }
             })?;
-            let mut rows = select.query(params![int(first), int(end), int(PAGE as u64)])?;
+            let mut rows = select.query(params![to_sql_i64(first), to_sql_i64(end), to_sql_i64(PAGE as u64)])?;
             let mut page = Vec::with_capacity(PAGE);
             while let Some(row) = rows.next()? {
-                let index = nat(row.get(0)?);
+                let index = from_sql_u64(row.get(0)?);
                 page.push((index, parsed(index, row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?));
             }
             Ok(page)
         })
     }
 
-    /// The indices among which all records of the filter are.
+    /// The range of indices that contains all records of the filter.
     fn range(&self, filter: &RecordFilter) -> Result<(u64, u64), LedgerError> {
         self.snapshot(|conn| {
             let last: Option<i64> =
                 conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
-            let size = last.map_or(0, |last| nat(last) + 1);
+            let size = last.map_or(0, |last| from_sql_u64(last) + 1);
             let range = filter.range.clone().unwrap_or(0..size);
             let (mut first, mut end) = (range.start, range.end.min(size));
             if let Some(since) = filter.since {
@@ -153,13 +155,13 @@ fn boundary(conn: &Connection, size: u64, time: Timestamp) -> Result<u64, ReadEr
     Ok(low)
 }
 
-/// Every record of a run, oldest first: along the list that begins at its last.
-pub(super) fn records_of(conn: &Connection, run: RunId) -> Result<Vec<(u64, Record)>, ReadError> {
-    let head: Option<i64> = conn
-        .prepare_cached("SELECT head FROM runs WHERE id = ?1")?
+/// Every record of a run, oldest first: follows `prev` from the last one.
+pub(crate) fn records_of(conn: &Connection, run: RunId) -> Result<Vec<(u64, Record)>, ReadError> {
+    let last: Option<i64> = conn
+        .prepare_cached("SELECT last_record FROM runs WHERE id = ?1")?
         .query_row([run.as_bytes()], |row| row.get(0))
         .optional()?;
-    let mut next = head;
+    let mut next = last;
     let mut records = Vec::new();
     let mut select = conn.prepare_cached("SELECT leaf, prev FROM records WHERE idx = ?1")?;
     while let Some(index) = next {
@@ -169,17 +171,79 @@ pub(super) fn records_of(conn: &Connection, run: RunId) -> Result<Vec<(u64, Reco
                 ReadError::Damaged(format!("record {index} of run {run} is missing"))
             })?;
             let leaf = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-            (parsed(nat(index), leaf)?, row.get::<_, Option<i64>>(1)?)
+            (
+                parsed(from_sql_u64(index), leaf)?,
+                row.get::<_, Option<i64>>(1)?,
+            )
         };
-        records.push((nat(index), record));
-        // A list that does not go back would never end.
+        records.push((from_sql_u64(index), record));
+        // A list that does not go backwards would never end.
         if prev.is_some_and(|prev| prev >= index) {
             return Err(ReadError::Damaged(format!(
-                "record {index} names a later one as earlier"
+                "record {index} names a later record as the one before it"
             )));
         }
         next = prev;
     }
     records.reverse();
     Ok(records)
+}
+
+/// A record with what is stored with it.
+pub(crate) struct StoredRecord {
+    pub(crate) index: u64,
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
+    pub(crate) chain: Vec<u8>,
+    pub(crate) prev: Option<u64>,
+}
+
+impl StoredRecord {
+    /// The record, to be applied again.
+    pub(crate) fn encode(self) -> Result<EncodedRecord, ReadError> {
+        let record = parsed(self.index, &self.leaf)?;
+        Ok(EncodedRecord::stored(record, self.leaf))
+    }
+}
+
+/// Up to `limit` records from index `first` on.
+pub(crate) fn stored_page(
+    conn: &Connection,
+    first: u64,
+    limit: u64,
+) -> Result<Vec<StoredRecord>, ReadError> {
+    let mut select = conn.prepare_cached(
+        "SELECT idx, leaf, hash, chain, prev FROM records WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
+    )?;
+    let rows = select.query_map([to_sql_i64(first), to_sql_i64(limit)], |row| {
+        let prev: Option<i64> = row.get(4)?;
+        Ok(StoredRecord {
+            index: from_sql_u64(row.get(0)?),
+            leaf: row.get(1)?,
+            hash: row.get(2)?,
+            chain: row.get(3)?,
+            prev: prev.map(from_sql_u64),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The bytes of a record.
+pub(crate) fn leaf(conn: &Connection, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut select = conn.prepare_cached("SELECT leaf FROM records WHERE idx = ?1")?;
+    Ok(select
+        .query_row([to_sql_i64(index)], |row| row.get(0))
+        .optional()?)
+}
+
+/// A record of the store.
+pub(crate) fn stored(conn: &Connection, index: u64) -> Result<Record, ReadError> {
+    let leaf = leaf(conn, index)?
+        .ok_or_else(|| ReadError::Damaged(format!("record {index} is missing")))?;
+    parsed(index, &leaf)
+}
+
+fn parsed(index: u64, leaf: &[u8]) -> Result<Record, ReadError> {
+    Record::from_leaf(leaf)
+        .map_err(|_| ReadError::Damaged(format!("record {index} cannot be read")))
 }

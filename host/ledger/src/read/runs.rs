@@ -1,4 +1,4 @@
-//! Runs, and the trace of each.
+//! Runs.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,16 @@ use tollgate_model::{
     entity::Uid,
     ids::{RunId, SpanId},
     record::{Event, RunOutcome},
-    span::{self, SpanChange, SpanKind},
     time::Timestamp,
 };
 
-use super::{LedgerError, LedgerReader, ReadError, records::records_of, stored};
+use super::{LedgerReader, records::records_of, stored};
 use crate::{
-    RunRow, SpanRow,
-    recover::Left,
-    runs::{int, nat, texts, uid},
+    LedgerError, RunRow,
+    columns::{texts_of_run, uid},
+    error::ReadError,
+    open_calls::OpenCall,
+    sqlite::{from_sql_u64, to_sql_i64},
 };
 
 /// Which runs a list has, newest first.
@@ -39,12 +40,12 @@ pub struct RunFilter {
     pub limit: Option<u64>,
 }
 
-const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, behalf_type, behalf_id, key, root, started, \
-     last, ended, outcome, stop_reason, calls, denials, errors, \
+const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, on_behalf_of_type, on_behalf_of_id, key, root, \
+     started, last_active, ended, outcome, stop_reason, calls, denials, errors, \
      (SELECT count(*) FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved') \
      AND a.state = 'pending')";
 
-/// Runs with a name that one sweep ends.
+/// Named runs that one sweep ends at most.
 const AT_ONCE: u32 = 100;
 
 impl LedgerReader {
@@ -83,10 +84,10 @@ impl LedgerReader {
             and("started < ?", until.0.into());
         }
         if let Some(before) = filter.before {
-            and("opened < ?", int(before).into());
+            and("opened < ?", to_sql_i64(before).into());
         }
         sql.push_str(" ORDER BY opened DESC LIMIT ?");
-        values.push(filter.limit.map_or(-1, int).into());
+        values.push(filter.limit.map_or(-1, to_sql_i64).into());
         self.snapshot(|conn| {
             let mut select = conn.prepare(&sql)?;
             let found = select
@@ -138,7 +139,7 @@ impl LedgerReader {
         }
     }
 
-    /// Those of these runs that the ledger has.
+    /// Those of these runs that are in the ledger.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -158,7 +159,7 @@ impl LedgerReader {
         })
     }
 
-    /// The latest run that the principal calls by this name, open or not.
+    /// The principal's latest run with this name, open or not.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -170,7 +171,7 @@ impl LedgerReader {
         key: &str,
     ) -> Result<Option<RunRow>, LedgerError> {
         self.one_run(
-            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND behalf_type = ?4 AND behalf_id = ?5 \
+            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND on_behalf_of_type = ?4 AND on_behalf_of_id = ?5 \
              AND key = ?6",
             params![
                 tenant,
@@ -183,7 +184,7 @@ impl LedgerReader {
         )
     }
 
-    /// The latest run that anybody calls by this name, open or not.
+    /// The latest run with this name, open or not, of any principal.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -191,7 +192,7 @@ impl LedgerReader {
         self.one_run("key = ?1", params![key])
     }
 
-    /// The principal's latest open run without a name in which something happened since `not_before`.
+    /// The principal's latest open run without a name that was active since `not_before`.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -203,8 +204,8 @@ impl LedgerReader {
         not_before: Timestamp,
     ) -> Result<Option<RunRow>, LedgerError> {
         self.one_run(
-            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND behalf_type = ?4 AND behalf_id = ?5 \
-             AND last >= ?6 AND key IS NULL AND ended IS NULL",
+            "tenant = ?1 AND principal_type = ?2 AND principal_id = ?3 AND on_behalf_of_type = ?4 AND on_behalf_of_id = ?5 \
+             AND last_active >= ?6 AND key IS NULL AND ended IS NULL",
             params![
                 tenant,
                 principal.kind.name(),
@@ -233,9 +234,8 @@ impl LedgerReader {
         })
     }
 
-    /// Open runs in which nothing has happened since `before`, or since `named_before` where they have a
-    /// name, and in which nobody's answer is waited for and nothing runs; of those with a name the first
-    /// hundred.
+    /// Open runs without activity since `before`, or since `named_before` if they have a name, without an open
+    /// approval and without a running call. Of those with a name, the first hundred.
     pub(crate) fn idle_runs(
         &self,
         before: Timestamp,
@@ -244,12 +244,11 @@ impl LedgerReader {
         const SILENT: &str = "NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run = runs.opened \
              AND a.state IN ('pending', 'approved')) \
              AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.run = runs.opened AND c.state = 'started')";
-        // A run that nothing has happened in since then began before then: so only those are looked at of
-        // all that have a name, however many are open.
+        // A run without activity since then began before then, so the index over `started` bounds the search.
         let sql = format!(
-            "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last < ?1 AND {SILENT} \
+            "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last_active < ?1 AND {SILENT} \
              UNION ALL SELECT * FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
-             WHERE key IS NOT NULL AND ended IS NULL AND started < ?2 AND last < ?2 AND {SILENT} LIMIT {AT_ONCE})"
+             WHERE key IS NOT NULL AND ended IS NULL AND started < ?2 AND last_active < ?2 AND {SILENT} LIMIT {AT_ONCE})"
         );
         self.with(|conn| {
             let mut select = conn.prepare_cached(&sql)?;
@@ -260,90 +259,25 @@ impl LedgerReader {
         })
     }
 
-    /// Calls that have started and have no outcome.
-    pub(crate) fn left_open(&self) -> Result<Vec<Left>, LedgerError> {
+    /// Calls that started and have no outcome.
+    pub(crate) fn open_calls(&self) -> Result<Vec<OpenCall>, LedgerError> {
         self.snapshot(|conn| {
             let mut select = conn
                 .prepare_cached("SELECT start FROM calls WHERE state = 'started' ORDER BY start")?;
             let starts = select
-                .query_map([], |row| row.get(0).map(nat))?
+                .query_map([], |row| row.get(0).map(from_sql_u64))?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            starts.into_iter().map(|index| left(conn, index)).collect()
+            starts
+                .into_iter()
+                .map(|index| open_call(conn, index))
+                .collect()
         })
-    }
-
-    /// The run's trace: the spans that its records make, in the order in which they were opened.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the store cannot be read.
-    pub fn spans(&self, run: RunId) -> Result<Vec<SpanRow>, LedgerError> {
-        let records = self.records_of_run(run)?;
-        let mut spans: Vec<SpanRow> = Vec::new();
-        let mut places: HashMap<SpanId, usize> = HashMap::new();
-        let mut root = None;
-        for (index, record) in &records {
-            if let Event::RunStarted(started) = &record.event {
-                root = Some(started.span);
-            }
-            let mut changes = span::changes(record);
-            if let (Event::RunEnded(_), Some(span)) = (&record.event, root) {
-                changes.push(SpanChange::Close {
-                    span,
-                    end: record.time,
-                    error: None,
-                    unless_ended: false,
-                });
-            }
-            for change in changes {
-                match change {
-                    SpanChange::Open {
-                        span,
-                        parent,
-                        kind,
-                        name,
-                        start,
-                        end,
-                        error,
-                    } => {
-                        let place = spans.len();
-                        if *places.entry(span).or_insert(place) != place {
-                            continue;
-                        }
-                        let parent = parent.or(root.filter(|_| kind != SpanKind::InvokeAgent));
-                        let error = error.map(str::to_owned);
-                        let (opened, closed) = (*index, end.map(|_| *index));
-                        spans.push(SpanRow {
-                            span,
-                            parent,
-                            kind,
-                            name,
-                            start,
-                            end,
-                            error,
-                            opened,
-                            closed,
-                        });
-                    }
-                    SpanChange::Close {
-                        span, end, error, ..
-                    } => {
-                        let row = places.get(&span).and_then(|place| spans.get_mut(*place));
-                        if let Some(row) = row.filter(|row| row.end.is_none()) {
-                            row.end = Some(end);
-                            row.error = error.map(str::to_owned);
-                            row.closed = Some(*index);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(spans)
     }
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<(u64, RunRow)> {
     let outcome: Option<String> = row.get(12)?;
-    let opened = nat(row.get(0)?);
+    let opened = from_sql_u64(row.get(0)?);
     let run = RunRow {
         id: RunId::from_bytes(row.get(1)?),
         opened,
@@ -355,38 +289,24 @@ fn row(row: &Row<'_>) -> rusqlite::Result<(u64, RunRow)> {
         started: Timestamp(row.get(9)?),
         last: Timestamp(row.get(10)?),
         ended: row.get::<_, Option<i64>>(11)?.map(Timestamp),
-        outcome: outcome.and_then(|name| outcome_named(&name)),
+        outcome: outcome.and_then(|name| RunOutcome::from_name(&name)),
         stop_reason: row.get(13)?,
-        calls: nat(row.get(14)?),
-        denials: nat(row.get(15)?),
-        errors: nat(row.get(16)?),
-        pending: nat(row.get(17)?),
+        calls: from_sql_u64(row.get(14)?),
+        denials: from_sql_u64(row.get(15)?),
+        errors: from_sql_u64(row.get(16)?),
+        pending: from_sql_u64(row.get(17)?),
         labels: Default::default(),
     };
     Ok((opened, run))
 }
 
 fn with_labels(conn: &Connection, (opened, mut run): (u64, RunRow)) -> Result<RunRow, ReadError> {
-    run.labels = texts(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
+    run.labels = texts_of_run(conn, "SELECT label FROM run_labels WHERE run = ?1", opened)?;
     Ok(run)
 }
 
-fn outcome_named(name: &str) -> Option<RunOutcome> {
-    use RunOutcome as O;
-    [
-        O::Success,
-        O::Failed,
-        O::Denied,
-        O::Abandoned,
-        O::BudgetExhausted,
-        O::Cancelled,
-    ]
-    .into_iter()
-    .find(|outcome| outcome.as_str() == name)
-}
-
-fn left(conn: &Connection, index: u64) -> Result<Left, ReadError> {
-    let damaged = || ReadError::Damaged(format!("record {index} is no start of a call"));
+fn open_call(conn: &Connection, index: u64) -> Result<OpenCall, ReadError> {
+    let damaged = || ReadError::Damaged(format!("record {index} is not the start of a call"));
     let record = stored(conn, index)?;
     let (Some(run), Event::Start(start)) = (record.run, record.event) else {
         return Err(damaged());
@@ -394,13 +314,11 @@ fn left(conn: &Connection, index: u64) -> Result<Left, ReadError> {
     let effects = records_of(conn, run)?
         .into_iter()
         .filter(|(_, r)| match &r.event {
-            Event::Effect(effect) => {
-                effect.call == start.call && changes_the_world(&effect.operation)
-            }
+            Event::Effect(effect) => effect.call == start.call && has_effect(&effect.operation),
             _ => false,
         })
         .count();
-    Ok(Left {
+    Ok(OpenCall {
         tenant: record.tenant,
         run,
         call: start.call,
@@ -410,7 +328,7 @@ fn left(conn: &Connection, index: u64) -> Result<Left, ReadError> {
     })
 }
 
-/// What only looks is known by name; anything else may have changed something.
-fn changes_the_world(operation: &str) -> bool {
+/// Reads are known by name; anything else may have changed something.
+fn has_effect(operation: &str) -> bool {
     !matches!(operation, "read_file" | "list_directory")
 }

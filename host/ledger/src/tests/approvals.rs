@@ -77,7 +77,7 @@ fn an_approval_lets_its_call_run_once() {
     assert_eq!(
         spans
             .iter()
-            .filter(|s| s.kind == SpanKind::InvokeComponent)
+            .filter(|s| s.kind == tollgate_model::span::SpanKind::InvokeComponent)
             .count(),
         1
     );
@@ -248,7 +248,7 @@ fn an_approval_belongs_to_its_call_and_its_time() {
 fn the_sweep_ends_what_is_overdue() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
-    let idle = |unnamed| Idle {
+    let idle = |unnamed| IdleLimits {
         unnamed,
         named: 48 * HOUR,
     };
@@ -263,7 +263,7 @@ fn the_sweep_ends_what_is_overdue() {
         ledger.commit(batch(records)).await.unwrap();
         assert_eq!(
             ledger.sweep(T0.plus(HOUR / 2), idle(HOUR)).await.unwrap(),
-            Swept::default()
+            SweepReport::default()
         );
         let swept = ledger
             .sweep(T0.plus(HOUR - 1), idle(HOUR / 4))
@@ -277,7 +277,7 @@ fn the_sweep_ends_what_is_overdue() {
         let swept = ledger.sweep(T0.plus(HOUR), idle(2 * HOUR)).await.unwrap();
         assert_eq!(
             swept,
-            Swept {
+            SweepReport {
                 expired: vec![id],
                 abandoned: Vec::new()
             }
@@ -285,7 +285,7 @@ fn the_sweep_ends_what_is_overdue() {
         let swept = ledger.sweep(T0.plus(9 * HOUR), idle(HOUR)).await.unwrap();
         assert_eq!(
             swept,
-            Swept {
+            SweepReport {
                 expired: Vec::new(),
                 abandoned: vec![waits]
             }
@@ -322,7 +322,7 @@ fn an_idle_run_ended_for_what_its_last_call_was_refused_for() {
     let (ledger, script) = (place.open(), Script::new());
     let names = ["allowed", "budget", "denied"];
     let runs = names.map(|name| script.run(Some(name), &[]));
-    let idle = Idle {
+    let idle = IdleLimits {
         unnamed: HOUR,
         named: HOUR,
     };
@@ -410,7 +410,7 @@ fn a_list_is_read_no_further_than_to_its_limit() {
         ..ApprovalFilter::default()
     };
     let asked = std::cell::Cell::new(0);
-    let seen = reader.approvals_seen(&filter, |row| {
+    let seen = reader.visible_approvals(&filter, |row| {
         asked.set(asked.get() + 1);
         row.id != all[0].id
     });
@@ -419,5 +419,50 @@ fn a_list_is_read_no_further_than_to_its_limit() {
         principal: Some(Uid::new(Kind::Agent, "nobody")),
         ..ApprovalFilter::default()
     };
-    assert_eq!(reader.approvals_seen(&nobody, |_| true).unwrap(), []);
+    assert_eq!(reader.visible_approvals(&nobody, |_| true).unwrap(), []);
+}
+
+/// A rejection, its note, and an answer that came too late are part of what is shown.
+#[test]
+fn every_answer_is_listed() {
+    let place = Place::new();
+    let (ledger, script) = (place.open(), Script::new());
+    let (run, started) = script.run(None, &[]);
+    let (call, id, records) = script.escalate(run, "a");
+    let Event::ApprovalAnswered(mut no) = script.answer(run, id, "dana", false, true).event else {
+        panic!("an answer")
+    };
+    no.note = Some("wrong amount".into());
+    let no = script.record(Some(run), Event::ApprovalAnswered(no));
+    let rejected = script.resolve(run, call, id, ApprovalState::Rejected);
+    let late = script.answer(run, id, "bob", true, false);
+    block_on(async {
+        ledger.commit(batch(vec![started])).await.unwrap();
+        ledger.commit(batch(records)).await.unwrap();
+        ledger
+            .commit(batch(vec![no, rejected, late]))
+            .await
+            .unwrap();
+    });
+    let row = ledger.reader().approval(id).unwrap().unwrap();
+    assert_eq!(row.approvers, []);
+    let answers: Vec<_> = row
+        .answers
+        .iter()
+        .map(|a| {
+            (
+                a.by.id.as_str(),
+                a.approve,
+                a.took_effect,
+                a.note.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            ("dana", false, true, Some("wrong amount")),
+            ("bob", true, false, None)
+        ]
+    );
 }

@@ -19,7 +19,7 @@ fn back_up(ledger: &Ledger, to: &Path) -> Result<Size, LedgerError> {
     block_on(ledger.backup(to.to_owned(), |done, total| assert!(done <= total)))
 }
 
-fn restore(place: &Place, from: &Path, accept_loss: bool) -> Result<Restored, LedgerError> {
+fn restore(place: &Place, from: &Path, accept_loss: bool) -> Result<RestoreReport, LedgerError> {
     let restore = Restore {
         from: from.to_owned(),
         accept_loss,
@@ -119,7 +119,7 @@ fn a_restore_that_loses_nothing_is_let_through() {
     let restored = restore(&place, &to, false).unwrap();
     assert_eq!(
         restored,
-        Restored {
+        RestoreReport {
             before: 5,
             records: 5,
             replaced: None
@@ -135,7 +135,7 @@ fn a_restore_that_loses_nothing_is_let_through() {
         panic!("an act")
     };
     assert_eq!(
-        (act.act.as_str(), act.by.as_str()),
+        (act.action.as_str(), act.by.as_str()),
         ("store_restored", "alice")
     );
     assert_eq!(*ledger.keys().open(&sealed, "facts").unwrap(), b"secret");

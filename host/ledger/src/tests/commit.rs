@@ -11,19 +11,13 @@ fn a_call_is_recorded_counted_and_traced() {
     let start = script.start(run, call, None);
     let outcome = script.outcome(run, &start, Status::ToolError, &["untrusted"]);
     block_on(async {
-        assert_eq!(
-            ledger.commit(batch(vec![started])).await,
-            Ok(Receipt { first: 0 })
-        );
+        assert_eq!(first(ledger.commit(batch(vec![started])).await), Ok(0));
         let state = ledger.run_state(run, None).unwrap().unwrap();
         assert_eq!((state.version, state.labels), (1, labels(&["private"])));
         let records = vec![script.decide(run, call, Outcome::Allow, "a"), start];
         let open = on(records, vec![Condition::RunVersion(run, 1)]);
-        assert_eq!(ledger.commit(open).await, Ok(Receipt { first: 1 }));
-        assert_eq!(
-            ledger.commit(batch(vec![outcome])).await,
-            Ok(Receipt { first: 3 })
-        );
+        assert_eq!(first(ledger.commit(open).await), Ok(1));
+        assert_eq!(first(ledger.commit(batch(vec![outcome])).await), Ok(3));
     });
     let state = ledger
         .run_state(run, Some(&arguments("a")))
@@ -165,8 +159,8 @@ fn a_bad_batch_does_not_take_its_neighbours_along() {
     for ((n, run), result) in runs.iter().zip(&results) {
         assert_eq!(result.is_ok(), n % 3 != 0, "{n}: {result:?}");
         assert_eq!(ledger.run_state(*run, None).unwrap().is_some(), n % 3 != 0);
-        let illegal = matches!(result, Err(CommitError::Illegal(_)));
-        assert!(result.is_ok() || illegal, "{n}: {result:?}");
+        let rejected = matches!(result, Err(CommitError::Illegal(_)));
+        assert!(result.is_ok() || rejected, "{n}: {result:?}");
     }
     assert_eq!(ledger.size(), 60 * 3);
     assert_eq!(ledger.reader().verify(None, |_| {}).unwrap().size, 180);
@@ -183,7 +177,7 @@ fn each_index_is_given_once_and_a_receipt_names_it() {
                 let (ledger, (run, started)) = (ledger.clone(), script.run(None, &[]));
                 tokio::spawn(async move {
                     (
-                        ledger.commit(batch(vec![started])).await.unwrap().first,
+                        ledger.commit(batch(vec![started])).await.unwrap().first(),
                         run,
                     )
                 })

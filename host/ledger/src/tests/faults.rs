@@ -69,10 +69,7 @@ fn a_failed_write_refuses_and_is_over_when_the_disk_is() {
                 "{code}: {refused:?}"
             );
             assert_eq!(ledger.run_state(run, None).unwrap(), None);
-            assert_eq!(
-                ledger.commit(batch(vec![again])).await,
-                Ok(Receipt { first: 0 })
-            );
+            assert_eq!(first(ledger.commit(batch(vec![again])).await), Ok(0));
         });
     }
 }
@@ -170,7 +167,7 @@ fn outcomes_fit_on_a_full_disk() {
 fn space_is_kept_back_on_the_disk() {
     let place = Place::new();
     let ledger = place.open();
-    let reserve = open::beside(&place.path(), ".reserve");
+    let reserve = sqlite::sibling_path(&place.path(), ".reserve");
     let blocks = |path: &std::path::Path| {
         std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(path).unwrap()) * 512
     };
@@ -193,7 +190,7 @@ fn what_was_started_is_indeterminate_after_a_crash() {
             details: None,
             error: None,
             execution: None,
-            micros: 1,
+            duration_micros: 1,
             operation: operation.into(),
             parent: script.span(),
             size: 1,
@@ -234,7 +231,7 @@ fn what_was_started_is_indeterminate_after_a_crash() {
     let ledger = crashed.open();
     assert_eq!(ledger.size(), 8, "nothing acknowledged is lost");
     let recovered = block_on(ledger.recover(T0)).unwrap();
-    assert_eq!(recovered, [Recovered { run, call }]);
+    assert_eq!(recovered, [RecoveredCall { run, call }]);
     assert_eq!(block_on(ledger.recover(T0)).unwrap(), [], "once");
     let Some(Record {
         event: Event::Outcome(outcome),
@@ -273,8 +270,12 @@ fn a_torn_log_loses_only_its_end() {
     }
     std::fs::copy(place.options().key, torn.options().key).unwrap();
     std::fs::copy(place.path(), torn.path()).unwrap();
-    let log = std::fs::read(open::beside(&place.path(), "-wal")).unwrap();
-    std::fs::write(open::beside(&torn.path(), "-wal"), &log[..log.len() - 1000]).unwrap();
+    let log = std::fs::read(sqlite::sibling_path(&place.path(), "-wal")).unwrap();
+    std::fs::write(
+        sqlite::sibling_path(&torn.path(), "-wal"),
+        &log[..log.len() - 1000],
+    )
+    .unwrap();
     let ledger = torn.open();
     assert_eq!(ledger.size(), 4);
     block_on(ledger.commit(batch(vec![script.run(None, &[]).1]))).unwrap();

@@ -1,5 +1,7 @@
 //! Keys: what is sealed stays sealed.
 
+use tollgate_model::ids::TokenId;
+
 use super::*;
 
 #[test]

@@ -4,12 +4,15 @@ mod approvals;
 mod backup;
 mod commit;
 mod faults;
+mod formats;
 mod keys;
 mod opening;
+mod proofs;
 mod reading;
 mod rebuild;
 mod runs;
 mod speed;
+mod verification;
 
 use std::{
     collections::BTreeSet,
@@ -144,23 +147,23 @@ impl Script {
     fn decision(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> DecisionRecord {
         let _ = run;
         DecisionRecord {
-            captured: None,
+            capture: None,
             action: Action::Call("tickets__read".into()),
             approval: None,
             arguments: Some(arguments(args)),
             arguments_size: Some(12),
-            beside: false,
+            is_secondary: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
             arrival: Default::default(),
-            caller: None,
+            caller_span: None,
             component: Some(Sha256Digest::of(b"component")),
             determining: Vec::new(),
             errors: Vec::new(),
-            facts: None,
-            marked: None,
-            marks: BTreeSet::new(),
-            micros: 7,
+            facts_digest: None,
+            label_target: None,
+            propagated_labels: BTreeSet::new(),
+            decide_micros: 7,
             on_behalf_of: None,
             outcome,
             parent: None,
@@ -182,7 +185,7 @@ impl Script {
 
     fn resume(&self, run: RunId, call: SpanId, outcome: Outcome, args: &str) -> Record {
         let decision = DecisionRecord {
-            captured: None,
+            capture: None,
             resumption: true,
             ..self.decision(run, call, outcome, args)
         };
@@ -210,7 +213,7 @@ impl Script {
             panic!("a start")
         };
         let outcome = OutcomeRecord {
-            captured: None,
+            capture: None,
             call: start.call,
             effects: 0,
             fuel: 1,
@@ -291,7 +294,7 @@ impl Script {
 
     fn resolve(&self, run: RunId, call: SpanId, id: ApprovalId, state: ApprovalState) -> Record {
         let resolved = ApprovalResolved {
-            around: Vec::new(),
+            enclosing_calls: Vec::new(),
             by: None,
             call,
             id,
@@ -344,6 +347,11 @@ fn guard(budget: &str) -> Determining {
 
 fn labels(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|n| (*n).to_owned()).collect()
+}
+
+/// The index of a committed batch.
+fn first(committed: Result<Receipt, CommitError>) -> Result<u64, CommitError> {
+    committed.map(|receipt| receipt.first())
 }
 
 fn batch(records: Vec<Record>) -> Batch {

@@ -66,7 +66,7 @@ fn a_newer_store_is_left_alone() {
         match result {
             Err(LedgerError::Newer {
                 found: 99, known, ..
-            }) => assert_eq!(known, schema::known()),
+            }) => assert_eq!(known, schema::FORMAT.newest()),
             other => panic!("{other:?}"),
         }
     }
@@ -204,7 +204,7 @@ fn another_history_of_the_same_length_is_refused() {
     fs::create_dir_all(fork.dir.path().join("keys")).unwrap();
     fs::create_dir_all(fork.path().parent().unwrap()).unwrap();
     fs::copy(place.options().key, fork.options().key).unwrap();
-    let name = |p: &Place| Anchor::beside(&p.options().key, &[]).path().to_owned();
+    let name = |p: &Place| Anchor::of_key(&p.options().key, &[]).path().to_owned();
     filled(&fork);
     // Another store altogether, sealed by the same key.
     fs::copy(name(&place), name(&fork)).unwrap();
@@ -217,7 +217,7 @@ fn another_history_of_the_same_length_is_refused() {
     let leaf = leaf.replace("deny", "allow").into_bytes();
     let hash = tollgate_model::record::leaf_hash(&leaf);
     let before: Vec<u8> = read("SELECT chain FROM records WHERE idx = 4");
-    let chain = apply::chained(&before.try_into().unwrap(), &hash);
+    let chain = chain::next_chain(&before.try_into().unwrap(), &hash);
     conn.execute(
         "UPDATE records SET leaf = ?1, hash = ?2, chain = ?3 WHERE idx = 5",
         (leaf, hash, chain),
@@ -242,7 +242,7 @@ fn a_store_that_is_gone_is_not_begun_anew() {
         place.try_open(),
         Err(LedgerError::Rollback { .. })
     ));
-    fs::remove_file(Anchor::beside(&place.options().key, &[]).path()).unwrap();
+    fs::remove_file(Anchor::of_key(&place.options().key, &[]).path()).unwrap();
     assert_eq!(
         place.open().size(),
         0,
@@ -343,55 +343,4 @@ fn a_log_that_was_lengthened_is_read_to_its_end() {
     });
     assert!(fs::metadata(&log).map_or(0, |m| m.len()) < 1 << 20);
     assert_eq!(place.open().size(), 200);
-}
-
-/// What a store of the first version held is still there, and what came since has its place.
-#[test]
-fn a_store_of_the_first_version_is_brought_up_to_date() {
-    let place = Place::new();
-    filled(&place);
-    let rows = || {
-        let conn = rusqlite::Connection::open(place.path()).unwrap();
-        let mut select = conn
-            .prepare("SELECT run, call, state, start FROM calls ORDER BY 1, 2")
-            .unwrap();
-        let row = |row: &rusqlite::Row<'_>| {
-            let call: Vec<u8> = row.get(1)?;
-            let (run, start): (i64, Option<i64>) = (row.get(0)?, row.get(3)?);
-            Ok((run, call, row.get::<_, String>(2)?, start))
-        };
-        let all = select.query_map([], row).unwrap();
-        all.collect::<rusqlite::Result<Vec<_>>>().unwrap()
-    };
-    let before = rows();
-    assert!(!before.is_empty());
-    place.tamper("DROP TABLE state");
-    place.tamper("DROP TABLE approval_waits");
-    place.tamper("DROP TABLE tokens");
-    place.tamper(
-        "CREATE TABLE tokens (user TEXT PRIMARY KEY, hash BLOB NOT NULL, created INTEGER NOT NULL)",
-    );
-    place.tamper("INSERT INTO tokens VALUES ('alice', zeroblob(32), 7)");
-    place.tamper("DROP TABLE cursors");
-    place.tamper("DROP TABLE approval_groups");
-    place.tamper("DROP TABLE principal_calls");
-    place.tamper("DROP INDEX runs_by_name");
-    place.tamper("DROP INDEX runs_named_open");
-    place.tamper("PRAGMA user_version = 1");
-    drop(place.open());
-    assert_eq!(rows(), before);
-    let tokens = place.open().reader().tokens().unwrap();
-    let kept: Vec<_> = tokens
-        .iter()
-        .map(|t| (&t.principal, t.name.as_str(), t.hash))
-        .collect();
-    assert_eq!(kept, [(&alice(), "cli", Sha256Digest::from_bytes([0; 32]))]);
-    let conn = rusqlite::Connection::open(place.path()).unwrap();
-    assert_eq!(schema::version(&conn).unwrap(), schema::known());
-    for table in ["state", "approval_waits"] {
-        let empty = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
-            row.get::<_, i64>(0)
-        });
-        assert_eq!(empty.unwrap(), 0, "{table}");
-    }
 }

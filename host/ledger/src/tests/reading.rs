@@ -253,15 +253,16 @@ fn the_root_is_of_these_records_in_this_order() {
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     conn.execute_batch(
         "UPDATE records SET idx = 1000 WHERE idx = 1; UPDATE records SET idx = 1 WHERE idx = 2; \
-         UPDATE records SET idx = 2 WHERE idx = 1000",
+         UPDATE records SET idx = 2 WHERE idx = 1000; \
+         UPDATE halts SET idx = CASE idx WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE idx END",
     )
     .unwrap();
-    let mut chain = apply::Chain::default();
+    let mut chain = chain::Chain::default();
     for n in 0..5 {
         let hash = conn
             .query_row("SELECT hash FROM records WHERE idx = ?1", [n], |r| r.get(0))
             .unwrap();
-        chain = apply::chained(&chain, &hash);
+        chain = chain::next_chain(&chain, &hash);
         conn.execute("UPDATE records SET chain = ?2 WHERE idx = ?1", (n, chain))
             .unwrap();
     }
@@ -296,7 +297,7 @@ fn impossible_rows_are_impossible() {
         "UPDATE runs SET ended = 1",
         "UPDATE runs SET outcome = 'success'",
         "UPDATE runs SET ended = 1, outcome = 'fine', stop_reason = ''",
-        "UPDATE runs SET head = -1",
+        "UPDATE runs SET last_record = -1",
         "INSERT INTO calls VALUES (0, zeroblob(8), 'started', NULL)",
         "INSERT INTO calls VALUES (0, zeroblob(8), 'denied', 4)",
         "INSERT INTO calls VALUES (0, zeroblob(8), 'running', 4)",

@@ -135,7 +135,7 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
                 arrival: Default::default(),
                 parent: None,
                 call: script.span(),
-                caller: None,
+                caller_span: None,
                 pointers: Vec::new(),
                 principal: agent(),
                 problem: "unknown_tool".into(),
@@ -189,7 +189,7 @@ fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>>
             let decision = DecisionRecord {
                 action: Action::WriteFile,
                 resource: Uid::new(Kind::File, name("file", *file)),
-                marks: BTreeSet::from([name("label", *label)]),
+                propagated_labels: BTreeSet::from([name("label", *label)]),
                 ..script.decision(run, script.span(), Outcome::Allow, "a")
             };
             vec![script.record(Some(run), Event::Decision(Box::new(decision)))]
@@ -269,8 +269,8 @@ proptest! {
                 // Much of it is refused, which must leave nothing.
                 let (before, count) = (ledger.size(), records.len() as u64);
                 let committed = ledger.commit(batch(records)).await;
-                let grown = if committed.is_ok() { count } else { 0 };
-                assert_eq!(ledger.size(), before + grown, "{committed:?}");
+                let extend_tree = if committed.is_ok() { count } else { 0 };
+                assert_eq!(ledger.size(), before + extend_tree, "{committed:?}");
             }
         });
         let (live, runs) = (dump(&place), runs_of(&ledger, &world));
@@ -309,8 +309,8 @@ fn rebuilding_undoes_tampering() {
     assert_eq!(dump(&place), live);
     let (_, next) = script.run(None, &[]);
     assert_eq!(
-        block_on(ledger.commit(batch(vec![next]))),
-        Ok(Receipt { first: 4 }),
+        first(block_on(ledger.commit(batch(vec![next])))),
+        Ok(4),
         "and the ledger goes on"
     );
 }

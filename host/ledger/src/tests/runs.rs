@@ -70,7 +70,7 @@ fn what_is_written_keeps_the_labels_of_the_run() {
         let decision = DecisionRecord {
             action: Action::WriteFile,
             resource: Uid::new(Kind::File, "tickets/book:/a.txt"),
-            marks: labels(marks),
+            propagated_labels: labels(marks),
             ..script.decision(run, script.span(), outcome, "a")
         };
         batch(vec![
@@ -182,7 +182,7 @@ fn every_record_of_a_run_is_found_and_no_other() {
             details: None,
             error: None,
             execution: None,
-            micros: 3,
+            duration_micros: 3,
             operation: "read_file".into(),
             parent: script.span(),
             size: 1,
@@ -294,7 +294,7 @@ fn place_reopened(place: &Place) -> Ledger {
     )
     .unwrap();
     for suffix in ["", "-wal"] {
-        let name = |p: &Place| open::beside(&p.path(), suffix);
+        let name = |p: &Place| sqlite::sibling_path(&p.path(), suffix);
         std::fs::copy(name(place), name(&copy)).unwrap();
     }
     copy.open()
@@ -427,7 +427,7 @@ fn what_was_done_lately_is_known_without_the_store() {
     };
     block_on(async {
         ledger.commit(batch(vec![started])).await.unwrap();
-        assert_eq!(same(&ledger), Used::default());
+        assert_eq!(same(&ledger), WindowUsage::default());
         for minutes in [1, 2, 30, 61, 62, 200] {
             let record = decide(minutes * 60_000_000, Outcome::Allow);
             ledger.commit(batch(vec![record])).await.unwrap();
@@ -452,7 +452,7 @@ fn what_was_done_lately_is_known_without_the_store() {
             ..batch(late.to_vec())
         };
         assert_eq!(ledger.commit(late).await, Err(CommitError::RunChanged));
-        let used = Used {
+        let used = WindowUsage {
             calls: 7,
             active: 2 * 60_000_000,
         };
@@ -506,7 +506,7 @@ fn a_backlog_of_idle_named_runs_is_ended_bit_by_bit() {
     let place = Place::new();
     let (ledger, script) = (place.open(), Script::new());
     let named = |n: usize| script.run(Some(&format!("run-{n}")), &[]).1;
-    let idle = Idle {
+    let idle = IdleLimits {
         unnamed: HOUR,
         named: HOUR,
     };

@@ -23,8 +23,8 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
     let start = script.start(run, call, None);
     let facts = seal();
     let decision = DecisionRecord {
-        captured: None,
-        facts: Some(facts.digest),
+        capture: None,
+        facts_digest: Some(facts.digest),
         determining: vec![Determining {
             budget: None,
             owner: "security".into(),
@@ -57,10 +57,10 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
     let opened = begun.elapsed();
     let facts = seal();
     let result = DecisionRecord {
-        captured: None,
+        capture: None,
         action: Action::ReturnResult,
         arguments: None,
-        facts: Some(facts.digest),
+        facts_digest: Some(facts.digest),
         ..script.decision(run, call, Outcome::Allow, args)
     };
     let close = Batch {
@@ -228,7 +228,7 @@ fn speed_of_parts() {
             std::hint::black_box(tollgate_model::record::leaf_hash(&leaf));
         });
         each(&format!("parsing {name}"), 20_000, || {
-            std::hint::black_box(serde_json::from_slice::<Record>(&leaf).unwrap());
+            std::hint::black_box(Record::from_leaf(&leaf).unwrap());
         });
     }
     each("sealing 1200 bytes", 20_000, || {

@@ -1,26 +1,45 @@
-//! What is recorded of an approval.
+//! Approvals: asked for, answered, resolved.
 
-use super::KeyedDigest;
-use super::WaitingCall;
-use crate::canonical::Sha256Digest;
-use crate::decision::Requirement;
-use crate::entity::Uid;
-use crate::ids::ApprovalId;
-use crate::ids::SpanId;
-use crate::life::ApprovalState;
-use crate::time::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// A human's answer is asked for.
+use serde::{Deserialize, Serialize};
+
+use super::KeyedDigest;
+use crate::{
+    canonical::Sha256Digest,
+    decision::Requirement,
+    entity::Uid,
+    ids::{ApprovalId, SpanId},
+    life::ApprovalState,
+    time::Timestamp,
+};
+
+/// A call that was suspended because an effect in it needs an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingCall {
+    /// Digest of its arguments.
+    pub arguments: KeyedDigest,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// Its tool span.
+    pub call: SpanId,
+    /// Its component's file.
+    pub component: Sha256Digest,
+    /// Its tool.
+    pub tool: String,
+    /// Components through which it is made, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+}
+
+/// An approval was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalRequested {
-    /// Digest of the arguments, or of what the component asks for.
+    /// Digest of the arguments, or of the effect.
     pub arguments: KeyedDigest,
     /// The tool span.
     pub call: SpanId,
-    /// What the component asks for in mid-call, in short; absent where the call itself is asked about.
+    /// The effect that needs the approval, in short; absent if the call itself needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capability: Option<String>,
     /// The component's file.
@@ -35,9 +54,9 @@ pub struct ApprovalRequested {
     pub payload: Sha256Digest,
     /// Who asks.
     pub principal: Uid,
-    /// What would lift it.
+    /// The approvals that are needed.
     pub requirement: Requirement,
-    /// How many approvals this very call has asked for, this one included; from 1.
+    /// The number of approvals that this call has asked for, this one included; from 1.
     pub round: u32,
     /// Its `approval` span.
     pub span: SpanId,
@@ -51,7 +70,7 @@ pub struct ApprovalRequested {
     pub waiting: Vec<WaitingCall>,
 }
 
-/// Somebody answered.
+/// An approver answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalAnswered {
     /// Whether they approved.
@@ -64,20 +83,20 @@ pub struct ApprovalAnswered {
     pub id: ApprovalId,
     /// Roles that they hold.
     pub roles: BTreeSet<String>,
-    /// Whether it changed anything: the loser of a race does not.
+    /// Whether it changed the approval; an answer that came too late does not.
     pub took_effect: bool,
-    /// What they wrote with it.
+    /// The approver's note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// An approval's state changed for good.
+/// An approval left the pending state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalResolved {
-    /// Tool spans of the calls around the one that asked, which wait with it and end with it.
+    /// Tool spans of the calls that enclose the one that asked, outermost first. They wait and end with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub around: Vec<SpanId>,
-    /// Who withdrew what they had asked for; nobody where it ended otherwise.
+    pub enclosing_calls: Vec<SpanId>,
+    /// The principal that withdrew it; absent if it ended otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Uid>,
     /// The tool span that asked.
@@ -88,16 +107,16 @@ pub struct ApprovalResolved {
     pub span: SpanId,
     /// Its state now.
     pub state: ApprovalState,
-    /// Whether its call goes on without it: nothing has to be approved any more, or something else has.
+    /// Whether its call goes on without it: it is no longer needed, or another approval replaces it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
 }
 
-/// Nobody answered in time, so others are asked as well.
+/// The approval was not answered in time, so more roles may answer it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalEscalated {
     /// Which approval.
     pub id: ApprovalId,
-    /// Roles of those who are asked as well.
-    pub to: BTreeSet<String>,
+    /// The roles that may answer from now on.
+    pub roles: BTreeSet<String>,
 }

@@ -1,54 +1,17 @@
-//! What is recorded of a decision.
+//! Decisions.
 
-use super::Arrival;
-use super::KeyedDigest;
-use crate::canonical::Sha256Digest;
-use crate::decision::DecisionError;
-use crate::decision::Determining;
-use crate::decision::Outcome;
-use crate::decision::Requirement;
-use crate::decision::ShadowFlip;
-use crate::entity::Uid;
-use crate::ids::ApprovalId;
-use crate::ids::SpanId;
-use crate::request::Action;
-use serde::Deserialize;
-use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// What is kept of arguments or of content, beside digest and size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// What kind of payload it is.
-    pub class: Class,
-    /// Digest of the sealed payload, as far as it is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Sha256Digest>,
-}
+use serde::{Deserialize, Serialize};
 
-/// How delicate a payload is, as far as anybody can tell; the later ones more so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// Nothing speaks for more.
-    Ordinary,
-    /// It comes from where private data was read.
-    Private,
-    /// There is something in it that looks like a secret, or is one.
-    Secret,
-}
-
-impl Class {
-    /// As attributes and columns spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ordinary => "ordinary",
-            Self::Private => "private",
-            Self::Secret => "secret",
-        }
-    }
-}
+use super::{Arrival, KeyedDigest, PayloadRef};
+use crate::{
+    canonical::Sha256Digest,
+    decision::{DecisionError, Determining, Outcome, Requirement, ShadowFlip},
+    entity::Uid,
+    ids::{ApprovalId, SpanId},
+    request::Action,
+};
 
 /// A request was decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,9 +21,9 @@ pub struct DecisionRecord {
     /// The approval that was asked for, or that allowed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
-    /// What is kept of the arguments; absent where there are none.
+    /// What is kept of the arguments; absent without arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub captured: Option<Kept>,
+    pub capture: Option<PayloadRef>,
     /// Digest of the arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<KeyedDigest>,
@@ -70,53 +33,54 @@ pub struct DecisionRecord {
     /// For an agent's call: how it reached the gate.
     #[serde(default, skip_serializing_if = "Arrival::is_empty")]
     pub arrival: Arrival,
-    /// Whether another decision, recorded with it, says what becomes of the call: one that a component
-    /// makes is decided for the agent and for the component.
+    /// Whether another decision in the same batch determines what becomes of the call. A nested call is
+    /// decided for the agent and for the component; one of the two is secondary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub beside: bool,
+    pub is_secondary: bool,
     /// The bundle that decided.
     pub bundle: Sha256Digest,
-    /// The tool span that it belongs to; absent outside a call.
+    /// The tool span of the call; absent outside a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<SpanId>,
-    /// For an agent's call: the span of the caller's own that it stands under; unproven.
+    /// For an agent's call: the caller's own parent span; unverified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller: Option<SpanId>,
-    /// The component's file.
+    pub caller_span: Option<SpanId>,
+    /// SHA-256 of the component's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Sha256Digest>,
     /// Policies that determined it.
     pub determining: Vec<Determining>,
-    /// Why there is no answer.
+    /// Why it could not be decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<DecisionError>,
-    /// Digest of the sealed request and facts.
+    /// SHA-256 of the sealed payload with the Cedar request and the facts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub facts: Option<Sha256Digest>,
-    /// Microseconds that deciding took.
-    pub micros: u64,
-    /// On whose behalf.
+    pub facts_digest: Option<Sha256Digest>,
+    /// Time that deciding took, in microseconds.
+    pub decide_micros: u64,
+    /// The user the principal acts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<Uid>,
-    /// Labels that what is written takes on: those of the run, and of what the call has read.
+    /// Labels that the written resource takes on: those of the run and of what the call has read.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub marks: BTreeSet<String>,
-    /// What takes them on, if that is known under other names as well: files, wherever they are granted.
+    pub propagated_labels: BTreeSet<String>,
+    /// Canonical id of the resource that takes them on, if it has more ids than `resource`: a file that
+    /// several grants reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub marked: Option<String>,
+    pub label_target: Option<String>,
     /// The answer.
     pub outcome: Outcome,
-    /// The span above; the root span where absent.
+    /// The parent span; absent: the root span.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<SpanId>,
-    /// Who.
+    /// The agent, user or component that acts.
     pub principal: Uid,
-    /// What would lift it.
+    /// The approvals that would lift it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement: Option<Requirement>,
-    /// On what.
+    /// What it acts on.
     pub resource: Uid,
-    /// Whether it continues a call that waited for an approval, and so is no new call.
+    /// Whether it resumes a call that waited for an approval, and so does not count as a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumption: bool,
     /// What shadow policies would have changed.

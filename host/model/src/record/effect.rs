@@ -1,8 +1,10 @@
-//! What is recorded of an effect that a component asked for.
+//! What components did while they ran.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 
 use crate::ids::SpanId;
-use serde::Deserialize;
-use serde::Serialize;
 
 /// An effect that a component asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,14 +14,14 @@ pub struct Effect {
     /// What only this kind of effect has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<EffectDetails>,
-    /// Why it failed, as the guest was told; absent if it was done.
+    /// Why it failed, as the component was told; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The `invoke_component` span; absent in what earlier versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<SpanId>,
-    /// Microseconds that it took.
-    pub micros: u64,
+    /// Time that it took, in microseconds.
+    pub duration_micros: u64,
     /// Such as `read_file`.
     pub operation: String,
     /// The `authorize` span of the decision that allowed it.
@@ -28,7 +30,7 @@ pub struct Effect {
     pub size: u64,
     /// Its own span.
     pub span: SpanId,
-    /// On what: a path within a grant, a URL without its query, a secret's name.
+    /// Path within a grant, URL without query, or name of a secret.
     pub target: String,
 }
 
@@ -68,6 +70,22 @@ pub struct SecretEffect {
     pub host: String,
     /// Its name in the configuration.
     pub name: String,
-    /// The beginning of a keyed digest of the value: the same as long as the value is.
+    /// Prefix of a keyed digest of the value; it changes when the value changes.
     pub version: String,
+}
+
+/// A component's own log line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComponentLog {
+    /// The tool span.
+    pub call: SpanId,
+    /// Labels that it adds to the run, because it went to the caller while the tool ran.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
+    /// `debug`, `info`, `warn`, `error`, or `progress` for a progress report.
+    pub level: String,
+    /// The text: untrusted, escaped, at most 4 KiB.
+    pub message: String,
+    /// The `invoke_component` span.
+    pub parent: SpanId,
 }

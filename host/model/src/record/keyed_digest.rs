@@ -1,14 +1,13 @@
-//! Keyed digests of arguments and results.
+//! Digests that only a tenant's key makes.
 
-use crate::ids::hex;
-use hmac::Hmac;
-use hmac::{KeyInit as _, Mac as _};
-use serde::Deserialize;
-use serde::Serialize;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-/// A keyed digest of arguments or results: HMAC-SHA-256 under a tenant's key, which has a version. A
-/// plain hash of `{"amount":50}` would be guessed in a second. `hmac:v1:` and 64 hexadecimal digits.
+use crate::ids::hex;
+
+/// HMAC-SHA-256 of arguments or results under a tenant's key, as `hmac:v1:` and 64 hexadecimal digits, where
+/// `1` is the key's version. A plain hash of `{"amount":50}` could be guessed in a second.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyedDigest(String);

@@ -5,30 +5,35 @@
 
 mod approval;
 mod call;
+mod capture;
 mod decision;
 mod effect;
+mod format_1;
 mod keyed_digest;
 mod operator;
 mod run;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest as _, Sha256};
+
+pub use approval::{
+    ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved, WaitingCall,
+};
+pub use call::{CallInvalid, OutcomeRecord, Release, Start, Status};
+pub use capture::{Class, PayloadRef};
+pub use decision::DecisionRecord;
+pub use effect::{ComponentLog, Effect, EffectDetails, HttpEffect, SecretEffect};
+pub use keyed_digest::KeyedDigest;
+pub use operator::{AdminAction, Administered, BundleActivated, Halt, HaltScope};
+pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
 
 use crate::{canonical, ids::RunId, leaf, time::Timestamp};
 
-pub use approval::{ApprovalAnswered, ApprovalEscalated, ApprovalRequested, ApprovalResolved};
-pub use call::{AdapterLog, CallInvalid, OutcomeRecord, Release, Start, Status, WaitingCall};
-pub use decision::{Class, DecisionRecord, Kept};
-pub use effect::{Effect, EffectDetails, HttpEffect, SecretEffect};
-pub use keyed_digest::KeyedDigest;
-pub use operator::{Administered, BundleActivated, Halt, HaltScope};
-pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
+/// The version of the record format that is written.
+pub const VERSION: u8 = 2;
 
-/// The version of the record format.
-pub const VERSION: u8 = 1;
-
-/// One record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One record. It is read by [`Record::from_leaf`] only, which knows every format.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// What happened.
     #[serde(flatten)]
@@ -38,9 +43,9 @@ pub struct Record {
     pub run: Option<RunId>,
     /// The tenant.
     pub tenant: String,
-    /// When.
+    /// When it happened, by the gate's clock.
     pub time: Timestamp,
-    /// The format's version.
+    /// The format's version; [`VERSION`] in memory, whatever the leaf says.
     pub v: u8,
 }
 
@@ -65,13 +70,61 @@ impl Record {
     /// The bytes that the ledger keeps and hashes.
     ///
     /// # Errors
-    /// If a field cannot be written as JSON; none can, in practice.
+    /// If a field cannot be written as JSON, which does not happen with the types above.
     pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
         match leaf::sorted(&serde_json::to_vec(self)?) {
             Some(leaf) => Ok(leaf),
             None => canonical::to_canonical(self),
         }
     }
+
+    /// The record in a leaf of the current format or an older one. The leaf itself stays as it is: it is what
+    /// was hashed.
+    ///
+    /// # Errors
+    /// Not JSON, not a record, or of a newer format.
+    pub fn from_leaf(leaf: &[u8]) -> Result<Self, serde_json::Error> {
+        let Format { v } = serde_json::from_slice(leaf)?;
+        let fields: Fields = match v {
+            VERSION => serde_json::from_slice(leaf)?,
+            1 => serde_json::from_value(format_1::upgrade(serde_json::from_slice(leaf)?))?,
+            v => {
+                return Err(serde_json::Error::custom(format_args!(
+                    "record format {v} is not known to this version of tollgate"
+                )));
+            }
+        };
+        let Fields {
+            event,
+            run,
+            tenant,
+            time,
+        } = fields;
+        Ok(Self {
+            event,
+            run,
+            tenant,
+            time,
+            v: VERSION,
+        })
+    }
+}
+
+/// Which format a leaf has.
+#[derive(Deserialize)]
+struct Format {
+    v: u8,
+}
+
+/// A record of the current format.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(flatten)]
+    event: Event,
+    #[serde(default)]
+    run: Option<RunId>,
+    tenant: String,
+    time: Timestamp,
 }
 
 /// The hash of a leaf (RFC 6962, section 2.1): SHA-256 of a zero byte and the leaf.
@@ -104,70 +157,24 @@ pub enum Event {
     /// An effect that a component asked for was carried out, or failed.
     Effect(Effect),
     /// A component's own log line, scrubbed and capped.
-    AdapterLog(AdapterLog),
-    /// A run took on labels of another, whose content reaches it.
+    ComponentLog(ComponentLog),
+    /// A run took on labels of another run, whose content reaches it.
     LabelsJoined(LabelsJoined),
-    /// A human's answer is asked for.
+    /// An approval was asked for.
     ApprovalRequested(Box<ApprovalRequested>),
-    /// Somebody answered.
+    /// An approver answered.
     ApprovalAnswered(ApprovalAnswered),
-    /// An approval's state changed for good.
+    /// An approval left the pending state.
     ApprovalResolved(ApprovalResolved),
-    /// Nobody answered in time, so others are asked as well.
+    /// An approval was not answered in time, so more roles may answer it.
     ApprovalEscalated(ApprovalEscalated),
     /// Something was halted.
     Halted(Halt),
     /// A halt was lifted.
     Resumed(Halt),
-    /// Another act of an operator.
+    /// An administrative action.
     Administered(Administered),
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        canonical::Sha256Digest,
-        ids::{SpanId, hex},
-    };
-
-    #[test]
-    fn a_record_reads_back_as_written() {
-        let record = Record::new(
-            "acme",
-            Some(RunId::from_bytes([1; 16])),
-            Timestamp(1_795_249_800_250_000),
-            Event::Start(Start {
-                approval: None,
-                attempt: 1,
-                call: SpanId::from_bytes([2; 8]),
-                component: "tickets".into(),
-                digest: Sha256Digest::of(b"wasm"),
-                executed_by_caller: false,
-                labels: std::collections::BTreeSet::new(),
-                resumption: false,
-                span: SpanId::from_bytes([3; 8]),
-                unsandboxed: false,
-            }),
-        );
-        let leaf = record.leaf().unwrap();
-        assert_eq!(serde_json::from_slice::<Record>(&leaf).unwrap(), record);
-        insta::assert_snapshot!(String::from_utf8(leaf).unwrap());
-    }
-
-    #[test]
-    fn parts_of_a_digest_do_not_run_together() {
-        let digest = |parts: &[&[u8]]| KeyedDigest::of(&[7; 32], 1, parts);
-        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
-        assert_ne!(digest(&[b"a"]), KeyedDigest::of(&[8; 32], 1, &[b"a"]));
-    }
-
-    /// RFC 6962's leaf hash of the empty string, as certificate transparency logs know it.
-    #[test]
-    fn leaf_hashes_are_rfc_6962() {
-        assert_eq!(
-            hex(&leaf_hash(b"")),
-            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
-        );
-    }
-}
+mod tests;

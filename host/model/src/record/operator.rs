@@ -1,9 +1,10 @@
-//! What is recorded of acts of operators.
+//! What operators did: halts, activations, administration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::canonical::Sha256Digest;
-use serde::Deserialize;
-use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// A bundle was put into force.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,8 +35,19 @@ pub struct Halt {
 }
 
 /// What kind of thing is halted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum HaltScope {
     /// An agent or user.
     Agent,
@@ -49,41 +61,68 @@ pub enum HaltScope {
     All,
 }
 
-impl HaltScope {
-    /// As columns spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Tool => "tool",
-            Self::Component => "component",
-            Self::Tenant => "tenant",
-            Self::All => "all",
-        }
-    }
+named!(HaltScope);
 
-    /// The scope that a column spells.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Agent,
-            Self::Tool,
-            Self::Component,
-            Self::Tenant,
-            Self::All,
-        ]
-        .into_iter()
-        .find(|s| s.as_str() == name)
-    }
-}
-
-/// Another act of an operator.
+/// An administrative action, done or refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Administered {
-    /// What, such as `user_token_created`.
-    pub act: String,
-    /// Who.
+    /// What was done.
+    pub action: AdminAction,
+    /// Name of the user; `gate` if it acted by itself.
     pub by: String,
-    /// On what; no secrets.
+    /// What it was done to; never a secret.
     pub target: String,
 }
+
+/// What operators do with the gate itself.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum AdminAction {
+    /// A user made calls in an agent's name.
+    AgentImpersonated,
+    /// An approver was shown the arguments of a call.
+    ApprovalArgumentsViewed,
+    /// A decision outside any run was read.
+    DecisionViewed,
+    /// The sealed facts of a decision were read.
+    FactsViewed,
+    /// A user asked for the destruction of old payload keys.
+    PayloadDestructionRequested,
+    /// A day's payload key of a tenant was destroyed.
+    PayloadKeysDestroyed,
+    /// The read models were rebuilt from the records.
+    ReadModelsRebuilt,
+    /// A changed configuration was not put into force.
+    ReloadRefused,
+    /// A run was taken out of a set.
+    RunSetRemoved,
+    /// A copy of the store was asked for.
+    StoreBackupRequested,
+    /// Replacing the store by a copy was asked for.
+    StoreRestoreRequested,
+    /// A copy took the store's place.
+    StoreRestored,
+    /// A token was made.
+    TokenCreated,
+    /// A placeholder of a removed secret was resolved.
+    TokenRevealed,
+    /// A token was revoked.
+    TokenRevoked,
+    /// Changed definitions of an upstream server were accepted.
+    UpstreamAccepted,
+    /// A message to the approvals webhook was given up after its last attempt.
+    WebhookAbandoned,
+}
+
+named!(AdminAction);

@@ -1,19 +1,21 @@
-//! What is recorded of a run's begin and end.
+//! Runs: their beginning, their end, and where they come from.
 
-use crate::entity::Uid;
-use crate::ids::RunId;
-use crate::ids::SpanId;
-use serde::Deserialize;
-use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Where a run hangs in its caller's own trace and conversation, as the caller says: it proves nothing.
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    entity::Uid,
+    ids::{RunId, SpanId},
+};
+
+/// The run's place in the caller's own trace and conversation, as the caller claims it; unverified.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The conversation that the run is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
-    /// The span of the caller's that a call stands under (W3C Trace Context, section 3.2.2.4).
+    /// The caller's parent span (W3C Trace Context, section 3.2.2.4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<SpanId>,
     /// The session of the protocol.
@@ -28,17 +30,17 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether the caller says nothing.
+    /// Whether the caller claims nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// How a call reached the gate, as its caller says: it proves nothing.
+/// How a call reached the gate, as the caller claims it; unverified.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Arrival {
-    /// By what the caller names the call in its own trace (`gen_ai.tool.call.id`).
+    /// The caller's id of the call (`gen_ai.tool.call.id`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The second trace context, where the caller gave two: MCP's `_meta` comes before HTTP's header.
@@ -50,7 +52,7 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// Whether the caller says nothing.
+    /// Whether the caller claims nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -71,26 +73,26 @@ pub struct TraceLink {
 pub struct RunStarted {
     /// Labels that it inherits from the principal's earlier runs.
     pub inherited: BTreeSet<String>,
-    /// By what the caller names it; absent where the gate did.
+    /// The caller's name for the run; absent if it gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// On whose behalf.
+    /// The user it acts for.
     pub on_behalf_of: Uid,
-    /// Where it hangs in its caller's own trace.
+    /// Its place in the caller's own trace.
     #[serde(default, skip_serializing_if = "Origin::is_empty")]
     pub origin: Origin,
-    /// Who.
+    /// The agent or user.
     pub principal: Uid,
     /// The root span.
     pub span: SpanId,
 }
 
-/// A run took on labels of another of the same principal: a call that waited there was resumed from here.
+/// A run took on labels of another run of the same principal, whose suspended call was resumed from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelsJoined {
     /// The other run.
     pub from: RunId,
-    /// What this one did not hold before.
+    /// The labels that are new to this run.
     pub labels: BTreeSet<String>,
 }
 
@@ -99,41 +101,39 @@ pub struct LabelsJoined {
 pub struct RunEnded {
     /// Who ended it.
     pub by: String,
-    /// How.
+    /// How it ended.
     pub outcome: RunOutcome,
     /// Why, in a few words.
     pub stop_reason: String,
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum RunOutcome {
-    /// It did what it was for.
+    /// It reached its goal.
     Success,
-    /// It did not.
+    /// It did not reach its goal.
     Failed,
     /// A denial ended it.
     Denied,
-    /// Nothing happened for too long.
+    /// It was idle for longer than its timeout.
     Abandoned,
-    /// A budget was spent.
+    /// A budget was used up.
     BudgetExhausted,
     /// An operator ended it.
     Cancelled,
 }
 
-impl RunOutcome {
-    /// As attributes and columns spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failed => "failed",
-            Self::Denied => "denied",
-            Self::Abandoned => "abandoned",
-            Self::BudgetExhausted => "budget_exhausted",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
+named!(RunOutcome);

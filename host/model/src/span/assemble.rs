@@ -244,7 +244,7 @@ impl RunSpans {
                     // A call that was decided again is as the last decision says.
                     if let (Event::Decision(d), None, SpanKind::ExecuteTool) =
                         (&record.event, known.end, kind)
-                        && !d.beside
+                        && !d.is_secondary
                     {
                         known.take_on(attributes(kind, index, record, naming));
                     }
@@ -451,7 +451,7 @@ impl RunSpans {
                     }
                 }
             }
-            Event::AdapterLog(log) => {
+            Event::ComponentLog(log) => {
                 if let Some(span) = self.spans.get_mut(&log.parent) {
                     let about = vec![
                         (a::LOG_LEVEL, log.level.clone().into()),
@@ -499,8 +499,8 @@ impl RunSpans {
 /// The caller's own span above the call that a record is about.
 fn caller_of(record: &Record) -> Option<SpanId> {
     match &record.event {
-        Event::Decision(decision) => decision.caller,
-        Event::CallInvalid(call) => call.caller,
+        Event::Decision(decision) => decision.caller_span,
+        Event::CallInvalid(call) => call.caller_span,
         _ => None,
     }
 }
@@ -550,7 +550,7 @@ mod tests {
             let invalid = CallInvalid {
                 arrival: Arrival::default(),
                 call,
-                caller: None,
+                caller_span: None,
                 parent: None,
                 pointers: Vec::new(),
                 principal: Uid::new(Kind::Agent, "support"),

@@ -115,7 +115,7 @@ pub fn attributes(kind: SpanKind, index: u64, record: &Record, naming: Naming<'_
         }
         (Event::CallInvalid(call), _) => {
             called(&mut list, &call.tool, &call.arrival);
-            list.shown(a::CALLER_SPAN_ID, call.caller)
+            list.shown(a::CALLER_SPAN_ID, call.caller_span)
                 .text(a::VALIDATION_PROBLEM, &*call.problem)
                 .texts(a::VALIDATION_POINTERS, call.pointers.iter())
                 .text(a::ERROR_TYPE, invalid_error(&call.problem));
@@ -188,13 +188,13 @@ fn called(list: &mut List<'_>, tool: &str, arrival: &Arrival) {
 fn tool(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
     called(list, d.action.id(), &d.arrival);
     list.shown(a::ARGS_HASH, d.arguments.as_ref())
-        .shown(a::CALLER_SPAN_ID, d.caller)
+        .shown(a::CALLER_SPAN_ID, d.caller_span)
         .shown(a::DECISION_ID, Some(DecisionId(index)))
         .spelled(a::DECISION_OUTCOME, Some(d.outcome));
     if let Some(size) = d.arguments_size {
         list.number(a::ARGS_SIZE, size);
     }
-    if let Some(kept) = d.captured {
+    if let Some(kept) = d.capture {
         list.text(a::ARGS_CLASS, kept.class.as_str());
     }
     if let Some(digest) = d.component {
@@ -245,7 +245,7 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
         .shown(a::APPROVAL_ID, d.approval);
     if matches!(d.action, Action::Call(_)) {
         list.shown(a::ARGS_HASH, d.arguments.as_ref())
-            .shown(a::CALLER_SPAN_ID, d.caller);
+            .shown(a::CALLER_SPAN_ID, d.caller_span);
         if let Some(size) = d.arguments_size {
             list.number(a::ARGS_SIZE, size);
         }

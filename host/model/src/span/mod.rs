@@ -165,7 +165,8 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             error: Some(invalid_error(&call.problem)),
         }],
         Event::Decision(decision) => {
-            let begun = Timestamp(at.0.saturating_sub(i64::try_from(decision.micros).unwrap_or(0)));
+            let begun =
+                Timestamp(at.0.saturating_sub(i64::try_from(decision.decide_micros).unwrap_or(0)));
             let mut changes = Vec::with_capacity(2);
             if let (Action::Call(tool), Some(call)) = (&decision.action, decision.call) {
                 changes.push(SpanChange::Open {
@@ -195,7 +196,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                 error,
             });
             if let (Action::Call(_), Some(call), false) =
-                (&decision.action, decision.call, decision.beside)
+                (&decision.action, decision.call, decision.is_secondary)
             {
                 match decision.outcome {
                     crate::decision::Outcome::Deny => {
@@ -236,7 +237,9 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
                 Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),
                 _ => format!("{} {}", effect.operation, effect.target),
             },
-            start: Timestamp(at.0.saturating_sub(i64::try_from(effect.micros).unwrap_or(0))),
+            start: Timestamp(
+                at.0.saturating_sub(i64::try_from(effect.duration_micros).unwrap_or(0)),
+            ),
             end: Some(at),
             error: effect.error.as_ref().map(|_| error::TOOL_ERROR),
         }],
@@ -261,7 +264,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             let mut changes = vec![SpanChange::close(approval.span, at, error)];
             let cancelled = approval.state == ApprovalState::Cancelled && !approval.superseded;
             if error.is_some() || cancelled {
-                let calls = approval.around.iter().chain([&approval.call]);
+                let calls = approval.enclosing_calls.iter().chain([&approval.call]);
                 changes.extend(calls.map(|call| SpanChange::Close {
                     span: *call,
                     end: at,
@@ -273,7 +276,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
         }
         Event::BundleActivated(_)
         | Event::RunEnded(_)
-        | Event::AdapterLog(_)
+        | Event::ComponentLog(_)
         | Event::LabelsJoined(_)
         | Event::ApprovalAnswered(_)
         | Event::ApprovalEscalated(_)
@@ -299,8 +302,8 @@ pub fn error_type(status: Status) -> Option<&'static str> {
         Status::ToolError => Some(error::TOOL_ERROR),
         Status::Trap => Some(error::TRAP),
         Status::Timeout => Some(error::TIMEOUT),
-        Status::Fuel => Some(error::FUEL_EXHAUSTED),
-        Status::Memory => Some(error::MEMORY_EXHAUSTED),
+        Status::FuelExhausted => Some(error::FUEL_EXHAUSTED),
+        Status::MemoryExhausted => Some(error::MEMORY_EXHAUSTED),
         Status::Halted => Some(error::POLICY_DENIED),
         Status::Indeterminate => Some(error::INDETERMINATE),
     }

@@ -169,8 +169,8 @@ impl BoundedContent {
 pub fn end_message(status: Status) -> &'static str {
     match status {
         Status::Timeout => "The tool ran out of time.",
-        Status::Fuel => "The tool used up its computing budget.",
-        Status::Memory => "The tool asked for more memory than it may have.",
+        Status::FuelExhausted => "The tool used up its computing budget.",
+        Status::MemoryExhausted => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted the tool.",
         Status::Trap | Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
             "The tool crashed."

@@ -277,12 +277,12 @@ mod tests {
             _ => None,
         };
         let record = json!({
-            "type": "decision", "v": 1, "tenant": "default", "time": 0, "action": request.action,
-            "bundle": basis.bundle, "determining": basis.determining, "micros": 1,
+            "type": "decision", "v": 2, "tenant": "default", "time": 0, "action": request.action,
+            "bundle": basis.bundle, "determining": basis.determining, "decide_micros": 1,
             "outcome": decision.outcome(), "principal": request.principal, "resource": request.resource,
             "requirement": requirement, "span": "0101010101010101",
         });
-        let record: Record = serde_json::from_value(record).unwrap();
+        let record: Record = Record::from_leaf(record.to_string().as_bytes()).unwrap();
         assert_eq!(record.time, Timestamp(0));
         match record.event {
             Event::Decision(decided) => *decided,

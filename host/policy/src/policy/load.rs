@@ -9,12 +9,17 @@ use std::{
 };
 
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy_core::ast;
 
 use super::{
-    Diagnostic, Level, LoadedPolicies, LoadedPolicy, PolicyFile, annotations::Reader, depth_limit,
-    location::Source, nearest,
+    Diagnostic, Level, LoadedPolicies, LoadedPolicy, PolicyFile,
+    annotations::Reader,
+    depth_limit,
+    entity_ids::{self, KnownNames},
+    location::{Location, Source},
+    nearest,
 };
-use tollgate_model::entity::{Kind, Uid};
+use tollgate_model::entity::Uid;
 
 /// A thread's stack: whatever `depth_limit` lets through is parsed and typed within it.
 const STACK: usize = 64 << 20;
@@ -142,7 +147,8 @@ fn read(source: &Source<'_>) -> Read {
         }
     };
     if let Some(template) = set.templates().next() {
-        let place = source.find(&template.to_string(), 0);
+        let template: &ast::Template = template.as_ref();
+        let place = source.at(template.loc());
         read.said.push(place.error(
             "policy::template",
             "a policy template has nothing that links it here",
@@ -151,10 +157,9 @@ fn read(source: &Source<'_>) -> Read {
     }
     let mut policies: Vec<&Policy> = set.policies().collect();
     policies.sort_by_key(|p| source_order(p.id()));
-    let mut from = 0;
     for policy in policies {
-        let place = source.find(&policy.to_string(), from);
-        from = place.offset + place.length;
+        let cedar: &ast::Policy = policy.as_ref();
+        let place = source.at(cedar.loc());
         let mut reader = Reader::default();
         match reader.policy(place, policy) {
             Some(policy) => read.policies.push((policy, reader.said)),
@@ -274,19 +279,9 @@ impl Check<'_> {
         self.said.push(place.diagnostic(level, code, message, help));
     }
 
-    /// A literal that names nothing known can never match: a misspelt role or label.
+    /// A literal that names nothing can never match: a misspelt role, or a directory without its grant.
     fn unknown_entities(&mut self, policies: &[&Arc<LoadedPolicy>]) {
-        const NAMED: &[Kind] = &[
-            Kind::Agent,
-            Kind::User,
-            Kind::Role,
-            Kind::Tenant,
-            Kind::Component,
-            Kind::Tool,
-            Kind::Label,
-            Kind::Secret,
-            Kind::Gate,
-        ];
+        let names = KnownNames::new(self.known);
         for policy in policies {
             let Some(source) = self.sources.get(policy.file.as_str()) else {
                 continue;
@@ -295,37 +290,42 @@ impl Check<'_> {
                 let Some(uid) = crate::cedar_uid::from_cedar(&literal) else {
                     continue;
                 };
-                if !NAMED.contains(&uid.kind) || self.known.contains(&uid) {
+                let Some(help) = names.fault(&uid) else {
                     continue;
-                }
-                let same_kind = self
-                    .known
-                    .iter()
-                    .filter(|k| k.kind == uid.kind)
-                    .map(|k| k.id.as_str());
-                let help = match nearest(&uid.id, same_kind) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => "name it in tollgate.toml, or remove the policy".into(),
-                };
-                let end = policy.offset + policy.length;
-                let at = source.file.text.get(policy.offset..end);
-                // With its type, lest an annotation with the same text is taken for it.
-                let literal = format!("{}::\"{}\"", uid.kind.name(), uid.id);
-                let place = match at.and_then(|text| text.find(&literal)) {
-                    Some(found) => source.place(
-                        policy.offset + found + uid.kind.name().len() + 2,
-                        uid.id.len() + 2,
-                    ),
-                    None => source.place(policy.offset, policy.length),
                 };
                 let id = &policy.determining.policy.id;
                 let message = format!(
                     "policy `{id}` names {uid}, which does not exist, so it can never match it"
                 );
+                let place = literal_place(source, policy, &uid);
                 self.said
                     .push(place.warning("policy::unknown-entity", message, &help));
             }
+            for (attribute, text, help) in entity_ids::odd_literals(&policy.condition) {
+                let id = &policy.determining.policy.id;
+                let message = format!(
+                    "policy `{id}` compares context.{attribute} with \"{text}\", which it never is"
+                );
+                let place = source.place(policy.offset, policy.length);
+                self.said
+                    .push(place.warning("policy::unknown-value", message, help));
+            }
         }
+    }
+}
+
+/// Where a policy writes an entity; the whole policy if that is not found.
+fn literal_place<'s>(source: &'s Source<'s>, policy: &LoadedPolicy, uid: &Uid) -> Location<'s> {
+    let end = policy.offset + policy.length;
+    let at = source.file.text.get(policy.offset..end);
+    // With its type, lest an annotation with the same text is taken for it.
+    let literal = format!("{}::\"{}\"", uid.kind.name(), uid.id);
+    match at.and_then(|text| text.find(&literal)) {
+        Some(found) => source.place(
+            policy.offset + found + uid.kind.name().len() + 2,
+            uid.id.len() + 2,
+        ),
+        None => source.place(policy.offset, policy.length),
     }
 }
 

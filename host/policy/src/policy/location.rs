@@ -1,5 +1,7 @@
 //! Where something stands in a file of policies.
 
+use cedar_policy_core::parser::Loc;
+
 use super::{Diagnostic, Level, PolicyFile};
 
 /// A file with the places where its lines begin.
@@ -26,13 +28,11 @@ impl<'a> Source<'a> {
         (line, before.chars().count() + 1)
     }
 
-    /// A parsed policy prints as it was written, so its text is its place. `from` is where to look.
-    pub(super) fn find(&self, text: &str, from: usize) -> Location<'_> {
-        let text = text.trim();
-        let rest = self.file.text.get(from..);
-        match rest.and_then(|rest| rest.find(text)) {
-            Some(found) => self.place(from + found, text.len()),
-            None => self.place(from.min(self.file.text.len()), 1),
+    /// Where Cedar says that something is; the beginning of the file if it does not say.
+    pub(super) fn at(&self, loc: Option<&Loc>) -> Location<'_> {
+        match loc {
+            Some(loc) => self.place(loc.start(), loc.end().saturating_sub(loc.start())),
+            None => self.place(0, 1),
         }
     }
 

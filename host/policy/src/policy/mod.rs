@@ -5,6 +5,7 @@
 mod annotations;
 pub(crate) mod approval_analysis;
 mod depth_limit;
+mod entity_ids;
 mod load;
 mod location;
 

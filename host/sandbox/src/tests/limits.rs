@@ -84,7 +84,7 @@ async fn fuel_ends_it_at_the_same_place_every_time() {
     );
     // All but the time that it takes.
     second.cpu = first.cpu;
-    assert_eq!((first.status, first.fuel), (Status::Fuel, 100_000));
+    assert_eq!((first.status, first.fuel), (Status::FuelExhausted, 100_000));
     assert_eq!(first, second);
 }
 
@@ -92,7 +92,7 @@ async fn fuel_ends_it_at_the_same_place_every_time() {
 async fn memory_and_tables_end_it_where_they_would_grow_too_far() {
     let grow = "(loop (drop (memory.grow (i32.const 16))) br 0) unreachable";
     let execution = call(&load(&calling(grow)), &Limits::default()).await;
-    assert_eq!(execution.status, Status::Memory);
+    assert_eq!(execution.status, Status::MemoryExhausted);
     assert!(
         execution.peak_memory <= Size::Standard.max_memory() && execution.peak_memory > 60 << 20
     );
@@ -104,7 +104,7 @@ async fn memory_and_tables_end_it_where_they_would_grow_too_far() {
     let execution = call(&load(&calling(grow)), &small).await;
     assert_eq!(
         (execution.status, execution.peak_memory),
-        (Status::Memory, 17 << 16)
+        (Status::MemoryExhausted, 17 << 16)
     );
 
     assert_eq!(
@@ -112,12 +112,12 @@ async fn memory_and_tables_end_it_where_they_would_grow_too_far() {
             "(drop (memory.grow (i32.const 60000))) unreachable"
         ))
         .await,
-        Status::Memory
+        Status::MemoryExhausted
     );
     let table = "(drop (table.grow (ref.null func) (i32.const 10001))) unreachable";
     assert_eq!(
         status(&format!("(table 0 funcref) {}", calling(table))).await,
-        Status::Memory
+        Status::MemoryExhausted
     );
     // Before it is called: what it needs to begin with is more than the tool may have.
     let tiny = Limits {
@@ -126,7 +126,7 @@ async fn memory_and_tables_end_it_where_they_would_grow_too_far() {
     };
     assert_eq!(
         call(&load(&calling(LOOP)), &tiny).await.status,
-        Status::Memory
+        Status::MemoryExhausted
     );
 }
 
@@ -364,8 +364,8 @@ async fn the_hostile_component_is_survived() {
         ("trap", "{}", Status::Trap),
         ("panic_with", "{}", Status::Trap),
         ("loop_forever", "{}", Status::Timeout),
-        ("memory_bomb", "{}", Status::Memory),
-        ("allocation_bomb", "{}", Status::Memory),
+        ("memory_bomb", "{}", Status::MemoryExhausted),
+        ("allocation_bomb", "{}", Status::MemoryExhausted),
         ("recurse", "{}", Status::Trap),
         ("log_flood", r#"{"times":1000}"#, Status::Ok),
         (

@@ -67,7 +67,7 @@ fn slack(what: What, view: &ApprovalView) -> String {
             ":raised_hand: *{severity}*: {who} asks for {asked}"
         )],
         What::Escalated => {
-            let roles: Vec<&str> = view.asked_too.iter().map(String::as_str).collect();
+            let roles: Vec<&str> = view.escalated_to.iter().map(String::as_str).collect();
             vec![format!(
                 ":rotating_light: *{severity}*, nobody answered yet: {who} asks for {asked}. Asked as well: {}",
                 plain(&roles.join(", "))
@@ -165,11 +165,12 @@ mod tests {
                 reason: "More than 50 & <!channel> *bold* `code`\nneeds finance.".into(),
             }],
             needs: "the approval of finance".into(),
+            answers: Vec::new(),
             approvers: vec![ApproverView {
                 user: "dana".into(),
                 roles: BTreeSet::new(),
             }],
-            asked_too: BTreeSet::from(["security".into()]),
+            escalated_to: BTreeSet::from(["security".into()]),
             requested: Timestamp(1_795_428_000_000_000),
             expires: Timestamp(1_795_431_600_000_000),
             round: 1,

@@ -13,7 +13,7 @@ use tollgate_ledger::{Order, RecordFilter};
 use tollgate_model::{
     ids::ApprovalId,
     life::ApprovalState,
-    record::{Event, Record},
+    record::{AdminAction, Event, Record},
     time::Timestamp,
 };
 
@@ -105,7 +105,7 @@ impl Webhook {
             let target = format!("{} of record #{}", due.what.name(), due.index);
             if self
                 .gate
-                .record_act("webhook_given_up", &target)
+                .record_act(AdminAction::WebhookAbandoned, &target)
                 .await
                 .is_err()
             {

@@ -74,9 +74,9 @@ pub(super) async fn hold(
 ) -> Answer {
     let config = &gate.ruleset().config;
     let patience = if progress.is_heard() {
-        config.approval_hold_with_progress
+        config.approval_wait_timeout_with_progress
     } else {
-        config.approval_hold
+        config.approval_wait_timeout
     };
     let begun = Instant::now();
     let mut answer = answer;

@@ -98,13 +98,13 @@ impl Entry {
                 entry.approval = Some(a.id);
             }
             Event::ApprovalEscalated(a) => {
-                let roles: Vec<&str> = a.to.iter().map(String::as_str).collect();
+                let roles: Vec<&str> = a.roles.iter().map(String::as_str).collect();
                 entry.kind = "approval_escalated";
                 entry.outcome = "asked".into();
                 entry.principal = "gate".into();
                 entry.action = "ask_others".into();
                 entry.resource = a.id.to_string();
-                entry.reason = format!("nobody answered in time: {} asked too", roles.join(", "));
+                entry.reason = format!("not answered in time, escalated to {}", roles.join(", "));
                 entry.approval = Some(a.id);
             }
             Event::CallInvalid(c) => {
@@ -152,14 +152,14 @@ impl Entry {
                 entry.kind = "administered";
                 entry.outcome = "done".into();
                 entry.principal.clone_from(&a.by);
-                entry.action.clone_from(&a.act);
+                entry.action = a.action.as_str().into();
                 entry.resource.clone_from(&a.target);
             }
             Event::RunStarted(_)
             | Event::Start(_)
             | Event::Outcome(_)
             | Event::Effect(_)
-            | Event::AdapterLog(_)
+            | Event::ComponentLog(_)
             | Event::LabelsJoined(_)
             | Event::ApprovalRequested(_) => return None,
         }

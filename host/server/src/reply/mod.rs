@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tollgate::{
     enforce, enforce::Answer, enforce::Verdict, gate::Authorized, gate::Gate, tool::Content,
 };
-use tollgate_ledger::{ApprovalRow, Token};
+use tollgate_ledger::{ApprovalAnswer, ApprovalRow, Token};
 use tollgate_model::{
     decision::{Determining, Severity},
     entity::Uid,
@@ -229,9 +229,12 @@ pub struct ApprovalView {
     pub needs: String,
     /// Who approved so far, with the roles that they hold.
     pub approvers: Vec<ApproverView>,
+    /// Every answer, the rejections and those that came too late as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<AnswerRow>,
     /// Roles that were asked as well, because nobody answered in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub asked_too: BTreeSet<String>,
+    pub escalated_to: BTreeSet<String>,
     /// When it was asked for.
     #[schema(value_type = i64)]
     pub requested: Timestamp,
@@ -249,6 +252,41 @@ pub struct ApproverView {
     pub user: String,
     /// Roles that they held.
     pub roles: BTreeSet<String>,
+}
+
+/// An answer to an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AnswerRow {
+    /// `approve` or `reject`.
+    pub answer: String,
+    /// When it was given.
+    #[schema(value_type = i64)]
+    pub at: Timestamp,
+    /// The user who answered.
+    pub by: String,
+    /// How it came, such as `cli`.
+    pub channel: String,
+    /// What the user wrote with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Roles of the user at that time.
+    pub roles: BTreeSet<String>,
+    /// Whether it counted; an answer that came too late does not.
+    pub took_effect: bool,
+}
+
+impl From<&ApprovalAnswer> for AnswerRow {
+    fn from(answer: &ApprovalAnswer) -> Self {
+        Self {
+            answer: if answer.approve { "approve" } else { "reject" }.to_owned(),
+            at: answer.at,
+            by: answer.by.id.clone(),
+            channel: answer.channel.clone(),
+            note: answer.note.clone(),
+            roles: answer.roles.clone(),
+            took_effect: answer.took_effect,
+        }
+    }
 }
 
 impl From<ApprovalRow> for ApprovalView {
@@ -283,7 +321,8 @@ impl From<ApprovalRow> for ApprovalView {
                     roles,
                 })
                 .collect(),
-            asked_too: row.asked_too,
+            answers: row.answers.iter().map(AnswerRow::from).collect(),
+            escalated_to: row.escalated_to,
             requested: row.requested,
             expires: row.expires,
             round: row.round,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
-    record::{AdapterLog, ApprovalAnswered, DecisionRecord, Event, OutcomeRecord, Record},
+    record::{ApprovalAnswered, ComponentLog, DecisionRecord, Event, OutcomeRecord, Record},
     request::Action,
     span::{self, Naming, RunSpans, SpanChange, SpanKind},
     time::Timestamp,
@@ -49,7 +49,7 @@ pub struct Trace<'a> {
     judged: BTreeMap<ApprovalId, Vec<(u64, &'a DecisionRecord)>>,
     resolved: BTreeMap<ApprovalId, ApprovalState>,
     consumed: BTreeSet<ApprovalId>,
-    logs: BTreeMap<SpanId, Vec<&'a AdapterLog>>,
+    logs: BTreeMap<SpanId, Vec<&'a ComponentLog>>,
     outcomes: BTreeMap<SpanId, &'a OutcomeRecord>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Trace<'a> {
                     trace.resolved.insert(resolved.id, resolved.state);
                 }
                 Event::Start(start) => trace.consumed.extend(start.approval),
-                Event::AdapterLog(log) => trace.logs.entry(log.parent).or_default().push(log),
+                Event::ComponentLog(log) => trace.logs.entry(log.parent).or_default().push(log),
                 Event::Outcome(outcome) => {
                     trace.outcomes.insert(outcome.span, outcome);
                 }
@@ -209,7 +209,7 @@ impl<'a> Trace<'a> {
     }
 
     /// What a component logged during an execution.
-    pub fn logs(&self, invoke: SpanId) -> &[&'a AdapterLog] {
+    pub fn logs(&self, invoke: SpanId) -> &[&'a ComponentLog] {
         self.logs
             .get(&invoke)
             .map(Vec::as_slice)

@@ -80,7 +80,7 @@ pub(super) async fn list(
         }
     };
     let views = rest.read(&who, move |gate, reader| {
-        let seen = reader.approvals_seen(&filter, |row| gate.sees_approval(&caller, row))?;
+        let seen = reader.visible_approvals(&filter, |row| gate.sees_approval(&caller, row))?;
         let views = seen.into_iter().map(|row| {
             let mut view = ApprovalView::from(row);
             reply::explain(gate, &mut view.policies);

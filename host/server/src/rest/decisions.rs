@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_ledger::RecordFilter;
 use tollgate_model::{
     ids::{DecisionId, RunId},
-    record::{DecisionRecord, Event},
+    record::{AdminAction, DecisionRecord, Event},
     request::Action,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -180,8 +180,8 @@ pub(super) async fn show(
                 .await?;
         }
         None => {
-            let act = "decision_viewed";
-            rest.gate.administer(&user, act, &id.to_string()).await?;
+            let action = AdminAction::DecisionViewed;
+            rest.gate.administer(&user, action, &id.to_string()).await?;
         }
     }
     Ok(Json(Shown {

@@ -266,10 +266,10 @@ fn apply(
     };
     let ended = spans.apply(index, record, Naming::Hashed(&hashed));
     let kept = match &record.event {
-        Event::Decision(d) if matches!(d.action, Action::Call(_)) && !d.beside => {
-            d.call.zip(d.captured).map(|kept| (kept, a::INPUT_VALUE))
+        Event::Decision(d) if matches!(d.action, Action::Call(_)) && !d.is_secondary => {
+            d.call.zip(d.capture).map(|kept| (kept, a::INPUT_VALUE))
         }
-        Event::Outcome(o) => o.captured.map(|kept| ((o.call, kept), a::OUTPUT_VALUE)),
+        Event::Outcome(o) => o.capture.map(|kept| ((o.call, kept), a::OUTPUT_VALUE)),
         _ => None,
     };
     if let Some(((call, kept), name)) = kept

@@ -402,7 +402,7 @@ fn looked(
     if now < last.at.plus(ROOTS_EVERY) && (last.at_the_end || !at_the_end) {
         return Ok(None);
     }
-    let idle = i64::try_from(source.config.run_idle.as_micros()).unwrap_or(i64::MAX);
+    let idle = i64::try_from(source.config.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
     let before = Timestamp(now.0.saturating_sub(idle));
     let open = disk.states.open_roots(name, last.after, ROOTS_AT_ONCE)?;
     for run in &open {

@@ -20,7 +20,7 @@ use tollgate_ledger::{LedgerError, LedgerReader};
 use tollgate_model::{
     entity::Uid,
     ids::RunId,
-    record::{Kept, KeyedDigest},
+    record::{KeyedDigest, PayloadRef},
     span::{Span, names::attribute as a},
 };
 
@@ -57,7 +57,7 @@ pub struct Source {
     pub(super) descriptions: BTreeMap<String, String>,
 }
 
-type Payloads = dyn Fn(u64, Kept) -> Result<Option<String>, LedgerError> + Send + Sync;
+type Payloads = dyn Fn(u64, PayloadRef) -> Result<Option<String>, LedgerError> + Send + Sync;
 type Digests = dyn Fn(&str, &[&[u8]]) -> Result<KeyedDigest, LedgerError> + Send + Sync;
 
 impl fmt::Debug for Source {
@@ -129,7 +129,7 @@ impl Source {
 
     /// What capture keeps of a payload that the record at `index` refers to; nothing where it keeps
     /// nothing, or no longer can.
-    pub(super) fn payload(&self, index: u64, kept: Kept) -> Option<String> {
+    pub(super) fn payload(&self, index: u64, kept: PayloadRef) -> Option<String> {
         kept.payload?;
         (self.payloads)(index, kept).ok().flatten()
     }

@@ -99,7 +99,7 @@ impl Reading {
             }
             Event::Effect(effect) => self.effect(effect),
             Event::Outcome(outcome) => self.outcome(at, outcome),
-            Event::AdapterLog(log) => {
+            Event::ComponentLog(log) => {
                 if matches!(log.level.as_str(), "warn" | "error")
                     && let Some(step) = self.known(log.call)
                 {
@@ -137,7 +137,7 @@ impl Reading {
                     _ => return,
                 };
                 // What has ended a call stays true.
-                for call in resolved.around.iter().chain([&resolved.call]) {
+                for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {
                     let step = self.known(*call);
                     if let Some(step) = step.filter(|step| step.ended.is_none()) {
                         step.outcome = over;
@@ -157,8 +157,9 @@ impl Reading {
         }
         match &decision.action {
             Action::Call(tool) => {
-                let begun =
-                    Timestamp(at.0.saturating_sub(i64::try_from(decision.micros).unwrap_or(0)));
+                let begun = Timestamp(
+                    at.0.saturating_sub(i64::try_from(decision.decide_micros).unwrap_or(0)),
+                );
                 let Some(step) = self.step(call, decision.parent, tool, begun) else {
                     return;
                 };
@@ -166,7 +167,7 @@ impl Reading {
                 step.arguments_size = decision.arguments_size.or(step.arguments_size);
                 step.version = decision.component.or(step.version);
                 step.decisions.push(decided);
-                if decision.beside {
+                if decision.is_secondary {
                     return;
                 }
                 let refused = match decision.outcome {
@@ -251,9 +252,10 @@ impl Reading {
             (Status::Ok | Status::ToolError, Some(Release::Withheld)) => StepOutcome::Withheld,
             (Status::Ok, _) => StepOutcome::Ok,
             (Status::ToolError, _) => StepOutcome::ToolError,
-            (Status::Trap | Status::Timeout | Status::Fuel | Status::Memory, _) => {
-                StepOutcome::Failed
-            }
+            (
+                Status::Trap | Status::Timeout | Status::FuelExhausted | Status::MemoryExhausted,
+                _,
+            ) => StepOutcome::Failed,
             (Status::Halted, _) => StepOutcome::Halted,
             (Status::Indeterminate, _) => StepOutcome::Indeterminate,
         };
@@ -332,7 +334,7 @@ fn decided(index: u64, at: Timestamp, decision: &DecisionRecord) -> DecisionSumm
         reason: decision.reason(),
         bundle: decision.bundle,
         shadow: decision.shadow.as_ref().map(|shadow| shadow.outcome),
-        has_facts: decision.facts.is_some(),
+        has_facts: decision.facts_digest.is_some(),
         at,
     }
 }

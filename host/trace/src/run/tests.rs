@@ -82,23 +82,23 @@ impl Story {
         };
         self.add(Event::Decision(Box::new(DecisionRecord {
             arrival: Arrival::default(),
-            captured: None,
+            capture: None,
             action,
             approval: None,
             arguments,
             arguments_size: Some(2),
-            beside: false,
+            is_secondary: false,
             bundle: Sha256Digest::of(b"bundle"),
             call: Some(call),
-            caller: None,
+            caller_span: None,
             component: Some(Sha256Digest::of(b"crm.wasm")),
             determining: determining.into_iter().collect(),
             errors: Vec::new(),
-            facts: Some(Sha256Digest::of(b"facts")),
-            micros: 70,
+            facts_digest: Some(Sha256Digest::of(b"facts")),
+            decide_micros: 70,
             on_behalf_of: None,
-            marked: None,
-            marks: BTreeSet::new(),
+            label_target: None,
+            propagated_labels: BTreeSet::new(),
             outcome,
             parent: None,
             principal: Uid::new(Kind::Agent, "support"),
@@ -131,7 +131,7 @@ impl Story {
     fn close(&mut self, call: SpanId, span: SpanId, status: Status, result: &str) {
         let released = matches!(status, Status::Ok | Status::ToolError);
         self.add(Event::Outcome(OutcomeRecord {
-            captured: None,
+            capture: None,
             call,
             effects: 0,
             fuel: 1,
@@ -206,7 +206,7 @@ impl Story {
             false => ApprovalState::Rejected,
         };
         self.add(Event::ApprovalResolved(ApprovalResolved {
-            around: Vec::new(),
+            enclosing_calls: Vec::new(),
             by: None,
             call,
             id,
@@ -246,7 +246,7 @@ impl Story {
             details: None,
             error: None,
             execution: None,
-            micros: 5,
+            duration_micros: 5,
             operation: "read_file".into(),
             parent: read,
             size: 1,
@@ -301,7 +301,7 @@ fn what_was_wrong_to_ask_for_is_planning() {
     story.add(Event::CallInvalid(CallInvalid {
         arrival: Arrival::default(),
         call,
-        caller: None,
+        caller_span: None,
         parent: None,
         pointers: vec!["/id".into()],
         principal: Uid::new(Kind::Agent, "support"),

@@ -170,10 +170,15 @@ impl Desk {
         let config = fs::read_to_string(dir.join("tollgate.toml"))?;
         fs::write(dir.join("tollgate.toml"), config.replace("@LOGIN@", &login))?;
 
-        Ok(Self {
+        let desk = Self {
             dir,
             tollgate: guests::binary(),
-        })
+        };
+        // What was written here may be used from here, also by whoever looks around afterwards.
+        if !desk.command(&["trust", "--quiet"]).status()?.success() {
+            bail!("{} cannot be trusted", desk.dir.display());
+        }
+        Ok(desk)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -1,5 +1,6 @@
 //! `tollgate component`: from a crate to a component that the gate accepts.
 
+mod build;
 pub(crate) mod register;
 
 use std::path::PathBuf;
@@ -9,15 +10,12 @@ use serde::Serialize;
 use tollgate::{config::Config, load, lock::Lock, tool::Size};
 use tollgate_model::canonical::Sha256Digest;
 
-use super::Context;
 use crate::{
-    component::command,
-    exit::Exit,
-    failure::Failure,
-    show::{
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::{Tone, paint},
 };
 
 const ACCEPT: &str = "\
@@ -63,8 +61,13 @@ Compiles the component on standard input into a cache, within limits, and prints
 /// What to do with components.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Component {
-    #[command(flatten)]
-    Made(command::Command),
+    /// Build a tool in Rust, JavaScript or Python into a component.
+    ///
+    /// A folder with Cargo.toml is compiled for wasm32-unknown-unknown. If that target is not installed it
+    /// is added by rustup or, on Debian and Ubuntu, its standard library is compiled with the
+    /// distribution's packages. For package.json and pyproject.toml the toolchain is installed by npm or
+    /// pip into the folder itself. Nothing is built again when nothing changed.
+    Build(build::Build),
     /// Add a component to the configuration, and accept its file.
     #[command(after_help = ADD)]
     Add {
@@ -127,7 +130,7 @@ struct ComponentView {
 /// Run `tollgate component`.
 pub(crate) async fn run(command: Component, cx: &Context<'_>) -> Result<Exit, Failure> {
     match command {
-        Component::Made(command) => command::run(command, cx.out.is_json())?,
+        Component::Build(args) => build::run(&args, cx.out.is_json())?,
         Component::Add { file, name, size } => {
             return register::add(&file, name.as_deref(), size, cx);
         }

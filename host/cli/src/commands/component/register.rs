@@ -4,45 +4,34 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 use tollgate::{
-    config::Config,
-    load,
-    lock::Lock,
-    sandbox::{Compiler, Inspection},
-    text::printable,
-    tool::Size,
+    config::Config, load, lock::Lock, sandbox::Inspection, text::printable, tool::Size,
 };
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_policy::policy;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::{
-    commands::Context,
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::size,
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    component::compiler,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    files,
+    render::table::{Cell, table},
+    style::{Tone, paint},
+    units::size,
 };
 
 /// The longest name of a component: tools are called after it.
 const MAX_NAME: usize = 40;
 
-/// What compiles components: this very program, in another process.
-pub(crate) fn compiler() -> Compiler {
-    Compiler {
-        program: std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()),
-        arguments: vec!["component".into(), "compile".into()],
-        time: Compiler::TIME,
-    }
-}
+/// What stands above the proposals for the tools of a component.
+const PROPOSALS: &str = "\n# What its tools are (labels) and what their results add to a run (taints). One that says \
+                         nothing\n# counts as everything.\n";
 
 /// A component as programs read it.
 #[derive(Serialize)]
@@ -172,7 +161,7 @@ pub(super) fn add(
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     {
         return Err(Failure::plain(format!(
-            "`{}` is no name for a component: it has 1 to {MAX_NAME} letters, digits, `_` and `-`",
+            "`{}` is not a name for a component: it has 1 to {MAX_NAME} letters, digits, `_` and `-`",
             printable(&name, 100)
         ))
         .help("give it one with --name NAME"));
@@ -278,7 +267,7 @@ fn parsed(text: &str) -> Result<DocumentMut, Failure> {
         .map_err(|e: toml_edit::TomlError| Failure::plain(format!("tollgate.toml: {e}")))
 }
 
-/// The configuration with one component more. What its tools touch nobody knows but the operator: so
+/// The configuration with one component more. Only the operator knows what its tools touch: so
 /// there is a comment for each.
 fn added(
     text: &str,
@@ -296,7 +285,7 @@ fn added(
             Item::Table(table)
         })
         .as_table_like_mut()
-        .ok_or_else(|| Failure::plain("tollgate.toml: `components` is no table"))?;
+        .ok_or_else(|| Failure::plain("tollgate.toml: `components` is not a table"))?;
     let mut table = Table::new();
     table.insert("path", value(path));
     if size != Size::default() {
@@ -304,10 +293,7 @@ fn added(
     }
     components.insert(name, Item::Table(table));
     let mut text = document.to_string();
-    text.push_str(
-        "\n# What its tools are (labels) and what their results add to a run (taints). One that says nothing\n\
-         # counts as everything.\n",
-    );
+    text.push_str(PROPOSALS);
     for tool in &inspection.tools {
         text.push_str(&format!("# [tools.{name}__{}]\n", tool.name));
         let labels = if tool.annotations.destructive {
@@ -330,26 +316,38 @@ fn removed(text: &str, name: &str, tools: &[String]) -> Result<String, Failure> 
     };
     take("components", name);
     tools.iter().for_each(|tool| take("tools", tool));
-    Ok(document.to_string())
+    Ok(without_proposals(&document.to_string(), name))
 }
 
-/// Put `text` in the place of the configuration, if it is one: the old content or the new, never a part.
+/// `text` without what [`added`] proposes in comments for the tools of a component.
+fn without_proposals(text: &str, name: &str) -> String {
+    let head = format!("# [tools.{name}__");
+    let mut kept = String::new();
+    let mut is_proposal = false;
+    for line in text.split_inclusive('\n') {
+        let of_proposal = line.starts_with("# labels = ") || line.starts_with("# taints = ");
+        is_proposal = line.starts_with(&head) || (is_proposal && of_proposal);
+        if !is_proposal {
+            kept.push_str(line);
+        }
+    }
+    match kept.contains("\n# [tools.") {
+        // Of other components.
+        true => kept,
+        false => kept.replace(PROPOSALS, ""),
+    }
+}
+
+/// Put `text` in the place of the configuration, if it is one.
 fn replace(config: &Config, text: &str) -> Result<Config, Failure> {
     let next = Config::parse(&config.file, text)?;
-    let failed = |e: std::io::Error| {
+    files::replace(&config.file, text.as_bytes()).map_err(|e| {
         Failure::plain(format!(
             "{}: it cannot be written: {e}",
             config.file.display()
         ))
         .help("give this user the right to write there")
-    };
-    let dir = config.file.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    let mode = fs::metadata(&config.file).map_err(failed)?.permissions();
-    file.as_file().set_permissions(mode).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&config.file).map_err(|e| failed(e.error))?;
+    })?;
     Ok(next)
 }
 
@@ -441,6 +439,7 @@ mod tests {
         assert!(
             !without.contains("components.disk") && !without.contains("\n[tools.disk__delete]")
         );
+        assert!(!without.contains("# [tools.") && !without.contains("counts as everything"));
     }
 
     #[test]

@@ -9,16 +9,15 @@ use tollgate_policy::{
     policy::Mode,
 };
 
-use super::{sarif, schema};
 use crate::{
-    commands::{Context, component::register},
-    exit::Exit,
-    failure::{Failure, Place, places},
-    show::{
-        diagnostics,
-        measure::count,
-        paint::{Tone, paint},
-    },
+    commands::policy::{sarif, schema},
+    component::compiler,
+    context::Context,
+    error::{Failure, Place, places},
+    exit_code::Exit,
+    render::diagnostics,
+    style::{Tone, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -40,7 +39,7 @@ pub(crate) struct Check {
     /// Fail on warnings too.
     #[arg(long)]
     deny_warnings: bool,
-    /// text, json (as --json), or sarif (2.1.0, which code hosts show beside the lines).
+    /// text, json (as --json), or sarif (2.1.0, which code hosts show next to the lines).
     #[arg(
         long,
         value_enum,
@@ -64,7 +63,7 @@ enum Format {
 
 /// What a check found.
 #[derive(Serialize)]
-struct Checked {
+struct CheckReport {
     ok: bool,
     bundle: Option<Sha256Digest>,
     policies: usize,
@@ -80,7 +79,7 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
         .out
         .progress()
         .map(|progress| progress.step("checking policies"));
-    let bundle = load::bundle_without_validation(&config, Some(register::compiler())).await?;
+    let bundle = load::bundle_without_validation(&config, Some(compiler())).await?;
     schema::keep_for_editors(&config, &bundle, cx)?;
     let checked = checked(&config, &bundle, args.deny_warnings);
     drop(step);
@@ -93,14 +92,14 @@ pub(super) async fn run(args: &Check, cx: &Context<'_>) -> Result<Exit, Failure>
     Ok(if checked.ok { Exit::Ok } else { Exit::Failure })
 }
 
-fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Checked, Failure> {
+fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<CheckReport, Failure> {
     match Pdp::load(bundle) {
         Ok(pdp) => {
             let mut found = pdp.warnings().to_vec();
             found.extend(pdp.lint());
             let diagnostics = places(&config.policies, &found);
             let policies = pdp.policies();
-            Ok(Checked {
+            Ok(CheckReport {
                 ok: diagnostics.iter().all(|d| d.note) || !deny_warnings,
                 bundle: Some(pdp.digest()),
                 policies: policies.len(),
@@ -109,7 +108,7 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
                 diagnostics,
             })
         }
-        Err(pdp::LoadError::Policies(found)) => Ok(Checked {
+        Err(pdp::LoadError::Policies(found)) => Ok(CheckReport {
             ok: false,
             bundle: None,
             policies: 0,
@@ -119,7 +118,7 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
         }),
         Err(pdp::LoadError::Candidate(found)) => {
             let dir = config.candidate.as_deref().unwrap_or(&config.policies);
-            Ok(Checked {
+            Ok(CheckReport {
                 ok: false,
                 bundle: None,
                 policies: 0,
@@ -132,13 +131,13 @@ fn checked(config: &Config, bundle: &Bundle, deny_warnings: bool) -> Result<Chec
     }
 }
 
-fn told(checked: &Checked) -> String {
+fn told(checked: &CheckReport) -> String {
     let (notes, weighty): (Vec<Place>, Vec<Place>) =
         checked.diagnostics.iter().cloned().partition(|d| d.note);
     let mut text = diagnostics::render(&weighty);
     for note in &notes {
         let word = paint("note:", Tone::Name);
-        let file = crate::failure::shown(std::path::Path::new(&note.file));
+        let file = crate::error::shown(std::path::Path::new(&note.file));
         text.push_str(&format!("{word} {} ({file}:{})\n", note.message, note.line));
     }
     if !notes.is_empty() {

@@ -1,18 +1,22 @@
 //! `tollgate policy coverage`: what policies did in live traffic.
 
 use clap::Args;
-use tollgate::{coverage, coverage::Covered, ids::Clock, load};
+use tollgate::{
+    coverage::{self, Covered},
+    ids::Clock,
+    load,
+};
 use tollgate_policy::policy::Mode;
 
 use crate::{
-    commands::{Context, component::register, times::When},
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::moment,
-        paint::{Tone, paint},
-        table::{Cell, table},
-    },
+    commands::time_arg::TimeArg,
+    component::compiler,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::{Tone, paint},
+    units::moment,
 };
 
 pub(super) const HELP: &str = "\
@@ -32,8 +36,8 @@ pub(crate) struct Coverage {
     #[arg(long)]
     never: bool,
     /// Only decisions since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
 }
 
 /// Run `tollgate policy coverage`.
@@ -42,9 +46,7 @@ pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failu
     let reader = cx.reader(&config)?;
     let zone = config.gate.timezone.clone();
     let step = cx.out.progress().map(|p| p.step("reading the ledger"));
-    let ruleset = load::check(config, Some(register::compiler()))
-        .await?
-        .ruleset;
+    let ruleset = load::check(config, Some(compiler())).await?.ruleset;
     let now = Clock::system().now();
     let since = args.since.as_ref().map(|since| since.at(now, &zone));
     let covered = coverage::coverage(&reader, &ruleset.pdp, since);

@@ -18,11 +18,12 @@ use tollgate_policy::{
 };
 
 use crate::{
-    commands::{Context, component::register, unexpected},
-    exit::Exit,
-    failure::Failure,
+    component::compiler,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
-    show::paint::{Tone, line, paint, wrap},
+    style::{Tone, line, paint, wrap},
 };
 
 pub(super) const HELP: &str = "\
@@ -68,7 +69,7 @@ pub(crate) struct Explain {
 }
 
 #[derive(Serialize)]
-struct Explained {
+struct ExplanationView {
     answer: Answer,
     policies: Vec<PolicyTrace>,
     changes: Vec<Vec<String>>,
@@ -82,7 +83,7 @@ pub(super) async fn run(args: &Explain, cx: &Context<'_>) -> Result<Exit, Failur
         None => hypothetical(args, &config).await?,
     };
     let explanation = pdp.explain(&request, &facts);
-    let explained = Explained {
+    let explained = ExplanationView {
         answer: Answer::of(&explanation.decision),
         policies: explanation.policies.clone(),
         changes: explanation.changes.clone(),
@@ -164,8 +165,8 @@ async fn hypothetical(args: &Explain, config: &Config) -> Result<(Pdp, Request, 
         members.entry("expect").or_insert_with(|| "allow".into());
     }
     let case: Case = serde_json::from_value(case)
-        .map_err(|e| Failure::usage(format!("this is no case: {e}")))?;
-    let bundle = load::bundle_without_validation(config, Some(register::compiler())).await?;
+        .map_err(|e| Failure::usage(format!("this is not a case: {e}")))?;
+    let bundle = load::bundle_without_validation(config, Some(compiler())).await?;
     let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
     let operator = |agent: &String| config.agents.get(agent).map(|a| a.operator.clone());
     let agent = case

@@ -1,23 +1,18 @@
 //! `tollgate policy fmt`: Cedar's own formatter.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use cedar_policy_formatter::{Config as Style, policies_str_to_pretty};
 use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    commands::Context,
-    exit::Exit,
-    failure::{Failure, shown},
-    show::{
-        measure::count,
-        paint::{Tone, paint},
-    },
+    context::Context,
+    error::{Failure, shown},
+    exit_code::Exit,
+    files,
+    style::{Tone, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -41,7 +36,7 @@ pub(crate) struct Fmt {
 }
 
 #[derive(Serialize)]
-struct Formatted {
+struct FormatReport {
     files: usize,
     changed: Vec<PathBuf>,
 }
@@ -53,41 +48,44 @@ pub(super) fn run(args: &Fmt, cx: &Context<'_>) -> Result<Exit, Failure> {
     } else {
         args.files.clone()
     };
-    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    let mut sources: Vec<(PathBuf, String)> = Vec::new();
     for path in named {
         if path.is_dir() {
             let found = tollgate::config::policy_files(&path)?;
-            files.extend(found.into_iter().map(|f| (path.join(f.name), f.text)));
+            sources.extend(found.into_iter().map(|f| (path.join(f.name), f.text)));
         } else {
             let file = tollgate::config::policy_file(&path)?;
-            files.push((path, file));
+            sources.push((path, file));
         }
     }
-    let mut formatted = Formatted {
-        files: files.len(),
+    let mut formatted = FormatReport {
+        files: sources.len(),
         changed: Vec::new(),
     };
-    let mut failed = false;
-    for (path, text) in files {
+    let mut failed = 0;
+    for (path, text) in sources {
         match pretty(&text) {
             Ok(pretty) if pretty == text => {}
             Ok(pretty) => {
                 if !args.check {
-                    replace(&path, &pretty)?;
+                    files::replace(&path, pretty.as_bytes()).map_err(|e| {
+                        Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
+                    })?;
                 }
                 formatted.changed.push(path);
             }
             Err(reason) => {
-                failed = true;
+                failed += 1;
                 let error = paint("error:", Tone::Bad);
                 cx.out
                     .remark(&format!("{error} {}: {reason}", shown(&path)));
             }
         }
     }
-    cx.out.show(&formatted, || told(&formatted, args.check))?;
+    cx.out
+        .show(&formatted, || told(&formatted, failed, args.check))?;
     let unformatted = args.check && !formatted.changed.is_empty();
-    Ok(if failed || unformatted {
+    Ok(if failed > 0 || unformatted {
         Exit::Failure
     } else {
         Exit::Ok
@@ -130,24 +128,7 @@ fn end_of_header(text: &str) -> usize {
     0
 }
 
-/// The old content or the new, never a part.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| {
-        Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
-    };
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    let permissions = fs::metadata(path).map_err(failed)?.permissions();
-    file.as_file()
-        .set_permissions(permissions)
-        .map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-fn told(formatted: &Formatted, check: bool) -> String {
+fn told(formatted: &FormatReport, failed: usize, check: bool) -> String {
     let mut text = String::new();
     let done = if check {
         "is not formatted"
@@ -157,12 +138,20 @@ fn told(formatted: &Formatted, check: bool) -> String {
     for path in &formatted.changed {
         text.push_str(&format!("{} {done}\n", shown(path)));
     }
-    if formatted.changed.is_empty() {
-        text.push_str(&format!(
+    let fine = formatted.files - formatted.changed.len() - failed;
+    match (formatted.changed.len(), failed) {
+        (0, 0) => text.push_str(&format!(
             "{} {} formatted already\n",
             paint("✓", Tone::Good),
-            count(formatted.files as u64, "file")
-        ));
+            count(fine as u64, "file")
+        )),
+        (_, 0) => {}
+        (_, failed) => text.push_str(&format!(
+            "{} {} cannot be formatted, of {}\n",
+            paint("✗", Tone::Bad),
+            count(failed as u64, "file"),
+            formatted.files
+        )),
     }
     text
 }

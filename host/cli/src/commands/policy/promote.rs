@@ -3,14 +3,12 @@
 use clap::Args;
 
 use crate::{
-    commands::{Context, unexpected},
-    exit::Exit,
-    failure::Failure,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
     operation::{Operation, Reply},
-    show::{
-        measure::count,
-        paint::{Tone, paint},
-    },
+    style::{Tone, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\

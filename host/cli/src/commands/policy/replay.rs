@@ -7,13 +7,12 @@ use tollgate::{config::policy_files, ids::Clock, replay, replay::Replayed};
 use tollgate_ledger::RecordFilter;
 
 use crate::{
-    commands::{Context, times::When},
-    exit::Exit,
-    failure::Failure,
-    show::{
-        measure::count,
-        paint::{Tone, line, paint},
-    },
+    commands::time_arg::TimeArg,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    style::{Tone, line, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -36,11 +35,11 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "DIR")]
     candidate: PathBuf,
     /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    since: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
     /// Only before, written like --since.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    until: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    until: Option<TimeArg>,
     /// Only calls and results of this tool.
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
@@ -58,7 +57,8 @@ enum Threshold {
 
 impl Threshold {
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no threshold: write a number, or a share such as 0.5%");
+        let wrong =
+            || format!("`{text}` is not a threshold: write a number, or a share such as 0.5%");
         match text.strip_suffix('%') {
             Some(share) => match share.parse() {
                 Ok(share) if (0.0..=100.0).contains(&share) => Ok(Self::Percent(share)),
@@ -91,7 +91,7 @@ pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
     let reader = cx.reader(&config)?;
     let keys = reader.keys(&config.store.key)?;
     let now = Clock::system().now();
-    let at = |when: &Option<When>| {
+    let at = |when: &Option<TimeArg>| {
         when.as_ref()
             .map(|when| when.at(now, &config.gate.timezone))
     };

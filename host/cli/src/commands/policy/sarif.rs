@@ -1,11 +1,11 @@
-//! Diagnostics as SARIF 2.1.0 (OASIS), which code hosts show beside the lines.
+//! Diagnostics as SARIF 2.1.0 (OASIS), which code hosts show next to the lines.
 
 use std::{collections::BTreeSet, path::Path};
 
 use serde_json::{Value, json};
 use tollgate::config::Config;
 
-use crate::failure::Place;
+use crate::error::Place;
 
 /// One run of the check.
 pub(super) fn log(places: &[Place], config: &Config) -> Value {

@@ -21,14 +21,13 @@ use tollgate_policy::{
 };
 
 use crate::{
-    commands::{Context, component::register},
-    exit::Exit,
-    failure::{Failure, Place, places},
-    show::{
-        diagnostics,
-        measure::count,
-        paint::{Tone, paint},
-    },
+    component::compiler,
+    context::Context,
+    error::{Failure, Place, places},
+    exit_code::Exit,
+    render::diagnostics,
+    style::{Tone, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -64,12 +63,12 @@ struct Difference {
     digest: Sha256Digest,
     added: Vec<String>,
     removed: Vec<String>,
-    changed: Vec<Changed>,
+    changed: Vec<TypeChange>,
     broken: Vec<Place>,
 }
 
 #[derive(Serialize)]
-struct Changed {
+struct TypeChange {
     tool: String,
     gone: Vec<String>,
     new: Vec<String>,
@@ -86,7 +85,7 @@ pub(super) async fn run(args: &Schema, cx: &Context<'_>) -> Result<Exit, Failure
     let mut bundle = match &config {
         // What breaks is seen among all tools.
         Some(config) if args.from.is_none() || args.diff => {
-            load::bundle_without_validation(config, Some(register::compiler())).await?
+            load::bundle_without_validation(config, Some(compiler())).await?
         }
         _ => Bundle::new(Vec::new(), Vec::new(), BTreeMap::new()),
     };
@@ -244,7 +243,7 @@ fn difference(
     };
     let changed = after.iter().filter_map(|(tool, now)| {
         let then = before.get(tool).filter(|then| *then != now)?;
-        Some(Changed {
+        Some(TypeChange {
             tool: tool.clone(),
             gone: lines(then, now),
             new: lines(now, then),

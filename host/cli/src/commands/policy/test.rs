@@ -12,22 +12,27 @@ use std::{
 use clap::Args;
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
-use tollgate::{config::Config, config::policy_files, load, load::LoadError};
+use tollgate::{
+    config::{Config, policy_files},
+    load::{self, LoadError},
+};
 use tollgate_policy::{
     case::{Case, CaseResult, Defaults, World},
     pdp::{self, Pdp},
 };
 
+use super::junit;
 use crate::{
-    commands::{Context, component::register},
-    exit::Exit,
-    failure::{Failure, places, shown},
-    show::{
+    component::compiler,
+    context::Context,
+    error::{Failure, places, shown},
+    exit_code::Exit,
+    render::{
         diagnostics,
-        measure::count,
-        paint::{Tone, line, paint},
         table::{Cell, table},
     },
+    style::{Tone, line, paint},
+    units::count,
 };
 
 pub(super) const HELP: &str = "\
@@ -47,7 +52,7 @@ tests/ of the policies:
   expect = \"escalate\"                 # allow, deny, escalate, error
   by = [\"large-refunds-need-finance\"]
   needs = [\"finance\"]                 # approved_by = [\"finance\"] plays it with that approval
-A world.toml or world.json beside them says who and what there is; otherwise tollgate.toml and
+A world.toml or world.json in their folder says who and what there is; otherwise tollgate.toml and
 its components do.
 Ends with 1 if a case fails; with --deny-untested also if no case is decided by some policy.
 With --json: {ok, cases [{file, name, answer, wrong}], policies [{id, file, determined,
@@ -64,7 +69,7 @@ pub(crate) struct Test {
     /// Policies; otherwise those of tollgate.toml.
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// Who and what there is; otherwise world.toml or world.json beside the cases, or tollgate.toml.
+    /// Who and what there is; otherwise world.toml or world.json in the cases' folder, or tollgate.toml.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
     /// Show cases that pass, too.
@@ -93,12 +98,12 @@ struct Cases {
 #[derive(Serialize)]
 struct Report {
     ok: bool,
-    cases: Vec<Reported>,
+    cases: Vec<CaseReport>,
     policies: Vec<Coverage>,
 }
 
 #[derive(Serialize)]
-struct Reported {
+struct CaseReport {
     file: PathBuf,
     #[serde(flatten)]
     played: CaseResult,
@@ -128,7 +133,7 @@ pub(super) async fn run(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> 
     }
     let (send, changes) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading is no change, and whoever has stopped listening wants none.
+        // Reading changes nothing, and a closed channel means that the watch has ended.
         if event.is_ok_and(|event| !event.kind.is_access()) {
             let _ = send.send(());
         }
@@ -201,7 +206,7 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
         for case in read(file)? {
             let played = case.play(&setting.pdp, &setting.defaults);
             let file = file.clone();
-            cases.push(Reported { file, played });
+            cases.push(CaseReport { file, played });
         }
     }
     let policies = coverage(&setting.pdp, &cases);
@@ -212,7 +217,13 @@ async fn once(args: &Test, cx: &Context<'_>) -> Result<Exit, Failure> {
         policies,
     };
     if let Some(path) = &args.junit {
-        fs::write(path, junit(&report, began.elapsed())).map_err(|e| {
+        let results = report.cases.iter().map(|case| junit::CaseResult {
+            file: &case.file,
+            name: &case.played.name,
+            wrong: &case.played.wrong,
+        });
+        let xml = junit::report(results, began.elapsed())?;
+        fs::write(path, xml).map_err(|e| {
             Failure::plain(format!("{}: it cannot be written: {e}", path.display()))
         })?;
     }
@@ -282,7 +293,7 @@ async fn setting(
     args: &Test,
     config: Result<Config, Failure>,
     files: &[PathBuf],
-) -> Result<Result<Setting, Vec<crate::failure::Place>>, Failure> {
+) -> Result<Result<Setting, Vec<crate::error::Place>>, Failure> {
     let beside = files
         .iter()
         .filter_map(|file| file.parent())
@@ -307,8 +318,7 @@ async fn setting(
         None => {
             let config = config?;
             let defaults = defaults(&config);
-            let bundle =
-                load::bundle_without_validation(&config, Some(register::compiler())).await?;
+            let bundle = load::bundle_without_validation(&config, Some(compiler())).await?;
             let bundle = pdp::Bundle {
                 policies: policy_files(&dir)?,
                 ..bundle
@@ -323,7 +333,7 @@ async fn setting(
     }
 }
 
-/// Whoever is alone in the configuration need not be named.
+/// A case may leave out the agent or user that is the only one in the configuration.
 fn defaults(config: &Config) -> Defaults {
     let agent = config.agents.iter().next();
     let operator = agent.map(|(_, agent)| agent.operator.clone());
@@ -335,7 +345,7 @@ fn defaults(config: &Config) -> Defaults {
     }
 }
 
-fn coverage(pdp: &Pdp, cases: &[Reported]) -> Vec<Coverage> {
+fn coverage(pdp: &Pdp, cases: &[CaseReport]) -> Vec<Coverage> {
     let mut counted: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for case in cases {
         let answer = &case.played.answer;
@@ -426,72 +436,4 @@ fn told(report: &Report, all: bool) -> String {
         count(report.cases.len() as u64, "case"),
     ));
     text
-}
-
-/// The report as JUnit's XML, one suite a file.
-fn junit(report: &Report, took: Duration) -> String {
-    let mut files: BTreeMap<&Path, Vec<&CaseResult>> = BTreeMap::new();
-    for case in &report.cases {
-        files.entry(&case.file).or_default().push(&case.played);
-    }
-    let failures = |cases: &[&CaseResult]| cases.iter().filter(|c| !c.wrong.is_empty()).count();
-    let all: Vec<&CaseResult> = report.cases.iter().map(|case| &case.played).collect();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tollgate policy test\" tests=\"{}\" \
-         failures=\"{}\" time=\"{:.3}\">\n",
-        all.len(),
-        failures(&all),
-        took.as_secs_f64()
-    );
-    for (file, cases) in files {
-        let file = xml_text(&file.display().to_string());
-        xml.push_str(&format!(
-            "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{}\">\n",
-            cases.len(),
-            failures(&cases)
-        ));
-        for case in cases {
-            let name = xml_text(&case.name);
-            let open = format!("    <testcase name=\"{name}\" classname=\"{file}\"");
-            if case.wrong.is_empty() {
-                xml.push_str(&format!("{open}/>\n"));
-            } else {
-                let wrong = xml_text(&case.wrong.join("; "));
-                xml.push_str(&format!(
-                    "{open}>\n      <failure message=\"{wrong}\"/>\n    </testcase>\n"
-                ));
-            }
-        }
-        xml.push_str("  </testsuite>\n");
-    }
-    xml.push_str("</testsuites>\n");
-    xml
-}
-
-/// Text as XML has it; what XML cannot hold becomes a replacement character.
-fn xml_text(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '&' => "&amp;".to_owned(),
-            '<' => "&lt;".to_owned(),
-            '>' => "&gt;".to_owned(),
-            '"' => "&quot;".to_owned(),
-            '\n' | '\t' => " ".to_owned(),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}".to_owned(),
-            c => c.to_string(),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_name_leaves_its_xml() {
-        assert_eq!(
-            xml_text("a\"<b>&\u{1b}\n"),
-            "a&quot;&lt;b&gt;&amp;\u{fffd} "
-        );
-    }
 }

@@ -5,8 +5,7 @@ use serde::Serialize;
 use tollgate_ledger::{LedgerReader, RunRow};
 use tollgate_trace::run::{RunDiff, RunSteps, diff};
 
-use super::find;
-use crate::{commands::Context, exit::Exit, failure::Failure, show};
+use crate::{commands::runs::find, context::Context, error::Failure, exit_code::Exit, render};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -40,7 +39,7 @@ struct Side {
 }
 
 #[derive(Serialize)]
-struct Compared {
+struct ComparisonView {
     a: Side,
     b: Side,
     diff: RunDiff,
@@ -59,7 +58,7 @@ pub(super) fn run(args: &Compare, cx: &Context<'_>) -> Result<Exit, Failure> {
     if a.run.tenant != b.run.tenant {
         return Err(Failure::plain("runs of different tenants are not compared"));
     }
-    let compared = Compared {
+    let compared = ComparisonView {
         diff: diff(&a.steps, &b.steps),
         a,
         b,
@@ -68,8 +67,8 @@ pub(super) fn run(args: &Compare, cx: &Context<'_>) -> Result<Exit, Failure> {
         let (a, b) = (&compared.a, &compared.b);
         format!(
             "{}{}",
-            show::run::pair(&a.run, &b.run),
-            show::diff::diff(
+            render::run::pair(&a.run, &b.run),
+            render::diff::diff(
                 &compared.diff,
                 &a.steps,
                 &b.steps,

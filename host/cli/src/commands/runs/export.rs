@@ -18,15 +18,19 @@ use tollgate_policy::{
 };
 use tollgate_trace::{file_export, run::RunSteps, store::StoredSpan};
 
-use super::{find, trace};
 use crate::{
     access::Access,
-    args::Global,
-    commands::{Context, component::register, reported::of_run as reports_of_run, unexpected},
-    exit::Exit,
-    failure::{Failure, shown},
+    commands::{
+        reported::of_run as reports_of_run,
+        runs::{find, trace},
+    },
+    component::compiler,
+    context::{Context, unexpected},
+    error::{Failure, shown},
+    exit_code::Exit,
     operation::{Operation, Reply},
-    show::{measure::count, paint::line},
+    style::line,
+    units::count,
 };
 
 const HELP: &str = "\
@@ -37,7 +41,6 @@ Examples:
   $ tollgate runs export monday --format eval
 
 otlp is an ExportTraceServiceRequest in OTLP's JSON; lines has one span a line; parquet is uncompressed.
---as FORMAT is the same as --format FORMAT here, unless the configuration has a user of that name.
 Whether you may export a run is the permission `export_runs`, and recorded. People and resources are
 named by keyed hashes in otlp, lines and parquet, as in what the gate sends to collectors.
 policy-case writes cases for `tollgate policy test`: each decision with its arguments and facts, so it
@@ -77,24 +80,8 @@ enum Format {
     Eval,
 }
 
-impl Export {
-    /// Take the value of `--as` for that of `--format`, where it can only be meant so: it names a format,
-    /// no other one is given, and no user has that name.
-    pub(crate) fn take_as(&mut self, global: &mut Global, is_user: impl FnOnce(&str) -> bool) {
-        let named = |name: &String| Format::from_str(name, false).ok();
-        let Some(format) = global.as_user.as_ref().and_then(named) else {
-            return;
-        };
-        if self.format.is_some() || global.token_file.is_some() {
-            return;
-        }
-        global.as_user = global.as_user.take().filter(|name| is_user(name));
-        self.format = global.as_user.is_none().then_some(format);
-    }
-}
-
 /// What decisions were made from.
-type Sealed = BTreeMap<DecisionId, (Request, Facts)>;
+type DecisionInputs = BTreeMap<DecisionId, (Request, Facts)>;
 
 /// Run `tollgate runs export`.
 pub(super) async fn run(args: &Export, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -181,7 +168,7 @@ async fn leave(
     row: &RunRow,
     payloads: bool,
     access: &mut Access<'_>,
-) -> Result<(BTreeMap<Uid, KeyedDigest>, Option<Sealed>), Failure> {
+) -> Result<(BTreeMap<Uid, KeyedDigest>, Option<DecisionInputs>), Failure> {
     let names = match access.execute(Operation::ExportRun { run: row.id }).await? {
         Reply::Exportable(names) => names.into_iter().collect(),
         other => return Err(unexpected(&other)),
@@ -193,7 +180,7 @@ async fn leave(
         Reply::RunFacts(found) => found,
         other => return Err(unexpected(&other)),
     };
-    let mut sealed = Sealed::new();
+    let mut sealed = DecisionInputs::new();
     for (id, view) in found {
         let request = serde_json::from_value(view.request).map_err(no_json)?;
         let facts = serde_json::from_value(view.facts).map_err(no_json)?;
@@ -207,11 +194,10 @@ async fn cases(
     config: &Config,
     records: &[(u64, Record)],
     row: &RunRow,
-    sealed: &Sealed,
+    sealed: &DecisionInputs,
     cx: &Context<'_>,
 ) -> Result<Vec<u8>, Failure> {
-    let bundle =
-        tollgate::load::bundle_without_validation(config, Some(register::compiler())).await?;
+    let bundle = tollgate::load::bundle_without_validation(config, Some(compiler())).await?;
     let pdp =
         Pdp::load(&bundle).map_err(|e| Failure::from(tollgate::load::LoadError::Policies(e)))?;
     let (mut kept, mut other) = (Vec::<Case>::new(), Vec::new());
@@ -267,7 +253,7 @@ fn evaluation(
     config: &Config,
     records: &[(u64, Record)],
     row: &RunRow,
-    sealed: Option<&Sealed>,
+    sealed: Option<&DecisionInputs>,
 ) -> Result<Vec<u8>, Failure> {
     let steps = RunSteps::of(records);
     let arguments: Option<BTreeMap<DecisionId, Value>> = sealed.map(|sealed| {
@@ -291,39 +277,4 @@ fn evaluation(
     pretty(&file_export::eval(
         row.id, &steps, &told, &notes, feedback, arguments,
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::{args::Cli, args::Command, commands::runs::Runs};
-
-    /// The format and the user of a command line, where `lines` is a user.
-    fn taken(args: &[&str]) -> (Option<Format>, Option<String>) {
-        let all = ["tollgate", "runs", "export"].iter().chain(args);
-        let mut cli = Cli::try_parse_from(all).unwrap();
-        let Command::Runs(Runs::Export(export)) = &mut cli.command else {
-            unreachable!()
-        };
-        export.take_as(&mut cli.global, |name| name == "lines");
-        (export.format, cli.global.as_user)
-    }
-
-    #[test]
-    fn as_is_a_format_unless_it_is_somebody() {
-        assert_eq!(taken(&["--as", "eval"]), (Some(Format::Eval), None));
-        let case = (Some(Format::PolicyCase), None);
-        assert_eq!(taken(&["--as", "policy-case"]), case);
-        for (args, user) in [
-            (&["--as", "lines"][..], "lines"),
-            (&["--as", "alice"], "alice"),
-            (&["--as", "otlp", "--token-file", "x"], "otlp"),
-        ] {
-            assert_eq!(taken(args), (None, Some(user.into())));
-        }
-        let both = taken(&["--as", "eval", "--format", "otlp"]);
-        assert_eq!(both, (Some(Format::Otlp), Some("eval".into())));
-    }
 }

@@ -10,12 +10,12 @@ use tollgate_model::{
     record::{Event, Record},
 };
 
-use super::find;
 use crate::{
-    commands::{Context, times},
-    exit::Exit,
-    failure::Failure,
-    show::live::happened,
+    commands::{runs::find, time_arg},
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::live::happened,
 };
 
 pub(super) const HELP: &str = "\
@@ -39,13 +39,13 @@ pub(crate) struct Tail {
     /// Its id, the beginning of it, or its key; every run unless given.
     run: Option<String>,
     /// Stop after so long: 30s, 10m, 1h.
-    #[arg(long = "for", value_name = "TIME", value_parser = times::duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = time_arg::duration)]
     lasting: Option<Duration>,
 }
 
 /// How far the ledger was followed.
 #[derive(Debug)]
-struct Followed<'a> {
+struct TailCursor<'a> {
     reader: &'a LedgerReader,
     /// Only this run.
     run: Option<RunId>,
@@ -63,7 +63,7 @@ struct Line<'a> {
     record: &'a Record,
 }
 
-impl<'a> Followed<'a> {
+impl<'a> TailCursor<'a> {
     /// From the run's beginning, or from now on.
     fn new(reader: &'a LedgerReader, run: Option<&RunRow>) -> Result<Self, LedgerError> {
         Ok(Self {
@@ -105,7 +105,7 @@ pub(super) async fn run(args: &Tail, cx: &Context<'_>) -> Result<Exit, Failure> 
         Some(name) => Some(find(&reader, Some(name))?),
         None => None,
     };
-    let mut followed = Followed::new(&reader, row.as_ref())?;
+    let mut followed = TailCursor::new(&reader, row.as_ref())?;
     let over = async {
         match args.lasting {
             Some(lasting) => tokio::time::sleep(lasting).await,

@@ -8,7 +8,7 @@ use tollgate_trace::{
 };
 
 pub(super) use crate::commands::reported::reader;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// The trace store with everything in it that the ledger has.
 pub(super) async fn caught_up(config: &Config, ledger: &LedgerReader) -> Result<Reader, Failure> {

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use jsonc_parser::ParseOptions;
 use serde_json::Value;
-use tollgate_model::canonical;
 
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// Characters of a server's name: its tools are called after it.
 const MAX_NAME: usize = 30;
@@ -14,12 +14,12 @@ const MAX_NAME: usize = 30;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Server {
     pub(super) name: String,
-    pub(super) reach: Reach,
+    pub(super) transport: Transport,
 }
 
-/// How.
+/// How a server is reached.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Reach {
+pub(super) enum Transport {
     /// As a child process.
     Command {
         words: Vec<String>,
@@ -34,6 +34,15 @@ pub(super) enum Reach {
     },
 }
 
+/// The servers of a client's configuration file.
+#[derive(Debug, PartialEq)]
+pub(super) struct ClientFile {
+    /// Those that can be wrapped.
+    pub(super) servers: Vec<Server>,
+    /// Those that cannot, by their name in the file, and why.
+    pub(super) left_out: Vec<(String, String)>,
+}
+
 impl Server {
     /// The server that is started with `words`, and gets these variables of this process's environment.
     pub(super) fn command(
@@ -44,13 +53,15 @@ impl Server {
         let mut env = BTreeMap::new();
         for variable in variables {
             let value = std::env::var(variable).map_err(|_| {
-                Failure::usage(format!("the variable {variable} is not set, or is no text"))
+                Failure::usage(format!(
+                    "the variable {variable} is not set, or is not text"
+                ))
             })?;
             env.insert(variable.clone(), value);
         }
         Ok(Self {
             name: name.map_or_else(|| name_of(words), str::to_owned),
-            reach: Reach::Command {
+            transport: Transport::Command {
                 words: words.to_vec(),
                 env,
                 here: true,
@@ -59,61 +70,155 @@ impl Server {
     }
 }
 
-/// The servers in a client's configuration file.
-pub(super) fn servers(file: &Path) -> Result<Vec<Server>, Failure> {
-    let wrong = |problem: String| Failure::plain(format!("{}: {problem}", file.display()));
-    let text = fs::read_to_string(file).map_err(|e| wrong(format!("it cannot be read: {e}")))?;
-    let value = canonical::parse(&text).map_err(|e| {
-        wrong(format!("it is no JSON: {e}")).help("comments are not understood; take them out")
-    })?;
-    read(&value).map_err(wrong)
-}
-
-fn read(value: &Value) -> Result<Vec<Server>, String> {
-    let places = ["/mcpServers", "/servers", "/mcp/servers"];
-    let found = places.iter().find_map(|place| value.pointer(place));
-    let servers = found
-        .and_then(Value::as_object)
-        .ok_or("it has neither `mcpServers` nor `servers`")?;
-    let mut read = Vec::new();
-    for (name, server) in servers {
-        let text = |key: &str| server.get(key).and_then(Value::as_str);
-        let texts = |key: &str| -> BTreeMap<String, String> {
-            let object = server.get(key).and_then(Value::as_object);
-            let entries = object.into_iter().flatten();
-            entries
-                .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
-                .collect()
-        };
-        let arguments = server.get("args").and_then(Value::as_array);
-        let reach = match (text("command"), text("url")) {
-            (Some(command), _) => Reach::Command {
-                words: [command]
-                    .into_iter()
-                    .chain(arguments.into_iter().flatten().filter_map(Value::as_str))
-                    .map(str::to_owned)
-                    .collect(),
-                env: texts("env"),
-                here: false,
-            },
-            (None, Some(url)) => Reach::Url {
-                url: url.into(),
-                headers: texts("headers"),
-            },
-            (None, None) => return Err(format!("`{name}` has neither `command` nor `url`")),
-        };
-        let name = plain(name);
-        if read.iter().any(|server: &Server| server.name == name) {
-            return Err(format!("two servers would be called `{name}`"));
+impl ClientFile {
+    /// Read the file: JSON, or JSON with comments and trailing commas, as editors write it.
+    ///
+    /// # Errors
+    /// It cannot be read, or names no server that can be wrapped.
+    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
+        let wrong = |problem: String| Failure::plain(format!("{}: {problem}", file.display()));
+        let text =
+            fs::read_to_string(file).map_err(|e| wrong(format!("it cannot be read: {e}")))?;
+        let parsed = Self::parse(&text, |name| std::env::var(name).ok()).map_err(&wrong)?;
+        match parsed.servers.is_empty() {
+            false => Ok(parsed),
+            true => {
+                let why: Vec<String> = parsed
+                    .left_out
+                    .iter()
+                    .map(|(name, why)| format!("`{name}`: {why}"))
+                    .collect();
+                Err(wrong(format!(
+                    "none of its servers can be wrapped; {}",
+                    why.join("; ")
+                )))
+            }
         }
-        read.push(Server { name, reach });
     }
-    match read.is_empty() {
-        true => Err("it has no servers".into()),
-        false => Ok(read),
+
+    fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let value: Value = jsonc_parser::parse_to_serde_value(text, &ParseOptions::default())
+            .map_err(|e| format!("it is not JSON: {e}"))?;
+        let places = ["/mcpServers", "/servers", "/mcp/servers"];
+        let found = places.iter().find_map(|place| value.pointer(place));
+        let entries = found
+            .and_then(Value::as_object)
+            .ok_or("it has neither `mcpServers` nor `servers`")?;
+        if entries.is_empty() {
+            return Err("it has no servers".into());
+        }
+        let mut file = Self {
+            servers: Vec::new(),
+            left_out: Vec::new(),
+        };
+        for (key, entry) in entries {
+            let name = plain(key);
+            let server = transport(entry, &variable).and_then(|transport| {
+                match file.servers.iter().any(|other| other.name == name) {
+                    true => Err(format!("another server would be called `{name}`, too")),
+                    false => Ok(Server { name, transport }),
+                }
+            });
+            match server {
+                Ok(server) => file.servers.push(server),
+                Err(why) => file.left_out.push((key.clone(), why)),
+            }
+        }
+        Ok(file)
     }
 }
 
+/// How the server of an entry is reached, or why it cannot be.
+fn transport(
+    entry: &Value,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<Transport, String> {
+    if entry.get("disabled") == Some(&Value::Bool(true)) {
+        return Err("it is disabled".into());
+    }
+    let text = |key: &str| match entry.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => written(key, value)
+            .and_then(|text| expanded(&text, variable))
+            .map(Some),
+    };
+    let texts = |key: &str| match entry.get(key) {
+        None | Some(Value::Null) => Ok(BTreeMap::new()),
+        Some(Value::Object(members)) => members
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| {
+                let text = written(&format!("{key}.{name}"), value)?;
+                Ok((name.clone(), expanded(&text, variable)?))
+            })
+            .collect(),
+        Some(_) => Err(format!("`{key}` is not an object")),
+    };
+    match (text("command")?, text("url")?) {
+        (Some(command), _) => {
+            let mut words = vec![command];
+            match entry.get("args") {
+                None | Some(Value::Null) => {}
+                Some(Value::Array(arguments)) => {
+                    for argument in arguments {
+                        words.push(expanded(&written("args", argument)?, variable)?);
+                    }
+                }
+                Some(_) => return Err("`args` is not an array".into()),
+            }
+            Ok(Transport::Command {
+                words,
+                env: texts("env")?,
+                here: false,
+            })
+        }
+        (None, Some(url)) => Ok(Transport::Url {
+            url,
+            headers: texts("headers")?,
+        }),
+        (None, None) => Err("it has neither `command` nor `url`".into()),
+    }
+}
+
+/// A text, a number or a truth value as a process gets it.
+fn written(what: &str, value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
+        _ => Err(format!("`{what}` is not a text")),
+    }
+}
+
+/// `text` with the values of `${NAME}` and `${env:NAME}`, and `${NAME:-DEFAULT}`.
+///
+/// # Errors
+/// A variable is not set, or only the client knows its value, such as `${input:NAME}`.
+fn expanded(text: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((inside, after)) = after.split_once('}') else {
+            break;
+        };
+        result.push_str(before);
+        rest = after;
+        let (name, default) = match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default.to_owned())),
+            None => (inside, None),
+        };
+        let name = name.strip_prefix("env:").unwrap_or(name);
+        if name.contains(':') {
+            return Err(format!("only the client knows `${{{inside}}}`"));
+        }
+        let value = variable(name).or(default);
+        let value =
+            value.ok_or_else(|| format!("the variable {name} of `${{{inside}}}` is not set"))?;
+        result.push_str(&value);
+    }
+    result.push_str(rest);
+    Ok(result)
+}
 /// A server's name: what its command runs, without what such names have in common.
 fn name_of(words: &[String]) -> String {
     let runners = [
@@ -187,6 +292,11 @@ mod tests {
         }
     }
 
+    fn parse(text: &str) -> Result<ClientFile, String> {
+        let variables = |name: &str| (name == "HOME").then(|| "/home/ada".to_owned());
+        ClientFile::parse(text, variables)
+    }
+
     #[test]
     fn files_of_several_clients_are_read() {
         let server = json!({"command": "npx", "args": ["-y", "x"], "env": {"TOKEN": "t"}});
@@ -195,22 +305,62 @@ mod tests {
             json!({"servers": {"my server": server}}),
             json!({"mcp": {"servers": {"my server": server}}}),
         ] {
-            let servers = read(&file).unwrap();
+            let servers = parse(&file.to_string()).unwrap().servers;
             assert_eq!(servers[0].name, "my-server");
-            let Reach::Command { words, env, .. } = &servers[0].reach else {
+            let Transport::Command { words, env, .. } = &servers[0].transport else {
                 panic!();
             };
             assert_eq!((words.len(), env["TOKEN"].as_str()), (3, "t"));
         }
         let remote = json!({"mcpServers": {"a": {"url": "https://h", "headers": {"X": "1"}}}});
-        assert!(matches!(read(&remote).unwrap()[0].reach, Reach::Url { .. }));
+        let remote = parse(&remote.to_string()).unwrap();
+        assert!(matches!(remote.servers[0].transport, Transport::Url { .. }));
         for bad in [
             json!({}),
             json!({"mcpServers": {}}),
-            json!({"mcpServers": {"a": {}}}),
-            json!({"mcpServers": {"a b": {"command": "x"}, "a-b": {"command": "x"}}}),
+            json!([]),
+            json!({"servers": 1}),
         ] {
-            assert!(read(&bad).is_err(), "{bad}");
+            assert!(parse(&bad.to_string()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn comments_and_trailing_commas_are_read() {
+        let text = "\u{feff}{ // mine\n \"servers\": { \"a\": { \"command\": \"x\", /* y */ \"args\": [\"b\",], }, }, }";
+        assert_eq!(parse(text).unwrap().servers.len(), 1);
+        assert!(parse("{ \"servers\": ").is_err());
+    }
+
+    #[test]
+    fn numbers_and_variables_reach_the_server() {
+        let text = r#"{"mcpServers": {"a": {"command": "x", "args": ["--port", 8080, true, "${HOME}/y"],
+            "env": {"N": 2.5, "NO": null, "H": "${env:HOME}", "D": "${NOT_SET:-z}"}}}}"#;
+        let Transport::Command { words, env, .. } = &parse(text).unwrap().servers[0].transport
+        else {
+            panic!();
+        };
+        assert_eq!(words, &["x", "--port", "8080", "true", "/home/ada/y"]);
+        let env: Vec<String> = env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(env, ["D=z", "H=/home/ada", "N=2.5"]);
+    }
+
+    #[test]
+    fn one_server_that_cannot_be_used_does_not_cost_the_others() {
+        let text = r#"{"mcpServers": {
+            "good": {"command": "x"},
+            "empty": {},
+            "asks": {"command": "x", "env": {"TOKEN": "${input:api_token}"}},
+            "unset": {"command": "x", "args": ["${NOT_SET}"]},
+            "nested": {"command": "x", "args": [["y"]]},
+            "off": {"command": "x", "disabled": true},
+            "g o o d": {"command": "x"}, "g-o-o-d": {"command": "y"}}}"#;
+        let file = parse(text).unwrap();
+        let names: Vec<&str> = file.servers.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        let why: BTreeMap<_, _> = file.left_out.into_iter().collect();
+        assert!(why["asks"].contains("${input:api_token}"));
+        assert!(why["unset"].contains("NOT_SET"));
+        assert_eq!(why.len(), 6);
     }
 }

@@ -14,15 +14,17 @@ use tollgate::{
 };
 use toml_edit::Value;
 
-use super::{
-    AGENT,
-    clients::{Reach, Server},
-};
 use crate::{
-    commands::init::{POLICIES, write},
-    failure::Failure,
+    commands::{
+        init::{POLICIES, write},
+        wrap::{
+            AGENT,
+            clients::{Server, Transport},
+        },
+    },
+    error::Failure,
     identity,
-    show::paint::line,
+    style::line,
 };
 
 /// The policy that permits everything.
@@ -50,6 +52,49 @@ const TELLING: [&str; 7] = [
 const MAX_TOOL_NAME: usize = 64;
 /// What a child needs to find programs and its own files.
 const USUAL: [&str; 2] = ["PATH", "HOME"];
+
+/// Where the secrets lie, below the gate's directory.
+const SECRETS: &str = ".tollgate/secrets";
+
+/// The directory of a gate that is being made. Unless it is kept, what was made of it is removed.
+pub(super) struct Draft {
+    dir: PathBuf,
+    was_there: bool,
+    is_kept: bool,
+}
+
+impl Draft {
+    pub(super) fn begin(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            was_there: dir.exists(),
+            is_kept: false,
+        }
+    }
+
+    /// Remove the secrets that were written so far.
+    pub(super) fn forget_secrets(&self) -> Result<(), Failure> {
+        match fs::remove_dir_all(self.dir.join(SECRETS)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Nothing can be done about what cannot be removed.
+        match (self.is_kept, self.was_there) {
+            (true, _) => {}
+            (false, true) => drop(self.forget_secrets()),
+            (false, false) => drop(fs::remove_dir_all(&self.dir)),
+        }
+    }
+}
 
 /// A gate that is about to be made.
 pub(super) struct Gate {
@@ -83,14 +128,12 @@ impl Gate {
             ));
         }
         let config = Config::parse(&dir.join(FILE_NAME), &head)?;
-        // Servers are asked before anything is kept, and get their secrets all the same.
-        let files = Self {
+        Ok(Self {
             dir: dir.to_path_buf(),
             head,
             secrets,
             config,
-        };
-        files.with_secrets()
+        })
     }
 
     /// The configuration as it will be.
@@ -98,11 +141,13 @@ impl Gate {
         &self.config
     }
 
-    fn with_secrets(self) -> Result<Self, Failure> {
+    /// Write the secrets, which servers get when they are asked what they offer.
+    pub(super) fn write_secrets(&self) -> Result<(), Failure> {
+        let dir = self.dir.join(SECRETS);
         for (name, value) in &self.secrets {
-            secret(&self.dir.join(".tollgate/secrets").join(name), value)?;
+            secret(&dir.join(name), value)?;
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Write the gate, with what is proposed for the tools that the servers offer.
@@ -173,8 +218,8 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
         secrets.insert(secret.clone(), value.to_owned());
         format!("{{ secret = {} }}", quoted(&secret))
     };
-    match &server.reach {
-        Reach::Command { words, env, here } => {
+    match &server.transport {
+        Transport::Command { words, env, here } => {
             let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
             text.push_str(&format!("command = [{}]\n", words.join(", ")));
             if *here {
@@ -191,7 +236,7 @@ fn described(server: &Server, secrets: &mut BTreeMap<String, String>) -> Result<
                 text.push_str(&format!("env.{} = {}\n", quoted(key), sent(key, value)));
             }
         }
-        Reach::Url { url, headers } => {
+        Transport::Url { url, headers } => {
             text.push_str(&format!("url = {}\n", quoted(url)));
             for (key, value) in headers {
                 text.push_str(&format!("headers.{} = {}\n", quoted(key), sent(key, value)));
@@ -274,7 +319,7 @@ mod tests {
         let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Server {
             name: "box".into(),
-            reach: Reach::Command {
+            transport: Transport::Command {
                 words: vec!["box".into(), "a \"b\"\n\\".into()],
                 env: env.collect(),
                 here: false,
@@ -313,6 +358,7 @@ mod tests {
             ("KEY", "no"),
         ])];
         let gate = Gate::new(dir.path(), &servers).unwrap();
+        gate.write_secrets().unwrap();
         let hostile = json!({"name": "read", "inputSchema": {},
             "description": "x\n[tools.evil]\nlabels = []\r[users.eve]"});
         let offer = Offer::new(&[hostile]);
@@ -329,5 +375,22 @@ mod tests {
         let file = dir.path().join(".tollgate/secrets").join(secret);
         assert_eq!(fs::read_to_string(file).unwrap(), "correct horse");
         assert_eq!(config.upstreams["box"].secrets().count(), 1);
+    }
+
+    #[test]
+    fn a_gate_that_was_not_made_leaves_no_secrets_behind() {
+        let parent = tempfile::tempdir().unwrap();
+        for was_there in [true, false] {
+            let dir = parent.path().join(format!("gate-{was_there}"));
+            if was_there {
+                fs::create_dir(&dir).unwrap();
+            }
+            let draft = Draft::begin(&dir);
+            let gate = Gate::new(&dir, &[server(&[("API_TOKEN", "correct horse")])]).unwrap();
+            gate.write_secrets().unwrap();
+            drop(draft);
+            assert!(!dir.join(SECRETS).exists());
+            assert_eq!(dir.exists(), was_there);
+        }
     }
 }

@@ -11,18 +11,24 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use tollgate::{
-    config::Config, config::FILE_NAME, config::UpstreamTransport, lock::Lock,
-    secrets::SecretSource, upstream::Difference,
+    config::{Config, FILE_NAME, UpstreamTransport},
+    lock::Lock,
+    upstream::Difference,
 };
+use tollgate_model::canonical::Sha256Digest;
 
 use self::{
-    clients::Server,
-    files::{Gate, OBSERVE_ONLY},
+    clients::{ClientFile, Server, Transport},
+    files::{Draft, Gate, OBSERVE_ONLY},
 };
-use super::{Context, absolute, serve, upstream};
 use crate::{
-    exit::Exit,
-    failure::{Failure, shown},
+    commands::{serve, upstream},
+    context::{Context, absolute},
+    error::{Failure, shown},
+    exit_code::Exit,
+    style::{Tone, line, paint},
+    trust,
+    units::count,
 };
 
 const EXAMPLES: &str = "\
@@ -31,11 +37,13 @@ Examples:
   $ tollgate wrap --init -- npx -y @modelcontextprotocol/server-filesystem DIR
   $ tollgate wrap --from ~/.config/Claude/claude_desktop_config.json
 
-Put the first line where your MCP client has its last part now. It makes a gate in
-.tollgate-wrap/NAME (or --dir) if there is none, pins the server's tools as they are, and serves
-them over stdio. The gate permits every call at first (policy `observe-only`) and says so at each
-start. --init and --from make the gate, with proposed labels as comments, and print the client's
-new configuration.
+Put the first line where your MCP client has its last part now. It makes a gate if
+there is none for this directory and command, pins the server's tools as they are, and serves them over
+stdio. The gate permits every call at first (policy `observe-only`) and says so at each start.
+--init and --from make the gate, with proposed labels as comments, and print the client's new
+configuration. Gates are in ~/.local/state/tollgate/wrap, out of reach of what lies in the working
+directory. A client's file may have comments; ${VAR} is taken from the environment; a server that cannot
+be wrapped is named and left out.
 With --json, that configuration: {mcpServers}.";
 
 /// The agent of a gate that is made here.
@@ -45,7 +53,7 @@ const AGENT: &str = "client";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Wrap {
-    /// The gate's directory; .tollgate-wrap/NAME unless given.
+    /// The gate's directory; one below ~/.local/state/tollgate/wrap unless given.
     #[arg(long)]
     dir: Option<PathBuf>,
     /// The server's name: its tools are called NAME__TOOL.
@@ -67,27 +75,19 @@ pub(crate) struct Wrap {
 
 /// Run `tollgate wrap`.
 pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> {
-    let servers = match &args.from {
-        Some(file) => clients::servers(file)?,
-        None if args.command.is_empty() => Vec::new(),
-        None => vec![Server::command(
-            args.name.as_deref(),
-            &args.command,
-            &args.env,
-        )?],
-    };
+    let servers = servers(args, cx)?;
     let dir = dir(args, &servers)?;
     let file = dir.join(FILE_NAME);
-    let made = !file.exists();
-    match (made, servers.is_empty()) {
+    let is_new = !file.exists();
+    match (is_new, servers.is_empty()) {
         (true, true) => {
             return Err(
                 Failure::usage(format!("{}: there is no gate", shown(&file)))
                     .help("name the server's command: tollgate wrap -- COMMAND .."),
             );
         }
-        (true, false) => make(&dir, &servers, cx).await?,
-        (false, _) => fits(&Config::read(&file)?, &servers, args.dir.is_some())?,
+        (true, false) => make(&dir, servers.clone(), cx).await?,
+        (false, _) => same_servers(&Config::read(&file)?, &servers)?,
     }
     let only = servers.first().map(|server| server.name.as_str());
     let client = only.filter(|_| servers.len() == 1).unwrap_or("tollgate");
@@ -97,7 +97,7 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
             let pretty = serde_json::to_string_pretty(&configuration).unwrap_or_default();
             format!("{pretty}\n")
         })?;
-        cx.out.remark(&match made {
+        cx.out.remark(&match is_new {
             true => format!(
                 "made {}; put the above into your client's configuration in place of the server",
                 shown(&dir)
@@ -109,75 +109,130 @@ pub(crate) async fn run(args: &Wrap, cx: &Context<'_>) -> Result<Exit, Failure> 
     serve(&file, cx).await
 }
 
-/// The gate's directory.
-fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
-    let default = match servers {
-        [] => None,
-        [server] => Some(server.name.as_str()),
-        _ => Some("clients"),
+/// The servers to wrap. Those of a client's file that cannot be wrapped are named, and left out.
+fn servers(args: &Wrap, cx: &Context<'_>) -> Result<Vec<Server>, Failure> {
+    let Some(file) = &args.from else {
+        return match args.command.is_empty() {
+            true => Ok(Vec::new()),
+            false => Server::command(args.name.as_deref(), &args.command, &args.env)
+                .map(|server| vec![server]),
+        };
     };
-    let dir = match (&args.dir, default) {
-        (Some(dir), _) => dir.clone(),
-        (None, Some(name)) => Path::new(".tollgate-wrap").join(name),
-        (None, None) => {
+    let file = ClientFile::read(file)?;
+    for (name, why) in &file.left_out {
+        left_out(name, why, cx);
+    }
+    Ok(file.servers)
+}
+
+fn left_out(name: &str, why: &str, cx: &Context<'_>) {
+    cx.out.remark(&format!(
+        "{} the server `{}` is left out: {}",
+        paint("warning:", Tone::Wait),
+        line(name, 64),
+        line(why, 400)
+    ));
+}
+
+/// The gate's directory: the one that was named, or one of this user's own for what is wrapped. It never
+/// lies in the working directory, where it might be somebody else's.
+fn dir(args: &Wrap, servers: &[Server]) -> Result<PathBuf, Failure> {
+    if let Some(dir) = &args.dir {
+        return absolute(dir);
+    }
+    let name = match servers {
+        [] => {
             return Err(Failure::usage("there is nothing to wrap")
                 .help("name the server's command: tollgate wrap -- COMMAND .."));
         }
+        [server] => server.name.as_str(),
+        _ => "clients",
     };
-    absolute(&dir)
+    let from = args.from.as_deref().map(absolute).transpose()?;
+    let here = std::env::current_dir()?;
+    let key = json!({ "dir": here, "from": from, "name": args.name, "command": args.command });
+    let key = Sha256Digest::of(key.to_string().as_bytes());
+    let dirs = trust::state_dir()?.join("wrap");
+    trust::private_dir(&dirs)?;
+    Ok(dirs.join(format!("{name}-{}", key.short())))
 }
 
-/// Make the gate: its files, once the servers have said what they offer, and what is pinned of them.
-async fn make(dir: &Path, servers: &[Server], cx: &Context<'_>) -> Result<(), Failure> {
-    let gate = Gate::new(dir, servers)?;
-    let looked = upstream::differences(gate.config(), None, cx).await?;
-    gate.write(&looked)?;
+/// Make the gate: its files, once the servers have said what they offer, and what is pinned of them. A
+/// server that does not say so is left out, as long as another one does.
+async fn make(dir: &Path, mut servers: Vec<Server>, cx: &Context<'_>) -> Result<(), Failure> {
+    let draft = Draft::begin(dir);
+    let mut gate = Gate::new(dir, &servers)?;
+    gate.write_secrets()?;
+    let (mut offers, mut failed) = (Vec::new(), Vec::new());
+    for server in &servers {
+        match upstream::differences(gate.config(), Some(&server.name), cx).await {
+            Ok(found) => offers.extend(found),
+            Err(failure) => failed.push((server.name.clone(), failure)),
+        }
+    }
+    if let (true, Some((_, failure))) = (offers.is_empty(), failed.first()) {
+        return Err(failure.clone());
+    }
+    if !failed.is_empty() {
+        for (name, failure) in &failed {
+            left_out(name, &failure.to_string(), cx);
+        }
+        servers.retain(|server| offers.iter().any(|(name, _)| *name == server.name));
+        draft.forget_secrets()?;
+        gate = Gate::new(dir, &servers)?;
+        gate.write_secrets()?;
+    }
+    gate.write(&offers)?;
     let config = Config::read(&dir.join(FILE_NAME))?;
-    upstream::take(&config, &looked, cx).await?;
-    for (name, Difference { digest, added, .. }) in &looked {
-        cx.out.remark(&format!(
-            "pinned `{name}` as it is now: {} tools, {digest}",
-            added.len()
-        ));
+    upstream::take(&config, &offers, cx).await?;
+    draft.keep();
+    for (
+        name,
+        Difference {
+            digest,
+            added,
+            left_out,
+            ..
+        },
+    ) in &offers
+    {
+        let tools = count(added.len() as u64, "tool");
+        cx.out
+            .remark(&format!("pinned `{name}` as it is now: {tools}, {digest}"));
+        for (tool, why) in left_out {
+            let (tool, why) = (line(tool, 128), line(why, 400));
+            cx.out.remark(&format!("  {tool} cannot be used: {why}"));
+        }
     }
     Ok(())
 }
 
-/// That the gate is one for these servers. One that lies where nobody said, beside the work, may come from
-/// somebody else: it must start nothing but these.
-fn fits(config: &Config, servers: &[Server], chosen: bool) -> Result<(), Failure> {
-    let refused = |what: String| {
-        Err(Failure::plain(format!("{}: {what}", shown(&config.file)))
-            .help("choose a directory with --dir, or another name with --name"))
-    };
+/// That the gate is one for these servers.
+fn same_servers(config: &Config, servers: &[Server]) -> Result<(), Failure> {
     for server in servers {
         let configured = config.upstreams.get(&server.name).map(|u| &u.transport);
-        let same = match (configured, &server.reach) {
+        let same = match (configured, &server.transport) {
+            // It was left out when the gate was made.
+            (None, _) if servers.len() > 1 => true,
             (
                 Some(UpstreamTransport::Command { command, .. }),
-                clients::Reach::Command { words, .. },
+                Transport::Command { words, .. },
             ) => command == words,
-            (Some(UpstreamTransport::Http { url, .. }), clients::Reach::Url { url: named, .. }) => {
+            (Some(UpstreamTransport::Http { url, .. }), Transport::Url { url: named, .. }) => {
                 named.parse().is_ok_and(|named| *url == named)
             }
             _ => false,
         };
         if !same {
-            return refused(format!("[upstream.{}] is not this server", server.name));
+            return Err(Failure::plain(format!(
+                "{}: [upstream.{}] is not this server",
+                shown(&config.file),
+                server.name
+            ))
+            .help("choose a directory with --dir, or another name with --name"));
         }
     }
-    if chosen || servers.is_empty() {
-        return Ok(());
-    }
-    let named = |name: &str| servers.iter().any(|server| server.name == name);
-    if let Some(other) = config.upstreams.keys().find(|name| !named(name)) {
-        return refused(format!("[upstream.{other}] is another server"));
-    }
-    let mut secrets = config.secrets.iter();
-    match secrets.find(|(_, secret)| matches!(secret.source, SecretSource::Command(_))) {
-        Some((name, _)) => refused(format!("[secrets.{name}] runs a command")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// What an MCP client is to start instead.

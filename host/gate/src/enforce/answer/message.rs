@@ -98,8 +98,8 @@ fn ended(status: Status, effects: bool) -> String {
     let what = match status {
         Status::Trap => "The tool crashed.",
         Status::Timeout => "The tool ran out of time.",
-        Status::Fuel => "The tool used up its computing budget.",
-        Status::Memory => "The tool asked for more memory than it may have.",
+        Status::FuelExhausted => "The tool used up its computing budget.",
+        Status::MemoryExhausted => "The tool asked for more memory than it may have.",
         Status::Halted => "An operator halted it.",
         Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
             "Its outcome is not known."

@@ -14,7 +14,7 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::{ApprovalEvent, ApprovalState},
-    record::{Administered, ApprovalAnswered, Event, Record},
+    record::{AdminAction, Administered, ApprovalAnswered, Event, Record},
     request::{Action, ActionContext, Granted, Request},
     time::Timestamp,
 };
@@ -180,7 +180,7 @@ fn request(
             on_behalf_of: row.on_behalf_of.clone(),
             operator,
             roles: row.requirement.roles(),
-            escalated_to: row.asked_too.clone(),
+            escalated_to: row.escalated_to.clone(),
         },
     };
     (request, vec![Entity::new(resource, [tool])])
@@ -238,7 +238,7 @@ impl Pep {
             conditions: Vec::new(),
         };
         if !matches!(judged.decision, Decision::Allow(_)) {
-            let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first);
+            let decision = DecisionId(self.commit(batch).await.map_err(Refusal::from)?.first());
             let basis = judged.decision.basis().clone();
             return Err(Refusal::Denied { decision, basis }.into());
         }
@@ -272,7 +272,7 @@ impl Pep {
             }
         }
         let decision = match self.commit(batch).await {
-            Ok(receipt) => DecisionId(receipt.first),
+            Ok(receipt) => DecisionId(receipt.first()),
             Err(CommitError::ApprovalChanged) => return Ok(None),
             Err(error) => return Err(Refusal::from(error).into()),
         };
@@ -347,7 +347,7 @@ impl Pep {
             return Ok(());
         }
         let event = Event::Administered(Administered {
-            act: "arguments_shown".into(),
+            action: AdminAction::ApprovalArgumentsViewed,
             by: user.id.clone(),
             target: row.id.to_string(),
         });
@@ -426,17 +426,24 @@ fn missing(row: &ApprovalRow, approved: u64) -> String {
     format!("{}; {approved} approved so far", row.requirement)
 }
 
-/// The approval that a row holds, as policy sees it.
-pub(crate) fn grant_from_row(row: &ApprovalRow) -> Granted {
-    Granted {
-        count: row.approvers.len() as u64,
+/// The approval that a row holds, as policy sees it. Of an approver's roles only those count that they still have;
+/// an answer of somebody who is no longer a user does not count.
+pub(crate) fn grant_from_row(row: &ApprovalRow, config: &Config) -> Granted {
+    let mut granted = Granted {
+        count: 0,
         lifts: row.requirement.lifts.clone(),
-        roles: row
-            .approvers
-            .iter()
-            .flat_map(|(_, roles)| roles.iter().cloned())
-            .collect(),
+        roles: BTreeSet::new(),
+    };
+    for (approver, roles) in &row.approvers {
+        let Some(user) = config.users.get(&approver.id) else {
+            continue;
+        };
+        granted.count += 1;
+        granted
+            .roles
+            .extend(roles.intersection(&user.roles).cloned());
     }
+    granted
 }
 
 /// The refusal of a call that waits for this approval.

@@ -120,8 +120,8 @@ impl Pep {
         let found = records
             .into_iter()
             .find_map(|(index, record)| match record.event {
-                Event::Decision(decided) if decided.call == Some(call) && !decided.beside => {
-                    match (&decided.action, decided.facts) {
+                Event::Decision(decided) if decided.call == Some(call) && !decided.is_secondary => {
+                    match (&decided.action, decided.facts_digest) {
                         (Action::Call(tool), Some(facts)) => Some((index, tool.clone(), facts)),
                         _ => None,
                     }

@@ -48,12 +48,12 @@ impl Attempt<'_> {
         };
         let grant = match (position.phase, standing, &position.approval) {
             (Phase::Asked | Phase::SuspendedAndAsked, Standing::Granted, Some(row)) => {
-                Some(grant_from_row(row))
+                Some(grant_from_row(row, &cx.ruleset.config))
             }
             _ => None,
         };
         let run = Pep::run_facts(cx, state, Some(call.digest()), is_resumption, now);
-        let mut facts = Pep::facts(&cx.ruleset.config, now, run, Vec::new());
+        let mut facts = Pep::facts(&cx.ruleset, now, run, Vec::new());
         facts.approval = grant;
         facts.run.labels.extend(cx.inherited_labels.iter().cloned());
         let request = call.request(cx);

@@ -26,7 +26,7 @@ struct CallBatch {
 impl Attempt<'_> {
     async fn commit(&self, call: CallBatch) -> Result<(DecisionId, Receipt), CommitError> {
         let receipt = self.pep.commit(call.batch).await?;
-        Ok((DecisionId(receipt.first + call.decided_at), receipt))
+        Ok((DecisionId(receipt.first() + call.decided_at), receipt))
     }
 
     /// A batch with the decision: after `batch`'s own records, if the run has not changed since.

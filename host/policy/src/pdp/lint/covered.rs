@@ -1,5 +1,10 @@
 //! Policies that another one covers whole.
 
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hasher as _},
+};
+
 use cedar_policy::Effect;
 use cedar_policy_core::{
     ast::{
@@ -10,19 +15,114 @@ use cedar_policy_core::{
 };
 
 use super::{RequestSpace, Scope};
-use crate::policy::{Diagnostic, Level, LoadedPolicy};
+use crate::{
+    pdp::{
+        Pdp,
+        index::{Index, Position},
+    },
+    policy::{Diagnostic, Level, LoadedPolicy},
+};
 
-impl RequestSpace<'_> {
-    /// Another policy that applies wherever this one does, and makes it pointless.
-    pub(super) fn covered(&self, policy: &LoadedPolicy, scope: &Scope) -> Option<Diagnostic> {
-        // Whatever applies wherever this one does applies here, too.
-        let candidates = self.pdp.set.index.candidates(
+/// The policies of a set by what their conditions ask for, so that those which may cover another are
+/// found without looking at all.
+///
+/// A policy covers another only if each part of its condition is a part of the other's. So it is kept
+/// under the part that the fewest policies have, and found by the parts of the other.
+pub(super) struct Coverage {
+    /// Policies by their rarest part.
+    by_part: HashMap<u64, Vec<Position>>,
+    /// Policies without a condition, and their positions in the set.
+    unconditional: Index,
+    positions: Vec<Position>,
+}
+
+impl Coverage {
+    pub(super) fn new(pdp: &Pdp) -> Self {
+        let parts: Vec<Vec<u64>> = pdp
+            .set
+            .ordered
+            .iter()
+            .map(|policy| part_hashes(policy))
+            .collect();
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        for part in parts.iter().flatten() {
+            *counts.entry(*part).or_default() += 1;
+        }
+        let mut by_part: HashMap<u64, Vec<Position>> = HashMap::new();
+        let mut positions = Vec::new();
+        let mut unconditional = Vec::new();
+        for ((position, policy), parts) in (0..).zip(&pdp.set.ordered).zip(&parts) {
+            match parts.iter().min_by_key(|part| counts.get(part)) {
+                Some(rarest) => by_part.entry(*rarest).or_default().push(position),
+                None => {
+                    positions.push(position);
+                    unconditional.push(policy.cedar.as_ref());
+                }
+            }
+        }
+        Self {
+            by_part,
+            unconditional: Index::new(unconditional),
+            positions,
+        }
+    }
+
+    /// Positions of the policies that may cover this one, in ascending order.
+    fn candidates(
+        &self,
+        space: &RequestSpace<'_>,
+        policy: &LoadedPolicy,
+        scope: &Scope,
+    ) -> Vec<Position> {
+        let unconditional = self.unconditional.candidates(
             &scope.principal,
             &scope.action,
             &scope.resource,
-            &self.entities,
+            &space.entities,
         );
-        let candidates = candidates
+        let mut found: Vec<Position> = unconditional
+            .into_iter()
+            .filter_map(|position| self.positions.get(usize::try_from(position).ok()?))
+            .copied()
+            .collect();
+        for part in part_hashes(policy) {
+            found.extend(self.by_part.get(&part).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// Hashes of the parts of a policy's condition, each once.
+fn part_hashes(policy: &LoadedPolicy) -> Vec<u64> {
+    let cedar: &ast::Policy = policy.cedar.as_ref();
+    let Some(condition) = cedar.non_scope_constraints() else {
+        return Vec::new();
+    };
+    let mut hashes: Vec<u64> = conjuncts(condition)
+        .into_iter()
+        .map(|part| {
+            let mut hasher = DefaultHasher::new();
+            part.hash_shape(&mut hasher);
+            hasher.finish()
+        })
+        .collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+impl RequestSpace<'_> {
+    /// Another policy that applies wherever this one does, and makes it pointless.
+    pub(super) fn covered(
+        &self,
+        coverage: &Coverage,
+        policy: &LoadedPolicy,
+        scope: &Scope,
+    ) -> Option<Diagnostic> {
+        let candidates = coverage
+            .candidates(self, policy, scope)
             .into_iter()
             .filter_map(|position| self.pdp.set.ordered.get(usize::try_from(position).ok()?));
         let mut others = candidates.filter(|other| {
@@ -33,7 +133,7 @@ impl RequestSpace<'_> {
                 && policy.redact.is_empty()
         });
         let other = others.find(|other| self.covers(other, policy))?;
-        // Two that cover each other are told once.
+        // Of two that cover each other one is reported.
         if other.effect == policy.effect
             && other.determining.policy.id > policy.determining.policy.id
             && self.covers(policy, other)

@@ -30,6 +30,7 @@ use crate::{
     cedar_uid, cedar_value,
     policy::{Diagnostic, LoadedPolicy},
 };
+use covered::Coverage;
 
 /// Requests that are tried for one policy before it is given the benefit of the doubt.
 const MAX_REQUESTS: usize = 20_000;
@@ -69,11 +70,12 @@ impl Pdp {
         let Some(space) = RequestSpace::new(self) else {
             return Vec::new();
         };
+        let coverage = Coverage::new(self);
         let mut diagnostics = Vec::new();
         for policy in &self.set.ordered {
             match space.satisfiability(policy, &space.entities) {
                 Satisfiability::Satisfiable(scope) => {
-                    diagnostics.extend(space.covered(policy, &scope))
+                    diagnostics.extend(space.covered(&coverage, policy, &scope))
                 }
                 Satisfiability::Unknown => {}
                 // Loading has reported the unknown name already.

@@ -1,0 +1,277 @@
+//! `tollgate doctor`: what is wrong with a gate, or deserves a look, in one list.
+
+use std::{os::unix::net::UnixStream, path::Path};
+
+use clap::Args;
+use serde::Serialize;
+use tollgate::{config::Config, enforce::Ruleset, load, lock::Lock};
+use tollgate_ledger::{ApprovalFilter, LedgerReader};
+use tollgate_trace::export;
+
+use crate::{
+    commands::wrap::observes_only,
+    component::compiler,
+    context::Context,
+    error::{Failure, shown},
+    exit_code::Exit,
+    style::{Tone, line, paint, wrap},
+    units::count,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  $ tollgate doctor
+  $ tollgate doctor --json
+
+Looks and changes nothing. Ends with 1 if something is broken; what only deserves a look does not count.
+With --json: {ok, findings: [{check, state, message, help}]}; state is ok, look or broken.";
+
+/// The label of tools of which the operator has said nothing.
+const UNLABELLED: &str = "unlabelled";
+/// Tools that are named before the rest is counted.
+const MOST_NAMES: usize = 5;
+
+/// The arguments of `tollgate doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Doctor;
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    /// It works, and somebody should look at it.
+    Look,
+    Broken,
+}
+
+/// What was found out about one thing.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            check,
+            state: State::Ok,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    fn look(check: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            state: State::Look,
+            help: Some(help.into()),
+            ..Self::ok(check, message)
+        }
+    }
+
+    fn broken(check: &'static str, failure: Failure) -> Self {
+        Self {
+            state: State::Broken,
+            help: failure.help,
+            ..Self::ok(check, failure.message)
+        }
+    }
+}
+
+/// What is found out, as programs read it.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    findings: Vec<Finding>,
+}
+
+/// Run `tollgate doctor`.
+pub(crate) async fn run(_: &Doctor, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let step = cx.out.progress().map(|p| p.step("looking at the gate"));
+    let findings = match cx.config() {
+        Err(failure) => vec![Finding::broken("configuration", failure)],
+        Ok(config) => {
+            let mut findings = vec![Finding::ok("configuration", shown(&config.file))];
+            findings.extend(loading(&config).await);
+            findings.push(server(&config.store.path));
+            findings.extend(store(&config, cx));
+            findings
+        }
+    };
+    drop(step);
+    let report = Report {
+        ok: findings.iter().all(|found| found.state != State::Broken),
+        findings,
+    };
+    cx.out.show(&report, || text(&report, cx.out.width()))?;
+    Ok(match report.ok {
+        true => Exit::Ok,
+        false => Exit::Failure,
+    })
+}
+
+/// Components, tools and policies, as the gate would load them.
+async fn loading(config: &Config) -> Vec<Finding> {
+    let mut findings = upstreams(config);
+    match load::check(config.clone(), Some(compiler())).await {
+        Err(error) => findings.push(Finding::broken("tools and policies", error.into())),
+        Ok(snapshot) => {
+            findings.push(warnings(&snapshot.ruleset));
+            findings.push(labels(&snapshot.ruleset));
+        }
+    }
+    if let Some(warning) = observes_only(config) {
+        findings.push(Finding::look(
+            "observe-only",
+            warning.trim_start_matches("warning: "),
+            "tollgate policy suggest",
+        ));
+    }
+    findings
+}
+
+/// Upstream servers that were never accepted: the gate does not open with them.
+fn upstreams(config: &Config) -> Vec<Finding> {
+    let lock = match Lock::read(&Lock::path(&config.file)) {
+        Ok(lock) => lock,
+        Err(error) => {
+            let failure = Failure::plain(error.to_string());
+            return vec![Finding::broken("lock file", failure)];
+        }
+    };
+    let new = config.upstreams.keys();
+    let new = new.filter(|name| !lock.upstream.contains_key(*name));
+    new.map(|name| {
+        let failure = Failure::plain(format!("the upstream server `{name}` was never accepted"));
+        let help = format!("tollgate upstream accept {name}");
+        Finding::broken("upstream", failure.help(help))
+    })
+    .collect()
+}
+
+fn warnings(ruleset: &Ruleset) -> Finding {
+    let (policies, warnings) = (ruleset.pdp.policies().len(), ruleset.pdp.warnings().len());
+    let loaded = format!(
+        "{policies} policies for {}",
+        count(ruleset.tools.len() as u64, "tool")
+    );
+    match warnings {
+        0 => Finding::ok("tools and policies", loaded),
+        n => Finding::look(
+            "tools and policies",
+            format!("{loaded}, {}", count(n as u64, "warning")),
+            "tollgate policy check",
+        ),
+    }
+}
+
+fn labels(ruleset: &Ruleset) -> Finding {
+    let tools = ruleset.tools.values();
+    let unlabelled: Vec<&str> = tools
+        .filter(|tool| tool.labels.contains(UNLABELLED))
+        .map(|tool| tool.name.as_str())
+        .collect();
+    if unlabelled.is_empty() {
+        return Finding::ok("labels", "every tool has labels");
+    }
+    let named: Vec<&str> = unlabelled.iter().copied().take(MOST_NAMES).collect();
+    let more = match unlabelled.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Finding::look(
+        "labels",
+        format!("these tools have no labels: {}{more}", named.join(", ")),
+        "say it in tollgate.toml: [tools.NAME] with labels and taints",
+    )
+}
+
+fn server(store: &Path) -> Finding {
+    match UnixStream::connect(store.with_file_name("gate.sock")) {
+        Ok(_) => Finding::ok("server", "a process serves the gate"),
+        Err(_) => Finding::look("server", "no process serves the gate", "tollgate serve"),
+    }
+}
+
+fn store(config: &Config, cx: &Context<'_>) -> Vec<Finding> {
+    match cx.reader_if_any(config) {
+        Err(failure) => vec![Finding::broken("store", failure)],
+        Ok(None) => vec![Finding::ok("store", "nothing has been recorded yet")],
+        Ok(Some(reader)) => recorded(config, &reader)
+            .unwrap_or_else(|failure| vec![Finding::broken("store", failure)]),
+    }
+}
+
+/// What the ledger says: what is halted, what waits, and how far exports have come.
+fn recorded(config: &Config, reader: &LedgerReader) -> Result<Vec<Finding>, Failure> {
+    let records = reader.size()?.records;
+    let mut findings = vec![Finding::ok("store", count(records, "record"))];
+    for halt in reader.halts()? {
+        findings.push(Finding::look(
+            "halt",
+            format!(
+                "{} {} is halted by {}: {}",
+                halt.scope.as_str(),
+                line(&halt.name, 80),
+                line(&halt.by, 64),
+                line(&halt.reason, 200)
+            ),
+            "tollgate halt --list",
+        ));
+    }
+    let waiting = reader.approvals(&ApprovalFilter::open())?.len() as u64;
+    if waiting > 0 {
+        findings.push(Finding::look(
+            "approvals",
+            format!("{} waiting", count(waiting, "approval")),
+            "tollgate approvals list",
+        ));
+    }
+    let exports = export::status(config, records).map_err(|e| Failure::plain(e.to_string()))?;
+    for exporter in exports {
+        findings.push(match (&exporter.failing, exporter.lag) {
+            (Some(why), _) => Finding::look(
+                "export",
+                format!("`{}` is held up: {}", exporter.name, line(why, 200)),
+                "tollgate export status",
+            ),
+            (None, 0) => Finding::ok("export", format!("`{}` is up to date", exporter.name)),
+            (None, lag) => Finding::look(
+                "export",
+                format!("`{}` is {} behind", exporter.name, count(lag, "record")),
+                "tollgate export status",
+            ),
+        });
+    }
+    Ok(findings)
+}
+
+fn text(report: &Report, columns: usize) -> String {
+    let mut text = String::new();
+    for found in &report.findings {
+        let (symbol, tone) = match found.state {
+            State::Ok => ("✓", Tone::Good),
+            State::Look => ("!", Tone::Wait),
+            State::Broken => ("✗", Tone::Bad),
+        };
+        let name = paint(&format!("{:<20}", found.check), Tone::Strong);
+        for (index, piece) in wrap(&found.message, columns.saturating_sub(22))
+            .iter()
+            .enumerate()
+        {
+            match index {
+                0 => text.push_str(&format!("{} {name}{piece}\n", paint(symbol, tone))),
+                _ => text.push_str(&format!("{:<22}{piece}\n", "")),
+            }
+        }
+        if let Some(help) = &found.help {
+            text.push_str(&format!("{:<22}{}\n", "", paint(help, Tone::Name)));
+        }
+    }
+    text
+}

@@ -1,0 +1,139 @@
+//! The call that the gate decides, made of the call that a coding agent is about to run.
+//!
+//! Paths are in resolved form, a tool that the preset does not declare is one of two that it does declare
+//! (`mcp` and `other`), and `hook` says where and by whom it is called.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+use tollgate_model::canonical;
+
+use super::{
+    event::{Caller, ToolUse},
+    path,
+    preset::Preset,
+};
+use crate::error::Failure;
+
+/// The member that holds what is known of the caller. The preset declares it for each of its tools.
+pub(super) const CALLER: &str = "hook";
+/// The tool that stands for those of MCP servers.
+const MCP: &str = "mcp";
+/// The tool that stands for those of which nothing is known.
+const OTHER: &str = "other";
+
+/// What an executor declares.
+#[derive(Debug)]
+pub(super) struct ToolSet {
+    /// Its tools, by name.
+    pub(super) tools: BTreeSet<String>,
+    /// Whether each of them takes [`CALLER`].
+    pub(super) caller: bool,
+}
+
+/// A call as the gate decides it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Call {
+    /// The tool, without the executor's name.
+    pub(super) tool: String,
+    /// The arguments, as JSON.
+    pub(super) arguments: String,
+    /// What the coding agent was about to execute.
+    written: Value,
+}
+
+impl Call {
+    /// The call that the gate is to decide.
+    ///
+    /// # Errors
+    /// A path cannot be resolved.
+    pub(super) fn new(
+        preset: &Preset,
+        tool_use: &ToolUse,
+        declared: &ToolSet,
+    ) -> Result<Self, Failure> {
+        let Ok(written) = canonical::parse(&tool_use.arguments) else {
+            // Ambiguous, such as a key that occurs twice: the gate refuses and records it.
+            return Ok(Self {
+                tool: tool_use.tool.clone(),
+                arguments: tool_use.arguments.clone(),
+                written: Value::Null,
+            });
+        };
+        let mut decided = written.clone();
+        if let Some(arguments) = decided.as_object_mut() {
+            resolve_paths(preset, arguments, &tool_use.caller)?;
+        }
+        let (tool, mut arguments) = match preset.mcp_tool(&tool_use.tool) {
+            _ if declared.tools.contains(&tool_use.tool) => (tool_use.tool.as_str(), decided),
+            Some((server, tool)) => (
+                MCP,
+                json!({ "server": server, "tool": tool, "arguments": decided.to_string() }),
+            ),
+            None => (
+                OTHER,
+                json!({ "tool": tool_use.tool, "arguments": decided.to_string() }),
+            ),
+        };
+        if declared.caller
+            && let Some(arguments) = arguments.as_object_mut()
+        {
+            arguments.insert(CALLER.into(), caller(&tool_use.caller));
+        }
+        Ok(Self {
+            tool: tool.into(),
+            arguments: arguments.to_string(),
+            written,
+        })
+    }
+
+    /// What the coding agent must execute instead of what it was about to, given what was decided.
+    ///
+    /// # Errors
+    /// What was decided is not readable.
+    pub(super) fn replacement(&self, decided: Option<&str>) -> Result<Option<Value>, Failure> {
+        let unreadable = || Failure::plain("the gate's answer holds no arguments");
+        let decided = canonical::parse(decided.unwrap_or_default()).map_err(|_| unreadable())?;
+        let executed = match (self.tool.as_str(), decided) {
+            (MCP | OTHER, decided) => {
+                let text = decided.get("arguments").and_then(Value::as_str);
+                canonical::parse(text.ok_or_else(unreadable)?).map_err(|_| unreadable())?
+            }
+            (_, Value::Object(mut decided)) => {
+                decided.remove(CALLER);
+                Value::Object(decided)
+            }
+            _ => return Err(unreadable()),
+        };
+        let bytes = |value: &Value| canonical::to_canonical(value).ok();
+        Ok((bytes(&executed) != bytes(&self.written)).then_some(executed))
+    }
+}
+
+fn resolve_paths(
+    preset: &Preset,
+    arguments: &mut Map<String, Value>,
+    caller: &Caller,
+) -> Result<(), Failure> {
+    for name in preset.paths {
+        if let Some(Value::String(written)) = arguments.get_mut(*name)
+            && !written.is_empty()
+        {
+            *written = path::resolve(written, caller.cwd.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+fn caller(caller: &Caller) -> Value {
+    let known = [
+        ("agent_id", &caller.agent_id),
+        ("agent_type", &caller.agent_type),
+        ("cwd", &caller.cwd),
+        ("permission_mode", &caller.permission_mode),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), Value::from(value.clone()?))));
+    Value::Object(known.collect())
+}

@@ -1,0 +1,226 @@
+//! What a coding agent tells its hook, in the same terms for all of them.
+
+use serde_json::{Map, Value, value::RawValue};
+use tollgate_model::canonical::Sha256Digest;
+
+use super::preset::Preset;
+use crate::error::Failure;
+
+/// Characters of a name from outside that are shown.
+const MAX_NAME: usize = 64;
+
+/// An event.
+#[derive(Debug)]
+pub(super) struct HookEvent {
+    /// Its name, as the coding agent spells it.
+    pub(super) name: String,
+    /// What it is about.
+    pub(super) moment: Moment,
+    /// The call, where a tool is about to run or has run.
+    pub(super) tool_use: Option<ToolUse>,
+}
+
+/// What an event is about.
+#[derive(Debug, PartialEq)]
+pub(super) enum Moment {
+    /// A tool is about to run: the one moment at which it can be kept from running.
+    BeforeTool,
+    /// A tool has run.
+    AfterTool {
+        /// Whether it failed.
+        failed: bool,
+        /// What it returned, as text.
+        content: String,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// A call of a tool of the coding agent.
+#[derive(Debug)]
+pub(super) struct ToolUse {
+    /// The tool, as the coding agent names it.
+    pub(super) tool: String,
+    /// The arguments as they were written, so that the gate sees a key that occurs twice.
+    pub(super) arguments: String,
+    /// The session: the gate has a run for each.
+    pub(super) session: String,
+    /// By what the events before and after the call are known to be of one call.
+    pub(super) reference: String,
+    /// Where and by whom it is called.
+    pub(super) caller: Caller,
+}
+
+/// Where a tool is called, and by which agent of the session.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Caller {
+    /// The working directory.
+    pub(super) cwd: Option<String>,
+    /// The subagent; absent for the main one.
+    pub(super) agent_id: Option<String>,
+    /// The kind of subagent.
+    pub(super) agent_type: Option<String>,
+    /// How the coding agent itself asks for permission.
+    pub(super) permission_mode: Option<String>,
+}
+
+/// Whether `text` is surely an event that decides nothing. Text that cannot be read may be any event.
+pub(super) fn decides_nothing(preset: &Preset, bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let event = serde_json::from_str::<Value>(&text).ok();
+    let name = event
+        .as_ref()
+        .and_then(|event| event.get(preset.fields.event));
+    match name.and_then(Value::as_str) {
+        Some(name) => !preset.before_tool.contains(&name),
+        None => false,
+    }
+}
+
+impl HookEvent {
+    /// Read an event.
+    ///
+    /// # Errors
+    /// It is not JSON, or lacks what an event of its name has.
+    pub(super) fn parse(preset: &Preset, bytes: &[u8]) -> Result<Self, Failure> {
+        let text = std::str::from_utf8(bytes).map_err(|e| {
+            Failure::plain(format!(
+                "standard input is not UTF-8 from byte {} on",
+                e.valid_up_to()
+            ))
+        })?;
+        let members: Members<'_> = serde_json::from_str(text)
+            .map_err(|e| Failure::plain(format!("standard input is not an event: {e}")))?;
+        let fields = &preset.fields;
+        let name = members.required(fields.event)?;
+        let moment = match name.as_str() {
+            name if preset.before_tool.contains(&name) => Moment::BeforeTool,
+            name if preset.after_tool.contains(&name) => Moment::AfterTool {
+                failed: members.says_failure(fields.response),
+                content: members.content(fields.response),
+            },
+            name if preset.after_failure.contains(&name) => Moment::AfterTool {
+                failed: true,
+                content: members.content(fields.error),
+            },
+            _ => Moment::Other,
+        };
+        let tool_use = match moment {
+            Moment::Other => None,
+            _ => Some(members.tool_use(preset, &name)?),
+        };
+        Ok(Self {
+            name,
+            moment,
+            tool_use,
+        })
+    }
+}
+
+/// The members of an event, each as it was written.
+struct Members<'a>(std::collections::BTreeMap<String, &'a RawValue>);
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<M: serde::de::MapAccess<'de>>(
+                self,
+                mut map: M,
+            ) -> Result<Self::Value, M::Error> {
+                let mut members = std::collections::BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    if members.contains_key(&key) {
+                        return Err(serde::de::Error::custom(format!("`{key}` occurs twice")));
+                    }
+                    members.insert(key, value);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+impl Members<'_> {
+    fn value(&self, name: &str) -> Option<Value> {
+        let raw = self.0.get(name)?;
+        serde_json::from_str(raw.get())
+            .ok()
+            .filter(|value: &Value| !value.is_null())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        match self.value(name)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn required(&self, name: &str) -> Result<String, Failure> {
+        self.text(name)
+            .ok_or_else(|| Failure::plain(format!("the event has no text `{name}`")))
+    }
+
+    fn content(&self, name: &str) -> String {
+        match self.value(name) {
+            Some(Value::String(text)) => text,
+            Some(value) => value.to_string(),
+            None => String::new(),
+        }
+    }
+
+    fn says_failure(&self, name: &str) -> bool {
+        let value = self.value(name);
+        let member = |key: &str| value.as_ref().and_then(|value| value.get(key)).cloned();
+        member("is_error") == Some(Value::Bool(true))
+            || member("error").is_some_and(|error| !error.is_null())
+    }
+
+    fn tool_use(&self, preset: &Preset, event: &str) -> Result<ToolUse, Failure> {
+        let fields = &preset.fields;
+        let session = self.required(fields.session)?;
+        let (tool, arguments) = match preset.implied_tool(event) {
+            Some((tool, members)) => {
+                let picked: Map<String, Value> = members
+                    .iter()
+                    .filter_map(|name| Some(((*name).to_owned(), self.value(name)?)))
+                    .collect();
+                (tool.to_owned(), Value::Object(picked).to_string())
+            }
+            None => {
+                let arguments = self.0.get(fields.arguments).map_or("{}", |raw| raw.get());
+                let arguments = if arguments == "null" { "{}" } else { arguments };
+                (self.required(fields.tool)?, arguments.to_owned())
+            }
+        };
+        let reference = self.text(fields.call).unwrap_or_else(|| {
+            // Without an id of the call, the latest one that was the same is meant.
+            let same: Value = serde_json::from_str(&arguments).unwrap_or_default();
+            Sha256Digest::of(format!("{session}\n{tool}\n{same}").as_bytes()).to_string()
+        });
+        Ok(ToolUse {
+            tool,
+            arguments,
+            session,
+            reference,
+            caller: Caller {
+                cwd: self.text("cwd"),
+                agent_id: self.text("agent_id"),
+                agent_type: self.text("agent_type"),
+                permission_mode: self.text("permission_mode"),
+            },
+        })
+    }
+}
+
+/// A name from outside, fit for a message.
+pub(super) fn shown(name: &str) -> String {
+    tollgate::text::printable(name, MAX_NAME)
+}

@@ -1,0 +1,335 @@
+//! `tollgate hook`: a coding agent's own tools, decided before they run and recorded afterwards.
+//!
+//! A coding agent lets a call run unless its hook ends with exit code 2 or prints a denial. So whatever
+//! goes wrong before the event is known, or before a tool runs, ends with 2: one thread, no threads to
+//! start, and an alarm that is set before anything is read. Events that decide nothing never end with 2:
+//! for some of them 2 means "do not stop", for others "throw the prompt away".
+
+mod arguments;
+mod event;
+mod guard;
+mod input;
+mod path;
+mod preset;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tollgate::{
+    config::{Config, ExternalConfig, ExternalTools, FILE_NAME},
+    enforce::CallRequest,
+    load::external_tool_names,
+};
+use tollgate_server::reply::{CallOutcome, CallReply};
+
+use self::{
+    arguments::{Call, ToolSet},
+    event::{HookEvent, Moment, ToolUse},
+    guard::Guard,
+    preset::{Permit, Preset},
+};
+use crate::{
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
+    operation::{Operation, Reply},
+    trust,
+};
+
+/// Whose hook.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hook {
+    /// The hook of Claude Code.
+    #[command(after_help = preset::claude_code::HELP)]
+    ClaudeCode(HookArgs),
+    /// The hook of Codex.
+    #[command(after_help = preset::codex::HELP)]
+    Codex(HookArgs),
+    /// The hook of Gemini CLI.
+    #[command(after_help = preset::gemini_cli::HELP)]
+    GeminiCli(HookArgs),
+    /// The hook of Cursor.
+    #[command(after_help = preset::cursor::HELP)]
+    Cursor(HookArgs),
+}
+
+/// What the hook of every coding agent takes.
+#[derive(Debug, Args)]
+pub(crate) struct HookArgs {
+    /// The agent; `agent` under [serve] unless given.
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Which of [external.NAME] declares the tools; the only one with this preset unless given.
+    #[arg(long, value_name = "NAME")]
+    external: Option<String>,
+    /// Let what policy allows run without a question by the coding agent itself.
+    #[arg(long)]
+    allow: bool,
+    /// Block what is not decided within this many seconds. Coding agents let a call run whose hook
+    /// takes longer than they wait for it, so keep it below that.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u32,
+}
+
+impl Hook {
+    fn parts(&self) -> (&'static Preset, &HookArgs) {
+        match self {
+            Self::ClaudeCode(args) => (&preset::claude_code::PRESET, args),
+            Self::Codex(args) => (&preset::codex::PRESET, args),
+            Self::GeminiCli(args) => (&preset::gemini_cli::PRESET, args),
+            Self::Cursor(args) => (&preset::cursor::PRESET, args),
+        }
+    }
+}
+
+/// Run `tollgate hook`. It builds its own runtime, of one thread, once the guard is armed.
+pub(crate) fn run(hook: &Hook, cx: &Context<'_>) -> Exit {
+    let (preset, args) = hook.parts();
+    let limit = Duration::from_secs(u64::from(args.timeout));
+    let guard = match Guard::arm(limit) {
+        Ok(guard) => guard,
+        Err(error) => return report(&error.into(), Exit::Usage, cx),
+    };
+    match answer(preset, args, &guard, cx) {
+        Ok(answer) => deliver(&answer).unwrap_or_else(|failure| report(&failure, guard.exit(), cx)),
+        Err(failure) => report(&failure, guard.exit(), cx),
+    }
+}
+
+fn answer(
+    preset: &'static Preset,
+    args: &HookArgs,
+    guard: &Guard,
+    cx: &Context<'_>,
+) -> Result<HookAnswer, Failure> {
+    let bytes = input::read(guard)?;
+    if event::decides_nothing(preset, &bytes) {
+        guard.pass();
+    }
+    let event = HookEvent::parse(preset, &bytes)?;
+    let Some(tool_use) = &event.tool_use else {
+        return Ok(HookAnswer::plain());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let limit = guard.left();
+    let answer = runtime.block_on(async {
+        let asking = ask(preset, args, &event, tool_use, cx);
+        tokio::time::timeout(limit, asking).await
+    });
+    // What is still waited for must not keep this process.
+    runtime.shutdown_background();
+    answer.unwrap_or_else(|_| Err(input::late()))
+}
+
+/// Ask the process that serves the gate.
+async fn ask(
+    preset: &Preset,
+    args: &HookArgs,
+    event: &HookEvent,
+    tool_use: &ToolUse,
+    cx: &Context<'_>,
+) -> Result<HookAnswer, Failure> {
+    let config = config(preset, cx)?;
+    let agent = args.agent.clone().or_else(|| config.serve.agent.clone());
+    let agent = agent
+        .ok_or_else(|| Failure::plain("no agent is named").help("name it with --agent NAME"))?;
+    let (external, declared) = executor(preset, args, &config)?;
+    let access = cx.access(config)?;
+    let reference = tool_use.reference.clone();
+    match &event.moment {
+        Moment::BeforeTool => {
+            let call = Call::new(preset, tool_use, &declared)?;
+            let authorize = Operation::Authorize {
+                request: CallRequest {
+                    tool: format!("{external}__{}", call.tool),
+                    arguments: call.arguments.clone(),
+                },
+                agent,
+                run: Some(format!("{}:{}", preset.tools.as_str(), tool_use.session)),
+                reference,
+            };
+            match access.ask(authorize).await? {
+                Reply::Authorized(reply) if reply.allowed => {
+                    let permit = Permit {
+                        replacement: call.replacement(reply.arguments.as_deref())?,
+                        unasked: args.allow,
+                    };
+                    Ok(HookAnswer::permit(preset, event, permit))
+                }
+                Reply::Authorized(reply) => {
+                    let reason = reply.message.unwrap_or_else(|| "Policy denies it.".into());
+                    Ok(HookAnswer::deny(preset, event, reason))
+                }
+                other => Err(unexpected(&other)),
+            }
+        }
+        Moment::AfterTool { failed, content } => {
+            let outcome = Operation::Outcome {
+                agent,
+                reference,
+                failed: *failed,
+                content: content.clone(),
+            };
+            match access.ask(outcome).await? {
+                Reply::Call(reply) => Ok(HookAnswer::after(preset, event, *reply)),
+                other => Err(unexpected(&other)),
+            }
+        }
+        Moment::Other => Ok(HookAnswer::plain()),
+    }
+}
+
+/// The configuration that was named, or the project's. Never one that is looked for from where the agent
+/// stands: that may be a directory into which it writes.
+fn config(preset: &Preset, cx: &Context<'_>) -> Result<Config, Failure> {
+    if let Some(file) = cx.named_config() {
+        return Ok(Config::read(file)?);
+    }
+    let project = preset.project.and_then(std::env::var_os).map(PathBuf::from);
+    let file = project
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join(FILE_NAME))
+        .filter(|file| file.is_file());
+    let file = file.ok_or_else(|| {
+        Failure::plain("no configuration is named, and the project has none")
+            .help("name it in the hook's command: tollgate --config FILE hook ..")
+    })?;
+    trust::check(&file)?;
+    Ok(Config::read(&file)?)
+}
+
+/// The executor that declares the tools of this coding agent, and what it declares.
+fn executor(
+    preset: &Preset,
+    args: &HookArgs,
+    config: &Config,
+) -> Result<(String, ToolSet), Failure> {
+    let name = match &args.external {
+        Some(name) => name.clone(),
+        None => {
+            let is_preset = |(_, external): &(&String, &ExternalConfig)| {
+                external.tools == ExternalTools::Preset(preset.tools)
+            };
+            let mut names = config.external.iter().filter(is_preset);
+            match (names.next(), names.next()) {
+                (Some((name, _)), None) => name.clone(),
+                (None, _) => {
+                    let preset = preset.tools.as_str();
+                    return Err(Failure::plain(format!(
+                        "{}: no [external.NAME] has preset = \"{preset}\"",
+                        config.file.display()
+                    ))
+                    .help("add it, or name the executor with --external NAME"));
+                }
+                (Some(_), Some(_)) => {
+                    return Err(Failure::plain("several executors have this preset")
+                        .help("name one with --external NAME"));
+                }
+            }
+        }
+    };
+    let external = config.external.get(&name).ok_or_else(|| {
+        Failure::plain(format!(
+            "{}: there is no [external.{}]",
+            config.file.display(),
+            event::shown(&name)
+        ))
+    })?;
+    let declared = ToolSet {
+        tools: external_tool_names(&external.tools).map_err(Failure::plain)?,
+        caller: matches!(external.tools, ExternalTools::Preset(_)),
+    };
+    Ok((name, declared))
+}
+
+/// What the coding agent is told.
+#[derive(Debug, PartialEq)]
+struct HookAnswer {
+    /// As it reads it on standard output.
+    json: serde_json::Value,
+    /// Why the call must not run as it is, should nobody read standard output.
+    blocks: Option<String>,
+}
+
+impl HookAnswer {
+    /// Nothing in particular: the coding agent goes on.
+    fn plain() -> Self {
+        Self {
+            json: json!({}),
+            blocks: None,
+        }
+    }
+
+    fn deny(preset: &Preset, event: &HookEvent, reason: String) -> Self {
+        Self {
+            json: (preset.answers.deny)(&event.name, &reason),
+            blocks: Some(reason),
+        }
+    }
+
+    fn permit(preset: &Preset, event: &HookEvent, permit: Permit) -> Self {
+        let replaced = permit.replacement.is_some();
+        Self {
+            json: (preset.answers.permit)(&event.name, permit),
+            blocks: replaced
+                .then(|| "it may only run with other arguments, which cannot be passed on".into()),
+        }
+    }
+
+    /// After a tool has run.
+    fn after(preset: &Preset, event: &HookEvent, reply: CallReply) -> Self {
+        Self::after_outcome(preset, event, reply.outcome, reply.redacted, reply.message)
+    }
+
+    fn after_outcome(
+        preset: &Preset,
+        event: &HookEvent,
+        outcome: CallOutcome,
+        redacted: bool,
+        message: Option<String>,
+    ) -> Self {
+        let reason = match outcome {
+            CallOutcome::Ok | CallOutcome::ToolError if !redacted => return Self::plain(),
+            CallOutcome::Ok => "Policy keeps parts of this result from you. Do not use it.".into(),
+            _ => message.unwrap_or_default(),
+        };
+        Self {
+            json: (preset.answers.withhold)(&event.name, &reason),
+            blocks: None,
+        }
+    }
+}
+
+/// Print the answer. One that must be read, and cannot be, blocks by exit code instead.
+fn deliver(answer: &HookAnswer) -> Result<Exit, Failure> {
+    match &answer.blocks {
+        Some(reason) if input::output_is_discarded() => Err(Failure::usage(reason.clone())),
+        _ => {
+            input::write_all(format!("{}\n", answer.json).as_bytes()).map_err(|e| {
+                Failure::plain(format!(
+                    "the answer cannot be written to standard output: {e}"
+                ))
+            })?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+fn report(failure: &Failure, exit: Exit, cx: &Context<'_>) -> Exit {
+    let what = match exit {
+        Exit::Usage => "blocked by Tollgate",
+        _ => "not recorded by Tollgate",
+    };
+    cx.out.failure(&Failure {
+        exit,
+        message: format!("{what}: {failure}"),
+        ..failure.clone()
+    });
+    exit
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Paths in resolved form: absolute, without `.`, `..`, doubled separators and links, so that one rule of a
+//! policy catches every spelling of a file.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use crate::error::Failure;
+
+/// The resolved form of `path`, relative to `cwd`. What is not there yet is resolved as far as it is.
+///
+/// # Errors
+/// A link leads nowhere, so what would be written cannot be said; or the path is relative to nothing.
+pub(super) fn resolve(path: &str, cwd: Option<&str>) -> Result<String, Failure> {
+    let unknown = |why: String| Failure::plain(format!("the path `{}`: {why}", shown(path)));
+    let whole = match cwd {
+        _ if Path::new(path).is_absolute() => PathBuf::from(path),
+        Some(cwd) if Path::new(cwd).is_absolute() => Path::new(cwd).join(path),
+        _ => {
+            return Err(unknown(
+                "it is relative, and there is no working directory".into(),
+            ));
+        }
+    };
+    let mut resolved = PathBuf::from("/");
+    for component in whole.components() {
+        match component {
+            Component::Normal(name) => {
+                resolved.push(name);
+                match fs::canonicalize(&resolved) {
+                    Ok(real) => resolved = real,
+                    Err(error) if is_link(&resolved) => {
+                        return Err(unknown(format!("a link in it cannot be followed: {error}")));
+                    }
+                    // Not there yet, or not for this user to look into.
+                    Err(error) if is_absence(&error) => {}
+                    Err(error) => return Err(unknown(error.to_string())),
+                }
+            }
+            Component::ParentDir => drop(resolved.pop()),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    resolved
+        .into_os_string()
+        .into_string()
+        .map_err(|_| unknown("it leads to a name that is not UTF-8".into()))
+}
+
+fn shown(path: &str) -> String {
+    tollgate::text::printable(path, 200)
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn world() -> (tempfile::TempDir, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(dir.path()).unwrap();
+        fs::create_dir_all(real.join("app/.github/workflows")).unwrap();
+        let text = real.to_str().unwrap().to_owned();
+        (dir, text)
+    }
+
+    #[test]
+    fn every_spelling_of_a_file_is_one_path() {
+        let (_dir, root) = world();
+        symlink(
+            format!("{root}/app/.github"),
+            format!("{root}/app/innocent"),
+        )
+        .unwrap();
+        let cwd = format!("{root}/app");
+        let expected = format!("{root}/app/.github/workflows/ci.yml");
+        for spelling in [
+            "{}/app/.github/workflows/ci.yml",
+            "{}/app/.github/./workflows/ci.yml",
+            "{}/app/docs/../.github/workflows/ci.yml",
+            "{}//app//.github//workflows/ci.yml",
+            "{}/app/innocent/workflows/ci.yml",
+            ".github/workflows/ci.yml",
+            "./innocent/workflows/../workflows/ci.yml",
+        ] {
+            let path = spelling.replace("{}", &root);
+            assert_eq!(resolve(&path, Some(&cwd)).unwrap(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_resolved_is_refused() {
+        let (_dir, root) = world();
+        symlink(format!("{root}/nowhere"), format!("{root}/app/link")).unwrap();
+        assert!(resolve(&format!("{root}/app/link"), None).is_err());
+        assert!(resolve("a.txt", None).is_err());
+        assert!(resolve("a.txt", Some("app")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn resolving_is_idempotent_and_leaves_no_dots(parts in prop::collection::vec("[.a-b/]{0,4}", 0..8)) {
+            let (_dir, root) = world();
+            let once = resolve(&parts.join("/"), Some(&root)).unwrap();
+            prop_assert!(Path::new(&once).is_absolute());
+            prop_assert!(!once.split('/').any(|part| part == "." || part == ".."));
+            prop_assert!(once == "/" || !once.contains("//"));
+            prop_assert_eq!(&resolve(&once, None).unwrap(), &once);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Claude Code. Source: "Hooks reference", code.claude.com/docs/en/hooks.
+
+use tollgate::config::ExternalPreset;
+
+use super::{Fields, Preset, SPECIFIC_OUTPUT};
+
+pub(in crate::commands::hook) const HELP: &str = "\
+Example, in ~/.claude/settings.json:
+  {\"hooks\": {
+    \"PreToolUse\": [{\"matcher\": \"*\", \"hooks\": [{\"type\": \"command\", \"timeout\": 60,
+      \"command\": \"tollgate --config FILE hook claude-code --agent coder || exit 2\"}]}],
+    \"PostToolUse\": [{\"matcher\": \"*\", \"hooks\": [{\"type\": \"command\", \"timeout\": 60,
+      \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}],
+    \"PostToolUseFailure\": [{\"matcher\": \"*\", \"hooks\": [{\"type\": \"command\", \"timeout\": 60,
+      \"command\": \"tollgate --config FILE hook claude-code --agent coder\"}]}]}}
+
+and in tollgate.toml:
+  [external.claude]
+  preset = \"claude-code\"
+
+  $ tollgate --config FILE hook claude-code --agent coder < event.json
+
+Reads the event's JSON on standard input and writes the answer to standard output. `tollgate serve` must
+run. Without --config the configuration is the project's (CLAUDE_PROJECT_DIR), once it is trusted.
+Tools that the preset does not declare are decided as `NAME__mcp` (server, tool, arguments) or
+`NAME__other` (tool, arguments). Paths are decided in resolved form and, where that differs, executed so.
+What policy allows still passes Claude Code's own permissions, unless --allow is given.
+Exit codes: 0, the answer is on standard output; 2, the call is blocked, and standard error says why;
+1, an event that decides nothing could not be recorded. `|| exit 2` also blocks where the program cannot
+be started at all.";
+
+pub(in crate::commands::hook) const PRESET: Preset = Preset {
+    tools: ExternalPreset::ClaudeCode,
+    before_tool: &["PreToolUse"],
+    after_tool: &["PostToolUse"],
+    after_failure: &["PostToolUseFailure"],
+    fields: Fields {
+        event: "hook_event_name",
+        session: "session_id",
+        tool: "tool_name",
+        arguments: "tool_input",
+        call: "tool_use_id",
+        response: "tool_response",
+        error: "error",
+    },
+    paths: &["file_path", "notebook_path", "path"],
+    mcp: Some(("mcp__", "__")),
+    implied: &[],
+    project: Some("CLAUDE_PROJECT_DIR"),
+    answers: SPECIFIC_OUTPUT,
+};

@@ -1,0 +1,107 @@
+//! What differs between coding agents: the names of their events and members, which members are paths, and
+//! how they want to be answered. One file each.
+
+pub(super) mod claude_code;
+pub(super) mod codex;
+pub(super) mod cursor;
+pub(super) mod gemini_cli;
+
+use serde_json::{Value, json};
+use tollgate::config::ExternalPreset;
+
+/// A coding agent's hook.
+pub(super) struct Preset {
+    /// The tools that `[external.NAME] preset` declares.
+    pub(super) tools: ExternalPreset,
+    /// Events before a tool runs: those that can be blocked.
+    pub(super) before_tool: &'static [&'static str],
+    /// Events after a tool has run.
+    pub(super) after_tool: &'static [&'static str],
+    /// Events after a tool has failed, where they have a name of their own.
+    pub(super) after_failure: &'static [&'static str],
+    /// Names of members of events.
+    pub(super) fields: Fields,
+    /// Members of arguments that hold a path.
+    pub(super) paths: &'static [&'static str],
+    /// What stands before the server and the tool of an MCP server, and between them.
+    pub(super) mcp: Option<(&'static str, &'static str)>,
+    /// Events of one tool only: the event, its tool, and which members are its arguments.
+    pub(super) implied: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// The project's directory, as the coding agent names it to its hooks.
+    pub(super) project: Option<&'static str>,
+    /// How it wants to be answered.
+    pub(super) answers: Answers,
+}
+
+/// Names of members of events.
+pub(super) struct Fields {
+    pub(super) event: &'static str,
+    pub(super) session: &'static str,
+    pub(super) tool: &'static str,
+    pub(super) arguments: &'static str,
+    /// The call's id.
+    pub(super) call: &'static str,
+    pub(super) response: &'static str,
+    pub(super) error: &'static str,
+}
+
+/// How a coding agent is answered.
+pub(super) struct Answers {
+    /// The call must not run, for this reason.
+    pub(super) deny: fn(event: &str, reason: &str) -> Value,
+    /// Policy allows the call.
+    pub(super) permit: fn(event: &str, permit: Permit) -> Value,
+    /// The result must not be used, for this reason.
+    pub(super) withhold: fn(event: &str, reason: &str) -> Value,
+}
+
+/// A call that policy allows.
+pub(super) struct Permit {
+    /// What is to be executed instead of what was asked for.
+    pub(super) replacement: Option<Value>,
+    /// Whether the coding agent's own permissions are left out.
+    pub(super) unasked: bool,
+}
+
+impl Preset {
+    /// The server and the tool, where `name` is a tool of an MCP server.
+    pub(super) fn mcp_tool<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
+        let (prefix, between) = self.mcp?;
+        name.strip_prefix(prefix)?.split_once(between)
+    }
+
+    /// The tool that an event is of, where it does not name one, and the members that are its arguments.
+    pub(super) fn implied_tool(
+        &self,
+        event: &str,
+    ) -> Option<(&'static str, &'static [&'static str])> {
+        let found = self.implied.iter().find(|(name, ..)| *name == event)?;
+        Some((found.1, found.2))
+    }
+}
+
+/// The answers of Claude Code and of those that took over its form.
+pub(super) const SPECIFIC_OUTPUT: Answers = Answers {
+    deny: |event, reason| {
+        json!({ "hookSpecificOutput": {
+            "hookEventName": event,
+            "permissionDecision": "deny",
+            "permissionDecisionReason": reason,
+        } })
+    },
+    permit: |event, permit| {
+        let mut output = json!({ "hookEventName": event });
+        if let Some(output) = output.as_object_mut() {
+            if permit.unasked {
+                output.insert("permissionDecision".into(), "allow".into());
+                let reason = "Tollgate's policies allow it.";
+                output.insert("permissionDecisionReason".into(), reason.into());
+            }
+            if let Some(replacement) = permit.replacement {
+                output.insert("updatedInput".into(), replacement);
+            }
+        }
+        json!({ "hookSpecificOutput": output })
+    },
+    withhold: |_, reason| json!({ "decision": "block", "reason": reason }),
+};

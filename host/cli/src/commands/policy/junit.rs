@@ -1,0 +1,76 @@
+//! The results of `tollgate policy test` as JUnit's XML, which CI servers read.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::error::Failure;
+
+/// What became of a case.
+pub(super) struct CaseResult<'a> {
+    /// The file that it stands in.
+    pub(super) file: &'a Path,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Each thing in which the answer is not the expected one; empty if it passed.
+    pub(super) wrong: &'a [String],
+}
+
+/// The report, one suite a file.
+///
+/// # Errors
+/// The XML cannot be written.
+pub(super) fn report<'a>(
+    results: impl Iterator<Item = CaseResult<'a>>,
+    elapsed: Duration,
+) -> Result<String, Failure> {
+    let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
+    for result in results {
+        let file = result.file.display().to_string();
+        let status = match result.wrong {
+            [] => TestCaseStatus::success(),
+            wrong => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(wrong.join("; "));
+                status
+            }
+        };
+        let mut case = TestCase::new(result.name, status);
+        case.set_classname(file.as_str());
+        let suite = suites
+            .entry(file)
+            .or_insert_with_key(|file| TestSuite::new(file.as_str()));
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("tollgate policy test");
+    report.set_time(elapsed);
+    report.add_test_suites(suites.into_values());
+    report
+        .to_string()
+        .map_err(|e| Failure::plain(format!("the JUnit report cannot be written: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_leaves_its_xml() {
+        let wrong = ["x < y".to_owned()];
+        let result = CaseResult {
+            file: Path::new("a&b.json"),
+            name: "a\"<b>&\u{1b}",
+            wrong: &wrong,
+        };
+        let xml = report([result].into_iter(), Duration::ZERO).unwrap();
+        assert!(!xml.contains("<b>") && !xml.contains('\u{1b}'), "{xml}");
+        assert!(
+            xml.contains("&lt;b&gt;&amp;") && xml.contains("x &lt; y"),
+            "{xml}"
+        );
+        assert!(
+            xml.contains("a&amp;b.json") && xml.contains("failures=\"1\""),
+            "{xml}"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! `tollgate policy`: are the policies right, what do they do, and what would others do?
+
+mod check;
+mod coverage;
+mod explain;
+mod fmt;
+mod junit;
+mod promote;
+mod replay;
+mod sarif;
+mod schema;
+mod suggest;
+mod test;
+
+use clap::Subcommand;
+
+use crate::{context::Context, error::Failure, exit_code::Exit};
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Parse and validate every policy, and find those that make no difference.
+    #[command(after_help = check::HELP)]
+    Check(check::Check),
+    /// Format policy files.
+    #[command(after_help = fmt::HELP)]
+    Fmt(fmt::Fmt),
+    /// Print the schema: the fixed part, and an action for each loaded tool.
+    #[command(after_help = schema::HELP)]
+    Schema(schema::Schema),
+    /// Write permits for what was called, and no more.
+    Suggest(suggest::Suggest),
+    /// Play cases from files against the policies.
+    #[command(after_help = test::HELP)]
+    Test(test::Test),
+    /// Say why a decision was made, and what would have turned it.
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Explain),
+    /// Decide recorded requests again with other policies.
+    #[command(after_help = replay::HELP)]
+    Replay(replay::Replay),
+    /// Say which policies never determined a decision, and since when.
+    #[command(after_help = coverage::HELP)]
+    Coverage(coverage::Coverage),
+    /// Put shadow policies into force.
+    #[command(after_help = promote::HELP)]
+    Promote(promote::Promote),
+}
+
+/// Run `tollgate policy`.
+pub(crate) async fn run(command: Policy, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Policy::Check(args) => check::run(&args, cx).await,
+        Policy::Fmt(args) => fmt::run(&args, cx),
+        Policy::Schema(args) => schema::run(&args, cx).await,
+        Policy::Suggest(args) => suggest::run(&args, cx).await,
+        Policy::Test(args) => test::run(&args, cx).await,
+        Policy::Explain(args) => explain::run(&args, cx).await,
+        Policy::Replay(args) => replay::run(args, cx),
+        Policy::Coverage(args) => coverage::run(&args, cx).await,
+        Policy::Promote(args) => promote::run(&args, cx).await,
+    }
+}

@@ -1,0 +1,415 @@
+//! `tollgate policy suggest`: permits for what was called, and no more, from the ledger.
+//!
+//! A suggestion is a proposal for a person: what was called is not what should be. It is validated with the
+//! policies and tools that are loaded before it is printed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use tollgate::{enforce::Ruleset, ids::Clock, load, text::printable, tool::Tool};
+use tollgate_ledger::RecordFilter;
+use tollgate_model::{
+    decision::Outcome, entity::Uid, ids::DecisionId, record::Event, request::Action,
+};
+use tollgate_policy::{
+    pdp::{Bundle, Pdp},
+    policy::PolicyFile,
+    tool_input::identifier,
+};
+
+use crate::{
+    commands::time_arg::TimeArg,
+    component::compiler,
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
+    operation::{Operation, Reply},
+    style::line,
+    units::count,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  $ tollgate policy suggest > policies/suggested.cedar
+  $ tollgate policy suggest --since 7d --principal support
+
+Reads the newest allowed calls from the ledger: a permit for each principal and tool, with a
+condition on each text argument that always had one of a few values. Reading arguments takes the
+permission `view_payload` on each run, and is recorded; of runs where it is missing, and with
+--no-arguments, only the calls count.
+With --json: {calls, unread, policies [{id, principal, tool, calls, read, fixed, open}], text}.";
+
+/// Values that an argument may have and still be called fixed.
+const MAX_VALUES: usize = 5;
+/// Bytes of such a value.
+const MAX_VALUE: usize = 100;
+/// How often each value must have come, on average.
+const REPEATS: usize = 2;
+/// The file that is validated.
+const FILE: &str = "suggested.cedar";
+
+/// Which calls.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Suggest {
+    /// Only since: 2h (ago), 2026-11-21, or 2026-11-21T08:30:00Z.
+    #[arg(long, value_name = "TIME", value_parser = TimeArg::parse)]
+    since: Option<TimeArg>,
+    /// Only what this agent or user called.
+    #[arg(long, value_name = "NAME")]
+    principal: Option<String>,
+    /// The newest so many calls.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: usize,
+    /// Look at no arguments.
+    #[arg(long)]
+    no_arguments: bool,
+    /// Whose the policies are.
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    owner: String,
+}
+
+/// A call that was allowed.
+struct Call {
+    principal: Uid,
+    tool: String,
+    decision: DecisionId,
+}
+
+/// What was called by one principal with one tool.
+#[derive(Debug, Default)]
+struct Group {
+    calls: usize,
+    /// The arguments that could be read.
+    inputs: Vec<Value>,
+}
+
+/// A suggested policy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Permit {
+    id: String,
+    principal: String,
+    tool: String,
+    calls: usize,
+    /// Arguments that always had one of these values.
+    fixed: BTreeMap<String, BTreeSet<String>>,
+    /// Arguments that may have any value, with how many were seen.
+    open: BTreeMap<String, usize>,
+    /// Calls whose arguments were read.
+    read: usize,
+    #[serde(skip)]
+    optional: BTreeSet<String>,
+    #[serde(skip)]
+    owner: String,
+}
+
+/// What was suggested, as programs read it.
+#[derive(Serialize)]
+struct Suggestion<'a> {
+    calls: usize,
+    unread: usize,
+    policies: &'a [Permit],
+    text: &'a str,
+}
+
+/// Run `tollgate policy suggest`.
+pub(super) async fn run(args: &Suggest, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let Some(reader) = cx.reader_if_any(&config)? else {
+        cx.out.remark("nothing has been called yet");
+        return Ok(Exit::Ok);
+    };
+    let now = Clock::system().now();
+    let filter = RecordFilter {
+        since: args
+            .since
+            .as_ref()
+            .map(|when| when.at(now, &config.gate.timezone)),
+        ..RecordFilter::default()
+    };
+    let mut calls = Vec::new();
+    reader.records(&filter, |index, record| {
+        if let Event::Decision(decision) = record.event
+            && let Action::Call(tool) = decision.action
+            && decision.outcome == Outcome::Allow
+            && args
+                .principal
+                .as_ref()
+                .is_none_or(|name| *name == decision.principal.id)
+        {
+            calls.push(Call {
+                principal: decision.principal,
+                tool,
+                decision: DecisionId(index),
+            });
+        }
+        match calls.len() >= args.limit {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    let inputs = match args.no_arguments || calls.is_empty() {
+        true => BTreeMap::new(),
+        false => {
+            let decisions = calls.iter().map(|call| call.decision).collect();
+            match cx.execute(Operation::Inputs { decisions }).await? {
+                Reply::Inputs(inputs) => inputs.into_iter().collect(),
+                other => return Err(unexpected(&other)),
+            }
+        }
+    };
+    let unread = calls.len() - inputs.len();
+    let step = cx
+        .out
+        .progress()
+        .map(|progress| progress.step("loading what is called"));
+    let ruleset = load::check(config, Some(compiler())).await?.ruleset;
+    drop(step);
+    let permits = permits(&ruleset, &args.owner, calls, inputs)?;
+    let total: usize = permits.iter().map(|permit| permit.calls).sum();
+    let text = text(&permits, total);
+    let suggestion = Suggestion {
+        calls: total,
+        unread,
+        policies: &permits,
+        text: &text,
+    };
+    cx.out.show(&suggestion, || text.clone())?;
+    if permits.is_empty() {
+        cx.out.remark("no call of a loaded tool was allowed");
+    } else if unread > 0 && !args.no_arguments {
+        let calls = count(unread as u64, "call");
+        cx.out.remark(&format!(
+            "the arguments of {calls} were not read: you may not, or they are no longer kept"
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+/// A permit for each principal and tool, each valid with what is loaded.
+fn permits(
+    ruleset: &Ruleset,
+    owner: &str,
+    calls: Vec<Call>,
+    mut inputs: BTreeMap<DecisionId, Value>,
+) -> Result<Vec<Permit>, Failure> {
+    let mut groups: BTreeMap<(Uid, String), Group> = BTreeMap::new();
+    for call in calls {
+        let group = groups.entry((call.principal, call.tool)).or_default();
+        group.calls += 1;
+        group.inputs.extend(inputs.remove(&call.decision));
+    }
+    let mut permits = Vec::new();
+    for ((principal, tool), group) in groups {
+        let Some(tool) = ruleset.tools.get(&tool) else {
+            continue;
+        };
+        let mut permit = Permit::of(&principal, tool, &group, owner);
+        if valid(ruleset, &permit).is_err() {
+            // What is fixed may be of a type that a text is not compared with.
+            let fixed = std::mem::take(&mut permit.fixed);
+            permit
+                .open
+                .extend(fixed.into_iter().map(|(name, values)| (name, values.len())));
+            valid(ruleset, &permit)?;
+        }
+        permits.push(permit);
+    }
+    Ok(permits)
+}
+
+/// Whether the permit loads with the policies and tools that are loaded.
+fn valid(ruleset: &Ruleset, permit: &Permit) -> Result<(), Failure> {
+    let mut bundle: Bundle =
+        serde_json::from_slice(&ruleset.bundle).map_err(|e| Failure::plain(e.to_string()))?;
+    let mut own = permit.clone();
+    // One of the same name may be in force already.
+    own.id.push_str("-validated");
+    bundle.policies.push(PolicyFile {
+        name: FILE.into(),
+        text: own.text(),
+    });
+    match Pdp::load(&bundle) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::plain(format!(
+            "the suggestion is not valid: {error}"
+        ))),
+    }
+}
+
+impl Permit {
+    fn of(principal: &Uid, tool: &Tool, group: &Group, owner: &str) -> Self {
+        let required = tool.input_schema.get("required").and_then(Value::as_array);
+        let required: BTreeSet<&str> = required
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let properties = tool
+            .input_schema
+            .get("properties")
+            .and_then(Value::as_object);
+        let names: BTreeSet<String> = properties
+            .into_iter()
+            .flat_map(|properties| properties.keys().cloned())
+            .collect();
+        // Whether all of them were read: what was not seen may have been anything.
+        let whole = group.inputs.len() == group.calls;
+        let (mut fixed, mut open) = (BTreeMap::new(), BTreeMap::new());
+        for name in &names {
+            let values: Vec<&Value> = group.inputs.iter().filter_map(|i| i.get(name)).collect();
+            let texts: Option<BTreeSet<String>> = values
+                .iter()
+                .map(|value| value.as_str().map(str::to_owned))
+                .collect();
+            match texts {
+                Some(texts)
+                    if whole
+                        && !texts.is_empty()
+                        && values.len() == group.calls
+                        && texts.len() <= MAX_VALUES
+                        && values.len() >= texts.len() * REPEATS
+                        && texts.iter().all(|text| text.len() <= MAX_VALUE) =>
+                {
+                    fixed.insert(name.clone(), texts);
+                }
+                _ => {
+                    let seen: BTreeSet<String> = values.iter().map(ToString::to_string).collect();
+                    open.insert(name.clone(), seen.len());
+                }
+            }
+        }
+        let optional = names
+            .iter()
+            .filter(|name| !required.contains(name.as_str()));
+        Self {
+            id: format!("suggested-{}-{}", principal.id, tool.name),
+            principal: principal.to_string(),
+            tool: tool.name.clone(),
+            calls: group.calls,
+            read: group.inputs.len(),
+            optional: optional.cloned().collect(),
+            fixed,
+            open,
+            owner: owner.into(),
+        }
+    }
+
+    /// As Cedar.
+    fn text(&self) -> String {
+        let mut text = format!("// {}.", count(self.calls as u64, "call"));
+        if self.open.is_empty() && !self.fixed.is_empty() {
+            text.push_str(" Nothing else is allowed.");
+        } else if self.open.is_empty() {
+            text.push_str(" It takes no arguments.");
+        }
+        let open: Vec<String> = self
+            .open
+            .iter()
+            .map(|(name, seen)| match self.read {
+                0 => line(name, 80),
+                _ => format!("{} ({seen} seen)", line(name, 80)),
+            })
+            .collect();
+        if !open.is_empty() {
+            text.push_str(&format!(" Any value is allowed of: {}.", open.join(", ")));
+            if self.read == 0 {
+                text.push_str(" No arguments were read.");
+            }
+        }
+        text.push_str(&format!(
+            "\n@id({})\n@owner({})\n@reason({})\npermit (\n  principal == {},\n  action == Tollgate::Action::{},\n  \
+             resource\n)",
+            quoted(&self.id),
+            quoted(&self.owner),
+            quoted(&format!("Suggested from {}.", count(self.calls as u64, "call"))),
+            self.principal,
+            quoted(&self.tool),
+        ));
+        let conditions: Vec<String> = self
+            .fixed
+            .iter()
+            .map(|(name, values)| self.condition(name, values))
+            .collect();
+        if !conditions.is_empty() {
+            text.push_str(&format!("\nwhen {{\n  {}\n}}", conditions.join(" &&\n  ")));
+        }
+        text.push_str(";\n");
+        text
+    }
+
+    fn condition(&self, name: &str, values: &BTreeSet<String>) -> String {
+        let plain = identifier(name) == name;
+        let (attribute, has) = match plain {
+            true => (format!("context.input.{name}"), name.to_owned()),
+            false => (format!("context.input[{}]", quoted(name)), quoted(name)),
+        };
+        let mut texts = values.iter().map(|value| quoted(value));
+        let compared = match values.len() {
+            1 => format!("{attribute} == {}", texts.next().unwrap_or_default()),
+            _ => {
+                let texts: Vec<String> = texts.collect();
+                format!("[{}].contains({attribute})", texts.join(", "))
+            }
+        };
+        match self.optional.contains(name) {
+            true => format!("context.input has {has} && {compared}"),
+            false => compared,
+        }
+    }
+}
+
+/// A string as Cedar writes it.
+fn quoted(text: &str) -> String {
+    // Cedar's escapes are Rust's.
+    format!("\"{}\"", text.escape_debug())
+}
+
+fn text(permits: &[Permit], calls: usize) -> String {
+    let mut text = format!(
+        "// Suggested by `tollgate policy suggest` from {}. What was called is not what should be: look at\n\
+         // each, and take `observe-only` away once these stand.\n",
+        count(calls as u64, "allowed call")
+    );
+    for permit in permits {
+        text.push('\n');
+        text.push_str(&permit.text());
+    }
+    match permits.is_empty() {
+        true => String::new(),
+        false => printable(&text, usize::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_model::entity::Kind;
+
+    use super::*;
+
+    #[test]
+    fn conditions_are_cedar_whatever_the_names_and_values_are() {
+        let values = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect();
+        let permit = Permit {
+            id: "suggested-support-box__read".into(),
+            principal: Uid::new(Kind::Agent, "support").to_string(),
+            tool: "box__read".into(),
+            calls: 12,
+            read: 12,
+            fixed: BTreeMap::from([
+                ("mode".to_owned(), values(&["r", "w"])),
+                ("max-results".to_owned(), values(&["a\"b\\\n\u{202e}"])),
+                ("like".to_owned(), values(&["x"])),
+            ]),
+            open: BTreeMap::from([("path".to_owned(), 7)]),
+            optional: BTreeSet::from(["mode".to_owned(), "max-results".to_owned()]),
+            owner: "operator".into(),
+        };
+        insta::assert_snapshot!(text(&[permit], 12));
+    }
+}

@@ -1,0 +1,95 @@
+//! `tollgate runs annotate`: notes and labels on a run or its spans.
+
+use clap::Args;
+use tollgate_model::ids::{RunId, SpanId};
+use tollgate_server::review::Said;
+
+use crate::{
+    commands::runs::{run_id, say, trace},
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::{Tone, line},
+    units::moment,
+};
+
+const ANNOTATE: &str = "\
+Examples:
+  $ tollgate runs annotate monday --label goal 'answer ticket 1042'
+  $ tollgate runs annotate monday --span 0fb1c2d3e4f50617 --label decision 'it should have asked'
+  $ tollgate runs annotate monday
+  $ tollgate runs annotate monday --remove 3
+
+Without a label: the notes on the run. Usual labels: goal, context, decision, guardrail, stop_reason.
+With --json: [{id, time, run, span, label, note, by}].";
+/// A note on a run.
+#[derive(Debug, Args)]
+#[command(after_help = ANNOTATE)]
+pub(crate) struct Annotate {
+    /// Its id, the beginning of it, or its key.
+    run: String,
+    /// The note.
+    #[arg(requires = "label")]
+    note: Option<String>,
+    /// Such as goal, context, decision, guardrail or stop_reason.
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// The span that it is about; the run as a whole unless given.
+    #[arg(long, value_name = "ID", requires = "label")]
+    span: Option<SpanId>,
+    /// Take this note back.
+    #[arg(long, value_name = "N", conflicts_with_all = ["label", "note"])]
+    remove: Option<u64>,
+}
+
+/// Run `tollgate runs annotate`.
+pub(super) async fn run(args: Annotate, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let run = run_id(&args.run, cx)?;
+    if let Some(note) = args.remove {
+        return say(Said::RemoveNote { run, note }, "note removed", cx).await;
+    }
+    let Some(label) = args.label else {
+        return notes(run, cx);
+    };
+    let said = Said::Note {
+        run,
+        span: args.span,
+        label,
+        note: args.note.unwrap_or_default(),
+    };
+    say(said, "noted", cx).await
+}
+
+fn notes(run: RunId, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let notes = match trace::reader(&config)? {
+        Some(reader) => reader.notes(&config.gate.tenant, run)?,
+        None => Vec::new(),
+    };
+    if notes.is_empty() && !cx.out.is_json() {
+        cx.out.remark("no notes");
+        return Ok(Exit::Ok);
+    }
+    cx.out.show(&notes, || {
+        let rows: Vec<[Cell; 6]> = notes
+            .iter()
+            .map(|note| {
+                let said = &note.note;
+                [
+                    note.id.to_string().into(),
+                    Cell::new(moment(note.time), Tone::Weak),
+                    line(&said.by, 48).into(),
+                    Cell::new(line(&said.label, 40), Tone::Strong),
+                    match said.span {
+                        Some(span) => Cell::new(span.to_string(), Tone::Name),
+                        None => Cell::new("run", Tone::Weak),
+                    },
+                    line(&said.note, 400).into(),
+                ]
+            })
+            .collect();
+        table(["N", "WHEN", "BY", "LABEL", "ON", "NOTE"], &rows)
+    })?;
+    Ok(Exit::Ok)
+}

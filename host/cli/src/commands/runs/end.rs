@@ -1,0 +1,119 @@
+//! `tollgate runs end` and `tollgate runs cancel`.
+
+use clap::{Args, ValueEnum};
+use tollgate_ledger::RunRow;
+use tollgate_model::record::RunOutcome;
+
+use crate::{
+    commands::runs::find,
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    operation::Operation,
+    style::{Tone, paint},
+};
+
+const END: &str = "\
+Example:
+  $ tollgate runs end monday --outcome success --reason 'all tickets answered'";
+const CANCEL: &str = "\
+Example:
+  $ tollgate runs cancel 019aa4c1 --reason 'it goes in circles'
+
+Nothing more of the run starts, its running tools end, its approvals are void.";
+
+/// A run of the caller's own that is over.
+#[derive(Debug, Args)]
+#[command(after_help = END)]
+pub(crate) struct End {
+    /// Its id, the beginning of it, or its key; unless given, the run in which something happened last.
+    run: Option<String>,
+    /// How it ended; unless given, denied or budget-exhausted if its last call was refused so, else
+    /// success.
+    #[arg(long, value_enum)]
+    outcome: Option<OutcomeArg>,
+    /// Why, in a few words.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+/// A run that is to stop.
+#[derive(Debug, Args)]
+#[command(after_help = CANCEL)]
+pub(crate) struct Cancel {
+    /// Its id, the beginning of it, or its key.
+    run: String,
+    /// Why, in a few words.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "cancelled at the command line"
+    )]
+    reason: String,
+}
+
+/// How a run ended, as its own agent or user says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutcomeArg {
+    /// It did what it was for.
+    Success,
+    /// It did not.
+    Failed,
+    /// A denial ended it.
+    Denied,
+    /// A budget was spent.
+    BudgetExhausted,
+}
+
+impl From<OutcomeArg> for RunOutcome {
+    fn from(how: OutcomeArg) -> Self {
+        match how {
+            OutcomeArg::Success => Self::Success,
+            OutcomeArg::Failed => Self::Failed,
+            OutcomeArg::Denied => Self::Denied,
+            OutcomeArg::BudgetExhausted => Self::BudgetExhausted,
+        }
+    }
+}
+
+/// Run `tollgate runs end`.
+pub(super) async fn end(args: End, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let row = find(&cx.reader(&cx.config()?)?, args.run.as_deref())?;
+    let operation = Operation::EndRun {
+        run: row.id,
+        outcome: args.outcome.map(RunOutcome::from),
+        reason: args.reason,
+    };
+    stop(&row, operation, "ended", cx).await
+}
+
+/// Run `tollgate runs cancel`.
+pub(super) async fn cancel(args: Cancel, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let row = find(&cx.reader(&cx.config()?)?, Some(&args.run))?;
+    let operation = Operation::CancelRun {
+        run: row.id,
+        reason: args.reason,
+    };
+    stop(&row, operation, "cancelled", cx).await
+}
+
+async fn stop(
+    row: &RunRow,
+    operation: Operation,
+    what: &str,
+    cx: &Context<'_>,
+) -> Result<Exit, Failure> {
+    if row.ended.is_some() {
+        let how = row.outcome.map_or("ended", RunOutcome::as_str);
+        return Err(Failure::plain(format!(
+            "run {} is over already: {how}",
+            row.id
+        )));
+    }
+    cx.execute(operation).await?;
+    let value = serde_json::json!({ "run": row.id, "state": what });
+    cx.out.show(&value, || {
+        format!("{} run {} {what}", paint("✓", Tone::Good), row.id)
+    })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,88 @@
+//! `tollgate runs feedback`: how good a run was, said afterwards.
+
+use clap::{Args, ValueEnum};
+use tollgate_model::ids::SpanId;
+use tollgate_server::review::Said;
+use tollgate_trace::feedback::{FeedbackInput, FeedbackKind};
+
+use crate::{
+    commands::runs::{run_id, say},
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+};
+
+const FEEDBACK: &str = "\
+Examples:
+  $ tollgate runs feedback monday correction --comment 'the order was 1043'
+  $ tollgate runs feedback monday edit-distance --value 0.2
+  $ tollgate runs feedback monday wrong-tool --label crm__read --span 0fb1c2d3e4f50617
+
+correction needs --comment; business-outcome --label (resolved, reopened, ..); edit-distance and
+citation-correctness --value from 0 to 1.
+With --json: {id, time, run, span, kind, value, label, comment, by}.";
+/// Feedback on a run.
+#[derive(Debug, Args)]
+#[command(after_help = FEEDBACK)]
+pub(crate) struct Feedback {
+    /// Its id, the beginning of it, or its key.
+    run: String,
+    /// What kind.
+    #[arg(value_enum)]
+    kind: Kind,
+    /// A number.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    value: Option<f64>,
+    /// A word.
+    #[arg(long, value_name = "WORD")]
+    label: Option<String>,
+    /// In words.
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    /// The span that it is about; the run as a whole unless given.
+    #[arg(long, value_name = "ID")]
+    span: Option<SpanId>,
+}
+
+/// A kind of feedback.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// What is right instead.
+    Correction,
+    /// What came of it outside.
+    BusinessOutcome,
+    /// How much a reviewer changed.
+    EditDistance,
+    /// How much of what was cited supports what was said.
+    CitationCorrectness,
+    /// It was answered without evidence.
+    NoEvidenceAnswer,
+    /// Another tool should have been called.
+    WrongTool,
+}
+
+impl From<Kind> for FeedbackKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Correction => Self::Correction,
+            Kind::BusinessOutcome => Self::BusinessOutcome,
+            Kind::EditDistance => Self::EditDistance,
+            Kind::CitationCorrectness => Self::CitationCorrectness,
+            Kind::NoEvidenceAnswer => Self::NoEvidenceAnswer,
+            Kind::WrongTool => Self::WrongTool,
+        }
+    }
+}
+
+/// Run `tollgate runs feedback`.
+pub(super) async fn run(args: Feedback, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let run = run_id(&args.run, cx)?;
+    let given = FeedbackInput {
+        kind: args.kind.into(),
+        span: args.span,
+        value: args.value,
+        label: args.label,
+        comment: args.comment,
+    };
+    say(Said::Feedback { run, given }, "kept", cx).await
+}

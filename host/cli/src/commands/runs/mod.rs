@@ -1,0 +1,128 @@
+//! `tollgate runs`: what agents did, as trees; and how a run ends.
+
+mod annotate;
+mod compare;
+mod end;
+mod export;
+mod feedback;
+mod list;
+mod report;
+mod sets;
+mod show;
+mod tail;
+mod trace;
+
+use std::ops::ControlFlow;
+
+use clap::Subcommand;
+use tollgate_ledger::{LedgerError, LedgerReader, RecordFilter, RunRow};
+use tollgate_model::ids::RunId;
+use tollgate_server::review::Said;
+
+use crate::{
+    context::{Context, unexpected},
+    error::Failure,
+    exit_code::Exit,
+    operation::{Operation, Reply},
+    style::{Tone, paint},
+};
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runs {
+    /// List runs, newest first.
+    List(Box<list::List>),
+    /// Show a run as a tree.
+    Show(show::Show),
+    /// Follow what happens.
+    Tail(tail::Tail),
+    /// Compare two runs step by step, down to where they part.
+    Diff(compare::Compare),
+    /// Put notes and labels on a run or its spans, or see them.
+    Annotate(annotate::Annotate),
+    /// Say afterwards how good a run was.
+    Feedback(feedback::Feedback),
+    /// Report what a run was for, what it knew, and what came of it.
+    Report(report::Report),
+    /// Keep named collections of runs.
+    #[command(subcommand)]
+    Sets(sets::Sets),
+    /// Write a run as spans, as cases for policy tests, or as an evaluation case.
+    Export(export::Export),
+    /// End a run of yours that is over.
+    End(end::End),
+    /// Stop a run at once.
+    Cancel(end::Cancel),
+}
+
+/// Run `tollgate runs`.
+pub(crate) async fn run(command: Runs, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Runs::List(args) => list::run(&args, cx).await,
+        Runs::Show(args) => show::run(&args, cx).await,
+        Runs::Tail(args) => tail::run(&args, cx).await,
+        Runs::Diff(args) => compare::run(&args, cx),
+        Runs::Annotate(args) => annotate::run(args, cx).await,
+        Runs::Feedback(args) => feedback::run(args, cx).await,
+        Runs::Report(args) => report::run(args, cx).await,
+        Runs::Sets(command) => sets::run(command, cx).await,
+        Runs::Export(args) => export::run(&args, cx).await,
+        Runs::End(args) => end::end(args, cx).await,
+        Runs::Cancel(args) => end::cancel(args, cx).await,
+    }
+}
+
+/// The run of this id, beginning of an id, or key; without one, the run in which something happened last.
+fn find(reader: &LedgerReader, named: Option<&str>) -> Result<RunRow, Failure> {
+    let Some(name) = named else {
+        return latest(reader)?.ok_or_else(|| {
+            Failure::plain("there are no runs yet")
+                .help("make a call: tollgate call TOOL --args '{…}'")
+        });
+    };
+    // A whole id is one run, whatever agents call theirs.
+    if name.parse::<RunId>().is_ok()
+        && let Ok(row) = reader.run(name)
+    {
+        return Ok(row);
+    }
+    // Keys are chosen by people, and ids are not: a key of hexadecimal digits wins over the beginning of an id.
+    if let Some(row) = reader.run_named(name)? {
+        return Ok(row);
+    }
+    reader.run(name).map_err(|error| match error {
+        LedgerError::NotFound { .. } => Failure::plain(format!("{error}, and none has that key"))
+            .help("list them with `tollgate runs list`"),
+        other => other.into(),
+    })
+}
+
+/// The run in which something happened last.
+fn latest(reader: &LedgerReader) -> Result<Option<RunRow>, Failure> {
+    let mut latest = None;
+    reader.records(&RecordFilter::default(), |_, record| match record.run {
+        Some(run) => {
+            latest = Some(run);
+            ControlFlow::Break(())
+        }
+        None => ControlFlow::Continue(()),
+    })?;
+    let row = latest.map(|run| reader.run(&run.to_string()));
+    Ok(row.transpose()?)
+}
+
+/// The id of the run of this id, beginning of an id, or key.
+fn run_id(name: &str, cx: &Context<'_>) -> Result<RunId, Failure> {
+    Ok(find(&cx.reader(&cx.config()?)?, Some(name))?.id)
+}
+
+/// Write an annotation of runs, and show it.
+async fn say(said: Said, done: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let value = match cx.execute(Operation::Say { said }).await? {
+        Reply::Said(value) => value,
+        other => return Err(unexpected(&other)),
+    };
+    cx.out
+        .show(&value, || format!("{} {done}", paint("✓", Tone::Good)))?;
+    Ok(Exit::Ok)
+}

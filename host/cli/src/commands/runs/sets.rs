@@ -1,0 +1,143 @@
+//! `tollgate runs sets`: named collections of runs.
+
+use clap::Subcommand;
+use tollgate_server::review::Said;
+
+use crate::{
+    commands::runs::{run_id, say, trace},
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::table::{Cell, table},
+    style::{Tone, line, paint},
+    units::moment,
+};
+
+const SETS: &str = "\
+Examples:
+  $ tollgate runs sets add regressions --about 'to look at before a release'
+  $ tollgate runs sets put regressions monday tuesday
+  $ tollgate runs list --set regressions
+
+With --json: [{name, about, by, created, runs}]; show: [run ids].";
+
+/// Named collections of runs.
+#[derive(Debug, Subcommand)]
+#[command(after_help = SETS)]
+pub(crate) enum Sets {
+    /// List sets.
+    #[command(after_help = SETS)]
+    List,
+    /// List the runs of a set.
+    #[command(after_help = SETS)]
+    Show {
+        /// Its name.
+        set: String,
+    },
+    /// Make a set.
+    #[command(after_help = SETS)]
+    Add {
+        /// Its name.
+        set: String,
+        /// What it is for.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        about: String,
+    },
+    /// Remove a set; its runs stay.
+    #[command(after_help = SETS)]
+    Remove {
+        /// Its name.
+        set: String,
+    },
+    /// Put runs into a set.
+    #[command(after_help = SETS)]
+    Put {
+        /// Its name.
+        set: String,
+        /// Their ids, the beginnings of them, or their keys.
+        #[arg(required = true)]
+        runs: Vec<String>,
+    },
+    /// Take a run out of a set.
+    #[command(after_help = SETS)]
+    Take {
+        /// Its name.
+        set: String,
+        /// Its id, the beginning of it, or its key.
+        run: String,
+    },
+}
+
+/// Run `tollgate runs sets`.
+pub(super) async fn run(command: Sets, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Sets::List => list(cx),
+        Sets::Show { set } => show(&set, cx),
+        Sets::Add { set, about } => {
+            let done = format!("set {set} made");
+            say(Said::MakeSet { set, about }, &done, cx).await
+        }
+        Sets::Remove { set } => {
+            let done = format!("set {set} removed");
+            say(Said::RemoveSet { set }, &done, cx).await
+        }
+        Sets::Put { set, runs } => {
+            let runs = runs.iter().map(|run| run_id(run, cx));
+            let runs = runs.collect::<Result<Vec<_>, _>>()?;
+            let done = format!("in set {set}");
+            say(Said::AddToSet { set, runs }, &done, cx).await
+        }
+        Sets::Take { set, run } => {
+            let run = run_id(&run, cx)?;
+            let done = format!("no longer in set {set}");
+            say(Said::TakeFromSet { set, run }, &done, cx).await
+        }
+    }
+}
+
+fn list(cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let sets = match trace::reader(&config)? {
+        Some(reader) => reader.sets(&config.gate.tenant)?,
+        None => Vec::new(),
+    };
+    if sets.is_empty() && !cx.out.is_json() {
+        cx.out.remark("no sets");
+        return Ok(Exit::Ok);
+    }
+    cx.out.show(&sets, || {
+        let rows: Vec<[Cell; 5]> = sets
+            .iter()
+            .map(|set| {
+                [
+                    Cell::new(line(&set.name, 64), Tone::Name),
+                    set.runs.to_string().into(),
+                    line(&set.by, 48).into(),
+                    Cell::new(moment(set.created), Tone::Weak),
+                    line(&set.about, 200).into(),
+                ]
+            })
+            .collect();
+        table(["SET", "RUNS", "BY", "MADE", "ABOUT"], &rows)
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn show(set: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = cx.config()?;
+    let runs = match trace::reader(&config)? {
+        Some(reader) => reader.set_runs(&config.gate.tenant, set)?,
+        None => {
+            return Err(Failure::plain("there are no sets yet")
+                .help("make one: tollgate runs sets add NAME"));
+        }
+    };
+    cx.out.show(&runs, || {
+        let mut text = String::new();
+        for run in &runs {
+            text.push_str(&format!("{}\n", paint(&run.to_string(), Tone::Name)));
+        }
+        text
+    })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,175 @@
+//! `tollgate runs show`.
+
+use clap::Args;
+use serde::Serialize;
+use tollgate::config::Config;
+use tollgate_ledger::{LedgerReader, RunRow};
+use tollgate_trace::{
+    run::{CaseView, RunEvidence, RunSteps, findings},
+    search::{self, RunSearch},
+    store::{StoredLog, StoredSpan, Usage},
+};
+
+use crate::{
+    commands::{
+        reported,
+        runs::{find, trace},
+    },
+    context::Context,
+    error::Failure,
+    exit_code::Exit,
+    render::{
+        case, run, spans,
+        tree::{self, Reports, Style},
+    },
+    reply::{self, SpanView},
+    style::{Tone, paint},
+};
+
+const SHOW: &str = "\
+Examples:
+  $ tollgate runs show
+  $ tollgate runs show 019aa4c1
+  $ tollgate runs show monday --full
+  $ tollgate runs show monday --case
+
+--case is for somebody who was not there: the context, the actions, the signals, what was enforced,
+and what evidence is missing.
+A denied call has no invoke_component below it: nothing ran. What the agent reported by OTLP stands in
+the same tree and is marked as reported: it is unchecked.
+With --json: {run, spans, reported, logs, usage}: the run as in the list; every span {span, parent,
+kind, name, start, end, error, openinference, attributes}, with OpenTelemetry's names where it has one;
+spans and logs that were reported, with reporter and attributes; tokens and cost that the run's own
+principal reported.
+With --case --json: {context, actions, signals, enforcement, missing}.";
+/// Other runs of a conversation that are named.
+const TOGETHER: usize = 10;
+
+/// Which run, and how it is shown.
+#[derive(Debug, Args)]
+#[command(after_help = SHOW)]
+pub(crate) struct Show {
+    /// Its id, the beginning of it, or its key; unless given, the run in which something happened last.
+    run: Option<String>,
+    /// Every span on a line of its own, and every log line of the components.
+    #[arg(long)]
+    full: bool,
+    /// Every span with its attributes.
+    #[arg(long, conflicts_with = "full")]
+    spans: bool,
+    /// As a case: context, actions, signals, enforcement, and what evidence is missing.
+    #[arg(long, conflicts_with_all = ["full", "spans"])]
+    case: bool,
+}
+
+/// A run as programs read it.
+#[derive(Serialize)]
+struct RunView<'a> {
+    run: RunRow,
+    spans: Vec<SpanView>,
+    reported: &'a [StoredSpan],
+    logs: &'a [StoredLog],
+    usage: Usage,
+}
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Tree { full: bool },
+    Spans,
+    Case,
+}
+
+/// Other runs of the same conversation, oldest first, as far as the trace store knows them: the agents
+/// between which the work went.
+fn together(
+    config: &Config,
+    ledger: &LedgerReader,
+    run: &RunRow,
+    conversation: Option<&str>,
+) -> Vec<RunRow> {
+    let Some(conversation) = conversation else {
+        return Vec::new();
+    };
+    let search = RunSearch {
+        tenant: run.tenant.clone(),
+        conversation: Some(conversation.to_owned()),
+        limit: TOGETHER,
+        ..RunSearch::default()
+    };
+    // Where the trace store cannot be read, the run itself is shown all the same.
+    let Ok(Some(store)) = trace::reader(config) else {
+        return Vec::new();
+    };
+    let found = search::runs(&store, ledger, &search, |other| other.id != run.id);
+    let mut runs = found.map(|(runs, _)| runs).unwrap_or_default();
+    runs.reverse();
+    runs
+}
+
+/// Run `tollgate runs show`.
+pub(super) async fn run(args: &Show, cx: &Context<'_>) -> Result<Exit, Failure> {
+    let config = &cx.config()?;
+    let shape = match (args.case, args.spans) {
+        (true, _) => Shape::Case,
+        (_, true) => Shape::Spans,
+        _ => Shape::Tree { full: args.full },
+    };
+    let named = args.run.as_deref();
+    let reader = &cx.reader(config)?;
+    let row = find(reader, named)?;
+    let records = reader.records_of_run(row.id)?;
+    let steps = RunSteps::of(&records);
+    if let Shape::Case = shape {
+        let known = match trace::reader(config)? {
+            Some(store) => RunEvidence::of(&store, &row.tenant, row.id, &steps)?,
+            None => RunEvidence::default(),
+        };
+        let view = CaseView::of(&steps, &known);
+        cx.out.show(&view, || case::case(&view, cx.out.width()))?;
+        return Ok(Exit::Ok);
+    }
+    let beside = reported::of_run(config, &row, &records)?;
+    if cx.out.is_json() {
+        cx.out.json(&RunView {
+            run: row,
+            spans: reply::views(&records),
+            reported: beside.spans(),
+            logs: beside.logs(),
+            usage: beside.usage(),
+        })?;
+        return Ok(Exit::Ok);
+    }
+    let body = match shape {
+        Shape::Tree { full } => {
+            let whose = row.principal.to_string();
+            let reports = Reports {
+                beside: &beside,
+                whose: &whose,
+                currency: &config.prices.currency,
+            };
+            let width = cx.out.width();
+            tree::tree(&records, reports, Style { width, full })
+        }
+        _ => spans::spans(&reply::views(&records), &beside),
+    };
+    if beside.is_cut() {
+        cx.out.remark("more was reported than is shown here");
+    }
+    let conversation = steps.origin.conversation.as_deref();
+    let together = together(config, reader, &row, conversation);
+    cx.out.text(&format!(
+        "{}{}{}{}\n{body}",
+        run::header(&row, &steps.origin),
+        run::together(&row, &together),
+        run::usage(&beside.usage(), &config.prices.currency),
+        run::findings(&findings(&steps)),
+    ))?;
+    if row.pending > 0 {
+        cx.out.remark(&format!(
+            "\n{}",
+            paint("tollgate approvals list", Tone::Name)
+        ));
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,78 @@
+//! Points in time and spans of it, as people type them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, civil, tz::TimeZone};
+use tollgate_model::time::Timestamp;
+
+/// `30s`, `10m`, `1h`, `90d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(|n| n.parse::<u64>().ok());
+    if let Some(seconds) = days.and_then(|days| days.checked_mul(86_400)) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|d| Duration::try_from(d).ok())
+        .ok_or_else(|| format!("`{text}` is not a duration: write it as in 30s, 10m, 1h or 90d"))
+}
+
+/// A point in time as it was typed: `2h` ago, a date, a date and a time, or a time with its zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TimeArg {
+    Ago(Duration),
+    At(jiff::Timestamp),
+    Local(civil::DateTime),
+}
+
+impl TimeArg {
+    /// What `text` means.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(ago) = duration(text) {
+            return Ok(Self::Ago(ago));
+        }
+        if let Ok(at) = text.parse::<jiff::Timestamp>() {
+            return Ok(Self::At(at));
+        }
+        if let Ok(local) = text.parse::<civil::DateTime>() {
+            return Ok(Self::Local(local));
+        }
+        text.parse::<civil::Date>().map(|date| Self::Local(date.at(0, 0, 0, 0))).map_err(|_| {
+            format!("`{text}` is not a point in time: write it as in 2h (ago), 2026-11-21 or 2026-11-21T08:30:00Z")
+        })
+    }
+
+    /// The point in time, in the gate's zone where none was typed.
+    pub(crate) fn at(&self, now: Timestamp, zone: &TimeZone) -> Timestamp {
+        match self {
+            Self::Ago(ago) => {
+                let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+                Timestamp(now.0.saturating_sub(micros))
+            }
+            Self::At(at) => Timestamp(at.as_microsecond()),
+            Self::Local(local) => {
+                let at = zone.to_ambiguous_timestamp(*local).compatible();
+                at.map_or(now, |at| Timestamp(at.as_microsecond()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_typed_in_many_ways() {
+        let now = Timestamp(1_795_249_800_000_000);
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text: &str| TimeArg::parse(text).unwrap().at(now, &zone).to_string();
+        assert_eq!(at("2h"), "2026-11-21T06:30:00.000Z");
+        assert_eq!(at("7d"), "2026-11-14T08:30:00.000Z");
+        assert_eq!(at("2026-11-21"), "2026-11-20T23:00:00.000Z");
+        assert_eq!(at("2026-11-21T08:30:00"), "2026-11-21T07:30:00.000Z");
+        assert_eq!(at("2026-11-21T08:30:00Z"), "2026-11-21T08:30:00.000Z");
+        assert!(TimeArg::parse("yesterday").is_err());
+        assert!(duration("soon").is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! What every command is given: the global options, the output, and ways to the configuration, the gate and
+//! the ledger.
+
+use std::path::{Path, PathBuf};
+
+use tollgate::config::Config;
+use tollgate_ledger::LedgerReader;
+
+use crate::{
+    access::Access,
+    error::{Failure, shown},
+    global::Global,
+    identity::Claim,
+    operation::{Operation, Reply},
+    output::Output,
+    trust,
+};
+
+/// What every command has.
+pub(crate) struct Context<'a> {
+    global: Global,
+    pub(crate) out: &'a Output,
+}
+
+/// The configuration here or in a directory above.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn nearest_config() -> Result<PathBuf, Failure> {
+    let here = std::env::current_dir()
+        .map_err(|e| Failure::plain(format!("the working directory cannot be read: {e}")))?;
+    Ok(Config::find(&here)?)
+}
+
+impl<'a> Context<'a> {
+    /// With these options.
+    pub(crate) fn new(global: Global, out: &'a Output) -> Self {
+        Self { global, out }
+    }
+
+    /// The configuration file that was named with `--config`.
+    pub(crate) fn named_config(&self) -> Option<&Path> {
+        self.global.config.as_deref()
+    }
+
+    /// The configuration file: the one that was named, or the nearest, which must be trusted.
+    pub(crate) fn config_file(&self) -> Result<PathBuf, Failure> {
+        if let Some(file) = self.named_config() {
+            return Ok(file.to_owned());
+        }
+        let file = nearest_config()?;
+        trust::check(&file)?;
+        Ok(file)
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        Ok(Config::read(&self.config_file()?)?)
+    }
+
+    /// The way to the gate, as the user at the command line: the login, or `--as` with a token.
+    pub(crate) fn access(&self, config: Config) -> Result<Access<'a>, Failure> {
+        let claim = match &self.global.as_user {
+            Some(user) => Some(Claim::read(
+                user,
+                self.global.token_file.as_deref(),
+                self.out,
+            )?),
+            None => None,
+        };
+        Ok(Access::new(config, claim, self.out))
+    }
+
+    /// The user of `--as`, whom only the gate believes.
+    pub(crate) fn claimed_user(&self) -> Option<String> {
+        self.global.as_user.clone()
+    }
+
+    /// Have one thing done, and leave.
+    pub(crate) async fn execute(&self, operation: Operation) -> Result<Reply, Failure> {
+        let mut access = self.access(self.config()?)?;
+        let reply = access.execute(operation).await;
+        access.close().await;
+        reply
+    }
+
+    /// The ledger, for lists: `None` where nothing has been recorded yet.
+    pub(crate) fn reader_if_any(&self, config: &Config) -> Result<Option<LedgerReader>, Failure> {
+        if config.store.path.exists() {
+            self.reader(config).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The ledger, read-only. The process that owns it is not disturbed.
+    pub(crate) fn reader(&self, config: &Config) -> Result<LedgerReader, Failure> {
+        let path = &config.store.path;
+        if !path.exists() {
+            return Err(
+                Failure::plain(format!("{}: nothing has been recorded yet", shown(path)))
+                    .help("call a tool first: tollgate call TOOL --args '{…}'"),
+            );
+        }
+        Ok(LedgerReader::open(path)?)
+    }
+}
+
+/// An answer that the operation cannot have: the owner is of another make.
+pub(crate) fn unexpected(reply: &Reply) -> Failure {
+    Failure::plain(format!("the gate answered something else: {reply:?}"))
+        .help("use the same version everywhere")
+}
+
+/// A path as another process understands it.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|e| Failure::plain(format!("{}: {e}", path.display())))
+}

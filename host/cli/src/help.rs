@@ -1,0 +1,47 @@
+//! Help texts, laid out for the terminal that they are read on.
+//!
+//! In the sources their paragraphs have lines of a fixed width. Wrapped again for a narrower terminal they
+//! would have a short line after each long one, so each paragraph becomes a single line before it is wrapped.
+
+use clap::Command;
+
+/// The command with every paragraph of its help, and of its subcommands' help, on a line of its own.
+pub(crate) fn reflow(command: Command) -> Command {
+    let text = command.get_after_help().map(ToString::to_string);
+    let command = match text {
+        Some(text) => command.after_help(paragraphs(&text)),
+        None => command,
+    };
+    command.mut_subcommands(reflow)
+}
+
+/// `text` with the lines of each paragraph joined. Indented lines, such as examples, and headings stay as
+/// they are.
+fn paragraphs(text: &str) -> String {
+    let mut joined = String::new();
+    let mut may_go_on = false;
+    for line in text.lines() {
+        let is_prose = !line.is_empty() && !line.starts_with(' ');
+        if is_prose && may_go_on {
+            joined.push(' ');
+        } else if !joined.is_empty() {
+            joined.push('\n');
+        }
+        joined.push_str(line);
+        may_go_on = is_prose && !line.ends_with(':');
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_joined_and_examples_are_not() {
+        let text = "Example:\n  $ tollgate a\n  $ tollgate b\n\nOne line\nand another.\nMore\n\nCodes:\n  0  done";
+        let joined = "Example:\n  $ tollgate a\n  $ tollgate b\n\nOne line and another. More\n\nCodes:\n  0  done";
+        assert_eq!(paragraphs(text), joined);
+        assert_eq!(paragraphs(joined), joined);
+    }
+}

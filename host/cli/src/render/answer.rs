@@ -1,0 +1,198 @@
+//! What a call came to.
+
+use serde_json::Value;
+use tollgate::tool::{Content, ResourceBody};
+use tollgate_model::canonical;
+
+use crate::{
+    reply::{CallOutcome, CallReply},
+    style::{Tone, line, paint, wrap},
+    units::{duration, moment, size},
+};
+
+/// Bytes of one result that a terminal gets; all of it is in `--json`.
+const MAX_RESULT: usize = 1 << 20;
+
+fn symbol(outcome: CallOutcome) -> (&'static str, Tone) {
+    match outcome {
+        CallOutcome::Ok => ("✓", Tone::Good),
+        CallOutcome::Waiting => ("⏸", Tone::Wait),
+        CallOutcome::Indeterminate => ("?", Tone::Wait),
+        _ => ("✗", Tone::Bad),
+    }
+}
+
+fn word(outcome: CallOutcome) -> &'static str {
+    match outcome {
+        CallOutcome::Ok => "ok",
+        CallOutcome::ToolError => "tool error",
+        CallOutcome::Withheld => "withheld",
+        CallOutcome::Denied => "denied",
+        CallOutcome::Undecidable => "undecidable",
+        CallOutcome::Waiting => "waiting",
+        CallOutcome::Rejected => "rejected",
+        CallOutcome::UnknownTool => "unknown tool",
+        CallOutcome::Invalid => "invalid",
+        CallOutcome::Halted => "halted",
+        CallOutcome::RunEnded => "run ended",
+        CallOutcome::Unrecorded => "unrecorded",
+        CallOutcome::Failed => "failed",
+        CallOutcome::Indeterminate => "indeterminate",
+    }
+}
+
+/// One line: how it ended, how long it took, and by which decision.
+pub(crate) fn summary(reply: &CallReply) -> String {
+    let (symbol, tone) = symbol(reply.outcome);
+    let mut text = format!(
+        "{} {}  {}  {}",
+        paint(symbol, tone),
+        paint(&line(&reply.tool, 80), Tone::Strong),
+        paint(word(reply.outcome), tone),
+        paint(&duration(reply.micros), Tone::Weak),
+    );
+    if let Some(decision) = reply.decision {
+        text.push_str(&format!("  {}", paint(&decision.to_string(), Tone::Name)));
+    }
+    if reply.redacted {
+        text.push_str(&format!("  {}", paint("redacted", Tone::Wait)));
+    }
+    text
+}
+
+/// The result, fit for a terminal: nothing in it can move the cursor.
+pub(crate) fn result(content: &[Content]) -> String {
+    let texts: Vec<Value> = content
+        .iter()
+        .filter_map(|part| match part {
+            Content::Text { text } => canonical::parse(text).ok(),
+            _ => None,
+        })
+        .collect();
+    let mut all = String::new();
+    for part in content {
+        let piece = match part {
+            Content::Text { text } => tollgate::text::printable(text, MAX_RESULT),
+            // Tools repeat structured data as text for models that read nothing else.
+            Content::Structured(value) if texts.contains(value) => continue,
+            Content::Structured(value) => {
+                let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
+                tollgate::text::printable(&pretty, MAX_RESULT)
+            }
+            Content::Image { data, media_type } => {
+                format!(
+                    "[image {}, {}]",
+                    line(media_type, 80),
+                    size(data.len() as u64)
+                )
+            }
+            Content::Resource { resource } => {
+                let kind = resource.media_type.as_deref().unwrap_or("resource");
+                let body = match &resource.body {
+                    ResourceBody::Text(text) => {
+                        format!("\n{}", tollgate::text::printable(text, MAX_RESULT))
+                    }
+                    ResourceBody::Blob(bytes) => format!(", {}", size(bytes.len() as u64)),
+                };
+                format!("[{} {}]{body}", line(kind, 80), line(&resource.uri, 400))
+            }
+        };
+        all.push_str(&piece);
+        if !piece.ends_with('\n') {
+            all.push('\n');
+        }
+    }
+    all
+}
+
+/// The beginning of a result, on one line.
+pub(crate) fn preview(content: &[Content], columns: usize) -> String {
+    let text = result(content);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line(&flat, columns)
+}
+
+/// Why there is no result, and what to do next.
+pub(crate) fn refusal(reply: &CallReply, columns: usize, indent: &str) -> String {
+    let mut text = String::new();
+    let mut say = |words: &str, tone: Tone| {
+        for piece in wrap(words, columns.saturating_sub(indent.len()).min(96)) {
+            text.push_str(&format!("{indent}{}\n", paint(&piece, tone)));
+        }
+    };
+    if let Some(message) = &reply.message {
+        say(&tollgate::text::printable(message, 4000), Tone::Plain);
+    }
+    let owners: Vec<String> = reply
+        .policies
+        .iter()
+        .map(|p| format!("{} answers for {}", p.owner, p.id))
+        .collect();
+    let until = reply
+        .approval
+        .as_ref()
+        .map(|pending| format!("waits until {}", moment(pending.expires)));
+    let facts: Vec<String> = owners.into_iter().chain(until).collect();
+    if !facts.is_empty() {
+        say(&facts.join(" · "), Tone::Weak);
+    }
+    for step in next(reply) {
+        say(&format!("next: {step}"), Tone::Name);
+    }
+    text
+}
+
+/// Commands that tell more, or that go on.
+fn next(reply: &CallReply) -> Vec<String> {
+    let mut steps = Vec::new();
+    if let Some(pending) = &reply.approval {
+        steps.push(format!("tollgate approvals show {}", pending.id));
+    }
+    let explained = !reply.policies.is_empty() || reply.outcome == CallOutcome::Denied;
+    if let Some(decision) = reply
+        .decision
+        .filter(|_| explained && reply.approval.is_none())
+    {
+        steps.push(format!("tollgate decisions show {decision}"));
+    }
+    if let (CallOutcome::Indeterminate | CallOutcome::Failed, Some(run)) =
+        (reply.outcome, reply.run)
+    {
+        steps.push(format!("tollgate runs show {run}"));
+    }
+    match reply.outcome {
+        CallOutcome::UnknownTool => steps.push("tollgate tools list".into()),
+        CallOutcome::Invalid if reply.run.is_some() => {
+            steps.push(format!("tollgate tools show {}", line(&reply.tool, 80)))
+        }
+        _ => {}
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_printable_and_said_once() {
+        let content = [
+            Content::Text {
+                text: "{\"a\": 1}".into(),
+            },
+            Content::Structured(serde_json::json!({ "a": 1 })),
+            Content::Text {
+                text: "\u{1b}[31mred".into(),
+            },
+            Content::Image {
+                data: vec![0; 2048],
+                media_type: "image/png".into(),
+            },
+        ];
+        assert_eq!(
+            result(&content),
+            "{\"a\": 1}\n\\u{1b}[31mred\n[image image/png, 2.0 KiB]\n"
+        );
+        assert_eq!(preview(&content, 12), "{\"a\": 1} …");
+    }
+}

@@ -1,0 +1,246 @@
+//! Decisions, and what operators did, across runs.
+
+use tollgate_model::{
+    decision::ShadowFlip,
+    ids::DecisionId,
+    record::{DecisionRecord, Record},
+    request::Action,
+};
+use tollgate_server::reply::Entry;
+
+use crate::{
+    render::table::{Cell, table},
+    style::{Tone, line, paint, wrap},
+    units::{duration, moment},
+};
+
+fn tone(outcome: &str) -> (&'static str, Tone) {
+    match outcome {
+        "allow" | "approved" | "consumed" | "activated" | "resumed" | "done" | "success" => {
+            ("✓", Tone::Good)
+        }
+        "escalate" => ("⏸", Tone::Wait),
+        _ => ("✗", Tone::Bad),
+    }
+}
+
+/// A list, as it comes.
+pub(crate) fn list(entries: &[Entry]) -> String {
+    let rows: Vec<[Cell; 7]> = entries
+        .iter()
+        .map(|entry| {
+            let (symbol, tone) = tone(&entry.outcome);
+            let time = entry
+                .time
+                .get(..19)
+                .unwrap_or(&entry.time)
+                .replace('T', " ");
+            [
+                Cell::new(
+                    entry
+                        .id
+                        .map_or_else(|| format!("#{}", entry.index), |id| id.to_string()),
+                    Tone::Name,
+                ),
+                Cell::new(time, Tone::Weak),
+                Cell::new(format!("{symbol} {}", entry.outcome), tone),
+                line(&entry.principal, 40).into(),
+                Cell::new(line(&entry.action, 40), Tone::Plain),
+                line(&entry.resource, 48).into(),
+                line(
+                    &if entry.policies.is_empty() {
+                        entry.reason.clone()
+                    } else {
+                        entry.policies.join(", ")
+                    },
+                    120,
+                )
+                .into(),
+            ]
+        })
+        .collect();
+    table(
+        ["ID", "TIME (UTC)", "OUTCOME", "WHO", "ACTION", "ON", "BY"],
+        &rows,
+    )
+}
+
+/// Everything about one decision. `files` says where its policies stand now.
+pub(crate) fn whole(
+    index: u64,
+    record: &Record,
+    decision: &DecisionRecord,
+    files: impl Fn(&str) -> Option<String>,
+    columns: usize,
+) -> String {
+    let (symbol, outcome_tone) = tone(decision.outcome.as_str());
+    let mut text = format!(
+        "{}  {} {}  {}\n",
+        paint(&DecisionId(index).to_string(), Tone::Name),
+        paint(symbol, outcome_tone),
+        paint(decision.outcome.as_str(), outcome_tone),
+        moment(record.time),
+    );
+    let mut field = |name: &str, value: String| {
+        if !value.is_empty() {
+            text.push_str(&format!(
+                "  {}{value}\n",
+                paint(&format!("{name:<14}"), Tone::Weak)
+            ));
+        }
+    };
+    let action = match &decision.action {
+        Action::Call(tool) => format!("call {}", line(tool, 80)),
+        other => other.id().to_owned(),
+    };
+    field("principal", line(&decision.principal.to_string(), 200));
+    field(
+        "on behalf of",
+        decision
+            .on_behalf_of
+            .as_ref()
+            .map(|u| line(&u.to_string(), 200))
+            .unwrap_or_default(),
+    );
+    field("action", action);
+    field("resource", line(&decision.resource.to_string(), 300));
+    field(
+        "run",
+        record
+            .run
+            .map(|run| format!("{run}  (tollgate runs show {run})"))
+            .unwrap_or_default(),
+    );
+    field(
+        "approval",
+        decision.approval.map(|a| a.to_string()).unwrap_or_default(),
+    );
+    field(
+        "needs",
+        decision
+            .requirement
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    );
+    let arguments = decision
+        .arguments
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    field("arguments", arguments);
+    field("bundle", decision.bundle.to_string());
+    field(
+        "component",
+        decision
+            .component
+            .map(|c| c.to_string())
+            .unwrap_or_default(),
+    );
+    field("decided in", duration(decision.decide_micros));
+    text.push_str(&decided_by(decision, files, columns));
+    text
+}
+
+/// The policies that determined it, with where they stand now, and what went wrong.
+fn decided_by(
+    decision: &DecisionRecord,
+    files: impl Fn(&str) -> Option<String>,
+    columns: usize,
+) -> String {
+    let mut text = format!("\n  {}\n", paint("Decided by", Tone::Strong));
+    if decision.determining.is_empty() {
+        let why = if decision.errors.is_empty() {
+            "no policy permits it"
+        } else {
+            "no policy: it could not be decided"
+        };
+        text.push_str(&format!("    {why}\n"));
+    }
+    for policy in &decision.determining {
+        let place =
+            files(&policy.policy.id).map(|place| format!("  {}", paint(&place, Tone::Weak)));
+        text.push_str(&format!(
+            "    {} (answered for by {}){}\n",
+            paint(&policy.policy.id, Tone::Strong),
+            policy.owner,
+            place.unwrap_or_default()
+        ));
+        for piece in wrap(
+            &line(&policy.reason, 2000),
+            columns.saturating_sub(6).min(90),
+        ) {
+            text.push_str(&format!("      {piece}\n"));
+        }
+    }
+    for error in &decision.errors {
+        text.push_str(&format!(
+            "    {} {}\n",
+            paint("error:", Tone::Bad),
+            line(&error.to_string(), 600)
+        ));
+    }
+    if let Some(flip) = &decision.shadow {
+        text.push_str(&format!(
+            "    {} {} would {}: {}\n",
+            paint("shadow:", Tone::Wait),
+            watched(flip),
+            flip.outcome,
+            flip.policies.join(", ")
+        ));
+    }
+    text
+}
+
+/// What a flip is of.
+pub(super) fn watched(flip: &ShadowFlip) -> &'static str {
+    if flip.candidate {
+        "the candidate"
+    } else {
+        "shadow policies"
+    }
+}
+
+/// The columns of CSV, in order.
+pub(crate) const COLUMNS: [&str; 13] = [
+    "index",
+    "id",
+    "time",
+    "kind",
+    "outcome",
+    "principal",
+    "on_behalf_of",
+    "action",
+    "resource",
+    "policies",
+    "reason",
+    "run",
+    "approval",
+];
+
+/// A line of CSV. A cell that a spreadsheet would run as a formula is quoted with an apostrophe.
+pub(crate) fn cells(entry: &Entry) -> [String; 13] {
+    let text = |value: Option<String>| value.unwrap_or_default();
+    [
+        entry.index.to_string(),
+        text(entry.id.map(|id| id.to_string())),
+        entry.time.clone(),
+        entry.kind.into(),
+        entry.outcome.clone(),
+        entry.principal.clone(),
+        text(entry.on_behalf_of.clone()),
+        entry.action.clone(),
+        entry.resource.clone(),
+        entry.policies.join(" "),
+        entry.reason.clone(),
+        text(entry.run.map(|run| run.to_string())),
+        text(entry.approval.map(|id| id.to_string())),
+    ]
+    .map(|cell| {
+        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            format!("'{cell}")
+        } else {
+            cell
+        }
+    })
+}

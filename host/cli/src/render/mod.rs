@@ -1,0 +1,18 @@
+//! What people see: trees, tables, approvals, answers. It reads and never asks the gate for anything.
+//!
+//! Whatever comes from outside (tool output, file names, notes, log lines) is made printable here or in
+//! the gate before it reaches a terminal.
+
+pub(crate) mod answer;
+pub(crate) mod approval;
+pub(crate) mod case;
+pub(crate) mod decision;
+pub(crate) mod diagnostics;
+pub(crate) mod diff;
+pub(crate) mod live;
+pub(crate) mod run;
+pub(crate) mod spans;
+pub(crate) mod table;
+pub(crate) mod tool;
+pub(crate) mod tree;
+pub(crate) mod upstream;

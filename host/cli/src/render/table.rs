@@ -1,0 +1,86 @@
+//! Aligned columns.
+
+use crate::style::{Tone, line, pad, paint, width};
+
+/// How much of a text stands in a cell.
+const MAX_CELL: usize = 4096;
+
+/// One cell: one line of text without styles, and what it means. Nothing in it moves the cursor.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A cell.
+    pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
+        Self {
+            text: line(&text.into(), MAX_CELL),
+            tone,
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+}
+
+/// `rows` below `header`, the last column as long as it likes.
+pub(crate) fn table<const N: usize>(header: [&str; N], rows: &[[Cell; N]]) -> String {
+    let head = header.map(|text| Cell::new(text, Tone::Weak));
+    let all = || std::iter::once(&head).chain(rows);
+    let mut columns = [0; N];
+    for row in all() {
+        for (column, cell) in columns.iter_mut().zip(row) {
+            *column = (*column).max(width(&cell.text));
+        }
+    }
+    let mut text = String::new();
+    for row in all() {
+        let last = row
+            .iter()
+            .rposition(|cell| !cell.text.is_empty())
+            .unwrap_or(0);
+        for (i, (cell, column)) in row.iter().zip(columns).enumerate().take(last + 1) {
+            if i == last {
+                text.push_str(&paint(&cell.text, cell.tone));
+            } else {
+                text.push_str(&pad(&cell.text, column + 2, cell.tone));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_cell_moves_the_cursor() {
+        let bad = "gpt\u{1b}]0;owned\u{7}\n\u{202e}5";
+        let text = table(["", bad], &[[bad.into(), Cell::new(bad, Tone::Bad)]]);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let escaped = r"gpt\u{1b}]0;owned\u{7}\n\u{202e}5";
+        assert_eq!(text.matches(escaped).count(), 3, "{text}");
+        assert!(!text.contains(['\u{7}', '\u{202e}']), "{text}");
+    }
+
+    #[test]
+    fn columns_align_and_no_line_ends_in_spaces() {
+        let rows = [
+            ["ä".into(), "1".into(), "x".into()],
+            ["long".into(), Cell::default(), Cell::default()],
+        ];
+        assert_eq!(
+            table(["NAME", "N", "REST"], &rows)
+                .replace("\u{1b}[2m", "")
+                .replace("\u{1b}[0m", ""),
+            "NAME  N  REST\nä     1  x\nlong\n"
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Tools: what agents see of them, and what the operator said about them.
+
+use serde::Serialize;
+use serde_json::Value;
+use tollgate::{
+    sandbox::LoadedComponent,
+    tool::{Annotations, Size, Tool},
+};
+use tollgate_model::canonical::Sha256Digest;
+
+use crate::{
+    render::table::{Cell, table},
+    style::{Tone, line, paint, wrap},
+    units::{amount, duration, size},
+};
+
+/// A tool as programs read it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ToolView {
+    name: String,
+    component: String,
+    unsandboxed: bool,
+    own_name: String,
+    digest: Sha256Digest,
+    title: Option<String>,
+    description: String,
+    labels: Vec<String>,
+    taints: Vec<String>,
+    annotations: Annotations,
+    limits: LimitsView,
+    input_schema: Value,
+    output_schema: Option<Value>,
+    /// Policies that name it, with file and line.
+    policies: Vec<MentionView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct LimitsView {
+    time_micros: u64,
+    output_bytes: u64,
+    /// Of what runs in the sandbox.
+    #[serde(flatten)]
+    sandbox: Option<SandboxLimitsView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct SandboxLimitsView {
+    size: Size,
+    memory_bytes: u64,
+    fuel: u64,
+    cpu_micros: u64,
+}
+
+/// A policy that speaks of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct MentionView {
+    /// Its `@id`.
+    pub(crate) id: String,
+    /// Its `@owner`.
+    pub(crate) owner: String,
+    /// The file and line.
+    pub(crate) place: String,
+    /// What it names: the tool, or a label, its component.
+    pub(crate) by: String,
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl ToolView {
+    /// What is shown of a tool.
+    pub(crate) fn new(
+        tool: &Tool,
+        component: Option<&LoadedComponent>,
+        policies: Vec<MentionView>,
+    ) -> Self {
+        let limits = &tool.limits;
+        Self {
+            name: tool.name.clone(),
+            component: tool.source.name.clone(),
+            unsandboxed: !tool.source.is_sandboxed(),
+            own_name: tool.own_name.clone(),
+            digest: tool.source.digest,
+            title: tool.title.clone(),
+            description: tool.description.clone(),
+            labels: tool.labels.iter().cloned().collect(),
+            taints: tool.taints.iter().cloned().collect(),
+            annotations: tool.annotations,
+            limits: LimitsView {
+                time_micros: micros(limits.wall),
+                output_bytes: limits.output,
+                sandbox: component.map(|component| SandboxLimitsView {
+                    size: component.compiled.size(),
+                    memory_bytes: limits.memory,
+                    fuel: limits.fuel,
+                    cpu_micros: micros(limits.cpu),
+                }),
+            },
+            input_schema: tool.input_schema.clone(),
+            output_schema: tool.output_schema.clone(),
+            policies,
+        }
+    }
+}
+
+/// A list, by name.
+pub(crate) fn list(tools: &[ToolView]) -> String {
+    let rows: Vec<[Cell; 5]> = tools
+        .iter()
+        .map(|tool| {
+            let description = tool.description.lines().next().unwrap_or("");
+            [
+                Cell::new(line(&tool.name, 64), Tone::Name),
+                match tool.unsandboxed {
+                    false => line(&tool.component, 64).into(),
+                    true => Cell::new(
+                        format!("{} (unsandboxed)", line(&tool.component, 64)),
+                        Tone::Wait,
+                    ),
+                },
+                labels(&tool.labels).into(),
+                labels(&tool.taints).into(),
+                Cell::new(line(description, 100), Tone::Weak),
+            ]
+        })
+        .collect();
+    table(
+        ["TOOL", "COMPONENT", "LABELS", "TAINTS", "ITS AUTHOR SAYS"],
+        &rows,
+    )
+}
+
+fn labels(labels: &[String]) -> String {
+    if labels.is_empty() {
+        "none".into()
+    } else {
+        labels.join(", ")
+    }
+}
+
+/// Everything about one tool.
+pub(crate) fn whole(tool: &ToolView, columns: usize) -> String {
+    let mut text = format!("{}\n", paint(&line(&tool.name, 80), Tone::Strong));
+    let mut field = |name: &str, value: String| {
+        text.push_str(&format!(
+            "  {}{value}\n",
+            paint(&format!("{name:<14}"), Tone::Weak)
+        ));
+    };
+    field(
+        "component",
+        format!("{} ({})", line(&tool.component, 64), tool.digest),
+    );
+    field("labels", labels(&tool.labels));
+    field("taints", labels(&tool.taints));
+    if tool.unsandboxed {
+        field(
+            "runs",
+            "unsandboxed, as an upstream server: only the call itself is decided".into(),
+        );
+    }
+    let (time, output) = (
+        duration(tool.limits.time_micros),
+        size(tool.limits.output_bytes),
+    );
+    field(
+        "limits",
+        match &tool.limits.sandbox {
+            Some(limits) => format!(
+                "{} · {} memory · {} fuel · {time} in all · {} computing · {output} output",
+                limits.size,
+                size(limits.memory_bytes),
+                amount(limits.fuel),
+                duration(limits.cpu_micros),
+            ),
+            None => format!("{time} in all · {output} output"),
+        },
+    );
+    text.push_str(&author_says(tool, columns));
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint("Policies that speak of it", Tone::Strong)
+    ));
+    if tool.policies.is_empty() {
+        text.push_str("    none by name; see those for every tool with `tollgate policy check`\n");
+    }
+    for policy in &tool.policies {
+        text.push_str(&format!(
+            "    {} ({})  names {}  {}\n",
+            policy.id,
+            policy.owner,
+            policy.by,
+            paint(&policy.place, Tone::Weak)
+        ));
+    }
+    text
+}
+
+/// What the tool's author says of it: its description, hints and schemas.
+fn author_says(tool: &ToolView, columns: usize) -> String {
+    let hints = [
+        (tool.annotations.read_only, "read-only"),
+        (tool.annotations.destructive, "destructive"),
+        (tool.annotations.idempotent, "idempotent"),
+        (tool.annotations.open_world, "open world"),
+    ];
+    let hints: Vec<&str> = hints
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+        .collect();
+    let mut text = String::new();
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint("In its author's words, unchecked", Tone::Strong)
+    ));
+    if let Some(title) = &tool.title {
+        text.push_str(&format!("    {}\n", line(title, 200)));
+    }
+    for piece in wrap(
+        &tollgate::text::printable(&tool.description, 4000),
+        columns.saturating_sub(4).min(96),
+    ) {
+        text.push_str(&format!("    {piece}\n"));
+    }
+    if !hints.is_empty() {
+        text.push_str(&format!("    hints: {}\n", hints.join(", ")));
+    }
+    let mut schema = |title: &str, schema: &Value| {
+        text.push_str(&format!("\n  {}\n", paint(title, Tone::Strong)));
+        let pretty = serde_json::to_string_pretty(schema).unwrap_or_default();
+        for piece in tollgate::text::printable(&pretty, 1 << 20).lines() {
+            text.push_str(&format!("    {piece}\n"));
+        }
+    };
+    schema("Arguments", &tool.input_schema);
+    if let Some(output) = &tool.output_schema {
+        schema("Structured result", output);
+    }
+    text
+}

@@ -1,0 +1,183 @@
+//! Decisions and effects, each as a line of the tree.
+
+use std::collections::BTreeSet;
+
+use tollgate_model::{
+    decision::Outcome,
+    entity::Kind,
+    ids::DecisionId,
+    record::{DecisionRecord, Effect, EffectDetails},
+    time::Timestamp,
+};
+
+use tollgate_server::reply::Span;
+
+use crate::{
+    render::{
+        decision::watched,
+        tree::{
+            MAX_NAME,
+            row::{Mark, Row},
+        },
+    },
+    style::{Tone, line},
+    units::{duration, size},
+};
+
+pub(super) fn took(span: &Span<'_>) -> String {
+    took_of(span.start, span.end)
+}
+
+/// How long it took; nothing while it goes on.
+pub(super) fn took_of(start: Timestamp, end: Option<Timestamp>) -> String {
+    end.map(|end| duration(end.since(start)))
+        .unwrap_or_default()
+}
+
+/// A decision on a line of its own.
+pub(super) fn authorize(index: u64, decision: &DecisionRecord, name: String) -> Row {
+    let mark = match decision.outcome {
+        Outcome::Allow => Mark::Yes,
+        Outcome::Escalate => Mark::Waiting,
+        Outcome::Deny | Outcome::Error => Mark::No,
+    };
+    let mut row =
+        Row::new(mark, name, decision.outcome.as_str()).took(duration(decision.decide_micros));
+    decided(&mut row, index, decision);
+    row
+}
+
+/// What decided, and why if the answer was not a plain yes.
+fn decided(row: &mut Row, index: u64, decision: &DecisionRecord) {
+    let no = decision.outcome != Outcome::Allow;
+    row.detail(DecisionId(index).to_string(), Tone::Name);
+    if decision.determining.is_empty() && decision.errors.is_empty() {
+        row.detail("no policy permits it", Tone::Plain);
+    }
+    let ids: Vec<&str> = decision
+        .determining
+        .iter()
+        .map(|d| d.policy.id.as_str())
+        .collect();
+    row.detail(ids.join(", "), if no { Tone::Strong } else { Tone::Plain });
+    match (decision.outcome, decision.approval) {
+        (Outcome::Allow, Some(_)) => row.detail("approved", Tone::Good),
+        (Outcome::Deny | Outcome::Error, Some(approval)) => {
+            row.detail(format!("after {approval}"), Tone::Plain)
+        }
+        _ => {}
+    }
+    // What a call still waits for is said where it was asked.
+    if no && !(decision.resumption && decision.outcome == Outcome::Escalate) {
+        let reasons: BTreeSet<(&str, &str)> = decision
+            .determining
+            .iter()
+            .map(|d| (d.reason.as_str(), d.owner.as_str()))
+            .collect();
+        for (reason, owner) in reasons.into_iter().filter(|(reason, _)| !reason.is_empty()) {
+            row.note(
+                format!("“{}” — {}", line(reason, 600), line(owner, 64)),
+                Tone::Plain,
+            );
+        }
+    }
+    for error in &decision.errors {
+        row.note(
+            format!("error: {}", line(&error.to_string(), 600)),
+            Tone::Bad,
+        );
+    }
+    if let Some(flip) = &decision.shadow {
+        let by = flip.policies.join(", ");
+        row.note(
+            format!("{} would {}: {by}", watched(flip), flip.outcome),
+            Tone::Wait,
+        );
+    }
+}
+
+/// A decision about what a component asked for and what came of it, on one line.
+pub(super) fn capability(index: u64, decision: &DecisionRecord, effect: Option<&Effect>) -> Row {
+    let id = &decision.resource.id;
+    let target = match decision.resource.kind {
+        Kind::File | Kind::Directory => {
+            id.split_once('/').map_or(id.as_str(), |(_, target)| target)
+        }
+        _ => id.as_str(),
+    };
+    let name = match effect {
+        Some(effect) if effect.details.is_some() => effect_name(effect),
+        _ => format!("{} {target}", decision.action.id()),
+    };
+    let name = line(&name, MAX_NAME);
+    let mut row = match (decision.outcome, effect) {
+        (Outcome::Allow, Some(effect)) => effect_row(effect, name),
+        (Outcome::Allow, None) => Row::new(Mark::Yes, name, "allow"),
+        (Outcome::Escalate, _) => Row::new(Mark::Waiting, name, "escalate"),
+        (outcome @ (Outcome::Deny | Outcome::Error), _) => {
+            Row::new(Mark::No, name, outcome.as_str())
+        }
+    };
+    if row.took.is_empty() {
+        row.took = duration(decision.decide_micros);
+    }
+    let mut said = std::mem::take(&mut row.details);
+    decided(&mut row, index, decision);
+    row.details.append(&mut said);
+    plain(&mut row, decision);
+    row
+}
+
+/// A plain yes to what a call does along its way takes its decision, not its policies, which repeat
+/// themselves from line to line.
+pub(super) fn plain(row: &mut Row, decision: &DecisionRecord) {
+    if decision.outcome == Outcome::Allow {
+        let ids: Vec<&str> = decision
+            .determining
+            .iter()
+            .map(|d| d.policy.id.as_str())
+            .collect();
+        let ids = ids.join(", ");
+        row.details.retain(|(text, _)| *text != ids);
+    }
+}
+
+/// What was done, and with what.
+fn effect_name(effect: &Effect) -> String {
+    match &effect.details {
+        Some(EffectDetails::Http(http)) => format!("{} {}", http.method, effect.target),
+        _ => format!("{} {}", effect.operation, effect.target),
+    }
+}
+
+pub(super) fn effect_row(effect: &Effect, name: String) -> Row {
+    let mut row = match &effect.error {
+        None => Row::new(Mark::Yes, name, "done"),
+        // Looking whether something is there changes nothing and is no failure.
+        Some(error) if error == "not found" => Row::new(Mark::Nothing, name, "not found"),
+        Some(_) => Row::new(Mark::No, name, "failed"),
+    };
+    row.took = duration(effect.duration_micros);
+    if let Some(EffectDetails::Http(http)) = &effect.details {
+        if let Some(status) = http.status {
+            row.outcome = status.to_string();
+            row.mark = if status < 400 {
+                Mark::Yes
+            } else {
+                Mark::Nothing
+            };
+            row.detail(size(effect.size), Tone::Weak);
+        }
+        if http.redirects > 0 {
+            row.detail(format!("redirect {}", http.redirects), Tone::Weak);
+        }
+    }
+    match &effect.error {
+        None if matches!(effect.operation.as_str(), "read_file" | "write_file") => {
+            row.detail(size(effect.size), Tone::Weak);
+        }
+        Some(error) if row.outcome == "failed" => row.detail(line(error, 200), Tone::Plain),
+        _ => {}
+    }
+    row
+}

@@ -1,0 +1,252 @@
+//! Which configurations may be used without being named: those that this user or root owns, that no other
+//! account can write, and that this user has trusted.
+//!
+//! A configuration starts programs and names secrets, so a file that lies in a cloned repository or a shared
+//! directory is code of somebody else. The list of trusted files is the user's own; it holds paths, so an
+//! edited file stays trusted, like a repository under git's `safe.directory`.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+use crate::{
+    error::{Failure, shown},
+    files,
+};
+
+/// The sticky bit: only the owner of a file in the directory can replace it.
+const STICKY: u32 = 0o1000;
+/// The mode of the user's own directory of state.
+const PRIVATE: u32 = 0o700;
+
+/// The directory of what this user's commands remember: `tollgate` in `XDG_STATE_HOME`, or in
+/// `~/.local/state`.
+///
+/// # Errors
+/// The user has no home.
+pub(crate) fn state_dir() -> Result<PathBuf, Failure> {
+    let named = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    named
+        .filter(|dir| dir.is_absolute())
+        .or_else(|| Some(std::env::home_dir()?.join(".local/state")))
+        .map(|dir| dir.join("tollgate"))
+        .ok_or_else(|| {
+            Failure::plain("there is no home directory to remember anything in")
+                .help("set HOME or XDG_STATE_HOME")
+        })
+}
+
+/// Make a directory below [`state_dir`] that only this user can look into.
+pub(crate) fn private_dir(dir: &Path) -> Result<(), Failure> {
+    let failed =
+        |e: std::io::Error| Failure::plain(format!("{}: it cannot be made: {e}", dir.display()));
+    fs::create_dir_all(dir).map_err(failed)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(PRIVATE)).map_err(failed)
+}
+
+/// The files that this user trusts.
+pub(crate) struct TrustedFiles {
+    list: PathBuf,
+    files: Vec<PathBuf>,
+}
+
+impl TrustedFiles {
+    /// The list of this user.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        Self::read_in(&state_dir()?)
+    }
+
+    fn read_in(state: &Path) -> Result<Self, Failure> {
+        let list = state.join("trusted");
+        let text = match fs::read_to_string(&list) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(Failure::plain(format!("{}: {e}", list.display()))),
+        };
+        let files = text.lines().map(PathBuf::from).collect();
+        Ok(Self { list, files })
+    }
+
+    /// The files, in the order in which they were trusted.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Trust the file `file`.
+    ///
+    /// # Errors
+    /// It is not there, or somebody else can write it.
+    pub(crate) fn add(&mut self, file: &Path) -> Result<PathBuf, Failure> {
+        let file = canonical(file)?;
+        check_owner(&file)?;
+        if !self.files.contains(&file) {
+            self.files.push(file.clone());
+            self.write()?;
+        }
+        Ok(file)
+    }
+
+    /// Trust the file `file` no longer. Whether it was trusted.
+    pub(crate) fn remove(&mut self, file: &Path) -> Result<bool, Failure> {
+        let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let before = self.files.len();
+        self.files.retain(|trusted| *trusted != file);
+        if self.files.len() != before {
+            self.write()?;
+        }
+        Ok(self.files.len() != before)
+    }
+
+    /// Whether a configuration that was found, and not named, may be used.
+    ///
+    /// # Errors
+    /// It may not, and why.
+    pub(crate) fn check(&self, file: &Path) -> Result<(), Failure> {
+        let file = canonical(file)?;
+        check_owner(&file)?;
+        match self.files.contains(&file) {
+            true => Ok(()),
+            false => Err(Failure::plain(format!(
+                "{} is not trusted: a configuration can start programs and read secrets",
+                shown(&file)
+            ))
+            .help(format!(
+                "look at it, then type `tollgate trust {}`; or name it with --config",
+                shown(&file)
+            ))),
+        }
+    }
+
+    fn write(&self) -> Result<(), Failure> {
+        if let Some(dir) = self.list.parent() {
+            private_dir(dir)?;
+        }
+        let mut text = String::new();
+        for file in &self.files {
+            let Some(file) = file.to_str().filter(|file| !file.contains('\n')) else {
+                return Err(Failure::plain(format!(
+                    "{}: a path that is not one line of UTF-8 cannot be trusted",
+                    file.display()
+                ))
+                .help("name the file with --config instead"));
+            };
+            text.push_str(file);
+            text.push('\n');
+        }
+        files::replace(&self.list, text.as_bytes())
+            .map_err(|e| Failure::plain(format!("{}: {e}", self.list.display())))
+    }
+}
+
+/// Whether a configuration that was found, and not named, may be used.
+///
+/// # Errors
+/// It may not, and why.
+pub(crate) fn check(file: &Path) -> Result<(), Failure> {
+    TrustedFiles::read()?.check(file)
+}
+
+fn canonical(file: &Path) -> Result<PathBuf, Failure> {
+    fs::canonicalize(file).map_err(|e| Failure::plain(format!("{}: {e}", shown(file))))
+}
+
+/// That only this user and root can change the file or put another one in its place.
+fn check_owner(file: &Path) -> Result<(), Failure> {
+    for path in [Some(file), file.parent()].into_iter().flatten() {
+        let found =
+            fs::metadata(path).map_err(|e| Failure::plain(format!("{}: {e}", shown(path))))?;
+        let own = Uid::effective().as_raw();
+        let problem = match (found.uid(), found.mode()) {
+            (owner, _) if owner != own && owner != 0 => Some(format!("belongs to {}", name(owner))),
+            (_, mode) if mode & 0o002 != 0 && !(found.is_dir() && mode & STICKY != 0) => {
+                Some("can be written by everybody".to_owned())
+            }
+            (_, mode) if mode & 0o020 != 0 && !is_private_group(found.gid()) => {
+                Some("can be written by its group".to_owned())
+            }
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            return Err(Failure::plain(format!(
+                "{} {problem}, and a configuration can start programs and read secrets",
+                shown(path)
+            ))
+            .help(format!(
+                "if you want it all the same, name it: --config {}",
+                shown(file)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the group is the user's own, as most systems make one for each user.
+fn is_private_group(gid: u32) -> bool {
+    let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
+    let user = User::from_uid(Uid::effective()).ok().flatten();
+    match (group, user) {
+        (Some(group), Some(user)) => {
+            group.name == user.name && group.mem.iter().all(|member| *member == user.name)
+        }
+        _ => false,
+    }
+}
+
+fn name(uid: u32) -> String {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| format!("user {uid}"), |user| format!("`{}`", user.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world() -> (tempfile::TempDir, PathBuf, TrustedFiles) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tollgate.toml");
+        fs::write(&file, "[gate]\n").unwrap();
+        let trusted = TrustedFiles::read_in(&dir.path().join("state")).unwrap();
+        (dir, file, trusted)
+    }
+
+    #[test]
+    fn a_configuration_that_lies_there_must_be_trusted_first() {
+        let (dir, file, mut trusted) = world();
+        let untrusted = trusted.check(&file).unwrap_err();
+        assert!(untrusted.help.unwrap().contains("tollgate trust"));
+        trusted.add(&file).unwrap();
+        trusted.check(&file).unwrap();
+        let again = TrustedFiles::read_in(&dir.path().join("state")).unwrap();
+        again.check(&file).unwrap();
+        assert!(trusted.remove(&file).unwrap());
+        assert!(trusted.check(&file).is_err());
+    }
+
+    #[test]
+    fn what_others_can_write_is_never_trusted() {
+        let (dir, file, mut trusted) = world();
+        trusted.add(&file).unwrap();
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(&file, 0o646);
+        assert!(trusted.check(&file).is_err());
+        assert!(trusted.add(&file).is_err());
+        set(&file, 0o644);
+        set(dir.path(), 0o777);
+        assert!(
+            trusted
+                .check(&file)
+                .unwrap_err()
+                .message
+                .contains("everybody")
+        );
+        set(dir.path(), 0o1777);
+        trusted.check(&file).unwrap();
+        set(dir.path(), 0o700);
+    }
+}

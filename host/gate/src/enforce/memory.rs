@@ -1,0 +1,166 @@
+//! What an agent remembers from one run to another, so that a run's name does not wash labels off.
+//!
+//! A run's key comes from the caller. So labels belong to the one who knows: every run takes on, before anything in
+//! it is decided, the labels that runs within the same scope of memory held during the window. The scope is the
+//! operator's statement (`[agents.NAME] memory`). Runs of other scopes do not taint it.
+//!
+//! This is a view of the ledger: read from it when a principal first calls, and kept up by every commit.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, PoisonError},
+};
+
+use tollgate_ledger::{Ledger, LedgerError, RunFilter};
+use tollgate_model::{entity::Uid, ids::RunId, time::Timestamp};
+
+use crate::config::AgentMemory;
+
+/// Runs whose conversations are known.
+const MAX_CONVERSATIONS: usize = 100_000;
+
+/// A run, as far as memory is concerned.
+#[derive(Debug, Clone)]
+pub(crate) struct RunScope {
+    pub(crate) run: RunId,
+    pub(crate) principal: Uid,
+    pub(crate) on_behalf_of: Uid,
+    /// The conversation that the run is part of, if the surface knows.
+    pub(crate) conversation: Option<String>,
+}
+
+/// Labels that principals hold, by run.
+#[derive(Debug, Default)]
+pub(crate) struct LabelMemory(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    by_principal: HashMap<Uid, HashMap<RunId, HeldLabels>>,
+    conversations: HashMap<RunId, String>,
+}
+
+/// The labels of one run.
+#[derive(Debug)]
+struct HeldLabels {
+    on_behalf_of: Uid,
+    labels: BTreeSet<String>,
+    /// When something last happened in the run.
+    last: Timestamp,
+}
+
+impl LabelMemory {
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Note that something happened in a run that holds these labels.
+    pub(crate) fn note(&self, scope: RunScope, labels: BTreeSet<String>, now: Timestamp) {
+        self.with(|state| {
+            if let Some(conversation) = scope.conversation
+                && state.conversations.len() < MAX_CONVERSATIONS
+            {
+                state.conversations.insert(scope.run, conversation);
+            }
+            // A principal that has not been read yet is read whole when it is asked for.
+            let Some(runs) = state.by_principal.get_mut(&scope.principal) else {
+                return;
+            };
+            if let Some(held) = runs.get_mut(&scope.run) {
+                held.labels.extend(labels);
+                held.last = held.last.max(now);
+            } else if !labels.is_empty() {
+                let held = HeldLabels {
+                    on_behalf_of: scope.on_behalf_of,
+                    labels,
+                    last: now,
+                };
+                runs.insert(scope.run, held);
+            }
+        });
+    }
+
+    /// Labels that other runs within the scope of memory of `scope` held since `since`, by the run that held them.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub(crate) fn recall(
+        &self,
+        ledger: &Ledger,
+        tenant: &str,
+        memory: AgentMemory,
+        scope: &RunScope,
+        since: Timestamp,
+    ) -> Result<BTreeMap<RunId, BTreeSet<String>>, LedgerError> {
+        if memory == AgentMemory::Run {
+            return Ok(BTreeMap::new());
+        }
+        self.with(|state| {
+            if !state.by_principal.contains_key(&scope.principal) {
+                let runs = read(ledger, tenant, &scope.principal, since)?;
+                state.by_principal.insert(scope.principal.clone(), runs);
+            }
+            let State {
+                by_principal,
+                conversations,
+            } = state;
+            let Some(runs) = by_principal.get_mut(&scope.principal) else {
+                return Ok(BTreeMap::new());
+            };
+            runs.retain(|run, held| {
+                let stays = held.last >= since;
+                if !stays {
+                    conversations.remove(run);
+                }
+                stays
+            });
+            let remembers = |run: &RunId, held: &HeldLabels| match memory {
+                AgentMemory::Run => false,
+                AgentMemory::Agent => true,
+                AgentMemory::User => held.on_behalf_of == scope.on_behalf_of,
+                AgentMemory::Conversation => {
+                    let other = conversations.get(run);
+                    held.on_behalf_of == scope.on_behalf_of
+                        && (other.is_none()
+                            || scope.conversation.is_none()
+                            || other == scope.conversation.as_ref())
+                }
+            };
+            let known = runs
+                .iter()
+                .filter(|(run, held)| **run != scope.run && remembers(run, held));
+            Ok(known
+                .map(|(run, held)| (*run, held.labels.clone()))
+                .collect())
+        })
+    }
+}
+
+/// The labels of the principal's runs, as the ledger has them.
+fn read(
+    ledger: &Ledger,
+    tenant: &str,
+    principal: &Uid,
+    since: Timestamp,
+) -> Result<HashMap<RunId, HeldLabels>, LedgerError> {
+    // Nearly always nothing is held, and no run needs to be looked at.
+    if ledger.labels_held(tenant, principal, since)?.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = ledger.reader().runs(&RunFilter {
+        tenant: Some(tenant.to_owned()),
+        principal: Some(principal.clone()),
+        ..RunFilter::default()
+    })?;
+    let held = rows
+        .into_iter()
+        .filter(|row| row.last >= since && !row.labels.is_empty())
+        .map(|row| {
+            let held = HeldLabels {
+                on_behalf_of: row.on_behalf_of,
+                labels: row.labels,
+                last: row.last,
+            };
+            (row.id, held)
+        });
+    Ok(held.collect())
+}

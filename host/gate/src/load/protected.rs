@@ -1,0 +1,200 @@
+//! The gate's own files, which nothing that it guards may reach.
+//!
+//! A component that can write the policies, read the master key or replace compiled code is above the gate. So no
+//! grant and no root of an upstream server may contain one of the gate's files, or lie in one of its directories.
+//! Paths are compared without links, and directories also by device and inode, so that another name for the same
+//! directory does not help.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{LoadError, cache_dir};
+use crate::{
+    config::{Config, ExternalTools},
+    lock::Lock,
+    secrets::SecretSource,
+};
+
+/// A file or directory of the gate's own, and what errors call it.
+struct Protected {
+    what: &'static str,
+    path: PathBuf,
+}
+
+/// A directory that is opened to something that the gate guards.
+struct Opened<'c> {
+    /// As the configuration has it, such as `grants.work under [components.files]`.
+    key: String,
+    path: &'c Path,
+}
+
+/// Device and inode.
+type Node = (u64, u64);
+
+/// That nothing that is opened overlaps the gate's own files.
+///
+/// # Errors
+/// [`LoadError::Overlap`].
+pub(super) fn check(config: &Config) -> Result<(), LoadError> {
+    let protected = protected(config);
+    for opened in opened(config) {
+        for own in &protected {
+            if overlap(opened.path, &own.path) {
+                return Err(LoadError::Overlap {
+                    key: opened.key,
+                    path: opened.path.to_path_buf(),
+                    what: own.what,
+                    own: own.path.clone(),
+                    file: config.file.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn protected(config: &Config) -> Vec<Protected> {
+    let mut all = Vec::new();
+    let mut add = |what, path: &Path| {
+        let path = path.to_path_buf();
+        all.push(Protected { what, path });
+    };
+    add("the configuration", &config.file);
+    add("the lock file", &Lock::path(&config.file));
+    add("the policies", &config.policies);
+    if let Some(candidate) = &config.candidate {
+        add("the policies", candidate);
+    }
+    add("the store", &config.store.path);
+    add("the master key", &config.store.key);
+    add("the cache of compiled code", &cache_dir(config));
+    for component in config.components.values() {
+        add("the file of a component", &component.path);
+    }
+    for secret in config.secrets.values() {
+        if let SecretSource::File(path) = &secret.source {
+            add("the file of a secret", path);
+        }
+    }
+    for external in config.external.values() {
+        if let ExternalTools::File(path) = &external.tools {
+            add("the definitions of tools", path);
+        }
+    }
+    for path in &config.network.trust {
+        add("the trusted certificates", path);
+    }
+    if let Some(tls) = &config.serve.tls {
+        add("the TLS key", &tls.key);
+    }
+    all
+}
+
+fn opened(config: &Config) -> Vec<Opened<'_>> {
+    let grants = config.components.iter().flat_map(|(name, component)| {
+        component
+            .grants
+            .iter()
+            .map(move |(grant, settings)| Opened {
+                key: format!("grants.{grant} under [components.{name}]"),
+                path: &settings.path,
+            })
+    });
+    let roots = config.upstreams.iter().flat_map(|(name, upstream)| {
+        upstream.roots.iter().map(move |path| Opened {
+            key: format!("roots under [upstream.{name}]"),
+            path,
+        })
+    });
+    grants.chain(roots).collect()
+}
+
+/// Whether one of two paths is, or lies in, the other.
+fn overlap(opened: &Path, own: &Path) -> bool {
+    let (opened, own) = (resolved(opened), resolved(own));
+    if own.starts_with(&opened) || opened.starts_with(&own) {
+        return true;
+    }
+    let lies_in = |inner: &Path, outer: &Path| {
+        node(outer).is_some_and(|outer| ancestors(inner).contains(&outer))
+    };
+    lies_in(&own, &opened) || lies_in(&opened, &own)
+}
+
+/// A path without links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    for ancestor in path.ancestors() {
+        if let Ok(real) = fs::canonicalize(ancestor) {
+            let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
+            return real.join(rest);
+        }
+    }
+    path
+}
+
+fn node(path: &Path) -> Option<Node> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// The nodes of a path and of every directory above it.
+fn ancestors(path: &Path) -> BTreeSet<Node> {
+    path.ancestors().filter_map(node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPONENT: &str = "[components.files]\npath = \"files.wasm\"\n";
+
+    fn checked(dir: &Path, rest: &str) -> Result<(), String> {
+        let text = format!("{COMPONENT}{rest}");
+        let config = Config::parse(&dir.join("tollgate.toml"), &text).unwrap();
+        check(&config).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_grant_may_not_contain_the_gate() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [
+            ".",
+            "..",
+            "policies",
+            "policies/deep",
+            ".tollgate",
+            "./data/..",
+        ] {
+            let rest = format!("grants.work = {{ path = \"{path}\", mode = \"r\" }}\n");
+            let error = checked(dir.path(), &rest).unwrap_err();
+            assert!(error.contains("grants.work"), "{path}: {error}");
+        }
+        let data = "grants.work = { path = \"data\", mode = \"rw\" }\n";
+        assert_eq!(checked(dir.path(), data), Ok(()));
+    }
+
+    #[test]
+    fn a_link_to_the_gate_is_the_gate() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("policies")).unwrap();
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("link")).unwrap();
+        for path in ["link", "link/policies"] {
+            let rest = format!("grants.work = {{ path = \"{path}\", mode = \"r\" }}\n");
+            assert!(checked(dir.path(), &rest).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_root_of_an_upstream_server_may_not_contain_the_gate() {
+        let dir = tempfile::tempdir().unwrap();
+        let upstream =
+            |root: &str| format!("[upstream.fs]\ncommand = [\"server\"]\nroots = [\"{root}\"]\n");
+        assert!(checked(dir.path(), &upstream(".")).is_err());
+        assert_eq!(checked(dir.path(), &upstream("data")), Ok(()));
+    }
+}

@@ -1,0 +1,127 @@
+//! A loaded tool: what agents see of it, what policy knows of it, and who provides it.
+
+mod schema_check;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+use serde_json::Value;
+use tollgate_model::canonical::Sha256Digest;
+
+pub use self::schema_check::{SchemaCheck, SchemaError};
+pub use tollgate_model::tool::{
+    Annotations, Content, EmbeddedResource, Execution, FailureKind, Limits, ResourceBody, Size,
+    ToolDefinition, ToolFailure,
+};
+
+/// A loaded tool.
+pub struct Tool {
+    /// The name that agents see: `<component>__<tool>`, or what the configuration renames it to.
+    pub name: String,
+    /// The name that its component, upstream server or external executor uses.
+    pub own_name: String,
+    /// What provides it.
+    pub source: ToolSource,
+    /// A name for people.
+    pub title: Option<String>,
+    /// For the model. Untrusted: its author wrote it.
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub input_schema: Value,
+    /// JSON Schema of structured content.
+    pub output_schema: Option<Value>,
+    /// Hints, never grounds for a decision.
+    pub annotations: Annotations,
+    /// Checks structured content, where there is a schema for it.
+    pub output_check: Option<SchemaCheck>,
+    /// Labels that the operator gave it; `unlabelled` by default.
+    pub labels: BTreeSet<String>,
+    /// Labels that its content adds to the run, besides its own.
+    pub taints: BTreeSet<String>,
+    /// What an execution may use.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tool")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tool {
+    /// Labels that a run holds once it knows what the tool returned.
+    #[must_use]
+    pub fn content_labels(&self) -> BTreeSet<String> {
+        self.labels.union(&self.taints).cloned().collect()
+    }
+}
+
+/// Loaded tools, by the name that agents see.
+pub type Tools = BTreeMap<String, Arc<Tool>>;
+
+/// What provides a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolSource {
+    /// Its name in the configuration; policies see it as `Component::"<name>"`.
+    pub name: String,
+    /// SHA-256 of what was accepted: a component's file, or the canonical definitions of the tools.
+    pub digest: Sha256Digest,
+    /// How its calls are executed.
+    pub kind: SourceKind,
+}
+
+impl ToolSource {
+    /// Whether its calls run in the sandbox, where each of their effects is decided.
+    #[must_use]
+    pub fn is_sandboxed(&self) -> bool {
+        self.kind == SourceKind::Component
+    }
+}
+
+/// How the calls of a tool are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// In the sandbox; each effect is decided.
+    Component,
+    /// By an upstream MCP server; only the call is decided.
+    Upstream,
+    /// By the caller; the gate decides and records, and executes nothing.
+    External,
+}
+
+impl SourceKind {
+    /// As JSON spells it: `component`, `upstream` or `external`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Component => "component",
+            Self::Upstream => "upstream",
+            Self::External => "external",
+        }
+    }
+
+    /// As people read it.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Component => "component",
+            Self::Upstream => "upstream server",
+            Self::External => "external executor",
+        }
+    }
+
+    /// Its table in the configuration.
+    #[must_use]
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Component => "components",
+            Self::Upstream => "upstream",
+            Self::External => "external",
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Checking values against a tool's JSON Schema: away from the async workers, and for a limited time.
+//!
+//! The author of a tool writes its schema, and a schema of two kilobytes can take for ever (`allOf` of `$ref`s that
+//! double). So a schema with references or patterns is evaluated on a thread of its own, and a tool has only a few
+//! of these at once. A tool whose schema takes too long loses its own calls and no other's.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{sync::Semaphore, task, time::timeout};
+
+use crate::text::printable;
+
+/// Problems that are listed.
+const MAX_PROBLEMS: usize = 8;
+/// Evaluations of one schema at once, in threads.
+const MAX_AT_ONCE: usize = 2;
+/// How long an evaluation may take, and how long it may wait for its turn.
+const MAX_TIME: Duration = Duration::from_secs(2);
+/// Bytes of a value that is checked where it is. A larger one is checked in a thread, whatever the schema.
+const MAX_INLINE: usize = 16 << 10;
+/// Keywords by which the work for a value is no longer bounded by the size of the schema and the value.
+const UNBOUNDED: &[&str] = &[
+    "$ref",
+    "$dynamicRef",
+    "$recursiveRef",
+    "pattern",
+    "patternProperties",
+    "uniqueItems",
+];
+
+/// A compiled schema.
+#[derive(Clone)]
+pub struct SchemaCheck {
+    validator: Arc<jsonschema::Validator>,
+    turns: Arc<Semaphore>,
+    /// Whether an evaluation takes no longer than the sizes of the schema and the value allow.
+    is_bounded: bool,
+}
+
+impl fmt::Debug for SchemaCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SchemaCheck").finish_non_exhaustive()
+    }
+}
+
+/// Why a value was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaError {
+    /// It does not match: where (JSON pointers, `/` for the whole), and why.
+    Mismatch(Vec<(String, String)>),
+    /// The schema takes too long, so it is not known.
+    TooSlow,
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mismatch(problems) => {
+                for (n, (pointer, problem)) in problems.iter().enumerate() {
+                    let separator = if n == 0 { "" } else { "; " };
+                    write!(f, "{separator}`{pointer}`: {problem}")?;
+                }
+                Ok(())
+            }
+            Self::TooSlow => f.write_str("checking it takes too long"),
+        }
+    }
+}
+
+impl SchemaCheck {
+    /// Compile a schema.
+    ///
+    /// # Errors
+    /// What is wrong with it, printable.
+    pub fn new(schema: &Value) -> Result<Self, String> {
+        let validator = jsonschema::options()
+            .build(schema)
+            .map_err(|e| printable(&e.to_string(), 300))?;
+        Ok(Self {
+            validator: Arc::new(validator),
+            turns: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            is_bounded: !uses_unbounded(schema),
+        })
+    }
+
+    /// Check a value whose JSON text has about `size` bytes.
+    ///
+    /// # Errors
+    /// [`SchemaError`].
+    pub(crate) async fn check(&self, value: &Value, size: usize) -> Result<(), SchemaError> {
+        if self.is_bounded && size <= MAX_INLINE {
+            return evaluate(&self.validator, value);
+        }
+        let turn = timeout(MAX_TIME, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(SchemaError::TooSlow);
+        };
+        let (validator, value) = (Arc::clone(&self.validator), value.clone());
+        let checking = task::spawn_blocking(move || {
+            // Kept until the end, however long that takes: what cannot be stopped is at least counted.
+            let _turn = turn;
+            evaluate(&validator, &value)
+        });
+        match timeout(MAX_TIME, checking).await {
+            Ok(Ok(checked)) => checked,
+            Ok(Err(_)) | Err(_) => Err(SchemaError::TooSlow),
+        }
+    }
+}
+
+fn evaluate(validator: &jsonschema::Validator, value: &Value) -> Result<(), SchemaError> {
+    let mut problems = Vec::new();
+    for error in validator.iter_errors(value).take(MAX_PROBLEMS) {
+        let pointer = error.instance_path().to_string();
+        let pointer = if pointer.is_empty() {
+            "/".to_owned()
+        } else {
+            printable(&pointer, 200)
+        };
+        problems.push((pointer, printable(&error.masked().to_string(), 300)));
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(SchemaError::Mismatch(problems)),
+    }
+}
+
+/// Whether a schema uses such a keyword anywhere; a property of such a name counts, too.
+fn uses_unbounded(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| UNBOUNDED.contains(&name.as_str()) || uses_unbounded(value)),
+        Value::Array(items) => items.iter().any(uses_unbounded),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::pin, task::Poll};
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Each definition is `allOf` the one before, twice: 2^`levels` evaluations.
+    fn doubling(levels: usize) -> Value {
+        let mut defs = serde_json::Map::new();
+        defs.insert("d0".into(), json!({"type": "object"}));
+        for n in 1..=levels {
+            let before = json!({"$ref": format!("#/$defs/d{}", n - 1)});
+            defs.insert(format!("d{n}"), json!({"allOf": [before, before]}));
+        }
+        json!({"$defs": defs, "$ref": format!("#/$defs/d{levels}")})
+    }
+
+    #[tokio::test]
+    async fn a_schema_with_references_is_not_evaluated_on_the_worker() {
+        let check = SchemaCheck::new(&doubling(10)).unwrap();
+        let value = json!({});
+        let mut checking = pin!(check.check(&value, 2));
+        let is_pending = poll_fn(|cx| Poll::Ready(checking.as_mut().poll(cx).is_pending()));
+        assert!(is_pending.await, "it was evaluated at once");
+        assert_eq!(checking.await, Ok(()));
+    }
+
+    #[test]
+    fn what_multiplies_the_work_is_found_wherever_it_is() {
+        assert!(uses_unbounded(&doubling(1)));
+        assert!(uses_unbounded(
+            &json!({"properties": {"a": {"items": {"pattern": "x"}}}})
+        ));
+        assert!(!uses_unbounded(
+            &json!({"properties": {"a": {"type": "string"}}})
+        ));
+    }
+
+    #[tokio::test]
+    async fn problems_have_their_places() {
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+        let check = SchemaCheck::new(&schema).unwrap();
+        let error = check.check(&json!({"n": "one"}), 11).await.unwrap_err();
+        let SchemaError::Mismatch(problems) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(problems[0].0, "/n");
+        assert_eq!(check.check(&json!({"n": 1}), 7).await, Ok(()));
+    }
+}

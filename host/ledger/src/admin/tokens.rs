@@ -1,0 +1,59 @@
+//! Tokens of agents and users.
+
+use rusqlite::params;
+use tollgate_model::ids::TokenId;
+
+use crate::{CommitError, Ledger, Token};
+
+impl Ledger {
+    /// Store a token. With `instead`, it takes the place of the principal's tokens of the same name.
+    ///
+    /// # Errors
+    /// [`CommitError`]; then it is not stored.
+    pub async fn store_token(&self, token: Token, instead: bool) -> Result<(), CommitError> {
+        self.write(move |conn| {
+            let Token {
+                id,
+                principal,
+                on_behalf_of,
+                name,
+                hash,
+                created,
+                expires,
+            } = token;
+            let tx = conn.unchecked_transaction()?;
+            if instead {
+                tx.execute(
+                    "DELETE FROM tokens WHERE principal_type = ?1 AND principal_id = ?2 AND name = ?3",
+                    params![principal.kind.name(), principal.id, name],
+                )?;
+            }
+            let stored = tx.execute(
+                "INSERT INTO tokens (id, principal_type, principal_id, on_behalf_of, name, hash, created, expires) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    id.as_bytes(),
+                    principal.kind.name(),
+                    principal.id,
+                    on_behalf_of,
+                    name,
+                    hash.as_bytes(),
+                    created.0,
+                    expires.map(|at| at.0)
+                ],
+            )?;
+            tx.commit()?;
+            Ok(stored)
+        })
+        .await
+    }
+
+    /// Remove a token.
+    ///
+    /// # Errors
+    /// [`CommitError`]; then it is still there.
+    pub async fn remove_token(&self, id: TokenId) -> Result<(), CommitError> {
+        self.write(move |conn| conn.execute("DELETE FROM tokens WHERE id = ?1", [id.as_bytes()]))
+            .await
+    }
+}

@@ -1,0 +1,70 @@
+//! What principals did, and what runs were refused for.
+
+use tollgate_model::{
+    decision::Outcome,
+    ids::RunId,
+    life::ApprovalState,
+    record::{Event, RunOutcome},
+    request::Action,
+};
+
+use super::LedgerReader;
+use crate::{LedgerError, Window, WindowUsage, usage_window::used};
+
+/// What the last call of a run was refused for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LastRefusal {
+    /// This budget was used up.
+    Budget(String),
+    /// Policy, or a person, said no.
+    Denied,
+}
+
+impl LastRefusal {
+    /// How a run ends that did not go on after this, and why, in a few words.
+    #[must_use]
+    pub fn ended(&self) -> (RunOutcome, String) {
+        match self {
+            Self::Budget(budget) => (
+                RunOutcome::BudgetExhausted,
+                format!("the budget of {budget} was used up"),
+            ),
+            Self::Denied => (RunOutcome::Denied, "its last call was denied".to_owned()),
+        }
+    }
+}
+
+impl LedgerReader {
+    /// What a run's last call was refused for, if it was refused.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn last_refusal(&self, run: RunId) -> Result<Option<LastRefusal>, LedgerError> {
+        let records = self.records_of_run(run)?;
+        let last = records
+            .iter()
+            .rev()
+            .find_map(|(_, record)| match &record.event {
+                Event::Decision(decided) if matches!(decided.action, Action::Call(_)) => {
+                    Some(match (decided.outcome, decided.exhausted()) {
+                        (_, Some(budget)) => Some(LastRefusal::Budget(budget.to_owned())),
+                        (Outcome::Deny, None) => Some(LastRefusal::Denied),
+                        _ => None,
+                    })
+                }
+                Event::ApprovalResolved(resolved) if resolved.state == ApprovalState::Rejected => {
+                    Some(Some(LastRefusal::Denied))
+                }
+                _ => None,
+            });
+        Ok(last.flatten())
+    }
+
+    /// What was done in a window.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store cannot be read.
+    pub fn used(&self, window: &Window) -> Result<WindowUsage, LedgerError> {
+        self.with(|conn| used(conn, window))
+    }
+}

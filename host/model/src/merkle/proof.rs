@@ -1,0 +1,343 @@
+//! Proofs over the Merkle tree of a log: that it holds an entry, and that one tree continues another.
+//!
+//! Made as RFC 6962, sections 2.1.1 and 2.1.2, defines them; checked by the algorithms of RFC 9162,
+//! sections 2.1.3.2 and 2.1.4.2, which need the roots and nothing else.
+
+use super::node_hash;
+
+/// SHA-256 of a leaf or a node.
+pub type Hash = [u8; 32];
+
+/// Hashes a proof has at most: the tree's depth on either side.
+pub const MAX_PROOF: usize = 126;
+
+/// Where the hashes of complete subtrees come from.
+pub trait Subtrees {
+    /// Why one cannot be read.
+    type Error;
+
+    /// The root over the leaves `index << level .. (index + 1) << level`. Level 0 is the hash of a leaf.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn subtree(&mut self, level: u32, index: u64) -> Result<Hash, Self::Error>;
+}
+
+/// Why a proof proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The entry or the older tree lies outside the tree.
+    #[error("entry or tree size {index} is not within a tree of {size} entries")]
+    OutOfRange {
+        /// The index of the entry, or the size of the older tree.
+        index: u64,
+        /// The size of the tree.
+        size: u64,
+    },
+    /// It has more or fewer hashes than its place in the tree requires.
+    #[error("the proof has the wrong number of hashes for its place in the tree")]
+    WrongLength,
+    /// The root that follows from it is another one.
+    #[error("the proof leads to another root than the checkpoint's")]
+    RootMismatch,
+}
+
+/// The hashes that lead from entry `index` to the root of the first `size` entries. The caller checks that
+/// `index < size`; otherwise the proof is empty.
+///
+/// # Errors
+/// If a subtree cannot be read.
+pub fn prove_inclusion<S: Subtrees>(
+    tree: &mut S,
+    index: u64,
+    size: u64,
+) -> Result<Vec<Hash>, S::Error> {
+    let (mut start, mut end) = (0, size);
+    let mut siblings = Vec::new();
+    while index < end && end - start > 1 {
+        let middle = start + split(end - start);
+        let sibling = if index < middle {
+            let range = (middle, end);
+            end = middle;
+            range
+        } else {
+            let range = (start, middle);
+            start = middle;
+            range
+        };
+        siblings.push(sibling);
+    }
+    // RFC 6962 lists them from the leaf upwards.
+    let upwards = siblings.into_iter().rev();
+    upwards
+        .map(|(start, end)| range_root(tree, start, end))
+        .collect()
+}
+
+/// The hashes from which both the root of the first `old` entries and that of the first `new` follow. The
+/// caller checks that `old <= new`; the proof is empty where `old` is 0 or equals `new`.
+///
+/// # Errors
+/// If a subtree cannot be read.
+pub fn prove_consistency<S: Subtrees>(
+    tree: &mut S,
+    old: u64,
+    new: u64,
+) -> Result<Vec<Hash>, S::Error> {
+    if old == 0 || old >= new {
+        return Ok(Vec::new());
+    }
+    let (mut start, mut end) = (0, new);
+    let mut ranges = Vec::new();
+    // Whether the subtree looked at is still a tree that the verifier knows the root of.
+    let mut is_known = true;
+    while old != end {
+        let middle = start + split(end - start);
+        if old <= middle {
+            ranges.push((middle, end));
+            end = middle;
+        } else {
+            ranges.push((start, middle));
+            start = middle;
+            is_known = false;
+        }
+    }
+    if !is_known {
+        ranges.push((start, end));
+    }
+    let upwards = ranges.into_iter().rev();
+    upwards
+        .map(|(start, end)| range_root(tree, start, end))
+        .collect()
+}
+
+/// Check that the tree of `size` entries with this `root` has `leaf` at `index`.
+///
+/// # Errors
+/// [`ProofError`]: it does not follow.
+pub fn verify_inclusion(
+    leaf: &Hash,
+    index: u64,
+    size: u64,
+    proof: &[Hash],
+    root: &Hash,
+) -> Result<(), ProofError> {
+    if index >= size {
+        return Err(ProofError::OutOfRange { index, size });
+    }
+    let (mut node, mut last) = (index, size - 1);
+    let mut hash = *leaf;
+    for sibling in proof {
+        if last == 0 {
+            return Err(ProofError::WrongLength);
+        }
+        if node & 1 == 1 || node == last {
+            hash = node_hash(sibling, &hash);
+            while node & 1 == 0 && node != 0 {
+                node >>= 1;
+                last >>= 1;
+            }
+        } else {
+            hash = node_hash(&hash, sibling);
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    match (last == 0, hash == *root) {
+        (false, _) => Err(ProofError::WrongLength),
+        (true, false) => Err(ProofError::RootMismatch),
+        (true, true) => Ok(()),
+    }
+}
+
+/// Check that the tree of `new.0` entries with root `new.1` begins with the tree of `old.0` entries with
+/// root `old.1`.
+///
+/// # Errors
+/// [`ProofError`]: it does not follow.
+pub fn verify_consistency(
+    old: (u64, &Hash),
+    new: (u64, &Hash),
+    proof: &[Hash],
+) -> Result<(), ProofError> {
+    let ((old_size, old_root), (new_size, new_root)) = (old, new);
+    if old_size > new_size {
+        return Err(ProofError::OutOfRange {
+            index: old_size,
+            size: new_size,
+        });
+    }
+    if old_size == 0 || old_size == new_size {
+        return match (proof.is_empty(), old_size == 0 || old_root == new_root) {
+            (false, _) => Err(ProofError::WrongLength),
+            (true, false) => Err(ProofError::RootMismatch),
+            (true, true) => Ok(()),
+        };
+    }
+    // A complete old tree is itself the first node, so the proof does not repeat it.
+    let mut hashes = proof.iter();
+    let first = match old_size.is_power_of_two() {
+        true => old_root,
+        false => hashes.next().ok_or(ProofError::WrongLength)?,
+    };
+    let (mut node, mut last) = (old_size - 1, new_size - 1);
+    while node & 1 == 1 {
+        node >>= 1;
+        last >>= 1;
+    }
+    let (mut old_hash, mut new_hash) = (*first, *first);
+    for sibling in hashes {
+        if last == 0 {
+            return Err(ProofError::WrongLength);
+        }
+        if node & 1 == 1 || node == last {
+            old_hash = node_hash(sibling, &old_hash);
+            new_hash = node_hash(sibling, &new_hash);
+            while node & 1 == 0 && node != 0 {
+                node >>= 1;
+                last >>= 1;
+            }
+        } else {
+            new_hash = node_hash(&new_hash, sibling);
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    match (last == 0, old_hash == *old_root && new_hash == *new_root) {
+        (false, _) => Err(ProofError::WrongLength),
+        (true, false) => Err(ProofError::RootMismatch),
+        (true, true) => Ok(()),
+    }
+}
+
+/// The largest power of two below `n`, which is at least 2.
+fn split(n: u64) -> u64 {
+    1 << (n - 1).ilog2()
+}
+
+/// The root over the leaves `start .. end`, where `start` is a multiple of a power of two that is not less
+/// than their number: so it is for every range that a proof names.
+fn range_root<S: Subtrees>(tree: &mut S, start: u64, end: u64) -> Result<Hash, S::Error> {
+    let mut peaks = Vec::new();
+    let mut next = start;
+    while next < end {
+        let level = (end - next).ilog2();
+        peaks.push(tree.subtree(level, next >> level)?);
+        next += 1 << level;
+    }
+    let root = peaks
+        .into_iter()
+        .rev()
+        .reduce(|right, left| node_hash(&left, &right));
+    Ok(root.unwrap_or_else(super::empty_root))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{merkle::Tree, record::leaf_hash};
+
+    /// Leaves in memory.
+    struct Leaves(Vec<Hash>);
+
+    impl Subtrees for Leaves {
+        type Error = Infallible;
+
+        fn subtree(&mut self, level: u32, index: u64) -> Result<Hash, Infallible> {
+            let (start, end) = ((index << level) as usize, ((index + 1) << level) as usize);
+            Ok(root(&self.0[start..end]))
+        }
+    }
+
+    fn leaves(n: u64) -> Leaves {
+        Leaves((0..n).map(|i| leaf_hash(&i.to_be_bytes())).collect())
+    }
+
+    fn root(leaves: &[Hash]) -> Hash {
+        let mut tree = Tree::default();
+        leaves.iter().for_each(|leaf| tree.push(*leaf));
+        tree.root()
+    }
+
+    fn inclusion(tree: &mut Leaves, index: u64, size: u64) -> Vec<Hash> {
+        prove_inclusion(tree, index, size).unwrap_or_else(|e| match e {})
+    }
+
+    fn consistency(tree: &mut Leaves, old: u64, new: u64) -> Vec<Hash> {
+        prove_consistency(tree, old, new).unwrap_or_else(|e| match e {})
+    }
+
+    /// RFC 6962, section 2.1.3: the example tree of seven leaves.
+    #[test]
+    fn proofs_of_seven_leaves_are_those_of_the_rfc() {
+        let mut tree = leaves(7);
+        let leaf = |i: usize| leaf_hash(&(i as u64).to_be_bytes());
+        let (a, b, c, d) = (leaf(0), leaf(1), leaf(2), leaf(3));
+        let (e, f, j) = (leaf(4), leaf(5), leaf(6));
+        let (g, h, i) = (node_hash(&a, &b), node_hash(&c, &d), node_hash(&e, &f));
+        let (k, l) = (node_hash(&g, &h), node_hash(&i, &j));
+        assert_eq!(inclusion(&mut tree, 0, 7), [b, h, l]);
+        assert_eq!(inclusion(&mut tree, 3, 7), [c, g, l]);
+        assert_eq!(inclusion(&mut tree, 4, 7), [f, j, k]);
+        assert_eq!(inclusion(&mut tree, 6, 7), [i, k]);
+        assert_eq!(consistency(&mut tree, 3, 7), [c, d, g, l]);
+        assert_eq!(consistency(&mut tree, 4, 7), [l]);
+        assert_eq!(consistency(&mut tree, 6, 7), [i, j, k]);
+    }
+
+    /// A change to any hash, index or size of a proof.
+    fn altered(proof: &[Hash], at: usize) -> Vec<Vec<Hash>> {
+        let mut flipped = proof.to_vec();
+        if let Some(hash) = flipped.get_mut(at % proof.len().max(1)) {
+            hash[at % 32] ^= 1;
+        }
+        let longer = [proof, &[[7; 32]]].concat();
+        let shorter = proof
+            .split_last()
+            .map_or(vec![[0; 32]], |(_, rest)| rest.to_vec());
+        let mut all = vec![longer, shorter];
+        all.extend((!proof.is_empty()).then_some(flipped));
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn every_entry_is_proven_and_no_other(size in 1_u64..200, index in 0_u64..200, at in 0_usize..300) {
+            let index = index % size;
+            let mut tree = leaves(size);
+            let (leaf, root) = (tree.0[index as usize], root(&tree.0));
+            let proof = inclusion(&mut tree, index, size);
+            prop_assert_eq!(verify_inclusion(&leaf, index, size, &proof, &root), Ok(()));
+            for wrong in altered(&proof, at) {
+                prop_assert!(verify_inclusion(&leaf, index, size, &wrong, &root).is_err());
+            }
+            prop_assert!(verify_inclusion(&[9; 32], index, size, &proof, &root).is_err());
+            for other in (0..size).filter(|other| *other != index) {
+                prop_assert!(verify_inclusion(&leaf, other, size, &proof, &root).is_err());
+            }
+            prop_assert!(verify_inclusion(&leaf, size, size, &proof, &root).is_err());
+        }
+
+        #[test]
+        fn every_tree_continues_its_beginnings_and_no_other(new in 1_u64..200, old in 0_u64..201, at in 0_usize..300) {
+            let old = old % (new + 1);
+            let mut tree = leaves(new);
+            let (before, after) = (root(&tree.0[..old as usize]), root(&tree.0));
+            let proof = consistency(&mut tree, old, new);
+            prop_assert_eq!(verify_consistency((old, &before), (new, &after), &proof), Ok(()));
+            for wrong in altered(&proof, at) {
+                prop_assert!(verify_consistency((old, &before), (new, &after), &wrong).is_err());
+            }
+            prop_assert!(verify_consistency((new + 1, &before), (new, &after), &proof).is_err());
+            if old > 0 {
+                prop_assert!(verify_consistency((old, &[9; 32]), (new, &after), &proof).is_err());
+                prop_assert!(verify_consistency((old, &before), (new, &[9; 32]), &proof).is_err());
+            }
+        }
+    }
+}

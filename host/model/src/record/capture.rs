@@ -1,0 +1,40 @@
+//! Which payloads are kept.
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::Sha256Digest;
+
+/// What a record keeps of arguments or content, besides their digest and size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayloadRef {
+    /// How sensitive the payload is.
+    pub class: Class,
+    /// SHA-256 of the sealed payload; absent where only the class is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Sha256Digest>,
+}
+
+/// How sensitive a payload is, as far as detectors and labels tell; later ones are more sensitive.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Class {
+    /// Neither private nor secret.
+    Ordinary,
+    /// It comes from where private data was read.
+    Private,
+    /// It contains a secret, or something that looks like one.
+    Secret,
+}
+
+named!(Class);

@@ -1,0 +1,178 @@
+//! Records of format 1. Stores from before the first release hold them, and their leaves stay as they are.
+//!
+//! This is the only place that knows the old names. Format 1 differs from format 2 in these names alone.
+
+use serde_json::{Map, Value};
+
+/// Renamed events: the old `type` and the new.
+const EVENTS: &[(&str, &str)] = &[("adapter_log", "component_log")];
+
+/// Renamed members: the event's new `type`, the old name and the new.
+const MEMBERS: &[(&str, &str, &str)] = &[
+    ("administered", "act", "action"),
+    ("approval_escalated", "to", "roles"),
+    ("approval_resolved", "around", "enclosing_calls"),
+    ("call_invalid", "caller", "caller_span"),
+    ("decision", "beside", "is_secondary"),
+    ("decision", "caller", "caller_span"),
+    ("decision", "captured", "capture"),
+    ("decision", "facts", "facts_digest"),
+    ("decision", "marked", "label_target"),
+    ("decision", "marks", "propagated_labels"),
+    ("decision", "micros", "decide_micros"),
+    ("effect", "micros", "duration_micros"),
+    ("outcome", "captured", "capture"),
+];
+
+/// Renamed values: the event's new `type`, the member's new name, the old value and the new.
+const VALUES: &[(&str, &str, &str, &str)] = &[
+    (
+        "administered",
+        "action",
+        "arguments_shown",
+        "approval_arguments_viewed",
+    ),
+    (
+        "administered",
+        "action",
+        "payloads_forget",
+        "payload_destruction_requested",
+    ),
+    (
+        "administered",
+        "action",
+        "payloads_forgotten",
+        "payload_keys_destroyed",
+    ),
+    (
+        "administered",
+        "action",
+        "spoke_for_agent",
+        "agent_impersonated",
+    ),
+    (
+        "administered",
+        "action",
+        "store_backup",
+        "store_backup_requested",
+    ),
+    (
+        "administered",
+        "action",
+        "store_restore",
+        "store_restore_requested",
+    ),
+    (
+        "administered",
+        "action",
+        "user_token_created",
+        "token_created",
+    ),
+    (
+        "administered",
+        "action",
+        "user_token_removed",
+        "token_revoked",
+    ),
+    (
+        "administered",
+        "action",
+        "webhook_given_up",
+        "webhook_abandoned",
+    ),
+    ("outcome", "status", "fuel", "fuel_exhausted"),
+    ("outcome", "status", "memory", "memory_exhausted"),
+];
+
+/// The record with the names of format 2.
+pub(super) fn upgrade(mut record: Map<String, Value>) -> Value {
+    let renamed = |event: &str| {
+        EVENTS
+            .iter()
+            .find(|(old, _)| *old == event)
+            .map(|(_, new)| *new)
+    };
+    let event = match record.get("type").and_then(Value::as_str) {
+        Some(event) => renamed(event).unwrap_or(event).to_owned(),
+        // It is not a record; whoever reads on finds that out.
+        None => return Value::Object(record),
+    };
+    for (_, old, new) in MEMBERS.iter().filter(|(of, ..)| *of == event) {
+        if let Some(value) = record.remove(*old) {
+            record.insert((*new).to_owned(), value);
+        }
+    }
+    for (_, member, old, new) in VALUES.iter().filter(|(of, ..)| *of == event) {
+        if let Some(value) = record.get_mut(*member).filter(|value| *value == old) {
+            *value = (*new).into();
+        }
+    }
+    record.insert("type".to_owned(), event.into());
+    Value::Object(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::{AdminAction, Event, Record, Status};
+
+    fn read(leaf: &str) -> Event {
+        Record::from_leaf(leaf.as_bytes()).unwrap().event
+    }
+
+    #[test]
+    fn old_names_are_read_as_the_new_ones() {
+        let leaf = r#"{"call":"0202020202020202","captured":{"class":"private"},"effects":0,"fuel":9,"labels":[],
+            "peak_memory":1,"size":0,"span":"0303030303030303","status":"fuel","tenant":"acme","time":1,
+            "type":"outcome","run":"01010101010101010101010101010101","v":1}"#;
+        let Event::Outcome(outcome) = read(leaf) else {
+            panic!("an outcome")
+        };
+        assert_eq!(outcome.status, Status::FuelExhausted);
+        assert!(outcome.capture.is_some());
+        // Status names of format 2 are not known to format 1, so a mixture is not taken for either.
+        let newer = leaf.replace("\"v\":1", "\"v\":2");
+        assert!(Record::from_leaf(newer.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn every_action_that_was_written_is_known() {
+        for action in [
+            "arguments_shown",
+            "decision_viewed",
+            "facts_viewed",
+            "payloads_forget",
+            "payloads_forgotten",
+            "reload_refused",
+            "run_set_removed",
+            "spoke_for_agent",
+            "store_backup",
+            "store_restore",
+            "store_restored",
+            "token_created",
+            "token_revealed",
+            "token_revoked",
+            "upstream_accepted",
+            "user_token_created",
+            "user_token_removed",
+            "webhook_given_up",
+        ] {
+            let leaf = format!(
+                r#"{{"act":"{action}","by":"alice","target":"","tenant":"acme","time":1,"type":"administered","v":1}}"#
+            );
+            let Event::Administered(done) = read(&leaf) else {
+                panic!("{action}")
+            };
+            assert_eq!(
+                AdminAction::from_name(done.action.as_str()),
+                Some(done.action)
+            );
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let leaf = r#"{"from":"01010101010101010101010101010101","labels":[],"tenant":"a","time":1,"type":"labels_joined","v":3}"#;
+        let error = Record::from_leaf(leaf.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("format 3"), "{error}");
+    }
+}

@@ -1,0 +1,297 @@
+//! Ids of entities that policies write: those of the configuration by name, those that requests bring by
+//! their form and by the names in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, Var};
+use tollgate_model::entity::{Kind, Uid};
+
+use super::nearest;
+
+/// Kinds whose entities the configuration names, each one.
+const NAMED: &[Kind] = &[
+    Kind::Agent,
+    Kind::User,
+    Kind::Role,
+    Kind::Tenant,
+    Kind::Component,
+    Kind::Tool,
+    Kind::Label,
+    Kind::Secret,
+    Kind::Gate,
+];
+
+/// What a component keeps is kept for the run or for the component.
+const STATE_SCOPES: &[&str] = &["run", "adapter"];
+
+/// HTTP methods (RFC 9110, section 9; RFC 5789).
+const METHODS: &[&str] = &[
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+];
+
+/// Entities of the configuration, by kind.
+pub(super) struct KnownNames<'a> {
+    by_kind: BTreeMap<Kind, BTreeSet<&'a str>>,
+}
+
+impl<'a> KnownNames<'a> {
+    pub(super) fn new(known: &'a BTreeSet<Uid>) -> Self {
+        let mut by_kind: BTreeMap<Kind, BTreeSet<&str>> = BTreeMap::new();
+        for uid in known {
+            by_kind.entry(uid.kind).or_default().insert(&uid.id);
+        }
+        Self { by_kind }
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &'a str> + '_ {
+        self.by_kind.get(&kind).into_iter().flatten().copied()
+    }
+
+    fn has(&self, kind: Kind, id: &str) -> bool {
+        self.by_kind.get(&kind).is_some_and(|ids| ids.contains(id))
+    }
+
+    /// Why no request can name this entity, as what to write instead; absent if one can.
+    pub(super) fn fault(&self, uid: &Uid) -> Option<String> {
+        match uid.kind {
+            kind if NAMED.contains(&kind) => {
+                (!self.has(kind, &uid.id)).then(|| match nearest(&uid.id, self.of(kind)) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "name it in tollgate.toml, or remove the policy".into(),
+                })
+            }
+            Kind::File | Kind::Directory => self.path_fault(uid.kind, &uid.id),
+            Kind::State => self.state_fault(&uid.id),
+            Kind::Host => host_fault(&uid.id, "hosts"),
+            Kind::Domain => domain_fault(&uid.id),
+            _ => None,
+        }
+    }
+
+    fn path_fault(&self, kind: Kind, id: &str) -> Option<String> {
+        let form = match kind {
+            Kind::File => "files are \"<component>/<grant>:/path/to/file\"",
+            _ => {
+                "directories are \"<component>/<grant>:/path\" without a slash at the end, and \"<component>/<grant>:/\" is the grant itself"
+            }
+        };
+        let Some((grant, path)) = id.split_once(":/") else {
+            return Some(form.into());
+        };
+        let Some((component, _)) = grant.split_once('/') else {
+            return Some(form.into());
+        };
+        if let Some(help) = self.component_fault(component) {
+            return Some(help);
+        }
+        let grant = format!("{grant}:/");
+        if self.of(Kind::Directory).next().is_some() && !self.has(Kind::Directory, &grant) {
+            return Some(match nearest(&grant, self.of(Kind::Directory)) {
+                Some(near) => format!("there is no grant `{grant}`; did you mean `{near}`?"),
+                None => format!("there is no grant `{grant}` in tollgate.toml"),
+            });
+        }
+        let segments = || path.split('/');
+        let odd = segments().any(|segment| matches!(segment, "." | ".." | ""));
+        let empty_is_fine = kind == Kind::Directory && path.is_empty();
+        (odd && !empty_is_fine).then(|| form.into())
+    }
+
+    fn state_fault(&self, id: &str) -> Option<String> {
+        let form = "state is \"<component>/run:<key>\" or \"<component>/adapter:<key>\", and without the key all of it";
+        let Some((scope, _)) = id.split_once(':') else {
+            return Some(form.into());
+        };
+        let Some((component, scope)) = scope.split_once('/') else {
+            return Some(form.into());
+        };
+        if let Some(help) = self.component_fault(component) {
+            return Some(help);
+        }
+        (!STATE_SCOPES.contains(&scope)).then(|| {
+            match nearest(scope, STATE_SCOPES.iter().copied()) {
+                Some(near) => format!("did you mean \"{component}/{near}:\"?"),
+                None => form.into(),
+            }
+        })
+    }
+
+    fn component_fault(&self, component: &str) -> Option<String> {
+        if self.has(Kind::Component, component) {
+            return None;
+        }
+        // One that is like no other may be meant for a component to come.
+        let near = nearest(component, self.of(Kind::Component))?;
+        Some(format!(
+            "there is no component `{component}`; did you mean `{near}`?"
+        ))
+    }
+}
+
+/// What is wrong with a host's name: it is lower-case ASCII without scheme, port, path, `*` and final dot.
+fn host_fault(id: &str, what: &str) -> Option<String> {
+    if id
+        .parse::<std::net::IpAddr>()
+        .is_ok_and(|address| address.to_string() == id)
+    {
+        return None;
+    }
+    let bare = id
+        .split_once("://")
+        .map_or(id, |(_, rest)| rest)
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or_default();
+    let bare = bare.trim_start_matches("*.").trim_matches('.');
+    let bare = match bare.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.contains(':') => {
+            host
+        }
+        _ => bare,
+    };
+    let bare = bare.to_lowercase();
+    if !bare.is_ascii() {
+        return Some(format!(
+            "{what} are written in ASCII (IDNA), such as \"xn--mnchen-3ya.de\""
+        ));
+    }
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.:".contains(&b);
+    if bare.is_empty() || !bare.bytes().all(letter) {
+        return Some(format!(
+            "{what} are names or addresses, such as \"api.example.com\""
+        ));
+    }
+    (bare != id).then(|| {
+        format!(
+            "{what} are written in lower case, without scheme, port, path, `*` and final dot: write \"{bare}\""
+        )
+    })
+}
+
+fn domain_fault(id: &str) -> Option<String> {
+    match id.parse::<std::net::IpAddr>() {
+        Ok(_) => Some("an address is in no domain: compare it with a Host".into()),
+        Err(_) => host_fault(id, "domains"),
+    }
+}
+
+/// Texts that a condition compares with the method or the scheme of a request, and that those never are:
+/// the attribute, the text, and what to write.
+pub(super) fn odd_literals(condition: &Expr) -> Vec<(&'static str, String, &'static str)> {
+    let mut found = Vec::new();
+    for part in condition.subexpressions() {
+        let ExprKind::BinaryApp {
+            op: BinaryOp::Eq,
+            arg1,
+            arg2,
+        } = part.expr_kind()
+        else {
+            continue;
+        };
+        for (fact, literal) in [(arg1, arg2), (arg2, arg1)] {
+            let (Some(attribute), Some(text)) = (context_attribute(fact), text(literal)) else {
+                continue;
+            };
+            match attribute {
+                "method"
+                    if METHODS.contains(&text.to_uppercase().as_str())
+                        && text != text.to_uppercase() =>
+                {
+                    found.push((
+                        "method",
+                        text,
+                        "methods are written in upper case, such as \"GET\"",
+                    ));
+                }
+                "scheme" if !matches!(text.as_str(), "http" | "https") => {
+                    found.push(("scheme", text, "it is \"http\" or \"https\""));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn context_attribute(expr: &Expr) -> Option<&str> {
+    match expr.expr_kind() {
+        ExprKind::GetAttr { expr, attr }
+            if matches!(expr.expr_kind(), ExprKind::Var(Var::Context)) =>
+        {
+            Some(attr.as_str())
+        }
+        _ => None,
+    }
+}
+
+fn text(expr: &Expr) -> Option<String> {
+    match expr.expr_kind() {
+        ExprKind::Lit(Literal::String(text)) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> BTreeSet<Uid> {
+        BTreeSet::from([
+            Uid::new(Kind::Component, "customers"),
+            Uid::new(Kind::Component, "tickets"),
+            Uid::new(Kind::Directory, "customers/crm:/"),
+            Uid::new(Kind::Label, "private"),
+        ])
+    }
+
+    #[test]
+    fn ids_that_a_request_can_have_are_left_alone() {
+        let known = names();
+        let names = KnownNames::new(&known);
+        for (kind, id) in [
+            (Kind::Directory, "customers/crm:/"),
+            (Kind::Directory, "customers/crm:/vip"),
+            (Kind::File, "customers/crm:/vip/a.json"),
+            (Kind::State, "tickets/adapter:"),
+            (Kind::State, "tickets/run:cursor"),
+            (Kind::Host, "api.example.com"),
+            (Kind::Host, "192.0.2.1"),
+            (Kind::Host, "2001:db8::1"),
+            (Kind::Domain, "example.com"),
+            (Kind::Label, "private"),
+            (Kind::Run, "anything"),
+        ] {
+            assert_eq!(names.fault(&Uid::new(kind, id)), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn ids_that_no_request_can_have_are_found() {
+        let known = names();
+        let names = KnownNames::new(&known);
+        for (kind, id, help) in [
+            (Kind::Directory, "customers/crm:/vip/", "without a slash"),
+            (Kind::Directory, "crm:/vip", "<component>"),
+            (Kind::Directory, "customers/crm/vip", "<component>"),
+            (Kind::Directory, "/vip", "<component>"),
+            (Kind::Directory, "customer/crm:/vip", "`customers`"),
+            (Kind::Directory, "customers/crmm:/vip", "`customers/crm:/`"),
+            (Kind::File, "customers/crm:vip/a.json", "<component>"),
+            (Kind::File, "customers/crm:/../a.json", "<component>"),
+            (Kind::State, "tickets/adaptor:", "adapter"),
+            (Kind::State, "ticket/adapter:", "`tickets`"),
+            (Kind::Host, "https://api.example.com", "\"api.example.com\""),
+            (Kind::Host, "api.example.com:443", "\"api.example.com\""),
+            (Kind::Host, "API.Example.com", "\"api.example.com\""),
+            (Kind::Host, "*.example.com", "\"example.com\""),
+            (Kind::Host, "m\u{fc}nchen.de", "ASCII"),
+            (Kind::Domain, ".example.com", "\"example.com\""),
+            (Kind::Domain, "example.com.", "\"example.com\""),
+            (Kind::Domain, "192.0.2.1", "Host"),
+            (Kind::Label, "privat", "\"private\""),
+        ] {
+            let fault = names.fault(&Uid::new(kind, id)).unwrap_or_default();
+            assert!(fault.contains(help), "{id}: {fault}");
+        }
+    }
+}
