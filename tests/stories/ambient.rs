@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc;
 use tollgate::{
-    enforce::CallRequest, enforce::Refusal, enforce::Report, enforce::Verdict, gate::Gate,
-    identity::Caller, identity::RunKey, sandbox::Content,
+    capability::ProgressReport, enforce::CallRequest, enforce::Refusal, enforce::Verdict,
+    gate::Gate, identity::Caller, identity::RunKey, tool::Content,
 };
 use tollgate_model::{
     ids::RunId,
@@ -72,7 +72,7 @@ async fn a_flood_of_progress_is_kept_in_bounds() {
 }
 
 /// Make a noisy call, and hear what it reports.
-async fn hear(gate: &Gate) -> (Vec<Report>, RunId) {
+async fn hear(gate: &Gate) -> (Vec<ProgressReport>, RunId) {
     let (listener, mut reports) = mpsc::channel(200);
     let request = CallRequest {
         tool: "hostile__progress_flood".into(),

@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 use tollgate::{
-    enforce::ApprovalResponse, enforce::Vote, gate::Gate, gate::OperateError, gate::TokenError,
-    sandbox::Resolver,
+    egress::Resolver, enforce::ApprovalResponse, enforce::Vote, gate::Gate, gate::OperateError,
+    gate::TokenError,
 };
 use tollgate_ledger::LedgerError;
 use tollgate_model::record::{AdminAction, Class, Event, PayloadRef, Record, RunOutcome};

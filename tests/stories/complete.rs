@@ -227,7 +227,7 @@ fn every_interface_has_a_hostile_guest_that_a_test_runs() {
             "tests/cli",
             "tests/mcp",
             "tests/rest",
-            "host/gate/src/sandbox",
+            "host/sandbox/src",
         ],
         "rs",
     )

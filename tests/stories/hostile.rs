@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use tollgate::{enforce::Verdict, gate::Gate, sandbox::Content, sandbox::FailureKind};
+use tollgate::{
+    enforce::Verdict,
+    gate::Gate,
+    tool::{Content, FailureKind},
+};
 use tollgate_model::record::Status;
 
 use crate::world::{World, call, is_released};

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tollgate::{
-    enforce::Answer, enforce::Verdict, load, sandbox::Content, sandbox::FailureKind, sandbox::Size,
+    enforce::Answer,
+    enforce::Verdict,
+    load,
+    tool::{Content, FailureKind, Size},
 };
 use tollgate_model::record::Event;
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tollgate::{
     enforce::Answer, enforce::ApprovalResponse, enforce::Verdict, enforce::Vote, gate::Gate,
-    sandbox::Content,
+    tool::Content,
 };
 use tollgate_ledger::ApprovalFilter;
 use tollgate_model::{

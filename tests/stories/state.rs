@@ -1,6 +1,6 @@
 //! What components keep: who sees it, how much there may be, and which labels it carries.
 
-use tollgate::{enforce::Verdict, gate::Gate, sandbox::Content};
+use tollgate::{enforce::Verdict, gate::Gate, tool::Content};
 use tollgate_model::{
     decision::Outcome,
     record::{Event, RunOutcome},

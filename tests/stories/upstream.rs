@@ -9,12 +9,31 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate::{
-    config::UpstreamConfig, enforce::Answer, enforce::ApprovalResponse, enforce::CallOptions,
-    enforce::CallRequest, enforce::Permitted, enforce::Refusal, enforce::ToolCall,
-    enforce::Verdict, enforce::Vote, gate::Gate, gate::GateOptions, gate::compare_offers,
-    load::LoadError, sandbox::Content, sandbox::FailureKind, sandbox::Network, secrets::Vault,
-    upstream::BoxFuture, upstream::CallParams, upstream::CallResult, upstream::ConnectError,
-    upstream::Connector, upstream::Offer, upstream::Session, upstream::Upstream,
+    config::UpstreamConfig,
+    egress::Network,
+    enforce::Answer,
+    enforce::ApprovalResponse,
+    enforce::CallOptions,
+    enforce::CallRequest,
+    enforce::Permitted,
+    enforce::Refusal,
+    enforce::ToolCall,
+    enforce::Verdict,
+    enforce::Vote,
+    gate::Gate,
+    gate::GateOptions,
+    gate::compare_offers,
+    load::LoadError,
+    secrets::Vault,
+    tool::{Content, FailureKind},
+    upstream::BoxFuture,
+    upstream::CallParams,
+    upstream::CallResult,
+    upstream::ConnectError,
+    upstream::Connector,
+    upstream::Offer,
+    upstream::Session,
+    upstream::Upstream,
 };
 use tollgate_ledger::{RecordFilter, Sync};
 use tollgate_model::{

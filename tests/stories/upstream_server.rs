@@ -10,9 +10,18 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate::{
-    enforce::Answer, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
-    enforce::Refusal, enforce::Verdict, enforce::Vote, gate::Gate, gate::GateOptions,
-    gate::compare_offers, sandbox::Content, sandbox::FailureKind, upstream::MAX_TOOLS,
+    enforce::Answer,
+    enforce::ApprovalResponse,
+    enforce::CallOptions,
+    enforce::CallRequest,
+    enforce::Refusal,
+    enforce::Verdict,
+    enforce::Vote,
+    gate::Gate,
+    gate::GateOptions,
+    gate::compare_offers,
+    tool::{Content, FailureKind},
+    upstream::MAX_TOOLS,
 };
 use tollgate_ledger::Sync;
 use tollgate_model::record::{Event, Status};

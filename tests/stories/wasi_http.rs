@@ -5,9 +5,7 @@ use std::{fs, sync::Arc};
 
 use serde_json::Value;
 use tokio::sync::Barrier;
-use tollgate::{
-    enforce::Answer, enforce::Verdict, gate::Gate, sandbox::Content, sandbox::Resolver,
-};
+use tollgate::{egress::Resolver, enforce::Answer, enforce::Verdict, gate::Gate, tool::Content};
 use tollgate_model::{
     decision::Outcome,
     record::{EffectDetails, Event, HttpEffect},

@@ -11,8 +11,11 @@ use std::{
 };
 
 use tollgate::{
-    enforce::Answer, enforce::Verdict, gate::Gate, sandbox::Content, sandbox::FailureKind,
-    sandbox::Resolver,
+    egress::Resolver,
+    enforce::Answer,
+    enforce::Verdict,
+    gate::Gate,
+    tool::{Content, FailureKind},
 };
 use tollgate_model::{
     decision::Outcome,

@@ -11,9 +11,9 @@ use std::{
 
 use tempfile::TempDir;
 use tollgate::{
-    config::Config, enforce::Answer, enforce::CallRequest, enforce::Refusal, enforce::Verdict,
-    gate::Gate, gate::GateOptions, identity::Caller, identity::RunKey, ids::Clock, load,
-    load::LoadError, sandbox::Resolver,
+    config::Config, egress::Resolver, enforce::Answer, enforce::CallRequest, enforce::Refusal,
+    enforce::Verdict, gate::Gate, gate::GateOptions, identity::Caller, identity::RunKey,
+    ids::Clock, load, load::LoadError,
 };
 use tollgate_ledger::Sync;
 use tollgate_model::{

@@ -6,9 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    enforce::Ruleset,
-    sandbox::{LoadedComponent, Network},
-    upstream::LoadedUpstream,
+    egress::Network, enforce::Ruleset, sandbox::LoadedComponent, upstream::LoadedUpstream,
 };
 
 /// What executes calls, by the name that [`ToolSource`](crate::tool::ToolSource) has.

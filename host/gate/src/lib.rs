@@ -52,6 +52,7 @@
 //! # }
 //! ```
 
+pub mod capability;
 pub mod capture;
 pub mod config;
 pub mod coverage;
@@ -64,13 +65,15 @@ pub mod load;
 pub mod lock;
 mod pipeline;
 pub mod replay;
-pub mod sandbox;
 pub mod secrets;
 pub mod stats;
-pub mod text;
 pub mod tool;
 pub mod upstream;
 pub mod usage;
+
+pub use tollgate_egress as egress;
+pub use tollgate_model::text;
+pub use tollgate_sandbox as sandbox;
 
 pub use config::Config;
 pub use enforce::{Answer, CallOptions, CallOutcome, CallRequest, Refusal, Verdict};

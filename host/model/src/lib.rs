@@ -20,5 +20,7 @@ pub mod record;
 pub mod request;
 pub mod run;
 pub mod span;
+pub mod text;
 pub mod time;
+pub mod tool;
 pub mod two_generation_cache;

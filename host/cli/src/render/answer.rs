@@ -1,7 +1,7 @@
 //! What a call came to.
 
 use serde_json::Value;
-use tollgate::{sandbox::Content, sandbox::ResourceBody};
+use tollgate::tool::{Content, ResourceBody};
 use tollgate_model::canonical;
 
 use crate::{

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{sandbox::Annotations, sandbox::LoadedComponent, sandbox::Size, tool::Tool};
+use tollgate::{
+    sandbox::LoadedComponent,
+    tool::{Annotations, Size, Tool},
+};
 use tollgate_model::canonical::Sha256Digest;
 
 use crate::{

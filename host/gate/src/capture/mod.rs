@@ -34,7 +34,7 @@ pub use settings::{CaptureConfig, TenantCapture, ToolCapture};
 pub(crate) use token::{KIND as TOKEN_KIND, sealed};
 pub use token::{PREFIX, Revealed};
 
-use crate::{sandbox::Content, secrets::Vault};
+use crate::{secrets::Vault, tool::Content};
 use tollgate_ledger::{Keys, LedgerError, LedgerReader, Payload};
 
 /// Bytes of a value that are searched for secrets to say what class it is.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{ConfigError, raw, validate::Validation};
-use crate::sandbox::{Limits, Size};
+use crate::tool::{Limits, Size};
 
 /// An executor of tools that the gate only decides about, and records.
 #[derive(Debug, Clone)]

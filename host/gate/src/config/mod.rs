@@ -47,10 +47,11 @@ pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
 
 use tollgate_ledger::IdleLimits;
 
-use crate::sandbox::{Limits, Size};
+use crate::tool::{Limits, Size};
 pub use crate::{
     capture::{CaptureConfig, TenantCapture, ToolCapture},
-    sandbox::{GuestEnvironment, HostConfig, NetworkConfig},
+    egress::{HostConfig, NetworkConfig},
+    sandbox::GuestEnvironment,
     secrets::SecretConfig,
     upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };

@@ -6,7 +6,7 @@ use tollgate_policy::policy;
 
 use super::{ConfigError, PRIVATE_NETWORK, raw, validate::Validation};
 use crate::{
-    sandbox::{HostConfig, NetworkConfig, host_name},
+    egress::{HostConfig, NetworkConfig, host_name},
     secrets::{SecretConfig, SecretSource},
 };
 

@@ -7,8 +7,8 @@ use url::{Host, Url};
 
 use super::{ConfigError, raw, validate::Validation};
 use crate::{
-    sandbox::{Limits, Size},
     secrets::SecretConfig,
+    tool::{Limits, Size},
     upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
 

@@ -14,7 +14,7 @@ use super::{
     GuestEnvironment, LimitOverrides, SecretConfig, StoreConfig, ToolConfig, UserConfig,
     line_and_column, raw,
 };
-use crate::sandbox::{Limits, Size};
+use crate::tool::{Limits, Size};
 
 /// The longest duration that may be configured.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);

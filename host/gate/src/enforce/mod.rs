@@ -8,29 +8,21 @@ mod act;
 mod acts;
 mod answer;
 mod approval;
-mod capability;
-#[cfg(test)]
-mod capability_tests;
 mod context;
 mod memory;
-mod midcall;
-mod nested;
-mod network;
 mod pep;
 mod permit;
 mod redact;
 mod refusal;
 mod release;
-mod report;
 mod ruleset;
 mod runs;
 mod single_flight;
-mod state;
 
 use tollgate_model::{canonical::Sha256Digest, request::Action};
 
-pub use act::{Act, Capability};
-pub use acts::{FileAct, OperatorAct, RunAct, ToolCall};
+pub use act::Act;
+pub use acts::{OperatorAct, RunAct, ToolCall};
 pub use answer::{
     Answer, AnswerView, CallOptions, CallOutcome, CallRequest, PendingView, PolicyView, Verdict,
 };
@@ -38,22 +30,15 @@ pub use approval::{
     ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
 };
 pub(crate) use approval::{grant_from_row, pending_refusal};
-pub(crate) use capability::UnrecordedEffects;
-pub use capability::{Capabilities, Done};
 pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub(crate) use memory::LabelMemory;
-pub(crate) use nested::{CallParams, CallPipeline, MAX_DEPTH};
-pub use nested::{ConsumedBudget, NestedFault, RemainingBudget};
-pub use network::{HttpAct, Outgoing, Place, SecretAct};
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
-pub use report::{Listener, Report};
 pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;
 pub(crate) use single_flight::{AnswerSubscription, InFlightCalls, InFlightGuard};
-pub use state::{MAX_VALUE, Scope, StateAct, StateFault};
 
 /// What the caller may know of a component: its name and the digest of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tollgate_model::canonical;
 
-use crate::sandbox::Content;
+use crate::tool::Content;
 
 /// What stands for a redacted value.
 const REDACTED: &str = "[redacted]";

@@ -104,7 +104,7 @@ impl Refusal {
     }
 
     /// Pending, after all this was done.
-    pub(super) fn after(mut self, done: Vec<String>) -> Self {
+    pub(crate) fn after(mut self, done: Vec<String>) -> Self {
         if let Self::Pending { happened, .. } = &mut self {
             *happened = done;
         }

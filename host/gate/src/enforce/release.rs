@@ -15,10 +15,7 @@ use super::{
     CallContext, Pep, Refusal, Verdict,
     redact::{Redacted, redact},
 };
-use crate::{
-    sandbox::{Content, Execution, ToolFailure},
-    tool::Tool,
-};
+use crate::tool::{Content, Execution, Tool, ToolFailure};
 
 /// A decision whether content is released, ready to be recorded.
 pub(crate) struct ReleaseDecision {

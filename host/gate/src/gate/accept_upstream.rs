@@ -11,10 +11,10 @@ use tollgate_model::{canonical::Sha256Digest, entity::Uid};
 use super::{Gate, GateOptions, OperateError};
 use crate::{
     config::{Config, ConfigError, UpstreamConfig},
+    egress::{Network, Resolver},
     enforce::Refusal,
     load::{LoadError, read_lock},
     lock::{Lock, LockedUpstream},
-    sandbox::{Network, Resolver},
     secrets::Vault,
     upstream::{Connector, Difference, LoadedUpstream, Offer},
 };
@@ -51,8 +51,7 @@ async fn ask(
     settings: &UpstreamConfig,
 ) -> Result<(LoadedUpstream, Result<Arc<Offer>, LoadError>), LoadError> {
     let secrets = Arc::new(Vault::new(&config.secrets));
-    let network =
-        Network::new(Resolver::system(), &config.network.trust).map_err(LoadError::Engine)?;
+    let network = Network::new(Resolver::system(), &config.network.trust)?;
     let connection = connector.connect(name, settings, &secrets, &network);
     let upstream = LoadedUpstream::new(name, Default::default(), settings, &secrets, connection);
     let offer = upstream.offer().await;

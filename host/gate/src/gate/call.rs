@@ -7,7 +7,8 @@ use tollgate_model::ids::RunId;
 
 use super::Gate;
 use crate::{
-    enforce::{Answer, CallOptions, CallRequest, Listener, Verdict},
+    capability::Listener,
+    enforce::{Answer, CallOptions, CallRequest, Verdict},
     identity::{Caller, RunKey},
     pipeline::{IncomingCall, Pipeline, parse_call},
 };

@@ -15,13 +15,11 @@ use tollgate_model::{
 
 use super::{Gate, OperateError};
 use crate::{
-    enforce::{
-        Answer, CallContext, CallOptions, CallParams, CallRequest, Capabilities, InFlightGuard,
-        Refusal,
-    },
+    capability::{CallParams, Capabilities},
+    enforce::{Answer, CallContext, CallOptions, CallRequest, InFlightGuard, Refusal},
     identity::{Caller, RunKey},
     pipeline::{ExecutedBy, HaltRegistration, Invocation, arrive, release},
-    sandbox::{Content, Execution, FailureKind, ToolFailure},
+    tool::{Content, Execution, FailureKind, ToolFailure},
 };
 
 /// Authorized calls without an outcome at once.
@@ -192,7 +190,7 @@ impl Gate {
             content,
             size,
             effects: 1,
-            ..Execution::nothing()
+            ..Execution::not_executed()
         };
         let gate = self.clone();
         let closing = tokio::spawn(async move { open.close(&gate, execution).await });
@@ -232,7 +230,7 @@ impl Gate {
             let execution = Execution {
                 status: Status::Indeterminate,
                 effects: 1,
-                ..Execution::nothing()
+                ..Execution::not_executed()
             };
             open.close(self, execution).await;
         }

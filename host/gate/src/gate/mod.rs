@@ -41,13 +41,14 @@ pub use self::{
 use crate::{
     capture::{self, Capturing},
     config::Config,
+    egress::Resolver,
     enforce::{InFlightCalls, Pep, Ruleset},
     executors::{Executors, Snapshot},
     ids::{Clock, Ids},
     load::{self, LoadError},
     lock::Lock,
     pipeline::HaltRegistry,
-    sandbox::{Compiler, Resolver, Sandbox},
+    sandbox::{Compiler, Sandbox},
     upstream::{Connector, NoUpstreams},
     usage::Usage,
 };

@@ -11,12 +11,10 @@ use super::{
 };
 use crate::{
     config::{ComponentConfig, Config},
+    egress::Network,
     lock::Lock,
-    sandbox::{
-        Compiler, Component, Grant, Inspection, LoadedComponent, Network, Sandbox, Size,
-        ToolDefinition,
-    },
-    tool::{SourceKind, Tool, ToolSource},
+    sandbox::{Compiler, Component, Grant, Inspection, LoadedComponent, Sandbox},
+    tool::{Size, SourceKind, Tool, ToolDefinition, ToolSource},
 };
 
 /// Read a component's file and its digest.
@@ -91,6 +89,7 @@ pub(super) async fn component(
         secrets: settings.secrets.clone(),
         environment: settings.environment.clone(),
         network: network.clone(),
+        hosts: Arc::new(config.network.clone()),
     };
     Ok((component, tools))
 }
@@ -123,7 +122,7 @@ async fn compile(
     let compiling = {
         let (sandbox, name, size) = (sandbox.clone(), name.to_owned(), settings.size);
         tokio::task::spawn_blocking(move || {
-            sandbox.see_compiled(&name, &bytes, size)?;
+            sandbox.ensure_compiled(&name, &bytes, size)?;
             Ok(sandbox.load(&name, &bytes, size))
         })
     };

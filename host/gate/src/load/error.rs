@@ -62,6 +62,9 @@ pub enum LoadError {
     /// The sandbox itself.
     #[error(transparent)]
     Engine(SandboxError),
+    /// What HTTP requests are sent with.
+    #[error(transparent)]
+    Network(#[from] crate::egress::NetworkError),
     /// A component's file cannot be read.
     #[error("component `{name}`: {} cannot be read: {reason}; correct `path` under [components.{name}], or build it with `tollgate component build DIR`", path.display())]
     Missing {

@@ -15,8 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, ExternalConfig, ExternalTools},
-    sandbox::{Annotations, ToolDefinition},
-    tool::{SourceKind, Tool, ToolSource},
+    tool::{Annotations, SourceKind, Tool, ToolDefinition, ToolSource},
 };
 
 /// A tool as it is declared.

@@ -30,10 +30,11 @@ use self::{bundle::bundle, tool::tool_name_error, upstream::upstreams};
 use crate::{
     capture::Capture,
     config::Config,
+    egress::Network,
     enforce::Ruleset,
     executors::{Executors, Snapshot},
     lock::Lock,
-    sandbox::{Compiler, Network, Sandbox, SandboxOptions},
+    sandbox::{Compiler, Sandbox, SandboxOptions},
     secrets::Vault,
     tool::{Tool, Tools},
     upstream::{Connector, NoUpstreams},
@@ -160,8 +161,7 @@ async fn sources(
 ) -> Result<Sources, LoadError> {
     protected::check(config)?;
     let secrets = Arc::new(Vault::new(&config.secrets));
-    let network =
-        Network::new(sandbox.resolver(), &config.network.trust).map_err(LoadError::Engine)?;
+    let network = Network::new(sandbox.resolver(), &config.network.trust)?;
     let upstreams = upstreams(config, lock, connector, &secrets, &network)?;
     let mut offered = Vec::new();
     let mut components = BTreeMap::new();

@@ -12,8 +12,7 @@ use tollgate_policy::{
 use super::LoadError;
 use crate::{
     config::Config,
-    sandbox::{Limits, ToolDefinition},
-    tool::{SchemaCheck, Tool, ToolSource},
+    tool::{Limits, SchemaCheck, Tool, ToolDefinition, ToolSource},
 };
 
 /// The longest name that model APIs accept.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     config::{Config, UpstreamConfig},
+    egress::Network,
     lock::Lock,
-    sandbox::Network,
     secrets::Vault,
     tool::{SourceKind, Tool, ToolSource},
     upstream::{Connector, Definition, LoadedUpstream},

@@ -6,9 +6,9 @@ use tollgate_model::record::Status;
 
 use super::Pipeline;
 use crate::{
-    enforce::{CallContext, CallParams, Capabilities, Permitted, ToolCall},
-    sandbox::{Content, Execution, FailureKind, ToolFailure},
-    tool::{SourceKind, Tool},
+    capability::{CallParams, Capabilities},
+    enforce::{CallContext, Permitted, ToolCall},
+    tool::{Content, Execution, FailureKind, SourceKind, Tool, ToolFailure},
 };
 
 /// Keys of `_meta` that carry the caller's trace, and nothing of the call.
@@ -37,11 +37,10 @@ impl Pipeline {
         let execution = match tool.source.kind {
             SourceKind::Component => match executors.components.get(name) {
                 Some(component) => {
-                    self.sandbox
-                        .run(component, permitted, heard, &limits, halted)
-                        .await
+                    let permit = permitted.for_component(component);
+                    self.sandbox.run(permit, heard, &limits, halted).await
                 }
-                None => Execution::nothing(),
+                None => Execution::not_executed(),
             },
             SourceKind::Upstream => match executors.upstreams.get(name) {
                 Some(upstream) => {
@@ -54,10 +53,10 @@ impl Pipeline {
                         .call(permitted, heard, &limits, halted, cancelled, meta)
                         .await
                 }
-                None => Execution::nothing(),
+                None => Execution::not_executed(),
             },
             // Validation has refused it: the caller executes these.
-            SourceKind::External => Execution::nothing(),
+            SourceKind::External => Execution::not_executed(),
         };
         params.consume(&execution);
         effects.drain().await;

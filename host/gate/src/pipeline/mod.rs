@@ -7,7 +7,7 @@
 //! | arrive | `arrive.rs` | [`CallContext`]: who calls, in which run |
 //! | validate | `validate.rs` | [`ToolCall`]: a loaded tool with arguments that match its schema |
 //! | admit | `admit.rs` | [`Admission`]: decided and recorded, with the permit |
-//! | execute | `execute.rs` | [`Execution`](crate::sandbox::Execution): what the provider did with the permit |
+//! | execute | `execute.rs` | [`Execution`](crate::tool::Execution): what the provider did with the permit |
 //! | release | `release.rs` | [`Verdict`]: the outcome is recorded, and policy decides what the caller gets |
 //!
 //! Until the start is recorded, every error path denies. After it, the answer is the outcome, or that the
@@ -34,9 +34,8 @@ use validate::validate;
 pub(crate) use validate::{ExecutedBy, parse_call};
 
 use crate::{
-    enforce::{
-        Answer, CallContext, CallOptions, CallParams, CallPipeline, CallRequest, Capabilities, Pep,
-    },
+    capability::{CallParams, CallPipeline, Capabilities},
+    enforce::{Answer, CallContext, CallOptions, CallRequest, Pep},
     executors::Snapshot,
     identity::{Caller, RunKey},
     sandbox::Sandbox,

@@ -10,14 +10,14 @@ use tollgate_model::{
 };
 
 use crate::{
+    capability::{Capabilities, UnrecordedEffects},
     capture::Captured,
     config::PRIVATE,
     enforce::{
-        Answer, CallContext, Capabilities, Pep, Refusal, ReleaseDecision, UnrecordedEffects,
-        Verdict, apply_release_decision, content_with_truncation_note,
+        Answer, CallContext, Pep, Refusal, ReleaseDecision, Verdict, apply_release_decision,
+        content_with_truncation_note,
     },
-    sandbox::{Content, Execution},
-    tool::Tool,
+    tool::{Content, Execution, Tool},
 };
 
 /// A call that was started.

@@ -12,7 +12,8 @@ use tollgate_policy::{policy, tool_input::ToolInput};
 
 use super::Pipeline;
 use crate::{
-    enforce::{Answer, CallContext, CallRequest, MAX_DEPTH, Pep, Refusal, Ruleset, ToolCall},
+    enforce::{Answer, CallContext, CallRequest, Pep, Refusal, Ruleset, ToolCall},
+    sandbox::MAX_CALL_DEPTH,
     text::printable,
     tool::{SourceKind, Tool},
 };
@@ -229,8 +230,8 @@ fn check_nesting(cx: &CallContext, tool: &Tool) -> Result<(), InvalidCall> {
         format!(
             "the component `{component}` is being called already, and calls may not form a circle"
         )
-    } else if cx.enclosing.len() > MAX_DEPTH {
-        format!("calls nest at most {MAX_DEPTH} deep")
+    } else if cx.enclosing.len() > MAX_CALL_DEPTH {
+        format!("calls nest at most {MAX_CALL_DEPTH} deep")
     } else {
         return Ok(());
     };

@@ -12,7 +12,10 @@ use serde_json::Value;
 use tollgate_model::canonical::Sha256Digest;
 
 pub use self::schema_check::{SchemaCheck, SchemaError};
-use crate::sandbox::{Annotations, Limits};
+pub use tollgate_model::tool::{
+    Annotations, Content, EmbeddedResource, Execution, FailureKind, Limits, ResourceBody, Size,
+    ToolDefinition, ToolFailure,
+};
 
 /// A loaded tool.
 pub struct Tool {

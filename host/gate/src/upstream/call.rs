@@ -8,10 +8,11 @@ use tollgate_model::record::Status;
 
 use super::{CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session, Stop, Stopped};
 use crate::{
-    enforce::{Capabilities, Permitted, ToolCall},
-    sandbox::{Content, Execution, FailureKind, Limits, ResourceBody, ToolFailure},
+    capability::{Capabilities, ProgressReport},
+    enforce::{Permitted, ToolCall},
     secrets::Vault,
     text::printable,
+    tool::{Content, Execution, FailureKind, Limits, ResourceBody},
 };
 
 /// How long after its time is up a call may take to say how it ended.
@@ -30,8 +31,12 @@ impl Reporter {
     /// Take progress of the server, which is untrusted, and release it to the listener if policy permits.
     pub async fn report(&self, progress: u64, total: Option<u64>, message: &str) {
         self.upstream.prepare().await;
-        let message = self.upstream.text(message);
-        if let Some(report) = self.effects.report(progress, total, &message) {
+        let report = ProgressReport {
+            progress,
+            total,
+            message: self.upstream.text(message),
+        };
+        if let Some(report) = self.effects.take_report(report) {
             self.effects.release_report(report).await;
         }
     }
@@ -284,17 +289,6 @@ impl LoadedUpstream {
     }
 }
 
-impl Execution {
-    /// What ended without content of its own: `kind`, in words that may be the server's.
-    fn failed(kind: FailureKind, message: String, effects: u64) -> Self {
-        Self {
-            size: message.len() as u64,
-            content: Err(ToolFailure { kind, message }),
-            ..Self::ended(Status::ToolError, effects, None)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -303,8 +297,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        sandbox::EmbeddedResource,
         secrets::{SecretConfig, SecretSource},
+        tool::EmbeddedResource,
     };
 
     async fn scrubber(dir: &std::path::Path, value: &str) -> Scrubber {

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tollgate_model::canonical::{self, Sha256Digest};
 
 use crate::{
-    sandbox::{Annotations, ToolDefinition},
     text::printable,
+    tool::{Annotations, ToolDefinition},
 };
 
 /// Bytes of a server's own name for a tool (MCP suggests 128).

@@ -30,9 +30,10 @@ pub use offer::{Difference, MAX_TOOLS, Offer};
 pub use settings::{ConfigValue, UpstreamConfig, UpstreamTransport};
 
 use crate::{
+    egress::Network,
     enforce::{Permitted, ToolCall},
-    sandbox::{Content, Network},
     secrets::Vault,
+    tool::Content,
 };
 
 /// A future that a trait object returns.

@@ -7,7 +7,7 @@ use std::{
 
 use url::Url;
 
-use crate::sandbox::Limits;
+use crate::tool::Limits;
 
 /// An upstream server, and what is sent to it.
 #[derive(Debug, Clone, PartialEq, Eq)]

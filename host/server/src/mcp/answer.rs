@@ -7,8 +7,12 @@
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::{Value, json};
 use tollgate::{
-    enforce::Answer, enforce::AnswerView, enforce::CallOutcome, enforce::Verdict,
-    load::RESUME_TOOL, sandbox::Content, tool::Tool,
+    enforce::Answer,
+    enforce::AnswerView,
+    enforce::CallOutcome,
+    enforce::Verdict,
+    load::RESUME_TOOL,
+    tool::{Content, Tool},
 };
 
 /// Where a result says what was decided.

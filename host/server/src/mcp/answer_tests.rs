@@ -1,6 +1,9 @@
 use std::collections::BTreeSet;
 
-use tollgate::{enforce::Refusal, sandbox::FailureKind, sandbox::ToolFailure};
+use tollgate::{
+    enforce::Refusal,
+    tool::{FailureKind, ToolFailure},
+};
 use tollgate_model::{
     canonical::Sha256Digest,
     decision::{Basis, Requirement, Severity},

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tollgate::{
-    enforce::Answer, enforce::CallOptions, enforce::CallRequest, enforce::Listener,
+    capability::Listener, enforce::Answer, enforce::CallOptions, enforce::CallRequest,
     enforce::Refusal, enforce::Verdict, gate::Gate, identity::Caller,
 };
 use tollgate_model::{

@@ -8,7 +8,7 @@ use rmcp::{
     service::Peer,
 };
 use tokio::sync::mpsc;
-use tollgate::{enforce::Listener, enforce::Report};
+use tollgate::capability::{Listener, ProgressReport};
 
 /// Reports that wait for the client; one that does not keep up misses some.
 const BUFFERED: usize = 16;
@@ -58,7 +58,7 @@ impl Progress {
         answer
     }
 
-    async fn report(&self, report: Report) {
+    async fn report(&self, report: ProgressReport) {
         // Exact up to 2^53, and the gate reports no more.
         let number = |n: u64| n as f64;
         let total = report.total.map(|total| number(total) + self.waited);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tollgate::{
-    enforce, enforce::Answer, enforce::Verdict, gate::Authorized, gate::Gate, sandbox::Content,
+    enforce, enforce::Answer, enforce::Verdict, gate::Authorized, gate::Gate, tool::Content,
 };
 use tollgate_ledger::{ApprovalAnswer, ApprovalRow, Token};
 use tollgate_model::{

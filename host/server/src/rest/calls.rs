@@ -142,7 +142,7 @@ pub(super) struct ToolView {
     output_schema: Option<Value>,
     /// Hints, never grounds for a decision.
     #[schema(value_type = Object)]
-    annotations: tollgate::sandbox::Annotations,
+    annotations: tollgate::tool::Annotations,
     /// Labels that the operator gave it.
     labels: BTreeSet<String>,
     /// Who executes it: `component` (in the sandbox), `upstream`, or `external` (whoever calls).

@@ -3,7 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, ServerResult};
 use tollgate::{
-    sandbox::Content, sandbox::EmbeddedResource, sandbox::ResourceBody, upstream::CallResult,
+    tool::{Content, EmbeddedResource, ResourceBody},
+    upstream::CallResult,
 };
 
 /// How a call ended that the server answered.

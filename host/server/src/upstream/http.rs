@@ -7,7 +7,7 @@ use rmcp::transport::{
     StreamableHttpClientTransport,
     streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
 };
-use tollgate::{config::ConfigValue, sandbox::Network, secrets::Vault, upstream::ConnectError};
+use tollgate::{config::ConfigValue, egress::Network, secrets::Vault, upstream::ConnectError};
 use url::Url;
 
 /// How long a connection may take.

@@ -19,7 +19,7 @@ use std::{
 };
 
 use tollgate::{
-    config::ConfigValue, config::UpstreamConfig, sandbox::Network, secrets::Vault,
+    config::ConfigValue, config::UpstreamConfig, egress::Network, secrets::Vault,
     upstream::ConnectError, upstream::Connector, upstream::Upstream,
 };
 

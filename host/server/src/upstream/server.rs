@@ -15,7 +15,7 @@ use rmcp::{
 };
 use tokio::{sync::Mutex, time::Instant};
 use tollgate::{
-    config::UpstreamConfig, config::UpstreamTransport, sandbox::Network, secrets::Vault,
+    config::UpstreamConfig, config::UpstreamTransport, egress::Network, secrets::Vault,
     upstream::BoxFuture, upstream::ConnectError, upstream::Offer, upstream::READY,
     upstream::Session, upstream::Upstream,
 };

@@ -7,8 +7,14 @@ use std::{
 };
 
 use tollgate::{
-    capture, capture::Capture, config::Config, config::ConfigValue, config::ExportConfig,
-    gate::Gate, sandbox::Network, sandbox::Resolver, secrets::Vault,
+    capture,
+    capture::Capture,
+    config::Config,
+    config::ConfigValue,
+    config::ExportConfig,
+    egress::{Network, Resolver},
+    gate::Gate,
+    secrets::Vault,
 };
 use tollgate_ledger::{LedgerError, LedgerReader};
 use tollgate_model::{

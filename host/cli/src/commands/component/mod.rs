@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
-use tollgate::{config::Config, load, lock::Lock, sandbox::Size};
+use tollgate::{config::Config, load, lock::Lock, tool::Size};
 use tollgate_model::canonical::Sha256Digest;
 
 use crate::{

@@ -9,11 +9,7 @@ use std::{
 
 use serde::Serialize;
 use tollgate::{
-    config::Config,
-    load,
-    lock::Lock,
-    sandbox::{Inspection, Size},
-    text::printable,
+    config::Config, load, lock::Lock, sandbox::Inspection, text::printable, tool::Size,
 };
 use tollgate_model::canonical::Sha256Digest;
 use tollgate_policy::policy;
@@ -408,7 +404,7 @@ fn told(view: &View<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tollgate::sandbox::{Annotations, InspectedTool};
+    use tollgate::{sandbox::InspectedTool, tool::Annotations};
 
     use super::*;
 

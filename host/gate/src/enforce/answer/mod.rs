@@ -12,8 +12,9 @@ use tollgate_model::{
     record::{Arrival, Origin, Status},
 };
 
-use super::{Listener, Refusal};
-use crate::sandbox::{Content, ToolFailure};
+use super::Refusal;
+use crate::capability::Listener;
+use crate::tool::{Content, ToolFailure};
 
 pub use view::{AnswerView, CallOutcome, PendingView, PolicyView};
 

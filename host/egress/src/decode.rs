@@ -1,0 +1,268 @@
+//! A body as it was before the server coded it, bounded on both sides.
+//!
+//! What comes in is kept up to the limit, then decoded in steps, and every byte that comes out is counted:
+//! a small body that stands for a huge one ends where the limit is. Each step takes something in or is the
+//! last, so that a stream that means nothing ends as well.
+
+use std::io::Read;
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use crate::EgressError;
+
+/// The largest window that a `zstd` stream may ask for: 8 MiB, as RFC 9659 has it.
+const ZSTD_WINDOW_LOG: u32 = 23;
+/// Bytes that are decoded at once.
+const STEP: usize = 16 << 10;
+
+/// The names of codings that are understood, as the request offers them.
+pub const ACCEPTED: &str = "gzip, deflate, br, zstd";
+
+/// A body as it arrives.
+pub(crate) struct CodedBody {
+    coding: Coding,
+    received: Vec<u8>,
+    max: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Identity,
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+impl CodedBody {
+    /// For a body that is coded as `coding` says, of at most `max` bytes.
+    pub(crate) fn new(coding: Option<&str>, max: usize) -> Result<Self, EgressError> {
+        let coding = match coding.unwrap_or("").trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Coding::Identity,
+            "gzip" | "x-gzip" => Coding::Gzip,
+            "deflate" => Coding::Deflate,
+            "br" => Coding::Brotli,
+            "zstd" => Coding::Zstd,
+            _ => {
+                let how = "its body is coded in a way that is not decoded here";
+                return Err(EgressError::Malformed(how.into()));
+            }
+        };
+        Ok(Self {
+            coding,
+            received: Vec::new(),
+            max,
+        })
+    }
+
+    /// Take in the next bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), EgressError> {
+        if self.received.len().saturating_add(bytes.len()) > self.max {
+            return Err(EgressError::TooLarge);
+        }
+        self.received.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Whether decoding may take long enough to need a blocking thread.
+    pub(crate) fn needs_decoding(&self) -> bool {
+        self.coding != Coding::Identity
+    }
+
+    /// The whole body.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, EgressError> {
+        let coded = self.received.as_slice();
+        if coded.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.coding {
+            Coding::Identity => Ok(self.received),
+            Coding::Gzip => bounded(MultiGzDecoder::new(coded), self.max),
+            // Servers call both formats `deflate`. RFC 1950, section 2.2, tells them apart: the method is
+            // 8, and the first two bytes are a multiple of 31.
+            Coding::Deflate => match coded {
+                [a, b, ..] if a & 0x0f == 8 && (u16::from(*a) << 8 | u16::from(*b)) % 31 == 0 => {
+                    bounded(ZlibDecoder::new(coded), self.max)
+                }
+                _ => bounded(DeflateDecoder::new(coded), self.max),
+            },
+            // Windows of up to a gigabyte, which RFC 7932 does not know: section 9.1 leaves these bits unused.
+            Coding::Brotli if coded.first().is_some_and(|first| first & 0x7f == 0x11) => {
+                Err(broken())
+            }
+            Coding::Brotli => bounded(
+                brotli_decompressor::Decompressor::new(coded, STEP),
+                self.max,
+            ),
+            Coding::Zstd => {
+                let mut decoder =
+                    zstd::stream::read::Decoder::with_buffer(coded).map_err(|_| broken())?;
+                decoder
+                    .window_log_max(ZSTD_WINDOW_LOG)
+                    .map_err(|_| broken())?;
+                bounded(decoder, self.max)
+            }
+        }
+    }
+}
+
+/// What a decoder gives, up to `max` bytes.
+fn bounded(mut decoder: impl Read, max: usize) -> Result<Vec<u8>, EgressError> {
+    let mut whole = Vec::new();
+    let mut step = vec![0; STEP];
+    loop {
+        let read = decoder.read(&mut step).map_err(|_| broken())?;
+        if read == 0 {
+            return Ok(whole);
+        }
+        if whole.len().saturating_add(read) > max {
+            return Err(EgressError::TooLarge);
+        }
+        whole.extend_from_slice(step.get(..read).unwrap_or_default());
+    }
+}
+
+fn broken() -> EgressError {
+    EgressError::Malformed("its body is not coded as its header says".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{
+        Compression,
+        write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+    };
+
+    use super::*;
+
+    const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog, again and again and again.";
+
+    fn coded(coding: &str, text: &[u8]) -> Vec<u8> {
+        let level = Compression::best();
+        match coding {
+            "gzip" => {
+                let mut encoder = GzEncoder::new(Vec::new(), level);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
+            }
+            "zlib" => {
+                let mut encoder = ZlibEncoder::new(Vec::new(), level);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
+            }
+            "raw" => {
+                let mut encoder = DeflateEncoder::new(Vec::new(), level);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
+            }
+            "zstd" => zstd::encode_all(text, 3).unwrap(),
+            _ => text.to_vec(),
+        }
+    }
+
+    fn decoded(
+        coding: &str,
+        bytes: &[u8],
+        chunk: usize,
+        max: usize,
+    ) -> Result<Vec<u8>, EgressError> {
+        let mut body = CodedBody::new(Some(coding), max)?;
+        for chunk in bytes.chunks(chunk) {
+            body.push(chunk)?;
+        }
+        body.finish()
+    }
+
+    #[test]
+    fn bodies_are_decoded_however_they_are_cut() {
+        for (name, coding) in [
+            ("identity", "identity"),
+            ("gzip", "gzip"),
+            ("zlib", "deflate"),
+            ("raw", "deflate"),
+            ("zstd", "zstd"),
+        ] {
+            let bytes = coded(name, TEXT);
+            for chunk in [1, 7, 10_000] {
+                assert_eq!(
+                    decoded(coding, &bytes, chunk, 1_000).unwrap(),
+                    TEXT,
+                    "{name} by {chunk}"
+                );
+            }
+        }
+        // `hello` in brotli: one uncompressed block.
+        let brotli = [0x0b, 0x02, 0x80, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x03];
+        assert_eq!(decoded("br", &brotli, 2, 1_000).unwrap(), b"hello");
+    }
+
+    #[test]
+    fn a_bomb_ends_at_the_limit() {
+        let zeros = vec![0; 64 << 20];
+        for (name, coding) in [
+            ("gzip", "gzip"),
+            ("zlib", "deflate"),
+            ("raw", "deflate"),
+            ("zstd", "zstd"),
+        ] {
+            let bytes = coded(name, &zeros);
+            assert!(bytes.len() < 1 << 20, "{name}");
+            assert!(
+                matches!(
+                    decoded(coding, &bytes, 4096, 1 << 20),
+                    Err(EgressError::TooLarge)
+                ),
+                "{name}"
+            );
+        }
+        assert!(matches!(
+            decoded("identity", &zeros, 4096, 1 << 20),
+            Err(EgressError::TooLarge)
+        ));
+    }
+
+    #[test]
+    fn what_means_nothing_for_ever_ends_too() {
+        let empty = coded("gzip", b"");
+        let endless: Vec<u8> = empty.iter().copied().cycle().take(100_000).collect();
+        assert!(matches!(
+            decoded("gzip", &endless, 4096, 50_000),
+            Err(EgressError::TooLarge)
+        ));
+    }
+
+    #[test]
+    fn what_is_cut_short_or_something_else_is_refused() {
+        for (name, coding) in [("gzip", "gzip"), ("zstd", "zstd")] {
+            let bytes = coded(name, TEXT);
+            let half = &bytes[..bytes.len() / 2];
+            assert!(
+                matches!(
+                    decoded(coding, half, 5, 1_000),
+                    Err(EgressError::Malformed(_))
+                ),
+                "{name}"
+            );
+        }
+        for coding in ["gzip", "zstd", "br"] {
+            assert!(
+                matches!(
+                    decoded(coding, b"plain text, no code", 5, 1_000),
+                    Err(EgressError::Malformed(_))
+                ),
+                "{coding}"
+            );
+        }
+        assert!(matches!(
+            decoded("gzip, gzip", b"", 5, 1_000),
+            Err(EgressError::Malformed(_))
+        ));
+        assert!(matches!(
+            decoded("compress", b"", 5, 1_000),
+            Err(EgressError::Malformed(_))
+        ));
+        assert_eq!(decoded("gzip", b"", 5, 1_000).unwrap(), b"");
+    }
+}

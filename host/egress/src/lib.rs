@@ -1,0 +1,22 @@
+//! The one way out: resolve a name, connect to exactly the addresses that were decided about, TLS, one
+//! request, its response decoded and bounded.
+//!
+//! Nothing here decides, follows a redirect, reads a proxy from the environment, or keeps a connection or a
+//! cookie. No other crate opens a socket to a host that a component names.
+
+mod address;
+mod client;
+mod decode;
+mod error;
+mod exchange;
+mod resolver;
+mod settings;
+mod target;
+
+pub use address::is_global;
+pub use client::Network;
+pub use error::{EgressError, NetworkError};
+pub use exchange::{ACCEPTED_CODINGS, MAX_BODY, WireRequest, WireResponse, header_text};
+pub use resolver::Resolver;
+pub use settings::{HostConfig, NetworkConfig};
+pub use target::{Target, host_name};

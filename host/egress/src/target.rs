@@ -1,0 +1,378 @@
+//! Where a request goes: a URL in the one form that is decided about and sent.
+//!
+//! The URL standard's own parser turns `0x7f.1`, `①.example`, `EXAMPLE.com` and `%2e%2e` into what they
+//! mean. What remains is done here: no user names, no final dot, no escapes that say what a plain
+//! character would. Nothing here resolves.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use crate::EgressError;
+
+/// The longest URL.
+const MAX_URL: usize = 8 << 10;
+/// The longest name of a host (RFC 1035, section 2.3.4).
+const MAX_HOST: usize = 253;
+
+/// A normalised URL, without anything secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    url: Url,
+    host: String,
+    /// The host, where it is an address.
+    address: Option<IpAddr>,
+    port: u16,
+}
+
+impl Target {
+    /// Parse an absolute URL.
+    ///
+    /// # Errors
+    /// [`EgressError::Invalid`]: it is not one for HTTP.
+    pub fn parse(url: &str) -> Result<Self, EgressError> {
+        if url.len() > MAX_URL {
+            return Err(invalid("the URL is longer than 8 KiB"));
+        }
+        Self::of(
+            Url::parse(url)
+                .map_err(|e| invalid(&format!("the URL is not absolute or not valid: {e}")))?,
+        )
+    }
+
+    /// Where the field `location` of a redirect leads from here.
+    ///
+    /// # Errors
+    /// [`EgressError::Malformed`]: to no URL for HTTP.
+    pub fn join(&self, location: &str) -> Result<Self, EgressError> {
+        if location.len() > MAX_URL {
+            return Err(EgressError::Malformed(
+                "it redirects to a URL longer than 8 KiB".into(),
+            ));
+        }
+        let not_valid = || EgressError::Malformed("it redirects to a URL that is not valid".into());
+        let mut url = self.url.join(location).map_err(|_| not_valid())?;
+        if !url.username().is_empty() || url.password().is_some() {
+            // A server's mistake or trick; never sent.
+            url.set_username("")
+                .and_then(|()| url.set_password(None))
+                .map_err(|()| not_valid())?;
+        }
+        Self::of(url).map_err(|_| {
+            EgressError::Malformed("it redirects to a URL that is not for HTTP".into())
+        })
+    }
+
+    fn of(mut url: Url) -> Result<Self, EgressError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid("the URL's scheme is neither http nor https"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid(
+                "the URL holds a user name or password; use a credential",
+            ));
+        }
+        url.set_fragment(None);
+        let (host, address) = match url.host() {
+            Some(Host::Ipv4(address)) => (address.to_string(), Some(address.into())),
+            Some(Host::Ipv6(address)) => {
+                let address = crate::address::canonical(address.into());
+                (address.to_string(), Some(address))
+            }
+            Some(Host::Domain(name)) => {
+                let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+                check_name(&name)?;
+                (name, None)
+            }
+            None => return Err(invalid("the URL names no host")),
+        };
+        let written = match address {
+            Some(IpAddr::V6(_)) => format!("[{host}]"),
+            _ => host.clone(),
+        };
+        url.set_host(Some(&written))
+            .map_err(|_| invalid("the URL's host is not valid"))?;
+        let port = match url.port_or_known_default() {
+            Some(port) if port != 0 => port,
+            _ => return Err(invalid("the URL's port is not valid")),
+        };
+        let path = unescaped(url.path());
+        if path != url.path() {
+            url.set_path(&path);
+        }
+        Ok(Self {
+            url,
+            host,
+            address,
+            port,
+        })
+    }
+
+    /// The host: a name in lower case and ASCII without a final dot, or an address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host, where it is an address.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The port, also where the URL leaves it out.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.url.scheme()
+    }
+
+    /// Whether the connection is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.scheme() == "https"
+    }
+
+    /// The path, in its one spelling.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
+    /// The URL with its query.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The URL without its query, for records: a query may hold anything.
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.to_string()
+    }
+
+    /// The field `host`: with the port, where it is not the scheme's own.
+    #[must_use]
+    pub fn host_field(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// Whether both have the same origin (RFC 6454): scheme, host and port.
+    #[must_use]
+    pub fn is_same_origin(&self, other: &Self) -> bool {
+        (self.scheme(), &self.host, self.port) == (other.scheme(), &other.host, other.port)
+    }
+}
+
+/// The name of a host as decisions know it: lower case, ASCII, without a final dot; or an address in its
+/// canonical form. `None` for anything else.
+#[must_use]
+pub fn host_name(text: &str) -> Option<String> {
+    let url = match text.parse::<std::net::Ipv6Addr>() {
+        Ok(_) => format!("https://[{text}]/"),
+        Err(_) => format!("https://{text}/"),
+    };
+    let target = Target::parse(&url).ok()?;
+    let bare = target.path() == "/" && target.port() == 443 && target.url().query().is_none();
+    let is_plain = bare && !text.contains(['/', '?', '#', '\\', ':', '@']);
+    (is_plain || target.address().is_some_and(|a| a.is_ipv6())).then(|| target.host().to_owned())
+}
+
+fn invalid(how: &str) -> EgressError {
+    EgressError::Invalid(how.into())
+}
+
+fn check_name(name: &str) -> Result<(), EgressError> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    };
+    if name.len() <= MAX_HOST && name.split('.').all(label) {
+        return Ok(());
+    }
+    Err(invalid("the URL's host is not a name that can be resolved"))
+}
+
+/// A path in which only what must be escaped is (RFC 3986, section 6.2.2), so that one path has one
+/// spelling. Escapes of `.` and `/` that mean a segment are the parser's work, done before.
+fn unescaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let digits = after
+            .get(..2)
+            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        match digits.and_then(|d| u8::from_str_radix(d, 16).ok()) {
+            Some(byte) => {
+                if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.') {
+                    out.push(char::from(byte));
+                } else {
+                    out.push_str(&format!("%{byte:02X}"));
+                }
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push_str("%25");
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn target(url: &str) -> Target {
+        Target::parse(url).unwrap_or_else(|e| panic!("{url}: {e:?}"))
+    }
+
+    #[test]
+    fn one_host_has_one_spelling() {
+        for (url, host) in [
+            ("https://EXAMPLE.com", "example.com"),
+            ("https://example.com.", "example.com"),
+            ("https://ex%61mple.com", "example.com"),
+            ("https://ｅxample.com", "example.com"),
+            ("https://bücher.example", "xn--bcher-kva.example"),
+            ("https:\\\\example.com\\a", "example.com"),
+            ("http://2130706433/", "127.0.0.1"),
+            ("http://0x7f.1/", "127.0.0.1"),
+            ("http://017700000001/", "127.0.0.1"),
+            ("http://127.1/", "127.0.0.1"),
+            ("http://127.0.0.1./", "127.0.0.1"),
+            ("http://①②⑦.0.0.1/", "127.0.0.1"),
+            ("http://[::ffff:7f00:1]/", "127.0.0.1"),
+            ("http://[0:0:0:0:0:0:0:1]/", "::1"),
+            ("http://[FD00:EC2::254]/", "fd00:ec2::254"),
+        ] {
+            assert_eq!(target(url).host(), host, "{url}");
+        }
+        assert!(target("http://0x7f.1/").address().is_some());
+        assert!(target("http://example.com/").address().is_none());
+    }
+
+    #[test]
+    fn one_path_has_one_spelling() {
+        for (url, path) in [
+            ("https://a/x/../y", "/y"),
+            ("https://a/x/%2e%2E/y", "/y"),
+            ("https://a/%61dmin", "/admin"),
+            ("https://a/%7euser", "/~user"),
+            ("https://a/%2fadmin", "/%2Fadmin"),
+            ("https://a/%252e%252e/y", "/%252e%252e/y"),
+            ("https://a/100%", "/100%25"),
+            ("https://a\\b\\c", "/b/c"),
+            ("https://a", "/"),
+        ] {
+            assert_eq!(target(url).path(), path, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        for url in [
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "data:text/plain,x",
+            "//example.com",
+            "example.com",
+            "",
+            "https://",
+            "https://user@example.com/",
+            "https://user:secret@example.com/",
+            "https://a..b/",
+            "https://example.com:0/",
+            "https://example.com:65536/",
+            "https://ex ample.com/",
+            "https://[::1/",
+            "https://[fe80::1%25eth0]/",
+        ] {
+            assert!(
+                matches!(Target::parse(url), Err(EgressError::Invalid(_))),
+                "{url}"
+            );
+        }
+        let long = format!("https://a/{}", "x".repeat(9_000));
+        assert!(Target::parse(&long).is_err());
+        let label = format!("https://{}.example/", "x".repeat(64));
+        assert!(Target::parse(&label).is_err());
+    }
+
+    #[test]
+    fn records_and_fields_hold_no_query() {
+        let target = target("https://example.com:8443/a?key=1#part");
+        assert_eq!(target.redacted(), "https://example.com:8443/a");
+        assert_eq!(target.host_field(), "example.com:8443");
+        assert_eq!(target.url().as_str(), "https://example.com:8443/a?key=1");
+        assert_eq!(
+            Target::parse("https://[::1]:443/").unwrap().host_field(),
+            "[::1]"
+        );
+    }
+
+    #[test]
+    fn a_redirect_is_resolved_against_where_it_came_from() {
+        let from = target("https://example.com/a/b?x=1");
+        assert_eq!(
+            from.join("../c").unwrap().url().as_str(),
+            "https://example.com/c"
+        );
+        assert_eq!(
+            from.join("//evil.example/x").unwrap().host(),
+            "evil.example"
+        );
+        assert_eq!(
+            from.join("https://u:p@evil.example/")
+                .unwrap()
+                .url()
+                .as_str(),
+            "https://evil.example/"
+        );
+        assert!(matches!(
+            from.join("file:///etc/passwd"),
+            Err(EgressError::Malformed(_))
+        ));
+        assert!(from.is_same_origin(&from.join("/z").unwrap()));
+        assert!(!from.is_same_origin(&from.join("http://example.com/").unwrap()));
+        assert!(!from.is_same_origin(&from.join("https://example.com:444/").unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_is_normalising_once(
+            host in "[a-zA-Z0-9.%é。-]{1,20}",
+            path in "[a-zA-Z0-9/.%?#\\\\ é~-]{0,40}",
+        ) {
+            if let Ok(once) = Target::parse(&format!("https://{host}/{path}")) {
+                let twice = Target::parse(once.url().as_str()).unwrap();
+                prop_assert_eq!(&once, &twice);
+                prop_assert!(!once.host().ends_with('.') && once.host().is_ascii());
+                prop_assert!(!once.host().bytes().any(|b| b.is_ascii_uppercase()));
+            }
+        }
+
+        #[test]
+        fn nothing_panics(url in "\\PC*") {
+            let _ = Target::parse(&url);
+        }
+    }
+}

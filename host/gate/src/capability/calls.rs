@@ -1,0 +1,208 @@
+//! A component calls another's tool: the whole line again, within the same run.
+//!
+//! What the calling component has done so far is durable before the nested call begins, and what it has
+//! read counts for it. Nothing here decides: the line does, twice.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use tollgate_ledger::Batch;
+use tollgate_model::tool::{Content, Execution, Limits};
+use tollgate_sandbox::port::{ConsumedBudget, NestedCallError, RemainingBudget};
+
+use super::{Capabilities, denial, progress::Listener};
+use crate::enforce::{
+    Answer, CallContext, CallOptions, CallRequest, EnclosingCall, Refusal, Verdict,
+};
+
+/// Nested calls of one call.
+const MAX_CALLS: u32 = 100;
+
+/// The steps that every call takes.
+pub(crate) trait CallPipeline: Send + Sync + fmt::Debug {
+    /// Take a call whose caller is known through every step but the first.
+    fn run_nested(
+        &self,
+        cx: CallContext,
+        request: CallRequest,
+        params: CallParams,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+}
+
+/// How a call is carried out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallParams {
+    /// Who hears its reports.
+    pub(crate) listener: Option<Listener>,
+    /// What it may use at most, if it is nested.
+    pub(crate) budget: Option<RemainingBudget>,
+    /// Becomes true when the caller no longer wants an answer.
+    pub(crate) cancelled: Option<watch::Receiver<bool>>,
+    /// What the caller sends along to an upstream server.
+    pub(crate) meta: Map<String, Value>,
+    consumed: Arc<Mutex<ConsumedBudget>>,
+}
+
+impl CallParams {
+    /// Of an agent's own call.
+    pub(crate) fn of(options: CallOptions) -> Self {
+        Self {
+            listener: options.listener,
+            cancelled: options.cancelled,
+            meta: options.meta,
+            ..Self::default()
+        }
+    }
+
+    /// The limits of a tool, no wider than what is left.
+    pub(crate) fn limits(&self, limits: &Limits) -> Limits {
+        let mut limits = limits.clone();
+        if let Some(left) = self.budget {
+            limits.wall = limits.wall.min(left.wall);
+            limits.cpu = limits.cpu.min(left.cpu);
+            limits.fuel = limits.fuel.min(left.fuel);
+        }
+        limits
+    }
+
+    /// Note what an execution has used.
+    pub(crate) fn consume(&self, execution: &Execution) {
+        let mut consumed = self.consumed.lock().unwrap_or_else(PoisonError::into_inner);
+        consumed.cpu += execution.cpu;
+        consumed.fuel = consumed.fuel.saturating_add(execution.fuel);
+    }
+}
+
+impl Capabilities {
+    /// Call another component's tool. Says, too, what that used.
+    pub(super) async fn nested_call(
+        &self,
+        tool: &str,
+        arguments: &str,
+        budget: RemainingBudget,
+    ) -> (Result<Vec<Content>, NestedCallError>, ConsumedBudget) {
+        let params = CallParams {
+            budget: Some(budget),
+            ..CallParams::default()
+        };
+        let consumed = Arc::clone(&params.consumed);
+        let result = self.nest(tool, arguments, params).await;
+        let consumed = *consumed.lock().unwrap_or_else(PoisonError::into_inner);
+        (result, consumed)
+    }
+
+    async fn nest(
+        &self,
+        tool: &str,
+        given: &str,
+        params: CallParams,
+    ) -> Result<Vec<Content>, NestedCallError> {
+        // The end of the enclosing call waits for this.
+        let _in_flight = self.calling.lock().await;
+        let refused = |refusal| NestedCallError::Denied(denial(refusal));
+        let mut cx = self.cx.clone();
+        let waits = {
+            let mut so_far = self.pending();
+            if so_far.closed || so_far.draining {
+                return Err(refused(Refusal::Halted {
+                    reason: "the call is over".into(),
+                }));
+            }
+            if let Some(awaited) = &so_far.awaited {
+                return Err(refused(awaited.clone()));
+            }
+            if so_far.calls >= MAX_CALLS {
+                let problem = format!("one call makes at most {MAX_CALLS} nested calls");
+                return Err(NestedCallError::Invalid(problem));
+            }
+            so_far.calls += 1;
+            cx.inherited_labels.extend(so_far.labels.iter().cloned());
+            !so_far.records.is_empty()
+        };
+        // What was read before is durable before what may send it away.
+        if waits {
+            let committed = self.commit(Batch::default(), None).await;
+            committed.map_err(refused)?;
+        }
+        let Some(arguments) = cx.arguments.take() else {
+            return Err(NestedCallError::Invalid(
+                "the call around it has no arguments".into(),
+            ));
+        };
+        cx.enclosing.push(EnclosingCall {
+            call: self.cx.call,
+            component: self.tool.source.name.clone(),
+            tool: self.tool.name.clone(),
+            span: self.span,
+            arguments,
+            attempt: cx.attempt,
+            digest: self.tool.source.digest,
+        });
+        cx.attempt = 1;
+        cx.call = self.pep.span_id();
+        cx.arrival_span = cx.call;
+        let request = CallRequest {
+            tool: tool.into(),
+            arguments: given.into(),
+        };
+        let answer = self.pipeline.run_nested(cx, request, params).await;
+        match &answer.verdict {
+            Verdict::Refused(pending @ Refusal::Pending { happened, .. }) => {
+                self.pending().effects += u64::from(!happened.is_empty());
+                happened.iter().for_each(|what| self.note_effect(what));
+                self.mark_pending(pending);
+            }
+            Verdict::Refused(_) => {}
+            _ => {
+                self.pending().effects += 1;
+                self.note_effect(&format!("call {tool}"));
+            }
+        }
+        result(answer)
+    }
+}
+
+fn result(answer: Answer) -> Result<Vec<Content>, NestedCallError> {
+    let message = answer.message().unwrap_or_default();
+    match answer.verdict {
+        Verdict::Released { content, .. } => Ok(content),
+        Verdict::ToolError(failure) => Err(NestedCallError::Failed(failure.message)),
+        Verdict::Ended { .. } => Err(NestedCallError::Ended(message)),
+        Verdict::Refused(Refusal::Invalid { .. }) => Err(NestedCallError::Invalid(message)),
+        Verdict::Refused(refusal) => Err(NestedCallError::Denied(denial(refusal))),
+        Verdict::Withheld { decision, basis } => {
+            let refusal = Refusal::Denied { decision, basis };
+            Err(NestedCallError::Denied(denial(refusal)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_nested_call_gets_no_more_than_is_left() {
+        let left = RemainingBudget {
+            wall: Duration::from_secs(1),
+            cpu: Duration::from_secs(100),
+            fuel: 7,
+        };
+        let params = CallParams {
+            budget: Some(left),
+            ..CallParams::default()
+        };
+        let limits = params.limits(&Limits::default());
+        assert_eq!(limits.wall, left.wall);
+        assert_eq!(limits.cpu, Limits::default().cpu);
+        assert_eq!(limits.fuel, 7);
+    }
+}

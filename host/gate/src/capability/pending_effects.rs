@@ -1,0 +1,186 @@
+//! What a call has done so far and is not recorded yet.
+
+use std::collections::BTreeSet;
+
+use tollgate_ledger::{Batch, CommitError, Payload, StateUpdate, StateUpdateResult};
+use tollgate_model::record::Record;
+
+use super::{Capabilities, progress::ReportCount};
+use crate::enforce::Refusal;
+
+/// Records that wait for the next commit of their call: more are committed at once.
+pub(super) const MAX_WAITING: usize = 256;
+/// Sealed bytes that wait with them.
+pub(super) const MAX_WAITING_BYTES: usize = 1 << 20;
+/// Bytes that are sealed for all decisions about what one call asks for.
+const MAX_SEALED: usize = 64 << 20;
+
+/// What the call has done so far and is not recorded yet.
+#[derive(Debug, Default)]
+pub(super) struct PendingEffects {
+    pub(super) records: Vec<Record>,
+    pub(super) payloads: Vec<Payload>,
+    /// Bytes that were sealed for decisions so far.
+    sealed: usize,
+    /// Labels of what the guest has read.
+    pub(super) labels: BTreeSet<String>,
+    /// World-changing effects that were begun.
+    pub(super) effects: u64,
+    /// Lines of the component's log that were recorded.
+    pub(super) log_lines: u32,
+    /// Calls of other components' tools.
+    pub(super) calls: u32,
+    /// What the call waits for, if it does.
+    pub(super) awaited: Option<Refusal>,
+    /// What it has done, in short.
+    pub(super) happened: Vec<String>,
+    /// The guest is gone: nothing begins any more.
+    pub(super) draining: bool,
+    pub(super) reported: ReportCount,
+    /// The call is over: what is asked for now is refused.
+    pub(super) closed: bool,
+}
+
+/// What is left to record when a call ends.
+#[derive(Debug, Default)]
+pub(crate) struct UnrecordedEffects {
+    pub(crate) records: Vec<Record>,
+    pub(crate) payloads: Vec<Payload>,
+    pub(crate) labels: BTreeSet<String>,
+    pub(crate) effects: u64,
+    /// What the call waits for, with what it has done by then.
+    pub(crate) pending: Option<Refusal>,
+}
+
+/// The refusal of what is asked for after the call.
+pub(super) fn call_over() -> Refusal {
+    Refusal::Halted {
+        reason: "the call is over".into(),
+    }
+}
+
+impl PendingEffects {
+    /// Note that something was decided, with so many bytes that are sealed for that. `effects` is 1 if it
+    /// changes the world, else 0.
+    pub(super) fn begin(&mut self, effects: u64, sealed: usize) -> Result<(), Refusal> {
+        if self.closed {
+            return Err(call_over());
+        }
+        self.sealed = self.sealed.saturating_add(sealed);
+        if self.sealed > MAX_SEALED {
+            return Err(Refusal::Unrecorded {
+                reason: "this call has asked for more than is recorded of one".into(),
+            });
+        }
+        self.effects += effects;
+        Ok(())
+    }
+
+    /// Keep a decision for the next commit. Returns whether so much waits now that it is to be committed at
+    /// once.
+    pub(super) fn queue(&mut self, record: Record, payload: Payload) -> bool {
+        self.records.push(record);
+        self.payloads.push(payload);
+        let bytes: usize = self.payloads.iter().map(|p| p.ciphertext.len()).sum();
+        self.records.len() >= MAX_WAITING || bytes >= MAX_WAITING_BYTES
+    }
+
+    /// An effect that was begun did not happen.
+    pub(super) fn revert(&mut self, effects: u64) {
+        self.effects = self.effects.saturating_sub(effects);
+    }
+}
+
+/// Where a batch's own records begin, and what came of its update.
+pub(super) struct CommittedBatch {
+    pub(super) first: u64,
+    pub(super) update: StateUpdateResult,
+}
+
+impl Capabilities {
+    /// Commit a batch after all that the call has done and is not recorded yet. If it cannot be, that waits
+    /// for the next commit, or for the end of the call.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was recorded.
+    pub(super) async fn commit(
+        &self,
+        mut own: Batch,
+        update: Option<StateUpdate>,
+    ) -> Result<CommittedBatch, Refusal> {
+        let _guard = self.committing.read().await;
+        let (records, payloads) = {
+            let mut pending = self.pending();
+            // Under the lock: once the call drains, its outcome may be recorded, and nothing may follow that.
+            if pending.draining || pending.closed {
+                return Err(call_over());
+            }
+            let records = std::mem::take(&mut pending.records);
+            (records, std::mem::take(&mut pending.payloads))
+        };
+        let before = records.len() as u64;
+        own.records.splice(0..0, records.iter().cloned());
+        own.payloads.splice(0..0, payloads.iter().cloned());
+        let committed: Result<_, CommitError> = match update {
+            Some(update) => self.pep.commit_with(own, update).await,
+            None => {
+                let committed = self.pep.commit(own).await;
+                committed.map(|receipt| (receipt, StateUpdateResult::Done { existed: true }))
+            }
+        };
+        match committed {
+            Ok((receipt, update)) => Ok(CommittedBatch {
+                first: receipt.first() + before,
+                update,
+            }),
+            Err(error) => {
+                let mut pending = self.pending();
+                pending.records.splice(0..0, records);
+                pending.payloads.splice(0..0, payloads);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Wait until no call that the component made runs and what it asked for last is recorded, and let nothing
+    /// more begin.
+    pub(crate) async fn drain(&self) {
+        self.pending().draining = true;
+        drop(self.calling.lock().await);
+        drop(self.committing.write().await);
+    }
+
+    /// What is left to record; the call is over.
+    pub(crate) fn finish(&self) -> UnrecordedEffects {
+        let over = PendingEffects {
+            closed: true,
+            ..PendingEffects::default()
+        };
+        let pending = std::mem::replace(&mut *self.pending(), over);
+        UnrecordedEffects {
+            records: pending.records,
+            payloads: pending.payloads,
+            labels: pending.labels,
+            effects: pending.effects,
+            pending: pending
+                .awaited
+                .map(|refusal| refusal.after(pending.happened)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_seals_no_more_than_its_limit() {
+        let mut pending = PendingEffects::default();
+        pending.begin(1, MAX_SEALED).unwrap();
+        let refused = pending.begin(1, 1);
+        assert!(matches!(refused, Err(Refusal::Unrecorded { .. })));
+        assert_eq!(pending.effects, 1);
+        pending.revert(2);
+        assert_eq!(pending.effects, 0);
+    }
+}

@@ -1,0 +1,143 @@
+//! Reports of how far a call has come: kept in the trace, and released to whoever listens.
+//!
+//! A report that leaves while the tool runs is content like any other: whether it may is decided
+//! (`return_result`), and that decision and the labels that it adds to the run are durable before it
+//! goes. Nothing here waits for the listener: one that does not keep up misses reports.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc;
+use tollgate_ledger::Batch;
+use tollgate_model::{
+    canonical::MAX_INTEGER,
+    decision::Decision,
+    record::{ComponentLog, Event, Record},
+    text::printable,
+};
+use tollgate_sandbox::capability::progress::ProgressReport;
+
+use super::Capabilities;
+use crate::enforce::ReleaseDecision;
+
+/// Reports of one call that are kept.
+const MAX_REPORTS: u32 = 100;
+/// Bytes of a report's message.
+const MAX_MESSAGE: usize = 1 << 10;
+/// The level by which the trace tells reports from messages.
+const LEVEL: &str = "progress";
+
+/// Where the reports of a call go while it runs.
+pub type Listener = mpsc::Sender<ProgressReport>;
+
+/// What has been reported so far.
+#[derive(Debug, Default)]
+pub(super) struct ReportCount {
+    count: u32,
+    last: Option<u64>,
+}
+
+impl ReportCount {
+    fn take(&mut self, progress: u64) -> bool {
+        if self.count >= MAX_REPORTS || self.last.is_some_and(|last| progress <= last) {
+            return false;
+        }
+        self.count += 1;
+        self.last = Some(progress);
+        true
+    }
+}
+
+impl Capabilities {
+    /// Take in a report. What comes back is to be [released](Self::release_report); nothing does if
+    /// nobody listens, or if there were too many.
+    #[must_use]
+    pub(crate) fn take_report(&self, report: ProgressReport) -> Option<ProgressReport> {
+        let exact = |n: u64| n.min(MAX_INTEGER.unsigned_abs());
+        let report = ProgressReport {
+            progress: exact(report.progress),
+            total: report.total.map(exact),
+            message: printable(&report.message, MAX_MESSAGE),
+        };
+        let mut so_far = self.pending();
+        if so_far.closed || !so_far.reported.take(report.progress) {
+            return None;
+        }
+        if self.listener.is_some() {
+            return Some(report);
+        }
+        let record = self.report_record(&report, BTreeSet::new());
+        so_far.records.push(record);
+        None
+    }
+
+    /// Let a report go to whoever listens, if policy lets it. Its labels join the run first, durably.
+    pub(crate) async fn release_report(&self, report: ProgressReport) {
+        let mut labels = self.tool.content_labels();
+        labels.extend(self.pending().labels.iter().cloned());
+        labels.extend(self.cx.inherited_labels.iter().cloned());
+        let size = report.message.len() as u64;
+        let judged = self
+            .pep
+            .decide_release(&self.cx, &self.tool, false, size, &labels);
+        let (Ok(judged), Some(listener)) = (judged, &self.listener) else {
+            return;
+        };
+        let ReleaseDecision {
+            decision,
+            record,
+            payload,
+            condition,
+        } = judged;
+        // What policy redacts could be repeated in the message, so only a plain yes releases it.
+        let goes = matches!(decision, Decision::Allow(_));
+        let labels = if goes { labels } else { BTreeSet::new() };
+        if self.pending().closed {
+            return;
+        }
+        let mut conditions = vec![condition];
+        conditions.extend(self.not_halted());
+        let batch = Batch {
+            records: vec![record, self.report_record(&report, labels)],
+            payloads: vec![payload],
+            conditions,
+        };
+        if self.commit(batch, None).await.is_ok() && goes {
+            // A listener that does not keep up, or has gone, misses it.
+            let _ = listener.try_send(report);
+        }
+    }
+
+    fn report_record(&self, report: &ProgressReport, labels: BTreeSet<String>) -> Record {
+        let ProgressReport {
+            progress,
+            total,
+            message,
+        } = report;
+        let message = match total {
+            Some(total) => format!("{progress} of {total}: {message}"),
+            None => format!("{progress}: {message}"),
+        };
+        let event = Event::ComponentLog(ComponentLog {
+            call: self.cx.call,
+            labels,
+            level: LEVEL.into(),
+            message,
+            parent: self.span,
+        });
+        self.pep.record(&self.cx, self.pep.now(), event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_goes_on_is_taken_and_no_more_than_some() {
+        let mut reported = ReportCount::default();
+        assert!(reported.take(5));
+        assert!(!reported.take(5) && !reported.take(4));
+        let taken = (6..1_000).filter(|n| reported.take(*n)).count();
+        assert_eq!(taken as u32, MAX_REPORTS - 1);
+    }
+}

@@ -1,0 +1,369 @@
+//! What a tool returned, in the shape of MCP's content blocks, and cut to a size.
+//!
+//! All of it is untrusted. Text is cut between characters; what cannot be cut (pictures, resources,
+//! structured data) is left out whole.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{FailureKind, ToolFailure};
+use crate::canonical;
+
+/// Parts of one result; what is beyond is cut.
+const MAX_PARTS: usize = 1_000;
+/// Bytes of a media type.
+const MAX_MEDIA_TYPE: usize = 255;
+/// Bytes of a resource's URI.
+const MAX_URI: usize = 8_192;
+
+/// One part of a result. As JSON, a content block of MCP (2025-06-18), except for structured data, which
+/// MCP keeps outside the list: `{"type":"structured","value":..}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content {
+    /// Text for the model.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A picture.
+    Image {
+        /// The file's bytes; base64 in JSON.
+        #[serde(with = "base64_text")]
+        data: Vec<u8>,
+        /// Its media type, such as `image/png`.
+        #[serde(rename = "mimeType")]
+        media_type: String,
+    },
+    /// An embedded resource.
+    Resource {
+        /// The resource.
+        resource: EmbeddedResource,
+    },
+    /// Structured data.
+    #[serde(with = "structured")]
+    Structured(Value),
+}
+
+/// A resource embedded in a result. The gate does not fetch its URI.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddedResource {
+    /// Its URI.
+    pub uri: String,
+    /// Its media type, if known.
+    #[serde(rename = "mimeType", default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// What it contains.
+    #[serde(flatten)]
+    pub body: ResourceBody,
+}
+
+/// The contents of an embedded resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceBody {
+    /// Text.
+    Text(String),
+    /// Any bytes; base64 in JSON.
+    #[serde(with = "base64_text")]
+    Blob(Vec<u8>),
+}
+
+mod base64_text {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD
+            .decode(String::deserialize(d)?)
+            .map_err(|_| D::Error::custom("not base64"))
+    }
+}
+
+mod structured {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    #[derive(Serialize, Deserialize)]
+    struct Structured<T> {
+        value: T,
+    }
+
+    pub(super) fn serialize<S: Serializer>(value: &Value, s: S) -> Result<S::Ok, S::Error> {
+        Structured { value }.serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Value, D::Error> {
+        Structured::deserialize(d).map(|s| s.value)
+    }
+}
+
+/// One part of a result as a tool returned it, before [`BoundedContent::of_parts`] has looked at it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawContent {
+    /// Text.
+    Text(String),
+    /// A picture.
+    Image {
+        /// The file's bytes.
+        data: Vec<u8>,
+        /// Its media type.
+        media_type: String,
+    },
+    /// An embedded resource.
+    Resource(EmbeddedResource),
+    /// The JSON text of structured data.
+    Structured(String),
+}
+
+/// A result within its bounds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundedContent {
+    /// The content, or why it is not usable.
+    pub content: Result<Vec<Content>, ToolFailure>,
+    /// Bytes before anything was cut.
+    pub size: u64,
+    /// Whether [`content`](Self::content) is less than the tool returned.
+    pub cut: bool,
+}
+
+impl BoundedContent {
+    /// At most `max` bytes of `parts`. A part that breaks a rule (a media type, a URI, structured data that
+    /// [`canonical::parse`] refuses) makes the whole result a failure of the tool.
+    #[must_use]
+    pub fn of_parts(parts: Vec<RawContent>, max: u64) -> Self {
+        let size = parts
+            .iter()
+            .map(|part| part.size() as u64)
+            .fold(0, u64::saturating_add);
+        let mut room = usize::try_from(max).unwrap_or(usize::MAX);
+        let mut cut = parts.len() > MAX_PARTS;
+        let mut content = Vec::new();
+        for part in parts.into_iter().take(MAX_PARTS) {
+            let needed = part.size();
+            let part = match part {
+                RawContent::Text(mut text) if needed > room => {
+                    cut = true;
+                    text.truncate(text.floor_char_boundary(room));
+                    RawContent::Text(text)
+                }
+                _ if needed > room => {
+                    cut = true;
+                    continue;
+                }
+                part => part,
+            };
+            room = room.saturating_sub(needed);
+            match part.checked() {
+                Ok(part) => content.push(part),
+                Err(problem) => {
+                    return Self {
+                        content: Err(unusable(&problem)),
+                        size,
+                        cut,
+                    };
+                }
+            }
+        }
+        Self {
+            content: Ok(content),
+            size,
+            cut,
+        }
+    }
+
+    /// A tool's own failure, with at most `max` bytes of its words.
+    #[must_use]
+    pub fn of_failure(kind: FailureKind, mut message: String, max: u64) -> Self {
+        let size = message.len() as u64;
+        let end = message.floor_char_boundary(usize::try_from(max).unwrap_or(usize::MAX));
+        message.truncate(end);
+        Self {
+            cut: (end as u64) < size,
+            content: Err(ToolFailure { kind, message }),
+            size,
+        }
+    }
+}
+
+impl From<Content> for RawContent {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Text { text } => Self::Text(text),
+            Content::Image { data, media_type } => Self::Image { data, media_type },
+            Content::Resource { resource } => Self::Resource(resource),
+            Content::Structured(value) => Self::Structured(value.to_string()),
+        }
+    }
+}
+
+impl RawContent {
+    /// Bytes that count towards [`Limits::output`](super::Limits::output).
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Structured(text) => text.len(),
+            Self::Image { data, media_type } => media_type.len() + data.len(),
+            Self::Resource(resource) => {
+                let body = match &resource.body {
+                    ResourceBody::Text(text) => text.len(),
+                    ResourceBody::Blob(bytes) => bytes.len(),
+                };
+                resource.uri.len() + resource.media_type.as_ref().map_or(0, String::len) + body
+            }
+        }
+    }
+
+    fn checked(self) -> Result<Content, String> {
+        Ok(match self {
+            Self::Text(text) => Content::Text { text },
+            Self::Image { data, media_type } => {
+                check_media_type(&media_type)?;
+                Content::Image { data, media_type }
+            }
+            Self::Resource(resource) => {
+                check_uri(&resource.uri)?;
+                if let Some(media_type) = &resource.media_type {
+                    check_media_type(media_type)?;
+                }
+                Content::Resource { resource }
+            }
+            Self::Structured(json) => canonical::parse(&json)
+                .map(Content::Structured)
+                .map_err(|e| format!("its structured data is refused: {e}"))?,
+        })
+    }
+}
+
+fn unusable(problem: &str) -> ToolFailure {
+    ToolFailure {
+        kind: FailureKind::Failed,
+        message: format!("The tool's result is not usable: {problem}."),
+    }
+}
+
+/// `type/subtype`, perhaps with parameters (RFC 6838, section 4.2), as far as it matters here: visible
+/// ASCII, and not long.
+fn check_media_type(text: &str) -> Result<(), String> {
+    let plain =
+        text.len() <= MAX_MEDIA_TYPE && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    let names = text
+        .split_once('/')
+        .is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
+    if plain && names {
+        Ok(())
+    } else {
+        Err("a media type is not valid".into())
+    }
+}
+
+/// A URI has no spaces, control characters or anything beyond ASCII (RFC 3986, section 2), and a scheme.
+fn check_uri(text: &str) -> Result<(), String> {
+    let plain = text.len() <= MAX_URI && text.bytes().all(|b| b.is_ascii_graphic());
+    let scheme = text.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    });
+    if plain && scheme {
+        Ok(())
+    } else {
+        Err("a resource's URI is not valid".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn content_has_the_shape_of_mcp() {
+        let resource = |body| Content::Resource {
+            resource: EmbeddedResource {
+                uri: "a:b".into(),
+                media_type: None,
+                body,
+            },
+        };
+        for (content, expected) in [
+            (
+                Content::Text { text: "x".into() },
+                json!({"type": "text", "text": "x"}),
+            ),
+            (
+                Content::Image {
+                    data: vec![1, 2, 3],
+                    media_type: "image/png".into(),
+                },
+                json!({"type": "image", "data": "AQID", "mimeType": "image/png"}),
+            ),
+            (
+                resource(ResourceBody::Text("x".into())),
+                json!({"type": "resource", "resource": {"uri": "a:b", "text": "x"}}),
+            ),
+            (
+                resource(ResourceBody::Blob(vec![1, 2, 3])),
+                json!({"type": "resource", "resource": {"uri": "a:b", "blob": "AQID"}}),
+            ),
+            (
+                Content::Structured(json!([1])),
+                json!({"type": "structured", "value": [1]}),
+            ),
+        ] {
+            let json = serde_json::to_value(&content).unwrap();
+            assert_eq!(json, expected);
+            assert_eq!(serde_json::from_value::<Content>(json).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn a_part_that_breaks_a_rule_is_the_tools_failure() {
+        let image = |media_type: &str| RawContent::Image {
+            media_type: media_type.into(),
+            data: vec![1],
+        };
+        let resource = |uri: &str| {
+            RawContent::Resource(EmbeddedResource {
+                uri: uri.into(),
+                media_type: None,
+                body: ResourceBody::Text(String::new()),
+            })
+        };
+        for good in [
+            image("image/png"),
+            image("text/plain; charset=utf-8"),
+            resource("file:///a%20b"),
+        ] {
+            assert!(BoundedContent::of_parts(vec![good], 100).content.is_ok());
+        }
+        for bad in [
+            image("png"),
+            image("a/b\n"),
+            image("/"),
+            resource("none"),
+            resource("a b:c"),
+            resource(":x"),
+        ] {
+            let failure = BoundedContent::of_parts(vec![bad], 100)
+                .content
+                .unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Failed);
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_parts_and_words() {
+        let parts = vec![RawContent::Text(String::new()); MAX_PARTS + 1];
+        let bounded = BoundedContent::of_parts(parts, 100);
+        assert!(bounded.cut && bounded.content.is_ok_and(|parts| parts.len() == MAX_PARTS));
+        let failure = BoundedContent::of_failure(FailureKind::Failed, "üü".into(), 3);
+        assert!(failure.cut && failure.size == 4);
+        assert_eq!(failure.content.unwrap_err().message, "ü");
+    }
+}

@@ -1,0 +1,179 @@
+//! How the execution of a call ended, and what it used.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BoundedContent, Content};
+use crate::record::Status;
+
+/// How an execution ended, and what it used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// How it ended. `Ok` exactly if there is content; `ToolError` if the tool said that it failed.
+    pub status: Status,
+    /// What the tool returned, cut to [`Limits::output`](super::Limits::output).
+    pub content: Result<Vec<Content>, ToolFailure>,
+    /// Whether [`content`](Self::content) is less than the tool returned.
+    pub cut: bool,
+    /// Time in which the guest ran, with what it called.
+    pub cpu: Duration,
+    /// Fuel units that the guest used, with what it called.
+    pub fuel: u64,
+    /// What it may have changed itself, besides the effects that it asked the host for: always nothing in
+    /// the sandbox, the request where that was sent to an upstream server.
+    pub effects: u64,
+    /// Bytes of linear memory at most.
+    pub peak_memory: u64,
+    /// Bytes that the tool returned, before anything was cut.
+    pub size: u64,
+    /// For operators: why the sandbox ended it. May hold names from the component, never its data.
+    pub cause: Option<String>,
+}
+
+/// Why a call has no content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolFailure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// For the agent. In the tool's own words, so untrusted, except for [`FailureKind::Ended`].
+    pub message: String,
+}
+
+/// The kinds of [`ToolFailure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The component has no such tool.
+    UnknownTool,
+    /// The arguments make no sense to the tool.
+    InvalidArguments,
+    /// The tool could not do its work.
+    Failed,
+    /// The host refused something that the tool needed.
+    Denied,
+    /// The sandbox ended the call; [`Execution::status`] says how.
+    Ended,
+}
+
+impl Execution {
+    /// A call of which nothing was executed.
+    #[must_use]
+    pub fn not_executed() -> Self {
+        let failure = ToolFailure {
+            kind: FailureKind::Ended,
+            message: "nothing was executed".into(),
+        };
+        let content = BoundedContent {
+            content: Err(failure),
+            size: 0,
+            cut: false,
+        };
+        Self::of_content(Status::Trap, content, 0)
+    }
+
+    /// A call that an operator's halt ended before it began.
+    #[must_use]
+    pub fn halted() -> Self {
+        Self::ended(Status::Halted, 0, None)
+    }
+
+    /// A call that was ended without a result, after `effects` of its own may have happened. `cause` is for
+    /// operators.
+    #[must_use]
+    pub fn ended(status: Status, effects: u64, cause: Option<String>) -> Self {
+        let content = BoundedContent::of_end(status);
+        Self {
+            cause,
+            ..Self::of_content(status, content, effects)
+        }
+    }
+
+    /// A call that failed as this kind of failure, after `effects` of its own may have happened.
+    #[must_use]
+    pub fn failed(kind: FailureKind, message: String, effects: u64) -> Self {
+        let content = BoundedContent {
+            size: message.len() as u64,
+            content: Err(ToolFailure { kind, message }),
+            cut: false,
+        };
+        Self::of_content(Status::ToolError, content, effects)
+    }
+
+    /// What an upstream server returned, checked and cut to `max` bytes as what a guest returns.
+    #[must_use]
+    pub fn returned(parts: Vec<Content>, max: u64) -> Self {
+        let parts = parts.into_iter().map(Into::into).collect();
+        let content = BoundedContent::of_parts(parts, max);
+        let status = match content.content {
+            Ok(_) => Status::Ok,
+            Err(_) => Status::ToolError,
+        };
+        Self::of_content(status, content, 1)
+    }
+
+    /// The same as what the tool says of its own failure: its texts, one after the other.
+    #[must_use]
+    pub fn into_failure(self) -> Self {
+        let content = self.content.and_then(|parts| {
+            let texts = parts.into_iter().filter_map(|part| match part {
+                Content::Text { text } => Some(text),
+                _ => None,
+            });
+            let texts: Vec<String> = texts.collect();
+            Err(ToolFailure {
+                kind: FailureKind::Failed,
+                message: texts.join("\n"),
+            })
+        });
+        Self {
+            status: Status::ToolError,
+            content,
+            ..self
+        }
+    }
+
+    fn of_content(status: Status, content: BoundedContent, effects: u64) -> Self {
+        Self {
+            status,
+            content: content.content,
+            cut: content.cut,
+            cpu: Duration::ZERO,
+            fuel: 0,
+            effects,
+            peak_memory: 0,
+            size: content.size,
+            cause: None,
+        }
+    }
+}
+
+impl BoundedContent {
+    /// No content, because the call was ended with this status.
+    #[must_use]
+    pub fn of_end(status: Status) -> Self {
+        let failure = ToolFailure {
+            kind: FailureKind::Ended,
+            message: end_message(status).into(),
+        };
+        Self {
+            content: Err(failure),
+            size: 0,
+            cut: false,
+        }
+    }
+}
+
+/// What the agent is told about a call that was ended with this status.
+#[must_use]
+pub fn end_message(status: Status) -> &'static str {
+    match status {
+        Status::Timeout => "The tool ran out of time.",
+        Status::FuelExhausted => "The tool used up its computing budget.",
+        Status::MemoryExhausted => "The tool asked for more memory than it may have.",
+        Status::Halted => "An operator halted the tool.",
+        Status::Trap | Status::Ok | Status::ToolError | Status::Pending | Status::Indeterminate => {
+            "The tool crashed."
+        }
+    }
+}

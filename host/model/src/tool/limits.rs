@@ -1,0 +1,90 @@
+//! What an execution may use.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What one execution may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory, over all memories of the component; at most [`Size::max_memory`].
+    pub memory: u64,
+    /// Fuel units; about one per WebAssembly instruction.
+    pub fuel: u64,
+    /// From beginning to end, host calls included.
+    pub wall: Duration,
+    /// Time in which the guest itself runs.
+    pub cpu: Duration,
+    /// Bytes of content that are returned; what is more is cut, and counted.
+    pub output: u64,
+    /// Operations that a guest may ask for: files, requests over HTTP, random bytes and the like.
+    pub operations: u64,
+}
+
+/// Which of the two engines a component runs in. They differ in how much of everything one component may
+/// have, and in how many run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    /// For what a compiler made of Rust, C or the like.
+    #[default]
+    Standard,
+    /// For what carries an interpreter: Python, JavaScript.
+    Large,
+}
+
+impl Size {
+    /// The most linear memory that this engine has for a component, in bytes.
+    #[must_use]
+    pub const fn max_memory(self) -> u64 {
+        match self {
+            Self::Standard => 64 << 20,
+            Self::Large => 256 << 20,
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Standard => "standard",
+            Self::Large => "large",
+        })
+    }
+}
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "standard" => Ok(Self::Standard),
+            "large" => Ok(Self::Large),
+            _ => Err("a size is `standard` or `large`"),
+        }
+    }
+}
+
+impl Limits {
+    /// What a component of this size may use by default.
+    #[must_use]
+    pub fn of(size: Size) -> Self {
+        Self {
+            memory: size.max_memory(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: Size::Standard.max_memory(),
+            fuel: 10_000_000_000,
+            wall: Duration::from_secs(30),
+            cpu: Duration::from_secs(5),
+            output: 1 << 20,
+            operations: 10_000,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Tools, whatever executes them: what they say of themselves, what they return, what a call may use.
+//!
+//! A component in the sandbox, an upstream MCP server and a tool that the caller executes all use these types.
+
+mod content;
+mod definition;
+mod execution;
+mod limits;
+
+pub use content::{BoundedContent, Content, EmbeddedResource, RawContent, ResourceBody};
+pub use definition::{Annotations, MAX_TOOL_NAME, SchemaTexts, ToolDefinition};
+pub use execution::{Execution, FailureKind, ToolFailure, end_message};
+pub use limits::{Limits, Size};

@@ -1,0 +1,3 @@
+//! Tools of other components. Decided as calls of those tools.
+
+pub(crate) mod wit;

@@ -1,0 +1,81 @@
+//! The import `calls`: tools of other components.
+//!
+//! The nested call runs in a task of its own, as the calling guest waits. What it has used is taken from
+//! what the guest has left, so that a chain of calls gets no more than its first.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Linker, WasmStr};
+
+use crate::{
+    PUBLISHED,
+    bindings::{calls::Error, types},
+    capability::{GuestStore, denial, interface, text},
+    content::for_guest,
+    guest::State,
+    port::NestedCallError,
+};
+
+type CallResult = Result<Vec<types::Content>, Error>;
+
+/// Bytes of a tool's name that are looked at: more than a name has.
+const MAX_NAME: usize = 256;
+/// Bytes of arguments.
+const MAX_ARGUMENTS: usize = 1 << 20;
+
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    for version in PUBLISHED {
+        let mut calls = linker.instance(&interface("calls", version))?;
+        calls.func_wrap_async(
+            "call",
+            |store: GuestStore<'_>, (tool, arguments): (WasmStr, WasmStr)| {
+                let request = lift_request(&store, &tool, &arguments);
+                Box::new(async move {
+                    let result = match request? {
+                        Some((tool, arguments)) => call(store, tool, arguments).await,
+                        None => Err(Error::Invalid("the arguments have more than 1 MiB".into())),
+                    };
+                    Ok((result,))
+                })
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Tool and arguments out of the guest's memory; nothing if they are too large.
+fn lift_request(
+    store: &GuestStore<'_>,
+    tool: &WasmStr,
+    arguments: &WasmStr,
+) -> wasmtime::Result<Option<(String, String)>> {
+    let name = text(store, tool, MAX_NAME)?;
+    let arguments = arguments.to_str(store)?;
+    Ok((arguments.len() <= MAX_ARGUMENTS).then(|| (name, arguments.into_owned())))
+}
+
+async fn call(mut store: GuestStore<'_>, tool: String, arguments: String) -> CallResult {
+    let Some(host) = store.data().host() else {
+        let problem = "no tool is called while tools are listed";
+        return Err(Error::Invalid(problem.into()));
+    };
+    let policy = Arc::clone(&host.policy);
+    let fuel = store.get_fuel().unwrap_or(0);
+    let budget = store.data().remaining_budget(fuel);
+    let work = async move { policy.call(&tool, &arguments, budget).await };
+    let work = host.runtime.spawn(work);
+    let Ok((result, consumed)) = work.await else {
+        let unknown = "Its outcome is not known: some of its effects may have happened.";
+        return Err(Error::Ended(unknown.into()));
+    };
+    store.data().charge(consumed.cpu);
+    // Fuel is on, so it can be set.
+    let _ = store.set_fuel(fuel.saturating_sub(consumed.fuel));
+    match result {
+        Ok(content) => Ok(content.into_iter().map(for_guest).collect()),
+        Err(NestedCallError::Invalid(problem)) => Err(Error::Invalid(problem)),
+        Err(NestedCallError::Failed(message)) => Err(Error::Failed(message)),
+        Err(NestedCallError::Ended(message)) => Err(Error::Ended(message)),
+        Err(NestedCallError::Denied(reason)) => Err(Error::Denied(denial(reason))),
+    }
+}

@@ -1,0 +1,3 @@
+//! The gate's own time. Not decided.
+
+pub(crate) mod wit;

@@ -1,0 +1,284 @@
+//! What is done with a resolved path, once it is permitted.
+//!
+//! Everything happens through the handle of the parent directory, and looks again at what is there: what
+//! was decided about a file is not done to what has taken its place. Only regular files are opened, and
+//! opening never blocks. What is reported as done is on the disk.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::fs::{Dir, File, MetadataExt as _, OpenOptions, Permissions, PermissionsExt as _};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+
+use super::{
+    grant::{FileError, Found, Resolved, enter, kind, look},
+    path::is_nameable,
+    temporary::Temporary,
+};
+
+/// The largest file that is read or written, in bytes.
+pub(crate) const MAX_FILE: u64 = 8 << 20;
+/// Entries of a directory that is listed.
+const MAX_ENTRIES: usize = 10_000;
+
+/// A directory entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) directory: bool,
+    /// Bytes; 0 for a directory.
+    pub(crate) size: u64,
+}
+
+impl Resolved {
+    /// The last segment, of what exists.
+    fn existing(&self) -> Result<&str, FileError> {
+        match (&self.name, self.found) {
+            (_, Found::Blocked(fault)) => Err(fault),
+            (_, Found::Nothing) => Err(FileError::NotFound),
+            (Some(name), _) => Ok(name),
+            (None, _) => Err(FileError::WrongKind),
+        }
+    }
+
+    /// The directory for a file that is to be written, made if it is missing, and the file's name.
+    fn for_writing(self) -> Result<(Arc<Dir>, String), FileError> {
+        if let Found::Blocked(fault) = self.found {
+            return Err(fault);
+        }
+        let name = self.name.ok_or(FileError::WrongKind)?;
+        let mut parent = self.parent;
+        for segment in &self.missing {
+            match parent.create_dir(segment) {
+                Ok(()) => sync_directory(&parent)?,
+                // Somebody else made it.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e.into()),
+            }
+            parent = Arc::new(enter(&parent, segment)?);
+        }
+        Ok((parent, name))
+    }
+}
+
+/// The whole content of a file.
+pub(crate) fn read(at: &Resolved) -> Result<Vec<u8>, FileError> {
+    let (file, size) = open(&at.parent, at.existing()?, OpenOptions::new().read(true))?;
+    if size > MAX_FILE {
+        return Err(FileError::TooLarge);
+    }
+    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.take(MAX_FILE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE {
+        Err(FileError::TooLarge)
+    } else {
+        Ok(content)
+    }
+}
+
+/// Open a regular file, and tell its size; anything else is refused, and nothing is waited for.
+fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u64), FileError> {
+    // Looked at first, because opening a device can have effects of its own. How its file system spells
+    // names was seen when it was found.
+    if !parent.symlink_metadata(name)?.is_file() {
+        return Err(FileError::WrongKind);
+    }
+    let file = parent.open_with(name, options.follow(FollowSymlinks::No).nonblock(true))?;
+    match kind(&file.metadata()?) {
+        Found::File { size, .. } => Ok((file, size)),
+        _ => Err(FileError::WrongKind),
+    }
+}
+
+/// Whether something that is there already may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replace {
+    Yes,
+    No,
+}
+
+/// Write a file whole: readers see what was there before, or all of `data`.
+pub(crate) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), FileError> {
+    let (parent, name) = at.for_writing()?;
+    let permissions = match (look(&parent, &name)?, replace) {
+        (Found::Nothing, _) => None,
+        (_, Replace::No) => return Err(FileError::Exists),
+        (Found::File { .. }, Replace::Yes) => {
+            let mode = parent.symlink_metadata(&name)?.mode() & 0o777;
+            Some(Permissions::from_mode(mode))
+        }
+        (Found::Directory, Replace::Yes) => return Err(FileError::WrongKind),
+        (Found::Blocked(fault), Replace::Yes) => return Err(fault),
+    };
+    let mut temporary = Temporary::new(&parent)?;
+    if let Some(permissions) = permissions {
+        temporary.file.set_permissions(permissions)?;
+    }
+    temporary.file.write_all(data)?;
+    temporary.file.sync_data()?;
+    temporary.rename(&name, replace)?;
+    sync_directory(&parent)
+}
+
+/// Add to the end of a file in one write, or not at all.
+pub(crate) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result<(), FileError> {
+    let (parent, name) = at.for_writing()?;
+    let created = match look(&parent, &name)? {
+        Found::Nothing => true,
+        // Its other name may lie outside the grant, and would change with it.
+        Found::File { links, .. } if links > 1 => return Err(FileError::WrongKind),
+        Found::File { .. } => false,
+        Found::Directory => return Err(FileError::WrongKind),
+        Found::Blocked(fault) => return Err(fault),
+    };
+    let mut options = OpenOptions::new();
+    options
+        .append(true)
+        .create(true)
+        .follow(FollowSymlinks::No)
+        .nonblock(true);
+    let mut file = parent.open_with(&name, &options)?;
+    let _one_at_a_time = appending.lock().unwrap_or_else(PoisonError::into_inner);
+    let opened = file.metadata()?;
+    let size = match kind(&opened) {
+        Found::File { links: 0 | 1, size } => size,
+        _ => return Err(FileError::WrongKind),
+    };
+    if size.saturating_add(data.len() as u64) > MAX_FILE {
+        return Err(FileError::TooLarge);
+    }
+    let written = file.write(data);
+    if !matches!(written, Ok(n) if n == data.len()) {
+        // A part, because the disk is full: taken back, unless others have written behind it.
+        let part = *written.as_ref().unwrap_or(&0) as u64;
+        if part > 0 && file.metadata()?.len() == size + part {
+            file.set_len(size)?;
+        }
+        return Err(written.err().map_or(
+            FileError::System(io::ErrorKind::StorageFull),
+            FileError::from,
+        ));
+    }
+    file.sync_data()?;
+    if created {
+        sync_directory(&parent)
+    } else {
+        Ok(())
+    }
+}
+
+/// The entries of a directory that a guest can name, sorted.
+pub(crate) fn list(at: &Resolved) -> Result<Vec<Entry>, FileError> {
+    let below;
+    let dir = match (&at.name, at.found) {
+        (_, Found::Blocked(fault)) => return Err(fault),
+        (None, _) => &at.parent,
+        (Some(_), Found::Nothing) => return Err(FileError::NotFound),
+        (Some(name), _) => {
+            below = enter(&at.parent, name)?;
+            &below
+        }
+    };
+    let mut entries = Vec::new();
+    for (seen, found) in dir.entries()?.enumerate() {
+        if seen >= MAX_ENTRIES {
+            return Err(FileError::TooLarge);
+        }
+        let found = found?;
+        let Ok(name) = found.file_name().into_string() else {
+            continue;
+        };
+        if !is_nameable(&name) {
+            continue;
+        }
+        let (directory, size) = match found.metadata().map(|m| kind(&m)) {
+            Ok(Found::File { size, .. }) => (false, size),
+            Ok(Found::Directory) => (true, 0),
+            // A link, a special file, or gone meanwhile.
+            _ => continue,
+        };
+        entries.push(Entry {
+            name,
+            directory,
+            size,
+        });
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+/// What is at a path. The grant's own directory has no name.
+pub(crate) fn stat(at: &Resolved) -> Result<Entry, FileError> {
+    let Some(name) = &at.name else {
+        return Ok(Entry {
+            name: String::new(),
+            directory: true,
+            size: 0,
+        });
+    };
+    at.existing()?;
+    match look(&at.parent, name)? {
+        Found::Nothing => Err(FileError::NotFound),
+        Found::File { size, .. } => Ok(Entry {
+            name: name.clone(),
+            directory: false,
+            size,
+        }),
+        Found::Directory => Ok(Entry {
+            name: name.clone(),
+            directory: true,
+            size: 0,
+        }),
+        Found::Blocked(fault) => Err(fault),
+    }
+}
+
+/// Remove the file, or the empty directory, that was found.
+pub(crate) fn delete(at: &Resolved) -> Result<(), FileError> {
+    let name = at.existing()?;
+    // What was decided about one kind does not remove the other: these calls refuse it.
+    if at.found == Found::Directory {
+        at.parent.remove_dir(name)?;
+    } else {
+        match look(&at.parent, name)? {
+            Found::File { .. } => at.parent.remove_file(name)?,
+            Found::Nothing => return Err(FileError::NotFound),
+            Found::Directory => return Err(FileError::WrongKind),
+            Found::Blocked(fault) => return Err(fault),
+        }
+    }
+    sync_directory(&at.parent)
+}
+
+/// Make a directory in one that exists.
+pub(crate) fn make_directory(at: &Resolved) -> Result<(), FileError> {
+    match (&at.name, at.found) {
+        (_, Found::Blocked(fault)) => Err(fault),
+        (Some(name), Found::Nothing) if at.missing.is_empty() => {
+            at.parent.create_dir(name)?;
+            sync_directory(&at.parent)
+        }
+        (_, Found::Nothing) => Err(FileError::NotFound),
+        (_, Found::File { .. } | Found::Directory) => Err(FileError::Exists),
+    }
+}
+
+/// Make the names in a directory last. The handle that we walk with cannot be synced, so it is opened
+/// again for reading.
+fn sync_directory(dir: &Dir) -> Result<(), FileError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened =
+        rustix::fs::openat(dir, Path::new("."), flags, Mode::empty()).map_err(io::Error::from)?;
+    match rustix::fs::fsync(opened) {
+        // Some file systems have no such thing for directories.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(e) => Err(io::Error::from(e).into()),
+    }
+}

@@ -1,0 +1,15 @@
+//! Files within the directories that the operator granted.
+
+mod act;
+pub(crate) mod disk;
+pub(crate) mod grant;
+mod operation;
+pub(crate) mod path;
+mod temporary;
+#[cfg(test)]
+mod tests;
+pub(crate) mod wasi;
+pub(crate) mod wit;
+
+pub use act::{FileAct, FileContent};
+pub use grant::Grant;

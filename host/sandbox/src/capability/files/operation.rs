@@ -1,0 +1,467 @@
+//! The operations on files: what each asks of policy, and the one line that all of them follow.
+//!
+//! Find the grant, check the path, resolve it by handle, have it decided and recorded, and only then look at,
+//! read or change what is there. What a guest learns about what it may not have is that it may not have it.
+//! No text names a path of the host.
+//!
+//! An operation runs in a task of its own and not on the guest's stack: the decision point measures how much
+//! stack is left, which says nothing on a guest's, and a fault of the host ends the task and not the gate.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::task;
+use tollgate_model::{latency_ewma::LatencyEwma, request::Action};
+
+use super::{
+    FileAct, FileContent,
+    disk::{self, Replace},
+    grant::{FileError, Found, Grant, Resolved},
+    path::RelativePath,
+};
+use crate::{
+    bindings::files::{Entry, Error, Kind},
+    capability::denial,
+    guest::{Host, State},
+    port::{EffectReport, Permit},
+};
+
+/// How often something is read again because it took on labels meanwhile.
+const MAX_TRIES: u32 = 16;
+/// Bytes of a path or a grant's name that are looked at: more than one has.
+pub(crate) const MAX_TEXT: usize = 8_192;
+/// Reads of a directory that take less than this are done at once: going to another thread and coming
+/// back takes longer.
+const QUICK: Duration = Duration::from_micros(100);
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub(crate) enum FileOperation {
+    Read,
+    Write(Arc<Vec<u8>>),
+    Create(Arc<Vec<u8>>),
+    Append(Arc<Vec<u8>>),
+    List,
+    Stat,
+    Delete,
+    /// As `wasi:filesystem` opens.
+    Open(OpenMode),
+    /// Remove what is of this kind, and nothing of another.
+    Remove {
+        directory: bool,
+    },
+    /// Make a directory in one that exists.
+    MakeDirectory,
+}
+
+/// How something is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenMode {
+    /// To read a file, or to walk a directory.
+    Read,
+    /// To walk a directory.
+    Directory,
+    /// To write a file.
+    Write {
+        create: bool,
+        exclusive: bool,
+        truncate: bool,
+    },
+}
+
+impl FileOperation {
+    /// What is asked of policy, about what was found.
+    pub(crate) fn action(&self, found: Found) -> Action {
+        match (self, found) {
+            (Self::Write(_) | Self::Create(_) | Self::Append(_) | Self::MakeDirectory, _)
+            | (Self::Open(OpenMode::Write { .. }), _) => Action::WriteFile,
+            (Self::Remove { directory: true }, _) | (Self::Delete, Found::Directory) => {
+                Action::DeleteDirectory
+            }
+            (Self::Remove { directory: false } | Self::Delete, _) => Action::DeleteFile,
+            (Self::List | Self::Open(OpenMode::Directory), _)
+            | (Self::Stat | Self::Open(OpenMode::Read), Found::Directory) => Action::ListDirectory,
+            (Self::Read | Self::Stat | Self::Open(OpenMode::Read), _) => Action::ReadFile,
+        }
+    }
+
+    pub(crate) fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::Read | Self::List | Self::Stat | Self::Open(OpenMode::Read | OpenMode::Directory)
+        )
+    }
+
+    /// Whether it makes sense for the grant's own directory.
+    pub(crate) fn takes_root(&self) -> bool {
+        matches!(
+            self,
+            Self::List | Self::Stat | Self::Open(OpenMode::Read | OpenMode::Directory)
+        )
+    }
+
+    /// Bytes to be written.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Write(data) | Self::Create(data) | Self::Append(data) => data.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// What is to be written.
+    fn content(&self) -> Option<FileContent> {
+        let (operation, bytes) = match self {
+            Self::Write(data) => ("write", data),
+            Self::Create(data) => ("create", data),
+            Self::Append(data) => ("append", data),
+            _ => return None,
+        };
+        let bytes = Arc::clone(bytes);
+        Some(FileContent { operation, bytes })
+    }
+
+    /// Do it. Blocks on the disk.
+    pub(crate) fn perform(self, at: Resolved, grant: &Grant) -> Result<FileResult, FileError> {
+        match self {
+            Self::Read => disk::read(&at).map(FileResult::Bytes),
+            Self::Write(data) => disk::write(at, &data, Replace::Yes).map(|()| FileResult::Nothing),
+            Self::Create(data) => disk::write(at, &data, Replace::No).map(|()| FileResult::Nothing),
+            Self::Append(data) => {
+                disk::append(at, &data, &grant.appending).map(|()| FileResult::Nothing)
+            }
+            Self::List => disk::list(&at)
+                .map(|list| FileResult::Entries(list.into_iter().map(entry).collect())),
+            Self::Stat => disk::stat(&at).map(|found| FileResult::Entry(entry(found))),
+            Self::Delete => disk::delete(&at).map(|()| FileResult::Nothing),
+            Self::Open(mode) => open(mode, at),
+            Self::Remove { directory } => match (at.found, directory) {
+                (Found::File { .. }, true) | (Found::Directory, false) => Err(FileError::WrongKind),
+                _ => disk::delete(&at).map(|()| FileResult::Nothing),
+            },
+            Self::MakeDirectory => disk::make_directory(&at).map(|()| FileResult::Nothing),
+        }
+    }
+}
+
+/// A directory's entry, or a file's content. What is written goes to the disk later.
+fn open(mode: OpenMode, at: Resolved) -> Result<FileResult, FileError> {
+    match (mode, at.found) {
+        (OpenMode::Read | OpenMode::Directory, Found::Directory) => {
+            disk::stat(&at).map(|found| FileResult::Entry(entry(found)))
+        }
+        (OpenMode::Directory, Found::File { .. }) => Err(FileError::WrongKind),
+        (OpenMode::Write { create: true, .. }, Found::Nothing) => {
+            if !at.missing.is_empty() {
+                return Err(FileError::NotFound);
+            }
+            disk::write(at, &[], Replace::No).map(|()| FileResult::Bytes(Vec::new()))
+        }
+        (
+            OpenMode::Write {
+                exclusive: true, ..
+            },
+            Found::File { .. } | Found::Directory,
+        ) => Err(FileError::Exists),
+        (OpenMode::Write { truncate: true, .. }, Found::File { .. }) => {
+            Ok(FileResult::Bytes(Vec::new()))
+        }
+        _ => disk::read(&at).map(FileResult::Bytes),
+    }
+}
+
+fn entry(found: disk::Entry) -> Entry {
+    let kind = if found.directory {
+        Kind::Directory
+    } else {
+        Kind::File
+    };
+    Entry {
+        name: found.name,
+        kind,
+        size: found.size,
+    }
+}
+
+/// What came of it.
+pub(crate) enum FileResult {
+    Nothing,
+    Bytes(Vec<u8>),
+    Entries(Vec<Entry>),
+    Entry(Entry),
+}
+
+impl FileResult {
+    pub(crate) fn nothing(self) -> Option<()> {
+        matches!(self, Self::Nothing).then_some(())
+    }
+
+    pub(crate) fn bytes(self) -> Option<Vec<u8>> {
+        if let Self::Bytes(bytes) = self {
+            Some(bytes)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn entries(self) -> Option<Vec<Entry>> {
+        if let Self::Entries(entries) = self {
+            Some(entries)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn entry(self) -> Option<Entry> {
+        if let Self::Entry(entry) = self {
+            Some(entry)
+        } else {
+            None
+        }
+    }
+
+    /// Bytes read or written.
+    pub(crate) fn size(&self, written: u64) -> u64 {
+        if let Self::Bytes(bytes) = self {
+            bytes.len() as u64
+        } else {
+            written
+        }
+    }
+}
+
+/// Set when the call ends while an operation waits: what was not begun by then does not begin.
+#[derive(Default)]
+struct CallOver(Arc<AtomicBool>);
+
+impl Drop for CallOver {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// An operation as a guest asks for it: nothing of it is checked yet.
+pub(crate) struct FileRequest {
+    host: Option<Host>,
+    grant: String,
+    path: String,
+    operation: FileOperation,
+    /// Whether the guest may ask for one more operation.
+    counted: bool,
+}
+
+impl FileRequest {
+    pub(crate) fn new(
+        state: &mut State,
+        grant: String,
+        path: String,
+        operation: FileOperation,
+    ) -> Self {
+        Self {
+            counted: state.take_operation(),
+            host: state.host().cloned(),
+            grant,
+            path,
+            operation,
+        }
+    }
+
+    /// Authorize and perform it. `pick` takes what the guest's function returns.
+    pub(crate) async fn answer<T>(self, pick: fn(FileResult) -> Option<T>) -> Result<T, Error> {
+        let Some(host) = self.host.clone() else {
+            return Err(Error::NoSuchGrant);
+        };
+        if !self.counted {
+            return Err(Error::Failed(
+                "this call has asked for too many file operations".into(),
+            ));
+        }
+        let call = CallOver::default();
+        let over = Arc::clone(&call.0);
+        let runtime = host.runtime.clone();
+        let result = runtime.spawn(self.perform(host, over)).await;
+        drop(call);
+        let broken = || Error::Failed("the host could not do it".into());
+        // A task that panicked did not allow anything.
+        pick(result.map_err(|_| broken())??).ok_or_else(broken)
+    }
+
+    async fn perform(self, host: Host, over: Arc<AtomicBool>) -> Result<FileResult, Error> {
+        let operation = self.operation;
+        let grants = &host.component.grants;
+        let grant = grants.get(&self.grant).ok_or(Error::NoSuchGrant)?.clone();
+        if operation.changes() && !grant.read_write {
+            return Err(Error::ReadOnly);
+        }
+        let path = RelativePath::new(&self.path).map_err(|rule| Error::InvalidPath(rule.into()))?;
+        if path.as_str().is_empty() && !operation.takes_root() {
+            return Err(Error::InvalidPath(
+                "it names the grant's own directory".into(),
+            ));
+        }
+        let attempt = Attempt {
+            host,
+            grant,
+            path,
+            operation,
+            over,
+        };
+        for _ in 0..MAX_TRIES {
+            if let Some(result) = attempt.run().await? {
+                return Ok(result);
+            }
+        }
+        Err(Error::Failed(
+            "it is written to faster than it can be read".into(),
+        ))
+    }
+}
+
+/// One try of an operation.
+struct Attempt {
+    host: Host,
+    grant: Arc<Grant>,
+    path: RelativePath,
+    operation: FileOperation,
+    over: Arc<AtomicBool>,
+}
+
+impl Attempt {
+    /// Resolve, authorize, perform, report. Nothing comes back if what was read took on other labels
+    /// meanwhile.
+    async fn run(&self) -> Result<Option<FileResult>, Error> {
+        let begun = Instant::now();
+        let resolved = self.resolve().await?;
+        if self.over.load(Ordering::SeqCst) {
+            return Err(error(FileError::CallOver));
+        }
+        let policy = &self.host.policy;
+        let permit = policy
+            .authorize(self.act(resolved.found))
+            .await
+            .map_err(|reason| Error::Denied(denial(reason)))?;
+        let performed = self.perform(resolved).await;
+        self.report(permit, begun, performed)
+    }
+
+    async fn resolve(&self) -> Result<Resolved, Error> {
+        let (grant, path) = (Arc::clone(&self.grant), self.path.clone());
+        let work = move || Ok(grant.resolve(&path));
+        on_disk(&self.grant.read_latency, Access::Read, work)
+            .await
+            .map_err(error)
+    }
+
+    fn act(&self, found: Found) -> FileAct {
+        FileAct {
+            action: self.operation.action(found),
+            grant: self.grant.name.clone(),
+            path: self.path.as_str().to_owned(),
+            directory: self.grant.canonical_path.clone(),
+            size: self.operation.size(),
+            content: self.operation.content(),
+            grant_labels: self.grant.labels.clone(),
+            file_labels: Default::default(),
+        }
+    }
+
+    async fn perform(&self, resolved: Resolved) -> Result<FileResult, FileError> {
+        let (grant, over) = (Arc::clone(&self.grant), Arc::clone(&self.over));
+        let operation = self.operation.clone();
+        let work = move || {
+            if over.load(Ordering::SeqCst) {
+                return Err(FileError::CallOver);
+            }
+            operation.perform(resolved, &grant)
+        };
+        on_disk(&self.grant.read_latency, self.access(), work).await
+    }
+
+    fn access(&self) -> Access {
+        match self.operation.changes() {
+            true => Access::Write,
+            false => Access::Read,
+        }
+    }
+
+    fn report(
+        &self,
+        permit: Permit<FileAct>,
+        begun: Instant,
+        performed: Result<FileResult, FileError>,
+    ) -> Result<Option<FileResult>, Error> {
+        let policy = &self.host.policy;
+        let complete = |permit, result| policy.complete(permit, EffectReport::new(begun, result));
+        let result = match performed {
+            Ok(result) => result,
+            Err(fault) => {
+                complete(permit, Err(description(fault)));
+                return Err(error(fault));
+            }
+        };
+        if self.access() == Access::Read {
+            let unchanged = policy.labels_unchanged(&permit);
+            if !unchanged.map_err(|reason| Error::Denied(denial(reason)))? {
+                let changed = "its labels changed while it was read".to_owned();
+                complete(permit, Err(changed));
+                return Ok(None);
+            }
+        }
+        complete(permit, Ok(result.size(self.operation.size())));
+        Ok(Some(result))
+    }
+}
+
+/// Whether an operation reads or changes what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Do `work` on a blocking thread; but reads at once, if the recent ones were quick: then it is in memory.
+async fn on_disk<T: Send + 'static>(
+    latency: &Arc<LatencyEwma>,
+    access: Access,
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, FileError> {
+    let reads = access == Access::Read;
+    if reads && latency.lately() < QUICK {
+        return latency.timed(work);
+    }
+    let latency = Arc::clone(latency);
+    let work = move || if reads { latency.timed(work) } else { work() };
+    let failed = |_| FileError::System(std::io::ErrorKind::Other);
+    task::spawn_blocking(work).await.map_err(failed)?
+}
+
+fn error(fault: FileError) -> Error {
+    match fault {
+        FileError::NotFound => Error::NotFound,
+        FileError::Exists => Error::Exists,
+        FileError::WrongKind => Error::WrongKind,
+        FileError::NotEmpty => Error::NotEmpty,
+        FileError::TooLarge => Error::TooLarge,
+        FileError::FoldsCase | FileError::CallOver | FileError::System(_) => {
+            Error::Failed(description(fault))
+        }
+    }
+}
+
+/// What the record says. Never a path of the host.
+pub(crate) fn description(fault: FileError) -> String {
+    match fault {
+        FileError::NotFound => "not found".into(),
+        FileError::Exists => "something is there already".into(),
+        FileError::WrongKind => "of the wrong kind".into(),
+        FileError::NotEmpty => "the directory is not empty".into(),
+        FileError::TooLarge => "too large".into(),
+        FileError::FoldsCase => "the file system does not tell upper case from lower case".into(),
+        FileError::CallOver => "the call was over before it began".into(),
+        FileError::System(kind) => kind.to_string(),
+    }
+}

@@ -1,0 +1,2 @@
+mod escapes;
+mod operations;

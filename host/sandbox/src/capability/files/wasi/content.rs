@@ -1,0 +1,206 @@
+//! What an open file holds, and the streams that read and write it.
+//!
+//! A file is read whole when it is opened and stored whole when it is closed or synced. Nothing here
+//! touches the disk.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use wasmtime_wasi::p2::{
+    InputStream, OutputStream, Pollable, StreamError, StreamResult,
+    bindings::filesystem::types::ErrorCode,
+};
+
+use super::super::disk::MAX_FILE;
+use crate::wasi::MAX_WRITE;
+
+/// Bytes that all open files and listings of a call may hold at once.
+const MAX_HELD: u64 = 4 * MAX_FILE;
+
+/// A part of what a call may hold. Given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Charge {
+    held: Arc<AtomicU64>,
+    amount: u64,
+}
+
+impl Charge {
+    pub(super) fn new(held: &Arc<AtomicU64>, amount: u64) -> Result<Self, ErrorCode> {
+        let mut charge = Self {
+            held: Arc::clone(held),
+            amount: 0,
+        };
+        charge.grow(amount)?;
+        Ok(charge)
+    }
+
+    /// Hold this much in all, if it is more than before.
+    fn grow(&mut self, amount: u64) -> Result<(), ErrorCode> {
+        let more = amount.saturating_sub(self.amount);
+        if self.held.fetch_add(more, Ordering::SeqCst) + more > MAX_HELD {
+            self.held.fetch_sub(more, Ordering::SeqCst);
+            return Err(ErrorCode::InsufficientMemory);
+        }
+        self.amount += more;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.amount, Ordering::SeqCst);
+    }
+}
+
+/// The content of an open file.
+#[derive(Debug)]
+pub(super) struct Content {
+    bytes: Vec<u8>,
+    /// Whether the disk is to have it and has not.
+    changed: bool,
+    charge: Charge,
+}
+
+/// Shared by a descriptor and its streams.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<Content>>);
+
+impl Shared {
+    pub(super) fn new(
+        bytes: Vec<u8>,
+        changed: bool,
+        held: &Arc<AtomicU64>,
+    ) -> Result<Self, ErrorCode> {
+        let charge = Charge::new(held, bytes.len() as u64)?;
+        Ok(Self(Arc::new(Mutex::new(Content {
+            bytes,
+            changed,
+            charge,
+        }))))
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        // Whoever panicked left bytes.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.content().bytes.len() as u64
+    }
+
+    /// As many bytes from `offset` as there are and fit into one answer.
+    pub(super) fn read(&self, offset: u64, max: u64) -> Vec<u8> {
+        let content = self.content();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = content.bytes.get(start..).unwrap_or_default();
+        let max = usize::try_from(max).unwrap_or(usize::MAX).min(MAX_WRITE);
+        rest.get(..max).unwrap_or(rest).to_vec()
+    }
+
+    /// Put bytes at `offset`, or at the end.
+    pub(super) fn write(&self, offset: Option<u64>, bytes: &[u8]) -> Result<(), ErrorCode> {
+        let mut content = self.content();
+        let offset = offset.unwrap_or(content.bytes.len() as u64);
+        let end = offset.saturating_add(bytes.len() as u64);
+        if !bytes.is_empty() {
+            let size = end.max(content.bytes.len() as u64);
+            content.resize(size)?;
+            let (start, end) = (place(offset)?, place(end)?);
+            if let Some(there) = content.bytes.get_mut(start..end) {
+                there.copy_from_slice(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn resize(&self, size: u64) -> Result<(), ErrorCode> {
+        self.content().resize(size)
+    }
+
+    /// What the disk is to have, if it has not. Told once.
+    pub(super) fn take_changed(&self) -> Option<Vec<u8>> {
+        let mut content = self.content();
+        std::mem::take(&mut content.changed).then(|| content.bytes.clone())
+    }
+
+    pub(super) fn is_changed(&self) -> bool {
+        self.content().changed
+    }
+
+    /// Whether something else can still read or write it.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl Content {
+    fn resize(&mut self, size: u64) -> Result<(), ErrorCode> {
+        if size > MAX_FILE {
+            return Err(ErrorCode::FileTooLarge);
+        }
+        self.charge.grow(size)?;
+        self.bytes.resize(place(size)?, 0);
+        self.changed = true;
+        Ok(())
+    }
+}
+
+fn place(offset: u64) -> Result<usize, ErrorCode> {
+    usize::try_from(offset).map_err(|_| ErrorCode::FileTooLarge)
+}
+
+/// Reads on from an offset.
+pub(super) struct Reader {
+    pub(super) content: Shared,
+    pub(super) offset: u64,
+}
+
+/// Writes on from an offset, or at the end.
+pub(super) struct Writer {
+    pub(super) content: Shared,
+    pub(super) offset: Option<u64>,
+}
+
+impl InputStream for Reader {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        let bytes = self.content.read(self.offset, size as u64);
+        if bytes.is_empty() && size > 0 {
+            return Err(StreamError::Closed);
+        }
+        self.offset = self.offset.saturating_add(bytes.len() as u64);
+        Ok(bytes.into())
+    }
+}
+
+impl OutputStream for Writer {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.content
+            .write(self.offset, &bytes)
+            .map_err(|code| StreamError::LastOperationFailed(code.into()))?;
+        if let Some(offset) = &mut self.offset {
+            *offset = offset.saturating_add(bytes.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_WRITE)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Reader {
+    async fn ready(&mut self) {}
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Writer {
+    async fn ready(&mut self) {}
+}

@@ -1,0 +1,319 @@
+//! `wasi:filesystem` for components that were made for WASI 0.2: the component's grants, as preopened
+//! directories.
+//!
+//! Every open, stat, listing and change is one operation as of [`files`](super::wit): found by
+//! handle without following a link, decided, recorded, and only then done. A file is read whole when it
+//! is opened, by the decision of the open. What is written is kept until the file is synced or closed,
+//! and then replaces the file whole, by a decision that knows every byte of it, before the guest goes on.
+//! Links, times and other names for directories are not offered. Nothing of a call that does not return is
+//! stored after its end.
+
+mod content;
+mod descriptor;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use wasmtime::{
+    StoreContextMut,
+    component::{HasSelf, Linker, Resource, ResourceType},
+};
+use wasmtime_wasi::p2::{
+    FsError, FsResult,
+    bindings::filesystem::{
+        preopens,
+        types::{self, ErrorCode},
+    },
+};
+
+use self::content::{Charge, Shared};
+use super::operation::{FileOperation, FileRequest, FileResult};
+use crate::{
+    bindings::files::{Entry, Error},
+    guest::State,
+    wasi::context,
+};
+
+/// Descriptors and listings of one call that are open at once.
+const MAX_OPEN: usize = 256;
+
+/// The interface of descriptors, in the version that the bindings were made from.
+const TYPES: &str = "wasi:filesystem/types@0.2.12";
+
+/// Put ours in the location of the files that the system would give.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    // The bindings close without waiting; what was written is to be stored by then.
+    let descriptor = ResourceType::host::<types::Descriptor>();
+    linker
+        .instance(TYPES)?
+        .resource_async("descriptor", descriptor, |store, key| {
+            Box::new(close(store, key))
+        })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Close a descriptor. No effect that the guest asks for later comes before what it wrote.
+async fn close(mut store: StoreContextMut<'_, State>, key: u32) -> wasmtime::Result<()> {
+    let state = store.data_mut();
+    state.files().close(key);
+    state.store_closed().await;
+    Ok(())
+}
+
+/// Where something is: a grant, and a path in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct FileLocation {
+    grant: String,
+    path: String,
+}
+
+impl FileLocation {
+    /// What `path` names below this. One spelling of what is the same: `.` and doubled slashes are left
+    /// out. What leads out is refused before anything is looked at.
+    fn below(&self, path: &str) -> Result<Self, ErrorCode> {
+        if path.starts_with('/') || path.len() > 4_096 {
+            return Err(ErrorCode::NotPermitted);
+        }
+        if path.is_empty() {
+            return Err(ErrorCode::NoEntry);
+        }
+        let mut whole = self.path.clone();
+        for segment in path.split('/').filter(|s| !matches!(*s, "" | ".")) {
+            if segment == ".." {
+                return Err(ErrorCode::NotPermitted);
+            }
+            if !whole.is_empty() {
+                whole.push('/');
+            }
+            whole.push_str(segment);
+        }
+        Ok(Self {
+            grant: self.grant.clone(),
+            path: whole,
+        })
+    }
+}
+
+/// An open file.
+#[derive(Debug, Clone)]
+struct File {
+    location: FileLocation,
+    content: Shared,
+    readable: bool,
+    writable: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Descriptor {
+    Directory(FileLocation),
+    File(File),
+}
+
+struct Listing {
+    entries: VecDeque<Entry>,
+    _charge: Charge,
+}
+
+/// What one call has open.
+#[derive(Default)]
+pub(crate) struct Files {
+    last: u32,
+    open: BTreeMap<u32, Descriptor>,
+    listings: BTreeMap<u32, Listing>,
+    held: Arc<AtomicU64>,
+    /// Closed, and not yet stored, or written to by a stream that is left.
+    closed: Vec<File>,
+    /// Why something closed could not be stored. The guest was not told.
+    failed: Option<String>,
+}
+
+impl Files {
+    fn next(&mut self) -> Result<u32, ErrorCode> {
+        if self.open.len() + self.listings.len() >= MAX_OPEN {
+            return Err(ErrorCode::InsufficientMemory);
+        }
+        self.last = self.last.checked_add(1).ok_or(ErrorCode::Overflow)?;
+        Ok(self.last)
+    }
+
+    fn push(&mut self, descriptor: Descriptor) -> FsResult<Resource<types::Descriptor>> {
+        let key = self.next()?;
+        self.open.insert(key, descriptor);
+        Ok(Resource::new_own(key))
+    }
+
+    /// What was written to a closed file is to be stored, and what a stream still writes to it, too.
+    fn close(&mut self, key: u32) {
+        if let Some(Descriptor::File(file)) = self.open.remove(&key)
+            && (file.content.is_changed() || file.writable && file.content.is_shared())
+        {
+            self.closed.push(file);
+        }
+    }
+
+    fn get(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Descriptor> {
+        let found = self.open.get(&descriptor.rep()).cloned();
+        found.ok_or_else(|| FsError::trap(wasmtime::Error::msg("there is no such descriptor")))
+    }
+
+    fn directory(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<FileLocation> {
+        match self.get(descriptor)? {
+            Descriptor::Directory(location) => Ok(location),
+            Descriptor::File(_) => Err(ErrorCode::NotDirectory.into()),
+        }
+    }
+
+    fn readable(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<File> {
+        match self.get(descriptor)? {
+            Descriptor::File(file) if file.readable => Ok(file),
+            Descriptor::File(_) => Err(ErrorCode::BadDescriptor.into()),
+            Descriptor::Directory(_) => Err(ErrorCode::IsDirectory.into()),
+        }
+    }
+
+    /// What is open under a name that a file no longer has goes where the file is now.
+    fn renamed(&mut self, from: &FileLocation, to: &FileLocation) {
+        let open = self.open.values_mut().filter_map(|open| match open {
+            Descriptor::File(file) => Some(file),
+            Descriptor::Directory(_) => None,
+        });
+        for file in open.chain(&mut self.closed) {
+            if file.location == *from {
+                file.location = to.clone();
+            }
+        }
+    }
+
+    fn writable(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<File> {
+        match self.get(descriptor)? {
+            Descriptor::File(file) if file.writable => Ok(file),
+            Descriptor::File(_) => Err(ErrorCode::BadDescriptor.into()),
+            Descriptor::Directory(_) => Err(ErrorCode::IsDirectory.into()),
+        }
+    }
+}
+
+impl State {
+    fn files(&mut self) -> &mut Files {
+        &mut context(self).files
+    }
+
+    /// Whether a grant may be written to; `None` if there is no such grant.
+    fn may_write(&self, grant: &str) -> Option<bool> {
+        let grants = &self.host()?.component.grants;
+        grants.get(grant).map(|grant| grant.read_write)
+    }
+
+    /// One operation, decided and recorded, after what was closed before it is stored.
+    async fn operate<T>(
+        &mut self,
+        location: &FileLocation,
+        operation: FileOperation,
+        pick: fn(FileResult) -> Option<T>,
+    ) -> Result<T, ErrorCode> {
+        self.store_closed().await;
+        self.request(location, operation, pick).await.map_err(code)
+    }
+
+    async fn request<T>(
+        &mut self,
+        location: &FileLocation,
+        operation: FileOperation,
+        pick: fn(FileResult) -> Option<T>,
+    ) -> Result<T, Error> {
+        let (grant, path) = (location.grant.clone(), location.path.clone());
+        FileRequest::new(self, grant, path, operation)
+            .answer(pick)
+            .await
+    }
+
+    async fn store(&mut self, file: &File) -> Result<(), Error> {
+        match file.content.take_changed() {
+            Some(bytes) => {
+                let write = FileOperation::Write(Arc::new(bytes));
+                self.request(&file.location, write, FileResult::nothing)
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn store_closed(&mut self) {
+        let closed = mem::take(&mut self.files().closed);
+        for file in closed {
+            if let Err(error) = self.store(&file).await {
+                let FileLocation { grant, path } = &file.location;
+                let reason = match error {
+                    Error::Denied(denial) => denial.reason,
+                    other => code(other).to_string(),
+                };
+                let message =
+                    format!("What was written to `/{grant}/{path}` is not stored: {reason}");
+                self.files().failed.get_or_insert(message);
+            }
+            if file.content.is_shared() {
+                self.files().closed.push(file);
+            }
+        }
+    }
+
+    /// Store what the guest wrote, at the end of its call.
+    ///
+    /// # Errors
+    /// What is not stored without the guest having been told, and why.
+    pub(crate) async fn finish_files(&mut self) -> Result<(), String> {
+        if self.wasi().0.is_none() {
+            return Ok(());
+        }
+        let files = self.files();
+        let open = mem::take(&mut files.open).into_values();
+        let left = open.filter_map(|descriptor| match descriptor {
+            Descriptor::File(file) if file.content.is_changed() => Some(file),
+            _ => None,
+        });
+        files.closed.extend(left);
+        self.store_closed().await;
+        self.files().failed.take().map_or(Ok(()), Err)
+    }
+}
+
+impl preopens::Host for State {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<types::Descriptor>, String)>> {
+        let grants: Vec<String> = match self.host() {
+            Some(host) => host.component.grants.keys().cloned().collect(),
+            None => Vec::new(),
+        };
+        let mut directories = Vec::new();
+        for grant in grants {
+            let named = format!("/{grant}");
+            let path = String::new();
+            let root = Descriptor::Directory(FileLocation { grant, path });
+            let opened = self.files().push(root);
+            directories.push((
+                opened.map_err(|_| wasmtime::Error::msg("too much is open"))?,
+                named,
+            ));
+        }
+        Ok(directories)
+    }
+}
+
+/// Why not, in WASI's words.
+fn code(error: Error) -> ErrorCode {
+    match error {
+        Error::NoSuchGrant | Error::NotFound => ErrorCode::NoEntry,
+        Error::Denied(_) | Error::InvalidPath(_) | Error::WrongKind => ErrorCode::NotPermitted,
+        Error::ReadOnly => ErrorCode::ReadOnly,
+        Error::Exists => ErrorCode::Exist,
+        Error::NotEmpty => ErrorCode::NotEmpty,
+        Error::TooLarge => ErrorCode::FileTooLarge,
+        Error::Failed(_) => ErrorCode::Io,
+    }
+}

@@ -1,0 +1,139 @@
+//! Header fields that a guest may send.
+
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tollgate_model::text::printable;
+
+use super::HttpError;
+
+/// Fields of one request.
+const MAX_FIELDS: usize = 64;
+/// Bytes of all fields of one request.
+const MAX_BYTES: usize = 32 << 10;
+
+/// Fields that the host sets, or that concern the connection and so would let a guest say where one
+/// request ends and the next begins, or to whom it goes.
+const HOSTS_OWN: &[&str] = &[
+    "accept-encoding",
+    "baggage",
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+
+/// Whether a guest may not set a field.
+pub(crate) fn is_hosts_own(name: &str) -> bool {
+    HOSTS_OWN.contains(&name) || name.starts_with("proxy-")
+}
+
+/// The fields that a guest asks for.
+pub(crate) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, HttpError> {
+    let invalid = |how: String| Err(HttpError::Invalid(how));
+    if fields.len() > MAX_FIELDS {
+        return invalid(format!("there are more than {MAX_FIELDS} header fields"));
+    }
+    if fields
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum::<usize>()
+        > MAX_BYTES
+    {
+        return invalid(format!("the header is larger than {} KiB", MAX_BYTES >> 10));
+    }
+    let mut map = HeaderMap::new();
+    for (name, value) in fields {
+        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
+            return invalid(format!(
+                "`{}` is not the name of a header field",
+                printable(name, 80)
+            ));
+        };
+        if is_hosts_own(parsed.as_str()) {
+            return invalid(format!(
+                "the header field `{parsed}` is the host's own; leave it out"
+            ));
+        }
+        let Ok(value) = HeaderValue::from_bytes(value.trim().as_bytes()) else {
+            return invalid(format!(
+                "the value of the header field `{parsed}` has control characters"
+            ));
+        };
+        map.append(parsed, value);
+    }
+    Ok(map)
+}
+
+/// Take away what a redirect to another origin must not carry.
+pub(crate) fn leave_origin(fields: &mut HeaderMap) {
+    fields.remove(header::AUTHORIZATION);
+    fields.remove(header::COOKIE);
+}
+
+/// Take away what describes a body that is no longer sent.
+pub(crate) fn without_body(fields: &mut HeaderMap) {
+    for name in [
+        header::CONTENT_TYPE,
+        header::CONTENT_LANGUAGE,
+        header::CONTENT_LOCATION,
+    ] {
+        fields.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, value: &str) -> Vec<(String, String)> {
+        vec![(name.to_owned(), value.to_owned())]
+    }
+
+    #[test]
+    fn what_is_the_hosts_own_is_refused_in_any_case() {
+        for name in [
+            "Host",
+            "CONTENT-LENGTH",
+            "Transfer-Encoding",
+            "connection",
+            "Proxy-Authorization",
+            "TraceParent",
+            "TE",
+        ] {
+            assert!(
+                matches!(of_guest(&field(name, "x")), Err(HttpError::Invalid(_))),
+                "{name}"
+            );
+        }
+        assert!(of_guest(&field("Authorization", "Basic eDp5")).is_ok());
+    }
+
+    #[test]
+    fn no_field_smuggles_another() {
+        for (name, value) in [
+            ("a", "b\r\nhost: evil"),
+            ("a\r\nhost", "x"),
+            ("a", "b\nc"),
+            ("a", "\0"),
+            ("a b", "c"),
+            ("", "x"),
+        ] {
+            assert!(
+                matches!(of_guest(&field(name, value)), Err(HttpError::Invalid(_))),
+                "{name:?}: {value:?}"
+            );
+        }
+        let many: Vec<_> = (0..65).map(|n| (format!("x-{n}"), String::new())).collect();
+        assert!(of_guest(&many).is_err());
+        assert!(of_guest(&field("a", &"x".repeat(40_000))).is_err());
+    }
+}

@@ -1,0 +1,21 @@
+//! Requests over HTTP: decided for each redirect anew, sent by [`tollgate_egress`] and nothing else.
+
+mod act;
+mod effect;
+pub(crate) mod headers;
+mod operation;
+mod redirect;
+mod request;
+pub(crate) mod wasi;
+pub(crate) mod wit;
+
+pub use act::{Destination, HttpAct, OutboundRequest};
+pub(crate) use operation::fetch;
+pub(crate) use request::{FetchRequest, FetchResponse, HttpError};
+
+/// The most bytes of a request's body, and of a response's, decoded.
+pub(crate) const MAX_BODY: usize = tollgate_egress::MAX_BODY;
+/// The most redirects of one request.
+pub(crate) const MAX_REDIRECTS: u8 = 10;
+/// The most secrets in one request.
+pub(crate) const MAX_CREDENTIALS: usize = 8;

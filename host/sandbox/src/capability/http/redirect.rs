@@ -1,0 +1,171 @@
+//! Where a redirect leads, and what goes along (Fetch standard, "HTTP-redirect fetch").
+
+use hyper::{Method, StatusCode};
+
+use tollgate_egress::{WireResponse, header_text};
+
+use super::{HttpError, headers, request::RequestHop};
+
+impl RequestHop {
+    /// The request that a redirect asks for, or `None` if the response is not a redirect.
+    pub(in crate::capability::http) fn redirected(
+        &self,
+        answer: &WireResponse,
+    ) -> Result<Option<Self>, HttpError> {
+        let Ok(status) = StatusCode::from_u16(answer.status) else {
+            return Ok(None);
+        };
+        let (Some(location), true) = (answer.header("location"), is_redirect(status)) else {
+            return Ok(None);
+        };
+        let mut next = self.clone();
+        next.target = self.target.join(&header_text(location.to_vec()))?;
+        next.redirects += 1;
+        let rewritten = match status {
+            StatusCode::SEE_OTHER => self.method != Method::HEAD && self.method != Method::GET,
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.method == Method::POST,
+            _ => false,
+        };
+        if rewritten {
+            next.method = Method::GET;
+            next.body = None;
+            headers::without_body(&mut next.headers);
+            next.credentials
+                .retain(|credential| !credential.placement.is_in_body());
+        }
+        if !next.target.is_same_origin(&self.target) {
+            next.is_elsewhere = true;
+            headers::leave_origin(&mut next.headers);
+        }
+        Ok(Some(next))
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::capability::{
+        http::FetchRequest,
+        secrets::{Credential, SecretPlacement},
+    };
+
+    fn hop(method: &str) -> RequestHop {
+        let request = FetchRequest {
+            method: method.into(),
+            url: "https://example.com/a".into(),
+            headers: vec![
+                ("authorization".into(), "Basic mine".into()),
+                ("content-type".into(), "text/plain".into()),
+                ("x-other".into(), "1".into()),
+            ],
+            body: Some(b"{}".to_vec()),
+            credentials: vec![
+                Credential {
+                    secret: "a".into(),
+                    placement: SecretPlacement::Query("key".into()),
+                },
+                Credential {
+                    secret: "a".into(),
+                    placement: SecretPlacement::JsonPointer("/key".into()),
+                },
+            ],
+            redirects: 5,
+            timeout: None,
+        };
+        RequestHop::first(&request, &BTreeSet::from(["a".to_owned()])).unwrap()
+    }
+
+    fn answer(status: u16, location: &str) -> WireResponse {
+        WireResponse {
+            status,
+            headers: vec![("location".into(), location.as_bytes().to_vec())],
+            body: Vec::new(),
+            address: [127, 0, 0, 1].into(),
+        }
+    }
+
+    #[test]
+    fn the_method_changes_as_browsers_have_it() {
+        for (status, method, becomes) in [
+            (301, "POST", "GET"),
+            (302, "POST", "GET"),
+            (303, "POST", "GET"),
+            (303, "DELETE", "GET"),
+            (303, "HEAD", "HEAD"),
+            (302, "PUT", "PUT"),
+            (307, "POST", "POST"),
+            (308, "POST", "POST"),
+            (301, "GET", "GET"),
+        ] {
+            let next = hop(method)
+                .redirected(&answer(status, "/b"))
+                .unwrap()
+                .unwrap();
+            assert_eq!(next.method.as_str(), becomes, "{status} of {method}");
+            let keeps = method == becomes;
+            assert_eq!(next.body.is_some(), keeps, "{status} of {method}");
+            assert_eq!(next.headers.contains_key("content-type"), keeps);
+            assert_eq!(next.credentials.len(), if keeps { 2 } else { 1 });
+            assert_eq!((next.redirects, next.is_elsewhere), (1, false));
+        }
+    }
+
+    #[test]
+    fn another_origin_gets_no_authorization() {
+        for location in [
+            "https://example.org/",
+            "http://example.com/a",
+            "https://example.com:8443/",
+        ] {
+            let next = hop("GET")
+                .redirected(&answer(302, location))
+                .unwrap()
+                .unwrap();
+            assert!(next.is_elsewhere, "{location}");
+            assert!(
+                !next.headers.contains_key("authorization") && next.headers.contains_key("x-other")
+            );
+            // Having been elsewhere is not undone by coming back.
+            let back = next
+                .redirected(&answer(302, "https://example.com/a"))
+                .unwrap()
+                .unwrap();
+            assert!(back.is_elsewhere && !back.headers.contains_key("authorization"));
+        }
+        let same = hop("GET").redirected(&answer(302, "b")).unwrap().unwrap();
+        assert!(same.headers.contains_key("authorization"));
+    }
+
+    #[test]
+    fn other_statuses_are_not_followed() {
+        for status in [200, 204, 300, 304, 305, 404] {
+            assert!(
+                hop("GET")
+                    .redirected(&answer(status, "/b"))
+                    .unwrap()
+                    .is_none(),
+                "{status}"
+            );
+        }
+        let mut without = answer(302, "/b");
+        without.headers.clear();
+        assert!(hop("GET").redirected(&without).unwrap().is_none());
+        assert!(matches!(
+            hop("GET").redirected(&answer(302, "file:///x")),
+            Err(HttpError::Malformed(_))
+        ));
+    }
+}

@@ -1,0 +1,253 @@
+//! A request as a guest asks for it, what comes of it, and why nothing does.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use hyper::{
+    Method,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+};
+use tollgate_egress::{
+    ACCEPTED_CODINGS, EgressError, Target, WireRequest, WireResponse, header_text,
+};
+use tollgate_model::text::printable;
+use zeroize::Zeroizing;
+
+use super::{MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers};
+use crate::{capability::secrets::Credential, port::Denial};
+
+/// The field `user-agent`, unless the guest sets one.
+const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
+
+/// A request as a guest asks for it: nothing of it is trusted.
+#[derive(Debug, Clone)]
+pub(crate) struct FetchRequest {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) credentials: Vec<Credential>,
+    /// 0 returns a redirect as it is.
+    pub(crate) redirects: u8,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// What came back, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FetchResponse {
+    pub(crate) status: u16,
+    /// The URL that answered.
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no response. No text holds a secret, a query or an address of the host's networks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum HttpError {
+    /// It is not a valid request.
+    Invalid(String),
+    /// It is denied, or could not be decided or recorded.
+    Denied(Denial),
+    /// The same, for where a redirect led.
+    DeniedRedirect(Denial, String),
+    /// The host has an address in a private network, and the operator does not allow that.
+    Private(String),
+    /// The component was granted no such secret.
+    NoSuchSecret(String),
+    /// The name has no address.
+    Unresolved(String),
+    /// There is no connection.
+    Unreachable(String),
+    /// The connection is not safe.
+    Tls(String),
+    /// The server has no valid certificate for the host.
+    Certificate(String),
+    /// Time is up.
+    Timeout,
+    /// The response is too large.
+    TooLarge,
+    /// One redirect too many.
+    TooManyRedirects,
+    /// The response is not understood.
+    Malformed(String),
+    /// The host failed.
+    Failed(String),
+    /// The call was over before it was done.
+    CallOver,
+}
+
+impl HttpError {
+    /// What the record says.
+    pub(in crate::capability::http) fn description(&self) -> String {
+        match self {
+            Self::Invalid(how)
+            | Self::Unresolved(how)
+            | Self::Unreachable(how)
+            | Self::Tls(how)
+            | Self::Certificate(how)
+            | Self::Malformed(how)
+            | Self::Failed(how) => how.clone(),
+            Self::Denied(_) | Self::DeniedRedirect(..) => "refused".into(),
+            Self::Private(host) => not_public(host),
+            Self::NoSuchSecret(name) => format!("no secret `{name}` was granted"),
+            Self::Timeout => "timed out".into(),
+            Self::TooLarge => "the response is too large".into(),
+            Self::TooManyRedirects => "too many redirects".into(),
+            Self::CallOver => "the call was over".into(),
+        }
+    }
+}
+
+impl From<EgressError> for HttpError {
+    fn from(error: EgressError) -> Self {
+        match error {
+            EgressError::Invalid(how) => Self::Invalid(how),
+            EgressError::Unresolved(how) => Self::Unresolved(how),
+            EgressError::Unreachable(how) => Self::Unreachable(how),
+            EgressError::Tls(how) => Self::Tls(how),
+            EgressError::Certificate(how) => Self::Certificate(how),
+            EgressError::TooLarge => Self::TooLarge,
+            EgressError::Malformed(how) => Self::Malformed(how),
+            EgressError::Failed(how) => Self::Failed(how),
+        }
+    }
+}
+
+/// Why a host in a private network is refused, and what to do about it.
+pub(in crate::capability::http) fn not_public(host: &str) -> String {
+    format!(
+        "{host} has an address in a private network, which the operator must allow: \
+         [hosts.\"{host}\"] with allow_private = true"
+    )
+}
+
+/// One request on the way: the first, or one that a redirect led to.
+#[derive(Debug, Clone)]
+pub(in crate::capability::http) struct RequestHop {
+    pub(in crate::capability::http) target: Target,
+    pub(in crate::capability::http) method: Method,
+    pub(in crate::capability::http) headers: HeaderMap,
+    pub(in crate::capability::http) body: Option<Vec<u8>>,
+    pub(in crate::capability::http) credentials: Vec<Credential>,
+    /// How many redirects led here.
+    pub(in crate::capability::http) redirects: u64,
+    /// Whether one of them left the first request's origin.
+    pub(in crate::capability::http) is_elsewhere: bool,
+}
+
+impl RequestHop {
+    /// The first: what a guest asks for, if it is a request at all.
+    pub(in crate::capability::http) fn first(
+        request: &FetchRequest,
+        granted: &BTreeSet<String>,
+    ) -> Result<Self, HttpError> {
+        let invalid = |how: &str| Err(HttpError::Invalid(how.into()));
+        let target = Target::parse(&request.url)?;
+        let is_legal = (1..=32).contains(&request.method.len())
+            && request
+                .method
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b == b'-');
+        let method = match Method::from_bytes(request.method.as_bytes()) {
+            Ok(method) if is_legal && method != Method::CONNECT && method != Method::TRACE => {
+                method
+            }
+            _ => return invalid("the method cannot be sent; write one such as GET or POST"),
+        };
+        if request.redirects > MAX_REDIRECTS {
+            return invalid("at most 10 redirects are followed");
+        }
+        if request.credentials.len() > MAX_CREDENTIALS {
+            return invalid("there are more than 8 credentials");
+        }
+        if request
+            .body
+            .as_ref()
+            .is_some_and(|body| body.len() > MAX_BODY)
+        {
+            return invalid("the body is larger than 8 MiB");
+        }
+        let headers = headers::of_guest(&request.headers)?;
+        for credential in &request.credentials {
+            if !granted.contains(&credential.secret) {
+                return Err(HttpError::NoSuchSecret(printable(&credential.secret, 80)));
+            }
+            credential
+                .placement
+                .check(&headers, request.body.as_deref())?;
+        }
+        Ok(Self {
+            target,
+            method,
+            headers,
+            body: request.body.clone(),
+            credentials: request.credentials.clone(),
+            redirects: 0,
+            is_elsewhere: false,
+        })
+    }
+
+    /// What an approver would see of it, and what an approval of it is bound to.
+    pub(in crate::capability::http) fn outgoing(&self) -> OutboundRequest {
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.as_str().to_owned(), value.as_bytes().to_vec())
+        };
+        let secret = |credential: &Credential| {
+            (
+                credential.secret.clone(),
+                format!("{:?}", credential.placement),
+            )
+        };
+        OutboundRequest {
+            method: self.method.to_string(),
+            url: self.target.url().to_string(),
+            headers: self.headers.iter().map(header).collect(),
+            body: self.body.clone(),
+            secrets: self.credentials.iter().map(secret).collect(),
+        }
+    }
+
+    /// What goes on the wire, but for secrets.
+    pub(in crate::capability::http) fn wire(
+        &self,
+        trace: Option<&str>,
+    ) -> Result<WireRequest, HttpError> {
+        let mut headers = self.headers.clone();
+        let value = |text: &str| {
+            HeaderValue::from_str(text)
+                .map_err(|_| HttpError::Failed("a header field is not valid".into()))
+        };
+        headers.insert(header::HOST, value(&self.target.host_field())?);
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static(ACCEPTED_CODINGS),
+        );
+        headers
+            .entry(header::USER_AGENT)
+            .or_insert(HeaderValue::from_static(USER_AGENT));
+        headers
+            .entry(header::ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
+        if let Some(trace) = trace {
+            headers.insert("traceparent", value(trace)?);
+        }
+        let body = self.body.clone().map(Zeroizing::new);
+        Ok(WireRequest {
+            method: self.method.clone(),
+            url: self.target.url().clone(),
+            headers,
+            body,
+        })
+    }
+
+    /// The response as the guest gets it.
+    pub(in crate::capability::http) fn response(&self, response: WireResponse) -> FetchResponse {
+        let header = |(name, value)| (name, header_text(value));
+        FetchResponse {
+            status: response.status,
+            url: self.target.url().to_string(),
+            headers: response.headers.into_iter().map(header).collect(),
+            body: response.body,
+        }
+    }
+}

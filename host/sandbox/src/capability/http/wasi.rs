@@ -1,0 +1,307 @@
+//! Requests of components that were made for `wasi:http`: the same way out as `tollgate:adapter/http`.
+//!
+//! A request's body is taken in whole and bounded before anything is decided, so that what is decided is
+//! what is sent. Then [`fetch`] decides, records and sends it; a redirect is the component's own to follow.
+//! Nothing here opens a connection, and nothing answers requests from outside.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    p2::add_only_http_to_linker_async,
+};
+
+use super::{FetchRequest, FetchResponse, HttpError, MAX_BODY, fetch, headers::is_hosts_own};
+use crate::{
+    guest::{Host, State},
+    meter::Operations,
+    wasi::Wasi,
+};
+
+/// Requests under way and responses not yet read, of one call: what they hold is the host's memory.
+const MAX_AT_ONCE: usize = 4;
+/// What a guest may write to a body before the host takes it in.
+const MAX_CHUNK: usize = 16 << 10;
+/// Bytes of the fields of one header, with what it takes to keep them.
+const MAX_FIELDS: usize = 64 << 10;
+
+/// Interfaces that a component may import: asking, not being asked.
+const INTERFACES: &[&str] = &["types", "outgoing-handler"];
+
+/// Whether a component may import this, in a version of WASI 0.2.
+pub(crate) fn is_linked(import: &str) -> bool {
+    let interface = import
+        .strip_prefix("wasi:http/")
+        .and_then(|rest| rest.split_once('@'))
+        .map(|(interface, _)| interface);
+    interface.is_some_and(|interface| INTERFACES.contains(&interface))
+}
+
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    add_only_http_to_linker_async(linker)
+}
+
+/// What one call has of HTTP.
+pub(crate) struct Http {
+    ctx: WasiHttpCtx,
+    hooks: FetchHooks,
+}
+
+impl Http {
+    pub(crate) fn new() -> Self {
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(MAX_FIELDS);
+        let hooks = FetchHooks {
+            call: None,
+            at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+        };
+        Self { ctx, hooks }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let call = self.host().cloned().map(|host| Call {
+            host,
+            ends: self.operation_deadline(),
+            operations: self.operations(),
+        });
+        let (wasi, host) = self.wasi();
+        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(host)));
+        wasi.http.hooks.call = call;
+        WasiHttpCtxView {
+            hooks: &mut wasi.http.hooks,
+            table: &mut wasi.table,
+            ctx: &mut wasi.http.ctx,
+        }
+    }
+}
+
+/// Where a component's requests go, instead of to the network.
+struct FetchHooks {
+    /// As of now. Absent while tools are listed.
+    call: Option<Call>,
+    at_once: Arc<Semaphore>,
+}
+
+struct Call {
+    host: Host,
+    ends: Instant,
+    operations: Operations,
+}
+
+type SendResult = Result<
+    (
+        hyper::Response<WasiBody>,
+        Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ),
+    Error,
+>;
+
+impl WasiHttpHooks for FetchHooks {
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        MAX_CHUNK
+    }
+
+    fn send_request(
+        &mut self,
+        request: hyper::Request<WasiBody>,
+        // The time of the call is the time of its requests.
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = SendResult> + Send> {
+        let call = self.call.take();
+        let at_once = Arc::clone(&self.at_once);
+        Box::new(async move {
+            let Some(call) = call else {
+                return Err(failed("there is no call"));
+            };
+            if !call.operations.take() {
+                return Err(failed("this call has asked for too many operations"));
+            }
+            let ends = call.ends.into();
+            let place = tokio::time::timeout_at(ends, at_once.acquire_owned()).await;
+            let Ok(Ok(place)) = place else {
+                return Err(Error::ConnectionLimitReached);
+            };
+            let request = tokio::time::timeout_at(ends, lift_request(request)).await;
+            let request = request.unwrap_or(Err(Error::ConnectionWriteTimeout))?;
+            match fetch(&call.host, request, call.ends).await {
+                Ok(response) => Ok((
+                    answer(response, place)?,
+                    Box::new(std::future::ready(Ok(()))) as Box<_>,
+                )),
+                Err(fault) => Err(error(fault)),
+            }
+        })
+    }
+}
+
+fn failed(how: &str) -> Error {
+    Error::InternalError(Some(how.into()))
+}
+
+/// A request with all of its body, but without what is the host's to say.
+async fn lift_request(request: hyper::Request<WasiBody>) -> Result<FetchRequest, Error> {
+    let (parts, mut incoming) = request.into_parts();
+    let mut headers = Vec::with_capacity(parts.headers.len());
+    for (name, value) in &parts.headers {
+        if is_hosts_own(name.as_str()) {
+            continue;
+        }
+        let value = String::from_utf8(value.as_bytes().to_vec())
+            .map_err(|_| failed(&format!("the header field `{name}` is not UTF-8")))?;
+        headers.push((name.as_str().to_owned(), value));
+    }
+    let mut body = Vec::new();
+    while let Some(frame) = incoming.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            // Trailers would not be decided about, so there are none.
+            return Err(Error::HttpRequestTrailerSectionSize(Some(0)));
+        };
+        if data.len() > MAX_BODY.saturating_sub(body.len()) {
+            return Err(Error::HttpRequestBodySize(u64::try_from(MAX_BODY).ok()));
+        }
+        body.extend_from_slice(&data);
+    }
+    Ok(FetchRequest {
+        method: parts.method.as_str().to_owned(),
+        url: parts.uri.to_string(),
+        headers,
+        body: (!body.is_empty()).then_some(body),
+        credentials: Vec::new(),
+        redirects: 0,
+        timeout: None,
+    })
+}
+
+/// A response's body, and its place among those at once, until it is read.
+struct HeldBody {
+    bytes: Vec<u8>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn answer(
+    response: FetchResponse,
+    place: OwnedSemaphorePermit,
+) -> Result<hyper::Response<WasiBody>, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in response.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Error::HttpProtocolError)?;
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Error::HttpProtocolError)?;
+        headers.append(name, value);
+    }
+    let body = Bytes::from_owner(HeldBody {
+        bytes: response.body,
+        _place: place,
+    });
+    let body = Full::new(body).map_err(Into::into).boxed_unsync();
+    let mut made = hyper::Response::new(body);
+    *made.status_mut() =
+        hyper::StatusCode::from_u16(response.status).map_err(|_| Error::HttpProtocolError)?;
+    *made.headers_mut() = headers;
+    Ok(made)
+}
+
+/// What the guest is told. The reason of a denial is in the call's trace.
+fn error(fault: HttpError) -> Error {
+    match fault {
+        HttpError::Denied(_) | HttpError::DeniedRedirect(..) | HttpError::NoSuchSecret(_) => {
+            Error::HttpRequestDenied
+        }
+        HttpError::Private(_) => Error::DestinationIpProhibited,
+        HttpError::Unresolved(_) => Error::DnsError {
+            rcode: None,
+            info_code: None,
+        },
+        HttpError::Unreachable(_) => Error::DestinationUnavailable,
+        HttpError::Tls(_) => Error::TlsProtocolError,
+        HttpError::Certificate(_) => Error::TlsCertificateError,
+        HttpError::Timeout => Error::HttpResponseTimeout,
+        HttpError::TooLarge => Error::HttpResponseBodySize(u64::try_from(MAX_BODY).ok()),
+        HttpError::TooManyRedirects => Error::LoopDetected,
+        HttpError::Malformed(_) => Error::HttpProtocolError,
+        HttpError::CallOver => Error::ConnectionTerminated,
+        HttpError::Invalid(how) | HttpError::Failed(how) => Error::InternalError(Some(how)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(body: WasiBody) -> hyper::Request<WasiBody> {
+        hyper::Request::builder()
+            .method("POST")
+            .uri("https://site.test/a?b=1")
+            .header("host", "internal")
+            .header("connection", "upgrade")
+            .header("content-length", "3")
+            .header("x-own", "kept")
+            .body(body)
+            .unwrap()
+    }
+
+    fn of_bytes(bytes: &'static [u8]) -> WasiBody {
+        Full::new(Bytes::from_static(bytes))
+            .map_err(Into::into)
+            .boxed_unsync()
+    }
+
+    #[tokio::test]
+    async fn the_hosts_own_header_fields_are_left_out() {
+        let taken = lift_request(request(of_bytes(b"abc"))).await.unwrap();
+        assert_eq!(taken.url, "https://site.test/a?b=1");
+        assert_eq!(taken.headers, [("x-own".to_owned(), "kept".to_owned())]);
+        assert_eq!(taken.body.as_deref(), Some(&b"abc"[..]));
+        assert_eq!(taken.redirects, 0);
+    }
+
+    #[tokio::test]
+    async fn trailers_are_refused_and_so_is_a_body_that_is_too_large() {
+        let body = of_bytes(b"abc").with_trailers(std::future::ready(Some(Ok(HeaderMap::new()))));
+        let refused = lift_request(request(body.boxed_unsync())).await;
+        assert!(
+            matches!(refused, Err(Error::HttpRequestTrailerSectionSize(_))),
+            "{refused:?}"
+        );
+        let large = Full::new(Bytes::from(vec![0; MAX_BODY + 1])).map_err(Into::into);
+        let refused = lift_request(request(large.boxed_unsync())).await;
+        assert!(
+            matches!(refused, Err(Error::HttpRequestBodySize(_))),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn a_place_is_held_until_the_response_is_read() {
+        let at_once = Arc::new(Semaphore::new(1));
+        let place = Arc::clone(&at_once).try_acquire_owned().unwrap();
+        let response = FetchResponse {
+            status: 200,
+            url: String::new(),
+            headers: Vec::new(),
+            body: b"abc".to_vec(),
+        };
+        let made = answer(response, place).unwrap();
+        assert_eq!(at_once.available_permits(), 0);
+        drop(made);
+        assert_eq!(at_once.available_permits(), 1);
+    }
+}

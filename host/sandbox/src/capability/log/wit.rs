@@ -1,0 +1,42 @@
+//! The import `log`: a component's words for the operator.
+//!
+//! They become events of the call's trace, marked as the component's own, and nothing else. They never
+//! reach the agent.
+
+use wasmtime::component::{Linker, WasmStr};
+
+use crate::{
+    PUBLISHED,
+    bindings::log::Level,
+    capability::{GuestStore, interface, text},
+    guest::State,
+};
+
+/// Bytes of a message that are looked at: more than the trace keeps of it.
+const MAX_MESSAGE: usize = 8 << 10;
+
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    for version in PUBLISHED {
+        let mut log = linker.instance(&interface("log", version))?;
+        log.func_wrap(
+            "log",
+            |store: GuestStore<'_>, (severity, message): (Level, WasmStr)| {
+                if let Some(host) = store.data().host() {
+                    let message = text(&store, &message, MAX_MESSAGE)?;
+                    host.policy.log(level(severity), &message);
+                }
+                Ok(())
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}

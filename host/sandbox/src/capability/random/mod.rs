@@ -1,0 +1,3 @@
+//! Random bytes. Not decided; bounded and counted.
+
+pub(crate) mod wit;

@@ -1,0 +1,176 @@
+//! The import `state`: what a component keeps, for the run or for itself.
+//!
+//! The [port](crate::port) decides, records and stores in one step. Here a guest's strings and bytes are
+//! looked at before they are copied, and each operation runs in a task of its own: the decision point measures
+//! how much stack is left, which says nothing on a guest's. An operation that outlives its call is refused
+//! when it comes to its record.
+
+use wasmtime::component::{ComponentNamedList, Linker, LinkerInstance, Lower, WasmList, WasmStr};
+
+use super::{MAX_VALUE, StateError, StateOperation, StateReply, StateRequest, StateScope};
+use crate::{
+    PUBLISHED,
+    bindings::state::{self, Error},
+    capability::{GuestStore, denial, interface, text},
+    guest::{Host, State},
+};
+
+type Named = (state::Scope, WasmStr);
+type WithValue = (state::Scope, WasmStr, WasmList<u8>);
+type WithValues = (state::Scope, WasmStr, Option<WasmList<u8>>, WasmList<u8>);
+
+/// What is looked at of a key: more than is allowed.
+const MAX_LOOK: usize = 1_024;
+
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    for version in PUBLISHED {
+        let mut state = linker.instance(&interface("state", version))?;
+        link(
+            &mut state,
+            "get",
+            StateOperation::Get,
+            |reply| match reply {
+                StateReply::Value(value) => Some(value),
+                _ => None,
+            },
+        )?;
+        link(&mut state, "delete", StateOperation::Delete, flag)?;
+        link(
+            &mut state,
+            "list-keys",
+            StateOperation::List,
+            |reply| match reply {
+                StateReply::Keys(keys) => Some(keys),
+                _ => None,
+            },
+        )?;
+        state.func_wrap_async(
+            "set",
+            |store: GuestStore<'_>, (scope, key, value): WithValue| {
+                let operation = copied(&store, &value).map(StateOperation::Set);
+                let request = LiftedRequest::new(store, scope, &key, operation);
+                Box::new(async move { Ok((request?.answer(nothing).await,)) })
+            },
+        )?;
+        state.func_wrap_async(
+            "compare-and-set",
+            |store: GuestStore<'_>, (scope, key, expected, value): WithValues| {
+                let expected = match &expected {
+                    Some(expected) => copied(&store, expected).map(Some),
+                    None => Some(None),
+                };
+                let operation = expected
+                    .zip(copied(&store, &value))
+                    .map(|(expected, value)| StateOperation::CompareAndSet { expected, value });
+                let request = LiftedRequest::new(store, scope, &key, operation);
+                Box::new(async move { Ok((request?.answer(flag).await,)) })
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Link a function that takes a scope and a key.
+fn link<T>(
+    state: &mut LinkerInstance<'_, State>,
+    name: &str,
+    operation: StateOperation,
+    pick: fn(StateReply) -> Option<T>,
+) -> wasmtime::Result<()>
+where
+    (Result<T, Error>,): ComponentNamedList + Lower,
+    T: Send + 'static,
+{
+    state.func_wrap_async(name, move |store: GuestStore<'_>, (scope, key): Named| {
+        let request = LiftedRequest::new(store, scope, &key, Some(operation.clone()));
+        Box::new(async move { Ok((request?.answer(pick).await,)) })
+    })
+}
+
+/// A value out of the guest's memory; nothing if it is too large to be one.
+fn copied(store: &GuestStore<'_>, value: &WasmList<u8>) -> Option<Vec<u8>> {
+    (value.len() <= MAX_VALUE).then(|| value.as_le_slice(store).to_vec())
+}
+
+fn flag(reply: StateReply) -> Option<bool> {
+    match reply {
+        StateReply::Flag(flag) => Some(flag),
+        _ => None,
+    }
+}
+
+fn nothing(reply: StateReply) -> Option<()> {
+    matches!(reply, StateReply::Nothing).then_some(())
+}
+
+/// An operation as the guest asked for it.
+struct LiftedRequest {
+    host: Option<Host>,
+    scope: StateScope,
+    key: String,
+    /// Absent if a value is too large.
+    operation: Option<StateOperation>,
+    /// Whether the guest may ask for one more.
+    counted: bool,
+}
+
+impl LiftedRequest {
+    /// # Errors
+    /// A trap, if the guest's strings are not UTF-8.
+    fn new(
+        mut store: GuestStore<'_>,
+        scope: state::Scope,
+        key: &WasmStr,
+        operation: Option<StateOperation>,
+    ) -> wasmtime::Result<Self> {
+        let counted = store.data_mut().take_operation();
+        Ok(Self {
+            host: store.data().host().cloned(),
+            scope: match scope {
+                state::Scope::Run => StateScope::Run,
+                state::Scope::Adapter => StateScope::Adapter,
+            },
+            key: text(&store, key, MAX_LOOK)?,
+            operation,
+            counted,
+        })
+    }
+
+    async fn answer<T>(self, pick: fn(StateReply) -> Option<T>) -> Result<T, Error> {
+        let failed = |how: &str| Error::Failed(how.to_owned());
+        let Some(operation) = self.operation else {
+            return Err(Error::TooLarge);
+        };
+        let Some(host) = self.host else {
+            return Err(failed("there is no state while tools are listed"));
+        };
+        if !self.counted {
+            return Err(failed("this call has asked for too much of its host"));
+        }
+        let request = StateRequest {
+            scope: self.scope,
+            key: self.key,
+            operation,
+        };
+        let policy = host.policy;
+        let work = async move { policy.state(request).await };
+        // A task that panicked did not allow anything.
+        let reply = host
+            .runtime
+            .spawn(work)
+            .await
+            .map_err(|_| failed("the host could not do it"))?
+            .map_err(error)?;
+        pick(reply).ok_or_else(|| failed("the host could not do it"))
+    }
+}
+
+fn error(error: StateError) -> Error {
+    match error {
+        StateError::InvalidKey(rule) => Error::InvalidKey(rule.into()),
+        StateError::TooLarge => Error::TooLarge,
+        StateError::Full => Error::Full,
+        StateError::Denied(reason) => Error::Denied(denial(reason)),
+        StateError::Failed => Error::Failed("the store could not be read".into()),
+    }
+}

@@ -1,0 +1,373 @@
+//! Compiling components, in a process of their own.
+//!
+//! A compiler is not made for hostile input: what makes it run for ever, take all memory or crash must
+//! not take the gate with it. So a child with limits compiles into the cache, and the gate itself only
+//! ever finds there what it needs. The child also asks the component for its tools, which runs the guest
+//! for the first time.
+
+use std::{
+    fmt,
+    hash::{Hash as _, Hasher as _},
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+use tollgate_model::{
+    canonical::Sha256Digest,
+    text::printable,
+    tool::{Annotations, Size},
+};
+
+use crate::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
+
+/// Bytes of memory that compiling may take.
+const MEMORY: u64 = 4 << 30;
+/// Bytes of what the child says.
+const MAX_ANSWER: u64 = 16 << 20;
+/// How often the parent looks whether the child has ended.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The program that compiles: it must call [`serve`] when it is run with these arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiler {
+    /// Its file: usually the gate's own.
+    pub program: PathBuf,
+    /// What makes it compile.
+    pub arguments: Vec<String>,
+    /// How long it may take.
+    pub time: Duration,
+}
+
+impl Compiler {
+    /// How long compiling may take, unless a gate says otherwise.
+    pub const TIME: Duration = Duration::from_secs(600);
+}
+
+/// What a component's file holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What it asks of its host: interfaces, with their versions.
+    pub imports: Vec<String>,
+    /// What it offers.
+    pub exports: Vec<String>,
+    /// Functions that it exports and that are no tools, each with why.
+    pub left_out: Vec<String>,
+    /// Its tools, as it describes them: untrusted.
+    pub tools: Vec<InspectedTool>,
+}
+
+/// A tool as its component describes it: untrusted, but printable and within bounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InspectedTool {
+    /// Its own name.
+    pub name: String,
+    /// For the model.
+    pub description: String,
+    /// Hints.
+    pub annotations: Annotations,
+}
+
+/// Why a component is not compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// The component is not one that this gate runs.
+    #[error("{0}")]
+    Component(String),
+    /// The child took too long.
+    #[error("compiling it took longer than {} s; do not use this file", .0.as_secs())]
+    Time(Duration),
+    /// The child crashed, or took too much memory.
+    #[error(
+        "the compiler ended without an answer ({0}): the file may need more than {memory} GiB to compile; do not use it \
+         unless you trust where it comes from", memory = MEMORY >> 30
+    )]
+    Crashed(String),
+    /// The child does not start.
+    #[error("{program} does not start: {reason}")]
+    Start {
+        /// Its program.
+        program: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What the child says.
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Compiled(Inspection),
+    Refused(String),
+}
+
+impl Compiler {
+    /// Compile a component into the cache, unless it is there, and say what it holds.
+    ///
+    /// # Errors
+    /// [`CompileError`].
+    pub fn compile(
+        &self,
+        cache_dir: &Path,
+        name: &str,
+        bytes: &[u8],
+        size: Size,
+    ) -> Result<Inspection, CompileError> {
+        let failed = |e: std::io::Error| CompileError::Start {
+            program: self.program.display().to_string(),
+            reason: e.to_string(),
+        };
+        let mut child = Command::new(&self.program)
+            .args(&self.arguments)
+            .arg(cache_dir)
+            .arg(name)
+            .arg(size.to_string())
+            // A guest's compiler needs to know nothing of this process.
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let (status, answer) = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // A child that ends early says why.
+                stdin.map(|mut stdin| stdin.write_all(bytes))
+            });
+            let answer = scope.spawn(move || {
+                let mut answer = Vec::new();
+                stdout.map(|out| out.take(MAX_ANSWER).read_to_end(&mut answer));
+                answer
+            });
+            let begun = Instant::now();
+            let status = loop {
+                match child.try_wait() {
+                    Ok(Some(status)) => break Ok(Some(status)),
+                    Ok(None) if begun.elapsed() < self.time => std::thread::sleep(LOOK),
+                    Ok(None) => {
+                        let killed = child.kill().and_then(|()| child.wait());
+                        break killed.map(|_| None);
+                    }
+                    Err(e) => break Err(e),
+                }
+            };
+            (status, answer.join().unwrap_or_default())
+        });
+        match (status.map_err(failed)?, serde_json::from_slice(&answer)) {
+            (None, _) => Err(CompileError::Time(self.time)),
+            (Some(_), Ok(Answer::Compiled(inspection))) => Ok(inspection),
+            (Some(_), Ok(Answer::Refused(reason))) => Err(CompileError::Component(reason)),
+            (Some(status), Err(_)) => Err(CompileError::Crashed(ended(status))),
+        }
+    }
+}
+
+fn ended(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match status.signal() {
+        Some(signal) => format!("signal {signal}"),
+        None => format!("exit code {}", status.code().unwrap_or(-1)),
+    }
+}
+
+/// The child's side: limit this process, compile the component that comes in on standard input into the
+/// cache, and write on standard output what it holds. Errors are part of that.
+///
+/// # Errors
+/// Only if nothing can be written.
+pub async fn serve(cache_dir: PathBuf, name: &str, size: Size) -> std::io::Result<()> {
+    let answer = match compiled(cache_dir, name, size).await {
+        Ok(inspection) => Answer::Compiled(inspection),
+        Err(reason) => Answer::Refused(reason),
+    };
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, &answer)?;
+    out.flush()
+}
+
+async fn compiled(cache_dir: PathBuf, name: &str, size: Size) -> Result<Inspection, String> {
+    limit(Resource::Data, MEMORY)?;
+    limit(Resource::Cpu, Compiler::TIME.as_secs())?;
+    limit(Resource::Core, 0)?;
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_COMPONENT as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| format!("the component did not arrive: {e}"))?;
+    let options = SandboxOptions {
+        cache_dir: cache_dir.clone(),
+        concurrency: 1,
+        compiler: None,
+    };
+    let sandbox = Sandbox::new(options).map_err(|e| e.to_string())?;
+    let inspection = sandbox.inspect(name, &bytes, size).await;
+    let inspection = inspection.map_err(|e| e.to_string())?;
+    let json = serde_json::to_vec(&inspection).map_err(|e| e.to_string())?;
+    let place = sandbox.inspection_path(&cache_dir, &bytes, size);
+    let place = place.map_err(|e| e.to_string())?;
+    // Without it the component is compiled again the next time, and found in the cache.
+    let _ = tempfile::NamedTempFile::new_in(&cache_dir)
+        .and_then(|mut file| file.write_all(&json).map(|()| file))
+        .and_then(|file| file.persist(place).map_err(Into::into));
+    Ok(inspection)
+}
+
+fn limit(resource: Resource, to: u64) -> Result<(), String> {
+    let limit = Rlimit {
+        current: Some(to),
+        maximum: Some(to),
+    };
+    setrlimit(resource, limit).map_err(|e| format!("this process cannot be limited: {e}"))
+}
+
+impl Sandbox {
+    /// What a component holds, compiled and asked here.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub async fn inspect(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        size: Size,
+    ) -> Result<Inspection, SandboxError> {
+        let component = self.load(name, bytes, size)?;
+        let tools = self.list_tools(&component).await?;
+        let Names { imports, exports } = component.names();
+        Ok(Inspection {
+            bytes: bytes.len() as u64,
+            imports,
+            exports,
+            left_out: component.left_out().to_vec(),
+            tools: tools
+                .into_iter()
+                .map(|tool| InspectedTool {
+                    description: printable(&tool.description, 16 << 10),
+                    name: tool.name,
+                    annotations: tool.annotations,
+                })
+                .collect(),
+        })
+    }
+
+    /// The file with the inspection of a component, written once this engine's code for it is in the cache.
+    fn inspection_path(
+        &self,
+        cache_dir: &Path,
+        bytes: &[u8],
+        size: Size,
+    ) -> Result<PathBuf, SandboxError> {
+        let mut hasher = std::hash::DefaultHasher::new();
+        let pool = self.pool(size)?;
+        let hash = pool.engine.precompile_compatibility_hash();
+        (hash, size).hash(&mut hasher);
+        let digest = Sha256Digest::of(bytes);
+        let name = format!("{digest}-{:016x}.json", hasher.finish()).replace(':', "-");
+        Ok(cache_dir.join(name))
+    }
+
+    /// Have a component compiled by the compiler, in a process of its own, unless the cache has it. Without a
+    /// compiler, loading it compiles it.
+    ///
+    /// # Errors
+    /// [`CompileError`].
+    pub fn ensure_compiled(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        size: Size,
+    ) -> Result<(), CompileError> {
+        let Some((compiler, cache_dir)) = self.compiler.as_deref() else {
+            return Ok(());
+        };
+        let path = self.inspection_path(cache_dir, bytes, size);
+        let path = path.map_err(|e| CompileError::Component(e.to_string()))?;
+        if path.exists() {
+            return Ok(());
+        }
+        compiler.compile(cache_dir, name, bytes, size).map(drop)
+    }
+}
+
+/// What a component asks for and offers, by name.
+pub(crate) struct Names {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Component {
+    fn names(&self) -> Names {
+        let (engine, ty) = self.ty();
+        let shown = |name: &str| printable(name, 200);
+        Names {
+            imports: ty.imports(engine).map(|(name, _)| shown(name)).collect(),
+            exports: ty.exports(engine).map(|(name, _)| shown(name)).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.program.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compiler(script: &str, time: Duration) -> Compiler {
+        Compiler {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            time,
+        }
+    }
+
+    fn answer(script: &str, time: Duration) -> CompileError {
+        let none = Path::new("/nonexistent");
+        // More than a pipe holds: a child that does not read must not hold its parent up.
+        let bytes = vec![0; 1 << 20];
+        compiler(script, time)
+            .compile(none, "x", &bytes, Size::Standard)
+            .unwrap_err()
+    }
+
+    #[test]
+    fn a_compiler_that_fails_is_an_error() {
+        let long = Duration::from_secs(60);
+        assert_eq!(
+            answer("kill -9 $$", long),
+            CompileError::Crashed("signal 9".into())
+        );
+        assert_eq!(
+            answer("exit 3", long),
+            CompileError::Crashed("exit code 3".into())
+        );
+        assert_eq!(
+            answer("echo nonsense", long),
+            CompileError::Crashed("exit code 0".into())
+        );
+        assert_eq!(
+            answer(r#"echo '{"Refused":"no"}'"#, long),
+            CompileError::Component("no".into())
+        );
+        let short = Duration::from_millis(20);
+        assert_eq!(answer("exec sleep 60", short), CompileError::Time(short));
+        let missing = Compiler {
+            program: "/nonexistent".into(),
+            ..compiler("", long)
+        };
+        let error = missing
+            .compile(Path::new("/"), "x", &[], Size::Standard)
+            .unwrap_err();
+        assert!(matches!(error, CompileError::Start { .. }), "{error}");
+    }
+}

@@ -1,0 +1,59 @@
+//! What a component says about its tools, checked: names, sizes and schemas.
+
+use std::collections::BTreeSet;
+
+use tollgate_model::{
+    text::printable,
+    tool::{Annotations, SchemaTexts, ToolDefinition},
+};
+
+use crate::{SandboxError, bindings::Tool};
+
+/// Tools of a component.
+const MAX_TOOLS: usize = 256;
+
+/// The tools, if everything about them is within bounds.
+pub(crate) fn checked(tools: Vec<Tool>) -> Result<Vec<ToolDefinition>, SandboxError> {
+    if tools.len() > MAX_TOOLS {
+        let reason = format!(
+            "it lists {} tools, more than {MAX_TOOLS}; split it",
+            tools.len()
+        );
+        return Err(SandboxError::ListTools { reason });
+    }
+    let mut names = BTreeSet::new();
+    tools
+        .into_iter()
+        .map(|tool| {
+            let shown = printable(&tool.name, 80);
+            let wrong = |problem: String| SandboxError::Tool {
+                tool: shown.clone(),
+                problem,
+            };
+            if !names.insert(tool.name.clone()) {
+                return Err(wrong("two tools have this name".into()));
+            }
+            definition(tool).map_err(wrong)
+        })
+        .collect()
+}
+
+fn definition(tool: Tool) -> Result<ToolDefinition, String> {
+    let annotations = Annotations {
+        read_only: tool.annotations.read_only,
+        destructive: tool.annotations.destructive,
+        idempotent: tool.annotations.idempotent,
+        open_world: tool.annotations.open_world,
+    };
+    let schemas = SchemaTexts {
+        input: &tool.input_schema,
+        output: tool.output_schema.as_deref(),
+    };
+    ToolDefinition::new(
+        tool.name,
+        tool.title,
+        tool.description,
+        schemas,
+        annotations,
+    )
+}

@@ -1,0 +1,267 @@
+//! The engine: how components are compiled and how many run at once.
+//!
+//! Memory for every call at once is reserved when the engine starts, and a call is only admitted when
+//! there is a place for it: a pool never runs out, it makes callers wait.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::{
+    Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::Linker,
+};
+
+use tollgate_egress::Resolver;
+use tollgate_model::tool::Size;
+
+use crate::{
+    Compiler, SandboxError, cache, capability,
+    guest::State,
+    low_priority_pool::LowPriorityPool,
+    meter::{Room, room},
+    ticker::Ticker,
+    wasi,
+};
+
+/// How many calls can be within one another, the agent's own included.
+pub const MAX_CALL_DEPTH: usize = 4;
+
+/// The most calls that can be run at once.
+pub const MAX_CONCURRENCY: usize = 1_000;
+
+/// Places beside those of calls: listing tools must not wait for calls, nor take their places.
+const RESERVED: usize = 4;
+
+/// The most calls of large components that are run at once: each may have much memory.
+const MAX_LARGE: usize = 16;
+
+/// WebAssembly's own stack. Deeper recursion traps.
+const WASM_STACK: usize = 512 << 10;
+/// The same for an interpreter, which recurses where its program does.
+const LARGE_WASM_STACK: usize = 1 << 20;
+/// The stack of a call: WebAssembly's, and what host functions need above it.
+const CALL_STACK: usize = 2 << 20;
+
+/// What a sandbox is made with.
+#[derive(Debug, Clone)]
+pub struct SandboxOptions {
+    /// Where compiled code is kept. Made with mode 0700; refused if others may write to it.
+    pub cache_dir: PathBuf,
+    /// How many calls may run at once; the others wait.
+    pub concurrency: usize,
+    /// What compiles components in a process of its own; without it they are compiled in this one.
+    pub compiler: Option<Compiler>,
+}
+
+/// Runs components. Cheap to clone; its clock stops with the last clone and the last call.
+#[derive(Clone)]
+pub struct Sandbox {
+    /// With the directory for compiled code.
+    pub(crate) compiler: Option<Arc<(Compiler, PathBuf)>>,
+    standard: Arc<Pool>,
+    /// Started with the first component that needs it.
+    large: Arc<Mutex<Option<Arc<Pool>>>>,
+    cache: Cache,
+    concurrency: usize,
+    /// Where components' requests get addresses of names from.
+    resolver: Resolver,
+    /// Where guests run that compute for long.
+    pub(crate) low_priority: Arc<LowPriorityPool>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Start the engine.
+    ///
+    /// # Errors
+    /// [`SandboxError`]: the directory for compiled code is not the gate's own, or memory cannot be
+    /// reserved.
+    pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let SandboxOptions {
+            cache_dir,
+            concurrency,
+            compiler,
+        } = options;
+        if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
+            return Err(SandboxError::Concurrency { given: concurrency });
+        }
+        let cache = cache::open_private(&cache_dir)?;
+        let standard = Pool::new(Size::Standard, concurrency, cache.clone())?;
+        let low_priority = LowPriorityPool::start().map_err(|e| SandboxError::Engine {
+            reason: format!("it gets no threads: {e}"),
+        })?;
+        Ok(Self {
+            standard: Arc::new(standard),
+            compiler: compiler.map(|compiler| Arc::new((compiler, cache_dir))),
+            large: Arc::default(),
+            cache,
+            concurrency,
+            resolver: Resolver::system(),
+            low_priority: Arc::new(low_priority),
+        })
+    }
+
+    /// The same sandbox with another resolver of names.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// What resolves names.
+    #[must_use]
+    pub fn resolver(&self) -> Resolver {
+        self.resolver.clone()
+    }
+
+    /// The engine for components of this size.
+    pub(crate) fn pool(&self, size: Size) -> Result<Arc<Pool>, SandboxError> {
+        if size == Size::Standard {
+            return Ok(Arc::clone(&self.standard));
+        }
+        // Recover from poisoning: it is either absent or whole.
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = &*large {
+            return Ok(Arc::clone(pool));
+        }
+        let calls = self.concurrency.min(MAX_LARGE);
+        let pool = Arc::new(Pool::new(size, calls, self.cache.clone())?);
+        *large = Some(Arc::clone(&pool));
+        Ok(pool)
+    }
+}
+
+/// An engine with its places.
+pub(crate) struct Pool {
+    pub(crate) size: Size,
+    pub(crate) engine: Engine,
+    /// Every published version of what components may import.
+    pub(crate) linker: Linker<State>,
+    calls: Arc<Semaphore>,
+    nested: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
+    ticker: Ticker,
+}
+
+impl Pool {
+    fn new(size: Size, calls: usize, cache: Cache) -> Result<Self, SandboxError> {
+        let failed = |e: wasmtime::Error| SandboxError::Engine {
+            reason: format!("{e:#}"),
+        };
+        let engine = Engine::new(&config(size, calls, cache)).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        wasi::add_to_linker(&mut linker).map_err(failed)?;
+        capability::add_to_linker(&mut linker).map_err(failed)?;
+        let ticker = Ticker::start(&engine).map_err(|e| SandboxError::Engine {
+            reason: format!("its clock does not start: {e}"),
+        })?;
+        Ok(Self {
+            size,
+            engine,
+            linker,
+            calls: Arc::new(Semaphore::new(calls)),
+            nested: Arc::new(Semaphore::new(calls * MAX_CALL_DEPTH)),
+            reserved: Arc::new(Semaphore::new(RESERVED)),
+            ticker,
+        })
+    }
+
+    /// A place for a call, once there is one.
+    pub(crate) async fn admit(self: &Arc<Self>) -> PoolSlot {
+        self.slot(&self.calls).await
+    }
+
+    /// A place for a call that a component makes: there is one for every call that can be within
+    /// another, so it waits for none that is held further out.
+    pub(crate) async fn admit_nested(self: &Arc<Self>) -> PoolSlot {
+        self.slot(&self.nested).await
+    }
+
+    #[cfg(test)]
+    pub(crate) fn free_slots(&self) -> usize {
+        self.calls.available_permits()
+    }
+
+    /// A place for the gate's own work.
+    pub(crate) async fn admit_reserved(self: &Arc<Self>) -> PoolSlot {
+        self.slot(&self.reserved).await
+    }
+
+    async fn slot(self: &Arc<Self>, slots: &Arc<Semaphore>) -> PoolSlot {
+        // Nothing closes these semaphores; if something did, running without a permit would merely make
+        // the engine refuse an instance too many.
+        let permit = Arc::clone(slots).acquire_owned().await.ok();
+        self.ticker.begin();
+        PoolSlot {
+            pool: Arc::clone(self),
+            _permit: permit,
+        }
+    }
+}
+
+/// Room for one store in a pool, and a running clock.
+pub(crate) struct PoolSlot {
+    pool: Arc<Pool>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for PoolSlot {
+    fn drop(&mut self) {
+        self.pool.ticker.end();
+    }
+}
+
+fn config(size: Size, calls: usize, cache: Cache) -> Config {
+    let room: Room = room(size);
+    let slots = u32::try_from(calls * (1 + MAX_CALL_DEPTH) + RESERVED).unwrap_or(u32::MAX);
+    let times = |n: usize| slots.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let known = PoolingAllocationConfig::is_pagemap_scan_available();
+    let resident = if known { room.resident } else { 0 };
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(times(room.instances))
+        .total_memories(times(room.memories))
+        .total_tables(times(room.tables))
+        .total_stacks(slots)
+        .max_core_instances_per_component(count(room.instances))
+        .max_memories_per_component(count(room.memories))
+        .max_tables_per_component(count(room.tables))
+        .max_memory_size(usize::try_from(room.memory).unwrap_or(usize::MAX))
+        .table_elements(room.table_elements)
+        .max_core_instance_size(room.core_instance)
+        // What a call wrote to is cleaned by overwriting it, which is cheaper than unmapping and faulting
+        // again, where the kernel can say which pages those are (Linux 6.7).
+        .linear_memory_keep_resident(resident)
+        .table_keep_resident(16 << 10)
+        .async_stack_keep_resident(32 << 10)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config
+        // A copy-on-write image of a whole interpreter is dense, and made once.
+        .memory_guaranteed_dense_image_size(room.memory)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .cache(Some(cache))
+        .concurrency_support(false)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(match size {
+            Size::Standard => WASM_STACK,
+            Size::Large => LARGE_WASM_STACK,
+        })
+        .async_stack_size(CALL_STACK)
+        .wasm_memory64(false)
+        // The same arguments give the same result on every machine.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true);
+    config
+}

@@ -1,0 +1,74 @@
+//! What a component's author wrote about its functions: the `package-docs` section that WIT tools keep
+//! documentation in. Words for people and models, nothing depends on them; what cannot be read is as if
+//! it were not there.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A larger section is not read.
+const MAX_SECTION: usize = 1 << 20;
+
+/// The documentation of a package.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Docs {
+    worlds: BTreeMap<String, World>,
+    interfaces: BTreeMap<String, Interface>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct World {
+    func_imports_or_exports: BTreeMap<String, Function>,
+    func_exports: BTreeMap<String, Function>,
+    interface_imports_or_exports: BTreeMap<String, Interface>,
+    interface_exports: BTreeMap<String, Interface>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Interface {
+    funcs: BTreeMap<String, Function>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Function {
+    Text(String),
+    More { docs: Option<String> },
+}
+
+impl Docs {
+    /// The section's contents: a version byte, then JSON.
+    pub(crate) fn read(section: &[u8]) -> Self {
+        match section.split_first() {
+            Some((0 | 1, json)) if json.len() <= MAX_SECTION => {
+                serde_json::from_slice(json).unwrap_or_default()
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// What is said about a function of an interface, or of the world itself.
+    pub(crate) fn of(&self, interface: Option<&str>, function: &str) -> Option<&str> {
+        let found = match interface {
+            Some(name) => {
+                let inline = self.worlds.values().flat_map(|world| {
+                    let exports = world.interface_exports.get(name);
+                    exports.or_else(|| world.interface_imports_or_exports.get(name))
+                });
+                let mut all = self.interfaces.get(name).into_iter().chain(inline);
+                all.find_map(|interface| interface.funcs.get(function))
+            }
+            None => self.worlds.values().find_map(|world| {
+                let exports = world.func_exports.get(function);
+                exports.or_else(|| world.func_imports_or_exports.get(function))
+            }),
+        };
+        match found? {
+            Function::Text(text) => Some(text),
+            Function::More { docs } => docs.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Values: from JSON to the component's types and back.
+//!
+//! Each value of a type has one JSON form, except that a member of an optional type may be left out
+//! instead of `null`. Errors name places in the arguments, never values.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Number, Value};
+use wasmtime::component::Val;
+
+use super::{
+    schema::MAX_SAFE,
+    shape::{Integer, Shape},
+};
+
+/// Why a value has not the type that it should have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{pointer}`: this must be {expected}")]
+pub(crate) struct Mismatch {
+    pointer: String,
+    expected: String,
+}
+
+/// What a component returned is not of the type that it declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a value has not the type that was declared for it")]
+pub(crate) struct Undeclared;
+
+/// JSON as a value of this shape.
+pub(crate) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
+    let wrong = |expected: &str| Mismatch {
+        pointer: if pointer.is_empty() { "/" } else { pointer }.to_owned(),
+        expected: expected.to_owned(),
+    };
+    let boxed = |shape: &Shape, value: &Value, name: &str| {
+        to_val(shape, value, &below(pointer, name)).map(|val| Some(Box::new(val)))
+    };
+    match (shape, value) {
+        (Shape::Bool, Value::Bool(v)) => Ok(Val::Bool(*v)),
+        (Shape::Bool, _) => Err(wrong("true or false")),
+        (Shape::Integer(ty), value) => {
+            let (min, max) = ty.range();
+            integer(*ty, value).ok_or_else(|| wrong(&if ty.is_wide() {
+                format!("an integer from {min} to {max}, as a string exactly if it is beyond ±(2^53 - 1)")
+            } else {
+                format!("an integer from {min} to {max}")
+            }))
+        }
+        (Shape::Float64, Value::Number(n)) => n
+            .as_f64()
+            .map(Val::Float64)
+            .ok_or_else(|| wrong("a number")),
+        (Shape::Float32, Value::Number(n)) => match n.as_f64().map(|n| n as f32) {
+            Some(n) if n.is_finite() => Ok(Val::Float32(n)),
+            _ => Err(wrong("a number that 32 bits hold")),
+        },
+        (Shape::Float32 | Shape::Float64, _) => Err(wrong("a number")),
+        (Shape::Char, value) => {
+            let mut chars = value.as_str().unwrap_or_default().chars();
+            match (chars.next(), chars.next()) {
+                (Some(c), None) => Ok(Val::Char(c)),
+                _ => Err(wrong("one character")),
+            }
+        }
+        (Shape::Text, Value::String(text)) => Ok(Val::String(text.clone())),
+        (Shape::Text, _) => Err(wrong("a string")),
+        (Shape::Bytes, value) => {
+            let bytes = value.as_str().and_then(|text| STANDARD.decode(text).ok());
+            let bytes = bytes.ok_or_else(|| wrong("base64 (RFC 4648, section 4, padded)"))?;
+            Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
+        }
+        (Shape::List(element), Value::Array(items)) => {
+            let items = items.iter().enumerate();
+            let vals = items.map(|(i, item)| to_val(element, item, &format!("{pointer}/{i}")));
+            Ok(Val::List(vals.collect::<Result<_, _>>()?))
+        }
+        (Shape::List(_), _) => Err(wrong("an array")),
+        (Shape::Tuple(shapes), Value::Array(items)) if shapes.len() == items.len() => {
+            let items = shapes.iter().zip(items).enumerate();
+            let vals =
+                items.map(|(i, (shape, item))| to_val(shape, item, &format!("{pointer}/{i}")));
+            Ok(Val::Tuple(vals.collect::<Result<_, _>>()?))
+        }
+        (Shape::Tuple(shapes), _) => Err(wrong(&format!("an array of {}", shapes.len()))),
+        (Shape::Record(fields), Value::Object(members)) => {
+            Ok(Val::Record(fields_of(fields, members, pointer)?))
+        }
+        (Shape::Record(_), _) => Err(wrong("an object")),
+        (Shape::Variant(cases), Value::Object(members)) => {
+            let tag = members.get("tag").and_then(Value::as_str);
+            let (name, payload) = cases
+                .iter()
+                .find(|(name, _)| Some(name.as_str()) == tag)
+                .ok_or_else(|| wrong("an object whose `tag` is a case of the variant"))?;
+            match (payload, members.get("value"), members.len()) {
+                (Some(shape), Some(value), 2) => {
+                    Ok(Val::Variant(name.clone(), boxed(shape, value, "value")?))
+                }
+                (None, None, 1) => Ok(Val::Variant(name.clone(), None)),
+                _ => Err(wrong("`tag`, and `value` exactly if its case has one")),
+            }
+        }
+        (Shape::Variant(_), _) => Err(wrong("an object with `tag`")),
+        (Shape::Enum(names), value) => {
+            let name = value.as_str().and_then(|v| names.iter().find(|n| *n == v));
+            name.map(|name| Val::Enum(name.clone()))
+                .ok_or_else(|| wrong("a name of the enumeration"))
+        }
+        (Shape::Flags(names), Value::Array(items)) => {
+            let set: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            let set = set.ok_or_else(|| wrong("an array of names"))?;
+            let known = |name: &&str| names.iter().any(|n| n == name);
+            let twice = set
+                .iter()
+                .enumerate()
+                .any(|(i, name)| set.iter().take(i).any(|n| n == name));
+            if set.len() > names.len() || !set.iter().all(known) || twice {
+                return Err(wrong("an array of flags, each at most once"));
+            }
+            // In the order of the type, whatever that of the array.
+            let names = names.iter().filter(|name| set.contains(&name.as_str()));
+            Ok(Val::Flags(names.cloned().collect()))
+        }
+        (Shape::Flags(_), _) => Err(wrong("an array")),
+        (Shape::Option(_), Value::Null) => Ok(Val::Option(None)),
+        (Shape::Option(inner), Value::Object(members)) if inner.has_null() => {
+            match (members.get("some"), members.len()) {
+                (Some(value), 1) => Ok(Val::Option(boxed(inner, value, "some")?)),
+                _ => Err(wrong("null, or an object with `some`")),
+            }
+        }
+        (Shape::Option(inner), _) if inner.has_null() => {
+            Err(wrong("null, or an object with `some`"))
+        }
+        (Shape::Option(inner), value) => {
+            Ok(Val::Option(Some(Box::new(to_val(inner, value, pointer)?))))
+        }
+        (Shape::Result(ok, error), Value::Object(members)) if members.len() == 1 => {
+            let (name, shape) = if members.contains_key("ok") {
+                ("ok", ok)
+            } else {
+                ("error", error)
+            };
+            let val = match (shape, members.get(name)) {
+                (Some(shape), Some(value)) => boxed(shape, value, name)?,
+                (None, Some(Value::Null)) => None,
+                _ => return Err(wrong("an object with `ok` or `error`")),
+            };
+            Ok(Val::Result(if name == "ok" { Ok(val) } else { Err(val) }))
+        }
+        (Shape::Result(..), _) => Err(wrong("an object with `ok` or `error`")),
+    }
+}
+
+fn below(pointer: &str, name: &str) -> String {
+    format!(
+        "{pointer}/{}",
+        tollgate_model::canonical::escape_segment(name)
+    )
+}
+
+/// The members of an object, in the order of the fields.
+pub(crate) fn fields_of(
+    fields: &[(String, Shape)],
+    members: &Map<String, Value>,
+    pointer: &str,
+) -> Result<Vec<(String, Val)>, Mismatch> {
+    let wrong = |name: &str, expected: &str| Mismatch {
+        pointer: below(pointer, name),
+        expected: expected.to_owned(),
+    };
+    if let Some(name) = members
+        .keys()
+        .find(|name| !fields.iter().any(|(n, _)| n == *name))
+    {
+        return Err(wrong(
+            &tollgate_model::text::printable(name, 80),
+            "left out: there is no such member",
+        ));
+    }
+    let field = |(name, shape): &(String, Shape)| {
+        let val = match (members.get(name), shape) {
+            (Some(value), shape) => to_val(shape, value, &below(pointer, name))?,
+            (None, Shape::Option(_)) => Val::Option(None),
+            (None, _) => return Err(wrong(name, "there")),
+        };
+        Ok((name.clone(), val))
+    };
+    fields.iter().map(field).collect()
+}
+
+fn integer(ty: Integer, value: &Value) -> Option<Val> {
+    let number = match value {
+        Value::Number(n) => {
+            let n = whole(n)?;
+            (-MAX_SAFE..=MAX_SAFE).contains(&n).then_some(n)?
+        }
+        Value::String(text) if ty.is_wide() => {
+            let n: i128 = text.parse().ok()?;
+            // One form per value, or two calls that mean the same would be decided differently.
+            let canonical = !(-MAX_SAFE..=MAX_SAFE).contains(&n) && n.to_string() == *text;
+            canonical.then_some(n)?
+        }
+        _ => return None,
+    };
+    match ty {
+        Integer::U8 => number.try_into().ok().map(Val::U8),
+        Integer::S8 => number.try_into().ok().map(Val::S8),
+        Integer::U16 => number.try_into().ok().map(Val::U16),
+        Integer::S16 => number.try_into().ok().map(Val::S16),
+        Integer::U32 => number.try_into().ok().map(Val::U32),
+        Integer::S32 => number.try_into().ok().map(Val::S32),
+        Integer::U64 => number.try_into().ok().map(Val::U64),
+        Integer::S64 => number.try_into().ok().map(Val::S64),
+    }
+}
+
+/// A number without a fraction, however it is written.
+fn whole(n: &Number) -> Option<i128> {
+    let whole = n
+        .as_i64()
+        .map(i128::from)
+        .or_else(|| n.as_u64().map(i128::from));
+    whole.or_else(|| {
+        let n = n.as_f64()?;
+        (n.fract() == 0.0 && n.abs() <= MAX_SAFE as f64).then_some(n as i128)
+    })
+}
+
+fn number(n: i128) -> Value {
+    match i64::try_from(n) {
+        Ok(n) if (-MAX_SAFE..=MAX_SAFE).contains(&i128::from(n)) => n.into(),
+        _ => n.to_string().into(),
+    }
+}
+
+fn float(n: f64) -> Value {
+    if n.is_nan() {
+        "NaN".into()
+    } else if n == f64::INFINITY {
+        "Infinity".into()
+    } else if n == f64::NEG_INFINITY {
+        "-Infinity".into()
+    } else if n.abs() > MAX_SAFE as f64 {
+        format!("{n:e}").into()
+    } else {
+        Number::from_f64(n).map_or(Value::Null, Value::Number)
+    }
+}
+
+/// A value of this shape as JSON.
+pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, Undeclared> {
+    let maybe = |shape: &Option<Box<Shape>>, val: &Option<Box<Val>>| match (shape, val) {
+        (Some(shape), Some(val)) => to_json(shape, val),
+        (None, None) => Ok(Value::Null),
+        _ => Err(Undeclared),
+    };
+    let single =
+        |name: &str, value: Value| Value::Object(Map::from_iter([(name.to_owned(), value)]));
+    Ok(match (shape, val) {
+        (Shape::Bool, Val::Bool(v)) => (*v).into(),
+        (Shape::Integer(Integer::U8), Val::U8(n)) => (*n).into(),
+        (Shape::Integer(Integer::S8), Val::S8(n)) => (*n).into(),
+        (Shape::Integer(Integer::U16), Val::U16(n)) => (*n).into(),
+        (Shape::Integer(Integer::S16), Val::S16(n)) => (*n).into(),
+        (Shape::Integer(Integer::U32), Val::U32(n)) => (*n).into(),
+        (Shape::Integer(Integer::S32), Val::S32(n)) => (*n).into(),
+        (Shape::Integer(Integer::U64), Val::U64(n)) => number((*n).into()),
+        (Shape::Integer(Integer::S64), Val::S64(n)) => number((*n).into()),
+        // The shortest number that is this one in 32 bits, not what 64 bits make of it.
+        (Shape::Float32, Val::Float32(n)) => float(n.to_string().parse().unwrap_or(f64::NAN)),
+        (Shape::Float64, Val::Float64(n)) => float(*n),
+        (Shape::Char, Val::Char(c)) => c.to_string().into(),
+        (Shape::Text, Val::String(text)) => text.as_str().into(),
+        (Shape::Bytes, Val::List(items)) => {
+            let bytes: Result<Vec<u8>, Undeclared> = items
+                .iter()
+                .map(|item| match item {
+                    Val::U8(byte) => Ok(*byte),
+                    _ => Err(Undeclared),
+                })
+                .collect();
+            STANDARD.encode(bytes?).into()
+        }
+        (Shape::List(element), Val::List(items)) => {
+            let items: Result<_, _> = items.iter().map(|item| to_json(element, item)).collect();
+            Value::Array(items?)
+        }
+        (Shape::Tuple(shapes), Val::Tuple(items)) if shapes.len() == items.len() => {
+            let items = shapes.iter().zip(items);
+            let items: Result<_, _> = items.map(|(shape, item)| to_json(shape, item)).collect();
+            Value::Array(items?)
+        }
+        (Shape::Record(fields), Val::Record(members)) if fields.len() == members.len() => {
+            let members: Result<Map<_, _>, _> = fields
+                .iter()
+                .zip(members)
+                .map(|((name, shape), (_, val))| Ok((name.clone(), to_json(shape, val)?)))
+                .collect();
+            Value::Object(members?)
+        }
+        (Shape::Variant(cases), Val::Variant(tag, payload)) => {
+            let (_, shape) = cases
+                .iter()
+                .find(|(name, _)| name == tag)
+                .ok_or(Undeclared)?;
+            let mut members = Map::from_iter([("tag".to_owned(), tag.as_str().into())]);
+            match (shape, payload) {
+                (Some(shape), Some(val)) => {
+                    members.insert("value".into(), to_json(shape, val)?);
+                }
+                (None, None) => {}
+                _ => return Err(Undeclared),
+            }
+            Value::Object(members)
+        }
+        (Shape::Enum(_), Val::Enum(name)) => name.as_str().into(),
+        (Shape::Flags(_), Val::Flags(names)) => names.as_slice().into(),
+        (Shape::Option(_), Val::Option(None)) => Value::Null,
+        (Shape::Option(inner), Val::Option(Some(val))) => {
+            let value = to_json(inner, val)?;
+            if inner.has_null() {
+                single("some", value)
+            } else {
+                value
+            }
+        }
+        (Shape::Result(ok, _), Val::Result(Ok(val))) => single("ok", maybe(ok, val)?),
+        (Shape::Result(_, error), Val::Result(Err(val))) => single("error", maybe(error, val)?),
+        _ => return Err(Undeclared),
+    })
+}

@@ -1,0 +1,389 @@
+//! A store with its instance, for one call: what it holds, how it is metered, how it ends.
+//!
+//! Nothing of one call is left for the next. However the guest ends, including by a fault of the host,
+//! there is an [`Execution`] that says so.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{runtime::Handle, sync::watch};
+use tollgate_model::{
+    record::Status,
+    text::printable,
+    tool::{BoundedContent, Execution, FailureKind, Limits, end_message},
+};
+use wasmtime::{
+    AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, component::Instance,
+};
+use wasmtime_wasi::I32Exit;
+
+use crate::{
+    Component, LoadedComponent,
+    bindings::{Adapter, Tool, ToolError},
+    component::Exports,
+    content,
+    deadline::{Ending, with_deadline},
+    engine::PoolSlot,
+    low_priority_pool::CpuProfile,
+    meter::{Exceeded, Meter, Operations, Stopwatch, room},
+    port::{HostPolicy, RemainingBudget},
+    wasi::Wasi,
+};
+
+/// Bytes of what is said about a tool that ended itself.
+const MAX_EXIT: u64 = 100;
+/// Bytes of the cause that operators are told.
+const MAX_CAUSE: usize = 2 << 10;
+
+/// What the store holds.
+pub(crate) struct State {
+    meter: Meter,
+    stopwatch: Arc<Stopwatch>,
+    host: Option<Host>,
+    /// What may still be asked of the host.
+    operations: Operations,
+    /// InstanceKind when it is first needed, which most components never do.
+    wasi: Option<Box<Wasi>>,
+    /// When the call began.
+    begun: Instant,
+    /// From beginning to end, and in the guest itself.
+    wall: Duration,
+    cpu: Duration,
+}
+
+/// What a guest reaches during a call.
+#[derive(Clone)]
+pub(crate) struct Host {
+    pub(crate) policy: Arc<dyn HostPolicy>,
+    pub(crate) component: Arc<LoadedComponent>,
+    /// Where the call came from, and where all that it asks for is done.
+    pub(crate) runtime: Handle,
+}
+
+impl State {
+    /// Absent while tools are listed: then everything is refused.
+    pub(crate) fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// Its WASI context, and the host that gets what it writes.
+    pub(crate) fn wasi(&mut self) -> (&mut Option<Box<Wasi>>, Option<&Host>) {
+        (&mut self.wasi, self.host.as_ref())
+    }
+
+    /// The time since the call began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// What is left of time, with this much fuel, while the guest waits for its host.
+    pub(crate) fn remaining_budget(&self, fuel: u64) -> RemainingBudget {
+        RemainingBudget {
+            wall: self.wall.saturating_sub(self.elapsed()),
+            cpu: self.cpu.saturating_sub(self.stopwatch.used()),
+            fuel,
+        }
+    }
+
+    /// Take from the guest's time what others used on its behalf.
+    pub(crate) fn charge(&self, cpu: Duration) {
+        self.stopwatch.charge(cpu);
+    }
+
+    /// When an operation must be over so that the guest can still report that it was too slow.
+    pub(crate) fn operation_deadline(&self) -> Instant {
+        let left = self.wall.saturating_sub(self.elapsed());
+        Instant::now() + left.saturating_sub((left / 10).min(Duration::from_secs(1)))
+    }
+
+    /// What may still be asked of the host, for what it does while the guest goes on.
+    pub(crate) fn operations(&self) -> Operations {
+        self.operations.clone()
+    }
+
+    /// Count something that is asked of the host. False if there was too much.
+    pub(crate) fn take_operation(&mut self) -> bool {
+        self.operations.take()
+    }
+}
+
+/// An instance, by how it is called.
+enum InstanceKind {
+    Adapter(Adapter),
+    Functions(Instance),
+}
+
+/// A store, and an instance once there is one.
+pub(crate) struct Guest {
+    component: Component,
+    limits: Limits,
+    store: Store<State>,
+    instance: Option<InstanceKind>,
+    /// Why there is no instance.
+    failure: Option<wasmtime::Error>,
+    profile: CpuProfile,
+    /// Given back last, when the store is gone.
+    _slot: PoolSlot,
+}
+
+impl Guest {
+    /// `max_transfer` is how many bytes the guest may pass to the host at once, returning or calling.
+    pub(crate) fn new(
+        component: &Component,
+        limits: Limits,
+        max_transfer: u64,
+        host: Option<Host>,
+        slot: PoolSlot,
+    ) -> Self {
+        let stopwatch = Arc::new(Stopwatch::new());
+        let state = State {
+            meter: Meter::new(&limits, room(component.size())),
+            stopwatch: Arc::clone(&stopwatch),
+            host,
+            operations: Operations::new(limits.operations),
+            wasi: None,
+            begun: Instant::now(),
+            wall: limits.wall,
+            cpu: limits.cpu,
+        };
+        let mut store = Store::new(&component.0.pool.engine, state);
+        store.set_hostcall_fuel(usize::try_from(max_transfer).unwrap_or(usize::MAX));
+        store.limiter(|state| &mut state.meter);
+        store.call_hook(|store, transition| {
+            let stopwatch = &store.data().stopwatch;
+            match transition {
+                CallHook::CallingWasm | CallHook::ReturningFromHost => stopwatch.start(),
+                CallHook::ReturningFromWasm | CallHook::CallingHost => stopwatch.stop(),
+            }
+            Ok(())
+        });
+        let (cpu, profile) = (limits.cpu, CpuProfile::new(&component.0.history));
+        let mut watch = profile.clone().watch();
+        store.epoch_deadline_callback(move |store| {
+            let left = store.data().operations.left();
+            yield_on_tick(&stopwatch, cpu, |used| watch(used, left))
+        });
+        // Fuel is on, so it can be set; if it could not, the guest would have none and end at once.
+        let _ = store.set_fuel(limits.fuel);
+        Self {
+            component: component.clone(),
+            limits,
+            store,
+            instance: None,
+            failure: None,
+            profile,
+            _slot: slot,
+        }
+    }
+
+    /// How long it computes.
+    pub(crate) fn profile(&self) -> CpuProfile {
+        self.profile.clone()
+    }
+
+    pub(crate) async fn instantiate(&mut self) {
+        self.store.set_epoch_deadline(1);
+        let store = &mut self.store;
+        let instance = match &self.component.0.exports {
+            Exports::Adapter(pre) => pre
+                .instantiate_async(store)
+                .await
+                .map(InstanceKind::Adapter),
+            Exports::Functions(pre, _) => pre
+                .instantiate_async(store)
+                .await
+                .map(InstanceKind::Functions),
+        };
+        match instance {
+            Ok(instance) => self.instance = Some(instance),
+            Err(error) => self.failure = Some(error),
+        }
+    }
+
+    /// The instance, made if it is not yet.
+    async fn ready(&mut self) -> wasmtime::Result<(&InstanceKind, StoreContextMut<'_, State>)> {
+        if self.instance.is_none() && self.failure.is_none() {
+            self.instantiate().await;
+        }
+        self.store.set_epoch_deadline(1);
+        match (&self.instance, self.failure.take()) {
+            (Some(made), None) => Ok((made, self.store.as_context_mut())),
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(wasmtime::Error::msg("there is no instance")),
+        }
+    }
+
+    /// The tools that the component lists, or why it does not.
+    pub(crate) async fn list_tools(mut self) -> Result<Vec<Tool>, String> {
+        let wall = self.limits.wall;
+        let (_never, halted) = watch::channel(false);
+        let listing = async {
+            let (made, store) = self.ready().await?;
+            match made {
+                InstanceKind::Adapter(adapter) => {
+                    let tools = adapter.tollgate_adapter_tools();
+                    tools.call_list_tools(store).await
+                }
+                InstanceKind::Functions(_) => {
+                    Err(wasmtime::Error::msg("it has no list of its own"))
+                }
+            }
+        };
+        match with_deadline(listing, wall, halted).await {
+            Ending::Returned(Ok(tools)) => Ok(tools),
+            Ending::Returned(Err(error)) => {
+                let (status, cause) = status_of(&error);
+                let first = cause.lines().next().unwrap_or_default();
+                Err(format!("{} ({first})", end_message(status)))
+            }
+            Ending::Timeout | Ending::Halted => Err(end_message(Status::Timeout).into()),
+            Ending::Panicked => Err("The host failed.".into()),
+        }
+    }
+
+    /// Call a tool of the component and say how it ended.
+    pub(crate) async fn call(
+        mut self,
+        tool: &str,
+        arguments: &str,
+        halted: watch::Receiver<bool>,
+    ) -> Execution {
+        let wall = self.limits.wall;
+        self.store.data_mut().begun = Instant::now();
+        let arguments = arguments.to_owned();
+        let component = self.component.clone();
+        let call = async {
+            let (made, mut store) = self.ready().await?;
+            let returned = match (made, &component.0.exports) {
+                (InstanceKind::Functions(instance), Exports::Functions(_, functions)) => {
+                    let store = store.as_context_mut();
+                    functions.call(*instance, store, tool, &arguments).await?
+                }
+                (InstanceKind::Adapter(adapter), _) => {
+                    let tools = adapter.tollgate_adapter_tools();
+                    let store = store.as_context_mut();
+                    tools.call_call_tool(store, tool, &arguments).await?
+                }
+                (InstanceKind::Functions(_), Exports::Adapter(_)) => {
+                    let cause = "the instance is of another component";
+                    return Err(wasmtime::Error::msg(cause));
+                }
+            };
+            // A result does not leave before what the guest wrote is stored.
+            let stored = store.data_mut().finish_files().await;
+            Ok(match (returned, stored) {
+                (Ok(_), Err(lost)) => Err(ToolError::Failed(lost)),
+                (returned, _) => returned,
+            })
+        };
+        match with_deadline(call, wall, halted).await {
+            Ending::Returned(Ok(Ok(parts))) => {
+                let bounded = BoundedContent::of_parts(content::raw(parts), self.limits.output);
+                let usable = bounded.content.is_ok();
+                let status = if usable {
+                    Status::Ok
+                } else {
+                    Status::ToolError
+                };
+                self.execution(status, bounded, None)
+            }
+            Ending::Returned(Ok(Err(error))) => {
+                self.execution(Status::ToolError, failure(error, self.limits.output), None)
+            }
+            Ending::Returned(Err(error)) => match error.downcast_ref::<I32Exit>() {
+                Some(I32Exit(code)) => {
+                    let message = format!("The tool ended itself with exit code {code}.");
+                    let bounded =
+                        BoundedContent::of_failure(FailureKind::Failed, message, MAX_EXIT);
+                    self.execution(Status::ToolError, bounded, None)
+                }
+                None => {
+                    let (status, cause) = status_of(&error);
+                    self.ended(status, Some(cause))
+                }
+            },
+            Ending::Timeout => self.ended(Status::Timeout, Some("its time was up".into())),
+            Ending::Halted => self.ended(Status::Halted, None),
+            Ending::Panicked => self.ended(Status::Trap, Some("the host failed".into())),
+        }
+    }
+
+    /// It was ended without a result.
+    pub(crate) fn ended(&self, status: Status, cause: Option<String>) -> Execution {
+        self.execution(status, BoundedContent::of_end(status), cause)
+    }
+
+    fn execution(
+        &self,
+        status: Status,
+        bounded: BoundedContent,
+        cause: Option<String>,
+    ) -> Execution {
+        let left = self.store.get_fuel().unwrap_or(0);
+        Execution {
+            status,
+            content: bounded.content,
+            cut: bounded.cut,
+            cpu: self.store.data().stopwatch.used(),
+            fuel: self.limits.fuel.saturating_sub(left),
+            effects: 0,
+            peak_memory: self.store.data().meter.peak(),
+            size: bounded.size,
+            cause,
+        }
+    }
+}
+
+/// Called once a tick while the guest runs: end it if its time is used up, else let others have the
+/// thread for a moment, which does not count.
+fn yield_on_tick(
+    stopwatch: &Arc<Stopwatch>,
+    cpu: Duration,
+    watch: impl FnOnce(Duration),
+) -> wasmtime::Result<UpdateDeadline> {
+    stopwatch.stop();
+    let used = stopwatch.used();
+    if used >= cpu {
+        return Err(Exceeded::Time.into());
+    }
+    watch(used);
+    let resumed = Arc::clone(stopwatch);
+    let others = Box::pin(async move {
+        tokio::task::yield_now().await;
+        resumed.start();
+    });
+    Ok(UpdateDeadline::YieldCustom(1, others))
+}
+
+fn failure(error: ToolError, max: u64) -> BoundedContent {
+    let (kind, message) = match error {
+        ToolError::UnknownTool => (
+            FailureKind::UnknownTool,
+            "The component has no such tool.".into(),
+        ),
+        ToolError::InvalidArguments(message) => (FailureKind::InvalidArguments, message),
+        ToolError::Failed(message) => (FailureKind::Failed, message),
+        ToolError::Denied(message) => (FailureKind::Denied, message),
+    };
+    BoundedContent::of_failure(kind, message, max)
+}
+
+/// How a guest ended, and why, for operators.
+fn status_of(error: &wasmtime::Error) -> (Status, String) {
+    let status = match (
+        error.downcast_ref::<Exceeded>(),
+        error.downcast_ref::<Trap>(),
+    ) {
+        (Some(Exceeded::Memory), _) => Status::MemoryExhausted,
+        (Some(Exceeded::Time), _) | (_, Some(Trap::Interrupt)) => Status::Timeout,
+        (_, Some(Trap::OutOfFuel)) => Status::FuelExhausted,
+        _ => Status::Trap,
+    };
+    // The cause first: the frames above it may be cut.
+    (
+        status,
+        printable(&format!("{}\n{error}", error.root_cause()), MAX_CAUSE),
+    )
+}

@@ -1,0 +1,49 @@
+//! Where components run: WebAssembly without any ambient authority, within limits.
+//!
+//! [`Sandbox::load`] compiles and links a component; [`Sandbox::prepare`] makes a fresh instance for one
+//! call; [`Prepared::run`] runs it. What a component asks of its host is in [`capability`], one folder per
+//! interface, and goes through the [`port`], which the gate implements.
+//!
+//! Nothing here decides or writes a record, nothing is kept between two calls, and nothing that a guest says
+//! is believed: names, sizes, paths, text and the time it takes are all bounded.
+
+mod bindings;
+mod cache;
+pub mod capability;
+mod compile;
+mod component;
+mod content;
+mod deadline;
+mod definitions;
+mod engine;
+mod environment;
+mod error;
+mod functions;
+mod guest;
+mod loaded;
+mod low_priority_pool;
+mod meter;
+pub mod port;
+mod run;
+#[cfg(test)]
+mod test_support;
+#[cfg(test)]
+mod tests;
+mod ticker;
+mod wasi;
+mod wasm_sections;
+
+pub use capability::files::Grant;
+pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
+pub use component::{Component, INTERFACES};
+pub use engine::{MAX_CALL_DEPTH, MAX_CONCURRENCY, Sandbox, SandboxOptions};
+pub use environment::GuestEnvironment;
+pub use error::SandboxError;
+pub use loaded::LoadedComponent;
+pub use run::{Invocation, Prepared};
+
+/// The versions of the WIT package that this host links.
+pub const PUBLISHED: &[&str] = &["0.1.0"];
+
+/// The largest component that is compiled, in bytes.
+pub const MAX_COMPONENT: usize = 64 << 20;

@@ -1,0 +1,207 @@
+//! Which threads a guest runs on: those of its caller while it is quick, and threads of low priority once
+//! it has computed for long.
+//!
+//! Long is what it computes in one go: one that asks its host for one thing after the other waits most of
+//! the time, and would wait longer if each answer had to come from another thread.
+//!
+//! A guest that computes gives way once a tick, but a tick is long for a neighbour who only needs the
+//! processor for some microseconds. The kernel hands it over at once if whoever has it has a lower
+//! priority. What guests ask of their host is always done on the caller's threads, so that nobody waits
+//! for a lock that a thread of low priority holds.
+
+use std::{
+    future::poll_fn,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::Poll,
+    thread,
+    time::Duration,
+};
+
+use tokio::runtime::{Builder, Runtime};
+
+/// A guest that has computed for longer without asking its host for anything is moved.
+const LONG: Duration = Duration::from_millis(2);
+/// So is one that has computed for longer in all, whatever it asks for.
+const LONG_IN_ALL: Duration = Duration::from_millis(20);
+/// How many calls of a component begin in the pool after one of them computed for long.
+const WARY: u32 = 64;
+/// The lowest priority that a thread can have among those that share the processor fairly.
+const NICE: i32 = 19;
+
+/// Threads of low priority.
+pub(crate) struct LowPriorityPool(Option<Runtime>);
+
+impl LowPriorityPool {
+    /// Start as many threads as there are processors.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(crate) fn start() -> io::Result<Self> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("tollgate-guests")
+            .on_thread_start(|| {
+                // Of this thread alone, on Linux. Without it guests are merely less polite.
+                let _ = rustix::process::setpriority_process(None, NICE);
+            })
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Do `work` here, or on the threads of low priority: from the beginning for a component of which
+    /// `profile` expects it, else from the moment when it has computed for long. `None` if it panicked
+    /// there.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        profile: CpuProfile,
+    ) -> Option<T> {
+        let Some(runtime) = &self.0 else {
+            return Some(work.await);
+        };
+        let mut work = Box::pin(work);
+        if !profile.is_expected_long() {
+            let here = poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if profile.is_long() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Some(output) = here.await {
+                return Some(output);
+            }
+        }
+        runtime.spawn(work).await.ok()
+    }
+}
+
+impl Drop for LowPriorityPool {
+    fn drop(&mut self) {
+        // Guests in it belong to calls that are over.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// How long the calls of a component compute.
+#[derive(Debug, Default)]
+pub(crate) struct CpuHistory(AtomicU32);
+
+/// How long one call computes.
+#[derive(Debug, Clone)]
+pub(crate) struct CpuProfile(Arc<(Arc<CpuHistory>, AtomicBool)>);
+
+impl CpuProfile {
+    pub(crate) fn new(history: &Arc<CpuHistory>) -> Self {
+        Self(Arc::new((Arc::clone(history), AtomicBool::new(false))))
+    }
+
+    /// It has computed for long.
+    pub(crate) fn long(&self) {
+        let (history, long) = &*self.0;
+        long.store(true, Ordering::Relaxed);
+        history.0.store(WARY, Ordering::Relaxed);
+    }
+
+    fn is_long(&self) -> bool {
+        self.0.1.load(Ordering::Relaxed)
+    }
+
+    /// A function to be called now and then with how long the guest has computed and how much it may still
+    /// ask for; it notes when that becomes [long](Self::long).
+    pub(crate) fn watch(self) -> impl FnMut(Duration, u64) {
+        let (mut asked, mut since) = (None, Duration::ZERO);
+        move |used, left| {
+            if asked.replace(left).is_some_and(|before| before != left) {
+                since = used;
+            }
+            if used.saturating_sub(since) >= LONG || used >= LONG_IN_ALL {
+                self.long();
+            }
+        }
+    }
+
+    fn is_expected_long(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.0
+            .0
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn thread_name() -> Option<String> {
+        tokio::task::yield_now().await;
+        thread::current().name().map(str::to_owned)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_quick_guest_stays_on_the_callers_thread() {
+        let pool = LowPriorityPool::start().unwrap();
+        let history = Arc::default();
+        let ran = pool.run(thread_name(), CpuProfile::new(&history)).await;
+        assert_ne!(ran.unwrap().as_deref(), Some("tollgate-guests"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_long_guest_is_moved_and_the_next_calls_begin_there() {
+        let pool = LowPriorityPool::start().unwrap();
+        let history = Arc::default();
+        let profile = CpuProfile::new(&history);
+        let guest = profile.clone();
+        let moved = async move {
+            let before = thread::current().name().map(str::to_owned);
+            guest.long();
+            (before, thread_name().await)
+        };
+        let (before, after) = pool.run(moved, profile).await.unwrap();
+        assert_ne!(before.as_deref(), Some("tollgate-guests"));
+        assert_eq!(after.as_deref(), Some("tollgate-guests"));
+
+        for _ in 0..WARY {
+            let priority = async { rustix::process::getpriority_process(None).unwrap() };
+            let ran = pool.run(priority, CpuProfile::new(&history)).await;
+            assert_eq!(ran, Some(NICE));
+        }
+        let ran = pool.run(thread_name(), CpuProfile::new(&history)).await;
+        assert_ne!(ran.unwrap().as_deref(), Some("tollgate-guests"));
+    }
+
+    #[test]
+    fn a_guest_that_asks_its_host_may_compute_longer() {
+        let millis = Duration::from_millis;
+        let is_long = |ticks: &[(u64, u64)]| {
+            let profile = CpuProfile::new(&Arc::default());
+            let mut watch = profile.clone().watch();
+            ticks
+                .iter()
+                .for_each(|&(used, left)| watch(millis(used), left));
+            profile.is_long()
+        };
+        assert!(is_long(&[(1, 9), (2, 9)]));
+        assert!(!is_long(&[(1, 9), (2, 8), (3, 8), (4, 7), (19, 6)]));
+        assert!(is_long(&[(1, 9), (2, 8), (3, 7), (5, 7)]));
+        assert!(is_long(&[(10, 9), (20, 8)]));
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_the_pool_returns_none() {
+        let pool = LowPriorityPool::start().unwrap();
+        let history = Arc::default();
+        let profile = CpuProfile::new(&history);
+        profile.long();
+        let ran: Option<()> = pool.run(async { panic!("planned") }, profile).await;
+        assert_eq!(ran, None);
+    }
+}

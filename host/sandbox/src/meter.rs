@@ -1,0 +1,279 @@
+//! What an execution may use, and the counters that hold it to that.
+//!
+//! Four counters, because none is enough: fuel is deterministic but blind to how long an instruction
+//! takes, guest time sees that but not the host's, wall-clock time sees all but punishes the guest for a
+//! slow disk, and memory grows in no time at all.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::time::{ClockId, clock_gettime};
+use tollgate_model::tool::{Limits, Size};
+use wasmtime::ResourceLimiter;
+
+/// What the engine for components of this size has for one component.
+pub(crate) const fn room(size: Size) -> Room {
+    match size {
+        Size::Standard => Room {
+            memory: size.max_memory(),
+            table_elements: 10_000,
+            instances: 16,
+            tables: 16,
+            memories: 2,
+            core_instance: 1 << 20,
+            resident: 256 << 10,
+        },
+        Size::Large => Room {
+            memory: size.max_memory(),
+            table_elements: 100_000,
+            instances: 64,
+            tables: 32,
+            memories: 2,
+            core_instance: 4 << 20,
+            resident: 8 << 20,
+        },
+    }
+}
+
+/// What an engine has for one component.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Bytes of all memories together.
+    pub(crate) memory: u64,
+    /// Elements of all tables together.
+    pub(crate) table_elements: usize,
+    /// Core instances.
+    pub(crate) instances: usize,
+    /// Tables.
+    pub(crate) tables: usize,
+    /// Memories.
+    pub(crate) memories: usize,
+    /// Bytes of the engine's own for one core instance.
+    pub(crate) core_instance: usize,
+    /// Bytes of a memory that are cleaned rather than given back.
+    pub(crate) resident: usize,
+}
+
+/// The limit that a guest ran into, as the cause of its trap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Exceeded {
+    /// Memories or tables.
+    #[error("it asked for more memory than it may have")]
+    Memory,
+    /// Guest time.
+    #[error("it used up its computing time")]
+    Time,
+}
+
+/// Counts memory and tables, and refuses what is too much with a trap: a guest that was refused memory
+/// rarely does anything sensible with that.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    room: Room,
+    max_memory: u64,
+    memory: u64,
+    peak: u64,
+    elements: usize,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &Limits, room: Room) -> Self {
+        Self {
+            room,
+            max_memory: limits.memory.min(room.memory),
+            memory: 0,
+            peak: 0,
+            elements: 0,
+        }
+    }
+
+    /// Bytes of linear memory at most.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self
+            .memory
+            .saturating_add(desired.saturating_sub(current) as u64);
+        if total > self.max_memory || maximum.is_some_and(|max| desired > max) {
+            return Err(Exceeded::Memory.into());
+        }
+        self.memory = total;
+        self.peak = self.peak.max(total);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Exceeded::Memory.into())
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self
+            .elements
+            .saturating_add(desired.saturating_sub(current));
+        if total > self.room.table_elements || maximum.is_some_and(|max| desired > max) {
+            return Err(Exceeded::Memory.into());
+        }
+        self.elements = total;
+        Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Exceeded::Memory.into())
+    }
+
+    fn instances(&self) -> usize {
+        self.room.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.room.tables
+    }
+
+    fn memories(&self) -> usize {
+        self.room.memories
+    }
+}
+
+/// Measures the processor's time that the guest uses: stopped while the host works for it, and while
+/// other guests have the thread.
+#[derive(Debug)]
+pub(crate) struct Stopwatch {
+    /// What the thread's clock said when it was started; [`STOPPED`] while it is not.
+    since: AtomicU64,
+    /// Nanoseconds before that.
+    used: AtomicU64,
+}
+
+const STOPPED: u64 = u64::MAX;
+
+impl Stopwatch {
+    pub(crate) fn new() -> Self {
+        Self {
+            since: AtomicU64::new(STOPPED),
+            used: AtomicU64::new(0),
+        }
+    }
+
+    /// The processor's time that this thread has had, in nanoseconds. Where others have the processor
+    /// meanwhile, it stands still.
+    fn now() -> u64 {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+        seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+    }
+
+    // One task at a time runs a guest and its host calls, so relaxed is enough. It is stopped whenever
+    // that task could go on on another thread.
+
+    pub(crate) fn start(&self) {
+        if self.since.load(Ordering::Relaxed) == STOPPED {
+            self.since.store(Self::now(), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        let since = self.since.swap(STOPPED, Ordering::Relaxed);
+        if since != STOPPED {
+            self.used
+                .fetch_add(Self::now().saturating_sub(since), Ordering::Relaxed);
+        }
+    }
+
+    /// Count time that others used.
+    pub(crate) fn charge(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
+        self.used.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// The time so far, while it is stopped.
+    pub(crate) fn used(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
+    }
+}
+
+/// What a call may still ask of the host, wherever it is counted.
+#[derive(Clone)]
+pub(crate) struct Operations(Arc<AtomicU64>);
+
+impl Operations {
+    pub(crate) fn new(most: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(most)))
+    }
+
+    /// One of them. False if none is left.
+    pub(crate) fn take(&self) -> bool {
+        let less = |left: u64| left.checked_sub(1);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
+
+    /// How many are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_time_between_start_and_stop_counts() {
+        let stopwatch = Stopwatch::new();
+        stopwatch.stop();
+        assert_eq!(stopwatch.used(), Duration::ZERO);
+        stopwatch.start();
+        let since = stopwatch.since.load(Ordering::Relaxed);
+        stopwatch.start();
+        assert_eq!(
+            stopwatch.since.load(Ordering::Relaxed),
+            since,
+            "it runs already"
+        );
+        stopwatch.stop();
+        let used = stopwatch.used();
+        stopwatch.stop();
+        assert_eq!(stopwatch.used(), used);
+        assert!(used.as_nanos() < u128::from(Stopwatch::now()));
+    }
+
+    #[test]
+    fn all_memories_and_tables_count_together() {
+        let limits = Limits {
+            memory: 300,
+            ..Limits::default()
+        };
+        let mut meter = Meter::new(&limits, room(Size::Standard));
+        assert!(meter.memory_growing(0, 100, None).is_ok_and(|may| may));
+        assert!(meter.memory_growing(0, 100, Some(100)).is_ok_and(|may| may));
+        assert!(
+            meter.memory_growing(100, 200, Some(150)).is_err(),
+            "beyond its own maximum"
+        );
+        assert!(meter.memory_growing(100, 201, None).is_err());
+        assert!(meter.memory_growing(100, 200, None).is_ok_and(|may| may));
+        assert_eq!(meter.peak(), 300);
+        assert!(meter.table_growing(0, 6_000, None).is_ok_and(|may| may));
+        assert!(meter.table_growing(0, 6_000, None).is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! WASI 0.2 for components that were made for it: what they expect of a system, without one.
+//!
+//! Arguments and environment are those that the configuration names, and there is no input; what is written to standard output and error
+//! becomes events of the call's trace. Clocks and randomness are the machine's own. The directories that
+//! are open are the component's grants ([`filesystem`]). No socket reaches an address, and no name is looked
+//! up: requests over `wasi:http` are sent by the gate ([`http`]), where each is decided.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    cli::{IsTerminal, StdoutStream},
+    p2::{OutputStream, Pollable, StreamResult, add_to_linker_async},
+};
+
+use crate::{
+    GuestEnvironment,
+    capability::{
+        files::wasi::{self as filesystem, Files},
+        http::wasi::{self as http, Http},
+    },
+    guest::{Host, State},
+};
+
+/// Resources of one call: streams, clocks' polls.
+const MAX_RESOURCES: usize = 1_000;
+/// Bytes of randomness at once.
+const MAX_RANDOM: u64 = 64 << 10;
+/// A longer line is cut into several.
+const MAX_LINE: usize = 4 << 10;
+/// What a guest may write at once.
+pub(crate) const MAX_WRITE: usize = 64 << 10;
+
+/// Interfaces of WASI 0.2 that a component may import, by package.
+const PACKAGES: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// Whether a component may import this.
+pub(crate) fn is_linked(import: &str) -> bool {
+    let package = import
+        .strip_prefix("wasi:")
+        .and_then(|rest| rest.split_once('/'))
+        .map(|(package, _)| package);
+    let version = import.split_once('@').map(|(_, version)| version);
+    (package.is_some_and(|package| PACKAGES.contains(&package)) || http::is_linked(import))
+        && version.is_some_and(|version| version.starts_with("0.2."))
+}
+
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    add_to_linker_async(linker)?;
+    filesystem::add_to_linker(linker)?;
+    http::add_to_linker(linker)
+}
+
+/// What one call has of a system. Made when the guest first asks for anything of it.
+pub(crate) struct Wasi {
+    ctx: WasiCtx,
+    pub(crate) table: ResourceTable,
+    pub(crate) files: Files,
+    pub(crate) http: Http,
+}
+
+impl Wasi {
+    pub(crate) fn new(host: Option<&Host>) -> Self {
+        let stream = |level| Lines {
+            written: Arc::new(Mutex::new(Written {
+                line: Vec::new(),
+                host: host.cloned(),
+                level,
+            })),
+        };
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let environment = host.map(|host| host.component.environment.clone());
+        let GuestEnvironment {
+            arguments,
+            environment: variables,
+        } = environment.unwrap_or_default();
+        let variables: Vec<_> = variables.into_iter().collect();
+        // What is not said here is absent: input, directories.
+        let ctx = WasiCtxBuilder::new()
+            .args(&arguments)
+            .envs(&variables)
+            .stdout(stream("info"))
+            .stderr(stream("warn"))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM)
+            .build();
+        Self {
+            ctx,
+            table,
+            files: Files::default(),
+            http: Http::new(),
+        }
+    }
+}
+
+/// What the call has of a system, made if it is not yet.
+pub(crate) fn context(state: &mut State) -> &mut Wasi {
+    let (wasi, host) = state.wasi();
+    wasi.get_or_insert_with(|| Box::new(Wasi::new(host)))
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let wasi = context(self);
+        WasiCtxView {
+            ctx: &mut wasi.ctx,
+            table: &mut wasi.table,
+        }
+    }
+}
+
+/// A stream whose lines are the component's own words in the trace.
+#[derive(Clone)]
+struct Lines {
+    written: Arc<Mutex<Written>>,
+}
+
+struct Written {
+    /// The line so far.
+    line: Vec<u8>,
+    host: Option<Host>,
+    level: &'static str,
+}
+
+impl Lines {
+    fn written(&self) -> MutexGuard<'_, Written> {
+        // Recover from poisoning: it holds bytes only.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Written {
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.end();
+            } else {
+                self.line.push(byte);
+                if self.line.len() == MAX_LINE {
+                    self.end();
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let text = String::from_utf8_lossy(&line);
+        if let (Some(host), false) = (&self.host, text.trim().is_empty()) {
+            host.policy.log(self.level, &text);
+        }
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // The last line may have no end.
+        self.end();
+    }
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.written().add(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_WRITE)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.written().add(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
