@@ -43,7 +43,7 @@ fn halt(name: &str) -> Operation {
         scope: HaltScope::Agent,
         name: name.into(),
         reason: "a test".into(),
-        force: false,
+        force: true,
     }
 }
 

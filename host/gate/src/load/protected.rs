@@ -9,7 +9,7 @@ use std::{
     collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use super::{LoadError, cache_dir};
@@ -125,13 +125,19 @@ fn overlap(opened: &Path, own: &Path) -> bool {
     lies_in(&own, &opened) || lies_in(&opened, &own)
 }
 
-/// A path without links, as far as it exists.
+/// A path without links as far as it exists, and without `..` where it does not: that may be made later.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     for ancestor in path.ancestors() {
         if let Ok(real) = fs::canonicalize(ancestor) {
             let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
-            return real.join(rest);
+            return rest.components().fold(real, |mut path, part| {
+                match part {
+                    Component::ParentDir => drop(path.pop()),
+                    part => path.push(part),
+                }
+                path
+            });
         }
     }
     path
