@@ -102,7 +102,7 @@ fn nothing_is_added_that_the_gate_would_not_run() {
     world
         .run(&["component", "add", "files.wasm", "--name", "a/b"])
         .exits(1)
-        .says(&["`a/b` is no name for a component"]);
+        .says(&["`a/b` is not a name for a component"]);
     assert_eq!(
         fs::read_to_string(world.path("tollgate.toml")).unwrap(),
         before

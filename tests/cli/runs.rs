@@ -317,17 +317,6 @@ fn spans_are_exported_in_three_formats() {
 }
 
 #[test]
-fn an_export_takes_its_format_from_as() {
-    let world = two_runs();
-    let eval = json_of(&world, &["runs", "export", "bad", "--as", "eval"]);
-    assert_eq!(eval["expected_outcome"], "failed");
-    world
-        .run(&["runs", "export", "bad", "--as", "policy-case"])
-        .exits(2)
-        .says(&["--payloads"]);
-}
-
-#[test]
 fn a_run_is_followed_until_it_ends() {
     let world = two_runs();
     world.run(&["runs", "tail", "bad"]).exits(0).says(&[

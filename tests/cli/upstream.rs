@@ -260,7 +260,7 @@ fn the_servers_of_a_clients_configuration_move_behind_a_gate() {
     absent
         .exits(1)
         .says(&["there is no program `no-such-program-here`"]);
-    let dirs = fs::read_dir(world.path(".state/tollgate/wrap")).unwrap();
+    let dirs = fs::read_dir(world.path(".home/.local/state/tollgate/wrap")).unwrap();
     let names = dirs.map(|dir| dir.unwrap().file_name().into_string().unwrap());
     assert!(names.into_iter().all(|name| name.starts_with("clients-")));
 }

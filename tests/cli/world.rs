@@ -141,7 +141,7 @@ impl World {
         let file = self.path(path);
         fs::write(&file, text).unwrap();
         if path == "tollgate.toml" {
-            let list = self.path(".state/tollgate/trusted");
+            let list = self.path(".home/.local/state/tollgate/trusted");
             fs::create_dir_all(list.parent().unwrap()).unwrap();
             fs::write(
                 list,
@@ -153,7 +153,7 @@ impl World {
 
     /// Trust no configuration any more.
     pub(crate) fn forget_trust(&self) {
-        fs::remove_file(self.path(".state/tollgate/trusted")).unwrap();
+        fs::remove_file(self.path(".home/.local/state/tollgate/trusted")).unwrap();
     }
 
     pub(crate) fn configure(&self, from: &str, to: &str) {
@@ -188,7 +188,7 @@ impl World {
         }
         command
             .current_dir(self.dir.path())
-            .env("XDG_STATE_HOME", self.path(".state"))
+            .env("XDG_STATE_HOME", self.path(".home/.local/state"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -79,7 +79,8 @@ impl Kind {
                 node
             }
         };
-        command.args(arguments);
+        // Clients pass HOME on to a server, and little else.
+        command.env("HOME", world.path(".home")).args(arguments);
         command
     }
 }

@@ -91,6 +91,8 @@ fn runs(page: &str, parts: &[Part]) {
         let path = std::env::var("PATH").unwrap();
         let ours = binary().parent().unwrap().display().to_string();
         command.env("PATH", format!("{ours}:{path}"));
+        // Clients pass HOME on to a server, and little else.
+        command.env("HOME", gate.world.path(".home"));
         // Nothing is told to the framework's makers.
         command.env("OPENAI_AGENTS_DISABLE_TRACING", "1");
         let ran = Running::of(&mut command, page.to_owned()).end().exits(0);

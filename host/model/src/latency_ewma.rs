@@ -10,7 +10,7 @@ use std::{
 pub struct LatencyEwma(AtomicU64);
 
 impl Default for LatencyEwma {
-    /// Nothing is known, so it may take for ever.
+    /// Nothing is known, so it may take without end.
     fn default() -> Self {
         Self(AtomicU64::new(u64::MAX))
     }

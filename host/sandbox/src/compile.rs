@@ -1,6 +1,6 @@
 //! Compiling components, in a process of their own.
 //!
-//! A compiler is not made for hostile input: what makes it run for ever, take all memory or crash must
+//! A compiler is not made for hostile input: what makes it run without end, take all memory or crash must
 //! not take the gate with it. So a child with limits compiles into the cache, and the gate itself only
 //! ever finds there what it needs. The child also asks the component for its tools, which runs the guest
 //! for the first time.

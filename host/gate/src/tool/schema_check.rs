@@ -1,6 +1,6 @@
 //! Checking values against a tool's JSON Schema: away from the async workers, and for a limited time.
 //!
-//! The author of a tool writes its schema, and a schema of two kilobytes can take for ever (`allOf` of `$ref`s that
+//! The author of a tool writes its schema, and a schema of two kilobytes can take without end (`allOf` of `$ref`s that
 //! double). So a schema with references or patterns is evaluated on a thread of its own, and a tool has only a few
 //! of these at once. A tool whose schema takes too long loses its own calls and no other's.
 

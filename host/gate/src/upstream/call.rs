@@ -146,7 +146,7 @@ impl Stop {
     }
 }
 
-/// Wait until it is true; for ever, if its sender is gone.
+/// Wait until it is true; without end, if its sender is gone.
 async fn truth(flag: Option<&mut watch::Receiver<bool>>) {
     let set = match flag {
         Some(flag) => flag.wait_for(|set| *set).await.is_ok(),
