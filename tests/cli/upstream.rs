@@ -162,16 +162,8 @@ fn a_changed_server_is_shown_and_accepted_by_its_digest() {
     unseen
         .exits(2)
         .says(&["no terminal to ask on", "--digest sha256:"]);
-    let digest = world.json(&["upstream", "show", "box"])["digest"].clone();
     world
-        .run(&[
-            "upstream",
-            "accept",
-            "box",
-            "--digest",
-            digest.as_str().unwrap(),
-        ])
-        .exits(0)
+        .accept_upstream("box")
         .says(&["✓ accepted box sha256:"]);
     let list = world.json(&["upstream", "list"]);
     assert_eq!(

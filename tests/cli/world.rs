@@ -211,6 +211,14 @@ impl World {
         serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
     }
 
+    /// Accept what an upstream server offers, by the digest that is shown.
+    pub(crate) fn accept_upstream(&self, name: &str) -> Ran {
+        let shown = self.json(&["upstream", "show", name]);
+        let digest = shown["digest"].as_str().unwrap();
+        self.run(&["upstream", "accept", name, "--digest", digest])
+            .exits(0)
+    }
+
     /// As [`World::json`], where every line is an object.
     pub(crate) fn json_lines(&self, args: &[&str]) -> Vec<Value> {
         let ran = self.run(&[args, &["--json"]].concat()).exits(0);

@@ -201,10 +201,7 @@ fn gate() -> (World, String) {
     let upstreams: String = SERVERS.iter().map(|s| s.configuration(&dir)).collect();
     world.configure("[users.alice]", &format!("{upstreams}[users.alice]"));
     for server in SERVERS {
-        world
-            .run(&["upstream", "accept", server.name])
-            .exits(0)
-            .says(&["✓ accepted"]);
+        world.accept_upstream(server.name).says(&["✓ accepted"]);
     }
     let policies: String = SERVERS.iter().map(Server::policy).collect();
     world.write("policies/servers.cedar", policies);

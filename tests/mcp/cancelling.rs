@@ -29,7 +29,7 @@ fn boxed() -> World {
         world.path("server")
     );
     world.configure("[policies]\n", &server);
-    world.run(&["upstream", "accept", "box"]).exits(0);
+    world.accept_upstream("box");
     world
 }
 

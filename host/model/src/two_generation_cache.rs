@@ -52,7 +52,6 @@ impl<K: Clone + Eq + Hash, V> TwoGenerationCache<K, V> {
     }
 
     /// Every entry.
-
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.young.values().chain(self.old.values())
     }

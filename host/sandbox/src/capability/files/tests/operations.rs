@@ -224,7 +224,7 @@ fn a_grant_that_cannot_be_opened_says_what_to_do() {
         other => panic!("{other:?}"),
     };
     assert!(open("none").contains("make the directory"));
-    assert!(open("outside/secret").contains("is no directory"));
+    assert!(open("outside/secret").contains("is not a directory"));
 }
 
 #[test]
