@@ -197,7 +197,7 @@ async fn a_receiver_that_never_takes_one_does_not_stop_the_next() {
         .as_array()
         .unwrap()
         .iter()
-        .any(|d| d["action"] == "webhook_given_up");
+        .any(|d| d["action"] == "webhook_abandoned");
     assert!(given_up, "it is recorded");
 }
 
