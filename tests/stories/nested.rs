@@ -201,7 +201,7 @@ async fn calls_nest_four_deep_and_never_in_circles() {
     );
     let circle = chain(r#"["a","b","a"]"#).await;
     assert!(
-        circle.starts_with("a, b, ") && circle.contains("`a` is on the way already"),
+        circle.starts_with("a, b, ") && circle.contains("`a` is being called already"),
         "{circle}"
     );
     let own = chain(r#"["hostile"]"#).await;

@@ -61,7 +61,7 @@ async fn what_is_kept_for_a_run_is_the_runs_and_goes_with_it() {
 fn rows_kept(world: &World) -> i64 {
     let file = world.config().store.path;
     let conn = rusqlite::Connection::open(file).unwrap();
-    conn.query_row("SELECT count(*) FROM state", [], |row| row.get(0))
+    conn.query_row("SELECT count(*) FROM component_state", [], |row| row.get(0))
         .unwrap()
 }
 
@@ -242,14 +242,16 @@ async fn a_value_does_not_open_in_another_place_nor_after_its_key_is_gone() {
     let file = world.config().store.path;
     let conn = rusqlite::Connection::open(file).unwrap();
     conn.execute(
-        "UPDATE state SET ciphertext = (SELECT ciphertext FROM state WHERE key = 'yours') WHERE key = 'mine'",
+        "UPDATE component_state SET ciphertext = (SELECT ciphertext FROM component_state WHERE key = 'yours') WHERE key = 'mine'",
         [],
     )
     .unwrap();
     let day: i64 = conn
-        .query_row("SELECT day FROM state WHERE key = 'mine'", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT day FROM component_state WHERE key = 'mine'",
+            [],
+            |row| row.get(0),
+        )
         .unwrap();
     drop(conn);
     let said = ask(&gate, "a", "recall", r#"{"key":"mine"}"#).await;

@@ -174,7 +174,9 @@ fn result(answer: Answer) -> Result<Vec<Content>, NestedCallError> {
         Verdict::Released { content, .. } => Ok(content),
         Verdict::ToolError(failure) => Err(NestedCallError::Failed(failure.message)),
         Verdict::Ended { .. } => Err(NestedCallError::Ended(message)),
-        Verdict::Refused(Refusal::Invalid { .. }) => Err(NestedCallError::Invalid(message)),
+        Verdict::Refused(Refusal::Invalid { .. } | Refusal::UnknownTool { .. }) => {
+            Err(NestedCallError::Invalid(message))
+        }
         Verdict::Refused(refusal) => Err(NestedCallError::Denied(denial(refusal))),
         Verdict::Withheld { decision, basis } => {
             let refusal = Refusal::Denied { decision, basis };
