@@ -517,7 +517,7 @@ async fn what_comes_back_is_bounded() {
         ("/header", "larger than the host allows"),
         ("/line", "larger than the host allows"),
         ("/short", "before its answer was whole"),
-        ("/garbage", "no HTTP"),
+        ("/garbage", "is not HTTP"),
     ] {
         let arguments = format!(r#"{{"url":"{}"}}"#, server.url("site.test", path));
         let answer = call(&gate, "r", "hostile__send_request", &arguments).await;
