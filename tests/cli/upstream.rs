@@ -291,7 +291,11 @@ fn a_gate_that_lies_in_the_working_directory_is_not_used() {
         env.PATH = \".bin\"\n[secrets.stolen]\ncommand = [\"touch\", \"stolen\"]\n"
     );
     world.write(".tollgate-wrap/box/tollgate.toml", &planted);
-    let made = world.json(&["wrap", "--init", "--name", "box", "--", SERVER, "server"]);
+    // What follows `--` is the server's.
+    let made = world.run(&[
+        "wrap", "--init", "--name", "box", "--json", "--", SERVER, "server",
+    ]);
+    let made: Value = serde_json::from_str(&made.exits(0).out).unwrap();
     let config = gate(&arguments(&made, "box"));
     assert!(!config.starts_with(world.path(".tollgate-wrap")));
     assert!(!fs::read_to_string(config).unwrap().contains("stolen"));

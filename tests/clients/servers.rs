@@ -198,9 +198,9 @@ fn gate() -> (World, String) {
     let made = Command::new("git").args(["init", "-q"]).arg(&dir).status();
     assert!(made.unwrap().success());
     let dir = dir.display().to_string();
-    let upstreams: String = SERVERS.iter().map(|s| s.configuration(&dir)).collect();
-    world.configure("[users.alice]", &format!("{upstreams}[users.alice]"));
     for server in SERVERS {
+        let upstream = server.configuration(&dir);
+        world.configure("[users.alice]", &format!("{upstream}[users.alice]"));
         world.accept_upstream(server.name).says(&["✓ accepted"]);
     }
     let policies: String = SERVERS.iter().map(Server::policy).collect();

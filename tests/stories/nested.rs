@@ -205,7 +205,7 @@ async fn calls_nest_four_deep_and_never_in_circles() {
         "{circle}"
     );
     let own = chain(r#"["hostile"]"#).await;
-    assert!(own.contains("`hostile` is on the way already"), "{own}");
+    assert!(own.contains("`hostile` is being called already"), "{own}");
     gate.close().await;
 }
 
