@@ -189,7 +189,12 @@ fn denial(refusal: Refusal) -> Denial {
         )),
         Refusal::Halted { .. } => Denial::undecided("An operator has halted it."),
         Refusal::RunEnded => Denial::undecided("The run has ended."),
-        _ => Denial::undecided("It could not be recorded, so it is not done."),
+        Refusal::TooManyPending { .. }
+        | Refusal::UnknownTool { .. }
+        | Refusal::Invalid { .. }
+        | Refusal::Unrecorded { .. } => {
+            Denial::undecided("It could not be recorded, so it is not done.")
+        }
     }
 }
 
