@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -17,13 +18,13 @@ const NEXT: &str = "\n## ";
 const VARIABLE: &str = "#";
 const UNITS: [&str; 4] = ["µs", "ms", "s", "min"];
 
-/// Play the demo and compare.
+/// Play the demo with `program`, which is the path of this command, and compare.
 ///
 /// # Errors
 /// The demo fails, or the README shows what it does not print.
-pub(crate) fn check() -> Result<()> {
+pub(crate) fn check(program: &Path) -> Result<()> {
     say("── demo, compared with the README");
-    let output = demo()?;
+    let output = demo(program)?;
     let readme = fs::read_to_string(root().join("README.md")).context("README.md")?;
     let missing = missing(pictures(&readme)?, &output);
     if missing.is_empty() {
@@ -36,8 +37,8 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// What `cargo xtask demo` prints, which is shown as well.
-fn demo() -> Result<String> {
-    let mut child = Command::new(std::env::current_exe()?)
+fn demo(program: &Path) -> Result<String> {
+    let mut child = Command::new(program)
         .arg("demo")
         .stdout(Stdio::piped())
         .spawn()
