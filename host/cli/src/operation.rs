@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tollgate::{capture::Revealed, enforce::CallRequest};
+use tollgate::{capture::RevealedValue, enforce::CallRequest};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
@@ -13,9 +13,9 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use tollgate_server::{auth::token::Purpose, review::Said};
+use tollgate_server::{auth::token::Purpose, review::RunNote};
 
-use crate::reply::{Answered, ApprovalView, AuthorizeReply, CallReply, FactsView, TokenView};
+use crate::reply::{AnswerOutcome, ApprovalView, AuthorizeReply, CallReply, FactsView, TokenView};
 
 /// Something that only the ledger's owner can do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ pub(crate) enum Operation {
     /// Say something about runs.
     Say {
         /// What.
-        said: Said,
+        said: RunNote,
     },
     /// Put a policy in shadow mode into force.
     Promote {
@@ -219,7 +219,7 @@ pub(crate) enum Reply {
     /// An approval.
     Approval(Box<ApprovalView>),
     /// Of an answer.
-    Answered(Answered),
+    Answered(AnswerOutcome),
     /// Calls' arguments; without those that the asker may not see, or that are no longer kept.
     Inputs(Vec<(DecisionId, serde_json::Value)>),
     /// A decision's facts.
@@ -257,7 +257,7 @@ pub(crate) enum Reply {
         days: u64,
     },
     /// What a token stands for.
-    Revealed(Revealed),
+    Revealed(RevealedValue),
     /// The configuration is in force.
     Reloaded {
         /// Digest of the policies, tools and entities.

@@ -18,7 +18,7 @@ use tollgate_ledger::{LedgerError, LedgerReader, Order, RecordFilter};
 
 /// What one policy, with the contents that it has now, did in live traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Covered {
+pub struct PolicyCoverage {
     /// Its `@id`.
     pub id: String,
     /// Its file.
@@ -43,12 +43,12 @@ pub fn coverage(
     reader: &LedgerReader,
     pdp: &Pdp,
     since: Option<Timestamp>,
-) -> Result<Vec<Covered>, LedgerError> {
-    let mut covered: BTreeMap<&PolicyRef, Covered> = pdp
+) -> Result<Vec<PolicyCoverage>, LedgerError> {
+    let mut covered: BTreeMap<&PolicyRef, PolicyCoverage> = pdp
         .policies()
         .values()
         .map(|policy| {
-            let covered = Covered {
+            let covered = PolicyCoverage {
                 id: policy.determining.policy.id.clone(),
                 file: policy.file.clone(),
                 mode: policy.mode,
@@ -110,7 +110,7 @@ pub fn coverage(
     if let Some(error) = failed {
         return Err(error);
     }
-    let mut told: Vec<Covered> = covered.into_values().collect();
+    let mut told: Vec<PolicyCoverage> = covered.into_values().collect();
     told.sort_by(|a, b| a.decisions.cmp(&b.decisions).then_with(|| a.id.cmp(&b.id)));
     Ok(told)
 }

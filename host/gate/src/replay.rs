@@ -52,7 +52,7 @@ pub struct Replay<'a> {
 
 /// What became of a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Replayed {
+pub struct ReplayReport {
     /// Decisions that were compared.
     pub compared: u64,
     /// Those of them with another outcome now.
@@ -90,13 +90,13 @@ struct Pair {
 type Group = (Outcome, Outcome, Vec<String>);
 
 #[derive(Default)]
-struct Counted {
+struct DecisionCount {
     compared: u64,
     groups: BTreeMap<Group, Flips>,
     not_comparable: BTreeMap<String, u64>,
 }
 
-enum Compared {
+enum Comparison {
     Same,
     Flip(Group),
     Not(String),
@@ -107,13 +107,13 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read. Facts that cannot be are counted instead.
-    pub fn run(&self, progress: impl Fn(u64, u64) + Sync) -> Result<Replayed, LedgerError> {
+    pub fn run(&self, progress: impl Fn(u64, u64) + Sync) -> Result<ReplayReport, LedgerError> {
         let size = self.reader.size()?.records;
         let whole = self.filter.range.clone().unwrap_or(0..size);
         let end = whole.end.min(size);
         let next = AtomicU64::new(whole.start);
         let done = AtomicU64::new(0);
-        let all = Mutex::new(Counted::default());
+        let all = Mutex::new(DecisionCount::default());
         let failed: Mutex<Option<LedgerError>> = Mutex::new(None);
         let bundles: RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>> = RwLock::default();
         let work = || {
@@ -160,8 +160,8 @@ impl Replay<'_> {
         &self,
         range: std::ops::Range<u64>,
         bundles: &RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>>,
-    ) -> Result<Counted, LedgerError> {
-        let mut counted = Counted::default();
+    ) -> Result<DecisionCount, LedgerError> {
+        let mut counted = DecisionCount::default();
         let mut failed = None;
         let filter = RecordFilter {
             range: Some(range),
@@ -201,8 +201,8 @@ impl Replay<'_> {
         index: u64,
         decision: &DecisionRecord,
         bundles: &RwLock<HashMap<Sha256Digest, Arc<Result<Pair, String>>>>,
-    ) -> Result<Compared, LedgerError> {
-        let not = |why: &str| Ok(Compared::Not(why.to_owned()));
+    ) -> Result<Comparison, LedgerError> {
+        let not = |why: &str| Ok(Comparison::Not(why.to_owned()));
         let Some(digest) = decision.facts_digest else {
             return not("its facts were not kept");
         };
@@ -221,20 +221,20 @@ impl Replay<'_> {
         let pair = self.pair(decision.bundle, bundles)?;
         let pair = match pair.as_ref() {
             Ok(pair) => pair,
-            Err(why) => return Ok(Compared::Not(why.clone())),
+            Err(why) => return Ok(Comparison::Not(why.clone())),
         };
         let now = match &pair.now {
             Ok(pdp) => pdp.decide(&request, &facts),
-            Err(why) => return Ok(Compared::Not(why.clone())),
+            Err(why) => return Ok(Comparison::Not(why.clone())),
         };
         if now.outcome() == decision.outcome {
-            return Ok(Compared::Same);
+            return Ok(Comparison::Same);
         }
         // What the record says may rest on more than policy: that three approvals were asked for, or that
         // another decision beside it counted. So it is held against what policy alone said then.
         let then = pair.then.decide(&request, &facts);
         if then.outcome() == now.outcome() {
-            return Ok(Compared::Same);
+            return Ok(Comparison::Same);
         }
         let policies = |decision: &Decision| -> Vec<String> {
             decision.basis().ids().map(str::to_owned).collect()
@@ -243,7 +243,7 @@ impl Replay<'_> {
         if behind.is_empty() {
             behind = policies(&then);
         }
-        Ok(Compared::Flip((then.outcome(), now.outcome(), behind)))
+        Ok(Comparison::Flip((then.outcome(), now.outcome(), behind)))
     }
 
     fn pair(
@@ -281,12 +281,12 @@ impl Replay<'_> {
     }
 }
 
-impl Counted {
-    fn one(&mut self, id: DecisionId, run: Option<RunId>, compared: Compared) {
+impl DecisionCount {
+    fn one(&mut self, id: DecisionId, run: Option<RunId>, compared: Comparison) {
         match compared {
-            Compared::Not(why) => *self.not_comparable.entry(why).or_default() += 1,
-            Compared::Same => self.compared += 1,
-            Compared::Flip(group) => {
+            Comparison::Not(why) => *self.not_comparable.entry(why).or_default() += 1,
+            Comparison::Same => self.compared += 1,
+            Comparison::Flip(group) => {
                 self.compared += 1;
                 let flips = self.group(group);
                 flips.count += 1;
@@ -323,7 +323,7 @@ impl Counted {
         }
     }
 
-    fn told(self) -> Replayed {
+    fn told(self) -> ReplayReport {
         let mut flips: Vec<Flips> = self.groups.into_values().collect();
         for group in &mut flips {
             group.decisions.sort_unstable_by_key(|id| id.0);
@@ -334,7 +334,7 @@ impl Counted {
                 .cmp(&a.count)
                 .then_with(|| a.policies.cmp(&b.policies))
         });
-        Replayed {
+        ReplayReport {
             compared: self.compared,
             flipped: flips.iter().map(|group| group.count).sum(),
             flips,

@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tollgate_model::{entity::Uid, ids::RunId, request::Reported, time::Timestamp};
+use tollgate_model::{entity::Uid, ids::RunId, request::SelfReport, time::Timestamp};
 
 use tollgate_model::two_generation_cache::TwoGenerationCache;
 
@@ -47,10 +47,10 @@ impl Default for RunUsage {
 }
 
 impl RunUsage {
-    fn reported(self) -> Reported {
+    fn reported(self) -> SelfReport {
         // Rounded up: it may only tighten.
         let parts = self.cost_nano.div_ceil(NANO);
-        Reported {
+        SelfReport {
             complete: self.complete,
             cost: format!("{}.{:04}", parts / 10_000, parts % 10_000),
             tokens: self.tokens,
@@ -160,7 +160,12 @@ impl Usage {
     }
 
     /// What was reported about this run, and about all of the principal's since then, to the hour.
-    pub(crate) fn of(&self, principal: &Uid, run: RunId, since: Timestamp) -> (Reported, Reported) {
+    pub(crate) fn of(
+        &self,
+        principal: &Uid,
+        run: RunId,
+        since: Timestamp,
+    ) -> (SelfReport, SelfReport) {
         self.with(|all| {
             let Some(known) = all.get(principal) else {
                 return Default::default();
@@ -216,7 +221,7 @@ mod tests {
         let other = Uid::new(Kind::Agent, "x");
         assert_eq!(
             usage.of(&other, run(1), Timestamp(0)).0,
-            Reported::default()
+            SelfReport::default()
         );
     }
 

@@ -13,7 +13,7 @@ use rusqlite::{
 };
 use tollgate_model::{
     life::ApprovalState,
-    record::{AdminAction, Administered, Event, Record},
+    record::{AdminAction, AdministrativeAct, Event, Record},
     time::Timestamp,
 };
 
@@ -104,7 +104,7 @@ impl Ledger {
             reason: e.to_string(),
         })??;
         let ledger = Self::open_owned(lock, options, now)?;
-        let event = Event::Administered(Administered {
+        let event = Event::Administered(AdministrativeAct {
             action: AdminAction::StoreRestored,
             by,
             target: format!(

@@ -23,7 +23,7 @@ pub(crate) const PRINCIPALS: usize = 256;
 
 /// State that the writer shares with callers and readers.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SharedState {
     cache: Mutex<RunCache>,
     windows: Mutex<UsageWindows>,
     halts: ArcSwap<Vec<Halt>>,
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     suspended: Mutex<HashSet<RunId>>,
 }
 
-impl Shared {
+impl SharedState {
     pub(crate) fn new(cached_runs: usize, halts: Vec<Halt>, now: i64, size: u64) -> Self {
         Self {
             cache: Mutex::new(RunCache::new(cached_runs)),

@@ -19,7 +19,7 @@ use tokio::sync::{
 use crate::{
     CommitError, Receipt,
     batch::{EncodedBatch, QueuedBatch, answer_all},
-    cache::Shared,
+    cache::SharedState,
     sync::lock,
     writer::Writer,
 };
@@ -71,7 +71,7 @@ impl GroupCommit {
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub(crate) fn start(writer: Writer, shared: Arc<Shared>) -> io::Result<Self> {
+    pub(crate) fn start(writer: Writer, shared: Arc<SharedState>) -> io::Result<Self> {
         let scheduler = CommitScheduler {
             writer: Arc::new(Mutex::new(Some(writer))),
             shared,
@@ -215,7 +215,7 @@ impl Drop for GroupCommit {
 #[derive(Clone)]
 struct CommitScheduler {
     writer: Arc<Mutex<Option<Writer>>>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
 }
 
 impl CommitScheduler {

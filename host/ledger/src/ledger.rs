@@ -21,7 +21,7 @@ use crate::{
     ApprovalRow, Batch, Binding, CommitError, HaltKeys, Keys, LedgerError, LedgerOptions,
     LedgerReader, Payload, Receipt, Run, StateUpdate, StateUpdateResult, Window, WindowUsage,
     batch::EncodedBatch,
-    cache::{Shared, halted},
+    cache::{SharedState, halted},
     cached_run::{self, call_key},
     component_state::StateUpdateRequest,
     disk_reserve::DiskReserve,
@@ -40,7 +40,7 @@ pub struct Ledger(Arc<Inner>);
 struct Inner {
     /// First, so that the thread has ended before the lock is given up.
     commits: GroupCommit,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     reader: LedgerReader,
     keys: Keys,
     options: LedgerOptions,
@@ -84,7 +84,7 @@ impl Ledger {
         let reader = LedgerReader::of_owned(&options.path);
         let halts = reader.halts()?;
         let open_calls = reader.open_calls()?;
-        let shared = Arc::new(Shared::new(
+        let shared = Arc::new(SharedState::new(
             options.cached_runs,
             halts,
             now.0.max(store.time),

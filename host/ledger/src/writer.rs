@@ -14,7 +14,7 @@ use crate::{
     CommitError, Condition, Receipt,
     anchor::Anchor,
     batch::{EncodedBatch, QueuedBatch, answer_all, answer_each, refuse_opening},
-    cache::{PRINCIPALS, Shared, halted},
+    cache::{PRINCIPALS, SharedState, halted},
     cached_run::{CachedRun, RunCache},
     chain::{Chain, last_hash},
     disk_reserve::DiskReserve,
@@ -38,7 +38,7 @@ const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 /// The writer.
 pub(crate) struct Writer {
     pub(crate) conn: Connection,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedState>,
     anchor: Anchor,
     reserve: DiskReserve,
     pending: PendingState,
@@ -64,7 +64,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(store: Store, shared: Arc<Shared>, reserve: DiskReserve) -> Self {
+    pub(crate) fn new(store: Store, shared: Arc<SharedState>, reserve: DiskReserve) -> Self {
         let Store {
             conn,
             anchor,

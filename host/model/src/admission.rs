@@ -26,7 +26,7 @@ pub enum Phase {
 
 /// What an approval is worth now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum ApprovalStanding {
     /// There is none, or it was used, replaced or cancelled.
     Absent,
     /// Not enough people have answered.
@@ -39,7 +39,7 @@ pub enum Standing {
     Expired,
 }
 
-impl Standing {
+impl ApprovalStanding {
     /// The standing of an approval in `state`; `overdue` says that its time is up.
     #[must_use]
     pub fn of(state: ApprovalState, overdue: bool) -> Self {
@@ -64,7 +64,7 @@ pub struct Situation {
     /// What policy says.
     pub outcome: Outcome,
     /// The approval that the phase is about.
-    pub approval: Standing,
+    pub approval: ApprovalStanding,
     /// Whether that approval, once granted, lifts every policy that stops the call now.
     pub covered: bool,
     /// Whether the call may ask once more: fewer than [`MAX_ROUNDS`] approvals were asked for.
@@ -115,63 +115,71 @@ pub fn next_step(situation: Situation) -> Step {
     }
 }
 
-fn new(outcome: Outcome, approval: Standing) -> Step {
+fn new(outcome: Outcome, approval: ApprovalStanding) -> Step {
     match (outcome, approval) {
         (Outcome::Allow, _) => Step::Start,
-        (Outcome::Error, _) | (Outcome::Deny, Standing::Absent) => Step::Deny,
-        (Outcome::Escalate, Standing::Absent) => Step::Ask,
-        (Outcome::Deny | Outcome::Escalate, Standing::Rejected) => Step::DenyRejected,
-        (Outcome::Deny | Outcome::Escalate, Standing::Expired) => Step::Expire,
-        (Outcome::Deny | Outcome::Escalate, Standing::Pending | Standing::Granted) => {
-            Step::EvaluateAsked
-        }
+        (Outcome::Error, _) | (Outcome::Deny, ApprovalStanding::Absent) => Step::Deny,
+        (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Escalate, ApprovalStanding::Rejected) => Step::DenyRejected,
+        (Outcome::Deny | Outcome::Escalate, ApprovalStanding::Expired) => Step::Expire,
+        (
+            Outcome::Deny | Outcome::Escalate,
+            ApprovalStanding::Pending | ApprovalStanding::Granted,
+        ) => Step::EvaluateAsked,
     }
 }
 
-fn asked(outcome: Outcome, approval: Standing, covered: bool, may_ask_again: bool) -> Step {
+fn asked(outcome: Outcome, approval: ApprovalStanding, covered: bool, may_ask_again: bool) -> Step {
     match (outcome, approval) {
-        (_, Standing::Expired) => Step::Expire,
-        (_, Standing::Rejected) => Step::DenyRejected,
+        (_, ApprovalStanding::Expired) => Step::Expire,
+        (_, ApprovalStanding::Rejected) => Step::DenyRejected,
         // It was used or withdrawn between two evaluations.
-        (Outcome::Allow, Standing::Absent) => Step::Start,
-        (Outcome::Escalate, Standing::Absent) => Step::Ask,
-        (Outcome::Deny | Outcome::Error, Standing::Absent) => Step::Deny,
-        (Outcome::Allow, Standing::Pending | Standing::Granted) => Step::Resume,
-        (Outcome::Escalate, Standing::Pending) if covered => Step::Wait,
-        (Outcome::Escalate, Standing::Pending | Standing::Granted) if may_ask_again => Step::Ask,
+        (Outcome::Allow, ApprovalStanding::Absent) => Step::Start,
+        (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
+        (Outcome::Deny | Outcome::Error, ApprovalStanding::Absent) => Step::Deny,
+        (Outcome::Allow, ApprovalStanding::Pending | ApprovalStanding::Granted) => Step::Resume,
+        (Outcome::Escalate, ApprovalStanding::Pending) if covered => Step::Wait,
+        (Outcome::Escalate, ApprovalStanding::Pending | ApprovalStanding::Granted)
+            if may_ask_again =>
+        {
+            Step::Ask
+        }
         (
             Outcome::Escalate | Outcome::Deny | Outcome::Error,
-            Standing::Pending | Standing::Granted,
+            ApprovalStanding::Pending | ApprovalStanding::Granted,
         ) => Step::DenyAndCancel,
     }
 }
 
-fn suspended(outcome: Outcome, approval: Standing) -> Step {
+fn suspended(outcome: Outcome, approval: ApprovalStanding) -> Step {
     match (outcome, approval) {
-        (_, Standing::Rejected) => Step::DenyRejected,
-        (_, Standing::Expired) => Step::Expire,
-        (Outcome::Deny | Outcome::Error, Standing::Absent) => Step::Deny,
-        (Outcome::Deny | Outcome::Error, Standing::Pending | Standing::Granted) => {
+        (_, ApprovalStanding::Rejected) => Step::DenyRejected,
+        (_, ApprovalStanding::Expired) => Step::Expire,
+        (Outcome::Deny | Outcome::Error, ApprovalStanding::Absent) => Step::Deny,
+        (Outcome::Deny | Outcome::Error, ApprovalStanding::Pending | ApprovalStanding::Granted) => {
             Step::DenyAndCancel
         }
-        (Outcome::Allow, Standing::Absent) => Step::Start,
-        (Outcome::Escalate, Standing::Absent) => Step::Ask,
-        (Outcome::Allow | Outcome::Escalate, Standing::Pending) => Step::Wait,
-        (Outcome::Allow, Standing::Granted) => Step::Resume,
-        (Outcome::Escalate, Standing::Granted) => Step::EvaluateSuspendedAndAsked,
+        (Outcome::Allow, ApprovalStanding::Absent) => Step::Start,
+        (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
+        (Outcome::Allow | Outcome::Escalate, ApprovalStanding::Pending) => Step::Wait,
+        (Outcome::Allow, ApprovalStanding::Granted) => Step::Resume,
+        (Outcome::Escalate, ApprovalStanding::Granted) => Step::EvaluateSuspendedAndAsked,
     }
 }
 
-fn suspended_and_asked(outcome: Outcome, approval: Standing, may_ask_again: bool) -> Step {
+fn suspended_and_asked(outcome: Outcome, approval: ApprovalStanding, may_ask_again: bool) -> Step {
     match (outcome, approval) {
         (Outcome::Deny | Outcome::Error, _) => Step::Deny,
-        (Outcome::Allow | Outcome::Escalate, Standing::Pending) => Step::Wait,
+        (Outcome::Allow | Outcome::Escalate, ApprovalStanding::Pending) => Step::Wait,
         // The call's own approval was used up when it started the first time.
-        (Outcome::Escalate, Standing::Absent | Standing::Rejected | Standing::Expired) => Step::Ask,
+        (
+            Outcome::Escalate,
+            ApprovalStanding::Absent | ApprovalStanding::Rejected | ApprovalStanding::Expired,
+        ) => Step::Ask,
         // Policy no longer stops the call itself.
         (Outcome::Allow, _) => Step::Resume,
-        (Outcome::Escalate, Standing::Granted) if may_ask_again => Step::Ask,
-        (Outcome::Escalate, Standing::Granted) => Step::Deny,
+        (Outcome::Escalate, ApprovalStanding::Granted) if may_ask_again => Step::Ask,
+        (Outcome::Escalate, ApprovalStanding::Granted) => Step::Deny,
     }
 }
 
@@ -185,12 +193,12 @@ mod tests {
         Outcome::Escalate,
         Outcome::Error,
     ];
-    const STANDINGS: [Standing; 5] = [
-        Standing::Absent,
-        Standing::Pending,
-        Standing::Granted,
-        Standing::Rejected,
-        Standing::Expired,
+    const STANDINGS: [ApprovalStanding; 5] = [
+        ApprovalStanding::Absent,
+        ApprovalStanding::Pending,
+        ApprovalStanding::Granted,
+        ApprovalStanding::Rejected,
+        ApprovalStanding::Expired,
     ];
     const PHASES: [Phase; 4] = [
         Phase::New,
@@ -232,7 +240,11 @@ mod tests {
     fn a_call_that_has_run_starts_again_only_after_its_effect_was_approved() {
         for situation in every_situation() {
             if situation.phase == Phase::Suspended && next_step(situation) == Step::Resume {
-                assert_eq!(situation.approval, Standing::Granted, "{situation:?}");
+                assert_eq!(
+                    situation.approval,
+                    ApprovalStanding::Granted,
+                    "{situation:?}"
+                );
             }
         }
     }
@@ -250,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_rejection_holds_while_policy_does_not_allow_the_call() {
-        for situation in every_situation().filter(|s| s.approval == Standing::Rejected) {
+        for situation in every_situation().filter(|s| s.approval == ApprovalStanding::Rejected) {
             let step = next_step(situation);
             match situation.phase {
                 Phase::New if situation.outcome == Outcome::Allow => assert_eq!(step, Step::Start),
@@ -277,7 +289,7 @@ mod tests {
         let situation = |covered, may_ask_again| Situation {
             phase: Phase::Asked,
             outcome: Outcome::Escalate,
-            approval: Standing::Pending,
+            approval: ApprovalStanding::Pending,
             covered,
             may_ask_again,
         };

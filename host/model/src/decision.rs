@@ -17,7 +17,7 @@ pub struct PolicyRef {
 
 /// A policy that decided, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Determining {
+pub struct DeterminingPolicy {
     /// The budget that it guards, if it says so: its `@budget`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<String>,
@@ -36,7 +36,7 @@ pub struct Basis {
     /// The bundle: policies, schema, label and role configuration, Cedar's version.
     pub bundle: Sha256Digest,
     /// Policies that determined it, by id. Empty when nothing permitted the request.
-    pub determining: Vec<Determining>,
+    pub determining: Vec<DeterminingPolicy>,
     /// Why there is no answer. Empty unless the outcome is error.
     pub errors: Vec<DecisionError>,
     /// Whether there are no policies at all.

@@ -273,7 +273,7 @@ impl ActionContext {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Whose approval the call already has.
-    pub approval: Option<Granted>,
+    pub approval: Option<PriorApproval>,
     /// Entities that the configuration does not name: files, hosts, approvals, runs.
     pub entities: Vec<Entity>,
     /// The configured environment, such as `production`.
@@ -302,7 +302,7 @@ pub struct RunFacts {
     /// Earlier calls of this tool with these arguments.
     pub repeats: u64,
     /// What agents reported about themselves.
-    pub reported: Reported,
+    pub reported: SelfReport,
     /// Tools that were called.
     pub tools: BTreeSet<String>,
     /// What the principal has done lately, in all its runs.
@@ -320,12 +320,12 @@ pub struct WindowFacts {
     /// minutes.
     pub elapsed: u64,
     /// What was reported about it.
-    pub reported: Reported,
+    pub reported: SelfReport,
 }
 
 /// What agents report about themselves; it may only tighten.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reported {
+pub struct SelfReport {
     /// Whether every model call is known to have been reported.
     pub complete: bool,
     /// In the configured currency, with four decimals.
@@ -334,7 +334,7 @@ pub struct Reported {
     pub tokens: u64,
 }
 
-impl Default for Reported {
+impl Default for SelfReport {
     fn default() -> Self {
         Self {
             complete: false,
@@ -346,7 +346,7 @@ impl Default for Reported {
 
 /// An approval that was given to exactly this call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Granted {
+pub struct PriorApproval {
     /// Distinct users who approved.
     pub count: u64,
     /// The policies that it lifts, with the contents they had when it was asked for.

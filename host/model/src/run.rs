@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     decision::Outcome,
     record::{Event, KeyedDigest, Record, Status},
-    request::{Action, Reported, RunFacts, WindowFacts},
+    request::{Action, RunFacts, SelfReport, WindowFacts},
     time::Timestamp,
 };
 
@@ -162,7 +162,7 @@ impl RunState {
             errors: self.errors,
             labels: self.labels.clone(),
             repeats: repeats.saturating_sub(own),
-            reported: Reported::default(),
+            reported: SelfReport::default(),
             tools: self.tools.clone(),
             window: WindowFacts::default(),
         }

@@ -43,9 +43,9 @@ pub const INTERFACES: &[&str] = &[
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.
 #[derive(Clone)]
-pub struct Component(pub(crate) Arc<Compiled>);
+pub struct Component(pub(crate) Arc<CompiledComponent>);
 
-pub(crate) struct Compiled {
+pub(crate) struct CompiledComponent {
     name: String,
     pub(crate) pool: Arc<Pool>,
     ty: types::Component,
@@ -144,7 +144,7 @@ impl Sandbox {
         };
         // What copies and maps memory when first used is done now rather than in the first call.
         compiled.initialize_copy_on_write_image().map_err(invalid)?;
-        Ok(Component(Arc::new(Compiled {
+        Ok(Component(Arc::new(CompiledComponent {
             name: printable(name, 100),
             ty: compiled.component_type(),
             pool,

@@ -27,7 +27,7 @@ use crate::{
     deadline::{Ending, with_deadline},
     engine::PoolSlot,
     low_priority_pool::CpuProfile,
-    meter::{Exceeded, Meter, Operations, Stopwatch, room},
+    meter::{LimitExceeded, Meter, Operations, Stopwatch, room},
     port::{HostPolicy, RemainingBudget},
     wasi::Wasi,
 };
@@ -346,7 +346,7 @@ fn yield_on_tick(
     stopwatch.stop();
     let used = stopwatch.used();
     if used >= cpu {
-        return Err(Exceeded::Time.into());
+        return Err(LimitExceeded::Time.into());
     }
     watch(used);
     let resumed = Arc::clone(stopwatch);
@@ -373,11 +373,11 @@ fn failure(error: ToolError, max: u64) -> BoundedContent {
 /// How a guest ended, and why, for operators.
 fn status_of(error: &wasmtime::Error) -> (Status, String) {
     let status = match (
-        error.downcast_ref::<Exceeded>(),
+        error.downcast_ref::<LimitExceeded>(),
         error.downcast_ref::<Trap>(),
     ) {
-        (Some(Exceeded::Memory), _) => Status::MemoryExhausted,
-        (Some(Exceeded::Time), _) | (_, Some(Trap::Interrupt)) => Status::Timeout,
+        (Some(LimitExceeded::Memory), _) => Status::MemoryExhausted,
+        (Some(LimitExceeded::Time), _) | (_, Some(Trap::Interrupt)) => Status::Timeout,
         (_, Some(Trap::OutOfFuel)) => Status::FuelExhausted,
         _ => Status::Trap,
     };

@@ -1,7 +1,7 @@
 //! Where components run: WebAssembly without any ambient authority, within limits.
 //!
 //! [`Sandbox::load`] compiles and links a component; [`Sandbox::prepare`] makes a fresh instance for one
-//! call; [`Prepared::run`] runs it. What a component asks of its host is in [`capability`], one folder per
+//! call; [`PreparedInstance::run`] runs it. What a component asks of its host is in [`capability`], one folder per
 //! interface, and goes through the [`port`], which the gate implements.
 //!
 //! Nothing here decides or writes a record, nothing is kept between two calls, and nothing that a guest says
@@ -40,7 +40,7 @@ pub use engine::{MAX_CALL_DEPTH, MAX_CONCURRENCY, Sandbox, SandboxOptions};
 pub use environment::GuestEnvironment;
 pub use error::SandboxError;
 pub use loaded::LoadedComponent;
-pub use run::{Invocation, Prepared};
+pub use run::{Invocation, PreparedInstance};
 
 /// The versions of the WIT package that this host links.
 pub const PUBLISHED: &[&str] = &["0.1.0"];

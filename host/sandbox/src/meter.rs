@@ -61,7 +61,7 @@ pub(crate) struct Room {
 
 /// The limit that a guest ran into, as the cause of its trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Exceeded {
+pub(crate) enum LimitExceeded {
     /// Memories or tables.
     #[error("it asked for more memory than it may have")]
     Memory,
@@ -109,7 +109,7 @@ impl ResourceLimiter for Meter {
             .memory
             .saturating_add(desired.saturating_sub(current) as u64);
         if total > self.max_memory || maximum.is_some_and(|max| desired > max) {
-            return Err(Exceeded::Memory.into());
+            return Err(LimitExceeded::Memory.into());
         }
         self.memory = total;
         self.peak = self.peak.max(total);
@@ -117,7 +117,7 @@ impl ResourceLimiter for Meter {
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(Exceeded::Memory.into())
+        Err(LimitExceeded::Memory.into())
     }
 
     fn table_growing(
@@ -130,14 +130,14 @@ impl ResourceLimiter for Meter {
             .elements
             .saturating_add(desired.saturating_sub(current));
         if total > self.room.table_elements || maximum.is_some_and(|max| desired > max) {
-            return Err(Exceeded::Memory.into());
+            return Err(LimitExceeded::Memory.into());
         }
         self.elements = total;
         Ok(true)
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(Exceeded::Memory.into())
+        Err(LimitExceeded::Memory.into())
     }
 
     fn instances(&self) -> usize {

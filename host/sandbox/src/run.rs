@@ -38,12 +38,12 @@ pub struct Invocation {
 }
 
 /// An instance that waits for its permit. Nothing of the guest has run.
-pub struct Prepared {
+pub struct PreparedInstance {
     component: Arc<LoadedComponent>,
     guest: Guest,
 }
 
-impl fmt::Debug for Prepared {
+impl fmt::Debug for PreparedInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")
             .field("component", &self.component.name)
@@ -54,13 +54,13 @@ impl fmt::Debug for Prepared {
 impl Sandbox {
     /// Make an instance for one call, as soon as there is a place for it. Dropping the future gives up
     /// the place. Runs nothing of the guest: where instantiating would, that is left to
-    /// [`Prepared::run`].
+    /// [`PreparedInstance::run`].
     pub async fn prepare(
         &self,
         component: &Arc<LoadedComponent>,
         limits: &Limits,
         policy: Arc<dyn HostPolicy>,
-    ) -> Prepared {
+    ) -> PreparedInstance {
         let compiled = &component.compiled;
         let slot = match policy.is_nested() {
             true => compiled.0.pool.admit_nested().await,
@@ -77,7 +77,7 @@ impl Sandbox {
         if compiled.instantiation_is_pure() {
             guest.instantiate().await;
         }
-        Prepared { component, guest }
+        PreparedInstance { component, guest }
     }
 
     /// Prepare and run in one step. A halt ends the wait for a place, too, and so does the end of the time
@@ -110,7 +110,7 @@ impl Sandbox {
     }
 }
 
-impl Prepared {
+impl PreparedInstance {
     /// Run the permitted call: exactly the arguments that were decided on. Ends early once `halted` is
     /// true.
     pub async fn run(

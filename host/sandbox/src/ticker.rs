@@ -18,19 +18,19 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Advances the engine's epoch while something runs, and sleeps otherwise.
 pub(crate) struct Ticker {
-    shared: Arc<Ticking>,
+    shared: Arc<TickerThread>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Ticking {
+struct TickerThread {
     running: AtomicUsize,
     stopped: AtomicBool,
 }
 
 impl Ticker {
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Ticking::default());
+        let shared = Arc::new(TickerThread::default());
         let (ticking, engine) = (Arc::clone(&shared), engine.weak());
         let thread = thread::Builder::new()
             .name("tollgate-ticker".into())
@@ -69,7 +69,7 @@ impl Drop for Ticker {
     }
 }
 
-fn tick(ticking: &Ticking, engine: &EngineWeak) {
+fn tick(ticking: &TickerThread, engine: &EngineWeak) {
     while !ticking.stopped.load(Ordering::SeqCst) {
         if ticking.running.load(Ordering::SeqCst) == 0 {
             // `unpark` before `park` is not lost.

@@ -69,7 +69,7 @@ pub(crate) struct Wasi {
 impl Wasi {
     pub(crate) fn new(host: Option<&Host>) -> Self {
         let stream = |level| Lines {
-            written: Arc::new(Mutex::new(Written {
+            written: Arc::new(Mutex::new(OutputBuffer {
                 line: Vec::new(),
                 host: host.cloned(),
                 level,
@@ -122,10 +122,10 @@ impl WasiView for State {
 /// A stream whose lines are the component's own words in the trace.
 #[derive(Clone)]
 struct Lines {
-    written: Arc<Mutex<Written>>,
+    written: Arc<Mutex<OutputBuffer>>,
 }
 
-struct Written {
+struct OutputBuffer {
     /// The line so far.
     line: Vec<u8>,
     host: Option<Host>,
@@ -133,13 +133,13 @@ struct Written {
 }
 
 impl Lines {
-    fn written(&self) -> MutexGuard<'_, Written> {
+    fn written(&self) -> MutexGuard<'_, OutputBuffer> {
         // Recover from poisoning: it holds bytes only.
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Written {
+impl OutputBuffer {
     fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte == b'\n' {
@@ -162,7 +162,7 @@ impl Written {
     }
 }
 
-impl Drop for Written {
+impl Drop for OutputBuffer {
     fn drop(&mut self) {
         // The last line may have no end.
         self.end();

@@ -12,7 +12,7 @@ use crate::reply::CallReply;
 
 /// What became of a call whose caller held on.
 #[derive(Debug)]
-pub enum Called {
+pub enum CallCompletion {
     /// This.
     Done(Box<CallReply>),
     /// It still waits, and whoever serves it is leaving.
@@ -31,7 +31,7 @@ pub async fn call(
     options: &CallOptions,
     patience: Duration,
     leaving: impl Future<Output = ()>,
-) -> Result<Called, ApprovalError> {
+) -> Result<CallCompletion, ApprovalError> {
     let begun = Instant::now();
     let mut leaving = std::pin::pin!(leaving);
     let mut waiter = None;
@@ -47,20 +47,20 @@ pub async fn call(
         let reply = Box::new(CallReply::new(request.tool.clone(), answer, micros));
         let left = patience.saturating_sub(begun.elapsed());
         let (Some(approval), false) = (pending, left.is_zero()) else {
-            return Ok(Called::Done(reply));
+            return Ok(CallCompletion::Done(reply));
         };
         // Kept until the call is repeated.
         let next = gate.waiter(approval);
         let settled = tokio::select! {
             settled = gate.approval_settled(approval, left) => settled?,
-            () = &mut leaving => return Ok(Called::Left(reply)),
+            () = &mut leaving => return Ok(CallCompletion::Left(reply)),
         };
         match settled {
             // Repeating the call is what runs it, or says that it was rejected.
             ApprovalState::Approved | ApprovalState::Rejected | ApprovalState::Consumed => {
                 waiter = Some(next);
             }
-            _ => return Ok(Called::Done(reply)),
+            _ => return Ok(CallCompletion::Done(reply)),
         }
     }
 }

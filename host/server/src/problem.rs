@@ -7,7 +7,7 @@ use tollgate::{enforce::ApprovalError, enforce::Refusal, gate::OperateError};
 use tollgate_ledger::LedgerError;
 use utoipa::ToSchema;
 
-use crate::{auth::Busy, mcp::NotTaken};
+use crate::{auth::RateExceeded, mcp::NotTaken};
 
 /// What went wrong. The code is stable; title and detail are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -98,8 +98,8 @@ fn unavailable(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(10)
 }
 
-impl From<Busy> for Problem {
-    fn from(busy: Busy) -> Self {
+impl From<RateExceeded> for Problem {
+    fn from(busy: RateExceeded) -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_requests",

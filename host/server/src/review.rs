@@ -25,7 +25,7 @@ const MAX_NOTE: usize = 4096;
 /// Something that is said about runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
-pub enum Said {
+pub enum RunNote {
     /// What the agent tells about its run: an object whose keys are topics.
     Told {
         /// The run.
@@ -130,7 +130,7 @@ pub async fn say(
     gate: &Gate,
     store: &Store,
     caller: &Caller,
-    said: Said,
+    said: RunNote,
 ) -> Result<Value, SayError> {
     let tenant = gate.ruleset().config.gate.tenant.clone();
     let by = caller.principal();
@@ -142,7 +142,7 @@ pub async fn say(
     let clean =
         |run: RunId, text: &str, max: usize| printable(&gate.capturing(Some(run)).text(text), max);
     match said {
-        Said::Told { run, call, told } => {
+        RunNote::Told { run, call, told } => {
             annotated(gate, caller, run).await?;
             let told = self_report::read(&told, call, now)?;
             let kept = captured(gate, run, told);
@@ -150,7 +150,7 @@ pub async fn say(
             store.add_self_reports(&tenant, run, kept).await?;
             Ok(serde_json::json!({ "run": run, "told": count }))
         }
-        Said::Note {
+        RunNote::Note {
             run,
             span,
             label,
@@ -167,7 +167,7 @@ pub async fn say(
             };
             Ok(json(&store.note(&tenant, new, now).await?))
         }
-        Said::RemoveNote { run, note } => {
+        RunNote::RemoveNote { run, note } => {
             annotated(gate, caller, run).await?;
             // A number is a run's note, or nobody's.
             let notes = store.reader().notes(&tenant, run)?;
@@ -180,20 +180,20 @@ pub async fn say(
             store.remove_note(&tenant, note).await?;
             Ok(serde_json::json!({ "run": run, "removed": note }))
         }
-        Said::Feedback { run, mut given } => {
+        RunNote::Feedback { run, mut given } => {
             annotated(gate, caller, run).await?;
             given.comment = given.comment.map(|text| clean(run, &text, MAX_NOTE));
             given.label = given.label.map(|text| clean(run, &text, 64));
             let new = given.of(run, by)?;
             Ok(json(&store.give_feedback(&tenant, new, now).await?))
         }
-        Said::MakeSet { set, about } => {
+        RunNote::MakeSet { set, about } => {
             people_only(caller)?;
             let about = printable(&about, MAX_NOTE);
             store.make_set(&tenant, &set, &about, &by, now).await?;
             Ok(serde_json::json!({ "set": set }))
         }
-        Said::RemoveSet { set } => {
+        RunNote::RemoveSet { set } => {
             people_only(caller)?;
             let sets = store.reader().sets(&tenant)?;
             let known = sets.into_iter().find(|known| known.name == set);
@@ -208,7 +208,7 @@ pub async fn say(
             store.remove_set(&tenant, &set).await?;
             Ok(serde_json::json!({ "set": set, "removed": true }))
         }
-        Said::AddToSet { set, runs } => {
+        RunNote::AddToSet { set, runs } => {
             people_only(caller)?;
             for run in &runs {
                 annotated(gate, caller, *run).await?;
@@ -216,7 +216,7 @@ pub async fn say(
             let added = store.add_to_set(&tenant, &set, runs, &by, now).await?;
             Ok(serde_json::json!({ "set": set, "added": added }))
         }
-        Said::TakeFromSet { set, run } => {
+        RunNote::TakeFromSet { set, run } => {
             people_only(caller)?;
             annotated(gate, caller, run).await?;
             store.take_from_set(&tenant, &set, run).await?;

@@ -29,7 +29,7 @@ use crate::{
     error::Failure,
     exit_code::Exit,
     operation::{Operation, Reply},
-    reply::{self, Answered, ApprovalView, AuthorizeReply, CallReply},
+    reply::{self, AnswerOutcome, ApprovalView, AuthorizeReply, CallReply},
 };
 
 /// How answers came in, as records name it.
@@ -127,7 +127,7 @@ pub(super) async fn execute(
                 )
                 .await?;
             let (state, decision, needs) = (answered.state, answered.decision, answered.needs);
-            Ok(Reply::Answered(Answered {
+            Ok(Reply::Answered(AnswerOutcome {
                 id,
                 state,
                 decision,

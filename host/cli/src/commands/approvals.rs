@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use tollgate::ids::Clock;
 use tollgate_ledger::{ApprovalFilter, ApprovalRow, LedgerError, LedgerReader};
 use tollgate_model::{
-    decision::{Determining, Outcome},
+    decision::{DeterminingPolicy, Outcome},
     ids::ApprovalId,
     life::ApprovalState,
     record::Event,
@@ -16,7 +16,7 @@ use crate::{
     exit_code::Exit,
     operation::{Operation, Reply},
     render::approval,
-    reply::{self, Answered, ApprovalView},
+    reply::{self, AnswerOutcome, ApprovalView},
     style::{Tone, paint},
 };
 
@@ -148,7 +148,10 @@ fn waiting(reader: &LedgerReader, filter: &ApprovalFilter) -> Result<Vec<Approva
 }
 
 /// The policies behind the decision that asked; none where it does not lie near.
-fn asked_by(reader: &LedgerReader, row: &ApprovalRow) -> Result<Vec<Determining>, LedgerError> {
+fn asked_by(
+    reader: &LedgerReader,
+    row: &ApprovalRow,
+) -> Result<Vec<DeterminingPolicy>, LedgerError> {
     for index in (row.opened.saturating_sub(NEAR)..row.opened).rev() {
         if let Some(record) = reader.record(index)?
             && record.run == Some(row.run)
@@ -223,8 +226,8 @@ fn agreed(cx: &Context<'_>) -> Result<bool, Failure> {
         })
 }
 
-fn told(answered: &Answered) -> String {
-    let Answered {
+fn told(answered: &AnswerOutcome) -> String {
+    let AnswerOutcome {
         id,
         state,
         decision,

@@ -11,7 +11,7 @@ use tollgate_ledger::{
 };
 use tollgate_model::{
     ids::{DecisionId, hex},
-    record::{AdminAction, Administered, Event, Record},
+    record::{AdminAction, AdministrativeAct, Event, Record},
 };
 
 use crate::{
@@ -189,7 +189,7 @@ async fn rebuild(cx: &Context<'_>) -> Result<Exit, Failure> {
         Err(error) => return Err(error.into()),
     }
     ledger.rebuild().await?;
-    let rebuilt = Event::Administered(Administered {
+    let rebuilt = Event::Administered(AdministrativeAct {
         action: AdminAction::ReadModelsRebuilt,
         by,
         target: config.store.path.display().to_string(),

@@ -170,7 +170,7 @@ struct ReadValue {
 }
 
 /// What came of a write whose precondition held.
-struct Written {
+struct WriteOutcome {
     /// Whether the key was there before.
     existed: bool,
 }
@@ -270,7 +270,7 @@ impl Capabilities {
         key: &str,
         value: Option<&[u8]>,
         precondition: Precondition,
-    ) -> Result<Option<Written>, StateError> {
+    ) -> Result<Option<WriteOutcome>, StateError> {
         check_key(key)?;
         let size = value.map_or(0, <[u8]>::len);
         if size > MAX_VALUE {
@@ -283,7 +283,7 @@ impl Capabilities {
         match permit.act().result {
             Some(StateUpdateResult::Done { existed }) => {
                 self.complete_effect(permit, EffectReport::new(begun, Ok(size as u64)));
-                Ok(Some(Written { existed }))
+                Ok(Some(WriteOutcome { existed }))
             }
             Some(StateUpdateResult::PreconditionFailed) => {
                 self.complete_effect(permit, failed("it was changed meanwhile"));

@@ -57,7 +57,7 @@ struct Detector {
 #[derive(Debug)]
 pub struct Detectors {
     /// What the expressions need to match at all: most text has none of it.
-    needs: [Needs; 2],
+    needs: [KeywordIndex; 2],
     /// How many of `each` are the configuration's, which come first and need nothing that is known.
     own: usize,
     each: Vec<(String, Regex)>,
@@ -68,12 +68,12 @@ pub struct Detectors {
 
 /// Words that are looked for all at once, and the detector that needs each.
 #[derive(Debug)]
-struct Needs {
+struct KeywordIndex {
     words: AhoCorasick,
     whose: Vec<usize>,
 }
 
-impl Needs {
+impl KeywordIndex {
     fn new(words: Vec<(usize, String)>, any_case: bool) -> Result<Self, DetectError> {
         let (whose, words): (Vec<usize>, Vec<String>) = words.into_iter().unzip();
         let built = AhoCorasick::builder()
@@ -117,7 +117,10 @@ impl Detectors {
             each.push((detector.id, regex));
         }
         Ok(Self {
-            needs: [Needs::new(as_is, false)?, Needs::new(any_case, true)?],
+            needs: [
+                KeywordIndex::new(as_is, false)?,
+                KeywordIndex::new(any_case, true)?,
+            ],
             own: own.len(),
             each,
             names: file.names,

@@ -81,13 +81,13 @@ fn unescape(segment: &str) -> String {
 
 /// A place in a value, with all that is said about it.
 #[derive(Debug, Clone)]
-pub(super) struct At<'f> {
+pub(super) struct FieldPosition<'f> {
     fields: Vec<&'f Fields>,
     /// What was said above it.
     pub(super) treatment: Treatment,
 }
 
-impl<'f> At<'f> {
+impl<'f> FieldPosition<'f> {
     /// The whole value; the earlier of `fields` count first.
     pub(super) fn whole(
         fields: impl IntoIterator<Item = &'f Fields>,
@@ -142,7 +142,7 @@ mod tests {
         }
         assert!(!fields.set("customer", Treatment::Keep));
         let at = |path: &[&str]| {
-            let whole = At::whole([&fields], Treatment::Drop);
+            let whole = FieldPosition::whole([&fields], Treatment::Drop);
             path.iter().fold(whole, |at, name| at.below(name)).treatment
         };
         assert_eq!(at(&[]), Treatment::Drop);

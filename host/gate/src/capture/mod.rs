@@ -1,7 +1,7 @@
 //! What of calls, results, logs, errors and agents' attributes is kept, and in which form.
 //!
 //! The policy is fixed before anything is written: one configuration, one [`Capture`], and everything that
-//! is stored, exported or logged has passed a [`Capturing`] of it. Of arguments and results there is a
+//! is stored, exported or logged has passed a [`CaptureSession`] of it. Of arguments and results there is a
 //! keyed digest, a size and a class, and only what the configuration names is kept. Whatever is kept is
 //! searched for secrets. Where something goes wrong nothing is kept, and no decision waits for it.
 //!
@@ -28,11 +28,11 @@ use tollgate_model::{
 
 pub use detect::{DetectError, Detectors};
 use detect::{matches, removed};
-use fields::At;
+use fields::FieldPosition;
 pub use fields::{Fields, Treatment};
 pub use settings::{CaptureConfig, TenantCapture, ToolCapture};
 pub(crate) use token::{KIND as TOKEN_KIND, sealed};
-pub use token::{PREFIX, Revealed};
+pub use token::{PREFIX, RevealedValue};
 
 use crate::{secrets::Vault, tool::Content};
 use tollgate_ledger::{Keys, LedgerError, LedgerReader, Payload};
@@ -227,7 +227,7 @@ fn arrived(arrival: &mut Arrival, clean: impl Fn(&mut String)) {
 
 /// A [`Capture`] at work: for a tenant, at a time, in a run. Cheap to make.
 #[derive(Debug, Clone)]
-pub struct Capturing {
+pub struct CaptureSession {
     capture: Arc<Capture>,
     keys: Keys,
     tenant: String,
@@ -237,14 +237,14 @@ pub struct Capturing {
 
 /// What the record of a call or result says of its payload, and the payload if something is kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Captured {
+pub struct CapturedPayload {
     /// For the record.
     pub kept: PayloadRef,
     /// Sealed, for the store.
     pub payload: Option<Payload>,
 }
 
-impl Capturing {
+impl CaptureSession {
     /// `run` is where tokens are at home: who may read its payloads may turn them back.
     #[must_use]
     pub fn new(
@@ -276,7 +276,7 @@ impl Capturing {
         let mut kept = Map::new();
         for (name, value) in attributes {
             let known = self.capture.named(&name);
-            let at = At::whole([], known.treatment);
+            let at = FieldPosition::whole([], known.treatment);
             if let Some(value) = self.value(known.secret, Cow::Owned(value), &at, DEEPEST) {
                 kept.insert(self.capture.clean_name(name, known), value);
             }
@@ -288,14 +288,20 @@ impl Capturing {
     #[must_use]
     pub fn attribute(&self, name: &str, value: Value) -> Option<Value> {
         let known = self.capture.named(name);
-        let at = At::whole([], known.treatment);
+        let at = FieldPosition::whole([], known.treatment);
         self.value(known.secret, Cow::Owned(value), &at, DEEPEST)
     }
 
     /// The arguments of a call of `tool`; `text` is their canonical form. `private` says that the run has
     /// seen private data.
     #[must_use]
-    pub fn arguments(&self, tool: &str, arguments: &Value, text: &str, private: bool) -> Captured {
+    pub fn arguments(
+        &self,
+        tool: &str,
+        arguments: &Value,
+        text: &str,
+        private: bool,
+    ) -> CapturedPayload {
         let class = self.class(text, private);
         let said = self.said(tool).map(|tool| &tool.arguments);
         self.payload(class, said, arguments)
@@ -304,7 +310,7 @@ impl Capturing {
     /// The content of a result of `tool`. Pointers are into its structured data, or else into its text,
     /// where that is JSON.
     #[must_use]
-    pub fn result(&self, tool: &str, content: &[Content], private: bool) -> Captured {
+    pub fn result(&self, tool: &str, content: &[Content], private: bool) -> CapturedPayload {
         let mut class = self.class("", private);
         let mut text = None;
         let mut structured = None;
@@ -325,12 +331,12 @@ impl Capturing {
         }
         let mut said = self.said(tool).map(|tool| &tool.result).peekable();
         if !self.capture.payloads || said.peek().is_none() {
-            return Captured::of(class);
+            return CapturedPayload::of(class);
         }
         let value = structured.or_else(|| text.map(|text| Cow::Owned(parsed(text))));
         match value {
             Some(value) => self.payload(class, said, &value),
-            None => Captured::of(class),
+            None => CapturedPayload::of(class),
         }
     }
 
@@ -361,25 +367,25 @@ impl Capturing {
         class: Class,
         said: impl Iterator<Item = &'f Fields>,
         value: &Value,
-    ) -> Captured {
+    ) -> CapturedPayload {
         let said: Vec<&Fields> = said.filter(|fields| !fields.is_empty()).collect();
         if !self.capture.payloads || said.is_empty() {
-            return Captured::of(class);
+            return CapturedPayload::of(class);
         }
-        let at = At::whole(said, self.capture.config.default);
+        let at = FieldPosition::whole(said, self.capture.config.default);
         let kept = self.value(false, Cow::Borrowed(value), &at, DEEPEST);
         let text = kept
             .filter(|kept| !is_hollow(kept))
             .map(|kept| kept.to_string());
         let Some(text) = text.filter(|text| text.len() <= MOST) else {
-            return Captured::of(class);
+            return CapturedPayload::of(class);
         };
         // What cannot be sealed is not kept.
         let sealed = self
             .keys
             .seal(&self.tenant, self.now, text.as_bytes(), KIND);
         let payload = sealed.ok();
-        Captured {
+        CapturedPayload {
             kept: PayloadRef {
                 class,
                 payload: payload.as_ref().map(|payload| payload.digest),
@@ -393,7 +399,7 @@ impl Capturing {
         &self,
         secret: bool,
         value: Cow<'_, Value>,
-        at: &At<'_>,
+        at: &FieldPosition<'_>,
         deep: usize,
     ) -> Option<Value> {
         let Some(deep) = deep.checked_sub(1) else {
@@ -464,7 +470,7 @@ impl Capturing {
     }
 }
 
-impl Captured {
+impl CapturedPayload {
     /// Nothing is kept.
     fn of(class: Class) -> Self {
         Self {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tollgate_model::{canonical::Sha256Digest, ids::RunId};
 
-use super::Capturing;
+use super::CaptureSession;
 use tollgate_ledger::Payload;
 
 /// How a token begins.
@@ -21,17 +21,17 @@ const DIGITS: usize = 16;
 
 /// What a token stands for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Revealed {
+pub struct RevealedValue {
     /// The run in which it was made.
     pub run: Option<RunId>,
     /// The value.
     pub value: Value,
 }
 
-impl Capturing {
+impl CaptureSession {
     /// The token for a value; none if it cannot be sealed.
     pub(super) fn token(&self, canonical: &[u8]) -> Option<String> {
-        let revealed = Revealed {
+        let revealed = RevealedValue {
             run: self.run,
             value: serde_json::from_slice(canonical).ok()?,
         };

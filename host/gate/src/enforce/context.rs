@@ -8,7 +8,7 @@ use tollgate_model::{
     entity::Uid,
     ids::{RunId, SpanId},
     record::{Arrival, KeyedDigest},
-    request::{Reported, WindowFacts},
+    request::{SelfReport, WindowFacts},
     time::Timestamp,
 };
 
@@ -55,7 +55,7 @@ pub struct CallContext {
 #[derive(Debug, Clone, Default)]
 pub struct RecentUsage {
     /// What was reported about the run.
-    pub run: Reported,
+    pub run: SelfReport,
     /// In all its runs.
     pub window: WindowFacts,
 }

@@ -21,7 +21,7 @@ use tollgate_model::{
 use super::memory::RunScope;
 use super::{CallContext, InFlightCalls, LabelMemory, RecentUsage, Refusal, Ruleset, ToolCall};
 use crate::{
-    capture::{Capture, Capturing},
+    capture::{Capture, CaptureSession},
     ids::{Clock, Ids},
     usage::Usage,
 };
@@ -181,10 +181,10 @@ impl Pep {
     }
 
     /// What keeps payloads of a call's run.
-    pub(crate) fn capturing(&self, cx: &CallContext) -> Capturing {
+    pub(crate) fn capturing(&self, cx: &CallContext) -> CaptureSession {
         let tenant = &cx.ruleset.config.gate.tenant;
         let (capture, keys) = (&cx.ruleset.capture, self.ledger.keys());
-        Capturing::new(capture, keys, tenant, self.now(), Some(cx.run))
+        CaptureSession::new(capture, keys, tenant, self.now(), Some(cx.run))
     }
 
     /// A run's counts, with the repeats of the call with these arguments.
@@ -373,12 +373,12 @@ impl Pep {
         ruleset: &Arc<Ruleset>,
         request: Request,
         entities: Vec<Entity>,
-    ) -> Judged {
+    ) -> UnrecordedDecision {
         let begun = Instant::now();
         let now = self.now();
         let facts = Self::facts(ruleset, now, RunFacts::default(), entities);
         let decision = ruleset.pdp.decide(&request, &facts);
-        Judged {
+        UnrecordedDecision {
             request,
             facts,
             decision,
@@ -390,11 +390,11 @@ impl Pep {
     pub(crate) fn judged_record(
         &self,
         ruleset: &Ruleset,
-        judged: &Judged,
+        judged: &UnrecordedDecision,
         run: Option<RunId>,
         approval: Option<ApprovalId>,
     ) -> Result<(Record, Payload), Refusal> {
-        let Judged {
+        let UnrecordedDecision {
             request,
             facts,
             decision,
@@ -437,7 +437,7 @@ impl Pep {
 }
 
 /// What was decided outside a call, not yet recorded.
-pub(crate) struct Judged {
+pub(crate) struct UnrecordedDecision {
     pub(crate) request: Request,
     pub(crate) facts: Facts,
     pub(crate) decision: Decision,

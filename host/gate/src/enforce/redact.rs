@@ -16,7 +16,7 @@ const REDACTED: &str = "[redacted]";
 
 /// A result without what policy redacts.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Redacted {
+pub(crate) struct RedactedResult {
     /// Structured content, each part after its text. Other content could repeat what was redacted, so it is left
     /// out.
     pub(crate) content: Vec<Content>,
@@ -40,9 +40,9 @@ pub(crate) fn redact(
     content: Vec<Content>,
     pointers: &BTreeSet<String>,
     output_schema: Option<&Value>,
-) -> Result<Redacted, NotFound> {
+) -> Result<RedactedResult, NotFound> {
     let structured = structured(content);
-    let mut redacted = Redacted {
+    let mut redacted = RedactedResult {
         content: Vec::new(),
         count: 0,
     };

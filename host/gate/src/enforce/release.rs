@@ -13,7 +13,7 @@ use tollgate_model::{
 
 use super::{
     CallContext, Pep, Refusal, Verdict,
-    redact::{Redacted, redact},
+    redact::{RedactedResult, redact},
 };
 use crate::tool::{Content, Execution, Tool, ToolFailure};
 
@@ -120,7 +120,7 @@ pub(crate) fn apply_release_decision(
         (Decision::Allow(_), Err(failure)) => (Release::Released, Verdict::ToolError(failure), 0),
         (Decision::Deny(basis), Ok(content)) if !basis.redact.is_empty() => {
             match redact(content, &basis.redact, tool.output_schema.as_ref()) {
-                Ok(Redacted { content, count }) => {
+                Ok(RedactedResult { content, count }) => {
                     let redacted = true;
                     let verdict = Verdict::Released { content, redacted };
                     (Release::Redacted, verdict, count)

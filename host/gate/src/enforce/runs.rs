@@ -10,7 +10,7 @@ use tollgate_model::{
     entity::Kind,
     ids::{RunId, SpanId},
     record::{
-        AdminAction, Administered, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
+        AdminAction, AdministrativeAct, Event, LabelsJoined, Origin, Record, RunEnded, RunOutcome,
         RunStarted,
     },
     time::Timestamp,
@@ -200,11 +200,13 @@ impl Pep {
             ..Batch::default()
         };
         if let Caller::Spoken { agent, by } = caller {
-            batch.records.push(record(Event::Administered(Administered {
-                action: AdminAction::AgentImpersonated,
-                by: by.clone(),
-                target: agent.clone(),
-            })));
+            batch
+                .records
+                .push(record(Event::Administered(AdministrativeAct {
+                    action: AdminAction::AgentImpersonated,
+                    by: by.clone(),
+                    target: agent.clone(),
+                })));
         }
         self.commit(batch).await?;
         Ok(run)

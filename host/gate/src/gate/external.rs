@@ -29,7 +29,7 @@ const MAX_OPEN_OF_ONE: usize = 256;
 
 /// A call that its caller may execute now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authorized {
+pub struct AuthorizedCall {
     /// The run.
     pub run: RunId,
     /// The call's span, by which its outcome is reported.
@@ -87,7 +87,7 @@ impl Gate {
         request: CallRequest,
         reference: Option<String>,
         options: CallOptions,
-    ) -> Result<Authorized, Answer> {
+    ) -> Result<AuthorizedCall, Answer> {
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
         let span = self.pep().span_id();
         // In a task of the gate: a caller that goes away does not stop it halfway.
@@ -107,7 +107,7 @@ impl Gate {
         reference: Option<String>,
         mut options: CallOptions,
         span: SpanId,
-    ) -> Result<Authorized, Answer> {
+    ) -> Result<AuthorizedCall, Answer> {
         let pipeline = self.pipeline();
         let ruleset = &pipeline.snapshot.ruleset;
         let arrived = arrive(self.pep(), ruleset, caller, run, &mut options, span).await;
@@ -118,7 +118,7 @@ impl Gate {
         let invocation = admission.invocation();
         let tool = &invocation.tool;
         let lasts = u64::try_from(tool.limits.wall.as_micros()).unwrap_or(u64::MAX);
-        let authorized = Authorized {
+        let authorized = AuthorizedCall {
             run: cx.run,
             call: cx.call,
             decision: admission.decision,

@@ -32,14 +32,14 @@ pub use self::{
     accept_upstream::compare_offers,
     access::FactsView,
     error::OperateError,
-    external::{Authorized, CallRef, ReportedOutcome},
+    external::{AuthorizedCall, CallRef, ReportedOutcome},
     operate::HaltReport,
-    promote::Promoted,
-    retention::Overdue,
+    promote::Promotion,
+    retention::ApprovalTimeouts,
     reveal::TokenError,
 };
 use crate::{
-    capture::{self, Capturing},
+    capture::{self, CaptureSession},
     config::Config,
     egress::Resolver,
     enforce::{InFlightCalls, Pep, Ruleset},
@@ -222,10 +222,10 @@ impl Gate {
     /// Keeps payloads, and removes secrets from text, of what comes from outside a call: agents' attributes,
     /// log records, self-reports about a run.
     #[must_use]
-    pub fn capturing(&self, run: Option<RunId>) -> Capturing {
+    pub fn capturing(&self, run: Option<RunId>) -> CaptureSession {
         let ruleset = self.ruleset();
         let (keys, tenant) = (self.ledger().keys(), &ruleset.config.gate.tenant);
-        Capturing::new(&ruleset.capture, keys, tenant, self.now(), run)
+        CaptureSession::new(&ruleset.capture, keys, tenant, self.now(), run)
     }
 
     /// The captured arguments of a decision, or the captured content of an outcome: the record at `index`.

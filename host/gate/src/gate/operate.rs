@@ -7,7 +7,7 @@ use tollgate_model::{
     decision::Outcome,
     entity::{Kind, Uid},
     ids::{DecisionId, RunId},
-    record::{AdminAction, Administered, Event, Halt, HaltScope, Record, RunOutcome},
+    record::{AdminAction, AdministrativeAct, Event, Halt, HaltScope, Record, RunOutcome},
     request::Action,
 };
 use tollgate_policy::policy;
@@ -241,7 +241,7 @@ impl Gate {
         target: &str,
     ) -> Result<(), OperateError> {
         self.operate(user, Action::Administer).await?;
-        let event = Event::Administered(Administered {
+        let event = Event::Administered(AdministrativeAct {
             action,
             by: user.id.clone(),
             target: printable(target, 200),

@@ -23,7 +23,7 @@ const SHADOW: &str = "@mode(\"shadow\")";
 
 /// What was put into force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Promoted {
+pub struct Promotion {
     /// The bundle that is in force now.
     pub bundle: Sha256Digest,
     /// Files that were written or removed, relative to the directory of policies.
@@ -40,7 +40,7 @@ impl Gate {
         &self,
         user: &Uid,
         policy: Option<&str>,
-    ) -> Result<Promoted, OperateError> {
+    ) -> Result<Promotion, OperateError> {
         let unknown = |e: String| OperateError::Unknown(e);
         let config =
             Config::read(&self.ruleset().config.file).map_err(|e| unknown(e.to_string()))?;
@@ -80,7 +80,7 @@ impl Gate {
         let bundle = snapshot.ruleset.pdp.digest();
         let activated = self.put_into_force(snapshot, &user.id).await;
         activated.map_err(|e| undo(OperateError::Store(e.to_string())))?;
-        Ok(Promoted {
+        Ok(Promotion {
             bundle,
             files: changed.into_keys().map(str::to_owned).collect(),
         })

@@ -8,7 +8,7 @@ use tollgate_model::{
     canonical::Sha256Digest,
     entity::Uid,
     ids::DecisionId,
-    record::{AdminAction, Administered, BundleActivated, Event, Record},
+    record::{AdminAction, AdministrativeAct, BundleActivated, Event, Record},
     request::Action,
 };
 
@@ -66,7 +66,7 @@ impl Gate {
         let _one_at_a_time = self.0.reloading.lock().await;
         let loaded = self.load_again(by).await;
         if let Err(error) = &loaded {
-            let refused = Event::Administered(Administered {
+            let refused = Event::Administered(AdministrativeAct {
                 action: AdminAction::ReloadRefused,
                 by: by.into(),
                 target: printable(&error.to_string(), 500),

@@ -3,7 +3,7 @@
 use tollgate_ledger::{Batch, CommitError, Condition};
 use tollgate_model::{
     entity::Uid,
-    record::{AdminAction, Administered, ApprovalEscalated, Event, Record},
+    record::{AdminAction, AdministrativeAct, ApprovalEscalated, Event, Record},
     time::Timestamp,
 };
 
@@ -12,7 +12,7 @@ use crate::{capture::CaptureConfig, enforce::Refusal, text::printable};
 
 /// What the passing of time did to approvals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Overdue {
+pub struct ApprovalTimeouts {
     /// Approvals that have expired.
     pub expired: usize,
     /// Approvals that a second group was asked for.
@@ -25,10 +25,10 @@ impl Gate {
     ///
     /// # Errors
     /// [`OperateError::Store`].
-    pub async fn pass_time(&self) -> Result<Overdue, OperateError> {
+    pub async fn pass_time(&self) -> Result<ApprovalTimeouts, OperateError> {
         let (ruleset, now) = (self.ruleset(), self.now());
         let swept = self.ledger().sweep(now, ruleset.config.idle()).await?;
-        let mut overdue = Overdue {
+        let mut overdue = ApprovalTimeouts {
             expired: swept.expired.len(),
             escalated: 0,
         };
@@ -55,7 +55,7 @@ impl Gate {
         }
         self.retain(&ruleset.config.capture, now).await?;
         self.expire_unreported().await;
-        if overdue != Overdue::default() {
+        if overdue != ApprovalTimeouts::default() {
             self.approvals_changed();
         }
         Ok(overdue)
@@ -66,7 +66,7 @@ impl Gate {
     /// # Errors
     /// [`OperateError::Store`].
     pub async fn record_act(&self, action: AdminAction, target: &str) -> Result<(), OperateError> {
-        let event = Event::Administered(Administered {
+        let event = Event::Administered(AdministrativeAct {
             action,
             by: "gate".into(),
             target: printable(target, 200),
@@ -102,7 +102,7 @@ impl Gate {
         let before = before.min(self.now());
         let days = self.ledger().reader().days_to_forget(tenant, before)?;
         for day in &days {
-            let forgotten = Event::Administered(Administered {
+            let forgotten = Event::Administered(AdministrativeAct {
                 action: AdminAction::PayloadKeysDestroyed,
                 by: by.into(),
                 target: format!("{tenant} day {day}"),

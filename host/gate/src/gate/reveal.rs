@@ -5,7 +5,7 @@ use tollgate_model::record::AdminAction;
 use tollgate_model::{entity::Uid, request::Action};
 
 use super::{Gate, OperateError};
-use crate::capture::{PREFIX, Revealed, TOKEN_KIND, sealed};
+use crate::capture::{PREFIX, RevealedValue, TOKEN_KIND, sealed};
 
 /// Why a token is not turned back.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`TokenError`].
-    pub async fn reveal(&self, user: &Uid, token: &str) -> Result<Revealed, TokenError> {
+    pub async fn reveal(&self, user: &Uid, token: &str) -> Result<RevealedValue, TokenError> {
         let tenant = self.ruleset().config.gate.tenant.clone();
         let payload = sealed(token, &tenant).ok_or(TokenError::Unknown)?;
         let plain = match self.ledger().keys().open(&payload, TOKEN_KIND) {
@@ -36,7 +36,8 @@ impl Gate {
             Err(LedgerError::Damaged { .. }) => return Err(TokenError::Unknown),
             Err(other) => return Err(other.into()),
         };
-        let revealed: Revealed = serde_json::from_slice(&plain).map_err(|_| TokenError::Unknown)?;
+        let revealed: RevealedValue =
+            serde_json::from_slice(&plain).map_err(|_| TokenError::Unknown)?;
         match revealed.run {
             Some(run) => {
                 let row = self.ledger().reader().run(&run.to_string())?;

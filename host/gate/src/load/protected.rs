@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// A file or directory of the gate's own, and what errors call it.
-struct Protected {
+struct ProtectedPath {
     what: &'static str,
     path: PathBuf,
 }
 
 /// A directory that is opened to something that the gate guards.
-struct Opened<'c> {
+struct OpenedDirectory<'c> {
     /// As the configuration has it, such as `grants.work under [components.files]`.
     key: String,
     path: &'c Path,
@@ -57,11 +57,11 @@ pub(super) fn check(config: &Config) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn protected(config: &Config) -> Vec<Protected> {
+fn protected(config: &Config) -> Vec<ProtectedPath> {
     let mut all = Vec::new();
     let mut add = |what, path: &Path| {
         let path = path.to_path_buf();
-        all.push(Protected { what, path });
+        all.push(ProtectedPath { what, path });
     };
     add("the configuration", &config.file);
     add("the lock file", &Lock::path(&config.file));
@@ -94,18 +94,18 @@ fn protected(config: &Config) -> Vec<Protected> {
     all
 }
 
-fn opened(config: &Config) -> Vec<Opened<'_>> {
+fn opened(config: &Config) -> Vec<OpenedDirectory<'_>> {
     let grants = config.components.iter().flat_map(|(name, component)| {
         component
             .grants
             .iter()
-            .map(move |(grant, settings)| Opened {
+            .map(move |(grant, settings)| OpenedDirectory {
                 key: format!("grants.{grant} under [components.{name}]"),
                 path: &settings.path,
             })
     });
     let roots = config.upstreams.iter().flat_map(|(name, upstream)| {
-        upstream.roots.iter().map(move |path| Opened {
+        upstream.roots.iter().map(move |path| OpenedDirectory {
             key: format!("roots under [upstream.{name}]"),
             path,
         })

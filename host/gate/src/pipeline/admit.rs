@@ -8,7 +8,7 @@ mod record;
 
 use tollgate_ledger::{ApprovalRow, CommitError};
 use tollgate_model::{
-    admission::{MAX_ROUNDS, Phase, Situation, Standing, Step, next_step},
+    admission::{ApprovalStanding, MAX_ROUNDS, Phase, Situation, Step, next_step},
     decision::{Decision, Outcome},
     ids::{DecisionId, SpanId},
     life::ApprovalState,
@@ -149,10 +149,12 @@ struct Position {
 }
 
 impl Position {
-    fn standing(&self, now: tollgate_model::time::Timestamp) -> Standing {
-        self.approval.as_ref().map_or(Standing::Absent, |row| {
-            Standing::of(row.state, row.expires <= now)
-        })
+    fn standing(&self, now: tollgate_model::time::Timestamp) -> ApprovalStanding {
+        self.approval
+            .as_ref()
+            .map_or(ApprovalStanding::Absent, |row| {
+                ApprovalStanding::of(row.state, row.expires <= now)
+            })
     }
 }
 

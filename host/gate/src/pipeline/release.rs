@@ -11,7 +11,7 @@ use tollgate_model::{
 
 use crate::{
     capability::{Capabilities, UnrecordedEffects},
-    capture::Captured,
+    capture::CapturedPayload,
     config::PRIVATE,
     enforce::{
         Answer, CallContext, Pep, Refusal, ReleaseDecision, Verdict, apply_release_decision,
@@ -57,12 +57,12 @@ struct Ending<'a> {
     tool: &'a Tool,
     execution: Execution,
     unrecorded: UnrecordedEffects,
-    captured: Captured,
+    captured: CapturedPayload,
     outcome: OutcomeRecord,
 }
 
 /// What is committed when a call ends.
-struct Closing {
+struct CallClosure {
     batch: Batch,
     /// Whether the content is released; absent where there is none.
     release: Option<Release>,
@@ -119,7 +119,7 @@ impl<'a> Ending<'a> {
         loop {
             // A result that cannot be decided is not released; that the call ran is recorded all the same.
             let closing = self.decide().unwrap_or_else(|_| self.undecided());
-            let Closing {
+            let CallClosure {
                 mut batch,
                 release,
                 redacted,
@@ -159,8 +159,8 @@ impl<'a> Ending<'a> {
         }
     }
 
-    fn undecided(&self) -> Closing {
-        Closing {
+    fn undecided(&self) -> CallClosure {
+        CallClosure {
             batch: self.batch(),
             release: None,
             redacted: 0,
@@ -169,7 +169,7 @@ impl<'a> Ending<'a> {
     }
 
     /// Decide whether the content is released, and what the caller gets.
-    fn decide(&self) -> Result<Closing, Refusal> {
+    fn decide(&self) -> Result<CallClosure, Refusal> {
         let mut batch = self.batch();
         let mut decide = |error: bool, size: u64| -> Result<Decision, Refusal> {
             let labels = &self.outcome.labels;
@@ -230,7 +230,7 @@ impl<'a> Ending<'a> {
                 }
             }
         };
-        Ok(Closing {
+        Ok(CallClosure {
             batch,
             release,
             redacted,
@@ -246,7 +246,7 @@ fn capture_result(
     tool: &Tool,
     execution: &Execution,
     labels: &BTreeSet<String>,
-) -> Captured {
+) -> CapturedPayload {
     let capturing = pep.capturing(cx);
     let private = labels.contains(PRIVATE);
     match &execution.content {

@@ -13,7 +13,7 @@ use tollgate_model::{ids::RunId, record::HaltScope, time::Timestamp};
 
 use crate::{
     CallOptions, CallRequest, Caller, Config, Gate, GateOptions, RunKey,
-    gate::{Authorized, CallRef, OperateError, ReportedOutcome},
+    gate::{AuthorizedCall, CallRef, OperateError, ReportedOutcome},
     ids::Clock,
 };
 
@@ -88,7 +88,7 @@ fn for_user(user: &str) -> Caller {
 }
 
 /// Whether a call of `tool` in `run` may be executed.
-async fn authorize(gate: &Gate, user: &str, run: &str, tool: &str) -> Option<Authorized> {
+async fn authorize(gate: &Gate, user: &str, run: &str, tool: &str) -> Option<AuthorizedCall> {
     let request = CallRequest {
         tool: format!("desk__{tool}"),
         arguments: "{}".into(),
@@ -100,7 +100,7 @@ async fn authorize(gate: &Gate, user: &str, run: &str, tool: &str) -> Option<Aut
         .ok()
 }
 
-async fn finish(gate: &Gate, user: &str, call: &Authorized) {
+async fn finish(gate: &Gate, user: &str, call: &AuthorizedCall) {
     let outcome = ReportedOutcome {
         failed: false,
         content: "done".into(),

@@ -85,7 +85,7 @@ pub enum Fact<'a> {
 
 /// To what a fact belongs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Where<'a> {
+pub struct FactScope<'a> {
     /// The tenant.
     pub tenant: &'a str,
     /// The run.
@@ -107,7 +107,7 @@ struct Call {
 }
 
 #[derive(Default)]
-struct Seen {
+struct RunState {
     calls: HashSet<KeyedDigest>,
     failed: BTreeSet<String>,
     principal: Option<Uid>,
@@ -117,7 +117,7 @@ struct Seen {
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
     /// Those in which something happened recently: runs that never end leave room for others.
-    runs: TwoGenerationCache<RunId, Seen>,
+    runs: TwoGenerationCache<RunId, RunState>,
     approvals: HashMap<ApprovalId, Timestamp>,
 }
 
@@ -139,8 +139,8 @@ impl std::fmt::Debug for Watcher {
 
 impl Watcher {
     /// Tell `hear` what a record adds.
-    pub fn watch(&mut self, record: &Record, mut hear: impl FnMut(Where<'_>, Fact<'_>)) {
-        let at = Where {
+    pub fn watch(&mut self, record: &Record, mut hear: impl FnMut(FactScope<'_>, Fact<'_>)) {
+        let at = FactScope {
             tenant: &record.tenant,
             run: record.run,
             tool: "",
@@ -155,9 +155,9 @@ impl Watcher {
                         Some(seen) => seen.principal = principal,
                         None => drop(self.runs.insert(
                             id,
-                            Seen {
+                            RunState {
                                 principal,
-                                ..Seen::default()
+                                ..RunState::default()
                             },
                         )),
                     }
@@ -193,7 +193,7 @@ impl Watcher {
                 if self.approvals.len() < MOST {
                     self.approvals.insert(asked.id, record.time);
                 }
-                let at = Where {
+                let at = FactScope {
                     tool: &asked.tool,
                     ..at
                 };
@@ -224,9 +224,9 @@ impl Watcher {
 
     fn decided(
         &mut self,
-        at: Where<'_>,
+        at: FactScope<'_>,
         decided: &DecisionRecord,
-        hear: &mut impl FnMut(Where<'_>, Fact<'_>),
+        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
     ) {
         if let (Action::Call(tool), Some(call), false) =
             (&decided.action, decided.call, decided.is_secondary)
@@ -246,7 +246,7 @@ impl Watcher {
         }
         let known = decided.call.and_then(|call| self.calls.get(&call));
         let at = match (&decided.action, known) {
-            (Action::Call(tool), None) => Where { tool, ..at },
+            (Action::Call(tool), None) => FactScope { tool, ..at },
             (_, known) => within(at, known),
         };
         let policy = decided.determining.first();
@@ -303,9 +303,9 @@ impl Watcher {
 
     fn started(
         &mut self,
-        at: Where<'_>,
+        at: FactScope<'_>,
         start: &Start,
-        hear: &mut impl FnMut(Where<'_>, Fact<'_>),
+        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
     ) {
         let Some(call) = self.calls.get_mut(&start.call) else {
             return;
@@ -318,9 +318,9 @@ impl Watcher {
 
     fn ended(
         &mut self,
-        at: Where<'_>,
+        at: FactScope<'_>,
         outcome: &OutcomeRecord,
-        hear: &mut impl FnMut(Where<'_>, Fact<'_>),
+        hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
     ) {
         if outcome.status == Status::Pending {
             if let Some(call) = self.calls.get_mut(&outcome.call) {
@@ -351,9 +351,9 @@ impl Watcher {
     }
 }
 
-fn within<'a>(at: Where<'a>, call: Option<&'a Call>) -> Where<'a> {
+fn within<'a>(at: FactScope<'a>, call: Option<&'a Call>) -> FactScope<'a> {
     match call {
-        Some(call) => Where {
+        Some(call) => FactScope {
             tool: &call.tool,
             version: &call.version,
             ..at

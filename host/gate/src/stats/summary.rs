@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tollgate_model::{ids::RunId, life::ApprovalState, record::RunOutcome, time::Timestamp};
 
-use super::{Fact, Where, totals::ratio};
+use super::{Fact, FactScope, totals::ratio};
 
 /// Times of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub struct Summary {
 
 impl Summary {
     /// Add a fact.
-    pub fn add(&mut self, at: Where<'_>, fact: &Fact<'_>) {
+    pub fn add(&mut self, at: FactScope<'_>, fact: &Fact<'_>) {
         self.first = Some(self.first.map_or(at.time, |first| first.min(at.time)));
         self.runs.extend(at.run);
         match fact {

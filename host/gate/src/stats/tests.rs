@@ -167,7 +167,7 @@ fn a_call_that_goes_on_after_an_approval_is_not_tried_again() {
 #[test]
 fn percentiles_are_of_the_nearest_rank() {
     let mut summary = Summary::default();
-    let place = Where {
+    let place = FactScope {
         tenant: "acme",
         run: None,
         tool: "look",
@@ -191,7 +191,7 @@ fn names_beyond_those_that_are_told_apart_are_others() {
     let mut totals = Totals::default();
     for n in 0..400 {
         let tool = format!("tool-{n}");
-        let place = Where {
+        let place = FactScope {
             tenant: "acme",
             run: None,
             tool: &tool,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_model::{decision::Outcome, life::ApprovalState};
 
-use super::{Fact, Where};
+use super::{Fact, FactScope};
 
 /// What stands for names beyond those that are told apart.
 pub const OTHER: &str = "other";
@@ -110,7 +110,7 @@ fn told_apart(names: &mut BTreeSet<String>, name: &str) -> String {
 
 impl Totals {
     /// Add a fact.
-    pub fn add(&mut self, at: Where<'_>, fact: Fact<'_>) {
+    pub fn add(&mut self, at: FactScope<'_>, fact: Fact<'_>) {
         let tool = told_apart(&mut self.tools, at.tool);
         match fact {
             Fact::Decided {

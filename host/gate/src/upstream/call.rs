@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
 use tollgate_model::record::Status;
 
-use super::{CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session, Stop, Stopped};
+use super::{
+    CallInterruption, CallParams, CallResult, ConnectError, LoadedUpstream, READY, Session, Stop,
+};
 use crate::{
     capability::{Capabilities, ProgressReport},
     enforce::{Permitted, ToolCall},
@@ -136,12 +138,12 @@ impl Scrubber {
 
 impl Stop {
     /// Wait for what ends the call.
-    pub async fn wait(&mut self) -> Stopped {
+    pub async fn wait(&mut self) -> CallInterruption {
         tokio::select! {
             biased;
-            () = truth(Some(&mut self.halted)) => Stopped::Halted,
-            () = truth(self.cancelled.as_mut()) => Stopped::Cancelled,
-            () = tokio::time::sleep_until(self.deadline) => Stopped::Timeout,
+            () = truth(Some(&mut self.halted)) => CallInterruption::Halted,
+            () = truth(self.cancelled.as_mut()) => CallInterruption::Cancelled,
+            () = tokio::time::sleep_until(self.deadline) => CallInterruption::Timeout,
         }
     }
 }
@@ -195,7 +197,7 @@ impl LoadedUpstream {
             meta,
         };
         let ending = tokio::time::timeout_at(deadline, session.call(permitted, terms)).await;
-        let ending = ending.unwrap_or(CallResult::Stopped(Stopped::Timeout));
+        let ending = ending.unwrap_or(CallResult::Stopped(CallInterruption::Timeout));
         self.execution(self.without_secrets(ending).await, limits.output)
     }
 
@@ -246,11 +248,11 @@ impl LoadedUpstream {
         Execution::failed(FailureKind::Failed, message, 0)
     }
 
-    fn not_begun(&self, stopped: Stopped) -> Execution {
+    fn not_begun(&self, stopped: CallInterruption) -> Execution {
         match stopped {
-            Stopped::Halted => Execution::halted(),
-            Stopped::Cancelled => self.not_sent("the call was cancelled before"),
-            Stopped::Timeout => self.not_sent("it was not ready in time"),
+            CallInterruption::Halted => Execution::halted(),
+            CallInterruption::Cancelled => self.not_sent("the call was cancelled before"),
+            CallInterruption::Timeout => self.not_sent("it was not ready in time"),
         }
     }
 
@@ -277,10 +279,12 @@ impl LoadedUpstream {
             }
             CallResult::NotSent(why) => self.not_sent(&why),
             CallResult::Lost(cause) => Execution::ended(Status::Indeterminate, 1, Some(cause)),
-            CallResult::Stopped(Stopped::Halted) => Execution::ended(Status::Halted, 1, None),
+            CallResult::Stopped(CallInterruption::Halted) => {
+                Execution::ended(Status::Halted, 1, None)
+            }
             CallResult::Stopped(stopped) => {
                 let cause = match stopped {
-                    Stopped::Cancelled => "the caller cancelled it",
+                    CallInterruption::Cancelled => "the caller cancelled it",
                     _ => "its time was up",
                 };
                 Execution::ended(Status::Indeterminate, 1, Some(cause.into()))

@@ -123,7 +123,7 @@ pub struct Stop {
 
 /// What ended a call from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub enum CallInterruption {
     /// An operator halted it.
     Halted,
     /// The caller cancelled it.
@@ -156,7 +156,7 @@ pub enum CallResult {
     /// It was sent, or may have been, and no answer came.
     Lost(String),
     /// It was ended from here after it was sent, or may have been.
-    Stopped(Stopped),
+    Stopped(CallInterruption),
 }
 
 /// An upstream server with what was accepted of it.

@@ -23,7 +23,7 @@ use std::{
 use tempfile::TempDir;
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Approvers, Determining, Outcome, PolicyRef, Requirement, Severity},
+    decision::{Approvers, DeterminingPolicy, Outcome, PolicyRef, Requirement, Severity},
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
     life::ApprovalState,
@@ -333,8 +333,8 @@ impl Script {
 }
 
 /// A policy that guards this budget.
-fn guard(budget: &str) -> Determining {
-    Determining {
+fn guard(budget: &str) -> DeterminingPolicy {
+    DeterminingPolicy {
         budget: Some(budget.into()),
         owner: "operations".into(),
         policy: PolicyRef {

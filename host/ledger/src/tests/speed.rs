@@ -25,7 +25,7 @@ async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Dura
     let decision = DecisionRecord {
         capture: None,
         facts_digest: Some(facts.digest),
-        determining: vec![Determining {
+        determining: vec![DeterminingPolicy {
             budget: None,
             owner: "security".into(),
             policy: PolicyRef {

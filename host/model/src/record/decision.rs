@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Arrival, KeyedDigest, PayloadRef};
 use crate::{
     canonical::Sha256Digest,
-    decision::{DecisionError, Determining, Outcome, Requirement, ShadowFlip},
+    decision::{DecisionError, DeterminingPolicy, Outcome, Requirement, ShadowFlip},
     entity::Uid,
     ids::{ApprovalId, SpanId},
     request::Action,
@@ -49,7 +49,7 @@ pub struct DecisionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Sha256Digest>,
     /// Policies that determined it.
-    pub determining: Vec<Determining>,
+    pub determining: Vec<DeterminingPolicy>,
     /// Why it could not be decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<DecisionError>,

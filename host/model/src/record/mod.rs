@@ -24,7 +24,7 @@ pub use capture::{Class, PayloadRef};
 pub use decision::DecisionRecord;
 pub use effect::{ComponentLog, Effect, EffectDetails, HttpEffect, SecretEffect};
 pub use keyed_digest::KeyedDigest;
-pub use operator::{AdminAction, Administered, BundleActivated, Halt, HaltScope};
+pub use operator::{AdminAction, AdministrativeAct, BundleActivated, Halt, HaltScope};
 pub use run::{Arrival, LabelsJoined, Origin, RunEnded, RunOutcome, RunStarted, TraceLink};
 
 use crate::{canonical, ids::RunId, leaf, time::Timestamp};
@@ -173,7 +173,7 @@ pub enum Event {
     /// A halt was lifted.
     Resumed(Halt),
     /// An administrative action.
-    Administered(Administered),
+    Administered(AdministrativeAct),
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ named!(HaltScope);
 
 /// An administrative action, done or refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Administered {
+pub struct AdministrativeAct {
     /// What was done.
     pub action: AdminAction,
     /// Name of the user; `gate` if it acted by itself.

@@ -89,16 +89,16 @@ mod structured {
     use serde_json::Value;
 
     #[derive(Serialize, Deserialize)]
-    struct Structured<T> {
+    struct StructuredContent<T> {
         value: T,
     }
 
     pub(super) fn serialize<S: Serializer>(value: &Value, s: S) -> Result<S::Ok, S::Error> {
-        Structured { value }.serialize(s)
+        StructuredContent { value }.serialize(s)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Value, D::Error> {
-        Structured::deserialize(d).map(|s| s.value)
+        StructuredContent::deserialize(d).map(|s| s.value)
     }
 }
 

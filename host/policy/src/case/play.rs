@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tollgate_model::{
     decision::{Decision, Outcome},
-    request::{Facts, Granted, Request},
+    request::{Facts, PriorApproval, Request},
 };
 
 use super::{Answer, Case, CaseResult, Defaults, ShadowAnswer};
@@ -31,7 +31,7 @@ impl Case {
                 first.outcome()
             ));
         };
-        facts.approval = Some(Granted {
+        facts.approval = Some(PriorApproval {
             count: self.approvals.unwrap_or(1),
             lifts: requirement.lifts,
             roles,

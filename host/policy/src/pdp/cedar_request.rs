@@ -19,7 +19,7 @@ use super::{
 use crate::cedar_value;
 use tollgate_model::{
     entity::{Kind, Uid},
-    request::{ActionContext, Facts, Granted, GuestCaller, Reported, Request, RunFacts},
+    request::{ActionContext, Facts, GuestCaller, PriorApproval, Request, RunFacts, SelfReport},
 };
 
 /// Milliseconds from 1970 to the year 10000.
@@ -250,7 +250,7 @@ impl Pdp {
         let elapsed = |micros: u64| {
             cedar_value::duration(micros / 1000).ok_or_else(out_of_range("elapsed time"))
         };
-        let reported = |reported: &Reported| -> Result<Value, RequestError> {
+        let reported = |reported: &SelfReport| -> Result<Value, RequestError> {
             let cost =
                 cedar_value::decimal(&reported.cost).ok_or_else(out_of_range("reported cost"))?;
             Ok(cedar_value::record([
@@ -283,7 +283,7 @@ impl Pdp {
     }
 
     /// `context.approval`.
-    fn approval(&self, granted: Option<&Granted>) -> Result<Value, RequestError> {
+    fn approval(&self, granted: Option<&PriorApproval>) -> Result<Value, RequestError> {
         let (roles, given) = match granted {
             None => (cedar_value::set([]), 0),
             Some(granted) => (self.set(Kind::Role, &granted.roles)?, granted.count),
@@ -298,7 +298,7 @@ impl Pdp {
     pub(super) fn approved(
         &self,
         plain: &TypedRequest,
-        granted: &Granted,
+        granted: &PriorApproval,
     ) -> Result<TypedRequest, RequestError> {
         let Some(Context::Value(context)) = plain.cedar.context() else {
             return Err(request_error("the request has no context"));

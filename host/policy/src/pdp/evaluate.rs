@@ -13,8 +13,8 @@ use cedar_policy_core::{
 use super::{ErrorBasis, Pdp, RequestError, cedar_request::TypedRequest};
 use crate::policy::LoadedPolicy;
 use tollgate_model::{
-    decision::{Approvers, Decision, DecisionError, Determining, PolicyRef, Requirement},
-    request::{Facts, Granted},
+    decision::{Approvers, Decision, DecisionError, DeterminingPolicy, PolicyRef, Requirement},
+    request::{Facts, PriorApproval},
 };
 
 /// Probes for the minimal approvals that lift an escalation; past that, everything is asked for.
@@ -43,7 +43,7 @@ struct Evaluation<'a> {
     errors: Vec<(&'a LoadedPolicy, &'static str)>,
 }
 
-fn determining(reasons: &[&LoadedPolicy]) -> Vec<Determining> {
+fn determining(reasons: &[&LoadedPolicy]) -> Vec<DeterminingPolicy> {
     reasons.iter().map(|p| p.determining.clone()).collect()
 }
 
@@ -94,7 +94,7 @@ impl<'a> PolicyEvaluation<'a> {
     fn evaluate(
         &self,
         policies: impl Iterator<Item = &'a LoadedPolicy>,
-        approval: Option<&Granted>,
+        approval: Option<&PriorApproval>,
     ) -> Result<Evaluation<'a>, RequestError> {
         let request = match approval {
             None => self.plain.clone(),
@@ -135,7 +135,7 @@ impl<'a> PolicyEvaluation<'a> {
     }
 
     /// As `evaluate`, with every error an answer of its own.
-    fn sound(&self, approval: Option<&Granted>) -> Result<Evaluation<'a>, ErrorBasis> {
+    fn sound(&self, approval: Option<&PriorApproval>) -> Result<Evaluation<'a>, ErrorBasis> {
         let evaluation = self
             .evaluate(self.policies.iter().copied(), approval)
             .map_err(|error| Box::new(self.pdp.basis(Vec::new(), vec![error])))?;
@@ -226,7 +226,7 @@ impl<'a> PolicyEvaluation<'a> {
         ))
     }
 
-    fn granted(&self, roles: BTreeSet<String>, count: u64) -> Granted {
+    fn granted(&self, roles: BTreeSet<String>, count: u64) -> PriorApproval {
         Granted {
             count,
             lifts: BTreeSet::new(),

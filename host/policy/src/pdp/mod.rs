@@ -25,7 +25,7 @@ use cedar_policy_core::{
 };
 use tollgate_model::{
     canonical::Sha256Digest,
-    decision::{Basis, Decision, DecisionError, Determining, ShadowFlip},
+    decision::{Basis, Decision, DecisionError, DeterminingPolicy, ShadowFlip},
     entity::{NAMESPACE, Uid},
     request::{Action, Facts, Request},
 };
@@ -196,7 +196,7 @@ impl Pdp {
         decision
     }
 
-    fn basis(&self, determining: Vec<Determining>, errors: Vec<DecisionError>) -> Basis {
+    fn basis(&self, determining: Vec<DeterminingPolicy>, errors: Vec<DecisionError>) -> Basis {
         Basis {
             bundle: self.digest,
             determining,

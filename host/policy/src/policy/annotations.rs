@@ -9,7 +9,7 @@ use super::{Diagnostic, Level, LoadedPolicy, Mode, location::Location, nearest};
 use crate::policy::approval_analysis::{self, ApprovalUse};
 use tollgate_model::{
     canonical::{self, Sha256Digest},
-    decision::{Determining, PolicyRef, Severity},
+    decision::{DeterminingPolicy, PolicyRef, Severity},
     request::Action,
 };
 
@@ -158,7 +158,7 @@ impl Reader {
         let (line, column) = place.source.line_and_column(place.offset);
         let digest = Sha256Digest::of(&canonical::to_canonical(&body).unwrap_or_default());
         Some(LoadedPolicy {
-            determining: Determining {
+            determining: DeterminingPolicy {
                 budget,
                 owner: owner.to_owned(),
                 policy: PolicyRef {

@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use load::load;
 
 use approval_analysis::ApprovalUse;
-use tollgate_model::decision::{Determining, Severity};
+use tollgate_model::decision::{DeterminingPolicy, Severity};
 
 /// One file of policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ pub enum Mode {
 #[derive(Debug, Clone)]
 pub struct LoadedPolicy {
     /// Id, contents' digest, owner and reason.
-    pub determining: Determining,
+    pub determining: DeterminingPolicy,
     /// Enforced or shadow.
     pub mode: Mode,
     /// `@severity`.

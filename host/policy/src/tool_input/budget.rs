@@ -12,7 +12,7 @@ use tollgate_model::canonical::MAX_DEPTH;
 
 use super::{
     ArgumentProblem, InputError,
-    reference::{Document, Located, REFERENCES},
+    reference::{Document, REFERENCES, SchemaLocation},
 };
 
 /// Schemas that one value near the root may be compared with, for a schema to be accepted.
@@ -197,11 +197,11 @@ struct Builder<'d, 'a> {
     numbers: HashMap<usize, usize>,
     nodes: Vec<Node>,
     locations: Vec<String>,
-    left: Vec<(usize, Located<'a>)>,
+    left: Vec<(usize, SchemaLocation<'a>)>,
 }
 
 impl<'a> Builder<'_, 'a> {
-    fn number(&mut self, at: Located<'a>) -> usize {
+    fn number(&mut self, at: SchemaLocation<'a>) -> usize {
         let address = std::ptr::from_ref(at.schema).addr();
         if let Some(known) = self.numbers.get(&address) {
             return *known;
@@ -214,12 +214,12 @@ impl<'a> Builder<'_, 'a> {
         number
     }
 
-    fn numbers(&mut self, schemas: impl IntoIterator<Item = Located<'a>>) -> Vec<usize> {
+    fn numbers(&mut self, schemas: impl IntoIterator<Item = SchemaLocation<'a>>) -> Vec<usize> {
         let schemas = schemas.into_iter();
         schemas.map(|at| self.number(at)).collect()
     }
 
-    fn node(&mut self, at: &Located<'a>) -> Result<Node, InputError> {
+    fn node(&mut self, at: &SchemaLocation<'a>) -> Result<Node, InputError> {
         let mut in_place = Vec::new();
         for keyword in REFERENCES {
             if let Some(reference) = at.schema.get(*keyword).and_then(Value::as_str) {
@@ -235,7 +235,7 @@ impl<'a> Builder<'_, 'a> {
             let schemas = at.each(keyword).into_iter().map(|(_, at)| at);
             in_place.extend(self.numbers(schemas.filter(|at| at.schema.is_object())));
         }
-        let patterns: Vec<Located<'a>> = at
+        let patterns: Vec<SchemaLocation<'a>> = at
             .each("patternProperties")
             .into_iter()
             .map(|(_, at)| at)
@@ -271,8 +271,8 @@ impl<'a> Builder<'_, 'a> {
         Ok(Node { in_place, members })
     }
 
-    fn at_once(&mut self, at: &Located<'a>, keywords: &[&str]) -> Vec<usize> {
-        let schemas: Vec<Located<'a>> = keywords
+    fn at_once(&mut self, at: &SchemaLocation<'a>, keywords: &[&str]) -> Vec<usize> {
+        let schemas: Vec<SchemaLocation<'a>> = keywords
             .iter()
             .filter_map(|keyword| at.keyword(keyword))
             .filter(|at| at.schema.is_object())
@@ -282,7 +282,7 @@ impl<'a> Builder<'_, 'a> {
 }
 
 /// The schema, or the list of schemas, at a keyword.
-fn schemas_at<'a>(at: &Located<'a>, keyword: &str) -> Vec<Located<'a>> {
+fn schemas_at<'a>(at: &SchemaLocation<'a>, keyword: &str) -> Vec<SchemaLocation<'a>> {
     match at.schema.get(keyword) {
         Some(Value::Array(_)) => at.each(keyword).into_iter().map(|(_, at)| at).collect(),
         Some(Value::Object(_)) => at.keyword(keyword).into_iter().collect(),

@@ -8,7 +8,7 @@ use tollgate_model::canonical::escape_segment;
 use super::{
     InputError, NumberMapping, cedar_type,
     identifier::identifier,
-    reference::{Document, Located, REFERENCES},
+    reference::{Document, REFERENCES, SchemaLocation},
     types::{Choice, Enumeration, Field, InputType, Record},
     validation::{BranchCompiler, BranchValidator, SchemaValidator},
 };
@@ -90,12 +90,12 @@ impl Place {
 }
 
 /// A type, and whether null stands for an absent value.
-struct Typed {
+struct NullableType {
     ty: InputType,
     nullable: bool,
 }
 
-impl From<InputType> for Typed {
+impl From<InputType> for NullableType {
     fn from(ty: InputType) -> Self {
         Self {
             ty,
@@ -108,7 +108,7 @@ impl From<InputType> for Typed {
 #[derive(Default)]
 struct Members<'a> {
     /// By name, each with whether the declaration always applies.
-    declared: BTreeMap<String, Vec<(Located<'a>, bool)>>,
+    declared: BTreeMap<String, Vec<(SchemaLocation<'a>, bool)>>,
     required: BTreeSet<String>,
     open: bool,
     /// Schemas that were looked at, by location.
@@ -130,7 +130,7 @@ struct Reader<'r, 'a> {
 
 impl<'a> Reader<'_, 'a> {
     /// An object, with the members that any part of its schema declares.
-    fn record(&mut self, at: &Located<'a>, place: &Place) -> Result<Record, InputError> {
+    fn record(&mut self, at: &SchemaLocation<'a>, place: &Place) -> Result<Record, InputError> {
         let mut members = Members::default();
         self.collect(at, true, &mut members)?;
         let mut record = Record::default();
@@ -158,7 +158,7 @@ impl<'a> Reader<'_, 'a> {
     /// Gather what `at` says about an object's members. `always` says that it applies to every value.
     fn collect(
         &mut self,
-        at: &Located<'a>,
+        at: &SchemaLocation<'a>,
         always: bool,
         members: &mut Members<'a>,
     ) -> Result<(), InputError> {
@@ -183,7 +183,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn collect_parts(
         &mut self,
-        at: &Located<'a>,
+        at: &SchemaLocation<'a>,
         object: &Map<String, Value>,
         always: bool,
         members: &mut Members<'a>,
@@ -229,10 +229,10 @@ impl<'a> Reader<'_, 'a> {
     /// One member, by everything that declares it.
     fn field(
         &mut self,
-        declared: &[(Located<'a>, bool)],
+        declared: &[(SchemaLocation<'a>, bool)],
         place: &Place,
     ) -> Result<Field, InputError> {
-        let mut merged: Option<Typed> = None;
+        let mut merged: Option<NullableType> = None;
         let mut default = None;
         let mut schemas: Vec<&Value> = Vec::new();
         for (at, always) in declared {
@@ -246,13 +246,13 @@ impl<'a> Reader<'_, 'a> {
             }
             merged = Some(match merged {
                 None => typed,
-                Some(before) => Typed {
+                Some(before) => NullableType {
                     nullable: before.nullable || typed.nullable,
                     ty: merge(before.ty, typed.ty),
                 },
             });
         }
-        let Typed { ty, nullable } = merged.unwrap_or_else(|| InputType::Json.into());
+        let NullableType { ty, nullable } = merged.unwrap_or_else(|| InputType::Json.into());
         Ok(Field {
             required: default.is_some() && !nullable,
             ty,
@@ -262,7 +262,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// The default of a member, unless its own schema refuses it.
-    fn default(&mut self, at: &Located<'a>) -> Option<Value> {
+    fn default(&mut self, at: &SchemaLocation<'a>) -> Option<Value> {
         let default = at
             .schema
             .get("default")
@@ -281,7 +281,7 @@ impl<'a> Reader<'_, 'a> {
         Some(default.clone())
     }
 
-    fn read(&mut self, at: &Located<'a>, place: &Place) -> Result<Typed, InputError> {
+    fn read(&mut self, at: &SchemaLocation<'a>, place: &Place) -> Result<NullableType, InputError> {
         let object = match at.schema {
             Value::Object(object) => object,
             Value::Bool(_) => return Ok(InputType::Json.into()),
@@ -303,12 +303,12 @@ impl<'a> Reader<'_, 'a> {
 
     fn read_object(
         &mut self,
-        at: &Located<'a>,
+        at: &SchemaLocation<'a>,
         object: &Map<String, Value>,
         place: &Place,
-    ) -> Result<Typed, InputError> {
+    ) -> Result<NullableType, InputError> {
         if object.contains_key("properties") {
-            return Ok(Typed {
+            return Ok(NullableType {
                 ty: InputType::Record(self.record(at, place)?),
                 nullable: has_null_type(object),
             });
@@ -346,7 +346,7 @@ impl<'a> Reader<'_, 'a> {
                 name: place.name.clone(),
                 variants,
             });
-            return Ok(Typed { ty, nullable });
+            return Ok(NullableType { ty, nullable });
         }
         match object.get("type") {
             Some(Value::String(ty)) => Ok(self.typed(ty, at, object, place)?.into()),
@@ -356,7 +356,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Whether the schema describes objects and nothing else.
-    fn is_object(&self, at: &Located<'a>, left: usize) -> bool {
+    fn is_object(&self, at: &SchemaLocation<'a>, left: usize) -> bool {
         let Some(object) = at.object() else {
             return false;
         };
@@ -378,10 +378,10 @@ impl<'a> Reader<'_, 'a> {
     fn types(
         &mut self,
         types: &[Value],
-        at: &Located<'a>,
+        at: &SchemaLocation<'a>,
         object: &Map<String, Value>,
         place: &Place,
-    ) -> Result<Typed, InputError> {
+    ) -> Result<NullableType, InputError> {
         let names: Vec<&str> = types.iter().filter_map(Value::as_str).collect();
         let nullable = names.contains(&"null");
         let others: Vec<&str> = names.into_iter().filter(|name| *name != "null").collect();
@@ -399,7 +399,7 @@ impl<'a> Reader<'_, 'a> {
                 InputType::Union(choices)
             }
         };
-        Ok(Typed {
+        Ok(NullableType {
             nullable: nullable && !matches!(ty, InputType::Null),
             ty,
         })
@@ -408,13 +408,13 @@ impl<'a> Reader<'_, 'a> {
     /// A value that matches one of several schemas, or several of them.
     fn union(
         &mut self,
-        parts: &[(String, Located<'a>)],
+        parts: &[(String, SchemaLocation<'a>)],
         place: &Place,
-    ) -> Result<Typed, InputError> {
+    ) -> Result<NullableType, InputError> {
         let is_null =
-            |at: &Located<'a>| at.schema.get("type").and_then(Value::as_str) == Some("null");
+            |at: &SchemaLocation<'a>| at.schema.get("type").and_then(Value::as_str) == Some("null");
         let nullable = parts.iter().any(|(_, part)| is_null(part));
-        let others: Vec<&Located<'a>> = parts
+        let others: Vec<&SchemaLocation<'a>> = parts
             .iter()
             .map(|(_, part)| part)
             .filter(|part| !is_null(part))
@@ -423,23 +423,27 @@ impl<'a> Reader<'_, 'a> {
             [] => InputType::Json,
             [one] => {
                 let typed = self.read(one, &place.deeper())?;
-                return Ok(Typed {
+                return Ok(NullableType {
                     nullable: nullable || typed.nullable,
                     ..typed
                 });
             }
             several => {
                 let typed = self.choices(several, place)?;
-                return Ok(Typed {
+                return Ok(NullableType {
                     nullable: nullable || typed.nullable,
                     ..typed
                 });
             }
         };
-        Ok(Typed { ty, nullable })
+        Ok(NullableType { ty, nullable })
     }
 
-    fn choices(&mut self, parts: &[&Located<'a>], place: &Place) -> Result<Typed, InputError> {
+    fn choices(
+        &mut self,
+        parts: &[&SchemaLocation<'a>],
+        place: &Place,
+    ) -> Result<NullableType, InputError> {
         self.choices += parts.len();
         if self.choices > MAX_CHOICES {
             return Ok(InputType::Json.into());
@@ -459,7 +463,7 @@ impl<'a> Reader<'_, 'a> {
                 validator,
             });
         }
-        Ok(Typed {
+        Ok(NullableType {
             ty: InputType::Union(choices),
             nullable,
         })
@@ -468,7 +472,7 @@ impl<'a> Reader<'_, 'a> {
     fn typed(
         &mut self,
         ty: &str,
-        at: &Located<'a>,
+        at: &SchemaLocation<'a>,
         object: &Map<String, Value>,
         place: &Place,
     ) -> Result<InputType, InputError> {
@@ -499,7 +503,7 @@ impl<'a> Reader<'_, 'a> {
         })
     }
 
-    fn set(&mut self, items: &Located<'a>, place: &Place) -> Result<InputType, InputError> {
+    fn set(&mut self, items: &SchemaLocation<'a>, place: &Place) -> Result<InputType, InputError> {
         let place = Place {
             pointer: format!("{}/*", place.pointer),
             ..place.deeper()

@@ -44,13 +44,13 @@ pub(super) const REFERENCES: &[&str] = &["$ref", "$dynamicRef", "$recursiveRef"]
 
 /// A schema and where it is in its document.
 #[derive(Debug, Clone)]
-pub(super) struct Located<'a> {
+pub(super) struct SchemaLocation<'a> {
     pub(super) schema: &'a Value,
     /// JSON pointer (RFC 6901).
     pub(super) location: String,
 }
 
-impl<'a> Located<'a> {
+impl<'a> SchemaLocation<'a> {
     /// The schema at a keyword of this one.
     pub(super) fn keyword(&self, keyword: &str) -> Option<Self> {
         Some(Self {
@@ -60,7 +60,7 @@ impl<'a> Located<'a> {
     }
 
     /// The members of an object, or the items of a list, at a keyword.
-    pub(super) fn each(&self, keyword: &str) -> Vec<(String, Located<'a>)> {
+    pub(super) fn each(&self, keyword: &str) -> Vec<(String, SchemaLocation<'a>)> {
         let Some(at) = self.keyword(keyword) else {
             return Vec::new();
         };
@@ -77,7 +77,7 @@ impl<'a> Located<'a> {
                 _ => return None,
             };
             let location = format!("{}/{}", at.location, escape_segment(&segment));
-            Some((segment, Located { schema, location }))
+            Some((segment, SchemaLocation { schema, location }))
         })
         .collect()
     }
@@ -90,9 +90,9 @@ impl<'a> Located<'a> {
 /// A schema document with what its references can name.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
-    root: Located<'a>,
-    by_id: HashMap<&'a str, Located<'a>>,
-    by_anchor: HashMap<&'a str, Located<'a>>,
+    root: SchemaLocation<'a>,
+    by_id: HashMap<&'a str, SchemaLocation<'a>>,
+    by_anchor: HashMap<&'a str, SchemaLocation<'a>>,
     /// Whether `id` identifies a schema, as in draft 4.
     draft_4: bool,
     schemas: usize,
@@ -105,7 +105,7 @@ impl<'a> Document<'a> {
     /// [`InputError`] if the document is too large, or uses identifiers in a way that changes what its
     /// references mean.
     pub(super) fn new(root: &'a Value) -> Result<Self, InputError> {
-        let located = Located {
+        let located = SchemaLocation {
             schema: root,
             location: String::new(),
         };
@@ -121,11 +121,11 @@ impl<'a> Document<'a> {
         Ok(document)
     }
 
-    pub(super) fn root(&self) -> &Located<'a> {
+    pub(super) fn root(&self) -> &SchemaLocation<'a> {
         &self.root
     }
 
-    fn scan(&mut self, root: Located<'a>) -> Result<(), InputError> {
+    fn scan(&mut self, root: SchemaLocation<'a>) -> Result<(), InputError> {
         let mut left = vec![(root, false)];
         while let Some((at, mut nested)) = left.pop() {
             let Some(members) = at.object() else { continue };
@@ -153,7 +153,7 @@ impl<'a> Document<'a> {
     }
 
     /// Remember what the schema is called; whether it is a resource of its own within the document.
-    fn identify(&mut self, at: &Located<'a>, members: &'a Map<String, Value>) -> bool {
+    fn identify(&mut self, at: &SchemaLocation<'a>, members: &'a Map<String, Value>) -> bool {
         for keyword in ["$anchor", "$dynamicAnchor"] {
             if let Some(anchor) = members.get(keyword).and_then(Value::as_str) {
                 self.by_anchor.insert(anchor, at.clone());
@@ -184,7 +184,7 @@ impl<'a> Document<'a> {
         &self,
         reference: &str,
         pointer: &str,
-    ) -> Result<Located<'a>, InputError> {
+    ) -> Result<SchemaLocation<'a>, InputError> {
         self.find(reference).ok_or_else(|| InputError::Reference {
             pointer: match pointer {
                 "" => "/".into(),
@@ -198,7 +198,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    fn find(&self, reference: &str) -> Option<Located<'a>> {
+    fn find(&self, reference: &str) -> Option<SchemaLocation<'a>> {
         let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let base = match base {
             "" => self.root.clone(),
@@ -209,7 +209,7 @@ impl<'a> Document<'a> {
             return Some(base);
         }
         if fragment.starts_with('/') {
-            return Some(Located {
+            return Some(SchemaLocation {
                 schema: base.schema.pointer(&fragment)?,
                 location: format!("{}{fragment}", base.location),
             });
@@ -219,7 +219,7 @@ impl<'a> Document<'a> {
 }
 
 /// The schemas directly within one.
-fn subschemas<'a>(at: &Located<'a>) -> Vec<Located<'a>> {
+fn subschemas<'a>(at: &SchemaLocation<'a>) -> Vec<SchemaLocation<'a>> {
     let mut found = Vec::new();
     for keyword in SCHEMA_MAPS {
         let schemas = at.each(keyword).into_iter();

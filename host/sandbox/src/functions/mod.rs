@@ -62,7 +62,7 @@ struct Function {
 }
 
 /// A function as it was found.
-struct Found {
+struct FunctionExport {
     interface: Option<String>,
     name: String,
     export: ComponentExportIndex,
@@ -145,7 +145,7 @@ fn exited_well(error: &wasmtime::Error) -> bool {
 }
 
 /// Every exported function, of the world itself and of its interfaces.
-fn functions(component: &Component) -> Vec<Found> {
+fn functions(component: &Component) -> Vec<FunctionExport> {
     let engine = component.engine();
     let ty = component.component_type();
     let mut all = Vec::new();
@@ -154,7 +154,7 @@ fn functions(component: &Component) -> Vec<Found> {
             continue;
         };
         match item.ty {
-            ComponentItem::ComponentFunc(ty) => all.push(Found {
+            ComponentItem::ComponentFunc(ty) => all.push(FunctionExport {
                 interface: None,
                 name: name.to_owned(),
                 export,
@@ -164,7 +164,7 @@ fn functions(component: &Component) -> Vec<Found> {
                 for (inner, item) in instance.exports(engine) {
                     let index = component.get_export_index(Some(&export), inner);
                     if let (ComponentItem::ComponentFunc(ty), Some(index)) = (item.ty, index) {
-                        all.push(Found {
+                        all.push(FunctionExport {
                             interface: Some(name.to_owned()),
                             name: inner.to_owned(),
                             export: index,
@@ -189,7 +189,7 @@ fn short(interface: &str) -> &str {
     unversioned.rsplit('/').next().unwrap_or(unversioned)
 }
 
-impl Found {
+impl FunctionExport {
     /// The tool's name. It depends on this function alone, so it stays when others come or go; names
     /// of WIT have no `_`, so no two pairs make one name.
     fn tool(&self) -> String {

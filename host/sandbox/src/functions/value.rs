@@ -23,7 +23,7 @@ pub(crate) struct Mismatch {
 /// What a component returned is not of the type that it declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a value has not the type that was declared for it")]
-pub(crate) struct Undeclared;
+pub(crate) struct UndeclaredValue;
 
 /// JSON as a value of this shape.
 pub(crate) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val, Mismatch> {
@@ -248,11 +248,11 @@ fn float(n: f64) -> Value {
 }
 
 /// A value of this shape as JSON.
-pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, Undeclared> {
+pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, UndeclaredValue> {
     let maybe = |shape: &Option<Box<Shape>>, val: &Option<Box<Val>>| match (shape, val) {
         (Some(shape), Some(val)) => to_json(shape, val),
         (None, None) => Ok(Value::Null),
-        _ => Err(Undeclared),
+        _ => Err(UndeclaredValue),
     };
     let single =
         |name: &str, value: Value| Value::Object(Map::from_iter([(name.to_owned(), value)]));
@@ -272,11 +272,11 @@ pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, Undeclared> {
         (Shape::Char, Val::Char(c)) => c.to_string().into(),
         (Shape::Text, Val::String(text)) => text.as_str().into(),
         (Shape::Bytes, Val::List(items)) => {
-            let bytes: Result<Vec<u8>, Undeclared> = items
+            let bytes: Result<Vec<u8>, UndeclaredValue> = items
                 .iter()
                 .map(|item| match item {
                     Val::U8(byte) => Ok(*byte),
-                    _ => Err(Undeclared),
+                    _ => Err(UndeclaredValue),
                 })
                 .collect();
             STANDARD.encode(bytes?).into()
@@ -302,14 +302,14 @@ pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, Undeclared> {
             let (_, shape) = cases
                 .iter()
                 .find(|(name, _)| name == tag)
-                .ok_or(Undeclared)?;
+                .ok_or(UndeclaredValue)?;
             let mut members = Map::from_iter([("tag".to_owned(), tag.as_str().into())]);
             match (shape, payload) {
                 (Some(shape), Some(val)) => {
                     members.insert("value".into(), to_json(shape, val)?);
                 }
                 (None, None) => {}
-                _ => return Err(Undeclared),
+                _ => return Err(UndeclaredValue),
             }
             Value::Object(members)
         }
@@ -326,6 +326,6 @@ pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, Undeclared> {
         }
         (Shape::Result(ok, _), Val::Result(Ok(val))) => single("ok", maybe(ok, val)?),
         (Shape::Result(_, error), Val::Result(Err(val))) => single("error", maybe(error, val)?),
-        _ => return Err(Undeclared),
+        _ => return Err(UndeclaredValue),
     })
 }

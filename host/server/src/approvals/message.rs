@@ -9,7 +9,7 @@ use crate::reply::ApprovalView;
 
 /// What happened to an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum ApprovalChange {
     /// It is asked for.
     Requested,
     /// Nobody answered in time, and others are asked as well.
@@ -18,7 +18,7 @@ pub(super) enum What {
     Resolved,
 }
 
-impl What {
+impl ApprovalChange {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Requested => "approval.requested",
@@ -31,7 +31,7 @@ impl What {
 /// The body of a notification.
 pub(super) fn body(
     format: WebhookFormat,
-    what: What,
+    what: ApprovalChange,
     at: Timestamp,
     view: &ApprovalView,
 ) -> Vec<u8> {
@@ -47,7 +47,7 @@ pub(super) fn body(
 }
 
 /// Slack's mark-up; what others have named cannot add to it.
-fn slack(what: What, view: &ApprovalView) -> String {
+fn slack(what: ApprovalChange, view: &ApprovalView) -> String {
     let asked = match &view.capability {
         Some(capability) => format!("{} within {}", code(capability), code(&view.tool)),
         None => code(&view.tool),
@@ -63,17 +63,17 @@ fn slack(what: What, view: &ApprovalView) -> String {
     };
     let severity = severity(view.severity);
     let mut lines = match what {
-        What::Requested => vec![format!(
+        ApprovalChange::Requested => vec![format!(
             ":raised_hand: *{severity}*: {who} asks for {asked}"
         )],
-        What::Escalated => {
+        ApprovalChange::Escalated => {
             let roles: Vec<&str> = view.escalated_to.iter().map(String::as_str).collect();
             vec![format!(
                 ":rotating_light: *{severity}*, nobody answered yet: {who} asks for {asked}. Asked as well: {}",
                 plain(&roles.join(", "))
             )]
         }
-        What::Resolved => {
+        ApprovalChange::Resolved => {
             let by: Vec<&str> = view.approvers.iter().map(|by| by.user.as_str()).collect();
             let by = match (view.state, by.is_empty()) {
                 (ApprovalState::Approved, false) => format!(" by {}", plain(&by.join(", "))),
@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn slack_reads_like_this() {
         let texts = [
-            (What::Requested, ApprovalState::Pending),
-            (What::Escalated, ApprovalState::Pending),
-            (What::Resolved, ApprovalState::Approved),
-            (What::Resolved, ApprovalState::Rejected),
+            (ApprovalChange::Requested, ApprovalState::Pending),
+            (ApprovalChange::Escalated, ApprovalState::Pending),
+            (ApprovalChange::Resolved, ApprovalState::Approved),
+            (ApprovalChange::Resolved, ApprovalState::Rejected),
         ];
         let texts = texts.map(|(what, state)| slack(what, &view(state)));
         insta::assert_snapshot!(texts.join("\n---\n"));
@@ -193,7 +193,7 @@ mod tests {
     fn what_an_agent_chooses_adds_no_line_and_no_link() {
         let mut view = view(ApprovalState::Pending);
         view.capability = Some("http_request https://evil.example/`x`\n*Approved by dana*".into());
-        let text = slack(What::Requested, &view);
+        let text = slack(ApprovalChange::Requested, &view);
         let first = text.lines().next().unwrap();
         let said =
             "`http_request https://evil.example/'x' 'Approved by dana'` within `payments__refund`";
@@ -208,7 +208,7 @@ mod tests {
     fn data_are_the_lists() {
         let at = Timestamp(1_795_428_000_000_000);
         let view = view(ApprovalState::Pending);
-        let body = body(WebhookFormat::Json, What::Requested, at, &view);
+        let body = body(WebhookFormat::Json, ApprovalChange::Requested, at, &view);
         let value: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(value["type"], "approval.requested");
         assert_eq!(value["timestamp"], at.to_string());

@@ -17,7 +17,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use super::message::{self, What};
+use super::message::{self, ApprovalChange};
 use crate::{
     client,
     reply::{self, ApprovalView},
@@ -62,9 +62,9 @@ pub struct Webhook {
 }
 
 /// Something to tell.
-struct Due {
+struct Notification {
     index: u64,
-    what: What,
+    what: ApprovalChange,
     approval: ApprovalId,
     state: ApprovalState,
     at: Timestamp,
@@ -125,7 +125,7 @@ impl Webhook {
     }
 
     /// The next thing to tell. The first time there is a receiver, what was before is not told.
-    async fn due(&mut self) -> Result<Option<Due>, tollgate_ledger::LedgerError> {
+    async fn due(&mut self) -> Result<Option<Notification>, tollgate_ledger::LedgerError> {
         let ledger = self.gate.ledger();
         let size = ledger.size();
         let from = match self.next {
@@ -147,7 +147,7 @@ impl Webhook {
             ..RecordFilter::default()
         };
         ledger.reader().records(&filter, |index, record| {
-            due = Due::of(index, &record);
+            due = Notification::of(index, &record);
             if due.is_none() {
                 next = index + 1;
             }
@@ -165,7 +165,7 @@ impl Webhook {
         Ok(due)
     }
 
-    async fn send(&self, config: &WebhookConfig, due: &Due) -> Result<(), String> {
+    async fn send(&self, config: &WebhookConfig, due: &Notification) -> Result<(), String> {
         let reader = self.gate.ledger().reader();
         let row = reader.approval(due.approval).map_err(|e| e.to_string())?;
         let Some(row) = row else { return Ok(()) };
@@ -197,12 +197,18 @@ impl Webhook {
     }
 }
 
-impl Due {
+impl Notification {
     fn of(index: u64, record: &Record) -> Option<Self> {
         let (what, approval, state) = match &record.event {
-            Event::ApprovalRequested(asked) => (What::Requested, asked.id, ApprovalState::Pending),
-            Event::ApprovalEscalated(asked) => (What::Escalated, asked.id, ApprovalState::Pending),
-            Event::ApprovalResolved(resolved) => (What::Resolved, resolved.id, resolved.state),
+            Event::ApprovalRequested(asked) => {
+                (ApprovalChange::Requested, asked.id, ApprovalState::Pending)
+            }
+            Event::ApprovalEscalated(asked) => {
+                (ApprovalChange::Escalated, asked.id, ApprovalState::Pending)
+            }
+            Event::ApprovalResolved(resolved) => {
+                (ApprovalChange::Resolved, resolved.id, resolved.state)
+            }
             _ => return None,
         };
         Some(Self {

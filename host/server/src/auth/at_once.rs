@@ -24,7 +24,7 @@ impl AtOnce {
     }
 
     /// One more, until what comes back is dropped; nothing if there are too many.
-    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<Entered> {
+    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<CallSlot> {
         let principal = caller.principal();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let count = of.entry(principal.clone()).or_default();
@@ -32,7 +32,7 @@ impl AtOnce {
             return None;
         }
         *count += 1;
-        Some(Entered {
+        Some(CallSlot {
             among: Arc::clone(self),
             principal,
         })
@@ -41,12 +41,12 @@ impl AtOnce {
 
 /// One of those that a principal has under way.
 #[derive(Debug)]
-pub(crate) struct Entered {
+pub(crate) struct CallSlot {
     among: Arc<AtOnce>,
     principal: Uid,
 }
 
-impl Drop for Entered {
+impl Drop for CallSlot {
     fn drop(&mut self) {
         let mut of = self.among.of.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = of.get_mut(&self.principal) {

@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::{Auth, AuthError, metadata};
 use crate::problem::Problem;
 
-/// `router`, whose every request is authenticated: handlers find [`super::Authenticated`] and [`Auth`]
+/// `router`, whose every request is authenticated: handlers find [`super::AuthenticatedCaller`] and [`Auth`]
 /// among its extensions.
 pub fn protect(router: Router, auth: Auth) -> Router {
     router.layer(from_fn_with_state(auth, check))

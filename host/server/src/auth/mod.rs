@@ -24,7 +24,7 @@ use self::oauth::Oauth;
 pub use self::{
     layer::protect,
     metadata::router as metadata,
-    rate::{Busy, Rate},
+    rate::{Rate, RateExceeded},
 };
 
 /// The longest credential that is looked at, in bytes.
@@ -32,14 +32,14 @@ const MAX_CREDENTIAL: usize = 16 << 10;
 
 /// Who calls, as their credentials prove. An extension of each request that [`protect`] lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authenticated {
+pub struct AuthenticatedCaller {
     /// The caller.
     pub caller: Caller,
     /// Whose gate the caller may use.
     pub tenant: String,
 }
 
-impl Authenticated {
+impl AuthenticatedCaller {
     /// The person, if it is a person who calls: only people administer.
     #[must_use]
     pub fn user(&self) -> Option<Uid> {
@@ -142,12 +142,15 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError`].
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, AuthError> {
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<AuthenticatedCaller, AuthError> {
         let gate = &self.0.gate;
         let tenant = gate.ruleset().config.gate.tenant.clone();
         let Some(given) = bearer(headers)? else {
             let caller = self.anonymous()?.ok_or(AuthError::Missing)?;
-            return Ok(Authenticated { caller, tenant });
+            return Ok(AuthenticatedCaller { caller, tenant });
         };
         let caller = if given.starts_with(token::PREFIX) {
             match token::find(gate, given)? {
@@ -167,7 +170,7 @@ impl Auth {
             }
         };
         self.known(&caller)?;
-        Ok(Authenticated { caller, tenant })
+        Ok(AuthenticatedCaller { caller, tenant })
     }
 
     /// As whom a caller without credentials is let in now.
@@ -233,8 +236,8 @@ impl Auth {
     /// Count a request of this caller that may cost the ledger a record.
     ///
     /// # Errors
-    /// [`Busy`]: it asks more often than it may. Nothing was recorded.
-    pub fn admit(&self, caller: &Caller) -> Result<(), Busy> {
+    /// [`RateExceeded`]: it asks more often than it may. Nothing was recorded.
+    pub fn admit(&self, caller: &Caller) -> Result<(), RateExceeded> {
         self.0.rate.count(&self.0.gate, caller)
     }
 

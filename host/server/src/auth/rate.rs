@@ -12,7 +12,7 @@ use tollgate_model::{entity::Uid, time::Timestamp};
 /// A caller asks more often than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests; wait {} s before the next", .retry_after.as_secs())]
-pub struct Busy {
+pub struct RateExceeded {
     /// When the next one is let in; whole seconds, at least one.
     pub retry_after: Duration,
 }
@@ -34,13 +34,18 @@ impl Rate {
     /// Count a request of `caller` that may cost the ledger of `gate` a record.
     ///
     /// # Errors
-    /// [`Busy`]: it asks more often than it may. Nothing was recorded.
-    pub fn count(&self, gate: &Gate, caller: &Caller) -> Result<(), Busy> {
+    /// [`RateExceeded`]: it asks more often than it may. Nothing was recorded.
+    pub fn count(&self, gate: &Gate, caller: &Caller) -> Result<(), RateExceeded> {
         let config = gate.ruleset().config.serve.rate;
         self.admit(&caller.principal(), config, gate.now())
     }
 
-    fn admit(&self, principal: &Uid, config: RateConfig, now: Timestamp) -> Result<(), Busy> {
+    fn admit(
+        &self,
+        principal: &Uid,
+        config: RateConfig,
+        now: Timestamp,
+    ) -> Result<(), RateExceeded> {
         let (per_second, burst) = (u64::from(config.per_second), u64::from(config.burst));
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = burst.saturating_mul(REQUEST);
@@ -57,7 +62,7 @@ impl Rate {
             return Ok(());
         }
         let micros = (REQUEST - bucket.left).div_ceil(per_second.max(1));
-        Err(Busy {
+        Err(RateExceeded {
             retry_after: Duration::from_secs(micros.div_ceil(1_000_000).max(1)),
         })
     }

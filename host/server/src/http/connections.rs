@@ -27,13 +27,13 @@ const MAX_CONNECTIONS: usize = 8192;
 
 /// Accepts as many connections as there is room for; others are closed at once.
 #[derive(Clone)]
-pub(super) struct Bounded<A> {
+pub(super) struct ConnectionLimit<A> {
     inner: A,
     room: Arc<Semaphore>,
     idle: Duration,
 }
 
-impl<A> Bounded<A> {
+impl<A> ConnectionLimit<A> {
     pub(super) fn new(inner: A) -> Self {
         // Tools, servers and the store need files, too.
         let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -48,11 +48,11 @@ impl<A> Bounded<A> {
     }
 }
 
-impl<A, I, S> Accept<I, S> for Bounded<A>
+impl<A, I, S> Accept<I, S> for ConnectionLimit<A>
 where
     A: Accept<I, S, Future: Send + 'static>,
 {
-    type Stream = Timed<A::Stream>;
+    type Stream = IdleTimeout<A::Stream>;
     type Service = AddExtension<A::Service, Arc<Usage>>;
     type Future =
         Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send + 'static>>;
@@ -64,7 +64,7 @@ where
             let permit = permit.map_err(|_| io::ErrorKind::ConnectionRefused)?;
             let (stream, service) = accepting.await?;
             let usage = Arc::new(Usage(Mutex::new((0, Instant::now()))));
-            let timed = Timed {
+            let timed = IdleTimeout {
                 stream,
                 usage: Arc::clone(&usage),
                 idle,
@@ -111,7 +111,7 @@ impl Drop for InUse {
 }
 
 /// A stream that ends once its connection has been there for nothing for too long.
-pub(super) struct Timed<S> {
+pub(super) struct IdleTimeout<S> {
     stream: S,
     usage: Arc<Usage>,
     idle: Duration,
@@ -121,7 +121,7 @@ pub(super) struct Timed<S> {
     _permit: OwnedSemaphorePermit,
 }
 
-impl<S> Timed<S> {
+impl<S> IdleTimeout<S> {
     fn written<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -139,7 +139,7 @@ impl<S> Timed<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,7 +160,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -201,8 +201,8 @@ mod tests {
 
     use super::*;
 
-    fn bounded(room: usize, idle: Duration) -> Bounded<DefaultAcceptor> {
-        Bounded {
+    fn bounded(room: usize, idle: Duration) -> ConnectionLimit<DefaultAcceptor> {
+        ConnectionLimit {
             inner: DefaultAcceptor,
             room: Arc::new(Semaphore::new(room)),
             idle,
@@ -210,8 +210,8 @@ mod tests {
     }
 
     async fn accepted(
-        bounded: &Bounded<DefaultAcceptor>,
-    ) -> io::Result<(Timed<DuplexStream>, DuplexStream)> {
+        bounded: &ConnectionLimit<DefaultAcceptor>,
+    ) -> io::Result<(IdleTimeout<DuplexStream>, DuplexStream)> {
         let (here, there) = duplex(16);
         let (stream, _) = bounded.accept(here, ()).await?;
         Ok((stream, there))

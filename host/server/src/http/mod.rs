@@ -35,7 +35,7 @@ use tollgate::gate::Gate;
 use tollgate_trace::store::StoreError;
 
 use self::{
-    connections::{Bounded, Usage},
+    connections::{ConnectionLimit, Usage},
     requests::Requests,
     sessions::Sessions,
 };
@@ -176,12 +176,12 @@ pub async fn serve(
         None => {
             let mut server = axum_server::from_tcp(listener)?.handle(handle);
             impatient(&mut server);
-            server.map(Bounded::new).serve(service).await
+            server.map(ConnectionLimit::new).serve(service).await
         }
         Some(tls) => {
             let mut server = tls.server(listener)?.handle(handle);
             impatient(&mut server);
-            server.map(Bounded::new).serve(service).await
+            server.map(ConnectionLimit::new).serve(service).await
         }
     }
 }
@@ -273,7 +273,7 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
         let exposed = HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, Retry-After");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
-    response.map(|body| Kept::with(body, in_use))
+    response.map(|body| GuardedBody::with(body, in_use))
 }
 
 /// The answer to a browser that asks whether a page of a known origin may call (Fetch standard, "CORS-preflight
@@ -297,18 +297,18 @@ fn preflight(request: &Request) -> Option<Response> {
 }
 
 /// A response's body, and what is kept until it has ended or its client has gone.
-struct Kept<T> {
+struct GuardedBody<T> {
     body: Body,
     _kept: T,
 }
 
-impl<T: Send + Unpin + 'static> Kept<T> {
+impl<T: Send + Unpin + 'static> GuardedBody<T> {
     fn with(body: Body, kept: T) -> Body {
         Body::new(Self { body, _kept: kept })
     }
 }
 
-impl<T: Unpin> axum::body::HttpBody for Kept<T> {
+impl<T: Unpin> axum::body::HttpBody for GuardedBody<T> {
     type Data = Bytes;
     type Error = axum::Error;
 

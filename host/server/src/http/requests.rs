@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tollgate::identity::Caller;
 
-use super::{Kept, MAX_BODY, SLOWEST, busy, refused};
+use super::{GuardedBody, MAX_BODY, SLOWEST, busy, refused};
 use crate::{
     auth::{
         Authenticated,
@@ -65,7 +65,7 @@ pub(super) async fn admitted(
     request: Request,
     next: Next,
 ) -> Response {
-    let who = request.extensions().get::<Authenticated>();
+    let who = request.extensions().get::<AuthenticatedCaller>();
     let Some(_entered) = who.and_then(|who| requests.enter(&who.caller)) else {
         return busy();
     };
@@ -87,7 +87,7 @@ pub(super) async fn admitted(
     // Dropped with the request while it is answered, and with the body of the response after that.
     let connection = gone.drop_guard();
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    response.map(|body| Kept::with(body, connection))
+    response.map(|body| GuardedBody::with(body, connection))
 }
 
 async fn whole(body: Body) -> Result<Bytes, Response> {

@@ -22,7 +22,7 @@ use tollgate_model::entity::Uid;
 
 use super::{MAX_BODY, busy, refused};
 use crate::{
-    auth::{Auth, Authenticated},
+    auth::{Auth, AuthenticatedCaller},
     depth::too_deep,
     problem::Problem,
 };
@@ -68,7 +68,7 @@ impl Sessions {
     }
 
     /// What stands behind a session's id, for whoever began it and nobody else.
-    fn signature(&self, id: &str, whose: &Authenticated) -> Option<String> {
+    fn signature(&self, id: &str, whose: &AuthenticatedCaller) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         mac.update(id.as_bytes());
         mac.update(&[0]);
@@ -77,7 +77,7 @@ impl Sessions {
         Some(tollgate_model::ids::hex(bytes.get(..16)?))
     }
 
-    fn sign(&self, headers: &mut HeaderMap, whose: &Authenticated) {
+    fn sign(&self, headers: &mut HeaderMap, whose: &AuthenticatedCaller) {
         let signed = headers
             .get(SESSION)
             .and_then(|id| id.to_str().ok())
@@ -99,7 +99,7 @@ pub(super) async fn session(
     let (mut parts, body) = request.into_parts();
     let extensions = &parts.extensions;
     let (Some(whose), Some(auth)) = (
-        extensions.get::<Authenticated>().cloned(),
+        extensions.get::<AuthenticatedCaller>().cloned(),
         extensions.get::<Auth>().cloned(),
     ) else {
         return refused(StatusCode::UNAUTHORIZED, "Unauthorized");

@@ -20,7 +20,7 @@ type Requests = HashMap<RequestId, watch::Sender<bool>>;
 pub(super) struct Cancels(Arc<Mutex<Requests>>);
 
 /// A request that can be cancelled, until this is dropped.
-pub(super) struct Listed {
+pub(super) struct CancellableRequest {
     cancels: Cancels,
     request: RequestId,
     cancelled: watch::Receiver<bool>,
@@ -37,7 +37,7 @@ impl Cancels {
         &self,
         request: RequestId,
         connection: Option<CancellationToken>,
-    ) -> (watch::Receiver<bool>, Listed) {
+    ) -> (watch::Receiver<bool>, CancellableRequest) {
         let (cancel, cancelled) = watch::channel(false);
         if let Some(connection) = connection {
             let cancel = cancel.clone();
@@ -49,7 +49,7 @@ impl Cancels {
             });
         }
         self.with(|requests| requests.insert(request.clone(), cancel));
-        let listed = Listed {
+        let listed = CancellableRequest {
             cancels: self.clone(),
             request,
             cancelled: cancelled.clone(),
@@ -67,7 +67,7 @@ impl Cancels {
     }
 }
 
-impl Drop for Listed {
+impl Drop for CancellableRequest {
     fn drop(&mut self) {
         self.cancels.with(|requests| {
             // Another request may have taken the id meanwhile.

@@ -24,7 +24,7 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// A call, with whose it is and where it belongs.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct HeldCall {
     pub(super) caller: Caller,
     pub(super) place: Place,
     pub(super) request: CallRequest,
@@ -34,7 +34,7 @@ pub(super) struct Asked {
     pub(super) cancelled: watch::Receiver<bool>,
 }
 
-impl Asked {
+impl HeldCall {
     pub(super) async fn call(&self, gate: &Gate, listener: Option<Listener>) -> Answer {
         let Place { run, origin, .. } = &self.place;
         let options = CallOptions {
@@ -67,7 +67,7 @@ pub(super) fn pending(answer: &Answer) -> Option<ApprovalId> {
 /// waited for. `gone` ends the wait.
 pub(super) async fn hold(
     gate: &Gate,
-    asked: &Asked,
+    asked: &HeldCall,
     answer: Answer,
     progress: &mut Progress,
     gone: &CancellationToken,

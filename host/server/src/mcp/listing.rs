@@ -10,10 +10,10 @@ use super::resume_tool;
 
 /// The lists of the latest ruleset.
 #[derive(Debug, Default)]
-pub(super) struct Listing(Mutex<Option<Listed>>);
+pub(super) struct Listing(Mutex<Option<CachedListing>>);
 
 #[derive(Debug, Clone)]
-struct Listed {
+struct CachedListing {
     ruleset: Arc<Ruleset>,
     tools: Arc<[Tool]>,
     /// For protocols where structured content is an object.
@@ -21,13 +21,13 @@ struct Listed {
 }
 
 impl Listing {
-    fn listed(&self, gate: &Gate) -> Listed {
+    fn listed(&self, gate: &Gate) -> CachedListing {
         let ruleset = gate.ruleset();
         let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*listed {
             Some(latest) if Arc::ptr_eq(&latest.ruleset, &ruleset) => latest.clone(),
             _ => {
-                let latest = Listed {
+                let latest = CachedListing {
                     tools: list(&ruleset, false),
                     legacy: list(&ruleset, true),
                     ruleset,

@@ -45,10 +45,11 @@ use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
 use self::{
-    cancel::Cancels, hold::Asked, listing::Listing, origin::Place, progress::Progress, tasks::Tasks,
+    cancel::Cancels, hold::HeldCall, listing::Listing, origin::Place, progress::Progress,
+    tasks::Tasks,
 };
 use crate::auth::{
-    Authenticated, Busy, Rate,
+    Authenticated, Rate, RateExceeded,
     at_once::{AtOnce, Entered},
 };
 
@@ -224,7 +225,7 @@ impl Server {
     ///
     /// # Errors
     /// [`NotTaken`]: nothing was recorded.
-    pub(crate) fn take(&self, caller: &Caller) -> Result<Taken, NotTaken> {
+    pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, NotTaken> {
         // Counted before it is looked whether the server leaves: whoever drains it waits for this one.
         let answered = self.0.requests.token();
         if self.0.leaving.is_cancelled() {
@@ -232,7 +233,7 @@ impl Server {
         }
         self.0.rate.count(&self.0.gate, caller)?;
         let entered = self.0.calls.enter(caller).ok_or(NotTaken::TooMany)?;
-        Ok(Taken {
+        Ok(AcceptedCall {
             _answered: answered,
             _entered: entered,
         })
@@ -240,7 +241,7 @@ impl Server {
 }
 
 /// A call that was taken, until it is answered.
-pub(crate) struct Taken {
+pub(crate) struct AcceptedCall {
     _answered: TaskTrackerToken,
     _entered: Entered,
 }
@@ -251,7 +252,7 @@ pub(crate) enum NotTaken {
     #[error("the gate is about to stop. Nothing was done; try again soon")]
     Leaving,
     #[error("{0}. Nothing was done")]
-    Busy(#[from] Busy),
+    Busy(#[from] RateExceeded),
     #[error(
         "{MAX_CALLS} calls of yours are under way. Nothing was done; wait until some have ended"
     )]
@@ -277,7 +278,7 @@ impl Client {
     /// Who makes a request.
     fn caller(&self, cx: &Context) -> Result<Caller, ErrorData> {
         let parts = cx.extensions.get::<http::request::Parts>();
-        let authenticated = parts.and_then(|parts| parts.extensions.get::<Authenticated>());
+        let authenticated = parts.and_then(|parts| parts.extensions.get::<AuthenticatedCaller>());
         let caller = authenticated.map(|authenticated| authenticated.caller.clone());
         caller.or_else(|| self.caller.clone()).ok_or_else(|| {
             ErrorData::invalid_request("nobody knows who makes this request: authenticate", None)
@@ -358,7 +359,7 @@ impl Client {
             } else {
                 None
             };
-            Asked {
+            HeldCall {
                 caller,
                 place,
                 request,
@@ -369,7 +370,11 @@ impl Client {
         self.carried_out(asked, &cx).await
     }
 
-    async fn carried_out(&self, asked: Asked, cx: &Context) -> Result<CallToolResponse, ErrorData> {
+    async fn carried_out(
+        &self,
+        asked: HeldCall,
+        cx: &Context,
+    ) -> Result<CallToolResponse, ErrorData> {
         let mut progress = Progress::new(cx.peer.clone(), &cx.meta);
         let answer = progress
             .of(async |listener| asked.call(self.gate(), listener).await)
@@ -412,7 +417,7 @@ impl Client {
         place: &Place,
         arguments: &Value,
         cancelled: watch::Receiver<bool>,
-    ) -> Result<Result<Asked, CallToolResult>, ErrorData> {
+    ) -> Result<Result<HeldCall, CallToolResult>, ErrorData> {
         let wrong = |problem: &str| {
             let text = format!(
                 "Not called: {problem}. {RESUME_TOOL} takes {{\"approval_id\": \"apr-…\"}}, as the pending \
@@ -444,7 +449,7 @@ impl Client {
                 );
                 Ok(Err(answer::refusal(&text)))
             }
-            Ok(stored) => Ok(Ok(Asked {
+            Ok(stored) => Ok(Ok(HeldCall {
                 caller: caller.clone(),
                 place: place.clone(),
                 request: stored.request,

@@ -25,7 +25,7 @@ use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState};
 
 use super::{
     Server, answer,
-    hold::{Asked, pending},
+    hold::{HeldCall, pending},
     origin::Place,
 };
 
@@ -142,7 +142,7 @@ impl Tasks {
         &self,
         server: &Server,
         approval: ApprovalId,
-        asked: &Asked,
+        asked: &HeldCall,
         answer: &Answer,
     ) -> Option<Task> {
         let message = answer.message().unwrap_or_default();
@@ -160,7 +160,7 @@ impl Tasks {
         kept: &mut Kept,
         server: &Server,
         approval: ApprovalId,
-        asked: Asked,
+        asked: HeldCall,
         message: String,
     ) -> Option<Task> {
         let principal = asked.caller.principal();
@@ -181,7 +181,7 @@ impl Tasks {
             },
         );
         // The request that began it has its answer; from here on the task can be cancelled, and not that.
-        let asked = Asked { cancelled, ..asked };
+        let asked = HeldCall { cancelled, ..asked };
         let (server, tasks) = (server.clone(), Self(Arc::clone(&self.0)));
         tokio::spawn(async move {
             let Some(end) = tasks.finished(&server, asked, approval).await else {
@@ -199,7 +199,12 @@ impl Tasks {
 
     /// What becomes of a call once its approval is answered; and if it asks for another, once that is.
     /// Nothing if the server leaves before.
-    async fn finished(&self, server: &Server, mut asked: Asked, task: ApprovalId) -> Option<End> {
+    async fn finished(
+        &self,
+        server: &Server,
+        mut asked: HeldCall,
+        task: ApprovalId,
+    ) -> Option<End> {
         let gate = server.gate();
         let mut approval = task;
         loop {
@@ -294,7 +299,7 @@ impl Tasks {
         };
         // Nobody but the task can cancel it.
         let (_, cancelled) = watch::channel(false);
-        let asked = Asked {
+        let asked = HeldCall {
             caller: caller.clone(),
             place: place.clone(),
             request: stored.request,

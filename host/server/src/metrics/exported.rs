@@ -8,15 +8,15 @@ use tollgate_trace::export;
 use super::{Sample, Source, number};
 
 /// The exporters of a gate.
-pub struct Exported(Gate);
+pub struct ExporterMetrics(Gate);
 
-impl fmt::Debug for Exported {
+impl fmt::Debug for ExporterMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Exported")
     }
 }
 
-impl Exported {
+impl ExporterMetrics {
     /// Those of this gate.
     #[must_use]
     pub fn of(gate: &Gate) -> Self {
@@ -24,7 +24,7 @@ impl Exported {
     }
 }
 
-impl Source for Exported {
+impl Source for ExporterMetrics {
     fn samples(&self) -> Vec<Sample> {
         let ruleset = self.0.ruleset();
         if ruleset.config.exports.is_empty() {

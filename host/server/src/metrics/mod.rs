@@ -31,8 +31,8 @@ use tollgate::{gate::Gate, stats::Bars, stats::Totals, stats::Watcher};
 use tollgate_ledger::{LedgerError, Order, RecordFilter};
 use tollgate_model::decision::Outcome;
 
-pub use exported::Exported;
-pub use reported::Reported;
+pub use exported::ExporterMetrics;
+pub use reported::TraceMetrics;
 
 use crate::{auth::Auth, problem::Problem};
 
@@ -63,12 +63,12 @@ pub trait Source: Send + Sync {
 /// Counts what the ledger holds.
 pub struct Metrics {
     gate: Gate,
-    counted: Mutex<Counted>,
+    counted: Mutex<ScrapeState>,
     sources: Vec<Arc<dyn Source>>,
 }
 
 #[derive(Default)]
-struct Counted {
+struct ScrapeState {
     watcher: Watcher,
     totals: Totals,
     next: u64,
@@ -82,7 +82,7 @@ impl fmt::Debug for Metrics {
 
 /// Why there are no metrics now.
 #[derive(Debug, thiserror::Error)]
-enum Unready {
+enum ScrapeError {
     #[error("the ledger is still being counted; try again in a moment")]
     Counting,
     #[error(transparent)]
@@ -103,22 +103,22 @@ impl Metrics {
     }
 
     /// Everything up to now, as text.
-    fn text(&self) -> Result<String, Unready> {
+    fn text(&self) -> Result<String, ScrapeError> {
         let mut counted = match self.counted.try_lock() {
             Ok(counted) => counted,
             // Whatever was counted when it panicked is counted again.
             Err(TryLockError::Poisoned(poisoned)) => {
                 let mut counted = poisoned.into_inner();
-                *counted = Counted::default();
+                *counted = ScrapeState::default();
                 counted
             }
-            Err(TryLockError::WouldBlock) => return Err(Unready::Counting),
+            Err(TryLockError::WouldBlock) => return Err(ScrapeError::Counting),
         };
         counted.catch_up(&self.gate)?;
         let totals = counted.totals.clone();
         // Others may count while the sources are asked.
         drop(counted);
-        let now = Now {
+        let now = Scrape {
             totals,
             gauges: self.gauges(),
             samples: self
@@ -162,7 +162,7 @@ impl Metrics {
     }
 }
 
-impl Counted {
+impl ScrapeState {
     fn catch_up(&mut self, gate: &Gate) -> Result<(), LedgerError> {
         let size = gate.ledger().size();
         let filter = RecordFilter {
@@ -185,7 +185,7 @@ impl Counted {
 
 /// What one scrape tells.
 #[derive(Debug)]
-struct Now {
+struct Scrape {
     totals: Totals,
     gauges: Vec<(&'static str, &'static str, f64)>,
     samples: Vec<Sample>,
@@ -207,7 +207,7 @@ type Told = Result<(), fmt::Error>;
 /// Numbers of one name, each with its labels.
 type Family<const N: usize> = Vec<([(&'static str, String); N], u64)>;
 
-impl Collector for Now {
+impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Told {
         let totals = &self.totals;
         let decisions: Family<5> = totals
@@ -369,7 +369,7 @@ impl Collector for Now {
     }
 }
 
-impl Now {
+impl Scrape {
     /// Numbers of other parts, those of one name together.
     fn samples(&self, encoder: &mut DescriptorEncoder<'_>) -> Told {
         let mut by_name: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
@@ -452,7 +452,7 @@ fn histogram<L: EncodeLabelSet>(
 }
 
 #[derive(Clone)]
-struct Served {
+struct MetricsRoute {
     metrics: Arc<Metrics>,
     auth: Auth,
 }
@@ -461,14 +461,14 @@ struct Served {
 pub fn router(metrics: Metrics, auth: Auth) -> Router {
     let metrics = Arc::new(metrics);
     let first = Arc::clone(&metrics);
-    // Counted before the first scrape, which does not wait for it. A failure is told by that one.
+    // ScrapeState before the first scrape, which does not wait for it. A failure is told by that one.
     tokio::task::spawn_blocking(move || drop(first.text()));
     Router::new()
         .route("/metrics", get(scrape))
-        .with_state(Served { metrics, auth })
+        .with_state(MetricsRoute { metrics, auth })
 }
 
-async fn scrape(State(served): State<Served>, headers: HeaderMap) -> Response {
+async fn scrape(State(served): State<MetricsRoute>, headers: HeaderMap) -> Response {
     if !served.auth.is_local() || headers.contains_key(header::AUTHORIZATION) {
         match served.auth.authenticate(&headers).await {
             Ok(authenticated) if authenticated.user().is_some() => {}
@@ -481,7 +481,7 @@ async fn scrape(State(served): State<Served>, headers: HeaderMap) -> Response {
     }
     let metrics = served.metrics;
     let text = tokio::task::spawn_blocking(move || metrics.text()).await;
-    match text.unwrap_or(Err(Unready::Format(fmt::Error))) {
+    match text.unwrap_or(Err(ScrapeError::Format(fmt::Error))) {
         Ok(text) => {
             let format = HeaderValue::from_static(FORMAT);
             ([(header::CONTENT_TYPE, format)], text).into_response()

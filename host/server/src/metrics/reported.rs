@@ -22,13 +22,13 @@ const FRESH: Duration = Duration::from_secs(30);
 
 /// The trace store beside a gate's ledger.
 #[derive(Debug)]
-pub struct Reported {
+pub struct TraceMetrics {
     path: PathBuf,
     tenant: String,
     known: Mutex<Option<(Instant, Vec<Sample>)>>,
 }
 
-impl Reported {
+impl TraceMetrics {
     /// That of this gate.
     #[must_use]
     pub fn of(gate: &Gate) -> Self {
@@ -104,7 +104,7 @@ impl Reported {
     }
 }
 
-impl Source for Reported {
+impl Source for TraceMetrics {
     fn samples(&self) -> Vec<Sample> {
         // A trace store that cannot be read says nothing; the gate's own numbers are told all the same.
         self.at(Instant::now(), || self.read().unwrap_or_default())
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_store_is_not_summed_up_for_every_scrape() {
-        let reported = Reported {
+        let reported = TraceMetrics {
             path: PathBuf::new(),
             tenant: "acme".into(),
             known: Mutex::default(),

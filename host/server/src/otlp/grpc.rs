@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Frame;
 use tollgate_trace::ingest::{Encoding, Format};
 
-use super::{Exported, Intake, IntakeError, Sent};
-use crate::auth::Authenticated;
+use super::{ExportSignal, Intake, IntakeError, RequestBody};
+use crate::auth::AuthenticatedCaller;
 
 /// The statuses that are answered here (gRPC's "Status codes and their use").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +26,9 @@ enum Code {
     Unavailable = 14,
 }
 
-pub(super) async fn export<S: Exported>(
+pub(super) async fn export<S: ExportSignal>(
     State(intake): State<Arc<Intake>>,
-    Extension(who): Extension<Authenticated>,
+    Extension(who): Extension<AuthenticatedCaller>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -47,7 +47,7 @@ pub(super) async fn export<S: Exported>(
         Ok(message) => message,
         Err((code, why)) => return failed(code, why),
     };
-    let sent = Sent { bytes, ..sent };
+    let sent = RequestBody { bytes, ..sent };
     let taking = intake.take::<S>(&who, sent, encoding, Format::Protobuf);
     match taking.await {
         Ok(answer) => succeeded(&S::answer(answer)),

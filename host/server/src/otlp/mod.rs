@@ -30,7 +30,7 @@ use tollgate_trace::{
 
 use self::spending::Spending;
 pub use self::spending::recall;
-use crate::{auth::Authenticated, http::SLOWEST};
+use crate::{auth::AuthenticatedCaller, http::SLOWEST};
 
 /// Where traces and logs are sent to, by HTTP (OTLP specification, "OTLP/HTTP Request").
 const TRACES: &str = "/v1/traces";
@@ -64,7 +64,7 @@ struct Intake {
 }
 
 /// A request's body, and the leave to keep it in memory.
-struct Sent {
+struct RequestBody {
     bytes: Bytes,
     permit: OwnedSemaphorePermit,
 }
@@ -123,7 +123,7 @@ impl IntakeError {
 }
 
 /// Something that is sent, and how it is answered.
-trait Exported: Signal + 'static {
+trait ExportSignal: Signal + 'static {
     /// The field of the answer that counts what was refused, in JSON.
     const REJECTED: &'static str;
 
@@ -134,7 +134,7 @@ trait Exported: Signal + 'static {
     fn answer(answer: PartialSuccess) -> Vec<u8>;
 }
 
-impl Exported for ExportTraceServiceRequest {
+impl ExportSignal for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
 
     fn read(self, intake: &Intake, sender: &Sender, _: Timestamp) -> IngestBatch {
@@ -152,7 +152,7 @@ impl Exported for ExportTraceServiceRequest {
     }
 }
 
-impl Exported for ExportLogsServiceRequest {
+impl ExportSignal for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
     fn read(self, intake: &Intake, sender: &Sender, now: Timestamp) -> IngestBatch {
@@ -170,7 +170,7 @@ impl Exported for ExportLogsServiceRequest {
     }
 }
 
-impl Exported for MetricsRequest {
+impl ExportSignal for MetricsRequest {
     const REJECTED: &'static str = "rejectedDataPoints";
 
     fn read(self, _: &Intake, _: &Sender, _: Timestamp) -> IngestBatch {
@@ -179,7 +179,7 @@ impl Exported for MetricsRequest {
 
     fn answer(answer: PartialSuccess) -> Vec<u8> {
         // The answers of all signals have the same fields on the wire.
-        <ExportLogsServiceRequest as Exported>::answer(answer)
+        <ExportLogsServiceRequest as ExportSignal>::answer(answer)
     }
 }
 
@@ -210,13 +210,13 @@ pub async fn retain(gate: Gate, store: Store) {
 
 impl Intake {
     /// A request's body, from somebody who is known: there is room for so many.
-    async fn body(&self, body: Body) -> Result<Sent, IntakeError> {
+    async fn body(&self, body: Body) -> Result<RequestBody, IntakeError> {
         let permit = Arc::clone(&self.requests)
             .try_acquire_owned()
             .map_err(|_| IntakeError::Busy)?;
         let whole = Limited::new(body, MAX_BODY).collect();
         match tokio::time::timeout(SLOWEST, whole).await {
-            Ok(Ok(body)) => Ok(Sent {
+            Ok(Ok(body)) => Ok(RequestBody {
                 bytes: body.to_bytes(),
                 permit,
             }),
@@ -228,10 +228,10 @@ impl Intake {
 
     /// Unpack, read and store a request's message. That goes on, and has its permit, when whoever sent it has
     /// gone.
-    async fn take<S: Exported>(
+    async fn take<S: ExportSignal>(
         self: Arc<Self>,
-        who: &Authenticated,
-        sent: Sent,
+        who: &AuthenticatedCaller,
+        sent: RequestBody,
         encoding: Encoding,
         format: Format,
     ) -> Result<PartialSuccess, IntakeError> {
@@ -240,7 +240,7 @@ impl Intake {
             name: who.caller.principal().to_string(),
         };
         let taking = tokio::spawn(async move {
-            let Sent { bytes, permit } = sent;
+            let RequestBody { bytes, permit } = sent;
             let now = self.gate.now();
             let (intake, from) = (Arc::clone(&self), sender.clone());
             // It may take a while: others are answered meanwhile.

@@ -29,18 +29,18 @@ const MOST: usize = 1_000;
 pub(super) struct Spending {
     gate: Gate,
     store: Store,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<PendingUsage>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct PendingUsage {
     /// By who has reported: of which traces, or of its latest runs.
     new: BTreeMap<String, Option<BTreeSet<RunId>>>,
     /// Whether somebody is at it.
     busy: bool,
 }
 
-impl Waiting {
+impl PendingUsage {
     /// That something new was reported; whether nobody is at it yet.
     fn add(&mut self, reporter: String, traces: BTreeSet<RunId>) -> bool {
         let new = self.new.entry(reporter);
@@ -70,7 +70,7 @@ impl Spending {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, PendingUsage> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn one_is_at_it_until_nothing_waits() {
-        let mut waiting = Waiting::default();
+        let mut waiting = PendingUsage::default();
         assert!(waiting.add("a".into(), traces(0, 2)));
         assert!(!waiting.add("a".into(), traces(1, 3)));
         assert!(!waiting.add("b".into(), traces(7, 8)));
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn of_very_many_traces_the_latest_runs_are_looked_at() {
-        let mut waiting = Waiting::default();
+        let mut waiting = PendingUsage::default();
         waiting.add("a".into(), traces(0, 1_001));
         waiting.add("a".into(), traces(2_000, 2_001));
         assert_eq!(waiting.take().unwrap()["a"], None);

@@ -12,12 +12,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tollgate_trace::ingest::{Encoding, Format, PartialSuccess};
 
-use super::{Exported, Intake, IntakeError, partial};
-use crate::{auth::Authenticated, problem::Problem};
+use super::{ExportSignal, Intake, IntakeError, partial};
+use crate::{auth::AuthenticatedCaller, problem::Problem};
 
-pub(super) async fn export<S: Exported>(
+pub(super) async fn export<S: ExportSignal>(
     State(intake): State<Arc<Intake>>,
-    Extension(who): Extension<Authenticated>,
+    Extension(who): Extension<AuthenticatedCaller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -54,7 +54,7 @@ pub(super) async fn export<S: Exported>(
     }
 }
 
-fn answered<S: Exported>(answer: PartialSuccess, format: Format) -> Response {
+fn answered<S: ExportSignal>(answer: PartialSuccess, format: Format) -> Response {
     let (kind, body) = match format {
         Format::Protobuf => ("application/x-protobuf", S::answer(answer)),
         Format::Json => {

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tollgate::{
-    enforce, enforce::Answer, enforce::Verdict, gate::Authorized, gate::Gate, tool::Content,
+    enforce, enforce::Answer, enforce::Verdict, gate::AuthorizedCall, gate::Gate, tool::Content,
 };
 use tollgate_ledger::{ApprovalAnswer, ApprovalRow, Token};
 use tollgate_model::{
-    decision::{Determining, Severity},
+    decision::{DeterminingPolicy, Severity},
     entity::Uid,
     ids::{ApprovalId, DecisionId, RunId, SpanId, TokenId},
     life::ApprovalState,
@@ -144,7 +144,7 @@ pub struct AuthorizeReply {
 impl AuthorizeReply {
     /// What is shown of the answer about a call of `tool`.
     #[must_use]
-    pub fn new(tool: String, authorized: Result<Authorized, Answer>) -> Self {
+    pub fn new(tool: String, authorized: Result<AuthorizedCall, Answer>) -> Self {
         let mut reply = Self {
             tool,
             allowed: false,
@@ -343,7 +343,7 @@ impl From<enforce::ApprovalView> for ApprovalView {
 
 /// What became of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Answered {
+pub struct AnswerOutcome {
     /// Which approval.
     #[schema(value_type = String)]
     pub id: ApprovalId,
@@ -412,7 +412,7 @@ pub fn explain(gate: &Gate, policies: &mut [PolicyView]) {
 /// The same by whatever knows the policies.
 pub fn explain_by<'a>(
     policies: &mut [PolicyView],
-    known: impl Fn(&str) -> Option<&'a Determining>,
+    known: impl Fn(&str) -> Option<&'a DeterminingPolicy>,
 ) {
     for view in policies {
         if let Some(policy) = known(&view.id) {

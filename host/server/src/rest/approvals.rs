@@ -19,11 +19,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Rest,
-    body::{Asked, Body, Who},
+    body::{Body, QueryParameters, Requester},
 };
 use crate::{
     problem::Problem,
-    reply::{self, Answered, ApprovalView},
+    reply::{self, AnswerOutcome, ApprovalView},
 };
 
 /// How answers came in, as records name it.
@@ -41,7 +41,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 /// Which approvals.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct ApprovalFilter {
     /// Also those that were answered, used, or have expired.
     #[serde(default)]
     all: bool,
@@ -55,14 +55,14 @@ fn most() -> u64 {
 }
 
 /// List approvals, the most severe first, and of these the oldest.
-#[utoipa::path(get, path = "/v1/approvals", tag = "approvals", params(Which), responses(
+#[utoipa::path(get, path = "/v1/approvals", tag = "approvals", params(ApprovalFilter), responses(
     (status = 200, description = "Those that the caller asked for, or may answer or read", body = [ApprovalView]),
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
 pub(super) async fn list(
     State(rest): State<Rest>,
-    who: Who,
-    Asked(which): Asked<Which>,
+    who: Requester,
+    QueryParameters(which): QueryParameters<ApprovalFilter>,
 ) -> Result<Json<Vec<ApprovalView>>, Problem> {
     who.admit()?;
     let caller = who.authenticated.caller.clone();
@@ -99,7 +99,7 @@ pub(super) async fn list(
 ))]
 pub(super) async fn show(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
 ) -> Result<Json<ApprovalView>, Problem> {
     who.admit()?;
@@ -113,7 +113,7 @@ pub(super) async fn show(
     Ok(Json(view))
 }
 
-fn found(gate: &Gate, who: &Who, id: &str) -> Result<ApprovalRow, Problem> {
+fn found(gate: &Gate, who: &Requester, id: &str) -> Result<ApprovalRow, Problem> {
     let nothing = || {
         let id = tollgate::text::printable(id, 64);
         Problem::not_found(format!("there is no approval `{id}`"))
@@ -127,7 +127,7 @@ fn found(gate: &Gate, who: &Who, id: &str) -> Result<ApprovalRow, Problem> {
 /// An approver's yes.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Yes {
+pub(super) struct ApprovalGrant {
     /// The `digest` of the call that the approver was shown.
     digest: String,
     /// What to record with it.
@@ -138,7 +138,7 @@ pub(super) struct Yes {
 /// An approver's no.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct No {
+pub(super) struct Rejection {
     /// The `digest` of the call that the approver was shown.
     #[serde(default)]
     digest: Option<String>,
@@ -149,8 +149,8 @@ pub(super) struct No {
 
 /// Let exactly this call happen, once.
 #[utoipa::path(post, path = "/v1/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)),
-    request_body = Yes, responses(
-    (status = 200, description = "It was taken; `needs` says what is still missing", body = Answered),
+    request_body = ApprovalGrant, responses(
+    (status = 200, description = "It was taken; `needs` says what is still missing", body = AnswerOutcome),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
@@ -158,17 +158,17 @@ pub(super) struct No {
 ))]
 pub(super) async fn approve(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
-    Body(body): Body<Yes>,
-) -> Result<Json<Answered>, Problem> {
+    Body(body): Body<ApprovalGrant>,
+) -> Result<Json<AnswerOutcome>, Problem> {
     answer(&rest, &who, &id, true, Some(body.digest), body.note).await
 }
 
 /// Keep this call from happening.
 #[utoipa::path(post, path = "/v1/approvals/{id}/reject", tag = "approvals", params(("id" = String, Path)),
-    request_body = No, responses(
-    (status = 200, description = "It was taken", body = Answered),
+    request_body = Rejection, responses(
+    (status = 200, description = "It was taken", body = AnswerOutcome),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
@@ -176,21 +176,21 @@ pub(super) async fn approve(
 ))]
 pub(super) async fn reject(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
-    Body(body): Body<No>,
-) -> Result<Json<Answered>, Problem> {
+    Body(body): Body<Rejection>,
+) -> Result<Json<AnswerOutcome>, Problem> {
     answer(&rest, &who, &id, false, body.digest, body.note).await
 }
 
 async fn answer(
     rest: &Rest,
-    who: &Who,
+    who: &Requester,
     id: &str,
     approve: bool,
     seen: Option<String>,
     note: Option<String>,
-) -> Result<Json<Answered>, Problem> {
+) -> Result<Json<AnswerOutcome>, Problem> {
     let user = who.user()?;
     who.admit()?;
     // Who may not answer is told so by a decision, which is recorded, even where they do not see it.
@@ -209,7 +209,7 @@ async fn answer(
             },
         )
         .await?;
-    Ok(Json(Answered {
+    Ok(Json(AnswerOutcome {
         id,
         state: answered.state,
         decision: answered.decision,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tollgate_model::entity::Uid;
 
 use crate::{
-    auth::{Auth, Authenticated},
+    auth::{Auth, AuthenticatedCaller},
     problem::Problem,
 };
 
@@ -21,12 +21,12 @@ pub(super) const MAX_BODY: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who makes the request.
-pub(super) struct Who {
-    pub(super) authenticated: Authenticated,
+pub(super) struct Requester {
+    pub(super) authenticated: AuthenticatedCaller,
     auth: Auth,
 }
 
-impl Who {
+impl Requester {
     /// The person. Nobody else administers.
     pub(super) fn user(&self) -> Result<Uid, Problem> {
         self.authenticated.user().ok_or_else(|| {
@@ -41,7 +41,7 @@ impl Who {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Who {
+impl<S: Sync> FromRequestParts<S> for Requester {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -60,9 +60,9 @@ impl<S: Sync> FromRequestParts<S> for Who {
 }
 
 /// What the query says. A key that nobody knows is refused.
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct QueryParameters<T>(pub(super) T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameters<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {

@@ -17,10 +17,10 @@ use utoipa::ToSchema;
 
 use super::{
     Rest,
-    body::{Body, Who},
+    body::{Body, Requester},
 };
 use crate::{
-    calling::{self, Called},
+    calling::{self, CallCompletion},
     mcp::origin,
     problem::Problem,
     reply::{CallOutcome, CallReply},
@@ -64,7 +64,7 @@ pub(super) struct NewCall {
 ))]
 pub(super) async fn call(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     headers: HeaderMap,
     Body(body): Body<NewCall>,
 ) -> Result<Response, Problem> {
@@ -91,7 +91,7 @@ pub(super) async fn call(
         server.leaving().clone().cancelled_owned(),
     )
     .await?;
-    let (Called::Done(reply) | Called::Left(reply)) = called;
+    let (CallCompletion::Done(reply) | CallCompletion::Left(reply)) = called;
     let status = match reply.outcome {
         CallOutcome::Waiting => StatusCode::ACCEPTED,
         CallOutcome::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
@@ -103,7 +103,7 @@ pub(super) async fn call(
 /// Where a call belongs: in the run that the body names, else in that of the headers.
 pub(super) fn place(
     rest: &Rest,
-    who: &Who,
+    who: &Requester,
     headers: &HeaderMap,
     named: Option<String>,
 ) -> Result<(RunKey, CallOptions), Problem> {
@@ -154,7 +154,7 @@ pub(super) struct ToolView {
     (status = 200, description = "Every tool, by name", body = [ToolView]),
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
-pub(super) async fn tools(State(rest): State<Rest>, _: Who) -> Json<Vec<ToolView>> {
+pub(super) async fn tools(State(rest): State<Rest>, _: Requester) -> Json<Vec<ToolView>> {
     let ruleset = rest.gate.ruleset();
     let view = |tool: &std::sync::Arc<tollgate::tool::Tool>| ToolView {
         name: tool.name.clone(),

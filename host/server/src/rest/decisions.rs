@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Rest,
-    body::{Asked, Who},
+    body::{QueryParameters, Requester},
 };
 use crate::{problem::Problem, reply::Entry};
 
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 /// Which decisions.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct DecisionFilter {
     /// Only this outcome, such as `deny`.
     #[serde(default)]
     outcome: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct Decisions {
 }
 
 /// List decisions and acts of operators, newest first.
-#[utoipa::path(get, path = "/v1/decisions", tag = "decisions", params(Which), responses(
+#[utoipa::path(get, path = "/v1/decisions", tag = "decisions", params(DecisionFilter), responses(
     (status = 200, description = "Those of runs that policy lets this person read; others for administrators",
         body = Decisions),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -83,8 +83,8 @@ pub(super) struct Decisions {
 ))]
 pub(super) async fn list(
     State(rest): State<Rest>,
-    who: Who,
-    Asked(which): Asked<Which>,
+    who: Requester,
+    QueryParameters(which): QueryParameters<DecisionFilter>,
 ) -> Result<Json<Decisions>, Problem> {
     let user = who.user()?;
     who.admit()?;
@@ -135,7 +135,7 @@ pub(super) async fn list(
 
 /// A decision.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Shown {
+pub(super) struct DecisionView {
     #[schema(value_type = String)]
     id: DecisionId,
     tenant: String,
@@ -150,16 +150,16 @@ pub(super) struct Shown {
 
 /// Show everything about one decision. That a person reads it is decided, and recorded.
 #[utoipa::path(get, path = "/v1/decisions/{id}", tag = "decisions", params(("id" = String, Path)), responses(
-    (status = 200, description = "The decision", body = Shown),
+    (status = 200, description = "The decision", body = DecisionView),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person read it, or it is no person", body = Problem),
     (status = 404, description = "There is none", body = Problem),
 ))]
 pub(super) async fn show(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<DecisionView>, Problem> {
     let user = who.user()?;
     who.admit()?;
     let nothing = || {
@@ -184,7 +184,7 @@ pub(super) async fn show(
             rest.gate.administer(&user, action, &id.to_string()).await?;
         }
     }
-    Ok(Json(Shown {
+    Ok(Json(DecisionView {
         id,
         tenant: record.tenant,
         run: record.run,

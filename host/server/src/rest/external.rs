@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{
     Rest,
-    body::{Body, Who},
+    body::{Body, Requester},
     calls,
 };
 use crate::{
@@ -61,7 +61,7 @@ pub(super) struct Intent {
 ))]
 pub(super) async fn authorize(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     headers: HeaderMap,
     Body(body): Body<Intent>,
 ) -> Result<Json<AuthorizeReply>, Problem> {
@@ -118,7 +118,7 @@ pub(super) struct Outcome {
 ))]
 pub(super) async fn outcomes(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Body(body): Body<Outcome>,
 ) -> Result<Json<CallReply>, Problem> {
     let begun = Instant::now();

@@ -27,7 +27,7 @@ use tollgate_ledger::LedgerReader;
 use tollgate_model::entity::Uid;
 use tollgate_trace::store::Store;
 
-use self::body::Who;
+use self::body::Requester;
 use crate::{mcp, problem::Problem};
 
 /// Reads of one principal at once, which may take long: more of them wait, and others' do not.
@@ -47,7 +47,7 @@ struct Rest {
 
 impl Rest {
     /// The server, and that it takes a call of this caller.
-    fn take(&self, who: &Who) -> Result<(&mcp::Server, mcp::Taken), Problem> {
+    fn take(&self, who: &Requester) -> Result<(&mcp::Server, mcp::Taken), Problem> {
         let server = self.server.as_ref().ok_or_else(|| {
             let status = http::StatusCode::SERVICE_UNAVAILABLE;
             Problem::new(status, "unavailable", "nobody takes calls here")
@@ -65,7 +65,7 @@ impl Rest {
     /// Read the ledger without holding up others, when it is the caller's turn.
     async fn read<T: Send + 'static>(
         &self,
-        who: &Who,
+        who: &Requester,
         read: impl FnOnce(&Gate, &LedgerReader) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let broken = || {

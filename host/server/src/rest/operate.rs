@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     Rest,
-    body::{Body, Who},
+    body::{Body, Requester},
 };
 use crate::problem::Problem;
 
@@ -59,7 +59,10 @@ pub(super) struct Policy {
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "It is no person", body = Problem),
 ))]
-pub(super) async fn policies(State(rest): State<Rest>, who: Who) -> Result<Json<Bundle>, Problem> {
+pub(super) async fn policies(
+    State(rest): State<Rest>,
+    who: Requester,
+) -> Result<Json<Bundle>, Problem> {
     who.user()?;
     Ok(Json(bundle(&rest)))
 }
@@ -87,10 +90,10 @@ fn bundle(rest: &Rest) -> Bundle {
 /// Nothing.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(super) struct EmptyBody {}
 
 /// Load configuration, policies and tools again, as one.
-#[utoipa::path(post, path = "/v1/reload", tag = "operating", request_body = Nothing, responses(
+#[utoipa::path(post, path = "/v1/reload", tag = "operating", request_body = EmptyBody, responses(
     (status = 200, description = "What is in force now", body = Bundle),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person, or it is no person", body = Problem),
@@ -98,8 +101,8 @@ pub(super) struct Nothing {}
 ))]
 pub(super) async fn reload(
     State(rest): State<Rest>,
-    who: Who,
-    Body(Nothing {}): Body<Nothing>,
+    who: Requester,
+    Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<Bundle>, Problem> {
     let user = who.user()?;
     who.admit()?;
@@ -125,7 +128,10 @@ pub(super) struct Halts {
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "It is no person", body = Problem),
 ))]
-pub(super) async fn halts(State(rest): State<Rest>, who: Who) -> Result<Json<Halts>, Problem> {
+pub(super) async fn halts(
+    State(rest): State<Rest>,
+    who: Requester,
+) -> Result<Json<Halts>, Problem> {
     who.user()?;
     let halts = rest.gate.ledger().reader().halts()?;
     Ok(Json(Halts { halts }))
@@ -154,7 +160,7 @@ pub(super) struct NewHalt {
 ))]
 pub(super) async fn halt(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Body(body): Body<NewHalt>,
 ) -> Result<StatusCode, Problem> {
     let user = who.user()?;
@@ -199,7 +205,7 @@ pub(super) struct Lift {
 ))]
 pub(super) async fn lift(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Body(body): Body<Lift>,
 ) -> Result<StatusCode, Problem> {
     let user = who.user()?;

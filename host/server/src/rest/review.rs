@@ -19,12 +19,12 @@ use utoipa::ToSchema;
 
 use super::{
     Rest,
-    body::{Body, Who},
+    body::{Body, Requester},
     runs::found,
 };
 use crate::{
     problem::Problem,
-    review::{Said, SayError, say},
+    review::{RunNote, SayError, say},
 };
 
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
@@ -65,7 +65,7 @@ impl From<SayError> for Problem {
     }
 }
 
-async fn said(rest: &Rest, who: &Who, said: Said) -> Result<Json<Value>, Problem> {
+async fn said(rest: &Rest, who: &Requester, said: RunNote) -> Result<Json<Value>, Problem> {
     who.admit()?;
     let caller = &who.authenticated.caller;
     Ok(Json(say(&rest.gate, rest.trace()?, caller, said).await?))
@@ -74,7 +74,7 @@ async fn said(rest: &Rest, who: &Who, said: Said) -> Result<Json<Value>, Problem
 /// What an agent tells about its run.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Told {
+pub(super) struct RunReport {
     /// The call that it is about; absent where it is about the run.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -86,7 +86,7 @@ pub(super) struct Told {
 }
 
 /// Tell something about a run: untrusted, at most 4 KiB each, and no part of any decision.
-#[utoipa::path(post, path = "/v1/runs/{id}/told", tag = "runs", params(("id" = String, Path)), request_body = Told,
+#[utoipa::path(post, path = "/v1/runs/{id}/told", tag = "runs", params(("id" = String, Path)), request_body = RunReport,
     responses(
     (status = 200, description = "It is kept, as far as the capture policy lets it be", body = Object),
     (status = 400, description = "A topic that there is not", body = Problem),
@@ -95,13 +95,13 @@ pub(super) struct Told {
 ))]
 pub(super) async fn tell(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
-    Body(body): Body<Told>,
+    Body(body): Body<RunReport>,
 ) -> Result<Json<Value>, Problem> {
     let run = found(&rest.gate, &who, &id)?.id;
-    let Told { call, told } = body;
-    said(&rest, &who, Said::Told { run, call, told }).await
+    let RunReport { call, told } = body;
+    said(&rest, &who, RunNote::Told { run, call, told }).await
 }
 
 /// A note on a run or on one of its spans.
@@ -130,13 +130,13 @@ pub(super) struct Note {
 ))]
 pub(super) async fn annotate(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
     Body(body): Body<Note>,
 ) -> Result<Json<Value>, Problem> {
     let run = found(&rest.gate, &who, &id)?.id;
     let Note { label, note, span } = body;
-    let note = Said::Note {
+    let note = RunNote::Note {
         run,
         span,
         label,
@@ -156,16 +156,16 @@ pub(super) async fn annotate(
 ))]
 pub(super) async fn feedback(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
     Body(given): Body<FeedbackInput>,
 ) -> Result<Json<Value>, Problem> {
     let run = found(&rest.gate, &who, &id)?.id;
-    said(&rest, &who, Said::Feedback { run, given }).await
+    said(&rest, &who, RunNote::Feedback { run, given }).await
 }
 
 /// A run that the caller may read; of people that is decided, and recorded.
-async fn readable(rest: &Rest, who: &Who, id: &str) -> Result<RunRow, Problem> {
+async fn readable(rest: &Rest, who: &Requester, id: &str) -> Result<RunRow, Problem> {
     let run = found(&rest.gate, who, id)?;
     who.admit()?;
     if !rest.gate.is_own_run(&who.authenticated.caller, &run) {
@@ -186,7 +186,7 @@ async fn readable(rest: &Rest, who: &Who, id: &str) -> Result<RunRow, Problem> {
 ))]
 pub(super) async fn case(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let run = readable(&rest, &who, &id).await?;
@@ -201,7 +201,7 @@ pub(super) async fn case(
 
 /// Two runs, step by step.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Compared {
+pub(super) struct RunComparison {
     /// The steps of the one.
     #[schema(value_type = Object)]
     a: RunSteps,
@@ -216,16 +216,16 @@ pub(super) struct Compared {
 /// Compare two runs step by step: arguments and results by their digests only.
 #[utoipa::path(get, path = "/v1/runs/{a}/diff/{b}", tag = "runs", params(("a" = String, Path), ("b" = String, Path)),
     responses(
-    (status = 200, description = "In what they differ, and where first", body = Compared),
+    (status = 200, description = "In what they differ, and where first", body = RunComparison),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person read one of them", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
 ))]
 pub(super) async fn compare(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path((a, b)): Path<(String, String)>,
-) -> Result<Json<Compared>, Problem> {
+) -> Result<Json<RunComparison>, Problem> {
     let (a, b) = (
         readable(&rest, &who, &a).await?,
         readable(&rest, &who, &b).await?,
@@ -239,7 +239,7 @@ pub(super) async fn compare(
         let a = RunSteps::of(&reader.records_of_run(a.id)?);
         let b = RunSteps::of(&reader.records_of_run(b.id)?);
         let diff = diff(&a, &b);
-        Ok(Compared { a, b, diff })
+        Ok(RunComparison { a, b, diff })
     });
     Ok(Json(compared.await?))
 }

@@ -24,10 +24,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Rest,
-    body::{Asked, Body, Who},
+    body::{Body, QueryParameters, Requester},
 };
 use crate::{
-    auth::Authenticated,
+    auth::AuthenticatedCaller,
     problem::Problem,
     reply::{SpanView, views},
 };
@@ -54,7 +54,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 /// Which runs.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct RunFilter {
     /// Only those that are open, or only those that have ended.
     #[serde(default)]
     open: Option<bool>,
@@ -94,7 +94,7 @@ pub(super) struct Which {
     until: Option<i64>,
 }
 
-impl Which {
+impl RunFilter {
     /// Whether it asks for what only the trace store knows.
     fn searches(&self) -> bool {
         let words = [
@@ -124,7 +124,7 @@ pub(super) struct Runs {
     next: Option<u64>,
 }
 
-fn sees(gate: &Gate, who: &Authenticated, run: &RunRow) -> bool {
+fn sees(gate: &Gate, who: &AuthenticatedCaller, run: &RunRow) -> bool {
     gate.is_own_run(&who.caller, run)
         || who
             .user()
@@ -132,14 +132,14 @@ fn sees(gate: &Gate, who: &Authenticated, run: &RunRow) -> bool {
 }
 
 /// List runs, newest first.
-#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(Which), responses(
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunFilter), responses(
     (status = 200, description = "The caller's own, and for people those that policy lets them read", body = Runs),
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
 pub(super) async fn list(
     State(rest): State<Rest>,
-    who: Who,
-    Asked(which): Asked<Which>,
+    who: Requester,
+    QueryParameters(which): QueryParameters<RunFilter>,
 ) -> Result<Json<Runs>, Problem> {
     let limit = which.limit.clamp(1, 200);
     who.admit()?;
@@ -195,7 +195,12 @@ pub(super) async fn list(
 }
 
 /// Runs by what is in them.
-async fn searched(rest: &Rest, who: &Who, which: Which, limit: usize) -> Result<Runs, Problem> {
+async fn searched(
+    rest: &Rest,
+    who: &Requester,
+    which: RunFilter,
+    limit: usize,
+) -> Result<Runs, Problem> {
     let store = rest.trace()?;
     projector::catch_up(store, rest.gate.ledger().reader())
         .await
@@ -237,7 +242,7 @@ async fn searched(rest: &Rest, who: &Who, which: Which, limit: usize) -> Result<
 
 /// A run with its spans.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Shown {
+pub(super) struct RunView {
     /// As in the list.
     #[schema(value_type = Object)]
     run: RunRow,
@@ -259,16 +264,16 @@ pub(super) struct Shown {
 
 /// Show a run with its spans, and what was reported of it. That a person reads another's run is decided, and recorded.
 #[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses(
-    (status = 200, description = "The run", body = Shown),
+    (status = 200, description = "The run", body = RunView),
     (status = 401, description = "No credential that counts", body = Problem),
     (status = 403, description = "Policy does not let this person read it", body = Problem),
     (status = 404, description = "None that the caller may know of", body = Problem),
 ))]
 pub(super) async fn show(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<RunView>, Problem> {
     let run = found(&rest.gate, &who, &id)?;
     // By right of whose run it is one sees what one has reported; the rest is for policy to allow.
     let own = rest.gate.is_own_run(&who.authenticated.caller, &run);
@@ -286,7 +291,7 @@ pub(super) async fn show(
             Some(store) => MergedTrace::of_run(&store, &run, &records, REPORTED, !own)?,
             None => MergedTrace::default(),
         };
-        Ok(Shown {
+        Ok(RunView {
             run,
             spans: views(&records),
             reported: beside.spans().to_vec(),
@@ -299,7 +304,7 @@ pub(super) async fn show(
 }
 
 /// The run of this id. An agent only finds its own.
-pub(super) fn found(gate: &Gate, who: &Who, id: &str) -> Result<RunRow, Problem> {
+pub(super) fn found(gate: &Gate, who: &Requester, id: &str) -> Result<RunRow, Problem> {
     let nothing = || {
         let id = tollgate::text::printable(id, 64);
         Problem::not_found(format!("there is no run `{id}`"))
@@ -349,7 +354,7 @@ pub(super) struct End {
 ))]
 pub(super) async fn end(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<http::StatusCode, Problem> {
@@ -386,7 +391,7 @@ pub(super) struct Cancel {
 ))]
 pub(super) async fn cancel(
     State(rest): State<Rest>,
-    who: Who,
+    who: Requester,
     Path(id): Path<String>,
     Body(body): Body<Cancel>,
 ) -> Result<http::StatusCode, Problem> {

@@ -18,15 +18,15 @@ use rmcp::{
 use serde_json::{Map, Value};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tollgate::{
-    enforce::Permitted, enforce::ToolCall, upstream::BoxFuture, upstream::CallParams,
-    upstream::CallResult, upstream::ConnectError, upstream::MAX_TOOLS, upstream::Offer,
-    upstream::Reporter, upstream::Session, upstream::Stopped,
+    enforce::Permitted, enforce::ToolCall, upstream::BoxFuture, upstream::CallInterruption,
+    upstream::CallParams, upstream::CallResult, upstream::ConnectError, upstream::MAX_TOOLS,
+    upstream::Offer, upstream::Reporter, upstream::Session,
 };
 
 use super::{
     child::Process,
     content,
-    handler::{Handler, Heard, Reports},
+    handler::{Handler, Reports, ServerMessages},
     http::is_unsent,
 };
 
@@ -52,22 +52,22 @@ pub(super) type Known = Arc<Mutex<Option<Arc<Offer>>>>;
 /// A connection after its handshake.
 pub(super) struct Connection {
     peer: Peer<RoleClient>,
-    heard: Arc<Heard>,
+    heard: Arc<ServerMessages>,
     known: Known,
     /// The list, and how often the server had said by then that it has changed.
     listed: tokio::sync::Mutex<Option<(u64, Arc<Offer>)>>,
     places: Semaphore,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<ConnectionTasks>>,
 }
 
 /// What ends with the connection.
-struct Running {
+struct ConnectionTasks {
     service: RunningService<RoleClient, Handler>,
     process: Option<Process>,
     listening: Option<JoinHandle<()>>,
 }
 
-impl Drop for Running {
+impl Drop for ConnectionTasks {
     fn drop(&mut self) {
         if let Some(listening) = &self.listening {
             listening.abort();
@@ -84,7 +84,7 @@ impl fmt::Debug for Connection {
 impl Connection {
     pub(super) fn new(
         service: RunningService<RoleClient, Handler>,
-        heard: Arc<Heard>,
+        heard: Arc<ServerMessages>,
         process: Option<Process>,
         known: Known,
     ) -> Self {
@@ -100,7 +100,7 @@ impl Connection {
             known,
             listed: tokio::sync::Mutex::default(),
             places: Semaphore::new(MAX_CALLS),
-            running: Mutex::new(Some(Running {
+            running: Mutex::new(Some(ConnectionTasks {
                 service,
                 process,
                 listening,
@@ -189,9 +189,9 @@ impl Connection {
         let _place = tokio::select! {
             biased;
             stopped = terms.stop.wait() => return CallResult::NotSent(match stopped {
-                Stopped::Halted => "it was halted before",
-                Stopped::Cancelled => "it was cancelled before",
-                Stopped::Timeout => "there was no place for the call in time",
+                CallInterruption::Halted => "it was halted before",
+                CallInterruption::Cancelled => "it was cancelled before",
+                CallInterruption::Timeout => "there was no place for the call in time",
             }.into()),
             place = self.places.acquire() => place,
         };
@@ -217,19 +217,19 @@ impl Connection {
         let mut scale = None;
         loop {
             match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {
-                Next::Stopped(stopped) => {
+                CallProgress::Stopped(stopped) => {
                     let reason = match stopped {
-                        Stopped::Halted => "halted",
-                        Stopped::Cancelled => "cancelled",
-                        Stopped::Timeout => "timeout",
+                        CallInterruption::Halted => "halted",
+                        CallInterruption::Cancelled => "cancelled",
+                        CallInterruption::Timeout => "timeout",
                     };
                     // What has become of it by then is not known, whether or not the server hears this.
                     let cancelling = handle.cancel(Some(reason.into()));
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
                     return CallResult::Stopped(stopped);
                 }
-                Next::Report(report) => pass_on(report, &mut scale, &terms.reports).await,
-                Next::Answer(answer) => {
+                CallProgress::Report(report) => pass_on(report, &mut scale, &terms.reports).await,
+                CallProgress::Answer(answer) => {
                     let last = async {
                         for report in reports.waiting() {
                             pass_on(report, &mut scale, &terms.reports).await;
@@ -249,23 +249,23 @@ impl Connection {
 
 /// What comes next of a call that was sent.
 #[derive(Debug)]
-enum Next<T> {
-    Stopped(Stopped),
+enum CallProgress<T> {
+    Stopped(CallInterruption),
     Answer(T),
     Report(ProgressNotificationParam),
 }
 
 /// An answer comes before the reports that wait: a server that floods them does not keep it back.
 async fn next<T>(
-    stopped: impl Future<Output = Stopped>,
+    stopped: impl Future<Output = CallInterruption>,
     answer: impl Future<Output = T>,
     reports: &mut Reports,
-) -> Next<T> {
+) -> CallProgress<T> {
     tokio::select! {
         biased;
-        stopped = stopped => Next::Stopped(stopped),
-        answer = answer => Next::Answer(answer),
-        Some(report) = reports.next() => Next::Report(report),
+        stopped = stopped => CallProgress::Stopped(stopped),
+        answer = answer => CallProgress::Answer(answer),
+        Some(report) = reports.next() => CallProgress::Report(report),
     }
 }
 
@@ -292,7 +292,7 @@ async fn pass_on(report: ProgressNotificationParam, scale: &mut Option<f64>, to:
         .await;
 }
 
-async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<Heard>) {
+async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>) {
     let filter = SubscriptionFilter::builder().tools_list_changed().build();
     if let Ok(mut subscription) = peer.listen(filter).await {
         while let Ok(Some(_)) = subscription.next().await {
@@ -375,15 +375,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_comes_before_the_reports_that_wait() {
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(ServerMessages::default());
         let token = ProgressToken(NumberOrString::Number(1));
         heard.report(ProgressNotificationParam::new(token.clone(), 1.0));
         let mut reports = heard.reports(token);
         let stopped = std::future::pending;
         let answered = next(stopped(), std::future::ready(7), &mut reports).await;
-        assert!(matches!(answered, Next::Answer(7)), "{answered:?}");
+        assert!(matches!(answered, CallProgress::Answer(7)), "{answered:?}");
         let waits = next(stopped(), std::future::pending::<u8>(), &mut reports).await;
-        assert!(matches!(waits, Next::Report(_)), "{waits:?}");
+        assert!(matches!(waits, CallProgress::Report(_)), "{waits:?}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ const WAITING: usize = 64;
 
 /// What was heard from one server.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct ServerMessages {
     calls: Mutex<Calls>,
     /// Counts how often it said that its tools have changed.
     changes: AtomicU64,
@@ -46,7 +46,7 @@ struct Calls {
 
 /// The reports of one call, until it is dropped.
 pub(super) struct Reports {
-    heard: Arc<Heard>,
+    heard: Arc<ServerMessages>,
     token: ProgressToken,
     reports: mpsc::Receiver<ProgressNotificationParam>,
 }
@@ -70,7 +70,7 @@ impl Drop for Reports {
     }
 }
 
-impl Heard {
+impl ServerMessages {
     fn calls<T>(&self, f: impl FnOnce(&mut Calls) -> T) -> T {
         f(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -116,7 +116,7 @@ impl Heard {
 /// The client's side of one connection.
 #[derive(Debug)]
 pub(super) struct Handler {
-    pub(super) heard: Arc<Heard>,
+    pub(super) heard: Arc<ServerMessages>,
     pub(super) roots: Vec<PathBuf>,
 }
 
@@ -181,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn reports_reach_their_call_alone_also_those_that_came_early() {
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(ServerMessages::default());
         let token = |n| ProgressToken(NumberOrString::Number(n));
         let report = |n, progress| ProgressNotificationParam::new(token(n), progress);
         for n in 10..100 {

@@ -23,7 +23,7 @@ use tollgate::{
 use super::{
     child::{Process, Start},
     connection::{Connection, Known},
-    handler::{Handler, Heard},
+    handler::{Handler, ServerMessages},
     http,
 };
 
@@ -138,7 +138,7 @@ impl Server {
     }
 
     async fn attempt(&self, mode: ClientLifecycleMode) -> Result<Arc<Connection>, NoHandshake> {
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(ServerMessages::default());
         let handler = Handler {
             heard: Arc::clone(&heard),
             roots: self.config.roots.clone(),

@@ -194,17 +194,17 @@ impl Builder {
         run: RunId,
         page: &Page,
         before: Timestamp,
-    ) -> Result<Idle, LedgerError> {
+    ) -> Result<PendingRoot, LedgerError> {
         let row = match source.ledger.run(&run.to_string()) {
             Ok(row) => row,
-            Err(LedgerError::NotFound { .. }) => return Ok(Idle::Gone),
+            Err(LedgerError::NotFound { .. }) => return Ok(PendingRoot::Gone),
             Err(error) => return Err(error),
         };
         // Where the page is not the ledger's end, the run's last record may be behind it.
         let behind = page.next < source.ledger.size()?.records
             && page.last.is_none_or(|last| row.last >= last);
         if row.last >= before || behind {
-            return Ok(Idle::GoesOn);
+            return Ok(PendingRoot::GoesOn);
         }
         let known = self.runs.get(&run).and_then(|held| held.spans.root());
         let root = match known {
@@ -215,11 +215,11 @@ impl Builder {
             }
         };
         let Some(mut root) = root else {
-            return Ok(Idle::Gone);
+            return Ok(PendingRoot::Gone);
         };
         root.end = Some(row.last);
         source.tell(&row.tenant, run, &mut root);
-        Ok(Idle::Over(Box::new(root)))
+        Ok(PendingRoot::Over(Box::new(root)))
     }
 }
 
@@ -234,7 +234,7 @@ fn end_of_run(root: &mut Span) {
 }
 
 /// What is known of a root that is not exported yet.
-pub(super) enum Idle {
+pub(super) enum PendingRoot {
     /// Its run goes on.
     GoesOn,
     /// Nothing happens in its run any more.

@@ -14,7 +14,7 @@ use tollgate_model::{ids::RunId, time::Timestamp};
 use super::{
     ExportError, Source,
     backoff::Backoff,
-    build::{Builder, Idle, Page},
+    build::{Builder, Page, PendingRoot},
     send::{Answer, Sender},
     state::{Roots, State, States},
     wire,
@@ -407,9 +407,9 @@ fn looked(
     let open = disk.states.open_roots(name, last.after, ROOTS_AT_ONCE)?;
     for run in &open {
         match disk.builder.idle_root(source, *run, page, before)? {
-            Idle::GoesOn => {}
-            Idle::Gone => page.roots.sent.push(*run),
-            Idle::Over(root) => {
+            PendingRoot::GoesOn => {}
+            PendingRoot::Gone => page.roots.sent.push(*run),
+            PendingRoot::Over(root) => {
                 page.spans.push((*run, *root));
                 page.roots.sent.push(*run);
             }

@@ -50,7 +50,7 @@ const SMALL: &[&str] = &[
 ];
 
 /// What a message became.
-pub(super) struct Mended<S> {
+pub(super) struct RepairedMessage<S> {
     pub(super) message: S,
     /// The members of the outermost object, as they are spelled now.
     pub(super) members: Vec<String>,
@@ -60,7 +60,7 @@ pub(super) struct Mended<S> {
 ///
 /// # Errors
 /// The JSON pointer to the first value that cannot be used.
-pub(super) fn read<S: DeserializeOwned>(message: &[u8]) -> Result<Mended<S>, String> {
+pub(super) fn read<S: DeserializeOwned>(message: &[u8]) -> Result<RepairedMessage<S>, String> {
     let mut value: Value = serde_json::from_slice(message)
         .map_err(|error| format!("line {}, column {}", error.line(), error.column()))?;
     mend(&mut value);
@@ -70,7 +70,7 @@ pub(super) fn read<S: DeserializeOwned>(message: &[u8]) -> Result<Mended<S>, Str
     };
     let first = first_problem(&value, &mut String::new());
     match serde_json::from_value(value) {
-        Ok(message) => Ok(Mended { message, members }),
+        Ok(message) => Ok(RepairedMessage { message, members }),
         Err(_) => Err(first.unwrap_or_else(|| "a member of the wrong type".into())),
     }
 }

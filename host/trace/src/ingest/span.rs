@@ -105,7 +105,7 @@ pub(super) fn read(
     let error = failed.then(|| error_class(&facts, exception));
     let (model, usage, counts) = usage::of(&facts, prices);
     let conversation = facts.text(Meaning::Conversation);
-    let found = Found {
+    let found = SearchTerms {
         facts: &facts,
         name: &name,
         message: Some(message.as_str())
@@ -226,7 +226,7 @@ fn is_zero(n: &u64) -> bool {
 }
 
 /// What a trace is found by because of one span.
-struct Found<'a> {
+struct SearchTerms<'a> {
     facts: &'a Facts<'a>,
     name: &'a str,
     message: Option<&'a str>,
@@ -236,7 +236,7 @@ struct Found<'a> {
     is_root: bool,
 }
 
-impl Found<'_> {
+impl SearchTerms<'_> {
     fn facets(&self) -> Vec<(Facet, String)> {
         let facts = self.facts;
         let found = [

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tollgate_model::{
-    decision::{Approvers, Determining, PolicyRef, Requirement, Severity},
+    decision::{Approvers, DeterminingPolicy, PolicyRef, Requirement, Severity},
     entity::Kind,
     ids::RunId,
     record::{
@@ -63,7 +63,7 @@ impl Story {
         by: &str,
     ) -> SpanId {
         let span = self.span();
-        let determining = (!by.is_empty()).then(|| Determining {
+        let determining = (!by.is_empty()).then(|| DeterminingPolicy {
             budget: None,
             owner: "security".into(),
             policy: PolicyRef {

@@ -38,7 +38,7 @@ impl fmt::Debug for Reader {
 }
 
 #[derive(Default, Deserialize)]
-struct About {
+struct SourceAttributes {
     resource: Attributes,
     scope: Attributes,
 }
@@ -352,7 +352,7 @@ fn span_row(
                 .prepare_cached("SELECT reporter, about FROM sources WHERE id = ?1")?
                 .query_row([source], |row| {
                     let about: String = row.get(1)?;
-                    let about: About = serde_json::from_str(&about).unwrap_or_default();
+                    let about: SourceAttributes = serde_json::from_str(&about).unwrap_or_default();
                     Ok((row.get(0)?, Arc::new(about.resource), Arc::new(about.scope)))
                 })?;
             sources.insert(source, found.clone());

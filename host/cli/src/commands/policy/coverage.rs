@@ -2,7 +2,7 @@
 
 use clap::Args;
 use tollgate::{
-    coverage::{self, Covered},
+    coverage::{self, PolicyCoverage},
     ids::Clock,
     load,
 };
@@ -58,7 +58,7 @@ pub(super) async fn run(args: &Coverage, cx: &Context<'_>) -> Result<Exit, Failu
     Ok(Exit::Ok)
 }
 
-fn told(covered: &[Covered], all: usize) -> String {
+fn told(covered: &[PolicyCoverage], all: usize) -> String {
     let rows: Vec<[Cell; 5]> = covered
         .iter()
         .map(|policy| {

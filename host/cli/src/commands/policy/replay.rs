@@ -3,7 +3,7 @@
 use std::{num::NonZero, path::PathBuf, thread};
 
 use clap::Args;
-use tollgate::{config::policy_files, ids::Clock, replay, replay::Replayed};
+use tollgate::{config::policy_files, ids::Clock, replay, replay::ReplayReport};
 use tollgate_ledger::RecordFilter;
 
 use crate::{
@@ -68,7 +68,7 @@ impl Threshold {
         }
     }
 
-    fn exceeded(self, replayed: &Replayed) -> bool {
+    fn exceeded(self, replayed: &ReplayReport) -> bool {
         match self {
             Self::Count(most) => replayed.flipped > most,
             #[expect(
@@ -123,7 +123,7 @@ pub(super) fn run(args: Replay, cx: &Context<'_>) -> Result<Exit, Failure> {
     })
 }
 
-fn told(replayed: &Replayed) -> String {
+fn told(replayed: &ReplayReport) -> String {
     let mut text = String::new();
     for group in &replayed.flips {
         let policies = match group.policies.as_slice() {
@@ -176,10 +176,10 @@ mod tests {
 
     #[test]
     fn a_threshold_is_a_number_or_a_share() {
-        let replayed = |flipped, compared| Replayed {
+        let replayed = |flipped, compared| ReplayReport {
             flipped,
             compared,
-            ..Replayed::default()
+            ..ReplayReport::default()
         };
         let exceeded = |text: &str, flipped| {
             Threshold::parse(text)

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use tollgate_model::ids::{RunId, SpanId};
-use tollgate_server::review::Said;
+use tollgate_server::review::RunNote;
 
 use crate::{
     commands::runs::{run_id, say, trace},
@@ -47,12 +47,12 @@ pub(crate) struct Annotate {
 pub(super) async fn run(args: Annotate, cx: &Context<'_>) -> Result<Exit, Failure> {
     let run = run_id(&args.run, cx)?;
     if let Some(note) = args.remove {
-        return say(Said::RemoveNote { run, note }, "note removed", cx).await;
+        return say(RunNote::RemoveNote { run, note }, "note removed", cx).await;
     }
     let Some(label) = args.label else {
         return notes(run, cx);
     };
-    let said = Said::Note {
+    let said = RunNote::Note {
         run,
         span: args.span,
         label,

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tollgate_model::ids::SpanId;
-use tollgate_server::review::Said;
+use tollgate_server::review::RunNote;
 use tollgate_trace::feedback::{FeedbackInput, FeedbackKind};
 
 use crate::{
@@ -84,5 +84,5 @@ pub(super) async fn run(args: Feedback, cx: &Context<'_>) -> Result<Exit, Failur
         label: args.label,
         comment: args.comment,
     };
-    say(Said::Feedback { run, given }, "kept", cx).await
+    say(RunNote::Feedback { run, given }, "kept", cx).await
 }

@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use clap::Subcommand;
 use tollgate_ledger::{LedgerError, LedgerReader, RecordFilter, RunRow};
 use tollgate_model::ids::RunId;
-use tollgate_server::review::Said;
+use tollgate_server::review::RunNote;
 
 use crate::{
     context::{Context, unexpected},
@@ -117,7 +117,7 @@ fn run_id(name: &str, cx: &Context<'_>) -> Result<RunId, Failure> {
 }
 
 /// Write an annotation of runs, and show it.
-async fn say(said: Said, done: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+async fn say(said: RunNote, done: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
     let value = match cx.execute(Operation::Say { said }).await? {
         Reply::Said(value) => value,
         other => return Err(unexpected(&other)),

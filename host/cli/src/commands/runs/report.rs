@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use tollgate_model::ids::SpanId;
-use tollgate_server::review::Said;
+use tollgate_server::review::RunNote;
 
 use crate::{
     commands::runs::{run_id, say},
@@ -51,7 +51,7 @@ pub(super) async fn run(args: Report, cx: &Context<'_>) -> Result<Exit, Failure>
             Some(one) => *one = json!([one.take(), text]),
         }
     }
-    let said = Said::Told {
+    let said = RunNote::Told {
         run,
         call: args.call,
         told: Value::Object(report),

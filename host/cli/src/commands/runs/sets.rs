@@ -1,7 +1,7 @@
 //! `tollgate runs sets`: named collections of runs.
 
 use clap::Subcommand;
-use tollgate_server::review::Said;
+use tollgate_server::review::RunNote;
 
 use crate::{
     commands::runs::{run_id, say, trace},
@@ -75,22 +75,22 @@ pub(super) async fn run(command: Sets, cx: &Context<'_>) -> Result<Exit, Failure
         Sets::Show { set } => show(&set, cx),
         Sets::Add { set, about } => {
             let done = format!("set {set} made");
-            say(Said::MakeSet { set, about }, &done, cx).await
+            say(RunNote::MakeSet { set, about }, &done, cx).await
         }
         Sets::Remove { set } => {
             let done = format!("set {set} removed");
-            say(Said::RemoveSet { set }, &done, cx).await
+            say(RunNote::RemoveSet { set }, &done, cx).await
         }
         Sets::Put { set, runs } => {
             let runs = runs.iter().map(|run| run_id(run, cx));
             let runs = runs.collect::<Result<Vec<_>, _>>()?;
             let done = format!("in set {set}");
-            say(Said::AddToSet { set, runs }, &done, cx).await
+            say(RunNote::AddToSet { set, runs }, &done, cx).await
         }
         Sets::Take { set, run } => {
             let run = run_id(&run, cx)?;
             let done = format!("no longer in set {set}");
-            say(Said::TakeFromSet { set, run }, &done, cx).await
+            say(RunNote::TakeFromSet { set, run }, &done, cx).await
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tollgate_model::{
     canonical::Sha256Digest,
     decision::{
-        Approvers, DecisionError, Determining, PolicyRef, Requirement, Severity, ShadowFlip,
+        Approvers, DecisionError, DeterminingPolicy, PolicyRef, Requirement, Severity, ShadowFlip,
     },
     entity::{Kind, Uid},
     ids::{ApprovalId, RunId, SpanId},
@@ -36,12 +36,12 @@ fn span(n: u8) -> SpanId {
     SpanId::from_bytes([n; 8])
 }
 
-fn policy(id: &str, owner: &str, reason: &str) -> Determining {
+fn policy(id: &str, owner: &str, reason: &str) -> DeterminingPolicy {
     let policy = PolicyRef {
         digest: Sha256Digest::of(id.as_bytes()),
         id: id.into(),
     };
-    Determining {
+    DeterminingPolicy {
         budget: None,
         owner: owner.into(),
         policy,
@@ -87,7 +87,7 @@ impl Story {
         action: Action,
         resource: Uid,
         outcome: Outcome,
-        by: &[Determining],
+        by: &[DeterminingPolicy],
     ) {
         let decision = Self::decision(call, own, action, resource, outcome, by);
         self.add(200, Event::Decision(Box::new(decision)));
@@ -99,7 +99,7 @@ impl Story {
         action: Action,
         resource: Uid,
         outcome: Outcome,
-        by: &[Determining],
+        by: &[DeterminingPolicy],
     ) -> DecisionRecord {
         DecisionRecord {
             capture: None,
@@ -135,13 +135,13 @@ impl Story {
         }
     }
 
-    fn call(&mut self, call: u8, own: u8, tool: &str, outcome: Outcome, by: &[Determining]) {
+    fn call(&mut self, call: u8, own: u8, tool: &str, outcome: Outcome, by: &[DeterminingPolicy]) {
         let resource = Uid::new(Kind::Tool, tool);
         self.decide(call, own, Action::Call(tool.into()), resource, outcome, by);
     }
 
     /// A call that still waits.
-    fn again(&mut self, call: u8, own: u8, tool: &str, by: &[Determining]) {
+    fn again(&mut self, call: u8, own: u8, tool: &str, by: &[DeterminingPolicy]) {
         let resource = Uid::new(Kind::Tool, tool);
         let mut decision = Self::decision(
             call,
@@ -180,7 +180,7 @@ impl Story {
         action: Action,
         path: &str,
         outcome: Outcome,
-        by: &[Determining],
+        by: &[DeterminingPolicy],
     ) {
         self.decide(call, own, action, Uid::new(Kind::File, path), outcome, by);
     }
@@ -322,7 +322,7 @@ impl Story {
 
 const RELEASE: (&str, &str, &str) = ("release-results", "operator", "Results are released.");
 
-fn release() -> [Determining; 1] {
+fn release() -> [DeterminingPolicy; 1] {
     [policy(RELEASE.0, RELEASE.1, RELEASE.2)]
 }
 

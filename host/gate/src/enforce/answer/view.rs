@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tollgate_model::{
-    decision::{Basis, Determining},
+    decision::{Basis, DeterminingPolicy},
     ids::{ApprovalId, DecisionId, RunId, SpanId},
     record::Status,
     time::Timestamp,
@@ -56,8 +56,8 @@ pub struct PolicyView {
     pub reason: String,
 }
 
-impl From<&Determining> for PolicyView {
-    fn from(determining: &Determining) -> Self {
+impl From<&DeterminingPolicy> for PolicyView {
+    fn from(determining: &DeterminingPolicy) -> Self {
         Self {
             id: determining.policy.id.clone(),
             owner: determining.owner.clone(),

@@ -14,8 +14,8 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     ids::{ApprovalId, DecisionId},
     life::{ApprovalEvent, ApprovalState},
-    record::{AdminAction, Administered, ApprovalAnswered, Event, Record},
-    request::{Action, ActionContext, Granted, Request},
+    record::{AdminAction, AdministrativeAct, ApprovalAnswered, Event, Record},
+    request::{Action, ActionContext, PriorApproval, Request},
     time::Timestamp,
 };
 
@@ -346,7 +346,7 @@ impl Pep {
         if shown().get(&row.id).is_some_and(|to| to.contains(user)) {
             return Ok(());
         }
-        let event = Event::Administered(Administered {
+        let event = Event::Administered(AdministrativeAct {
             action: AdminAction::ApprovalArgumentsViewed,
             by: user.id.clone(),
             target: row.id.to_string(),
@@ -428,8 +428,8 @@ fn missing(row: &ApprovalRow, approved: u64) -> String {
 
 /// The approval that a row holds, as policy sees it. Of an approver's roles only those count that they still have;
 /// an answer of somebody who is no longer a user does not count.
-pub(crate) fn grant_from_row(row: &ApprovalRow, config: &Config) -> Granted {
-    let mut granted = Granted {
+pub(crate) fn grant_from_row(row: &ApprovalRow, config: &Config) -> PriorApproval {
+    let mut granted = PriorApproval {
         count: 0,
         lifts: row.requirement.lifts.clone(),
         roles: BTreeSet::new(),

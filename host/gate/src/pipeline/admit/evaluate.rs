@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tollgate_model::{
-    admission::{Phase, Standing},
+    admission::{ApprovalStanding, Phase},
     decision::{Decision, Outcome},
     entity::{Kind, Uid},
     request::{Facts, Request},
@@ -43,11 +43,11 @@ impl Attempt<'_> {
         let standing = position.standing(now);
         let is_resumption = match position.phase {
             Phase::New => false,
-            Phase::Suspended => standing != Standing::Rejected,
+            Phase::Suspended => standing != ApprovalStanding::Rejected,
             Phase::Asked | Phase::SuspendedAndAsked => true,
         };
         let grant = match (position.phase, standing, &position.approval) {
-            (Phase::Asked | Phase::SuspendedAndAsked, Standing::Granted, Some(row)) => {
+            (Phase::Asked | Phase::SuspendedAndAsked, ApprovalStanding::Granted, Some(row)) => {
                 Some(grant_from_row(row, &cx.ruleset.config))
             }
             _ => None,

@@ -4,13 +4,13 @@ use memchr::{memchr3, memmem};
 use zeroize::Zeroizing;
 
 /// Text without escapes.
-pub(super) struct Unescaped {
+pub(super) struct DecodedText {
     plain: Zeroizing<Vec<u8>>,
     /// For each byte of `plain`: where what it stands for begins and ends.
     places: Vec<(usize, usize)>,
 }
 
-impl Unescaped {
+impl DecodedText {
     /// Where a value is, as ranges of the text that was escaped.
     pub(super) fn find<'a>(&'a self, value: &'a [u8]) -> impl Iterator<Item = (usize, usize)> + 'a {
         memmem::find_iter(&self.plain, value).filter_map(|at| {
@@ -22,37 +22,37 @@ impl Unescaped {
 
 /// The text with `\uXXXX`, `\xXX`, octal and one-character escapes, `%XX`, and numbered HTML entities resolved;
 /// `None` if there are none.
-pub(super) fn unescaped(bytes: &[u8]) -> Option<Unescaped> {
+pub(super) fn unescaped(bytes: &[u8]) -> Option<DecodedText> {
     memchr3(b'\\', b'%', b'&', bytes)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let mut places = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         let first = rest.first().copied().unwrap_or_default();
-        let (escaped, length) = escape(rest).unwrap_or((Escaped::Byte(first), 1));
+        let (escaped, length) = escape(rest).unwrap_or((EscapeSequence::Byte(first), 1));
         let end = at + length;
         let mut buffer = [0; 4];
         let written: &[u8] = match escaped {
-            Escaped::Byte(byte) => &[byte],
-            Escaped::Char(c) => c.encode_utf8(&mut buffer).as_bytes(),
+            EscapeSequence::Byte(byte) => &[byte],
+            EscapeSequence::Char(c) => c.encode_utf8(&mut buffer).as_bytes(),
         };
         plain.extend_from_slice(written);
         places.extend(written.iter().map(|_| (at, end)));
         at = end;
     }
-    Some(Unescaped { plain, places })
+    Some(DecodedText { plain, places })
 }
 
 /// What an escape stands for.
-enum Escaped {
+enum EscapeSequence {
     Byte(u8),
     Char(char),
 }
 
 /// The escape at the beginning, if there is one, and how many bytes it takes.
-fn escape(bytes: &[u8]) -> Option<(Escaped, usize)> {
-    let byte = |code: u32, length| Some((Escaped::Byte(u8::try_from(code).ok()?), length));
-    let char = |code: u32, length| Some((Escaped::Char(char::from_u32(code)?), length));
+fn escape(bytes: &[u8]) -> Option<(EscapeSequence, usize)> {
+    let byte = |code: u32, length| Some((EscapeSequence::Byte(u8::try_from(code).ok()?), length));
+    let char = |code: u32, length| Some((EscapeSequence::Char(char::from_u32(code)?), length));
     match bytes {
         [b'\\', b'u', ..] => {
             let (code, length) = unit(bytes)?;

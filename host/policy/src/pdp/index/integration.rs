@@ -32,11 +32,11 @@ struct Case {
     #[serde(rename = "shouldValidate", alias = "should_validate", default)]
     should_validate: bool,
     #[serde(alias = "queries")]
-    requests: Vec<Asked>,
+    requests: Vec<IndexQuery>,
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct IndexQuery {
     #[serde(default, alias = "desc")]
     description: String,
     principal: Value,

@@ -131,7 +131,7 @@ fn an_unknown_entity_is_an_error() {
         tools: names(&["ghost"]),
         ..RunFacts::default()
     };
-    let granted = Granted {
+    let granted = PriorApproval {
         count: 1,
         lifts: BTreeSet::new(),
         roles: names(&["ghost"]),
@@ -404,7 +404,7 @@ fn a_number_that_a_decimal_cannot_hold_fails_only_the_policies_that_ask_for_it()
 
 #[test]
 fn facts_that_do_not_type_are_an_error() {
-    let reported = tollgate_model::request::Reported {
+    let reported = tollgate_model::request::SelfReport {
         cost: "much".into(),
         ..Default::default()
     };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tollgate_model::{
     decision::{Approvers, Outcome, Requirement},
     entity::{Entity, Kind},
-    request::{ActionContext, Granted, GuestCaller, RunFacts},
+    request::{ActionContext, GuestCaller, PriorApproval, RunFacts},
     time::{LocalTime, Timestamp},
 };
 
@@ -243,7 +243,7 @@ fn requirement(decision: &Decision) -> Requirement {
 
 /// The facts once the roles have approved what `requirement` asks for.
 fn approved(facts: &Facts, requirement: &Requirement, roles: &[&str], count: u64) -> Facts {
-    let granted = Granted {
+    let granted = PriorApproval {
         count,
         lifts: requirement.lifts.clone(),
         roles: names(roles),

@@ -492,7 +492,7 @@ proptest! {
             _ => BTreeSet::new(),
         };
         let allowed = |roles: &BTreeSet<String>, count: u64| {
-            let granted = Granted { count, lifts: lifts.clone(), roles: roles.clone() };
+            let granted = PriorApproval { count, lifts: lifts.clone(), roles: roles.clone() };
             pdp.decide(&send(), &Facts { approval: Some(granted), ..facts.clone() }).outcome() == Outcome::Allow
         };
         let grants: Vec<(BTreeSet<String>, u64)> = subsets(&["finance", "operator", "security"])

@@ -18,7 +18,7 @@ use rustix::{
 };
 
 use super::{
-    grant::{FileError, Found, Resolved, enter, kind, look},
+    grant::{FileError, PathEntry, ResolvedPath, enter, kind, look},
     path::is_nameable,
     temporary::Temporary,
 };
@@ -37,12 +37,12 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
 }
 
-impl Resolved {
+impl ResolvedPath {
     /// The last segment, of what exists.
     fn existing(&self) -> Result<&str, FileError> {
         match (&self.name, self.found) {
-            (_, Found::Blocked(fault)) => Err(fault),
-            (_, Found::Nothing) => Err(FileError::NotFound),
+            (_, PathEntry::Blocked(fault)) => Err(fault),
+            (_, PathEntry::Nothing) => Err(FileError::NotFound),
             (Some(name), _) => Ok(name),
             (None, _) => Err(FileError::WrongKind),
         }
@@ -50,7 +50,7 @@ impl Resolved {
 
     /// The directory for a file that is to be written, made if it is missing, and the file's name.
     fn for_writing(self) -> Result<(Arc<Dir>, String), FileError> {
-        if let Found::Blocked(fault) = self.found {
+        if let PathEntry::Blocked(fault) = self.found {
             return Err(fault);
         }
         let name = self.name.ok_or(FileError::WrongKind)?;
@@ -69,7 +69,7 @@ impl Resolved {
 }
 
 /// The whole content of a file.
-pub(crate) fn read(at: &Resolved) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read(at: &ResolvedPath) -> Result<Vec<u8>, FileError> {
     let (file, size) = open(&at.parent, at.existing()?, OpenOptions::new().read(true))?;
     if size > MAX_FILE {
         return Err(FileError::TooLarge);
@@ -92,7 +92,7 @@ fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u6
     }
     let file = parent.open_with(name, options.follow(FollowSymlinks::No).nonblock(true))?;
     match kind(&file.metadata()?) {
-        Found::File { size, .. } => Ok((file, size)),
+        PathEntry::File { size, .. } => Ok((file, size)),
         _ => Err(FileError::WrongKind),
     }
 }
@@ -105,17 +105,17 @@ pub(crate) enum Replace {
 }
 
 /// Write a file whole: readers see what was there before, or all of `data`.
-pub(crate) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), FileError> {
+pub(crate) fn write(at: ResolvedPath, data: &[u8], replace: Replace) -> Result<(), FileError> {
     let (parent, name) = at.for_writing()?;
     let permissions = match (look(&parent, &name)?, replace) {
-        (Found::Nothing, _) => None,
+        (PathEntry::Nothing, _) => None,
         (_, Replace::No) => return Err(FileError::Exists),
-        (Found::File { .. }, Replace::Yes) => {
+        (PathEntry::File { .. }, Replace::Yes) => {
             let mode = parent.symlink_metadata(&name)?.mode() & 0o777;
             Some(Permissions::from_mode(mode))
         }
-        (Found::Directory, Replace::Yes) => return Err(FileError::WrongKind),
-        (Found::Blocked(fault), Replace::Yes) => return Err(fault),
+        (PathEntry::Directory, Replace::Yes) => return Err(FileError::WrongKind),
+        (PathEntry::Blocked(fault), Replace::Yes) => return Err(fault),
     };
     let mut temporary = Temporary::new(&parent)?;
     if let Some(permissions) = permissions {
@@ -128,15 +128,19 @@ pub(crate) fn write(at: Resolved, data: &[u8], replace: Replace) -> Result<(), F
 }
 
 /// Add to the end of a file in one write, or not at all.
-pub(crate) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result<(), FileError> {
+pub(crate) fn append(
+    at: ResolvedPath,
+    data: &[u8],
+    appending: &Mutex<()>,
+) -> Result<(), FileError> {
     let (parent, name) = at.for_writing()?;
     let created = match look(&parent, &name)? {
-        Found::Nothing => true,
+        PathEntry::Nothing => true,
         // Its other name may lie outside the grant, and would change with it.
-        Found::File { links, .. } if links > 1 => return Err(FileError::WrongKind),
-        Found::File { .. } => false,
-        Found::Directory => return Err(FileError::WrongKind),
-        Found::Blocked(fault) => return Err(fault),
+        PathEntry::File { links, .. } if links > 1 => return Err(FileError::WrongKind),
+        PathEntry::File { .. } => false,
+        PathEntry::Directory => return Err(FileError::WrongKind),
+        PathEntry::Blocked(fault) => return Err(fault),
     };
     let mut options = OpenOptions::new();
     options
@@ -148,7 +152,7 @@ pub(crate) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result
     let _one_at_a_time = appending.lock().unwrap_or_else(PoisonError::into_inner);
     let opened = file.metadata()?;
     let size = match kind(&opened) {
-        Found::File { links: 0 | 1, size } => size,
+        PathEntry::File { links: 0 | 1, size } => size,
         _ => return Err(FileError::WrongKind),
     };
     if size.saturating_add(data.len() as u64) > MAX_FILE {
@@ -175,12 +179,12 @@ pub(crate) fn append(at: Resolved, data: &[u8], appending: &Mutex<()>) -> Result
 }
 
 /// The entries of a directory that a guest can name, sorted.
-pub(crate) fn list(at: &Resolved) -> Result<Vec<Entry>, FileError> {
+pub(crate) fn list(at: &ResolvedPath) -> Result<Vec<Entry>, FileError> {
     let below;
     let dir = match (&at.name, at.found) {
-        (_, Found::Blocked(fault)) => return Err(fault),
+        (_, PathEntry::Blocked(fault)) => return Err(fault),
         (None, _) => &at.parent,
-        (Some(_), Found::Nothing) => return Err(FileError::NotFound),
+        (Some(_), PathEntry::Nothing) => return Err(FileError::NotFound),
         (Some(name), _) => {
             below = enter(&at.parent, name)?;
             &below
@@ -199,8 +203,8 @@ pub(crate) fn list(at: &Resolved) -> Result<Vec<Entry>, FileError> {
             continue;
         }
         let (directory, size) = match found.metadata().map(|m| kind(&m)) {
-            Ok(Found::File { size, .. }) => (false, size),
-            Ok(Found::Directory) => (true, 0),
+            Ok(PathEntry::File { size, .. }) => (false, size),
+            Ok(PathEntry::Directory) => (true, 0),
             // A link, a special file, or gone meanwhile.
             _ => continue,
         };
@@ -215,7 +219,7 @@ pub(crate) fn list(at: &Resolved) -> Result<Vec<Entry>, FileError> {
 }
 
 /// What is at a path. The grant's own directory has no name.
-pub(crate) fn stat(at: &Resolved) -> Result<Entry, FileError> {
+pub(crate) fn stat(at: &ResolvedPath) -> Result<Entry, FileError> {
     let Some(name) = &at.name else {
         return Ok(Entry {
             name: String::new(),
@@ -225,48 +229,48 @@ pub(crate) fn stat(at: &Resolved) -> Result<Entry, FileError> {
     };
     at.existing()?;
     match look(&at.parent, name)? {
-        Found::Nothing => Err(FileError::NotFound),
-        Found::File { size, .. } => Ok(Entry {
+        PathEntry::Nothing => Err(FileError::NotFound),
+        PathEntry::File { size, .. } => Ok(Entry {
             name: name.clone(),
             directory: false,
             size,
         }),
-        Found::Directory => Ok(Entry {
+        PathEntry::Directory => Ok(Entry {
             name: name.clone(),
             directory: true,
             size: 0,
         }),
-        Found::Blocked(fault) => Err(fault),
+        PathEntry::Blocked(fault) => Err(fault),
     }
 }
 
 /// Remove the file, or the empty directory, that was found.
-pub(crate) fn delete(at: &Resolved) -> Result<(), FileError> {
+pub(crate) fn delete(at: &ResolvedPath) -> Result<(), FileError> {
     let name = at.existing()?;
     // What was decided about one kind does not remove the other: these calls refuse it.
-    if at.found == Found::Directory {
+    if at.found == PathEntry::Directory {
         at.parent.remove_dir(name)?;
     } else {
         match look(&at.parent, name)? {
-            Found::File { .. } => at.parent.remove_file(name)?,
-            Found::Nothing => return Err(FileError::NotFound),
-            Found::Directory => return Err(FileError::WrongKind),
-            Found::Blocked(fault) => return Err(fault),
+            PathEntry::File { .. } => at.parent.remove_file(name)?,
+            PathEntry::Nothing => return Err(FileError::NotFound),
+            PathEntry::Directory => return Err(FileError::WrongKind),
+            PathEntry::Blocked(fault) => return Err(fault),
         }
     }
     sync_directory(&at.parent)
 }
 
 /// Make a directory in one that exists.
-pub(crate) fn make_directory(at: &Resolved) -> Result<(), FileError> {
+pub(crate) fn make_directory(at: &ResolvedPath) -> Result<(), FileError> {
     match (&at.name, at.found) {
-        (_, Found::Blocked(fault)) => Err(fault),
-        (Some(name), Found::Nothing) if at.missing.is_empty() => {
+        (_, PathEntry::Blocked(fault)) => Err(fault),
+        (Some(name), PathEntry::Nothing) if at.missing.is_empty() => {
             at.parent.create_dir(name)?;
             sync_directory(&at.parent)
         }
-        (_, Found::Nothing) => Err(FileError::NotFound),
-        (_, Found::File { .. } | Found::Directory) => Err(FileError::Exists),
+        (_, PathEntry::Nothing) => Err(FileError::NotFound),
+        (_, PathEntry::File { .. } | PathEntry::Directory) => Err(FileError::Exists),
     }
 }
 

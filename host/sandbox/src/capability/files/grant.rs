@@ -95,14 +95,14 @@ impl Grant {
     }
 
     /// Find what is at a path, if anything. Whether it may be known is not yet decided.
-    pub(crate) fn resolve(&self, path: &RelativePath) -> Resolved {
+    pub(crate) fn resolve(&self, path: &RelativePath) -> ResolvedPath {
         let mut parent = Arc::clone(&self.dir);
         let Some((above, last)) = path.split() else {
-            return Resolved {
+            return ResolvedPath {
                 parent,
                 missing: Vec::new(),
                 name: None,
-                found: Found::Directory,
+                found: PathEntry::Directory,
             };
         };
         let name = Some(last.to_owned());
@@ -112,28 +112,28 @@ impl Grant {
                 Ok(child) => parent = Arc::new(child),
                 Err(FileError::NotFound) => {
                     let missing = [segment].into_iter().chain(above).collect();
-                    return Resolved {
+                    return ResolvedPath {
                         parent,
                         missing,
                         name,
-                        found: Found::Nothing,
+                        found: PathEntry::Nothing,
                     };
                 }
                 Err(fault) => {
-                    return Resolved {
+                    return ResolvedPath {
                         parent,
                         missing: Vec::new(),
                         name,
-                        found: Found::Blocked(fault),
+                        found: PathEntry::Blocked(fault),
                     };
                 }
             }
         }
         let found = match look(&parent, last) {
             Ok(found) => found,
-            Err(fault) => Found::Blocked(fault),
+            Err(fault) => PathEntry::Blocked(fault),
         };
-        Resolved {
+        ResolvedPath {
             parent,
             missing: Vec::new(),
             name,
@@ -144,7 +144,7 @@ impl Grant {
 
 /// What a path leads to: its directory by handle, and what was in it under that name.
 #[derive(Debug)]
-pub(crate) struct Resolved {
+pub(crate) struct ResolvedPath {
     /// The deepest directory that exists.
     pub(crate) parent: Arc<Dir>,
     /// Directories below it that do not exist.
@@ -152,12 +152,12 @@ pub(crate) struct Resolved {
     /// The last segment; `None` for the grant's own directory.
     pub(crate) name: Option<String>,
     /// What was there when it was looked at. The operation looks again, through the handle.
-    pub(crate) found: Found,
+    pub(crate) found: PathEntry,
 }
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum PathEntry {
     /// Nothing.
     Nothing,
     /// A regular file.
@@ -214,18 +214,18 @@ impl From<io::Error> for FileError {
 /// Open the directory `name` in `parent`.
 pub(crate) fn enter(parent: &Dir, name: &str) -> Result<Dir, FileError> {
     match look(parent, name)? {
-        Found::Directory => Ok(parent.open_dir_nofollow(name)?),
-        Found::Nothing => Err(FileError::NotFound),
-        Found::File { .. } => Err(FileError::WrongKind),
-        Found::Blocked(fault) => Err(fault),
+        PathEntry::Directory => Ok(parent.open_dir_nofollow(name)?),
+        PathEntry::Nothing => Err(FileError::NotFound),
+        PathEntry::File { .. } => Err(FileError::WrongKind),
+        PathEntry::Blocked(fault) => Err(fault),
     }
 }
 
 /// What `name` in `parent` is. Follows nothing and opens nothing.
-pub(crate) fn look(parent: &Dir, name: &str) -> Result<Found, FileError> {
+pub(crate) fn look(parent: &Dir, name: &str) -> Result<PathEntry, FileError> {
     let found = match parent.symlink_metadata(name) {
         Ok(found) => found,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(PathEntry::Nothing),
         Err(e) => return Err(e.into()),
     };
     if folds_case(parent, name, &found) {
@@ -234,16 +234,16 @@ pub(crate) fn look(parent: &Dir, name: &str) -> Result<Found, FileError> {
     Ok(kind(&found))
 }
 
-pub(crate) fn kind(found: &Metadata) -> Found {
+pub(crate) fn kind(found: &Metadata) -> PathEntry {
     if found.is_file() {
-        Found::File {
+        PathEntry::File {
             size: found.len(),
             links: found.nlink(),
         }
     } else if found.is_dir() {
-        Found::Directory
+        PathEntry::Directory
     } else {
-        Found::Blocked(FileError::WrongKind)
+        PathEntry::Blocked(FileError::WrongKind)
     }
 }
 

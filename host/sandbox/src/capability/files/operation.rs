@@ -21,7 +21,7 @@ use tollgate_model::{latency_ewma::LatencyEwma, request::Action};
 use super::{
     FileAct, FileContent,
     disk::{self, Replace},
-    grant::{FileError, Found, Grant, Resolved},
+    grant::{FileError, Grant, PathEntry, ResolvedPath},
     path::RelativePath,
 };
 use crate::{
@@ -76,16 +76,18 @@ pub(crate) enum OpenMode {
 
 impl FileOperation {
     /// What is asked of policy, about what was found.
-    pub(crate) fn action(&self, found: Found) -> Action {
+    pub(crate) fn action(&self, found: PathEntry) -> Action {
         match (self, found) {
             (Self::Write(_) | Self::Create(_) | Self::Append(_) | Self::MakeDirectory, _)
             | (Self::Open(OpenMode::Write { .. }), _) => Action::WriteFile,
-            (Self::Remove { directory: true }, _) | (Self::Delete, Found::Directory) => {
+            (Self::Remove { directory: true }, _) | (Self::Delete, PathEntry::Directory) => {
                 Action::DeleteDirectory
             }
             (Self::Remove { directory: false } | Self::Delete, _) => Action::DeleteFile,
             (Self::List | Self::Open(OpenMode::Directory), _)
-            | (Self::Stat | Self::Open(OpenMode::Read), Found::Directory) => Action::ListDirectory,
+            | (Self::Stat | Self::Open(OpenMode::Read), PathEntry::Directory) => {
+                Action::ListDirectory
+            }
             (Self::Read | Self::Stat | Self::Open(OpenMode::Read), _) => Action::ReadFile,
         }
     }
@@ -126,7 +128,7 @@ impl FileOperation {
     }
 
     /// Do it. Blocks on the disk.
-    pub(crate) fn perform(self, at: Resolved, grant: &Grant) -> Result<FileResult, FileError> {
+    pub(crate) fn perform(self, at: ResolvedPath, grant: &Grant) -> Result<FileResult, FileError> {
         match self {
             Self::Read => disk::read(&at).map(FileResult::Bytes),
             Self::Write(data) => disk::write(at, &data, Replace::Yes).map(|()| FileResult::Nothing),
@@ -140,7 +142,9 @@ impl FileOperation {
             Self::Delete => disk::delete(&at).map(|()| FileResult::Nothing),
             Self::Open(mode) => open(mode, at),
             Self::Remove { directory } => match (at.found, directory) {
-                (Found::File { .. }, true) | (Found::Directory, false) => Err(FileError::WrongKind),
+                (PathEntry::File { .. }, true) | (PathEntry::Directory, false) => {
+                    Err(FileError::WrongKind)
+                }
                 _ => disk::delete(&at).map(|()| FileResult::Nothing),
             },
             Self::MakeDirectory => disk::make_directory(&at).map(|()| FileResult::Nothing),
@@ -149,13 +153,13 @@ impl FileOperation {
 }
 
 /// A directory's entry, or a file's content. What is written goes to the disk later.
-fn open(mode: OpenMode, at: Resolved) -> Result<FileResult, FileError> {
+fn open(mode: OpenMode, at: ResolvedPath) -> Result<FileResult, FileError> {
     match (mode, at.found) {
-        (OpenMode::Read | OpenMode::Directory, Found::Directory) => {
+        (OpenMode::Read | OpenMode::Directory, PathEntry::Directory) => {
             disk::stat(&at).map(|found| FileResult::Entry(entry(found)))
         }
-        (OpenMode::Directory, Found::File { .. }) => Err(FileError::WrongKind),
-        (OpenMode::Write { create: true, .. }, Found::Nothing) => {
+        (OpenMode::Directory, PathEntry::File { .. }) => Err(FileError::WrongKind),
+        (OpenMode::Write { create: true, .. }, PathEntry::Nothing) => {
             if !at.missing.is_empty() {
                 return Err(FileError::NotFound);
             }
@@ -165,9 +169,9 @@ fn open(mode: OpenMode, at: Resolved) -> Result<FileResult, FileError> {
             OpenMode::Write {
                 exclusive: true, ..
             },
-            Found::File { .. } | Found::Directory,
+            PathEntry::File { .. } | PathEntry::Directory,
         ) => Err(FileError::Exists),
-        (OpenMode::Write { truncate: true, .. }, Found::File { .. }) => {
+        (OpenMode::Write { truncate: true, .. }, PathEntry::File { .. }) => {
             Ok(FileResult::Bytes(Vec::new()))
         }
         _ => disk::read(&at).map(FileResult::Bytes),
@@ -348,7 +352,7 @@ impl Attempt {
         self.report(permit, begun, performed)
     }
 
-    async fn resolve(&self) -> Result<Resolved, Error> {
+    async fn resolve(&self) -> Result<ResolvedPath, Error> {
         let (grant, path) = (Arc::clone(&self.grant), self.path.clone());
         let work = move || Ok(grant.resolve(&path));
         on_disk(&self.grant.read_latency, Access::Read, work)
@@ -356,7 +360,7 @@ impl Attempt {
             .map_err(error)
     }
 
-    fn act(&self, found: Found) -> FileAct {
+    fn act(&self, found: PathEntry) -> FileAct {
         FileAct {
             action: self.operation.action(found),
             grant: self.grant.name.clone(),
@@ -369,7 +373,7 @@ impl Attempt {
         }
     }
 
-    async fn perform(&self, resolved: Resolved) -> Result<FileResult, FileError> {
+    async fn perform(&self, resolved: ResolvedPath) -> Result<FileResult, FileError> {
         let (grant, over) = (Arc::clone(&self.grant), Arc::clone(&self.over));
         let operation = self.operation.clone();
         let work = move || {

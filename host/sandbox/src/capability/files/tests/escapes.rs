@@ -16,7 +16,7 @@ use crate::{
     capability::files::{
         Grant,
         disk::{self, Replace},
-        grant::{FileError, Resolved},
+        grant::{FileError, ResolvedPath},
         path::RelativePath,
     },
     test_support::world,
@@ -80,7 +80,7 @@ fn what_takes_a_files_place_after_it_was_found_is_not_used() {
     let w = world();
     let secret = w.path("outside/secret");
     let place = w.path("granted/a.txt");
-    let swapped = |operation: &dyn Fn(Resolved) -> Option<FileError>| {
+    let swapped = |operation: &dyn Fn(ResolvedPath) -> Option<FileError>| {
         let _ = fs::remove_file(&place);
         fs::write(&place, "inside").unwrap();
         let found = w.at("a.txt");

@@ -13,7 +13,7 @@ use crate::{
     capability::files::{
         Grant,
         disk::{self, MAX_FILE},
-        grant::{FileError, Found},
+        grant::{FileError, PathEntry},
         path::RelativePath,
     },
     test_support::world,
@@ -98,7 +98,7 @@ fn files_are_read_written_listed_and_removed() {
     disk::delete(&w.at("sub/deep")).unwrap();
     disk::delete(&w.at("sub/b.txt")).unwrap();
     disk::delete(&w.at("sub")).unwrap();
-    assert_eq!(w.at("sub").found, Found::Nothing);
+    assert_eq!(w.at("sub").found, PathEntry::Nothing);
     w.untouched();
 }
 

@@ -66,9 +66,9 @@ pub(super) struct Content {
 
 /// Shared by a descriptor and its streams.
 #[derive(Debug, Clone)]
-pub(super) struct Shared(Arc<Mutex<Content>>);
+pub(super) struct SharedContent(Arc<Mutex<Content>>);
 
-impl Shared {
+impl SharedContent {
     pub(super) fn new(
         bytes: Vec<u8>,
         changed: bool,
@@ -154,13 +154,13 @@ fn place(offset: u64) -> Result<usize, ErrorCode> {
 
 /// Reads on from an offset.
 pub(super) struct Reader {
-    pub(super) content: Shared,
+    pub(super) content: SharedContent,
     pub(super) offset: u64,
 }
 
 /// Writes on from an offset, or at the end.
 pub(super) struct Writer {
-    pub(super) content: Shared,
+    pub(super) content: SharedContent,
     pub(super) offset: Option<u64>,
 }
 

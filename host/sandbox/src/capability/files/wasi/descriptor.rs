@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::{
 
 use super::{
     super::operation::{FileOperation, FileResult, OpenMode},
-    Charge, Descriptor, File, FileLocation, Listing, Shared, code,
+    Charge, Descriptor, File, FileLocation, Listing, SharedContent, code,
     content::{Reader, Writer},
 };
 use crate::{
@@ -83,7 +83,7 @@ impl HostDescriptor for State {
         let descriptor = match opened {
             FileResult::Bytes(bytes) => Descriptor::File(File {
                 location,
-                content: Shared::new(bytes, truncate, &files.held)?,
+                content: SharedContent::new(bytes, truncate, &files.held)?,
                 readable,
                 writable,
             }),

@@ -29,7 +29,7 @@ use wasmtime_wasi::p2::{
     },
 };
 
-use self::content::{Charge, Shared};
+use self::content::{Charge, SharedContent};
 use super::operation::{FileOperation, FileRequest, FileResult};
 use crate::{
     bindings::files::{Entry, Error},
@@ -105,7 +105,7 @@ impl FileLocation {
 #[derive(Debug, Clone)]
 struct File {
     location: FileLocation,
-    content: Shared,
+    content: SharedContent,
     readable: bool,
     writable: bool,
 }
