@@ -6,6 +6,7 @@
 mod connections;
 mod requests;
 mod sessions;
+pub mod socket;
 
 use std::{
     io,
@@ -132,12 +133,12 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
         .layer(middleware::from_fn_with_state(sessions, sessions::session));
     let gate = server.gate();
     let others: Vec<Arc<dyn metrics::Source>> = vec![
-        Arc::new(metrics::Reported::of(gate)),
-        Arc::new(metrics::Exported::of(gate)),
+        Arc::new(metrics::TraceMetrics::of(gate)),
+        Arc::new(metrics::ExporterMetrics::of(gate)),
     ];
     let metrics = metrics::router(Metrics::new(gate, others), auth.clone());
     let protected = mcp
-        .merge(rest::protected(server, &server.trace()?))
+        .merge(rest::protected(server))
         .merge(otlp::routes(gate, &server.trace()?))
         .layer(middleware::from_fn_with_state(
             Requests::new(),

@@ -6,13 +6,13 @@
 
 mod answer;
 mod cancel;
-mod hold;
+mod held_call;
 mod lines;
 mod listing;
 pub(crate) mod origin;
 mod progress;
+mod self_report;
 mod tasks;
-mod telling;
 
 use std::{
     future::Future,
@@ -45,12 +45,19 @@ use tollgate_model::{ids::ApprovalId, life::ApprovalState};
 use tollgate_trace::store::{Store, StoreError, StoreOptions};
 
 use self::{
-    cancel::Cancels, hold::HeldCall, listing::Listing, origin::Place, progress::Progress,
+    cancel::Cancels,
+    held_call::{HeldCall, ReportedCall},
+    listing::Listing,
+    origin::Place,
+    progress::Progress,
     tasks::Tasks,
 };
-use crate::auth::{
-    Authenticated, Rate, RateExceeded,
-    at_once::{AtOnce, Entered},
+use crate::{
+    approval_wait,
+    auth::{
+        AuthenticatedCaller, Rate, RateExceeded,
+        at_once::{AtOnce, CallSlot},
+    },
 };
 
 pub use lines::{MAX_LINE, serve_lines};
@@ -85,6 +92,8 @@ struct Inner {
     closed: CancellationToken,
     /// Requests that are being answered.
     requests: TaskTracker,
+    /// Streams of MCP over the owner's socket.
+    streams: TaskTracker,
 }
 
 impl std::fmt::Debug for Inner {
@@ -111,6 +120,7 @@ impl Server {
             leaving: CancellationToken::new(),
             closed: CancellationToken::new(),
             requests: TaskTracker::new(),
+            streams: TaskTracker::new(),
             gate,
         }));
         tokio::spawn(server.clone().tell_of_changes());
@@ -188,6 +198,11 @@ impl Server {
         &self.0.closed
     }
 
+    /// Tasks that serve MCP over the owner's socket. They end once [`Server::closed`] is cancelled.
+    pub(crate) fn streams(&self) -> &TaskTracker {
+        &self.0.streams
+    }
+
     /// Whether no new calls are taken.
     #[must_use]
     pub fn leaving(&self) -> &CancellationToken {
@@ -226,12 +241,28 @@ impl Server {
     /// # Errors
     /// [`NotTaken`]: nothing was recorded.
     pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, NotTaken> {
+        self.accept(caller, || self.0.rate.count(&self.0.gate, caller))
+    }
+
+    /// As [`Server::take`], for the owner of the store, whose requests are not counted.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: nothing was recorded.
+    pub(crate) fn take_of_owner(&self, caller: &Caller) -> Result<AcceptedCall, NotTaken> {
+        self.accept(caller, || Ok(()))
+    }
+
+    fn accept(
+        &self,
+        caller: &Caller,
+        count: impl FnOnce() -> Result<(), RateExceeded>,
+    ) -> Result<AcceptedCall, NotTaken> {
         // Counted before it is looked whether the server leaves: whoever drains it waits for this one.
         let answered = self.0.requests.token();
         if self.0.leaving.is_cancelled() {
             return Err(NotTaken::Leaving);
         }
-        self.0.rate.count(&self.0.gate, caller)?;
+        count()?;
         let entered = self.0.calls.enter(caller).ok_or(NotTaken::TooMany)?;
         Ok(AcceptedCall {
             _answered: answered,
@@ -243,7 +274,7 @@ impl Server {
 /// A call that was taken, until it is answered.
 pub(crate) struct AcceptedCall {
     _answered: TaskTrackerToken,
-    _entered: Entered,
+    _entered: CallSlot,
 }
 
 /// Why a call is not taken.
@@ -379,7 +410,7 @@ impl Client {
         let answer = progress
             .of(async |listener| asked.call(self.gate(), listener).await)
             .await;
-        let answer = match hold::pending(&answer) {
+        let answer = match approval_wait::pending(&answer) {
             None => answer,
             Some(approval) if self.takes_tasks(cx) => {
                 let tasks = &self.server.0.tasks;
@@ -390,12 +421,20 @@ impl Client {
             }
             Some(_) => {
                 let gone = self.gone(cx);
-                let held = hold::hold(self.gate(), &asked, answer, &mut progress, &gone).await;
+                let limit = self.approval_wait_limit(&progress);
+                let mut call = ReportedCall {
+                    gate: self.gate(),
+                    call: &asked,
+                    progress: &mut progress,
+                };
+                let held =
+                    approval_wait::hold(self.gate(), &mut call, answer, limit, gone.cancelled())
+                        .await;
                 gone.cancel();
-                held
+                held.answer
             }
         };
-        self.tell(&cx.meta, &answer);
+        self.keep_self_report(&cx.meta, &answer);
         let ruleset = self.gate().ruleset();
         let tool = ruleset.tools.get(&asked.request.tool);
         if answer.view().outcome == CallOutcome::UnknownTool {
@@ -403,6 +442,15 @@ impl Client {
             return Err(ErrorData::invalid_params(message, None));
         }
         Ok(answer::result(answer, tool.map(|tool| &**tool), is_legacy(cx)).into())
+    }
+
+    /// How long a call is held: longer where its client hears that it still waits.
+    fn approval_wait_limit(&self, progress: &Progress) -> Duration {
+        let ruleset = self.gate().ruleset();
+        match progress.is_heard() {
+            true => ruleset.config.approval_wait_timeout_with_progress,
+            false => ruleset.config.approval_wait_timeout,
+        }
     }
 
     fn takes_tasks(&self, cx: &Context) -> bool {

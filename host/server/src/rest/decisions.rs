@@ -40,7 +40,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 /// Which decisions.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DecisionFilter {
+pub(super) struct DecisionQuery {
     /// Only this outcome, such as `deny`.
     #[serde(default)]
     outcome: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct Decisions {
 }
 
 /// List decisions and acts of operators, newest first.
-#[utoipa::path(get, path = "/v1/decisions", tag = "decisions", params(DecisionFilter), responses(
+#[utoipa::path(get, path = "/v1/decisions", tag = "decisions", params(DecisionQuery), responses(
     (status = 200, description = "Those of runs that policy lets this person read; others for administrators",
         body = Decisions),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -84,17 +84,17 @@ pub(super) struct Decisions {
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<DecisionFilter>,
+    QueryParameters(query): QueryParameters<DecisionQuery>,
 ) -> Result<Json<Decisions>, Problem> {
     let user = who.user()?;
     who.admit()?;
     let found = rest.read(&who, move |gate, reader| {
         let administers = gate.is_allowed(&user, Action::Administer);
         let mut readable: HashMap<RunId, bool> = HashMap::new();
-        let limit = which.limit.clamp(1, 500);
+        let limit = query.limit.clamp(1, 500);
         let (mut decisions, mut looked, mut next) = (Vec::new(), 0, None);
         let filter = RecordFilter {
-            range: which.before.map(|before| 0..before),
+            range: query.before.map(|before| 0..before),
             ..RecordFilter::default()
         };
         reader.records(&filter, |index, record| {
@@ -103,10 +103,10 @@ pub(super) async fn list(
                 wanted.as_deref().is_none_or(|wanted| wanted == found)
             };
             let wanted = |entry: &Entry| {
-                is(&which.outcome, &entry.outcome)
-                    && is(&which.principal, &entry.principal)
-                    && which.run.is_none_or(|run| entry.run == Some(run))
-                    && which
+                is(&query.outcome, &entry.outcome)
+                    && is(&query.principal, &entry.principal)
+                    && query.run.is_none_or(|run| entry.run == Some(run))
+                    && query
                         .policy
                         .as_ref()
                         .is_none_or(|id| entry.policies.contains(id))

@@ -54,7 +54,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 /// Which runs.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RunFilter {
+pub(super) struct RunQuery {
     /// Only those that are open, or only those that have ended.
     #[serde(default)]
     open: Option<bool>,
@@ -94,7 +94,7 @@ pub(super) struct RunFilter {
     until: Option<i64>,
 }
 
-impl RunFilter {
+impl RunQuery {
     /// Whether it asks for what only the trace store knows.
     fn searches(&self) -> bool {
         let words = [
@@ -132,28 +132,28 @@ fn sees(gate: &Gate, who: &AuthenticatedCaller, run: &RunRow) -> bool {
 }
 
 /// List runs, newest first.
-#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunFilter), responses(
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunQuery), responses(
     (status = 200, description = "The caller's own, and for people those that policy lets them read", body = Runs),
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<RunFilter>,
+    QueryParameters(query): QueryParameters<RunQuery>,
 ) -> Result<Json<Runs>, Problem> {
-    let limit = which.limit.clamp(1, 200);
+    let limit = query.limit.clamp(1, 200);
     who.admit()?;
-    if which.searches() {
-        return searched(&rest, &who, which, limit).await.map(Json);
+    if query.searches() {
+        return searched(&rest, &who, query, limit).await.map(Json);
     }
     let asks = who.authenticated.clone();
     let found = rest.read(&who, move |gate, reader| {
         let mut filter = RunFilter {
-            open: which.open,
-            outcome: which.outcome,
-            since: which.since.map(Timestamp),
-            until: which.until.map(Timestamp),
-            before: which.before,
+            open: query.open,
+            outcome: query.outcome,
+            since: query.since.map(Timestamp),
+            until: query.until.map(Timestamp),
+            before: query.before,
             limit: Some(PAGE),
             // An agent sees no other principal's.
             principal: asks.user().is_none().then(|| asks.caller.principal()),
@@ -198,11 +198,11 @@ pub(super) async fn list(
 async fn searched(
     rest: &Rest,
     who: &Requester,
-    which: RunFilter,
+    query: RunQuery,
     limit: usize,
 ) -> Result<Runs, Problem> {
     let store = rest.trace()?;
-    projector::catch_up(store, rest.gate.ledger().reader())
+    projector::catch_up(&store, rest.gate.ledger().reader())
         .await
         .map_err(|e| {
             Problem::new(
@@ -216,17 +216,17 @@ async fn searched(
     let found = rest.read(who, move |gate, reader| {
         let search = RunSearch {
             tenant: gate.ruleset().config.gate.tenant.clone(),
-            open: which.open,
-            outcome: which.outcome,
-            principal: which.agent,
-            tool: which.tool,
-            policy: which.policy,
-            conversation: which.conversation,
-            text: which.text,
-            set: which.set,
-            since: which.since.map(Timestamp),
-            until: which.until.map(Timestamp),
-            before: which.before,
+            open: query.open,
+            outcome: query.outcome,
+            principal: query.agent,
+            tool: query.tool,
+            policy: query.policy,
+            conversation: query.conversation,
+            text: query.text,
+            set: query.set,
+            since: query.since.map(Timestamp),
+            until: query.until.map(Timestamp),
+            before: query.before,
             limit,
             ..RunSearch::default()
         };
@@ -284,7 +284,7 @@ pub(super) async fn show(
             .authorize_on_run(&user, Action::ViewRun, &run)
             .await?;
     }
-    let store = rest.trace.as_ref().map(|store| store.reader().clone());
+    let store = rest.trace().ok().map(|store| store.reader().clone());
     let shown = rest.read(&who, move |_, reader| {
         let records = reader.records_of_run(run.id)?;
         let beside = match store {
