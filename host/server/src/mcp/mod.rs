@@ -239,16 +239,16 @@ impl Server {
     /// Take a call of `caller`, by whatever surface.
     ///
     /// # Errors
-    /// [`NotTaken`]: nothing was recorded.
-    pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, NotTaken> {
+    /// [`AdmissionError`]: nothing was recorded.
+    pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, AdmissionError> {
         self.accept(caller, || self.0.rate.count(&self.0.gate, caller))
     }
 
     /// As [`Server::take`], for the owner of the store, whose requests are not counted.
     ///
     /// # Errors
-    /// [`NotTaken`]: nothing was recorded.
-    pub(crate) fn take_of_owner(&self, caller: &Caller) -> Result<AcceptedCall, NotTaken> {
+    /// [`AdmissionError`]: nothing was recorded.
+    pub(crate) fn take_of_owner(&self, caller: &Caller) -> Result<AcceptedCall, AdmissionError> {
         self.accept(caller, || Ok(()))
     }
 
@@ -256,14 +256,14 @@ impl Server {
         &self,
         caller: &Caller,
         count: impl FnOnce() -> Result<(), RateExceeded>,
-    ) -> Result<AcceptedCall, NotTaken> {
+    ) -> Result<AcceptedCall, AdmissionError> {
         // Counted before it is looked whether the server leaves: whoever drains it waits for this one.
         let answered = self.0.requests.token();
         if self.0.leaving.is_cancelled() {
-            return Err(NotTaken::Leaving);
+            return Err(AdmissionError::Leaving);
         }
         count()?;
-        let entered = self.0.calls.enter(caller).ok_or(NotTaken::TooMany)?;
+        let entered = self.0.calls.enter(caller).ok_or(AdmissionError::TooMany)?;
         Ok(AcceptedCall {
             _answered: answered,
             _entered: entered,
@@ -279,7 +279,7 @@ pub(crate) struct AcceptedCall {
 
 /// Why a call is not taken.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotTaken {
+pub(crate) enum AdmissionError {
     #[error("the gate is about to stop. Nothing was done; try again soon")]
     Leaving,
     #[error("{0}. Nothing was done")]

@@ -43,7 +43,7 @@ pub(super) async fn stdio(
     who.owner()?;
     let server = rest.server()?;
     if server.leaving().is_cancelled() {
-        return Err(mcp::NotTaken::Leaving.into());
+        return Err(mcp::AdmissionError::Leaving.into());
     }
     let asked = request.headers().get(header::UPGRADE);
     let is_asked = asked.is_some_and(|value| value.as_bytes() == UPGRADE.as_bytes());
