@@ -16,6 +16,12 @@ use crate::{
     mcp::AdmissionError,
 };
 
+/// The code of a gate that is about to stop: nothing was done.
+pub const LEAVING: &str = "leaving";
+
+/// The code where a run is not the caller's, or has ended.
+pub const OTHER_RUN: &str = "other_run";
+
 /// What went wrong. The code is stable; title and detail are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -78,6 +84,15 @@ impl Problem {
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// The run that a request names is not the caller's, or has ended.
+    #[must_use]
+    pub fn other_run(error: OperateError) -> Self {
+        match error {
+            OperateError::Unknown(message) => Self::new(StatusCode::NOT_FOUND, OTHER_RUN, message),
+            other => other.into(),
+        }
     }
 
     /// The caller may not.
@@ -152,7 +167,9 @@ impl From<AdmissionError> for Problem {
             AdmissionError::TooMany => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
             }
-            AdmissionError::Leaving => unavailable(detail),
+            AdmissionError::Leaving => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, LEAVING, detail).retry_after(10)
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use tollgate_server::{
 use tollgate_trace::{export, projector};
 
 use crate::{
-    access::{Access, NotAlone},
+    client::{Client, NotAlone},
     commands::wrap::observes_only,
     context::Context,
     error::Failure,
@@ -106,16 +106,16 @@ async fn serve(args: Serve, config: Config, cx: &Context<'_>) -> Result<Exit, Fa
         address,
         anonymous: agent.as_deref().filter(|_| named).map(caller),
     });
-    let mut access = cx.access(config)?;
+    let mut client = cx.client(config)?;
     let ended = if args.stdio && listen.is_none() {
-        stdio(&mut access, agent.as_deref().unwrap_or_default(), cx).await
+        stdio(&mut client, agent.as_deref().unwrap_or_default(), cx).await
     } else {
-        match alone(&mut access).await {
+        match alone(&mut client).await {
             Ok(server) => owned(&server, agent.as_deref(), args.stdio, listen, cx).await,
             Err(failure) => Err(failure),
         }
     };
-    access.close().await;
+    client.close().await;
     ended
 }
 
@@ -157,11 +157,11 @@ fn caller(agent: &str) -> Caller {
 }
 
 /// Become the owner; a command that is one for a moment is waited for.
-async fn alone(access: &mut Access<'_>) -> Result<mcp::Server, Failure> {
+async fn alone(client: &mut Client<'_>) -> Result<mcp::Server, Failure> {
     let begun = std::time::Instant::now();
     loop {
-        match access.own_alone().await {
-            Ok(()) => return access.server(),
+        match client.own_alone().await {
+            Ok(()) => return client.server(),
             Err(NotAlone::Owned(_)) if begun.elapsed() < OWNED => tokio::time::sleep(PAUSE).await,
             Err(NotAlone::Owned(failure) | NotAlone::Broken(failure)) => return Err(failure),
         }
@@ -170,10 +170,10 @@ async fn alone(access: &mut Access<'_>) -> Result<mcp::Server, Failure> {
 
 /// Serve the client at the other end of stdin and stdout, here or through the owner; when that leaves
 /// meanwhile, through the next one or here.
-async fn stdio(access: &mut Access<'_>, agent: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
-    match access.own_alone().await {
+async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result<Exit, Failure> {
+    match client.own_alone().await {
         Ok(()) => {
-            let server = access.server()?;
+            let server = client.server()?;
             return owned(&server, Some(agent), true, None, cx).await;
         }
         Err(NotAlone::Broken(failure)) => return Err(failure),
@@ -183,15 +183,15 @@ async fn stdio(access: &mut Access<'_>, agent: &str, cx: &Context<'_>) -> Result
     let begun = std::time::Instant::now();
     let mut since = begun;
     loop {
-        if let Some((read, write)) = access.connect(agent).await? {
+        if let Some((read, write)) = client.connect(agent).await? {
             if let Ended::Client = relay.pass(read, write).await? {
                 return Ok(Exit::Ok);
             }
             since = std::time::Instant::now();
         }
-        match access.own_alone().await {
+        match client.own_alone().await {
             Ok(()) => {
-                let server = access.server()?;
+                let server = client.server()?;
                 let (here, there) = tokio::io::duplex(mcp::MAX_LINE);
                 let (read, write) = tokio::io::split(there);
                 let client = server.client(Some(caller(agent)), Some(session()?));

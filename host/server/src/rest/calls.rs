@@ -173,7 +173,10 @@ pub(super) fn place(
         .map_err(|error| Problem::invalid(error.message))?;
     let run = match (named, place.run) {
         (None, run @ (RunKey::Traced(_) | RunKey::Named(_))) => run,
-        (named, _) => rest.gate.run_key(caller, named)?,
+        (named, _) => rest
+            .gate
+            .run_key(caller, named)
+            .map_err(Problem::other_run)?,
     };
     let options = CallOptions {
         origin: place.origin,

@@ -369,7 +369,8 @@ pub(super) async fn end(
     let caller = &who.authenticated.caller;
     rest.gate
         .end_own_run(caller, &run, outcome, &body.reason)
-        .await?;
+        .await
+        .map_err(Problem::other_run)?;
     Ok(http::StatusCode::NO_CONTENT)
 }
 
