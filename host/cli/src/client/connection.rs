@@ -1,6 +1,6 @@
 //! A connection to the owner's Unix socket: one request and its answer, or a stream of MCP.
 //!
-//! The client checks that whoever answers owns the store.
+//! The client checks that the process at the other end belongs to the owner of the store.
 
 use std::{error::Error as _, fs, io, os::unix::fs::MetadataExt as _, path::Path};
 

@@ -76,7 +76,7 @@ async fn others_ask_the_owner_and_follow_it() {
     let mut first = Client::new(config.clone(), None, &out);
     let mut second = Client::new(config.clone(), None, &out);
     halts(&mut first, "one").await.unwrap();
-    assert!(first.owned.is_some(), "nobody else was there");
+    assert!(first.owned.is_some(), "no other owner was there");
     halts(&mut second, "two").await.unwrap();
     assert!(second.owned.is_none(), "it asked the first");
     assert!(second.own_alone().await.is_err(), "there is one owner");

@@ -26,7 +26,7 @@ use crate::{
     error::Failure,
     exit_code::Exit,
     logging::{self, Logs},
-    relay::{Ended, Relay},
+    stdio_proxy::{End, StdioProxy},
 };
 
 const EXAMPLES: &str = "\
@@ -179,12 +179,12 @@ async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result
         Err(NotAlone::Broken(failure)) => return Err(failure),
         Err(NotAlone::Owned(_)) => {}
     }
-    let mut relay = Relay::begin();
+    let mut proxy = StdioProxy::begin();
     let begun = std::time::Instant::now();
     let mut since = begun;
     loop {
         if let Some((read, write)) = client.connect(agent).await? {
-            if let Ended::Client = relay.pass(read, write).await? {
+            if let End::Client = proxy.pass(read, write).await? {
                 return Ok(Exit::Ok);
             }
             since = std::time::Instant::now();
@@ -198,7 +198,7 @@ async fn stdio(client: &mut Client<'_>, agent: &str, cx: &Context<'_>) -> Result
                 let until = server.closed().clone();
                 let serving = tokio::spawn(mcp::serve_lines(client, read, write, until));
                 let (read, write) = tokio::io::split(here);
-                let passed = async { relay.pass(tokio::io::BufReader::new(read), write).await };
+                let passed = async { proxy.pass(tokio::io::BufReader::new(read), write).await };
                 let ended = until_told(&server, cx, passed).await;
                 serving.abort();
                 return ended;
@@ -231,7 +231,7 @@ async fn owned(
         } else {
             until.cancelled().await;
         }
-        Ok(Ended::Client)
+        Ok(End::Client)
     };
     let renewing = async {
         match listener.as_ref().and_then(|listener| listener.tls.clone()) {
@@ -248,7 +248,7 @@ async fn owned(
     let serving = async {
         tokio::select! {
             ended = lines => ended,
-            () = renewing => Ok(Ended::Client),
+            () = renewing => Ok(End::Client),
         }
     };
     let ended = until_told(server, cx, serving).await;
@@ -332,7 +332,7 @@ async fn listening(
 async fn until_told(
     server: &mcp::Server,
     cx: &Context<'_>,
-    serving: impl Future<Output = io::Result<Ended>>,
+    serving: impl Future<Output = io::Result<End>>,
 ) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();

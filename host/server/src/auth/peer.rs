@@ -222,4 +222,15 @@ mod tests {
         let same = user_of_login(&config(same), "al").unwrap_err();
         assert!(same.to_string().contains("`alice` and `bob`"), "{same}");
     }
+
+    #[test]
+    fn this_process_has_a_login() {
+        assert!(!login(PeerCredentials::own().uid).unwrap().is_empty());
+    }
+
+    #[test]
+    fn odd_logins_become_names() {
+        assert_eq!(user_name("a b"), "a_b");
+        assert_eq!(user_name("a.b"), "\"a.b\"");
+    }
 }

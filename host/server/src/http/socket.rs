@@ -91,7 +91,7 @@ pub struct OwnerSocket {
 }
 
 impl OwnerSocket {
-    /// Serve the owner's user beside the store. Where there can be no socket the owner works alone, and
+    /// Serve the owner's user, next to the store. Where there can be no socket the owner works alone, and
     /// others learn so by the lock.
     #[must_use]
     pub fn start(server: &mcp::Server, router: Router) -> Self {

@@ -4,6 +4,7 @@
 //! with their sessions. What a client says of itself proves nothing: who calls is what the transport has
 //! authenticated, or what the configuration names.
 
+mod admission;
 mod answer;
 mod cancel;
 mod held_call;
@@ -33,10 +34,7 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate::{
     enforce::CallOutcome, enforce::CallRequest, gate::Gate, identity::Caller, load::RESUME_TOOL,
     text::printable,
@@ -54,12 +52,10 @@ use self::{
 };
 use crate::{
     approval_wait,
-    auth::{
-        AuthenticatedCaller, Rate, RateExceeded,
-        at_once::{AtOnce, CallSlot},
-    },
+    auth::{AuthenticatedCaller, Rate, at_once::AtOnce},
 };
 
+pub(crate) use admission::{AcceptedCall, AdmissionError};
 pub use lines::{MAX_LINE, serve_lines};
 
 /// Calls of one principal at once; more are refused, so that one agent does not take all.
@@ -235,59 +231,6 @@ impl Server {
         let sessions = self.0.sessions.lock();
         f(&mut sessions.unwrap_or_else(PoisonError::into_inner))
     }
-
-    /// Take a call of `caller`, by whatever surface.
-    ///
-    /// # Errors
-    /// [`AdmissionError`]: nothing was recorded.
-    pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, AdmissionError> {
-        self.accept(caller, || self.0.rate.count(&self.0.gate, caller))
-    }
-
-    /// As [`Server::take`], for the owner of the store, whose requests are not counted.
-    ///
-    /// # Errors
-    /// [`AdmissionError`]: nothing was recorded.
-    pub(crate) fn take_of_owner(&self, caller: &Caller) -> Result<AcceptedCall, AdmissionError> {
-        self.accept(caller, || Ok(()))
-    }
-
-    fn accept(
-        &self,
-        caller: &Caller,
-        count: impl FnOnce() -> Result<(), RateExceeded>,
-    ) -> Result<AcceptedCall, AdmissionError> {
-        // Counted before it is looked whether the server leaves: whoever drains it waits for this one.
-        let answered = self.0.requests.token();
-        if self.0.leaving.is_cancelled() {
-            return Err(AdmissionError::Leaving);
-        }
-        count()?;
-        let entered = self.0.calls.enter(caller).ok_or(AdmissionError::TooMany)?;
-        Ok(AcceptedCall {
-            _answered: answered,
-            _entered: entered,
-        })
-    }
-}
-
-/// A call that was taken, until it is answered.
-pub(crate) struct AcceptedCall {
-    _answered: TaskTrackerToken,
-    _entered: CallSlot,
-}
-
-/// Why a call is not taken.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AdmissionError {
-    #[error("the gate is about to stop. Nothing was done; try again soon")]
-    Leaving,
-    #[error("{0}. Nothing was done")]
-    Busy(#[from] RateExceeded),
-    #[error(
-        "{MAX_CALLS} calls of yours are under way. Nothing was done; wait until some have ended"
-    )]
-    TooMany,
 }
 
 /// One client's way to the server.

@@ -41,6 +41,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 
 /// Filters of the list of approvals.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApprovalsQuery {
     /// Also those that were answered, used, or have expired.

@@ -42,8 +42,8 @@ impl Requester {
         })
     }
 
-    /// Count a request that may cost the ledger a record. The owner's are not counted: whoever owns the
-    /// store can fill its disk in other ways.
+    /// Count a request that may cost the ledger a record. The owner's are not counted: they
+    /// can fill the disk of the store in other ways.
     pub(super) fn admit(&self) -> Result<(), Problem> {
         if self.is_owner {
             return Ok(());

@@ -39,6 +39,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 
 /// Filters of the list of decisions.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DecisionsQuery {
     /// Only this outcome, such as `deny`.

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
         title = "Tollgate",
         description = "Calls that policy decides, what waits for people, and what was done. Errors are \
                        application/problem+json with a stable `code`. The same operations are served over TCP, \
-                       with a bearer token, and over the Unix socket `gate.sock` beside the store, where the \
+                       with a bearer token, and over the Unix socket `gate.sock` next to the store, where the \
                        credentials of the peer say who calls."
     ),
     paths(

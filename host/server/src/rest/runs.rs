@@ -53,6 +53,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
 
 /// Filters of the list of runs.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
     /// Only those that are open, or only those that have ended.
