@@ -33,7 +33,8 @@ async fn each_has_a_precise_answer() {
         (json, "[]", 400, "invalid_body"),
         (json, "{}", 400, "invalid_body"),
         (json, r#"{"tool":"a","tool":"b"}"#, 400, "invalid_body"),
-        (json, r#"{"tool":"a","agent":"other"}"#, 400, "invalid_body"),
+        (json, r#"{"tool":"a","user":"other"}"#, 400, "invalid_body"),
+        (json, r#"{"tool":"a","agent":"other"}"#, 403, "people_only"),
         (
             json,
             r#"{"tool":"a","wait_ms":60001}"#,
