@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use tollgate_ledger::{ApprovalRow, Batch, Condition, Payload, StateUpdateResult};
+use tollgate_ledger::{ApprovalRow, Batch, Condition, Payload, Receipt, StateUpdateResult};
 use tollgate_model::{
     decision::{Decision, Outcome},
     ids::{ApprovalId, DecisionId, SpanId},
@@ -17,7 +17,7 @@ use super::{
     pending_effects::call_over,
     prior_approval::{ApprovalQuery, PriorApproval},
 };
-use crate::enforce::{Pep, Refusal, grant_from_row, pending_refusal};
+use crate::enforce::{Pep, Permitted, Queued, Refusal, grant_from_row, pending_refusal};
 
 /// What a request came to, with what people answered about it before.
 struct CapabilityDecision {
@@ -98,16 +98,19 @@ impl Capabilities {
         self.pending().begin(effects, sealed)?;
         let uses_approval = allowed && draft.decided.earlier.is_some();
         if allowed && !act.changes_the_world() && !uses_approval {
-            let span = draft.span;
-            let is_full = self.pending().queue(draft.record, draft.payload);
+            let (place, is_full) = {
+                let mut pending = self.pending();
+                let place = pending.queue(draft.record, draft.payload);
+                (place, pending.is_full())
+            };
             if is_full {
                 self.commit(Batch::default(), None).await?;
             }
-            return Ok(Permit::issue(act, span, label_epoch));
+            return Ok(Queued::new(act, draft.span, place).for_guest(label_epoch));
         }
         let span = draft.span;
-        self.record_decision(&mut act, draft, effects).await?;
-        Ok(Permit::issue(act, span, label_epoch))
+        let receipt = self.record_decision(&mut act, draft, effects).await?;
+        Ok(Permitted::new(act, span, span, &receipt)?.for_guest(label_epoch))
     }
 
     /// What is known, what is decided, and the record of that.
@@ -158,7 +161,7 @@ impl Capabilities {
         act: &mut A,
         draft: DraftDecision,
         effects: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Receipt, Refusal> {
         let DraftDecision {
             decided,
             record,
@@ -201,7 +204,8 @@ impl Capabilities {
                 }
                 act.set_update_result(committed.update);
                 let decision = DecisionId(committed.first);
-                self.refuse_unless_allowed(decided, decision, expires.zip(approval))
+                self.refuse_unless_allowed(decided, decision, expires.zip(approval))?;
+                Ok(committed.receipt)
             }
             Err(refusal) => {
                 // Nothing was sent: the guest learns of it before anything happens.

@@ -44,7 +44,7 @@ use tollgate_sandbox::{
 pub use self::progress::Listener;
 pub(crate) use self::{
     calls::{CallParams, CallPipeline},
-    pending_effects::UnrecordedEffects,
+    pending_effects::{QueuePlace, UnrecordedEffects},
 };
 use self::{pending_effects::PendingEffects, secrets::CallSecrets};
 use crate::{

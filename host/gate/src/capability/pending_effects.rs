@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_ledger::{Batch, CommitError, Payload, StateUpdate, StateUpdateResult};
+use tollgate_ledger::{Batch, CommitError, Payload, Receipt, StateUpdate, StateUpdateResult};
 use tollgate_model::record::Record;
 
 use super::{Capabilities, progress::ReportCount};
@@ -76,11 +76,15 @@ impl PendingEffects {
         Ok(())
     }
 
-    /// Keep a decision for the next commit. Returns whether so much waits now that it is to be committed at
-    /// once.
-    pub(super) fn queue(&mut self, record: Record, payload: Payload) -> bool {
+    /// Keep a decision for the next commit.
+    pub(super) fn queue(&mut self, record: Record, payload: Payload) -> QueuePlace {
         self.records.push(record);
         self.payloads.push(payload);
+        QueuePlace(())
+    }
+
+    /// Whether so much waits that it is to be committed at once.
+    pub(super) fn is_full(&self) -> bool {
         let bytes: usize = self.payloads.iter().map(|p| p.ciphertext.len()).sum();
         self.records.len() >= MAX_WAITING || bytes >= MAX_WAITING_BYTES
     }
@@ -91,9 +95,14 @@ impl PendingEffects {
     }
 }
 
+/// Proof that a decision waits for the next commit of its call. Only [`PendingEffects::queue`] makes one.
+#[derive(Debug)]
+pub(crate) struct QueuePlace(());
+
 /// Where a batch's own records begin, and what came of its update.
 pub(super) struct CommittedBatch {
     pub(super) first: u64,
+    pub(super) receipt: Receipt,
     pub(super) update: StateUpdateResult,
 }
 
@@ -131,6 +140,7 @@ impl Capabilities {
         match committed {
             Ok((receipt, update)) => Ok(CommittedBatch {
                 first: receipt.first() + before,
+                receipt,
                 update,
             }),
             Err(error) => {

@@ -62,11 +62,20 @@ pub(super) async fn admit(
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
             let in_flight = attempt.in_flight;
-            return Ok(Admission {
-                permitted: Permitted::new(call, started.span, &started.receipt),
-                decision: started.decision,
-                in_flight,
-            });
+            let StartedCall {
+                authorize,
+                span,
+                decision,
+                receipt,
+            } = started;
+            return match Permitted::new(call, authorize, span, &receipt) {
+                Ok(permitted) => Ok(Admission {
+                    permitted,
+                    decision,
+                    in_flight,
+                }),
+                Err(refusal) => Err(Answer::refused(Some(cx.run), cx.call, refusal)),
+            };
         }
         Err(ended) => ended,
     };
@@ -128,6 +137,8 @@ impl From<CommitError> for AttemptError {
 
 /// A call whose start is recorded.
 struct StartedCall {
+    /// The span of the decision that allows it.
+    authorize: SpanId,
     span: SpanId,
     decision: DecisionId,
     receipt: tollgate_ledger::Receipt,

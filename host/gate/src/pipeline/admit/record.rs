@@ -3,7 +3,7 @@
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, Payload, Receipt};
 use tollgate_model::{
     decision::{Basis, Decision, Outcome, Requirement},
-    ids::{ApprovalId, DecisionId},
+    ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
     record::{ApprovalRequested, Event, Start},
     time::Timestamp,
@@ -21,6 +21,8 @@ struct CallBatch {
     batch: Batch,
     /// The decision's place among the records.
     decided_at: u64,
+    /// The decision's span.
+    authorize: SpanId,
 }
 
 impl Attempt<'_> {
@@ -38,14 +40,19 @@ impl Attempt<'_> {
     ) -> Result<CallBatch, Refusal> {
         self.add_secondary_decision(evaluation, &mut batch)?;
         let decided_at = batch.records.len() as u64;
-        let (draft, payloads) = self.decision_draft(evaluation)?;
+        let authorize = self.pep.span_id();
+        let (draft, payloads) = self.decision_draft(evaluation, authorize)?;
         let now = evaluation.facts.now;
         let record = self.pep.record(self.cx, now, refine(draft).into());
         batch.records.push(record);
         batch.payloads.extend(payloads);
         let version = Condition::RunVersion(self.cx.run, evaluation.version);
         batch.conditions.push(version);
-        Ok(CallBatch { batch, decided_at })
+        Ok(CallBatch {
+            batch,
+            decided_at,
+            authorize,
+        })
     }
 
     /// For a call that a component makes: the other of the two decisions about it.
@@ -76,13 +83,17 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn decision_draft(&self, evaluation: &Evaluation) -> Result<(Draft, Vec<Payload>), Refusal> {
+    fn decision_draft(
+        &self,
+        evaluation: &Evaluation,
+        authorize: SpanId,
+    ) -> Result<(Draft, Vec<Payload>), Refusal> {
         let (draft, payload) = self.pep.decision_record(
             &self.cx.ruleset,
             &evaluation.request,
             &evaluation.facts,
             &evaluation.decision,
-            self.pep.span_id(),
+            authorize,
             evaluation.begun,
         )?;
         let draft = draft.for_call(self.cx, self.call, evaluation.is_resumption);
@@ -137,8 +148,10 @@ impl Attempt<'_> {
             batch.conditions.extend(self.pep.within_budget(cx));
         }
         batch.conditions.extend(approval.map(unchanged));
+        let authorize = call.authorize;
         let (decision, receipt) = self.commit(call).await?;
         Ok(StartedCall {
+            authorize,
             span,
             decision,
             receipt,
