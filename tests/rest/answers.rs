@@ -159,7 +159,7 @@ async fn who_may_answer_is_a_decision() {
         refused.body["detail"]
             .as_str()
             .unwrap()
-            .contains("somebody else must approve")
+            .contains("another person must approve")
     );
     served.get(&eve, &path).await.fails(404, "not_found");
     served
