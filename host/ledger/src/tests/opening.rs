@@ -120,11 +120,11 @@ fn damage_at_the_end_is_found_at_once() {
     for (sql, what) in [
         (
             "UPDATE records SET leaf = replace(CAST(leaf AS TEXT), 'deny', 'allo') WHERE idx = 5",
-            "record 5 is not what was written",
+            "record 5 does not have the bytes that were written",
         ),
         (
             "UPDATE records SET leaf = CAST(replace(CAST(leaf AS TEXT), 'deny', 'allo') AS BLOB) WHERE idx = 5",
-            "record 5 is not what was written",
+            "record 5 does not have the bytes that were written",
         ),
         ("DELETE FROM records WHERE idx = 3", "record 3 is missing"),
         ("DELETE FROM records WHERE idx = 0", "record 0 is missing"),
