@@ -45,7 +45,7 @@ pub struct Record {
     pub tenant: String,
     /// When it happened, by the gate's clock.
     pub time: Timestamp,
-    /// The format's version; [`VERSION`] in memory, whatever the leaf says.
+    /// The format's version; always [`VERSION`] in memory, also for leaves of older formats.
     pub v: u8,
 }
 

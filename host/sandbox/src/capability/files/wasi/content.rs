@@ -83,7 +83,7 @@ impl SharedContent {
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
-        // Recover from poisoning: the content is bytes, whatever a panic left.
+        // Recover from poisoning: a panic leaves valid bytes.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
