@@ -123,9 +123,9 @@ pub enum LedgerError {
     /// A commit failed.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// A read model differs from what the records say.
+    /// A read model differs from the records.
     #[error(
-        "{path}: the table `{table}` is not what the records say ({rows} rows differ); run `tollgate ledger rebuild`"
+        "{path}: the table `{table}` differs from the records ({rows} rows); run `tollgate ledger rebuild`"
     )]
     ReadModel {
         /// The database file.

@@ -2,7 +2,7 @@
 //! together.
 //!
 //! Handing a small commit to another thread and being woken by it costs more than the commit. A caller's
-//! own thread is only used while commits are short, so that a slow disk never holds up a runtime.
+//! own thread is only used while commits are short, so that a slow disk never blocks a runtime.
 
 use std::{
     io,

@@ -4,7 +4,7 @@
 //! Nothing is acknowledged before it is durable. A batch is committed whole or not at all, and only if its
 //! conditions still hold. The ledger decides nothing: it does not know policies.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
 //! | `ledger` | [`Ledger`], the owner's handle |
 //! | `batch`, `receipt` | records that are committed together, and the proof that they are |

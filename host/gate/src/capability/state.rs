@@ -163,7 +163,7 @@ impl EffectAction for StateAct {
     }
 }
 
-/// A value that was read, and the version of what it was read from.
+/// A value that was read, and its version.
 struct ReadValue {
     value: Option<Vec<u8>>,
     version: Option<u64>,
@@ -176,7 +176,7 @@ struct WriteOutcome {
 }
 
 impl Capabilities {
-    /// Do what a component asks of its state.
+    /// Performs a component's state operation.
     pub(super) async fn perform_state(
         &self,
         request: StateRequest,

@@ -80,7 +80,7 @@ fn write_policies(text: &mut String, agent: Option<&str>, budget: &Budget, windo
         let _ = write!(
             text,
             "@id(\"budget/{whose}/{what}\")\n@owner(\"operator\")\n@budget(\"{what}\")\n\
-             @reason(\"{subject} used up {used}. Say what is done and what is left; a person decides how to go on.\")\n\
+             @reason(\"{subject} used up {used}. Say what is done and what is left; a person decides how to continue.\")\n\
              forbid ({principal}, action in Tollgate::Action::\"call\", resource)\nwhen {{ {condition} }};\n\n"
         );
     };

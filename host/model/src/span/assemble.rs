@@ -31,7 +31,7 @@ pub struct Span {
     pub id: SpanId,
     /// The parent span in the caller's own trace, or in the gate's; absent if there is none.
     pub parent: Option<SpanId>,
-    /// What it stands for.
+    /// Its kind.
     pub kind: SpanKind,
     /// How it relates to others.
     pub otel: OtelKind,
