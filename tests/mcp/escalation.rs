@@ -319,7 +319,7 @@ async fn one_agent_does_not_bury_approvers() {
             6003 => {
                 assert_eq!(decision(&result)["outcome"], "denied");
                 assert!(
-                    text(&result).contains("2 of your calls do already"),
+                    text(&result).contains("2 of your calls already wait for one"),
                     "{}",
                     text(&result)
                 );

@@ -299,7 +299,7 @@ async fn a_flood_of_one_agent_is_its_own_trouble() {
         denied["message"]
             .as_str()
             .unwrap()
-            .contains("3 of your calls do already")
+            .contains("3 of your calls already wait for one")
     );
     assert!(denied["decision"].as_str().is_some(), "it is recorded");
     // Others, and what waits already, are not touched.

@@ -50,7 +50,7 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
     assert_eq!(happened(&asked), ["write_file data:/before"]);
     let message = asked.message().unwrap();
     assert!(
-        message.contains("done already: write_file data:/before")
+        message.contains("already done: write_file data:/before")
             && message.contains(&id.to_string()),
         "{message}"
     );
@@ -337,7 +337,7 @@ async fn what_a_call_has_done_is_told_only_as_far_as_its_result_would_be() {
     ));
     let gate = world.open().await;
     let asked = call(&gate, "r", TOOL, WRITE).await;
-    assert_eq!(happened(&asked), ["effects (1) that policy keeps from you"]);
+    assert_eq!(happened(&asked), ["effects (1) that policy withholds"]);
     gate.close().await;
 }
 

@@ -201,11 +201,11 @@ async fn calls_nest_four_deep_and_never_in_circles() {
     );
     let circle = chain(r#"["a","b","a"]"#).await;
     assert!(
-        circle.starts_with("a, b, ") && circle.contains("`a` is being called already"),
+        circle.starts_with("a, b, ") && circle.contains("`a` is already being called"),
         "{circle}"
     );
     let own = chain(r#"["hostile"]"#).await;
-    assert!(own.contains("`hostile` is being called already"), "{own}");
+    assert!(own.contains("`hostile` is already being called"), "{own}");
     gate.close().await;
 }
 

@@ -98,7 +98,7 @@ impl Refusal {
     pub(crate) fn in_general_terms(self) -> Self {
         let done = match self.happened().len() {
             0 => Vec::new(),
-            n => vec![format!("{n} effects that policy withholds")],
+            n => vec![format!("effects ({n}) that policy withholds")],
         };
         self.after(done)
     }
