@@ -209,7 +209,7 @@ fn another_history_of_the_same_length_is_refused() {
     // A different store, sealed with the same key.
     fs::copy(name(&place), name(&fork)).unwrap();
     let error = fork.try_open().unwrap_err();
-    assert!(error.to_string().contains("another store"), "{error}");
+    assert!(error.to_string().contains("a different store"), "{error}");
     // The same store, with a rewritten end and matching hashes.
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     let read = |sql: &str| conn.query_row(sql, [], |r| r.get::<_, Vec<u8>>(0)).unwrap();

@@ -58,7 +58,7 @@ fn in_value(ty: &InputType, value: &Value, pointer: &str, problems: &mut Vec<Arg
         (InputType::Union(choices), value) if accepted(choices, value).is_empty() => {
             problems.push(ArgumentProblem::new(
                 pointer,
-                "it has to match one of the alternatives of the schema, without members that it does not have",
+                "it has to match one of the alternatives of the schema, without members that the alternative does not declare",
             ));
         }
         _ => {}
