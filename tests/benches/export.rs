@@ -1,5 +1,5 @@
-//! How many governed calls an exporter takes to a collector in a second, over HTTP with gzip, beside the
-//! bare sending of as many requests of the same size to the same collector in the same run.
+//! How many governed calls per second an exporter sends to a collector, over HTTP with gzip, compared with
+//! sending as many plain requests of the same size to the same collector in the same run.
 //!
 //! Prints JSON lines `{name, value, unit, floor, ratio}`.
 
@@ -37,7 +37,7 @@ use tollgate_trace::export::{Exporter, Source, Step};
 
 /// Calls that are exported.
 const CALLS: u64 = 20_000;
-/// Calls at once while the ledger is filled.
+/// Concurrent calls while the ledger is filled.
 const CLIENTS: u64 = 64;
 
 #[derive(Clone, Default)]
@@ -127,7 +127,7 @@ async fn take(
     [("content-type", "application/x-protobuf")]
 }
 
-/// A gate whose ledger holds the calls.
+/// A gate with the calls in its ledger.
 async fn filled(config: Config) -> Gate {
     let options = GateOptions {
         clock: Clock::system(),

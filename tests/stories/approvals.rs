@@ -1,4 +1,4 @@
-//! Escalation: ask, answer, decide again, run once.
+//! Approvals: request, answer, decide again, run once.
 
 use tollgate::{
     enforce::ApprovalError, enforce::ApprovalResponse, enforce::CallOptions, enforce::CallRequest,
@@ -22,7 +22,7 @@ async fn an_approved_call_runs_once() {
     let asked = call(&gate, "r", TOOL, REFUND).await;
     let id = pending(&asked);
     assert_eq!(world.refunds(), 0);
-    // Asking again is the same question.
+    // Repeating the call does not request another approval.
     assert_eq!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
 
     let view = gate.approval(&user("dana"), id).await.unwrap();
@@ -59,7 +59,7 @@ async fn an_approved_call_runs_once() {
         })
     );
 
-    // The yes was for one call.
+    // The approval was for one call.
     assert_ne!(pending(&call(&gate, "r", TOOL, REFUND).await), id);
     assert_eq!(world.refunds(), 1);
     gate.close().await;
@@ -81,7 +81,7 @@ async fn two_clients_that_repeat_an_approved_call_at_once_run_it_once() {
         call(&gate, "r", TOOL, REFUND),
         call(&gate, "r", TOOL, REFUND)
     );
-    // The second gets the first one's outcome, and nobody is asked again.
+    // The second client gets the first one's outcome, and no other approval is requested.
     assert!(is_released(&both.0), "{both:?}");
     assert_eq!(both.0, both.1);
     assert_eq!(starts(&gate, both.0.run.unwrap()), 1);
@@ -166,7 +166,7 @@ async fn other_arguments_are_another_call() {
     .unwrap();
     let other = call(&gate, "r", TOOL, &REFUND.replace("6000", "600000")).await;
     assert_ne!(pending(&other), id);
-    // Another run, too.
+    // The same in another run.
     assert_ne!(pending(&call(&gate, "elsewhere", TOOL, REFUND).await), id);
     assert_eq!(world.refunds(), 0);
     gate.close().await;
@@ -238,7 +238,7 @@ async fn who_may_approve_is_a_decision() {
     let world = World::new("");
     let gate = world.open().await;
     let id = pending(&call(&gate, "r", TOOL, REFUND).await);
-    // Alice runs the agent; eve holds no role.
+    // Alice operates the agent; eve has no role.
     for name in ["alice", "eve"] {
         let refused = gate
             .answer(&user(name), id, ApprovalResponse::new(Vote::Approve, "cli"))
@@ -247,13 +247,13 @@ async fn who_may_approve_is_a_decision() {
             matches!(refused, Err(ApprovalError::Denied(_))),
             "{name}: {refused:?}"
         );
-        // Alice sees that her agent waits, and no arguments; eve has nothing to do with it.
+        // Alice sees that her agent waits, but not the arguments; eve sees nothing.
         match gate.approval(&user(name), id).await {
             Ok(view) => assert_eq!((name, view.arguments), ("alice", None)),
             Err(error) => assert_eq!((name, error), ("eve", ApprovalError::NotFound(id))),
         }
     }
-    // The operator may stop it, though.
+    // But the operator may reject it.
     gate.answer(
         &user("alice"),
         id,
@@ -319,7 +319,7 @@ async fn two_approvers_race_and_the_first_commit_wins() {
             gate.answer(&dana, id, ApprovalResponse::new(Vote::Approve, "cli")),
             gate.answer(&frank, id, ApprovalResponse::new(Vote::Reject, "cli"))
         );
-        // A rejection may follow an approval that has not been used; never the other way round.
+        // A rejection may follow an unused approval, but not the reverse.
         assert!(no.is_ok() || yes.is_ok());
         let state = gate.ledger().reader().approval(id).unwrap().unwrap().state;
         let expected = if no.is_ok() {

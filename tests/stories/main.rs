@@ -1,4 +1,4 @@
-//! Stories that cross the crates: real components, a real store, the real line.
+//! Stories across crates: real components, a real store, the real pipeline.
 
 #[cfg(test)]
 mod ambient;

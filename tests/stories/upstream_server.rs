@@ -1,4 +1,4 @@
-//! Upstream servers as they are: a real MCP server as a child process and over HTTP, behind the line.
+//! Upstream servers: a real MCP server as a child process and over HTTP, behind the pipeline.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ use crate::world::{World, agent, call, denied_by, is_released, named, pending, r
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
 const TOKEN: &str = "correct horse battery";
-/// How long anything may take on a busy machine.
+/// The longest wait on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const POLICIES: &str = r#"
@@ -142,7 +142,7 @@ impl Story {
         self.world.write("server/tools.json", &tools.to_string());
     }
 
-    /// Call in the background, until the server has been asked.
+    /// Makes a call in the background, and waits until the server has got it.
     async fn under_way(&self, tool: &str, options: CallOptions) -> tokio::task::JoinHandle<Answer> {
         let (gate, before) = (self.gate.clone(), self.asked().len());
         let request = CallRequest {
@@ -158,7 +158,7 @@ impl Story {
     }
 }
 
-/// What comes true in time.
+/// Waits for a condition.
 async fn until<T>(mut what: impl FnMut() -> Option<T>) -> T {
     let waiting = async {
         loop {
@@ -272,7 +272,7 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
             .contains(&run)
     );
 
-    // Of what a person has approved they were shown the arguments, and no more.
+    // Of an approved call, only the arguments that the approver saw are sent.
     let request = || CallRequest {
         tool: "box__change".into(),
         arguments: "{}".into(),
@@ -316,7 +316,7 @@ async fn a_server_that_dies_in_mid_call_leaves_it_indeterminate_and_is_started_a
         effects: true,
     };
     assert_eq!(died.verdict, unknown);
-    assert_eq!(story.asked().len(), 1, "nobody tried again");
+    assert_eq!(story.asked().len(), 1, "it was not tried again");
     let next = story.call("box__echo", json!({"text": "back"})).await;
     assert_eq!(text(&next), "back");
     story.gate.close().await;
@@ -426,7 +426,7 @@ async fn a_server_that_says_that_its_tools_changed_is_asked_before_the_next_call
         tool("change", "Does change."),
         {"name": "\u{202e}evil", "inputSchema": {}},
     ]));
-    // The server tells of it in the middle of this call.
+    // The server announces it in the middle of this call.
     let (gate, dana) = (&story.gate, user("dana"));
     let approval = pending(&story.call("box__change", json!({})).await);
     gate.answer(

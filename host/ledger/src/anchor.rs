@@ -27,7 +27,7 @@ pub(crate) struct AnchorState {
     pub(crate) store: String,
     /// Hash of the last record; zeros for none.
     pub(crate) last: [u8; 32],
-    /// The Merkle tree of the records, from which opening goes on.
+    /// The Merkle tree of the records, which opening extends.
     pub(crate) tree: Tree,
 }
 

@@ -1,4 +1,4 @@
-//! Keys: one outside the store wraps all others inside it.
+//! Keys: one key outside the store wraps all keys inside it.
 //!
 //! Digests are keyed per tenant, payloads sealed per tenant and day. Destroying a day's key ends the
 //! retention of what it sealed; the records still verify, because they hold digests of ciphertexts.
@@ -34,8 +34,8 @@ pub struct Keys(Arc<Inner>);
 
 struct Inner {
     master: Zeroizing<[u8; 32]>,
-    /// For making and destroying keys, which is rare; the writer's own connection never waits for it
-    /// longer than one small commit takes.
+    /// For creating and destroying keys, which is rare. The writer's own connection waits for it at most as
+    /// long as one small commit.
     store: Mutex<Connection>,
     path: String,
     digests: RwLock<HashMap<String, (u32, Key)>>,
@@ -115,7 +115,7 @@ pub(crate) fn make_master(path: &Path) -> Result<(), LedgerError> {
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(refuse)?;
-    // The name must be as durable as the key: without it everything sealed is lost.
+    // The directory entry must be as durable as the key: without the key, everything sealed is lost.
     let dir = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -149,7 +149,7 @@ fn encrypt(key: &[u8; 32], plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, ReadErro
     Ok(bytes)
 }
 
-/// The plaintext; `None` if the key, the bytes or `aad` differ from those of the sealing.
+/// The plaintext; `None` if the key, the bytes or `aad` differ from those used for sealing.
 fn decrypt(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>()?;
     let plain = cipher(key)
@@ -164,7 +164,7 @@ fn decrypt(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8
     Some(Zeroizing::new(plain))
 }
 
-/// What a sealed value is bound to. Parts are separated by their lengths.
+/// The associated data of a sealed value. Parts are separated by their lengths.
 fn bound(parts: &[&[u8]]) -> Vec<u8> {
     let mut aad = Vec::with_capacity(64);
     for part in parts {
@@ -203,7 +203,7 @@ impl Keys {
     }
 
     fn store(&self) -> MutexGuard<'_, Connection> {
-        // A panic while it was held rolled its transaction back.
+        // If a panic happened while it was held, its transaction was rolled back.
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,7 +214,7 @@ impl Keys {
     /// A keyed digest of `parts` under the tenant's key.
     ///
     /// # Errors
-    /// [`LedgerError`] if the tenant's key cannot be read or made.
+    /// [`LedgerError`] if the tenant's key cannot be read or created.
     pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
         let (version, key) = self.digest_key(tenant)?;
         Ok(KeyedDigest::of(&key, version, parts))
@@ -279,11 +279,10 @@ impl Keys {
         }
     }
 
-    /// Seal `plain` with the tenant's key of the day. `kind` says what it is, and must be the same when
-    /// it is opened.
+    /// Seals `plain` with the tenant's key of the day. `kind` must be the same when it is opened.
     ///
     /// # Errors
-    /// [`LedgerError`] if the day's key cannot be read or durably made, [`LedgerError::Sealed`] if it
+    /// [`LedgerError`] if the day's key cannot be read or durably created, [`LedgerError::Sealed`] if it
     /// was destroyed.
     pub fn seal(
         &self,
@@ -305,11 +304,11 @@ impl Keys {
         })
     }
 
-    /// Open what [`Keys::seal`] sealed.
+    /// Opens what [`Keys::seal`] sealed.
     ///
     /// # Errors
-    /// [`LedgerError::Sealed`] if the day's key was destroyed, [`LedgerError::Damaged`] if the payload
-    /// is not what was sealed.
+    /// [`LedgerError::Sealed`] if the day's key was destroyed, [`LedgerError::Damaged`] if the payload was
+    /// altered.
     pub fn open(&self, payload: &Payload, kind: &str) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
         let key = self.day_key(&payload.tenant, payload.day, false)?;
         let aad = payload_aad(&payload.tenant, payload.day, kind);
@@ -360,7 +359,7 @@ impl Keys {
         };
         let key = self.unwrap(&wrapped, &aad)?;
         let mut cache = self.0.days.write().unwrap_or_else(PoisonError::into_inner);
-        // Reading back through history must not collect keys: days are few, but tenants may be many.
+        // Reading history must not collect keys: days are few, but tenants may be many.
         if cache.len() >= 64 {
             cache.clear();
         }
@@ -368,8 +367,8 @@ impl Keys {
         Ok(key)
     }
 
-    /// Destroy the tenant's key of a day: what it sealed can never be read again, except from backups
-    /// that hold the key still.
+    /// Destroys the tenant's key of a day: payloads sealed with it can never be read again, except from
+    /// backups that still contain the key.
     ///
     /// # Errors
     /// [`LedgerError::Store`].

@@ -1,4 +1,5 @@
-//! SQLite as every store of Tollgate uses it: private files, connections, formats and their migrations, integers.
+//! SQLite as used by every store of Tollgate: private files, connections, formats and their migrations,
+//! integers.
 
 use std::{
     cmp::Ordering,
@@ -11,7 +12,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, Rows, types::Value};
 
-/// What a store's file is, and how it came to be that.
+/// The format of a store's file, and its migrations.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
     /// `application_id` in the file's header.
@@ -60,7 +61,7 @@ pub fn version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// How a connection that writes is set up.
+/// Options of a writing connection.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOptions {
     /// Whether every commit is synced to the disk before it returns.
@@ -71,7 +72,8 @@ pub struct WriteOptions {
     pub busy: Duration,
 }
 
-/// Make the file with mode 0600 if it is not there. SQLite gives its log and index files the same mode.
+/// Creates the file with mode 0600 if it does not exist. SQLite gives its log and index files the same
+/// mode.
 ///
 /// # Errors
 /// If it cannot be made or written.
@@ -81,8 +83,8 @@ pub fn create_private(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// Open a file that is there, to write. Checkpoints are left to the caller: SQLite would ignore a sync that
-/// fails during one of its own.
+/// Opens an existing file for writing. Checkpoints are left to the caller: SQLite would ignore a failed
+/// sync during one of its own.
 ///
 /// # Errors
 /// If SQLite cannot open it.
@@ -124,7 +126,7 @@ pub fn sibling_path(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// A column's integer as the index or count that it is. Table constraints keep those from being negative.
+/// A column's integer as an index or count. Table constraints keep those from being negative.
 #[must_use]
 pub fn from_sql_u64(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)

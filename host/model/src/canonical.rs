@@ -1,8 +1,8 @@
 //! JSON, read strictly and written canonically.
 //!
-//! What is decided, hashed and handed to a guest are the same bytes: RFC 8785 canonical JSON of a
-//! document that was refused if it was ambiguous. This module never guesses: a duplicate key, a
-//! number that a double cannot hold, a document nested too deep are errors that name the place.
+//! The same bytes are decided, hashed and given to a guest: the RFC 8785 canonical JSON of a document that
+//! is unambiguous. This module never guesses: a duplicate key, a number that a double cannot represent, or
+//! too deep nesting is an error with its position.
 
 use std::{cell::RefCell, fmt};
 
@@ -15,13 +15,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ids::hex;
 
-/// The largest integer that every JSON reader understands alike: 2^53 − 1 (RFC 8259, section 6).
+/// The largest integer that all JSON readers interpret alike: 2^53 − 1 (RFC 8259, section 6).
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 
-/// The deepest nesting that is read. Tools need less; recursion over values stays safe.
+/// The deepest accepted nesting. Tools need less, and recursion over values stays safe.
 pub const MAX_DEPTH: usize = 64;
 
-/// Why a document was refused. Never holds a value from it, only places.
+/// Why a document was refused. It contains positions, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
@@ -61,7 +61,7 @@ pub enum JsonError {
 
 #[derive(Default)]
 struct Reader {
-    /// Where we are, as pointer segments.
+    /// The current position, as pointer segments.
     path: RefCell<Vec<String>>,
     error: RefCell<Option<JsonError>>,
 }
@@ -73,7 +73,7 @@ impl Reader {
             pointer.push('/');
             pointer.push_str(&escape_segment(segment));
         }
-        // Keys come from outside: an error that quotes them stays short and on one line.
+        // Keys come from outside: an error that quotes one must stay short and on one line.
         let printable: String = pointer
             .chars()
             .filter(|c| !c.is_control())
@@ -196,8 +196,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-/// A number as RFC 8785 would write it: `5.0` is the integer 5. `None` beyond ±(2^53 − 1), where
-/// doubles no longer tell neighbouring integers apart.
+/// A number as RFC 8785 would write it: `5.0` is the integer 5. `None` beyond ±(2^53 − 1), where doubles
+/// cannot distinguish neighbouring integers.
 fn normal_number(v: f64) -> Option<Number> {
     #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is a double exactly")]
     let limit = MAX_INTEGER as f64;
@@ -214,7 +214,7 @@ fn normal_number(v: f64) -> Option<Number> {
     Number::from_f64(v)
 }
 
-/// Read one JSON document, refusing what readers could understand differently.
+/// Reads one JSON document. Refuses anything that readers could interpret differently.
 ///
 /// # Errors
 /// [`JsonError`] says what and where: syntax, a duplicate key, a number beyond ±(2^53 − 1), nesting
@@ -254,13 +254,13 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 /// The RFC 8785 canonical form of a value.
 ///
 /// # Errors
-/// Only for values that JSON cannot hold, such as maps with keys that are no strings.
+/// Only for values that JSON cannot represent, such as maps with keys that are not strings.
 pub fn to_canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     serde_json_canonicalizer::to_vec(value)
 }
 
-/// A plain SHA-256, for what is not secret: policies, schemas, components. `sha256:` and 64
-/// hexadecimal digits as text.
+/// A plain SHA-256 of data that is not secret: policies, schemas, components. As text, `sha256:` and 64
+/// hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256Digest([u8; 32]);
 

@@ -1,4 +1,4 @@
-//! Identifiers. Each is its own type, so that one is never taken for another.
+//! Identifiers. Each has its own type, so that they cannot be confused.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// An identifier that does not have the form its type requires.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no {what}: expected {form}")]
+#[error("`{text}` is not a valid {what}: expected {form}")]
 pub struct InvalidId {
     text: String,
     what: &'static str,
@@ -48,7 +48,7 @@ macro_rules! id {
                 Self(bytes)
             }
 
-            /// The bytes, as they are stored.
+            /// The bytes, as stored.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; $bytes] {
                 &self.0
@@ -102,12 +102,12 @@ id!(
     SpanId, 8, "", "span id", "16 hexadecimal digits"
 );
 id!(
-    /// A human's answer that is asked for.
+    /// An approval.
     ApprovalId, 8, "apr-", "approval id", "`apr-` and 16 hexadecimal digits"
 );
 
 id!(
-    /// A token by which an agent or a user names itself.
+    /// A token that identifies an agent or a user.
     TokenId, 8, "tok-", "token id", "`tok-` and 16 hexadecimal digits"
 );
 
@@ -139,7 +139,7 @@ impl RunId {
     }
 }
 
-/// A decision: its record's index in the ledger.
+/// A decision: the index of its record in the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct DecisionId(pub u64);
 

@@ -1,8 +1,8 @@
-//! What Tollgate is about: ids, time, entities, requests, decisions, records, the life of calls and
+//! The data model of Tollgate: ids, time, entities, requests, decisions, records, the life of calls and
 //! approvals, run state, and the projection of records to spans.
 //!
-//! Pure: nothing here reads a clock, draws randomness, opens a file, or talks to a network or a database.
-//! Nothing here knows Cedar or SQL.
+//! Pure: this crate reads no clock, draws no randomness, opens no files, and uses neither network nor
+//! database. It knows neither Cedar nor SQL.
 
 #[macro_use]
 mod named;

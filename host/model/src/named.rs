@@ -1,6 +1,6 @@
-//! Enums whose values stand in records, columns, JSON and attributes: one spelling for all of them.
+//! Enums that appear in records, columns, JSON and attributes: one spelling for all of them.
 
-/// Give an enum `as_str`, `from_name` and serde by the names that strum derives.
+/// Gives an enum `as_str`, `from_name` and serde, with the names that strum derives.
 macro_rules! named {
     ($name:ident) => {
         impl $name {

@@ -1,11 +1,11 @@
-//! Time as the ledger writes it.
+//! Timestamps of the ledger.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since 1970-01-01T00:00:00Z, leap seconds ignored. Stays below 2^53 until 2255, so it
-/// is a JSON integer (RFC 8785, section 3.2.2.3).
+/// Microseconds since 1970-01-01T00:00:00Z, without leap seconds. Below 2^53 until 2255, so it is a JSON
+/// integer (RFC 8785, section 3.2.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);

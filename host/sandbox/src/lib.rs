@@ -1,11 +1,11 @@
-//! Where components run: WebAssembly without any ambient authority, within limits.
+//! The sandbox: runs WebAssembly components without ambient authority, within limits.
 //!
-//! [`Sandbox::load`] compiles and links a component; [`Sandbox::prepare`] makes a fresh instance for one
-//! call; [`PreparedInstance::run`] runs it. What a component asks of its host is in [`capability`], one folder per
-//! interface, and goes through the [`port`], which the gate implements.
+//! [`Sandbox::load`] compiles and links a component; [`Sandbox::prepare`] creates a fresh instance for one
+//! call; [`PreparedInstance::run`] runs it. The operations that a component may request are in
+//! [`capability`], one folder per interface, and go through the [`port`], which the gate implements.
 //!
-//! Nothing here decides or writes a record, nothing is kept between two calls, and nothing that a guest says
-//! is believed: names, sizes, paths, text and the time it takes are all bounded.
+//! This crate neither decides nor records, and keeps nothing between two calls. Everything from a guest is
+//! untrusted: names, sizes, paths, text and the time it takes are all bounded.
 
 mod bindings;
 mod cache;

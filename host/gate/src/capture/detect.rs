@@ -1,7 +1,7 @@
-//! Finds secrets by what they look like, and fields by what they are called.
+//! Finds secrets by their form, and secret fields by their name.
 //!
-//! What is a secret is data: `detectors.toml`, and what the configuration adds. A detector removes; it
-//! never says what it removed.
+//! The forms are data: `detectors.toml`, and the configuration's own. A detector removes secrets and never
+//! reports them.
 
 use std::{
     borrow::Cow,
@@ -12,16 +12,16 @@ use aho_corasick::AhoCorasick;
 use regex::Regex;
 use serde::Deserialize;
 
-/// The detectors that every gate has.
+/// The built-in detectors.
 const BUILT_IN: &str = include_str!("detectors.toml");
 
-/// Why there are no detectors; nothing is captured without them.
+/// Why the detectors cannot be used. Without them, nothing is captured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DetectError {
     /// The built-in ones cannot be read.
     #[error("the built-in secret detectors cannot be read: {0}")]
     BuiltIn(String),
-    /// An expression is none.
+    /// An expression is not valid.
     #[error("the detector `{id}` has no regular expression: {reason}")]
     Expression {
         /// The detector.
@@ -45,20 +45,20 @@ struct File {
 struct Detector {
     id: String,
     regex: String,
-    /// Words of which one occurs wherever the expression matches.
+    /// Words of which one occurs in every match of the expression.
     #[serde(default)]
     has: Vec<String>,
-    /// The same, in capital or small letters.
+    /// The same, case-insensitive.
     #[serde(default)]
     has_in_any_case: Vec<String>,
 }
 
-/// What finds secrets.
+/// Finds secrets.
 #[derive(Debug)]
 pub struct Detectors {
-    /// What the expressions need to match at all: most text has none of it.
+    /// Words that the expressions need: most text has none of them.
     needs: [KeywordIndex; 2],
-    /// How many of `each` are the configuration's, which come first and need nothing that is known.
+    /// How many of `each` come from the configuration. They are first and have no required words.
     own: usize,
     each: Vec<(String, Regex)>,
     names: Vec<String>,
@@ -66,7 +66,7 @@ pub struct Detectors {
     content: Vec<String>,
 }
 
-/// Words that are looked for all at once, and the detector that needs each.
+/// Words that are searched for all at once, and the detector that needs each.
 #[derive(Debug)]
 struct KeywordIndex {
     words: AhoCorasick,
@@ -129,10 +129,10 @@ impl Detectors {
         })
     }
 
-    /// Whether an expression of the configuration is one.
+    /// Whether an expression of the configuration is valid.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem.
     pub fn check(regex: &str) -> Result<(), String> {
         match Regex::new(regex) {
             Ok(regex) if regex.is_match("") => Err("it matches everything".into()),
@@ -141,7 +141,7 @@ impl Detectors {
         }
     }
 
-    /// Whether there is a secret in `text`.
+    /// Whether `text` contains a secret.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
         let mut suspects = self.suspects(text).into_iter();
@@ -161,7 +161,7 @@ impl Detectors {
         suspects
     }
 
-    /// `text` without the secrets in it.
+    /// `text` without its secrets.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut found: Vec<(usize, usize, &str)> = Vec::new();
@@ -175,7 +175,7 @@ impl Detectors {
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
-        // The order of detectors among those that begin at the same place.
+        // Detectors that match at the same position apply in their order.
         found.sort_by_key(|(begin, _, _)| *begin);
         let mut out = String::with_capacity(text.len());
         let mut kept = 0;
@@ -190,7 +190,7 @@ impl Detectors {
         Cow::Owned(out)
     }
 
-    /// Whether values under this name are secrets, whatever they look like.
+    /// Whether values under this name are secrets, regardless of their form.
     #[must_use]
     pub fn is_secret_name(&self, name: &str) -> bool {
         let last = name.rsplit('.').next().unwrap_or(name);
@@ -202,7 +202,7 @@ impl Detectors {
         self.exact.contains(&plain) || self.names.iter().any(|n| plain.ends_with(n.as_str()))
     }
 
-    /// Whether an attribute of this name carries what models and tools were given and said.
+    /// Whether an attribute of this name carries inputs or outputs of models and tools.
     #[must_use]
     pub fn is_content(&self, name: &str) -> bool {
         self.content.iter().any(|pattern| matches(pattern, name))
@@ -216,12 +216,12 @@ fn expression(id: &str, regex: &str) -> Result<Regex, DetectError> {
     })
 }
 
-/// What stands where a secret was.
+/// The placeholder for a secret.
 pub(super) fn removed(what: &str) -> String {
     format!("[redacted: {what}]")
 }
 
-/// Whether `name` is what `pattern` stands for; `*` stands for any text.
+/// Whether `name` matches `pattern`; `*` matches any text.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let Some((begin, rest)) = pattern.split_once('*') else {
         return pattern == name;
@@ -245,7 +245,7 @@ mod tests {
         Detectors::new(&BTreeMap::new()).unwrap()
     }
 
-    /// Made up, in the form that each has. Split, so that scanners of repositories stay quiet.
+    /// Invented examples of each form. They are split, so that repository scanners do not report them.
     #[test]
     fn every_detector_finds_its_own() {
         let long = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6";
@@ -334,13 +334,13 @@ mod tests {
         }
     }
 
-    /// Text is only looked at where a word occurs that a detector needs.
+    /// Text is only searched if a required word of a detector occurs.
     #[test]
     fn whatever_an_expression_matches_has_what_it_needs() {
         let detectors = detectors();
         let mut runner = TestRunner::default();
         for (place, (id, regex)) in detectors.each.iter().enumerate() {
-            // Texts are made from what is left of an expression without assertions.
+            // Texts are generated from an expression without its assertions.
             let mut made = regex.as_str().replace("|\\z", "");
             for assertion in ["(?-u:\\b|_)", "(?-u:\\b)", "\\b"] {
                 made = made.replace(assertion, "");

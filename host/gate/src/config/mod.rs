@@ -1,7 +1,7 @@
 //! `tollgate.toml`, parsed once: raw, then validated.
 //!
-//! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
-//! file. Nothing else in the gate reads a configuration or the environment.
+//! An unknown key is an error with its position and the nearest valid key. Paths are relative to the file.
+//! Each part of the gate owns its settings; this module only parses into them.
 
 mod budgets;
 mod capture;
@@ -56,7 +56,7 @@ pub use crate::{
     upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
 
-/// Bytes that a file of policies may have; 50,000 policies fit.
+/// The most bytes of a policy file; 50,000 policies fit.
 const MAX_POLICY_FILE: u64 = 16 << 20;
 
 /// The file's name, searched upwards from the working directory.
@@ -75,24 +75,24 @@ pub const BUILT_IN_LABELS: &[&str] = &[
 /// The label of private data.
 pub const PRIVATE: &str = "private";
 
-/// The label that the gate gives to a host with an address that is not reachable from everywhere.
+/// The label that the gate adds to a host with an address that is not publicly reachable.
 pub const PRIVATE_NETWORK: &str = "private-network";
 
 /// The agent through which a person acts at the command line.
 pub const CLI_AGENT: &str = "cli";
 
-/// What is wrong with a configuration, and where.
+/// An error of a configuration, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// The file.
     pub file: PathBuf,
-    /// From 1; 0 where no line is to blame.
+    /// Line, from 1; 0 if there is none.
     pub line: usize,
-    /// From 1; 0 where no line is to blame.
+    /// Column, from 1; 0 if there is none.
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// What to do.
+    /// How to fix it.
     pub help: String,
 }
 
@@ -113,31 +113,31 @@ pub struct Config {
     pub file: PathBuf,
     /// The gate itself.
     pub gate: GateConfig,
-    /// Where the ledger lies.
+    /// The location of the ledger.
     pub store: StoreConfig,
-    /// Where policies lie.
+    /// The directory of policies.
     pub policies: PathBuf,
-    /// The directory of a candidate set, which is evaluated as well and changes nothing.
+    /// The directory of a shadow policy set, which is evaluated as well and changes nothing.
     pub candidate: Option<PathBuf>,
-    /// How long an approval may be waited for, and used.
+    /// How long an approval is valid.
     pub approval_expires: Duration,
-    /// How long a surface may hold a call that waits for a human.
+    /// How long a surface may hold a call that waits for an approval.
     pub approval_wait_timeout: Duration,
-    /// The same where the caller hears of progress meanwhile.
+    /// The same if the caller receives progress meanwhile.
     pub approval_wait_timeout_with_progress: Duration,
-    /// Executors of tools that the gate only decides about, by name.
+    /// External executors, by name.
     pub external: BTreeMap<String, ExternalConfig>,
-    /// Who else is asked, and who is told.
+    /// Escalation and notification of approvals.
     pub approvals: ApprovalConfig,
-    /// How the gate is served, and to whom.
+    /// Listeners and callers.
     pub serve: ServeConfig,
-    /// How much agents may report.
+    /// Limits of what agents report.
     pub trace: TraceConfig,
-    /// What models cost.
+    /// Prices of models.
     pub prices: PricesConfig,
-    /// After how long without a call a run without a key is over.
+    /// The idle timeout of a run without a key.
     pub run_idle_timeout: Duration,
-    /// After how long without a call a run with a key is over.
+    /// The idle timeout of a run with a key.
     pub named_run_idle_timeout: Duration,
     /// How long a principal's labels outlive its runs.
     pub label_window: Duration,
@@ -149,17 +149,17 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentConfig>,
     /// By name.
     pub users: BTreeMap<String, UserConfig>,
-    /// What requests are sent to, and how.
+    /// Hosts and trusted certificates.
     pub network: NetworkConfig,
     /// By name.
     pub secrets: BTreeMap<String, SecretConfig>,
     /// By name.
     pub upstreams: BTreeMap<String, UpstreamConfig>,
-    /// Collectors that the gate's spans are sent to, by name.
+    /// Collectors of the gate's spans, by name.
     pub exports: BTreeMap<String, ExportConfig>,
     /// What is kept of payloads.
     pub capture: CaptureConfig,
-    /// What runs and agents may use up.
+    /// Budgets of runs and agents.
     pub budgets: BudgetConfig,
 }
 
@@ -170,15 +170,15 @@ pub struct GateConfig {
     pub name: String,
     /// Such as `production`.
     pub environment: String,
-    /// Whose gate it is.
+    /// The tenant.
     pub tenant: String,
-    /// In which policies see local time.
+    /// The time zone in which policies see local time.
     pub timezone: TimeZone,
-    /// Calls that execute at once.
+    /// The most calls that execute at once.
     pub concurrency: usize,
 }
 
-/// Where the ledger lies.
+/// The location of the ledger.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// The SQLite file.
@@ -187,7 +187,7 @@ pub struct StoreConfig {
     pub key: PathBuf,
 }
 
-/// A component and what it is granted.
+/// A component and its grants.
 #[derive(Debug, Clone)]
 pub struct ComponentConfig {
     /// The file.
@@ -196,41 +196,41 @@ pub struct ComponentConfig {
     pub size: Size,
     /// Directories, by the name that the component uses.
     pub grants: BTreeMap<String, GrantConfig>,
-    /// Secrets that it may have attached to requests.
+    /// Secrets that may be attached to its requests.
     pub secrets: BTreeSet<String>,
     /// Names that agents see, by the component's own.
     pub rename: BTreeMap<String, String>,
-    /// What a component that was made for WASI is started with.
+    /// WASI arguments and environment.
     pub environment: GuestEnvironment,
-    /// What its tools may use where they say nothing else.
+    /// Default limits of its tools.
     pub limits: Limits,
 }
 
-/// A directory that a component is granted.
+/// A granted directory.
 #[derive(Debug, Clone)]
 pub struct GrantConfig {
     /// The directory.
     pub path: PathBuf,
     /// Whether it may be written.
     pub read_write: bool,
-    /// What its contents are.
+    /// Labels of its contents.
     pub labels: BTreeSet<String>,
 }
 
-/// What the operator says about a tool.
+/// The operator's settings for a tool.
 #[derive(Debug, Clone)]
 pub struct ToolConfig {
-    /// What it is; `None` means `unlabelled`.
+    /// Its labels; `None` means `unlabelled`.
     pub labels: Option<BTreeSet<String>>,
-    /// What its content adds to a run; `None` means `untrusted`.
+    /// Labels that its content adds to a run; `None` means `untrusted`.
     pub taints: Option<BTreeSet<String>>,
-    /// Numbers that are no decimals to policies, by JSON pointer.
+    /// Numbers that policies do not see as decimals, by JSON pointer.
     pub numbers: BTreeMap<String, NumberMapping>,
-    /// What it may use; absent: as its component.
+    /// Its limits; absent: those of its component.
     pub(crate) limits: LimitOverrides,
 }
 
-/// Limits that a tool's configuration names.
+/// Limits in a tool's configuration.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LimitOverrides {
     memory: Option<u64>,
@@ -241,7 +241,7 @@ pub(crate) struct LimitOverrides {
 }
 
 impl LimitOverrides {
-    /// `base` with what is named here.
+    /// `base` with these values.
     pub(crate) fn over(&self, base: &Limits) -> Limits {
         let mut limits = base.clone();
         limits.memory = self.memory.unwrap_or(limits.memory);
@@ -256,40 +256,40 @@ impl LimitOverrides {
 /// An agent.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
-    /// The user who runs it, and on whose behalf it acts unless the caller's credentials say otherwise.
+    /// Its operator: the user for whom it acts unless the caller's credentials say otherwise.
     pub operator: String,
-    /// What it may be trusted with.
+    /// Its roles.
     pub roles: BTreeSet<String>,
-    /// Which of its runs know what others have read.
+    /// The runs that share their labels.
     pub memory: AgentMemory,
 }
 
-/// Which runs of an agent share what they know, and so their labels.
+/// Which runs of an agent share memory, and therefore labels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentMemory {
-    /// None: each run begins with nothing.
+    /// None: each run begins without labels.
     Run,
-    /// Those of one conversation, on behalf of one user.
+    /// Runs of one conversation, for one user.
     Conversation,
-    /// Those on behalf of one user.
+    /// Runs for one user.
     #[default]
     User,
-    /// All.
+    /// All runs.
     Agent,
 }
 
 /// A person.
 #[derive(Debug, Clone)]
 pub struct UserConfig {
-    /// What they may be trusted with.
+    /// Their roles.
     pub roles: BTreeSet<String>,
     /// Their account on this machine.
     pub login: Option<String>,
 }
 
 impl Config {
-    /// After how long without anything runs are over.
+    /// Idle timeouts of runs.
     #[must_use]
     pub fn idle(&self) -> IdleLimits {
         let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
@@ -302,7 +302,7 @@ impl Config {
     /// The configuration file at or above `from`.
     ///
     /// # Errors
-    /// If there is none, with the command that makes one.
+    /// If there is none; the message names the command that creates one.
     pub fn find(from: &Path) -> Result<PathBuf, ConfigError> {
         from.ancestors()
             .map(|dir| dir.join(FILE_NAME))
@@ -319,7 +319,7 @@ impl Config {
     /// Read and validate a configuration file.
     ///
     /// # Errors
-    /// [`ConfigError`] with the place, for the first thing that is wrong.
+    /// [`ConfigError`] with the position of the first error.
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
         let text = fs::read_to_string(&file).map_err(|e| ConfigError {
@@ -335,7 +335,7 @@ impl Config {
     /// Validate a configuration's text. Paths in it are relative to `file`.
     ///
     /// # Errors
-    /// As [`Config::read`].
+    /// The errors of [`Config::read`].
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         let raw: raw::File = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
         validate::Validation {
@@ -449,10 +449,10 @@ impl Config {
         policy_files(&self.policies)
     }
 
-    /// The files of the candidate set, if there is one.
+    /// The files of the shadow set, if there is one.
     ///
     /// # Errors
-    /// As [`Config::policy_files`].
+    /// The errors of [`Config::policy_files`].
     pub fn candidate_files(&self) -> Result<Option<Vec<PolicyFile>>, ConfigError> {
         self.candidate.as_deref().map(policy_files).transpose()
     }
@@ -461,7 +461,7 @@ impl Config {
 /// The text of one file of policies.
 ///
 /// # Errors
-/// If it cannot be read, or is larger than any file of policies is.
+/// If it cannot be read, or is too large.
 pub fn policy_file(path: &Path) -> Result<String, ConfigError> {
     let failed = |message: String, help: &str| ConfigError {
         file: path.to_path_buf(),
@@ -553,7 +553,7 @@ fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
-/// Keys that had another name, with the one that they have now.
+/// Renamed keys, with their current names.
 const RENAMED: &[(&str, &str)] = &[
     ("hold", "wait_timeout"),
     ("hold_with_progress", "wait_timeout_with_progress"),
@@ -562,7 +562,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("otherwise", "default"),
 ];
 
-/// The name that an unknown key has now, if it is one of the valid ones.
+/// The current name of an unknown key, if it is one of the valid ones.
 fn renamed(unknown: &str, valid: &[&str]) -> Option<&'static str> {
     let (_, new) = RENAMED.iter().find(|(old, _)| *old == unknown)?;
     valid.contains(new).then_some(*new)

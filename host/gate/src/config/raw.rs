@@ -1,4 +1,4 @@
-//! `tollgate.toml` as it is written: every key, no meaning yet.
+//! The contents of `tollgate.toml`: every key, not validated yet.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Configurations that are wrong, and what they become when they are right.
+//! Invalid configurations, and the values of valid ones.
 
 use super::*;
 

@@ -1,55 +1,55 @@
-//! `[trace]` and `[prices]`: how much agents may report, and what models cost.
+//! `[trace]` and `[prices]`: limits of what agents report, and prices of models.
 
 use std::collections::BTreeMap;
 
 use super::{ConfigError, raw, validate::Validation};
 
-/// How much agents may report.
+/// Limits of what agents report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceConfig {
-    /// Bytes that the trace store may have.
+    /// The most bytes of the trace store.
     pub quota: u64,
-    /// Reported spans of one trace, and as many logs.
+    /// The most reported spans of one trace, and as many logs.
     pub spans: u64,
 }
 
-/// What models cost.
+/// Prices of models.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PricesConfig {
-    /// As people write it, such as `USD`.
+    /// The currency, such as `USD`.
     pub currency: String,
     /// By the model's name.
     pub models: BTreeMap<String, Price>,
 }
 
-/// What a million tokens of a model cost, in billionths of the currency.
+/// The price of a million tokens of a model, in billionths of the currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Price {
-    /// Tokens that it reads.
+    /// Input tokens.
     pub input: u64,
-    /// Tokens that it reads from a cache.
+    /// Tokens read from a cache.
     pub cached_input: u64,
-    /// Tokens that it reads and writes to a cache.
+    /// Tokens written to a cache.
     pub cache_write: u64,
-    /// Tokens that it writes.
+    /// Output tokens.
     pub output: u64,
 }
 
 /// The tokens of one call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PricedTokens {
-    /// Read in all, including the next two.
+    /// All input tokens, including the next two.
     pub input: u64,
     /// Read from a cache.
     pub cached: u64,
     /// Written to a cache.
     pub cache_write: u64,
-    /// Written by the model.
+    /// Output of the model.
     pub output: u64,
 }
 
 impl Price {
-    /// What a call costs, in billionths of the currency.
+    /// The cost of a call, in billionths of the currency.
     #[must_use]
     pub fn cost_nano(&self, tokens: &PricedTokens) -> u64 {
         let cached = tokens.cached.min(tokens.input);
@@ -64,7 +64,7 @@ impl Price {
 }
 
 impl PricesConfig {
-    /// The price of a model: of exactly this name, or of the name without the date of its release.
+    /// The price of a model with exactly this name, or with the name without its release date.
     #[must_use]
     pub fn of(&self, model: &str) -> Option<&Price> {
         self.models.get(model).or_else(|| {
@@ -112,11 +112,11 @@ impl Validation<'_> {
 
     fn nano(&self, model: &str, amount: f64) -> Result<u64, ConfigError> {
         if !(0.0..=1e6).contains(&amount) {
-            let message = format!("`{amount}` is no price of {}", model.escape_debug());
+            let message = format!("`{amount}` is not a price of {}", model.escape_debug());
             return Err(self.error(
                 model,
                 message,
-                "write what a million tokens cost, as in 1.25",
+                "write the price of a million tokens, as in 1.25",
             ));
         }
         #[expect(

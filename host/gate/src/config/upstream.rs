@@ -1,4 +1,4 @@
-//! What the operator says about upstream MCP servers.
+//! The operator's settings for upstream MCP servers.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -45,7 +45,7 @@ impl Validation<'_> {
                 let _ = command;
                 return wrong(
                     "is a command, which has neither `headers` nor `secret`",
-                    "put what it needs into `env`",
+                    "put its settings into `env`",
                 );
             }
             (Some(_), None) if upstream.user.is_some() && upstream.dir.is_none() => {
@@ -70,7 +70,7 @@ impl Validation<'_> {
             (None, Some(_)) if as_child => {
                 return wrong(
                     "is a URL, which has none of `env`, `dir` and `user`",
-                    "put what it needs into `headers` or `secret`",
+                    "put its settings into `headers` or `secret`",
                 );
             }
             (None, Some(url)) => {
@@ -91,7 +91,7 @@ impl Validation<'_> {
             }
             _ => {
                 return wrong(
-                    "does not say how it is reached",
+                    "has neither a command nor a URL",
                     "give it either command = [\"PROGRAM\", ..] or url = \"https://..\"",
                 );
             }
@@ -127,7 +127,7 @@ impl Validation<'_> {
                     .all(|b| b.is_ascii_graphic() && b != b'=' && b != b':')
             {
                 let message = format!(
-                    "`{}` is no name of a variable or header",
+                    "`{}` is not the name of a variable or header",
                     key.escape_debug()
                 );
                 return Err(self.error(&key, message, "use letters, digits, `_` and `-`"));
@@ -135,8 +135,8 @@ impl Validation<'_> {
             let value = match value {
                 raw::ConfigValue::Literal(text) if text.contains(['\0', '\n', '\r']) => {
                     let message =
-                        format!("the value of `{key}` has a line's end or a zero byte in it");
-                    return Err(self.error(&key, message, "take it out"));
+                        format!("the value of `{key}` contains a line feed or a zero byte");
+                    return Err(self.error(&key, message, "remove it"));
                 }
                 raw::ConfigValue::Literal(text) => ConfigValue::Literal(text),
                 raw::ConfigValue::Secret(raw::SentSecret { secret }) => {
@@ -169,14 +169,14 @@ impl Validation<'_> {
         Err(self.error(&format!("\"{secret}\""), message, &help))
     }
 
-    /// A secret leaves this machine only encrypted.
+    /// A secret must not leave this machine unencrypted.
     pub(super) fn endpoint(&self, url: &str, confidential: bool) -> Result<Url, ConfigError> {
         let wrong = |message: &str, help: &str| {
             Err(self.error(url, format!("`{}` {message}", url.escape_debug()), help))
         };
         let Ok(parsed) = Url::parse(url) else {
             return wrong(
-                "is no URL",
+                "is not a URL",
                 "write it as in \"https://mcp.example.com/mcp\"",
             );
         };
@@ -199,7 +199,7 @@ impl Validation<'_> {
                 "would carry a secret unencrypted to another machine",
                 "use https",
             ),
-            _ => wrong("is not reached by HTTP", "use an https URL"),
+            _ => wrong("is not an HTTP URL", "use an https URL"),
         }
     }
 }

@@ -9,7 +9,7 @@ use tollgate_sandbox::{Invocation, LoadedComponent, port::Permit};
 use super::{Refusal, ToolCall};
 use crate::capability::QueuePlace;
 
-/// Proof of a recorded allow. It cannot be copied, and what it permits cannot be changed.
+/// Proof of a recorded allow. It cannot be copied, and its act cannot be changed.
 #[derive(Debug)]
 pub struct Permitted<A> {
     act: A,
@@ -37,7 +37,7 @@ impl<A> Permitted<A> {
         Ok(Self { act, span })
     }
 
-    /// What is permitted.
+    /// The permitted act.
     #[must_use]
     pub fn act(&self) -> &A {
         &self.act
@@ -76,7 +76,7 @@ impl<A> Queued<A> {
 }
 
 impl Permitted<ToolCall> {
-    /// The same for the sandbox, to be run by `component`.
+    /// The same for the sandbox, to be executed by `component`.
     pub(crate) fn for_component(self, component: &Arc<LoadedComponent>) -> Permit<Invocation> {
         let invocation = Invocation {
             component: Arc::clone(component),

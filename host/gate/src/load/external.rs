@@ -18,7 +18,7 @@ use crate::{
     tool::{Annotations, SourceKind, Tool, ToolDefinition, ToolSource},
 };
 
-/// A tool as it is declared.
+/// A tool declaration.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Declaration {
@@ -49,7 +49,7 @@ fn declared(tools: &ExternalTools) -> Result<Vec<Declaration>, String> {
 /// The names of the tools that an executor declares.
 ///
 /// # Errors
-/// What is wrong with the file that declares them.
+/// What is wrong with the file of declarations.
 pub fn external_tool_names(tools: &ExternalTools) -> Result<BTreeSet<String>, String> {
     let tools = declared(tools)?.into_iter();
     Ok(tools.map(|tool| tool.name).collect())

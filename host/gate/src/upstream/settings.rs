@@ -1,4 +1,4 @@
-//! What `[upstream.NAME]` says.
+//! Settings of `[upstream.NAME]`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,22 +9,22 @@ use url::Url;
 
 use crate::tool::Limits;
 
-/// An upstream server, and what is sent to it.
+/// An upstream server, and the secrets that it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamConfig {
     /// How it is reached.
     pub transport: UpstreamTransport,
-    /// Directories that it gets when it asks for roots; without any it is refused.
+    /// Directories that it gets when it asks for roots; if empty, such requests are refused.
     pub roots: Vec<PathBuf>,
     /// Those of its tools that agents may use; all by default.
     pub tools: Option<BTreeSet<String>>,
     /// Names that agents see, by the server's own.
     pub rename: BTreeMap<String, String>,
-    /// What its tools are where they say nothing else; `None` means `unlabelled`.
+    /// Default labels of its tools; `None` means `unlabelled`.
     pub labels: Option<BTreeSet<String>>,
-    /// What their content adds to a run where they say nothing else; `None` means `untrusted`.
+    /// Default taints of its tools; `None` means `untrusted`.
     pub taints: Option<BTreeSet<String>>,
-    /// What a call may take. Only time and output mean anything outside the sandbox.
+    /// Limits of a call. Only time and output apply outside the sandbox.
     pub limits: Limits,
 }
 
@@ -35,12 +35,12 @@ pub enum UpstreamTransport {
     Command {
         /// The program and its arguments. No shell.
         command: Vec<String>,
-        /// All of its environment.
+        /// Its whole environment.
         env: BTreeMap<String, ConfigValue>,
-        /// Its working directory; made, unless `user` is named.
+        /// Its working directory; created, unless `user` is named.
         dir: PathBuf,
-        /// The operating system's user that it runs as, in a directory that it can use; the gate's own where
-        /// nothing is said.
+        /// The operating system's user that it runs as, in a directory that it can use; the gate's own by
+        /// default.
         user: Option<String>,
     },
     /// By streamable HTTP.
@@ -52,16 +52,16 @@ pub enum UpstreamTransport {
     },
 }
 
-/// A value of a header or a variable.
+/// A value of a header or an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigValue {
-    /// As it is written.
+    /// A literal value.
     Literal(String),
     /// The value of a secret.
     Secret {
         /// Its name.
         name: String,
-        /// What stands before it, such as `Bearer `.
+        /// A prefix, such as `Bearer `.
         prefix: &'static str,
     },
 }

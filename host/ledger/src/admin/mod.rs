@@ -1,4 +1,4 @@
-//! What is stored besides the records, and rebuilding what follows from them.
+//! Data that is stored in addition to the records, and rebuilding the read models.
 
 mod bundles;
 mod cursors;

@@ -6,7 +6,7 @@ use tollgate_model::ids::TokenId;
 use crate::{CommitError, Ledger, Token};
 
 impl Ledger {
-    /// Store a token. With `instead`, it takes the place of the principal's tokens of the same name.
+    /// Stores a token. With `instead`, it replaces the principal's tokens of the same name.
     ///
     /// # Errors
     /// [`CommitError`]; then it is not stored.

@@ -1,4 +1,4 @@
-//! Calls: every change of state asks the transition table of `tollgate_model::life` first.
+//! Calls: every change of state checks the transition table of `tollgate_model::life` first.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{
@@ -119,7 +119,7 @@ pub(super) fn call_state(
 
 const NO_SUCH_STEP: &str = "this cannot happen to a call in the state that it is in";
 
-/// A call's first event; the table's key makes sure that it is the first.
+/// A call's first event; the table's key ensures that it is the first.
 pub(super) fn new_call(
     conn: &Connection,
     run: u64,
@@ -145,7 +145,7 @@ pub(super) fn new_call(
     }
 }
 
-/// Another event of a call in state `before`; the statement fails if it is in another one.
+/// Another event of a call in state `before`; the statement fails if it is in another state.
 pub(super) fn change_call(
     conn: &Connection,
     run: u64,

@@ -1,4 +1,4 @@
-//! Keys: what is sealed stays sealed.
+//! Keys: sealed payloads stay sealed.
 
 use tollgate_model::ids::TokenId;
 
@@ -150,7 +150,7 @@ fn digests_are_equal_where_they_must_be_and_nowhere_else() {
     );
 }
 
-/// Many threads meet a new tenant and a new day at once: one key is made.
+/// Many threads use a new tenant and a new day at once: one key is created.
 #[test]
 fn a_key_is_made_once() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! Runs: names, labels, what is remembered of them.
+//! Runs: names, labels, and what is remembered of them.
 
 use tollgate_model::record::{DecisionRecord, Effect};
 
@@ -40,7 +40,7 @@ fn what_a_run_held_is_inherited_for_a_while() {
             labels(&[]),
             "the window is over"
         );
-        // The run goes on, and still holds what it has read.
+        // The run continues, and still holds the labels that it has read.
         let later = Record {
             time: T0.plus(2 * HOUR),
             ..script.decide(run, script.span(), Outcome::Deny, "b")
@@ -270,7 +270,7 @@ fn one_open_run_for_a_name() {
             T0,
         )
         .unwrap();
-    assert_eq!(other, None, "nobody joins another's run");
+    assert_eq!(other, None, "no caller joins another's run");
     for ledger in [ledger, { place_reopened(&place) }] {
         assert_eq!(named(&ledger), Some(third));
         assert_eq!(unnamed(&ledger, T0), Some(ambient));
@@ -284,7 +284,7 @@ fn one_open_run_for_a_name() {
 }
 
 fn place_reopened(place: &Place) -> Ledger {
-    // The first owner still lives: what a reader sees is enough here.
+    // The first owner is still alive: the view of a reader is enough here.
     let copy = Place::new();
     std::fs::create_dir_all(copy.path().parent().unwrap()).unwrap();
     std::fs::create_dir_all(copy.dir.path().join("keys")).unwrap();
@@ -323,7 +323,7 @@ fn a_label_that_joins_is_held_at_once() {
     assert_eq!(held, labels(&["private", "untrusted"]));
 }
 
-/// Whatever is in memory, the caller's run without a name is the latest.
+/// With any cache contents, the caller's run without a name is the latest.
 #[test]
 fn memory_and_store_agree_on_the_latest_run() {
     let place = Place::new();
@@ -344,13 +344,13 @@ fn memory_and_store_agree_on_the_latest_run() {
                 .open_run(TENANT, &agent(), &alice(), None, T0)
                 .unwrap();
             assert_eq!(open.map(|run| run.id), Some(second));
-            // Others push both out.
+            // Others evict both.
             for other in 0..n {
                 let (_, other) = script.run(Some(&format!("{n} {other}")), &[]);
                 ledger.commit(batch(vec![other])).await.unwrap();
             }
         }
-        // Two that begin together.
+        // Two that begin at the same time.
         for _ in 0..8 {
             let ((_, c), (later, d)) = (script.run(None, &[]), script.run(None, &[]));
             ledger.commit(batch(vec![c, d])).await.unwrap();
@@ -402,7 +402,7 @@ fn what_is_denied_uses_up_no_window() {
     assert_eq!((row.calls, row.denials), (5, 3), "the run counts them all");
 }
 
-/// What is in memory of a window is what the store says, whatever came between.
+/// A cached window always equals the stored one.
 #[test]
 fn what_was_done_lately_is_known_without_the_store() {
     let place = Place::new();
@@ -433,7 +433,7 @@ fn what_was_done_lately_is_known_without_the_store() {
             ledger.commit(batch(vec![record])).await.unwrap();
             same(&ledger);
         }
-        // One that is refused together with one that is not, and another that is refused alone.
+        // One that is refused together with an accepted one, and another that is refused alone.
         let refused = |at| Batch {
             conditions: vec![Condition::RunVersion(run, 99)],
             ..batch(vec![decide(at, Outcome::Allow)])
@@ -462,7 +462,7 @@ fn what_was_done_lately_is_known_without_the_store() {
         let next = decide(3 * HOUR + 4, Outcome::Allow);
         ledger.commit(batch(vec![next])).await.unwrap();
         assert_eq!(same(&ledger).calls, 8);
-        // A month later the first hours are in no window.
+        // A month later the first hours are outside every window.
         let month = decide(721 * HOUR, Outcome::Allow);
         ledger.commit(batch(vec![month])).await.unwrap();
         let window = since(1);
@@ -484,7 +484,7 @@ fn a_run_is_found_by_its_name_whosever_it_is() {
     if let Event::RunStarted(started) = &mut b.event {
         started.principal = alice();
     }
-    // They began at once, and nameless ones came after them.
+    // They began at the same time, and runs without a name came after them.
     let (_, mut c) = script.run(None, &[]);
     for record in [&mut a, &mut b, &mut c] {
         record.time = T0;

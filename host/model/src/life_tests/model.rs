@@ -1,9 +1,9 @@
-//! One call that needs an approval, two clients who repeat it at once, two approvers, an operator who
-//! reloads policies or halts, the clock, and a gate that may crash between any two steps. Every order
-//! of these is tried.
+//! A model of one call that needs an approval: two clients that repeat it concurrently, two approvers, an
+//! operator who reloads policies or halts, the clock, and a gate that may crash between any two steps. All
+//! orders are tried.
 //!
-//! Durable is what a commit wrote; a crash loses the rest. The writer guards each commit by nothing
-//! but the two transition tables (and the halt), so that a race is won in the tables alone.
+//! Committed state is durable; a crash loses the rest. The writer checks each commit only against the two
+//! transition tables (and the halt), so races are decided in the tables alone.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
 
 use super::*;
 
-/// How often each client asks. An approval and a reload in between take three; a race takes one more.
+/// How often each client calls. An approval and a reload in between take three; a race takes one more.
 const ASKS: [u8; 2] = [3, 1];
 /// Escalations of one call, the first included.
 const ROUNDS: u8 = 2;
-/// Calls with these arguments; what comes after them is refused.
+/// Calls with these arguments; further ones are refused.
 const CALLS: usize = 2;
 
-/// What the gate decides about the call.
+/// The gate's decision about the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Policy {
-    /// It escalates, by a policy with this version of its contents.
+    /// It escalates, by a policy with this version.
     Escalates(u8),
     Allows,
     Denies,
 }
 
-/// A mistake that the gate could have, to see that the properties notice.
+/// A possible bug of the gate, to check that the properties detect it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Flaw {
     None,
@@ -35,13 +35,13 @@ enum Flaw {
     ConsumesLater,
     /// The effect happens before the start is committed.
     RunsFirst,
-    /// The next start of the gate leaves what is open.
+    /// The next start of the gate leaves open calls open.
     SkipsRecovery,
-    /// The writer believes what was read earlier and asks no table.
+    /// The writer relies on earlier reads and does not check the table.
     AsksNoTable,
-    /// The start does not look for a halt.
+    /// The start does not check for a halt.
     OverlooksHalt,
-    /// An approval is used whatever policy it was given under.
+    /// An approval is used regardless of the policy it was granted under.
     LiftsAnything,
 }
 
@@ -62,16 +62,16 @@ struct Approval {
     round: u8,
     /// It was rejected, expired or cancelled at some time.
     stopped: bool,
-    /// Contents of the policy that it lifts.
+    /// Version of the policy that it lifts.
     version: u8,
     votes: u8,
 }
 
-/// What a client's call in the gate is doing.
+/// The progress of a client's call in the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Step {
     Idle,
-    /// Decided by what was read; nothing is committed yet.
+    /// Decided from earlier reads; nothing is committed yet.
     Decided {
         policy: Policy,
         approval: Option<(usize, ApprovalState)>,
@@ -80,7 +80,7 @@ enum Step {
     Refused {
         approval: usize,
     },
-    /// Its start is durable; the guest runs.
+    /// Its start is durable; the guest is running.
     Running {
         call: usize,
         effect: Effect,
@@ -93,7 +93,7 @@ enum Step {
 enum Effect {
     Ahead,
     Done,
-    /// The guest was ended before it.
+    /// The guest was stopped before it.
     Prevented,
 }
 
@@ -108,7 +108,7 @@ struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Approver {
     Idle,
-    /// Looks at this approval.
+    /// Reads this approval.
     Reads(usize),
     Done,
 }
@@ -126,7 +126,7 @@ struct World {
     approvers: [Approver; 2],
     /// Something started, or had an effect, after the halt.
     late: bool,
-    /// Something started under a policy that its approval was not given for.
+    /// Something started under a policy that its approval does not cover.
     unlifted: bool,
 }
 
@@ -155,7 +155,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// The writer moves a call, or refuses.
+    /// The writer changes a call's state, or refuses.
     fn call(&self, call: &mut Call, event: CallEvent) -> bool {
         let next = CallState::after(Some(call.state), event);
         let forced = match event {
@@ -170,7 +170,7 @@ impl Gate {
         true
     }
 
-    /// The writer moves an approval, or refuses.
+    /// The writer changes an approval's state, or refuses.
     fn approval(&self, approval: &mut Approval, event: ApprovalEvent) -> bool {
         use ApprovalState as A;
         let next = approval.state.after(event);
@@ -186,7 +186,7 @@ impl Gate {
         true
     }
 
-    /// One transaction: all of it, or nothing. Afterwards the client has its answer, or runs.
+    /// One transaction: all or nothing. Afterwards the client has its answer, or the call runs.
     fn commit(&self, world: &World, k: usize) -> World {
         let Step::Decided { policy, approval } = world.clients[k].step else {
             return world.clone();
@@ -249,7 +249,7 @@ impl Gate {
                 }
             }
             (Policy::Denies, _) => next,
-            // One approval of a binding is open at a time, and the store has room for so many calls.
+            // At most one approval per binding is open, and the model has room for this many calls.
             _ if world.approvals.iter().any(|a| open(a.state)) || world.calls.len() == CALLS => {
                 next
             }
@@ -470,7 +470,7 @@ impl Model for Gate {
                 for approval in &mut next.approvals {
                     self.approval(approval, ApprovalEvent::Cancel);
                 }
-                // Running guests are ended before their next effect; their calls are closed as usual.
+                // Running guests are stopped before their next effect; their calls are closed as usual.
                 for client in &mut next.clients {
                     client.asks = 0;
                     if let Step::Running {
@@ -564,17 +564,14 @@ impl Model for Gate {
                     !w.up || calls.all(|(i, c)| c.state != CallState::Started || runs(i))
                 },
             ),
-            Property::always(
-                "whoever is told that it ran is told the truth",
-                |_, w: &World| {
-                    let told = w.clients.iter().filter(|c| c.told).count();
-                    told <= w
-                        .calls
-                        .iter()
-                        .filter(|c| c.state == CallState::Closed && c.effects == 1)
-                        .count()
-                },
-            ),
+            Property::always("an answer that it ran is true", |_, w: &World| {
+                let told = w.clients.iter().filter(|c| c.told).count();
+                told <= w
+                    .calls
+                    .iter()
+                    .filter(|c| c.state == CallState::Closed && c.effects == 1)
+                    .count()
+            }),
             Property::sometimes("it runs", |_, w: &World| w.clients.iter().any(|c| c.told)),
             Property::sometimes("it runs again with a second approval", |_, w: &World| {
                 w.calls
@@ -621,7 +618,7 @@ impl Model for Gate {
     }
 }
 
-/// Try every order, until `enough` is found; say which properties fail.
+/// Tries all orders until `enough` is found; returns the properties that fail.
 fn failing(flaw: Flaw, needed: u8, enough: HasDiscoveries) -> BTreeSet<&'static str> {
     let checker = Gate { flaw, needed }
         .checker()
@@ -654,12 +651,12 @@ fn nothing_goes_wrong_in_any_order() {
 
 #[test]
 fn nothing_goes_wrong_where_two_must_approve() {
-    // Each of the two answers once, so there is nobody left for a second approval.
+    // Each of the two answers once, so no one is left for a second approval.
     let out_of_reach = BTreeSet::from(["it runs again with a second approval"]);
     assert_eq!(failing(Flaw::None, 2, HasDiscoveries::All), out_of_reach);
 }
 
-/// The properties are worth something only if each mistake breaks one.
+/// The properties are meaningful only if each bug violates one.
 #[test]
 fn every_mistake_is_noticed() {
     for (flaw, property) in [

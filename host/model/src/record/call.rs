@@ -95,9 +95,9 @@ pub enum Status {
     MemoryExhausted,
     /// A halt ended it.
     Halted,
-    /// It was suspended: an effect that it asked for needs an approval.
+    /// It was suspended: one of its effects needs an approval.
     Pending,
-    /// The outcome is unknown and stays so.
+    /// The outcome is unknown and will stay unknown.
     Indeterminate,
 }
 

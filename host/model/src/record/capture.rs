@@ -14,7 +14,7 @@ pub struct PayloadRef {
     pub payload: Option<Sha256Digest>,
 }
 
-/// How sensitive a payload is, as far as detectors and labels tell; later ones are more sensitive.
+/// How sensitive a payload is, according to detectors and labels; later values are more sensitive.
 #[derive(
     Debug,
     Clone,
@@ -31,7 +31,7 @@ pub struct PayloadRef {
 pub enum Class {
     /// Neither private nor secret.
     Ordinary,
-    /// It comes from where private data was read.
+    /// It comes from a run or a tool with the label `private`.
     Private,
     /// It contains a secret, or something that looks like one.
     Secret,

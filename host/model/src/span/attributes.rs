@@ -22,12 +22,12 @@ use crate::{
 /// Attributes, each name once.
 pub type Attributes = Vec<(&'static str, Value)>;
 
-/// How principals, resources and people are named.
+/// How principals, resources and people are identified.
 #[derive(Clone, Copy)]
 pub enum Naming<'a> {
-    /// By their ids: for those who may read the ledger.
+    /// By their ids: for readers of the ledger.
     Clear,
-    /// By keyed hashes: for everybody else. Equal ones stay equal.
+    /// By keyed hashes: for all others. Equal values stay equal.
     Hashed(&'a dyn Fn(&Uid) -> Option<KeyedDigest>),
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Naming<'_> {
     }
 }
 
-/// Attributes in the making. What says nothing is left out.
+/// A list of attributes under construction. Empty values are left out.
 struct List<'a>(Attributes, Naming<'a>);
 
 impl List<'_> {
@@ -144,7 +144,7 @@ pub fn attributes(kind: SpanKind, index: u64, record: &Record, naming: Naming<'_
     list.0
 }
 
-/// The same as a JSON object, with ids in clear: for what stays beside the ledger.
+/// The same as a JSON object, with ids in the clear: for data that stays next to the ledger.
 #[must_use]
 pub fn attribute_map(kind: SpanKind, index: u64, record: &Record) -> Map<String, Value> {
     attributes(kind, index, record, Naming::Clear)
@@ -153,7 +153,7 @@ pub fn attribute_map(kind: SpanKind, index: u64, record: &Record) -> Map<String,
         .collect()
 }
 
-/// `tollgate.approval.status`: an approval that was used is an approved one.
+/// `tollgate.approval.status`: an approval that was used counts as approved.
 pub(super) fn approval_status(state: ApprovalState) -> &'static str {
     match state {
         ApprovalState::Pending => "pending",
@@ -211,7 +211,7 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
         Outcome::Escalate => "held",
         Outcome::Deny | Outcome::Error => "blocked",
     };
-    // Cedar knows two answers; one that could not be had is neither.
+    // Cedar knows two answers; an error is neither.
     let native = match d.outcome {
         Outcome::Allow => "allow",
         Outcome::Deny | Outcome::Escalate => "deny",

@@ -29,7 +29,7 @@ impl Case {
     /// The request and its facts.
     ///
     /// # Errors
-    /// What the case does not say, or says wrongly.
+    /// The case lacks a member, or has a wrong one.
     pub fn build(&self, pdp: &Pdp, defaults: &Defaults) -> Result<(Request, Facts), String> {
         let action = self.requested_action();
         let principal = uid(&self.principal)?;

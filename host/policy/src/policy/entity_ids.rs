@@ -1,4 +1,4 @@
-//! Ids of entities that policies write: those of the configuration by name, those that requests bring by
+//! Ids of entities in policies: entities of the configuration are checked by name, entities of requests by
 //! their form and by the names in them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use tollgate_model::entity::{Kind, Uid};
 
 use super::nearest;
 
-/// Kinds whose entities the configuration names, each one.
+/// Kinds whose entities are all named in the configuration.
 const NAMED: &[Kind] = &[
     Kind::Agent,
     Kind::User,
@@ -21,7 +21,7 @@ const NAMED: &[Kind] = &[
     Kind::Gate,
 ];
 
-/// What a component keeps is kept for the run or for the component.
+/// The scopes of component state.
 const STATE_SCOPES: &[&str] = &["run", "adapter"];
 
 /// HTTP methods (RFC 9110, section 9; RFC 5789).
@@ -51,7 +51,7 @@ impl<'a> KnownNames<'a> {
         self.by_kind.get(&kind).is_some_and(|ids| ids.contains(id))
     }
 
-    /// Why no request can name this entity, as what to write instead; absent if one can.
+    /// What to write instead, if no request can name this entity; absent if one can.
     pub(super) fn fault(&self, uid: &Uid) -> Option<String> {
         match uid.kind {
             kind if NAMED.contains(&kind) => {
@@ -98,7 +98,7 @@ impl<'a> KnownNames<'a> {
     }
 
     fn state_fault(&self, id: &str) -> Option<String> {
-        let form = "state is \"<component>/run:<key>\" or \"<component>/adapter:<key>\", and without the key all of it";
+        let form = "state is \"<component>/run:<key>\" or \"<component>/adapter:<key>\", and without the key for all of it";
         let Some((scope, _)) = id.split_once(':') else {
             return Some(form.into());
         };
@@ -120,7 +120,7 @@ impl<'a> KnownNames<'a> {
         if self.has(Kind::Component, component) {
             return None;
         }
-        // One that is like no other may be meant for a component to come.
+        // An id that resembles no other may be meant for a future component.
         let near = nearest(component, self.of(Kind::Component))?;
         Some(format!(
             "there is no component `{component}`; did you mean `{near}`?"
@@ -128,7 +128,8 @@ impl<'a> KnownNames<'a> {
     }
 }
 
-/// What is wrong with a host's name: it is lower-case ASCII without scheme, port, path, `*` and final dot.
+/// What is wrong with a host's name: it must be lower-case ASCII without scheme, port, path, `*` and final
+/// dot.
 fn host_fault(id: &str, what: &str) -> Option<String> {
     if id
         .parse::<std::net::IpAddr>()
@@ -175,8 +176,8 @@ fn domain_fault(id: &str) -> Option<String> {
     }
 }
 
-/// Texts that a condition compares with the method or the scheme of a request, and that those never are:
-/// the attribute, the text, and what to write.
+/// Texts that a condition compares with the method or the scheme of a request but that never occur there:
+/// the attribute, the text, and what to write instead.
 pub(super) fn odd_literals(condition: &Expr) -> Vec<(&'static str, String, &'static str)> {
     let mut found = Vec::new();
     for part in condition.subexpressions() {

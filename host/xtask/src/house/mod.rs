@@ -1,7 +1,7 @@
-//! `cargo xtask house`: rules of the code that no compiler keeps, as data in `.ci/house.json`.
+//! `cargo xtask house`: rules of the code that the compiler does not check, as data in `.ci/house.json`.
 //!
-//! They are: which crates may depend on which, how long a file may be, which phrases are not written, and that
-//! the command and the tests choose the same features of what they depend on.
+//! The rules: which crates may depend on which, how long a file may be, which phrases are not written, and
+//! that the command and the tests choose the same features of their dependencies.
 
 mod crates;
 mod features;
@@ -36,7 +36,7 @@ struct FileRule {
     longer: usize,
 }
 
-/// How often a phrase may occur, in words and without regard to case.
+/// How often a phrase may occur, as whole words, case-insensitive.
 #[derive(Deserialize)]
 struct PhraseRule {
     phrase: String,
@@ -44,17 +44,17 @@ struct PhraseRule {
     budget: usize,
 }
 
-/// What a crate of the workspace may depend on.
+/// Allowed dependencies of a crate of the workspace.
 #[derive(Deserialize)]
 struct CrateRule {
     /// Crates of the workspace.
     may_use: BTreeSet<String>,
-    /// Crates that it must not depend on, not even through others.
+    /// Crates that it must not depend on, even indirectly.
     never: BTreeSet<String>,
     because: String,
 }
 
-/// Check all of them, and say everything that is wrong.
+/// Checks all rules, and reports every violation.
 ///
 /// # Errors
 /// A rule is broken.
@@ -79,7 +79,7 @@ struct Source {
     text: String,
 }
 
-/// Every file that git knows and people read.
+/// Every text file that is tracked by git.
 fn sources() -> Result<Vec<Source>> {
     let output = Command::new("git")
         .current_dir(root())

@@ -2,7 +2,7 @@
 
 use super::{PhraseRule, Rules, Source};
 
-/// What is wrong, a line each.
+/// Violations, one line each.
 pub(super) fn check(rules: &Rules, sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
     let limit = rules.files.max_lines;
@@ -27,7 +27,7 @@ pub(super) fn check(rules: &Rules, sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// Says where a phrase occurs, if it does so more often than it may.
+/// Reports the positions of a phrase, if it occurs too often.
 fn phrase(rule: &PhraseRule, sources: &[&Source]) -> Vec<String> {
     let mut places = Vec::new();
     for source in sources {
@@ -47,14 +47,14 @@ fn phrase(rule: &PhraseRule, sources: &[&Source]) -> Vec<String> {
         rule.budget,
         rule.write
     )];
-    // Places help only where they are few: which of many is new is not known.
+    // Positions help only if they are few: it is not known which of many is new.
     if rule.budget < 10 {
         wrong.extend(places.into_iter().map(|place| format!("  {place}")));
     }
     wrong
 }
 
-/// How often `phrase` stands in `line` as whole words, without regard to case.
+/// How often `phrase` occurs in `line` as whole words, case-insensitive.
 fn occurrences(line: &str, phrase: &str) -> usize {
     let line = line.to_lowercase();
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');

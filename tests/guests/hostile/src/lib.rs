@@ -1,7 +1,8 @@
-//! A component that does what none should: it loops, eats memory, overflows, floods, traps, and reaches
-//! for files and hosts. The host's tests call it and must survive, say what happened, and keep the ledger whole.
+//! A component that misbehaves: it loops, exhausts memory, overflows, floods, traps, and reaches for files
+//! and hosts. The host's tests call it; the host must survive, report what happened, and keep the ledger
+//! intact.
 //!
-//! It is never installed for anybody to use.
+//! It is only for tests.
 
 mod exhaust;
 mod keep;

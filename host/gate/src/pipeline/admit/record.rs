@@ -1,4 +1,4 @@
-//! Record: one durable commit holds the decision and what follows from it.
+//! Record: one durable commit has the decision and its consequences.
 
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, Payload, Receipt};
 use tollgate_model::{
@@ -16,10 +16,10 @@ use crate::{
     tool::SourceKind,
 };
 
-/// A batch that is filled, and where the decision about the call stands in it.
+/// A batch under construction, and the position of the decision about the call in it.
 struct CallBatch {
     batch: Batch,
-    /// The decision's place among the records.
+    /// The index of the decision among the records.
     decided_at: u64,
     /// The decision's span.
     authorize: SpanId,
@@ -55,7 +55,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// For a call that a component makes: the other of the two decisions about it.
+    /// For a nested call: the other of the two decisions about it.
     fn add_secondary_decision(
         &self,
         evaluation: &Evaluation,
@@ -98,7 +98,7 @@ impl Attempt<'_> {
         )?;
         let draft = draft.for_call(self.cx, self.call, evaluation.is_resumption);
         if evaluation.is_resumption {
-            // The arguments are kept with the decision that asked.
+            // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
@@ -109,8 +109,8 @@ impl Attempt<'_> {
         Ok((draft.captured(captured.kept), payloads))
     }
 
-    /// Record an allow and the start of the execution. An approval that was granted is used up. One that is
-    /// still pending is void, because nothing needs it any more.
+    /// Records an allow and the start of the execution. A granted approval is consumed. A pending one is
+    /// voided, because nothing needs it any more.
     pub(super) async fn record_start(
         &self,
         evaluation: Evaluation,
@@ -158,10 +158,10 @@ impl Attempt<'_> {
         })
     }
 
-    /// Record a denial. `approval` is the one that did not help.
+    /// Records a denial. `approval` is the one that did not help.
     ///
-    /// Also for a call that policy would allow, where an approver rejected an effect inside it, and for one
-    /// that would need an approval and may not ask.
+    /// Also used if an approver rejected an effect inside a call that policy would allow, and if the call
+    /// would need an approval and may not request one.
     pub(super) async fn record_denial(
         &self,
         evaluation: Evaluation,
@@ -182,8 +182,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Record that a human is needed, and ask. `previous` is the approval of the same call that is no
-    /// longer enough.
+    /// Records an escalation, and requests an approval. `previous` is an approval of the same call that is
+    /// no longer enough.
     pub(super) async fn record_request(
         &self,
         evaluation: Evaluation,
@@ -282,7 +282,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// Record that the same call came again while its approval is pending. The answer is the same.
+    /// Records that the same call was repeated while its approval is pending. The answer is the same.
     pub(super) async fn record_still_pending(
         &self,
         evaluation: Evaluation,

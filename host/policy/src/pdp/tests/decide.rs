@@ -1,4 +1,4 @@
-//! Allow, deny and error; shadow policies; what a decision rests on.
+//! Allow, deny and error; shadow policies; the basis of a decision.
 
 use super::*;
 
@@ -88,7 +88,7 @@ fn an_error_in_any_policy_denies_although_another_permits() {
             "its owner is told"
         );
     }
-    // Not even an error beside a forbid that would have denied anyway.
+    // An error wins even if a forbid would have denied anyway.
     let forbid = policy("no", "forbid (principal, action, resource);");
     let erring = policy(
         "broken",
@@ -108,7 +108,7 @@ fn an_error_elsewhere_does_not_matter() {
     assert_eq!(pdp.decide(&send(), &facts()).outcome(), Outcome::Error);
 }
 
-/// In Cedar an unknown entity makes `in` quietly false, which would disable a forbid.
+/// In Cedar an unknown entity makes `in` silently false, which would disable a forbid.
 #[test]
 fn an_unknown_entity_is_an_error() {
     let pdp = pdp(PERMIT);
@@ -602,7 +602,7 @@ fn redactions_reach_the_basis() {
         pointers
     );
 
-    // Another forbid that redacts nothing withholds everything.
+    // A forbid that redacts nothing withholds everything.
     let withheld = format!("{PERMIT}{redacting}{}", forbid("withhold", ""));
     let decision = pdp(&withheld).decide(&release(), &facts());
     assert_eq!(answer(&decision), "deny by redact withhold");

@@ -159,7 +159,7 @@ fn any_request() -> impl Strategy<Value = (Request, Facts)> {
     )
 }
 
-/// An expression in any shape, most of which `context.approval` may not be read in.
+/// Expressions of any form, in most of which `context.approval` may not be used.
 fn approval_expression() -> impl Strategy<Value = String> {
     let role = || one_of(&["finance", "operator", "security"]);
     let leaf = prop_oneof![
@@ -249,7 +249,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Names that are special somewhere: to Cedar, to its JSON, to our own schema.
+/// Names that are special for Cedar, its JSON, or our own schema.
 const NAMES: &[&str] = &[
     "amount",
     "rate",
@@ -299,7 +299,7 @@ const NAMES: &[&str] = &[
     "\n",
 ];
 
-/// JSON Schemas as tools bring them, with names that collide with everything.
+/// JSON Schemas of tools, with names that collide with everything.
 fn any_schema() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         one_of(&[
@@ -444,7 +444,7 @@ proptest! {
         }
     }
 
-    /// Entities that a request brings are in what Cedar finds them to be in.
+    /// Entities of a request have the same ancestors as in Cedar.
     #[test]
     fn ancestors_are_those_that_cedar_computes(edges in prop::collection::vec((0..6_usize, 0..6_usize), 0..12), labelled in 0..6_usize) {
         let pdp = pdp(PERMIT);
@@ -476,7 +476,7 @@ proptest! {
         }
     }
 
-    /// More approval never denies more; an escalation's alternatives are enough, and minimal.
+    /// More approval never denies more; an escalation's alternatives are sufficient and minimal.
     #[test]
     fn approvals_only_help(
         candidates in prop::collection::vec(approval_policy(), 4..10),
@@ -518,15 +518,15 @@ proptest! {
         }
     }
 
-    /// Whatever arguments arrive, there is one of the four answers.
+    /// Any arguments give one of the four answers.
     #[test]
     fn no_arguments_panic(input in any_json(), tool in one_of(&["read", "send", "refund"])) {
         let decision = SHARED.with(|pdp| pdp.decide(&call(tool, input), &facts()));
         prop_assert!(matches!(decision.outcome(), Outcome::Allow | Outcome::Error));
     }
 
-    /// Arguments that conform to their schema always make a request that Cedar accepts: how they are
-    /// typed and how they are read never disagree.
+    /// Arguments that conform to their schema always make a valid Cedar request: typing and reading never
+    /// disagree.
     #[test]
     fn arguments_that_conform_are_decided((schema, mut input) in tool_call()) {
         let types = ToolTypes { input_schema: schema, numbers: BTreeMap::new() };
@@ -537,7 +537,7 @@ proptest! {
         prop_assert_eq!(answer(&pdp.decide(&call("read", input), &facts())), "allow by permit");
     }
 
-    /// Our validation finds what Cedar's own finds, for arguments of one schema under another as well.
+    /// Our validation agrees with Cedar's own, also for arguments of one schema under another.
     #[test]
     fn requests_validate_as_cedar_says((schema, input) in tool_call(), other in any_schema(), odd in any_json()) {
         let types = |schema: Value| ToolTypes { input_schema: schema, numbers: BTreeMap::new() };
@@ -571,8 +571,8 @@ proptest! {
         }
     }
 
-    /// Whatever schema a tool brings, it is typed or refused; what is typed builds, prints as a schema
-    /// that reads back, and any arguments are then decided without a panic.
+    /// Any schema of a tool is typed or refused. A typed schema builds and prints as a schema that parses
+    /// again, and any arguments are then decided without a panic.
     #[test]
     fn no_schema_panics(schema in any_schema(), input in any_json()) {
         if let Ok(typed) = ToolInput::from_json_schema("t-1", &schema, &BTreeMap::new()) {
@@ -590,7 +590,7 @@ thread_local! {
     static SHARED: Pdp = pdp(PERMIT);
 }
 
-/// The differential test is worth little if random policies rarely matter.
+/// The differential test is meaningless if random policies rarely matter.
 #[test]
 fn random_policies_reach_every_outcome() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();

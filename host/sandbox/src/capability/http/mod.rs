@@ -1,4 +1,4 @@
-//! Requests over HTTP: decided for each redirect anew, sent by [`tollgate_egress`] and nothing else.
+//! HTTP requests: decided again for each redirect, and sent only by [`tollgate_egress`].
 
 mod act;
 mod effect;

@@ -1,4 +1,4 @@
-//! A request as a guest asks for it, what comes of it, and why nothing does.
+//! A guest's request, its response, and its errors.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{capability::secrets::Credential, port::Denial};
 /// The field `user-agent`, unless the guest sets one.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
-/// A request as a guest asks for it: nothing of it is trusted.
+/// A request as a guest passes it: untrusted.
 #[derive(Debug, Clone)]
 pub(crate) struct FetchRequest {
     pub(crate) method: String,
@@ -31,7 +31,7 @@ pub(crate) struct FetchRequest {
     pub(crate) timeout: Option<Duration>,
 }
 
-/// What came back, without secrets.
+/// The response, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FetchResponse {
     pub(crate) status: u16,
@@ -41,26 +41,26 @@ pub(crate) struct FetchResponse {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why there is no response. No text holds a secret, a query or an address of the host's networks.
+/// Why there is no response. Texts contain no secret, no query and no address of the host's networks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum HttpError {
     /// It is not a valid request.
     Invalid(String),
     /// It is denied, or could not be decided or recorded.
     Denied(Denial),
-    /// The same, for where a redirect led.
+    /// The same, for the target of a redirect.
     DeniedRedirect(Denial, String),
     /// The host has an address in a private network, and the operator does not allow that.
     Private(String),
-    /// The component was granted no such secret.
+    /// The component was not granted this secret.
     NoSuchSecret(String),
     /// The name has no address.
     Unresolved(String),
-    /// There is no connection.
+    /// The connection failed.
     Unreachable(String),
     /// The connection is not safe.
     Tls(String),
-    /// The server has no valid certificate for the host.
+    /// The server's certificate is not valid for the host.
     Certificate(String),
     /// Time is up.
     Timeout,
@@ -68,16 +68,16 @@ pub(crate) enum HttpError {
     TooLarge,
     /// One redirect too many.
     TooManyRedirects,
-    /// The response is not understood.
+    /// The response cannot be understood.
     Malformed(String),
-    /// The host failed.
+    /// An error of the host.
     Failed(String),
-    /// The call was over before it was done.
+    /// The call ended before the request did.
     CallOver,
 }
 
 impl HttpError {
-    /// What the record says.
+    /// The text for the record.
     pub(in crate::capability::http) fn description(&self) -> String {
         match self {
             Self::Invalid(how)
@@ -113,7 +113,7 @@ impl From<EgressError> for HttpError {
     }
 }
 
-/// Why a host in a private network is refused, and what to do about it.
+/// Why a host in a private network is refused, and how to allow it.
 pub(in crate::capability::http) fn not_public(host: &str) -> String {
     format!(
         "{host} has an address in a private network, which the operator must allow: \
@@ -121,7 +121,7 @@ pub(in crate::capability::http) fn not_public(host: &str) -> String {
     )
 }
 
-/// One request on the way: the first, or one that a redirect led to.
+/// The current request: the first one, or one after redirects.
 #[derive(Debug, Clone)]
 pub(in crate::capability::http) struct RequestHop {
     pub(in crate::capability::http) target: Target,
@@ -136,7 +136,7 @@ pub(in crate::capability::http) struct RequestHop {
 }
 
 impl RequestHop {
-    /// The first: what a guest asks for, if it is a request at all.
+    /// The first request, if the guest's input is valid.
     pub(in crate::capability::http) fn first(
         request: &FetchRequest,
         granted: &BTreeSet<String>,
@@ -187,7 +187,7 @@ impl RequestHop {
         })
     }
 
-    /// What an approver would see of it, and what an approval of it is bound to.
+    /// The text that an approver sees and that an approval is bound to.
     pub(in crate::capability::http) fn outgoing(&self) -> OutboundRequest {
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.as_str().to_owned(), value.as_bytes().to_vec())
@@ -207,7 +207,7 @@ impl RequestHop {
         }
     }
 
-    /// What goes on the wire, but for secrets.
+    /// The request for the wire, without secrets.
     pub(in crate::capability::http) fn wire(
         &self,
         trace: Option<&str>,
