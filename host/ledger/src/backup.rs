@@ -21,6 +21,7 @@ use crate::{
     ApprovalFilter, Batch, Ledger, LedgerError, LedgerOptions, LedgerReader, Size,
     anchor::Anchor,
     chain::last_hash,
+    durable_file::sync_directory_of,
     error::ReadError,
     keys, open,
     sqlite::{from_sql_u64, sibling_path},
@@ -152,7 +153,7 @@ fn back_up(from: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<Siz
     }
     let size = copy(from, &sibling_path(to, ".partial"), progress)?;
     fs::rename(sibling_path(to, ".partial"), to).map_err(io_error(to))?;
-    sync_directory(to)?;
+    sync_directory_of(to).map_err(io_error(to))?;
     Ok(size)
 }
 
@@ -204,16 +205,6 @@ fn remove(path: &Path) -> Result<(), LedgerError> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(path)(e)),
         _ => Ok(()),
     }
-}
-
-fn sync_directory(of: &Path) -> Result<(), LedgerError> {
-    let dir = of
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io_error(dir))
 }
 
 /// What a restore needs to know of a file.
@@ -288,7 +279,7 @@ fn replace(
         }
     }
     fs::rename(&next, &options.path).map_err(io_error(&options.path))?;
-    sync_directory(&options.path)?;
+    sync_directory_of(&options.path).map_err(io_error(&options.path))?;
     let anchor = Anchor::of_key(&options.key, &backup.store);
     let last = last_hash(&backup.conn, backup.size).unwrap_or_default();
     anchor

@@ -6,9 +6,9 @@
 use std::{
     collections::HashMap,
     fmt,
-    fs::{File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{canonical::Sha256Digest, ids::hex, record::KeyedDigest, time::Timestamp};
 use zeroize::Zeroizing;
 
-use crate::{LedgerError, Payload, error::ReadError};
+use crate::{LedgerError, Payload, durable_file, error::ReadError};
 
 const NONCE: usize = 24;
 const DAY: i64 = 86_400_000_000;
@@ -83,12 +83,11 @@ pub(crate) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerErro
 fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     let text = std::str::from_utf8(bytes).ok()?.trim_end();
     let mut key = Zeroizing::new([0; 32]);
-    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    // The library would take a leading `0x`.
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    for (i, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
+    const_hex::decode_to_slice(text, key.as_mut_slice()).ok()?;
     Some(key)
 }
 
@@ -102,27 +101,12 @@ pub(crate) fn make_master(path: &Path) -> Result<(), LedgerError> {
         reason: format!("the ledger's key cannot be made: {e}"),
     };
     let key = random::<32>().map_err(|e| refuse(io::Error::other(e)))?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(refuse)?;
     let text = Zeroizing::new(format!(
         "{}\n",
         Zeroizing::new(hex(key.as_slice())).as_str()
     ));
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(refuse)?;
     // The name must be as durable as the key: without it everything sealed is lost.
-    let dir = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(refuse)
+    durable_file::create_private(path, text.as_bytes()).map_err(refuse)
 }
 
 /// Random bytes from the operating system.

@@ -17,6 +17,7 @@
 //! | `keys` | keyed digests and sealed payloads |
 //! | `lifecycle`, `open_calls` | what a crash or the passage of time leaves to be recorded |
 //! | [`checkpoint`] | signed checkpoints and proofs that strangers can check |
+//! | `durable_file` | files that are replaced whole |
 //! | `admin`, `backup` | bundles, tokens, cursors, rebuilding, copies |
 //! | `sqlite` | SQLite as all stores of Tollgate use it |
 
@@ -31,6 +32,7 @@ pub mod checkpoint;
 mod columns;
 mod component_state;
 mod disk_reserve;
+pub mod durable_file;
 mod error;
 mod group_commit;
 mod keys;
