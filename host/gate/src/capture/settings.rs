@@ -1,6 +1,6 @@
 //! What `[capture]` says.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{Fields, Treatment};
 
@@ -15,6 +15,8 @@ pub struct CaptureConfig {
     pub tools: BTreeMap<String, ToolCapture>,
     /// What else is a secret: regular expressions, by name.
     pub patterns: BTreeMap<String, String>,
+    /// Files with more rules about what is a secret, in the format of gitleaks.
+    pub rules: Vec<PathBuf>,
     /// What holds for a tenant about which nothing is said.
     pub all: TenantCapture,
     /// What holds for one tenant.
