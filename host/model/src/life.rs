@@ -3,11 +3,21 @@
 //! Whatever happens, in whatever order, is an event; what the table does not list cannot happen. The
 //! ledger's writer asks here before it changes a row, so a race has one winner.
 
-use serde::{Deserialize, Serialize};
-
 /// Where a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum CallState {
     /// Its arguments did not match the tool's schema; nothing was decided.
     Invalid,
@@ -26,8 +36,10 @@ pub enum CallState {
     Indeterminate,
 }
 
+named!(CallState);
+
 /// What can happen to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray)]
 pub enum CallEvent {
     /// Arrived with arguments that do not match.
     Refuse,
@@ -47,15 +59,7 @@ pub enum CallEvent {
 
 impl CallEvent {
     /// Every event.
-    pub const ALL: &[Self] = &[
-        Self::Refuse,
-        Self::Deny,
-        Self::Escalate,
-        Self::Start,
-        Self::Suspend,
-        Self::Close,
-        Self::Recover,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 impl CallState {
@@ -101,8 +105,21 @@ impl CallState {
 }
 
 /// Where an approval is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ApprovalState {
     /// Nobody decided yet, or not enough people.
     Pending,
@@ -119,7 +136,7 @@ pub enum ApprovalState {
 }
 
 /// What can happen to an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray)]
 pub enum ApprovalEvent {
     /// Somebody approved, and more are needed.
     Vote,
@@ -137,26 +154,12 @@ pub enum ApprovalEvent {
 
 impl ApprovalEvent {
     /// Every event.
-    pub const ALL: &[Self] = &[
-        Self::Vote,
-        Self::Approve,
-        Self::Reject,
-        Self::Expire,
-        Self::Cancel,
-        Self::Consume,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 impl ApprovalState {
     /// Every state.
-    pub const ALL: &[Self] = &[
-        Self::Pending,
-        Self::Approved,
-        Self::Rejected,
-        Self::Expired,
-        Self::Cancelled,
-        Self::Consumed,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The state after `event`, or `None` if that cannot happen.
     #[must_use]
@@ -173,26 +176,9 @@ impl ApprovalState {
             _ => None,
         }
     }
-
-    /// As columns and attributes spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Consumed => "consumed",
-        }
-    }
-
-    /// The state that a column or attribute spells.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|s| s.as_str() == name)
-    }
 }
+
+named!(ApprovalState);
 
 #[cfg(test)]
 #[path = "life_tests.rs"]

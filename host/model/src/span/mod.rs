@@ -23,8 +23,20 @@ pub use assemble::{RunSpans, Span, SpanEvent};
 pub use attributes::{Attributes, Naming, attribute_map, attributes};
 
 /// What a span stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum SpanKind {
     /// The run's root, made by the gate where the caller sent no trace context.
     InvokeAgent,
@@ -43,37 +55,9 @@ pub enum SpanKind {
     EndRun,
 }
 
+named!(SpanKind);
+
 impl SpanKind {
-    /// As columns spell it, and the first word of the span's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvokeAgent => "invoke_agent",
-            Self::ExecuteTool => "execute_tool",
-            Self::Authorize => "authorize",
-            Self::Approval => "approval",
-            Self::InvokeComponent => "invoke_component",
-            Self::Effect => "effect",
-            Self::EndRun => "end_run",
-        }
-    }
-
-    /// The kind that a column spells.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::InvokeAgent,
-            Self::ExecuteTool,
-            Self::Authorize,
-            Self::Approval,
-            Self::InvokeComponent,
-            Self::Effect,
-            Self::EndRun,
-        ]
-        .into_iter()
-        .find(|k| k.as_str() == name)
-    }
-
     /// How OpenInference names it, so that trace viewers draw it rightly.
     #[must_use]
     pub fn openinference(self) -> &'static str {
