@@ -28,6 +28,13 @@ const DAY: i64 = 86_400_000_000;
 
 type Key = Arc<Zeroizing<[u8; 32]>>;
 
+/// What happens where a day has no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MissingKey {
+    Make,
+    Refuse,
+}
+
 /// The keys of a ledger. Clones are the same keys.
 #[derive(Clone)]
 pub struct Keys(Arc<Inner>);
@@ -277,7 +284,7 @@ impl Keys {
         kind: &str,
     ) -> Result<Payload, LedgerError> {
         let day = day_of(now);
-        let key = self.day_key(tenant, day, true)?;
+        let key = self.day_key(tenant, day, MissingKey::Make)?;
         let ciphertext =
             encrypt(&key, plain, &payload_aad(tenant, day, kind)).map_err(|e| self.failed(e))?;
         let digest = Sha256Digest::of(&ciphertext);
@@ -295,7 +302,7 @@ impl Keys {
     /// [`LedgerError::Sealed`] if the day's key was destroyed, [`LedgerError::Damaged`] if the payload
     /// is not what was sealed.
     pub fn open(&self, payload: &Payload, kind: &str) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
-        let key = self.day_key(&payload.tenant, payload.day, false)?;
+        let key = self.day_key(&payload.tenant, payload.day, MissingKey::Refuse)?;
         let aad = payload_aad(&payload.tenant, payload.day, kind);
         decrypt(&key, &payload.ciphertext, &aad).ok_or_else(|| LedgerError::Damaged {
             path: self.0.path.clone(),
@@ -303,7 +310,7 @@ impl Keys {
         })
     }
 
-    fn day_key(&self, tenant: &str, day: i64, make: bool) -> Result<Key, LedgerError> {
+    fn day_key(&self, tenant: &str, day: i64, missing: MissingKey) -> Result<Key, LedgerError> {
         let name = (tenant.to_owned(), day);
         let cached = self
             .0
@@ -327,7 +334,7 @@ impl Keys {
             .map_err(|e| self.failed(e))?;
         let wrapped = match row {
             Some(Some(wrapped)) => wrapped,
-            None if make => {
+            None if missing == MissingKey::Make => {
                 let key =
                     random::<32>().map_err(|e| self.failed(ReadError::Other(e.to_string())))?;
                 let wrapped =

@@ -55,6 +55,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use admin::SameName;
 pub use backup::{Restore, RestoreReport};
 pub use batch::{Batch, Condition, HaltKeys, Payload, PendingApprovals};
 pub use component_state::{
