@@ -7,11 +7,11 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+use tollgate_ledger::durable_file::{self, FileMode};
 use tollgate_model::canonical::Sha256Digest;
 
 use crate::upstream::{Definition, digest_of};
@@ -121,14 +121,7 @@ impl Lock {
         let text = format!(
             "# What an operator has accepted. Made by `tollgate component accept` and `tollgate upstream accept`.\n\n{text}"
         );
-        let dir = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|e| failed(e.to_string()))?;
-        file.write_all(text.as_bytes())
-            .map_err(|e| failed(e.to_string()))?;
-        file.as_file()
-            .sync_all()
-            .map_err(|e| failed(e.to_string()))?;
-        file.persist(path).map_err(|e| failed(e.to_string()))?;
-        Ok(())
+        durable_file::replace(path, text.as_bytes(), FileMode::Shared)
+            .map_err(|e| failed(e.to_string()))
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     ApprovalFilter, Batch, Ledger, LedgerError, LedgerOptions, LedgerReader, Size,
     anchor::Anchor,
     chain::last_hash,
+    durable_file::sync_directory_of,
     error::ReadError,
     keys, open,
     sqlite::{from_sql_u64, sibling_path},
@@ -153,7 +154,7 @@ fn back_up(from: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<Siz
     }
     let size = copy(from, &sibling_path(to, ".partial"), progress)?;
     fs::rename(sibling_path(to, ".partial"), to).map_err(io_error(to))?;
-    sync_directory(to)?;
+    sync_directory_of(to).map_err(io_error(to))?;
     Ok(size)
 }
 
@@ -207,17 +208,7 @@ fn remove(path: &Path) -> Result<(), LedgerError> {
     }
 }
 
-fn sync_directory(of: &Path) -> Result<(), LedgerError> {
-    let dir = of
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io_error(dir))
-}
-
-/// The properties of a file that a restore needs.
+/// What a restore needs to know of a file.
 struct StoreSummary {
     store: Vec<u8>,
     size: u64,
@@ -289,7 +280,7 @@ fn replace(
         }
     }
     fs::rename(&next, &options.path).map_err(io_error(&options.path))?;
-    sync_directory(&options.path)?;
+    sync_directory_of(&options.path).map_err(io_error(&options.path))?;
     let anchor = Anchor::of_key(&options.key, &backup.store);
     let last = last_hash(&backup.conn, backup.size).unwrap_or_default();
     anchor

@@ -21,7 +21,7 @@ use crate::{
     batch::{EncodedBatch, QueuedBatch, answer_all},
     cache::SharedState,
     sync::lock,
-    writer::Writer,
+    writer::{Maintenance, Writer},
 };
 
 /// Messages that may wait for the writer; further callers wait asynchronously.
@@ -142,7 +142,7 @@ impl GroupCommit {
         if writer.needs_maintenance() {
             // If the queue is full, one of the waiting commits does it.
             let _ = queue.try_send(Message::Task(Box::new(|writer| {
-                writer.run_maintenance(false)
+                writer.run_maintenance(Maintenance::Due)
             })));
         }
         Ok(None)
@@ -240,7 +240,7 @@ impl CommitScheduler {
             };
             if !group.is_empty() {
                 self.group(writer, &mut group);
-                writer.run_maintenance(false);
+                writer.run_maintenance(Maintenance::Due);
             }
             match other {
                 Some(Message::Task(task)) => task(writer),
@@ -252,7 +252,7 @@ impl CommitScheduler {
                         }
                     }
                     answer_all(&mut group, &CommitError::Closed);
-                    writer.run_maintenance(true);
+                    writer.run_maintenance(Maintenance::Last);
                     locked.take();
                     // The caller may reopen the store as soon as it is answered.
                     let _ = done.send(());
@@ -264,7 +264,7 @@ impl CommitScheduler {
         if let Ok(mut locked) = self.writer.lock()
             && let Some(mut writer) = locked.take()
         {
-            writer.run_maintenance(true);
+            writer.run_maintenance(Maintenance::Last);
         }
     }
 

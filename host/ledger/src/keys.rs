@@ -6,9 +6,9 @@
 use std::{
     collections::HashMap,
     fmt,
-    fs::{File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -21,12 +21,19 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{canonical::Sha256Digest, ids::hex, record::KeyedDigest, time::Timestamp};
 use zeroize::Zeroizing;
 
-use crate::{LedgerError, Payload, error::ReadError};
+use crate::{LedgerError, Payload, durable_file, error::ReadError};
 
 const NONCE: usize = 24;
 const DAY: i64 = 86_400_000_000;
 
 type Key = Arc<Zeroizing<[u8; 32]>>;
+
+/// What happens where a day has no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MissingKey {
+    Make,
+    Refuse,
+}
 
 /// The keys of a ledger. Clones are the same keys.
 #[derive(Clone)]
@@ -83,12 +90,11 @@ pub(crate) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerErro
 fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     let text = std::str::from_utf8(bytes).ok()?.trim_end();
     let mut key = Zeroizing::new([0; 32]);
-    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    // The library would take a leading `0x`.
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    for (i, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
+    const_hex::decode_to_slice(text, key.as_mut_slice()).ok()?;
     Some(key)
 }
 
@@ -102,27 +108,12 @@ pub(crate) fn make_master(path: &Path) -> Result<(), LedgerError> {
         reason: format!("the ledger's key cannot be made: {e}"),
     };
     let key = random::<32>().map_err(|e| refuse(io::Error::other(e)))?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(refuse)?;
     let text = Zeroizing::new(format!(
         "{}\n",
         Zeroizing::new(hex(key.as_slice())).as_str()
     ));
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(refuse)?;
-    // The directory entry must be as durable as the key: without the key, everything sealed is lost.
-    let dir = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(refuse)
+    // The name must be as durable as the key: without it everything sealed is lost.
+    durable_file::create_private(path, text.as_bytes()).map_err(refuse)
 }
 
 /// Random bytes from the operating system.
@@ -292,7 +283,7 @@ impl Keys {
         kind: &str,
     ) -> Result<Payload, LedgerError> {
         let day = day_of(now);
-        let key = self.day_key(tenant, day, true)?;
+        let key = self.day_key(tenant, day, MissingKey::Make)?;
         let ciphertext =
             encrypt(&key, plain, &payload_aad(tenant, day, kind)).map_err(|e| self.failed(e))?;
         let digest = Sha256Digest::of(&ciphertext);
@@ -310,7 +301,7 @@ impl Keys {
     /// [`LedgerError::Sealed`] if the day's key was destroyed, [`LedgerError::Damaged`] if the payload was
     /// altered.
     pub fn open(&self, payload: &Payload, kind: &str) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
-        let key = self.day_key(&payload.tenant, payload.day, false)?;
+        let key = self.day_key(&payload.tenant, payload.day, MissingKey::Refuse)?;
         let aad = payload_aad(&payload.tenant, payload.day, kind);
         decrypt(&key, &payload.ciphertext, &aad).ok_or_else(|| LedgerError::Damaged {
             path: self.0.path.clone(),
@@ -318,7 +309,7 @@ impl Keys {
         })
     }
 
-    fn day_key(&self, tenant: &str, day: i64, make: bool) -> Result<Key, LedgerError> {
+    fn day_key(&self, tenant: &str, day: i64, missing: MissingKey) -> Result<Key, LedgerError> {
         let name = (tenant.to_owned(), day);
         let cached = self
             .0
@@ -342,7 +333,7 @@ impl Keys {
             .map_err(|e| self.failed(e))?;
         let wrapped = match row {
             Some(Some(wrapped)) => wrapped,
-            None if make => {
+            None if missing == MissingKey::Make => {
                 let key =
                     random::<32>().map_err(|e| self.failed(ReadError::Other(e.to_string())))?;
                 let wrapped =

@@ -16,8 +16,9 @@
 //! | `open`, `schema`, `anchor`, `disk_reserve` | ownership, format, rollback detection, space for outcomes
 //! |
 //! | `keys` | keyed digests and sealed payloads |
-//! | `lifecycle`, `open_calls` | records after a crash or a timeout |
-//! | [`checkpoint`] | signed checkpoints and proofs for outsiders |
+//! | `lifecycle`, `open_calls` | what a crash or the passage of time leaves to be recorded |
+//! | [`checkpoint`] | signed checkpoints and proofs that strangers can check |
+//! | `durable_file` | files that are replaced whole |
 //! | `admin`, `backup` | bundles, tokens, cursors, rebuilding, copies |
 //! | `sqlite` | SQLite as all stores of Tollgate use it |
 
@@ -32,6 +33,7 @@ pub mod checkpoint;
 mod columns;
 mod component_state;
 mod disk_reserve;
+pub mod durable_file;
 mod error;
 mod group_commit;
 mod keys;
@@ -54,6 +56,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use admin::SameName;
 pub use backup::{Restore, RestoreReport};
 pub use batch::{Batch, Condition, HaltKeys, Payload, PendingApprovals};
 pub use component_state::{

@@ -8,7 +8,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use crate::{Batch, CommitError, Condition, Ledger, LedgerError};
+use crate::{Batch, CommitError, Condition, Ledger, LedgerError, writer::Maintenance};
 
 /// A call that was recorded as indeterminate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,8 @@ impl Ledger {
             }
         }
         // An idle ledger is anchored as well.
-        self.task(|writer| writer.run_maintenance(false)).await?;
+        self.task(|writer| writer.run_maintenance(Maintenance::Due))
+            .await?;
         Ok(swept)
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     error::ReadError,
     keys,
     schema::FORMAT,
-    sqlite::{self, WriteOptions, from_sql_u64, sibling_path, to_sql_i64},
+    sqlite::{self, Synchronous, WriteOptions, from_sql_u64, sibling_path, to_sql_i64},
 };
 
 /// How long a connection waits for another one's write lock: the writer and the keys share a store.
@@ -92,9 +92,13 @@ fn unwritable(path: &Path, error: &io::Error) -> LedgerError {
 pub(crate) fn connect(path: &Path, sync: Sync, cache_kib: i64) -> Result<Connection, LedgerError> {
     sqlite::create_private(path).map_err(|e| unwritable(path, &e))?;
     let options = WriteOptions {
-        sync: sync == Sync::Full,
+        synchronous: match sync {
+            Sync::Full => Synchronous::Full,
+            Sync::Off => Synchronous::Off,
+        },
         cache_kib,
         busy: BUSY,
+        auto_checkpoint: 0,
     };
     sqlite::open_writable(path, &options)
         .map_err(|e| ReadError::from(e).at(&path.display().to_string()))

@@ -35,6 +35,15 @@ const AT_WORK: u32 = 64;
 const ANCHOR: u64 = 16_384;
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 
+/// When maintenance is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Maintenance {
+    /// Between commits: what is due.
+    Due,
+    /// Before the store closes: all of it.
+    Last,
+}
+
 /// The writer.
 pub(crate) struct Writer {
     pub(crate) conn: Connection,
@@ -355,10 +364,11 @@ impl Writer {
     }
 
     /// Checkpoints, preallocation and the anchor: work that no caller waits for.
-    pub(crate) fn run_maintenance(&mut self, last: bool) {
+    pub(crate) fn run_maintenance(&mut self, maintenance: Maintenance) {
         if self.poisoned {
             return;
         }
+        let last = maintenance == Maintenance::Last;
         if self.written >= CHECKPOINT || (last && self.written > 0) {
             self.written = 0;
             let mode = if last {

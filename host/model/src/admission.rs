@@ -102,17 +102,16 @@ pub enum Step {
 #[must_use]
 pub fn next_step(situation: Situation) -> Step {
     let Situation {
+        phase,
         outcome,
         approval,
-        covered,
-        may_ask_again,
         ..
     } = situation;
-    match situation.phase {
+    match phase {
         Phase::New => new(outcome, approval),
-        Phase::Asked => asked(outcome, approval, covered, may_ask_again),
+        Phase::Asked => asked(situation),
         Phase::Suspended => suspended(outcome, approval),
-        Phase::SuspendedAndAsked => suspended_and_asked(outcome, approval, may_ask_again),
+        Phase::SuspendedAndAsked => suspended_and_asked(situation),
     }
 }
 
@@ -130,8 +129,8 @@ fn new(outcome: Outcome, approval: ApprovalStanding) -> Step {
     }
 }
 
-fn asked(outcome: Outcome, approval: ApprovalStanding, covered: bool, may_ask_again: bool) -> Step {
-    match (outcome, approval) {
+fn asked(situation: Situation) -> Step {
+    match (situation.outcome, situation.approval) {
         (_, ApprovalStanding::Expired) => Step::Expire,
         (_, ApprovalStanding::Rejected) => Step::DenyRejected,
         // It was used or withdrawn between two evaluations.
@@ -139,9 +138,9 @@ fn asked(outcome: Outcome, approval: ApprovalStanding, covered: bool, may_ask_ag
         (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
         (Outcome::Deny | Outcome::Error, ApprovalStanding::Absent) => Step::Deny,
         (Outcome::Allow, ApprovalStanding::Pending | ApprovalStanding::Granted) => Step::Resume,
-        (Outcome::Escalate, ApprovalStanding::Pending) if covered => Step::Wait,
+        (Outcome::Escalate, ApprovalStanding::Pending) if situation.covered => Step::Wait,
         (Outcome::Escalate, ApprovalStanding::Pending | ApprovalStanding::Granted)
-            if may_ask_again =>
+            if situation.may_ask_again =>
         {
             Step::Ask
         }
@@ -168,8 +167,8 @@ fn suspended(outcome: Outcome, approval: ApprovalStanding) -> Step {
     }
 }
 
-fn suspended_and_asked(outcome: Outcome, approval: ApprovalStanding, may_ask_again: bool) -> Step {
-    match (outcome, approval) {
+fn suspended_and_asked(situation: Situation) -> Step {
+    match (situation.outcome, situation.approval) {
         (Outcome::Deny | Outcome::Error, _) => Step::Deny,
         (Outcome::Allow | Outcome::Escalate, ApprovalStanding::Pending) => Step::Wait,
         // The call's own approval was consumed when it started the first time.
@@ -179,7 +178,7 @@ fn suspended_and_asked(outcome: Outcome, approval: ApprovalStanding, may_ask_aga
         ) => Step::Ask,
         // Policy no longer stops the call itself.
         (Outcome::Allow, _) => Step::Resume,
-        (Outcome::Escalate, ApprovalStanding::Granted) if may_ask_again => Step::Ask,
+        (Outcome::Escalate, ApprovalStanding::Granted) if situation.may_ask_again => Step::Ask,
         (Outcome::Escalate, ApprovalStanding::Granted) => Step::Deny,
     }
 }

@@ -8,6 +8,7 @@
 mod named;
 
 pub mod admission;
+pub mod backoff;
 pub mod canonical;
 pub mod decision;
 pub mod entity;

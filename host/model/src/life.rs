@@ -3,11 +3,21 @@
 //! A transition that the table does not list cannot happen. The ledger's writer checks the table before it
 //! changes a row, so a race has one winner.
 
-use serde::{Deserialize, Serialize};
-
-/// The state of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Where a call is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum CallState {
     /// Its arguments did not match the tool's schema; nothing was decided.
     Invalid,
@@ -26,8 +36,10 @@ pub enum CallState {
     Indeterminate,
 }
 
-/// An event in the life of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+named!(CallState);
+
+/// What can happen to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray)]
 pub enum CallEvent {
     /// Arrived with arguments that do not match.
     Refuse,
@@ -47,15 +59,7 @@ pub enum CallEvent {
 
 impl CallEvent {
     /// Every event.
-    pub const ALL: &[Self] = &[
-        Self::Refuse,
-        Self::Deny,
-        Self::Escalate,
-        Self::Start,
-        Self::Suspend,
-        Self::Close,
-        Self::Recover,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 impl CallState {
@@ -100,9 +104,22 @@ impl CallState {
     }
 }
 
-/// The state of an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Where an approval is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ApprovalState {
     /// Not enough people have answered.
     Pending,
@@ -118,8 +135,8 @@ pub enum ApprovalState {
     Consumed,
 }
 
-/// An event in the life of an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What can happen to an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray)]
 pub enum ApprovalEvent {
     /// Someone approved, and more approvals are needed.
     Vote,
@@ -137,26 +154,12 @@ pub enum ApprovalEvent {
 
 impl ApprovalEvent {
     /// Every event.
-    pub const ALL: &[Self] = &[
-        Self::Vote,
-        Self::Approve,
-        Self::Reject,
-        Self::Expire,
-        Self::Cancel,
-        Self::Consume,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 impl ApprovalState {
     /// Every state.
-    pub const ALL: &[Self] = &[
-        Self::Pending,
-        Self::Approved,
-        Self::Rejected,
-        Self::Expired,
-        Self::Cancelled,
-        Self::Consumed,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The state after `event`, or `None` if the event is not allowed.
     #[must_use]
@@ -173,26 +176,9 @@ impl ApprovalState {
             _ => None,
         }
     }
-
-    /// The name in columns and attributes.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Consumed => "consumed",
-        }
-    }
-
-    /// The state with this name in a column or attribute.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|s| s.as_str() == name)
-    }
 }
+
+named!(ApprovalState);
 
 #[cfg(test)]
 #[path = "life_tests.rs"]

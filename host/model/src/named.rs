@@ -34,8 +34,8 @@ macro_rules! named {
                 let name =
                     <::std::borrow::Cow<'de, str> as ::serde::Deserialize>::deserialize(from)?;
                 Self::from_name(&name).ok_or_else(|| {
-                    let unknown = format_args!("unknown {} `{name}`", stringify!($name));
-                    <D::Error as ::serde::de::Error>::custom(unknown)
+                    let names = <Self as ::strum::VariantNames>::VARIANTS;
+                    <D::Error as ::serde::de::Error>::unknown_variant(&name, names)
                 })
             }
         }

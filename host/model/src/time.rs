@@ -1,6 +1,6 @@
 //! Timestamps of the ledger.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,12 @@ impl Timestamp {
             self.0
                 .saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)),
         )
+    }
+
+    /// This time and `pause`.
+    #[must_use]
+    pub fn after(self, pause: Duration) -> Self {
+        self.plus(u64::try_from(pause.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// Milliseconds since 1970, 0 before that.

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-/// The treatment of a value.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What is done with a value.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Treatment {
     /// Kept, without the secrets in it.
     Keep,
@@ -23,20 +21,13 @@ pub enum Treatment {
 }
 
 impl Treatment {
-    /// The names in the configuration.
-    pub const NAMES: &[&str] = &["keep", "hash", "tokenize", "redact", "drop"];
+    /// As the configuration spells them.
+    pub const NAMES: &[&str] = <Self as strum::VariantNames>::VARIANTS;
 
     /// The treatment of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "keep" => Self::Keep,
-            "hash" => Self::Hash,
-            "tokenize" => Self::Tokenize,
-            "redact" => Self::Redact,
-            "drop" => Self::Drop,
-            _ => return None,
-        })
+        name.parse().ok()
     }
 }
 

@@ -10,6 +10,8 @@
 
 mod detect;
 mod fields;
+mod gitleaks;
+mod go_regex;
 mod settings;
 mod token;
 
@@ -106,7 +108,7 @@ impl Capture {
         vault: &Arc<Vault>,
     ) -> Result<Self, DetectError> {
         Ok(Self {
-            detectors: Detectors::new(&config.patterns)?,
+            detectors: Detectors::new(&config.patterns, &config.rules)?,
             payloads: config.of(tenant).payloads,
             config: config.clone(),
             vault: Arc::clone(vault),

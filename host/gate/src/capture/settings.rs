@@ -1,6 +1,6 @@
 //! Settings of `[capture]`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{Fields, Treatment};
 
@@ -15,7 +15,9 @@ pub struct CaptureConfig {
     pub tools: BTreeMap<String, ToolCapture>,
     /// Further forms of secrets: regular expressions, by name.
     pub patterns: BTreeMap<String, String>,
-    /// Default for tenants.
+    /// Files with more rules about what is a secret, in the format of gitleaks.
+    pub rules: Vec<PathBuf>,
+    /// What holds for a tenant about which nothing is said.
     pub all: TenantCapture,
     /// Settings of single tenants.
     pub tenants: BTreeMap<String, TenantCapture>,

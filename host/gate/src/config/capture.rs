@@ -70,6 +70,11 @@ impl Validation<'_> {
             attributes,
             tools,
             patterns: capture.patterns,
+            rules: capture
+                .rules
+                .iter()
+                .map(|file| self.base.join(file))
+                .collect(),
             all,
             tenants,
         })

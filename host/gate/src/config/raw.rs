@@ -84,6 +84,7 @@ pub(super) struct Capture {
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) tools: BTreeMap<String, CaptureTool>,
     pub(super) patterns: BTreeMap<String, String>,
+    pub(super) rules: Vec<String>,
     pub(super) tenants: BTreeMap<String, CaptureTenant>,
 }
 

@@ -1,13 +1,9 @@
 //! Puts shadow policies into force: decided as `activate_policies` by the policies in force, and recorded,
 //! before a file changes. A set that does not load changes nothing.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
+use tollgate_ledger::durable_file::{self, FileMode};
 use tollgate_model::{canonical::Sha256Digest, entity::Uid, request::Action};
 use tollgate_policy::policy::{Mode, PolicyFile};
 
@@ -165,22 +161,14 @@ fn changes<'a>(
     files
 }
 
-/// Writes a file atomically; or removes it.
-fn put(path: &PathBuf, text: Text<'_>) -> std::io::Result<()> {
+/// Write a file, whole or not at all; or remove it.
+fn put(path: &Path, text: Text<'_>) -> std::io::Result<()> {
     let Some(text) = text else {
         return match fs::remove_file(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         };
     };
-    let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(before) = fs::metadata(path) {
-        file.as_file().set_permissions(before.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    durable_file::replace(path, text.as_bytes(), FileMode::Shared)
 }

@@ -167,14 +167,11 @@ fn percent(value: &[u8], upper: bool, plain: fn(u8) -> bool) -> Vec<u8> {
 }
 
 fn hexadecimal(value: &[u8], upper: bool) -> Vec<u8> {
-    let digits = |byte: &u8| {
-        if upper {
-            format!("{byte:02X}")
-        } else {
-            format!("{byte:02x}")
-        }
-    };
-    value.iter().map(digits).collect::<String>().into_bytes()
+    if upper {
+        const_hex::encode_upper(value).into_bytes()
+    } else {
+        const_hex::encode(value).into_bytes()
+    }
 }
 
 /// The part of a base64 text that the value alone determines, if the value is `offset` bytes after a

@@ -213,7 +213,14 @@ impl Watcher {
                     self.calls.remove(&resolved.call);
                 }
             }
-            _ => {}
+            Event::BundleActivated(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => {}
         }
     }
 

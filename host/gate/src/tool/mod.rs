@@ -84,7 +84,8 @@ impl ToolSource {
 }
 
 /// How the calls of a tool are executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum SourceKind {
     /// In the sandbox; each effect is decided.
     Component,
@@ -98,11 +99,7 @@ impl SourceKind {
     /// The name in JSON: `component`, `upstream` or `external`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Component => "component",
-            Self::Upstream => "upstream",
-            Self::External => "external",
-        }
+        self.into()
     }
 
     /// The name for people.

@@ -5,6 +5,8 @@ mod cursors;
 mod rebuild;
 mod tokens;
 
+pub use tokens::SameName;
+
 use rusqlite::Connection;
 
 use crate::{CommitError, Ledger, writer::Writer};

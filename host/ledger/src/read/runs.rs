@@ -247,7 +247,7 @@ impl LedgerReader {
         // A run without activity since then began before then, so the index over `started` bounds the search.
         let sql = format!(
             "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last_active < ?1 AND {SILENT} \
-             UNION ALL SELECT * FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
+             UNION ALL SELECT id, tenant FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
              WHERE key IS NOT NULL AND ended IS NULL AND started < ?2 AND last_active < ?2 AND {SILENT} LIMIT {AT_ONCE})"
         );
         self.with(|conn| {

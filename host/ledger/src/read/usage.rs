@@ -55,7 +55,23 @@ impl LedgerReader {
                 Event::ApprovalResolved(resolved) if resolved.state == ApprovalState::Rejected => {
                     Some(Some(LastRefusal::Denied))
                 }
-                _ => None,
+                Event::BundleActivated(_)
+                | Event::RunStarted(_)
+                | Event::RunEnded(_)
+                | Event::CallInvalid(_)
+                | Event::Decision(_)
+                | Event::Start(_)
+                | Event::Outcome(_)
+                | Event::Effect(_)
+                | Event::ComponentLog(_)
+                | Event::LabelsJoined(_)
+                | Event::ApprovalRequested(_)
+                | Event::ApprovalAnswered(_)
+                | Event::ApprovalResolved(_)
+                | Event::ApprovalEscalated(_)
+                | Event::Halted(_)
+                | Event::Resumed(_)
+                | Event::Administered(_) => None,
             });
         Ok(last.flatten())
     }

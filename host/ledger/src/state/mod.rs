@@ -18,7 +18,7 @@ use tollgate_model::{
     record::{Event, Halt, Record},
 };
 
-use self::calls::new_call;
+use self::calls::{CallChange, new_call};
 use crate::{
     batch::EncodedRecord,
     cached_run::{self, CachedRun, RunIdentity},
@@ -214,7 +214,13 @@ impl PendingState {
         match &record.event {
             Event::RunEnded(ended) => self.end_run(conn, record, ended),
             Event::CallInvalid(invalid) => {
-                new_call(conn, of_run(run)?, invalid.call, CallEvent::Refuse, None)
+                let change = CallChange {
+                    run: of_run(run)?,
+                    call: invalid.call,
+                    event: CallEvent::Refuse,
+                    start: None,
+                };
+                new_call(conn, change)
             }
             Event::Decision(decision) => self.decide(conn, run, decision, record.time),
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),

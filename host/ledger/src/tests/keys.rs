@@ -3,6 +3,7 @@
 use tollgate_model::ids::TokenId;
 
 use super::*;
+use crate::SameName;
 
 #[test]
 fn what_is_sealed_opens_again_and_only_as_what_it_is() {
@@ -216,8 +217,12 @@ fn bundles_and_tokens_are_kept() {
             ]))
             .await
             .unwrap();
-        for (n, name, instead) in [(1, "cli", true), (2, "cli", true), (3, "ci", false)] {
-            ledger.store_token(token(n, name), instead).await.unwrap();
+        for (n, name, earlier) in [
+            (1, "cli", SameName::Replace),
+            (2, "cli", SameName::Replace),
+            (3, "ci", SameName::Keep),
+        ] {
+            ledger.store_token(token(n, name), earlier).await.unwrap();
         }
     });
     let reader = ledger.reader();

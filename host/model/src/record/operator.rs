@@ -46,6 +46,7 @@ pub struct Halt {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum HaltScope {
@@ -86,6 +87,7 @@ pub struct AdministrativeAct {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum AdminAction {

@@ -119,6 +119,7 @@ pub struct RunEnded {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum RunOutcome {

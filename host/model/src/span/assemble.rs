@@ -492,7 +492,16 @@ impl RunSpans {
                     root.happened(event::BUDGET_EXHAUSTED, at, vec![reason]);
                 }
             }
-            _ => {}
+            Event::BundleActivated(_)
+            | Event::RunStarted(_)
+            | Event::RunEnded(_)
+            | Event::Outcome(_)
+            | Event::Effect(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => {}
         }
     }
 }

@@ -139,7 +139,18 @@ pub fn attributes(kind: SpanKind, index: u64, record: &Record, naming: Naming<'_
         (Event::ApprovalResolved(resolved), SpanKind::Approval) => {
             list.text(a::APPROVAL_STATUS, approval_status(resolved.state));
         }
-        _ => {}
+        (
+            Event::ApprovalAnswered(_)
+            | Event::ApprovalResolved(_)
+            | Event::BundleActivated(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_),
+            _,
+        ) => {}
     }
     list.0
 }

@@ -22,9 +22,21 @@ use crate::{
 pub use assemble::{RunSpans, Span, SpanEvent};
 pub use attributes::{Attributes, Naming, attribute_map, attributes};
 
-/// The kind of a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What a span stands for.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum SpanKind {
     /// The run's root, created by the gate if the caller sent no trace context.
     InvokeAgent,
@@ -43,38 +55,10 @@ pub enum SpanKind {
     EndRun,
 }
 
+named!(SpanKind);
+
 impl SpanKind {
-    /// The name in columns, and the first word of the span's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvokeAgent => "invoke_agent",
-            Self::ExecuteTool => "execute_tool",
-            Self::Authorize => "authorize",
-            Self::Approval => "approval",
-            Self::InvokeComponent => "invoke_component",
-            Self::Effect => "effect",
-            Self::EndRun => "end_run",
-        }
-    }
-
-    /// The kind with this name in a column.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::InvokeAgent,
-            Self::ExecuteTool,
-            Self::Authorize,
-            Self::Approval,
-            Self::InvokeComponent,
-            Self::Effect,
-            Self::EndRun,
-        ]
-        .into_iter()
-        .find(|k| k.as_str() == name)
-    }
-
-    /// The name in OpenInference, so that trace viewers draw it correctly.
+    /// How OpenInference names it, so that trace viewers draw it rightly.
     #[must_use]
     pub fn openinference(self) -> &'static str {
         match self {

@@ -146,19 +146,6 @@ impl Writer {
     }
 }
 
-pub(super) fn configure(conn: &Connection, sync: bool) -> rusqlite::Result<()> {
-    conn.set_prepared_statement_cache_capacity(64);
-    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    conn.pragma_update(None, "synchronous", if sync { "full" } else { "off" })?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
-    conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    conn.pragma_update(None, "temp_store", "memory")?;
-    conn.pragma_update(None, "cache_size", -65_536)?;
-    conn.pragma_update(None, "foreign_keys", true)?;
-    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
-    conn.pragma_update(None, "trusted_schema", false)
-}
-
 /// The way to the writer.
 pub(super) struct Queue {
     works: Mutex<Option<mpsc::Sender<Work>>>,
