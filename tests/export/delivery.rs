@@ -6,7 +6,7 @@ use tollgate::enforce::{ApprovalResponse, Vote};
 use axum::http::StatusCode;
 use prost::Message as _;
 use tollgate::gate::Gate;
-use tollgate_server::metrics::{Exported, Source as _};
+use tollgate_server::metrics::{ExporterMetrics, Source as _};
 use tollgate_trace::export::{Exporter, Source, Step, status};
 
 use crate::{
@@ -417,7 +417,7 @@ async fn metrics_say_how_far_behind_an_exporter_is() {
     let gate = world.open().await;
     story::told(&world, &gate, "story").await;
     let now = |name: &str| {
-        let samples = Exported::of(&gate).samples();
+        let samples = ExporterMetrics::of(&gate).samples();
         let of = |s: &&tollgate_server::metrics::Sample| {
             s.name == name && s.labels == [("exporter", "up".to_owned())]
         };

@@ -1,7 +1,7 @@
 //! What is kept of that which others report: every attribute, name and text that comes in passes here, once,
 //! before anything is stored or searched.
 
-use tollgate::capture::Capturing;
+use tollgate::capture::CaptureSession;
 
 use crate::store::Attributes;
 
@@ -13,7 +13,7 @@ const THEIRS: &str = "reported.tollgate.";
 /// What is kept of a reported span's, event's, link's, log's, resource's or scope's attributes: what the
 /// configuration says, and no secrets. What claims to be the gate's is kept under another name.
 #[must_use]
-pub fn reported(attributes: Attributes, capturing: &Capturing) -> Attributes {
+pub fn reported(attributes: Attributes, capturing: &CaptureSession) -> Attributes {
     capturing.attributes(renamed(attributes))
 }
 

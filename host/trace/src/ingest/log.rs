@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::{
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tollgate::{capture::Capturing, config::PricesConfig};
+use tollgate::{capture::CaptureSession, config::PricesConfig};
 use tollgate_model::{ids::SpanId, time::Timestamp};
 
 use super::{
@@ -54,7 +54,7 @@ pub(super) struct LogContext<'a> {
 pub(super) fn read(
     record: LogRecord,
     context: &LogContext<'_>,
-    capturing: &Capturing,
+    capturing: &CaptureSession,
 ) -> Result<ReadLog, &'static str> {
     let session = agent_events::session(&record.attributes).or(context.session);
     let session = session.map(str::to_owned);

@@ -25,7 +25,7 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
 };
 use serde_json::Value;
-use tollgate::{capture::Capturing, config::PricesConfig};
+use tollgate::{capture::CaptureSession, config::PricesConfig};
 use tollgate_model::{ids::RunId, time::Timestamp};
 
 pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
@@ -109,7 +109,7 @@ pub fn spans(
     request: ExportTraceServiceRequest,
     sender: &Sender,
     prices: &PricesConfig,
-    capturing: &Capturing,
+    capturing: &CaptureSession,
 ) -> IngestBatch {
     let mut received = IngestBatch::default();
     for of_resource in request.resource_spans {
@@ -148,7 +148,7 @@ pub fn logs(
     request: ExportLogsServiceRequest,
     sender: &Sender,
     prices: &PricesConfig,
-    capturing: &Capturing,
+    capturing: &CaptureSession,
     now: Timestamp,
 ) -> IngestBatch {
     let mut received = IngestBatch::default();
@@ -256,7 +256,7 @@ fn resource<'a>(
     received: &mut IngestBatch,
     resource: Option<Resource>,
     sender: &'a Sender,
-    capturing: &Capturing,
+    capturing: &CaptureSession,
 ) -> ResourceContext<'a> {
     let mut bounded = SizeLimiter::shared(capturing);
     let attributes = bounded.attributes(resource.unwrap_or_default().attributes);
@@ -275,7 +275,7 @@ fn source(
     resource: &ResourceContext<'_>,
     scope: Option<InstrumentationScope>,
     count: usize,
-    capturing: &Capturing,
+    capturing: &CaptureSession,
 ) -> Option<Source> {
     let scope = scope.unwrap_or_default();
     if count == 0 {

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{capture::Capturing, config::PricesConfig};
+use tollgate::{capture::CaptureSession, config::PricesConfig};
 use tollgate_model::{
     ids::{RunId, SpanId},
     time::Timestamp,
@@ -82,7 +82,7 @@ pub(super) fn read(
     span: Span,
     service: Option<&Value>,
     prices: &PricesConfig,
-    capturing: &Capturing,
+    capturing: &CaptureSession,
 ) -> Result<(NewSpan, bool), &'static str> {
     let trace = trace_id(&span.trace_id).ok_or("no trace id of 16 bytes")?;
     let id = span_id(&span.span_id).ok_or("no span id of 8 bytes")?;

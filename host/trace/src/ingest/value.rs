@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use serde_json::{Number, Value};
-use tollgate::capture::Capturing;
+use tollgate::capture::CaptureSession;
 
 use crate::{capture, store::Attributes};
 
@@ -29,7 +29,7 @@ const MAX_DEPTH: usize = 8;
 /// What is left of a span's or log's room, and how much did not fit.
 #[derive(Debug)]
 pub(super) struct SizeLimiter<'a> {
-    capturing: &'a Capturing,
+    capturing: &'a CaptureSession,
     left: usize,
     /// Attributes, elements and texts that are not there, or not whole.
     pub(super) dropped: u64,
@@ -37,7 +37,7 @@ pub(super) struct SizeLimiter<'a> {
 
 impl<'a> SizeLimiter<'a> {
     /// All of the room of a span or log.
-    pub(super) fn new(capturing: &'a Capturing) -> Self {
+    pub(super) fn new(capturing: &'a CaptureSession) -> Self {
         Self {
             capturing,
             left: MAX_ALL,
@@ -46,7 +46,7 @@ impl<'a> SizeLimiter<'a> {
     }
 
     /// All of the room of a resource or scope.
-    pub(super) fn shared(capturing: &'a Capturing) -> Self {
+    pub(super) fn shared(capturing: &'a CaptureSession) -> Self {
         Self {
             left: MAX_SHARED,
             ..Self::new(capturing)
