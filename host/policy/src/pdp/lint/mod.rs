@@ -38,6 +38,7 @@ const MAX_REQUESTS: usize = 20_000;
 /// Kinds of entities that a request brings, and the configuration does not name.
 const REQUEST_KINDS: &[Kind] = &[
     Kind::Approval,
+    Kind::ConfigEntry,
     Kind::Directory,
     Kind::File,
     Kind::Host,
