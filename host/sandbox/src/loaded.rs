@@ -6,7 +6,7 @@ use std::{
 use tollgate_egress::{Network, NetworkConfig};
 use tollgate_model::canonical::Sha256Digest;
 
-use crate::{Component, Grant, GuestEnvironment};
+use crate::{Component, ConfigEntry, Grant, GuestEnvironment};
 
 /// A component that is loaded, with what it was granted.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct LoadedComponent {
     pub grants: BTreeMap<String, Arc<Grant>>,
     /// Names of secrets that it may have attached to requests.
     pub secrets: BTreeSet<String>,
+    /// Values that the operator configured for it, by key.
+    pub config: BTreeMap<String, ConfigEntry>,
     /// Its arguments and environment, as WASI gives them.
     pub environment: GuestEnvironment,
     /// What its requests are sent with.
