@@ -3,6 +3,7 @@
 //!
 //! It is never installed for anybody to use.
 
+mod configuration;
 mod exhaust;
 mod keep;
 mod nest;
@@ -11,6 +12,7 @@ mod web;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
+use configuration::{odd_settings, read_setting, setting_storm};
 use exhaust::{
     allocation_bomb, copy_storm, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
     random_flood, recurse, tell_time,
@@ -119,6 +121,9 @@ adapter!(
     keep_if,
     keep_file,
     state_bomb,
+    read_setting,
+    odd_settings,
+    setting_storm,
     relay,
     relay_strictly,
     chain,
