@@ -94,6 +94,8 @@ async fn a_value_has_its_type_and_its_read_is_decided_and_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_gives_its_labels_to_the_run_and_absence_those_of_all_entries() {
     let world = world("");
+    let support = "[agents.support]\n";
+    world.configure(support, &format!("{support}memory = \"run\"\n"));
     let gate = world.open().await;
     let letter = r#"{"path":"letter.txt"}"#;
     let out = r#"{"path":"a.txt","text":"x"}"#;
@@ -102,8 +104,6 @@ async fn a_read_gives_its_labels_to_the_run_and_absence_those_of_all_entries() {
         ("b", "customer", true),
         ("c", "absent", true),
     ] {
-        // Each run is another agent's memory: labels pass on to later runs of the same.
-        world.pass(86_400);
         assert!(is_released(&call(&gate, run, "files__read", letter).await));
         let answer = read(&gate, run, key).await;
         assert!(is_released(&answer), "{:?}", answer.verdict);

@@ -133,22 +133,22 @@ fn the_config_of_a_component_has_types_and_labels() {
     );
     let config = Config::parse(Path::new("/x/tollgate.toml"), &text).unwrap();
     let entries = &config.components["x"].config;
-    let values: BTreeMap<&str, &ConfigValue> = entries
+    let values: BTreeMap<&str, ConfigValue> = entries
         .iter()
-        .map(|(key, entry)| (key.as_str(), &entry.value))
+        .map(|(key, entry)| (key.as_str(), entry.value.clone()))
         .collect();
     let texts = |texts: &[&str]| {
         let texts = texts.iter().map(|text| (*text).to_owned());
         ConfigValue::Texts(texts.collect())
     };
     let expected = BTreeMap::from([
-        ("customer", &ConfigValue::Text("acme".into())),
-        ("enabled", &ConfigValue::Boolean(true)),
-        ("hosts", &texts(&["a", "b"])),
-        ("limit", &ConfigValue::Integer(-5)),
-        ("none", &texts(&[])),
-        ("ratio", &ConfigValue::Float(0.5)),
-        ("region", &ConfigValue::Text("eu".into())),
+        ("customer", ConfigValue::Text("acme".into())),
+        ("enabled", ConfigValue::Boolean(true)),
+        ("hosts", texts(&["a", "b"])),
+        ("limit", ConfigValue::Integer(-5)),
+        ("none", texts(&[])),
+        ("ratio", ConfigValue::Float(0.5)),
+        ("region", ConfigValue::Text("eu".into())),
     ]);
     assert_eq!(values, expected);
     assert_eq!(
