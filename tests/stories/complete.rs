@@ -73,6 +73,11 @@ const OFFERED: &[Offered] = &[
         abused_by: &["secret_exists"],
     },
     Offered {
+        interface: "config",
+        decided: As(&["read_config"]),
+        abused_by: &["odd_settings", "setting_storm"],
+    },
+    Offered {
         interface: "state",
         decided: As(&["read_state", "write_state"]),
         abused_by: &["state_bomb"],

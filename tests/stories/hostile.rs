@@ -46,6 +46,7 @@ const HOSTILE: &[(&str, &str, Ends)] = &[
     ("huge_output", r#"{"bytes":16777216}"#, Cut),
     ("log_flood", r#"{"times":2000}"#, Bounded),
     ("progress_flood", r#"{"times":500}"#, Bounded),
+    ("odd_settings", "{}", Bounded),
     ("state_bomb", r#"{"run":true,"bytes":100000}"#, Bounded),
     (
         "read_path",

@@ -11,6 +11,8 @@ mod capture;
 #[cfg(test)]
 mod complete;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod decisions;

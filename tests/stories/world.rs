@@ -100,6 +100,15 @@ taints = []
 [tools.hostile__state_bomb]
 labels = []
 taints = []
+[tools.hostile__read_setting]
+labels = []
+taints = []
+[tools.hostile__odd_settings]
+labels = []
+taints = []
+[tools.hostile__setting_storm]
+labels = []
+taints = []
 [tools.hostile__relay]
 labels = []
 taints = []
@@ -147,6 +156,7 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 
 const STARTERS: &[&str] = &[
     "calls",
+    "config",
     "egress",
     "secrets",
     "grants",

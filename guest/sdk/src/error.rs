@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use crate::{calls, files, http, state};
+use crate::{calls, config, files, http, state};
 
 /// Why a tool failed. The text is for the agent: say what was wrong and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,16 @@ impl From<state::Error> for ToolError {
         let text = error.to_string();
         match error.kind() {
             state::ErrorKind::Denied(_) => Self::Denied(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+impl From<config::Error> for ToolError {
+    fn from(error: config::Error) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            config::ErrorKind::Denied(_) => Self::Denied(text),
             _ => Self::Failed(text),
         }
     }

@@ -58,11 +58,11 @@
 //! replaces the host.
 //!
 //! - [`tool`], [`arguments`] and [`output`] mark functions and types, [`adapter!`] lists the tools.
-//! - [`IntoContent`] is a tool's return value: text, [`Json`], or [`Content`] of its own.
-//! - [`ToolError`] is a tool's error. [`files::Error`], [`http::Error`] and the like convert into it, with
-//!   the host's reason.
-//! - [`files`], [`http`], [`secrets`], [`state`], [`calls`], [`clock`], [`random`], [`progress`] and
-//!   [`log`] are the host's interfaces; there are no others.
+//! - [`IntoContent`] is what a tool may return: text, [`Json`], or [`Content`] of its own making.
+//! - [`ToolError`] is why it may fail. [`files::Error`], [`http::Error`] and their like convert into it,
+//!   with the host's reason.
+//! - [`files`], [`http`], [`secrets`], [`config`], [`state`], [`calls`], [`clock`], [`random`], [`progress`]
+//!   and [`log`] are what the host offers; nothing else is there.
 //!
 //! A panic is logged for the operator and ends the call. Nothing is kept between calls: each runs in an
 //! instance of its own.
@@ -74,6 +74,7 @@ extern crate self as tollgate_guest;
 pub mod bindings;
 pub mod calls;
 pub mod clock;
+pub mod config;
 mod content;
 mod error;
 pub mod files;

@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Content, calls::ErrorKind, log::Level};
 
+mod config;
 mod web;
 
 pub use crate::files::Mode;
+pub(crate) use config::host as config_host;
+pub use config::{config, deny_config};
 pub use web::{TestSecret, TestWeb, secret, web};
 pub(crate) use web::{http, secrets};
 

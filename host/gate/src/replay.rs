@@ -276,7 +276,7 @@ impl Replay<'_> {
             policies: self.candidate.clone(),
             ..recorded
         };
-        let now = Pdp::load(&candidate)
+        let now = Pdp::load_with_policies(&candidate)
             .map_err(|e| format!("the candidate does not fit the schema of that time: {e}"));
         Ok(Pair { then, now })
     }

@@ -47,6 +47,8 @@ kinds! {
     File,
     /// State of a component, by scope and key.
     State,
+    /// A value that the operator configured for a component, by key.
+    ConfigEntry,
     /// A name or address that requests are sent to.
     Host,
     /// A domain name, with everything below it.

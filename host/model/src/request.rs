@@ -33,6 +33,8 @@ pub enum Action {
     ReadState,
     /// A component changes or deletes its state.
     WriteState,
+    /// A component reads a value that the operator configured for it.
+    ReadConfig,
     /// A component sends a request over HTTP.
     HttpRequest,
     /// A component has a secret attached to a request.
@@ -70,6 +72,7 @@ impl Action {
         Self::DeleteDirectory,
         Self::ReadState,
         Self::WriteState,
+        Self::ReadConfig,
         Self::HttpRequest,
         Self::UseSecret,
         Self::Approve,
@@ -97,6 +100,7 @@ impl Action {
             Self::DeleteDirectory => "delete_directory",
             Self::ReadState => "read_state",
             Self::WriteState => "write_state",
+            Self::ReadConfig => "read_config",
             Self::HttpRequest => "http_request",
             Self::UseSecret => "use_secret",
             Self::Approve => "approve",
@@ -124,8 +128,18 @@ impl Action {
                 | Self::DeleteDirectory
                 | Self::ReadState
                 | Self::WriteState
+                | Self::ReadConfig
                 | Self::HttpRequest
                 | Self::UseSecret
+        )
+    }
+
+    /// Whether it is a capability that only reads: it changes nothing outside the call.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadFile | Self::ListDirectory | Self::ReadState | Self::ReadConfig
         )
     }
 

@@ -10,4 +10,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use self::exports::tollgate::adapter::tools::{Annotations, Tool, ToolError};
-pub(crate) use self::tollgate::adapter::{calls, files, http, log, random, state, types};
+pub(crate) use self::tollgate::adapter::{calls, config, files, http, log, random, state, types};

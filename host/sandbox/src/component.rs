@@ -38,7 +38,8 @@ const TOOLS: &str = "tollgate:adapter/tools";
 
 /// Interfaces that a component may import, without the version.
 pub const INTERFACES: &[&str] = &[
-    "calls", "clock", "files", "http", "log", "progress", "random", "secrets", "state", "types",
+    "calls", "clock", "config", "files", "http", "log", "progress", "random", "secrets", "state",
+    "types",
 ];
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.

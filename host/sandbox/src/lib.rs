@@ -33,7 +33,7 @@ mod ticker;
 mod wasi;
 mod wasm_sections;
 
-pub use capability::files::Grant;
+pub use capability::{config::ConfigEntry, files::Grant};
 pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
 pub use component::{Component, INTERFACES};
 pub use engine::{MAX_CALL_DEPTH, MAX_CONCURRENCY, Sandbox, SandboxOptions};

@@ -6,7 +6,7 @@ use std::{
 use tollgate_egress::{Network, NetworkConfig};
 use tollgate_model::canonical::Sha256Digest;
 
-use crate::{Component, Grant, GuestEnvironment};
+use crate::{Component, ConfigEntry, Grant, GuestEnvironment};
 
 /// A loaded component with its grants.
 #[derive(Debug)]
@@ -21,7 +21,9 @@ pub struct LoadedComponent {
     pub grants: BTreeMap<String, Arc<Grant>>,
     /// Names of secrets that may be attached to its requests.
     pub secrets: BTreeSet<String>,
-    /// Its WASI arguments and environment.
+    /// Values that the operator configured for it, by key.
+    pub config: BTreeMap<String, ConfigEntry>,
+    /// Its arguments and environment, as WASI gives them.
     pub environment: GuestEnvironment,
     /// The client for its requests.
     pub network: Network,

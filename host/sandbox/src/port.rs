@@ -21,6 +21,7 @@ use tollgate_model::{
 use zeroize::Zeroizing;
 
 use crate::capability::{
+    config::ConfigAct,
     files::FileAct,
     http::HttpAct,
     progress::ProgressReport,
@@ -33,7 +34,12 @@ pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The requests of the sandbox to the gate during one call.
 pub trait HostPolicy:
-    Authorize<FileAct> + Authorize<HttpAct> + Authorize<SecretAct> + fmt::Debug + 'static
+    Authorize<ConfigAct>
+    + Authorize<FileAct>
+    + Authorize<HttpAct>
+    + Authorize<SecretAct>
+    + fmt::Debug
+    + 'static
 {
     /// The gate's time.
     fn now(&self) -> Timestamp;

@@ -7,6 +7,7 @@
 
 mod authorize;
 mod calls;
+mod config;
 mod files;
 mod http;
 mod log;

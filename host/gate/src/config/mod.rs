@@ -5,6 +5,7 @@
 
 mod budgets;
 mod capture;
+mod component_config;
 mod export;
 mod external;
 mod identity;
@@ -51,7 +52,7 @@ use crate::tool::{Limits, Size};
 pub use crate::{
     capture::{CaptureConfig, TenantCapture, ToolCapture},
     egress::{HostConfig, NetworkConfig},
-    sandbox::GuestEnvironment,
+    sandbox::{ConfigEntry, GuestEnvironment},
     secrets::SecretConfig,
     upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
@@ -200,7 +201,9 @@ pub struct ComponentConfig {
     pub secrets: BTreeSet<String>,
     /// Names that agents see, by the component's own.
     pub rename: BTreeMap<String, String>,
-    /// WASI arguments and environment.
+    /// Values that it may read, by key.
+    pub config: BTreeMap<String, ConfigEntry>,
+    /// What a component that was made for WASI is started with.
     pub environment: GuestEnvironment,
     /// Default limits of its tools.
     pub limits: Limits,
@@ -413,6 +416,11 @@ impl Config {
             .values()
             .flat_map(|c| c.grants.values())
             .flat_map(|g| &g.labels);
+        let entries = self
+            .components
+            .values()
+            .flat_map(|c| c.config.values())
+            .flat_map(|e| &e.labels);
         let tools = self
             .tools
             .values()
@@ -432,6 +440,7 @@ impl Config {
             .values()
             .flat_map(|e| e.labels.iter().chain(&e.taints).flatten());
         grants
+            .chain(entries)
             .chain(tools)
             .chain(upstreams)
             .chain(external)

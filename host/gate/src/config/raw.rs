@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::tool::Size;
 
@@ -294,6 +295,9 @@ pub(super) struct Component {
     pub(super) args: Vec<String>,
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
+    /// A value, or a table of `value` and `labels`.
+    #[serde(default)]
+    pub(super) config: BTreeMap<String, Spanned<toml::Value>>,
     #[serde(default)]
     pub(super) limits: Limits,
 }

@@ -28,11 +28,21 @@ pub(super) struct Validation<'a> {
 impl Validation<'_> {
     /// An error at the first line that contains `needle`.
     pub(super) fn error(&self, needle: &str, message: String, help: &str) -> ConfigError {
-        let place = self
-            .text
-            .find(needle)
-            .map(|offset| line_and_column(self.text, offset));
-        let (line, column) = place.unwrap_or((0, 0));
+        match self.text.find(needle) {
+            Some(offset) => self.error_at(offset, message, help),
+            None => ConfigError {
+                file: self.file.into(),
+                line: 0,
+                column: 0,
+                message,
+                help: help.into(),
+            },
+        }
+    }
+
+    /// An error at a byte of the text.
+    pub(super) fn error_at(&self, offset: usize, message: String, help: &str) -> ConfigError {
+        let (line, column) = line_and_column(self.text, offset);
         ConfigError {
             file: self.file.into(),
             line,
@@ -219,6 +229,7 @@ impl Validation<'_> {
         for variable in component.env.keys() {
             self.name("variable", variable)?;
         }
+        let config = self.component_config(name, component.config)?;
         let secrets = self.secrets_of(name, component.secrets, secrets)?;
         let size = component.size;
         let limits = self.limits(component.limits, size)?.over(&Limits::of(size));
@@ -228,6 +239,7 @@ impl Validation<'_> {
             grants,
             secrets,
             rename: component.rename,
+            config,
             environment: GuestEnvironment {
                 arguments: component.args,
                 environment: component.env,

@@ -87,6 +87,7 @@ pub(super) async fn component(
         compiled,
         grants,
         secrets: settings.secrets.clone(),
+        config: settings.config.clone(),
         environment: settings.environment.clone(),
         network: network.clone(),
         hosts: Arc::new(config.network.clone()),

@@ -7,6 +7,7 @@ use tollgate_model::{
     entity::Uid,
     ids::{RunId, SpanId},
     record::{Event, RunOutcome},
+    request::Action,
     time::Timestamp,
 };
 
@@ -328,7 +329,8 @@ fn open_call(conn: &Connection, index: u64) -> Result<OpenCall, ReadError> {
     })
 }
 
-/// Reads are listed by name; everything else may have changed something.
+/// Anything that is not a read by its name may have changed something.
 fn has_effect(operation: &str) -> bool {
-    !matches!(operation, "read_file" | "list_directory")
+    let mut reads = Action::FIXED.iter().filter(|action| action.is_read());
+    !reads.any(|read| read.id() == operation)
 }

@@ -302,6 +302,9 @@ fn effect(list: &mut List<'_>, effect: &Effect) {
     list.text(a::CAPABILITY, &*effect.operation)
         .shown(a::CAPABILITY_ERROR, effect.error.as_deref());
     match &effect.details {
+        None if effect.operation == Action::ReadConfig.id() => {
+            list.text(a::CONFIG_KEY, &*effect.target);
+        }
         None => {
             list.text(a::FILE_PATH, &*effect.target)
                 .number(a::FILE_SIZE, effect.size);

@@ -269,6 +269,8 @@ pub mod attribute {
     pub const CAPABILITY: &str = "tollgate.capability";
     /// Why it failed.
     pub const CAPABILITY_ERROR: &str = "tollgate.capability.error";
+    /// The key of a configuration entry.
+    pub const CONFIG_KEY: &str = "tollgate.config.key";
     /// A path within a grant.
     pub const FILE_PATH: &str = "file.path";
     /// Bytes read or written.

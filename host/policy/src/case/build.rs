@@ -9,7 +9,7 @@ use tollgate_model::{
 
 use super::{
     Case, Defaults, uid,
-    world::{host_entities, path_entities, state_entities},
+    world::{config_entities, host_entities, path_entities, state_entities},
 };
 use crate::pdp::Pdp;
 
@@ -122,6 +122,7 @@ impl Case {
                 let resource = resource()?;
                 let entities = match resource.kind {
                     Kind::State => state_entities(&resource, &self.directory_labels)?,
+                    Kind::ConfigEntry => config_entities(&resource, &self.directory_labels)?,
                     _ => path_entities(&resource, &self.directory_labels)?,
                 };
                 let context = ActionContext::Capability {

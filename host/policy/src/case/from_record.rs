@@ -213,6 +213,9 @@ mod tests {
         unless { context.approval.roles.contains(Tollgate::Role::"finance") };
         @id("files") @owner("o")
         permit (principal, action == Tollgate::Action::"read_file", resource in Tollgate::Label::"private");
+        @id("config") @owner("o")
+        permit (principal, action == Tollgate::Action::"read_config", resource in Tollgate::Label::"private")
+        when { resource in principal };
         @id("hosts") @owner("o")
         permit (principal, action == Tollgate::Action::"http_request", resource in Tollgate::Domain::"example.org")
         when { context.method == "POST" && context.path like "/v1/*" };
@@ -242,6 +245,9 @@ mod tests {
              "input": {"amount": 700}, "approved_by": ["finance"], "expect": "allow"},
             {"name": "file", "action": "read_file", "principal": "Component::pay", "on_behalf_of": "alice",
              "agent": "support", "tool": "pay__refund", "resource": "File::pay/book:/a/b.txt",
+             "directory_labels": ["private"], "expect": "allow"},
+            {"name": "config", "action": "read_config", "principal": "Component::pay", "on_behalf_of": "alice",
+             "agent": "support", "tool": "pay__refund", "resource": "ConfigEntry::pay/customer",
              "directory_labels": ["private"], "expect": "allow"},
             {"name": "host", "action": "http_request", "principal": "Component::pay", "on_behalf_of": "alice",
              "agent": "support", "tool": "pay__refund", "resource": "Host::api.example.org", "method": "POST",

@@ -159,6 +159,19 @@ pub(super) fn state_entities(resource: &Uid, labels: &[String]) -> Result<Vec<En
     Ok(entities)
 }
 
+/// The configuration entry `component/key`, in its component.
+pub(super) fn config_entities(resource: &Uid, labels: &[String]) -> Result<Vec<Entity>, String> {
+    let (component, _) = resource
+        .id
+        .split_once('/')
+        .ok_or_else(|| format!("{resource} is not a configuration entry: write component/key"))?;
+    let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
+    let parents = [Uid::new(Kind::Component, component)]
+        .into_iter()
+        .chain(labels);
+    Ok(vec![Entity::new(resource.clone(), parents)])
+}
+
 /// A host, and the domains that it is in.
 pub(super) fn host_entities(host: &Uid, labels: &[String]) -> Vec<Entity> {
     let mut entities = Vec::new();

@@ -76,6 +76,24 @@ pub(super) fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
 }
 
 impl Pdp {
+    /// Load a recorded bundle with the policies of today, which may name actions and attributes that its schema
+    /// does not have. They are read by that schema if they fit it, else by the schema of this build.
+    ///
+    /// # Errors
+    /// [`LoadError`] under the recorded schema: the policies fit neither.
+    pub fn load_with_policies(recorded: &Bundle) -> Result<Self, LoadError> {
+        Self::load(recorded).or_else(|error| {
+            if recorded.schema == schema::FIXED {
+                return Err(error);
+            }
+            let bundle = Bundle {
+                schema: schema::FIXED.into(),
+                ..recorded.clone()
+            };
+            Self::load(&bundle).map_err(|_| error)
+        })
+    }
+
     /// Load a bundle: build the schema, parse and validate every policy.
     ///
     /// # Errors

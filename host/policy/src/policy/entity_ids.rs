@@ -62,6 +62,7 @@ impl<'a> KnownNames<'a> {
             }
             Kind::File | Kind::Directory => self.path_fault(uid.kind, &uid.id),
             Kind::State => self.state_fault(&uid.id),
+            Kind::ConfigEntry => self.config_fault(&uid.id),
             Kind::Host => host_fault(&uid.id, "hosts"),
             Kind::Domain => domain_fault(&uid.id),
             _ => None,
@@ -116,6 +117,13 @@ impl<'a> KnownNames<'a> {
         })
     }
 
+    fn config_fault(&self, id: &str) -> Option<String> {
+        match id.split_once('/') {
+            Some((component, key)) if is_config_key(key) => self.component_fault(component),
+            _ => Some("configuration entries are \"<component>/<key>\"".into()),
+        }
+    }
+
     fn component_fault(&self, component: &str) -> Option<String> {
         if self.has(Kind::Component, component) {
             return None;
@@ -128,8 +136,13 @@ impl<'a> KnownNames<'a> {
     }
 }
 
-/// What is wrong with a host's name: it must be lower-case ASCII without scheme, port, path, `*` and final
-/// dot.
+/// Whether a component may ask for a configuration entry of this key.
+fn is_config_key(key: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=64).contains(&key.len()) && key.bytes().all(legal)
+}
+
+/// What is wrong with a host's name: it is lower-case ASCII without scheme, port, path, `*` and final dot.
 fn host_fault(id: &str, what: &str) -> Option<String> {
     if id
         .parse::<std::net::IpAddr>()
@@ -255,6 +268,7 @@ mod tests {
             (Kind::File, "customers/crm:/vip/a.json"),
             (Kind::State, "tickets/adapter:"),
             (Kind::State, "tickets/run:cursor"),
+            (Kind::ConfigEntry, "tickets/region"),
             (Kind::Host, "api.example.com"),
             (Kind::Host, "192.0.2.1"),
             (Kind::Host, "2001:db8::1"),
@@ -281,6 +295,9 @@ mod tests {
             (Kind::File, "customers/crm:/../a.json", "<component>"),
             (Kind::State, "tickets/adaptor:", "adapter"),
             (Kind::State, "ticket/adapter:", "`tickets`"),
+            (Kind::ConfigEntry, "region", "<component>"),
+            (Kind::ConfigEntry, "tickets/region/eu", "<key>"),
+            (Kind::ConfigEntry, "ticket/region", "`tickets`"),
             (Kind::Host, "https://api.example.com", "\"api.example.com\""),
             (Kind::Host, "api.example.com:443", "\"api.example.com\""),
             (Kind::Host, "API.Example.com", "\"api.example.com\""),

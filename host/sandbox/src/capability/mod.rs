@@ -10,6 +10,7 @@
 
 pub mod calls;
 pub mod clock;
+pub mod config;
 pub mod files;
 pub mod http;
 pub mod log;
@@ -32,6 +33,7 @@ pub(crate) type GuestStore<'a> = StoreContextMut<'a, State>;
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     calls::wit::add_to_linker(linker)?;
     clock::wit::add_to_linker(linker)?;
+    config::wit::add_to_linker(linker)?;
     files::wit::add_to_linker(linker)?;
     http::wit::add_to_linker(linker)?;
     log::wit::add_to_linker(linker)?;

@@ -4,6 +4,7 @@
 //!
 //! It is only for tests.
 
+mod configuration;
 mod exhaust;
 mod keep;
 mod nest;
@@ -12,6 +13,7 @@ mod web;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
+use configuration::{odd_settings, read_setting, setting_storm};
 use exhaust::{
     allocation_bomb, copy_storm, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
     random_flood, recurse, tell_time,
@@ -120,6 +122,9 @@ adapter!(
     keep_if,
     keep_file,
     state_bomb,
+    read_setting,
+    odd_settings,
+    setting_storm,
     relay,
     relay_strictly,
     chain,

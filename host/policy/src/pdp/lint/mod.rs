@@ -38,6 +38,7 @@ const MAX_REQUESTS: usize = 20_000;
 /// Kinds of entities that come with a request, not from the configuration.
 const REQUEST_KINDS: &[Kind] = &[
     Kind::Approval,
+    Kind::ConfigEntry,
     Kind::Directory,
     Kind::File,
     Kind::Host,

@@ -160,6 +160,34 @@ fn a_bundle_is_read_by_its_own_engine_and_schema() {
     );
 }
 
+/// A capability was added since: its policy must not keep older decisions from being compared.
+#[test]
+fn policies_of_today_decide_requests_of_an_older_schema() {
+    let (_, after) = schema::FIXED.split_once("  // Reading a value of").unwrap();
+    let (action, _) = after.split_once("  };\n").unwrap();
+    let removed = format!("  // Reading a value of{action}  }};\n");
+    let config = policy(
+        "config",
+        r#"permit (principal, action == Tollgate::Action::"read_config", resource);"#,
+    );
+    let older = Bundle {
+        schema: schema::FIXED.replace(&removed, ""),
+        ..bundle(&format!("{PERMIT}{config}"))
+    };
+    assert!(matches!(Pdp::load(&older), Err(LoadError::Policies(_))));
+    let now = Pdp::load_with_policies(&older).unwrap();
+    assert_eq!(now.decide(&read(), &facts()).outcome(), Outcome::Allow);
+    let wrong = Bundle {
+        policies: bundle(&policy(
+            "p",
+            "permit (principal, action, resource) when { context.x };",
+        ))
+        .policies,
+        ..older
+    };
+    assert!(Pdp::load_with_policies(&wrong).is_err());
+}
+
 #[test]
 fn a_bundle_reads_back_as_it_was_sealed() {
     let (bytes, digest) = bundle(TRIFECTA).seal().unwrap();
