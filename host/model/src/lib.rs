@@ -9,6 +9,7 @@ mod named;
 
 pub mod admission;
 pub mod canonical;
+pub mod capture;
 pub mod decision;
 pub mod entity;
 pub mod ids;
@@ -19,6 +20,7 @@ pub mod merkle;
 pub mod record;
 pub mod request;
 pub mod run;
+pub mod settings;
 pub mod span;
 pub mod text;
 pub mod time;

@@ -9,6 +9,7 @@
 
 mod detect;
 mod fields;
+mod filter;
 mod settings;
 mod token;
 

@@ -1,11 +1,10 @@
 //! `[export.NAME]`: where the gate's spans are sent by OTLP.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
-use url::Url;
+use tollgate_model::settings::{ConfigValue, ExportConfig, ExportProtocol};
 
-use super::{ConfigError, ConfigValue, SecretConfig, raw, validate::Validation};
+use super::{ConfigError, SecretConfig, raw, validate::Validation};
 
 /// Spans of one request, unless the configuration says otherwise.
 const BATCH: usize = 1000;
@@ -22,73 +21,6 @@ const OWN_HEADERS: &[&str] = &[
     "connection",
     "user-agent",
 ];
-
-/// Where the gate's spans are sent, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportConfig {
-    /// The collector; without the path of a signal.
-    pub url: Url,
-    /// By which protocol.
-    pub protocol: ExportProtocol,
-    /// For whom.
-    pub profile: ExportProfile,
-    /// Headers of every request.
-    pub headers: BTreeMap<String, ConfigValue>,
-    /// Whether requests are compressed.
-    pub compression: ExportCompression,
-    /// How long the collector may take to answer.
-    pub timeout: Duration,
-    /// Spans of one request at most.
-    pub batch: usize,
-    /// Where it begins the first time.
-    pub from: ExportFrom,
-    /// Attributes of the resource, besides the gate's own.
-    pub resource: BTreeMap<String, String>,
-}
-
-/// How a collector is reached.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportProtocol {
-    /// OTLP/HTTP with protobuf bodies.
-    #[default]
-    Http,
-    /// OTLP/gRPC.
-    Grpc,
-}
-
-/// Whose names the attributes have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportProfile {
-    /// OpenTelemetry's, and OpenInference's besides.
-    #[default]
-    Openinference,
-    /// OpenTelemetry's alone.
-    Otel,
-}
-
-/// Whether requests are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportCompression {
-    /// By gzip.
-    #[default]
-    Gzip,
-    /// Not at all.
-    None,
-}
-
-/// Where an exporter begins the first time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportFrom {
-    /// With the ledger's first record.
-    #[default]
-    Start,
-    /// With the next one.
-    Now,
-}
 
 impl Validation<'_> {
     pub(super) fn export(
@@ -170,14 +102,12 @@ impl Validation<'_> {
     }
 }
 
-/// Where exporters keep how far they have come: in the directory of the ledger's file.
-#[must_use]
-pub fn export_state(store: &Path) -> std::path::PathBuf {
-    store.with_file_name("export.db")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tollgate_model::settings::ExportProfile;
+
     use super::super::Config;
     use super::*;
 

@@ -34,18 +34,20 @@ use tollgate_policy::{
 };
 
 pub use budgets::{Budget, BudgetConfig};
-pub use export::{
-    ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
-};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
     WebhookConfig, WebhookFormat,
 };
 pub use serve::ServeConfig;
-pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
+pub use trace::TraceConfig;
+pub use upstream::{UpstreamConfig, UpstreamTransport};
 
 use tollgate_ledger::IdleLimits;
+pub use tollgate_model::settings::{
+    ConfigValue, ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, Price,
+    PricedTokens, PricesConfig,
+};
 
 use crate::tool::{Limits, Size};
 pub use crate::{
@@ -53,7 +55,6 @@ pub use crate::{
     egress::{HostConfig, NetworkConfig},
     sandbox::GuestEnvironment,
     secrets::SecretConfig,
-    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
 
 /// Bytes that a file of policies may have; 50,000 policies fit.

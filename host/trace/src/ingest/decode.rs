@@ -142,7 +142,7 @@ fn mended<S: Signal>(message: &[u8]) -> Result<S, DecodeError> {
     match mended.members.into_iter().next() {
         Some(found) if !is_known => Err(DecodeError::Unexpected {
             expected: S::MEMBER,
-            found: tollgate::text::printable(&found, 80),
+            found: tollgate_model::text::printable(&found, 80),
         }),
         _ => Ok(mended.message),
     }
