@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use tokio::sync::mpsc;
 use tollgate_ledger::Batch;
 use tollgate_model::{
     canonical::MAX_INTEGER,
@@ -25,9 +24,6 @@ const MAX_REPORTS: u32 = 100;
 const MAX_MESSAGE: usize = 1 << 10;
 /// The level by which the trace tells reports from messages.
 const LEVEL: &str = "progress";
-
-/// Where the reports of a call go while it runs.
-pub type Listener = mpsc::Sender<ProgressReport>;
 
 /// What has been reported so far.
 #[derive(Debug, Default)]
