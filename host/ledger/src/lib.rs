@@ -39,6 +39,7 @@ mod lifecycle;
 mod open;
 mod open_calls;
 mod options;
+mod payload;
 mod read;
 mod receipt;
 mod rows;
@@ -54,7 +55,7 @@ mod writer;
 mod tests;
 
 pub use backup::{Restore, RestoreReport};
-pub use batch::{Batch, Condition, HaltKeys, Payload, PendingApprovals};
+pub use batch::{Batch, Condition, HaltKeys, PendingApprovals};
 pub use component_state::{
     NewState, Precondition, StateEntry, StateLimits, StateNamespace, StateUpdate, StateUpdateResult,
 };
@@ -63,6 +64,7 @@ pub use keys::Keys;
 pub use ledger::Ledger;
 pub use lifecycle::{IdleLimits, RecoveredCall, SweepReport};
 pub use options::{LedgerOptions, Sync};
+pub use payload::Payload;
 pub use read::{
     ApprovalFilter, LastRefusal, LedgerReader, Order, RecordFilter, RunFilter, SealedDay,
     Verification,

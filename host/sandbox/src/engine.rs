@@ -19,19 +19,13 @@ use tollgate_egress::Resolver;
 use tollgate_model::tool::Size;
 
 use crate::{
-    Compiler, SandboxError, cache, capability,
+    Compiler, MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxError, SandboxOptions, cache, capability,
     guest::State,
     low_priority_pool::LowPriorityPool,
     meter::{Room, room},
     ticker::Ticker,
     wasi,
 };
-
-/// How many calls can be within one another, the agent's own included.
-pub const MAX_CALL_DEPTH: usize = 4;
-
-/// The most calls that can be run at once.
-pub const MAX_CONCURRENCY: usize = 1_000;
 
 /// Places beside those of calls: listing tools must not wait for calls, nor take their places.
 const RESERVED: usize = 4;
@@ -45,17 +39,6 @@ const WASM_STACK: usize = 512 << 10;
 const LARGE_WASM_STACK: usize = 1 << 20;
 /// The stack of a call: WebAssembly's, and what host functions need above it.
 const CALL_STACK: usize = 2 << 20;
-
-/// What a sandbox is made with.
-#[derive(Debug, Clone)]
-pub struct SandboxOptions {
-    /// Where compiled code is kept. Made with mode 0700; refused if others may write to it.
-    pub cache_dir: PathBuf,
-    /// How many calls may run at once; the others wait.
-    pub concurrency: usize,
-    /// What compiles components in a process of its own; without it they are compiled in this one.
-    pub compiler: Option<Compiler>,
-}
 
 /// Runs components. Cheap to clone; its clock stops with the last clone and the last call.
 #[derive(Clone)]

@@ -17,8 +17,8 @@ use crate::{
     low_priority::BackgroundThread,
     session::callers_trace,
     store::{
-        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError,
-        ingest::RunSummary, int, key, nat, source::SourceId, writer::Writer,
+        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, entries::SourceId,
+        ingest::RunSummary, int, key, nat, writer::Writer,
     },
 };
 

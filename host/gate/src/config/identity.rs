@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
 use tollgate_policy::policy;
 use url::Url;
 
-use super::{AgentConfig, ConfigError, SecretConfig, UserConfig, raw, validate::Validation};
+use super::{
+    AgentConfig, ConfigError, SecretConfig, UserConfig, WebhookConfig, raw, validate::Validation,
+};
 
 /// Algorithms that a resource server may accept: asymmetric ones, so that whoever can check a token
 /// cannot make one.
@@ -104,28 +105,6 @@ pub struct SecondGroup {
     pub after: Duration,
     /// Whoever holds one of these roles.
     pub roles: BTreeSet<String>,
-}
-
-/// Where requests and resolutions are posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookConfig {
-    /// Where to.
-    pub url: Url,
-    /// The configured secret whose value signs them.
-    pub secret: String,
-    /// In which form.
-    pub format: WebhookFormat,
-}
-
-/// The form of a notification.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WebhookFormat {
-    /// An object with a type, a time and data.
-    #[default]
-    Json,
-    /// What Slack's incoming webhooks take.
-    Slack,
 }
 
 impl Validation<'_> {

@@ -14,6 +14,7 @@ mod serve;
 mod trace;
 mod upstream;
 mod validate;
+mod webhook;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,11 +38,11 @@ pub use budgets::{Budget, BudgetConfig};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
-    WebhookConfig, WebhookFormat,
 };
 pub use serve::ServeConfig;
 pub use trace::TraceConfig;
 pub use upstream::{UpstreamConfig, UpstreamTransport};
+pub use webhook::{WebhookConfig, WebhookFormat};
 
 use tollgate_ledger::IdleLimits;
 pub use tollgate_model::settings::{

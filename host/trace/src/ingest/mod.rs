@@ -7,6 +7,7 @@
 mod agent_events;
 mod body;
 mod decode;
+mod error;
 mod lenient;
 mod log;
 mod metrics;
@@ -30,7 +31,8 @@ use tollgate_model::{
 };
 
 pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
-pub use decode::{DecodeError, Format, Signal, decode};
+pub use decode::{Format, Signal, decode};
+pub use error::DecodeError;
 pub use metrics::MetricsRequest;
 
 use self::value::SizeLimiter;

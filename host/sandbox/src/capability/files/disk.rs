@@ -20,7 +20,7 @@ use rustix::{
 use super::{
     grant::{FileError, PathEntry, ResolvedPath, enter, kind, look},
     path::is_nameable,
-    temporary::Temporary,
+    temporary::{Replace, Temporary},
 };
 
 /// The largest file that is read or written, in bytes.
@@ -95,13 +95,6 @@ fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u6
         PathEntry::File { size, .. } => Ok((file, size)),
         _ => Err(FileError::WrongKind),
     }
-}
-
-/// Whether something that is there already may be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Replace {
-    Yes,
-    No,
 }
 
 /// Write a file whole: readers see what was there before, or all of `data`.

@@ -40,8 +40,10 @@ pub(super) fn uses(text: &str, module: &[String]) -> Vec<UsedPath> {
             _ => {}
         }
         let begins = is_export && before == "use";
+        let begins_path = !["::", "$"].contains(&before)
+            && tokens.get(place + 1).is_some_and(|next| next == "::");
         let (base, rest) = match token.as_str() {
-            "crate" | "super" | "self" if ["::", "$", "("].contains(&before) && !begins => continue,
+            "crate" | "super" if !begins_path => continue,
             "crate" => (Vec::new(), place + 2),
             "self" if begins => (module.to_vec(), place + 2),
             "super" => {
@@ -131,11 +133,14 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
+/// How the module of tests begins that is at the end of a file.
+const TESTS: &str = "\n#[cfg(test)]\nmod tests {";
+
 /// Words, `::`, and other characters one by one; without comments, and without what is in string literals.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
-    let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
-    let code: Vec<&str> = lines.map(without_comment).collect();
+    let text = text.split_once(TESTS).map_or(text, |(code, _)| code);
+    let code: Vec<&str> = text.lines().map(without_comment).collect();
     let mut code = code.join("\n");
     code.push('\n');
     let mut rest = code.as_str();

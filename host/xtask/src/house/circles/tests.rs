@@ -22,23 +22,34 @@ fn broken(files: &[(&str, &str)], except: &[&str]) -> Vec<String> {
 
 #[test]
 fn paths_are_read_in_groups_and_from_where_they_begin() {
-    let text = "use crate::{a::{self, B}, c as d};\nuse super::{e, super::f};\nfn g() { super::super::h::i(crate::j) }";
+    let text = "use crate::{a::{self, B}, c as d};\nuse super::super::{e, f};\nfn g() { super::super::h::i(crate::j) }";
     assert_eq!(
         used(text, &["x", "y", "z"]),
-        ["a", "a::B", "c", "x::y::e", "x::f", "x::h::i", "j"]
+        ["a", "a::B", "c", "x::e", "x::f", "x::h::i", "j"]
     );
 }
 
 #[test]
 fn comments_strings_and_tests_are_no_code() {
-    let text =
-        "// crate::a\nlet b = \"crate::c\"; // crate::d\n#[cfg(test)]\nmod tests { use crate::e; }";
+    let text = "// crate::a\nlet b = \"crate::c\"; // crate::d\n\n#[cfg(test)]\nmod tests { use crate::e; }";
     assert!(used(text, &["x"]).is_empty());
+}
+
+#[test]
+fn a_visibility_is_no_path() {
+    assert_eq!(
+        used(
+            "pub(crate) use crate::a;\npub(super) fn b() {}",
+            &["x", "y"]
+        ),
+        ["a"]
+    );
 }
 
 #[test]
 fn a_circle_through_others_is_found_with_each_of_its_edges() {
     let files = [
+        ("a/mod.rs", "mod one;"),
         ("a/one.rs", "use crate::b::B;"),
         ("b.rs", "use crate::c;"),
         ("c/mod.rs", "use super::a::A;"),
