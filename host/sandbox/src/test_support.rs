@@ -11,7 +11,7 @@ use crate::{
     Component, Grant, Sandbox, SandboxOptions,
     capability::files::{
         disk::{self, Replace},
-        grant::{FileError, Resolved},
+        grant::{FileError, ResolvedPath},
         path::RelativePath,
     },
     guest::Guest,
@@ -152,7 +152,7 @@ impl World {
         self.dir.path().join(path)
     }
 
-    pub(crate) fn at(&self, path: &str) -> Resolved {
+    pub(crate) fn at(&self, path: &str) -> ResolvedPath {
         self.grant.resolve(&RelativePath::new(path).unwrap())
     }
 

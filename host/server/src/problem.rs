@@ -7,7 +7,7 @@ use tollgate::{enforce::ApprovalError, enforce::Refusal, gate::OperateError};
 use tollgate_ledger::LedgerError;
 use utoipa::ToSchema;
 
-use crate::{auth::RateExceeded, mcp::NotTaken};
+use crate::{auth::RateExceeded, mcp::AdmissionError};
 
 /// What went wrong. The code is stable; title and detail are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -109,15 +109,15 @@ impl From<RateExceeded> for Problem {
     }
 }
 
-impl From<NotTaken> for Problem {
-    fn from(error: NotTaken) -> Self {
+impl From<AdmissionError> for Problem {
+    fn from(error: AdmissionError) -> Self {
         let detail = error.to_string();
         match error {
-            NotTaken::Busy(busy) => busy.into(),
-            NotTaken::TooMany => {
+            AdmissionError::Busy(busy) => busy.into(),
+            AdmissionError::TooMany => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
             }
-            NotTaken::Leaving => unavailable(detail),
+            AdmissionError::Leaving => unavailable(detail),
         }
     }
 }

@@ -20,7 +20,7 @@ use tollgate_trace::file_export;
 
 use tollgate_server::{
     auth::token::{self, Purpose, TokenError},
-    calling::{self, Called},
+    calling::{self, CallCompletion},
     mcp,
     review::{SayError, say},
 };
@@ -61,8 +61,8 @@ pub(super) async fn execute(
             let left = super::left(&mut leaving);
             let options = CallOptions::default();
             match calling::call(gate, &caller, &run, request, &options, patience, left).await? {
-                Called::Done(reply) => Ok(Reply::Call(reply)),
-                Called::Left(reply) => Ok(Reply::Waiting(reply)),
+                CallCompletion::Done(reply) => Ok(Reply::Call(reply)),
+                CallCompletion::Left(reply) => Ok(Reply::Waiting(reply)),
             }
         }
         Operation::Authorize {

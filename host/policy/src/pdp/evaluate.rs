@@ -227,7 +227,7 @@ impl<'a> PolicyEvaluation<'a> {
     }
 
     fn granted(&self, roles: BTreeSet<String>, count: u64) -> PriorApproval {
-        Granted {
+        PriorApproval {
             count,
             lifts: BTreeSet::new(),
             roles,

@@ -132,8 +132,8 @@ pub fn router(server: &mcp::Server, auth: Auth, address: SocketAddr) -> Result<R
         .layer(middleware::from_fn_with_state(sessions, sessions::session));
     let gate = server.gate();
     let others: Vec<Arc<dyn metrics::Source>> = vec![
-        Arc::new(metrics::Reported::of(gate)),
-        Arc::new(metrics::Exported::of(gate)),
+        Arc::new(metrics::TraceMetrics::of(gate)),
+        Arc::new(metrics::ExporterMetrics::of(gate)),
     ];
     let metrics = metrics::router(Metrics::new(gate, others), auth.clone());
     let protected = mcp

@@ -21,8 +21,8 @@ use tollgate::identity::Caller;
 use super::{GuardedBody, MAX_BODY, SLOWEST, busy, refused};
 use crate::{
     auth::{
-        Authenticated,
-        at_once::{AtOnce, Entered},
+        AuthenticatedCaller,
+        at_once::{AtOnce, CallSlot},
     },
     mcp::Connection,
     otlp,
@@ -50,7 +50,7 @@ impl Requests {
     }
 
     /// One more of this caller, until what comes back is dropped; nothing if there are too many.
-    fn enter(&self, caller: &Caller) -> Option<(Entered, SemaphorePermit<'_>)> {
+    fn enter(&self, caller: &Caller) -> Option<(CallSlot, SemaphorePermit<'_>)> {
         let all = match caller {
             Caller::User(_) => &self.people,
             _ => &self.agents,

@@ -49,8 +49,8 @@ use self::{
     tasks::Tasks,
 };
 use crate::auth::{
-    Authenticated, Rate, RateExceeded,
-    at_once::{AtOnce, Entered},
+    AuthenticatedCaller, Rate, RateExceeded,
+    at_once::{AtOnce, CallSlot},
 };
 
 pub use lines::{MAX_LINE, serve_lines};
@@ -224,15 +224,15 @@ impl Server {
     /// Take a call of `caller`, by whatever surface.
     ///
     /// # Errors
-    /// [`NotTaken`]: nothing was recorded.
-    pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, NotTaken> {
+    /// [`AdmissionError`]: nothing was recorded.
+    pub(crate) fn take(&self, caller: &Caller) -> Result<AcceptedCall, AdmissionError> {
         // Counted before it is looked whether the server leaves: whoever drains it waits for this one.
         let answered = self.0.requests.token();
         if self.0.leaving.is_cancelled() {
-            return Err(NotTaken::Leaving);
+            return Err(AdmissionError::Leaving);
         }
         self.0.rate.count(&self.0.gate, caller)?;
-        let entered = self.0.calls.enter(caller).ok_or(NotTaken::TooMany)?;
+        let entered = self.0.calls.enter(caller).ok_or(AdmissionError::TooMany)?;
         Ok(AcceptedCall {
             _answered: answered,
             _entered: entered,
@@ -243,12 +243,12 @@ impl Server {
 /// A call that was taken, until it is answered.
 pub(crate) struct AcceptedCall {
     _answered: TaskTrackerToken,
-    _entered: Entered,
+    _entered: CallSlot,
 }
 
 /// Why a call is not taken.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotTaken {
+pub(crate) enum AdmissionError {
     #[error("the gate is about to stop. Nothing was done; try again soon")]
     Leaving,
     #[error("{0}. Nothing was done")]

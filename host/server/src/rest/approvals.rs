@@ -38,10 +38,10 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// Which approvals.
+/// ApprovalsQuery approvals.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ApprovalFilter {
+pub(super) struct ApprovalsQuery {
     /// Also those that were answered, used, or have expired.
     #[serde(default)]
     all: bool,
@@ -55,14 +55,14 @@ fn most() -> u64 {
 }
 
 /// List approvals, the most severe first, and of these the oldest.
-#[utoipa::path(get, path = "/v1/approvals", tag = "approvals", params(ApprovalFilter), responses(
+#[utoipa::path(get, path = "/v1/approvals", tag = "approvals", params(ApprovalsQuery), responses(
     (status = 200, description = "Those that the caller asked for, or may answer or read", body = [ApprovalView]),
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<ApprovalFilter>,
+    QueryParameters(which): QueryParameters<ApprovalsQuery>,
 ) -> Result<Json<Vec<ApprovalView>>, Problem> {
     who.admit()?;
     let caller = who.authenticated.caller.clone();

@@ -37,10 +37,10 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// Which decisions.
+/// DecisionsQuery decisions.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DecisionFilter {
+pub(super) struct DecisionsQuery {
     /// Only this outcome, such as `deny`.
     #[serde(default)]
     outcome: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct Decisions {
 }
 
 /// List decisions and acts of operators, newest first.
-#[utoipa::path(get, path = "/v1/decisions", tag = "decisions", params(DecisionFilter), responses(
+#[utoipa::path(get, path = "/v1/decisions", tag = "decisions", params(DecisionsQuery), responses(
     (status = 200, description = "Those of runs that policy lets this person read; others for administrators",
         body = Decisions),
     (status = 401, description = "No credential that counts", body = Problem),
@@ -84,7 +84,7 @@ pub(super) struct Decisions {
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<DecisionFilter>,
+    QueryParameters(which): QueryParameters<DecisionsQuery>,
 ) -> Result<Json<Decisions>, Problem> {
     let user = who.user()?;
     who.admit()?;

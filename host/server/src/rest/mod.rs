@@ -47,7 +47,7 @@ struct Rest {
 
 impl Rest {
     /// The server, and that it takes a call of this caller.
-    fn take(&self, who: &Requester) -> Result<(&mcp::Server, mcp::Taken), Problem> {
+    fn take(&self, who: &Requester) -> Result<(&mcp::Server, mcp::AcceptedCall), Problem> {
         let server = self.server.as_ref().ok_or_else(|| {
             let status = http::StatusCode::SERVICE_UNAVAILABLE;
             Problem::new(status, "unavailable", "nobody takes calls here")

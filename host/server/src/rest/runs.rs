@@ -51,10 +51,10 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Rest>)> {
     ]
 }
 
-/// Which runs.
+/// RunsQuery runs.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RunFilter {
+pub(super) struct RunsQuery {
     /// Only those that are open, or only those that have ended.
     #[serde(default)]
     open: Option<bool>,
@@ -94,7 +94,7 @@ pub(super) struct RunFilter {
     until: Option<i64>,
 }
 
-impl RunFilter {
+impl RunsQuery {
     /// Whether it asks for what only the trace store knows.
     fn searches(&self) -> bool {
         let words = [
@@ -132,14 +132,14 @@ fn sees(gate: &Gate, who: &AuthenticatedCaller, run: &RunRow) -> bool {
 }
 
 /// List runs, newest first.
-#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunFilter), responses(
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunsQuery), responses(
     (status = 200, description = "The caller's own, and for people those that policy lets them read", body = Runs),
     (status = 401, description = "No credential that counts", body = Problem),
 ))]
 pub(super) async fn list(
     State(rest): State<Rest>,
     who: Requester,
-    QueryParameters(which): QueryParameters<RunFilter>,
+    QueryParameters(which): QueryParameters<RunsQuery>,
 ) -> Result<Json<Runs>, Problem> {
     let limit = which.limit.clamp(1, 200);
     who.admit()?;
@@ -198,7 +198,7 @@ pub(super) async fn list(
 async fn searched(
     rest: &Rest,
     who: &Requester,
-    which: RunFilter,
+    which: RunsQuery,
     limit: usize,
 ) -> Result<Runs, Problem> {
     let store = rest.trace()?;

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tollgate::{
-    config::Config, ids::Clock, stats::Approvals, stats::Fact, stats::Quantiles, stats::Summary,
-    stats::ToolSummary, stats::Watcher, stats::Where,
+    config::Config, ids::Clock, stats::Approvals, stats::Fact, stats::FactScope, stats::Quantiles,
+    stats::Summary, stats::ToolSummary, stats::Watcher,
 };
 use tollgate_ledger::{LedgerReader, Order, RecordFilter};
 use tollgate_model::time::Timestamp;
@@ -172,7 +172,7 @@ fn count(
     };
     let mut reports = ReportReader::open(config)?;
     let mut summaries: BTreeMap<(String, String), Summary> = BTreeMap::new();
-    let mut hear = |at: Where<'_>, fact: Fact<'_>| {
+    let mut hear = |at: FactScope<'_>, fact: Fact<'_>| {
         let other = args.tool.as_deref().is_some_and(|tool| tool != at.tool);
         if !other && let Some(key) = key(args.by, at, &mut reports) {
             summaries.entry(key).or_default().add(at, &fact);
@@ -193,7 +193,7 @@ fn count(
 /// The group to which a fact belongs: its family and its name.
 fn key(
     by: Option<Dimension>,
-    at: Where<'_>,
+    at: FactScope<'_>,
     reports: &mut ReportReader,
 ) -> Option<(String, String)> {
     let alone = |name: &str| (!name.is_empty()).then(|| (String::new(), name.to_owned()));
@@ -214,7 +214,7 @@ fn read(
     reader: &LedgerReader,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    hear: &mut impl FnMut(Where<'_>, Fact<'_>),
+    hear: &mut impl FnMut(FactScope<'_>, Fact<'_>),
 ) -> Result<(), Failure> {
     let mut watcher = Watcher::default();
     let filter = RecordFilter {
