@@ -195,5 +195,4 @@ impl ApprovalState {
 }
 
 #[cfg(test)]
-#[path = "life_tests.rs"]
 mod tests;
