@@ -1,7 +1,7 @@
 //! `cargo xtask house`: rules of the code that no compiler keeps, as data in `.ci/house.json`.
 //!
-//! They are: which crates may depend on which, that modules of a crate do not import each other, how long a file
-//! may be, which phrases are not written, and that the command and the tests choose the same features of what
+//! They are: which crates may depend on which, that modules of a crate do not import each other, how long files
+//! and functions may be, which phrases are not written, and that the command and the tests choose the same features of what
 //! they depend on.
 
 mod circles;
@@ -25,16 +25,17 @@ const RULES: &str = ".ci/house.json";
 /// The rules, as the file holds them.
 #[derive(Deserialize)]
 struct Rules {
-    files: FileRule,
+    files: Vec<LengthRule>,
+    functions: Vec<LengthRule>,
     circles: CircleRule,
     phrases: Vec<PhraseRule>,
     phrases_except: BTreeSet<String>,
     crates: BTreeMap<String, CrateRule>,
 }
 
-/// How many Rust files may have more lines than `max_lines`.
+/// How many Rust files or functions may have more lines than `max_lines`.
 #[derive(Deserialize)]
-struct FileRule {
+struct LengthRule {
     max_lines: usize,
     longer: usize,
 }
