@@ -33,7 +33,8 @@ use tollgate::{
     identity::Caller, identity::RunKey, ids::Clock,
 };
 use tollgate_ledger::Sync;
-use tollgate_trace::export::{Exporter, Source, Step};
+use tollgate_server::export::source_of_gate;
+use tollgate_trace::export::{Exporter, Step};
 
 /// Calls that are exported.
 const CALLS: u64 = 20_000;
@@ -73,7 +74,7 @@ async fn measured() {
     let config = Config::read(&config.file).unwrap();
     let gate = filled(config).await;
 
-    let source = Arc::new(Source::of_gate(&gate));
+    let source = Arc::new(source_of_gate(&gate));
     let mut exporter = Exporter::new("up", source).await.unwrap();
     let begun = Instant::now();
     let mut requests = 0_u64;

@@ -4,6 +4,7 @@
 mod ambient;
 #[cfg(test)]
 mod approvals;
+mod approvers;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Upstream servers behind the pipeline, with a scripted server: what is sent, what is not, and the
 //! outcomes.
 
+mod scripted;
+
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
@@ -44,6 +46,7 @@ use tollgate_model::{
 use crate::world::{
     World, agent, call, denied_by, is_released, named, pending, records, starts, user,
 };
+use scripted::*;
 
 const UPSTREAM: &str = r#"
 [upstream.box]
@@ -66,124 +69,6 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 "#;
 
 const READ: &str = r#"{"name":"letter"}"#;
-
-/// The calls of the scripted server, and its next answers.
-#[derive(Debug, Default)]
-struct Script {
-    tools: Vec<Value>,
-    fresh: Option<Arc<Offer>>,
-    down: bool,
-    sent: Vec<(String, String, Value)>,
-    endings: VecDeque<CallResult>,
-    waits: bool,
-    closed: usize,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Scripted(Arc<Mutex<Script>>);
-
-impl Scripted {
-    fn new() -> Self {
-        let scripted = Self::default();
-        scripted.script().tools = vec![
-            tool("read", "Reads a letter."),
-            tool("write", "Writes a letter."),
-            tool("odd.name", ""),
-        ];
-        scripted
-    }
-
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.0.lock().unwrap()
-    }
-
-    fn then(&self, ending: CallResult) {
-        self.script().endings.push_back(ending);
-    }
-
-    fn sent(&self) -> usize {
-        self.script().sent.len()
-    }
-
-    /// The server announces that its list has changed, and is asked again.
-    fn offers(&self, tools: Vec<Value>) {
-        let mut script = self.script();
-        script.fresh = Some(Arc::new(Offer::new(&tools)));
-        script.tools = tools;
-    }
-}
-
-fn tool(name: &str, description: &str) -> Value {
-    json!({"name": name, "description": description, "inputSchema": {"type": "object",
-        "properties": {"name": {"type": "string"}}, "required": ["name"], "additionalProperties": false}})
-}
-
-fn text(text: &str) -> CallResult {
-    CallResult::Returned {
-        content: vec![Content::Text { text: text.into() }],
-        failed: false,
-    }
-}
-
-impl Connector for Scripted {
-    fn connect(
-        &self,
-        _: &str,
-        _: &UpstreamConfig,
-        _: &Arc<Vault>,
-        _: &Network,
-    ) -> Arc<dyn Upstream> {
-        Arc::new(self.clone())
-    }
-}
-
-impl Upstream for Scripted {
-    fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, ConnectError>> {
-        Box::pin(async {
-            match self.script().down {
-                true => Err(ConnectError::new("it does not start")),
-                false => Ok(Arc::new(self.clone()) as Arc<dyn Session>),
-            }
-        })
-    }
-
-    fn last_offer(&self) -> Option<Arc<Offer>> {
-        self.script().fresh.clone()
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async { self.script().closed += 1 })
-    }
-}
-
-impl Session for Scripted {
-    fn offer(&self, _: bool) -> BoxFuture<'_, Result<Arc<Offer>, ConnectError>> {
-        Box::pin(async { Ok(Arc::new(Offer::new(&self.script().tools))) })
-    }
-
-    fn call<'a>(
-        &'a self,
-        permitted: Permitted<ToolCall>,
-        mut terms: CallParams,
-    ) -> BoxFuture<'a, CallResult> {
-        Box::pin(async move {
-            let (ending, waits) = {
-                let mut script = self.script();
-                let call = permitted.act();
-                let meta = Value::Object(terms.meta.clone());
-                let own = call.tool().own_name.clone();
-                script.sent.push((own, call.canonical().into(), meta));
-                let ending = script.endings.pop_front();
-                (ending.unwrap_or(text("hello")), script.waits)
-            };
-            terms.reports.report(1, Some(2), "half\u{202e}way").await;
-            if waits {
-                return CallResult::Stopped(terms.stop.wait().await);
-            }
-            ending
-        })
-    }
-}
 
 fn options(world: &World, scripted: &Scripted) -> GateOptions {
     GateOptions {

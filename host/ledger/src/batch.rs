@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 use tollgate_model::{
-    canonical::Sha256Digest,
     decision::Outcome,
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
@@ -13,7 +12,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use crate::{CommitError, Receipt, Window, component_state::StateUpdateRequest};
+use crate::{CommitError, Payload, Receipt, Window, component_state::StateUpdateRequest};
 
 /// The most bytes of an entry of a C2SP log.
 const MAX_LEAF: usize = 65_535;
@@ -74,20 +73,7 @@ pub struct HaltKeys {
     pub tool: Option<String>,
 }
 
-/// A sealed payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
-    /// Nonce and ciphertext (XChaCha20-Poly1305).
-    pub ciphertext: Vec<u8>,
-    /// The day of its key, in days since 1970.
-    pub day: i64,
-    /// SHA-256 of `ciphertext`.
-    pub digest: Sha256Digest,
-    /// The tenant of its key.
-    pub tenant: String,
-}
-
-/// A record with everything that can be computed before the writer's turn.
+/// A record with what can be computed before the writer has its turn.
 #[derive(Debug)]
 pub(crate) struct EncodedRecord {
     pub(crate) record: Record,

@@ -42,6 +42,7 @@ mod lifecycle;
 mod open;
 mod open_calls;
 mod options;
+mod payload;
 mod read;
 mod receipt;
 mod rows;
@@ -58,7 +59,7 @@ mod tests;
 
 pub use admin::SameName;
 pub use backup::{Restore, RestoreReport};
-pub use batch::{Batch, Condition, HaltKeys, Payload, PendingApprovals};
+pub use batch::{Batch, Condition, HaltKeys, PendingApprovals};
 pub use component_state::{
     NewState, Precondition, StateEntry, StateLimits, StateNamespace, StateUpdate, StateUpdateResult,
 };
@@ -67,6 +68,7 @@ pub use keys::Keys;
 pub use ledger::Ledger;
 pub use lifecycle::{IdleLimits, RecoveredCall, SweepReport};
 pub use options::{LedgerOptions, Sync};
+pub use payload::Payload;
 pub use read::{
     ApprovalFilter, LastRefusal, LedgerReader, Order, RecordFilter, RunFilter, SealedDay,
     Verification,

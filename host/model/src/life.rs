@@ -181,5 +181,4 @@ impl ApprovalState {
 named!(ApprovalState);
 
 #[cfg(test)]
-#[path = "life_tests.rs"]
 mod tests;

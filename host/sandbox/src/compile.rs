@@ -6,7 +6,6 @@
 //! first time.
 
 use std::{
-    fmt,
     hash::{Hash as _, Hasher as _},
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
@@ -22,7 +21,7 @@ use tollgate_model::{
     tool::{Annotations, Size},
 };
 
-use crate::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
+use crate::{Compiler, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
 
 /// Bytes of memory that compiling may use.
 const MEMORY: u64 = 4 << 30;
@@ -31,23 +30,7 @@ const MAX_ANSWER: u64 = 16 << 20;
 /// How often the parent checks whether the child has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The program that compiles: it must call [`serve`] when it is run with these arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compiler {
-    /// Its file: usually the gate's own binary.
-    pub program: PathBuf,
-    /// Arguments that make it compile.
-    pub arguments: Vec<String>,
-    /// How long it may take.
-    pub time: Duration,
-}
-
-impl Compiler {
-    /// The default time limit for compiling.
-    pub const TIME: Duration = Duration::from_secs(600);
-}
-
-/// The contents of a component's file.
+/// What a component's file holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
     /// Its size in bytes.
@@ -312,12 +295,6 @@ impl Component {
             imports: ty.imports(engine).map(|(name, _)| shown(name)).collect(),
             exports: ty.exports(engine).map(|(name, _)| shown(name)).collect(),
         }
-    }
-}
-
-impl fmt::Display for Compiler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.program.display())
     }
 }
 

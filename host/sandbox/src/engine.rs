@@ -19,7 +19,7 @@ use tollgate_egress::Resolver;
 use tollgate_model::tool::Size;
 
 use crate::{
-    Compiler, SandboxError, cache, capability,
+    Compiler, MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxError, SandboxOptions, cache, capability,
     guest::State,
     low_priority_pool::LowPriorityPool,
     meter::{Room, room},
@@ -27,13 +27,7 @@ use crate::{
     wasi,
 };
 
-/// The deepest nesting of calls, including the agent's own call.
-pub const MAX_CALL_DEPTH: usize = 4;
-
-/// The most calls that can be run at once.
-pub const MAX_CONCURRENCY: usize = 1_000;
-
-/// Slots in addition to those of calls: listing tools must neither wait for calls nor take their slots.
+/// Places beside those of calls: listing tools must not wait for calls, nor take their places.
 const RESERVED: usize = 4;
 
 /// The most concurrent calls of large components: each may use much memory.
@@ -45,17 +39,6 @@ const WASM_STACK: usize = 512 << 10;
 const LARGE_WASM_STACK: usize = 1 << 20;
 /// The stack of a call: WebAssembly's, plus the host functions' above it.
 const CALL_STACK: usize = 2 << 20;
-
-/// Options of a sandbox.
-#[derive(Debug, Clone)]
-pub struct SandboxOptions {
-    /// The directory for compiled code. Created with mode 0700; refused if others may write to it.
-    pub cache_dir: PathBuf,
-    /// How many calls may run at once; the others wait.
-    pub concurrency: usize,
-    /// Compiles components in a separate process; without it they are compiled in this one.
-    pub compiler: Option<Compiler>,
-}
 
 /// Runs components. Cheap to clone; its clock stops with the last clone and the last call.
 #[derive(Clone)]

@@ -11,6 +11,7 @@ mod bindings;
 mod cache;
 pub mod capability;
 mod compile;
+mod compiler;
 mod component;
 mod content;
 mod deadline;
@@ -23,6 +24,7 @@ mod guest;
 mod loaded;
 mod low_priority_pool;
 mod meter;
+mod options;
 pub mod port;
 mod run;
 #[cfg(test)]
@@ -33,13 +35,15 @@ mod ticker;
 mod wasi;
 mod wasm_sections;
 
-pub use capability::{config::ConfigEntry, files::Grant};
-pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
+pub use capability::files::Grant;
+pub use compile::{CompileError, InspectedTool, Inspection, serve};
+pub use compiler::Compiler;
 pub use component::{Component, INTERFACES};
-pub use engine::{MAX_CALL_DEPTH, MAX_CONCURRENCY, Sandbox, SandboxOptions};
+pub use engine::Sandbox;
 pub use environment::GuestEnvironment;
 pub use error::SandboxError;
 pub use loaded::LoadedComponent;
+pub use options::{MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxOptions};
 pub use run::{Invocation, PreparedInstance};
 
 /// The versions of the WIT package that this host links.

@@ -9,9 +9,10 @@ use tollgate_model::tool::{Execution, Limits, Size};
 use crate::{
     Component, Grant, Sandbox, SandboxOptions,
     capability::files::{
-        disk::{self, Replace},
+        disk,
         grant::{FileError, ResolvedPath},
         path::RelativePath,
+        temporary::Replace,
     },
     guest::Guest,
     run,

@@ -17,7 +17,7 @@ use tollgate_ledger::Batch;
 use tollgate_model::tool::{Content, Execution, Limits};
 use tollgate_sandbox::port::{ConsumedBudget, NestedCallError, RemainingBudget};
 
-use super::{Capabilities, denial, progress::Listener};
+use super::{Capabilities, Listener, denial};
 use crate::enforce::{
     Answer, CallContext, CallOptions, CallRequest, EnclosingCall, Refusal, Verdict,
 };

@@ -42,12 +42,12 @@ use tollgate_sandbox::{
     },
 };
 
-pub use self::progress::Listener;
 pub(crate) use self::{
     calls::{CallParams, CallPipeline},
     pending_effects::{QueuePlace, UnrecordedEffects},
 };
 use self::{pending_effects::PendingEffects, secrets::CallSecrets};
+pub use crate::enforce::Listener;
 use crate::{
     enforce::{CallContext, Pep, Refusal},
     tool::Tool,

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use tokio::sync::mpsc;
 use tollgate_ledger::Batch;
 use tollgate_model::{
     canonical::MAX_INTEGER,
@@ -26,10 +25,7 @@ const MAX_MESSAGE: usize = 1 << 10;
 /// The level that distinguishes reports from messages in the trace.
 const LEVEL: &str = "progress";
 
-/// Where the reports of a call go while it runs.
-pub type Listener = mpsc::Sender<ProgressReport>;
-
-/// The reports so far.
+/// What has been reported so far.
 #[derive(Debug, Default)]
 pub(super) struct ReportCount {
     count: u32,

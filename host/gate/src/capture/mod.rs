@@ -10,8 +10,7 @@
 
 mod detect;
 mod fields;
-mod gitleaks;
-mod go_regex;
+mod filter;
 mod settings;
 mod token;
 

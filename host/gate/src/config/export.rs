@@ -1,11 +1,10 @@
 //! `[export.NAME]`: collectors of the gate's spans, by OTLP.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
-use url::Url;
+use tollgate_model::settings::{ConfigValue, ExportConfig, ExportProtocol};
 
-use super::{ConfigError, ConfigValue, SecretConfig, raw, validate::Validation};
+use super::{ConfigError, SecretConfig, raw, validate::Validation};
 
 /// The default number of spans per request.
 const BATCH: usize = 1000;
@@ -22,73 +21,6 @@ const OWN_HEADERS: &[&str] = &[
     "connection",
     "user-agent",
 ];
-
-/// A collector, and how spans are sent to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportConfig {
-    /// The collector; without the path of a signal.
-    pub url: Url,
-    /// The protocol.
-    pub protocol: ExportProtocol,
-    /// The names of attributes.
-    pub profile: ExportProfile,
-    /// Headers of every request.
-    pub headers: BTreeMap<String, ConfigValue>,
-    /// Whether requests are compressed.
-    pub compression: ExportCompression,
-    /// How long the collector may take to answer.
-    pub timeout: Duration,
-    /// The most spans per request.
-    pub batch: usize,
-    /// Where a new exporter begins.
-    pub from: ExportFrom,
-    /// Resource attributes in addition to the gate's own.
-    pub resource: BTreeMap<String, String>,
-}
-
-/// The protocol to a collector.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportProtocol {
-    /// OTLP/HTTP with protobuf bodies.
-    #[default]
-    Http,
-    /// OTLP/gRPC.
-    Grpc,
-}
-
-/// The conventions for attribute names.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportProfile {
-    /// OpenTelemetry's and OpenInference's.
-    #[default]
-    Openinference,
-    /// OpenTelemetry's only.
-    Otel,
-}
-
-/// Whether requests are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportCompression {
-    /// With gzip.
-    #[default]
-    Gzip,
-    /// Not at all.
-    None,
-}
-
-/// Where a new exporter begins.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportFrom {
-    /// At the ledger's first record.
-    #[default]
-    Start,
-    /// At the next record.
-    Now,
-}
 
 impl Validation<'_> {
     pub(super) fn export(
@@ -170,14 +102,12 @@ impl Validation<'_> {
     }
 }
 
-/// The file with the exporters' cursors: in the directory of the ledger's file.
-#[must_use]
-pub fn export_state(store: &Path) -> std::path::PathBuf {
-    store.with_file_name("export.db")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tollgate_model::settings::ExportProfile;
+
     use super::super::Config;
     use super::*;
 

@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
 use tollgate_policy::policy;
 use url::Url;
 
-use super::{AgentConfig, ConfigError, SecretConfig, UserConfig, raw, validate::Validation};
+use super::{
+    AgentConfig, ConfigError, SecretConfig, UserConfig, WebhookConfig, raw, validate::Validation,
+};
 
 /// Algorithms that a resource server may accept: asymmetric ones, so that a key for checking tokens cannot
 /// create one.
@@ -104,28 +105,6 @@ pub struct SecondGroup {
     pub after: Duration,
     /// The additional roles.
     pub roles: BTreeSet<String>,
-}
-
-/// A webhook for requests and resolutions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookConfig {
-    /// Its URL.
-    pub url: Url,
-    /// The configured secret whose value signs them.
-    pub secret: String,
-    /// The format of notifications.
-    pub format: WebhookFormat,
-}
-
-/// The format of a notification.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WebhookFormat {
-    /// An object with a type, a time and data.
-    #[default]
-    Json,
-    /// The format of Slack's incoming webhooks.
-    Slack,
 }
 
 impl Validation<'_> {

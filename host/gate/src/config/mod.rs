@@ -5,21 +5,22 @@
 
 mod budgets;
 mod capture;
-mod component_config;
+mod error;
 mod export;
 mod external;
 mod identity;
 mod network;
+mod policy_files;
 mod raw;
 mod serve;
 mod trace;
 mod upstream;
 mod validate;
+mod webhook;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt, fs,
-    io::Read as _,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,24 +30,26 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     time::{LocalTime, Timestamp},
 };
-use tollgate_policy::{
-    policy::{self, PolicyFile},
-    tool_input::NumberMapping,
-};
+use tollgate_policy::{policy::PolicyFile, tool_input::NumberMapping};
 
 pub use budgets::{Budget, BudgetConfig};
-pub use export::{
-    ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
-};
+pub use error::ConfigError;
+use error::{line_and_column, syntax};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
-    WebhookConfig, WebhookFormat,
 };
+pub use policy_files::{policy_file, policy_files};
 pub use serve::ServeConfig;
-pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
+pub use trace::TraceConfig;
+pub use upstream::{UpstreamConfig, UpstreamTransport};
+pub use webhook::{WebhookConfig, WebhookFormat};
 
 use tollgate_ledger::IdleLimits;
+pub use tollgate_model::settings::{
+    ConfigValue, ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, Price,
+    PricedTokens, PricesConfig,
+};
 
 use crate::tool::{Limits, Size};
 pub use crate::{
@@ -54,11 +57,7 @@ pub use crate::{
     egress::{HostConfig, NetworkConfig},
     sandbox::{ConfigEntry, GuestEnvironment},
     secrets::SecretConfig,
-    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
-
-/// The most bytes of a policy file; 50,000 policies fit.
-const MAX_POLICY_FILE: u64 = 16 << 20;
 
 /// The file's name, searched upwards from the working directory.
 pub const FILE_NAME: &str = "tollgate.toml";
@@ -81,31 +80,6 @@ pub const PRIVATE_NETWORK: &str = "private-network";
 
 /// The agent through which a person acts at the command line.
 pub const CLI_AGENT: &str = "cli";
-
-/// An error of a configuration, with its position.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigError {
-    /// The file.
-    pub file: PathBuf,
-    /// Line, from 1; 0 if there is none.
-    pub line: usize,
-    /// Column, from 1; 0 if there is none.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// How to fix it.
-    pub help: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if self.line > 0 {
-            write!(f, ":{}:{}", self.line, self.column)?;
-        }
-        write!(f, ": {}; {}", self.message, self.help)
-    }
-}
 
 /// A validated configuration.
 #[derive(Debug, Clone)]
@@ -465,125 +439,6 @@ impl Config {
     pub fn candidate_files(&self) -> Result<Option<Vec<PolicyFile>>, ConfigError> {
         self.candidate.as_deref().map(policy_files).transpose()
     }
-}
-
-/// The text of one file of policies.
-///
-/// # Errors
-/// If it cannot be read, or is too large.
-pub fn policy_file(path: &Path) -> Result<String, ConfigError> {
-    let failed = |message: String, help: &str| ConfigError {
-        file: path.to_path_buf(),
-        line: 0,
-        column: 0,
-        message,
-        help: help.into(),
-    };
-    let mut text = String::new();
-    let read = fs::File::open(path)
-        .and_then(|file| file.take(MAX_POLICY_FILE + 1).read_to_string(&mut text));
-    match read {
-        Ok(bytes) if bytes as u64 > MAX_POLICY_FILE => Err(failed(
-            format!("it is larger than {} MiB", MAX_POLICY_FILE >> 20),
-            "split it into several files, or move it out of the policies",
-        )),
-        Ok(_) => Ok(text),
-        Err(e) => Err(failed(
-            format!("it cannot be read: {e}"),
-            "make it a readable text file in UTF-8, or move it out of the policies",
-        )),
-    }
-}
-
-/// Every `*.cedar` file below `dir`, by name.
-///
-/// # Errors
-/// If the directory or a file in it cannot be read.
-pub fn policy_files(dir: &Path) -> Result<Vec<PolicyFile>, ConfigError> {
-    let failed = |path: &Path, e: &std::io::Error| ConfigError {
-        file: path.to_path_buf(),
-        line: 0,
-        column: 0,
-        message: format!("it cannot be read: {e}"),
-        help: "set `dir` under [policies] to a directory of .cedar files".into(),
-    };
-    let mut files = Vec::new();
-    let mut pending = vec![dir.to_path_buf()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(&directory).map_err(|e| failed(&directory, &e))? {
-            let path = entry.map_err(|e| failed(&directory, &e))?.path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.extension().is_some_and(|e| e == "cedar") {
-                let text = policy_file(&path)?;
-                let name = path.strip_prefix(dir).unwrap_or(&path);
-                let name: Vec<String> = name
-                    .components()
-                    .map(|c| c.as_os_str().to_string_lossy().into_owned())
-                    .collect();
-                files.push(PolicyFile {
-                    name: name.join("/"),
-                    text,
-                });
-            }
-        }
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
-}
-
-fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let message = error.message().trim().to_owned();
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let help = match quoted.split_first() {
-        Some((unknown, valid)) if message.starts_with("unknown field") => {
-            let near = policy::nearest(unknown, valid.iter().copied());
-            match (renamed(unknown, valid), near) {
-                (Some(new), _) => format!("this key is called `{new}` now"),
-                (None, Some(near)) => format!("did you mean `{near}`?"),
-                (None, None) => format!("valid keys here are {}", valid.join(", ")),
-            }
-        }
-        _ => "correct it and try again".into(),
-    };
-    let message = match message.split_once(", expected") {
-        Some((what, _)) if what.starts_with("unknown field") => what.replacen("field", "key", 1),
-        _ => message,
-    };
-    let (line, column) = error
-        .span()
-        .map_or((0, 0), |span| line_and_column(text, span.start));
-    ConfigError {
-        file: file.to_path_buf(),
-        line,
-        column,
-        message,
-        help,
-    }
-}
-
-/// Renamed keys, with their current names.
-const RENAMED: &[(&str, &str)] = &[
-    ("hold", "wait_timeout"),
-    ("hold_with_progress", "wait_timeout_with_progress"),
-    ("idle", "idle_timeout"),
-    ("named_idle", "named_idle_timeout"),
-    ("otherwise", "default"),
-];
-
-/// The current name of an unknown key, if it is one of the valid ones.
-fn renamed(unknown: &str, valid: &[&str]) -> Option<&'static str> {
-    let (_, new) = RENAMED.iter().find(|(old, _)| *old == unknown)?;
-    valid.contains(new).then_some(*new)
-}
-
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset.min(text.len())).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    (
-        line,
-        before.rsplit('\n').next().unwrap_or("").chars().count() + 1,
-    )
 }
 
 #[cfg(test)]

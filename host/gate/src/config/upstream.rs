@@ -1,7 +1,11 @@
 //! The operator's settings for upstream MCP servers.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
+use tollgate_model::settings::ConfigValue;
 use tollgate_policy::policy;
 use url::{Host, Url};
 
@@ -9,8 +13,64 @@ use super::{ConfigError, raw, validate::Validation};
 use crate::{
     secrets::SecretConfig,
     tool::{Limits, Size},
-    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
+
+/// An upstream server, and what is sent to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// How it is reached.
+    pub transport: UpstreamTransport,
+    /// Directories that it gets when it asks for roots; without any it is refused.
+    pub roots: Vec<PathBuf>,
+    /// Those of its tools that agents may use; all by default.
+    pub tools: Option<BTreeSet<String>>,
+    /// Names that agents see, by the server's own.
+    pub rename: BTreeMap<String, String>,
+    /// What its tools are where they say nothing else; `None` means `unlabelled`.
+    pub labels: Option<BTreeSet<String>>,
+    /// What their content adds to a run where they say nothing else; `None` means `untrusted`.
+    pub taints: Option<BTreeSet<String>>,
+    /// What a call may take. Only time and output mean anything outside the sandbox.
+    pub limits: Limits,
+}
+
+/// How an upstream server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamTransport {
+    /// As a child process, over its standard input and output.
+    Command {
+        /// The program and its arguments. No shell.
+        command: Vec<String>,
+        /// All of its environment.
+        env: BTreeMap<String, ConfigValue>,
+        /// Its working directory; made, unless `user` is named.
+        dir: PathBuf,
+        /// The operating system's user that it runs as, in a directory that it can use; the gate's own where
+        /// nothing is said.
+        user: Option<String>,
+    },
+    /// By streamable HTTP.
+    Http {
+        /// The endpoint.
+        url: Url,
+        /// Headers of every request.
+        headers: BTreeMap<String, ConfigValue>,
+    },
+}
+
+impl UpstreamConfig {
+    /// The secrets that are sent to it.
+    pub fn secrets(&self) -> impl Iterator<Item = &String> {
+        let sent = match &self.transport {
+            UpstreamTransport::Command { env, .. } => env,
+            UpstreamTransport::Http { headers, .. } => headers,
+        };
+        sent.values().filter_map(|value| match value {
+            ConfigValue::Secret { name, .. } => Some(name),
+            ConfigValue::Literal(_) => None,
+        })
+    }
+}
 
 impl Validation<'_> {
     pub(super) fn upstream(

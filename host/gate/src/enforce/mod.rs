@@ -24,7 +24,8 @@ use tollgate_model::{canonical::Sha256Digest, request::Action};
 pub use act::Act;
 pub use acts::{OperatorAct, RunAct, ToolCall};
 pub use answer::{
-    Answer, AnswerView, CallOptions, CallOutcome, CallRequest, PendingView, PolicyView, Verdict,
+    Answer, AnswerView, CallOptions, CallOutcome, CallRequest, Listener, PendingView, PolicyView,
+    Verdict,
 };
 pub use approval::{
     ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,

@@ -5,6 +5,7 @@
 mod accept;
 mod bundle;
 mod component;
+mod declaration;
 mod error;
 mod external;
 mod preset;

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::external::{Declaration, declarations};
+use super::declaration::{Declaration, declarations};
 use crate::config::ExternalPreset;
 
 /// The tools of a preset.

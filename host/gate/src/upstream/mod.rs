@@ -9,7 +9,6 @@
 mod call;
 mod definition;
 mod offer;
-mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,9 +26,9 @@ use tollgate_model::canonical::Sha256Digest;
 pub use call::Reporter;
 pub use definition::{Definition, digest_of};
 pub use offer::{Difference, MAX_TOOLS, Offer};
-pub use settings::{ConfigValue, UpstreamConfig, UpstreamTransport};
 
 use crate::{
+    config::UpstreamConfig,
     egress::Network,
     enforce::{Permitted, ToolCall},
     secrets::Vault,

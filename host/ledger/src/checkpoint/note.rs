@@ -258,5 +258,4 @@ fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
 }
 
 #[cfg(test)]
-#[path = "note_tests.rs"]
 mod tests;

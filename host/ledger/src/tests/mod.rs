@@ -6,6 +6,7 @@ mod commit;
 mod faults;
 mod formats;
 mod keys;
+mod memory;
 mod opening;
 mod proofs;
 mod reading;

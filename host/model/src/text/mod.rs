@@ -27,7 +27,16 @@ pub fn printable(text: &str, max: usize) -> String {
     out
 }
 
-/// Whether a character is displayed as itself.
+/// The candidate most like `name`, if any is alike enough to suggest.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|c| (strsim::damerau_levenshtein(name, c), c))
+        .filter(|(distance, c)| *distance <= 1 + c.chars().count() / 4)
+        .min()
+        .map(|(_, c)| c)
+}
+
+/// Whether people see a character as what it is.
 fn is_visible(c: char) -> bool {
     match c {
         '\n' | '\t' | ' '..='~' => true,

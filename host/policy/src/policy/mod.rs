@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use load::load;
+pub use tollgate_model::text::nearest;
 
 use approval_analysis::ApprovalUse;
 use tollgate_model::decision::{DeterminingPolicy, Severity};
@@ -166,14 +167,5 @@ pub fn too_deep(text: &str) -> Option<String> {
     depth_limit::excess(text).map(|excess| format!("{}; {}", excess.message, excess.help))
 }
 
-/// The candidate most similar to `name`, if any is similar enough to suggest.
-pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|c| (strsim::damerau_levenshtein(name, c), c))
-        .filter(|(distance, c)| *distance <= 1 + c.chars().count() / 4)
-        .min()
-        .map(|(_, c)| c)
-}
-
-/// `policy` in Cedar's JSON form.
+/// What `policy` looks like in Cedar's JSON form.
 pub(crate) type PolicyJson = Value;

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 use tollgate_model::canonical::escape_segment;
 
 use super::{
-    InputError, NumberMapping, cedar_type,
+    InputError, NumberMapping,
     identifier::identifier,
+    keyword::{has_members, has_null_type, may_be_object, opens, string_variants},
+    merge::{merge, rest_attribute},
     reference::{Document, REFERENCES, SchemaLocation},
     types::{Choice, Enumeration, Field, InputType, Record},
     validation::{BranchCompiler, BranchValidator, SchemaValidator},
@@ -21,8 +23,6 @@ const MAX_TYPED_NODES: usize = 4096;
 const MAX_CHOICES: usize = 512;
 /// The deepest chain of schemas that apply to one object because of each other.
 const MAX_COMBINED_DEPTH: usize = 100;
-/// The attribute for members that the schema allows but does not name.
-const REST: &str = "additionalProperties";
 
 /// Reads the schema of a tool's arguments. Ignored parts are added to `notes`.
 pub(super) fn read(
@@ -146,11 +146,7 @@ impl<'a> Reader<'_, 'a> {
             record.fields.insert(name.clone(), field);
         }
         if members.open {
-            let mut rest = REST.to_owned();
-            while record.fields.contains_key(&rest) {
-                rest.insert(0, '_');
-            }
-            record.rest = Some(rest);
+            record.rest = Some(rest_attribute(&record.fields));
         }
         Ok(record)
     }
@@ -534,107 +530,4 @@ fn choice_place(place: &Place, i: usize) -> Place {
         pointer: place.pointer.clone(),
         depth: place.depth + 1,
     }
-}
-
-/// Whether values of the schema can be objects: it has no `type` that excludes them.
-fn may_be_object(schema: &Value) -> bool {
-    match schema.get("type") {
-        None => schema.is_object(),
-        Some(Value::Array(types)) => types.iter().any(|ty| ty == "object"),
-        Some(ty) => ty == "object",
-    }
-}
-
-fn has_null_type(object: &Map<String, Value>) -> bool {
-    let types = object.get("type").and_then(Value::as_array);
-    types.is_some_and(|types| types.iter().any(|ty| ty == "null"))
-}
-
-/// Whether any part of an object's schema names members.
-fn has_members(object: &Map<String, Value>) -> bool {
-    ["properties", "if", "then", "else", "dependentSchemas"]
-        .iter()
-        .any(|keyword| object.contains_key(*keyword))
-}
-
-/// Whether the schema explicitly allows members that it does not name.
-fn opens(object: &Map<String, Value>) -> bool {
-    let allows = |keyword: &str| match object.get(keyword) {
-        None | Some(Value::Bool(false)) => false,
-        Some(_) => true,
-    };
-    let patterns = object.get("patternProperties").and_then(Value::as_object);
-    allows("additionalProperties")
-        || allows("unevaluatedProperties")
-        || patterns.is_some_and(|patterns| !patterns.is_empty())
-}
-
-/// The variants, if this is an enumeration of strings, and whether null is one of them.
-fn string_variants(object: &Map<String, Value>) -> Option<(Vec<String>, bool)> {
-    let values = match (object.get("enum"), object.get("const")) {
-        (Some(Value::Array(values)), _) => values.clone(),
-        (_, Some(value)) => vec![value.clone()],
-        _ => return None,
-    };
-    let nullable = values.contains(&Value::Null);
-    let mut variants: Vec<String> = values
-        .iter()
-        .filter(|value| !value.is_null())
-        .map(|v| v.as_str().map(str::to_owned))
-        .collect::<Option<_>>()?;
-    variants.sort();
-    variants.dedup();
-    (!variants.is_empty()).then_some((variants, nullable))
-}
-
-/// The type of a member that two schemas declare. JSON text if they disagree.
-fn merge(a: InputType, b: InputType) -> InputType {
-    match (a, b) {
-        (InputType::Enumeration(mut a), InputType::Enumeration(b))
-            if a.namespace == b.namespace && a.name == b.name =>
-        {
-            a.variants.extend(b.variants);
-            a.variants.sort();
-            a.variants.dedup();
-            InputType::Enumeration(a)
-        }
-        (InputType::String, InputType::Enumeration(_))
-        | (InputType::Enumeration(_), InputType::String) => InputType::String,
-        (InputType::Record(a), InputType::Record(b)) => InputType::Record(merge_records(a, b)),
-        (a, b) if !a.has_union() && !b.has_union() && cedar_type::of(&a) == cedar_type::of(&b) => a,
-        _ => InputType::Json,
-    }
-}
-
-/// The members of both. A member that only one of them declares may be absent.
-fn merge_records(mut a: Record, b: Record) -> Record {
-    for (name, field) in &mut a.fields {
-        field.required &= b.fields.contains_key(name);
-    }
-    for (name, field) in b.fields {
-        let merged = match a.fields.remove(&name) {
-            None => Field {
-                required: false,
-                default: None,
-                ..field
-            },
-            Some(before) => Field {
-                required: before.required && field.required,
-                nullable: before.nullable || field.nullable,
-                default: before
-                    .default
-                    .filter(|default| field.default.as_ref() == Some(default)),
-                ty: merge(before.ty, field.ty),
-            },
-        };
-        a.fields.insert(name, merged);
-    }
-    if a.rest.is_some() || b.rest.is_some() {
-        let mut rest = REST.to_owned();
-        while a.fields.contains_key(&rest) {
-            rest.insert(0, '_');
-        }
-        a.rest = Some(rest);
-    }
-    a
 }

@@ -42,6 +42,12 @@ CREATE TABLE IF NOT EXISTS roots (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Where exporters keep how far they have come: in the directory of the ledger's file.
+#[must_use]
+pub fn state_file(store: &Path) -> PathBuf {
+    store.with_file_name("export.db")
+}
+
 /// How far one exporter has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct State {

@@ -17,6 +17,8 @@
 //! | `schema` | the tables |
 
 mod annotations;
+pub(crate) mod entries;
+mod facet;
 mod facets;
 mod find;
 mod forget;
@@ -48,7 +50,7 @@ use tollgate_model::{
 };
 
 pub use annotations::{Feedback, NewFeedback, NewNote, Note, RunSet};
-pub use facets::Facet;
+pub use facet::Facet;
 pub use find::TraceFilter;
 pub use ingest::IngestReport;
 pub use read::{MAX_LOGS, Part, Reader};

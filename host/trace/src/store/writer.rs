@@ -16,10 +16,8 @@ use tokio::sync::{
 };
 
 use super::{
-    BUSY, Store, StoreError, StoreOptions,
-    facets::Facet,
-    ingest::{ReporterTotals, TraceEntry},
-    source::SourceId,
+    BUSY, Facet, Store, StoreError, StoreOptions,
+    entries::{ReporterTotals, SourceId, TraceEntry},
 };
 use crate::low_priority::lower_thread_priority;
 

@@ -5,7 +5,7 @@ mod view;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tollgate_model::{
     decision::Basis,
     ids::{DecisionId, RunId, SpanId},
@@ -13,12 +13,16 @@ use tollgate_model::{
 };
 
 use super::Refusal;
-use crate::capability::Listener;
 use crate::tool::{Content, ToolFailure};
+
+use tollgate_sandbox::capability::progress::ProgressReport;
 
 pub use view::{AnswerView, CallOutcome, PendingView, PolicyView};
 
-/// An incoming call: untrusted.
+/// Where the reports of a call go while it runs.
+pub type Listener = mpsc::Sender<ProgressReport>;
+
+/// A call as it arrives: nothing of it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRequest {
     /// The tool's name.

@@ -3,8 +3,10 @@
 mod decide;
 mod escalate;
 mod explanations;
+mod generators;
 mod load;
 mod properties;
+mod request_errors;
 
 use serde_json::{Value, json};
 use tollgate_model::{

@@ -20,7 +20,7 @@ use rustix::{
 use super::{
     grant::{FileError, PathEntry, ResolvedPath, enter, kind, look},
     path::is_nameable,
-    temporary::Temporary,
+    temporary::{Replace, Temporary},
 };
 
 /// The largest file that is read or written, in bytes.
@@ -97,14 +97,7 @@ fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u6
     }
 }
 
-/// Whether an existing entry may be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Replace {
-    Yes,
-    No,
-}
-
-/// Writes a file atomically: readers see the old content or all of `data`.
+/// Write a file whole: readers see what was there before, or all of `data`.
 pub(crate) fn write(at: ResolvedPath, data: &[u8], replace: Replace) -> Result<(), FileError> {
     let (parent, name) = at.for_writing()?;
     let permissions = match (look(&parent, &name)?, replace) {

@@ -19,10 +19,10 @@ use tokio::task;
 use tollgate_model::{latency_ewma::LatencyEwma, request::Action};
 
 use super::{
-    FileAct, FileContent,
-    disk::{self, Replace},
+    FileAct, FileContent, disk,
     grant::{FileError, Grant, PathEntry, ResolvedPath},
     path::RelativePath,
+    temporary::Replace,
 };
 use crate::{
     bindings::files::{Entry, Error, Kind},

@@ -6,7 +6,14 @@ use cap_std::fs::{Dir, File, OpenOptions};
 use rustix::{fs::RenameFlags, io::Errno};
 use tollgate_model::ids::hex;
 
-use super::{disk::Replace, grant::FileError, path::RESERVED};
+use super::{grant::FileError, path::RESERVED};
+
+/// Whether something that is there already may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replace {
+    Yes,
+    No,
+}
 
 /// A file with a random name that guests cannot see; removed unless it is renamed.
 pub(crate) struct Temporary<'a> {

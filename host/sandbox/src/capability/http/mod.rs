@@ -2,6 +2,7 @@
 
 mod act;
 mod effect;
+mod error;
 pub(crate) mod headers;
 mod operation;
 mod redirect;
@@ -10,8 +11,9 @@ pub(crate) mod wasi;
 pub(crate) mod wit;
 
 pub use act::{Destination, HttpAct, OutboundRequest};
+pub(crate) use error::HttpError;
 pub(crate) use operation::fetch;
-pub(crate) use request::{FetchRequest, FetchResponse, HttpError};
+pub(crate) use request::{FetchRequest, FetchResponse};
 
 /// The most bytes of a request's body, and of a response's, decoded.
 pub(crate) const MAX_BODY: usize = tollgate_egress::MAX_BODY;

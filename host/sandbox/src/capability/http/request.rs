@@ -6,14 +6,12 @@ use hyper::{
     Method,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
-use tollgate_egress::{
-    ACCEPTED_CODINGS, EgressError, Target, WireRequest, WireResponse, header_text,
-};
+use tollgate_egress::{ACCEPTED_CODINGS, Target, WireRequest, WireResponse, header_text};
 use tollgate_model::text::printable;
 use zeroize::Zeroizing;
 
-use super::{MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers};
-use crate::{capability::secrets::Credential, port::Denial};
+use super::{HttpError, MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers};
+use crate::capability::secrets::Credential;
 
 /// The field `user-agent`, unless the guest sets one.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
@@ -41,87 +39,7 @@ pub(crate) struct FetchResponse {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why there is no response. Texts contain no secret, no query and no address of the host's networks.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum HttpError {
-    /// It is not a valid request.
-    Invalid(String),
-    /// It is denied, or could not be decided or recorded.
-    Denied(Denial),
-    /// The same, for the target of a redirect.
-    DeniedRedirect(Denial, String),
-    /// The host has an address in a private network, and the operator does not allow that.
-    Private(String),
-    /// The component was not granted this secret.
-    NoSuchSecret(String),
-    /// The name has no address.
-    Unresolved(String),
-    /// The connection failed.
-    Unreachable(String),
-    /// The connection is not safe.
-    Tls(String),
-    /// The server's certificate is not valid for the host.
-    Certificate(String),
-    /// Time is up.
-    Timeout,
-    /// The response is too large.
-    TooLarge,
-    /// One redirect too many.
-    TooManyRedirects,
-    /// The response cannot be understood.
-    Malformed(String),
-    /// An error of the host.
-    Failed(String),
-    /// The call ended before the request did.
-    CallOver,
-}
-
-impl HttpError {
-    /// The text for the record.
-    pub(in crate::capability::http) fn description(&self) -> String {
-        match self {
-            Self::Invalid(how)
-            | Self::Unresolved(how)
-            | Self::Unreachable(how)
-            | Self::Tls(how)
-            | Self::Certificate(how)
-            | Self::Malformed(how)
-            | Self::Failed(how) => how.clone(),
-            Self::Denied(_) | Self::DeniedRedirect(..) => "refused".into(),
-            Self::Private(host) => not_public(host),
-            Self::NoSuchSecret(name) => format!("no secret `{name}` was granted"),
-            Self::Timeout => "timed out".into(),
-            Self::TooLarge => "the response is too large".into(),
-            Self::TooManyRedirects => "too many redirects".into(),
-            Self::CallOver => "the call was over".into(),
-        }
-    }
-}
-
-impl From<EgressError> for HttpError {
-    fn from(error: EgressError) -> Self {
-        match error {
-            EgressError::Invalid(how) => Self::Invalid(how),
-            EgressError::Unresolved(how) => Self::Unresolved(how),
-            EgressError::Unreachable(how) => Self::Unreachable(how),
-            EgressError::Tls(how) => Self::Tls(how),
-            EgressError::Certificate(how) => Self::Certificate(how),
-            EgressError::TooLarge => Self::TooLarge,
-            EgressError::Malformed(how) => Self::Malformed(how),
-            EgressError::Failed(how) => Self::Failed(how),
-        }
-    }
-}
-
-/// Why a host in a private network is refused, and how to allow it.
-pub(in crate::capability::http) fn not_public(host: &str) -> String {
-    format!(
-        "{host} has an address in a private network, which the operator must allow: \
-         [hosts.\"{host}\"] with allow_private = true"
-    )
-}
-
-/// The current request: the first one, or one after redirects.
+/// One request on the way: the first, or one that a redirect led to.
 #[derive(Debug, Clone)]
 pub(in crate::capability::http) struct RequestHop {
     pub(in crate::capability::http) target: Target,

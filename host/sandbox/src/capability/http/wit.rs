@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 
 use super::{
-    FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, fetch, request::not_public,
+    FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, error::not_public, fetch,
 };
 use crate::{
     PUBLISHED,

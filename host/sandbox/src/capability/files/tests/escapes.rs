@@ -14,10 +14,10 @@ use proptest::prelude::*;
 
 use crate::{
     capability::files::{
-        Grant,
-        disk::{self, Replace},
+        Grant, disk,
         grant::{FileError, ResolvedPath},
         path::RelativePath,
+        temporary::Replace,
     },
     test_support::world,
 };

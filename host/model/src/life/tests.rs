@@ -1,8 +1,6 @@
 //! The complete transition tables, and a model of everything that can happen around one approval.
 
-#[path = "life_tests/mid_call.rs"]
 mod mid_call;
-#[path = "life_tests/model.rs"]
 mod model;
 
 use std::fmt::Debug;
