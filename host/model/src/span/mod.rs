@@ -8,8 +8,6 @@ mod assemble;
 mod attributes;
 pub mod names;
 
-use serde::{Deserialize, Serialize};
-
 use self::names::error;
 use crate::{
     ids::SpanId,
