@@ -1,4 +1,4 @@
-//! The cost of governing a call, beside the bare work measured in the same run.
+//! The cost of governing a call, compared with the bare work measured in the same run.
 //!
 //! Prints JSON lines `{name, value, unit, floor, ratio}`.
 
@@ -37,7 +37,7 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    // As a server would: from a task of the runtime.
+    // Like a server: from a task of the runtime.
     let measured = runtime.spawn(async {
         let bare = bare_call();
         latency("call.p50", Sync::Off, bare, 20_000).await;
@@ -144,7 +144,7 @@ async fn memory() {
     gate.close().await;
 }
 
-/// Instantiate and call the same component with the same arguments, with wasmtime alone.
+/// Instantiates and calls the same component with the same arguments, with wasmtime only.
 fn bare_call() -> f64 {
     let mut pool = wasmtime::PoolingAllocationConfig::default();
     pool.max_memory_size(64 << 20);

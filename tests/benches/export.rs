@@ -1,5 +1,5 @@
-//! How many governed calls an exporter takes to a collector in a second, over HTTP with gzip, beside the
-//! bare sending of as many requests of the same size to the same collector in the same run.
+//! How many governed calls per second an exporter sends to a collector, over HTTP with gzip, compared with
+//! sending as many plain requests of the same size to the same collector in the same run.
 //!
 //! Prints JSON lines `{name, value, unit, floor, ratio}`.
 
@@ -33,11 +33,12 @@ use tollgate::{
     identity::Caller, identity::RunKey, ids::Clock,
 };
 use tollgate_ledger::Sync;
-use tollgate_trace::export::{Exporter, Source, Step};
+use tollgate_server::export::source_of_gate;
+use tollgate_trace::export::{Exporter, Step};
 
 /// Calls that are exported.
 const CALLS: u64 = 20_000;
-/// Calls at once while the ledger is filled.
+/// Concurrent calls while the ledger is filled.
 const CLIENTS: u64 = 64;
 
 #[derive(Clone, Default)]
@@ -73,7 +74,7 @@ async fn measured() {
     let config = Config::read(&config.file).unwrap();
     let gate = filled(config).await;
 
-    let source = Arc::new(Source::of_gate(&gate));
+    let source = Arc::new(source_of_gate(&gate));
     let mut exporter = Exporter::new("up", source).await.unwrap();
     let begun = Instant::now();
     let mut requests = 0_u64;
@@ -127,7 +128,7 @@ async fn take(
     [("content-type", "application/x-protobuf")]
 }
 
-/// A gate whose ledger holds the calls.
+/// A gate with the calls in its ledger.
 async fn filled(config: Config) -> Gate {
     let options = GateOptions {
         clock: Clock::system(),

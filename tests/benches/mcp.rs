@@ -1,5 +1,5 @@
-//! The cost of governing a call that comes by MCP, beside a bare server of the same crate with the same
-//! tool natively and no gate, in the same run.
+//! The cost of governing a call over MCP, compared with a plain server of the same crate with the same
+//! tool, natively and without a gate, in the same run.
 //!
 //! Prints JSON lines `{name, value, unit, floor, ratio}`.
 
@@ -42,7 +42,7 @@ use rmcp::{
 use serde_json::json;
 
 const TOOL: &str = "payments__quote";
-/// How the bare server is started: this very program, with this argument.
+/// How the plain server is started: this program with this argument.
 const BARE_STDIO: &str = "--bare-stdio";
 const BARE_HTTP: &str = "--bare-http";
 const CLIENTS: usize = 64;
@@ -104,7 +104,7 @@ async fn measured() {
     }
 }
 
-/// The same tool natively.
+/// The same tool, natively.
 #[derive(Clone)]
 struct Bare;
 
@@ -150,7 +150,7 @@ fn own(how: &str) -> Command {
     command
 }
 
-/// `tollgate ARGS` over a gate of its own.
+/// `tollgate ARGS` with a gate of its own.
 fn tollgate(args: &[&str], name: &str) -> Command {
     let mut command = Command::new(repository().join("target/release/tollgate"));
     let config = configured(name);
@@ -158,7 +158,7 @@ fn tollgate(args: &[&str], name: &str) -> Command {
     command
 }
 
-/// A server; dropped, it ends.
+/// A server; it ends when dropped.
 struct Server(Child);
 
 impl Drop for Server {
@@ -207,7 +207,7 @@ async fn stdio_p50(command: Command) -> f64 {
     median(samples)
 }
 
-/// Calls of all clients in a second.
+/// Calls per second of all clients.
 async fn throughput(url: &str) -> f64 {
     let each = 200;
     let mut clients = Vec::with_capacity(CLIENTS);
@@ -234,7 +234,7 @@ async fn throughput(url: &str) -> f64 {
     rate
 }
 
-/// Bytes of memory that a process has.
+/// Resident bytes of a process.
 fn resident(server: &Server) -> f64 {
     let statm = fs::read_to_string(format!("/proc/{}/statm", server.0.id())).unwrap();
     let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();

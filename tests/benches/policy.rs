@@ -1,4 +1,5 @@
-//! Deciding, loading and replaying, beside Cedar's own authorizer over the whole set in the same run.
+//! Deciding, loading and replaying, compared with Cedar's own authorizer over the whole set in the same
+//! run.
 //!
 //! Prints JSON lines `{name, value, unit, floor, ratio}`.
 
@@ -31,14 +32,14 @@ use tollgate_policy::{
 };
 
 const TOOLS: usize = 10;
-/// Policies that can match the request, whatever the size of the set.
+/// Policies that can match the request, for any size of the set.
 const MATCHING: usize = 10;
 
 fn main() {
     let decided = [10, 10_000, 100_000].map(decide);
     let [ten, many, most] = decided;
     line("policy.decide.10000", many.ours, "us", Some(many.whole));
-    // Two digits are not enough for so small a share.
+    // Two digits are not enough for such a small share.
     println!(
         "{}",
         json!({ "name": "policy.decide.10000.ratio", "value": many.ours / many.whole, "unit": "ratio" })
@@ -175,7 +176,7 @@ fn decide(count: usize) -> Decided {
     Decided { ours, whole }
 }
 
-/// Cedar's authorizer over the whole set, its request built beforehand.
+/// Cedar's authorizer over the whole set, with a prepared request.
 fn whole(bundle: &Bundle, facts: &Facts) -> f64 {
     let mut set = PolicySet::new();
     for (file, text) in bundle.policies.iter().map(|f| (&f.name, &f.text)) {

@@ -1,4 +1,4 @@
-//! The cost of the sandbox: a decided read inside a call, and what a neighbour of hostile guests notices.
+//! The cost of the sandbox: a decided read inside a call, and the effect of hostile guests on other calls.
 //!
 //! Prints JSON lines `{name, value, unit, floor, ratio}`. `sandbox.call` is measured by the gate's own
 //! test of that name, which sees the sandbox from inside.
@@ -48,7 +48,7 @@ const POLICY: &str = r#"@id("all") @owner("bench") permit (principal, action, re
 
 const QUOTE: (&str, &str) = ("payments__quote", r#"{"amount":4999,"currency":"EUR"}"#);
 
-/// Guests that use up what they get, each in its own way.
+/// Guests that exhaust their limits, each in its own way.
 const HOSTILE: &[(&str, &str)] = &[
     ("hostile__loop_forever", "{}"),
     ("hostile__memory_bomb", "{}"),
@@ -65,7 +65,7 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    // As a server would: from a task of the runtime.
+    // Like a server: from a task of the runtime.
     let measured = runtime.spawn(async {
         let gate = gate().await;
         capability(&gate).await;
@@ -117,7 +117,7 @@ fn median(samples: &mut [f64]) -> f64 {
     samples[samples.len() / 2]
 }
 
-/// One decided read of a file, beside the read alone. The value is what the gate adds.
+/// One decided read of a file, compared with the read alone. The value is the gate's overhead.
 async fn capability(gate: &Gate) {
     let file = repository().join("target/bench/sandbox/data/file");
     let mut bare: Vec<f64> = (0..20_000)
@@ -153,7 +153,7 @@ async fn capability(gate: &Gate) {
     );
 }
 
-/// A neighbour's calls while every hostile guest runs, beside the same calls without them.
+/// Other calls while every hostile guest runs, compared with the same calls without them.
 async fn neighbour(gate: &Gate) {
     let quiet = p99(gate, "quiet", 3_000).await;
     let over = Arc::new(AtomicBool::new(false));

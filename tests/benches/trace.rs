@@ -1,5 +1,5 @@
-//! How fast reported spans come in, and how fast runs are shown and found, beside the bare work measured in
-//! the same run.
+//! How fast reported spans are stored, and how fast runs are shown and found, compared with the bare work
+//! measured in the same run.
 //!
 //! Prints JSON lines `{name, value, unit, floor, ratio}`.
 
@@ -42,12 +42,12 @@ use tollgate_trace::store::{Facet, Store, TraceFilter};
 
 /// Spans of one request; the SDKs send 512.
 const BATCH: u64 = 512;
-/// Requests whose time is measured.
+/// Requests that are measured.
 const BATCHES: u64 = 400;
-/// Requests that Phoenix gets, and how long it may take.
+/// Requests to Phoenix, and its time limit.
 const PHOENIX_BATCHES: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Senders at once.
+/// Concurrent senders.
 const SENDERS: u64 = 4;
 /// Spans of one trace.
 const TRACE: u64 = 64;
@@ -106,7 +106,7 @@ async fn served(gate: &Gate, server: &mcp::Server) -> String {
     format!("http://{address}/v1/traces")
 }
 
-/// Ten attributes, as a call of a model has them.
+/// Ten attributes, as on a call of a model.
 fn span(trace: [u8; 16], n: u64) -> Span {
     let text = |key: &str, value: String| KeyValue {
         key: key.into(),
@@ -171,7 +171,7 @@ fn batch(number: u64) -> Vec<u8> {
     request(spans)
 }
 
-/// Send, until it is acknowledged.
+/// Sends until it is acknowledged.
 async fn post(client: &Client, url: &str, body: Vec<u8>) {
     let sent = client
         .post(url)
@@ -183,7 +183,7 @@ async fn post(client: &Client, url: &str, body: Vec<u8>) {
     assert_eq!(response.bytes().await.unwrap().len(), 0);
 }
 
-/// Acknowledged spans a second; what sends them shares the two cores.
+/// Acknowledged spans per second; the senders share the two cores.
 async fn ingest(url: &str) -> f64 {
     let mut bodies: Vec<Vec<Vec<u8>>> = (0..SENDERS).map(|_| Vec::new()).collect();
     for number in 0..BATCHES {
@@ -206,7 +206,7 @@ async fn ingest(url: &str) -> f64 {
     spans / begun.elapsed().as_secs_f64()
 }
 
-/// One table, one index, the same bytes: rows a second in synced transactions of one request each.
+/// One table, one index, the same bytes: rows per second in synced transactions of one request each.
 fn bare_rows() -> f64 {
     let dir = folder("bare_rows");
     let mut database = Connection::open(dir.join("bare.db")).unwrap();
@@ -239,8 +239,8 @@ fn bare_rows() -> f64 {
     rows / begun.elapsed().as_secs_f64()
 }
 
-/// Arize Phoenix, where `cargo xtask clients` has installed it: spans a second of the same kind until it
-/// shows them all. It acknowledges before it stores.
+/// Arize Phoenix, if `cargo xtask clients` has installed it: similar spans per second until it shows them
+/// all. It acknowledges before it stores.
 async fn phoenix() -> Option<f64> {
     let program = repository().join("target/clients/arize_phoenix/bin/phoenix");
     if !program.exists() {
@@ -269,7 +269,7 @@ async fn phoenix() -> Option<f64> {
     speed.ok().flatten()
 }
 
-/// Nothing if it has no words for how many it has.
+/// `None` if it does not report a count.
 async fn to_phoenix(url: &str) -> Option<f64> {
     let client = Client::new();
     let pause = || tokio::time::sleep(Duration::from_millis(100));
@@ -302,7 +302,7 @@ async fn to_phoenix(url: &str) -> Option<f64> {
     }
 }
 
-/// More, until there are as many as are searched.
+/// Sends more, until there are as many as are searched.
 async fn fill(url: &str) {
     let client = Client::new();
     for number in BATCHES..SEARCHED.div_ceil(BATCH) {
@@ -310,7 +310,7 @@ async fn fill(url: &str) {
     }
 }
 
-/// By a tool, by words and a time, and by nothing: the slowest of the three.
+/// By tool, by text and time, and without a filter: the slowest of the three.
 fn filter(store: &Store) {
     let all = TraceFilter {
         tenant: "default".into(),
@@ -367,7 +367,7 @@ async fn run_of(gate: &Gate, url: &str) -> String {
     run.to_string()
 }
 
-/// The program that people run, from its start to its end.
+/// The installed program, from its start to its end.
 fn show(config: &std::path::Path, run: &str) {
     let show = |run: &str| {
         let begun = Instant::now();

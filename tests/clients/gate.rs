@@ -1,4 +1,4 @@
-//! A gate that clients reach: a world, served.
+//! A served gate for clients.
 
 use std::{
     io::{BufRead, BufReader},
@@ -19,7 +19,7 @@ pub(crate) enum Reach {
     Stdio,
 }
 
-/// `tollgate serve --listen`; dropped, it is killed.
+/// `tollgate serve --listen`; killed when dropped.
 pub(crate) struct Served {
     child: Child,
     pub(crate) endpoint: String,
@@ -45,7 +45,7 @@ impl Served {
         }
     }
 
-    /// End it as an operator does: what runs may end.
+    /// Stops it like an operator: running calls may end.
     pub(crate) fn stop(mut self) {
         let pid = self.child.id().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
@@ -107,8 +107,8 @@ impl Gate {
         }
     }
 
-    /// End the process that serves and start another at the same place, as after an upgrade. Over stdio
-    /// the client does so, when it opens the gate again.
+    /// Ends the serving process and starts another at the same address, as after an upgrade. Over stdio the
+    /// client does this when it opens the gate again.
     pub(crate) fn restart(&mut self) {
         if let Some(served) = self.served.take() {
             let address = served.address.clone();
@@ -117,7 +117,7 @@ impl Gate {
         }
     }
 
-    /// The approval of the call that waits, or will soon.
+    /// The approval of the waiting call, once there is one.
     pub(crate) fn waits(&self) -> String {
         let begun = Instant::now();
         loop {
@@ -129,7 +129,7 @@ impl Gate {
         }
     }
 
-    /// Approve the call that waits, or will soon, as somebody else on another channel.
+    /// Approves the waiting call, once there is one, as another user on another channel.
     pub(crate) fn approve(&self) -> String {
         let id = self.waits();
         self.world

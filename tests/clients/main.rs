@@ -1,5 +1,5 @@
-//! Real clients: the official SDKs, agent frameworks with a scripted model, and the conformance suite, all
-//! from their registries, against the real binary. `cargo xtask clients` installs them.
+//! Real clients from their registries against the real binary: the official SDKs, agent frameworks with a
+//! scripted model, and the conformance suite. `cargo xtask clients` installs them.
 
 #[cfg(test)]
 mod client;

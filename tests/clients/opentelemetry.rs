@@ -1,5 +1,5 @@
-//! The official OpenTelemetry SDK for Python reports what an agent does by itself, by OTLP over HTTP and over
-//! gRPC, beside the calls that it makes through the gate.
+//! The official OpenTelemetry SDK for Python reports an agent's own steps, by OTLP over HTTP and gRPC, next
+//! to its calls through the gate.
 
 use std::{fs, process::Command};
 
@@ -11,7 +11,7 @@ use crate::{
     world::World,
 };
 
-/// What the secret detectors know.
+/// A secret that the detectors know.
 const SECRET: &str = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
 
 const PRICES: &str = r#"roles = ["clerk"]
@@ -41,7 +41,7 @@ fn world() -> (World, Served, String) {
     (world, served, token.trim().to_owned())
 }
 
-/// Send spans and logs; `{trace, call, failed}`.
+/// Sends spans and logs; `{trace, call, failed}`.
 fn send(world: &World, protocol: &str, address: &str, token: &str) -> Value {
     let sdk = Kind {
         name: "opentelemetry_sdk",
@@ -57,7 +57,7 @@ fn send(world: &World, protocol: &str, address: &str, token: &str) -> Value {
     serde_json::from_slice(&sent.stdout).unwrap()
 }
 
-/// Call a tool through the gate from the span that `traceparent` names.
+/// Calls a tool through the gate, from the span in `traceparent`.
 fn call(served: &Served, token: &str, traceparent: &str) {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
         "name": "files__read",
@@ -113,7 +113,7 @@ fn reports(protocol: &str) {
     assert_eq!(attributes["reported.tollgate.decision.outcome"], "allow");
     assert!(attributes.get("tollgate.decision.outcome").is_none());
 
-    // One tree: the gate's call stands under the agent's own span that it was made from.
+    // One tree: the gate's call is a child of the agent's own span.
     let tree = world.run(&["runs", "show", trace]).exits(0).out;
     let place = |words: &str| {
         let line = tree.lines().position(|line| line.contains(words));
@@ -127,7 +127,7 @@ fn reports(protocol: &str) {
     }
     served.stop();
 
-    // The secret is in no file of the gate's.
+    // The secret is in none of the gate's files.
     for entry in fs::read_dir(world.path(".tollgate")).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {

@@ -1,4 +1,4 @@
-//! The pages about clients: each program in them runs as it stands, and prints what stands below it.
+//! The pages about clients: each program in them runs as shown, and prints the output below it.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -19,7 +19,7 @@ struct Example {
     prints: String,
 }
 
-/// The examples of a page: fences of Python or JavaScript, each followed by one of text.
+/// The examples of a page: code blocks of Python or JavaScript, each followed by one of text.
 fn examples(page: &str) -> Vec<Example> {
     let text = fs::read_to_string(repository().join("docs/clients").join(page)).unwrap();
     let mut examples: Vec<Example> = Vec::new();
@@ -43,7 +43,7 @@ fn examples(page: &str) -> Vec<Example> {
     examples
 }
 
-/// Ids differ from run to run, and so do times: `apr-…` and `dec-…` stand for all of theirs.
+/// Removes ids, which differ from run to run: `apr-…` and `dec-…` represent all of them.
 fn without_ids(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
@@ -57,10 +57,10 @@ fn without_ids(text: &str) -> String {
     plain + rest
 }
 
-/// A client that a page's program is for, and what a model calls there.
+/// The client of a page's program, and the tool calls of its model.
 struct Part(Kind, Option<(&'static str, Value)>);
 
-/// Every program of `page`, each beside a gate of its own in the folder `my-gate`.
+/// Every program of `page`, each with its own gate in the folder `my-gate`.
 fn runs(page: &str, parts: &[Part]) {
     let examples = examples(page);
     assert_eq!(examples.len(), parts.len(), "the programs of {page}");
@@ -79,7 +79,7 @@ fn runs(page: &str, parts: &[Part]) {
                 page
             }
             Language::JavaScript => {
-                // Packages are looked for above a program, where they are installed.
+                // Packages are searched above a program, where they are installed.
                 let name = format!("{}-{number}.mjs", kind.name);
                 let program = installed("node").join(name);
                 fs::write(&program, &example.program).unwrap();
@@ -91,9 +91,9 @@ fn runs(page: &str, parts: &[Part]) {
         let path = std::env::var("PATH").unwrap();
         let ours = binary().parent().unwrap().display().to_string();
         command.env("PATH", format!("{ours}:{path}"));
-        // Clients pass HOME on to a server, and little else.
+        // Clients pass little more than HOME on to a server.
         command.env("HOME", gate.world.path(".home"));
-        // Nothing is told to the framework's makers.
+        // The framework's own telemetry is switched off.
         command.env("OPENAI_AGENTS_DISABLE_TRACING", "1");
         let ran = Running::of(&mut command, page.to_owned()).end().exits(0);
         assert_eq!(

@@ -19,7 +19,7 @@ fn letter() -> Value {
     json!({ "path": "letter.txt" })
 }
 
-/// The text of an answer, which must have these parts.
+/// The text of an answer, which must contain these parts.
 #[track_caller]
 fn says<'a>(answer: &'a Value, parts: &[&str]) -> &'a str {
     let text = answer["text"].as_str().unwrap_or_default();
@@ -47,7 +47,7 @@ impl Stage {
         self.client.ask(self.gate.place());
     }
 
-    /// The gate and the client's connection end and begin again; what waits must not be lost.
+    /// The gate and the client's connection end and begin again; pending calls must survive.
     fn restart(&mut self) {
         self.client.ask(json!({ "do": "close" }));
         self.gate.restart();
@@ -63,7 +63,7 @@ impl Stage {
         }
     }
 
-    /// A call that is refused or waits is an error that has text, never one of the protocol.
+    /// A refused or waiting call is an error result with a text, never a protocol error.
     #[track_caller]
     fn is_refused(&self, answer: &Value, outcome: &str) {
         if self.client.kind.is_sdk {
@@ -86,7 +86,7 @@ impl Stage {
         self.reads();
     }
 
-    /// The agent reads why, and goes on.
+    /// The agent reads the reason, and continues.
     fn is_denied(&mut self) {
         let denied = self.client.call("files__delete", &letter());
         says(
@@ -102,7 +102,7 @@ impl Stage {
         self.reads();
     }
 
-    /// Approved while the call is held: the agent notices nothing but the time.
+    /// Approved while the call is held: the agent only notices the delay.
     fn is_held(&mut self) {
         let call = self.client.begin_call("payments__refund", &refund(6001));
         self.gate.approve();
@@ -111,7 +111,7 @@ impl Stage {
         assert_eq!(self.gate.world.refunds(), 1, "{refunded}");
     }
 
-    /// Held for longer, because the client hears that it still waits.
+    /// Held longer, because the client receives progress while it waits.
     fn is_held_with_progress(&mut self) {
         let before = self.gate.world.refunds();
         let call = self.client.begin(json!({
@@ -138,7 +138,7 @@ impl Stage {
         assert_eq!(self.gate.world.refunds(), before + 1, "{refunded}");
     }
 
-    /// The same by the approval's id, without the arguments; an approval is good for one call.
+    /// The same with the approval's id, without the arguments; an approval is valid for one call.
     fn resumes(&mut self) {
         let before = self.gate.world.refunds();
         let waiting = self.client.call("payments__refund", &refund(6003));
@@ -154,7 +154,7 @@ impl Stage {
         assert_eq!(self.gate.world.refunds(), before + 1, "it ran once");
     }
 
-    /// The client asks for the task until it is done.
+    /// The client polls the task until it is done.
     fn is_a_task(&mut self) {
         let before = self.gate.world.refunds();
         let mut place = self.gate.place();
@@ -167,7 +167,7 @@ impl Stage {
         assert_eq!(self.gate.world.refunds(), before + 1, "{refunded}");
     }
 
-    /// A call that is held is given up: approved later, it does not run by itself. The client goes on.
+    /// A held call is abandoned: approved later, it does not run by itself. The client continues.
     fn cancels(&mut self) {
         let before = self.gate.world.refunds();
         let call = self.client.begin_call("payments__refund", &refund(6006));
@@ -182,7 +182,7 @@ impl Stage {
     }
 }
 
-/// Calls that wait are held longer than this takes.
+/// Waiting calls are held longer than this test takes.
 fn plays_held(kind: Kind, reach: Reach) {
     let mut stage = Stage::new(kind, reach, "40s");
     stage.lists_and_calls();
@@ -191,7 +191,7 @@ fn plays_held(kind: Kind, reach: Reach) {
     stage.cancels();
 }
 
-/// Calls that wait are answered at once.
+/// Waiting calls are answered at once.
 fn plays_pending(kind: Kind, reach: Reach) {
     let mut stage = Stage::new(kind, reach, "0s");
     stage.repeats_the_call();

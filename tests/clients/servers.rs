@@ -1,4 +1,4 @@
-//! MCP servers that others wrote, from their registries, behind the gate: accepted, listed, called and denied.
+//! Third-party MCP servers from their registries, behind the gate: accepted, listed, called and denied.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
@@ -9,21 +9,21 @@ use crate::{
     world::{World, repository},
 };
 
-/// A server, a call that it answers, and a call that is not made.
+/// A server, a call that it answers, and a call that is denied.
 struct Server {
     name: &'static str,
     program: Program,
     /// `DIR` is a folder of the test.
     arguments: &'static [&'static str],
     answers: Call,
-    /// What the answer contains; `None` for a call that fails inside, because it needs more than this machine has.
+    /// Text of the answer; `None` for a call that fails inside, because this machine lacks something.
     answer: Option<&'static str>,
     denied: Call,
     /// The condition of the policy that denies it.
     when: &'static str,
 }
 
-/// Where `cargo xtask clients` has put it.
+/// Its path after `cargo xtask clients`.
 enum Program {
     /// A script of the npm packages in `tests/clients/node_servers`.
     Node(&'static str),
@@ -31,7 +31,7 @@ enum Program {
     Python(&'static str),
 }
 
-/// A tool's name without its server's, and arguments as JSON, in which `DIR` is a folder of the test.
+/// A tool's name without its server's prefix, and JSON arguments, in which `DIR` is a folder of the test.
 type Call = (&'static str, &'static str);
 
 use Program::{Node, Python};
@@ -144,7 +144,7 @@ const SERVERS: &[Server] = &[
 ];
 
 impl Server {
-    /// What starts it.
+    /// Its command.
     fn command(&self, dir: &str) -> Vec<String> {
         let text = |path: PathBuf| path.display().to_string();
         let mut command = match self.program {
@@ -189,7 +189,7 @@ impl Server {
     }
 }
 
-/// A gate in front of all of them, each accepted.
+/// A gate in front of all of them, with accepted definitions.
 fn gate() -> (World, String) {
     let world = World::new();
     fs::create_dir(world.path("work")).unwrap();
@@ -250,7 +250,7 @@ fn servers_that_others_wrote_are_listed_called_and_denied() {
     assert!(!tables.exits(0).out.contains("denied"));
 }
 
-/// What is installed is what the locks say, so that a release of tomorrow cannot break a test of today.
+/// Exactly the locked versions are installed, so that a new release cannot break the tests.
 #[test]
 fn packages_of_the_tests_are_locked() {
     for folder in ["node", "node_servers"] {

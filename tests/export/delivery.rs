@@ -6,8 +6,11 @@ use tollgate::enforce::{ApprovalResponse, Vote};
 use axum::http::StatusCode;
 use prost::Message as _;
 use tollgate::gate::Gate;
-use tollgate_server::metrics::{ExporterMetrics, Source as _};
-use tollgate_trace::export::{Exporter, Source, Step, status};
+use tollgate_server::{
+    export::source_of_gate,
+    metrics::{ExporterMetrics, Source as _},
+};
+use tollgate_trace::export::{Exporter, Step, state_file, status};
 
 use crate::{
     collector::{Collector, Mood, attribute},
@@ -32,7 +35,7 @@ pub(crate) fn exporting(world: &World, collector: &Collector, more: &str) {
 }
 
 pub(crate) async fn exporter(gate: &Gate) -> Exporter {
-    let source = Arc::new(Source::of_gate(gate));
+    let source = Arc::new(source_of_gate(gate));
     Exporter::new("up", source).await.unwrap()
 }
 
@@ -173,7 +176,8 @@ async fn what_was_not_acknowledged_is_sent_again_whatever_the_collector_did() {
         assert!(exporter.failing().is_some());
         assert_eq!(exporter.counts(), (0, 0), "{mood:?}");
         let records = gate.ledger().size();
-        let known = status(&world.config(), records).unwrap();
+        let config = world.config();
+        let known = status(&config.store.path, &config.exports, records).unwrap();
         assert!(known[0].failing.is_some() && known[0].lag > 0, "{known:?}");
         // It fails while calls go on.
         story::traced(&gate).await;
@@ -336,7 +340,7 @@ async fn a_collector_that_begins_to_refuse_everything_loses_nothing() {
 
 /// Rename a table of the exporters' state.
 fn rename(world: &World, from: &str, to: &str) {
-    let path = tollgate::config::export_state(&world.config().store.path);
+    let path = state_file(&world.config().store.path);
     let state = rusqlite::Connection::open(path).unwrap();
     let sql = format!("ALTER TABLE {from} RENAME TO {to}");
     state.execute_batch(&sql).unwrap();

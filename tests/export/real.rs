@@ -17,7 +17,8 @@ use std::{
 
 use serde_json::{Value, json};
 use tollgate::gate::Gate;
-use tollgate_trace::export::{Exporter, Source, Step};
+use tollgate_server::export::source_of_gate;
+use tollgate_trace::export::{Exporter, Step};
 
 use crate::{
     story,
@@ -55,7 +56,7 @@ fn exporting(world: &World, export: &str) {
 }
 
 async fn drained(world: &World, gate: &Gate) -> (u64, u64) {
-    let source = Arc::new(Source::of_gate(gate));
+    let source = Arc::new(source_of_gate(gate));
     let mut exporter = Exporter::new("up", source).await.unwrap();
     for _ in 0..1000 {
         match exporter.step(gate.now()).await.unwrap() {

@@ -1,5 +1,5 @@
-//! A command for WASI 0.2 that knows of no gate. It does what each line of `/data/steps` says, with the
-//! standard library alone, and prints what came of it.
+//! A command for WASI 0.2 that does not know the gate. It performs each line of `/data/steps` with the
+//! standard library, and prints the results.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -49,7 +49,7 @@ fn done(words: &[&str]) -> Result<String, Error> {
             file.write_all(text.as_bytes())?;
             file.sync_all().map(nothing)
         }
-        // Left open, and then the machine stops.
+        // Leave it open, and stop.
         ["crash", path, text] => {
             let mut file = File::create(path)?;
             file.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! List, call, denial, bad input: over both transports and in both eras.
+//! List, call, denial, bad input: over both transports and in both protocol generations.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},

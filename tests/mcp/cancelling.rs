@@ -1,4 +1,4 @@
-//! A call that its client cancels while an upstream server is at it.
+//! A client cancels a call that an upstream server is executing.
 
 use std::{fs, time::Instant};
 
@@ -19,7 +19,7 @@ use crate::{
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
 const SLOW: &str = "box__slow";
 
-/// A gate before a server one of whose calls goes on until it is cancelled.
+/// A gate before a server with a call that runs until it is cancelled.
 fn boxed() -> World {
     let world = world("0s", "0s");
     fs::create_dir(world.path("server")).unwrap();
@@ -33,7 +33,7 @@ fn boxed() -> World {
     world
 }
 
-/// Until the server has noted this.
+/// Waits until the server has recorded this.
 async fn noted(world: &World, what: &str) {
     let begun = Instant::now();
     loop {
@@ -93,7 +93,7 @@ async fn a_cancelled_call_reaches_its_server_over_http() {
     client.end().await;
 }
 
-/// Without a session to close the stream is how a client cancels.
+/// Without a session, a client cancels by closing the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_stream_cancels_since_there_are_no_sessions() {
     let world = boxed();

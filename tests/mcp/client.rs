@@ -1,4 +1,4 @@
-//! A client, and the server that it talks to.
+//! A client and its server.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -21,10 +21,10 @@ use tokio::sync::mpsc;
 
 use crate::world::{World, binary};
 
-/// How long anything may take.
+/// The longest wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What a client hears besides answers.
+/// Messages to a client besides answers.
 #[derive(Clone)]
 pub(crate) struct Heard {
     tasks: bool,
@@ -54,7 +54,7 @@ impl ClientHandler for Heard {
     }
 }
 
-/// A client that is connected.
+/// A connected client.
 pub(crate) struct Client {
     pub(crate) service: RunningService<RoleClient, Heard>,
     pub(crate) progress: mpsc::UnboundedReceiver<ProgressNotificationParam>,
@@ -116,7 +116,7 @@ impl Client {
         }
     }
 
-    /// A client of a server that listens.
+    /// A client of a listening server.
     pub(crate) async fn http(server: &Server, era: Era, tasks: bool) -> Self {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -161,7 +161,7 @@ pub(crate) fn text(result: &CallToolResult) -> &str {
     &result.content[0].as_text().unwrap().text
 }
 
-/// What a result says was decided.
+/// The decision in a result.
 pub(crate) fn decision(result: &CallToolResult) -> &Value {
     &result.meta.as_ref().unwrap()["dev.tollgate/decision"]
 }
@@ -186,7 +186,7 @@ pub(crate) fn refund() -> Value {
 
 pub(crate) const REFUND: &str = "payments__refund";
 
-/// `tollgate serve --listen`; dropped, it ends.
+/// `tollgate serve --listen`; it ends when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: Arc<str>,
@@ -220,7 +220,7 @@ impl Server {
         assert!(sent.unwrap().success());
     }
 
-    /// Until it has ended by itself.
+    /// Waits until it has ended by itself.
     pub(crate) fn ends(mut self) {
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
@@ -259,7 +259,7 @@ pub(crate) fn answer(world: &World, how: &str, id: &str) {
     world.run(&args).exits(0);
 }
 
-/// The approval that comes to wait, once it does.
+/// The next waiting approval.
 pub(crate) fn await_pending(world: &World) -> String {
     let begun = Instant::now();
     loop {

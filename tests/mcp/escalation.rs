@@ -1,4 +1,4 @@
-//! A call that waits for a person: held, pending, a task; resumed, rejected, abandoned.
+//! A call that waits for an approval: held, pending, a task; resumed, rejected, abandoned.
 
 use rmcp::model::{
     CallToolResponse, CancelTaskParams, GetTaskParams, NumberOrString, ProgressToken,
@@ -78,7 +78,7 @@ async fn a_pending_call_is_resumed_by_repeating_it_also_after_both_were_started_
     let world = world("0s", "0s");
     let client = Client::stdio(&world, Era::Legacy, false).await;
     let id = waits_for(&client.call(REFUND, refund()).await);
-    // Asking again is the same question.
+    // Repeating the call does not request another approval.
     assert_eq!(waits_for(&client.call(REFUND, refund()).await), id);
     client.end().await;
     answer(&world, "approve", &id);
@@ -114,7 +114,7 @@ async fn a_pending_call_is_resumed_by_its_id_with_its_own_arguments() {
     assert_eq!(
         world.json(&["approvals", "list"]),
         json!([]),
-        "nobody is asked to do it twice"
+        "no second approval is requested"
     );
     client.end().await;
 }
@@ -201,7 +201,7 @@ async fn a_cancelled_task_stays_so_and_the_call_may_be_asked_for_anew() {
         .get_task(GetTaskParams::new(&cancelled))
         .await;
     assert_eq!(task.unwrap().task.payload, TaskPayload::Cancelled);
-    // One of an earlier process can be cancelled, too.
+    // A task of an earlier process can be cancelled as well.
     let cancel = CancelTaskParams::new(again.clone());
     client.service.cancel_task(cancel).await.unwrap();
     let task = client.service.get_task(GetTaskParams::new(again)).await;
@@ -282,7 +282,7 @@ async fn a_held_call_whose_client_goes_away_does_not_run() {
                 move || await_listed(list)
             }) => drop(id.unwrap()),
         }
-        // The request was dropped above, which cancels it; the client goes, too.
+        // The request was dropped above, which cancels it; the client ends as well.
         client.end().await;
     }
     let id = await_pending(&world);
@@ -292,7 +292,7 @@ async fn a_held_call_whose_client_goes_away_does_not_run() {
     assert_eq!(world.refunds(), 0);
 }
 
-/// Until something waits.
+/// Waits until an approval is pending.
 fn await_listed(mut list: std::process::Command) -> String {
     list.args(["approvals", "list", "--json"]);
     let begun = std::time::Instant::now();
@@ -319,7 +319,7 @@ async fn one_agent_does_not_bury_approvers() {
             6003 => {
                 assert_eq!(decision(&result)["outcome"], "denied");
                 assert!(
-                    text(&result).contains("2 of your calls do already"),
+                    text(&result).contains("2 of your calls already wait for one"),
                     "{}",
                     text(&result)
                 );

@@ -1,4 +1,4 @@
-//! What is wrong with a request over HTTP, and who may make one.
+//! Invalid requests over HTTP, and who may send requests.
 
 use std::{
     io::{Read as _, Write as _},
@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 
-/// One raw request; status and body.
+/// One raw request; returns status and body.
 fn ask(server: &Server, method: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
     let authority = server.url.strip_prefix("http://").unwrap();
     let (host, path) = authority.split_once('/').unwrap();
@@ -36,7 +36,7 @@ fn ask(server: &Server, method: &str, headers: &[(&str, &str)], body: &[u8]) -> 
     let mut stream = TcpStream::connect(host).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream.write_all(b"\r\n").unwrap();
-    // A server that has heard enough may close before all of it is written.
+    // A server may close the connection before the whole request is written.
     drop(stream.write_all(body));
     let mut answer = Vec::new();
     drop(stream.read_to_end(&mut answer));

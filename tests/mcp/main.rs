@@ -1,4 +1,4 @@
-//! MCP, as clients speak it: a real client, the real binary over stdio and HTTP, real components.
+//! MCP: a real client, the real binary over stdio and HTTP, real components.
 
 #[cfg(test)]
 mod calls;

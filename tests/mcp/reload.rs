@@ -1,4 +1,4 @@
-//! Changed files come into force as a whole, and clients hear of changed tools.
+//! Changed files take effect as a whole, and clients are notified of changed tools.
 
 use serde_json::json;
 
@@ -79,7 +79,7 @@ async fn a_changed_policy_comes_into_force_by_itself_and_by_sighup() {
     is_ok(&read().await);
     let closed = "@id(\"closed\") @owner(\"tests\")\nforbid (principal, action == \
                   Tollgate::Action::\"files__read\", resource);";
-    // As many editors do: another file, which then takes this one's name.
+    // Like many editors: write another file, then rename it.
     world.write("unfinished", closed);
     std::fs::rename(world.path("unfinished"), world.path("policies/more.cedar")).unwrap();
     let begun = std::time::Instant::now();

@@ -159,7 +159,7 @@ async fn who_may_answer_is_a_decision() {
         refused.body["detail"]
             .as_str()
             .unwrap()
-            .contains("somebody else must approve")
+            .contains("another person must approve")
     );
     served.get(&eve, &path).await.fails(404, "not_found");
     served
@@ -299,7 +299,7 @@ async fn a_flood_of_one_agent_is_its_own_trouble() {
         denied["message"]
             .as_str()
             .unwrap()
-            .contains("3 of your calls do already")
+            .contains("3 of your calls already wait for one")
     );
     assert!(denied["decision"].as_str().is_some(), "it is recorded");
     // Others, and what waits already, are not touched.

@@ -1,4 +1,4 @@
-//! What is bounded rather than decided: time, randomness, and reports of progress.
+//! Interfaces that are bounded instead of decided: time, randomness, and progress reports.
 
 use tokio::sync::mpsc;
 use tollgate::{
@@ -71,7 +71,7 @@ async fn a_flood_of_progress_is_kept_in_bounds() {
     gate.close().await;
 }
 
-/// Make a noisy call, and hear what it reports.
+/// Makes a noisy call, and returns its reports.
 async fn hear(gate: &Gate) -> (Vec<ProgressReport>, RunId) {
     let (listener, mut reports) = mpsc::channel(200);
     let request = CallRequest {
@@ -135,7 +135,11 @@ async fn a_name_that_was_abandoned_begins_another_run_with_its_labels() {
     assert!(!held.is_empty());
     world.pass(6 * 24 * 3600);
     gate.pass_time().await.unwrap();
-    assert_eq!(row(first).outcome, None, "whoever named it may come back");
+    assert_eq!(
+        row(first).outcome,
+        None,
+        "the caller that named it may come back"
+    );
     world.pass(2 * 24 * 3600);
     gate.pass_time().await.unwrap();
     assert_eq!(row(first).outcome, Some(RunOutcome::Abandoned));
@@ -187,7 +191,7 @@ async fn who_names_no_run_keeps_what_the_last_one_held_for_a_while() {
     let row = |run: RunId| gate.ledger().reader().run(&run.to_string()).unwrap();
     let first = call("files__read", r#"{"path":"letter.txt"}"#).await;
     let held = row(first).labels;
-    // Over since half an hour, but who read it still knows.
+    // The run ended half an hour ago, but its principal still remembers.
     world.pass(40 * 60);
     let second = call("payments__quote", r#"{"amount":1,"currency":"EUR"}"#).await;
     assert_ne!(second, first);

@@ -1,4 +1,4 @@
-//! Budgets: what a run, and an agent in all its runs, may use up; and what a new run does not reset.
+//! Budgets: limits of a run, and of an agent in all its runs, which a new run does not reset.
 
 use tollgate::{enforce::Answer, gate::Gate, usage::RunUsage};
 use tollgate_model::{

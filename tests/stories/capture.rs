@@ -1,4 +1,5 @@
-//! What is kept of payloads: what the configuration names, in the form that it says, and no secret ever.
+//! Capture: of payloads only what the configuration names is kept, in the configured form, and never a
+//! secret.
 
 use std::{fs, path::Path};
 
@@ -15,7 +16,7 @@ use crate::{
     world::{REFUND, World, call, is_released, pending, user},
 };
 
-/// In the form of a token that nobody configured. Made up.
+/// An invented token whose form is not configured.
 const PLANTED: &str = "ghp_h7Kq2Zr9LmT4vXc1NbW8sYd6FgJ3pQ0aE5uI";
 
 const CONFIG: &str = r#"
@@ -45,7 +46,7 @@ fn world() -> World {
     world
 }
 
-/// What is kept of the arguments of the last call of a run.
+/// The captured arguments of the last call of a run.
 fn arguments(gate: &Gate, run: tollgate_model::ids::RunId) -> (Class, Option<Value>) {
     let records = gate.ledger().reader().records_of_run(run).unwrap();
     let last = records
@@ -63,7 +64,7 @@ fn arguments(gate: &Gate, run: tollgate_model::ids::RunId) -> (Class, Option<Val
     )
 }
 
-/// Every byte that lies in the gate's folder, except what the story itself put there.
+/// All bytes in the gate's folder, except those that the story itself put there.
 fn finds(world: &World, needle: &str) -> Vec<String> {
     fn look(dir: &Path, needle: &[u8], found: &mut Vec<String>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -90,7 +91,7 @@ async fn a_planted_secret_is_nowhere() {
     let server = Server::start(vec![("/page", page)]).await;
     let gate = world.open().await;
 
-    // In arguments that are kept, in a result, in an error, in a tool's name and in a member's.
+    // In captured arguments, in a result, in an error, in a tool's name and in a member's.
     let write = json!({ "path": "a.txt", "text": format!("use {PLANTED}") }).to_string();
     let first = call(&gate, "r", "files__write", &write).await;
     assert!(is_released(&first), "{:?}", first.verdict);
@@ -112,7 +113,7 @@ async fn a_planted_secret_is_nowhere() {
     let missing =
         json!({ "url": server.url("site.test", &format!("/{PLANTED}")), "method": "GET" });
     call(&gate, "r", "hostile__send_request", &missing.to_string()).await;
-    // In what people write.
+    // In texts of people.
     gate.answer(
         &user("dana"),
         pending(&asked),
@@ -143,7 +144,7 @@ async fn a_planted_secret_is_nowhere() {
         .await
         .unwrap();
 
-    // In what an agent reports.
+    // In reports of an agent.
     let attributes = Map::from_iter([
         ("gen_ai.request.model".to_owned(), json!("a-model")),
         ("note".to_owned(), json!(format!("Bearer {PLANTED}"))),
@@ -170,7 +171,7 @@ async fn a_planted_secret_is_nowhere() {
             .starts_with("hmac:v1:")
     );
 
-    // It was there: the tool saw it, and the record says so without saying it.
+    // The tool did get it, and the record shows that without containing it.
     assert!(is_released(&logged), "{:?}", logged.verdict);
     let line = records.iter().find_map(|record| match &record.event {
         Event::ComponentLog(log) => Some(log.message.clone()),
@@ -209,7 +210,7 @@ async fn each_field_is_kept_as_it_was_said() {
         "{token}"
     );
 
-    // Equal values look alike, and hold on to nothing else.
+    // Equal values have equal tokens, which reveal nothing else.
     let again = call(
         &gate,
         "r",
@@ -222,7 +223,7 @@ async fn each_field_is_kept_as_it_was_said() {
     assert_eq!(alike(&kept["text"]), alike(&other["text"]));
     assert_ne!(kept["text"], other["text"]);
 
-    // Whoever may read payloads turns it back, and that is on record; nobody else does.
+    // Only people who may read payloads can resolve it, and that is recorded.
     assert_eq!(
         gate.reveal(&user("dana"), token).await.unwrap().value,
         "Ada"
@@ -249,7 +250,7 @@ async fn each_field_is_kept_as_it_was_said() {
     let forged = token.replace("tok:v1:", "tok:v1:0");
     assert!(gate.reveal(&user("dana"), &forged[..40]).await.is_err());
 
-    // What nothing names is not kept: here everything but the hash of the order, and the reason.
+    // Fields without an entry are not kept: here everything except the hash of the order, and the reason.
     let refund = r#"{"order":"A-1","amount":1,"currency":"EUR","reason":"Ada asked"}"#;
     let answer = call(&gate, "r", "payments__refund", refund).await;
     let (_, kept) = arguments(&gate, answer.run.unwrap());
@@ -290,7 +291,7 @@ async fn nothing_is_kept_of_a_tenant_that_does_not_want_it() {
         Map::from_iter([("n".to_owned(), json!(1))])
     );
 
-    // A call that waits keeps its arguments all the same, sealed: the approver sees what it is.
+    // A waiting call keeps its arguments sealed anyway: the approver sees exactly what will happen.
     let asked = call(&gate, "r", "payments__refund", REFUND).await;
     let view = gate.approval(&user("dana"), pending(&asked)).await.unwrap();
     assert!(view.arguments.unwrap().contains("A-1"));
@@ -345,7 +346,7 @@ async fn what_is_old_is_forgotten_but_not_what_still_waits() {
     assert_eq!(readable, [false, true, true]);
     gate.ledger().reader().verify(None, |_| {}).unwrap();
 
-    // Nor is today ever forgotten, whoever asks.
+    // The keys of today cannot be destroyed by any user.
     let far = gate.now().plus(365 * 86_400_000_000);
     gate.forget_payloads(&user("eve"), None, far)
         .await

@@ -1,5 +1,5 @@
-//! Nothing is offered to components without what belongs to it: actions in the schema, or a reason why
-//! there are none; policy cases; a hostile guest, and a test that runs it.
+//! Every interface for components is complete: it has actions in the schema, or a reason why not; policy
+//! cases; a hostile guest, and a test that runs it.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -31,7 +31,7 @@ use Decided::{As, AsCall, Not};
 const OFFERED: &[Offered] = &[
     Offered {
         interface: "log",
-        decided: Not("it reaches the operator's trace and nobody else, bounded"),
+        decided: Not("it reaches only the operator's trace, bounded"),
         abused_by: &["log_flood"],
     },
     Offered {
@@ -43,12 +43,12 @@ const OFFERED: &[Offered] = &[
     },
     Offered {
         interface: "clock",
-        decided: Not("the time tells nothing about anybody; it is coarse"),
+        decided: Not("the time reveals no data; it is coarse"),
         abused_by: &["tell_time"],
     },
     Offered {
         interface: "random",
-        decided: Not("random bytes tell nothing about anybody; they are bounded"),
+        decided: Not("random bytes reveal no data; they are bounded"),
         abused_by: &["random_flood"],
     },
     Offered {
@@ -73,6 +73,11 @@ const OFFERED: &[Offered] = &[
         abused_by: &["secret_exists"],
     },
     Offered {
+        interface: "config",
+        decided: As(&["read_config"]),
+        abused_by: &["odd_settings", "setting_storm"],
+    },
+    Offered {
         interface: "state",
         decided: As(&["read_state", "write_state"]),
         abused_by: &["state_bomb"],
@@ -87,7 +92,7 @@ const OFFERED: &[Offered] = &[
 /// Has types only.
 const TYPES: &str = "types";
 
-/// What the world's text imports.
+/// The imports in the text of the world.
 fn imported() -> BTreeSet<String> {
     let world = fs::read_to_string(repository().join("wit/world.wit")).unwrap();
     let imports = world.lines().filter_map(|line| {
@@ -97,7 +102,7 @@ fn imported() -> BTreeSet<String> {
     imports.collect()
 }
 
-/// The texts of all files below these folders with this ending.
+/// The texts of all files below these folders with this extension.
 fn texts(folders: &[&str], ending: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = folders.iter().map(|f| repository().join(f)).collect();
@@ -238,7 +243,7 @@ fn every_interface_has_a_hostile_guest_that_a_test_runs() {
     for row in OFFERED {
         assert!(
             !row.abused_by.is_empty(),
-            "nobody abuses `{}`",
+            "no hostile guest abuses `{}`",
             row.interface
         );
         for tool in row.abused_by {

@@ -9,7 +9,7 @@ use tollgate_model::record::{Event, Status};
 
 use crate::world::{MARK, World, records, repository, starts, user};
 
-/// The command under test, working for alice.
+/// The command under test, as alice.
 fn tollgate(world: &World) -> Command {
     let binary = repository().join("target/debug/tollgate");
     assert!(
@@ -34,8 +34,8 @@ fn world() -> World {
     world
 }
 
-/// The command with one write, killed when one of its threads enters its N-th sync: of anything, or of
-/// the ledger's log alone. Whether it got through.
+/// Runs the command with one write, killed when one of its threads enters its N-th sync: of any file, or
+/// only of the ledger's log. Returns whether it finished.
 fn crash_at(world: &World, n: u32, log_only: bool) -> bool {
     let mut strace = Command::new("strace");
     strace
@@ -61,7 +61,7 @@ fn crash_at(world: &World, n: u32, log_only: bool) -> bool {
     status.success()
 }
 
-/// What a crash left, after the next start. Whether the call had been started.
+/// The state after a crash and the next start. Returns whether the call had been started.
 async fn aftermath(world: &World, n: u32) -> bool {
     let happened = world.path("data/effect.txt").exists();
     let gate = world.open().await;
@@ -88,7 +88,7 @@ async fn aftermath(world: &World, n: u32) -> bool {
     started == 1
 }
 
-/// Whatever is on the disk when the process dies at a sync is a state that a crash can leave.
+/// Every state of the disk at a sync is a state that a crash can leave.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_any_sync_leaves_no_effect_without_its_record() {
     let (mut before, mut after) = (0, 0);
@@ -97,7 +97,7 @@ async fn a_crash_at_any_sync_leaves_no_effect_without_its_record() {
         for n in 1..60 {
             let world = world();
             if log_only {
-                // A store that exists: what is synced then is the call's own.
+                // The store already exists, so the syncs are those of the call.
                 world.open().await.close().await;
             }
             if crash_at(&world, n, log_only) {

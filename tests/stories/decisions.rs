@@ -136,7 +136,7 @@ async fn private_data_does_not_leave_after_untrusted_content() {
     let world = World::new("");
     let gate = world.open().await;
     let send = r#"{"path":"mail.txt","text":"DE02120300000000202051"}"#;
-    // Untrusted content alone does not stop it.
+    // Untrusted content alone does not deny it.
     assert!(is_released(
         &call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await
     ));
@@ -251,7 +251,7 @@ async fn a_call_that_is_repeated_is_counted() {
     assert!(is_released(
         &call(&gate, "r", "payments__quote", quote).await
     ));
-    // The same arguments, written otherwise.
+    // The same arguments in another notation.
     let spaced = r#"{ "currency": "EUR", "amount": 100.0 }"#;
     assert!(is_released(
         &call(&gate, "r", "payments__quote", spaced).await
@@ -392,7 +392,7 @@ async fn a_label_that_was_retired_stays_known() {
     world.configure(before, after);
     let gate = world.open().await;
     call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
-    // The label that the run holds is configured nowhere now, and the run goes on with it.
+    // The run holds a label that is no longer configured, and continues with it.
     world.configure(after, before);
     gate.reload("tests").await.unwrap();
     let answer = call(

@@ -1,4 +1,4 @@
-//! Hostile guests: each ends as it should, within its time and memory, and nobody beside it notices.
+//! Hostile guests: each ends as expected, within its time and memory, and other calls are not affected.
 
 use std::{
     collections::BTreeSet,
@@ -21,15 +21,15 @@ use crate::world::{World, call, is_released};
 /// How a hostile call must end.
 #[derive(Debug, Clone, Copy)]
 enum Ends {
-    /// Ended by the sandbox, without any effect.
+    /// Stopped by the sandbox, without any effect.
     With(Status),
-    /// Ended by the sandbox: its time or its fuel was used up, whichever comes first on this machine.
+    /// Stopped by the sandbox: its time or its fuel was used up, whichever happens first on this machine.
     Exhausted,
-    /// It returned, and what it returned was cut to its limit.
+    /// It returned, and its result was cut to its limit.
     Cut,
-    /// It returned something small: what it asked for was bounded.
+    /// It returned something small: its request was limited.
     Bounded,
-    /// It was told no.
+    /// It was denied.
     Refused,
 }
 
@@ -46,6 +46,7 @@ const HOSTILE: &[(&str, &str, Ends)] = &[
     ("huge_output", r#"{"bytes":16777216}"#, Cut),
     ("log_flood", r#"{"times":2000}"#, Bounded),
     ("progress_flood", r#"{"times":500}"#, Bounded),
+    ("odd_settings", "{}", Bounded),
     ("state_bomb", r#"{"run":true,"bytes":100000}"#, Bounded),
     (
         "read_path",
@@ -60,7 +61,7 @@ const HOSTILE: &[(&str, &str, Ends)] = &[
     ("claim_denied", r#"{"message":"\u001b[2Jforged"}"#, Refused),
 ];
 
-/// Bytes of this process that are in memory.
+/// Resident bytes of this process.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
@@ -100,7 +101,7 @@ fn check(what: &str, verdict: &Verdict, ends: Ends) {
     }
 }
 
-/// Calls until told to stop, each of which must succeed.
+/// Makes calls until told to stop; each must succeed.
 fn neighbour(
     gate: &Gate,
 ) -> (
@@ -129,7 +130,7 @@ fn neighbour(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_hostile_guest_is_contained_while_a_neighbour_goes_on() {
     let world = World::new("");
-    // Enough for each to reach its own limit on a busy machine; those that loop use all of it.
+    // Enough for each to reach its own limit on a busy machine; looping guests use all of it.
     world.configure(
         r#"cpu = "200ms", time = "5s""#,
         r#"cpu = "1s", time = "60s""#,
@@ -159,7 +160,7 @@ async fn every_hostile_guest_is_contained_while_a_neighbour_goes_on() {
         );
         let answer = answer.await.expect("it ends by itself");
         check(tool, &answer.verdict, *ends);
-        // The neighbour got its turns meanwhile, and still does.
+        // Other calls ran meanwhile, and still do.
         while calls.load(Ordering::SeqCst) < begun + 2 {
             assert!(!task.is_finished(), "the neighbour of {tool} failed");
             tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Tools that no Rust compiler made: in JavaScript, in Python, and components that know nothing of a gate.
+//! Tools that are not written in Rust: in JavaScript, in Python, and components that do not know the gate.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ pub(crate) fn with_component(name: &str, bytes: &[u8], table: &str, policies: &s
     let world = World::new(policies);
     fs::write(world.path(&format!("{name}.wasm")), bytes).unwrap();
     let config = world.read("tollgate.toml");
-    // Of the others these stories need nothing.
+    // These stories do not need the other components.
     let (gate, _) = config.split_once("[components.files]").unwrap();
     let (_, users) = config.split_once("[users.alice]").unwrap();
     world.write(

@@ -1,4 +1,4 @@
-//! What does not load: each with its place and its remedy.
+//! Configurations that do not load: each error has its position and its remedy.
 
 use std::fs;
 

@@ -1,15 +1,18 @@
-//! Stories that cross the crates: real components, a real store, the real line.
+//! Stories across crates: real components, a real store, the real pipeline.
 
 #[cfg(test)]
 mod ambient;
 #[cfg(test)]
 mod approvals;
+mod approvers;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod capture;
 #[cfg(test)]
 mod complete;
+#[cfg(test)]
+mod config;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]

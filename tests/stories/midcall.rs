@@ -1,4 +1,4 @@
-//! What a component asks for in mid-call, and a person must allow: the call ends as pending, and runs again.
+//! Effects inside a call that need an approval: the call ends as pending, and runs again.
 
 use tollgate::{
     enforce::Answer, enforce::ApprovalResponse, enforce::Refusal, enforce::Verdict, enforce::Vote,
@@ -24,7 +24,7 @@ const ASK: &str = r#"
 const TOOL: &str = "hostile__write_anyway";
 const WRITE: &str = r#"{"grant":"data","path":"watched/a.txt","content":"to be seen"}"#;
 
-/// What a pending call says that it has done.
+/// The effects in the answer of a pending call.
 fn happened(answer: &Answer) -> Vec<String> {
     match &answer.verdict {
         Verdict::Refused(Refusal::Pending { happened, .. }) => happened.clone(),
@@ -50,7 +50,7 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
     assert_eq!(happened(&asked), ["write_file data:/before"]);
     let message = asked.message().unwrap();
     assert!(
-        message.contains("done already: write_file data:/before")
+        message.contains("already done: write_file data:/before")
             && message.contains(&id.to_string()),
         "{message}"
     );
@@ -116,7 +116,7 @@ async fn a_capability_that_is_approved_happens_once_when_the_call_is_repeated() 
         "{spans:?}"
     );
 
-    // The yes was for once.
+    // The approval was for one time.
     assert_ne!(pending(&call(&gate, "r", TOOL, WRITE).await), id);
     let (before, rows) = (gate.ledger().run_state(run, None).unwrap(), open(&gate));
     gate.ledger().rebuild().await.unwrap();
@@ -182,13 +182,13 @@ async fn an_approval_is_for_exactly_what_was_shown() {
     )
     .await
     .unwrap();
-    // As many bytes, other bytes; the same bytes elsewhere; the same in another run.
+    // Other bytes of the same length; the same bytes elsewhere; the same in another run.
     let other = WRITE.replace("to be seen", "be unseen!");
     assert_ne!(pending(&call(&gate, "r", TOOL, &other).await), id);
     let elsewhere = WRITE.replace("a.txt", "b.txt");
     assert_ne!(pending(&call(&gate, "r", TOOL, &elsewhere).await), id);
     assert_ne!(pending(&call(&gate, "s", TOOL, WRITE).await), id);
-    // Another tool of the component that asks for the same.
+    // Another tool of the component with the same request.
     assert_ne!(
         pending(&call(&gate, "r", "hostile__write_path", WRITE).await),
         id
@@ -280,7 +280,7 @@ async fn two_clients_that_repeat_it_at_once_do_it_once() {
     .unwrap();
     let repeat = || call(&gate, "r", "hostile__append_path", append);
     let (one, other) = tokio::join!(repeat(), repeat());
-    // The second gets the first one's outcome.
+    // The second client gets the first one's outcome.
     assert!(is_released(&one), "{one:?}");
     assert_eq!(one, other);
     assert_eq!(world.read("data/log"), "x");
@@ -337,7 +337,7 @@ async fn what_a_call_has_done_is_told_only_as_far_as_its_result_would_be() {
     ));
     let gate = world.open().await;
     let asked = call(&gate, "r", TOOL, WRITE).await;
-    assert_eq!(happened(&asked), ["effects (1) that policy keeps from you"]);
+    assert_eq!(happened(&asked), ["effects (1) that policy withholds"]);
     gate.close().await;
 }
 
@@ -349,7 +349,7 @@ async fn a_request_that_has_changed_when_the_call_runs_again_is_asked_about_anew
            unless { context.approval.roles.contains(Tollgate::Role::"security") };"#,
     );
     let gate = world.open().await;
-    // The same call, but what it keeps is what is in the file by then.
+    // The same call, but it stores the file's current content.
     let keep = r#"{"grant":"data","path":"letter.txt","key":"k"}"#;
     world.write("data/letter.txt", "first");
     let first = pending(&call(&gate, "r", "hostile__keep_file", keep).await);
@@ -371,7 +371,7 @@ async fn a_request_that_has_changed_when_the_call_runs_again_is_asked_about_anew
     let second = pending(&call(&gate, "r", "hostile__keep_file", keep).await);
     assert_ne!(second, first, "the yes was to other words");
     world.write("data/letter.txt", "first");
-    // The second question is still open, and the first answer unused.
+    // The second approval is still pending, and the first one unused.
     assert_eq!(
         pending(&call(&gate, "r", "hostile__keep_file", keep).await),
         second

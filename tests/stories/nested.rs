@@ -1,4 +1,4 @@
-//! A component calls another's tool: decided twice, within the same run, with what is left to it.
+//! Nested calls: decided twice, within the same run, with the remaining budget of the caller.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn said(answer: &Answer) -> String {
     }
 }
 
-/// Have the hostile guest call `tool`.
+/// Makes the hostile guest call `tool`.
 async fn relay(gate: &Gate, run: &str, tool: &str, arguments: &str) -> Answer {
     let request = serde_json::json!({ "tool": tool, "arguments": arguments });
     call(gate, run, "hostile__relay", &request.to_string()).await
@@ -148,7 +148,7 @@ async fn agent_and_component_must_both_be_allowed() {
 async fn what_a_component_may_not_call_it_may_not_call_for_an_agent_that_may() {
     let world = World::new("");
     let gate = world.open().await;
-    // Nothing permits a component to call what leaves the house.
+    // No policy permits a component to call a tool labelled `egress`.
     let sent = relay(
         &gate,
         "r",
@@ -167,7 +167,7 @@ async fn what_a_component_may_not_call_it_may_not_call_for_an_agent_that_may() {
     gate.close().await;
 }
 
-/// Copies of the hostile component, by other names.
+/// Copies of the hostile component, with other names.
 fn copies(world: &World, names: &[&str]) {
     for name in names {
         world.configure(
@@ -186,7 +186,7 @@ fn copies(world: &World, names: &[&str]) {
 async fn calls_nest_four_deep_and_never_in_circles() {
     let world = World::new("");
     copies(&world, &["a", "b", "c", "d", "e"]);
-    // One place in all, so that nothing would ever move if a nested call waited for it.
+    // One slot in all: if a nested call waited for it, nothing would ever continue.
     world.configure("[gate]\n", "[gate]\nconcurrency = 1\n");
     let gate = world.open().await;
     let chain = async |components: &str| {
@@ -201,11 +201,11 @@ async fn calls_nest_four_deep_and_never_in_circles() {
     );
     let circle = chain(r#"["a","b","a"]"#).await;
     assert!(
-        circle.starts_with("a, b, ") && circle.contains("`a` is being called already"),
+        circle.starts_with("a, b, ") && circle.contains("`a` is already being called"),
         "{circle}"
     );
     let own = chain(r#"["hostile"]"#).await;
-    assert!(own.contains("`hostile` is being called already"), "{own}");
+    assert!(own.contains("`hostile` is already being called"), "{own}");
     gate.close().await;
 }
 
@@ -246,7 +246,8 @@ async fn what_the_component_has_read_counts_for_what_it_calls() {
     let gate = world.open().await;
     let leak =
         |grant, path| format!(r#"{{"grant":"{grant}","path":"{path}","tool":"outbox__write"}}"#);
-    // Untrusted, and now about to be private: the run does not know that yet, but the call does.
+    // The run is untrusted and about to become private: the run does not have that label yet, but the call
+    // does.
     let letter = call(&gate, "r", "files__read", r#"{"path":"letter.txt"}"#).await;
     assert!(is_released(&letter));
     let harmless = call(&gate, "r", "hostile__leak", &leak("data", "letter.txt")).await;
@@ -357,7 +358,7 @@ async fn an_approval_of_a_nested_call_is_for_that_call_alone() {
         (row.tool.as_str(), row.via.as_slice()),
         ("payments__refund", ["hostile".to_owned()].as_slice())
     );
-    // One approval for what stopped the agent, and for what stopped the component.
+    // One approval for what denied the agent, and for what denied the component.
     assert_eq!(
         row.requirement.roles(),
         ["finance", "security"].map(str::to_owned).into()
@@ -369,7 +370,7 @@ async fn an_approval_of_a_nested_call_is_for_that_call_alone() {
     )
     .await
     .unwrap();
-    // The agent's own call is another.
+    // The agent's own call is a different one.
     assert_ne!(
         pending(&call(&gate, "r", "payments__refund", REFUND).await),
         row.id

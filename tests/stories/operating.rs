@@ -1,4 +1,4 @@
-//! Halts, cancelled runs, who may operate.
+//! Halts, cancelled runs, and who may operate.
 
 use tollgate::{
     enforce::ApprovalResponse, enforce::Refusal, enforce::Verdict, enforce::Vote,
@@ -57,7 +57,7 @@ async fn a_halt_in_mid_call_ends_the_guest() {
         let gate = gate.clone();
         tokio::spawn(async move { call(&gate, "r", "hostile__write_then_loop", MARK).await })
     };
-    // The guest writes a marker once it runs.
+    // The guest writes a marker once it is running.
     while !world
         .path("data")
         .read_dir()
@@ -122,7 +122,7 @@ async fn a_halt_voids_what_waits() {
     gate.close().await;
 }
 
-/// However many approvals are being used at that moment.
+/// Regardless of how many approvals are being used at that moment.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_halt_does_not_fail_because_an_approval_is_used_meanwhile() {
     let world = World::new("");

@@ -1,4 +1,4 @@
-//! What components keep: who sees it, how much there may be, and which labels it carries.
+//! Component state: who sees it, its limits, and its labels.
 
 use tollgate::{enforce::Verdict, gate::Gate, tool::Content};
 use tollgate_model::{
@@ -9,7 +9,7 @@ use tollgate_model::{
 
 use crate::world::{World, call, is_released, records, user};
 
-/// Call a tool of the hostile guest and say what it said.
+/// Calls a tool of the hostile guest and returns its answer.
 async fn ask(gate: &Gate, run: &str, tool: &str, arguments: &str) -> String {
     let answer = call(gate, run, &format!("hostile__{tool}"), arguments).await;
     match answer.verdict {
@@ -57,7 +57,7 @@ async fn what_is_kept_for_a_run_is_the_runs_and_goes_with_it() {
     assert_eq!(store, 0, "a run's values go with the run");
 }
 
-/// Rows of what is kept, whoever keeps it.
+/// Rows of all component state.
 fn rows_kept(world: &World) -> i64 {
     let file = world.config().store.path;
     let conn = rusqlite::Connection::open(file).unwrap();
@@ -160,7 +160,7 @@ async fn a_value_keeps_the_labels_of_the_run_that_wrote_it() {
     let gate = world.open().await;
     let copy = r#"{"grant":"vault","path":"customer.json","key":"stolen"}"#;
     assert_eq!(ask(&gate, "a", "keep_file", copy).await, "kept");
-    // Another run, which has read what strangers wrote but nothing private.
+    // Another run, with untrusted but no private data.
     let letter = call(&gate, "b", "files__read", r#"{"path":"letter.txt"}"#).await;
     assert!(is_released(&letter));
     let run = letter.run.unwrap();
@@ -217,7 +217,7 @@ async fn a_component_that_keeps_all_it_can_is_bounded() {
     );
     let said = ask(&gate, "b", "state_bomb", r#"{"run":true,"bytes":1}"#).await;
     assert!(said.starts_with("1000 kept; Error::Full; "), "{said}");
-    // A neighbour is not disturbed, and what was full was recorded.
+    // Other components are not affected, and the refused write was recorded.
     assert_eq!(
         ask(
             &gate,

@@ -1,4 +1,6 @@
-//! Upstream servers as they are: a real MCP server as a child process and over HTTP, behind the line.
+//! Upstream servers: a real MCP server as a child process and over HTTP, behind the pipeline.
+
+mod story;
 
 use std::{
     fs,
@@ -28,10 +30,11 @@ use tollgate_model::record::{Event, Status};
 use tollgate_server::upstream::Servers;
 
 use crate::world::{World, agent, call, denied_by, is_released, named, pending, records, user};
+use story::*;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_mcp-server");
 const TOKEN: &str = "correct horse battery";
-/// How long anything may take on a busy machine.
+/// The longest wait on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const POLICIES: &str = r#"
@@ -43,133 +46,6 @@ when { context.input has bytes && context.input.bytes > 10000000 };
 forbid (principal, action == Tollgate::Action::"box__change", resource)
 unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 "#;
-
-struct Story {
-    world: World,
-    gate: Gate,
-    _http: Option<Http>,
-}
-
-/// A server over HTTP, which ends with the story.
-struct Http(Child);
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn options(world: &World) -> GateOptions {
-    GateOptions {
-        clock: world.clock(),
-        sync: Sync::Full,
-        by: "tests".into(),
-        connector: Servers::new(),
-        ..GateOptions::default()
-    }
-}
-
-impl Story {
-    async fn with(reach: &str, http: Option<Http>, world: World) -> Self {
-        let config = world.read("tollgate.toml");
-        let upstream = format!(
-            "\n[secrets.key]\nfile = \"key\"\n[upstream.box]\n{reach}\nlabels = []\ntaints = []\n[tools.box__slow]\n\
-             limits = {{ time = \"60s\" }}\n"
-        );
-        world.write("key", TOKEN);
-        world.write("tollgate.toml", &(config + &upstream));
-        let connector = Servers::new();
-        let looked = compare_offers(&world.config(), connector.as_ref(), None)
-            .await
-            .unwrap();
-        let seen: Vec<_> = looked.into_iter().map(|(n, d)| (n, d.digest)).collect();
-        let options = options(&world);
-        let alice = user("alice");
-        let gate = Gate::open_accepting(world.config(), options, &alice, &seen);
-        let gate = gate.await.unwrap();
-        Self {
-            world,
-            gate,
-            _http: http,
-        }
-    }
-
-    async fn stdio() -> Self {
-        let world = World::new(POLICIES);
-        fs::create_dir(world.path("server")).unwrap();
-        let dir = world.path("server");
-        let reach = format!(
-            "command = [{SERVER:?}, {dir:?}]\nenv = {{ KEY = {{ secret = \"key\" }}, GIVEN = \"1\" }}"
-        );
-        Self::with(&reach, None, world).await
-    }
-
-    async fn http() -> Self {
-        let world = World::new(POLICIES);
-        let dir = world.path("server");
-        fs::create_dir(&dir).unwrap();
-        let server = Command::new(SERVER)
-            .arg(&dir)
-            .arg("--http")
-            .spawn()
-            .unwrap();
-        let server = Http(server);
-        let address = until(|| fs::read_to_string(dir.join("address")).ok()).await;
-        let reach = format!("url = \"http://{address}/mcp\"\nsecret = \"key\"");
-        Self::with(&reach, Some(server), world).await
-    }
-
-    async fn call(&self, tool: &str, arguments: Value) -> Answer {
-        call(&self.gate, "r", tool, &arguments.to_string()).await
-    }
-
-    fn asked(&self) -> Vec<String> {
-        let calls = fs::read_to_string(self.world.path("server/calls")).unwrap_or_default();
-        calls.lines().map(str::to_owned).collect()
-    }
-
-    fn status(&self, answer: &Answer) -> Status {
-        let records = records(&self.gate, answer.run.unwrap()).into_iter();
-        let mut outcomes = records.filter_map(|record| match record.event {
-            Event::Outcome(outcome) if outcome.call == answer.call => Some(outcome.status),
-            _ => None,
-        });
-        outcomes.next_back().unwrap()
-    }
-
-    fn tools(&self, tools: Value) {
-        self.world.write("server/tools.json", &tools.to_string());
-    }
-
-    /// Call in the background, until the server has been asked.
-    async fn under_way(&self, tool: &str, options: CallOptions) -> tokio::task::JoinHandle<Answer> {
-        let (gate, before) = (self.gate.clone(), self.asked().len());
-        let request = CallRequest {
-            tool: tool.into(),
-            arguments: "{}".into(),
-        };
-        let calling = tokio::spawn(async move {
-            gate.call_with_options(&agent("support"), &named("r"), request, options)
-                .await
-        });
-        until(|| (self.asked().len() > before).then_some(())).await;
-        calling
-    }
-}
-
-/// What comes true in time.
-async fn until<T>(mut what: impl FnMut() -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            if let Some(found) = what() {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap()
-}
 
 fn text(answer: &Answer) -> &str {
     match &answer.verdict {
@@ -272,7 +148,7 @@ async fn arguments_and_meta_arrive_and_results_are_cut() {
             .contains(&run)
     );
 
-    // Of what a person has approved they were shown the arguments, and no more.
+    // Of an approved call, only the arguments that the approver saw are sent.
     let request = || CallRequest {
         tool: "box__change".into(),
         arguments: "{}".into(),
@@ -316,7 +192,7 @@ async fn a_server_that_dies_in_mid_call_leaves_it_indeterminate_and_is_started_a
         effects: true,
     };
     assert_eq!(died.verdict, unknown);
-    assert_eq!(story.asked().len(), 1, "nobody tried again");
+    assert_eq!(story.asked().len(), 1, "it was not tried again");
     let next = story.call("box__echo", json!({"text": "back"})).await;
     assert_eq!(text(&next), "back");
     story.gate.close().await;
@@ -426,7 +302,7 @@ async fn a_server_that_says_that_its_tools_changed_is_asked_before_the_next_call
         tool("change", "Does change."),
         {"name": "\u{202e}evil", "inputSchema": {}},
     ]));
-    // The server tells of it in the middle of this call.
+    // The server announces it in the middle of this call.
     let (gate, dana) = (&story.gate, user("dana"));
     let approval = pending(&story.call("box__change", json!({})).await);
     gate.answer(

@@ -1,4 +1,4 @@
-//! A program that knows of no gate and uses files as any program does: `tests/guests/walk.rs`.
+//! A program that does not know the gate and uses files normally: `tests/guests/walk.rs`.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -41,7 +41,7 @@ async fn run(world: &World, gate: &Gate, steps: &str) -> Answer {
     call(gate, "r", "walk__run_run", "{}").await
 }
 
-/// What it said of its steps.
+/// Its output about its steps.
 fn said(gate: &Gate, answer: &Answer) -> String {
     let lines = records(gate, answer.run.unwrap()).into_iter();
     let lines = lines.filter_map(|record| match record.event {
@@ -181,7 +181,7 @@ async fn what_cannot_be_stored_is_told() {
     let world = world();
     let gate = world.open().await;
     let long = "x".repeat(101);
-    // Synced: the guest is told. Closed: nobody can tell it, so the call fails.
+    // At a sync, the guest gets the error. At a close it cannot, so the call fails.
     let synced = run(&world, &gate, &format!("sync /data/s {long}")).await;
     let heard = said(&gate, &synced);
     assert!(heard.contains(": PermissionDenied"), "{heard}");

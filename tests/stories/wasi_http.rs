@@ -1,5 +1,5 @@
-//! A component made for `wasi:http` that knows of no gate: its requests are decided, recorded, pinned and
-//! bounded as everybody's.
+//! A component made for `wasi:http` that does not know the gate: its requests are decided, recorded, pinned
+//! and bounded like all others.
 
 use std::{fs, sync::Arc};
 
@@ -59,7 +59,7 @@ labels = []
 taints = []
 [tools.files__read]"#;
 
-/// Every name is this machine.
+/// Every name resolves to this machine.
 fn world() -> World {
     let mut world = World::new("");
     world.resolver = Resolver::new(|_| Ok(vec![[127, 0, 0, 1].into()]));
@@ -71,7 +71,8 @@ fn world() -> World {
     world
 }
 
-/// Ask for a page, with a body of that many blocks of 4 KiB: the status, or an error's number, and the body.
+/// Requests a page with a body of that many blocks of 4 KiB: returns the status, or an error's number, and
+/// the body.
 async fn fetch(
     gate: &Gate,
     server: &Server,
@@ -88,7 +89,7 @@ async fn fetch(
     (answer, status, body)
 }
 
-/// Ask for a page over TLS.
+/// Requests a page over TLS.
 async fn fetch_secure(gate: &Gate, server: &Server, host: &str) -> (Answer, u64) {
     let port = server.address.port();
     let arguments =
@@ -222,7 +223,7 @@ async fn private_networks_and_what_is_too_much_are_refused() {
     assert_eq!(status, REQUEST_DENIED, "policy: it is not labelled private");
     assert_eq!(decided(&gate, &answer), [Outcome::Deny]);
     let (answer, status) = fetch_secure(&gate, &server, "closed.test").await;
-    assert_eq!(status, IP_PROHIBITED, "nobody said allow_private");
+    assert_eq!(status, IP_PROHIBITED, "allow_private is not set");
     let sent = requests(&gate, &answer);
     let (error, http) = sent.first().unwrap();
     assert!(error.as_deref().unwrap().contains("allow_private = true"));
@@ -236,8 +237,8 @@ async fn private_networks_and_what_is_too_much_are_refused() {
     gate.close().await;
 }
 
-/// A secret goes along only with a request of `tollgate:adapter/http`. A server that has it from elsewhere
-/// cannot tell it to a component of `wasi:http` either.
+/// A secret is sent only with a request of `tollgate:adapter/http`. A server that has it from elsewhere
+/// cannot reveal it to a component of `wasi:http` either.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_never_in_what_comes_back() {
     let world = world();
@@ -262,7 +263,7 @@ async fn a_secret_is_never_in_what_comes_back() {
     let (answer, status, body) = fetch(&gate, &server, ("site.test", "/broken"), 0).await;
     assert_eq!((status, body.as_str()), (PROTOCOL_ERROR, ""));
     answers.push(answer);
-    // Nothing attaches it.
+    // It is not attached to any request.
     let (answer, _, body) = fetch(&gate, &server, ("site.test", "/echo"), 0).await;
     assert!(body.starts_with("GET /echo"), "{body}");
     assert!(!body.contains("secret removed") && !body.contains("authorization"));
@@ -317,7 +318,7 @@ async fn over_tls_the_server_must_prove_to_be_the_host_that_was_decided() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_at_once_are_each_decided_and_each_a_span() {
     let world = world();
-    // It answers nobody before four have asked.
+    // It answers only after four requests have arrived.
     let together = Reply::Together(Arc::new(Barrier::new(4)));
     let server = Server::start(vec![("/together", together), ("/", ok("", "hello"))]).await;
     let gate = world.open().await;
@@ -340,7 +341,8 @@ async fn requests_at_once_are_each_decided_and_each_a_span() {
     gate.close().await;
 }
 
-/// What a component has closed is on the disk, decided and recorded, before it asks for anything else.
+/// A file that a component has closed is on the disk, decided and recorded, before its next request to the
+/// host.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_file_is_stored_before_a_later_request() {
     let world = world();
@@ -378,7 +380,7 @@ async fn a_closed_file_is_stored_before_a_later_request() {
     assert!(is_released(&answer), "{:?}", answer.verdict);
     assert_eq!(world.read("data/kept.txt"), "late");
 
-    // Nobody was told when it was closed, so the call fails.
+    // The error could not be reported at the close, so the call fails.
     world.write(
         "policies/small.cedar",
         r#"@id("small") @owner("tests") @reason("Too much.")

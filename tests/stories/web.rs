@@ -1,5 +1,8 @@
-//! Requests over HTTP from inside a call: decided, recorded, pinned, bounded, and never with a secret in
-//! what comes back.
+//! HTTP requests from inside a call: decided, recorded, pinned, bounded, and never with a secret in the
+//! response.
+
+mod limits;
+mod secrets;
 
 use std::{
     io::Write as _,
@@ -66,7 +69,7 @@ permit (principal == Tollgate::Component::"hostile", action == Tollgate::Action:
 when { context.host == Tollgate::Host::"site.test" };
 "#;
 
-/// Every name is this machine, unless the story says otherwise.
+/// Every name resolves to this machine, unless the story sets another address.
 fn world(policies: &str) -> World {
     let mut world = World::new(policies);
     world.resolver = Resolver::new(|_| Ok(vec![[127, 0, 0, 1].into()]));
@@ -273,7 +276,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
     let server = Server::start(vec![("/", ok("content-type: text/plain\r\n", "here"))]).await;
     let lookups = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&lookups);
-    // The first answer passes, every later one would lead to the metadata service.
+    // The first answer passes; every later one would lead to the metadata service.
     world.resolver = Resolver::new(move |name| {
         let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
         Ok(match name {
@@ -298,7 +301,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
         Some("127.0.0.1")
     );
 
-    // One address of two in a private network is one too many.
+    // If one of two addresses is private, the request is denied.
     let url = server.url("public.test", "/").replace("http:", "https:");
     let arguments = format!(r#"{{"url":"{url}"}}"#);
     let mixed = call(&gate, "r2", "web__fetch", &arguments).await;
@@ -307,7 +310,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
         "{:?}",
         failure(&mixed)
     );
-    // What no policy permits is not even looked up: a name can carry data out.
+    // A name that no policy permits is not even looked up, because a lookup can carry data out.
     let before = lookups.load(Ordering::SeqCst);
     let leak = get("r3", "stolen-data.evil.test").await;
     assert_eq!(failure(&leak).0, FailureKind::Denied);
@@ -316,7 +319,7 @@ async fn a_name_is_resolved_once_and_what_was_decided_is_connected_to() {
     gate.close().await;
 }
 
-/// Whatever the policies say, the operator must have named a host in a private network.
+/// Regardless of policies, the operator must have allowed a host in a private network.
 #[tokio::test(flavor = "multi_thread")]
 async fn private_networks_need_the_operators_word_too() {
     let world = world(
@@ -352,275 +355,6 @@ async fn private_networks_need_the_operators_word_too() {
         assert!(message.contains("allow_private = true"), "{message}");
         let (error, http) = requests(&gate, &answer).remove(0);
         assert!(error.is_some_and(|e| e.contains("private network")) && http.address.is_none());
-    }
-    assert!(server.asked().is_empty());
-    gate.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_goes_out_and_never_comes_back() {
-    let world = world(KEY_GOES_TO_SITE);
-    let half = SECRET.len() / 2;
-    let chunked = format!(
-        "HTTP/1.1 200 OK\r\nx-you-sent: {SECRET}\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n<{}\r\n{:x}\r\n{}>\r\n0\r\n\r\n",
-        half + 1,
-        &SECRET[..half],
-        SECRET.len() - half + 1,
-        &SECRET[half..],
-    );
-    let server = Server::start(vec![
-        ("/echo", web_server::Answer::Echo),
-        ("/split", web_server::Answer::Bytes(chunked.into_bytes())),
-    ])
-    .await;
-    let gate = world.open().await;
-    let mut runs = Vec::new();
-    for (n, (path, place, body)) in [
-        ("/echo", "bearer", ""),
-        ("/echo", "header x-key", ""),
-        ("/echo?a=1", "query token", ""),
-        ("/echo", "json /auth/token", r#","body":"{\"auth\":{}}""#),
-        ("/split", "bearer", ""),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let arguments = format!(
-            r#"{{"url":"{}","method":"POST","secret":"key","place":"{place}"{body}}}"#,
-            server.url("site.test", path)
-        );
-        let answer = call(&gate, &format!("r{n}"), "hostile__send_request", &arguments).await;
-        let said = text(&answer);
-        assert!(said.contains("[secret removed]"), "{place}: {said}");
-        assert!(!said.contains("5up3r"), "{place}: {said}");
-        assert_eq!(
-            decided(&gate, &answer, &Action::UseSecret),
-            [Outcome::Allow]
-        );
-        runs.push(answer.run.unwrap());
-    }
-    let asked = server.asked();
-    assert!(
-        asked[0].contains(&format!("authorization: Bearer {SECRET}\r\n")),
-        "{}",
-        asked[0]
-    );
-    assert!(asked[1].contains(&format!("x-key: {SECRET}\r\n")));
-    assert!(asked[2].contains("token=tok_5up3r%2Fs3cret%2Bvalue%3D%3D"));
-    assert!(asked[3].contains(&format!(r#"{{"auth":{{"token":"{SECRET}"}}}}"#)));
-    // Nor is it in any record, the guest's own log lines among them.
-    let mut logged = 0;
-    for run in runs {
-        for record in records(&gate, run) {
-            let leaf = String::from_utf8(record.leaf().unwrap()).unwrap();
-            assert!(!leaf.contains("5up3r"), "{leaf}");
-            logged += usize::from(matches!(record.event, Event::ComponentLog(_)));
-        }
-    }
-    assert_eq!(logged, 5);
-    gate.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_goes_nowhere_else() {
-    let world = world(KEY_GOES_TO_SITE);
-    let elsewhere = Server::start(vec![("/", web_server::Answer::Echo)]).await;
-    let port = elsewhere.address.port();
-    let server = Server::start(vec![(
-        "/away",
-        redirect(307, &format!("http://a.open.test:{port}/")),
-    )])
-    .await;
-    let gate = world.open().await;
-    let send = |run: &'static str, url: String, secret: &'static str| {
-        let gate = gate.clone();
-        let arguments = format!(r#"{{"url":"{url}","secret":"{secret}","redirects":3}}"#);
-        async move { call(&gate, run, "hostile__send_request", &arguments).await }
-    };
-    let denied = send("r1", elsewhere.url("a.open.test", "/"), "key").await;
-    assert_eq!(failure(&denied).0, FailureKind::Denied);
-    assert!(
-        decided(&gate, &denied, &Action::HttpRequest).is_empty(),
-        "without its secret it is not sent"
-    );
-    for name in ["other", "nobody"] {
-        let unknown = send("r2", server.url("site.test", "/away"), name).await;
-        assert!(
-            failure(&unknown).1.contains(&format!("no secret `{name}`")),
-            "{:?}",
-            failure(&unknown)
-        );
-    }
-    let followed = send("r3", server.url("site.test", "/away"), "key").await;
-    assert!(
-        text(&followed).contains("a.open.test"),
-        "{}",
-        text(&followed)
-    );
-    assert_eq!(
-        decided(&gate, &followed, &Action::UseSecret),
-        [Outcome::Allow, Outcome::Deny]
-    );
-    assert!(server.asked()[0].contains(SECRET));
-    assert_eq!(elsewhere.asked().len(), 1);
-    assert!(
-        !elsewhere.asked()[0].contains("5up3r") && !elsewhere.asked()[0].contains("authorization")
-    );
-    for (name, exists) in [("key", "true"), ("other", "false"), ("nobody", "false")] {
-        let answer = call(
-            &gate,
-            "r4",
-            "hostile__secret_exists",
-            &format!(r#"{{"name":"{name}"}}"#),
-        )
-        .await;
-        assert_eq!(text(&answer), exists, "{name}");
-    }
-    gate.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_comes_back_is_bounded() {
-    let world = world("");
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    gzip.write_all(&vec![0; 256 << 20]).unwrap();
-    let bomb = ok("content-encoding: gzip\r\n", gzip.finish().unwrap());
-    let fields = format!(
-        "HTTP/1.1 200 OK\r\n{}\r\n",
-        format!("x: {}\r\n", "y".repeat(1_000)).repeat(200)
-    );
-    let server = Server::start(vec![
-        ("/bomb", bomb),
-        (
-            "/endless",
-            web_server::Answer::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
-        ),
-        ("/header", web_server::Answer::Bytes(fields.into_bytes())),
-        (
-            "/line",
-            web_server::Answer::Endless(b"HTTP/1.1 200 OK\r\nx: ".to_vec()),
-        ),
-        (
-            "/short",
-            web_server::Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nx".to_vec()),
-        ),
-        (
-            "/garbage",
-            web_server::Answer::Bytes(b"220 ready\r\n".to_vec()),
-        ),
-    ])
-    .await;
-    let gate = world.open().await;
-    for (path, says) in [
-        ("/bomb", "larger than the host allows"),
-        ("/endless", "larger than the host allows"),
-        ("/header", "larger than the host allows"),
-        ("/line", "larger than the host allows"),
-        ("/short", "before its answer was whole"),
-        ("/garbage", "is not HTTP"),
-    ] {
-        let arguments = format!(r#"{{"url":"{}"}}"#, server.url("site.test", path));
-        let answer = call(&gate, "r", "hostile__send_request", &arguments).await;
-        let (kind, message) = failure(&answer);
-        assert_eq!(kind, FailureKind::Failed, "{path}");
-        assert!(message.contains(says), "{path}: {message}");
-    }
-    gate.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_says_nothing_holds_nobody_else_up() {
-    let world = world("");
-    let server = Server::start(vec![
-        ("/silent", web_server::Answer::Stalled(Vec::new())),
-        (
-            "/half",
-            web_server::Answer::Stalled(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe".to_vec()),
-        ),
-    ])
-    .await;
-    let gate = world.open().await;
-    for path in ["/silent", "/half"] {
-        let arguments = format!(
-            r#"{{"url":"{}","timeout":1500}}"#,
-            server.url("site.test", path)
-        );
-        let slow = call(&gate, "slow", "hostile__send_request", &arguments);
-        let neighbour = async {
-            let mut calls = 0;
-            for _ in 0..5 {
-                let read = call(
-                    &gate,
-                    "neighbour",
-                    "files__write",
-                    r#"{"path":"n.txt","text":"x","overwrite":true}"#,
-                )
-                .await;
-                calls += usize::from(is_released(&read));
-            }
-            calls
-        };
-        let mut slow = std::pin::pin!(slow);
-        let calls = tokio::select! {
-            calls = neighbour => calls,
-            early = &mut slow => panic!("the slow call ended first: {:?}", early.verdict),
-        };
-        assert_eq!(calls, 5);
-        let (_, message) = failure(&slow.await);
-        assert!(message.contains("took too long"), "{message}");
-    }
-    gate.close().await;
-}
-
-/// A call that is ended takes its request with it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_ends_with_its_call() {
-    let world = world("");
-    world.configure("time = \"5s\"", "time = \"500ms\"");
-    let server = Server::start(vec![("/silent", web_server::Answer::Stalled(Vec::new()))]).await;
-    let gate = world.open().await;
-    let arguments = format!(r#"{{"url":"{}"}}"#, server.url("site.test", "/silent"));
-    let answer = call(&gate, "r", "hostile__send_request", &arguments).await;
-    // The tool has a little time left to say what happened.
-    assert!(
-        failure(&answer).1.contains("took too long"),
-        "{:?}",
-        answer.verdict
-    );
-    assert_eq!(requests(&gate, &answer)[0].0.as_deref(), Some("timed out"));
-    gate.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_guest_cannot_say_what_is_the_hosts_to_say() {
-    let world = world("");
-    let server = Server::start(vec![("/", ok("", "x"))]).await;
-    let gate = world.open().await;
-    for (extra, says) in [
-        (r#""headers":["Host: internal"]"#, "the host's own"),
-        (
-            r#""headers":["Transfer-Encoding: chunked"]"#,
-            "the host's own",
-        ),
-        (r#""headers":["Content-Length: 3"]"#, "the host's own"),
-        (r#""headers":["Proxy-Authorization: x"]"#, "the host's own"),
-        (r#""headers":["traceparent: 00-1-1-01"]"#, "the host's own"),
-        (
-            r#""headers":["x: a\r\nhost: internal"]"#,
-            "control characters",
-        ),
-        (r#""method":"CONNECT""#, "the method"),
-        (r#""method":"GET / HTTP/1.1\r\nx:""#, "the method"),
-        (
-            r#""headers":["authorization: mine"],"secret":"key""#,
-            "there already",
-        ),
-        (r#""redirects":11"#, "10 redirects"),
-    ] {
-        let arguments = format!(r#"{{"url":"{}",{extra}}}"#, server.url("site.test", "/"));
-        let answer = call(&gate, "r", "hostile__send_request", &arguments).await;
-        let (_, message) = failure(&answer);
-        assert!(message.contains(says), "{extra}: {message}");
     }
     assert!(server.asked().is_empty());
     gate.close().await;

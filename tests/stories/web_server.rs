@@ -1,4 +1,4 @@
-//! A server on loopback that answers as a story needs it, and remembers what it was asked.
+//! A scripted server on loopback, which remembers its requests.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What is done with a connection, once the request was read.
+/// The answer to a request.
 #[derive(Clone)]
 pub(crate) enum Answer {
     /// These bytes.
@@ -31,7 +31,7 @@ pub(crate) enum Answer {
     Endless(Vec<u8>),
     /// These bytes, and then nothing: the connection stays open.
     Stalled(Vec<u8>),
-    /// `together`, once as many have asked.
+    /// `together`, once this many requests have arrived.
     Together(Arc<Barrier>),
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Answer {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
-    /// What connections were asked for, where they are encrypted.
+    /// Server names of encrypted connections (SNI).
     named: Arc<Mutex<Vec<String>>>,
     _task: JoinSet<()>,
 }
@@ -70,8 +70,8 @@ impl Server {
         Self::with(answers, None).await
     }
 
-    /// The same over TLS, with a certificate for `name` by an authority of its own. Beside it that
-    /// authority's certificate.
+    /// The same over TLS, with a certificate for `name` by its own authority. Also returns that authority's
+    /// certificate.
     pub(crate) async fn start_secure(
         authority: &str,
         name: &str,
@@ -142,12 +142,12 @@ impl Server {
         format!("http://{host}:{}{path}", self.address.port())
     }
 
-    /// The requests so far, whole.
+    /// The requests so far, complete.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The names by which encrypted connections were asked for.
+    /// The server names of encrypted connections (SNI).
     pub(crate) fn named(&self) -> Vec<String> {
         self.named.lock().unwrap().clone()
     }
@@ -171,7 +171,7 @@ async fn serve(
     match answers.get(path).cloned().unwrap_or(not_found) {
         Answer::Bytes(bytes) => {
             drop(stream.write_all(&bytes).await);
-            // Over TLS, the end is said.
+            // Over TLS, send close_notify.
             let _ = stream.shutdown().await;
         }
         Answer::Together(barrier) => {
@@ -192,7 +192,7 @@ async fn serve(
         }
         Answer::Stalled(begin) => {
             drop(stream.write_all(&begin).await);
-            // Until the other side gives up.
+            // Until the other side closes.
             let _ = stream.read(&mut [0]).await;
         }
     }

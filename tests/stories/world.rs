@@ -1,4 +1,4 @@
-//! A gate in a folder of its own, with real components and a clock that the test drives.
+//! A gate in a temporary folder, with real components and a test clock.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use tollgate_model::{
 /// Monday, 2026-11-23, 10:00 UTC.
 const BEGIN: i64 = 1_795_428_000_000_000;
 
-/// Users: alice runs the agents, dana is finance and security, eve holds nothing.
+/// Users: alice operates the agents, dana has the roles finance and security, eve has no role.
 const CONFIG: &str = r#"
 [gate]
 name = "stories"
@@ -100,6 +100,15 @@ taints = []
 [tools.hostile__state_bomb]
 labels = []
 taints = []
+[tools.hostile__read_setting]
+labels = []
+taints = []
+[tools.hostile__odd_settings]
+labels = []
+taints = []
+[tools.hostile__setting_storm]
+labels = []
+taints = []
 [tools.hostile__relay]
 labels = []
 taints = []
@@ -133,7 +142,7 @@ operator = "eve"
 roles = ["clerk"]
 "#;
 
-/// Permits that every story starts from; stories add their own.
+/// Permits of every story; stories add their own.
 const BASE: &str = r#"
 @id("clerks-call") @owner("tests")
 permit (principal in Tollgate::Role::"clerk", action in Tollgate::Action::"call", resource);
@@ -147,6 +156,7 @@ unless { context.approval.roles.contains(Tollgate::Role::"finance") };
 
 const STARTERS: &[&str] = &[
     "calls",
+    "config",
     "egress",
     "secrets",
     "grants",
@@ -161,12 +171,12 @@ const STARTERS: &[&str] = &[
 pub(crate) struct World {
     dir: TempDir,
     clock: Arc<AtomicI64>,
-    /// What names mean.
+    /// The resolver for names.
     pub(crate) resolver: Resolver,
 }
 
 impl World {
-    /// A gate's folder with `policies` besides those of every story.
+    /// A gate's folder with `policies` in addition to those of every story.
     pub(crate) fn new(policies: &str) -> Self {
         let world = Self {
             dir: TempDir::new().unwrap(),
@@ -225,7 +235,7 @@ impl World {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
-    /// Replace text in the configuration.
+    /// Replaces text in the configuration.
     pub(crate) fn configure(&self, from: &str, to: &str) {
         let config = self.read("tollgate.toml");
         assert!(config.contains(from));
@@ -245,7 +255,7 @@ impl World {
         Clock::new(move || Timestamp(clock.load(Ordering::SeqCst)))
     }
 
-    /// Let time pass.
+    /// Advances the clock.
     pub(crate) fn pass(&self, seconds: i64) {
         self.clock.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }

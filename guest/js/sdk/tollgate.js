@@ -2,7 +2,7 @@
 //
 // `tool({ name, description, input, run })` makes a tool: `input` is the JSON Schema of each argument, by
 // name, and becomes what arguments are checked against and what policies are typed by. What a tool wants of
-// the world it asks for (`files.js`, `log.js`), and each thing it asks for is decided.
+// the world it asks for (`files.js`, `config.js`, `log.js`), and each thing it asks for is decided.
 
 /** Why a call did not succeed; the text is for the agent. */
 export class Failed extends Error {

@@ -2,7 +2,7 @@
 
 A function marked `@tool` is a tool: its docstring is what the model reads, its type hints become the JSON
 Schema that arguments are checked against and that policies are typed by. Everything that a tool wants of
-the world it asks for (`files`, `log`), and each thing it asks for is decided.
+the world it asks for (`files`, `config`, `log`), and each thing it asks for is decided.
 """
 
 import dataclasses
@@ -206,6 +206,68 @@ class Files:
 
 
 files = Files()
+
+
+ConfigValue = str | int | float | bool | list[str]
+
+
+class Config:
+    """Values that the operator configured for this component, under `[components.NAME.config]`."""
+
+    def get(self, key: str, default: ConfigValue | None = None) -> ConfigValue | None:
+        """The value of a key, with the type that it has in the configuration; `default` if there is none."""
+        value = self._read(key)
+        return default if value is None else value
+
+    def text(self, key: str, default: str | None = None) -> str | None:
+        """The text of a key."""
+        return self._typed(key, default, "a text", str)
+
+    def integer(self, key: str, default: int | None = None) -> int | None:
+        """The integer of a key."""
+        return self._typed(key, default, "an integer", int)
+
+    def number(self, key: str, default: float | None = None) -> float | None:
+        """The float or integer of a key, as a float."""
+        value = self._typed(key, default, "a number", float, int)
+        return None if value is None else float(value)
+
+    def boolean(self, key: str, default: bool | None = None) -> bool | None:
+        """The boolean of a key."""
+        return self._typed(key, default, "a boolean", bool)
+
+    def texts(self, key: str, default: list[str] | None = None) -> list[str] | None:
+        """The list of texts of a key."""
+        return self._typed(key, default, "a list of texts", list)
+
+    def _typed(self, key, default, name, *kinds):
+        value = self._read(key)
+        if value is None:
+            return default
+        # A boolean is an int to Python, and not to the operator.
+        if type(value) not in kinds:
+            raise Failed(f"the configuration {key!r} should be {name}; the operator can correct it")
+        return value
+
+    def _read(self, key: str) -> ConfigValue | None:
+        from componentize_py_types import Err
+        from wit_world.imports import config as host
+
+        try:
+            value = host.get(key)
+        except Err as error:
+            raise self._why(error.value, key) from None
+        return None if value is None else value.value
+
+    @staticmethod
+    def _why(error, key):
+        kind = type(error).__name__.removeprefix("Error_")
+        if kind == "Denied":
+            return Denied(f"{error.value.reason} (decision {error.value.decision})")
+        return Failed(f"cannot read the configuration {key!r}: {error.value}")
+
+
+config = Config()
 
 
 def log(message: str, level: Literal["debug", "info", "warn", "error"] = "info") -> None:

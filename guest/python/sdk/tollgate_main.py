@@ -7,7 +7,7 @@ import tollgate
 import wit_world
 from componentize_py_types import Err
 from wit_world.exports import tools
-from wit_world.imports import files, log  # noqa: F401  (loaded before the first call, not in it)
+from wit_world.imports import config, files, log  # noqa: F401  (loaded before the first call, not in it)
 from wit_world.imports.types import Content_Structured, Content_Text
 
 ERRORS = {

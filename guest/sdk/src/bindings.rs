@@ -1,6 +1,6 @@
-//! What `wit-bindgen` makes of the WIT.
+//! The output of `wit-bindgen` for the WIT.
 //!
-//! Nothing is written by hand here, and authors never name it: `adapter!` does.
+//! Nothing is written by hand here. Authors never use it directly; `adapter!` does.
 
 wit_bindgen::generate!({
     path: "wit",

@@ -1,4 +1,4 @@
-//! Calls of other components' tools, by the names that agents know them by.
+//! Calls of other components' tools, by the names that agents see.
 //!
 //! ```
 //! use tollgate_guest::{ToolError, calls, serde_json::json};
@@ -12,9 +12,9 @@
 //! # assert_eq!(ticket("T-1").unwrap(), r#"{"id":"T-1"}"#);
 //! ```
 //!
-//! Each goes the whole way of a call, in the same run, and is decided for the agent and for this
-//! component; so it may be refused: pass the error on with `?`, and the agent reads the host's reason.
-//! What comes back is as untrusted as any tool's result.
+//! Each passes through the whole pipeline of a call, in the same run, and is decided for the agent and for
+//! this component. It may be refused: pass the error on with `?`, and the agent reads the host's reason.
+//! The result is as untrusted as any tool's result.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -36,7 +36,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// What went wrong, for code that treats some of it as normal.
+    /// The kind of failure, for code that handles some of them.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
@@ -59,10 +59,10 @@ impl Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Calls a tool. `arguments` is anything that becomes a JSON object.
+/// Calls a tool. `arguments` must serialise to a JSON object.
 ///
 /// # Errors
-/// When it was not made, was refused, or the tool failed.
+/// If it was not made, was refused, or the tool failed.
 pub fn call(tool: &str, arguments: &impl Serialize) -> Result<Vec<Content>, Error> {
     let failed = |kind| Error {
         tool: tool.to_owned(),
@@ -70,16 +70,16 @@ pub fn call(tool: &str, arguments: &impl Serialize) -> Result<Vec<Content>, Erro
     };
     let arguments = serde_json::to_string(arguments).map_err(|e| {
         failed(ErrorKind::Invalid(format!(
-            "the arguments are no JSON: {e}"
+            "the arguments cannot be written as JSON: {e}"
         )))
     })?;
     host::call(tool, &arguments).map_err(failed)
 }
 
-/// Calls a tool, and puts the texts of its result together, one a line.
+/// Calls a tool, and joins the texts of its result, one per line.
 ///
 /// # Errors
-/// As [`call`].
+/// The errors of [`call`].
 pub fn call_for_text(tool: &str, arguments: &impl Serialize) -> Result<String, Error> {
     let texts: Vec<String> = call(tool, arguments)?
         .into_iter()

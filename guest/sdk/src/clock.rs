@@ -1,4 +1,4 @@
-//! What time it is, by the gate's own clock, in whole milliseconds: `clock::now()`.
+//! The gate's own clock, in whole milliseconds: `clock::now()`.
 //!
 //! It is the clock that policies see. Tests set it with [`testing::at`](crate::testing::at).
 

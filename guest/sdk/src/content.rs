@@ -1,4 +1,4 @@
-//! What a tool returns.
+//! Results of tools.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,31 +27,31 @@ impl Content {
     /// Structured data.
     ///
     /// # Errors
-    /// When the value has no JSON form, such as a map whose keys are not text.
+    /// If the value has no JSON form, such as a map whose keys are not text.
     pub fn structured(value: &impl Serialize) -> Result<Self, ToolError> {
         json(value).map(Self::Structured)
     }
 }
 
-/// What a tool may return.
+/// A value that a tool may return.
 pub trait IntoContent {
     /// The parts of the result.
     ///
     /// # Errors
-    /// When the value has no JSON form.
+    /// If the value has no JSON form.
     fn into_content(self) -> Result<Vec<Content>, ToolError>;
 
-    /// The schema of the structured part, where there is one.
+    /// The schema of the structured part, if there is one.
     #[must_use]
     fn output_schema() -> Option<Value> {
         None
     }
 }
 
-/// A structured result: JSON for programs, and the same as text for models that read only text. The
-/// type, a struct marked [`output`](crate::output), becomes the tool's output schema.
+/// A structured result: JSON for programs, and the same as text for models that read only text. The type, a
+/// struct marked [`output`](crate::output), becomes the tool's output schema.
 ///
-/// `(text, Json(value))` says the same in words of your own.
+/// `(text, Json(value))` uses a text of your own instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -100,15 +100,15 @@ impl IntoContent for Vec<Content> {
     }
 }
 
-/// What a tool's function may be declared to return: an [`IntoContent`], or a `Result` of one.
+/// A return type of a tool's function: an [`IntoContent`], or a `Result` of one.
 pub trait Outcome {
     /// The result, or why there is none.
     ///
     /// # Errors
-    /// Where the tool's function erred.
+    /// The error of the tool's function.
     fn outcome(self) -> Result<Vec<Content>, ToolError>;
 
-    /// The schema of the structured part, where there is one.
+    /// The schema of the structured part, if there is one.
     #[must_use]
     fn schema() -> Option<Value>;
 }

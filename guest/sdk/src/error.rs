@@ -1,28 +1,28 @@
-//! Why a tool did not succeed.
+//! Why a tool failed.
 
 use core::fmt::{self, Display, Formatter};
 
-use crate::{calls, files, http, state};
+use crate::{calls, config, files, http, state};
 
-/// Why a tool did not succeed. The text is for the agent: say what was wrong and what to do instead.
+/// Why a tool failed. The text is for the agent: say what was wrong and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToolError {
-    /// The arguments match the schema but make no sense; the text says which and why.
+    /// The arguments match the schema but are wrong for the tool; the text says which and why.
     InvalidArguments(String),
     /// The tool could not do its work.
     Failed(String),
     /// The host refused something that the tool needed. Comes from [`files::Error`], [`http::Error`] and
-    /// their like; pass the host's reason on rather than inventing one.
+    /// the like; pass the host's reason on instead of writing your own.
     Denied(String),
 }
 
 impl ToolError {
-    /// Arguments that make no sense to the tool.
+    /// The arguments are wrong for the tool.
     pub fn invalid(text: impl Display) -> Self {
         Self::InvalidArguments(text.to_string())
     }
 
-    /// Work that could not be done.
+    /// The tool could not do its work.
     pub fn failed(text: impl Display) -> Self {
         Self::Failed(text.to_string())
     }
@@ -55,6 +55,16 @@ impl From<state::Error> for ToolError {
         let text = error.to_string();
         match error.kind() {
             state::ErrorKind::Denied(_) => Self::Denied(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+impl From<config::Error> for ToolError {
+    fn from(error: config::Error) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            config::ErrorKind::Denied(_) => Self::Denied(text),
             _ => Self::Failed(text),
         }
     }

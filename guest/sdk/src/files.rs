@@ -1,8 +1,8 @@
 //! Files within the directories that the operator granted to this component.
 //!
-//! A grant is a directory with a name; paths are relative to it, written with `/`, without `.` and
-//! `..`. Missing parent directories are made by what writes. Policy decides each operation of its own,
-//! so any of them may be refused: pass the error on with `?`, and the agent reads the host's reason.
+//! A grant is a directory with a name; paths are relative to it, written with `/`, without `.` and `..`.
+//! Writing creates missing parent directories. Policy decides each operation, so any of them may be
+//! refused: pass the error on with `?`, and the agent reads the host's reason.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -15,7 +15,7 @@ use wit as host;
 pub use crate::bindings::tollgate::adapter::types::Denial;
 pub use wit::{Entry, Error as ErrorKind, Grant, Kind, Mode};
 
-/// Why an operation failed, and on what. Nothing was changed unless the kind is `Failed`.
+/// Why an operation failed, and on which path. Nothing was changed unless the kind is `Failed`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
     operation: &'static str,
@@ -25,7 +25,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// What went wrong, for code that treats some of it as normal.
+    /// The kind of failure, for code that handles some of them.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
@@ -96,7 +96,7 @@ pub fn grants() -> Vec<Grant> {
 /// The whole content of a file.
 ///
 /// # Errors
-/// When there is none, or it may not be read.
+/// If there is none, or it may not be read.
 pub fn read(grant: &str, path: &str) -> Result<Vec<u8>, Error> {
     host::read(grant, path).map_err(on("read", grant, path))
 }
@@ -104,7 +104,7 @@ pub fn read(grant: &str, path: &str) -> Result<Vec<u8>, Error> {
 /// The whole content of a file of text.
 ///
 /// # Errors
-/// As [`read`], and `Failed` when it is not UTF-8.
+/// The errors of [`read`], and `Failed` if it is not UTF-8.
 pub fn read_to_string(grant: &str, path: &str) -> Result<String, Error> {
     let not_text =
         |_| on("read", grant, path)(ErrorKind::Failed("it is not text in UTF-8".to_owned()));
@@ -114,23 +114,24 @@ pub fn read_to_string(grant: &str, path: &str) -> Result<String, Error> {
 /// Replaces a file's content, or creates it. A reader sees the old content or the new, never a part.
 ///
 /// # Errors
-/// When it may not be written.
+/// If it may not be written.
 pub fn write(grant: &str, path: &str, data: impl AsRef<[u8]>) -> Result<(), Error> {
     host::write(grant, path, data.as_ref()).map_err(on("write", grant, path))
 }
 
-/// As [`write()`], but fails with `Exists` if something is there. Of several calls at once, one succeeds.
+/// Like [`write()`], but fails with `Exists` if something exists at the path. Of several concurrent calls,
+/// one succeeds.
 ///
 /// # Errors
-/// When something is there, or it may not be written.
+/// If something exists at the path, or it may not be written.
 pub fn create(grant: &str, path: &str, data: impl AsRef<[u8]>) -> Result<(), Error> {
     host::create(grant, path, data.as_ref()).map_err(on("create", grant, path))
 }
 
-/// Adds to the end of a file, or creates it. Appends at the same time never interleave.
+/// Adds to the end of a file, or creates it. Concurrent appends never interleave.
 ///
 /// # Errors
-/// When it may not be written.
+/// If it may not be written.
 pub fn append(grant: &str, path: &str, data: impl AsRef<[u8]>) -> Result<(), Error> {
     host::append(grant, path, data.as_ref()).map_err(on("append to", grant, path))
 }
@@ -138,15 +139,15 @@ pub fn append(grant: &str, path: &str, data: impl AsRef<[u8]>) -> Result<(), Err
 /// The entries of a directory, sorted by name; the empty path is the grant's own directory.
 ///
 /// # Errors
-/// When there is none, or it may not be listed.
+/// If there is none, or it may not be listed.
 pub fn list(grant: &str, path: &str) -> Result<Vec<Entry>, Error> {
     host::list(grant, path).map_err(on("list", grant, path))
 }
 
-/// What is at a path, without reading it.
+/// The entry at a path, without reading it.
 ///
 /// # Errors
-/// When nothing is there, or it may not be looked at.
+/// If nothing exists at the path, or it may not be read.
 pub fn stat(grant: &str, path: &str) -> Result<Entry, Error> {
     host::stat(grant, path).map_err(on("look at", grant, path))
 }
@@ -154,7 +155,7 @@ pub fn stat(grant: &str, path: &str) -> Result<Entry, Error> {
 /// Removes a file or an empty directory.
 ///
 /// # Errors
-/// When nothing is there, it is not empty, or it may not be removed.
+/// If nothing exists at the path, it is not empty, or it may not be removed.
 pub fn delete(grant: &str, path: &str) -> Result<(), Error> {
     host::delete(grant, path).map_err(on("delete", grant, path))
 }

@@ -1,4 +1,4 @@
-//! Requests over HTTP, sent by the host.
+//! HTTP requests, sent by the host.
 //!
 //! ```
 //! use tollgate_guest::{ToolError, http};
@@ -17,8 +17,8 @@
 //! # assert_eq!(stars("a/b").unwrap(), "5");
 //! ```
 //!
-//! Policy decides each request, each redirect and each secret of its own, so any of them may be refused:
-//! pass the error on with `?`, and the agent reads the host's reason. Responses arrive decoded and whole.
+//! Policy decides each request, each redirect and each secret, so any of them may be refused: pass the
+//! error on with `?`, and the agent reads the host's reason. Responses arrive decoded and whole.
 
 use core::fmt::{self, Display, Formatter};
 use core::time::Duration;
@@ -32,12 +32,12 @@ use wit as host;
 pub use crate::bindings::tollgate::adapter::types::Denial;
 pub use wit::{Credential, Error as ErrorKind, Header, Place};
 
-/// How many redirects are followed where nothing else is said.
+/// The default number of redirects to follow.
 const REDIRECTS: u8 = 5;
-/// How much of a URL an error shows.
+/// The most bytes of a URL in an error.
 const MAX_SHOWN: usize = 200;
 
-/// A request that is being made.
+/// A request under construction.
 #[derive(Clone, Debug)]
 #[must_use = "it is not sent until `send` is called"]
 pub struct Request(wit::Request);
@@ -47,7 +47,7 @@ pub fn get(url: &str) -> Request {
     request("GET", url)
 }
 
-/// A `POST` to a URL; [`Request::body`] or [`Request::json`] says of what.
+/// A `POST` to a URL; [`Request::body`] or [`Request::json`] sets the body.
 pub fn post(url: &str) -> Request {
     request("POST", url)
 }
@@ -66,7 +66,7 @@ pub fn request(method: &str, url: &str) -> Request {
 }
 
 impl Request {
-    /// Adds a header field. The host refuses those that are its own, such as `host` and `connection`.
+    /// Adds a header field. The host refuses fields that it sets itself, such as `host` and `connection`.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.0.headers.push(Header { name, value });
@@ -79,7 +79,7 @@ impl Request {
         self
     }
 
-    /// Sets the body, and says that it is JSON.
+    /// Sets the body to JSON, and its content type.
     pub fn json(self, value: &serde_json::Value) -> Self {
         self.header("content-type", "application/json")
             .body(value.to_string())
@@ -90,20 +90,20 @@ impl Request {
         self.credential(secret, Place::Bearer)
     }
 
-    /// Has the host attach a secret at a place.
+    /// Has the host attach a secret at a given place.
     pub fn credential(mut self, secret: &str, place: Place) -> Self {
         let secret = secret.to_owned();
         self.0.credentials.push(Credential { secret, place });
         self
     }
 
-    /// How many redirects to follow, at most 10; 0 returns a redirect as it is. 5 where nothing is said.
+    /// How many redirects to follow, at most 10; 0 returns a redirect as it is. The default is 5.
     pub fn redirects(mut self, most: u8) -> Self {
         self.0.redirects = most;
         self
     }
 
-    /// How long it may take, redirects included; the rest of the call's time where nothing is said.
+    /// The time limit, including redirects; the default is the rest of the call's time.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.0.timeout = Some(u32::try_from(time.as_millis()).unwrap_or(u32::MAX));
         self
@@ -113,7 +113,7 @@ impl Request {
     /// [`Response::ok`].
     ///
     /// # Errors
-    /// When it is refused, or there is no response.
+    /// If it is refused, or there is no response.
     pub fn send(self) -> Result<Response, Error> {
         let (method, url) = (self.0.method.clone(), without_query(&self.0.url));
         match host::fetch(&self.0) {
@@ -123,7 +123,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
     method: String,
@@ -164,7 +164,7 @@ impl Response {
         &self.response.body
     }
 
-    /// The body, taken out.
+    /// The body, by value.
     #[must_use]
     pub fn into_body(self) -> Vec<u8> {
         self.response.body
@@ -194,7 +194,7 @@ impl Response {
     /// The body as JSON.
     ///
     /// # Errors
-    /// If it is none, or not of this type.
+    /// If it is not JSON, or not of this type.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.response.body).map_err(|e| {
             self.error(ErrorKind::Malformed(format!(
@@ -209,7 +209,7 @@ impl Response {
     }
 }
 
-/// Why a request has no response, or not the one that was meant.
+/// Why a request has no response, or not the expected one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
     method: String,
@@ -218,7 +218,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// What went wrong, for code that treats some of it as normal.
+    /// The kind of failure, for code that handles some of them.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
@@ -251,7 +251,7 @@ impl Display for Error {
 
 impl core::error::Error for Error {}
 
-/// A query may hold what does not belong into a message.
+/// A query may contain secrets, so messages do not show it.
 fn without_query(url: &str) -> String {
     let shown = url.split(['?', '#']).next().unwrap_or_default();
     shown.chars().take(MAX_SHOWN).collect()

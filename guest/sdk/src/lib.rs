@@ -1,5 +1,5 @@
-//! Write a Tollgate adapter: a component that offers tools to AI agents and has no authority but
-//! what its host gives it, call by call.
+//! Write a Tollgate adapter: a component that offers tools to AI agents and has no authority except what
+//! its host grants, call by call.
 //!
 //! A tool is a function. Its doc comment is the description that the model reads, its argument struct
 //! becomes the JSON Schema, and each field's doc comment the description of that argument. This is a
@@ -53,27 +53,28 @@
 //! # assert_eq!(ADAPTER.definitions()[1].input_schema["additionalProperties"], false);
 //! ```
 //!
-//! Its `Cargo.toml` says `crate-type = ["cdylib"]` and depends on `tollgate-guest`, nothing else;
-//! `tollgate component build DIR` makes the component. The same code runs natively under `cargo test`:
-//! [`testing`] stands in for the host.
+//! Its `Cargo.toml` has `crate-type = ["cdylib"]` and depends on `tollgate-guest` only. `tollgate component
+//! build DIR` makes the component. The same code runs natively under `cargo test`, where [`testing`]
+//! replaces the host.
 //!
 //! - [`tool`], [`arguments`] and [`output`] mark functions and types, [`adapter!`] lists the tools.
 //! - [`IntoContent`] is what a tool may return: text, [`Json`], or [`Content`] of its own making.
 //! - [`ToolError`] is why it may fail. [`files::Error`], [`http::Error`] and their like convert into it,
 //!   with the host's reason.
-//! - [`files`], [`http`], [`secrets`], [`state`], [`calls`], [`clock`], [`random`], [`progress`] and [`log`]
-//!   are what the host offers; nothing else is there.
+//! - [`files`], [`http`], [`secrets`], [`config`], [`state`], [`calls`], [`clock`], [`random`], [`progress`]
+//!   and [`log`] are what the host offers; nothing else is there.
 //!
-//! A panic reaches the operator's log and ends the call. Nothing is kept between calls: each runs in an
+//! A panic is logged for the operator and ends the call. Nothing is kept between calls: each runs in an
 //! instance of its own.
 
-// The attributes name the SDK from outside, and are used in its own tests too.
+// The attributes refer to the SDK by its crate name, also in its own tests.
 extern crate self as tollgate_guest;
 
 #[doc(hidden)]
 pub mod bindings;
 pub mod calls;
 pub mod clock;
+pub mod config;
 mod content;
 mod error;
 pub mod files;
@@ -95,33 +96,32 @@ pub use serde;
 pub use serde_json;
 pub use tools::{Adapter, Definition, Entry, NoArguments, Tool};
 
-/// What the author says about a tool's behaviour: hints for people and agents, never grounds for a
-/// decision. Set by [`tool`]'s options.
+/// Hints of the author about a tool's behaviour. No decision is based on them. Set by [`tool`]'s options.
 pub use bindings::exports::tollgate::adapter::tools::Annotations;
 
 /// Makes a type usable as a tool's arguments: JSON in, with a schema.
 ///
 /// Doc comments of fields become descriptions, `#[serde(default)]` becomes `default`, an `Option` is an
-/// argument that may be left out, and an unknown field is refused. Bounds and patterns come from
-/// `#[schemars(range(min = 1, max = 200))]` and `#[schemars(regex(pattern = "^[a-z]+$"))]`; on
-/// a type with `#[serde(try_from = "String")]`, from `#[schemars(extend("pattern" = "^[a-z]+$"))]`. Integers
-/// are bounded by their type, and by 2^53-1, beyond which JSON readers disagree.
+/// optional argument, and an unknown field is refused. Bounds and patterns come from `#[schemars(range(min
+/// = 1, max = 200))]` and `#[schemars(regex(pattern = "^[a-z]+$"))]`; on a type with `#[serde(try_from =
+/// "String")]`, from `#[schemars(extend("pattern" = "^[a-z]+$"))]`. Integers are bounded by their type, and
+/// by 2^53-1, beyond which JSON readers disagree.
 ///
-/// Enums of plain variants become string enumerations. Types of fields want this attribute as well.
-/// It derives `Debug`, `Clone`, and serde's and schemars' traits.
+/// Enums of plain variants become string enumerations. Types of fields need this attribute as well. It
+/// derives `Debug`, `Clone`, and serde's and schemars' traits.
 pub use tollgate_guest_macros::arguments;
 
-/// Makes a type usable in [`Json`], a tool's structured result: as [`arguments`], but an unknown field
-/// is ignored when it is read back.
+/// Makes a type usable in [`Json`], a tool's structured result: like [`arguments`], but an unknown field is
+/// ignored when it is read back.
 pub use tollgate_guest_macros::output;
 
 /// Makes a function a tool of the same name, with its doc comment as the description.
 ///
 /// The function takes nothing, or one struct marked [`arguments`], and returns an [`IntoContent`] or a
-/// `Result` of one and a [`ToolError`]. It stays an ordinary function; no module or type
-/// of the same name may stand beside it. Options, none of them needed:
+/// `Result` of one and a [`ToolError`]. It stays an ordinary function; there may be no module or type of
+/// the same name next to it. All options are optional:
 ///
-/// - `name = "create-issue"`, where the function's name will not do;
+/// - `name = "create-issue"`, if the function's name is not suitable;
 /// - `title = "Create an issue"`, a name for people;
 /// - `read_only`: it changes nothing;
 /// - `destructive`: it may overwrite or delete something;
@@ -131,8 +131,8 @@ pub use tollgate_guest_macros::tool;
 
 /// Lists the tools of the component, once per crate: `adapter!(read, write);`
 ///
-/// It exports them from the component, and defines `ADAPTER`, an [`Adapter`], by which tests call
-/// them. Two tools of one name do not compile.
+/// It exports them from the component, and defines `ADAPTER`, an [`Adapter`], with which tests call them.
+/// Two tools with the same name do not compile.
 #[macro_export]
 macro_rules! adapter {
     ($($tool:path),+ $(,)?) => {
@@ -162,7 +162,7 @@ macro_rules! adapter {
     };
 }
 
-/// What the macros need to reach. No part of the API.
+/// Items for the macros. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings;

@@ -1,7 +1,7 @@
 //! Messages for the operator: `log::info!("read {count} tickets")`.
 //!
-//! They become events of the call's trace. They never reach the agent. Keep customers' data and
-//! secrets out of them all the same.
+//! They become events of the call's trace and never reach the agent. Still, do not log customers' data or
+//! secrets.
 
 use crate::bindings::tollgate::adapter::log as wit;
 
@@ -16,28 +16,28 @@ pub fn log(level: Level, message: &str) {
     crate::testing::log(level, message);
 }
 
-/// Logs detail for whoever debugs the adapter, formatted as by `format!`.
+/// Logs details for debugging, formatted as by `format!`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_debug {
     ($($format:tt)+) => { $crate::log::log($crate::log::Level::Debug, &::std::format!($($format)+)) };
 }
 
-/// Logs what happened, formatted as by `format!`.
+/// Logs an event, formatted as by `format!`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_info {
     ($($format:tt)+) => { $crate::log::log($crate::log::Level::Info, &::std::format!($($format)+)) };
 }
 
-/// Logs what may be wrong, formatted as by `format!`.
+/// Logs a possible problem, formatted as by `format!`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_warn {
     ($($format:tt)+) => { $crate::log::log($crate::log::Level::Warn, &::std::format!($($format)+)) };
 }
 
-/// Logs what is wrong, formatted as by `format!`.
+/// Logs a problem, formatted as by `format!`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __log_error {

@@ -1,4 +1,4 @@
-//! Random bytes from the operating system, fit for keys and tokens: `random::array::<16>()?`.
+//! Random bytes from the operating system, suitable for keys and tokens: `random::array::<16>()?`.
 //!
 //! Tests make them repeatable with [`testing::seed`](crate::testing::seed).
 
@@ -18,7 +18,7 @@ pub const MAX_BYTES: u32 = 64 << 10;
 pub enum Error {
     /// More than [`MAX_BYTES`] at once.
     TooMany,
-    /// This call has asked for too much, or the operating system has none to give.
+    /// This call has requested too much, or the operating system has none.
     Unavailable,
 }
 
@@ -45,7 +45,7 @@ impl From<wit::Error> for Error {
 /// As many random bytes as asked for, at most [`MAX_BYTES`].
 ///
 /// # Errors
-/// When there are none.
+/// If there are none.
 pub fn bytes(count: u32) -> Result<Vec<u8>, Error> {
     Ok(host::bytes(count)?)
 }
@@ -53,7 +53,7 @@ pub fn bytes(count: u32) -> Result<Vec<u8>, Error> {
 /// An array of random bytes.
 ///
 /// # Errors
-/// When there are none.
+/// If there are none.
 pub fn array<const N: usize>() -> Result<[u8; N], Error> {
     let count = u32::try_from(N).map_err(|_| Error::TooMany)?;
     let bytes = bytes(count)?;

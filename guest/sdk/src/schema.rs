@@ -1,12 +1,12 @@
-//! JSON Schemas (2020-12) from types, in the plain form that models and policies read best: inline,
-//! bounded, deterministic, without titles, formats and nulls that say nothing.
+//! JSON Schemas (2020-12) from types, in a plain form for models and policies: inline, bounded,
+//! deterministic, without unnecessary titles, formats and nulls.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-/// The largest integer that every reader of JSON agrees on, 2^53-1.
+/// The largest integer that all JSON readers interpret alike, 2^53-1.
 const EXACT: i64 = (1 << 53) - 1;
 
 /// The schema of a tool's arguments.
@@ -16,7 +16,7 @@ pub(crate) fn input<T: JsonSchema>() -> Value {
         .into_root_schema_for::<T>();
     let mut value = finished(schema);
     if let Some(object) = value.as_object_mut() {
-        // The tool's own description says it.
+        // It repeats the tool's own description.
         object.remove("description");
         object.entry("properties").or_insert_with(|| json!({}));
     }
@@ -32,8 +32,7 @@ pub(crate) fn output<T: JsonSchema>() -> Value {
     )
 }
 
-/// A text whose lines were broken for the editor, with its paragraphs in one line each. Lists, tables,
-/// headings and code stay as they are.
+/// A text with the lines of each paragraph joined. Lists, tables, headings and code stay as they are.
 pub(crate) fn unwrapped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut code = false;
@@ -99,7 +98,7 @@ impl Transform for Plain {
     }
 }
 
-/// An optional argument is left out; policies have no null to compare it with.
+/// An optional argument is left out instead of null, because policies have no null to compare it with.
 fn optional_without_null(object: &mut Map<String, Value>) {
     let required: Vec<String> = match object.get("required") {
         Some(Value::Array(names)) => names
@@ -148,7 +147,7 @@ fn without_null(property: &mut Map<String, Value>) {
     }
 }
 
-/// Formats of numbers are no part of JSON Schema; bounds are.
+/// Formats of numbers are not part of JSON Schema; bounds are.
 fn bounds_for_format(object: &mut Map<String, Value>) {
     let Some(Value::String(format)) = object.get("format") else {
         return;
@@ -160,7 +159,7 @@ fn bounds_for_format(object: &mut Map<String, Value>) {
         }
         "int8" => (i8::MIN.into(), i8::MAX.into()),
         "int16" => (i16::MIN.into(), i16::MAX.into()),
-        // A guest's pointers have 32 bits, wherever its schema is made.
+        // A guest's pointers have 32 bits, even if the schema is made natively.
         "int32" | "int" => (i32::MIN.into(), i32::MAX.into()),
         "int64" | "int128" => (-EXACT, EXACT),
         "uint8" => (0, u8::MAX.into()),
@@ -182,7 +181,7 @@ fn bounds_for_format(object: &mut Map<String, Value>) {
     object.insert("maximum".to_owned(), most.into());
 }
 
-/// Variants with doc comments come as alternatives of one constant each: one enumeration says the same.
+/// Variants with doc comments come as alternatives of one constant each; one enumeration is equivalent.
 fn plain_enumeration(object: &mut Map<String, Value>) {
     let Some(Value::Array(options)) = object.get("oneOf") else {
         return;

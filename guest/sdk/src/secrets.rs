@@ -1,5 +1,5 @@
-//! Secrets that the operator granted to this component, by name. Their values never come here: the host
-//! attaches them to requests ([`Request::bearer`](crate::http::Request::bearer) and its like).
+//! Secrets that the operator granted to this component, by name. Their values stay in the host, which
+//! attaches them to requests ([`Request::bearer`](crate::http::Request::bearer) and the like).
 
 #[cfg(target_family = "wasm")]
 use crate::bindings::tollgate::adapter::secrets as host;

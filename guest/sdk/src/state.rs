@@ -17,8 +17,8 @@
 //! # assert_eq!((next_number().unwrap(), next_number().unwrap()), (1, 2));
 //! ```
 //!
-//! Policy decides each operation of its own, so any of them may be refused: pass the error on with `?`,
-//! and the agent reads the host's reason.
+//! Policy decides each operation, so any of them may be refused: pass the error on with `?`, and the agent
+//! reads the host's reason.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -33,7 +33,7 @@ pub use wit::{Error as ErrorKind, Scope};
 /// The most bytes of a value.
 pub const MAX_VALUE: usize = 64 << 10;
 
-/// Why an operation failed, and on what. Nothing was changed unless the kind is `Failed`.
+/// Why an operation failed, and on which key. Nothing was changed unless the kind is `Failed`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
     operation: &'static str,
@@ -42,7 +42,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// What went wrong, for code that treats some of it as normal.
+    /// The kind of failure, for code that handles some of them.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
@@ -74,7 +74,7 @@ impl core::error::Error for Error {}
 /// The value of a key, if there is one.
 ///
 /// # Errors
-/// When it may not be read.
+/// If it may not be read.
 pub fn get(scope: Scope, key: &str) -> Result<Option<Vec<u8>>, Error> {
     host::get(scope, key).map_err(on("get", key))
 }
@@ -82,15 +82,15 @@ pub fn get(scope: Scope, key: &str) -> Result<Option<Vec<u8>>, Error> {
 /// Sets the value of a key.
 ///
 /// # Errors
-/// When it may not be written, or there is no room.
+/// If it may not be written, or a limit is reached.
 pub fn set(scope: Scope, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
     host::set(scope, key, value.as_ref()).map_err(on("set", key))
 }
 
-/// Removes a key. Says whether it was there.
+/// Removes a key. Returns whether it existed.
 ///
 /// # Errors
-/// When it may not be removed.
+/// If it may not be removed.
 pub fn delete(scope: Scope, key: &str) -> Result<bool, Error> {
     host::delete(scope, key).map_err(on("delete", key))
 }
@@ -98,16 +98,16 @@ pub fn delete(scope: Scope, key: &str) -> Result<bool, Error> {
 /// The keys that begin with `prefix`, sorted by their bytes.
 ///
 /// # Errors
-/// When they may not be listed.
+/// If they may not be listed.
 pub fn list_keys(scope: Scope, prefix: &str) -> Result<Vec<String>, Error> {
     host::list_keys(scope, prefix).map_err(on("list", prefix))
 }
 
-/// Sets the value of a key if it still is `expected`; if that is `None`, if the key is not there. Says
-/// whether it was set. Of several calls at once, one succeeds.
+/// Sets the value of a key if it is still `expected`; `None` means that the key must not exist. Returns
+/// whether it was set. Of several concurrent calls, one succeeds.
 ///
 /// # Errors
-/// When it may not be read or written, or there is no room.
+/// If it may not be read or written, or a limit is reached.
 pub fn compare_and_set(
     scope: Scope,
     key: &str,

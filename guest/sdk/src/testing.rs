@@ -1,17 +1,19 @@
-//! A stand-in for the host, so that an adapter's tests run natively under `cargo test`.
+//! A double of the host, so that an adapter's tests run natively under `cargo test`.
 //!
-//! Grants live in memory and belong to the thread that made them, so tests do not disturb each other.
-//! It follows the contract of the WIT, and is no proof of what a host does: no policy is decided here,
-//! only [`TestGrant::deny`] refuses.
+//! Grants are in memory and belong to the thread that made them, so tests do not affect each other. The
+//! double follows the contract of the WIT but does not decide by policy: only [`TestGrant::deny`] refuses.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Content, calls::ErrorKind, log::Level};
 
+mod config;
 mod web;
 
 pub use crate::files::Mode;
+pub(crate) use config::host as config_host;
+pub use config::{config, deny_config};
 pub use web::{TestSecret, TestWeb, secret, web};
 pub(crate) use web::{http, secrets};
 
@@ -63,21 +65,21 @@ pub fn reported() -> Vec<Report> {
     REPORTED.take()
 }
 
-/// Sets this thread's clock, in milliseconds since 1970. It stands still; until it is set, it is 10:00
+/// Sets this thread's clock, in milliseconds since 1970. It does not advance; until it is set, it is 10:00
 /// on Monday, 2026-11-23.
 pub fn at(unix_millis: u64) {
     NOW.set(unix_millis);
 }
 
-/// Makes this thread's randomness begin anew from `seed`. It is repeatable, and not random at all.
+/// Restarts this thread's random sequence from `seed`. It is repeatable, and not random at all.
 pub fn seed(seed: u64) {
     SEED.set(seed);
 }
 
-/// Another component's tool, as a test has it answer: from canonical arguments to content.
+/// Another component's tool in a test: from canonical arguments to content.
 type TestTool = std::rc::Rc<dyn Fn(&str) -> Result<Vec<Content>, ErrorKind>>;
 
-/// Answers [`calls`](crate::calls) of a tool on this thread: what is not answered is not there.
+/// Answers [`calls`](crate::calls) of a tool on this thread. Tools without an answer do not exist.
 pub fn answer(tool: &str, answer: impl Fn(&str) -> Result<Vec<Content>, ErrorKind> + 'static) {
     TOOLS.with_borrow_mut(|tools| tools.insert(tool.to_owned(), std::rc::Rc::new(answer)));
 }
@@ -87,7 +89,7 @@ pub fn deny_state(reason: &str) {
     KEEPS_NOTHING.set(Some(reason.to_owned()));
 }
 
-/// Forgets what this thread keeps in [`state`](crate::state) for the run, as when a run ends.
+/// Deletes this thread's [`state`](crate::state) for the run, as when a run ends.
 pub fn end_run() {
     KEPT.with_borrow_mut(|kept| kept.retain(|(of_run, _), _| !of_run));
 }
@@ -99,7 +101,7 @@ pub fn logged() -> Vec<(Level, String)> {
 }
 
 impl TestGrant {
-    /// Puts a file there, whatever the mode.
+    /// Creates a file, in any mode.
     pub fn put(&self, path: &str, data: impl AsRef<[u8]>) {
         self.with(|directory| directory.insert(path, data.as_ref().to_vec()));
     }
@@ -168,7 +170,7 @@ pub(crate) mod clock {
     }
 }
 
-/// The function of the WIT's `random`, as a sequence that anybody can predict.
+/// The function of the WIT's `random`, as a predictable sequence.
 pub(crate) mod random {
     use crate::bindings::tollgate::adapter::random::Error;
 
@@ -188,7 +190,7 @@ pub(crate) mod random {
     }
 }
 
-/// The functions of the WIT's `state`, on what this thread keeps.
+/// The functions of the WIT's `state`, on this thread's values.
 pub(crate) mod state {
     use super::{KEEPS_NOTHING, KEPT};
     use crate::files::Denial;
@@ -264,7 +266,7 @@ pub(crate) mod state {
     }
 }
 
-/// The function of the WIT's `calls`, on what this thread answers.
+/// The function of the WIT's `calls`, on this thread's answers.
 pub(crate) mod calls {
     use super::TOOLS;
     use crate::{Content, calls::ErrorKind};

@@ -1,6 +1,6 @@
 //! From typed functions to the exports of the component.
 //!
-//! Knows nothing of files or of any tool: it describes, parses, calls, and hands back.
+//! Independent of single tools and interfaces: it describes, parses, calls, and returns.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -14,17 +14,17 @@ pub trait Tool {
     /// The tool's own name.
     const NAME: &'static str;
 
-    /// What the host is told about it.
+    /// Its definition for the host.
     fn definition() -> Definition;
 
     /// Calls it with a JSON object.
     ///
     /// # Errors
-    /// When the arguments do not fit, or the tool did not succeed.
+    /// If the arguments do not match, or the tool failed.
     fn call(arguments: &str) -> Result<Vec<Content>, ToolError>;
 }
 
-/// What the host is told about a tool.
+/// A tool's definition for the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     /// The tool's own name.
@@ -35,13 +35,13 @@ pub struct Definition {
     pub description: String,
     /// The schema of its arguments.
     pub input_schema: Value,
-    /// The schema of its structured result, where it has one.
+    /// The schema of its structured result, if it has one.
     pub output_schema: Option<Value>,
     /// Hints about its behaviour.
     pub annotations: Annotations,
 }
 
-/// The arguments of a tool that takes none.
+/// The arguments of a tool without arguments.
 #[crate::arguments]
 pub struct NoArguments {}
 
@@ -75,7 +75,7 @@ impl Adapter {
     /// An adapter with these tools.
     ///
     /// # Panics
-    /// When two have the same name; in a `static`, this is an error of compilation.
+    /// If two have the same name; in a `static`, this is a compile error.
     #[must_use]
     #[expect(
         clippy::indexing_slicing,
@@ -97,7 +97,7 @@ impl Adapter {
         Self { entries }
     }
 
-    /// What the host is told about the tools, in the order in which they are listed.
+    /// The definitions of the tools, in the order in which they are listed.
     #[must_use]
     pub fn definitions(&self) -> Vec<Definition> {
         self.entries
@@ -106,7 +106,7 @@ impl Adapter {
             .collect()
     }
 
-    /// Calls a tool as the host would. `None` when there is no such tool.
+    /// Calls a tool as the host would. `None` if there is no such tool.
     fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
@@ -114,7 +114,7 @@ impl Adapter {
     /// Calls a tool with a JSON object, as the host would; for tests.
     ///
     /// # Errors
-    /// When there is no such tool, the arguments do not fit, or the tool did not succeed.
+    /// If there is no such tool, the arguments do not match, or the tool failed.
     pub fn call(&self, name: &str, arguments: &str) -> Result<Vec<Content>, ToolError> {
         match self.find(name) {
             Some(entry) => (entry.call)(arguments),
@@ -163,7 +163,7 @@ pub fn define<A: JsonSchema, R: Outcome>(
 /// Calls a tool's function with JSON.
 ///
 /// # Errors
-/// When the arguments do not fit, or the function erred.
+/// If the arguments do not match, or the function failed.
 pub fn invoke<A: DeserializeOwned, R: Outcome>(
     function: impl Fn(A) -> R,
     arguments: &str,
@@ -192,7 +192,7 @@ pub fn list(adapter: &Adapter) -> Vec<wit::Tool> {
 /// The export `call-tool`.
 ///
 /// # Errors
-/// When there is no such tool, the arguments do not fit, or the tool did not succeed.
+/// If there is no such tool, the arguments do not match, or the tool failed.
 pub fn call(
     adapter: &Adapter,
     name: &str,
@@ -207,7 +207,7 @@ pub fn call(
     })
 }
 
-/// A trap says nothing of its cause, so the panic's message goes to the operator's log first.
+/// A trap has no message, so the panic's message goes to the operator's log first.
 fn report_panics() {
     std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
 }

@@ -28,7 +28,7 @@ fn greet(args: Greet) -> Result<String, ToolError> {
     if name.is_empty() || name.contains('\n') {
         return Err(ToolError::invalid("`name` should be a name, in one line"));
     }
-    // The gate decides on this, too: an adapter has only what policy lets it have.
+    // The gate decides this as well: an adapter has only what policy allows.
     files::append("notes", "greeted.txt", format!("{name}\n"))?;
     Ok(vec![format!("Hello, {name}!"); args.times as usize].join(" "))
 }

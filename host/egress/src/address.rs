@@ -1,20 +1,20 @@
-//! Which addresses are reachable from everywhere, and which lead to a private network.
+//! Which addresses are publicly reachable, and which lead to a private network.
 //!
-//! From the special-purpose registries of IANA. For IPv6 it names what is global, so that what it does
-//! not know is private. Nothing here resolves or connects.
+//! From the special-purpose registries of IANA. For IPv6 it lists the global ranges, so unknown ranges
+//! count as private. Nothing here resolves or connects.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The wire server of Azure's hosts: metadata behind an address that looks global.
+/// Azure's wire server: a metadata endpoint behind an address that looks global.
 const AZURE_METADATA: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
-/// The address itself, where an IPv4 address is written as an IPv6 one.
+/// The IPv4 address inside an IPv6 address, or the address itself.
 #[must_use]
 pub(crate) fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// Whether an address is reachable from everywhere.
+/// Whether an address is publicly reachable.
 #[must_use]
 pub fn is_global(address: IpAddr) -> bool {
     match canonical(address) {
@@ -28,12 +28,12 @@ fn is_global_v4(address: Ipv4Addr) -> bool {
     let special = match (a, b, c) {
         // This network, private, loopback; multicast, reserved and broadcast.
         (0 | 10 | 127 | 224.., _, _) => true,
-        // Shared by a carrier's customers.
+        // Carrier-grade NAT.
         (100, 64..=127, _) => true,
-        // Link-local, where clouds serve metadata.
+        // Link-local, with cloud metadata endpoints.
         (169, 254, _) => true,
         (172, 16..=31, _) => true,
-        // Protocol assignments, documentation, and what was once a relay to IPv6.
+        // Protocol assignments, documentation, and the former 6to4 relay.
         (192, 0, 0 | 2) | (192, 88, 99) => true,
         (192, 168, _) => true,
         // Benchmarks.
@@ -47,7 +47,7 @@ fn is_global_v4(address: Ipv4Addr) -> bool {
 
 fn is_global_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // An IPv4 address behind a translator (RFC 6052).
+        // An IPv4 address behind NAT64 (RFC 6052).
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
             is_global_v4(Ipv4Addr::new(a, b, c, d))
@@ -55,7 +55,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
         // Protocol assignments, tunnels that carry IPv4 addresses, documentation.
         [0x2001, 0..=0x01ff, ..] | [0x2001, 0x0db8, ..] | [0x2002, ..] => false,
         [0x3fff, 0..=0x0fff, ..] => false,
-        // Global unicast; all else is loopback, local, multicast or unassigned.
+        // Global unicast; everything else is loopback, local, multicast or unassigned.
         [0x2000..=0x3fff, ..] => true,
         _ => false,
     }

@@ -1,8 +1,10 @@
-//! What requests are sent with: names, trusted roots, and a connection to exactly one address.
+//! The client for outgoing requests: name resolution, trusted roots, and a connection to exactly one
+//! address.
 //!
-//! Certificates are checked against Mozilla's roots, compiled in, and those that the operator names, so
-//! that neither the environment nor the machine's store decides what the gate trusts. There is no pool:
-//! each request has a connection of its own, because each was decided about for itself. No proxy.
+//! Certificates are checked against Mozilla's roots, which are compiled in, and those that the operator
+//! names. Neither the environment nor the machine's certificate store decides what the gate trusts. There
+//! is no connection pool: each request is decided separately and has its own connection. Proxies are not
+//! used.
 
 use std::{
     fmt, io,
@@ -35,12 +37,12 @@ use tollgate_model::text::printable;
 
 use crate::{EgressError, NetworkError, Resolver, Target, address};
 
-/// Addresses that are tried, one after the other.
+/// The most addresses that are tried, one after the other.
 const MAX_ADDRESSES: usize = 4;
-/// How long one address may take to answer, if there are others.
+/// How long to wait for one address if there are others.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// What requests are sent with. Cheap to clone.
+/// The client for outgoing requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Network {
     resolver: Resolver,
@@ -54,10 +56,10 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// With the certificates in these PEM files trusted besides Mozilla's.
+    /// Trusts the certificates in these PEM files in addition to Mozilla's.
     ///
     /// # Errors
-    /// [`NetworkError`]: a file cannot be read, or holds no certificate.
+    /// [`NetworkError`] if a file cannot be read or contains no certificate.
     pub fn new(resolver: Resolver, trust: &[PathBuf]) -> Result<Self, NetworkError> {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -74,7 +76,7 @@ impl Network {
                 roots.add(certificate).map_err(|e| failed(e.to_string()))?;
             }
             if roots.len() == before {
-                return Err(failed("it holds no certificate".into()));
+                return Err(failed("it contains no certificate".into()));
             }
         }
         let provider = Arc::new(ring::default_provider());
@@ -86,7 +88,7 @@ impl Network {
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // What one component's connection leaves behind must not be seen in another's.
+        // TLS session state of one component's connection must not be visible to another's.
         tls.resumption = Resumption::disabled();
         Ok(Self {
             resolver,
@@ -100,7 +102,7 @@ impl Network {
         &self.tls
     }
 
-    /// The addresses of a host, each once.
+    /// The addresses of a host, without duplicates.
     ///
     /// # Errors
     /// [`EgressError::Unresolved`].
@@ -126,7 +128,7 @@ impl Network {
         Ok(addresses)
     }
 
-    /// A connection to one of these addresses and no other.
+    /// A connection to one of these addresses only.
     pub(crate) async fn connect(
         &self,
         target: &Target,
@@ -241,7 +243,7 @@ mod tests {
 
     use super::*;
 
-    /// A server for `site.test`, with a certificate of its own making.
+    /// A server for `site.test`, with a self-signed certificate.
     async fn server() -> (SocketAddr, String) {
         let made = rcgen::generate_simple_self_signed(vec!["site.test".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();

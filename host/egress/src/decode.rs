@@ -1,8 +1,8 @@
-//! A body as it was before the server coded it, bounded on both sides.
+//! Decodes a body, with limits on both sides.
 //!
-//! What comes in is kept up to the limit, then decoded in steps, and every byte that comes out is counted:
-//! a small body that stands for a huge one ends where the limit is. Each step takes something in or is the
-//! last, so that a stream that means nothing ends as well.
+//! Input is buffered up to the limit, then decoded in steps, and every output byte is counted: a
+//! decompression bomb ends at the limit. Each step consumes input or is the last, so a malformed stream
+//! ends as well.
 
 use std::io::Read;
 
@@ -10,15 +10,15 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use crate::EgressError;
 
-/// The largest window that a `zstd` stream may ask for: 8 MiB, as RFC 9659 has it.
+/// The largest window of a `zstd` stream: 8 MiB (RFC 9659).
 const ZSTD_WINDOW_LOG: u32 = 23;
-/// Bytes that are decoded at once.
+/// Bytes that are decoded in one step.
 const STEP: usize = 16 << 10;
 
-/// The names of codings that are understood, as the request offers them.
+/// The supported content codings, as the request lists them.
 pub const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
-/// A body as it arrives.
+/// A body that is being received.
 pub(crate) struct CodedBody {
     coding: Coding,
     received: Vec<u8>,
@@ -35,7 +35,7 @@ enum Coding {
 }
 
 impl CodedBody {
-    /// For a body that is coded as `coding` says, of at most `max` bytes.
+    /// For a body with this content coding, of at most `max` bytes.
     pub(crate) fn new(coding: Option<&str>, max: usize) -> Result<Self, EgressError> {
         let coding = match coding.unwrap_or("").trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Coding::Identity,
@@ -44,7 +44,7 @@ impl CodedBody {
             "br" => Coding::Brotli,
             "zstd" => Coding::Zstd,
             _ => {
-                let how = "its body is coded in a way that is not decoded here";
+                let how = "its body has an unsupported content coding";
                 return Err(EgressError::Malformed(how.into()));
             }
         };
@@ -55,7 +55,7 @@ impl CodedBody {
         })
     }
 
-    /// Take in the next bytes.
+    /// Adds the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), EgressError> {
         if self.received.len().saturating_add(bytes.len()) > self.max {
             return Err(EgressError::TooLarge);
@@ -78,15 +78,16 @@ impl CodedBody {
         match self.coding {
             Coding::Identity => Ok(self.received),
             Coding::Gzip => bounded(MultiGzDecoder::new(coded), self.max),
-            // Servers call both formats `deflate`. RFC 1950, section 2.2, tells them apart: the method is
-            // 8, and the first two bytes are a multiple of 31.
+            // Servers call two formats `deflate`. RFC 1950, section 2.2, tells them apart: the method is 8,
+            // and the first two bytes are a multiple of 31.
             Coding::Deflate => match coded {
                 [a, b, ..] if a & 0x0f == 8 && (u16::from(*a) << 8 | u16::from(*b)) % 31 == 0 => {
                     bounded(ZlibDecoder::new(coded), self.max)
                 }
                 _ => bounded(DeflateDecoder::new(coded), self.max),
             },
-            // Windows of up to a gigabyte, which RFC 7932 does not know: section 9.1 leaves these bits unused.
+            // Refuse windows of up to a gigabyte, which are not in RFC 7932: section 9.1 leaves these bits
+            // unused.
             Coding::Brotli if coded.first().is_some_and(|first| first & 0x7f == 0x11) => {
                 Err(broken())
             }
@@ -106,7 +107,7 @@ impl CodedBody {
     }
 }
 
-/// What a decoder gives, up to `max` bytes.
+/// The output of a decoder, up to `max` bytes.
 fn bounded(mut decoder: impl Read, max: usize) -> Result<Vec<u8>, EgressError> {
     let mut whole = Vec::new();
     let mut step = vec![0; STEP];
@@ -123,7 +124,7 @@ fn bounded(mut decoder: impl Read, max: usize) -> Result<Vec<u8>, EgressError> {
 }
 
 fn broken() -> EgressError {
-    EgressError::Malformed("its body is not coded as its header says".into())
+    EgressError::Malformed("its body does not have the content coding that its header names".into())
 }
 
 #[cfg(test)]

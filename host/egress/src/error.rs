@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-/// Why a request has no response. No text holds a secret, a query or an address of a private network.
+/// Why a request has no response. Texts contain no secret, no query and no private address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
     /// The request cannot be sent.
@@ -9,31 +9,31 @@ pub enum EgressError {
     /// The name has no address.
     #[error("{0}")]
     Unresolved(String),
-    /// There is no connection.
+    /// The connection failed.
     #[error("{0}")]
     Unreachable(String),
     /// The connection is not safe.
     #[error("{0}")]
     Tls(String),
-    /// The server has no valid certificate for the host.
+    /// The server's certificate is not valid for the host.
     #[error("{0}")]
     Certificate(String),
     /// The response is too large.
     #[error("the response is too large")]
     TooLarge,
-    /// The response is not understood.
+    /// The response cannot be understood.
     #[error("{0}")]
     Malformed(String),
-    /// The host failed.
+    /// An error of the host itself.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Why no request can be sent at all.
+/// Why the client cannot be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// Certificates that cannot be trusted.
+    /// Certificates that cannot be used.
     #[error(
         "the certificates in {} cannot be trusted: {reason}; correct `trust` under [network]: it names PEM files",
         path.display()
@@ -41,13 +41,13 @@ pub enum NetworkError {
     Trust {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// The TLS library does not start.
+    /// The TLS library cannot be initialised.
     #[error("TLS is not available: {reason}")]
     Tls {
-        /// What the library said.
+        /// The library's error.
         reason: String,
     },
 }

@@ -1,6 +1,6 @@
 //! One request and its response, on a connection of its own (HTTP/1.1).
 //!
-//! Everything that comes back is bounded as it arrives. Nothing here follows a redirect.
+//! The response is bounded while it arrives. Redirects are not followed here.
 
 use std::net::IpAddr;
 
@@ -20,14 +20,14 @@ use crate::{EgressError, Network, Target, decode::CodedBody};
 
 pub use crate::decode::ACCEPTED as ACCEPTED_CODINGS;
 
-/// The most bytes of a response's body, decoded; a request's body is bounded by its sender.
+/// The most bytes of a decoded response body; the sender limits a request's body.
 pub const MAX_BODY: usize = 8 << 20;
-/// Fields of a response.
+/// The most header fields of a response.
 const MAX_FIELDS: usize = 128;
-/// Bytes of a response's header.
+/// The most bytes of a response's header.
 const MAX_HEADER: usize = 64 << 10;
 
-/// Fields of a response that say how it was sent, which its reader does not see.
+/// Response fields about the transfer, which the reader does not get.
 const OF_THE_CONNECTION: &[HeaderName] = &[
     header::CONNECTION,
     header::CONTENT_ENCODING,
@@ -38,24 +38,24 @@ const OF_THE_CONNECTION: &[HeaderName] = &[
     header::UPGRADE,
 ];
 
-/// What goes on the wire. It may hold secrets, so it has no `Debug`.
+/// A request on the wire. It may contain secrets, so it has no `Debug`.
 pub struct WireRequest {
     /// The method.
     pub method: Method,
-    /// Its path and query are sent; the host is the [`Target`]'s.
+    /// Its path and query are sent; the host is that of the [`Target`].
     pub url: Url,
-    /// All fields but those that describe the body's length.
+    /// All fields except those about the body's length.
     pub headers: HeaderMap,
     /// The body.
     pub body: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// What a server answered, decoded.
+/// A response, decoded.
 #[derive(Debug, Clone)]
 pub struct WireResponse {
     /// The status code.
     pub status: u16,
-    /// Header fields, without those of the connection.
+    /// Header fields, without connection fields.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body, decoded; at most [`MAX_BODY`].
     pub body: Vec<u8>,
@@ -75,7 +75,7 @@ impl WireResponse {
 }
 
 impl Network {
-    /// Send a request to one of these addresses of the target.
+    /// Sends a request to one of these addresses of the target.
     ///
     /// # Errors
     /// [`EgressError`]: no connection, or no usable response.
@@ -94,7 +94,7 @@ impl Network {
             .handshake::<_, Full<Bytes>>(TokioIo::new(connection))
             .await
             .map_err(|e| exchange_error(&e))?;
-        // Ends with this function, however it ends.
+        // The task ends together with this function.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
         let response = sender.send_request(request).await;
@@ -143,7 +143,7 @@ async fn read(fields: &HeaderMap, mut body: Incoming) -> Result<Vec<u8>, EgressE
         };
         let coded = match &mut coded {
             Some(coded) => coded,
-            // Only a body that is there must be coded in a known way.
+            // An empty body may have an unknown coding.
             none => none.insert(CodedBody::new(coding, MAX_BODY)?),
         };
         coded.push(bytes)?;
@@ -178,13 +178,13 @@ pub fn header_text(value: Vec<u8>) -> String {
 }
 
 fn cut_short() -> EgressError {
-    EgressError::Malformed("the server ended the connection before its answer was whole".into())
+    EgressError::Malformed("the server ended the connection before its answer was complete".into())
 }
 
-/// What went wrong in an exchange. The library's words quote nothing of what was sent.
+/// The error of an exchange. The library's texts do not quote what was sent.
 fn exchange_error(error: &hyper::Error) -> EgressError {
     if error.is_parse() {
-        // The library tells this apart for servers only.
+        // The library makes this distinction only for servers.
         if error.to_string().contains("too large") {
             return EgressError::TooLarge;
         }

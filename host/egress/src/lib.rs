@@ -1,8 +1,8 @@
-//! The one way out: resolve a name, connect to exactly the addresses that were decided about, TLS, one
-//! request, its response decoded and bounded.
+//! The only way out: resolve a name, connect to exactly the addresses that were decided, use TLS, send one
+//! request, decode and bound its response.
 //!
-//! Nothing here decides, follows a redirect, reads a proxy from the environment, or keeps a connection or a
-//! cookie. No other crate opens a socket to a host that a component names.
+//! This crate does not decide, follow redirects, read a proxy from the environment, or keep connections or
+//! cookies. No other crate opens a socket to a host that a component names.
 
 mod address;
 mod client;

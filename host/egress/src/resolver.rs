@@ -1,7 +1,8 @@
 //! From a name to addresses, once per request.
 //!
-//! The operating system's own resolver answers, as it does for every other program of the operator. What
-//! it says is decided about and connected to; a name is looked up once per request. No cache, no proxy.
+//! The operating system's resolver answers, as for every other program of the operator. The addresses that
+//! it returns are decided, and only they are connected to, which prevents DNS rebinding. No cache, no
+//! proxy.
 
 use std::{
     fmt, io,
@@ -12,12 +13,12 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-/// Lookups that may wait for an answer at once. A slow server of names holds up lookups, not the gate.
+/// The most lookups in flight. A slow DNS server delays lookups, not the gate.
 const MAX_LOOKUPS: usize = 64;
 
 type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// Where addresses of names come from: the operating system, or a test.
+/// The source of addresses: the operating system, or a test.
 #[derive(Clone)]
 pub struct Resolver(Arc<dyn Fn(String) -> Lookup + Send + Sync>);
 
@@ -42,13 +43,14 @@ impl Resolver {
             let lookups = Arc::clone(&lookups);
             Box::pin(async move {
                 let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
-                // The name as it was decided about: without the dot, the system may add a domain of its own.
+                // The name exactly as it was decided: without the final dot, the system could append a
+                // search domain.
                 let absolute = match name.contains('.') && !name.ends_with('.') {
                     true => format!("{name}."),
                     false => name,
                 };
                 let lookup = move || {
-                    // Held until the system answers, even if the request was given up.
+                    // Held until the system answers, even if the request was abandoned.
                     let _permit = permit;
                     let found = (absolute.as_str(), 0).to_socket_addrs()?;
                     Ok(found.map(|address| address.ip()).collect())
@@ -60,7 +62,7 @@ impl Resolver {
         }))
     }
 
-    /// Answers from a function, which is asked each time.
+    /// Answers from a function, which is called for each lookup.
     pub fn new(answer: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |name| {
             let answer = answer(&name);

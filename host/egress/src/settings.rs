@@ -1,25 +1,25 @@
-//! What the operator says about hosts.
+//! The operator's settings for hosts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
 
-/// What requests are sent to, and how.
+/// Hosts and trusted certificates.
 #[derive(Debug, Clone, Default)]
 pub struct NetworkConfig {
-    /// By the host's name or address; `*.example.com` stands for all below `example.com`.
+    /// By the host's name or address; `*.example.com` matches all names below `example.com`.
     pub hosts: BTreeMap<String, HostConfig>,
-    /// PEM files with certificates that are trusted besides the public ones.
+    /// PEM files with trusted certificates, in addition to the public ones.
     pub trust: Vec<PathBuf>,
 }
 
-/// What the operator says about a host.
+/// Settings of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
-    /// What it is; `unlabelled` by default.
+    /// Its labels; `unlabelled` by default.
     pub labels: BTreeSet<String>,
-    /// What its responses add to a run, besides its labels; `untrusted` by default.
+    /// Labels that its responses add to a run, besides its own; `untrusted` by default.
     pub taints: BTreeSet<String>,
     /// Whether it may have an address in a private network.
     pub allow_private: bool,
@@ -39,7 +39,7 @@ impl Default for HostConfig {
 }
 
 impl NetworkConfig {
-    /// The settings of a host: under its own name, else under the nearest `*.` above it.
+    /// The settings of a host: those of its own name, else of the nearest `*.` above it.
     #[must_use]
     pub fn host(&self, name: &str) -> HostConfig {
         let mut above = name

@@ -1,8 +1,8 @@
-//! Where a request goes: a URL in the one form that is decided about and sent.
+//! The destination of a request: a URL in the one form that is decided and sent.
 //!
-//! The URL standard's own parser turns `0x7f.1`, `①.example`, `EXAMPLE.com` and `%2e%2e` into what they
-//! mean. What remains is done here: no user names, no final dot, no escapes that say what a plain
-//! character would. Nothing here resolves.
+//! The parser of the URL standard normalises `0x7f.1`, `①.example`, `EXAMPLE.com` and `%2e%2e`. This module
+//! does the rest: it refuses user names and removes a final dot and unnecessary escapes. Nothing here
+//! resolves names.
 
 use std::net::IpAddr;
 
@@ -10,9 +10,9 @@ use url::{Host, Url};
 
 use crate::EgressError;
 
-/// The longest URL.
+/// The most bytes of a URL.
 const MAX_URL: usize = 8 << 10;
-/// The longest name of a host (RFC 1035, section 2.3.4).
+/// The most bytes of a host name (RFC 1035, section 2.3.4).
 const MAX_HOST: usize = 253;
 
 /// A normalised URL, without anything secret.
@@ -20,7 +20,7 @@ const MAX_HOST: usize = 253;
 pub struct Target {
     url: Url,
     host: String,
-    /// The host, where it is an address.
+    /// The host, if it is an address.
     address: Option<IpAddr>,
     port: u16,
 }
@@ -29,7 +29,7 @@ impl Target {
     /// Parse an absolute URL.
     ///
     /// # Errors
-    /// [`EgressError::Invalid`]: it is not one for HTTP.
+    /// [`EgressError::Invalid`] if it is not a URL for HTTP.
     pub fn parse(url: &str) -> Result<Self, EgressError> {
         if url.len() > MAX_URL {
             return Err(invalid("the URL is longer than 8 KiB"));
@@ -40,10 +40,10 @@ impl Target {
         )
     }
 
-    /// Where the field `location` of a redirect leads from here.
+    /// The target of a redirect with this `location`.
     ///
     /// # Errors
-    /// [`EgressError::Malformed`]: to no URL for HTTP.
+    /// [`EgressError::Malformed`] if it is not a URL for HTTP.
     pub fn join(&self, location: &str) -> Result<Self, EgressError> {
         if location.len() > MAX_URL {
             return Err(EgressError::Malformed(
@@ -53,7 +53,7 @@ impl Target {
         let not_valid = || EgressError::Malformed("it redirects to a URL that is not valid".into());
         let mut url = self.url.join(location).map_err(|_| not_valid())?;
         if !url.username().is_empty() || url.password().is_some() {
-            // A server's mistake or trick; never sent.
+            // A mistake or a trick of the server; it is never sent.
             url.set_username("")
                 .and_then(|()| url.set_password(None))
                 .map_err(|()| not_valid())?;
@@ -114,13 +114,13 @@ impl Target {
         &self.host
     }
 
-    /// The host, where it is an address.
+    /// The host, if it is an address.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// The port, also where the URL leaves it out.
+    /// The port, even if the URL omits it.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -138,7 +138,7 @@ impl Target {
         self.scheme() == "https"
     }
 
-    /// The path, in its one spelling.
+    /// The path, in its only spelling.
     #[must_use]
     pub fn path(&self) -> &str {
         self.url.path()
@@ -150,7 +150,7 @@ impl Target {
         &self.url
     }
 
-    /// The URL without its query, for records: a query may hold anything.
+    /// The URL without its query, for records: a query may contain secrets.
     #[must_use]
     pub fn redacted(&self) -> String {
         let mut url = self.url.clone();
@@ -158,7 +158,7 @@ impl Target {
         url.to_string()
     }
 
-    /// The field `host`: with the port, where it is not the scheme's own.
+    /// The field `host`; it has the port unless that is the scheme's default.
     #[must_use]
     pub fn host_field(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
@@ -175,7 +175,7 @@ impl Target {
     }
 }
 
-/// The name of a host as decisions know it: lower case, ASCII, without a final dot; or an address in its
+/// The name of a host as decisions see it: lower case, ASCII, without a final dot; or an address in its
 /// canonical form. `None` for anything else.
 #[must_use]
 pub fn host_name(text: &str) -> Option<String> {
@@ -206,8 +206,8 @@ fn check_name(name: &str) -> Result<(), EgressError> {
     Err(invalid("the URL's host is not a name that can be resolved"))
 }
 
-/// A path in which only what must be escaped is (RFC 3986, section 6.2.2), so that one path has one
-/// spelling. Escapes of `.` and `/` that mean a segment are the parser's work, done before.
+/// Escapes only what must be escaped (RFC 3986, section 6.2.2), so that one path has one spelling. The
+/// parser has already resolved escaped `.` segments.
 fn unescaped(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;

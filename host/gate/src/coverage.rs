@@ -1,4 +1,4 @@
-//! Which policies never determined a decision, and since when, by what the ledger holds.
+//! Policies that never determined a decision, and since when, according to the ledger.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +16,7 @@ use tollgate_policy::{
 
 use tollgate_ledger::{LedgerError, LedgerReader, Order, RecordFilter};
 
-/// What one policy, with the contents that it has now, did in live traffic.
+/// Live results of one policy with its current contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyCoverage {
     /// Its `@id`.
@@ -29,13 +29,13 @@ pub struct PolicyCoverage {
     pub decisions: u64,
     /// The last of them.
     pub last: Option<DecisionId>,
-    /// When that was.
+    /// The time of that decision.
     pub last_time: Option<Timestamp>,
     /// Since when it is in force with these contents; absent if it has not been yet.
     pub since: Option<Timestamp>,
 }
 
-/// What the policies of `pdp` did since `since`, those that never determined a decision first.
+/// Results of the policies of `pdp` since `since`; those that never determined a decision come first.
 ///
 /// # Errors
 /// [`LedgerError`] if the store cannot be read.
@@ -60,7 +60,7 @@ pub fn coverage(
             (&policy.determining.policy, covered)
         })
         .collect();
-    // A flip names policies by their ids alone.
+    // A flip names policies only by id.
     let by_id: HashMap<&str, &PolicyRef> = covered.keys().map(|of| (of.id.as_str(), *of)).collect();
     let mut failed = None;
     let mut held: HashMap<Sha256Digest, Vec<PolicyRef>> = HashMap::new();
@@ -115,7 +115,7 @@ pub fn coverage(
     Ok(told)
 }
 
-/// The policies of a bundle; none where it is not to be had or of another version of Cedar.
+/// The policies of a bundle; empty if it is missing or of another version of Cedar.
 fn policies(reader: &LedgerReader, digest: Sha256Digest) -> Result<Vec<PolicyRef>, LedgerError> {
     let bytes = reader.bundle(digest)?;
     let bundle: Option<Bundle> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());

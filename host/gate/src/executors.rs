@@ -1,4 +1,4 @@
-//! What executes: components and upstream servers. Swapped together with the ruleset, behind one pointer.
+//! The executors: components and upstream servers. Swapped together with the ruleset, behind one pointer.
 //!
 //! A reload builds the next snapshot and swaps the pointer. A configuration that does not load changes
 //! nothing.
@@ -9,22 +9,22 @@ use crate::{
     egress::Network, enforce::Ruleset, sandbox::LoadedComponent, upstream::LoadedUpstream,
 };
 
-/// What executes calls, by the name that [`ToolSource`](crate::tool::ToolSource) has.
+/// Executors of calls, by the name in [`ToolSource`](crate::tool::ToolSource).
 #[derive(Debug)]
 pub struct Executors {
     /// Components, compiled and linked.
     pub components: BTreeMap<String, Arc<LoadedComponent>>,
     /// Upstream MCP servers.
     pub upstreams: BTreeMap<String, Arc<LoadedUpstream>>,
-    /// What HTTP requests are sent with.
+    /// The client for HTTP requests.
     pub network: Network,
 }
 
-/// One immutable state of the gate.
+/// One immutable version of the gate.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// What decides.
+    /// The rules of decisions.
     pub ruleset: Arc<Ruleset>,
-    /// What executes.
+    /// The executors.
     pub executors: Arc<Executors>,
 }

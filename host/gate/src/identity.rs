@@ -1,7 +1,7 @@
-//! Who calls, by names that the configuration has.
+//! The caller's identity, by names of the configuration.
 //!
-//! A run's key comes from the caller and proves nothing. So a run belongs to one tenant, one principal and one
-//! user on whose behalf the principal acts.
+//! A run's key comes from the caller and proves nothing. So a run belongs to one tenant, one principal and
+//! one user for whom the principal acts.
 
 use serde::{Deserialize, Serialize};
 use tollgate_model::{
@@ -15,7 +15,7 @@ use crate::{
     text::printable,
 };
 
-/// Who calls, as the surface has authenticated it.
+/// The caller, as the surface has authenticated it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Caller {
     /// A person.
@@ -24,10 +24,10 @@ pub enum Caller {
     Agent {
         /// Its name.
         name: String,
-        /// On whose behalf it acts, if its token says so; else its operator's.
+        /// The user for whom it acts, if its token names one; otherwise its operator.
         on_behalf_of: Option<String>,
     },
-    /// A person who speaks for an agent at the command line, which is recorded as an act of that person.
+    /// A person who acts as an agent on the command line, which is recorded as an action of that person.
     Spoken {
         /// The agent.
         agent: String,
@@ -52,18 +52,18 @@ impl Caller {
 /// How a caller names a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunKey {
-    /// By this name; a new run if the caller has none of this name.
+    /// By this name; a new run if the caller has none with this name.
     Named(String),
     /// By the caller's own trace; a new run if there is none.
     Traced(RunId),
-    /// The caller's last run without a name, if something happened in it recently; else a new one.
+    /// The caller's latest run without a name, if it is not idle for too long; otherwise a new one.
     Ambient,
-    /// By the id of a run of the caller's own, which goes on.
+    /// By the id of an open run of the caller.
     Id(RunId),
 }
 
 impl RunKey {
-    /// How the ledger spells it; `None` where the gate names the run.
+    /// The key in the ledger; `None` if the gate names the run.
     pub(crate) fn name(&self) -> Option<String> {
         match self {
             Self::Named(name) => Some(name.clone()),
@@ -76,22 +76,22 @@ impl RunKey {
 /// The principals of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// Who acts.
+    /// The principal.
     pub(crate) principal: Uid,
-    /// The program that acts: the principal, or the built-in agent `cli` where a person acts.
+    /// The program that acts: the principal, or the built-in agent `cli` if a person acts.
     pub(crate) agent: Uid,
-    /// On whose behalf.
+    /// The user for whom it acts.
     pub(crate) on_behalf_of: Uid,
-    /// Who runs the agent.
+    /// The agent's operator.
     pub(crate) operator: Uid,
 }
 
-/// The caller names somebody who is not configured.
+/// The caller names an agent or user that is not configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnknownPrincipal {
-    /// What is wrong, and what to do.
+    /// What is wrong, and how to fix it.
     pub(crate) problem: String,
-    /// A configured name like it.
+    /// A similar configured name.
     pub(crate) nearest: Option<String>,
 }
 
@@ -150,7 +150,7 @@ impl Identity {
     }
 }
 
-/// On whose behalf the caller acts, if the configuration knows both.
+/// The user for whom the caller acts, if the configuration has both.
 pub(crate) fn on_behalf_of(config: &Config, caller: &Caller) -> Option<Uid> {
     Identity::of(config, caller)
         .ok()

@@ -1,4 +1,4 @@
-//! Time and randomness: the only places where the gate asks for them.
+//! Time and randomness: the only places where the gate reads them.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-/// Where the time comes from: the system, or a test.
+/// A source of time: the system, or a test.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -36,7 +36,7 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// The time now.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.0)()
@@ -49,14 +49,14 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Random bytes from the operating system, if it has any to give.
+/// Random bytes from the operating system, if available.
 #[must_use]
 pub fn random(count: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0; count];
     getrandom::fill(&mut bytes).ok().map(|()| bytes)
 }
 
-/// Unpredictable identifiers: SHA-256 of a secret seed and a counter. Drawing one cannot fail.
+/// Unpredictable identifiers: SHA-256 of a secret seed and a counter. Creating one cannot fail.
 #[derive(Clone)]
 pub struct Ids {
     seed: [u8; 32],
@@ -73,7 +73,7 @@ impl Ids {
     /// Seeded by the operating system.
     ///
     /// # Errors
-    /// If the operating system has no randomness to give.
+    /// If the operating system has no randomness.
     pub fn from_system() -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;

@@ -1,7 +1,8 @@
 //! The policy enforcement point as a library: a call is decided, recorded, run in a sandbox, and recorded.
 //!
-//! [`Gate::call`] and [`Gate::authorize`] are the whole of it. This crate opens no listening socket; surfaces that
-//! speak a protocol are built on top of it. The steps of a call are in `pipeline/`, one file each.
+//! [`Gate::call`] and [`Gate::authorize`] are the entry points. This crate opens no listening socket;
+//! surfaces that speak a protocol are built on top of it. The steps of a call are in `pipeline/`, one file
+//! each.
 //!
 //! ```
 //! use std::fs;

@@ -1,17 +1,17 @@
-//! `tollgate.lock`: what was looked at and accepted: component files by digest, and the tool definitions
-//! of upstream servers.
+//! `tollgate.lock`: component files, by digest, and tool definitions of upstream servers that an operator
+//! has accepted.
 //!
-//! A component that is not in it, or whose file has changed, is refused until an operator accepts it. Of an
-//! upstream server exactly the tools that are in it exist, as they are defined in it.
+//! A component that is not in it, or whose file has changed, is refused until an operator accepts it. An
+//! upstream server has exactly the tools that are in it, as they are defined there.
 
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+use tollgate_ledger::durable_file::{self, FileMode};
 use tollgate_model::canonical::Sha256Digest;
 
 use crate::upstream::{Definition, digest_of};
@@ -60,7 +60,7 @@ impl LockedUpstream {
         }
     }
 
-    /// The accepted definitions; `None` if they are not those of the digest.
+    /// The accepted definitions; `None` if they do not match the digest.
     #[must_use]
     pub fn definitions(&self) -> Option<BTreeMap<String, Definition>> {
         let named = self
@@ -81,7 +81,7 @@ pub struct LockedComponent {
 }
 
 impl Lock {
-    /// Where the lock of the configuration `config` lies.
+    /// The path of the lock of the configuration `config`.
     #[must_use]
     pub fn path(config: &Path) -> PathBuf {
         config.with_file_name(FILE_NAME)
@@ -108,7 +108,7 @@ impl Lock {
         }
     }
 
-    /// Write the lock to `path`: the old content or the new, never a part.
+    /// Writes the lock to `path` atomically.
     ///
     /// # Errors
     /// [`LockError`] if it cannot be written.
@@ -121,14 +121,7 @@ impl Lock {
         let text = format!(
             "# What an operator has accepted. Made by `tollgate component accept` and `tollgate upstream accept`.\n\n{text}"
         );
-        let dir = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|e| failed(e.to_string()))?;
-        file.write_all(text.as_bytes())
-            .map_err(|e| failed(e.to_string()))?;
-        file.as_file()
-            .sync_all()
-            .map_err(|e| failed(e.to_string()))?;
-        file.persist(path).map_err(|e| failed(e.to_string()))?;
-        Ok(())
+        durable_file::replace(path, text.as_bytes(), FileMode::Shared)
+            .map_err(|e| failed(e.to_string()))
     }
 }

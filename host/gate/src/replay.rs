@@ -1,7 +1,7 @@
-//! Recorded requests decided again with other policies, exactly as they were: with the facts sealed in
-//! their records, under the schema and the entities of the bundle that decided them.
+//! Replays recorded requests with other policies: with the facts sealed in their records, under the schema
+//! and the entities of their bundle.
 //!
-//! It does not simulate how another answer would have changed what came after. Nothing is written.
+//! It does not simulate how a different answer would have changed later calls. Nothing is written.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -28,36 +28,36 @@ use tollgate_policy::{
 
 use tollgate_ledger::{Keys, LedgerError, LedgerReader, Order, RecordFilter};
 
-/// Records are handed out this many at a time.
+/// Records that are processed at a time.
 const CHUNK: u64 = 1024;
-/// Decisions that a group of flips names.
+/// The most decisions that a group of flips names.
 const NAMED: usize = 5;
 
-/// What is replayed, and with what.
+/// The parameters of a replay.
 #[derive(Debug)]
 pub struct Replay<'a> {
     /// The ledger.
     pub reader: &'a LedgerReader,
     /// Its keys.
     pub keys: &'a Keys,
-    /// The policies that decide now.
+    /// The candidate policies.
     pub candidate: Vec<PolicyFile>,
-    /// Which records.
+    /// A filter for records.
     pub filter: RecordFilter,
     /// Only decisions about this tool.
     pub tool: Option<String>,
-    /// How many threads decide.
+    /// The number of threads.
     pub threads: usize,
 }
 
-/// What became of a replay.
+/// The result of a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ReplayReport {
     /// Decisions that were compared.
     pub compared: u64,
-    /// Those of them with another outcome now.
+    /// Those with a different outcome now.
     pub flipped: u64,
-    /// By kind and policy, most first.
+    /// By kind and policy, the most frequent first.
     pub flips: Vec<Flips>,
     /// Why decisions could not be compared, and how many.
     pub not_comparable: BTreeMap<String, u64>,
@@ -66,27 +66,27 @@ pub struct ReplayReport {
 /// Flips of one kind by one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Flips {
-    /// The outcome then.
+    /// The recorded outcome.
     pub from: Outcome,
-    /// The outcome now.
+    /// The candidate's outcome.
     pub to: Outcome,
-    /// The policies behind it: what determines the outcome now, or else what determined it then.
+    /// The policies that determine the new outcome or, if there are none, the recorded one.
     pub policies: Vec<String>,
     /// How many.
     pub count: u64,
-    /// Some of the decisions.
+    /// Examples of decisions.
     pub decisions: Vec<DecisionId>,
-    /// The runs that those were in.
+    /// The runs of those decisions.
     pub runs: BTreeSet<RunId>,
 }
 
-/// What the recorded bundle and the candidate make of the same request.
+/// The answers of the recorded bundle and of the candidate to the same request.
 struct Pair {
     then: Pdp,
     now: Result<Pdp, String>,
 }
 
-/// Flips are grouped by this.
+/// The key of a group of flips.
 type Group = (Outcome, Outcome, Vec<String>);
 
 #[derive(Default)]
@@ -103,10 +103,10 @@ enum Comparison {
 }
 
 impl Replay<'_> {
-    /// Decide everything again. `progress` hears how many records are done, of how many.
+    /// Decides everything again. `progress` gets the number of processed records and of all.
     ///
     /// # Errors
-    /// [`LedgerError`] if the store cannot be read. Facts that cannot be are counted instead.
+    /// [`LedgerError`] if the store cannot be read. Facts that cannot be read are counted instead.
     pub fn run(&self, progress: impl Fn(u64, u64) + Sync) -> Result<ReplayReport, LedgerError> {
         let size = self.reader.size()?.records;
         let whole = self.filter.range.clone().unwrap_or(0..size);
@@ -230,8 +230,9 @@ impl Replay<'_> {
         if now.outcome() == decision.outcome {
             return Ok(Comparison::Same);
         }
-        // What the record says may rest on more than policy: that three approvals were asked for, or that
-        // another decision beside it counted. So it is held against what policy alone said then.
+        // The recorded outcome may depend on more than policy: on the limit of approvals, or on another
+        // decision in the same batch. So the candidate is compared with what policy alone would have
+        // answered then.
         let then = pair.then.decide(&request, &facts);
         if then.outcome() == now.outcome() {
             return Ok(Comparison::Same);
@@ -275,7 +276,7 @@ impl Replay<'_> {
             policies: self.candidate.clone(),
             ..recorded
         };
-        let now = Pdp::load(&candidate)
+        let now = Pdp::load_with_policies(&candidate)
             .map_err(|e| format!("the candidate does not fit the schema of that time: {e}"));
         Ok(Pair { then, now })
     }

@@ -1,8 +1,8 @@
-//! What agents report about tokens and cost, as facts of decisions: it may only tighten.
+//! Reported tokens and cost, as facts of decisions. Policies may use them only to become stricter.
 //!
-//! Kept in memory, so that no decision waits for it: the sum of each run, and of each principal what was
-//! added hour by hour, by the gate's own clock. A report counts when it comes in, however long its run has
-//! lasted. Whoever takes reports in recalls all of it after a restart.
+//! Kept in memory, so that no decision waits for it: the sum of each run, and the hourly increments of each
+//! principal, by the gate's own clock. A report counts when it arrives, however long its run has lasted.
+//! After a restart, the intake of reports restores everything.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,29 +14,29 @@ use tollgate_model::{entity::Uid, ids::RunId, request::SelfReport, time::Timesta
 
 use tollgate_model::two_generation_cache::TwoGenerationCache;
 
-/// Principals whose reports are kept.
+/// The most principals whose reports are kept.
 const MOST: usize = 10_000;
-/// Runs of each whose sums are kept at least; at most twice that.
+/// The least number of runs per principal whose sums are kept; at most twice that.
 const RUNS: usize = 5_000;
-/// Hours that are kept: the longest window of a budget, and the hour that goes on.
+/// Hours that are kept: the longest window of a budget, and the current hour.
 const HOURS: i64 = 721;
 const HOUR: i64 = 3_600_000_000;
-/// Billionths in the smallest part that a policy sees.
+/// Billionths in the smallest unit that a policy sees.
 const NANO: u64 = 100_000;
 
-/// What was reported, of a run so far or within an hour.
+/// Reported usage of a run so far, or within an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunUsage {
-    /// Tokens, in and out.
+    /// Input and output tokens.
     pub tokens: u64,
     /// Cost, in billionths of the configured currency.
     pub cost_nano: u64,
-    /// Whether every model call is known to have been reported, and priced.
+    /// Whether every model call is known to have been reported and priced.
     pub complete: bool,
 }
 
 impl Default for RunUsage {
-    /// Nothing yet.
+    /// No usage.
     fn default() -> Self {
         Self {
             tokens: 0,
@@ -48,7 +48,7 @@ impl Default for RunUsage {
 
 impl RunUsage {
     fn reported(self) -> SelfReport {
-        // Rounded up: it may only tighten.
+        // Rounded up, which can only make a policy stricter.
         let parts = self.cost_nano.div_ceil(NANO);
         SelfReport {
             complete: self.complete,
@@ -63,7 +63,7 @@ impl RunUsage {
         self.complete &= more.complete;
     }
 
-    /// What came since the sum was `before`.
+    /// The increase since the sum was `before`.
     fn since(self, before: Self) -> Self {
         Self {
             tokens: self.tokens.saturating_sub(before.tokens),
@@ -73,7 +73,7 @@ impl RunUsage {
     }
 }
 
-/// What was reported about one principal.
+/// Reported usage of one principal.
 struct Principal {
     /// Sums of runs.
     runs: TwoGenerationCache<RunId, RunUsage>,
@@ -99,7 +99,7 @@ impl Principal {
     }
 }
 
-/// What was reported about everybody.
+/// Reported usage of all principals.
 #[derive(Default)]
 pub struct Usage(Mutex<HashMap<Uid, Principal>>);
 
@@ -114,7 +114,7 @@ impl Usage {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Say at `now` what was reported about a run of `principal` in all: what is new of it counts now.
+    /// Sets, at `now`, the total reported for a run of `principal`: the increase counts now.
     pub fn set(&self, principal: &Uid, run: RunId, now: Timestamp, usage: RunUsage) {
         self.with(|all| {
             if all.len() >= MOST && !all.contains_key(principal) {
@@ -127,7 +127,7 @@ impl Usage {
             }
             let before = before.unwrap_or_default();
             principal.count(now, usage.since(before));
-            // Two reports at once may say their sums in either order.
+            // Two concurrent reports may set their sums in either order.
             let most = RunUsage {
                 tokens: usage.tokens.max(before.tokens),
                 cost_nano: usage.cost_nano.max(before.cost_nano),
@@ -137,8 +137,8 @@ impl Usage {
         });
     }
 
-    /// Say again what was reported about `principal` before the gate started: of each run in all, and
-    /// within each hour, named by any time in it.
+    /// Restores what was reported about `principal` before the gate started: the total of each run, and the
+    /// usage within each hour, which any time in it identifies.
     pub fn recall(
         &self,
         principal: &Uid,
@@ -159,7 +159,7 @@ impl Usage {
         });
     }
 
-    /// What was reported about this run, and about all of the principal's since then, to the hour.
+    /// The reported usage of this run, and of all runs of the principal since then, to the hour.
     pub(crate) fn of(
         &self,
         principal: &Uid,
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((own.tokens, day.tokens), (1_050, 50));
         usage.set(&agent(), run(1), hour(900), of(1_060, 0));
         let all = usage.of(&agent(), run(1), Timestamp(0)).1;
-        assert_eq!(all.tokens, 10, "what no window reaches is not kept");
+        assert_eq!(all.tokens, 10, "usage before every window is dropped");
     }
 
     #[test]

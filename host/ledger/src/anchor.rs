@@ -2,13 +2,13 @@
 //! than its anchor was rolled back.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use tollgate_model::{canonical::Sha256Digest, ids::hex, merkle::Tree};
+
+use crate::durable_file::{self, FileMode};
 
 /// The first word of an anchor.
 const VERSION: &str = "tollgate-anchor-v1";
@@ -27,7 +27,7 @@ pub(crate) struct AnchorState {
     pub(crate) store: String,
     /// Hash of the last record; zeros for none.
     pub(crate) last: [u8; 32],
-    /// The Merkle tree of the records, from which opening goes on.
+    /// The Merkle tree of the records, which opening extends.
     pub(crate) tree: Tree,
 }
 
@@ -69,27 +69,13 @@ impl Anchor {
 
     /// Replace its contents atomically. They are durable when this returns.
     pub(crate) fn write(&self, last: &[u8; 32], tree: &Tree) -> io::Result<()> {
-        let mut next = self.path.as_os_str().to_owned();
-        next.push(".next");
-        let next = PathBuf::from(next);
-        let mut file: File = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&next)?;
         let mut text = format!("{VERSION} {} {} {}", self.store, tree.size(), hex(last));
         for peak in tree.peaks() {
             text.push(' ');
             text.push_str(&hex(peak));
         }
         text.push('\n');
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        fs::rename(&next, &self.path)?;
-        // The directory entry must be durable as well.
-        let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+        durable_file::replace(&self.path, text.as_bytes(), FileMode::Private)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Copies of the store, and putting one back.
+//! Backups of the store, and restoring one.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -21,6 +21,7 @@ use crate::{
     ApprovalFilter, Batch, Ledger, LedgerError, LedgerOptions, LedgerReader, Size,
     anchor::Anchor,
     chain::last_hash,
+    durable_file::sync_directory_of,
     error::ReadError,
     keys, open,
     sqlite::{from_sql_u64, sibling_path},
@@ -29,36 +30,36 @@ use crate::{
 /// Pages copied between two reports.
 const STEP: i32 = 1024;
 
-/// How a store is put back.
+/// How a store is restored.
 #[derive(Debug, Clone)]
 pub struct Restore {
     /// The backup.
     pub from: PathBuf,
     /// Whether records that the backup does not have may be lost.
     pub accept_loss: bool,
-    /// Who does it, as the record names them.
+    /// The user, as the record names them.
     pub by: String,
     /// The tenant of the record.
     pub tenant: String,
 }
 
-/// What a restore came to.
+/// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreReport {
-    /// Records that the ledger had, as far as that is known.
+    /// Records that the ledger had, as far as known.
     pub before: u64,
     /// Records that the backup had.
     pub records: u64,
-    /// Where the files that were replaced now lie, if there were any.
+    /// The new path of the replaced files, if there were any.
     pub replaced: Option<PathBuf>,
 }
 
 impl Ledger {
-    /// Copy the ledger as it is now into a file of its own, while it goes on. The key is not in it.
-    /// `progress` is told how many pages of how many are copied.
+    /// Copies the ledger's current state into a single file, while it stays in use. The key is not in it.
+    /// `progress` gets the number of copied pages and of all pages.
     ///
     /// # Errors
-    /// [`LedgerError`]; then nothing is left at `to`, or what was there before.
+    /// [`LedgerError`]; then `to` does not exist, or is unchanged.
     pub async fn backup(
         &self,
         to: PathBuf,
@@ -75,12 +76,13 @@ impl Ledger {
         Ok(size)
     }
 
-    /// Put a backup in the place of the store that `options` name. It must be whole, and hold all that
-    /// the store and its anchor say was recorded, unless the loss is accepted. Recorded either way.
+    /// Replaces the store that `options` name by a backup. The backup must be intact, and contain
+    /// everything that was recorded according to the store and its anchor, unless the loss is accepted.
+    /// Recorded in either case.
     ///
     /// # Errors
-    /// [`LedgerError`]: owned by a gate that runs, not a backup, not this key's, damaged, or
-    /// [`LedgerError::Loss`].
+    /// [`LedgerError`]: a running gate owns the store, or the file is not a backup, is sealed with another
+    /// key, or is damaged; or [`LedgerError::Loss`].
     pub async fn restore(
         options: LedgerOptions,
         restore: Restore,
@@ -115,7 +117,7 @@ impl Ledger {
         let now = ledger.now(now);
         let mut records = vec![Record::new(tenant, None, now, event)];
         if restored.records < restored.before {
-            // What was approved then may have been used since: nobody knows any more.
+            // An approval of that time may have been used since, so it is voided.
             let open = ledger.reader().approvals(&ApprovalFilter::open())?;
             records.extend(open.into_iter().map(|row| {
                 let voided = row.resolved(ApprovalState::Cancelled);
@@ -147,12 +149,12 @@ fn back_up(from: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<Siz
     {
         return Err(LedgerError::Store {
             path: to.display().to_string(),
-            reason: "something else than a backup is there; choose another name".into(),
+            reason: "a file that is not a backup exists there; choose another name".into(),
         });
     }
     let size = copy(from, &sibling_path(to, ".partial"), progress)?;
     fs::rename(sibling_path(to, ".partial"), to).map_err(io_error(to))?;
-    sync_directory(to)?;
+    sync_directory_of(to).map_err(io_error(to))?;
     Ok(size)
 }
 
@@ -169,7 +171,7 @@ fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Si
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&to.display().to_string());
     let mut copy = Connection::open(to).map_err(failed)?;
     let copied = (|| {
-        // The transaction keeps the state that is copied: a writer that goes on does not start it over.
+        // The transaction fixes the copied state: a concurrent writer does not restart the copy.
         source.execute_batch("BEGIN")?;
         let size: Option<i64> =
             source.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
@@ -185,7 +187,7 @@ fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Si
             }
         }
         source.execute_batch("COMMIT")?;
-        // One file, that needs no log beside it.
+        // A single file, without a write-ahead log.
         copy.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
         Ok(size)
     })();
@@ -206,16 +208,6 @@ fn remove(path: &Path) -> Result<(), LedgerError> {
     }
 }
 
-fn sync_directory(of: &Path) -> Result<(), LedgerError> {
-    let dir = of
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io_error(dir))
-}
-
 /// What a restore needs to know of a file.
 struct StoreSummary {
     store: Vec<u8>,
@@ -230,7 +222,7 @@ impl StoreSummary {
         let conn = open::open_read_only(path)?;
         let (store, _) = open::read_store_id(&conn, &shown)?.ok_or_else(|| LedgerError::Store {
             path: shown.clone(),
-            reason: "this is no ledger".into(),
+            reason: "this is not a ledger".into(),
         })?;
         let size = LedgerReader::of_owned(path).size()?.records;
         Ok(Self { store, size, conn })
@@ -251,7 +243,7 @@ fn replace(
 ) -> Result<(File, RestoreReport), LedgerError> {
     let lock = open::own(&options.path)?;
     let backup = StoreSummary::read(from)?;
-    // What takes the store's place must be whole.
+    // The backup must be intact before it replaces the store.
     let verified = LedgerReader::of_owned(from).verify(None, |_| {})?;
     let master = keys::read_master(&options.key)?;
     let (_, check) =
@@ -274,8 +266,8 @@ fn replace(
         .exists()
         .then(|| sibling_path(&options.path, &format!(".replaced-{}", now.millis())));
     if let Some(aside) = &replaced {
-        // Together with its log: what was committed last may be only there. Never left beside another
-        // database, to which it would be applied.
+        // Move it together with its log, which may contain the last commits. The log must never stay next
+        // to another database, to which it would be applied.
         for suffix in ["-wal", "-shm", ""] {
             let (old, kept) = (
                 sibling_path(&options.path, suffix),
@@ -288,7 +280,7 @@ fn replace(
         }
     }
     fs::rename(&next, &options.path).map_err(io_error(&options.path))?;
-    sync_directory(&options.path)?;
+    sync_directory_of(&options.path).map_err(io_error(&options.path))?;
     let anchor = Anchor::of_key(&options.key, &backup.store);
     let last = last_hash(&backup.conn, backup.size).unwrap_or_default();
     anchor
@@ -304,7 +296,7 @@ fn replace(
     ))
 }
 
-/// How many records the store had. An error if the backup lacks some of them, and that is not accepted.
+/// How many records the store had. Fails if the backup lacks some of them and the loss is not accepted.
 fn lost(
     options: &LedgerOptions,
     backup: &StoreSummary,
@@ -312,7 +304,7 @@ fn lost(
 ) -> Result<u64, LedgerError> {
     let mut before = 0;
     let mut forked = false;
-    // A store that cannot be read is why somebody restores: then the anchor says what there was.
+    // An unreadable store is a reason to restore: then the anchor tells how many records there were.
     if fs::metadata(&options.path).is_ok_and(|m| m.len() > 0)
         && let Ok(current) = StoreSummary::read(&options.path)
     {

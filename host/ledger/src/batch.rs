@@ -1,10 +1,9 @@
-//! Batches: what is committed together, and what of it is computed on the caller's own thread.
+//! Batches: records that are committed together, and the work for them that the caller's own thread can do.
 
 use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 use tollgate_model::{
-    canonical::Sha256Digest,
     decision::Outcome,
     entity::Uid,
     ids::{ApprovalId, RunId, SpanId},
@@ -13,32 +12,32 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use crate::{CommitError, Receipt, Window, component_state::StateUpdateRequest};
+use crate::{CommitError, Payload, Receipt, Window, component_state::StateUpdateRequest};
 
-/// An entry of a C2SP log has at most this many bytes.
+/// The most bytes of an entry of a C2SP log.
 const MAX_LEAF: usize = 65_535;
-/// Payloads in one batch at most: their places are part of their row's id.
+/// The most payloads in one batch: their positions are part of their row's id.
 const MAX_PAYLOADS: usize = 1 << 16;
 
-/// What is committed together, or not at all.
+/// Records and payloads that are committed together, or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// The records, in order.
     pub records: Vec<Record>,
     /// Sealed payloads that the records refer to by digest.
     pub payloads: Vec<Payload>,
-    /// What must be true when it is committed.
+    /// Conditions that must hold when it is committed.
     pub conditions: Vec<Condition>,
 }
 
-/// Something that must be true for a batch to be committed.
+/// A condition for committing a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// The run has not ended and has this version: the counts that the decision saw.
     RunVersion(RunId, u64),
     /// The run has not ended.
     RunOpen(RunId),
-    /// The run holds no other labels than these.
+    /// The run has no other labels than these.
     RunLabels(RunId, BTreeSet<String>),
     /// The approval has not changed since it was read: state and number of answers.
     ApprovalUnchanged(ApprovalId, u64),
@@ -50,7 +49,7 @@ pub enum Condition {
     CallsBelow(Window, u64),
 }
 
-/// Whose pending approvals are counted. Those that have expired at `now` do not count.
+/// The principal whose pending approvals are counted. Those that have expired at `now` do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingApprovals {
     /// The tenant.
@@ -61,7 +60,7 @@ pub struct PendingApprovals {
     pub now: Timestamp,
 }
 
-/// What a halt could concern.
+/// The targets that a halt could have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HaltKeys {
     /// The agent or user.
@@ -72,19 +71,6 @@ pub struct HaltKeys {
     pub tenant: String,
     /// The tool; absent for acts outside one.
     pub tool: Option<String>,
-}
-
-/// A sealed payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
-    /// Nonce and ciphertext (XChaCha20-Poly1305).
-    pub ciphertext: Vec<u8>,
-    /// The day of its key, in days since 1970.
-    pub day: i64,
-    /// SHA-256 of `ciphertext`.
-    pub digest: Sha256Digest,
-    /// The tenant of its key.
-    pub tenant: String,
 }
 
 /// A record with what can be computed before the writer has its turn.
@@ -107,7 +93,7 @@ impl EncodedRecord {
         Ok(Self::stored(record, leaf))
     }
 
-    /// A record that is stored already.
+    /// A record that is already stored.
     pub(crate) fn stored(record: Record, leaf: Vec<u8>) -> Self {
         Self {
             hash: leaf_hash(&leaf),
@@ -118,15 +104,16 @@ impl EncodedRecord {
     }
 }
 
-/// Whether the anchor must cover this record as soon as it is committed, rather than within a second. It must
-/// where an old copy of the store would permit what a person has ruled out or an approval was already used for.
+/// Whether the anchor must cover this record as soon as it is committed, instead of within a second. It
+/// must if an old copy of the store would permit what a person has forbidden, or would let an approval be
+/// used again.
 fn anchors(event: &Event) -> bool {
     match event {
         Event::Start(start) => start.approval.is_some(),
         Event::Decision(decision) => decision.approval.is_some(),
         Event::RunEnded(ended) => ended.outcome == RunOutcome::Cancelled,
         Event::ApprovalResolved(_) | Event::Halted(_) | Event::Administered(_) => true,
-        // An old copy without the end of a halt halts more. The bundle comes from the configuration.
+        // An old copy without the end of a halt only halts more. The bundle comes from the configuration.
         Event::Resumed(_) | Event::BundleActivated(_) => false,
         Event::RunStarted(_)
         | Event::CallInvalid(_)
@@ -140,7 +127,7 @@ fn anchors(event: &Event) -> bool {
     }
 }
 
-/// The span of a decision that allows.
+/// The span of an allowing decision.
 fn allows(event: &Event) -> Option<SpanId> {
     match event {
         Event::Decision(decision) if decision.outcome == Outcome::Allow => Some(decision.span),
@@ -148,19 +135,19 @@ fn allows(event: &Event) -> Option<SpanId> {
     }
 }
 
-/// A batch with what could be computed on the caller's own thread.
+/// A batch with everything that the caller's own thread can compute.
 #[derive(Debug)]
 pub(crate) struct EncodedBatch {
     pub(crate) records: Vec<EncodedRecord>,
     pub(crate) payloads: Vec<Payload>,
     pub(crate) conditions: Vec<Condition>,
-    /// A change of component state that is committed with it.
+    /// A change of component state that is committed together with it.
     pub(crate) state_update: Option<Box<StateUpdateRequest>>,
-    /// Whether it records the outcome of something that started: the disk reserve is for these.
+    /// Whether it records the outcome of a started call or effect: the disk reserve is for these.
     pub(crate) closing: bool,
     /// Whether the anchor must cover it at once.
     pub(crate) anchors: bool,
-    /// Spans of its decisions that allow.
+    /// Spans of its allowing decisions.
     pub(crate) allowed: Vec<SpanId>,
     pub(crate) bytes: usize,
 }
@@ -184,7 +171,7 @@ impl EncodedBatch {
             .collect::<Result<Vec<_>, _>>()?;
         let leaves: usize = records.iter().map(|r| r.leaf.len()).sum();
         let sealed: usize = payloads.iter().map(|p| p.ciphertext.len()).sum();
-        // Besides its own bytes, a batch writes a few pages.
+        // In addition to its own bytes, a batch writes a few pages.
         Ok(Self {
             records,
             payloads,
@@ -197,7 +184,7 @@ impl EncodedBatch {
         })
     }
 
-    /// With a change of component state.
+    /// Adds a change of component state.
     pub(crate) fn with(mut self, request: StateUpdateRequest) -> Self {
         self.bytes += request
             .update
@@ -208,7 +195,7 @@ impl EncodedBatch {
         self
     }
 
-    /// Whether it asks for an approval.
+    /// Whether it requests an approval.
     pub(crate) fn requests_approval(&self) -> bool {
         let mut events = self.records.iter().map(|r| &r.record.event);
         events.any(|event| matches!(event, Event::ApprovalRequested(_)))
@@ -235,7 +222,7 @@ pub(crate) struct QueuedBatch {
     pub(crate) reply: oneshot::Sender<Result<Receipt, CommitError>>,
 }
 
-/// Answer all with this error.
+/// Answers all with this error.
 pub(crate) fn answer_all(group: &mut Vec<QueuedBatch>, error: &CommitError) {
     for QueuedBatch { reply, .. } in group.drain(..) {
         // The caller may be gone.
@@ -243,7 +230,7 @@ pub(crate) fn answer_all(group: &mut Vec<QueuedBatch>, error: &CommitError) {
     }
 }
 
-/// Answer each with its own result.
+/// Answers each with its own result.
 pub(crate) fn answer_each(
     group: &mut Vec<QueuedBatch>,
     answers: Vec<Result<Receipt, CommitError>>,
@@ -253,7 +240,7 @@ pub(crate) fn answer_each(
     }
 }
 
-/// Refuse the batches that start something, and keep those that record an outcome.
+/// Refuses the batches that start something, and keeps those that record an outcome.
 pub(crate) fn refuse_opening(group: &mut Vec<QueuedBatch>, error: &CommitError) {
     let (closing, opening): (Vec<_>, Vec<_>) = group.drain(..).partition(|w| w.batch.closing);
     *group = closing;

@@ -1,4 +1,4 @@
-//! What memory holds for everybody: runs, usage, halts, the clock, the size.
+//! State in memory that all share: runs, usage, halts, the clock, the size.
 
 use std::{
     collections::HashSet,
@@ -18,7 +18,7 @@ use tollgate_model::latency_ewma::LatencyEwma;
 
 use crate::{HaltKeys, cached_run::RunCache, sync::lock, usage_window::UsageWindows};
 
-/// Principals whose usage is kept in memory, at least.
+/// The least number of principals whose usage is kept in memory.
 pub(crate) const PRINCIPALS: usize = 256;
 
 /// State that the writer shares with callers and readers.
@@ -29,7 +29,7 @@ pub(crate) struct SharedState {
     halts: ArcSwap<Vec<Halt>>,
     /// The latest time seen, in microseconds since 1970.
     clock: AtomicI64,
-    /// Records that are durable.
+    /// Durable records.
     size: AtomicU64,
     /// Moving average of the time that a commit takes.
     commit_latency: LatencyEwma,
@@ -78,7 +78,7 @@ impl SharedState {
         self.clock.fetch_max(time, Ordering::Relaxed).max(time)
     }
 
-    /// Publish what is durable now.
+    /// Publishes the durable state.
     pub(crate) fn publish(&self, size: u64, halts: &[Halt]) {
         if *self.halts.load_full() != halts {
             self.halts.store(Arc::new(halts.to_vec()));
@@ -86,7 +86,7 @@ impl SharedState {
         self.size.store(size, Ordering::Release);
     }
 
-    /// Files take on labels. Called before the write that labels them can begin.
+    /// Files take on labels. Call this before the write that labels them can begin.
     pub(crate) fn bump_label_epoch(&self) {
         self.label_epoch.fetch_add(1, Ordering::AcqRel);
     }
@@ -101,12 +101,12 @@ impl SharedState {
         &self.commit_latency
     }
 
-    /// Whether any call has ever asked for an approval.
+    /// Whether any call has ever requested an approval.
     pub(crate) fn has_requested(&self) -> bool {
         self.has_requested.load(Ordering::Acquire)
     }
 
-    /// An approval is about to be asked for. Called before that is committed.
+    /// An approval is about to be requested. Call this before it is committed.
     pub(crate) fn set_has_requested(&self) {
         self.has_requested.store(true, Ordering::Release);
     }
@@ -116,7 +116,7 @@ impl SharedState {
         lock(&self.suspended).contains(&run)
     }
 
-    /// A call of the run is about to be suspended. Called before that is committed.
+    /// A call of the run is about to be suspended. Call this before it is committed.
     pub(crate) fn suspend(&self, run: RunId) {
         lock(&self.suspended).insert(run);
     }
@@ -131,7 +131,7 @@ impl SharedState {
         self.group_size.load(Ordering::Relaxed)
     }
 
-    /// A group of this many commits now. The maximum decays by a quarter with each group.
+    /// Adds a group of this many commits. The maximum decays by a quarter with each group.
     pub(crate) fn note_group_size(&self, together: usize) {
         let recent = self.recent_group_size();
         let recent = together.max(recent - recent.div_ceil(4));

@@ -26,7 +26,7 @@ const COUNTED: usize = 128;
 /// How a call is counted in `run_repeats`.
 pub(crate) type CallKey = [u8; 16];
 
-/// The key of a call's count. Keyed digests are long text; half a SHA-256 of it names a call as well.
+/// The key of a call's count. Keyed digests are long; half a SHA-256 of one identifies a call as well.
 pub(crate) fn call_key(digest: &KeyedDigest) -> CallKey {
     let hash: [u8; 32] = Sha256::digest(digest.as_str().as_bytes()).into();
     let mut key = [0; 16];
@@ -34,7 +34,7 @@ pub(crate) fn call_key(digest: &KeyedDigest) -> CallKey {
     key
 }
 
-/// What does not change while a run lasts.
+/// The immutable part of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RunIdentity {
     pub(crate) id: RunId,
@@ -77,7 +77,7 @@ impl CachedRun {
         }
     }
 
-    /// Count a call. Beyond a limit of different calls, counting is left to the table.
+    /// Counts a call. Beyond a limit of different calls, only the table counts.
     pub(crate) fn count(&mut self, call: CallKey) {
         if let Some(repeats) = &mut self.repeats {
             *repeats.entry(call).or_default() += 1;
@@ -179,7 +179,7 @@ pub(crate) fn stored_repeats(conn: &Connection, run: u64, call: &CallKey) -> rus
         .map(Option::unwrap_or_default)
 }
 
-/// By what a caller names its runs.
+/// The name that a caller gives to its runs.
 type Name = (String, Uid, Uid, Option<String>);
 
 /// Recently active runs.
@@ -187,7 +187,7 @@ type Name = (String, Uid, Uid, Option<String>);
 pub(crate) struct RunCache {
     runs: usize,
     held: TwoGenerationCache<RunId, Arc<CachedRun>>,
-    /// The latest open run of each name, of those that are here.
+    /// The latest open run of each name, among those in memory.
     names: HashMap<Name, (u64, RunId)>,
 }
 
@@ -200,14 +200,14 @@ impl RunCache {
         }
     }
 
-    /// A run, if it is here.
+    /// A run, if it is in memory.
     pub(crate) fn get(&mut self, run: &RunId) -> Option<Arc<CachedRun>> {
         let held = Arc::clone(self.held.peek(run)?);
         self.keep(*run, Arc::clone(&held));
         Some(held)
     }
 
-    /// The open run that a caller names so, if it is here.
+    /// The open run with this name, if it is in memory.
     pub(crate) fn named(
         &mut self,
         tenant: &str,
@@ -268,7 +268,7 @@ impl RunCache {
         }
     }
 
-    /// Drop everything, because the store has changed underneath.
+    /// Drops everything, because the store has changed.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.runs);
     }

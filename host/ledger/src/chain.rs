@@ -1,14 +1,14 @@
-//! What binds each record to its place among the others.
+//! The hash chain that fixes each record's position.
 
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
 use crate::sqlite::to_sql_i64;
 
-/// What binds a record to its place; zeros before the first.
+/// The chain value of a record; zeros before the first.
 pub(crate) type Chain = [u8; 16];
 
-/// The chain of a record, from that of the one before it.
+/// The chain value of a record, from that of the previous record.
 pub(crate) fn next_chain(before: &Chain, hash: &[u8; 32]) -> Chain {
     let digest: [u8; 32] = Sha256::new()
         .chain_update(before)

@@ -1,4 +1,4 @@
-//! Columns as the types that they stand for.
+//! Conversion between columns and types.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,7 @@
-//! What components keep. Anybody may read it; only the transaction that records the decision changes it.
+//! State of components. Anyone with a reader can read it; only the transaction that records the decision
+//! changes it.
 //!
-//! Values are sealed before they come here.
+//! Values are sealed before they get here.
 
 use std::{
     collections::BTreeSet,
@@ -47,7 +48,7 @@ pub struct StateEntry {
     pub version: u64,
 }
 
-/// What must be true of a key for an update to be made.
+/// The condition for an update of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing.
@@ -74,13 +75,13 @@ impl Precondition {
 pub struct NewState {
     /// The sealed value.
     pub value: Payload,
-    /// Labels that it keeps.
+    /// Labels of the value.
     pub labels: BTreeSet<String>,
     /// Bytes of key and value, which count towards the limits.
     pub size: u64,
 }
 
-/// How much a namespace holds at most.
+/// Limits of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateLimits {
     /// Keys.
@@ -89,22 +90,22 @@ pub struct StateLimits {
     pub bytes: u64,
 }
 
-/// A change of one key.
+/// An update of one key.
 #[derive(Debug, Clone)]
 pub struct StateUpdate {
-    /// Whose key.
+    /// The namespace.
     pub namespace: StateNamespace,
     /// The key.
     pub key: String,
     /// The new value; `None` deletes the key.
     pub value: Option<NewState>,
-    /// What must be true of the key.
+    /// The condition for the update.
     pub precondition: Precondition,
     /// Limits of the namespace after the change.
     pub limits: StateLimits,
 }
 
-/// What became of an update.
+/// The result of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateUpdateResult {
     /// It was made.
@@ -126,7 +127,7 @@ pub(crate) struct StateUpdateRequest {
 }
 
 impl StateUpdateRequest {
-    /// Make the update in the open transaction. `first` is the index of the batch's first record.
+    /// Performs the update in the open transaction. `first` is the index of the batch's first record.
     pub(crate) fn apply(&self, conn: &Connection, first: u64) -> Result<(), ApplyError> {
         let result = self.update.apply(conn, first)?;
         *lock(&self.result) = Some(result);
@@ -134,7 +135,7 @@ impl StateUpdateRequest {
     }
 }
 
-/// A key's row, as far as an update needs it.
+/// The columns of a key's row that an update needs.
 struct Row {
     id: i64,
     version: u64,

@@ -1,4 +1,4 @@
-//! Disk space that is kept back, so that outcomes of started calls fit even on a full disk.
+//! Reserved disk space, so that outcomes of started calls fit even on a full disk.
 
 use std::{
     fs::{File, OpenOptions},
@@ -10,7 +10,7 @@ use std::{
 /// Room for the outcomes of thousands of calls, and for the checkpoint that follows.
 const SIZE: u64 = 8 << 20;
 
-/// A file that takes up space, until the space is needed.
+/// A file that reserves space until it is needed.
 #[derive(Debug)]
 pub(crate) struct DiskReserve {
     path: PathBuf,
@@ -20,8 +20,8 @@ pub(crate) struct DiskReserve {
 }
 
 impl DiskReserve {
-    /// Take up the space. On a disk that is too full for it the ledger still opens: what was left open
-    /// must be closed.
+    /// Reserves the space. If the disk is too full for it, the ledger still opens, because open calls must
+    /// be closed.
     pub(crate) fn new(path: PathBuf) -> Self {
         let mut reserve = Self {
             path,
@@ -33,21 +33,21 @@ impl DiskReserve {
         reserve
     }
 
-    /// Whether the space was given up.
+    /// Whether the space was released.
     pub(crate) fn is_released(&self) -> bool {
         self.released
     }
 
-    /// Give the space up.
+    /// Releases the space.
     pub(crate) fn release(&mut self) {
         self.released = true;
         if let Ok(file) = self.file() {
-            // If even this fails, so will the commit that needs the space.
+            // If even this fails, the commit that needs the space fails as well.
             let _ = file.set_len(0);
         }
     }
 
-    /// Take the space up again; false while the disk is still too full.
+    /// Reserves the space again; false while the disk is still too full.
     pub(crate) fn hold(&mut self) -> bool {
         #[cfg(test)]
         if self.disk_is_full.load(std::sync::atomic::Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! What can go wrong, and what it means for the caller.
+//! Errors of the ledger, and what they mean for the caller.
 
 use rusqlite::ErrorCode;
 use tollgate_model::record::Halt;
@@ -22,11 +22,11 @@ pub enum CommitError {
     /// A halt is in force.
     #[error("{scope} {name} is halted: {reason}")]
     Halted {
-        /// What kind of thing.
+        /// The kind of target.
         scope: &'static str,
-        /// Its name.
+        /// The target's name.
         name: String,
-        /// The reason that was given.
+        /// The given reason.
         reason: String,
     },
     /// The same call has a pending approval.
@@ -38,7 +38,7 @@ pub enum CommitError {
     /// The disk or SQLite failed. Without a record there is no effect, so the call is refused.
     #[error("the ledger cannot be written: {0}; free space or repair the disk, then try again")]
     Store(String),
-    /// A sync failed. Nothing is trusted until the gate is restarted and the ledger verified.
+    /// A sync failed. The store is not trusted until the gate is restarted and the ledger verified.
     #[error(
         "the ledger's disk failed to sync, so this gate refuses everything until it is restarted"
     )]
@@ -94,10 +94,10 @@ pub enum LedgerError {
     Damaged {
         /// The database file.
         path: String,
-        /// What was found.
+        /// The kind of damage.
         reason: String,
     },
-    /// The store holds fewer records than before, or other ones.
+    /// The store has fewer records than before, or different ones.
     #[error(
         "{path} was replaced or truncated: {reason} (according to {anchor}); put the newest copy back, or accept the \
          loss with `tollgate store restore FILE --accept-loss`"
@@ -105,27 +105,27 @@ pub enum LedgerError {
     Rollback {
         /// The database file.
         path: String,
-        /// The file that says what it held.
+        /// The file with the expected size and hash.
         anchor: String,
         /// How they differ.
         reason: String,
     },
-    /// A record is not what was written.
+    /// A record does not have the bytes that were written.
     #[error("{path}: record {index} was altered: {reason}")]
     Altered {
         /// The database file.
         path: String,
         /// The first such record.
         index: u64,
-        /// What is wrong with it.
+        /// How it differs.
         reason: String,
     },
     /// A commit failed.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// A read model differs from what the records say.
+    /// A read model differs from the records.
     #[error(
-        "{path}: the table `{table}` is not what the records say ({rows} rows differ); run `tollgate ledger rebuild`"
+        "{path}: the table `{table}` differs from the records ({rows} rows); run `tollgate ledger rebuild`"
     )]
     ReadModel {
         /// The database file.
@@ -153,13 +153,13 @@ pub enum LedgerError {
     Store {
         /// The file.
         path: String,
-        /// What failed, and what to do.
+        /// What failed, and how to repair it.
         reason: String,
     },
     /// There is nothing with this id.
     #[error("there is no {what} `{id}`")]
     NotFound {
-        /// What was looked for.
+        /// The kind of object.
         what: &'static str,
         /// Its id.
         id: String,
@@ -225,7 +225,7 @@ pub(crate) enum ApplyError {
 }
 
 impl ApplyError {
-    /// The error of a stored record that cannot be applied again.
+    /// The error for a stored record that cannot be replayed.
     pub(crate) fn at(self, index: u64) -> ReadError {
         match self {
             Self::Sqlite(error) => error.into(),

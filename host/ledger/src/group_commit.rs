@@ -2,7 +2,7 @@
 //! together.
 //!
 //! Handing a small commit to another thread and being woken by it costs more than the commit. A caller's
-//! own thread is only used while commits are short, so that a slow disk never holds up a runtime.
+//! own thread is only used while commits are short, so that a slow disk never blocks a runtime.
 
 use std::{
     io,
@@ -21,22 +21,22 @@ use crate::{
     batch::{EncodedBatch, QueuedBatch, answer_all},
     cache::SharedState,
     sync::lock,
-    writer::Writer,
+    writer::{Maintenance, Writer},
 };
 
 /// Messages that may wait for the writer; further callers wait asynchronously.
 const QUEUE: usize = 1024;
-/// Batches in one transaction at most, so that the first does not wait for too many others.
+/// The most batches in one transaction, so that the first does not wait for too many others.
 const GROUP: usize = 256;
-/// Commits that take less than this may run on the caller's own thread.
+/// Commits shorter than this may run on the caller's own thread.
 const SHORT: Duration = Duration::from_micros(500);
-/// Commits that take less than this are awaited by spinning.
+/// Commits shorter than this are awaited by spinning.
 const SOON: Duration = Duration::from_micros(25);
 /// How long the thread spins for work before it sleeps; waking it costs more than a small commit.
 const SPIN: Duration = Duration::from_micros(50);
-/// Commits that take longer wait for others to join them.
+/// Commits longer than this wait for others to join them.
 const SLOW: Duration = Duration::from_millis(1);
-/// How long a group waits for others at most, and how long between two looks.
+/// How long a group waits for others at most, and the interval between two checks.
 const PATIENCE: Duration = Duration::from_millis(2);
 const NAP: Duration = Duration::from_micros(50);
 
@@ -51,7 +51,7 @@ enum Message {
 
 type Answer = oneshot::Receiver<Result<Receipt, CommitError>>;
 
-/// The writer's thread and the queue to it.
+/// The writer's thread and its queue.
 pub(crate) struct GroupCommit {
     messages: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -70,7 +70,7 @@ impl GroupCommit {
     /// Start the writer's thread.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The operating system cannot start a thread.
     pub(crate) fn start(writer: Writer, shared: Arc<SharedState>) -> io::Result<Self> {
         let scheduler = CommitScheduler {
             writer: Arc::new(Mutex::new(Some(writer))),
@@ -121,7 +121,7 @@ impl GroupCommit {
         answer.await.unwrap_or(Err(CommitError::Poisoned))
     }
 
-    /// Commit on this thread, or give the batch back if others are committing or commits are slow.
+    /// Commits on this thread, or returns the batch if others are committing or commits are slow.
     fn commit_inline(
         &self,
         waiting: QueuedBatch,
@@ -142,13 +142,13 @@ impl GroupCommit {
         if writer.needs_maintenance() {
             // If the queue is full, one of the waiting commits does it.
             let _ = queue.try_send(Message::Task(Box::new(|writer| {
-                writer.run_maintenance(false)
+                writer.run_maintenance(Maintenance::Due)
             })));
         }
         Ok(None)
     }
 
-    /// The answer, if it arrives sooner than a thread could sleep and wake.
+    /// The answer, if it arrives sooner than a thread could sleep and wake up.
     fn spin_for_reply(&self, answer: &mut Answer) -> Option<Result<Receipt, CommitError>> {
         let begun = Instant::now();
         let patience = match self.scheduler.shared.commit_latency().lately() <= SOON {
@@ -168,7 +168,7 @@ impl GroupCommit {
     /// Run a task on the writer between two commits.
     ///
     /// # Errors
-    /// [`CommitError::Closed`], or [`CommitError::Poisoned`] if it did not survive that.
+    /// [`CommitError::Closed`], or [`CommitError::Poisoned`] if the writer panicked.
     pub(crate) async fn task<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Writer) -> T + Send + 'static,
@@ -180,13 +180,13 @@ impl GroupCommit {
         answer.await.map_err(|_| CommitError::Poisoned)
     }
 
-    /// Finish what was sent before, and give the store up. Later commits are refused.
+    /// Finishes everything that was sent before, and releases the store. Later commits are refused.
     pub(crate) async fn close(&self) {
         let queue = lock(&self.messages).take();
         if let Some(queue) = queue {
             let (done, closed) = oneshot::channel();
             if queue.send(Message::Close(done)).await.is_ok() {
-                // This fails only if the thread is gone, which closes the ledger too.
+                // This fails only if the thread is gone, which closes the ledger as well.
                 let _ = closed.await;
             }
         }
@@ -204,14 +204,14 @@ impl Drop for GroupCommit {
         if let Some(thread) = lock(&self.thread).take()
             && thread.thread().id() != thread::current().id()
         {
-            // A panic there was reported to the callers that waited.
+            // A panic there was reported to the waiting callers.
             let _ = thread.join();
         }
     }
 }
 
-/// Exclusive access to the writer. It is `None` once the ledger is closed. The lock is poisoned if a panic left
-/// it unknown what was written.
+/// Exclusive access to the writer. It is `None` once the ledger is closed. The lock is poisoned if, after a
+/// panic, it is unknown what was written.
 #[derive(Clone)]
 struct CommitScheduler {
     writer: Arc<Mutex<Option<Writer>>>,
@@ -219,7 +219,7 @@ struct CommitScheduler {
 }
 
 impl CommitScheduler {
-    /// Serve until closed, or until every sender is gone.
+    /// Serves until closed, or until every sender is gone.
     fn serve(self, mut queue: mpsc::Receiver<Message>) {
         let mut group = Vec::with_capacity(GROUP);
         let mut spins = false;
@@ -231,7 +231,7 @@ impl CommitScheduler {
                 }
                 message => Some(message),
             };
-            // The end of this thread answers those who wait.
+            // When this thread ends, all waiting callers get an answer.
             let Ok(mut locked) = self.writer.lock() else {
                 return;
             };
@@ -240,7 +240,7 @@ impl CommitScheduler {
             };
             if !group.is_empty() {
                 self.group(writer, &mut group);
-                writer.run_maintenance(false);
+                writer.run_maintenance(Maintenance::Due);
             }
             match other {
                 Some(Message::Task(task)) => task(writer),
@@ -252,7 +252,7 @@ impl CommitScheduler {
                         }
                     }
                     answer_all(&mut group, &CommitError::Closed);
-                    writer.run_maintenance(true);
+                    writer.run_maintenance(Maintenance::Last);
                     locked.take();
                     // The caller may reopen the store as soon as it is answered.
                     let _ = done.send(());
@@ -264,18 +264,18 @@ impl CommitScheduler {
         if let Ok(mut locked) = self.writer.lock()
             && let Some(mut writer) = locked.take()
         {
-            writer.run_maintenance(true);
+            writer.run_maintenance(Maintenance::Last);
         }
     }
 
-    /// Commit a group, and note its size and duration.
+    /// Commits a group, and records its size and duration.
     fn group(&self, writer: &mut Writer, group: &mut Vec<QueuedBatch>) {
         self.shared.note_group_size(group.len());
         self.shared.commit_latency().timed(|| writer.group(group));
     }
 
-    /// Take what else is queued. On a slow disk, wait a moment for as many as came last time: otherwise the first
-    /// to return would commit alone while the others wait behind it.
+    /// Takes the other queued messages. On a slow disk, waits a moment for as many as last time: otherwise
+    /// the first to return would commit alone while the others wait behind it.
     fn gather(
         &self,
         group: &mut Vec<QueuedBatch>,

@@ -1,4 +1,4 @@
-//! Keys: one outside the store wraps all others inside it.
+//! Keys: one key outside the store wraps all keys inside it.
 //!
 //! Digests are keyed per tenant, payloads sealed per tenant and day. Destroying a day's key ends the
 //! retention of what it sealed; the records still verify, because they hold digests of ciphertexts.
@@ -6,9 +6,9 @@
 use std::{
     collections::HashMap,
     fmt,
-    fs::{File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -21,12 +21,19 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{canonical::Sha256Digest, ids::hex, record::KeyedDigest, time::Timestamp};
 use zeroize::Zeroizing;
 
-use crate::{LedgerError, Payload, error::ReadError};
+use crate::{LedgerError, Payload, durable_file, error::ReadError};
 
 const NONCE: usize = 24;
 const DAY: i64 = 86_400_000_000;
 
 type Key = Arc<Zeroizing<[u8; 32]>>;
+
+/// What happens where a day has no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MissingKey {
+    Make,
+    Refuse,
+}
 
 /// The keys of a ledger. Clones are the same keys.
 #[derive(Clone)]
@@ -34,8 +41,8 @@ pub struct Keys(Arc<Inner>);
 
 struct Inner {
     master: Zeroizing<[u8; 32]>,
-    /// For making and destroying keys, which is rare; the writer's own connection never waits for it
-    /// longer than one small commit takes.
+    /// For creating and destroying keys, which is rare. The writer's own connection waits for it at most as
+    /// long as one small commit.
     store: Mutex<Connection>,
     path: String,
     digests: RwLock<HashMap<String, (u32, Key)>>,
@@ -83,12 +90,11 @@ pub(crate) fn read_master(path: &Path) -> Result<Zeroizing<[u8; 32]>, LedgerErro
 fn parse_master(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     let text = std::str::from_utf8(bytes).ok()?.trim_end();
     let mut key = Zeroizing::new([0; 32]);
-    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    // The library would take a leading `0x`.
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    for (i, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
+    const_hex::decode_to_slice(text, key.as_mut_slice()).ok()?;
     Some(key)
 }
 
@@ -102,27 +108,12 @@ pub(crate) fn make_master(path: &Path) -> Result<(), LedgerError> {
         reason: format!("the ledger's key cannot be made: {e}"),
     };
     let key = random::<32>().map_err(|e| refuse(io::Error::other(e)))?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(refuse)?;
     let text = Zeroizing::new(format!(
         "{}\n",
         Zeroizing::new(hex(key.as_slice())).as_str()
     ));
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(refuse)?;
     // The name must be as durable as the key: without it everything sealed is lost.
-    let dir = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(refuse)
+    durable_file::create_private(path, text.as_bytes()).map_err(refuse)
 }
 
 /// Random bytes from the operating system.
@@ -149,7 +140,7 @@ fn encrypt(key: &[u8; 32], plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, ReadErro
     Ok(bytes)
 }
 
-/// The plaintext; `None` if the key, the bytes or `aad` differ from those of the sealing.
+/// The plaintext; `None` if the key, the bytes or `aad` differ from those used for sealing.
 fn decrypt(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>()?;
     let plain = cipher(key)
@@ -164,7 +155,7 @@ fn decrypt(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8
     Some(Zeroizing::new(plain))
 }
 
-/// What a sealed value is bound to. Parts are separated by their lengths.
+/// The associated data of a sealed value. Parts are separated by their lengths.
 fn bound(parts: &[&[u8]]) -> Vec<u8> {
     let mut aad = Vec::with_capacity(64);
     for part in parts {
@@ -203,7 +194,7 @@ impl Keys {
     }
 
     fn store(&self) -> MutexGuard<'_, Connection> {
-        // A panic while it was held rolled its transaction back.
+        // If a panic happened while it was held, its transaction was rolled back.
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,7 +205,7 @@ impl Keys {
     /// A keyed digest of `parts` under the tenant's key.
     ///
     /// # Errors
-    /// [`LedgerError`] if the tenant's key cannot be read or made.
+    /// [`LedgerError`] if the tenant's key cannot be read or created.
     pub fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError> {
         let (version, key) = self.digest_key(tenant)?;
         Ok(KeyedDigest::of(&key, version, parts))
@@ -279,11 +270,10 @@ impl Keys {
         }
     }
 
-    /// Seal `plain` with the tenant's key of the day. `kind` says what it is, and must be the same when
-    /// it is opened.
+    /// Seals `plain` with the tenant's key of the day. `kind` must be the same when it is opened.
     ///
     /// # Errors
-    /// [`LedgerError`] if the day's key cannot be read or durably made, [`LedgerError::Sealed`] if it
+    /// [`LedgerError`] if the day's key cannot be read or durably created, [`LedgerError::Sealed`] if it
     /// was destroyed.
     pub fn seal(
         &self,
@@ -293,7 +283,7 @@ impl Keys {
         kind: &str,
     ) -> Result<Payload, LedgerError> {
         let day = day_of(now);
-        let key = self.day_key(tenant, day, true)?;
+        let key = self.day_key(tenant, day, MissingKey::Make)?;
         let ciphertext =
             encrypt(&key, plain, &payload_aad(tenant, day, kind)).map_err(|e| self.failed(e))?;
         let digest = Sha256Digest::of(&ciphertext);
@@ -305,13 +295,13 @@ impl Keys {
         })
     }
 
-    /// Open what [`Keys::seal`] sealed.
+    /// Opens what [`Keys::seal`] sealed.
     ///
     /// # Errors
-    /// [`LedgerError::Sealed`] if the day's key was destroyed, [`LedgerError::Damaged`] if the payload
-    /// is not what was sealed.
+    /// [`LedgerError::Sealed`] if the day's key was destroyed, [`LedgerError::Damaged`] if the payload was
+    /// altered.
     pub fn open(&self, payload: &Payload, kind: &str) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
-        let key = self.day_key(&payload.tenant, payload.day, false)?;
+        let key = self.day_key(&payload.tenant, payload.day, MissingKey::Refuse)?;
         let aad = payload_aad(&payload.tenant, payload.day, kind);
         decrypt(&key, &payload.ciphertext, &aad).ok_or_else(|| LedgerError::Damaged {
             path: self.0.path.clone(),
@@ -319,7 +309,7 @@ impl Keys {
         })
     }
 
-    fn day_key(&self, tenant: &str, day: i64, make: bool) -> Result<Key, LedgerError> {
+    fn day_key(&self, tenant: &str, day: i64, missing: MissingKey) -> Result<Key, LedgerError> {
         let name = (tenant.to_owned(), day);
         let cached = self
             .0
@@ -343,7 +333,7 @@ impl Keys {
             .map_err(|e| self.failed(e))?;
         let wrapped = match row {
             Some(Some(wrapped)) => wrapped,
-            None if make => {
+            None if missing == MissingKey::Make => {
                 let key =
                     random::<32>().map_err(|e| self.failed(ReadError::Other(e.to_string())))?;
                 let wrapped =
@@ -360,7 +350,7 @@ impl Keys {
         };
         let key = self.unwrap(&wrapped, &aad)?;
         let mut cache = self.0.days.write().unwrap_or_else(PoisonError::into_inner);
-        // Reading back through history must not collect keys: days are few, but tenants may be many.
+        // Reading history must not collect keys: days are few, but tenants may be many.
         if cache.len() >= 64 {
             cache.clear();
         }
@@ -368,8 +358,8 @@ impl Keys {
         Ok(key)
     }
 
-    /// Destroy the tenant's key of a day: what it sealed can never be read again, except from backups
-    /// that hold the key still.
+    /// Destroys the tenant's key of a day: payloads sealed with it can never be read again, except from
+    /// backups that still contain the key.
     ///
     /// # Errors
     /// [`LedgerError::Store`].

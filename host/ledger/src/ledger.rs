@@ -38,7 +38,7 @@ use crate::{
 pub struct Ledger(Arc<Inner>);
 
 struct Inner {
-    /// First, so that the thread has ended before the lock is given up.
+    /// First, so that the thread has ended before the lock is released.
     commits: GroupCommit,
     shared: Arc<SharedState>,
     reader: LedgerReader,
@@ -58,7 +58,7 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// Open a ledger, or begin one, and own it until it is closed or dropped.
+    /// Opens a ledger, or creates one, and owns it until it is closed or dropped.
     ///
     /// # Errors
     /// [`LedgerError`]: owned by another process, newer than this binary, without its key, damaged, rolled back, or
@@ -68,7 +68,7 @@ impl Ledger {
         Self::open_owned(lock, options, now)
     }
 
-    /// Open a ledger that this process owns by `lock`.
+    /// Opens a ledger that this process owns by `lock`.
     pub(crate) fn open_owned(
         lock: File,
         options: LedgerOptions,
@@ -118,8 +118,8 @@ impl Ledger {
         })))
     }
 
-    /// Commit a batch: whole, durably, and only if its conditions hold; or not at all. A caller that
-    /// goes away does not take it back.
+    /// Commits a batch durably and as a whole if its conditions hold; otherwise not at all. The commit
+    /// happens even if the caller goes away.
     ///
     /// # Errors
     /// [`CommitError`]: nothing of it was committed. After [`CommitError::Poisoned`] that is not known.
@@ -152,7 +152,7 @@ impl Ledger {
         }
     }
 
-    /// Let the writer do something between two commits.
+    /// Runs a task on the writer between two commits.
     pub(crate) async fn task<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Writer) -> T + Send + 'static,
@@ -160,7 +160,7 @@ impl Ledger {
         self.0.commits.task(task).await
     }
 
-    /// Whether a commit could be tried now.
+    /// Whether a commit could succeed now.
     ///
     /// # Errors
     /// [`CommitError::Poisoned`] or [`CommitError::Closed`].
@@ -291,8 +291,8 @@ impl Ledger {
         }
     }
 
-    /// Grows whenever a file takes on labels; 0 if none ever did. If it is the same before and after a look-up,
-    /// the labels found are still all there are.
+    /// Grows whenever a file takes on labels; 0 if none ever did. If it is the same before and after a
+    /// look-up, the labels found are still complete.
     #[must_use]
     pub fn label_epoch(&self) -> u64 {
         self.0.shared.label_epoch()
@@ -337,7 +337,7 @@ impl Ledger {
         self.0.reader.suspended_call(binding)
     }
 
-    /// Whether any call has ever asked for an approval.
+    /// Whether any call has ever requested an approval.
     #[must_use]
     pub fn has_asked(&self) -> bool {
         self.0.shared.has_requested()
@@ -372,7 +372,7 @@ impl Ledger {
         self.0.shared.size()
     }
 
-    /// The reading side.
+    /// A reader of this ledger.
     #[must_use]
     pub fn reader(&self) -> &LedgerReader {
         &self.0.reader
@@ -447,7 +447,7 @@ impl Ledger {
         self.0.keys.open(&payload, kind)
     }
 
-    /// Finish what was sent before, and give the store up. Later commits are refused.
+    /// Finishes everything that was sent before, and releases the store. Later commits are refused.
     pub async fn close(&self) {
         self.0.commits.close().await;
         lock(&self.0.lock).take();
@@ -458,7 +458,7 @@ impl Ledger {
 impl Ledger {
     /// Make the next commit fail with this result code of SQLite, in tests.
     pub async fn fail_next(&self, code: std::ffi::c_int) {
-        // A ledger that is closed commits nothing, so nothing is left to fail.
+        // A closed ledger commits nothing, so there is nothing to fail.
         drop(self.task(move |writer| writer.faults.push(code)).await);
     }
 }

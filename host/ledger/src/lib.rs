@@ -4,19 +4,21 @@
 //! Nothing is acknowledged before it is durable. A batch is committed whole or not at all, and only if its
 //! conditions still hold. The ledger decides nothing: it does not know policies.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
 //! | `ledger` | [`Ledger`], the owner's handle |
-//! | `batch`, `receipt` | what is committed together, and the proof that it was |
-//! | `group_commit`, `writer` | who commits when; what a commit is; what a failing disk does |
-//! | `state` | what each record does to the read models, and what it must not do |
-//! | `cache`, `cached_run`, `usage_window` | what memory holds of recently active runs and principals |
-//! | `component_state` | what components keep |
+//! | `batch`, `receipt` | records that are committed together, and the proof that they are |
+//! | `group_commit`, `writer` | when and where commits happen; the commit itself; failing disks |
+//! | `state` | the effect of each record on the read models, and the transitions that are not allowed |
+//! | `cache`, `cached_run`, `usage_window` | recently active runs and principals in memory |
+//! | `component_state` | state of components |
 //! | `read` | [`LedgerReader`]: look-ups, lists, traces, verification |
-//! | `open`, `schema`, `anchor`, `disk_reserve` | ownership, format, rollback detection, space for outcomes |
+//! | `open`, `schema`, `anchor`, `disk_reserve` | ownership, format, rollback detection, space for outcomes
+//! |
 //! | `keys` | keyed digests and sealed payloads |
 //! | `lifecycle`, `open_calls` | what a crash or the passage of time leaves to be recorded |
 //! | [`checkpoint`] | signed checkpoints and proofs that strangers can check |
+//! | `durable_file` | files that are replaced whole |
 //! | `admin`, `backup` | bundles, tokens, cursors, rebuilding, copies |
 //! | `sqlite` | SQLite as all stores of Tollgate use it |
 
@@ -31,6 +33,7 @@ pub mod checkpoint;
 mod columns;
 mod component_state;
 mod disk_reserve;
+pub mod durable_file;
 mod error;
 mod group_commit;
 mod keys;
@@ -39,6 +42,7 @@ mod lifecycle;
 mod open;
 mod open_calls;
 mod options;
+mod payload;
 mod read;
 mod receipt;
 mod rows;
@@ -53,8 +57,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use admin::SameName;
 pub use backup::{Restore, RestoreReport};
-pub use batch::{Batch, Condition, HaltKeys, Payload, PendingApprovals};
+pub use batch::{Batch, Condition, HaltKeys, PendingApprovals};
 pub use component_state::{
     NewState, Precondition, StateEntry, StateLimits, StateNamespace, StateUpdate, StateUpdateResult,
 };
@@ -63,6 +68,7 @@ pub use keys::Keys;
 pub use ledger::Ledger;
 pub use lifecycle::{IdleLimits, RecoveredCall, SweepReport};
 pub use options::{LedgerOptions, Sync};
+pub use payload::Payload;
 pub use read::{
     ApprovalFilter, LastRefusal, LedgerReader, Order, RecordFilter, RunFilter, SealedDay,
     Verification,

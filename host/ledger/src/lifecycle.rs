@@ -1,5 +1,5 @@
-//! What a crash or the passage of time leaves to be recorded. It uses the ledger's public interface only: the
-//! writer decides nothing.
+//! Records after a crash or a timeout. This module uses only the ledger's public interface: the writer
+//! decides nothing.
 
 use tollgate_model::{
     ids::{ApprovalId, RunId, SpanId},
@@ -8,7 +8,7 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-use crate::{Batch, CommitError, Condition, Ledger, LedgerError};
+use crate::{Batch, CommitError, Condition, Ledger, LedgerError, writer::Maintenance};
 
 /// A call that was recorded as indeterminate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct SweepReport {
 }
 
 impl Ledger {
-    /// Record the calls that were open when this ledger was opened as indeterminate: they may have had their
-    /// effect, and the gate never retries them. Labels of their content join their runs.
+    /// Records the calls that were open when this ledger was opened as indeterminate: they may have had
+    /// their effect, and the gate never retries them. Labels of their content join their runs.
     ///
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded.
@@ -79,8 +79,8 @@ impl Ledger {
         Ok(recovered)
     }
 
-    /// Record approvals that expired, and end runs that were idle for too long. If the last call of a run was
-    /// refused, that is the reason why it ends.
+    /// Records expired approvals, and ends runs that were idle for too long. If the last call of a run was
+    /// refused, that is the reason for its end.
     ///
     /// # Errors
     /// [`LedgerError`] if it cannot be recorded.
@@ -145,7 +145,8 @@ impl Ledger {
             }
         }
         // An idle ledger is anchored as well.
-        self.task(|writer| writer.run_maintenance(false)).await?;
+        self.task(|writer| writer.run_maintenance(Maintenance::Due))
+            .await?;
         Ok(swept)
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     error::ReadError,
     keys,
     schema::FORMAT,
-    sqlite::{self, WriteOptions, from_sql_u64, sibling_path, to_sql_i64},
+    sqlite::{self, Synchronous, WriteOptions, from_sql_u64, sibling_path, to_sql_i64},
 };
 
 /// How long a connection waits for another one's write lock: the writer and the keys share a store.
@@ -34,7 +34,7 @@ const WRITER_CACHE: i64 = 16_384;
 const READER_CACHE: i64 = 4096;
 const KEYS_CACHE: i64 = 256;
 
-/// Become the only owner of a store. It stays owned until the file is closed.
+/// Becomes the only owner of a store, until the file is closed.
 pub(crate) fn own(path: &Path) -> Result<File, LedgerError> {
     let lock = sibling_path(path, ".lock");
     let refuse = |e: io::Error| unwritable(&lock, &e);
@@ -78,7 +78,7 @@ fn unwritable(path: &Path, error: &io::Error) -> LedgerError {
         io::ErrorKind::PermissionDenied => "give this user the right to write there",
         io::ErrorKind::ReadOnlyFilesystem => "mount it writable",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
-        _ => "see that the directory exists and can be written",
+        _ => "check that the directory exists and is writable",
     };
     LedgerError::Store {
         path: path.display().to_string(),
@@ -92,9 +92,13 @@ fn unwritable(path: &Path, error: &io::Error) -> LedgerError {
 pub(crate) fn connect(path: &Path, sync: Sync, cache_kib: i64) -> Result<Connection, LedgerError> {
     sqlite::create_private(path).map_err(|e| unwritable(path, &e))?;
     let options = WriteOptions {
-        sync: sync == Sync::Full,
+        synchronous: match sync {
+            Sync::Full => Synchronous::Full,
+            Sync::Off => Synchronous::Off,
+        },
         cache_kib,
         busy: BUSY,
+        auto_checkpoint: 0,
     };
     sqlite::open_writable(path, &options)
         .map_err(|e| ReadError::from(e).at(&path.display().to_string()))
@@ -107,7 +111,7 @@ pub(crate) struct Store {
     pub(crate) anchor: Anchor,
     /// The tree of its records.
     pub(crate) tree: Tree,
-    /// What binds the last of them to its place.
+    /// The chain value of the last record.
     pub(crate) chain: Chain,
     /// The highest time among the last records.
     pub(crate) time: i64,
@@ -118,11 +122,11 @@ pub(crate) fn store(options: &LedgerOptions) -> Result<Store, LedgerError> {
     let shown = options.path.display().to_string();
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&shown);
     let existing = fs::metadata(&options.path).is_ok_and(|m| m.len() > 0);
-    // A rollback journal is left only by a crash while the store was being made, before it had its
-    // write-ahead log: what it holds must be rolled back first, which needs a connection that writes.
+    // A rollback journal exists only after a crash during creation, before the store had its write-ahead
+    // log. It must be rolled back first, which needs a writing connection.
     let unfinished = sibling_path(&options.path, "-journal").exists();
     if existing && !unfinished {
-        // Before anything is changed, so that the store of another program or version stays as it is.
+        // Before anything changes, so that the store of another program or version stays as it is.
         check_version(&options.path)?;
     }
     let mut conn = connect(&options.path, options.sync, WRITER_CACHE)?;
@@ -259,7 +263,7 @@ fn verify_wrapping_key(
     }
     Err(LedgerError::Key {
         path: key.display().to_string(),
-        reason: format!("this is not the key of {shown}; put the right one back from your backup"),
+        reason: format!("this is not the key of {shown}; restore the right one from your backup"),
     })
 }
 
@@ -291,7 +295,7 @@ struct Tail {
     chain: Chain,
 }
 
-/// The end of the store, which must be whole.
+/// The end of the store, which must be intact.
 fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
     let last: Option<i64> = conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
     let size = last.map_or(0, |last| from_sql_u64(last) + 1);
@@ -317,11 +321,11 @@ fn check_tail(conn: &Connection) -> Result<Tail, ReadError> {
             return Err(ReadError::Damaged(format!("record {expected} is missing")));
         }
         if leaf_hash(&leaf) != hash {
-            return damaged("is not what was written");
+            return damaged("does not have the bytes that were written");
         }
         let bound = chain.map(|before| next_chain(&before, &hash));
         if bound != Some(row.get(3)?) {
-            return damaged("is not in its place");
+            return damaged("is not at its position");
         }
         let Ok(record) = Record::from_leaf(&leaf) else {
             return damaged("cannot be read");
@@ -348,7 +352,7 @@ fn rolled_back(anchor: &Anchor, shown: &str, size: u64, anchored: u64) -> Ledger
     }
 }
 
-/// Compare the store with its anchor. The tree as far as the anchor has it.
+/// Compares the store with its anchor. Returns the tree as far as the anchor has it.
 fn check_anchor(
     conn: &Connection,
     anchor: &Anchor,
@@ -372,7 +376,7 @@ fn check_anchor(
     };
     if anchored.store != anchor.store() {
         return Err(other(
-            "it is another store than the one that was here".into(),
+            "it is a different store from the one that was here".into(),
         ));
     }
     if anchored.tree.size() > size {
@@ -401,9 +405,9 @@ fn extend_tree(conn: &Connection, mut tree: Tree, size: u64) -> Result<Tree, Rea
     }
 }
 
-/// A second connection that writes: for keys, which are made and destroyed outside any batch.
+/// A second writing connection: for keys, which are created and destroyed outside any batch.
 pub(crate) fn connect_keys(path: &Path) -> Result<Connection, LedgerError> {
-    // A key is durable before it is used, whatever the records are.
+    // A key is durable before it is used, independently of the records.
     let conn = connect(path, Sync::Full, KEYS_CACHE)?;
     let failed = |e: rusqlite::Error| ReadError::from(e).at(&path.display().to_string());
     conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))

@@ -1,4 +1,4 @@
-//! Calls that a crash left open.
+//! Calls that were open at a crash.
 
 use std::collections::BTreeSet;
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-/// Where a ledger is and how it is opened.
+/// The location of a ledger and how it is opened.
 #[derive(Debug, Clone)]
 pub struct LedgerOptions {
     /// The database file.
     pub path: PathBuf,
-    /// The file with the 32-byte key that wraps all others, outside the store. It is made with a new store, with
-    /// mode 0600. An existing store does not open without it.
+    /// The file with the 32-byte key that wraps all others, outside the store. It is created with a new
+    /// store, with mode 0600. An existing store does not open without it.
     pub key: PathBuf,
     /// Whether every commit is synced to the disk.
     pub sync: Sync,

@@ -2,12 +2,12 @@
 
 use tollgate_model::ids::SpanId;
 
-/// Proof that a batch is durable in the ledger: only a commit makes one, and it cannot be copied.
+/// Proof that a batch is durable in the ledger. Only a commit creates one, and it cannot be copied.
 ///
-/// An effect that must not happen without its record asks for a `&Receipt`. So it cannot start before the
+/// An effect that must not happen without its record requires a `&Receipt`. So it cannot start before the
 /// record is on the disk, and [`Receipt::allows`] ties it to the decision that allowed it.
 ///
-/// What may be recorded after it happened, such as a read, has no receipt and needs a type of its own.
+/// Effects that may be recorded afterwards, such as reads, have no receipt and use a type of their own.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Receipt {
     first: u64,
@@ -26,7 +26,7 @@ impl Receipt {
         self.first
     }
 
-    /// Whether the batch holds a decision with this `authorize` span whose outcome is allow.
+    /// Whether the batch contains a decision with this `authorize` span whose outcome is allow.
     #[must_use]
     pub fn allows(&self, authorize: &SpanId) -> bool {
         self.allowed.contains(authorize)

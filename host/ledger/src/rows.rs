@@ -1,4 +1,4 @@
-//! What readers get: runs, spans, approvals, tokens.
+//! Rows for readers: runs, spans, approvals, tokens.
 
 use std::collections::BTreeSet;
 
@@ -15,48 +15,48 @@ use tollgate_model::{
     time::Timestamp,
 };
 
-/// A run as the gate decides by it.
+/// A run with the data that decisions need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
     /// Its tenant.
     pub tenant: String,
-    /// Who.
+    /// The agent or user.
     pub principal: Uid,
-    /// On whose behalf.
+    /// The user for whom it acts.
     pub on_behalf_of: Uid,
     /// The root span.
     pub root: SpanId,
-    /// When something last happened.
+    /// The time of the latest activity.
     pub last: Timestamp,
     /// Whether it has ended.
     pub ended: bool,
-    /// Its counts, with the repeats of the call that was asked about only: a run may have made too many different
+    /// Its counts, with the repeats of the requested call only: a run may have made too many different
     /// calls for memory.
     pub state: RunState,
 }
 
-/// A token by which an agent or a user names itself.
+/// A token that identifies an agent or a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Identifies it in lists and for revocation.
     pub id: TokenId,
-    /// Whose: an agent or a user.
+    /// The agent or user that it identifies.
     pub principal: Uid,
     /// The user for whom an agent acts; absent: its operator.
     pub on_behalf_of: Option<String>,
-    /// What it is for, as its maker named it.
+    /// Its purpose, as its creator named it.
     pub name: String,
     /// SHA-256 of the token. The token itself is not stored.
     pub hash: Sha256Digest,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
-    /// When it becomes worthless; absent: never.
+    /// When it expires; absent: never.
     pub expires: Option<Timestamp>,
 }
 
-/// How much a ledger holds.
+/// The size of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Size {
     /// Records.
@@ -74,17 +74,17 @@ pub struct RunRow {
     pub opened: u64,
     /// Its tenant.
     pub tenant: String,
-    /// Who.
+    /// The agent or user.
     pub principal: Uid,
-    /// On whose behalf.
+    /// The user for whom it acts.
     pub on_behalf_of: Uid,
-    /// By what the caller named it.
+    /// The caller's name for it.
     pub key: Option<String>,
     /// The root span.
     pub root: SpanId,
     /// When it began.
     pub started: Timestamp,
-    /// When something last happened.
+    /// The time of the latest activity.
     pub last: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
@@ -109,7 +109,7 @@ pub struct RunRow {
 pub struct SpanRow {
     /// Its id.
     pub span: SpanId,
-    /// The span above; absent for the root.
+    /// The parent span; absent for the root.
     pub parent: Option<SpanId>,
     /// What kind of span it is.
     pub kind: SpanKind,
@@ -132,19 +132,19 @@ pub struct SpanRow {
 pub struct ApprovalRow {
     /// Its id.
     pub id: ApprovalId,
-    /// The record that asked for it; its payload is found by it.
+    /// The record that requested it; it locates the payload.
     pub opened: u64,
     /// Its tenant.
     pub tenant: String,
-    /// The run that asked.
+    /// The run that requested it.
     pub run: RunId,
-    /// The tool span that asked.
+    /// The tool span that requested it.
     pub call: SpanId,
     /// Its own span.
     pub span: SpanId,
-    /// Who asked.
+    /// The principal that requested it.
     pub principal: Uid,
-    /// On whose behalf.
+    /// The user for whom that principal acts.
     pub on_behalf_of: Uid,
     /// The tool.
     pub tool: String,
@@ -154,31 +154,31 @@ pub struct ApprovalRow {
     pub arguments: KeyedDigest,
     /// The sealed canonical arguments, until it is resolved.
     pub payload: Option<Sha256Digest>,
-    /// What would lift it.
+    /// The approvals that would lift it.
     pub requirement: Requirement,
-    /// The most severe policy among those.
+    /// The highest severity of the policies that ask for it.
     pub severity: Severity,
     /// Its state.
     pub state: ApprovalState,
-    /// Changes with every answer that took effect, and with every state.
+    /// Grows with every effective answer and every change of state.
     pub version: u64,
-    /// When it was asked for.
+    /// When it was requested.
     pub requested: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
     /// Users whose approval counts, with the roles that they had when they answered.
     pub approvers: Vec<(Uid, BTreeSet<String>)>,
-    /// Every answer, in the order in which they came.
+    /// Every answer, in order.
     pub answers: Vec<ApprovalAnswer>,
-    /// How many approvals this call has asked for.
+    /// How many approvals this call has requested.
     pub round: u32,
     /// Components through which the call is made, outermost first.
     pub via: Vec<String>,
-    /// What the component asks for in mid-call, in short.
+    /// The effect inside a call that needs it, in short.
     pub capability: Option<String>,
-    /// Roles that may answer as well because nobody answered in time; empty before that.
+    /// Roles that may answer as well because no one answered in time; empty before that.
     pub escalated_to: BTreeSet<String>,
-    /// Calls that ran up to there, outermost first.
+    /// Suspended calls that enclose the effect, outermost first.
     pub waiting: Vec<WaitingCall>,
 }
 
@@ -191,9 +191,9 @@ pub struct ApprovalAnswer {
     pub at: Timestamp,
     /// The user who answered.
     pub by: Uid,
-    /// How it came, such as `cli`.
+    /// The channel, such as `cli`.
     pub channel: String,
-    /// What the user wrote with it.
+    /// The user's note.
     pub note: Option<String>,
     /// Roles of the user at that time.
     pub roles: BTreeSet<String>,
@@ -202,7 +202,7 @@ pub struct ApprovalAnswer {
 }
 
 impl ApprovalRow {
-    /// The event that it ends in `state`.
+    /// The event that ends it in `state`.
     #[must_use]
     pub fn resolved(&self, state: ApprovalState) -> Event {
         self.over(state, None)
@@ -227,7 +227,7 @@ impl ApprovalRow {
         })
     }
 
-    /// The event that it is void while its call goes on without it.
+    /// The event that voids it while its call continues without it.
     #[must_use]
     pub fn superseded(&self) -> Event {
         Event::ApprovalResolved(ApprovalResolved {
@@ -242,14 +242,14 @@ impl ApprovalRow {
     }
 }
 
-/// What identifies a call for approvals: the same call never has two pending ones.
+/// The identity of a call for approvals: the same call never has two pending ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// The tenant.
     pub tenant: String,
     /// The run.
     pub run: RunId,
-    /// Who.
+    /// The agent or user.
     pub principal: Uid,
     /// The tool.
     pub tool: String,

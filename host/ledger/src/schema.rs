@@ -15,7 +15,7 @@ pub(crate) const FORMAT: Format = Format {
     ],
 };
 
-/// Tables that follow from the records alone.
+/// Tables that are derived from the records alone.
 pub(crate) const READ_MODELS: &[&str] = &[
     "runs",
     "run_labels",

@@ -1,4 +1,5 @@
-//! SQLite as every store of Tollgate uses it: private files, connections, formats and their migrations, integers.
+//! SQLite as used by every store of Tollgate: private files, connections, formats and their migrations,
+//! integers.
 
 use std::{
     cmp::Ordering,
@@ -9,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, Rows, types::Value};
+use rusqlite::{Connection, OpenFlags, Rows, TransactionBehavior, types::Value};
 
-/// What a store's file is, and how it came to be that.
+/// The format of a store's file, and its migrations.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
     /// `application_id` in the file's header.
@@ -60,18 +61,92 @@ pub fn version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// When commits reach the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Each, before it returns.
+    Full,
+    /// At checkpoints: a power failure may lose the last commits, but no part of one.
+    Normal,
+    /// When the system writes them. For measurements.
+    Off,
+}
+
+impl Synchronous {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Normal => "normal",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// How a connection that writes is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOptions {
-    /// Whether every commit is synced to the disk before it returns.
-    pub sync: bool,
+    /// When its commits reach the disk.
+    pub synchronous: Synchronous,
     /// Page cache, in KiB.
     pub cache_kib: i64,
     /// How long it waits for another connection's write lock.
     pub busy: Duration,
+    /// Pages of the log after which SQLite checkpoints by itself, where it ignores a sync that fails. 0: the caller
+    /// checkpoints.
+    pub auto_checkpoint: u32,
 }
 
-/// Make the file with mode 0600 if it is not there. SQLite gives its log and index files the same mode.
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be made.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// SQLite refuses.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// It has another application's format.
+    #[error("this is a database of another program")]
+    Foreign,
+    /// A newer version wrote it.
+    #[error("it has format {found}, newer than {known}, the newest that is known")]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// The newest that this binary knows.
+        known: i64,
+    },
+}
+
+/// Open a store to write, in the newest version of its format, or begin one. A file that is refused stays as it is.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_store(
+    path: &Path,
+    format: &Format,
+    options: &WriteOptions,
+) -> Result<Connection, OpenError> {
+    create_private(path)?;
+    let mut conn = connect_writable(path, options.busy)?;
+    if !format.is_ours(&conn)? {
+        return Err(OpenError::Foreign);
+    }
+    let (found, known) = (version(&conn)?, format.newest());
+    if found > known {
+        return Err(OpenError::Newer { found, known });
+    }
+    configure(&conn, options)?;
+    if found < known {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        format.migrate(&tx)?;
+        tx.commit()?;
+    }
+    Ok(conn)
+}
+
+/// Creates the file with mode 0600 if it does not exist. SQLite gives its log and index files the same
+/// mode.
 ///
 /// # Errors
 /// If it cannot be made or written.
@@ -81,25 +156,33 @@ pub fn create_private(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// Open a file that is there, to write. Checkpoints are left to the caller: SQLite would ignore a sync that
-/// fails during one of its own.
+/// Open a file that is there, to write.
 ///
 /// # Errors
 /// If SQLite cannot open it.
 pub fn open_writable(path: &Path, options: &WriteOptions) -> rusqlite::Result<Connection> {
+    let conn = connect_writable(path, options.busy)?;
+    configure(&conn, options)?;
+    Ok(conn)
+}
+
+fn connect_writable(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(options.busy)?;
+    conn.busy_timeout(busy)?;
+    Ok(conn)
+}
+
+fn configure(conn: &Connection, options: &WriteOptions) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(64);
     conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    let synchronous = if options.sync { "full" } else { "off" };
-    conn.pragma_update(None, "synchronous", synchronous)?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", options.synchronous.as_str())?;
+    let checkpoint = options.auto_checkpoint;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", checkpoint, |_| Ok(()))?;
     conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -options.cache_kib)?;
-    conn.pragma_update(None, "trusted_schema", false)?;
-    Ok(conn)
+    conn.pragma_update(None, "trusted_schema", false)
 }
 
 /// Open a file to read.
@@ -124,7 +207,7 @@ pub fn sibling_path(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// A column's integer as the index or count that it is. Table constraints keep those from being negative.
+/// A column's integer as an index or count. Table constraints keep those from being negative.
 #[must_use]
 pub fn from_sql_u64(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)
@@ -181,5 +264,69 @@ fn rank(value: &Value) -> u8 {
         Value::Integer(_) | Value::Real(_) => 1,
         Value::Text(_) => 2,
         Value::Blob(_) => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    const OPTIONS: WriteOptions = WriteOptions {
+        synchronous: Synchronous::Off,
+        cache_kib: 256,
+        busy: Duration::from_secs(1),
+        auto_checkpoint: 0,
+    };
+    const ONE: Format = Format {
+        application: 7,
+        migrations: &["CREATE TABLE a (x INTEGER) STRICT"],
+    };
+    const TWO: Format = Format {
+        application: 7,
+        migrations: &[
+            "CREATE TABLE a (x INTEGER) STRICT",
+            "ALTER TABLE a ADD COLUMN y INTEGER",
+        ],
+    };
+
+    #[test]
+    fn a_store_is_private_and_is_brought_to_the_newest_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let conn = open_store(&path, &ONE, &OPTIONS).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        conn.execute("INSERT INTO a (x) VALUES (1)", []).unwrap();
+        drop(conn);
+        let conn = open_store(&path, &TWO, &OPTIONS).unwrap();
+        assert_eq!(version(&conn).unwrap(), 2);
+        let row: (i64, Option<i64>) = conn
+            .query_row("SELECT x, y FROM a", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(row, (1, None));
+    }
+
+    #[test]
+    fn a_store_of_another_program_or_of_a_newer_version_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let newer = dir.path().join("newer.db");
+        drop(open_store(&newer, &TWO, &OPTIONS).unwrap());
+        let foreign = dir.path().join("foreign.db");
+        let conn = Connection::open(&foreign).unwrap();
+        conn.execute_batch("CREATE TABLE b (x)").unwrap();
+        drop(conn);
+        for (path, is_newer) in [(newer, true), (foreign, false)] {
+            let before = fs::read(&path).unwrap();
+            match open_store(&path, &ONE, &OPTIONS) {
+                Err(OpenError::Newer { found: 2, known: 1 }) => assert!(is_newer),
+                Err(OpenError::Foreign) => assert!(!is_newer),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(fs::read(&path).unwrap(), before);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What an error of SQLite means.
+//! The meaning of SQLite errors.
 
 use rusqlite::{ErrorCode, ffi};
 

@@ -1,4 +1,4 @@
-//! Calls and active time of principals by the hour, which budgets beyond one run are measured by.
+//! Calls and active time of principals by the hour, for budgets beyond one run.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const PAUSE: i64 = 300_000_000;
 /// Hours that the longest window covers: thirty days and the current hour.
 const LONGEST: usize = 721;
 
-/// Whose usage is summed, and since when.
+/// The principal and the beginning of the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// The tenant.
@@ -28,7 +28,7 @@ pub struct Window {
     pub since: Timestamp,
 }
 
-/// What a principal did in a window.
+/// A principal's usage in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WindowUsage {
     /// Calls that were not denied. A call that waits for an approval and its resumption count as one.
@@ -81,7 +81,7 @@ pub(crate) fn count(
     Ok(UsageHour { hour, used })
 }
 
-/// What a principal did in a window.
+/// A principal's usage in a window.
 pub(crate) fn used(conn: &Connection, window: &Window) -> Result<WindowUsage, ReadError> {
     let mut select = conn.prepare_cached(
         "SELECT coalesce(sum(calls), 0), coalesce(sum(active_micros), 0) FROM principal_calls \
@@ -107,7 +107,7 @@ impl UsageWindows {
         Self(TwoGenerationCache::new(principals))
     }
 
-    /// What a principal did in a window, if that is in memory.
+    /// A principal's usage in a window, if it is in memory.
     pub(crate) fn used(&mut self, window: &Window) -> Option<WindowUsage> {
         let whose = (window.tenant.clone(), window.principal.clone());
         let since = window.since.0.div_euclid(HOUR);

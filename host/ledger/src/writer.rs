@@ -1,4 +1,4 @@
-//! The writer: one transaction for a group of batches, and what must be done between groups.
+//! The writer: one transaction for a group of batches, and maintenance between groups.
 
 use std::{
     fs::OpenOptions,
@@ -27,13 +27,22 @@ use crate::{
     usage_window::{self, UsageWindows},
 };
 
-/// Bytes written between two checkpoints of SQLite's log, roughly.
+/// Approximate bytes written between two checkpoints of SQLite's log.
 const CHECKPOINT: usize = 16 << 20;
 /// Commits after which the log is preallocated. A single command makes fewer.
 const AT_WORK: u32 = 64;
-/// The anchor is written after this many records, or this long after the last time if there are new ones.
+/// The anchor is written after this many records, or after this time if there are new ones.
 const ANCHOR: u64 = 16_384;
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
+
+/// When maintenance is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Maintenance {
+    /// Between commits: what is due.
+    Due,
+    /// Before the store closes: all of it.
+    Last,
+}
 
 /// The writer.
 pub(crate) struct Writer {
@@ -50,15 +59,15 @@ pub(crate) struct Writer {
     written: usize,
     /// Commits until the log's file is preallocated; `None` once it is.
     until_preallocated: Option<u32>,
-    /// Records when the anchor was last written, and when that was.
+    /// The number of records when the anchor was last written, and the time.
     anchored: u64,
     anchored_at: Instant,
-    /// Whether a record was committed since that the anchor must cover at once.
+    /// Whether a record was committed since then that the anchor must cover at once.
     anchors: bool,
     /// Errors of SQLite for the next commits, the last first.
     #[cfg(any(test, feature = "fault-injection"))]
     pub(crate) faults: Vec<std::ffi::c_int>,
-    /// How many pages the reserve stands for, on a disk that ends where a test says.
+    /// How many pages the reserve occupies on a simulated disk.
     #[cfg(test)]
     pub(crate) reserve_pages: Option<i64>,
 }
@@ -95,7 +104,7 @@ impl Writer {
         }
     }
 
-    /// Commit a group in one transaction, and answer each batch.
+    /// Commits a group in one transaction, and answers each batch.
     pub(crate) fn group(&mut self, group: &mut Vec<QueuedBatch>) {
         if self.poisoned {
             return answer_all(group, &CommitError::Poisoned);
@@ -113,7 +122,8 @@ impl Writer {
         }
     }
 
-    /// Answer a group that the store refused. Batches that record an outcome are tried again with the reserve.
+    /// Answers a group that the store refused. Batches that record an outcome are tried again with the
+    /// reserve.
     fn fail(&mut self, group: &mut Vec<QueuedBatch>, error: &rusqlite::Error) {
         if poisons(error) {
             self.poisoned = true;
@@ -206,7 +216,7 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Publish what is durable now.
+    /// Publishes the durable state.
     fn published(&mut self) {
         let runs: Vec<CachedRun> = self.pending.runs.drain().map(|(_, held)| held).collect();
         let ended = runs.iter().filter(|held| held.ended);
@@ -312,7 +322,7 @@ impl Writer {
                 if usage_window::used(&self.conn, window)?.calls < *most {
                     Ok(())
                 } else {
-                    // Other calls used the budget up since the decision: it must be made again.
+                    // Other calls used up the budget since the decision: it must be made again.
                     Err(CommitError::RunChanged.into())
                 }
             }
@@ -323,7 +333,7 @@ impl Writer {
         }
     }
 
-    /// An error if a sync has failed: then nothing is trusted until a restart.
+    /// An error if a sync has failed: the store is not trusted until a restart.
     pub(crate) fn ensure_healthy(&self) -> Result<(), CommitError> {
         if self.poisoned {
             Err(CommitError::Poisoned)
@@ -354,10 +364,11 @@ impl Writer {
     }
 
     /// Checkpoints, preallocation and the anchor: work that no caller waits for.
-    pub(crate) fn run_maintenance(&mut self, last: bool) {
+    pub(crate) fn run_maintenance(&mut self, maintenance: Maintenance) {
         if self.poisoned {
             return;
         }
+        let last = maintenance == Maintenance::Last;
         if self.written >= CHECKPOINT || (last && self.written > 0) {
             self.written = 0;
             let mode = if last {
@@ -380,9 +391,9 @@ impl Writer {
         }
     }
 
-    /// Make the write-ahead log's file as long as it gets between two checkpoints. Syncing a file that grows waits
-    /// for the file system's journal as well, which takes several times as long. The zeros lie behind the log's
-    /// end; SQLite ignores frames whose checksums do not continue.
+    /// Extends the write-ahead log's file to its size at a checkpoint. Syncing a growing file also waits
+    /// for the file system's journal, which takes several times as long. The zeros are after the log's end;
+    /// SQLite ignores frames whose checksums do not continue.
     fn preallocate_wal(&self) -> io::Result<()> {
         let path = self.conn.path().unwrap_or_default();
         let mut file = OpenOptions::new()
@@ -409,7 +420,7 @@ impl Writer {
         self.anchored_at = Instant::now();
     }
 
-    /// Discard what memory holds of the read models before a rebuild.
+    /// Discards the cached read models before a rebuild.
     pub(crate) fn after_rebuild(&mut self, pending: PendingState) {
         self.shared.cache(RunCache::clear);
         self.shared
@@ -421,7 +432,7 @@ impl Writer {
 
 #[cfg(test)]
 impl Writer {
-    /// Let the disk end `more` pages from here.
+    /// Simulates a disk that ends `more` pages from here.
     pub(crate) fn limit_pages(&self, more: i64) {
         let pages: i64 = self
             .conn

@@ -1,46 +1,47 @@
-//! How a call is admitted: one pure table from what is known about it to the next step.
+//! How a call is admitted: one pure table from its situation to the next step.
 //!
-//! The gate evaluates a call, looks up the approval that belongs to it, and asks [`next_step`] what to do.
-//! It then performs that step and nothing else. Every combination is listed, so a new state or outcome
-//! does not compile until somebody has decided what it means.
+//! The gate evaluates a call, looks up its approval, and asks [`next_step`] what to do. It then performs
+//! that step and nothing else. Every combination is listed, so a new state or outcome does not compile
+//! until its step is defined.
 
 use crate::{decision::Outcome, life::ApprovalState};
 
-/// How often one call may ask for an approval.
+/// The most approvals that one call may request.
 pub const MAX_ROUNDS: u32 = 3;
 
-/// How a call was evaluated, and so which approval [`Situation::approval`] is about.
+/// How a call was evaluated, and therefore which approval [`Situation::approval`] refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// For the first time, without an approval. The approval is the one that this call has asked for, if it has.
+    /// For the first time, without an approval. The approval is the one that this call has requested, if
+    /// any.
     New,
-    /// Again, as the call that has asked, with its approval if that was granted.
+    /// Again, as the call that requested an approval, and with it if it was granted.
     Asked,
-    /// Again, after it ran and was ended because an effect inside it needs an approval. The approval is that
-    /// of the effect; the call itself is evaluated without one.
+    /// Again, after it ran and was stopped because an effect inside it needs an approval. The approval is
+    /// that of the effect; the call itself is evaluated without one.
     Suspended,
-    /// As [`Phase::Suspended`], where the effect was approved and the call itself needs an approval, too. The
-    /// approval is the call's own.
+    /// Like [`Phase::Suspended`], but the effect was approved and the call itself needs an approval as
+    /// well. The approval is the call's own.
     SuspendedAndAsked,
 }
 
-/// What an approval is worth now.
+/// The standing of an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApprovalStanding {
     /// There is none, or it was used, replaced or cancelled.
     Absent,
     /// Not enough people have answered.
     Pending,
-    /// It was granted and not used.
+    /// It was granted and not used yet.
     Granted,
     /// It was rejected. The same call stays denied until it expires.
     Rejected,
-    /// It was pending or granted, and its time is up.
+    /// It was pending or granted, and has expired.
     Expired,
 }
 
 impl ApprovalStanding {
-    /// The standing of an approval in `state`; `overdue` says that its time is up.
+    /// The standing of an approval in `state`; `overdue` means that it has expired.
     #[must_use]
     pub fn of(state: ApprovalState, overdue: bool) -> Self {
         match (state, overdue) {
@@ -56,18 +57,18 @@ impl ApprovalStanding {
     }
 }
 
-/// Everything that the next step depends on.
+/// Everything that determines the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Situation {
     /// How the call was evaluated.
     pub phase: Phase,
-    /// What policy says.
+    /// The policy decision.
     pub outcome: Outcome,
-    /// The approval that the phase is about.
+    /// The approval that belongs to the phase.
     pub approval: ApprovalStanding,
-    /// Whether that approval, once granted, lifts every policy that stops the call now.
+    /// Whether that approval, once granted, lifts every policy that denies the call now.
     pub covered: bool,
-    /// Whether the call may ask once more: fewer than [`MAX_ROUNDS`] approvals were asked for.
+    /// Whether the call may request another approval: it has requested fewer than [`MAX_ROUNDS`].
     pub may_ask_again: bool,
 }
 
@@ -76,20 +77,20 @@ pub struct Situation {
 pub enum Step {
     /// Record the allow and start the call. Uses no approval.
     Start,
-    /// Record the allow and start the call again. Uses the approval if it was granted, else voids it: nothing
-    /// is left that needs it.
+    /// Record the allow and start the call again. Consumes the approval if it was granted, otherwise voids
+    /// it because nothing needs it any more.
     Resume,
     /// Record the denial.
     Deny,
-    /// Record the denial and void the approval: it does not lead to this call any more.
+    /// Record the denial and void the approval: it can no longer lead to this call.
     DenyAndCancel,
     /// Record the denial because an approver rejected this call.
     DenyRejected,
-    /// Record that a human is needed, and ask. Replaces the approval where there is one.
+    /// Record the escalation and request an approval. Replaces an existing approval.
     Ask,
-    /// Record that the call still waits for the approval.
+    /// Record that the call still waits for its approval.
     Wait,
-    /// Record that the approval has expired, and begin again.
+    /// Record that the approval has expired, and start over.
     Expire,
     /// Evaluate again as [`Phase::Asked`].
     EvaluateAsked,
@@ -101,17 +102,16 @@ pub enum Step {
 #[must_use]
 pub fn next_step(situation: Situation) -> Step {
     let Situation {
+        phase,
         outcome,
         approval,
-        covered,
-        may_ask_again,
         ..
     } = situation;
-    match situation.phase {
+    match phase {
         Phase::New => new(outcome, approval),
-        Phase::Asked => asked(outcome, approval, covered, may_ask_again),
+        Phase::Asked => asked(situation),
         Phase::Suspended => suspended(outcome, approval),
-        Phase::SuspendedAndAsked => suspended_and_asked(outcome, approval, may_ask_again),
+        Phase::SuspendedAndAsked => suspended_and_asked(situation),
     }
 }
 
@@ -129,8 +129,8 @@ fn new(outcome: Outcome, approval: ApprovalStanding) -> Step {
     }
 }
 
-fn asked(outcome: Outcome, approval: ApprovalStanding, covered: bool, may_ask_again: bool) -> Step {
-    match (outcome, approval) {
+fn asked(situation: Situation) -> Step {
+    match (situation.outcome, situation.approval) {
         (_, ApprovalStanding::Expired) => Step::Expire,
         (_, ApprovalStanding::Rejected) => Step::DenyRejected,
         // It was used or withdrawn between two evaluations.
@@ -138,9 +138,9 @@ fn asked(outcome: Outcome, approval: ApprovalStanding, covered: bool, may_ask_ag
         (Outcome::Escalate, ApprovalStanding::Absent) => Step::Ask,
         (Outcome::Deny | Outcome::Error, ApprovalStanding::Absent) => Step::Deny,
         (Outcome::Allow, ApprovalStanding::Pending | ApprovalStanding::Granted) => Step::Resume,
-        (Outcome::Escalate, ApprovalStanding::Pending) if covered => Step::Wait,
+        (Outcome::Escalate, ApprovalStanding::Pending) if situation.covered => Step::Wait,
         (Outcome::Escalate, ApprovalStanding::Pending | ApprovalStanding::Granted)
-            if may_ask_again =>
+            if situation.may_ask_again =>
         {
             Step::Ask
         }
@@ -167,18 +167,18 @@ fn suspended(outcome: Outcome, approval: ApprovalStanding) -> Step {
     }
 }
 
-fn suspended_and_asked(outcome: Outcome, approval: ApprovalStanding, may_ask_again: bool) -> Step {
-    match (outcome, approval) {
+fn suspended_and_asked(situation: Situation) -> Step {
+    match (situation.outcome, situation.approval) {
         (Outcome::Deny | Outcome::Error, _) => Step::Deny,
         (Outcome::Allow | Outcome::Escalate, ApprovalStanding::Pending) => Step::Wait,
-        // The call's own approval was used up when it started the first time.
+        // The call's own approval was consumed when it started the first time.
         (
             Outcome::Escalate,
             ApprovalStanding::Absent | ApprovalStanding::Rejected | ApprovalStanding::Expired,
         ) => Step::Ask,
         // Policy no longer stops the call itself.
         (Outcome::Allow, _) => Step::Resume,
-        (Outcome::Escalate, ApprovalStanding::Granted) if may_ask_again => Step::Ask,
+        (Outcome::Escalate, ApprovalStanding::Granted) if situation.may_ask_again => Step::Ask,
         (Outcome::Escalate, ApprovalStanding::Granted) => Step::Deny,
     }
 }

@@ -1,8 +1,8 @@
 //! JSON, read strictly and written canonically.
 //!
-//! What is decided, hashed and handed to a guest are the same bytes: RFC 8785 canonical JSON of a
-//! document that was refused if it was ambiguous. This module never guesses: a duplicate key, a
-//! number that a double cannot hold, a document nested too deep are errors that name the place.
+//! The same bytes are decided, hashed and given to a guest: the RFC 8785 canonical JSON of a document that
+//! is unambiguous. This module never guesses: a duplicate key, a number that a double cannot represent, or
+//! too deep nesting is an error with its position.
 
 use std::{cell::RefCell, fmt};
 
@@ -15,13 +15,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ids::hex;
 
-/// The largest integer that every JSON reader understands alike: 2^53 − 1 (RFC 8259, section 6).
+/// The largest integer that all JSON readers interpret alike: 2^53 − 1 (RFC 8259, section 6).
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 
-/// The deepest nesting that is read. Tools need less; recursion over values stays safe.
+/// The deepest accepted nesting. Tools need less, and recursion over values stays safe.
 pub const MAX_DEPTH: usize = 64;
 
-/// Why a document was refused. Never holds a value from it, only places.
+/// Why a document was refused. It contains positions, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
@@ -61,7 +61,7 @@ pub enum JsonError {
 
 #[derive(Default)]
 struct Reader {
-    /// Where we are, as pointer segments.
+    /// The current position, as pointer segments.
     path: RefCell<Vec<String>>,
     error: RefCell<Option<JsonError>>,
 }
@@ -73,7 +73,7 @@ impl Reader {
             pointer.push('/');
             pointer.push_str(&escape_segment(segment));
         }
-        // Keys come from outside: an error that quotes them stays short and on one line.
+        // Keys come from outside: an error that quotes one must stay short and on one line.
         let printable: String = pointer
             .chars()
             .filter(|c| !c.is_control())
@@ -196,8 +196,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-/// A number as RFC 8785 would write it: `5.0` is the integer 5. `None` beyond ±(2^53 − 1), where
-/// doubles no longer tell neighbouring integers apart.
+/// A number as RFC 8785 would write it: `5.0` is the integer 5. `None` beyond ±(2^53 − 1), where doubles
+/// cannot distinguish neighbouring integers.
 fn normal_number(v: f64) -> Option<Number> {
     #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is a double exactly")]
     let limit = MAX_INTEGER as f64;
@@ -214,7 +214,7 @@ fn normal_number(v: f64) -> Option<Number> {
     Number::from_f64(v)
 }
 
-/// Read one JSON document, refusing what readers could understand differently.
+/// Reads one JSON document. Refuses anything that readers could interpret differently.
 ///
 /// # Errors
 /// [`JsonError`] says what and where: syntax, a duplicate key, a number beyond ±(2^53 − 1), nesting
@@ -254,13 +254,13 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 /// The RFC 8785 canonical form of a value.
 ///
 /// # Errors
-/// Only for values that JSON cannot hold, such as maps with keys that are no strings.
+/// Only for values that JSON cannot represent, such as maps with keys that are not strings.
 pub fn to_canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     serde_json_canonicalizer::to_vec(value)
 }
 
-/// A plain SHA-256, for what is not secret: policies, schemas, components. `sha256:` and 64
-/// hexadecimal digits as text.
+/// A plain SHA-256 of data that is not secret: policies, schemas, components. As text, `sha256:` and 64
+/// hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256Digest([u8; 32]);
 
@@ -286,13 +286,13 @@ impl Sha256Digest {
     /// The first twelve hexadecimal digits, for people.
     #[must_use]
     pub fn short(&self) -> String {
-        hex(&self.0).chars().take(12).collect()
+        hex(self.0).chars().take(12).collect()
     }
 }
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex(&self.0))
+        write!(f, "sha256:{}", hex(self.0))
     }
 }
 
@@ -308,14 +308,8 @@ impl std::str::FromStr for Sha256Digest {
     fn from_str(text: &str) -> Result<Self, JsonError> {
         let bytes = text
             .strip_prefix("sha256:")
-            .filter(|d| d.len() == 64)
-            .and_then(|digits| {
-                let mut bytes = [0; 32];
-                for (i, byte) in bytes.iter_mut().enumerate() {
-                    *byte = u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()?;
-                }
-                Some(bytes)
-            });
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|digits| const_hex::decode_to_array(digits).ok());
         bytes.map(Self).ok_or(JsonError::Syntax {
             reason: "a digest is `sha256:` and 64 hexadecimal digits",
             line: 1,
@@ -401,7 +395,10 @@ mod tests {
     fn digests_read_what_they_write() {
         let digest = Sha256Digest::of(b"x");
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        assert!("sha256:é".parse::<Sha256Digest>().is_err());
+        for digits in ["é".into(), "+0".repeat(32), format!("0x{}", "0".repeat(62))] {
+            let text = format!("sha256:{digits}");
+            assert!(text.parse::<Sha256Digest>().is_err(), "{text}");
+        }
     }
 
     fn json() -> impl Strategy<Value = Value> {

@@ -1,4 +1,4 @@
-//! Decisions and what they rest on.
+//! Decisions and their basis.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::Sha256Digest;
 
-/// A policy as it was: its id and the digest of its contents.
+/// A version of a policy: its id and the digest of its contents.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PolicyRef {
     /// SHA-256 of the policy in Cedar's JSON form, canonical.
@@ -15,29 +15,29 @@ pub struct PolicyRef {
     pub id: String,
 }
 
-/// A policy that decided, as people read it.
+/// A policy that determined a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeterminingPolicy {
-    /// The budget that it guards, if it says so: its `@budget`.
+    /// The budget that it guards: its `@budget`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<String>,
     /// Its `@owner`.
     pub owner: String,
-    /// Which policy.
+    /// Its id and version.
     #[serde(flatten)]
     pub policy: PolicyRef,
     /// Its `@reason`, or empty.
     pub reason: String,
 }
 
-/// What a decision rests on.
+/// The basis of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Basis {
     /// The bundle: policies, schema, label and role configuration, Cedar's version.
     pub bundle: Sha256Digest,
-    /// Policies that determined it, by id. Empty when nothing permitted the request.
+    /// Policies that determined it, by id. Empty if no policy permitted the request.
     pub determining: Vec<DeterminingPolicy>,
-    /// Why there is no answer. Empty unless the outcome is error.
+    /// Errors. Empty unless the outcome is error.
     pub errors: Vec<DecisionError>,
     /// Whether there are no policies at all.
     pub no_policies: bool,
@@ -49,7 +49,7 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// What the determining policies say, for whoever asked: their reasons, or what is missing.
+    /// The explanation for the caller: the reasons of the determining policies, or what is missing.
     #[must_use]
     pub fn reason(&self) -> String {
         let mut reasons: Vec<&str> = Vec::new();
@@ -80,12 +80,12 @@ impl Basis {
     }
 }
 
-/// Why a request could not be decided. Holds names of policies, entities and fields, never values.
+/// Why a request could not be decided. Contains names of policies, entities and fields, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionError {
-    /// What was wrong.
+    /// What is wrong.
     pub message: String,
-    /// The policy whose evaluation failed; absent when the request itself was at fault.
+    /// The policy whose evaluation failed; absent if the request itself is invalid.
     pub policy: Option<String>,
 }
 
@@ -101,10 +101,10 @@ impl fmt::Display for DecisionError {
 /// What the outcome would have been with the shadow policies in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowFlip {
-    /// Whether it is the candidate set's; else that of single policies in shadow mode.
+    /// Whether it comes from the candidate set; otherwise from single policies in shadow mode.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub candidate: bool,
-    /// The outcome with them.
+    /// The outcome under these policies.
     pub outcome: Outcome,
     /// Policies that would have determined it.
     pub policies: Vec<String>,
@@ -131,7 +131,7 @@ impl Requirement {
             .collect()
     }
 
-    /// What lifts both.
+    /// The requirement that lifts both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let mut both: Vec<Approvers> = Vec::new();
@@ -158,7 +158,7 @@ impl Requirement {
         }
     }
 
-    /// Whether approvals by `count` users who hold `roles` between them are enough.
+    /// Whether approvals of `count` users, who together hold `roles`, are enough.
     #[must_use]
     pub fn met_by(&self, roles: &BTreeSet<String>, count: u64) -> bool {
         self.alternatives
@@ -168,7 +168,7 @@ impl Requirement {
 }
 
 impl fmt::Display for Requirement {
-    /// Such as `approval by security, or by 2 people of whom one is finance`.
+    /// For people, such as `approval by security, or by 2 people of whom one is finance`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let alternatives: Vec<String> = self.alternatives.iter().map(ToString::to_string).collect();
         write!(f, "approval by {}", alternatives.join(", or by "))
@@ -180,7 +180,7 @@ impl fmt::Display for Requirement {
 pub struct Approvers {
     /// Distinct users, at least 1.
     pub count: u64,
-    /// Roles that they must hold between them.
+    /// Roles that they must hold together.
     pub roles: BTreeSet<String>,
 }
 
@@ -196,7 +196,7 @@ impl fmt::Display for Approvers {
     }
 }
 
-/// How much a policy matters to whoever answers its escalations (`@severity`).
+/// How much a policy matters to approvers (`@severity`).
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -204,7 +204,7 @@ impl fmt::Display for Approvers {
 pub enum Severity {
     /// `@severity("low")`.
     Low,
-    /// `@severity("medium")`, and where there is none.
+    /// `@severity("medium")`, and the default.
     #[default]
     Medium,
     /// `@severity("high")`.
@@ -220,14 +220,14 @@ pub enum Decision {
     Allow(Basis),
     /// It may not.
     Deny(Basis),
-    /// It may, once a human approves.
+    /// It may happen after an approval.
     Escalate(Basis, Requirement),
     /// It could not be decided, which denies.
     Error(Basis),
 }
 
 impl Decision {
-    /// What it rests on.
+    /// Its basis.
     #[must_use]
     pub fn basis(&self) -> &Basis {
         match self {
@@ -238,7 +238,7 @@ impl Decision {
         }
     }
 
-    /// Which of the four.
+    /// Its outcome.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -251,14 +251,26 @@ impl Decision {
 }
 
 /// Which of the four answers was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// It may happen.
     Allow,
     /// It may not.
     Deny,
-    /// It may, once a human approves.
+    /// It may happen after an approval.
     Escalate,
     /// It could not be decided, which denies.
     Error,
@@ -270,21 +282,6 @@ impl Outcome {
     pub fn allows(self) -> bool {
         self == Self::Allow
     }
-
-    /// As attributes and columns spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Escalate => "escalate",
-            Self::Error => "error",
-        }
-    }
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+named!(Outcome);

@@ -1,7 +1,7 @@
-//! Entities: who acts on what, by Cedar's model.
+//! Entities: principals, actions' resources and groups of Cedar's model.
 //!
-//! Entities here have no attributes; what a policy may ask about them is their type, their id and
-//! what they are in. Facts that change from call to call are context.
+//! Entities here have no attributes: policies can ask for their type, their id and their ancestors. Facts
+//! that change from call to call are context.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -31,7 +31,7 @@ kinds! {
     Agent,
     /// A person.
     User,
-    /// What a person or an agent may be trusted with.
+    /// What a person or an agent is trusted with.
     Role,
     /// An organisation.
     Tenant,
@@ -45,15 +45,17 @@ kinds! {
     Directory,
     /// A file within a grant.
     File,
-    /// What a component keeps, by scope and key.
+    /// State of a component, by scope and key.
     State,
+    /// A value that the operator configured for a component, by key.
+    ConfigEntry,
     /// A name or address that requests are sent to.
     Host,
     /// A domain name, with everything below it.
     Domain,
     /// A secret that the host attaches to requests.
     Secret,
-    /// A human's answer that is asked for.
+    /// A pending approval.
     Approval,
     /// A run.
     Run,
@@ -85,7 +87,7 @@ impl Uid {
 }
 
 impl fmt::Display for Uid {
-    /// As policies write it: `Tollgate::Tool::"tickets__read"`.
+    /// In policy syntax: `Tollgate::Tool::"tickets__read"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -102,10 +104,10 @@ impl fmt::Debug for Uid {
     }
 }
 
-/// An entity with what it is directly in.
+/// An entity with its direct parents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
-    /// What it is directly in. Each must be known itself.
+    /// Its direct parents. Each must be a known entity.
     pub parents: BTreeSet<Uid>,
     /// Its identity.
     pub uid: Uid,

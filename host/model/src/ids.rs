@@ -1,4 +1,4 @@
-//! Identifiers. Each is its own type, so that one is never taken for another.
+//! Identifiers. Each has its own type, so that they cannot be confused.
 
 use std::{fmt, str::FromStr};
 
@@ -6,33 +6,24 @@ use serde::{Deserialize, Serialize};
 
 /// An identifier that does not have the form its type requires.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no {what}: expected {form}")]
+#[error("`{text}` is not a valid {what}: expected {form}")]
 pub struct InvalidId {
     text: String,
     what: &'static str,
     form: &'static str,
 }
 
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
+/// Lower-case hexadecimal digits of bytes.
+pub use const_hex::encode as hex;
 
-/// Lower-case hexadecimal digits of `bytes`.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().map_or('?', char::from);
-    bytes
-        .iter()
-        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
-        .collect()
+/// The bytes whose lower-case hexadecimal digits `text` is, and nothing else.
+fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    // The library also takes capital digits and a leading `0x`.
+    let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    text.bytes()
+        .all(is_digit)
+        .then(|| const_hex::decode_to_array(text).ok())
+        .flatten()
 }
 
 macro_rules! id {
@@ -48,7 +39,7 @@ macro_rules! id {
                 Self(bytes)
             }
 
-            /// The bytes, as they are stored.
+            /// The bytes, as stored.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; $bytes] {
                 &self.0
@@ -57,7 +48,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), hex(&self.0))
+                write!(f, concat!($prefix, "{}"), hex(self.0))
             }
         }
 
@@ -102,12 +93,12 @@ id!(
     SpanId, 8, "", "span id", "16 hexadecimal digits"
 );
 id!(
-    /// A human's answer that is asked for.
+    /// An approval.
     ApprovalId, 8, "apr-", "approval id", "`apr-` and 16 hexadecimal digits"
 );
 
 id!(
-    /// A token by which an agent or a user names itself.
+    /// A token that identifies an agent or a user.
     TokenId, 8, "tok-", "token id", "`tok-` and 16 hexadecimal digits"
 );
 
@@ -116,30 +107,12 @@ impl RunId {
     /// 1970 and ten random bytes.
     #[must_use]
     pub fn at(millis: u64, random: [u8; 10]) -> Self {
-        let [_, _, t0, t1, t2, t3, t4, t5] = millis.to_be_bytes();
-        let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9] = random;
-        Self([
-            t0,
-            t1,
-            t2,
-            t3,
-            t4,
-            t5,
-            0x70 | (r0 & 0x0f),
-            r1,
-            0x80 | (r2 & 0x3f),
-            r3,
-            r4,
-            r5,
-            r6,
-            r7,
-            r8,
-            r9,
-        ])
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        Self(uuid.into_bytes())
     }
 }
 
-/// A decision: its record's index in the ledger.
+/// A decision: the index of its record in the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct DecisionId(pub u64);
 
@@ -187,8 +160,8 @@ mod tests {
     fn ids_round_trip_as_text() {
         let run = RunId::at(1_795_219_200_000, [0xff; 10]);
         assert_eq!(run.to_string().parse(), Ok(run));
-        assert_eq!(run.as_bytes()[6] >> 4, 7, "UUID version");
-        assert_eq!(run.as_bytes()[8] >> 6, 2, "UUID variant");
+        // The layout of RFC 9562, section 5.7: time, version, random, variant, random.
+        assert_eq!(run.to_string(), "01a1fb6718007fffbfffffffffffffff");
         let approval = ApprovalId::from_bytes([7; 8]);
         assert_eq!(approval.to_string(), "apr-0707070707070707");
         assert_eq!(approval.to_string().parse(), Ok(approval));
@@ -205,6 +178,8 @@ mod tests {
             "ABCDEF0123456789",
             "0123456789abcdeg",
             "é123456789abcde",
+            "0x0123456789abcd",
+            "+123456789abcdef",
         ] {
             assert!(text.parse::<SpanId>().is_err(), "{text}");
         }

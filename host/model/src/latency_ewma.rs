@@ -1,33 +1,33 @@
-//! How long something takes lately, on which it depends where it is done.
+//! Recent latency of an operation, which determines on which thread it runs.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-/// A mean that forgets: a quarter of it is the last time.
+/// An exponentially weighted moving average: the latest value has weight 1/4.
 #[derive(Debug)]
 pub struct LatencyEwma(AtomicU64);
 
 impl Default for LatencyEwma {
-    /// Nothing is known, so it may take without end.
+    /// Nothing is known yet, so the operation counts as slow.
     fn default() -> Self {
         Self(AtomicU64::new(u64::MAX))
     }
 }
 
 impl LatencyEwma {
-    /// How long it takes lately; [`Duration::MAX`], nearly, before the first time.
+    /// The recent latency; almost [`Duration::MAX`] before the first measurement.
     pub fn lately(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
-    /// Whether it was never done.
+    /// Whether nothing was measured yet.
     pub fn is_unknown(&self) -> bool {
         self.0.load(Ordering::Relaxed) == u64::MAX
     }
 
-    /// It took so long.
+    /// Adds a measurement.
     pub fn took(&self, time: Duration) {
         let new = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let mean = match self.0.load(Ordering::Relaxed) {
@@ -37,7 +37,7 @@ impl LatencyEwma {
         self.0.store(mean, Ordering::Relaxed);
     }
 
-    /// Do it, and remember how long it took.
+    /// Runs the operation and measures it.
     pub fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
         let begun = Instant::now();
         let done = work();

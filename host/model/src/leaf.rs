@@ -1,12 +1,12 @@
-//! RFC 8785 canonical JSON of what is JSON already, fast.
+//! Fast RFC 8785 canonical JSON for text that serde_json wrote.
 //!
-//! serde_json writes what RFC 8785 asks for, but for two things: members in the order of their
-//! declaration, and doubles. Records hold no doubles, so sorting members is all that is left to do.
+//! serde_json's output differs from RFC 8785 in two points: members are in the order of their declaration,
+//! and doubles are written differently. Records have no doubles, so only the members need sorting.
 
 use std::ops::Range;
 
-/// The canonical form of compact JSON that serde_json wrote. `None` where it is not certain: for
-/// doubles, and for names of members whose order is another in UTF-16.
+/// The canonical form of compact JSON that serde_json wrote. `None` if that is not certain: for doubles,
+/// and for member names that sort differently in UTF-16.
 pub(crate) fn sorted(json: &[u8]) -> Option<Vec<u8>> {
     let mut sorter = Sorter {
         json,
@@ -28,7 +28,7 @@ impl Sorter<'_> {
         self.json.get(self.at).copied()
     }
 
-    /// Copy one byte, which must be `byte`.
+    /// Copies one byte, which must be `byte`.
     fn take(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then_some(())?;
         self.out.push(byte);
@@ -46,7 +46,7 @@ impl Sorter<'_> {
         }
     }
 
-    /// A whole number, or one of three words.
+    /// An integer, `true`, `false` or `null`.
     fn word(&mut self) -> Option<()> {
         let rest = self.json.get(self.at..)?;
         let end = rest
@@ -65,7 +65,7 @@ impl Sorter<'_> {
         Some(())
     }
 
-    /// A string; where it lies, without its quotes.
+    /// A string; returns its range without the quotes.
     fn string(&mut self) -> Option<Range<usize>> {
         let begin = self.at + 1;
         let mut end = begin;
@@ -102,21 +102,21 @@ impl Sorter<'_> {
             return self.take(b'}');
         }
         let begin = self.out.len();
-        // Names where they were read, members where they were written.
+        // Names are ranges of the input, members ranges of the output.
         let mut members: Vec<(&[u8], Range<usize>)> = Vec::with_capacity(16);
         let mut in_order = true;
         loop {
             let from = self.out.len();
             let name = self.string()?;
             let name = self.json.get(name)?;
-            // Bytes sort like UTF-16 as long as all are ASCII, and as what they are if none is escaped.
+            // ASCII names sort by bytes as in UTF-16. Escaped names are excluded.
             if !name.is_ascii() || name.contains(&b'\\') {
                 return None;
             }
             self.take(b':')?;
             self.value()?;
             if let Some((before, _)) = members.last() {
-                // A name that occurs twice has no canonical form.
+                // A duplicate name has no canonical form.
                 in_order &= *before < name;
             }
             members.push((name, from..self.out.len()));
@@ -182,7 +182,7 @@ mod tests {
         })
     }
 
-    /// As serde_json writes a struct: members in any order.
+    /// Like serde_json's output for a struct: members in any order.
     fn shuffled(value: &Value, out: &mut String) {
         match value {
             Value::Object(members) => {

@@ -1,14 +1,16 @@
-//! What Tollgate is about: ids, time, entities, requests, decisions, records, the life of calls and
+//! The data model of Tollgate: ids, time, entities, requests, decisions, records, the life of calls and
 //! approvals, run state, and the projection of records to spans.
 //!
-//! Pure: nothing here reads a clock, draws randomness, opens a file, or talks to a network or a database.
-//! Nothing here knows Cedar or SQL.
+//! Pure: this crate reads no clock, draws no randomness, opens no files, and uses neither network nor
+//! database. It knows neither Cedar nor SQL.
 
 #[macro_use]
 mod named;
 
 pub mod admission;
+pub mod backoff;
 pub mod canonical;
+pub mod capture;
 pub mod decision;
 pub mod entity;
 pub mod ids;
@@ -19,6 +21,7 @@ pub mod merkle;
 pub mod record;
 pub mod request;
 pub mod run;
+pub mod settings;
 pub mod span;
 pub mod text;
 pub mod time;

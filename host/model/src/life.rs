@@ -1,33 +1,45 @@
 //! The life of a call and of an approval: one pure transition table each.
 //!
-//! Whatever happens, in whatever order, is an event; what the table does not list cannot happen. The
-//! ledger's writer asks here before it changes a row, so a race has one winner.
-
-use serde::{Deserialize, Serialize};
+//! A transition that the table does not list cannot happen. The ledger's writer checks the table before it
+//! changes a row, so a race has one winner.
 
 /// Where a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum CallState {
     /// Its arguments did not match the tool's schema; nothing was decided.
     Invalid,
-    /// Decided: no. Nothing ran.
+    /// Denied. Nothing ran.
     Denied,
-    /// Waiting for a human. Nothing ran.
+    /// Waiting for an approval. Nothing ran.
     Pending,
-    /// Decided and started, durably; the effect may have happened.
+    /// Allowed, and the start is durable; an effect may have happened.
     Started,
-    /// It ran, and was ended because something that it asked for waits for a human. What it had done by
-    /// then is done; it runs again from the beginning once that is approved.
+    /// It ran, and was stopped because one of its effects needs an approval. Earlier effects have happened;
+    /// it runs again from the beginning after the approval.
     Suspended,
     /// It ran and its outcome is recorded.
     Closed,
-    /// It started and its outcome will never be known.
+    /// It started, and its outcome cannot be known.
     Indeterminate,
 }
 
+named!(CallState);
+
 /// What can happen to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray)]
 pub enum CallEvent {
     /// Arrived with arguments that do not match.
     Refuse,
@@ -37,7 +49,7 @@ pub enum CallEvent {
     Escalate,
     /// Decided: allow, and the start recorded with it.
     Start,
-    /// Its outcome was recorded: it waits for a human.
+    /// Its outcome was recorded: it is suspended until an approval.
     Suspend,
     /// Its outcome was recorded.
     Close,
@@ -47,15 +59,7 @@ pub enum CallEvent {
 
 impl CallEvent {
     /// Every event.
-    pub const ALL: &[Self] = &[
-        Self::Refuse,
-        Self::Deny,
-        Self::Escalate,
-        Self::Start,
-        Self::Suspend,
-        Self::Close,
-        Self::Recover,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 impl CallState {
@@ -71,7 +75,7 @@ impl CallState {
         Some(Self::Indeterminate),
     ];
 
-    /// The state after `event`, or `None` if that cannot happen.
+    /// The state after `event`, or `None` if the event is not allowed.
     #[must_use]
     pub fn after(state: Option<Self>, event: CallEvent) -> Option<Self> {
         use CallEvent as E;
@@ -82,7 +86,7 @@ impl CallState {
             (None | Some(Self::Pending | Self::Suspended), E::Start) => Some(Self::Started),
             (Some(Self::Started), E::Suspend) => Some(Self::Suspended),
             (Some(Self::Suspended), E::Escalate) => Some(Self::Suspended),
-            // It will not run again; that it has run stays true.
+            // It will not run again, but it has run.
             (Some(Self::Suspended), E::Deny) => Some(Self::Closed),
             (Some(Self::Started), E::Close) => Some(Self::Closed),
             (Some(Self::Started), E::Recover) => Some(Self::Indeterminate),
@@ -90,7 +94,7 @@ impl CallState {
         }
     }
 
-    /// Whether an effect can have happened.
+    /// Whether an effect may have happened.
     #[must_use]
     pub fn may_have_run(self) -> bool {
         matches!(
@@ -101,71 +105,70 @@ impl CallState {
 }
 
 /// Where an approval is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ApprovalState {
-    /// Nobody decided yet, or not enough people.
+    /// Not enough people have answered.
     Pending,
     /// Enough people approved; the call has not run yet.
     Approved,
-    /// Somebody rejected it; the same call is denied until it expires.
+    /// Someone rejected it; the same call is denied until it expires.
     Rejected,
-    /// Nobody answered, or nobody used the answer, in time.
+    /// It was not answered, or the answer was not used, in time.
     Expired,
-    /// Voided by whoever asked, a halt, the end of its run, or another escalation of the same call.
+    /// Voided by the requester, a halt, the end of its run, or another approval request of the same call.
     Cancelled,
     /// Used by the one call that it allowed.
     Consumed,
 }
 
 /// What can happen to an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray)]
 pub enum ApprovalEvent {
-    /// Somebody approved, and more are needed.
+    /// Someone approved, and more approvals are needed.
     Vote,
-    /// Somebody approved, and that is enough.
+    /// Someone approved, and that is enough.
     Approve,
-    /// Somebody rejected.
+    /// Someone rejected.
     Reject,
-    /// Its time is over.
+    /// It expired.
     Expire,
-    /// Whoever asked withdraws it, or a halt or the end of the run voids it.
+    /// The requester withdrew it, or a halt or the end of the run voided it.
     Cancel,
-    /// The call that it allows is started, or the effect in mid-call decided, in the same transaction.
+    /// The call that it allows is started, or the effect inside a call is decided, in the same transaction.
     Consume,
 }
 
 impl ApprovalEvent {
     /// Every event.
-    pub const ALL: &[Self] = &[
-        Self::Vote,
-        Self::Approve,
-        Self::Reject,
-        Self::Expire,
-        Self::Cancel,
-        Self::Consume,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 impl ApprovalState {
     /// Every state.
-    pub const ALL: &[Self] = &[
-        Self::Pending,
-        Self::Approved,
-        Self::Rejected,
-        Self::Expired,
-        Self::Cancelled,
-        Self::Consumed,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The state after `event`, or `None` if that cannot happen.
+    /// The state after `event`, or `None` if the event is not allowed.
     #[must_use]
     pub fn after(self, event: ApprovalEvent) -> Option<Self> {
         use ApprovalEvent as E;
         match (self, event) {
             (Self::Pending, E::Vote) => Some(Self::Pending),
             (Self::Pending, E::Approve) => Some(Self::Approved),
-            // A second thought stops what has not run yet.
+            // A later rejection stops what has not run yet.
             (Self::Pending | Self::Approved, E::Reject) => Some(Self::Rejected),
             (Self::Pending | Self::Approved, E::Expire) => Some(Self::Expired),
             (Self::Pending | Self::Approved, E::Cancel) => Some(Self::Cancelled),
@@ -173,27 +176,9 @@ impl ApprovalState {
             _ => None,
         }
     }
-
-    /// As columns and attributes spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Consumed => "consumed",
-        }
-    }
-
-    /// The state that a column or attribute spells.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|s| s.as_str() == name)
-    }
 }
 
+named!(ApprovalState);
+
 #[cfg(test)]
-#[path = "life_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ pub mod proof;
 
 use sha2::{Digest as _, Sha256};
 
-/// A tree that grows at its end. It keeps what its root needs: one hash for each complete subtree, at
+/// A tree that grows at its end. It stores only what its root needs: one hash for each complete subtree, at
 /// most 64.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
@@ -17,7 +17,7 @@ impl Tree {
     /// Add the hash of a leaf (see [`crate::record::leaf_hash`]).
     pub fn push(&mut self, leaf_hash: [u8; 32]) {
         let mut hash = leaf_hash;
-        // Each one bit at the end of `size` is a subtree that is now complete with the new one.
+        // Each trailing one bit of `size` is a subtree that the new leaf completes.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 hash = node_hash(&left, &hash);
@@ -27,13 +27,13 @@ impl Tree {
         self.size += 1;
     }
 
-    /// The tree of which [`Tree::size`] and [`Tree::peaks`] are these; `None` if they do not fit.
+    /// The tree with these values of [`Tree::size`] and [`Tree::peaks`]; `None` if they do not match.
     #[must_use]
     pub fn from_peaks(size: u64, peaks: Vec<[u8; 32]>) -> Option<Self> {
         (peaks.len() == size.count_ones() as usize).then_some(Self { peaks, size })
     }
 
-    /// Roots of its complete subtrees, the largest first: all that is needed to go on with it.
+    /// Roots of its complete subtrees, the largest first: all that is needed to continue it.
     #[must_use]
     pub fn peaks(&self) -> &[[u8; 32]] {
         &self.peaks
@@ -45,7 +45,7 @@ impl Tree {
         self.size
     }
 
-    /// Its root: of no leaves, the SHA-256 of nothing.
+    /// Its root; for an empty tree, the SHA-256 of the empty string.
     #[must_use]
     pub fn root(&self) -> [u8; 32] {
         self.peaks
@@ -57,7 +57,7 @@ impl Tree {
     }
 }
 
-/// The root of a tree without leaves: the SHA-256 of nothing.
+/// The root of an empty tree: the SHA-256 of the empty string.
 #[must_use]
 pub fn empty_root() -> [u8; 32] {
     Sha256::digest([]).into()
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// RFC 6962's definition, word for word.
+    /// RFC 6962's recursive definition.
     fn defined(hashes: &[[u8; 32]]) -> [u8; 32] {
         match hashes {
             [] => Sha256::digest([]).into(),

@@ -1,6 +1,6 @@
-//! Enums whose values stand in records, columns, JSON and attributes: one spelling for all of them.
+//! Enums that appear in records, columns, JSON and attributes: one spelling for all of them.
 
-/// Give an enum `as_str`, `from_name` and serde by the names that strum derives.
+/// Gives an enum `as_str`, `from_name` and serde, with the names that strum derives.
 macro_rules! named {
     ($name:ident) => {
         impl $name {
@@ -34,8 +34,8 @@ macro_rules! named {
                 let name =
                     <::std::borrow::Cow<'de, str> as ::serde::Deserialize>::deserialize(from)?;
                 Self::from_name(&name).ok_or_else(|| {
-                    let unknown = format_args!("unknown {} `{name}`", stringify!($name));
-                    <D::Error as ::serde::de::Error>::custom(unknown)
+                    let names = <Self as ::strum::VariantNames>::VARIANTS;
+                    <D::Error as ::serde::de::Error>::unknown_variant(&name, names)
                 })
             }
         }

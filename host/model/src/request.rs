@@ -1,4 +1,4 @@
-//! What is decided: who asks for what, and what is known about it.
+//! The request for a decision, and the facts about it.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub enum Action {
     Call(String),
     /// Releasing a tool's content to the caller.
     ReturnResult,
-    /// A component reads a file, or asks what is there.
+    /// A component reads a file or its metadata.
     ReadFile,
     /// A component creates, replaces or appends to a file.
     WriteFile,
@@ -29,10 +29,12 @@ pub enum Action {
     ListDirectory,
     /// A component removes an empty directory.
     DeleteDirectory,
-    /// A component reads what it keeps, or lists its keys.
+    /// A component reads its state, or lists its keys.
     ReadState,
-    /// A component changes or removes what it keeps.
+    /// A component changes or deletes its state.
     WriteState,
+    /// A component reads a value that the operator configured for it.
+    ReadConfig,
     /// A component sends a request over HTTP.
     HttpRequest,
     /// A component has a secret attached to a request.
@@ -45,17 +47,17 @@ pub enum Action {
     ViewRun,
     /// A person reads arguments or results.
     ViewPayload,
-    /// A person says something about a run: a note, feedback, a set that it belongs to.
+    /// A person annotates a run: a note, feedback, membership in a set.
     AnnotateRun,
-    /// A person takes a run out of the store, as a file.
+    /// A person exports a run to a file.
     ExportRuns,
-    /// A person puts a policy set into force.
+    /// A person activates a policy set.
     ActivatePolicies,
-    /// A person halts an agent, tool, component or tenant, or lifts that.
+    /// A person halts an agent, tool, component or tenant, or lifts a halt.
     Halt,
     /// A person ends a run.
     CancelRun,
-    /// A person makes tokens, backs up or restores the store.
+    /// A person makes tokens, or backs up or restores the store.
     Administer,
 }
 
@@ -70,6 +72,7 @@ impl Action {
         Self::DeleteDirectory,
         Self::ReadState,
         Self::WriteState,
+        Self::ReadConfig,
         Self::HttpRequest,
         Self::UseSecret,
         Self::Approve,
@@ -84,7 +87,7 @@ impl Action {
         Self::Administer,
     ];
 
-    /// The id in policies: the tool's name, or such as `read_file`.
+    /// The id in policies: the tool's name, or a fixed one such as `read_file`.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -97,6 +100,7 @@ impl Action {
             Self::DeleteDirectory => "delete_directory",
             Self::ReadState => "read_state",
             Self::WriteState => "write_state",
+            Self::ReadConfig => "read_config",
             Self::HttpRequest => "http_request",
             Self::UseSecret => "use_secret",
             Self::Approve => "approve",
@@ -112,7 +116,7 @@ impl Action {
         }
     }
 
-    /// Whether it is one that a component asks of its host.
+    /// Whether it is an effect that a component requests from its host.
     #[must_use]
     pub fn is_capability(&self) -> bool {
         matches!(
@@ -124,8 +128,18 @@ impl Action {
                 | Self::DeleteDirectory
                 | Self::ReadState
                 | Self::WriteState
+                | Self::ReadConfig
                 | Self::HttpRequest
                 | Self::UseSecret
+        )
+    }
+
+    /// Whether it is a capability that only reads: it changes nothing outside the call.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadFile | Self::ListDirectory | Self::ReadState | Self::ReadConfig
         )
     }
 
@@ -139,16 +153,16 @@ impl Action {
     }
 }
 
-/// Who asks to do what with what.
+/// A request for a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// The action.
     pub action: Action,
-    /// What this kind of action adds to the context.
+    /// The context that this kind of action adds.
     pub context: ActionContext,
-    /// Who acts.
+    /// The principal.
     pub principal: Uid,
-    /// What is acted on.
+    /// The resource.
     pub resource: Uid,
 }
 
@@ -158,11 +172,11 @@ pub struct Request {
 pub enum ActionContext {
     /// A tool call.
     Call {
-        /// On whose behalf the principal acts; the principal itself where it is a user.
+        /// The user for whom the principal acts; the principal itself if it is a user.
         on_behalf_of: Uid,
         /// The arguments: validated, with defaults, an object.
         input: Value,
-        /// Components through which it is made; empty for a call of the agent's own.
+        /// Components through which the call is made; empty for an agent's own call.
         #[serde(default)]
         via: BTreeSet<String>,
     },
@@ -175,60 +189,60 @@ pub enum ActionContext {
         /// Bytes of content.
         size: u64,
     },
-    /// Something that a component asks of its host.
+    /// An effect that a component requests from its host.
     Capability {
-        /// For whom the component runs.
+        /// The call in which the component runs.
         #[serde(flatten)]
         guest: GuestCaller,
-        /// Bytes to be written; 0 where nothing is.
+        /// Bytes to be written; 0 if none are.
         size: u64,
     },
-    /// A request over HTTP that a component asks its host to send.
+    /// An HTTP request of a component.
     Http {
-        /// For whom the component runs.
+        /// The call in which the component runs.
         #[serde(flatten)]
         guest: GuestCaller,
         /// Such as `GET`.
         method: String,
         /// `http` or `https`.
         scheme: String,
-        /// The port, also where the URL leaves it out.
+        /// The port, even if the URL omits it.
         port: u16,
         /// The path, normalised; never the query.
         path: String,
         /// Bytes of the body.
         size: u64,
     },
-    /// A secret that a component asks its host to attach to a request.
+    /// A secret that a component wants to attach to a request.
     Secret {
-        /// For whom the component runs.
+        /// The call in which the component runs.
         #[serde(flatten)]
         guest: GuestCaller,
-        /// Where the request goes.
+        /// The destination of the request.
         host: Uid,
         /// `http` or `https`.
         scheme: String,
     },
-    /// An answer to an escalation.
+    /// An answer to an approval.
     Approver {
-        /// The tool of the call that waits.
+        /// The tool of the waiting call.
         tool: Uid,
-        /// On whose behalf that call was made.
+        /// The user for whom that call was made.
         on_behalf_of: Uid,
-        /// Who runs the agent that made it.
+        /// The operator of the agent that made it.
         operator: Uid,
-        /// Roles that the escalation asks for.
+        /// Roles that the approval asks for.
         roles: BTreeSet<String>,
-        /// Roles of the second group, if the escalation was passed on to it because there was no answer
-        /// in time. Stores from before the name changed spell it `asked_too`.
+        /// Roles that were asked as well because there was no answer in time. Stores from before the name
+        /// changed spell it `asked_too`.
         #[serde(default, alias = "asked_too")]
         escalated_to: BTreeSet<String>,
     },
-    /// An act of an operator or reader.
+    /// An action of an operator or reader.
     Operator,
 }
 
-/// For whom a component runs when it asks its host for something.
+/// The call in which a component requests an effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GuestCaller {
     /// The agent in whose call the component runs.
@@ -240,7 +254,7 @@ pub struct GuestCaller {
 }
 
 impl ActionContext {
-    /// For whom the component runs; absent for what a component does not ask for.
+    /// The call of the component; absent for actions that components do not request.
     #[must_use]
     pub fn guest(&self) -> Option<&GuestCaller> {
         match self {
@@ -268,11 +282,11 @@ impl ActionContext {
     }
 }
 
-/// What is known when a request is decided, beyond the configuration that the policy set was loaded
-/// with. Nothing here comes from the guest or the model.
+/// The facts for a decision, beyond the configuration that the policy set was loaded with. None of them
+/// comes from the guest or the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Whose approval the call already has.
+    /// The approval that the call already has.
     pub approval: Option<PriorApproval>,
     /// Entities that the configuration does not name: files, hosts, approvals, runs.
     pub entities: Vec<Entity>,
@@ -280,16 +294,16 @@ pub struct Facts {
     pub environment: String,
     /// The time in the configured zone.
     pub local: LocalTime,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
     /// What the gate has counted in the run.
     pub run: RunFacts,
 }
 
-/// What the gate has counted in a run, the call in question excluded.
+/// What the gate has counted in a run, without the current call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
-    /// Calls that were decided, whatever the outcome; an escalated call and its resumptions are one.
+    /// Calls that were decided, with any outcome; an escalated call and its resumptions count as one.
     pub calls: u64,
     /// Calls that were denied.
     pub denials: u64,
@@ -301,29 +315,28 @@ pub struct RunFacts {
     pub labels: BTreeSet<String>,
     /// Earlier calls of this tool with these arguments.
     pub repeats: u64,
-    /// What agents reported about themselves.
+    /// What the agent reported about itself.
     pub reported: SelfReport,
     /// Tools that were called.
     pub tools: BTreeSet<String>,
-    /// What the principal has done lately, in all its runs.
+    /// The principal's recent usage, in all its runs.
     #[serde(default)]
     pub window: WindowFacts,
 }
 
-/// What a principal has done in all its runs within the configured window: a new run never resets it.
+/// A principal's usage in all its runs within the configured window: a new run never resets it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WindowFacts {
     /// Calls, counted as in a run.
     pub calls: u64,
-    /// Microseconds in which it was active: between calls of which one followed the other within five
-    /// minutes.
+    /// Microseconds in which it was active: times between calls that are at most five minutes apart.
     pub elapsed: u64,
-    /// What was reported about it.
+    /// What agents reported about it.
     pub reported: SelfReport,
 }
 
-/// What agents report about themselves; it may only tighten.
+/// What agents report about themselves. Policies may use it only to become stricter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelfReport {
     /// Whether every model call is known to have been reported.

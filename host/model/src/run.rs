@@ -1,4 +1,4 @@
-//! What a run has done so far, counted from its records.
+//! A run's counts, derived from its records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// What one record adds to its run.
+/// What one record adds to its run's counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunDelta {
-    /// The arguments of a new call.
+    /// The tool and arguments of a new call.
     pub arguments: Option<KeyedDigest>,
     /// New calls.
     pub calls: u64,
@@ -20,7 +20,7 @@ pub struct RunDelta {
     pub denials: u64,
     /// Calls that ended in an error.
     pub errors: u64,
-    /// Labels that join.
+    /// Labels that are added.
     pub labels: BTreeSet<String>,
     /// The tool of a new call.
     pub tool: Option<String>,
@@ -86,7 +86,7 @@ impl RunDelta {
         }
     }
 
-    /// Whether it changes nothing.
+    /// Whether it adds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -146,7 +146,7 @@ impl RunState {
         self.version += 1;
     }
 
-    /// The facts for a call with these arguments. `own` says that the call itself is counted already,
+    /// The facts for a call with these arguments. `own` means that the call itself is already counted,
     /// because it waited for an approval.
     #[must_use]
     pub fn facts(&self, arguments: Option<&KeyedDigest>, own: bool, now: Timestamp) -> RunFacts {

@@ -1,11 +1,11 @@
-//! Time as the ledger writes it.
+//! Timestamps of the ledger.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since 1970-01-01T00:00:00Z, leap seconds ignored. Stays below 2^53 until 2255, so it
-/// is a JSON integer (RFC 8785, section 3.2.2.3).
+/// Microseconds since 1970-01-01T00:00:00Z, without leap seconds. Below 2^53 until 2255, so it is a JSON
+/// integer (RFC 8785, section 3.2.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
@@ -24,6 +24,12 @@ impl Timestamp {
             self.0
                 .saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)),
         )
+    }
+
+    /// This time and `pause`.
+    #[must_use]
+    pub fn after(self, pause: Duration) -> Self {
+        self.plus(u64::try_from(pause.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// Milliseconds since 1970, 0 before that.

@@ -1,9 +1,9 @@
-//! What is remembered of things that were in use lately, within bounds.
+//! A bounded cache of recently used entries.
 
 use std::{collections::HashMap, hash::Hash, mem};
 
-/// At least the `most` entries that were used last, and at most twice as many. Two generations: when the
-/// young one is full, the old one goes, so nothing is ever searched for what may go.
+/// Keeps at least the `most` recently used entries, and at most twice as many. There are two generations:
+/// when the young one is full, the old one is dropped. Eviction therefore never searches.
 #[derive(Debug)]
 pub struct TwoGenerationCache<K, V> {
     most: usize,
@@ -12,7 +12,7 @@ pub struct TwoGenerationCache<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V> TwoGenerationCache<K, V> {
-    /// Nothing yet.
+    /// An empty cache.
     pub fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
@@ -21,12 +21,12 @@ impl<K: Clone + Eq + Hash, V> TwoGenerationCache<K, V> {
         }
     }
 
-    /// An entry, without using it.
+    /// An entry, without marking it as used.
     pub fn peek(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    /// An entry, used.
+    /// An entry; marks it as used.
     pub fn get(&mut self, key: &K) -> Option<&mut V> {
         if let Some(value) = self.old.remove(key) {
             self.insert(key.clone(), value);
@@ -34,7 +34,7 @@ impl<K: Clone + Eq + Hash, V> TwoGenerationCache<K, V> {
         self.young.get_mut(key)
     }
 
-    /// Put an entry here, used, in the place of an earlier one. Whether others went.
+    /// Inserts or replaces an entry and marks it as used. Returns whether others were dropped.
     pub fn insert(&mut self, key: K, value: V) -> bool {
         self.old.remove(&key);
         let full = self.young.len() >= self.most && !self.young.contains_key(&key);
@@ -45,13 +45,13 @@ impl<K: Clone + Eq + Hash, V> TwoGenerationCache<K, V> {
         full
     }
 
-    /// Forget an entry.
+    /// Removes an entry.
     pub fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }
 
-    /// Every entry.
+    /// All entries.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.young.values().chain(self.old.values())
     }

@@ -1,4 +1,4 @@
-//! Entity types and identities, as Cedar has them.
+//! Entity types and identities in Cedar's form.
 
 use std::{str::FromStr as _, sync::OnceLock};
 
@@ -18,7 +18,7 @@ pub(crate) fn type_name(kind: Kind) -> Option<EntityTypeName> {
     names.get(kind as usize).cloned().flatten()
 }
 
-/// The Cedar type, as the engine has it.
+/// The Cedar type, as the engine represents it.
 pub(crate) fn entity_type(kind: Kind) -> Option<EntityType> {
     static TYPES: OnceLock<Vec<Option<EntityType>>> = OnceLock::new();
     let types = TYPES.get_or_init(|| {
@@ -38,7 +38,7 @@ fn kind_of(name: &EntityTypeName) -> Option<Kind> {
         .find(|k| name.basename() == k.name() && name.namespace() == NAMESPACE)
 }
 
-/// The identity, as Cedar has it.
+/// The identity, as Cedar represents it.
 pub(crate) fn to_cedar(uid: &Uid) -> Option<EntityUid> {
     Some(EntityUid::from_type_name_and_id(
         type_name(uid.kind)?,

@@ -1,9 +1,9 @@
 //! Cedar values, made directly.
 //!
-//! `cedar-policy` makes values only by evaluating expressions, and for every time, duration and decimal
-//! that means matching text against regular expressions. Its engine, `cedar-policy-core` of the same
-//! release, takes values as they are. Nothing here reads Cedar's JSON, where `__entity` would make an
-//! entity of an argument.
+//! `cedar-policy` makes values only by evaluating expressions, which matches the text of every time,
+//! duration and decimal against regular expressions. Its engine, `cedar-policy-core` of the same release,
+//! takes values directly. Nothing here reads Cedar's JSON, where an `__entity` in an argument would become
+//! an entity.
 
 use std::sync::LazyLock;
 
@@ -14,9 +14,9 @@ use cedar_policy_core::{
 
 use tollgate_model::entity::Uid;
 
-/// Bits of one digit of a number of milliseconds.
+/// Bits per digit of a number of milliseconds.
 const DIGIT: u32 = 8;
-/// Digits of the largest number of milliseconds, past the year 9999.
+/// Digits of the largest number of milliseconds, after the year 9999.
 const DIGITS: u32 = 6;
 
 /// A function of Cedar's extensions, looked up once.
@@ -49,7 +49,7 @@ static SINCE: Function = Function::new(|| find("durationSince"));
 
 static EPOCH: LazyLock<Option<Value>> = LazyLock::new(|| DATETIME.call(&["1970-01-01".into()]));
 
-/// The durations of which every other is a sum: one for each digit in each place.
+/// Durations from which every other is summed up: one for each digit in each place.
 static DURATIONS: LazyLock<Vec<Vec<Option<Value>>>> = LazyLock::new(|| {
     let of =
         |place: u32, digit: u64| DURATION.call(&[format!("{}ms", digit << (DIGIT * place)).into()]);
@@ -63,7 +63,7 @@ pub(crate) fn long(n: i64) -> Value {
     Value::new(Literal::Long(n), None)
 }
 
-/// A decimal, from its text: at most four decimals.
+/// A decimal, from its text: at most four decimal places.
 pub(crate) fn decimal(text: &str) -> Option<Value> {
     static NONE: LazyLock<Option<Value>> = LazyLock::new(|| DECIMAL.call(&["0.0".into()]));
     match text {
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// A time is the one that its text says, and a duration too.
+        /// Times and durations have the values that their texts say.
         #[test]
         fn times_are_those_that_their_texts_say(milliseconds in 0_u64..253_402_300_800_000) {
             let time = jiff::Timestamp::from_millisecond(i64::try_from(milliseconds).unwrap()).unwrap();

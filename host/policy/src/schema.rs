@@ -84,7 +84,7 @@ pub fn build(fixed: &str, tools: &BTreeMap<String, ToolInput>) -> Result<Schema,
 /// end, then their enumerations.
 ///
 /// # Errors
-/// As [`build`].
+/// The errors of [`build`].
 pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildError> {
     let Value::Object(mut enumerations) = tool_actions(tools) else {
         return Ok(FIXED.into());
@@ -97,7 +97,7 @@ pub fn text(tools: &BTreeMap<String, ToolInput>) -> Result<String, SchemaBuildEr
         fragment.to_cedarschema().map_err(refused)
     };
     let actions = print(actions.unwrap_or_else(|| json!({})))?;
-    // Cedar takes a namespace once per document, so the actions move into the fixed part's.
+    // Cedar accepts a namespace only once per document, so the actions move into that of the fixed part.
     let opening = format!("namespace {NAMESPACE} {{\n");
     let within = actions
         .trim_end()

@@ -1,5 +1,5 @@
-//! The starter policies and those of the support desk, against tables of cases: one folder of cases, one
-//! function that checks them.
+//! The starter policies and those of the support desk, checked against tables of cases: one folder of cases
+//! each.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,7 +52,7 @@ fn pdp(world: &World, policies: Vec<PolicyFile>) -> Pdp {
     }
 }
 
-/// Check every case of a folder, and that every policy determines at least one of them.
+/// Checks every case of a folder, and that every policy determines at least one of them.
 fn check(world: &World, pdp: &Pdp, files: &[PathBuf], covers: &[PolicyFile]) {
     assert_eq!(
         pdp.warnings(),
@@ -104,7 +104,7 @@ fn starter_policies_decide_as_their_cases_say() {
     );
 }
 
-/// With the starter policies that `cargo xtask demo` puts beside them.
+/// With the starter policies that `cargo xtask demo` adds to them.
 #[test]
 fn support_desk_policies_decide_as_their_cases_say() {
     let others = [
@@ -128,7 +128,7 @@ fn support_desk_policies_decide_as_their_cases_say() {
     );
 }
 
-/// An action that nobody wrote a case for is one that nobody thought about.
+/// Every action needs a case: an action without one was forgotten.
 #[test]
 fn every_action_has_a_case() {
     let cases: Vec<Case> = cases("policies/tests")
@@ -146,7 +146,7 @@ fn every_action_has_a_case() {
     );
 }
 
-/// They name no tool, so they load whatever is installed; every policy says who owns it and why.
+/// They name no tool, so they load with any tools; every policy has an owner and a reason.
 #[test]
 fn starter_policies_load_without_any_tool() {
     let world = World {
@@ -173,8 +173,8 @@ fn each_starter_file_loads_alone() {
     }
 }
 
-/// Who may do what, under the starter policies, as one table: a change of a policy shows where it changes
-/// something. `!` stands for an approval that it takes, `~` for one that policies in shadow mode would.
+/// Who may do what under the starter policies, as one table: a change of a policy shows here. `!` means
+/// that it takes an approval, `~` that shadow policies would require one.
 #[test]
 fn the_matrix_is_the_one_that_was_reviewed() {
     let world = world();

@@ -1,7 +1,7 @@
 //! Rust types of the published WIT package, generated from `wit/` itself so that they cannot differ.
 //!
-//! Exports are called through the generated code. Imports are linked by hand, because
-//! generated ones copy what a guest passes before its size can be looked at.
+//! Exports are called through the generated code. Imports are linked by hand, because generated ones copy a
+//! guest's values before their size can be checked.
 
 wasmtime::component::bindgen!({
     path: "../../wit",
@@ -10,4 +10,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use self::exports::tollgate::adapter::tools::{Annotations, Tool, ToolError};
-pub(crate) use self::tollgate::adapter::{calls, files, http, log, random, state, types};
+pub(crate) use self::tollgate::adapter::{calls, config, files, http, log, random, state, types};

@@ -1,6 +1,6 @@
-//! Compiled code, kept between two starts of the gate.
+//! The cache of compiled code, kept between starts of the gate.
 //!
-//! Reading it back means running it, so it lies in a directory that only the gate's user may write to.
+//! Loading cached code means running it, so it is in a directory that only the gate's user may write to.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use wasmtime::{Cache, CacheConfig};
 
 use crate::SandboxError;
 
-/// The cache in `dir`, which is made with mode 0700 and refused if others may have written to it.
+/// The cache in `dir`, which is created with mode 0700 and refused if others may have written to it.
 pub(crate) fn open_private(dir: &Path) -> Result<Cache, SandboxError> {
     let failed = |reason: String| SandboxError::Cache {
         path: dir.to_owned(),
@@ -26,7 +26,7 @@ pub(crate) fn open_private(dir: &Path) -> Result<Cache, SandboxError> {
         .map_err(io)?;
     let found = fs::symlink_metadata(dir).map_err(io)?;
     if !found.is_dir() {
-        return Err(failed("it is no directory".into()));
+        return Err(failed("it is not a directory".into()));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(failed("it belongs to another user".into()));
@@ -42,7 +42,7 @@ pub(crate) fn open_private(dir: &Path) -> Result<Cache, SandboxError> {
     }
     let absolute = fs::canonicalize(dir).map_err(io)?;
     let mut config = CacheConfig::new();
-    // In a folder of its own: its cleaning removes what it does not know.
+    // In a separate folder: the cache deletes unknown files.
     config.with_directory(absolute.join("code"));
     Cache::new(config).map_err(|e| failed(format!("{e:#}")))
 }

@@ -1,12 +1,11 @@
-//! Compiling components, in a process of their own.
+//! Compiles components in a separate process.
 //!
-//! A compiler is not made for hostile input: what makes it run without end, take all memory or crash must
-//! not take the gate with it. So a child with limits compiles into the cache, and the gate itself only
-//! ever finds there what it needs. The child also asks the component for its tools, which runs the guest
-//! for the first time.
+//! A compiler is not made for hostile input: a file that makes it run without end, exhaust memory or crash
+//! must not affect the gate. So a child process with limits compiles into the cache, and the gate itself
+//! only loads from there. The child also asks the component for its tools, which runs the guest for the
+//! first time.
 
 use std::{
-    fmt,
     hash::{Hash as _, Hasher as _},
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
@@ -22,47 +21,31 @@ use tollgate_model::{
     tool::{Annotations, Size},
 };
 
-use crate::{Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
+use crate::{Compiler, Component, MAX_COMPONENT, Sandbox, SandboxError, SandboxOptions};
 
-/// Bytes of memory that compiling may take.
+/// Bytes of memory that compiling may use.
 const MEMORY: u64 = 4 << 30;
-/// Bytes of what the child says.
+/// The most bytes of the child's answer.
 const MAX_ANSWER: u64 = 16 << 20;
-/// How often the parent looks whether the child has ended.
+/// How often the parent checks whether the child has ended.
 const LOOK: Duration = Duration::from_millis(5);
-
-/// The program that compiles: it must call [`serve`] when it is run with these arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compiler {
-    /// Its file: usually the gate's own.
-    pub program: PathBuf,
-    /// What makes it compile.
-    pub arguments: Vec<String>,
-    /// How long it may take.
-    pub time: Duration,
-}
-
-impl Compiler {
-    /// How long compiling may take, unless a gate says otherwise.
-    pub const TIME: Duration = Duration::from_secs(600);
-}
 
 /// What a component's file holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
     /// Its size in bytes.
     pub bytes: u64,
-    /// What it asks of its host: interfaces, with their versions.
+    /// Interfaces that it imports, with their versions.
     pub imports: Vec<String>,
-    /// What it offers.
+    /// Interfaces and functions that it exports.
     pub exports: Vec<String>,
-    /// Functions that it exports and that are no tools, each with why.
+    /// Exported functions that are not tools, each with the reason.
     pub left_out: Vec<String>,
     /// Its tools, as it describes them: untrusted.
     pub tools: Vec<InspectedTool>,
 }
 
-/// A tool as its component describes it: untrusted, but printable and within bounds.
+/// A tool as its component describes it: untrusted, but printable and within limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InspectedTool {
     /// Its own name.
@@ -73,17 +56,17 @@ pub struct InspectedTool {
     pub annotations: Annotations,
 }
 
-/// Why a component is not compiled.
+/// Why a component was not compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The component is not one that this gate runs.
+    /// This gate cannot run the component.
     #[error("{0}")]
     Component(String),
     /// The child took too long.
     #[error("compiling it took longer than {} s; do not use this file", .0.as_secs())]
     Time(Duration),
-    /// The child crashed, or took too much memory.
+    /// The child crashed, or exceeded its memory limit.
     #[error(
         "the compiler ended without an answer ({0}): the file may need more than {memory} GiB to compile; do not use it \
          unless you trust where it comes from", memory = MEMORY >> 30
@@ -99,7 +82,7 @@ pub enum CompileError {
     },
 }
 
-/// What the child says.
+/// The child's answer.
 #[derive(Serialize, Deserialize)]
 enum Answer {
     Compiled(Inspection),
@@ -107,7 +90,7 @@ enum Answer {
 }
 
 impl Compiler {
-    /// Compile a component into the cache, unless it is there, and say what it holds.
+    /// Compiles a component into the cache, unless it is there, and returns its contents.
     ///
     /// # Errors
     /// [`CompileError`].
@@ -127,7 +110,7 @@ impl Compiler {
             .arg(cache_dir)
             .arg(name)
             .arg(size.to_string())
-            // A guest's compiler needs to know nothing of this process.
+            // The compiler needs nothing of this process's environment.
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -137,7 +120,7 @@ impl Compiler {
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (status, answer) = std::thread::scope(|scope| {
             scope.spawn(move || {
-                // A child that ends early says why.
+                // If the child ends early, its answer says why.
                 stdin.map(|mut stdin| stdin.write_all(bytes))
             });
             let answer = scope.spawn(move || {
@@ -176,11 +159,11 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
-/// The child's side: limit this process, compile the component that comes in on standard input into the
-/// cache, and write on standard output what it holds. Errors are part of that.
+/// The child's side: limits this process, compiles the component from standard input into the cache, and
+/// writes its contents to standard output. Errors are part of the answer.
 ///
 /// # Errors
-/// Only if nothing can be written.
+/// Only if the answer cannot be written.
 pub async fn serve(cache_dir: PathBuf, name: &str, size: Size) -> std::io::Result<()> {
     let answer = match compiled(cache_dir, name, size).await {
         Ok(inspection) => Answer::Compiled(inspection),
@@ -212,7 +195,8 @@ async fn compiled(cache_dir: PathBuf, name: &str, size: Size) -> Result<Inspecti
     let json = serde_json::to_vec(&inspection).map_err(|e| e.to_string())?;
     let place = sandbox.inspection_path(&cache_dir, &bytes, size);
     let place = place.map_err(|e| e.to_string())?;
-    // Without it the component is compiled again the next time, and found in the cache.
+    // Without this file, the component is inspected again the next time, and its code is found in the
+    // cache.
     let _ = tempfile::NamedTempFile::new_in(&cache_dir)
         .and_then(|mut file| file.write_all(&json).map(|()| file))
         .and_then(|file| file.persist(place).map_err(Into::into));
@@ -228,7 +212,7 @@ fn limit(resource: Resource, to: u64) -> Result<(), String> {
 }
 
 impl Sandbox {
-    /// What a component holds, compiled and asked here.
+    /// The contents of a component, compiled and inspected in this process.
     ///
     /// # Errors
     /// [`SandboxError`].
@@ -257,7 +241,8 @@ impl Sandbox {
         })
     }
 
-    /// The file with the inspection of a component, written once this engine's code for it is in the cache.
+    /// The file with a component's inspection. It is written once this engine's code for the component is
+    /// in the cache.
     fn inspection_path(
         &self,
         cache_dir: &Path,
@@ -273,8 +258,8 @@ impl Sandbox {
         Ok(cache_dir.join(name))
     }
 
-    /// Have a component compiled by the compiler, in a process of its own, unless the cache has it. Without a
-    /// compiler, loading it compiles it.
+    /// Compiles a component in the compiler's process, unless the cache has it. Without a compiler, loading
+    /// it compiles it.
     ///
     /// # Errors
     /// [`CompileError`].
@@ -296,7 +281,7 @@ impl Sandbox {
     }
 }
 
-/// What a component asks for and offers, by name.
+/// Names of a component's imports and exports.
 pub(crate) struct Names {
     imports: Vec<String>,
     exports: Vec<String>,
@@ -310,12 +295,6 @@ impl Component {
             imports: ty.imports(engine).map(|(name, _)| shown(name)).collect(),
             exports: ty.exports(engine).map(|(name, _)| shown(name)).collect(),
         }
-    }
-}
-
-impl fmt::Display for Compiler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.program.display())
     }
 }
 
@@ -333,7 +312,7 @@ mod tests {
 
     fn answer(script: &str, time: Duration) -> CompileError {
         let none = Path::new("/nonexistent");
-        // More than a pipe holds: a child that does not read must not hold its parent up.
+        // More than a pipe holds: a child that does not read must not block its parent.
         let bytes = vec![0; 1 << 20];
         compiler(script, time)
             .compile(none, "x", &bytes, Size::Standard)

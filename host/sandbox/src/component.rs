@@ -1,10 +1,10 @@
-//! Components, compiled and linked: everything that is the same for every call.
+//! Compiled and linked components: everything that is the same for every call.
 //!
-//! One that exports `tollgate:adapter/tools` describes its tools itself; of any other, each exported function
-//! is a tool.
+//! A component that exports `tollgate:adapter/tools` describes its tools itself. For all others, each
+//! exported function is a tool.
 //!
-//! A component that asks for anything beyond the published interfaces is not loaded, so that what runs
-//! can reach nothing that nobody decided about.
+//! A component that imports anything beyond the published interfaces is not loaded, so that a running
+//! component can reach nothing that is not decided.
 
 use std::{fmt, sync::Arc};
 
@@ -30,15 +30,16 @@ use crate::{
     wasm_sections::{self, Format},
 };
 
-/// Problems that an error names; a component with more is wrong anyway.
+/// The most problems that an error names.
 const MAX_PROBLEMS: usize = 8;
 
-/// What an adapter exports, without the version.
+/// The export of an adapter, without the version.
 const TOOLS: &str = "tollgate:adapter/tools";
 
 /// Interfaces that a component may import, without the version.
 pub const INTERFACES: &[&str] = &[
-    "calls", "clock", "files", "http", "log", "progress", "random", "secrets", "state", "types",
+    "calls", "clock", "config", "files", "http", "log", "progress", "random", "secrets", "state",
+    "types",
 ];
 
 /// A compiled component, linked and ready to be instantiated. Cheap to clone.
@@ -50,12 +51,12 @@ pub(crate) struct CompiledComponent {
     pub(crate) pool: Arc<Pool>,
     ty: types::Component,
     pub(crate) exports: Exports,
-    /// How long its calls compute.
+    /// Computing times of its calls.
     pub(crate) history: Arc<CpuHistory>,
     pure: bool,
 }
 
-/// What is called in a component.
+/// The way to call a component.
 pub(crate) enum Exports {
     /// `tollgate:adapter/tools`.
     Adapter(AdapterPre<State>),
@@ -73,14 +74,14 @@ impl fmt::Debug for Component {
 }
 
 impl Component {
-    /// Whether an instance can be made without running any code of the component, and so before the
-    /// call is recorded.
+    /// Whether an instance can be created without running code of the component, and so before the call is
+    /// recorded.
     #[must_use]
     pub fn instantiation_is_pure(&self) -> bool {
         self.0.pure
     }
 
-    /// What it imports and exports, and the engine that knows the types.
+    /// Its imports and exports, and the engine that has their types.
     pub(crate) fn ty(&self) -> (&wasmtime::Engine, types::Component) {
         let compiled = &self.0;
         (&compiled.pool.engine, compiled.ty.clone())
@@ -92,7 +93,7 @@ impl Component {
         self.0.pool.size
     }
 
-    /// Functions that it exports that are not tools, each with why. Only of components that are not
+    /// Exported functions that are not tools, each with the reason. Only for components that are not
     /// adapters.
     #[must_use]
     pub fn left_out(&self) -> &[String] {
@@ -104,8 +105,8 @@ impl Component {
 }
 
 impl Sandbox {
-    /// Compile a component, check that it fits the world, and link it. `name` is for messages. Takes as
-    /// long as compiling takes, unless the cache has it: not for the path of a call.
+    /// Compiles a component, checks that it fits the world, and links it. `name` is for messages. Unless
+    /// the cache has it, this takes as long as compiling, so it must not happen during a call.
     ///
     /// # Errors
     /// [`SandboxError`] says what the file is instead, or which imports and exports do not fit.
@@ -121,7 +122,7 @@ impl Sandbox {
         let pool = self.pool(size)?;
         let invalid = |e: wasmtime::Error| {
             let reason = reason(&e);
-            // The engine has no type for this: its words say that a limit of the pool is exceeded.
+            // The engine has no error type for this: its text says that a limit of the pool is exceeded.
             if size == Size::Standard && reason.contains("exceeds the") {
                 SandboxError::NoRoom { reason }
             } else {
@@ -132,7 +133,7 @@ impl Sandbox {
             wasmtime::component::Component::from_binary(&pool.engine, bytes).map_err(invalid)?;
         let adapter = is_adapter(&compiled);
         check_world(&compiled, adapter)?;
-        // The names fit; what is left are types that differ.
+        // The names fit, so the remaining problems are types.
         let wrong = |e: wasmtime::Error| SandboxError::WrongWorld {
             problems: vec![reason(&e)],
         };
@@ -142,7 +143,7 @@ impl Sandbox {
         } else {
             Exports::Functions(linked, Functions::of(&compiled, bytes)?)
         };
-        // What copies and maps memory when first used is done now rather than in the first call.
+        // Prepare now what would otherwise be copied and mapped in the first call.
         compiled.initialize_copy_on_write_image().map_err(invalid)?;
         Ok(Component(Arc::new(CompiledComponent {
             name: printable(name, 100),
@@ -154,10 +155,11 @@ impl Sandbox {
         })))
     }
 
-    /// What tools a component has: by its types, or asked of a fresh instance that may do nothing.
+    /// The tools of a component: derived from its types, or listed by a fresh instance that can reach
+    /// nothing.
     ///
     /// # Errors
-    /// [`SandboxError`]: it does not answer, or describes a tool wrongly.
+    /// [`SandboxError`] if it does not answer, or a description is invalid.
     pub async fn list_tools(
         &self,
         component: &Component,
@@ -172,7 +174,7 @@ impl Sandbox {
     }
 }
 
-/// Whether the names of what it imports and exports are those of the world.
+/// Whether the names of its imports and exports are those of the world.
 fn check_world(
     component: &wasmtime::component::Component,
     adapter: bool,
@@ -212,14 +214,14 @@ fn check_world(
     Err(SandboxError::WrongWorld { problems })
 }
 
-/// Whether it describes its tools itself, in whatever version.
+/// Whether it describes its tools itself, in any published version.
 fn is_adapter(component: &wasmtime::component::Component) -> bool {
     let ty = component.component_type();
     ty.exports(component.engine())
         .any(|(name, _)| name.starts_with(TOOLS))
 }
 
-/// The interface's name, if it is one of a published version of the package.
+/// The interface's name, if it belongs to a published version of the package.
 fn published(name: &str) -> Option<&str> {
     let (interface, version) = name.strip_prefix("tollgate:adapter/")?.split_once('@')?;
     PUBLISHED.contains(&version).then_some(interface)
@@ -236,7 +238,7 @@ fn why_not(name: &str) -> &'static str {
     }
 }
 
-/// What the engine says, in one printable line. It names imports, exports and offsets.
+/// The engine's message in one printable line. It names imports, exports and offsets.
 fn reason(error: &wasmtime::Error) -> String {
     printable(&format!("{error:#}"), 1_000).replace('\n', " ")
 }

@@ -1,10 +1,10 @@
-//! Content between the types of `types.wit` and those of a tool's result.
+//! Conversion of content between `types.wit` and tool results.
 
 use tollgate_model::tool::{Content, EmbeddedResource, RawContent, ResourceBody};
 
 use crate::bindings::types;
 
-/// What a guest returned, to be bounded and checked.
+/// The content that a guest returned, before limits and checks.
 pub(crate) fn raw(parts: Vec<types::Content>) -> Vec<RawContent> {
     parts.into_iter().map(from_guest).collect()
 }
@@ -28,7 +28,7 @@ fn from_guest(part: types::Content) -> RawContent {
     }
 }
 
-/// A part of another tool's result, for the guest that called it.
+/// A part of another tool's result, for the calling guest.
 pub(crate) fn for_guest(content: Content) -> types::Content {
     match content {
         Content::Text { text } => types::Content::Text(text),

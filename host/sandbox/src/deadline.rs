@@ -1,4 +1,4 @@
-//! What ends a call from outside: its time on the wall clock, a halt, a fault of the host.
+//! Ends of a call from outside: the wall clock, a halt, a panic of the host.
 
 use std::{
     future::{pending, poll_fn},
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::watch;
 
-/// What came first.
+/// The first of these events.
 pub(crate) enum Ending<T> {
     Returned(T),
     Timeout,
@@ -18,8 +18,8 @@ pub(crate) enum Ending<T> {
     Panicked,
 }
 
-/// `work`, unless it takes longer than `wall` or is halted. A panic is an end like others: what panicked
-/// is dropped, and with it everything that it held.
+/// Runs `work` unless it takes longer than `wall` or is halted. A panic counts as an end: the work is
+/// dropped with everything that it holds.
 pub(crate) async fn with_deadline<T>(
     work: impl Future<Output = T>,
     wall: Duration,
@@ -40,7 +40,7 @@ pub(crate) async fn with_deadline<T>(
     }
 }
 
-/// Wait until it is true.
+/// Waits until it is true.
 pub(crate) async fn halt(mut halted: watch::Receiver<bool>) {
     if halted.wait_for(|halted| *halted).await.is_err() {
         // No sender is left, so no halt can come.

@@ -1,4 +1,4 @@
-//! What a component says about its tools, checked: names, sizes and schemas.
+//! Checks a component's tool definitions: names, sizes and schemas.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use tollgate_model::{
 
 use crate::{SandboxError, bindings::Tool};
 
-/// Tools of a component.
+/// The most tools of a component.
 const MAX_TOOLS: usize = 256;
 
-/// The tools, if everything about them is within bounds.
+/// The tools, if all definitions are within their limits.
 pub(crate) fn checked(tools: Vec<Tool>) -> Result<Vec<ToolDefinition>, SandboxError> {
     if tools.len() > MAX_TOOLS {
         let reason = format!(

@@ -1,7 +1,7 @@
 //! The engine: how components are compiled and how many run at once.
 //!
-//! Memory for every call at once is reserved when the engine starts, and a call is only admitted when
-//! there is a place for it: a pool never runs out, it makes callers wait.
+//! Memory for every concurrent call is reserved when the engine starts, and a call is only admitted when
+//! there is a slot for it: the pool never runs out, it makes callers wait.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ use tollgate_egress::Resolver;
 use tollgate_model::tool::Size;
 
 use crate::{
-    Compiler, SandboxError, cache, capability,
+    Compiler, MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxError, SandboxOptions, cache, capability,
     guest::State,
     low_priority_pool::LowPriorityPool,
     meter::{Room, room},
@@ -27,49 +27,32 @@ use crate::{
     wasi,
 };
 
-/// How many calls can be within one another, the agent's own included.
-pub const MAX_CALL_DEPTH: usize = 4;
-
-/// The most calls that can be run at once.
-pub const MAX_CONCURRENCY: usize = 1_000;
-
 /// Places beside those of calls: listing tools must not wait for calls, nor take their places.
 const RESERVED: usize = 4;
 
-/// The most calls of large components that are run at once: each may have much memory.
+/// The most concurrent calls of large components: each may use much memory.
 const MAX_LARGE: usize = 16;
 
 /// WebAssembly's own stack. Deeper recursion traps.
 const WASM_STACK: usize = 512 << 10;
-/// The same for an interpreter, which recurses where its program does.
+/// The same for an interpreter, which recurses together with its program.
 const LARGE_WASM_STACK: usize = 1 << 20;
-/// The stack of a call: WebAssembly's, and what host functions need above it.
+/// The stack of a call: WebAssembly's, plus the host functions' above it.
 const CALL_STACK: usize = 2 << 20;
-
-/// What a sandbox is made with.
-#[derive(Debug, Clone)]
-pub struct SandboxOptions {
-    /// Where compiled code is kept. Made with mode 0700; refused if others may write to it.
-    pub cache_dir: PathBuf,
-    /// How many calls may run at once; the others wait.
-    pub concurrency: usize,
-    /// What compiles components in a process of its own; without it they are compiled in this one.
-    pub compiler: Option<Compiler>,
-}
 
 /// Runs components. Cheap to clone; its clock stops with the last clone and the last call.
 #[derive(Clone)]
 pub struct Sandbox {
-    /// With the directory for compiled code.
+    /// Has the directory for compiled code.
     pub(crate) compiler: Option<Arc<(Compiler, PathBuf)>>,
     standard: Arc<Pool>,
     /// Started with the first component that needs it.
     large: Arc<Mutex<Option<Arc<Pool>>>>,
     cache: Cache,
     concurrency: usize,
-    /// Where components' requests get addresses of names from.
+    /// Resolves names for components' requests.
     resolver: Resolver,
-    /// Where guests run that compute for long.
+    /// Runs guests that compute for long.
     pub(crate) low_priority: Arc<LowPriorityPool>,
 }
 
@@ -80,10 +63,10 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Start the engine.
+    /// Starts the engine.
     ///
     /// # Errors
-    /// [`SandboxError`]: the directory for compiled code is not the gate's own, or memory cannot be
+    /// [`SandboxError`] if the directory for compiled code is not private to the gate, or memory cannot be
     /// reserved.
     pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
         let SandboxOptions {
@@ -110,14 +93,14 @@ impl Sandbox {
         })
     }
 
-    /// The same sandbox with another resolver of names.
+    /// The same sandbox with another resolver.
     #[must_use]
     pub fn with_resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// What resolves names.
+    /// The resolver.
     #[must_use]
     pub fn resolver(&self) -> Resolver {
         self.resolver.clone()
@@ -128,7 +111,7 @@ impl Sandbox {
         if size == Size::Standard {
             return Ok(Arc::clone(&self.standard));
         }
-        // Recover from poisoning: it is either absent or whole.
+        // Recover from poisoning: the value is either absent or complete.
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = &*large {
             return Ok(Arc::clone(pool));
@@ -140,11 +123,11 @@ impl Sandbox {
     }
 }
 
-/// An engine with its places.
+/// An engine with its slots.
 pub(crate) struct Pool {
     pub(crate) size: Size,
     pub(crate) engine: Engine,
-    /// Every published version of what components may import.
+    /// Every published version of the interfaces that components may import.
     pub(crate) linker: Linker<State>,
     calls: Arc<Semaphore>,
     nested: Arc<Semaphore>,
@@ -175,13 +158,13 @@ impl Pool {
         })
     }
 
-    /// A place for a call, once there is one.
+    /// A slot for a call, once one is free.
     pub(crate) async fn admit(self: &Arc<Self>) -> PoolSlot {
         self.slot(&self.calls).await
     }
 
-    /// A place for a call that a component makes: there is one for every call that can be within
-    /// another, so it waits for none that is held further out.
+    /// A slot for a nested call. There is one for every nesting level, so it never waits for a slot that an
+    /// outer call holds.
     pub(crate) async fn admit_nested(self: &Arc<Self>) -> PoolSlot {
         self.slot(&self.nested).await
     }
@@ -191,14 +174,14 @@ impl Pool {
         self.calls.available_permits()
     }
 
-    /// A place for the gate's own work.
+    /// A slot for the gate's own work.
     pub(crate) async fn admit_reserved(self: &Arc<Self>) -> PoolSlot {
         self.slot(&self.reserved).await
     }
 
     async fn slot(self: &Arc<Self>, slots: &Arc<Semaphore>) -> PoolSlot {
-        // Nothing closes these semaphores; if something did, running without a permit would merely make
-        // the engine refuse an instance too many.
+        // These semaphores are never closed. If one were, running without a permit would only make the
+        // engine refuse one instance too many.
         let permit = Arc::clone(slots).acquire_owned().await.ok();
         self.ticker.begin();
         PoolSlot {
@@ -208,7 +191,7 @@ impl Pool {
     }
 }
 
-/// Room for one store in a pool, and a running clock.
+/// The pool's size for one store, and a running clock.
 pub(crate) struct PoolSlot {
     pool: Arc<Pool>,
     _permit: Option<OwnedSemaphorePermit>,
@@ -239,15 +222,15 @@ fn config(size: Size, calls: usize, cache: Cache) -> Config {
         .max_memory_size(usize::try_from(room.memory).unwrap_or(usize::MAX))
         .table_elements(room.table_elements)
         .max_core_instance_size(room.core_instance)
-        // What a call wrote to is cleaned by overwriting it, which is cheaper than unmapping and faulting
-        // again, where the kernel can say which pages those are (Linux 6.7).
+        // Pages that a call wrote to are cleaned by overwriting them, which is cheaper than unmapping and
+        // faulting them in again, if the kernel can report those pages (Linux 6.7).
         .linear_memory_keep_resident(resident)
         .table_keep_resident(16 << 10)
         .async_stack_keep_resident(32 << 10)
         .pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     config
-        // A copy-on-write image of a whole interpreter is dense, and made once.
+        // A copy-on-write image of a whole interpreter is dense, and created once.
         .memory_guaranteed_dense_image_size(room.memory)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .cache(Some(cache))

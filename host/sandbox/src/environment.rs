@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// What a program that was made for WASI is started with.
+/// Arguments and environment of a program made for WASI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GuestEnvironment {
     /// Arguments, the program's name first.

@@ -2,11 +2,11 @@ use std::path::PathBuf;
 
 use crate::{MAX_COMPONENT, MAX_CONCURRENCY, PUBLISHED};
 
-/// Why something cannot be run in the sandbox.
+/// Why a component cannot run in the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// The directory for compiled code.
+    /// The directory for compiled code cannot be used.
     #[error(
         "compiled components cannot be kept in {}: {reason}; only the gate's own user may have access to it (mode 0700)",
         path.display()
@@ -17,19 +17,19 @@ pub enum SandboxError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The number of calls at once.
+    /// The number of concurrent calls is out of range.
     #[error("the gate cannot run {given} calls at once; choose from 1 to {MAX_CONCURRENCY}")]
     Concurrency {
-        /// What was asked for.
+        /// The configured number.
         given: usize,
     },
-    /// The engine does not start.
+    /// The engine cannot be started.
     #[error(
         "the WebAssembly engine does not start: {reason}; it reserves address space for every call at once, \
          so raise the limit (`ulimit -v`) or lower gate.concurrency"
     )]
     Engine {
-        /// What the engine said.
+        /// The engine's message.
         reason: String,
     },
     /// A file that is not WebAssembly.
@@ -49,10 +49,10 @@ pub enum SandboxError {
         /// Its size in bytes.
         size: usize,
     },
-    /// A component that the engine does not take.
+    /// A component that the engine refuses.
     #[error("the component is not valid here: {reason}")]
     Invalid {
-        /// What the engine said.
+        /// The engine's message.
         reason: String,
     },
     /// A component of another world, or another version.
@@ -62,48 +62,48 @@ pub enum SandboxError {
         PUBLISHED.join("`, `@"), problems.join("; ")
     )]
     WrongWorld {
-        /// What does not fit.
+        /// The differences.
         problems: Vec<String>,
     },
-    /// A component that the engine for its size has no room for.
+    /// A component that exceeds the engine for its size.
     #[error(
         "the component needs more than the standard engine has for one ({reason}); if it carries an interpreter, as \
          Python and JavaScript do, set size = \"large\" in its table of the configuration, or --size large when you add it"
     )]
     NoRoom {
-        /// What the engine said.
+        /// The engine's message.
         reason: String,
     },
-    /// A component of no world of ours, that exports no function to call either.
+    /// A component of another world, without exported functions that can be called.
     #[error(
         "the component offers no tools: it neither exports `tollgate:adapter/tools@{}` nor a function that can be \
          called by itself{}",
         PUBLISHED.join("` or `@"), list(left_out)
     )]
     NoFunctions {
-        /// Functions that cannot be, and why.
+        /// Functions that cannot be called, with reasons.
         left_out: Vec<String>,
     },
-    /// Two functions that would be one tool.
+    /// Two functions with the same tool name.
     #[error(
         "the component's exports `{first}` and `{second}` would both be the tool `{tool}`; give one of the interfaces \
          another name"
     )]
     SameName {
-        /// The name.
+        /// The tool name.
         tool: String,
-        /// One export.
+        /// The first export.
         first: String,
-        /// The other.
+        /// The second export.
         second: String,
     },
-    /// A component that does not say what tools it has.
+    /// A component that does not list its tools.
     #[error("the component does not list its tools: {reason}")]
     ListTools {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// A tool that is described wrongly.
+    /// A tool with an invalid description.
     #[error("the component describes its tool `{tool}` wrongly: {problem}")]
     Tool {
         /// The tool's name, shortened and printable.

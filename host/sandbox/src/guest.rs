@@ -1,7 +1,7 @@
-//! A store with its instance, for one call: what it holds, how it is metered, how it ends.
+//! A store with its instance, for one call: its contents, its metering, its end.
 //!
-//! Nothing of one call is left for the next. However the guest ends, including by a fault of the host,
-//! there is an [`Execution`] that says so.
+//! Nothing of one call remains for the next. However the guest ends, including by a panic of the host,
+//! there is an [`Execution`] that reports it.
 
 use std::{
     sync::Arc,
@@ -32,43 +32,43 @@ use crate::{
     wasi::Wasi,
 };
 
-/// Bytes of what is said about a tool that ended itself.
+/// The most bytes of the message about a tool that exited.
 const MAX_EXIT: u64 = 100;
-/// Bytes of the cause that operators are told.
+/// The most bytes of the cause, for operators.
 const MAX_CAUSE: usize = 2 << 10;
 
-/// What the store holds.
+/// The data of the store.
 pub(crate) struct State {
     meter: Meter,
     stopwatch: Arc<Stopwatch>,
     host: Option<Host>,
-    /// What may still be asked of the host.
+    /// Remaining operations that the guest may request.
     operations: Operations,
-    /// InstanceKind when it is first needed, which most components never do.
+    /// Created when it is first needed, which most components never do.
     wasi: Option<Box<Wasi>>,
     /// When the call began.
     begun: Instant,
-    /// From beginning to end, and in the guest itself.
+    /// Limits for the whole call, and for the guest itself.
     wall: Duration,
     cpu: Duration,
 }
 
-/// What a guest reaches during a call.
+/// What a guest can reach during a call.
 #[derive(Clone)]
 pub(crate) struct Host {
     pub(crate) policy: Arc<dyn HostPolicy>,
     pub(crate) component: Arc<LoadedComponent>,
-    /// Where the call came from, and where all that it asks for is done.
+    /// The origin of the call, where everything that it requests is decided.
     pub(crate) runtime: Handle,
 }
 
 impl State {
-    /// Absent while tools are listed: then everything is refused.
+    /// Absent while tools are listed: then every request is refused.
     pub(crate) fn host(&self) -> Option<&Host> {
         self.host.as_ref()
     }
 
-    /// Its WASI context, and the host that gets what it writes.
+    /// Its WASI context, and the port for its output.
     pub(crate) fn wasi(&mut self) -> (&mut Option<Box<Wasi>>, Option<&Host>) {
         (&mut self.wasi, self.host.as_ref())
     }
@@ -78,7 +78,7 @@ impl State {
         self.begun.elapsed()
     }
 
-    /// What is left of time, with this much fuel, while the guest waits for its host.
+    /// The remaining time and this much fuel, while the guest waits for its host.
     pub(crate) fn remaining_budget(&self, fuel: u64) -> RemainingBudget {
         RemainingBudget {
             wall: self.wall.saturating_sub(self.elapsed()),
@@ -87,35 +87,35 @@ impl State {
         }
     }
 
-    /// Take from the guest's time what others used on its behalf.
+    /// Subtracts what nested calls used from the guest's limits.
     pub(crate) fn charge(&self, cpu: Duration) {
         self.stopwatch.charge(cpu);
     }
 
-    /// When an operation must be over so that the guest can still report that it was too slow.
+    /// The deadline of an operation, early enough that the guest can still report a timeout.
     pub(crate) fn operation_deadline(&self) -> Instant {
         let left = self.wall.saturating_sub(self.elapsed());
         Instant::now() + left.saturating_sub((left / 10).min(Duration::from_secs(1)))
     }
 
-    /// What may still be asked of the host, for what it does while the guest goes on.
+    /// Remaining operations, for work that continues in the background.
     pub(crate) fn operations(&self) -> Operations {
         self.operations.clone()
     }
 
-    /// Count something that is asked of the host. False if there was too much.
+    /// Counts an operation. False if there were too many.
     pub(crate) fn take_operation(&mut self) -> bool {
         self.operations.take()
     }
 }
 
-/// An instance, by how it is called.
+/// An instance, by the way to call it.
 enum InstanceKind {
     Adapter(Adapter),
     Functions(Instance),
 }
 
-/// A store, and an instance once there is one.
+/// A store, and an instance once it is created.
 pub(crate) struct Guest {
     component: Component,
     limits: Limits,
@@ -124,12 +124,13 @@ pub(crate) struct Guest {
     /// Why there is no instance.
     failure: Option<wasmtime::Error>,
     profile: CpuProfile,
-    /// Given back last, when the store is gone.
+    /// Released last, after the store.
     _slot: PoolSlot,
 }
 
 impl Guest {
-    /// `max_transfer` is how many bytes the guest may pass to the host at once, returning or calling.
+    /// `max_transfer` is the most bytes that the guest may pass to the host at once, as results or as
+    /// arguments.
     pub(crate) fn new(
         component: &Component,
         limits: Limits,
@@ -165,7 +166,7 @@ impl Guest {
             let left = store.data().operations.left();
             yield_on_tick(&stopwatch, cpu, |used| watch(used, left))
         });
-        // Fuel is on, so it can be set; if it could not, the guest would have none and end at once.
+        // Fuel is enabled, so it can be set. If it could not, the guest would have none and end at once.
         let _ = store.set_fuel(limits.fuel);
         Self {
             component: component.clone(),
@@ -178,7 +179,7 @@ impl Guest {
         }
     }
 
-    /// How long it computes.
+    /// Its computing time.
     pub(crate) fn profile(&self) -> CpuProfile {
         self.profile.clone()
     }
@@ -202,7 +203,7 @@ impl Guest {
         }
     }
 
-    /// The instance, made if it is not yet.
+    /// The instance, created on first use.
     async fn ready(&mut self) -> wasmtime::Result<(&InstanceKind, StoreContextMut<'_, State>)> {
         if self.instance.is_none() && self.failure.is_none() {
             self.instantiate().await;
@@ -243,7 +244,7 @@ impl Guest {
         }
     }
 
-    /// Call a tool of the component and say how it ended.
+    /// Calls a tool of the component and reports how the call ended.
     pub(crate) async fn call(
         mut self,
         tool: &str,
@@ -271,7 +272,7 @@ impl Guest {
                     return Err(wasmtime::Error::msg(cause));
                 }
             };
-            // A result does not leave before what the guest wrote is stored.
+            // Store the guest's written data before its result is released.
             let stored = store.data_mut().finish_files().await;
             Ok(match (returned, stored) {
                 (Ok(_), Err(lost)) => Err(ToolError::Failed(lost)),
@@ -310,7 +311,7 @@ impl Guest {
         }
     }
 
-    /// It was ended without a result.
+    /// It was stopped without a result.
     pub(crate) fn ended(&self, status: Status, cause: Option<String>) -> Execution {
         self.execution(status, BoundedContent::of_end(status), cause)
     }
@@ -336,8 +337,8 @@ impl Guest {
     }
 }
 
-/// Called once a tick while the guest runs: end it if its time is used up, else let others have the
-/// thread for a moment, which does not count.
+/// Called once a tick while the guest runs: stops it if its time is used up, otherwise yields the thread
+/// for a moment, which does not count.
 fn yield_on_tick(
     stopwatch: &Arc<Stopwatch>,
     cpu: Duration,
@@ -370,7 +371,7 @@ fn failure(error: ToolError, max: u64) -> BoundedContent {
     BoundedContent::of_failure(kind, message, max)
 }
 
-/// How a guest ended, and why, for operators.
+/// How a guest ended, and the cause for operators.
 fn status_of(error: &wasmtime::Error) -> (Status, String) {
     let status = match (
         error.downcast_ref::<LimitExceeded>(),
@@ -381,7 +382,7 @@ fn status_of(error: &wasmtime::Error) -> (Status, String) {
         (_, Some(Trap::OutOfFuel)) => Status::FuelExhausted,
         _ => Status::Trap,
     };
-    // The cause first: the frames above it may be cut.
+    // The root cause first, because the frames above it may be cut.
     (
         status,
         printable(&format!("{}\n{error}", error.root_cause()), MAX_CAUSE),

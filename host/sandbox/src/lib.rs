@@ -1,16 +1,17 @@
-//! Where components run: WebAssembly without any ambient authority, within limits.
+//! The sandbox: runs WebAssembly components without ambient authority, within limits.
 //!
-//! [`Sandbox::load`] compiles and links a component; [`Sandbox::prepare`] makes a fresh instance for one
-//! call; [`PreparedInstance::run`] runs it. What a component asks of its host is in [`capability`], one folder per
-//! interface, and goes through the [`port`], which the gate implements.
+//! [`Sandbox::load`] compiles and links a component; [`Sandbox::prepare`] creates a fresh instance for one
+//! call; [`PreparedInstance::run`] runs it. The operations that a component may request are in
+//! [`capability`], one folder per interface, and go through the [`port`], which the gate implements.
 //!
-//! Nothing here decides or writes a record, nothing is kept between two calls, and nothing that a guest says
-//! is believed: names, sizes, paths, text and the time it takes are all bounded.
+//! This crate neither decides nor records, and keeps nothing between two calls. Everything from a guest is
+//! untrusted: names, sizes, paths, text and the time it takes are all bounded.
 
 mod bindings;
 mod cache;
 pub mod capability;
 mod compile;
+mod compiler;
 mod component;
 mod content;
 mod deadline;
@@ -23,6 +24,7 @@ mod guest;
 mod loaded;
 mod low_priority_pool;
 mod meter;
+mod options;
 pub mod port;
 mod run;
 #[cfg(test)]
@@ -34,12 +36,14 @@ mod wasi;
 mod wasm_sections;
 
 pub use capability::files::Grant;
-pub use compile::{CompileError, Compiler, InspectedTool, Inspection, serve};
+pub use compile::{CompileError, InspectedTool, Inspection, serve};
+pub use compiler::Compiler;
 pub use component::{Component, INTERFACES};
-pub use engine::{MAX_CALL_DEPTH, MAX_CONCURRENCY, Sandbox, SandboxOptions};
+pub use engine::Sandbox;
 pub use environment::GuestEnvironment;
 pub use error::SandboxError;
 pub use loaded::LoadedComponent;
+pub use options::{MAX_CALL_DEPTH, MAX_CONCURRENCY, SandboxOptions};
 pub use run::{Invocation, PreparedInstance};
 
 /// The versions of the WIT package that this host links.

@@ -6,9 +6,9 @@ use std::{
 use tollgate_egress::{Network, NetworkConfig};
 use tollgate_model::canonical::Sha256Digest;
 
-use crate::{Component, Grant, GuestEnvironment};
+use crate::{Component, ConfigEntry, Grant, GuestEnvironment};
 
-/// A component that is loaded, with what it was granted.
+/// A loaded component with its grants.
 #[derive(Debug)]
 pub struct LoadedComponent {
     /// Its name in the configuration.
@@ -17,14 +17,16 @@ pub struct LoadedComponent {
     pub digest: Sha256Digest,
     /// Compiled, linked and ready to be instantiated.
     pub compiled: Component,
-    /// Directories that it was granted, by name.
+    /// Granted directories, by name.
     pub grants: BTreeMap<String, Arc<Grant>>,
-    /// Names of secrets that it may have attached to requests.
+    /// Names of secrets that may be attached to its requests.
     pub secrets: BTreeSet<String>,
+    /// Values that the operator configured for it, by key.
+    pub config: BTreeMap<String, ConfigEntry>,
     /// Its arguments and environment, as WASI gives them.
     pub environment: GuestEnvironment,
-    /// What its requests are sent with.
+    /// The client for its requests.
     pub network: Network,
-    /// What the operator says about hosts.
+    /// The operator's settings for hosts.
     pub hosts: Arc<NetworkConfig>,
 }

@@ -1,13 +1,12 @@
-//! Which threads a guest runs on: those of its caller while it is quick, and threads of low priority once
-//! it has computed for long.
+//! Selects the thread of a guest: the caller's while it is quick, and a thread of low priority once it has
+//! computed for long.
 //!
-//! Long is what it computes in one go: one that asks its host for one thing after the other waits most of
-//! the time, and would wait longer if each answer had to come from another thread.
+//! Long means without interruption: a guest that keeps calling its host spends most of its time waiting,
+//! and would wait longer if each answer had to come from another thread.
 //!
-//! A guest that computes gives way once a tick, but a tick is long for a neighbour who only needs the
-//! processor for some microseconds. The kernel hands it over at once if whoever has it has a lower
-//! priority. What guests ask of their host is always done on the caller's threads, so that nobody waits
-//! for a lock that a thread of low priority holds.
+//! A computing guest yields once a tick, but a tick is long for a call that needs the processor only for
+//! microseconds. The kernel preempts a thread of lower priority at once. Host functions always run on the
+//! caller's threads, so that no one waits for a lock held by a thread of low priority.
 
 use std::{
     future::poll_fn,
@@ -23,30 +22,30 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 
-/// A guest that has computed for longer without asking its host for anything is moved.
+/// A guest that has computed for longer than this without calling its host is moved.
 const LONG: Duration = Duration::from_millis(2);
-/// So is one that has computed for longer in all, whatever it asks for.
+/// A guest that has computed for longer than this in total is moved, even if it calls its host.
 const LONG_IN_ALL: Duration = Duration::from_millis(20);
-/// How many calls of a component begin in the pool after one of them computed for long.
+/// How many calls of a component start in the pool after one of them computed for long.
 const WARY: u32 = 64;
-/// The lowest priority that a thread can have among those that share the processor fairly.
+/// The lowest priority of threads that share the processor fairly.
 const NICE: i32 = 19;
 
 /// Threads of low priority.
 pub(crate) struct LowPriorityPool(Option<Runtime>);
 
 impl LowPriorityPool {
-    /// Start as many threads as there are processors.
+    /// Starts as many threads as there are processors.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The operating system cannot start a thread.
     pub(crate) fn start() -> io::Result<Self> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("tollgate-guests")
             .on_thread_start(|| {
-                // Of this thread alone, on Linux. Without it guests are merely less polite.
+                // For this thread only, on Linux. If it fails, guests only yield less quickly.
                 let _ = rustix::process::setpriority_process(None, NICE);
             })
             .enable_all()
@@ -54,9 +53,8 @@ impl LowPriorityPool {
         Ok(Self(Some(runtime)))
     }
 
-    /// Do `work` here, or on the threads of low priority: from the beginning for a component of which
-    /// `profile` expects it, else from the moment when it has computed for long. `None` if it panicked
-    /// there.
+    /// Runs `work` here, or on the threads of low priority: from the beginning if `profile` expects a long
+    /// computation, otherwise once it has computed for long. `None` if it panicked there.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -82,18 +80,18 @@ impl LowPriorityPool {
 
 impl Drop for LowPriorityPool {
     fn drop(&mut self) {
-        // Guests in it belong to calls that are over.
+        // Guests in it belong to calls that have ended.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// How long the calls of a component compute.
+/// Recent computing times of a component's calls.
 #[derive(Debug, Default)]
 pub(crate) struct CpuHistory(AtomicU32);
 
-/// How long one call computes.
+/// The computing time of one call.
 #[derive(Debug, Clone)]
 pub(crate) struct CpuProfile(Arc<(Arc<CpuHistory>, AtomicBool)>);
 
@@ -113,8 +111,8 @@ impl CpuProfile {
         self.0.1.load(Ordering::Relaxed)
     }
 
-    /// A function to be called now and then with how long the guest has computed and how much it may still
-    /// ask for; it notes when that becomes [long](Self::long).
+    /// A function to be called regularly with the guest's computing time and its remaining operations; it
+    /// detects when the computation becomes [long](Self::long).
     pub(crate) fn watch(self) -> impl FnMut(Duration, u64) {
         let (mut asked, mut since) = (None, Duration::ZERO);
         move |used, left| {

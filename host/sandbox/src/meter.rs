@@ -1,8 +1,8 @@
-//! What an execution may use, and the counters that hold it to that.
+//! Limits of an execution, and the counters that enforce them.
 //!
-//! Four counters, because none is enough: fuel is deterministic but blind to how long an instruction
-//! takes, guest time sees that but not the host's, wall-clock time sees all but punishes the guest for a
-//! slow disk, and memory grows in no time at all.
+//! There are four counters, because none is enough alone. Fuel is deterministic but ignores how long an
+//! instruction takes. Guest time measures that but not the host's work. Wall-clock time measures everything
+//! but penalises the guest for a slow disk. Memory can be exhausted in no time at all.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tollgate_model::tool::{Limits, Size};
 use wasmtime::ResourceLimiter;
 
-/// What the engine for components of this size has for one component.
+/// The resources that the engine for components of this size has for one component.
 pub(crate) const fn room(size: Size) -> Room {
     match size {
         Size::Standard => Room {
@@ -40,12 +40,12 @@ pub(crate) const fn room(size: Size) -> Room {
     }
 }
 
-/// What an engine has for one component.
+/// An engine's resources for one component.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
-    /// Bytes of all memories together.
+    /// Bytes of all memories in total.
     pub(crate) memory: u64,
-    /// Elements of all tables together.
+    /// Elements of all tables in total.
     pub(crate) table_elements: usize,
     /// Core instances.
     pub(crate) instances: usize,
@@ -53,13 +53,13 @@ pub(crate) struct Room {
     pub(crate) tables: usize,
     /// Memories.
     pub(crate) memories: usize,
-    /// Bytes of the engine's own for one core instance.
+    /// Bytes of the engine's own data for one core instance.
     pub(crate) core_instance: usize,
-    /// Bytes of a memory that are cleaned rather than given back.
+    /// Bytes of a memory that are overwritten instead of unmapped.
     pub(crate) resident: usize,
 }
 
-/// The limit that a guest ran into, as the cause of its trap.
+/// The limit that a guest exceeded, as the cause of its trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LimitExceeded {
     /// Memories or tables.
@@ -70,8 +70,8 @@ pub(crate) enum LimitExceeded {
     Time,
 }
 
-/// Counts memory and tables, and refuses what is too much with a trap: a guest that was refused memory
-/// rarely does anything sensible with that.
+/// Counts memory and tables, and traps if a limit is exceeded: a guest rarely handles refused memory
+/// sensibly.
 #[derive(Debug)]
 pub(crate) struct Meter {
     room: Room,
@@ -92,7 +92,7 @@ impl Meter {
         }
     }
 
-    /// Bytes of linear memory at most.
+    /// The highest size of linear memory, in bytes.
     pub(crate) fn peak(&self) -> u64 {
         self.peak
     }
@@ -153,11 +153,11 @@ impl ResourceLimiter for Meter {
     }
 }
 
-/// Measures the processor's time that the guest uses: stopped while the host works for it, and while
-/// other guests have the thread.
+/// Measures the guest's processor time. It is paused while the host works for the guest, and while other
+/// guests use the thread.
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
-    /// What the thread's clock said when it was started; [`STOPPED`] while it is not.
+    /// The thread's clock when it was started; [`STOPPED`] while paused.
     since: AtomicU64,
     /// Nanoseconds before that.
     used: AtomicU64,
@@ -173,16 +173,15 @@ impl Stopwatch {
         }
     }
 
-    /// The processor's time that this thread has had, in nanoseconds. Where others have the processor
-    /// meanwhile, it stands still.
+    /// Processor time of this thread, in nanoseconds. It does not advance while others have the processor.
     fn now() -> u64 {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
         seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
     }
 
-    // One task at a time runs a guest and its host calls, so relaxed is enough. It is stopped whenever
-    // that task could go on on another thread.
+    // Only one task at a time runs a guest and its host calls, so relaxed ordering is enough. The meter is
+    // paused whenever that task could continue on another thread.
 
     pub(crate) fn start(&self) {
         if self.since.load(Ordering::Relaxed) == STOPPED {
@@ -198,19 +197,19 @@ impl Stopwatch {
         }
     }
 
-    /// Count time that others used.
+    /// Adds time that others used.
     pub(crate) fn charge(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
         self.used.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// The time so far, while it is stopped.
+    /// The time so far, while paused.
     pub(crate) fn used(&self) -> Duration {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 }
 
-/// What a call may still ask of the host, wherever it is counted.
+/// Remaining operations of a call, shared by all counters.
 #[derive(Clone)]
 pub(crate) struct Operations(Arc<AtomicU64>);
 
@@ -219,7 +218,7 @@ impl Operations {
         Self(Arc::new(AtomicU64::new(most)))
     }
 
-    /// One of them. False if none is left.
+    /// Takes one. False if none is left.
     pub(crate) fn take(&self) -> bool {
         let less = |left: u64| left.checked_sub(1);
         self.0

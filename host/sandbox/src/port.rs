@@ -1,8 +1,8 @@
-//! The port: what the sandbox needs decided, recorded or looked up by the gate.
+//! The port: what the sandbox needs from the gate.
 //!
-//! The sandbox knows neither policies nor the ledger. For each act of a guest it asks [`Authorize`] and gets a
-//! [`Permit`] or a [`Denial`]; what it did with a permit it reports by [`Authorize::complete`]. Everything is
-//! asked for one call of one tool: the implementation knows which.
+//! The sandbox knows neither policies nor the ledger. For each act of a guest it asks [`Authorize`] and
+//! gets a [`Permit`] or a [`Denial`]. It reports the result of a permitted act by [`Authorize::complete`].
+//! An implementation belongs to one call of one tool.
 
 use std::{
     collections::BTreeSet,
@@ -21,6 +21,7 @@ use tollgate_model::{
 use zeroize::Zeroizing;
 
 use crate::capability::{
+    config::ConfigAct,
     files::FileAct,
     http::HttpAct,
     progress::ProgressReport,
@@ -31,30 +32,35 @@ use crate::capability::{
 /// A future of the port: it may be polled on any thread.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What the sandbox asks of the gate during one call.
+/// The requests of the sandbox to the gate during one call.
 pub trait HostPolicy:
-    Authorize<FileAct> + Authorize<HttpAct> + Authorize<SecretAct> + fmt::Debug + 'static
+    Authorize<ConfigAct>
+    + Authorize<FileAct>
+    + Authorize<HttpAct>
+    + Authorize<SecretAct>
+    + fmt::Debug
+    + 'static
 {
-    /// The time, by the gate's clock.
+    /// The gate's time.
     fn now(&self) -> Timestamp;
 
-    /// Whether the call is one that another component makes.
+    /// Whether this is a nested call.
     fn is_nested(&self) -> bool;
 
-    /// An id for the span of an effect that must know it beforehand.
+    /// An id for the span of an effect that needs it in advance.
     fn new_span(&self) -> SpanId;
 
-    /// The trace context (W3C) that stands for a span of this run.
+    /// The W3C trace context for a span of this run.
     fn traceparent(&self, span: SpanId) -> String;
 
-    /// Record a line of the component's own log. `level` is one of `debug`, `info`, `warn`, `error`.
+    /// Records a line of the component's own log. `level` is one of `debug`, `info`, `warn`, `error`.
     fn log(&self, level: &'static str, message: &str);
 
-    /// Take in a report of progress. What comes back, if anything, is the work of releasing it to the caller:
-    /// to be awaited in a task of its own.
+    /// Takes a progress report. The returned future, if any, releases it to the caller; await it in a task
+    /// of its own.
     fn report(self: Arc<Self>, report: ProgressReport) -> Option<PortFuture<'static, ()>>;
 
-    /// Call a tool of another component, with JSON arguments. Also returns what that used.
+    /// Calls a tool of another component, with JSON arguments. Also returns the resources used.
     fn call<'a>(
         &'a self,
         tool: &'a str,
@@ -62,7 +68,7 @@ pub trait HostPolicy:
         budget: RemainingBudget,
     ) -> PortFuture<'a, (Result<Vec<Content>, NestedCallError>, ConsumedBudget)>;
 
-    /// Read or change the component's state: decided and recorded, in one step with the change.
+    /// Reads or changes the component's state: decided and recorded in one step with the change.
     fn state(&self, request: StateRequest) -> PortFuture<'_, Result<StateReply, StateError>>;
 
     /// The configured secrets.
@@ -71,30 +77,30 @@ pub trait HostPolicy:
 
 /// Decides and records one kind of act.
 pub trait Authorize<A>: Send + Sync {
-    /// Whether the act would be allowed now. Records nothing and permits nothing: it is for finding out
-    /// whether what deciding needs may be looked up.
+    /// Whether the act would be allowed now. Records nothing and permits nothing: it only answers whether
+    /// the data for a decision may be looked up.
     ///
     /// # Errors
-    /// [`Denial`]: it cannot be decided.
+    /// [`Denial`] if it cannot be decided.
     fn would_allow(&self, act: &A) -> Result<bool, Denial>;
 
-    /// Decide and record. The permit is for exactly this act.
+    /// Decides and records. The permit is for exactly this act.
     fn authorize(&self, act: A) -> PortFuture<'_, Result<Permit<A>, Denial>>;
 
-    /// Whether the resource still has no labels but those that the permit was decided with. Asked after a
-    /// read: writers add their labels before they write.
+    /// Whether the resource still has only the labels that the permit was decided with. Asked after a read:
+    /// writers add their labels before they write.
     ///
     /// # Errors
-    /// [`Denial`]: it cannot be known.
+    /// [`Denial`] if that cannot be determined.
     fn labels_unchanged(&self, permit: &Permit<A>) -> Result<bool, Denial>;
 
-    /// Report what came of a permitted act. Its labels join what the call has read.
+    /// Reports the result of a permitted act. Its labels join those of the call.
     fn complete(&self, permit: Permit<A>, effect: EffectReport);
 }
 
 /// A recorded permission for one act. It cannot be copied, and its act cannot be changed.
 ///
-/// Only an implementation of [`Authorize`] makes one; nothing in this crate does.
+/// Only an implementation of [`Authorize`] creates one; this crate never does.
 #[derive(Debug)]
 pub struct Permit<A> {
     act: A,
@@ -103,8 +109,8 @@ pub struct Permit<A> {
 }
 
 impl<A> Permit<A> {
-    /// Permit `act`, whose effect stands under `span`. `label_epoch` is how often any file had taken on labels
-    /// before this one's were looked up.
+    /// Permits `act`, whose effect is a child of `span`. `label_epoch` is how often any file had taken on
+    /// labels before this file's were looked up.
     pub fn issue(act: A, span: SpanId, label_epoch: u64) -> Self {
         Self {
             act,
@@ -113,12 +119,12 @@ impl<A> Permit<A> {
         }
     }
 
-    /// What is permitted.
+    /// The permitted act.
     pub fn act(&self) -> &A {
         &self.act
     }
 
-    /// The span under which the effect stands.
+    /// The parent span of the effect.
     pub fn span(&self) -> SpanId {
         self.span
     }
@@ -128,22 +134,22 @@ impl<A> Permit<A> {
         self.label_epoch
     }
 
-    /// The act, which is no longer permitted.
+    /// The act, without its permission.
     pub fn into_act(self) -> A {
         self.act
     }
 }
 
-/// What came of a permitted act.
+/// The result of a permitted act.
 #[derive(Debug)]
 pub struct EffectReport {
-    /// When the sandbox began with it.
+    /// When the sandbox began the act.
     pub begun: Instant,
     /// Bytes read or written, or why it failed.
     pub result: Result<u64, String>,
-    /// The effect's own span, if it had to be known beforehand.
+    /// The effect's own span, if it had to be known in advance.
     pub span: Option<SpanId>,
-    /// What only this kind of effect has.
+    /// Details of this kind of effect.
     pub details: Option<EffectDetails>,
 }
 
@@ -160,14 +166,14 @@ impl EffectReport {
     }
 }
 
-/// Why an act is not permitted, in words for the component.
+/// Why an act is not permitted, in a text for the component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The decision, if there is one.
     pub decision: Option<DecisionId>,
-    /// Why, and what would help.
+    /// The reason, and what would help.
     pub reason: String,
-    /// The approval that is waited for.
+    /// The pending approval.
     pub approval: Option<ApprovalId>,
 }
 
@@ -182,21 +188,21 @@ impl Denial {
     }
 }
 
-/// What a nested call may use: what is left to the call that makes it.
+/// The limits of a nested call: what the calling call has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemainingBudget {
-    /// From beginning to end.
+    /// Wall-clock time.
     pub wall: Duration,
-    /// Time in which guests run.
+    /// Computing time of guests.
     pub cpu: Duration,
     /// Fuel units.
     pub fuel: u64,
 }
 
-/// What a nested call has used of it.
+/// The resources that a nested call used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConsumedBudget {
-    /// Time in which guests ran.
+    /// Computing time of guests.
     pub cpu: Duration,
     /// Fuel units.
     pub fuel: u64,
@@ -205,20 +211,20 @@ pub struct ConsumedBudget {
 /// Why a nested call has no content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NestedCallError {
-    /// It was not made: the tool, the arguments or the depth are wrong.
+    /// It was not made: the tool or the arguments are invalid, or it nests too deep.
     Invalid(String),
     /// It is denied, or its result withheld.
     Denied(Denial),
-    /// The tool says that it failed.
+    /// The tool reported a failure.
     Failed(String),
-    /// It was ended.
+    /// It was stopped.
     Ended(String),
 }
 
-/// The configured secrets: values for requests, and their removal from what comes back.
+/// The configured secrets: values for requests, and their removal from responses.
 pub trait SecretStore: Send + Sync {
-    /// Read these secrets, so that [`scrub`](Self::scrub) knows their values. One that cannot be read is left
-    /// out.
+    /// Reads these secrets, so that [`scrub`](Self::scrub) knows their values. A secret that cannot be read
+    /// is skipped.
     fn load<'a>(&'a self, names: &'a BTreeSet<String>) -> PortFuture<'a, ()>;
 
     /// The value of a secret, or why it cannot be read.
@@ -237,7 +243,7 @@ pub struct SecretValue {
     pub name: String,
     /// The value.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// Tells one value of a secret from another, and nothing more: the beginning of a keyed digest.
+    /// A prefix of a keyed digest, which only distinguishes values of the secret.
     pub version: String,
 }
 

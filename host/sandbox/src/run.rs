@@ -1,7 +1,6 @@
 //! One call: a fresh instance, the permitted arguments, an outcome.
 //!
-//! Nothing of a guest is run without a [`Permit`] call, except to list its tools, when it can reach
-//! nothing.
+//! A guest runs only with a [`Permit`] for the call, except to list its tools, when it can reach nothing.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,13 +20,13 @@ use crate::{
     port::{HostPolicy, Permit},
 };
 
-/// Bytes of all that a component says about its tools.
+/// The most bytes of a component's tool list.
 const MAX_LISTING: u64 = 4 << 20;
 
 /// A call of a tool: exactly what was decided and recorded.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The component that runs it.
+    /// The component that executes it.
     pub component: Arc<LoadedComponent>,
     /// The component's file that the call was decided for.
     pub digest: Sha256Digest,
@@ -37,7 +36,7 @@ pub struct Invocation {
     pub arguments: String,
 }
 
-/// An instance that waits for its permit. Nothing of the guest has run.
+/// An instance that waits for its permit. No code of the guest has run.
 pub struct PreparedInstance {
     component: Arc<LoadedComponent>,
     guest: Guest,
@@ -52,9 +51,9 @@ impl fmt::Debug for PreparedInstance {
 }
 
 impl Sandbox {
-    /// Make an instance for one call, as soon as there is a place for it. Dropping the future gives up
-    /// the place. Runs nothing of the guest: where instantiating would, that is left to
-    /// [`PreparedInstance::run`].
+    /// Creates an instance for one call, as soon as there is a slot for it. Dropping the future releases
+    /// the slot. No code of the guest runs: if instantiation would run code, [`PreparedInstance::run`] does
+    /// it.
     pub async fn prepare(
         &self,
         component: &Arc<LoadedComponent>,
@@ -80,8 +79,7 @@ impl Sandbox {
         PreparedInstance { component, guest }
     }
 
-    /// Prepare and run in one step. A halt ends the wait for a place, too, and so does the end of the time
-    /// that the call has.
+    /// Prepares and runs in one step. A halt and the end of the call's time also end the wait for a slot.
     pub async fn run(
         &self,
         permitted: Permit<Invocation>,
@@ -111,8 +109,7 @@ impl Sandbox {
 }
 
 impl PreparedInstance {
-    /// Run the permitted call: exactly the arguments that were decided on. Ends early once `halted` is
-    /// true.
+    /// Runs the permitted call with exactly the decided arguments. Stops early once `halted` is true.
     pub async fn run(
         self,
         permitted: Permit<Invocation>,
@@ -127,14 +124,14 @@ impl PreparedInstance {
     }
 }
 
-/// How many bytes a guest may pass to the host at once.
+/// The most bytes that a guest may pass to the host at once.
 pub(crate) fn max_transfer_bytes(component: &Component, limits: &Limits) -> u64 {
     match component.0.exports {
-        // What an adapter returns is counted whole, and files are refused by their size: so it may pass
-        // as much as its memory holds. What it passes when it calls is looked at in place.
+        // An adapter's result is counted as a whole, and files are refused by their size, so it may pass as
+        // much as its memory holds. Its arguments are checked in place.
         Exports::Adapter(_) => Size::Standard.max_memory(),
-        // Values of types that are known only now take up to 32 times their bytes in JSON, and what is
-        // larger than the output would be left out anyway.
+        // Values of dynamic types take up to 32 times their JSON size, and content larger than the output
+        // limit would be dropped anyway.
         Exports::Functions(..) => limits
             .output
             .saturating_mul(32)
@@ -144,7 +141,7 @@ pub(crate) fn max_transfer_bytes(component: &Component, limits: &Limits) -> u64 
 
 /// The tools that a component lists, or why it does not.
 pub(crate) async fn list_tools(component: &Component) -> Result<Vec<Tool>, String> {
-    // A list is a constant: what needs more than this does something else.
+    // A list is a constant: a guest that needs more than this does something else.
     let limits = Limits {
         fuel: 1_000_000_000,
         wall: Duration::from_secs(10),

@@ -1,5 +1,4 @@
-//! What the tests build on: components as WebAssembly text, and a granted directory beside one that is
-//! not.
+//! Test fixtures: components as WebAssembly text, and a granted directory next to one that is not granted.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::LazyLock, time::Duration};
 
@@ -10,9 +9,10 @@ use tollgate_model::tool::{Execution, Limits, Size};
 use crate::{
     Component, Grant, Sandbox, SandboxOptions,
     capability::files::{
-        disk::{self, Replace},
+        disk,
         grant::{FileError, ResolvedPath},
         path::RelativePath,
+        temporary::Replace,
     },
     guest::Guest,
     run,
@@ -117,7 +117,7 @@ pub(crate) async fn guest(component: &Component, limits: &Limits) -> Guest {
     guest
 }
 
-/// A component as `cargo xtask guests` builds it; `None` where it did not run.
+/// A component built by `cargo xtask guests`; `None` if that did not run.
 pub(crate) fn built(name: &str) -> Option<Component> {
     built_for(name, Size::Standard)
 }
@@ -129,7 +129,7 @@ pub(crate) fn built_for(name: &str, size: Size) -> Option<Component> {
     Some(sandbox().load(name, &bytes, size).unwrap())
 }
 
-/// A directory that is granted, beside one that is not.
+/// A granted directory, next to one that is not granted.
 pub(crate) struct World {
     pub(crate) dir: TempDir,
     pub(crate) grant: Grant,
@@ -179,7 +179,7 @@ impl World {
             .collect())
     }
 
-    /// Every operation on `path`, each with how it fails.
+    /// Every operation on `path`, each with its error.
     pub(crate) fn all(&self, path: &str) -> [Option<FileError>; 7] {
         [
             self.read(path).err(),

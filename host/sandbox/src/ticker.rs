@@ -1,6 +1,6 @@
-//! The clock by which busy guests give way, and by which their time is looked at.
+//! The clock on which busy guests yield and their time is checked.
 //!
-//! It runs only while something does: an idle gate does not wake up.
+//! It runs only while a guest runs: an idle gate does not wake up.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use std::{
 
 use wasmtime::{Engine, EngineWeak};
 
-/// How often a busy guest lets others have the thread, and how finely its time is measured.
+/// How often a busy guest yields its thread, which is also the resolution of its time limit.
 const TICK: Duration = Duration::from_millis(1);
 
 /// Advances the engine's epoch while something runs, and sleeps otherwise.
@@ -72,7 +72,7 @@ impl Drop for Ticker {
 fn tick(ticking: &TickerThread, engine: &EngineWeak) {
     while !ticking.stopped.load(Ordering::SeqCst) {
         if ticking.running.load(Ordering::SeqCst) == 0 {
-            // `unpark` before `park` is not lost.
+            // An `unpark` before `park` is not lost.
             thread::park();
             continue;
         }

@@ -1,9 +1,9 @@
-//! WASI 0.2 for components that were made for it: what they expect of a system, without one.
+//! WASI 0.2 for components made for it, without access to a real system.
 //!
-//! Arguments and environment are those that the configuration names, and there is no input; what is written to standard output and error
-//! becomes events of the call's trace. Clocks and randomness are the machine's own. The directories that
-//! are open are the component's grants ([`filesystem`]). No socket reaches an address, and no name is looked
-//! up: requests over `wasi:http` are sent by the gate ([`http`]), where each is decided.
+//! Arguments and environment come from the configuration, and there is no input. Standard output and error
+//! become events of the call's trace. Clocks and randomness are the machine's own. The preopened
+//! directories are the component's grants ([`filesystem`]). Sockets and name lookups are refused. The gate
+//! sends requests over `wasi:http` ([`http`]), where each is decided.
 
 use std::{
     pin::Pin,
@@ -29,13 +29,13 @@ use crate::{
     guest::{Host, State},
 };
 
-/// Resources of one call: streams, clocks' polls.
+/// The most resources of one call: streams, pollables.
 const MAX_RESOURCES: usize = 1_000;
-/// Bytes of randomness at once.
+/// The most random bytes at once.
 const MAX_RANDOM: u64 = 64 << 10;
 /// A longer line is cut into several.
 const MAX_LINE: usize = 4 << 10;
-/// What a guest may write at once.
+/// The most bytes that a guest may write at once.
 pub(crate) const MAX_WRITE: usize = 64 << 10;
 
 /// Interfaces of WASI 0.2 that a component may import, by package.
@@ -58,7 +58,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     http::add_to_linker(linker)
 }
 
-/// What one call has of a system. Made when the guest first asks for anything of it.
+/// The WASI state of one call. Created when the guest first needs it.
 pub(crate) struct Wasi {
     ctx: WasiCtx,
     pub(crate) table: ResourceTable,
@@ -83,7 +83,7 @@ impl Wasi {
             environment: variables,
         } = environment.unwrap_or_default();
         let variables: Vec<_> = variables.into_iter().collect();
-        // What is not said here is absent: input, directories.
+        // Everything else is absent: input, directories.
         let ctx = WasiCtxBuilder::new()
             .args(&arguments)
             .envs(&variables)
@@ -103,7 +103,7 @@ impl Wasi {
     }
 }
 
-/// What the call has of a system, made if it is not yet.
+/// The WASI state of the call, created on first use.
 pub(crate) fn context(state: &mut State) -> &mut Wasi {
     let (wasi, host) = state.wasi();
     wasi.get_or_insert_with(|| Box::new(Wasi::new(host)))
@@ -119,7 +119,7 @@ impl WasiView for State {
     }
 }
 
-/// A stream whose lines are the component's own words in the trace.
+/// A stream whose lines go to the trace as the component's own words.
 #[derive(Clone)]
 struct Lines {
     written: Arc<Mutex<OutputBuffer>>,
@@ -134,7 +134,7 @@ struct OutputBuffer {
 
 impl Lines {
     fn written(&self) -> MutexGuard<'_, OutputBuffer> {
-        // Recover from poisoning: it holds bytes only.
+        // Recover from poisoning: it contains only bytes.
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,7 +164,7 @@ impl OutputBuffer {
 
 impl Drop for OutputBuffer {
     fn drop(&mut self) {
-        // The last line may have no end.
+        // The last line may have no line feed.
         self.end();
     }
 }

@@ -1,13 +1,13 @@
-//! What a component's sections say without the engine: whether instantiating it runs any of its code, and its
+//! Reads a component's sections without the engine: whether instantiating it runs any of its code, and its
 //! custom sections.
 //!
-//! Instantiating runs code exactly if a core module inside has a start function, or the component one
-//! (WebAssembly core specification, section 5.5; component model binary format). What cannot be parsed counts
-//! as code that runs.
+//! Instantiation runs code if and only if a core module inside has a start function, or the component has
+//! one (WebAssembly core specification, section 5.5; component model binary format). A file that cannot be
+//! parsed counts as one that runs code.
 
 use wasmparser::{Parser, Payload};
 
-/// What the first bytes of a file say it is.
+/// The format of a file, according to its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// A component.
@@ -46,7 +46,7 @@ pub(crate) fn custom<'a>(component: &'a [u8], name: &str) -> Option<&'a [u8]> {
     None
 }
 
-/// Whether instantiating this component may run code of it.
+/// Whether instantiating this component may run its code.
 pub(crate) fn runs_at_instantiation(component: &[u8]) -> bool {
     if format(component) == Format::Other {
         return true;

@@ -7,6 +7,7 @@ pub mod approvals;
 pub mod auth;
 mod client;
 mod depth;
+pub mod export;
 pub mod http;
 pub mod mcp;
 pub mod metrics;

@@ -72,6 +72,7 @@ fn dirs(config: &Config) -> Vec<(PathBuf, RecursiveMode)> {
     let mut dirs = vec![(config.policies.clone(), RecursiveMode::Recursive)];
     dirs.push(parent(&config.file));
     dirs.extend(config.components.values().map(|c| parent(&c.path)));
+    dirs.extend(config.capture.rules.iter().map(|rules| parent(rules)));
     dirs
 }
 
@@ -81,4 +82,5 @@ fn matters(config: &Config, path: &Path) -> bool {
         || (path.starts_with(&config.policies)
             && (path.extension().is_some_and(|e| e == "cedar") || path.extension().is_none()))
         || config.components.values().any(|c| c.path == path)
+        || config.capture.rules.iter().any(|rules| rules == path)
 }

@@ -1,7 +1,7 @@
 //! What is kept of that which others report: every attribute, name and text that comes in passes here, once,
 //! before anything is stored or searched.
 
-use tollgate::capture::CaptureSession;
+use tollgate_model::capture::AttributeFilter;
 
 use crate::store::Attributes;
 
@@ -13,8 +13,8 @@ const THEIRS: &str = "reported.tollgate.";
 /// What is kept of a reported span's, event's, link's, log's, resource's or scope's attributes: what the
 /// configuration says, and no secrets. What claims to be the gate's is kept under another name.
 #[must_use]
-pub fn reported(attributes: Attributes, capturing: &CaptureSession) -> Attributes {
-    capturing.attributes(renamed(attributes))
+pub fn reported(attributes: Attributes, filter: &dyn AttributeFilter) -> Attributes {
+    filter.attributes(renamed(attributes))
 }
 
 /// The name of a reported event: none claims to be the gate's.

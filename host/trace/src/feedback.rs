@@ -112,7 +112,8 @@ impl FeedbackInput {
             },
             _ => {}
         }
-        let clean = |text: Option<String>, max| text.map(|t| tollgate::text::printable(&t, max));
+        let clean =
+            |text: Option<String>, max| text.map(|t| tollgate_model::text::printable(&t, max));
         Ok(NewFeedback {
             run,
             span: self.span,

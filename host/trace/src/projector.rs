@@ -17,8 +17,8 @@ use crate::{
     low_priority::BackgroundThread,
     session::callers_trace,
     store::{
-        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError,
-        ingest::RunSummary, int, key, nat, source::SourceId, writer::Writer,
+        Attributes, Body, Facet, NewSpan, Source, SpanOrigin, Store, StoreError, entries::SourceId,
+        ingest::RunSummary, int, key, nat, writer::Writer,
     },
 };
 
@@ -166,10 +166,48 @@ fn project(
     } else {
         writer.run_goes_on(tenant, run, record.time)?;
     }
-    let about = |kind| span::attribute_map(kind, index, record);
     let trace = writer.opened(tenant, run, record.time, record.time)?.id;
     writer.add_source(trace, source)?;
+    let mut projection = Projection {
+        writer,
+        source,
+        index,
+        record,
+        run,
+        trace,
+    };
     for change in span::changes(record) {
+        projection.change(change)?;
+    }
+    projection.end_run()?;
+    let kind = match &record.event {
+        Event::Decision(_) => SpanKind::ExecuteTool,
+        _ => SpanKind::InvokeAgent,
+    };
+    for (facet, value) in facets(record, &projection.about(kind)) {
+        projection.writer.add_gate_facet(trace, facet, &value)?;
+    }
+    Ok(())
+}
+
+/// One record on its way into the tables.
+struct Projection<'a> {
+    writer: &'a mut Writer,
+    source: SourceId,
+    index: u64,
+    record: &'a Record,
+    run: RunId,
+    /// The run's trace by its number in the tables.
+    trace: i64,
+}
+
+impl Projection<'_> {
+    /// What the record says of a span of this kind.
+    fn about(&self, kind: SpanKind) -> Attributes {
+        span::attribute_map(kind, self.index, self.record)
+    }
+
+    fn change(&mut self, change: SpanChange) -> rusqlite::Result<()> {
         match change {
             SpanChange::Open {
                 span,
@@ -180,16 +218,12 @@ fn project(
                 end,
                 error,
             } => {
-                let parent = match parent {
-                    None if kind != SpanKind::InvokeAgent => root(writer, trace)?,
-                    parent => parent,
-                };
                 let body = Body {
-                    attributes: about(kind),
+                    attributes: self.about(kind),
                     ..Body::default()
                 };
                 let new = NewSpan {
-                    trace: run,
+                    trace: self.run,
                     span,
                     parent,
                     name,
@@ -204,13 +238,8 @@ fn project(
                     facets: Vec::new(),
                     body: serde_json::to_string(&body).unwrap_or_default(),
                 };
-                let inserted = writer.insert(trace, SpanOrigin::Gate, source, &new)?;
-                if inserted && kind == SpanKind::ExecuteTool {
-                    writer.add_gate_facet(trace, Facet::Name, &new.name)?;
-                }
-                if let Some(error) = error {
-                    writer.add_gate_facet(trace, Facet::Error, error)?;
-                }
+                self.open(new, kind)?;
+                self.failed(error)
             }
             SpanChange::Close {
                 span,
@@ -218,38 +247,60 @@ fn project(
                 error,
                 unless_ended,
             } => {
-                if unless_ended && has_ended(writer, trace, span)? {
-                    continue;
+                if unless_ended && has_ended(self.writer, self.trace, span)? {
+                    return Ok(());
                 }
-                // A record that closes several spans says something else about each.
-                let kind = match &record.event {
-                    Event::Outcome(outcome) if span == outcome.span => SpanKind::InvokeComponent,
-                    Event::ApprovalResolved(approval) if span == approval.span => {
-                        SpanKind::Approval
-                    }
-                    _ => SpanKind::ExecuteTool,
-                };
-                close(writer, trace, span, end.0, error, Some(&about(kind)))?;
-                if let Some(error) = error {
-                    writer.add_gate_facet(trace, Facet::Error, error)?;
-                }
+                let about = self.about(self.closed_kind(span));
+                close(self.writer, self.trace, span, end.0, error, Some(&about))?;
+                self.failed(error)
             }
         }
     }
-    if let Event::RunEnded(_) = &record.event
-        && let Some(span) = root(writer, trace)?
-    {
-        let about = about(SpanKind::InvokeAgent);
-        close(writer, trace, span, record.time.0, None, Some(&about))?;
+
+    /// Add a span. One without a parent is under the run's root.
+    fn open(&mut self, mut span: NewSpan, kind: SpanKind) -> rusqlite::Result<()> {
+        if span.parent.is_none() && kind != SpanKind::InvokeAgent {
+            span.parent = root(self.writer, self.trace)?;
+        }
+        let inserted = self
+            .writer
+            .insert(self.trace, SpanOrigin::Gate, self.source, &span)?;
+        if inserted && kind == SpanKind::ExecuteTool {
+            self.writer
+                .add_gate_facet(self.trace, Facet::Name, &span.name)?;
+        }
+        Ok(())
     }
-    let kind = match &record.event {
-        Event::Decision(_) => SpanKind::ExecuteTool,
-        _ => SpanKind::InvokeAgent,
-    };
-    for (facet, value) in facets(record, &about(kind)) {
-        writer.add_gate_facet(trace, facet, &value)?;
+
+    /// The kind of a span that the record closes. One that closes several says something else about each.
+    fn closed_kind(&self, span: SpanId) -> SpanKind {
+        match &self.record.event {
+            Event::Outcome(outcome) if span == outcome.span => SpanKind::InvokeComponent,
+            Event::ApprovalResolved(approval) if span == approval.span => SpanKind::Approval,
+            _ => SpanKind::ExecuteTool,
+        }
     }
-    Ok(())
+
+    /// Have the run found by an error.
+    fn failed(&mut self, error: Option<&str>) -> rusqlite::Result<()> {
+        if let Some(error) = error {
+            self.writer
+                .add_gate_facet(self.trace, Facet::Error, error)?;
+        }
+        Ok(())
+    }
+
+    /// Close the root of a run that ends.
+    fn end_run(&mut self) -> rusqlite::Result<()> {
+        if let Event::RunEnded(_) = &self.record.event
+            && let Some(span) = root(self.writer, self.trace)?
+        {
+            let about = self.about(SpanKind::InvokeAgent);
+            let end = self.record.time.0;
+            close(self.writer, self.trace, span, end, None, Some(&about))?;
+        }
+        Ok(())
+    }
 }
 
 /// What a run is found by because of a record.

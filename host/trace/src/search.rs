@@ -83,36 +83,7 @@ pub fn runs(
         let began = record.time.plus(SKEW);
         until = Some(until.map_or(began, |until| until.min(began)));
     }
-    let has = [
-        (Facet::Agent, &search.principal),
-        (Facet::Tool, &search.tool),
-        (Facet::Policy, &search.policy),
-        (Facet::Decision, &search.decision),
-        (Facet::Label, &search.label),
-        (Facet::Version, &search.version),
-        (Facet::Model, &search.model),
-    ];
-    let has = has.into_iter();
-    let mut has: Vec<(Facet, String)> = has
-        .filter_map(|(facet, value)| Some((facet, value.clone()?)))
-        .collect();
-    has.extend(
-        search
-            .outcome
-            .map(|o| (Facet::Outcome, o.as_str().to_owned())),
-    );
-    let mut filter = TraceFilter {
-        tenant: search.tenant.clone(),
-        runs: true,
-        conversation: search.conversation.clone(),
-        has,
-        text: search.text.clone(),
-        since: search.since,
-        until,
-        set: search.set.clone(),
-        limit: Some(PAGE),
-        ..TraceFilter::default()
-    };
+    let mut filter = filter(search, until);
     let (mut runs, mut last, mut looked) = (Vec::new(), None, 0);
     // Traces at the edge of a page are on the next one, too.
     let mut seen: HashSet<RunId> = HashSet::new();
@@ -160,6 +131,40 @@ pub fn runs(
             .filter(|trace| trace.started == edge)
             .map(|trace| trace.trace)
             .collect();
+    }
+}
+
+/// The first page of what the trace store finds.
+fn filter(search: &RunSearch, until: Option<Timestamp>) -> TraceFilter {
+    let has = [
+        (Facet::Agent, &search.principal),
+        (Facet::Tool, &search.tool),
+        (Facet::Policy, &search.policy),
+        (Facet::Decision, &search.decision),
+        (Facet::Label, &search.label),
+        (Facet::Version, &search.version),
+        (Facet::Model, &search.model),
+    ];
+    let has = has.into_iter();
+    let mut has: Vec<(Facet, String)> = has
+        .filter_map(|(facet, value)| Some((facet, value.clone()?)))
+        .collect();
+    has.extend(
+        search
+            .outcome
+            .map(|o| (Facet::Outcome, o.as_str().to_owned())),
+    );
+    TraceFilter {
+        tenant: search.tenant.clone(),
+        runs: true,
+        conversation: search.conversation.clone(),
+        has,
+        text: search.text.clone(),
+        since: search.since,
+        until,
+        set: search.set.clone(),
+        limit: Some(PAGE),
+        ..TraceFilter::default()
     }
 }
 

@@ -139,7 +139,7 @@ impl SelfReport {
     /// The text as it is kept, once it has no secrets any more: what is too long is cut.
     #[must_use]
     pub fn cut(&self) -> String {
-        tollgate::text::printable(&self.text, self.topic.most())
+        tollgate_model::text::printable(&self.text, self.topic.most())
     }
 }
 
@@ -184,8 +184,8 @@ pub fn read(
         let topic = SelfReportTopic::from_name(key).ok_or_else(|| {
             let names = SelfReportTopic::ALL.iter().map(|topic| topic.as_str());
             SelfReportError::Unknown {
-                key: tollgate::text::printable(key, 80),
-                nearest: tollgate_policy::policy::nearest(key, names).map(str::to_owned),
+                key: tollgate_model::text::printable(key, 80),
+                nearest: tollgate_model::text::nearest(key, names).map(str::to_owned),
             }
         })?;
         let each = match value {
@@ -224,7 +224,7 @@ pub fn one(
     };
     Ok(SelfReport {
         topic,
-        text: tollgate::text::printable(&text, topic.most() + LOOKED_BEYOND),
+        text: tollgate_model::text::printable(&text, topic.most() + LOOKED_BEYOND),
         call,
         at,
     })

@@ -1,7 +1,7 @@
 //! Tokens and cost of a reported span.
 
 use serde_json::Value;
-use tollgate::config::{PricedTokens, PricesConfig};
+use tollgate_model::settings::{PricedTokens, PricesConfig};
 
 use crate::{
     conventions::{Facts, Meaning, Role},
@@ -83,7 +83,7 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tollgate::config::Price;
+    use tollgate_model::settings::Price;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! `cargo xtask bench [GROUP]`: JSON lines `{name, value, unit, floor, ratio}`.
 //!
-//! The floor is the bare limit measured in the same run; ratios count, absolute times do not.
+//! The floor is the bare limit, measured in the same run. Compare ratios, not absolute times.
 
 use std::process::Stdio;
 
@@ -13,8 +13,8 @@ use crate::{
 
 const GROUPS: &[&str] = &["call", "export", "mcp", "policy", "sandbox", "trace"];
 
-/// Run one group of measurements, or all. Always of the workspace: one member alone would choose other
-/// features of its dependencies, and build them again.
+/// Runs one group of measurements, or all. Always builds the whole workspace: for a single member, cargo
+/// would choose other features of its dependencies and build them again.
 pub(crate) fn run(group: Option<&str>) -> Result<()> {
     if let Some(unknown) = group.filter(|g| !GROUPS.contains(g)) {
         bail!(
@@ -28,7 +28,7 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
         .filter(|name| group.is_none_or(|g| g == **name))
     {
         if matches!(*name, "mcp" | "trace") {
-            // What is measured is the program that people run.
+            // Measures the installed program.
             let build = [
                 "build",
                 "--workspace",
@@ -53,7 +53,7 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
         )?;
     }
     if group.is_none_or(|g| g == "sandbox") {
-        // What is inside the sandbox is measured from inside.
+        // The sandbox is measured from inside.
         for name in ["sandbox_call", "sandbox_python", "sandbox_js"] {
             measuring_test(name)?;
         }
@@ -61,7 +61,7 @@ pub(crate) fn run(group: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Run a test of the gate that measures, and print the lines that it found.
+/// Runs a measuring test of the gate, and prints its result lines.
 fn measuring_test(name: &str) -> Result<()> {
     let test = [
         "test",

@@ -1,7 +1,7 @@
 //! `cargo xtask clients`: the MCP clients that the tests drive, from their registries, in target/clients.
 //!
-//! What is installed is what the lock files in tests/clients say, to the byte; what is there already
-//! stays while its lock file does.
+//! Exactly the contents of the lock files in tests/clients are installed; existing installations stay as
+//! long as their lock file does not change.
 
 use std::{
     fs,
@@ -17,14 +17,14 @@ use crate::{
     system,
 };
 
-/// Exactly the files that the lock names: none without its hash, none that a package asks for beyond the lock
-/// (an extra would admit a release younger than the lock), no build of a source distribution.
+/// Exactly the files that the lock names: none without its hash, no dependency beyond the lock (an extra
+/// would admit a release newer than the lock), no build of a source distribution.
 const PINNED: [&str; 4] = ["--require-hashes", "--no-deps", "--only-binary", ":all:"];
 
-/// Folders with a lock of npm: clients, and servers that others wrote.
+/// Folders with an npm lock: third-party clients and servers.
 const NODE: [&str; 2] = ["node", "node_servers"];
 
-/// Install what is missing or was locked otherwise.
+/// Installs what is missing or has another lock.
 pub(crate) fn run() -> Result<()> {
     system::languages()?;
     install().context(
@@ -76,7 +76,7 @@ fn locks(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(locks)
 }
 
-/// Install into an empty `home`, unless what `lock` says was installed there to the end.
+/// Installs into an empty `home`, unless an installation with this `lock` was completed there.
 fn once(lock: &Path, home: &Path, install: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let wanted = fs::read(lock).with_context(|| format!("{} cannot be read", lock.display()))?;
     let installed = home.join("installed.lock");
@@ -132,6 +132,6 @@ fn javascript(from: &Path, home: &Path) -> Result<()> {
             "--ignore-scripts",
         ]),
     )?;
-    // Packages are looked for above the path by which a script is started.
+    // Packages are searched above the path with which a script is started.
     symlink(from, home.join("scripts")).context("the scripts cannot be linked")
 }

@@ -1,4 +1,4 @@
-//! Running other programs, saying which.
+//! Runs other programs, and prints their command lines.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,14 +13,14 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// Cargo, as it was called.
+/// The cargo that runs this task.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
     command
 }
 
-/// Run a step of a task: say what it is, and fail with its command if it fails.
+/// Runs a step of a task: prints its description, and fails with its command if it fails.
 pub(crate) fn step(what: &str, command: &mut Command) -> Result<()> {
     say(&format!("── {what}"));
     let status = command
@@ -41,7 +41,7 @@ fn shown(command: &Command) -> String {
 }
 
 /// Print a line.
-#[expect(clippy::print_stdout, reason = "a task says what it does")]
+#[expect(clippy::print_stdout, reason = "a task prints what it does")]
 pub(crate) fn say(line: &str) {
     println!("{line}");
 }

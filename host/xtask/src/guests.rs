@@ -1,6 +1,6 @@
 //! `cargo xtask guests`: the reference adapters and the tests' guests, as components in target/components.
 //!
-//! They are built by `tollgate component build`, like those of users.
+//! `tollgate component build` builds them, as for users.
 
 use std::{
     fs,
@@ -35,7 +35,8 @@ pub(crate) fn run() -> Result<()> {
     components()
 }
 
-/// Build the command: of the workspace, so that `cargo xtask test` chooses the same features and reuses it.
+/// Builds the command as part of the workspace, so that `cargo xtask test` chooses the same features and
+/// reuses it.
 pub(crate) fn tollgate() -> Result<()> {
     step(
         "build tollgate",
@@ -43,7 +44,7 @@ pub(crate) fn tollgate() -> Result<()> {
     )
 }
 
-/// Build every component that changed, with the command as it is.
+/// Builds every component that changed, with the existing command.
 pub(crate) fn components() -> Result<()> {
     for folder in FOLDERS {
         for guest in tools(&root().join(folder))? {
@@ -53,7 +54,7 @@ pub(crate) fn components() -> Result<()> {
     Ok(())
 }
 
-/// Build the component in a folder into target/components, if it changed.
+/// Builds the component in a folder into target/components, if it changed.
 pub(crate) fn component(guest: &Path) -> Result<()> {
     let root = root();
     let name = guest.file_name().unwrap_or_default().to_string_lossy();
@@ -69,10 +70,10 @@ pub(crate) fn component(guest: &Path) -> Result<()> {
     )
 }
 
-/// The tests' programs that do not use the SDK: one file each, compiled for WASI 0.2.
+/// The tests' programs without the SDK: one file each, compiled for WASI 0.2.
 ///
 /// # Errors
-/// The target cannot be had, or a program does not compile.
+/// The target cannot be installed, or a program does not compile.
 pub(crate) fn commands() -> Result<()> {
     system::wasi_target()?;
     let (from, to) = (

@@ -1,4 +1,4 @@
-//! `cargo xtask install`: the binary and the reference components, where a person finds them.
+//! `cargo xtask install`: installs the binary and the reference components.
 
 use std::{fs, path::PathBuf};
 
@@ -9,7 +9,7 @@ use crate::{
     guests,
 };
 
-/// Put `tollgate` into `<prefix>/bin` and the components into `<prefix>/share/tollgate/components`.
+/// Installs `tollgate` into `<prefix>/bin` and the components into `<prefix>/share/tollgate/components`.
 pub(crate) fn run(prefix: Option<PathBuf>) -> Result<()> {
     let home = std::env::var_os("HOME")
         .map(PathBuf::from)
@@ -26,7 +26,7 @@ pub(crate) fn run(prefix: Option<PathBuf>) -> Result<()> {
         fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     }
     let target = bin.join("tollgate");
-    // A running binary cannot be written over, but it can be replaced.
+    // A running binary cannot be overwritten, but it can be replaced.
     let fresh = bin.join(".tollgate.new");
     fs::copy(root().join("target/release/tollgate"), &fresh)
         .and_then(|_| fs::rename(&fresh, &target))

@@ -1,6 +1,7 @@
 //! Tasks of this repository: `cargo xtask TASK`.
 //!
-//! `demo` and `test` do everything that a newcomer needs; they build what is missing and say what they do.
+//! `demo` and `test` do everything that a newcomer needs; they build what is missing and print what they
+//! do.
 
 mod bench;
 mod clients;
@@ -31,20 +32,20 @@ enum Task {
     Demo,
     /// Format, lint, build, and run every test.
     Test,
-    /// Check the rules of the code that no compiler keeps: .ci/house.json.
+    /// Check the rules of .ci/house.json, which the compiler does not check.
     House,
     /// Build the reference adapters and the guests of the tests into target/components.
     Guests,
     /// Install the MCP clients that the tests drive into target/clients.
     Clients,
-    /// Measure: JSON lines {name, value, unit, floor, ratio}. Example: cargo xtask bench call
+    /// Measure. Prints JSON lines {name, value, unit, floor, ratio}. Example: cargo xtask bench call
     Bench {
-        /// The group; all of them where absent.
+        /// The group; default: all.
         group: Option<String>,
     },
     /// Install the binary and the reference components.
     Install {
-        /// Where: <prefix>/bin and <prefix>/share. Default: ~/.local
+        /// The prefix: installs into <prefix>/bin and <prefix>/share. Default: ~/.local
         #[arg(long)]
         prefix: Option<PathBuf>,
     },

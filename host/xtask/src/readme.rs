@@ -1,4 +1,4 @@
-//! What the README shows of the demo is what a newcomer sees: each line of its pictures stands in the demo's output.
+//! Compares the README's pictures of the demo with the demo's real output.
 
 use std::{
     fs,
@@ -11,17 +11,17 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command::{root, say};
 
-/// The section with pictures of the demo, and the one after it.
+/// The section with pictures of the demo, and the following one.
 const SECTION: &str = "## What you see";
 const NEXT: &str = "\n## ";
-/// In the place of something that differs between two demos: a number, an id, a time.
+/// Replaces parts that differ between two demos: a number, an id, a time.
 const VARIABLE: &str = "#";
 const UNITS: [&str; 4] = ["µs", "ms", "s", "min"];
 
-/// Play the demo with `program`, which is the path of this command, and compare.
+/// Plays the demo with `program`, which is the path of this command, and compares.
 ///
 /// # Errors
-/// The demo fails, or the README shows what it does not print.
+/// The demo fails, or the README shows lines that it does not print.
 pub(crate) fn check(program: &Path) -> Result<()> {
     say("── demo, compared with the README");
     let output = demo(program)?;
@@ -36,7 +36,7 @@ pub(crate) fn check(program: &Path) -> Result<()> {
     )
 }
 
-/// What `cargo xtask demo` prints, which is shown as well.
+/// The output of `cargo xtask demo`, which is shown as well.
 fn demo(program: &Path) -> Result<String> {
     let mut child = Command::new(program)
         .arg("demo")
@@ -72,7 +72,7 @@ fn pictures(readme: &str) -> Result<Vec<&str>> {
     Ok(blocks.flat_map(str::lines).collect())
 }
 
-/// The lines that do not stand in `output` after the line before them.
+/// The lines that do not follow the previous line in `output`.
 fn missing(lines: Vec<&str>, output: &str) -> Vec<String> {
     let output = words(output);
     let mut at = 0;
@@ -91,7 +91,7 @@ fn missing(lines: Vec<&str>, output: &str) -> Vec<String> {
     missing
 }
 
-/// The words of a text without what differs between two demos, and without what draws the tree.
+/// The words of a text, without parts that differ between two demos and without the drawing of the tree.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,4 +1,4 @@
-//! Programs that the tasks need besides Rust: found, or installed by apt-get.
+//! Programs that the tasks need besides Rust: found, or installed with apt-get.
 
 use std::{fs, process::Command};
 
@@ -6,16 +6,16 @@ use anyhow::{Result, bail};
 
 use crate::command::{root, step};
 
-/// What the tests' commands are compiled for.
+/// The target of the tests' commands.
 pub(crate) const WASI: &str = "wasm32-wasip2";
 
-/// Succeeds in a Node.js that is new enough.
+/// Exits with 0 in a sufficiently new Node.js.
 const NODE_20: &str = "process.exit(Number(process.versions.node.split('.')[0]) >= 20 ? 0 : 1)";
-/// Succeeds in a Python that is new enough, and can make environments.
+/// Exits with 0 in a sufficiently new Python that can create environments.
 const PYTHON_3_11: &str =
     "import ensurepip, sys, venv; sys.exit(0 if sys.version_info >= (3, 11) else 1)";
 
-/// Whether a command runs and succeeds.
+/// Whether a command can be started and succeeds.
 fn runs(program: &str, arguments: &[&str]) -> bool {
     let output = Command::new(program).args(arguments).output();
     output.is_ok_and(|output| output.status.success())
@@ -82,7 +82,7 @@ fn needed(what: &str, there: impl Fn() -> bool, packages: &[&str]) -> Result<()>
     }
     let packages_text = packages.join(" ");
     if runs("apt-get", &["--version"]) {
-        // What is wrong is said below.
+        // The error is reported below.
         step(
             "update the package lists",
             Command::new("apt-get").args(["-q", "update"]),

@@ -10,7 +10,7 @@ use crate::{
 
 /// Format, lint, build the guests, run every test.
 pub(crate) fn run() -> Result<()> {
-    // Asked for at the start: the build below replaces this very file, and Linux then names a deleted one.
+    // Determined at the start: the build below replaces this file, and Linux then reports a deleted one.
     let program = std::env::current_exe()?;
     system::strace()?;
     system::prometheus()?;
@@ -47,8 +47,8 @@ pub(crate) fn run() -> Result<()> {
         ])
         .current_dir(&guest),
     )?;
-    // Everything at once, as the tests want it: building the command alone would choose other features
-    // of what it depends on, and build half of that twice.
+    // Build everything at once with the features of the tests: building only the command would choose other
+    // features of its dependencies, and build half of them twice.
     step(
         "build",
         &mut cargo(&["build", "--workspace", "--all-targets", "--locked"]),
@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result<()> {
     guests::components()?;
     clients::run()?;
     readme::check(&program)?;
-    // The one part that a toolchain without a way to its server cannot have: said here and at the end.
+    // Only this part needs a target that an offline toolchain cannot install: reported here and at the end.
     let without_wasi = match system::wasi_target() {
         Ok(()) => {
             guests::commands()?;

@@ -1,4 +1,4 @@
-//! A gate to be measured, and the bare work that it is measured beside.
+//! A gate to be measured, and the bare work for comparison.
 
 use std::{fs, path::PathBuf, time::Instant};
 
@@ -40,7 +40,7 @@ const STARTERS: &[&str] = &[
     "results",
 ];
 
-/// A folder on the disk that holds the repository: a memory file system would hide what a sync costs.
+/// A folder on the disk of the repository: a memory file system would hide the cost of a sync.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let dir = repository().join("target/bench").join(name);
     let _ = fs::remove_dir_all(&dir);
@@ -71,7 +71,7 @@ pub(crate) fn configured(name: &str) -> Config {
     config
 }
 
-/// The middle one.
+/// The median.
 pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples[samples.len() / 2]
@@ -82,7 +82,7 @@ pub(crate) fn micros(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1e6
 }
 
-/// One row, one synced commit, as the ledger's journal does it.
+/// One row in one synced commit, like the ledger's journal.
 pub(crate) fn bare_synced_commit() -> f64 {
     let dir = folder("bare");
     let database = Connection::open(dir.join("bare.db")).unwrap();

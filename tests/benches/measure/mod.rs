@@ -1,4 +1,4 @@
-//! What all measurements print, and where they find what they measure.
+//! Output and paths of all measurements.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
-//! An MCP server as others write them, for stories about upstream servers: over stdio, or HTTP on loopback.
+//! A third-party MCP server, for stories about upstream servers: over stdio, or HTTP on loopback.
 //!
-//! `mcp-server DIR [--http]` keeps in DIR what it was asked (`calls`) and where it listens (`address`), and
-//! lists the tools in `tools.json` there, if there is that file, instead of its own; without end, if there is
-//! `endless`.
+//! `mcp-server DIR [--http]` writes the calls that it gets (`calls`) and its address (`address`) into DIR.
+//! If DIR has a file `tools.json`, it lists the tools in it instead of its own; if DIR has `endless`, the
+//! list never ends.
 
 use std::{collections::BTreeMap, fs, io::Write as _, path::PathBuf, time::Duration};
 
@@ -130,7 +130,7 @@ impl ServerHandler for Server {
                         while peer.notify_progress(report()).await.is_ok() {}
                     });
                 }
-                // Once there is more than can be taken in.
+                // Once there is more than a client can read.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 Ok(text("here"))
             }
@@ -179,7 +179,7 @@ async fn main() -> Result<(), Failed> {
     fs::write(&partial, listener.local_addr()?.to_string())?;
     fs::rename(partial, dir.join("address"))?;
     let serving = axum::serve(listener, axum::Router::new().nest_service("/mcp", service));
-    // Whoever started it may have gone without ending it.
+    // Its parent may have exited without ending it.
     let _ = tokio::time::timeout(Duration::from_secs(600), serving.into_future()).await;
     Ok(())
 }

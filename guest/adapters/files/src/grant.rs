@@ -1,4 +1,4 @@
-//! Which granted directory a call means.
+//! The grant of a call.
 
 use tollgate_guest::{ToolError, files};
 

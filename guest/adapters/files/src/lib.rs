@@ -1,10 +1,10 @@
 //! Files in the directories that the operator granted: read, write, append, search, list, stat, delete.
 //!
-//! `[components.files]` with `grants.NAME = { path = "..", mode = "rw" }` says which directories. A
-//! call may leave `grant` out when there is exactly one. Every file that a call touches is decided by
-//! policy of its own, files that a search only looks into included.
+//! `[components.files]` with `grants.NAME = { path = "..", mode = "rw" }` names the directories. A call may
+//! leave `grant` out if there is exactly one. Policy decides every file that a call touches, including
+//! files that a search only reads.
 //!
-//! It never follows links, never leaves a grant, and never replaces a file unasked.
+//! It never follows links, never leaves a grant, and replaces a file only if asked to.
 
 mod grant;
 mod pattern;

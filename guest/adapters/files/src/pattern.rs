@@ -1,6 +1,6 @@
-//! File-name patterns: `*` for any run of characters but `/`, `**` for any run, `?` for one.
+//! File-name patterns: `*` for any characters except `/`, `**` for any characters, `?` for one.
 
-/// Whether a path fits a pattern. A pattern without `/` is about the last segment alone.
+/// Whether a path matches a pattern. A pattern without `/` applies to the last segment only.
 pub(crate) fn fits(pattern: &str, path: &str) -> bool {
     let path = if pattern.contains('/') {
         path
@@ -9,7 +9,7 @@ pub(crate) fn fits(pattern: &str, path: &str) -> bool {
     };
     let path: Vec<char> = path.chars().collect();
 
-    // The states of the pattern that the path so far can be in: linear however many stars there are.
+    // The set of states that the pattern may be in after the path so far: linear for any number of stars.
     let steps = steps(pattern);
     let mut reached = vec![false; steps.len() + 1];
     reach(&mut reached, &steps, 0);
@@ -45,7 +45,7 @@ fn steps(pattern: &str) -> Vec<Step> {
     while let Some(c) = rest.next() {
         steps.push(match c {
             '*' if rest.next_if_eq(&'*').is_some() => {
-                // `**/x` is also `x` at the top.
+                // `**/x` also matches `x` at the top.
                 rest.next_if_eq(&'/');
                 Step::Any
             }

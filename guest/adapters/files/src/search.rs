@@ -1,4 +1,4 @@
-//! The tool `search`: files by name, by content, or both. Bounded, and honest about what it left out.
+//! The tool `search`: files by name, by content, or both. Bounded; it reports what it left out.
 
 use tollgate_guest::files::Kind;
 use tollgate_guest::{Json, ToolError, arguments, files, output, tool};
@@ -6,15 +6,15 @@ use tollgate_guest::{Json, ToolError, arguments, files, output, tool};
 use crate::grant::chosen;
 use crate::pattern;
 
-/// How deep it looks.
+/// The deepest directory level.
 const DEEPEST: usize = 32;
-/// How many directory entries it looks at.
+/// The most directory entries.
 const MOST_ENTRIES: usize = 5_000;
-/// The largest file whose content it looks into: each is read whole.
+/// The largest file whose content is searched: each is read whole.
 const LARGEST: u64 = 1 << 20;
-/// How much of a line it shows, in characters.
+/// The most characters of a line that are shown.
 const LONGEST_LINE: usize = 200;
-/// How many of the paths that it left out it names.
+/// The most skipped paths that are named.
 const MOST_SKIPPED: usize = 20;
 
 /// What to search for.
@@ -93,7 +93,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Only the directory that was asked for must be readable; below it, what is refused is skipped.
+    /// Only the requested directory must be readable; below it, refused entries are skipped.
     fn directory(&mut self, path: &str, depth: usize) -> Result<(), ToolError> {
         for entry in files::list(self.grant, path)? {
             self.entries += 1;

@@ -1,8 +1,8 @@
-//! A file's content in the form in which a model can take it.
+//! A file's content in a form for models.
 
 use tollgate_guest::{Content, ToolError};
 
-/// Text as text, a picture as a picture; anything else is refused rather than garbled.
+/// Text as text, a picture as a picture; anything else is refused.
 pub(crate) fn content(data: Vec<u8>, path: &str) -> Result<Content, ToolError> {
     if let Some(media_type) = picture(&data) {
         return Ok(Content::image(media_type, data));
@@ -16,7 +16,7 @@ pub(crate) fn content(data: Vec<u8>, path: &str) -> Result<Content, ToolError> {
     }
 }
 
-/// The media type, told by the first bytes: a name proves nothing.
+/// The media type according to the first bytes, because a name proves nothing.
 fn picture(data: &[u8]) -> Option<&'static str> {
     if data.starts_with(b"\x89PNG\r\n\x1a\n") {
         Some("image/png")

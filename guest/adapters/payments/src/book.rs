@@ -11,10 +11,10 @@ use crate::rules::{Order, Refund, Verdict, Wanted, remaining};
 const GRANT: &str = "book";
 const ALL_REFUNDS: &str = "refunds.jsonl";
 const LONGEST_ID: usize = 64;
-/// How often to look again when others refund the same order at the same time.
+/// How often to try again when others refund the same order at the same time.
 const ATTEMPTS: u32 = 16;
 
-/// An order's id: letters, digits, `-` and `_`, so that it is a file name and nothing more.
+/// An order's id: letters, digits, `-` and `_`, so that it is always a plain file name.
 #[arguments]
 #[serde(try_from = "String")]
 #[schemars(extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"))]
@@ -32,7 +32,7 @@ impl TryFrom<String> for OrderId {
         if fits {
             Ok(Self(text))
         } else {
-            Err(format!("`{}` is no order id", text.escape_debug()))
+            Err(format!("`{}` is not an order id", text.escape_debug()))
         }
     }
 }
@@ -43,7 +43,7 @@ impl Display for OrderId {
     }
 }
 
-/// Makes a refund, unless it was made or may not be.
+/// Makes a refund, unless it was already made or is not allowed.
 pub(crate) fn refund(id: &OrderId, wanted: &Wanted) -> Result<Refunded, ToolError> {
     for _ in 0..ATTEMPTS {
         let order: Order = match read(&format!("orders/{id}.json")) {
@@ -79,7 +79,7 @@ pub(crate) fn refund(id: &OrderId, wanted: &Wanted) -> Result<Refunded, ToolErro
                         enter(&refund)?;
                         return Ok(reported(refund, false, left));
                     }
-                    // Somebody else has made a refund since: that changes what may be done.
+                    // Another caller has made a refund since, which changes what is allowed.
                     Err(error) if error.is_exists() => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -91,7 +91,7 @@ pub(crate) fn refund(id: &OrderId, wanted: &Wanted) -> Result<Refunded, ToolErro
     )))
 }
 
-/// All refunds of an order. Numbers are without gaps, so the first that is missing ends them.
+/// All refunds of an order. Numbers have no gaps, so the first missing one ends them.
 fn made(id: &OrderId) -> Result<Vec<Refund>, ToolError> {
     let mut made = Vec::new();
     loop {
@@ -103,7 +103,7 @@ fn made(id: &OrderId) -> Result<Vec<Refund>, ToolError> {
     }
 }
 
-/// Enters a refund into the list of all. It may be there: the refund was made, but the call was cut off
+/// Adds a refund to the list of all. It may already be there: the refund was made, but the call was stopped
 /// before or after its line was written.
 fn enter(refund: &Refund) -> Result<(), ToolError> {
     let line = line(refund)?;

@@ -4,11 +4,11 @@
 //! - `refunds/<order>/<n>.json`, written here: the n-th refund of that order.
 //! - `refunds.jsonl`, written here: every refund in one line, for people and for the books.
 //!
-//! A refund happens when its file comes to be. The file is created under the next free number, which
-//! only one of several callers can do; the others look again. So an order is never refunded beyond its
-//! amount, and the same refund asked for twice happens once, however many ask at the same time.
+//! A refund happens when its file is created. The file is created under the next free number, which only
+//! one of several callers can do; the others look again. So an order is never refunded beyond its amount,
+//! and the same refund happens once, even with concurrent requests.
 //!
-//! It moves no money: whoever pays out reads the book.
+//! It moves no money: a separate process reads the book and pays.
 
 mod book;
 mod money;
@@ -242,7 +242,7 @@ mod tests {
             ask("A-1", "USD"),
             "failed: order A-1 was paid in EUR, not in USD"
         );
-        assert!(ask("../A-1", "EUR").contains("is no order id"));
+        assert!(ask("../A-1", "EUR").contains("is not an order id"));
         book.put("orders/A-3.json", "{}");
         assert!(ask("A-3", "EUR").contains("orders/A-3.json"));
         assert_eq!(book.text("refunds.jsonl"), None);

@@ -4,9 +4,9 @@ use core::fmt::{self, Display, Formatter};
 
 use tollgate_guest::arguments;
 
-/// The largest integer that every reader of JSON agrees on, 2^53-1.
+/// The largest integer that all JSON readers interpret alike, 2^53-1.
 const MOST: u64 = (1 << 53) - 1;
-/// The part of the fee that grows with the amount, in hundredths of a percent.
+/// The proportional part of the fee, in hundredths of a percent.
 const BASIS_POINTS: u128 = 150;
 
 /// The currencies of ISO 4217 without minor units, and those with three digits of them.
@@ -20,7 +20,7 @@ const TWO_DIGITS: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BM
     SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR \
     ZMW ZWG";
 
-/// An amount in minor units: more than nothing, and exact in every reader.
+/// An amount in minor units: positive, and exact in every JSON reader.
 #[arguments]
 #[derive(Copy)]
 #[serde(try_from = "u64")]
@@ -56,7 +56,7 @@ pub(crate) struct Currency {
 }
 
 impl Currency {
-    /// An amount as people write it.
+    /// An amount for people.
     pub(crate) fn shown(self, minor: u64) -> String {
         let unit = 10_u64.pow(self.digits);
         match self.digits {
@@ -86,7 +86,7 @@ impl TryFrom<String> for Currency {
         match (digits, <[u8; 3]>::try_from(text.as_bytes())) {
             (Some(digits), Ok(code)) => Ok(Self { code, digits }),
             _ => Err(format!(
-                "`{}` is no currency of ISO 4217; write it like EUR",
+                "`{}` is not a currency of ISO 4217; write it like EUR",
                 text.escape_debug()
             )),
         }

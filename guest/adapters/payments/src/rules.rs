@@ -1,17 +1,17 @@
-//! When a refund may be made: what was paid, what was refunded before, what is asked. Pure.
+//! Whether a refund is allowed, from the payment, the earlier refunds and the request. Pure.
 
 use tollgate_guest::output;
 
 use crate::money::Currency;
 
-/// An order, as the shop wrote it. What else stands in its file is the shop's business.
+/// An order, as the shop wrote it. Other members of its file are ignored.
 #[output]
 pub(crate) struct Order {
     pub(crate) amount: u64,
     pub(crate) currency: Currency,
 }
 
-/// A refund that is asked for.
+/// A requested refund.
 pub(crate) struct Wanted {
     pub(crate) amount: u64,
     pub(crate) currency: Currency,
@@ -31,19 +31,19 @@ pub(crate) struct Refund {
     pub(crate) key: Option<String>,
 }
 
-/// What is to be done about a refund that is asked for.
+/// The decision about a requested refund.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Make it.
     Make,
-    /// It was made: the refund with this index.
+    /// It was already made: the refund with this index.
     Made(usize),
-    /// Refuse it, and say why.
+    /// Refuse it, for this reason.
     Refuse(String),
 }
 
 impl Wanted {
-    /// Decides by the order and all refunds made of it.
+    /// Decides by the order and all its refunds.
     pub(crate) fn verdict(&self, id: &str, order: &Order, made: &[Refund]) -> Verdict {
         if self.currency != order.currency {
             return Verdict::Refuse(format!(

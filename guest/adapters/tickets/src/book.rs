@@ -1,4 +1,4 @@
-//! Where tickets lie: `tickets/<id>.jsonl` in the grant `book`.
+//! The files of tickets: `tickets/<id>.jsonl` in the grant `book`.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -12,7 +12,7 @@ const DIRECTORY: &str = "tickets";
 const EXTENSION: &str = ".jsonl";
 const LONGEST_ID: usize = 64;
 
-/// A ticket's id: letters, digits, `-` and `_`, so that it is a file name and nothing more.
+/// A ticket's id: letters, digits, `-` and `_`, so that it is always a plain file name.
 #[arguments]
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 #[serde(try_from = "String")]
@@ -31,7 +31,7 @@ impl TryFrom<String> for Id {
         if fits {
             Ok(Self(text))
         } else {
-            Err(format!("`{}` is no ticket id", text.escape_debug()))
+            Err(format!("`{}` is not a ticket id", text.escape_debug()))
         }
     }
 }
@@ -42,7 +42,7 @@ impl Display for Id {
     }
 }
 
-/// The ids of all tickets, sorted. Other files in the directory are nobody's business.
+/// The ids of all tickets, sorted. Other files in the directory are ignored.
 pub(crate) fn ids() -> Result<Vec<Id>, ToolError> {
     let entries = match files::list(GRANT, DIRECTORY) {
         Ok(entries) => entries,
@@ -76,7 +76,7 @@ pub(crate) fn ticket(id: &Id) -> Result<Ticket, ToolError> {
 /// Adds one event to a ticket.
 pub(crate) fn add(id: &Id, event: &Event) -> Result<(), ToolError> {
     let event = serde_json::to_string(event).map_err(ToolError::failed)?;
-    // The newline in front is for files that a person ended without one; blank lines are no events.
+    // The leading newline is for files whose last line has none; blank lines are ignored.
     Ok(files::append(GRANT, &path(id), format!("\n{event}\n"))?)
 }
 

@@ -9,12 +9,12 @@
 //! {"event":"message","from":"Erika Musterfrau","text":"It came, thank you."}
 //! ```
 //!
-//! A person, a mail gateway or a web form opens a ticket by writing such a file, and adds a customer's
-//! further words as `message`, which opens a closed ticket again. Every event may carry `at`, a time in
-//! words of its writer's choice; this component has no clock and writes none.
+//! A person, a mail gateway or a web form opens a ticket by writing such a file, and adds further messages
+//! of the customer as `message`, which opens a closed ticket again. Every event may have `at`, a time in
+//! any form; this component has no clock and writes none.
 //!
-//! What happened is only ever added to, by one atomic append: two writers lose nothing of each other's.
-//! It never edits, never deletes, and never looks up customers.
+//! Events are only appended, each by one atomic append, so concurrent writers lose nothing. The component
+//! never edits, never deletes, and never looks up customers.
 
 mod book;
 mod ticket;
@@ -262,7 +262,7 @@ mod tests {
         book.put("tickets/note.txt", "not a ticket");
         assert!(
             said("list", "{}")
-                .contains("Unreadable: T-3: failed: line 1 of `tickets/T-3.jsonl` is no event")
+                .contains("Unreadable: T-3: failed: line 1 of `tickets/T-3.jsonl` is not an event")
         );
     }
 

@@ -1,4 +1,4 @@
-//! A ticket: what its events, taken in order, add up to. Pure.
+//! A ticket, computed from its events in order. Pure.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -104,7 +104,7 @@ pub(crate) struct Message {
 }
 
 impl Ticket {
-    /// What a ticket's file says.
+    /// The ticket of a file's events.
     pub(crate) fn read(id: &str, file: &str) -> Result<Self, Problem> {
         let mut ticket: Option<Self> = None;
         for (line, text) in (1..).zip(file.lines()) {
@@ -113,7 +113,7 @@ impl Ticket {
             }
             let event: Event = serde_json::from_str(text).map_err(|error| Problem {
                 line,
-                why: format!("is no event: {error}"),
+                why: format!("is not an event: {error}"),
             })?;
             match (&mut ticket, event) {
                 (

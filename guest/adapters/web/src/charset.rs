@@ -1,4 +1,4 @@
-//! Bytes as text: UTF-8, or the one old encoding that is still met.
+//! Bytes as text: UTF-8, or the one legacy encoding that is still common.
 
 /// The text of a body whose header declares this type.
 pub(crate) fn text(body: Vec<u8>, declared: &str) -> String {
@@ -15,7 +15,7 @@ pub(crate) fn text(body: Vec<u8>, declared: &str) -> String {
     }
 }
 
-/// Windows-1252, which the encoding standard reads for ISO 8859-1 and ASCII too.
+/// Windows-1252, which the encoding standard also uses for ISO 8859-1 and ASCII.
 fn western(byte: u8) -> char {
     const SPECIAL: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',

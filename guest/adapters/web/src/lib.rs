@@ -1,7 +1,7 @@
 //! Web pages as text that a model can read: fetch a page, list its links.
 //!
-//! Policy decides each request and each redirect; what it refuses, the tool reports with the reason. It
-//! only ever sends `GET`, runs no script, and keeps no cookie.
+//! Policy decides each request and each redirect; the tool reports a refusal with its reason. It only sends
+//! `GET`, runs no scripts, and keeps no cookies.
 
 mod charset;
 mod page;
@@ -10,7 +10,7 @@ use tollgate_guest::{Json, ToolError, adapter, arguments, http, output, tool};
 
 use page::{Link, Page};
 
-/// Links that are returned at most.
+/// The most links that are returned.
 const MAX_LINKS: usize = 200;
 
 /// A page.
@@ -129,7 +129,7 @@ fn links(args: Links) -> Result<Json<Found>, ToolError> {
     }))
 }
 
-/// A page, whatever kind of text it is.
+/// A page with any kind of text.
 fn read(url: &str) -> Result<(String, Page), ToolError> {
     let accept =
         "text/html, application/xhtml+xml, text/plain;q=0.9, application/json;q=0.8, */*;q=0.1";
@@ -165,7 +165,7 @@ fn read(url: &str) -> Result<(String, Page), ToolError> {
         _ if is_text => Page::of_text(charset::text(body, &declared)),
         _ => {
             return Err(ToolError::failed(format!(
-                "{} is no text but {} ({} bytes)",
+                "{} is not text but {} ({} bytes)",
                 url.split('?').next().unwrap_or_default(),
                 if kind.is_empty() {
                     "something unnamed"
@@ -276,7 +276,7 @@ mod tests {
             let arguments = format!(r#"{{"url":"{url}"}}"#);
             ADAPTER.call("fetch", &arguments).unwrap_err().to_string()
         };
-        assert!(said("https://a.example/p").contains("is no text but image/png (3 bytes)"));
+        assert!(said("https://a.example/p").contains("is not text but image/png (3 bytes)"));
         assert!(said("https://a.example/gone").contains("the server answered 410"));
         web.deny("a.example", "This host is closed.");
         assert!(said("https://a.example/p").starts_with("denied: "));

@@ -1,7 +1,7 @@
-//! From HTML to text: what a person would read, block by block.
+//! From HTML to text: the readable text, block by block.
 //!
-//! It follows the HTML standard's tokens and no more: no script runs, nothing else is loaded, and tags
-//! that do not match cost their formatting and nothing else.
+//! It follows the HTML standard's tokenizer only: no script runs, nothing else is loaded, and unmatched
+//! tags only lose their formatting.
 
 use fluent_uri::{Uri, UriRef};
 use html5gum::{StartTag, Token, Tokenizer};
@@ -9,7 +9,7 @@ use html5gum::{StartTag, Token, Tokenizer};
 /// The longest text of a link that is kept, in characters.
 const MAX_LINK_TEXT: usize = 200;
 
-/// What a page says.
+/// The contents of a page.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) title: Option<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Link {
     pub(crate) url: String,
 }
 
-/// What ends a line, and how many.
+/// Elements that end a line, and the number of line feeds.
 fn breaks(name: &[u8]) -> usize {
     match name {
         b"br" | b"li" | b"tr" | b"dt" | b"dd" | b"option" | b"summary" | b"figcaption"
@@ -37,7 +37,7 @@ fn breaks(name: &[u8]) -> usize {
     }
 }
 
-/// What is not read, with everything in it.
+/// Elements that are skipped with their contents.
 fn is_unread(name: &[u8]) -> bool {
     matches!(
         name,
@@ -87,14 +87,14 @@ impl Page {
 struct Reader {
     page: Page,
     base: Option<Uri<String>>,
-    /// The element that is not read, and how deep it is in others of its name.
+    /// The skipped element, and its nesting in elements of the same name.
     unread: Option<(Vec<u8>, usize)>,
     in_title: bool,
     in_pre: usize,
-    /// Lines to end, and whether a space is due, before what comes next.
+    /// Line feeds to write, and whether a space is due, before the next text.
     due: usize,
     space: bool,
-    /// The link that is open, and its text so far.
+    /// The open link, and its text so far.
     link: Option<Link>,
 }
 
@@ -214,7 +214,7 @@ impl Reader {
         self.page.text.push_str(word);
     }
 
-    /// An address as this page means it, if it is one of the web.
+    /// An absolute address, if it is a web address.
     fn resolve(&self, href: &str) -> Option<String> {
         let base = self.base.as_ref()?;
         let escaped = escaped(href);
@@ -243,14 +243,14 @@ impl Reader {
     }
 }
 
-/// What others are relative to.
+/// The base of relative addresses.
 fn base(url: &str) -> Option<Uri<String>> {
     let url = escaped(url);
     let whole = url.split('#').next().unwrap_or_default().to_owned();
     Uri::parse(whole).ok()
 }
 
-/// Pages hold addresses that are none, with spaces and letters of every kind.
+/// Pages contain invalid addresses, with spaces and any letters.
 fn escaped(href: &str) -> String {
     let mut out = String::with_capacity(href.len());
     for byte in href.trim().bytes() {

@@ -4,12 +4,12 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Error, Result, parse2};
 
-/// What a type is for.
+/// The purpose of a type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// Read from the caller, who must hear of a field that nobody reads.
+    /// Read from the caller, who must learn of unknown fields.
     Arguments,
-    /// Written for the caller. Also read back from files, where an unknown field is no error.
+    /// Written for the caller. Also read back from files, where an unknown field is not an error.
     Output,
 }
 

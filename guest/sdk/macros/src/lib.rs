@@ -1,7 +1,6 @@
 //! The attributes of `tollgate-guest`, which re-exports and documents them.
 //!
-//! They read doc comments and signatures, and add items beside what the author wrote. They never
-//! change the author's function or type: what is written is what runs.
+//! They read doc comments and signatures, and add items. They never change the author's function or type.
 
 mod data;
 mod tool;

@@ -1,4 +1,4 @@
-//! `#[tool]`: a function and what its signature and doc comment say about it.
+//! `#[tool]`: a function, its signature and its doc comment.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,7 +10,7 @@ use syn::{Error, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Result, parse2
 /// The longest name that the WIT allows.
 const LONGEST_NAME: usize = 64;
 
-/// What stands in the attribute's parentheses.
+/// The options of the attribute.
 #[derive(Default)]
 struct Options {
     name: Option<LitStr>,
@@ -84,7 +84,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
         ..
     } = parsed;
 
-    // A struct with braces lives beside the types, where the function's name is still free.
+    // A struct with braces is in the type namespace, where the function's name is still free.
     Ok(quote! {
         #function
 
@@ -119,7 +119,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     })
 }
 
-/// One argument struct or nothing: anything else has no names to make a schema of.
+/// One argument struct or none: other parameters have no names for a schema.
 fn refuse_unsupported(function: &ItemFn) -> Result<()> {
     let signature = &function.sig;
     if let Some(token) = &signature.asyncness {
@@ -189,7 +189,7 @@ fn check_name(name: &LitStr) -> Result<()> {
     Err(Error::new_spanned(
         name,
         format!(
-            "`{text}` is no tool name: 1 to {LONGEST_NAME} of A-Z, a-z, 0-9, `_` and `-`, or give one with name = \"..\""
+            "`{text}` is not a tool name: 1 to {LONGEST_NAME} of A-Z, a-z, 0-9, `_` and `-`, or give one with name = \"..\""
         ),
     ))
 }
@@ -211,7 +211,7 @@ mod tests {
         assert!(expand(quote!(read_only, title = "Act"), plain.clone()).is_ok());
         assert!(refusal(quote!(readonly), plain.clone()).contains("unknown option `readonly`"));
         assert!(refusal(quote!(read_only, destructive), plain.clone()).contains("both"));
-        assert!(refusal(quote!(name = "a b"), plain).contains("no tool name"));
+        assert!(refusal(quote!(name = "a b"), plain).contains("not a tool name"));
         assert!(
             refusal(
                 quote!(),

@@ -1,4 +1,4 @@
-//! Servers and secrets for tests: answers that a test lays down, and nothing that is really sent.
+//! Servers and secrets for tests: prepared answers; nothing is sent.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,18 +17,18 @@ struct Web {
     sent: Vec<Request>,
 }
 
-/// Servers that answer the adapter under test, as long as this value lasts.
+/// Servers for the adapter under test, as long as this value lasts.
 #[derive(Debug)]
 pub struct TestWeb(());
 
-/// Puts servers there, none of which answers yet.
+/// Creates servers without answers yet.
 #[must_use = "they are gone when this value is dropped"]
 pub fn web() -> TestWeb {
     WEB.set(Some(Web::default()));
     TestWeb(())
 }
 
-/// A secret that is granted as long as this value lasts. It has no value, as it has none for a guest.
+/// A secret that is granted as long as this value lasts. It has no value, like all secrets in a guest.
 #[derive(Debug)]
 pub struct TestSecret(String);
 
@@ -79,7 +79,7 @@ impl TestWeb {
         with(|web| web.refusals.insert(host.to_owned(), reason.to_owned()));
     }
 
-    /// What was sent so far.
+    /// The requests so far.
     #[must_use]
     pub fn sent(&self) -> Vec<Request> {
         with(|web| web.sent.clone()).unwrap_or_default()

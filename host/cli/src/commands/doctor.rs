@@ -232,7 +232,8 @@ fn recorded(config: &Config, reader: &LedgerReader) -> Result<Vec<Finding>, Fail
             "tollgate approvals list",
         ));
     }
-    let exports = export::status(config, records).map_err(|e| Failure::plain(e.to_string()))?;
+    let exports = export::status(&config.store.path, &config.exports, records);
+    let exports = exports.map_err(|e| Failure::plain(e.to_string()))?;
     for exporter in exports {
         findings.push(match (&exporter.failing, exporter.lag) {
             (Some(why), _) => Finding::look(

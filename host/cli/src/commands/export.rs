@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use clap::Subcommand;
 use tollgate::{config::Config, ids::Clock};
-use tollgate_trace::export::{self, ExportLease, Exporter, Source, Status, Step};
+use tollgate_server::export::source_of_store;
+use tollgate_trace::export::{self, ExportLease, Exporter, Status, Step};
 
 use crate::{
     context::Context,
@@ -72,7 +73,8 @@ fn known(config: &Config, cx: &Context<'_>) -> Result<Vec<Status>, Failure> {
         Some(reader) => reader.size()?.records,
         None => 0,
     };
-    export::status(config, records).map_err(|e| Failure::plain(e.to_string()))
+    export::status(&config.store.path, &config.exports, records)
+        .map_err(|e| Failure::plain(e.to_string()))
 }
 
 fn show(config: &Config, cx: &Context<'_>) -> Result<Exit, Failure> {
@@ -119,7 +121,7 @@ async fn once(
     }
     cx.reader(&config)?;
     let _turn = ExportLease::take(&config.store.path).map_err(plain)?;
-    let source = Arc::new(Source::of_store(&config).map_err(plain)?);
+    let source = Arc::new(source_of_store(&config).map_err(plain)?);
     let wanted = |other: &&String| name.is_none_or(|name| name == *other);
     for name in config.exports.keys().filter(wanted) {
         let exporter = Exporter::new(name, Arc::clone(&source)).await;

@@ -39,10 +39,14 @@ pub(crate) struct Init {
 }
 
 /// The starter policies that a new gate gets.
-pub(super) const POLICIES: [(&str, &str); 13] = [
+pub(super) const POLICIES: [(&str, &str); 14] = [
     (
         "calls.cedar",
         include_str!("../../../../policies/calls.cedar"),
+    ),
+    (
+        "config.cedar",
+        include_str!("../../../../policies/config.cedar"),
     ),
     (
         "destructive-needs-approval.cedar",

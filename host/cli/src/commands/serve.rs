@@ -14,10 +14,10 @@ use tollgate_model::ids::hex;
 use tollgate_server::{
     approvals,
     auth::{Auth, token},
-    http, mcp, otlp, reload,
+    export, http, mcp, otlp, reload,
     tls::{Tls, TlsError},
 };
-use tollgate_trace::{export, projector};
+use tollgate_trace::projector;
 
 use crate::{
     client::{Client, NotAlone},

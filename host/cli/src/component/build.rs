@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tollgate_model::ids::hex;
 
 use crate::{
     component::{
@@ -62,10 +63,7 @@ fn of_crate(dir: &Path, out: Option<&Path>, progress: Progress) -> Result<BuildO
         name,
         path,
         bytes: component.len() as u64,
-        sha256: Sha256::digest(&component)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        sha256: hex(Sha256::digest(&component)),
         unchanged,
         warnings,
         elapsed: started.elapsed(),

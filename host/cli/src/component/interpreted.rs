@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
+use tollgate_model::ids::hex;
 
 use crate::{
     component::{
@@ -73,7 +74,7 @@ impl Project<'_> {
         let stamp = self.tools.join(".tollgate-stamp");
         let known = fs::read_to_string(&stamp).unwrap_or_default();
         if let Ok(there) = fs::read(&self.out) {
-            let sha256 = hex(&there);
+            let sha256 = hex(Sha256::digest(&there));
             if known == format!("{sources} {sha256}") {
                 return Ok(self.built(&there, sha256, true, started));
             }
@@ -86,7 +87,7 @@ impl Project<'_> {
             error,
         })?;
         let unchanged = !files::write(&self.out, &bytes)?;
-        let sha256 = hex(&bytes);
+        let sha256 = hex(Sha256::digest(&bytes));
         fs::write(&stamp, format!("{sources} {sha256}"))
             .map_err(|error| files::error("write", &stamp, error))?;
         // Only the copy beside the stamp.
@@ -127,11 +128,7 @@ impl Project<'_> {
             digest.update([0]);
             digest.update(Sha256::digest(&bytes));
         }
-        Ok(digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+        Ok(hex(digest.finalize()))
     }
 
     /// Run a step of the build; `what` is for who waits.
@@ -180,13 +177,6 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), BuildError> {
         }
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// A program that must be there.

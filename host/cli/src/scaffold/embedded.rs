@@ -19,7 +19,7 @@ pub(super) const MANIFEST: &str = file!("guest/template/Cargo.toml");
 pub(super) const TOOL: &str = file!("guest/template/src/lib.rs");
 
 /// The SDK, by path in its folder. `wit/` is a link there, and a folder where it is written.
-pub(super) const SDK: [(&str, &str); 34] = [
+pub(super) const SDK: [(&str, &str); 37] = [
     ("Cargo.toml", file!("guest/sdk/Cargo.toml")),
     ("macros/Cargo.toml", file!("guest/sdk/macros/Cargo.toml")),
     ("macros/src/data.rs", file!("guest/sdk/macros/src/data.rs")),
@@ -28,6 +28,7 @@ pub(super) const SDK: [(&str, &str); 34] = [
     ("src/bindings.rs", file!("guest/sdk/src/bindings.rs")),
     ("src/calls.rs", file!("guest/sdk/src/calls.rs")),
     ("src/clock.rs", file!("guest/sdk/src/clock.rs")),
+    ("src/config.rs", file!("guest/sdk/src/config.rs")),
     ("src/content.rs", file!("guest/sdk/src/content.rs")),
     ("src/error.rs", file!("guest/sdk/src/error.rs")),
     ("src/files.rs", file!("guest/sdk/src/files.rs")),
@@ -40,10 +41,15 @@ pub(super) const SDK: [(&str, &str); 34] = [
     ("src/secrets.rs", file!("guest/sdk/src/secrets.rs")),
     ("src/state.rs", file!("guest/sdk/src/state.rs")),
     ("src/testing.rs", file!("guest/sdk/src/testing.rs")),
+    (
+        "src/testing/config.rs",
+        file!("guest/sdk/src/testing/config.rs"),
+    ),
     ("src/testing/web.rs", file!("guest/sdk/src/testing/web.rs")),
     ("src/tools.rs", file!("guest/sdk/src/tools.rs")),
     ("wit/calls.wit", file!("wit/calls.wit")),
     ("wit/clock.wit", file!("wit/clock.wit")),
+    ("wit/config.wit", file!("wit/config.wit")),
     ("wit/files.wit", file!("wit/files.wit")),
     ("wit/http.wit", file!("wit/http.wit")),
     ("wit/log.wit", file!("wit/log.wit")),
@@ -67,7 +73,8 @@ pub(super) const JS_TOOL: [(&str, &str); 4] = [
     ("tool.test.js", file!("guest/js/template/tool.test.js")),
 ];
 /// Its SDK, by path in its folder, without the WIT.
-pub(super) const JS_SDK: [(&str, &str); 3] = [
+pub(super) const JS_SDK: [(&str, &str); 4] = [
+    ("config.js", file!("guest/js/sdk/config.js")),
     ("files.js", file!("guest/js/sdk/files.js")),
     ("log.js", file!("guest/js/sdk/log.js")),
     ("tollgate.js", file!("guest/js/sdk/tollgate.js")),

@@ -1,8 +1,8 @@
-//! One effect: known, decided, recorded, permitted; and what came of it.
+//! One effect: collect facts, decide, record, permit; and report its result.
 
 use std::{collections::BTreeSet, time::Instant};
 
-use tollgate_ledger::{ApprovalRow, Batch, Condition, Payload, StateUpdateResult};
+use tollgate_ledger::{ApprovalRow, Batch, Condition, Payload, Receipt, StateUpdateResult};
 use tollgate_model::{
     decision::{Decision, Outcome},
     ids::{ApprovalId, DecisionId, SpanId},
@@ -17,14 +17,14 @@ use super::{
     pending_effects::call_over,
     prior_approval::{ApprovalQuery, PriorApproval},
 };
-use crate::enforce::{Pep, Refusal, grant_from_row, pending_refusal};
+use crate::enforce::{Pep, Permitted, Queued, Refusal, grant_from_row, pending_refusal};
 
-/// What a request came to, with what people answered about it before.
+/// The evaluation of a request, with earlier answers of approvers to the same request.
 struct CapabilityDecision {
     decision: Decision,
-    /// What is to be asked now.
+    /// The approval to request now.
     query: Option<ApprovalQuery>,
-    /// What was asked before about the same request.
+    /// The earlier approval of the same request.
     earlier: Option<Box<ApprovalRow>>,
     rejected: Option<Refusal>,
 }
@@ -36,9 +36,9 @@ struct DraftDecision {
     payload: Payload,
     /// The effect's span.
     span: SpanId,
-    /// The approval that is asked for, or was.
+    /// The approval that was requested.
     approval: Option<ApprovalId>,
-    /// Labels that what is written takes on.
+    /// Labels that the written resource takes on.
     labels: BTreeSet<String>,
 }
 
@@ -61,11 +61,11 @@ impl<A: EffectAction> Authorize<A> for Capabilities {
 }
 
 impl Capabilities {
-    /// Whether something would be allowed, without a record: to find out before looking for what
-    /// deciding needs. It permits nothing.
+    /// Whether an act would be allowed, without a record: for a check before the data for a decision is
+    /// looked up. It permits nothing.
     ///
     /// # Errors
-    /// [`Refusal`]: it cannot be decided.
+    /// [`Refusal`] if it cannot be decided.
     pub(super) fn effect_would_be_allowed<A: EffectAction>(
         &self,
         act: &A,
@@ -76,10 +76,10 @@ impl Capabilities {
         Ok(decision.outcome() == Outcome::Allow)
     }
 
-    /// Decide and record what the component asks for. What comes back permits exactly that.
+    /// Decides and records an act of the component. The result permits exactly this act.
     ///
     /// # Errors
-    /// [`Refusal`]: it is denied, or it cannot be decided or recorded.
+    /// [`Refusal`] if it is denied, or cannot be decided or recorded.
     pub(super) async fn authorize_effect<A: EffectAction>(
         &self,
         mut act: A,
@@ -98,19 +98,22 @@ impl Capabilities {
         self.pending().begin(effects, sealed)?;
         let uses_approval = allowed && draft.decided.earlier.is_some();
         if allowed && !act.changes_the_world() && !uses_approval {
-            let span = draft.span;
-            let is_full = self.pending().queue(draft.record, draft.payload);
+            let (place, is_full) = {
+                let mut pending = self.pending();
+                let place = pending.queue(draft.record, draft.payload);
+                (place, pending.is_full())
+            };
             if is_full {
                 self.commit(Batch::default(), None).await?;
             }
-            return Ok(Permit::issue(act, span, label_epoch));
+            return Ok(Queued::new(act, draft.span, place).for_guest(label_epoch));
         }
         let span = draft.span;
-        self.record_decision(&mut act, draft, effects).await?;
-        Ok(Permit::issue(act, span, label_epoch))
+        let receipt = self.record_decision(&mut act, draft, effects).await?;
+        Ok(Permitted::new(act, span, span, &receipt)?.for_guest(label_epoch))
     }
 
-    /// What is known, what is decided, and the record of that.
+    /// Collects the facts, decides, and builds the record.
     fn draft_decision<A: EffectAction>(
         &self,
         act: &A,
@@ -149,16 +152,16 @@ impl Capabilities {
         })
     }
 
-    /// Make a decision durable, with the update or the question that belongs to it.
+    /// Makes a decision durable, together with its state update or approval request.
     ///
     /// # Errors
-    /// [`Refusal`]: it does not allow, or could not be recorded.
+    /// [`Refusal`] if it does not allow, or could not be recorded.
     async fn record_decision<A: EffectAction>(
         &self,
         act: &mut A,
         draft: DraftDecision,
         effects: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Receipt, Refusal> {
         let DraftDecision {
             decided,
             record,
@@ -201,10 +204,11 @@ impl Capabilities {
                 }
                 act.set_update_result(committed.update);
                 let decision = DecisionId(committed.first);
-                self.refuse_unless_allowed(decided, decision, expires.zip(approval))
+                self.refuse_unless_allowed(decided, decision, expires.zip(approval))?;
+                Ok(committed.receipt)
             }
             Err(refusal) => {
-                // Nothing was sent: the guest learns of it before anything happens.
+                // Nothing was sent: the guest is informed before anything happens.
                 let mut pending = self.pending();
                 pending.revert(effects);
                 if !pending.closed {
@@ -216,8 +220,8 @@ impl Capabilities {
         }
     }
 
-    /// What a recorded decision means to the guest. `asked` is an approval that was just asked for, and when it
-    /// expires.
+    /// The guest's result of a recorded decision. `asked` is an approval that was just requested, with its
+    /// expiry.
     fn refuse_unless_allowed(
         &self,
         decided: CapabilityDecision,
@@ -249,7 +253,7 @@ impl Capabilities {
         }
     }
 
-    /// What is known now, with the run's labels and those of what this call has read.
+    /// The current facts, with the labels of the run and of everything that this call has read.
     fn known_about<A: EffectAction>(
         &self,
         act: &A,
@@ -264,8 +268,7 @@ impl Capabilities {
         Ok((act.request(&self.caller), facts))
     }
 
-    /// Whether anything of the kind may still happen: not if the call is over, awaits an approval, or is
-    /// halted.
+    /// Whether effects may still happen: not if the call has ended, waits for an approval, or is halted.
     fn ensure_active<A: EffectAction>(&self, act: &A) -> Result<(), Refusal> {
         {
             let pending = self.pending();
@@ -284,7 +287,7 @@ impl Capabilities {
         Ok(())
     }
 
-    /// Decide, with the answer that a person may have given to the same request before.
+    /// Decides, with an earlier approval of the same request if there is one.
     fn decide<A: EffectAction>(
         &self,
         act: &A,
@@ -346,8 +349,8 @@ impl Capabilities {
         })
     }
 
-    /// Whether the resource of a permit has taken on no labels since it was issued. Asked after it was read:
-    /// what is written takes its labels on before it is there.
+    /// Whether the resource of a permit got no new labels since it was issued. Asked after a read: written
+    /// data gets its labels before it exists.
     pub(super) fn effect_labels_unchanged<A: EffectAction>(
         &self,
         permit: &Permit<A>,
@@ -359,7 +362,7 @@ impl Capabilities {
         Ok(labels.is_none_or(|labels| permit.act().labels_known(&labels)))
     }
 
-    /// Record what came of a permitted effect. Its labels join what the call has read.
+    /// Records the result of a permitted effect. Its labels join those that the call has read.
     pub(super) fn complete_effect<A: EffectAction>(&self, permit: Permit<A>, effect: EffectReport) {
         let parent = permit.span();
         let act = permit.into_act();
@@ -390,7 +393,8 @@ impl Capabilities {
     }
 }
 
-/// The record of a decision that could not be acted on: what it allowed, or asked for, is denied.
+/// The record of a decision that could not take effect: instead of an allow or an approval request, it
+/// denies.
 fn as_denied(record: &Record) -> Record {
     let mut record = record.clone();
     if let Event::Decision(decision) = &mut record.event {

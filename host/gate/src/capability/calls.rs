@@ -1,7 +1,8 @@
-//! A component calls another's tool: the whole line again, within the same run.
+//! Nested calls: a component calls another component's tool, which passes through the whole pipeline again,
+//! within the same run.
 //!
-//! What the calling component has done so far is durable before the nested call begins, and what it has
-//! read counts for it. Nothing here decides: the line does, twice.
+//! The effects of the calling component so far are durable before the nested call begins, and the labels of
+//! what it has read apply to the nested call. The pipeline decides twice; nothing is decided here.
 
 use std::{
     fmt,
@@ -16,17 +17,17 @@ use tollgate_ledger::Batch;
 use tollgate_model::tool::{Content, Execution, Limits};
 use tollgate_sandbox::port::{ConsumedBudget, NestedCallError, RemainingBudget};
 
-use super::{Capabilities, denial, progress::Listener};
+use super::{Capabilities, Listener, denial};
 use crate::enforce::{
     Answer, CallContext, CallOptions, CallRequest, EnclosingCall, Refusal, Verdict,
 };
 
-/// Nested calls of one call.
+/// The most nested calls of one call.
 const MAX_CALLS: u32 = 100;
 
-/// The steps that every call takes.
+/// The steps of every call.
 pub(crate) trait CallPipeline: Send + Sync + fmt::Debug {
-    /// Take a call whose caller is known through every step but the first.
+    /// Runs a call with a known caller through every step except the first.
     fn run_nested(
         &self,
         cx: CallContext,
@@ -35,22 +36,22 @@ pub(crate) trait CallPipeline: Send + Sync + fmt::Debug {
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
 }
 
-/// How a call is carried out.
+/// Parameters of a call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallParams {
-    /// Who hears its reports.
+    /// Receives its progress reports.
     pub(crate) listener: Option<Listener>,
-    /// What it may use at most, if it is nested.
+    /// Its limits, if it is nested.
     pub(crate) budget: Option<RemainingBudget>,
     /// Becomes true when the caller no longer wants an answer.
     pub(crate) cancelled: Option<watch::Receiver<bool>>,
-    /// What the caller sends along to an upstream server.
+    /// The caller's `_meta` for an upstream server.
     pub(crate) meta: Map<String, Value>,
     consumed: Arc<Mutex<ConsumedBudget>>,
 }
 
 impl CallParams {
-    /// Of an agent's own call.
+    /// Those of an agent's own call.
     pub(crate) fn of(options: CallOptions) -> Self {
         Self {
             listener: options.listener,
@@ -60,7 +61,7 @@ impl CallParams {
         }
     }
 
-    /// The limits of a tool, no wider than what is left.
+    /// The limits of a tool, at most what is left of the budget.
     pub(crate) fn limits(&self, limits: &Limits) -> Limits {
         let mut limits = limits.clone();
         if let Some(left) = self.budget {
@@ -71,7 +72,7 @@ impl CallParams {
         limits
     }
 
-    /// Note what an execution has used.
+    /// Adds the resources that an execution used.
     pub(crate) fn consume(&self, execution: &Execution) {
         let mut consumed = self.consumed.lock().unwrap_or_else(PoisonError::into_inner);
         consumed.cpu += execution.cpu;
@@ -80,7 +81,7 @@ impl CallParams {
 }
 
 impl Capabilities {
-    /// Call another component's tool. Says, too, what that used.
+    /// Calls another component's tool. Also returns the resources used.
     pub(super) async fn nested_call(
         &self,
         tool: &str,
@@ -111,7 +112,7 @@ impl Capabilities {
             let mut so_far = self.pending();
             if so_far.closed || so_far.draining {
                 return Err(refused(Refusal::Halted {
-                    reason: "the call is over".into(),
+                    reason: "the call has ended".into(),
                 }));
             }
             if let Some(awaited) = &so_far.awaited {
@@ -125,7 +126,7 @@ impl Capabilities {
             cx.inherited_labels.extend(so_far.labels.iter().cloned());
             !so_far.records.is_empty()
         };
-        // What was read before is durable before what may send it away.
+        // Reads must be durable before this call may send their data away.
         if waits {
             let committed = self.commit(Batch::default(), None).await;
             committed.map_err(refused)?;

@@ -41,7 +41,7 @@ impl EffectAction for FileAct {
         }
     }
 
-    /// The file in its directories, up to the grant's, which has the grant's labels.
+    /// The file with its directories, up to the grant's, which has the grant's labels.
     fn entities(&self, caller: &EffectCaller) -> Vec<Entity> {
         let mut entities = Vec::new();
         let mut above: Option<Uid> = None;
@@ -95,7 +95,8 @@ impl EffectAction for FileAct {
         }
     }
 
-    /// The grant's, and those that the file has taken on; nothing comes back from what changes it.
+    /// The grant's labels, and those that the file has taken on. An act that only changes the file returns
+    /// no content.
     fn result_labels(&self) -> BTreeSet<String> {
         if self.changes_the_world() {
             return BTreeSet::new();
@@ -106,7 +107,7 @@ impl EffectAction for FileAct {
             .collect()
     }
 
-    /// By its own path without links, other grants reach the same file.
+    /// The file's own path without links, which is the same in all grants that reach it.
     fn label_holder(&self, caller: &EffectCaller) -> Option<LabelHolder> {
         let path = self.directory.join(&self.path);
         let digest = Sha256Digest::of(path.as_os_str().as_encoded_bytes());

@@ -1,4 +1,4 @@
-//! Requests over HTTP, and the hosts that they go to.
+//! HTTP requests and their hosts, as resources of policies.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn labels(destination: &Destination) -> BTreeSet<String> {
     labels
 }
 
-/// The host, in its domains and its labels.
+/// The host, with its domains and labels.
 pub(super) fn host_entities(destination: &Destination) -> Vec<Entity> {
     let host = destination.host.as_str();
     let mut entities = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn host_entities(destination: &Destination) -> Vec<Entity> {
     entities
 }
 
-/// What is sent, as an approver sees it.
+/// The request as an approver sees it.
 pub(super) fn request_detail(request: &OutboundRequest) -> Value {
     let header = |(name, value): &(String, Vec<u8>)| json!([name, approver_view(value)]);
     let headers: Vec<Value> = request.headers.iter().map(header).collect();
@@ -99,7 +99,7 @@ impl EffectAction for HttpAct {
         request_detail(&self.request)
     }
 
-    /// The host's labels, and what the operator says that its responses add.
+    /// The host's labels, and those that its responses add according to the operator.
     fn result_labels(&self) -> BTreeSet<String> {
         labels(&self.destination)
             .union(&self.taints)

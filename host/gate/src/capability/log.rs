@@ -1,4 +1,4 @@
-//! A component's own words for the operator: not decided, scrubbed of secrets, bounded.
+//! A component's messages for the operator: not decided, scrubbed of secrets, bounded.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use tollgate_model::{
 
 use super::Capabilities;
 
-/// Bytes of a message in a trace.
+/// The most bytes of a message in a trace.
 const MAX_LOG_MESSAGE: usize = 4096;
-/// Messages of one call that are kept.
+/// The most messages of one call that are kept.
 const MAX_LOG_MESSAGES: u32 = 100;
 
 impl Capabilities {

@@ -1,12 +1,13 @@
-//! What components ask of their host, decided and recorded: the gate's side of the sandbox's
+//! Effects of components, decided and recorded: the gate's side of the sandbox's
 //! [port](tollgate_sandbox::port). One file per capability.
 //!
-//! Reads are decided at once and recorded with the next durable commit of their call: before any later
-//! effect, and before the call's result leaves. Writes, and every denial, are durable before the guest
-//! learns of them.
+//! Reads are decided at once and recorded with the next durable commit of their call, which comes before
+//! any later effect and before the call's result leaves. Writes, and all denials, are durable before the
+//! guest gets the answer.
 
 mod authorize;
 mod calls;
+mod config;
 mod files;
 mod http;
 mod log;
@@ -41,19 +42,19 @@ use tollgate_sandbox::{
     },
 };
 
-pub use self::progress::Listener;
 pub(crate) use self::{
     calls::{CallParams, CallPipeline},
-    pending_effects::UnrecordedEffects,
+    pending_effects::{QueuePlace, UnrecordedEffects},
 };
 use self::{pending_effects::PendingEffects, secrets::CallSecrets};
+pub use crate::enforce::Listener;
 use crate::{
     enforce::{CallContext, Pep, Refusal},
     tool::Tool,
 };
 pub use tollgate_sandbox::capability::progress::ProgressReport;
 
-/// What a component may ask of its host during one call.
+/// The effects that a component may request during one call.
 #[derive(Debug)]
 pub struct Capabilities {
     pep: Pep,
@@ -63,18 +64,18 @@ pub struct Capabilities {
     secrets: CallSecrets,
     /// The `invoke_component` span.
     span: SpanId,
-    /// Who is sent the component's reports of progress.
+    /// Receives the component's progress reports.
     listener: Option<Listener>,
-    /// By which it calls other components' tools.
+    /// Runs its nested calls.
     pipeline: Arc<dyn CallPipeline>,
-    /// Held while such a call runs.
+    /// Held while a nested call runs.
     calling: Arc<tokio::sync::Mutex<()>>,
     /// Held, for reading, while something of the call is committed.
     committing: tokio::sync::RwLock<()>,
     pending: Mutex<PendingEffects>,
 }
 
-/// Who asks for an effect: a component, within the call of a tool.
+/// The requester of an effect: a component, within the call of a tool.
 #[derive(Debug, Clone)]
 pub(crate) struct EffectCaller {
     /// The component's name in the configuration.
@@ -83,12 +84,12 @@ pub(crate) struct EffectCaller {
     pub(crate) tool: String,
     /// The agent in whose call the component runs.
     pub(crate) agent: Uid,
-    /// On whose behalf it acts.
+    /// The user for whom the agent acts.
     pub(crate) on_behalf_of: Uid,
 }
 
 impl EffectCaller {
-    /// For whom the component asks, as policies see it.
+    /// The call in which the component asks, as policies see it.
     fn guest(&self) -> GuestCaller {
         GuestCaller {
             agent: self.agent.clone(),
@@ -98,9 +99,9 @@ impl EffectCaller {
     }
 }
 
-/// An act that a component asks of its host while its tool runs.
+/// An effect that a component requests while its tool runs.
 pub(crate) trait EffectAction: Send + Sync + Sized + 'static {
-    /// Who asks for what, for the decision point.
+    /// The request to the decision point.
     fn request(&self, caller: &EffectCaller) -> Request;
 
     /// Entities of the request that the configuration does not name.
@@ -109,49 +110,49 @@ pub(crate) trait EffectAction: Send + Sync + Sized + 'static {
     /// Whether it changes the world, so that its decision must be durable before it happens.
     fn changes_the_world(&self) -> bool;
 
-    /// What it is called in traces.
+    /// Its name in traces.
     fn target(&self) -> String;
 
-    /// What an approver reads first.
+    /// A one-line summary for approvers.
     fn summary(&self) -> String {
         self.target()
     }
 
-    /// All of it that the resource does not tell: what an approver must see, and what an approval is bound to.
-    /// Of what is sent or written that is every byte.
+    /// Everything else that an approver must see and an approval is bound to. For data that is sent or
+    /// written, every byte.
     fn approval_detail(&self) -> Value;
 
-    /// Labels that what comes back adds to the run.
+    /// Labels that the returned data adds to the run.
     fn result_labels(&self) -> BTreeSet<String>;
 
-    /// The file that keeps the labels of what is written to it, if the resource is one.
+    /// The file that keeps the labels of data written to it, if the resource is one.
     fn label_holder(&self, _caller: &EffectCaller) -> Option<LabelHolder> {
         None
     }
 
-    /// Take in the labels that the [holder](Self::label_holder) has taken on so far.
+    /// Sets the labels that the [holder](Self::label_holder) has taken on so far.
     fn set_existing_labels(&mut self, _labels: BTreeSet<String>) {}
 
-    /// Whether these are no more than the labels that were taken in.
+    /// Whether these are no more than the labels that were set.
     fn labels_known(&self, _labels: &BTreeSet<String>) -> bool {
         true
     }
 
-    /// Whether what is written takes on the run's labels.
+    /// Whether written data takes on the run's labels.
     fn propagates_labels(&self) -> bool {
         false
     }
 
-    /// What it changes in the store, in the transaction of its decision. What is written takes on `labels`.
+    /// The store update that is part of the decision's transaction. Written data takes on `labels`.
     fn state_update(&mut self, _labels: &BTreeSet<String>) -> Option<StateUpdate> {
         None
     }
 
-    /// Take in what came of the [update](Self::state_update).
+    /// Takes the result of the [update](Self::state_update).
     fn set_update_result(&mut self, _result: StateUpdateResult) {}
 }
 
-/// A resource that keeps the labels of what is written to it.
+/// A resource that keeps the labels of data written to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LabelHolder {
     /// The resource's id.
@@ -160,7 +161,7 @@ pub(crate) struct LabelHolder {
     pub(crate) canonical_id: Option<String>,
 }
 
-/// Bytes as an approver sees them: text as it is, anything else by its digest.
+/// Bytes as an approver sees them: text as it is, anything else as its digest.
 fn approver_view(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => Value::from(text),
@@ -168,7 +169,7 @@ fn approver_view(bytes: &[u8]) -> Value {
     }
 }
 
-/// What a component is told about a refusal.
+/// The component's denial for a refusal.
 fn denial(refusal: Refusal) -> Denial {
     let approval = match &refusal {
         Refusal::Pending { approval, .. } => Some(*approval),
@@ -229,13 +230,13 @@ impl Capabilities {
         }
     }
 
-    /// The trace context (W3C) that stands for a span of this run.
+    /// The W3C trace context for a span of this run.
     pub(crate) fn traceparent(&self, span: SpanId) -> String {
         format!("00-{}-{span}-01", self.cx.run)
     }
 
     fn pending(&self) -> MutexGuard<'_, PendingEffects> {
-        // Recover from poisoning: it holds plain data, each change of which is a single step.
+        // Recover from poisoning: it contains plain data, and each change is a single step.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,43 +1,43 @@
-//! What a call has done so far and is not recorded yet.
+//! The effects of a call that are not recorded yet.
 
 use std::collections::BTreeSet;
 
-use tollgate_ledger::{Batch, CommitError, Payload, StateUpdate, StateUpdateResult};
+use tollgate_ledger::{Batch, CommitError, Payload, Receipt, StateUpdate, StateUpdateResult};
 use tollgate_model::record::Record;
 
 use super::{Capabilities, progress::ReportCount};
 use crate::enforce::Refusal;
 
-/// Records that wait for the next commit of their call: more are committed at once.
+/// The most records that wait for the next commit of their call; beyond that they are committed at once.
 pub(super) const MAX_WAITING: usize = 256;
-/// Sealed bytes that wait with them.
+/// The most sealed bytes that wait with them.
 pub(super) const MAX_WAITING_BYTES: usize = 1 << 20;
-/// Bytes that are sealed for all decisions about what one call asks for.
+/// The most bytes that are sealed for all decisions about one call's effects.
 const MAX_SEALED: usize = 64 << 20;
 
-/// What the call has done so far and is not recorded yet.
+/// The state of a call that is not recorded yet.
 #[derive(Debug, Default)]
 pub(super) struct PendingEffects {
     pub(super) records: Vec<Record>,
     pub(super) payloads: Vec<Payload>,
     /// Bytes that were sealed for decisions so far.
     sealed: usize,
-    /// Labels of what the guest has read.
+    /// Labels of the data that the guest has read.
     pub(super) labels: BTreeSet<String>,
-    /// World-changing effects that were begun.
+    /// Started effects that change the world.
     pub(super) effects: u64,
     /// Lines of the component's log that were recorded.
     pub(super) log_lines: u32,
-    /// Calls of other components' tools.
+    /// Nested calls.
     pub(super) calls: u32,
-    /// What the call waits for, if it does.
+    /// The approval that the call waits for, if any.
     pub(super) awaited: Option<Refusal>,
-    /// What it has done, in short.
+    /// Its effects so far, in short.
     pub(super) happened: Vec<String>,
-    /// The guest is gone: nothing begins any more.
+    /// The guest has ended: no new effect begins.
     pub(super) draining: bool,
     pub(super) reported: ReportCount,
-    /// The call is over: what is asked for now is refused.
+    /// The call has ended: all requests are refused.
     pub(super) closed: bool,
 }
 
@@ -48,20 +48,19 @@ pub(crate) struct UnrecordedEffects {
     pub(crate) payloads: Vec<Payload>,
     pub(crate) labels: BTreeSet<String>,
     pub(crate) effects: u64,
-    /// What the call waits for, with what it has done by then.
+    /// The pending approval, with the call's effects so far.
     pub(crate) pending: Option<Refusal>,
 }
 
-/// The refusal of what is asked for after the call.
+/// The refusal of a request after the end of the call.
 pub(super) fn call_over() -> Refusal {
     Refusal::Halted {
-        reason: "the call is over".into(),
+        reason: "the call has ended".into(),
     }
 }
 
 impl PendingEffects {
-    /// Note that something was decided, with so many bytes that are sealed for that. `effects` is 1 if it
-    /// changes the world, else 0.
+    /// Counts a decision and the bytes sealed for it. `effects` is 1 if it changes the world, otherwise 0.
     pub(super) fn begin(&mut self, effects: u64, sealed: usize) -> Result<(), Refusal> {
         if self.closed {
             return Err(call_over());
@@ -69,40 +68,50 @@ impl PendingEffects {
         self.sealed = self.sealed.saturating_add(sealed);
         if self.sealed > MAX_SEALED {
             return Err(Refusal::Unrecorded {
-                reason: "this call has asked for more than is recorded of one".into(),
+                reason: "this call has requested more effects than are recorded for one call"
+                    .into(),
             });
         }
         self.effects += effects;
         Ok(())
     }
 
-    /// Keep a decision for the next commit. Returns whether so much waits now that it is to be committed at
-    /// once.
-    pub(super) fn queue(&mut self, record: Record, payload: Payload) -> bool {
+    /// Keep a decision for the next commit.
+    pub(super) fn queue(&mut self, record: Record, payload: Payload) -> QueuePlace {
         self.records.push(record);
         self.payloads.push(payload);
+        QueuePlace(())
+    }
+
+    /// Whether so much waits that it is to be committed at once.
+    pub(super) fn is_full(&self) -> bool {
         let bytes: usize = self.payloads.iter().map(|p| p.ciphertext.len()).sum();
         self.records.len() >= MAX_WAITING || bytes >= MAX_WAITING_BYTES
     }
 
-    /// An effect that was begun did not happen.
+    /// A started effect did not happen.
     pub(super) fn revert(&mut self, effects: u64) {
         self.effects = self.effects.saturating_sub(effects);
     }
 }
 
+/// Proof that a decision waits for the next commit of its call. Only [`PendingEffects::queue`] makes one.
+#[derive(Debug)]
+pub(crate) struct QueuePlace(());
+
 /// Where a batch's own records begin, and what came of its update.
 pub(super) struct CommittedBatch {
     pub(super) first: u64,
+    pub(super) receipt: Receipt,
     pub(super) update: StateUpdateResult,
 }
 
 impl Capabilities {
-    /// Commit a batch after all that the call has done and is not recorded yet. If it cannot be, that waits
-    /// for the next commit, or for the end of the call.
+    /// Commits a batch together with the call's unrecorded effects. If that fails, the effects wait for the
+    /// next commit, or for the end of the call.
     ///
     /// # Errors
-    /// [`Refusal`]: nothing was recorded.
+    /// [`Refusal`] if nothing was recorded.
     pub(super) async fn commit(
         &self,
         mut own: Batch,
@@ -111,7 +120,7 @@ impl Capabilities {
         let _guard = self.committing.read().await;
         let (records, payloads) = {
             let mut pending = self.pending();
-            // Under the lock: once the call drains, its outcome may be recorded, and nothing may follow that.
+            // Under the lock: once the call drains, its outcome may be recorded, and nothing may follow it.
             if pending.draining || pending.closed {
                 return Err(call_over());
             }
@@ -131,6 +140,7 @@ impl Capabilities {
         match committed {
             Ok((receipt, update)) => Ok(CommittedBatch {
                 first: receipt.first() + before,
+                receipt,
                 update,
             }),
             Err(error) => {
@@ -142,15 +152,14 @@ impl Capabilities {
         }
     }
 
-    /// Wait until no call that the component made runs and what it asked for last is recorded, and let nothing
-    /// more begin.
+    /// Waits until no nested call runs and the last request is recorded, and lets no new effect begin.
     pub(crate) async fn drain(&self) {
         self.pending().draining = true;
         drop(self.calling.lock().await);
         drop(self.committing.write().await);
     }
 
-    /// What is left to record; the call is over.
+    /// What is left to record; the call has ended.
     pub(crate) fn finish(&self) -> UnrecordedEffects {
         let over = PendingEffects {
             closed: true,

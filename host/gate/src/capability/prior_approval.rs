@@ -1,8 +1,8 @@
-//! Approvals of effects in the middle of a call: asked for, and consumed once given.
+//! Approvals of effects inside a call: requested, and consumed once granted.
 //!
-//! The sandbox does not wait for a person. The component gets a denial, nothing more of its call changes the
-//! world, and the call ends as pending. Repeating the call runs it again; its first request that is exactly
-//! the approved one consumes the approval.
+//! The sandbox does not wait for a person. The component gets a denial, the call can change nothing more,
+//! and it ends as pending. Repeating the call runs it again; its first request that is exactly the approved
+//! one consumes the approval.
 
 use serde_json::json;
 use tollgate_ledger::{ApprovalRow, Batch, Binding, Condition, Payload};
@@ -21,33 +21,33 @@ use tollgate_model::{
 use super::{Capabilities, EffectAction};
 use crate::enforce::{CallContext, Refusal};
 
-/// Effects that a call which waits lists as done.
+/// The most effects that a pending call lists as done.
 const MAX_HAPPENED: usize = 100;
-/// Bytes of what a component asks for, in short.
+/// The most bytes of an effect's summary.
 const MAX_SHORT: usize = 300;
 
-/// What a component asks for, as an approver sees it and an approval is bound to it.
+/// A requested effect as an approver sees it and an approval is bound to it.
 pub(super) struct ApprovalQuery {
-    /// In short.
+    /// A summary.
     short: String,
-    /// Whole: canonical JSON.
+    /// All of it, as canonical JSON.
     whole: String,
     digest: KeyedDigest,
 }
 
-/// What people have answered to it.
+/// The earlier approval of the same effect.
 pub(super) enum PriorApproval {
-    /// It was not asked, or the answer has expired.
+    /// There is none, or it has expired.
     None,
     /// There are not enough answers yet.
     Pending(Box<ApprovalRow>),
     Granted(Box<ApprovalRow>),
-    /// By this answer, until then.
+    /// It was rejected by this answer, until this time.
     Rejected(ApprovalId, Timestamp),
 }
 
 impl CallContext {
-    /// The calls that end as pending if what is asked for within them does, outermost first.
+    /// The calls that end as pending together with this one, outermost first.
     pub(crate) fn waiting(&self) -> Vec<WaitingCall> {
         let via = self.via();
         let waiting = self
@@ -124,8 +124,8 @@ impl Capabilities {
         })
     }
 
-    /// Whether this call may ask for an approval: it has not asked before, was not started too often, and its
-    /// principal has not too many pending.
+    /// Whether this call may request an approval: it has not requested one before, was not started too
+    /// often, and its principal does not have too many pending.
     pub(super) fn may_ask(&self) -> bool {
         let whose = self.cx.pending_whose(self.pep.now());
         let most = self.cx.ruleset.config.approvals.max_pending;
@@ -139,7 +139,7 @@ impl Capabilities {
                 .is_ok_and(|pending| pending < most)
     }
 
-    /// Ask: add to the batch what asks for an approval. `previous` is one that is no longer enough.
+    /// Adds an approval request to the batch. `previous` is an approval that is no longer enough.
     pub(super) fn ask(
         &self,
         query: &ApprovalQuery,
@@ -197,7 +197,7 @@ impl Capabilities {
         Ok(expires)
     }
 
-    /// The call awaits an approval from now on. What it has done so far is listed when it ends.
+    /// From now on the call waits for an approval. Its effects so far are listed when it ends.
     pub(super) fn mark_pending(&self, refusal: &Refusal) {
         if matches!(refusal, Refusal::Pending { .. }) {
             let mut pending = self.pending();
@@ -205,7 +205,7 @@ impl Capabilities {
         }
     }
 
-    /// Note an effect that has happened, for the answer of a call that awaits an approval.
+    /// Adds an effect to the list in the answer of a call that waits for an approval.
     pub(super) fn note_effect(&self, what: &str) {
         let mut pending = self.pending();
         if pending.happened.len() < MAX_HAPPENED {

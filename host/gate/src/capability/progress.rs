@@ -1,12 +1,11 @@
-//! Reports of how far a call has come: kept in the trace, and released to whoever listens.
+//! Progress reports: kept in the trace, and released to a listener.
 //!
-//! A report that leaves while the tool runs is content like any other: whether it may is decided
-//! (`return_result`), and that decision and the labels that it adds to the run are durable before it
-//! goes. Nothing here waits for the listener: one that does not keep up misses reports.
+//! A report that is sent while the tool runs is content. Its release is decided (`return_result`), and that
+//! decision and the labels that it adds to the run are durable before it is sent. Nothing waits for the
+//! listener: a slow one misses reports.
 
 use std::collections::BTreeSet;
 
-use tokio::sync::mpsc;
 use tollgate_ledger::Batch;
 use tollgate_model::{
     canonical::MAX_INTEGER,
@@ -19,15 +18,12 @@ use tollgate_sandbox::capability::progress::ProgressReport;
 use super::Capabilities;
 use crate::enforce::ReleaseDecision;
 
-/// Reports of one call that are kept.
+/// The most reports of one call that are kept.
 const MAX_REPORTS: u32 = 100;
-/// Bytes of a report's message.
+/// The most bytes of a report's message.
 const MAX_MESSAGE: usize = 1 << 10;
-/// The level by which the trace tells reports from messages.
+/// The level that distinguishes reports from messages in the trace.
 const LEVEL: &str = "progress";
-
-/// Where the reports of a call go while it runs.
-pub type Listener = mpsc::Sender<ProgressReport>;
 
 /// What has been reported so far.
 #[derive(Debug, Default)]
@@ -48,8 +44,8 @@ impl ReportCount {
 }
 
 impl Capabilities {
-    /// Take in a report. What comes back is to be [released](Self::release_report); nothing does if
-    /// nobody listens, or if there were too many.
+    /// Takes a report. Returns it if it is to be [released](Self::release_report); `None` if there is no
+    /// listener, or there were too many.
     #[must_use]
     pub(crate) fn take_report(&self, report: ProgressReport) -> Option<ProgressReport> {
         let exact = |n: u64| n.min(MAX_INTEGER.unsigned_abs());
@@ -70,7 +66,7 @@ impl Capabilities {
         None
     }
 
-    /// Let a report go to whoever listens, if policy lets it. Its labels join the run first, durably.
+    /// Sends a report to the listener, if policy allows it. Its labels join the run first, durably.
     pub(crate) async fn release_report(&self, report: ProgressReport) {
         let mut labels = self.tool.content_labels();
         labels.extend(self.pending().labels.iter().cloned());
@@ -88,7 +84,7 @@ impl Capabilities {
             payload,
             condition,
         } = judged;
-        // What policy redacts could be repeated in the message, so only a plain yes releases it.
+        // The message could repeat redacted data, so only an unconditional allow releases it.
         let goes = matches!(decision, Decision::Allow(_));
         let labels = if goes { labels } else { BTreeSet::new() };
         if self.pending().closed {
@@ -102,7 +98,7 @@ impl Capabilities {
             conditions,
         };
         if self.commit(batch, None).await.is_ok() && goes {
-            // A listener that does not keep up, or has gone, misses it.
+            // A slow or closed listener misses it.
             let _ = listener.try_send(report);
         }
     }

@@ -1,4 +1,4 @@
-//! Secrets of requests: the decision whether one is attached, its value, its removal from what comes back.
+//! Secrets of requests: the decision about attaching one, its value, and its removal from responses.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -87,7 +87,7 @@ impl CallSecrets {
         }
     }
 
-    /// The beginning of a digest of the value, keyed by tenant.
+    /// A prefix of a digest of the value, keyed by tenant.
     fn version(&self, secret: &Secret) -> String {
         let parts: [&[u8]; 3] = [b"secret", secret.name().as_bytes(), secret.value()];
         let digest = self.ledger.digest(&self.tenant, &parts).ok();

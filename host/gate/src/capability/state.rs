@@ -1,7 +1,7 @@
-//! What components keep, as acts: read what is there, have it decided, and only then open or change it.
+//! Component state as acts: read the sealed value, decide, and only then open or change it.
 //!
 //! A write is one transaction with the record of its decision. Values are sealed before they leave this
-//! file and opened only after a recorded allow; a value that was moved to another key does not open.
+//! file and opened only after a recorded allow. A value that was moved to another key does not open.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -26,11 +26,11 @@ use unicode_normalization::is_nfc;
 use super::{Capabilities, EffectAction, EffectCaller, approver_view, denial};
 use crate::enforce::Refusal;
 
-/// Bytes of a key.
+/// The most bytes of a key.
 const MAX_KEY: usize = 256;
-/// Keys of a component in one scope.
+/// The most keys of a component in one scope.
 const MAX_KEYS: u64 = 1_000;
-/// Bytes that a component keeps in a run, and for itself.
+/// The most bytes of a component in a run, and in its own scope.
 const MAX_RUN_BYTES: u64 = 1 << 20;
 const MAX_ADAPTER_BYTES: u64 = 16 << 20;
 
@@ -68,13 +68,13 @@ struct StateAct {
     scope: StateScope,
     /// Empty for the list of keys.
     key: String,
-    /// Bytes to be written; 0 where nothing is.
+    /// Bytes to be written; 0 if none are.
     size: u64,
-    /// What is to be set; absent to remove the key.
+    /// The new value; absent to delete the key.
     value: Option<Vec<u8>>,
-    /// Labels of what is there.
+    /// Labels of the current value.
     labels: BTreeSet<String>,
-    /// What is to change.
+    /// The store update.
     update: Option<StateUpdate>,
     result: Option<StateUpdateResult>,
 }
@@ -163,7 +163,7 @@ impl EffectAction for StateAct {
     }
 }
 
-/// A value that was read, and the version of what it was read from.
+/// A value that was read, and its version.
 struct ReadValue {
     value: Option<Vec<u8>>,
     version: Option<u64>,
@@ -176,7 +176,7 @@ struct WriteOutcome {
 }
 
 impl Capabilities {
-    /// Do what a component asks of its state.
+    /// Performs a component's state operation.
     pub(super) async fn perform_state(
         &self,
         request: StateRequest,
@@ -213,8 +213,8 @@ impl Capabilities {
         }
     }
 
-    /// Labels of a key, or where it is absent those of all keys: that a key is absent tells something about
-    /// what others wrote there.
+    /// Labels of a key or, if it is absent, of all keys: the absence of a key reveals something about what
+    /// others wrote.
     fn labels_of(
         &self,
         namespace: &StateNamespace,
@@ -244,7 +244,7 @@ impl Capabilities {
                 let keys = self.pep.ledger.keys();
                 match keys.open(&entry.value, &sealed_as(&namespace, key)) {
                     Ok(plain) => Some(plain.to_vec()),
-                    // Its retention has ended: it is as if it were not there.
+                    // Its retention has ended: it counts as absent.
                     Err(LedgerError::Sealed { .. }) => None,
                     Err(_) => {
                         let failed = Err("it does not open".to_owned());
@@ -263,7 +263,7 @@ impl Capabilities {
         })
     }
 
-    /// Set a key, or remove it. Nothing comes back if the precondition did not hold.
+    /// Sets or deletes a key. Returns `None` if the precondition did not hold.
     async fn write_state(
         &self,
         scope: StateScope,
@@ -338,7 +338,7 @@ impl Capabilities {
         })
     }
 
-    /// Remove a key, and say whether it was there. That tells what others wrote, so it is decided as reading
+    /// Deletes a key, and returns whether it existed. That reveals what others wrote, so a read is decided
     /// first.
     async fn delete_state(&self, scope: StateScope, key: &str) -> Result<bool, StateError> {
         self.read_state(scope, key).await?;
@@ -348,8 +348,8 @@ impl Capabilities {
         Ok(written.is_some_and(|written| written.existed))
     }
 
-    /// Set a key if its value is what is expected, and say whether it was set. That tells what the value is
-    /// not, so it is decided as reading first.
+    /// Sets a key if its value equals the expected one, and returns whether it was set. That reveals
+    /// something about the value, so a read is decided first.
     async fn replace_state(
         &self,
         scope: StateScope,
@@ -385,10 +385,10 @@ impl Capabilities {
     }
 }
 
-/// What a value is sealed as: bound to its place.
+/// The associated data of a value, which binds it to its key.
 fn sealed_as(namespace: &StateNamespace, key: &str) -> String {
     let run = namespace.run.as_ref().map(RunId::to_string);
-    // Names of components hold no `/`, and ids of runs no `:`.
+    // Names of components contain no `/`, and ids of runs no `:`.
     format!(
         "state {}/{}:{key}",
         namespace.component,

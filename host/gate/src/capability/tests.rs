@@ -1,4 +1,4 @@
-//! What a component asks for, with a real gate around it: what is bound, what waits, what is kept.
+//! Effects of components, with a real gate: what an approval is bound to, what waits, what is stored.
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Instant};
 
@@ -74,7 +74,7 @@ async fn world() -> World {
 }
 
 impl World {
-    /// What a component may ask for in a call of its own.
+    /// The capabilities of a component in a call of its own.
     async fn call(&self) -> Capabilities {
         let gate = &self.gate;
         let (pep, ruleset) = (gate.pep(), gate.ruleset());
@@ -329,7 +329,7 @@ async fn deleting_state_and_finding_none_read_the_labels_of_others() {
     assert_eq!(
         again.finish().labels,
         private,
-        "it is absent beside `other`"
+        "it is absent although `other` exists"
     );
 }
 

@@ -1,138 +1,146 @@
-//! Finds secrets by what they look like, and fields by what they are called.
+//! Finds secrets by what they look like, and fields by their names.
 //!
-//! What is a secret is data: `detectors.toml`, and what the configuration adds. A detector removes; it
-//! never says what it removed.
+//! What is a secret is data: `detectors.toml`, and what the configuration adds. A detector removes; it never says
+//! what it removed.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
 };
 
 use aho_corasick::AhoCorasick;
 use regex::Regex;
 use serde::Deserialize;
 
-/// The detectors that every gate has.
-const BUILT_IN: &str = include_str!("detectors.toml");
+use super::gitleaks::{self, Rule};
 
-/// Why there are no detectors; nothing is captured without them.
+/// The rules that every gate has.
+const BUILT_IN: &str = include_str!("detectors.toml");
+/// The names that every gate knows.
+const NAMES: &str = include_str!("names.toml");
+/// The longest file of rules, in bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// Why the detectors cannot be used. Without them, nothing is captured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DetectError {
     /// The built-in ones cannot be read.
     #[error("the built-in secret detectors cannot be read: {0}")]
     BuiltIn(String),
-    /// An expression is none.
-    #[error("the detector `{id}` has no regular expression: {reason}")]
-    Expression {
-        /// The detector.
+    /// A pattern of the configuration is not a regular expression.
+    #[error("the pattern `{id}` is not a regular expression: {reason}")]
+    Pattern {
+        /// Its name.
         id: String,
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of rules cannot be read.
+    #[error("the secret rules in {file} cannot be read: {reason}; see `rules` under [capture]")]
+    File {
+        /// The file.
+        file: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A rule, or the file as a whole, is not what this gate can use.
+    #[error("{file}:{line}: {rule}{reason}")]
+    Rule {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// Names the rule and ends with a colon; empty if it is not one rule.
+        rule: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Names {
     names: Vec<String>,
     exact: Vec<String>,
     content: Vec<String>,
-    detector: Vec<Detector>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Detector {
-    id: String,
-    regex: String,
-    /// Words of which one occurs wherever the expression matches.
-    #[serde(default)]
-    has: Vec<String>,
-    /// The same, in capital or small letters.
-    #[serde(default)]
-    has_in_any_case: Vec<String>,
-}
-
-/// What finds secrets.
+/// Finds secrets.
 #[derive(Debug)]
 pub struct Detectors {
-    /// What the expressions need to match at all: most text has none of it.
-    needs: [KeywordIndex; 2],
-    /// How many of `each` are the configuration's, which come first and need nothing that is known.
-    own: usize,
-    each: Vec<(String, Regex)>,
-    names: Vec<String>,
-    exact: Vec<String>,
-    content: Vec<String>,
-}
-
-/// Words that are looked for all at once, and the detector that needs each.
-#[derive(Debug)]
-struct KeywordIndex {
-    words: AhoCorasick,
-    whose: Vec<usize>,
-}
-
-impl KeywordIndex {
-    fn new(words: Vec<(usize, String)>, any_case: bool) -> Result<Self, DetectError> {
-        let (whose, words): (Vec<usize>, Vec<String>) = words.into_iter().unzip();
-        let built = AhoCorasick::builder()
-            .ascii_case_insensitive(any_case)
-            .build(words);
-        Ok(Self {
-            words: built.map_err(|e| DetectError::BuiltIn(e.to_string()))?,
-            whose,
-        })
-    }
-
-    fn found<'t>(&'t self, text: &'t str) -> impl Iterator<Item = usize> + 't {
-        let found = self.words.find_overlapping_iter(text);
-        found.filter_map(|word| self.whose.get(word.pattern().as_usize()).copied())
-    }
+    /// Keywords of rules, in any case: most text has none of them.
+    keywords: AhoCorasick,
+    /// The rule of each keyword, by its place in `rules`.
+    keyword_rules: Vec<usize>,
+    /// The rules without keywords, by their places.
+    unconditional: Vec<usize>,
+    rules: Vec<Rule>,
+    names: Names,
 }
 
 impl Detectors {
-    /// The built-in detectors and these, by id. The latter come first.
+    /// The configuration's patterns, by id, then the rules of these files, then the built-in ones. Of two that find
+    /// a secret at the same place, the earlier one names it.
     ///
     /// # Errors
     /// [`DetectError`].
-    pub fn new(own: &BTreeMap<String, String>) -> Result<Self, DetectError> {
-        let built_in = |e: toml::de::Error| DetectError::BuiltIn(e.message().to_owned());
-        let file: File = toml::from_str(BUILT_IN).map_err(built_in)?;
-        let mut each = Vec::new();
-        for (id, regex) in own {
-            each.push((id.clone(), expression(id, regex)?));
+    pub fn new(
+        patterns: &BTreeMap<String, String>,
+        files: &[PathBuf],
+    ) -> Result<Self, DetectError> {
+        let mut rules = Vec::new();
+        for (id, pattern) in patterns {
+            let regex = Regex::new(pattern).map_err(|e| DetectError::Pattern {
+                id: id.clone(),
+                reason: e.to_string(),
+            })?;
+            rules.push(Rule::from_regex(id, regex));
         }
-        let (mut as_is, mut any_case) = (Vec::new(), Vec::new());
-        for detector in file.detector {
-            let place = each.len();
-            as_is.extend(detector.has.into_iter().map(|word| (place, word)));
-            any_case.extend(
-                detector
-                    .has_in_any_case
-                    .into_iter()
-                    .map(|word| (place, word)),
-            );
-            let regex = expression(&detector.id, &detector.regex)?;
-            each.push((detector.id, regex));
+        for file in files {
+            let shown = file.display().to_string();
+            let text = read(file).map_err(|e| DetectError::File {
+                file: shown.clone(),
+                reason: e.to_string(),
+            })?;
+            rules.extend(gitleaks::parse(&shown, &text)?);
         }
+        rules.extend(gitleaks::parse("detectors.toml", BUILT_IN)?);
+        Self::of(rules)
+    }
+
+    fn of(rules: Vec<Rule>) -> Result<Self, DetectError> {
+        let mut unconditional = Vec::new();
+        let mut keywords = Vec::new();
+        for (place, rule) in rules.iter().enumerate() {
+            if rule.keywords.is_empty() {
+                unconditional.push(place);
+            }
+            keywords.extend(rule.keywords.iter().map(|word| (place, word)));
+        }
+        let (keyword_rules, words): (Vec<usize>, Vec<&String>) = keywords.into_iter().unzip();
+        let keywords = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(words)
+            .map_err(|e| DetectError::BuiltIn(e.to_string()))?;
+        let names = toml::from_str(NAMES);
+        let names = names.map_err(|e: toml::de::Error| DetectError::BuiltIn(e.message().into()))?;
         Ok(Self {
-            needs: [
-                KeywordIndex::new(as_is, false)?,
-                KeywordIndex::new(any_case, true)?,
-            ],
-            own: own.len(),
-            each,
-            names: file.names,
-            exact: file.exact,
-            content: file.content,
+            keywords,
+            keyword_rules,
+            unconditional,
+            rules,
+            names,
         })
     }
 
-    /// Whether an expression of the configuration is one.
+    /// Whether an expression of the configuration is valid.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem.
     pub fn check(regex: &str) -> Result<(), String> {
         match Regex::new(regex) {
             Ok(regex) if regex.is_match("") => Err("it matches everything".into()),
@@ -141,41 +149,35 @@ impl Detectors {
         }
     }
 
-    /// Whether there is a secret in `text`.
+    /// Whether `text` contains a secret.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
-        let mut suspects = self.suspects(text).into_iter();
-        suspects.any(|n| {
-            self.each
-                .get(n)
-                .is_some_and(|(_, regex)| regex.is_match(text))
-        })
+        self.candidates(text).any(|rule| rule.finds(text))
     }
 
-    /// The detectors that may find something.
-    fn suspects(&self, text: &str) -> BTreeSet<usize> {
-        let mut suspects: BTreeSet<usize> = (0..self.own).collect();
-        for needs in &self.needs {
-            suspects.extend(needs.found(text));
-        }
-        suspects
+    /// The rules that may find something.
+    fn candidates(&self, text: &str) -> impl Iterator<Item = &Rule> {
+        let mut places: BTreeSet<usize> = self.unconditional.iter().copied().collect();
+        let found = self.keywords.find_overlapping_iter(text);
+        places.extend(found.filter_map(|word| {
+            let place = self.keyword_rules.get(word.pattern().as_usize());
+            place.copied()
+        }));
+        places.into_iter().filter_map(|place| self.rules.get(place))
     }
 
-    /// `text` without the secrets in it.
+    /// `text` without its secrets.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut found: Vec<(usize, usize, &str)> = Vec::new();
-        let suspects = self.suspects(text).into_iter();
-        for (id, regex) in suspects.filter_map(|n| self.each.get(n)) {
-            for captures in regex.captures_iter(text) {
-                let secret = captures.name("secret").or_else(|| captures.get(0));
-                found.extend(secret.map(|s| (s.start(), s.end(), id.as_str())));
-            }
+        for rule in self.candidates(text) {
+            let secrets = rule.secrets(text);
+            found.extend(secrets.map(|s| (s.start(), s.end(), rule.id.as_str())));
         }
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
-        // The order of detectors among those that begin at the same place.
+        // The order of rules among those that begin at the same place.
         found.sort_by_key(|(begin, _, _)| *begin);
         let mut out = String::with_capacity(text.len());
         let mut kept = 0;
@@ -190,7 +192,7 @@ impl Detectors {
         Cow::Owned(out)
     }
 
-    /// Whether values under this name are secrets, whatever they look like.
+    /// Whether values under this name are secrets, regardless of their form.
     #[must_use]
     pub fn is_secret_name(&self, name: &str) -> bool {
         let last = name.rsplit('.').next().unwrap_or(name);
@@ -199,29 +201,37 @@ impl Detectors {
             .filter(|c| !matches!(c, '-' | '_' | ' '))
             .map(|c| c.to_ascii_lowercase())
             .collect();
-        self.exact.contains(&plain) || self.names.iter().any(|n| plain.ends_with(n.as_str()))
+        self.names.exact.contains(&plain)
+            || self.names.names.iter().any(|n| plain.ends_with(n.as_str()))
     }
 
-    /// Whether an attribute of this name carries what models and tools were given and said.
+    /// Whether an attribute of this name carries inputs or outputs of models and tools.
     #[must_use]
     pub fn is_content(&self, name: &str) -> bool {
-        self.content.iter().any(|pattern| matches(pattern, name))
+        self.names
+            .content
+            .iter()
+            .any(|pattern| matches(pattern, name))
     }
 }
 
-fn expression(id: &str, regex: &str) -> Result<Regex, DetectError> {
-    Regex::new(regex).map_err(|e| DetectError::Expression {
-        id: id.to_owned(),
-        reason: e.to_string(),
-    })
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?
+        .take(MAX_FILE + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other("it has more than 4 MiB"));
+    }
+    Ok(text)
 }
 
-/// What stands where a secret was.
+/// The placeholder for a secret.
 pub(super) fn removed(what: &str) -> String {
     format!("[redacted: {what}]")
 }
 
-/// Whether `name` is what `pattern` stands for; `*` stands for any text.
+/// Whether `name` matches `pattern`; `*` matches any text.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let Some((begin, rest)) = pattern.split_once('*') else {
         return pattern == name;
@@ -242,10 +252,10 @@ mod tests {
     use super::*;
 
     fn detectors() -> Detectors {
-        Detectors::new(&BTreeMap::new()).unwrap()
+        Detectors::new(&BTreeMap::new(), &[]).unwrap()
     }
 
-    /// Made up, in the form that each has. Split, so that scanners of repositories stay quiet.
+    /// Invented examples of each form. They are split, so that repository scanners do not report them.
     #[test]
     fn every_detector_finds_its_own() {
         let long = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6";
@@ -316,7 +326,7 @@ mod tests {
             ),
         ];
         let detectors = detectors();
-        let ids: Vec<&str> = detectors.each.iter().map(|(id, _)| id.as_str()).collect();
+        let ids: Vec<&str> = detectors.rules.iter().map(|r| r.id.as_str()).collect();
         let tried: Vec<&str> = cases.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, tried);
         for (id, secret) in cases {
@@ -334,20 +344,23 @@ mod tests {
         }
     }
 
-    /// Text is only looked at where a word occurs that a detector needs.
+    /// Text is only searched if a required word of a detector occurs.
     #[test]
-    fn whatever_an_expression_matches_has_what_it_needs() {
+    fn all_that_an_expression_matches_has_a_keyword() {
         let detectors = detectors();
         let mut runner = TestRunner::default();
-        for (place, (id, regex)) in detectors.each.iter().enumerate() {
+        for rule in &detectors.rules {
             // Texts are made from what is left of an expression without assertions.
-            let mut made = regex.as_str().replace("|\\z", "");
-            for assertion in ["(?-u:\\b|_)", "(?-u:\\b)", "\\b"] {
+            let mut made = rule.expression().replace("|\\z", "");
+            for assertion in ["(?:(?-u:\\b)|_)", "(?-u:\\b)"] {
                 made = made.replace(assertion, "");
             }
             let texts = string_regex(&made).unwrap();
             let tested = runner.run(&texts, |text| {
-                prop_assert!(detectors.suspects(&text).contains(&place), "{id}: {text}");
+                // These are capital or small letters of `s` and `k`, but not in ASCII.
+                let text = text.replace('ſ', "s").replace('\u{212a}', "k");
+                let mut candidates = detectors.candidates(&text);
+                prop_assert!(candidates.any(|r| r.id == rule.id), "{}: {text}", rule.id);
                 Ok(())
             });
             tested.unwrap();
@@ -416,9 +429,24 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_files_come_after_patterns_and_before_the_built_in_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("rules.toml");
+        let rules = "[[rules]]\nid = \"ours\"\nregex = '(ghp_|ACME-)\\w+'\nsecretGroup = 0\n";
+        std::fs::write(&file, rules).unwrap();
+        let own = BTreeMap::from([("badge".to_owned(), "ACME-[0-9]{6}".to_owned())]);
+        let detectors = Detectors::new(&own, std::slice::from_ref(&file)).unwrap();
+        let text = format!("ghp_{} ACME-123456", "a1B2".repeat(9));
+        assert_eq!(detectors.redact(&text), "[redacted: ours]a1B2");
+        std::fs::remove_file(&file).unwrap();
+        let error = Detectors::new(&own, &[file]).unwrap_err();
+        assert!(matches!(error, DetectError::File { .. }), "{error}");
+    }
+
+    #[test]
     fn own_detectors_come_first() {
         let own = BTreeMap::from([("badge".to_owned(), "ACME-[0-9]{6}".to_owned())]);
-        let detectors = Detectors::new(&own).unwrap();
+        let detectors = Detectors::new(&own, &[]).unwrap();
         assert_eq!(
             detectors.redact("badge ACME-123456."),
             "badge [redacted: badge]."

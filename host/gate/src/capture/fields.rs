@@ -1,46 +1,37 @@
-//! What is done with each field of a JSON value: JSON pointers (RFC 6901), of which the longest that fits
-//! counts. `*` as a segment stands for any one.
+//! Treatments of the fields of a JSON value, by JSON pointer (RFC 6901); the longest matching pointer wins.
+//! `*` as a segment matches any.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 /// What is done with a value.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Treatment {
-    /// It stays, without the secrets in it.
+    /// Kept, without the secrets in it.
     Keep,
-    /// Its keyed digest stands for it, so that equal values stay comparable.
+    /// Replaced by its keyed digest, so that equal values stay comparable.
     Hash,
-    /// A token stands for it, which the gate turns back for people who may read payloads.
+    /// Replaced by a token, which the gate resolves for people who may read payloads.
     Tokenize,
-    /// A word stands for it.
+    /// Replaced by a placeholder.
     Redact,
-    /// It is left out.
+    /// Left out.
     #[default]
     Drop,
 }
 
 impl Treatment {
     /// As the configuration spells them.
-    pub const NAMES: &[&str] = &["keep", "hash", "tokenize", "redact", "drop"];
+    pub const NAMES: &[&str] = <Self as strum::VariantNames>::VARIANTS;
 
     /// The treatment of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "keep" => Self::Keep,
-            "hash" => Self::Hash,
-            "tokenize" => Self::Tokenize,
-            "redact" => Self::Redact,
-            "drop" => Self::Drop,
-            _ => return None,
-        })
+        name.parse().ok()
     }
 }
 
-/// The fields of a value, and what is done with each.
+/// The fields of a value, with their treatments.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Fields {
     here: Option<Treatment>,
@@ -49,7 +40,7 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Say what is done with the fields that `pointer` names. Whether it is a JSON pointer.
+    /// Sets the treatment of the fields that `pointer` names. Returns whether it is a JSON pointer.
     pub fn set(&mut self, pointer: &str, treatment: Treatment) -> bool {
         let mut at = self;
         if !pointer.is_empty() {
@@ -67,7 +58,7 @@ impl Fields {
         true
     }
 
-    /// Whether nothing is said.
+    /// Whether no treatment is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -79,16 +70,16 @@ fn unescape(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }
 
-/// A place in a value, with all that is said about it.
+/// A position in a value, with the treatments that may apply.
 #[derive(Debug, Clone)]
 pub(super) struct FieldPosition<'f> {
     fields: Vec<&'f Fields>,
-    /// What was said above it.
+    /// The treatment of its parent.
     pub(super) treatment: Treatment,
 }
 
 impl<'f> FieldPosition<'f> {
-    /// The whole value; the earlier of `fields` count first.
+    /// The whole value; earlier entries of `fields` take precedence.
     pub(super) fn whole(
         fields: impl IntoIterator<Item = &'f Fields>,
         otherwise: Treatment,
@@ -117,7 +108,7 @@ impl<'f> FieldPosition<'f> {
         Self::new(exact.chain(any).collect(), self.treatment)
     }
 
-    /// Whether something is said about what lies within.
+    /// Whether a treatment is set for something inside.
     pub(super) fn says_more(&self) -> bool {
         let more = |fields: &&Fields| !fields.below.is_empty() || fields.any.is_some();
         self.fields.iter().any(more)

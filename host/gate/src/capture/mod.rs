@@ -1,14 +1,16 @@
-//! What of calls, results, logs, errors and agents' attributes is kept, and in which form.
+//! Capture: what is kept of calls, results, logs, errors and agents' attributes, and in which form.
 //!
-//! The policy is fixed before anything is written: one configuration, one [`Capture`], and everything that
-//! is stored, exported or logged has passed a [`CaptureSession`] of it. Of arguments and results there is a
-//! keyed digest, a size and a class, and only what the configuration names is kept. Whatever is kept is
-//! searched for secrets. Where something goes wrong nothing is kept, and no decision waits for it.
+//! The rules are fixed before anything is written: one configuration gives one [`Capture`], and everything
+//! that is stored, exported or logged has passed one of its [`CaptureSession`]s. For arguments and results
+//! there are a keyed digest, a size and a class; more is kept only if the configuration names it.
+//! Everything that is kept is searched for secrets. If something fails, nothing is kept, and no decision
+//! waits for capture.
 //!
-//! This is not what a decision was made from: that is sealed for replay, whatever is said here.
+//! The facts of a decision are separate: they are always sealed for replay.
 
 mod detect;
 mod fields;
+mod filter;
 mod settings;
 mod token;
 
@@ -37,23 +39,22 @@ pub use token::{PREFIX, RevealedValue};
 use crate::{secrets::Vault, tool::Content};
 use tollgate_ledger::{Keys, LedgerError, LedgerReader, Payload};
 
-/// Bytes of a value that are searched for secrets to say what class it is.
+/// The most bytes of a value that are searched for secrets to classify it.
 const LOOKED_AT: usize = 64 << 10;
-/// Bytes that are kept of one value.
+/// The most bytes that are kept of one value.
 const MOST: usize = 64 << 10;
-/// How deep a value is looked into.
+/// The deepest nesting that is processed.
 const DEEPEST: usize = 64;
 
-/// Names of fields and attributes that are remembered, and the bytes of each at most: the same few come
+/// The most names of fields and attributes that are cached, and the most bytes of each: the same few come
 /// with every span.
 const NAMES: usize = 4096;
 const LONGEST_NAME: usize = 64;
 
-/// As what a kept payload is sealed.
+/// The kind of a sealed captured payload.
 pub(crate) const KIND: &str = "captured";
 
-/// What is kept of a payload that the record at `index` refers to, for programs that read a ledger and have its
-/// keys.
+/// The captured payload of the record at `index`, for programs that read a ledger and have its keys.
 ///
 /// # Errors
 /// [`LedgerError::Sealed`] once its day's key was destroyed.
@@ -73,40 +74,40 @@ pub fn kept(
     Ok(Some(String::from_utf8_lossy(&plain).into_owned()))
 }
 
-/// What is kept, and what finds secrets: of one configuration.
+/// What is kept, and how secrets are found, for one configuration.
 #[derive(Debug)]
 pub struct Capture {
     config: CaptureConfig,
     detectors: Detectors,
     vault: Arc<Vault>,
-    /// Whether the tenant has payloads kept at all.
+    /// Whether payloads of the tenant are kept at all.
     payloads: bool,
     names: RwLock<HashMap<Box<str>, Name>>,
 }
 
-/// What is known of a name, as far as that does not change.
+/// Cached properties of a name.
 #[derive(Debug, Clone)]
 struct Name {
-    /// What is done with an attribute of this name.
+    /// The treatment of an attribute of this name.
     treatment: Treatment,
     /// Whether values under it are secrets.
     secret: bool,
-    /// The name without what looks like a secret; nothing where it is as it was.
+    /// The name without anything that looks like a secret; absent if unchanged.
     clean: Option<Arc<str>>,
 }
 
 impl Capture {
-    /// What `config` says for `tenant`. `vault` has the secrets that the gate knows.
+    /// The rules of `config` for `tenant`. `vault` has the secrets that the gate knows.
     ///
     /// # Errors
-    /// [`DetectError`]: nothing is captured, and so nothing loads, without detectors.
+    /// [`DetectError`]: without detectors nothing is captured, and so nothing loads.
     pub fn new(
         config: &CaptureConfig,
         tenant: &str,
         vault: &Arc<Vault>,
     ) -> Result<Self, DetectError> {
         Ok(Self {
-            detectors: Detectors::new(&config.patterns)?,
+            detectors: Detectors::new(&config.patterns, &config.rules)?,
             payloads: config.of(tenant).payloads,
             config: config.clone(),
             vault: Arc::clone(vault),
@@ -114,7 +115,7 @@ impl Capture {
         })
     }
 
-    /// What is known of a name.
+    /// The properties of a name.
     fn named(&self, name: &str) -> Name {
         let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(name) {
@@ -139,9 +140,9 @@ impl Capture {
         found
     }
 
-    /// A name, of which so much is known, without secrets.
+    /// The name without secrets.
     fn clean_name(&self, name: String, known: Name) -> String {
-        // What the vault knows changes while the gate runs.
+        // The vault's secrets change while the gate runs.
         match self.vault.clean(&name) {
             Cow::Owned(clean) => self.detectors.redact(&clean).into_owned(),
             Cow::Borrowed(_) => match known.clean {
@@ -151,7 +152,7 @@ impl Capture {
         }
     }
 
-    /// Text without secrets: a component's words, errors, names, and whatever else is written as it is.
+    /// Text without secrets: a component's words, errors, names, and other text that is stored as it is.
     #[must_use]
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.vault.clean(text) {
@@ -160,7 +161,7 @@ impl Capture {
         }
     }
 
-    /// Clean all that a record says in somebody's own words.
+    /// Removes secrets from all free text of a record.
     pub(crate) fn clean(&self, event: &mut Event) {
         let clean = |text: &mut String| {
             if let Cow::Owned(clean) = self.text(text) {
@@ -170,7 +171,7 @@ impl Capture {
         match event {
             Event::ComponentLog(log) => clean(&mut log.message),
             Event::RunStarted(run) => {
-                // The key is what the run is found by. It was cleaned when the run started.
+                // The key identifies the run. It was cleaned when the run started.
                 let origin = &mut run.origin;
                 let said = [
                     &mut origin.conversation,
@@ -203,7 +204,7 @@ impl Capture {
         }
     }
 
-    /// What is done with an attribute of a span or a log record.
+    /// The treatment of an attribute of a span or a log record.
     fn of_attribute(&self, name: &str) -> Treatment {
         let content = self.detectors.is_content(name);
         if content && !self.payloads {
@@ -219,13 +220,13 @@ impl Capture {
     }
 }
 
-/// Clean what a caller says of how its call has come.
+/// Cleans the caller's claims about the origin of its call.
 fn arrived(arrival: &mut Arrival, clean: impl Fn(&mut String)) {
     let said = [&mut arrival.id, &mut arrival.mcp];
     said.into_iter().flatten().for_each(clean);
 }
 
-/// A [`Capture`] at work: for a tenant, at a time, in a run. Cheap to make.
+/// A [`Capture`] for one tenant, time and run. Cheap to create.
 #[derive(Debug, Clone)]
 pub struct CaptureSession {
     capture: Arc<Capture>,
@@ -235,7 +236,7 @@ pub struct CaptureSession {
     run: Option<RunId>,
 }
 
-/// What the record of a call or result says of its payload, and the payload if something is kept.
+/// The capture part of a record, and the payload if something is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CapturedPayload {
     /// For the record.
@@ -245,7 +246,7 @@ pub struct CapturedPayload {
 }
 
 impl CaptureSession {
-    /// `run` is where tokens are at home: who may read its payloads may turn them back.
+    /// `run` owns the tokens: people who may read its payloads may resolve them.
     #[must_use]
     pub fn new(
         capture: &Arc<Capture>,
@@ -263,14 +264,14 @@ impl CaptureSession {
         }
     }
 
-    /// Text without secrets, as [`Capture::text`].
+    /// Text without secrets, like [`Capture::text`].
     #[must_use]
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.capture.text(text)
     }
 
-    /// Attributes of a span, a resource or a log record, as they may be kept: what carries payloads only as
-    /// the configuration says, everything else without secrets.
+    /// The kept form of attributes of a span, a resource or a log record: payloads as the configuration
+    /// says, everything else without secrets.
     #[must_use]
     pub fn attributes(&self, attributes: Map<String, Value>) -> Map<String, Value> {
         let mut kept = Map::new();
@@ -284,7 +285,7 @@ impl CaptureSession {
         kept
     }
 
-    /// One attribute, as [`Self::attributes`].
+    /// One attribute, like [`Self::attributes`].
     #[must_use]
     pub fn attribute(&self, name: &str, value: Value) -> Option<Value> {
         let known = self.capture.named(name);
@@ -292,8 +293,8 @@ impl CaptureSession {
         self.value(known.secret, Cow::Owned(value), &at, DEEPEST)
     }
 
-    /// The arguments of a call of `tool`; `text` is their canonical form. `private` says that the run has
-    /// seen private data.
+    /// The arguments of a call of `tool`; `text` is their canonical form. `private` means that the run has
+    /// read private data.
     #[must_use]
     pub fn arguments(
         &self,
@@ -307,8 +308,8 @@ impl CaptureSession {
         self.payload(class, said, arguments)
     }
 
-    /// The content of a result of `tool`. Pointers are into its structured data, or else into its text,
-    /// where that is JSON.
+    /// The content of a result of `tool`. Pointers are into its structured data, or otherwise into its
+    /// text, if that is JSON.
     #[must_use]
     pub fn result(&self, tool: &str, content: &[Content], private: bool) -> CapturedPayload {
         let mut class = self.class("", private);
@@ -340,7 +341,7 @@ impl CaptureSession {
         }
     }
 
-    /// What is said about the tool, and then what is said about all.
+    /// Treatments for this tool, then those for all tools.
     fn said(&self, tool: &str) -> impl Iterator<Item = &ToolCapture> {
         let tools = &self.capture.config.tools;
         [tool, "*"].into_iter().filter_map(|name| tools.get(name))
@@ -380,7 +381,7 @@ impl CaptureSession {
         let Some(text) = text.filter(|text| text.len() <= MOST) else {
             return CapturedPayload::of(class);
         };
-        // What cannot be sealed is not kept.
+        // A value that cannot be sealed is not kept.
         let sealed = self
             .keys
             .seal(&self.tenant, self.now, text.as_bytes(), KIND);
@@ -394,7 +395,8 @@ impl CaptureSession {
         }
     }
 
-    /// What is left of a value; nothing where it is left out. `secret` says that its name is a secret's.
+    /// The kept form of a value; `None` if it is left out. `secret` means that its name is that of a
+    /// secret.
     fn value(
         &self,
         secret: bool,
@@ -438,7 +440,7 @@ impl CaptureSession {
         })
     }
 
-    /// A value that is treated as one.
+    /// A value with this treatment.
     fn whole(&self, secret: bool, value: Cow<'_, Value>, treatment: Treatment) -> Option<Value> {
         let secret = secret && !matches!(*value, Value::Null | Value::Bool(_));
         match treatment {
@@ -483,12 +485,12 @@ impl CapturedPayload {
     }
 }
 
-/// Text as the value that it stands for, if it is JSON.
+/// Parses text as JSON, if it is JSON.
 fn parsed(text: &str) -> Value {
     canonical::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// Whether nothing is left in a value.
+/// Whether nothing is left of a value.
 fn is_hollow(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.values().all(is_hollow),

@@ -1,27 +1,29 @@
-//! What `[capture]` says.
+//! Settings of `[capture]`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{Fields, Treatment};
 
 /// What is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureConfig {
-    /// For fields of a configured tool that the configuration does not name.
+    /// Default for fields of a configured tool that the configuration does not name.
     pub default: Treatment,
-    /// What is done with attributes, by name; `*` stands for any text.
+    /// Treatments of attributes, by name; `*` matches any text.
     pub attributes: BTreeMap<String, Treatment>,
-    /// What is done with arguments and results, by tool; `*` stands for all.
+    /// Treatments of arguments and results, by tool; `*` matches all.
     pub tools: BTreeMap<String, ToolCapture>,
-    /// What else is a secret: regular expressions, by name.
+    /// Further forms of secrets: regular expressions, by name.
     pub patterns: BTreeMap<String, String>,
+    /// Files with more rules about what is a secret, in the format of gitleaks.
+    pub rules: Vec<PathBuf>,
     /// What holds for a tenant about which nothing is said.
     pub all: TenantCapture,
-    /// What holds for one tenant.
+    /// Settings of single tenants.
     pub tenants: BTreeMap<String, TenantCapture>,
 }
 
-/// What is kept of a tool's calls.
+/// Treatments for a tool's calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolCapture {
     /// Of its arguments.
@@ -30,12 +32,12 @@ pub struct ToolCapture {
     pub result: Fields,
 }
 
-/// What holds for a tenant.
+/// Settings of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TenantCapture {
-    /// Whether payloads are kept at all, whatever else is said.
+    /// Whether payloads are kept at all.
     pub payloads: bool,
-    /// After how long what is sealed can no longer be read by anybody; absent: never.
+    /// After how long sealed payloads can no longer be read; absent: never.
     pub retention: Option<Duration>,
 }
 
@@ -49,7 +51,7 @@ impl Default for TenantCapture {
 }
 
 impl CaptureConfig {
-    /// What holds for a tenant.
+    /// The settings of a tenant.
     #[must_use]
     pub fn of(&self, tenant: &str) -> TenantCapture {
         *self.tenants.get(tenant).unwrap_or(&self.all)

@@ -1,7 +1,7 @@
-//! Tokens that stand for values. The gate turns them back for people who may read payloads.
+//! Tokens that replace captured values. The gate resolves them for people who may read payloads.
 //!
 //! A token begins with a keyed digest, so that equal values stay comparable; the rest is the value, sealed
-//! with the key of its day. When that key is destroyed the token says nothing any more.
+//! with the key of its day. When that key is destroyed, the token can no longer be resolved.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -11,25 +11,25 @@ use tollgate_model::{canonical::Sha256Digest, ids::RunId};
 use super::CaptureSession;
 use tollgate_ledger::Payload;
 
-/// How a token begins.
+/// The prefix of a token.
 pub const PREFIX: &str = "tok:v1:";
 
-/// As what it is sealed.
+/// The kind of its sealed payload.
 pub(crate) const KIND: &str = "token";
 /// Digits of the digest.
 const DIGITS: usize = 16;
 
-/// What a token stands for.
+/// The contents of a token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RevealedValue {
-    /// The run in which it was made.
+    /// The run in which it was created.
     pub run: Option<RunId>,
     /// The value.
     pub value: Value,
 }
 
 impl CaptureSession {
-    /// The token for a value; none if it cannot be sealed.
+    /// The token for a value; `None` if it cannot be sealed.
     pub(super) fn token(&self, canonical: &[u8]) -> Option<String> {
         let revealed = RevealedValue {
             run: self.run,

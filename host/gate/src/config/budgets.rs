@@ -1,6 +1,6 @@
-//! `[budgets]`: what a run, and an agent in all its runs within a window, may use up.
+//! `[budgets]`: limits of a run, and of an agent in all its runs within a window.
 //!
-//! They are written as policies, so that they are decided, explained, tested and replayed as all others.
+//! They become policies, so that they are decided, explained, tested and replayed like all others.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -8,23 +8,23 @@ use tollgate_policy::policy::{self, PolicyFile};
 
 use super::{AgentConfig, ConfigError, raw, validate::Validation};
 
-/// The name of the file that the policies seem to stand in.
+/// The file name that these policies report.
 const FILE: &str = "tollgate.toml [budgets]";
-/// Hours are what is counted by.
+/// Usage is counted by the hour.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What may be used up.
+/// The limits of runs and agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetConfig {
-    /// Over how long an agent's runs are counted together: whole hours.
+    /// The window in which an agent's runs are counted together: whole hours.
     pub window: Duration,
-    /// Each run.
+    /// Limits of each run.
     pub run: Budget,
-    /// Each of these agents, in all its runs within the window.
+    /// Limits of each of these agents, in all its runs within the window.
     pub agents: BTreeMap<String, Budget>,
 }
 
-/// Limits; what is absent is unlimited.
+/// Limits; absent ones are unlimited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Budget {
     /// Calls.
@@ -38,7 +38,7 @@ pub struct Budget {
 }
 
 impl BudgetConfig {
-    /// The limits as policies; nothing where there are none.
+    /// The limits as policies; empty if there are none.
     #[must_use]
     pub fn policies(&self) -> Option<PolicyFile> {
         let mut text = String::new();
@@ -76,11 +76,11 @@ fn write_policies(text: &mut String, agent: Option<&str>, budget: &Budget, windo
         } else {
             "This run has"
         };
-        // Writing into a string cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             text,
             "@id(\"budget/{whose}/{what}\")\n@owner(\"operator\")\n@budget(\"{what}\")\n\
-             @reason(\"{subject} used up {used}. Say what is done and what is left; a person decides how to go on.\")\n\
+             @reason(\"{subject} used up {used}. Say what is done and what is left; a person decides how to continue.\")\n\
              forbid ({principal}, action in Tollgate::Action::\"call\", resource)\nwhen {{ {condition} }};\n\n"
         );
     };
@@ -136,7 +136,7 @@ impl Validation<'_> {
                 let hours = window.as_secs() / HOUR.as_secs();
                 if window != HOUR * u32::try_from(hours).unwrap_or(0) || !(1..=720).contains(&hours)
                 {
-                    let message = format!("`window = \"{text}\"` is no window");
+                    let message = format!("`window = \"{text}\"` is not a window");
                     return Err(self.error(text, message, "use whole hours, \"1h\" to \"720h\""));
                 }
                 window
@@ -145,9 +145,8 @@ impl Validation<'_> {
         let mut each = BTreeMap::new();
         for (name, budget) in budgets.agents {
             if !agents.contains_key(&name) {
-                let message = format!(
-                    "[budgets.agents] names the agent `{name}`, whom nobody has configured"
-                );
+                let message =
+                    format!("[budgets.agents] names the agent `{name}`, which is not configured");
                 let help = match policy::nearest(&name, agents.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("add a table [agents.{name}]"),
@@ -170,7 +169,7 @@ impl Validation<'_> {
                 (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
             };
             if !digits(whole, 12) || !digits(part, 4) {
-                let message = format!("`cost = \"{}\"` is no amount", cost.escape_debug());
+                let message = format!("`cost = \"{}\"` is not an amount", cost.escape_debug());
                 let help = "write a decimal of at most four places, as in \"2.50\"";
                 return Err(self.error(&format!("\"{cost}\""), message, help));
             }
@@ -186,7 +185,7 @@ impl Validation<'_> {
             .as_deref()
             .map(|text| self.duration(text))
             .transpose()?;
-        // Cedar's decimals have a point.
+        // Cedar's decimals need a decimal point.
         let pointed = |cost: String| {
             if cost.contains('.') {
                 cost

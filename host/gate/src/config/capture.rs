@@ -7,7 +7,7 @@ use tollgate_policy::policy;
 use super::{ConfigError, raw, validate::Validation};
 use crate::capture::{CaptureConfig, Detectors, Fields, TenantCapture, ToolCapture, Treatment};
 
-/// Payloads are sealed with a key for each day, so nothing shorter can be forgotten.
+/// The shortest retention: payloads are sealed with a key for each day.
 const SHORTEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Validation<'_> {
@@ -37,7 +37,7 @@ impl Validation<'_> {
         for (name, pattern) in &capture.patterns {
             self.name("pattern", name)?;
             Detectors::check(pattern).map_err(|problem| {
-                let message = format!("the pattern `{name}` is of no use: {problem}");
+                let message = format!("the pattern `{name}` cannot be used: {problem}");
                 self.error(
                     name,
                     message,
@@ -70,6 +70,11 @@ impl Validation<'_> {
             attributes,
             tools,
             patterns: capture.patterns,
+            rules: capture
+                .rules
+                .iter()
+                .map(|file| self.base.join(file))
+                .collect(),
             all,
             tenants,
         })
@@ -77,10 +82,7 @@ impl Validation<'_> {
 
     fn treatment(&self, name: &str) -> Result<Treatment, ConfigError> {
         Treatment::from_name(name).ok_or_else(|| {
-            let message = format!(
-                "`{}` is nothing that is done with a field",
-                name.escape_debug()
-            );
+            let message = format!("`{}` is not a treatment of a field", name.escape_debug());
             let help = match policy::nearest(name, Treatment::NAMES.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("use one of {}", Treatment::NAMES.join(", ")),
@@ -93,7 +95,7 @@ impl Validation<'_> {
         let mut fields = Fields::default();
         for (pointer, treatment) in said {
             if !fields.set(pointer, self.treatment(treatment)?) {
-                let message = format!("`{}` is no JSON pointer", pointer.escape_debug());
+                let message = format!("`{}` is not a JSON pointer", pointer.escape_debug());
                 let help = format!("begin it with a slash: \"/{pointer}\"");
                 return Err(self.error(&format!("\"{pointer}\""), message, &help));
             }
@@ -106,7 +108,7 @@ impl Validation<'_> {
         let retention = self.duration(text)?;
         if retention < SHORTEST {
             let message = format!("`retention = \"{text}\"` is less than a day");
-            let help = "use \"24h\" or more: what is sealed has a key for each day";
+            let help = "use \"24h\" or more: payloads are sealed with a key for each day";
             return Err(self.error(text, message, help));
         }
         Ok(Some(retention))

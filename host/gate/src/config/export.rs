@@ -1,17 +1,16 @@
-//! `[export.NAME]`: where the gate's spans are sent by OTLP.
+//! `[export.NAME]`: collectors of the gate's spans, by OTLP.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
-use url::Url;
+use tollgate_model::settings::{ConfigValue, ExportConfig, ExportProtocol};
 
-use super::{ConfigError, ConfigValue, SecretConfig, raw, validate::Validation};
+use super::{ConfigError, SecretConfig, raw, validate::Validation};
 
-/// Spans of one request, unless the configuration says otherwise.
+/// The default number of spans per request.
 const BATCH: usize = 1000;
-/// The most that it may say.
+/// The most spans per request.
 const MAX_BATCH: usize = 10_000;
-/// Headers that are the protocol's.
+/// Headers that the protocol sets.
 const OWN_HEADERS: &[&str] = &[
     "content-type",
     "content-length",
@@ -22,73 +21,6 @@ const OWN_HEADERS: &[&str] = &[
     "connection",
     "user-agent",
 ];
-
-/// Where the gate's spans are sent, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportConfig {
-    /// The collector; without the path of a signal.
-    pub url: Url,
-    /// By which protocol.
-    pub protocol: ExportProtocol,
-    /// For whom.
-    pub profile: ExportProfile,
-    /// Headers of every request.
-    pub headers: BTreeMap<String, ConfigValue>,
-    /// Whether requests are compressed.
-    pub compression: ExportCompression,
-    /// How long the collector may take to answer.
-    pub timeout: Duration,
-    /// Spans of one request at most.
-    pub batch: usize,
-    /// Where it begins the first time.
-    pub from: ExportFrom,
-    /// Attributes of the resource, besides the gate's own.
-    pub resource: BTreeMap<String, String>,
-}
-
-/// How a collector is reached.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportProtocol {
-    /// OTLP/HTTP with protobuf bodies.
-    #[default]
-    Http,
-    /// OTLP/gRPC.
-    Grpc,
-}
-
-/// Whose names the attributes have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportProfile {
-    /// OpenTelemetry's, and OpenInference's besides.
-    #[default]
-    Openinference,
-    /// OpenTelemetry's alone.
-    Otel,
-}
-
-/// Whether requests are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportCompression {
-    /// By gzip.
-    #[default]
-    Gzip,
-    /// Not at all.
-    None,
-}
-
-/// Where an exporter begins the first time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExportFrom {
-    /// With the ledger's first record.
-    #[default]
-    Start,
-    /// With the next one.
-    Now,
-}
 
 impl Validation<'_> {
     pub(super) fn export(
@@ -105,7 +37,7 @@ impl Validation<'_> {
             .find(|key| OWN_HEADERS.iter().any(|own| key.eq_ignore_ascii_case(own)))
         {
             let message = format!("the header `{own}` is the protocol's own");
-            return Err(self.error(own, message, "take it out"));
+            return Err(self.error(own, message, "remove it"));
         }
         if let Some(secret) = export.secret {
             self.known_secret(&what, &secret, secrets)?;
@@ -123,8 +55,8 @@ impl Validation<'_> {
         let path = path.strip_suffix("/v1/traces").unwrap_or(path).to_owned();
         url.set_path(&path);
         if url.query().is_some() || url.fragment().is_some() {
-            let message = format!("`{}` is no address of a collector", export.url);
-            return Err(self.error(&export.url, message, "take out what follows the path"));
+            let message = format!("`{}` is not the address of a collector", export.url);
+            return Err(self.error(&export.url, message, "remove what follows the path"));
         }
         if export.protocol == ExportProtocol::Grpc && !path.is_empty() {
             let message = format!("`{}` has a path, and gRPC has none", export.url);
@@ -148,7 +80,7 @@ impl Validation<'_> {
         for key in export.resource.keys() {
             let plain = |b: u8| b.is_ascii_graphic();
             if key.is_empty() || key.len() > 128 || !key.bytes().all(plain) {
-                let message = format!("`{}` is no attribute's name", key.escape_debug());
+                let message = format!("`{}` is not an attribute name", key.escape_debug());
                 return Err(self.error(key, message, "use 1 to 128 visible ASCII characters"));
             }
             if key.starts_with("service.") {
@@ -170,14 +102,12 @@ impl Validation<'_> {
     }
 }
 
-/// Where exporters keep how far they have come: in the directory of the ledger's file.
-#[must_use]
-pub fn export_state(store: &Path) -> std::path::PathBuf {
-    store.with_file_name("export.db")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tollgate_model::settings::ExportProfile;
+
     use super::super::Config;
     use super::*;
 
@@ -209,7 +139,7 @@ mod tests {
     fn what_makes_no_sense_is_refused_with_a_remedy() {
         for (text, remedy) in [
             ("url = \"collector:4317\"", "https"),
-            ("url = \"http://h/x?y=1\"", "take out"),
+            ("url = \"http://h/x?y=1\"", "remove what"),
             ("url = \"http://h:4317/x\"\nprotocol = \"grpc\"", "protocol"),
             (
                 "url = \"http://example.com\"\nsecret = \"key\"",
@@ -218,7 +148,7 @@ mod tests {
             ("url = \"https://h\"\nsecret = \"kex\"", "`key`"),
             (
                 "url = \"https://h\"\nheaders = { Host = \"x\" }",
-                "take it out",
+                "remove it",
             ),
             ("url = \"https://h\"\nbatch = 0", "10000"),
             ("url = \"https://h\"\ntimeout = \"1h\"", "5m"),

@@ -5,29 +5,29 @@ use std::{collections::BTreeSet, path::PathBuf};
 use super::{ConfigError, raw, validate::Validation};
 use crate::tool::{Limits, Size};
 
-/// An executor of tools that the gate only decides about, and records.
+/// An external executor: the gate decides and records its tools' calls.
 #[derive(Debug, Clone)]
 pub struct ExternalConfig {
-    /// Where its tools' schemas are.
+    /// The source of its tools' schemas.
     pub tools: ExternalTools,
-    /// What its tools are where they say nothing else; `None` means `unlabelled`.
+    /// Default labels of its tools; `None` means `unlabelled`.
     pub labels: Option<BTreeSet<String>>,
-    /// What their content adds to a run where they say nothing else; `None` means `untrusted`.
+    /// Default taints of its tools; `None` means `untrusted`.
     pub taints: Option<BTreeSet<String>>,
-    /// How long a call may be without an outcome; nothing else of it means anything outside the gate.
+    /// How long a call may be open. Other limits do not apply outside the gate.
     pub limits: Limits,
 }
 
-/// Where the schemas of an executor's tools are.
+/// The source of an executor's tool schemas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExternalTools {
-    /// Shipped: a coding agent's own tools.
+    /// Built in: a coding agent's own tools.
     Preset(ExternalPreset),
     /// In a file: a JSON array of `{name, description, inputSchema}`.
     File(PathBuf),
 }
 
-/// A coding agent whose own tools are shipped.
+/// A coding agent with built-in tool schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExternalPreset {
     /// Claude Code.
@@ -44,7 +44,7 @@ impl ExternalPreset {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::ClaudeCode, Self::Codex, Self::GeminiCli, Self::Cursor];
 
-    /// As the configuration spells it.
+    /// The name in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl Validation<'_> {
             }
             (None, Some(file)) => ExternalTools::File(self.base.join(file)),
             _ => {
-                let message = format!("[external.{name}] needs `preset` or `tools`, and not both");
+                let message = format!("[external.{name}] needs either `preset` or `tools`");
                 let help = "write preset = \"claude-code\", or tools = \"tools.json\"";
                 return Err(self.error(&table, message, help));
             }

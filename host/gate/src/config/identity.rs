@@ -1,5 +1,5 @@
-//! `[serve.oauth]`, `[serve.tls]`, `[serve.rate]` and the rest of `[approvals]`: who may connect and as
-//! whom, and who is told of approvals.
+//! `[serve.oauth]`, `[serve.tls]`, `[serve.rate]` and parts of `[approvals]`: who may connect and as whom,
+//! and who is notified of approvals.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
 use tollgate_policy::policy;
 use url::Url;
 
-use super::{AgentConfig, ConfigError, SecretConfig, UserConfig, raw, validate::Validation};
+use super::{
+    AgentConfig, ConfigError, SecretConfig, UserConfig, WebhookConfig, raw, validate::Validation,
+};
 
-/// Algorithms that a resource server may accept: asymmetric ones, so that whoever can check a token
-/// cannot make one.
+/// Algorithms that a resource server may accept: asymmetric ones, so that a key for checking tokens cannot
+/// create one.
 const ALGORITHMS: &[&str] = &[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
 ];
@@ -28,33 +29,33 @@ pub struct TlsConfig {
     pub key: PathBuf,
 }
 
-/// How often each caller may ask: a bucket of `burst` requests that `per_second` refill.
+/// The rate limit of each caller: a bucket of `burst` requests that is refilled with `per_second`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateConfig {
-    /// Requests that come back in a second.
+    /// Requests that are added per second.
     pub per_second: u32,
-    /// Requests at once.
+    /// Requests that may come at once.
     pub burst: u32,
 }
 
 /// This gate as an OAuth 2.1 resource server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OauthConfig {
-    /// By what clients know this gate (RFC 9728, `resource`).
+    /// The name by which clients know this gate (RFC 9728, `resource`).
     pub resource: Url,
-    /// Whose tokens count: `iss`, to the letter.
+    /// The issuer of accepted tokens: `iss`, compared exactly.
     pub issuer: String,
-    /// What must be among `aud`; the resource unless configured.
+    /// A value that `aud` must contain; the resource by default.
     pub audience: String,
-    /// Where the issuer's keys are.
+    /// The source of the issuer's keys.
     pub jwks: JwksSource,
-    /// Names of signature algorithms that count.
+    /// Accepted signature algorithms.
     pub algorithms: BTreeSet<String>,
-    /// How wrong clocks may be.
+    /// Tolerance for wrong clocks.
     pub leeway: Duration,
-    /// After how long the keys are read again.
+    /// How often the keys are read again.
     pub refresh: Duration,
-    /// Scopes that a token must have, all of them.
+    /// Scopes that a token must have.
     pub scopes: BTreeSet<String>,
     /// Claims that name the caller.
     pub claims: Claims,
@@ -62,11 +63,11 @@ pub struct OauthConfig {
     pub agents: BTreeMap<String, String>,
     /// Users by the value of the claim.
     pub users: BTreeMap<String, String>,
-    /// Values of the agent's claim that are no agents: programs through which people act themselves.
+    /// Values of the agent's claim that are not agents: programs through which people act themselves.
     pub user_clients: BTreeSet<String>,
 }
 
-/// Where an issuer's keys are.
+/// The source of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JwksSource {
     /// In a file.
@@ -78,54 +79,32 @@ pub enum JwksSource {
 /// Claims that name the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// The one that names the program that has the token: an agent, unless it is among `user_clients`.
+    /// The claim with the program that has the token: an agent, unless it is among `user_clients`.
     pub agent: String,
-    /// The one that names the user, or the user for whom the agent acts.
+    /// The claim with the user, or the user for whom the agent acts.
     pub user: String,
-    /// The one that names the tenant, which must be this gate's; absent: none is looked at.
+    /// The claim with the tenant, which must be this gate's; absent: not checked.
     pub tenant: Option<String>,
 }
 
-/// Who is asked for approvals besides those whom policy lets answer, and who is told.
+/// Escalation and notification of approvals.
 #[derive(Debug, Clone)]
 pub struct ApprovalConfig {
-    /// Approvals of one principal that may be pending at once.
+    /// The most pending approvals of one principal.
     pub max_pending: u64,
-    /// Roles that are asked as well when there is no answer in time.
+    /// Roles that are asked as well if there is no answer in time.
     pub second_group: Option<SecondGroup>,
-    /// Where requests and resolutions are posted.
+    /// The webhook for requests and resolutions.
     pub webhook: Option<WebhookConfig>,
 }
 
-/// Roles that are asked as well when there is no answer in time.
+/// Roles that are asked as well if there is no answer in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondGroup {
-    /// After how long.
+    /// The time without an answer.
     pub after: Duration,
-    /// Whoever holds one of these roles.
+    /// The additional roles.
     pub roles: BTreeSet<String>,
-}
-
-/// Where requests and resolutions are posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookConfig {
-    /// Where to.
-    pub url: Url,
-    /// The configured secret whose value signs them.
-    pub secret: String,
-    /// In which form.
-    pub format: WebhookFormat,
-}
-
-/// The form of a notification.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WebhookFormat {
-    /// An object with a type, a time and data.
-    #[default]
-    Json,
-    /// What Slack's incoming webhooks take.
-    Slack,
 }
 
 impl Validation<'_> {
@@ -152,8 +131,8 @@ impl Validation<'_> {
                 } else {
                     "escalate_to"
                 };
-                let message = format!("`{key}` is not enough to ask a second group");
-                let help = "say both: escalate_after = \"10m\" and escalate_to = [\"security\"]";
+                let message = format!("`{key}` is not enough to ask other roles");
+                let help = "set both: escalate_after = \"10m\" and escalate_to = [\"security\"]";
                 return Err(self.error(key, message, help));
             }
         };
@@ -199,7 +178,7 @@ impl Validation<'_> {
             burst: rate.burst.unwrap_or(200),
         };
         if rate.per_second == 0 || rate.burst == 0 {
-            let message = "a rate of zero lets nobody in".into();
+            let message = "a rate of zero admits no requests".into();
             return Err(self.error("[serve.rate]", message, "use 1 or more, or leave it out"));
         }
         Ok(rate)
@@ -248,12 +227,12 @@ impl Validation<'_> {
             .iter()
             .find(|name| !ALGORITHMS.contains(&name.as_str()));
         if let Some(name) = unknown {
-            let message = format!("`{name}` is no algorithm that this gate takes tokens by");
+            let message = format!("`{name}` is not an algorithm that this gate accepts");
             let help = format!("use some of {}", ALGORITHMS.join(", "));
             return Err(self.error(&format!("\"{name}\""), message, &help));
         }
         if algorithms.is_empty() {
-            let message = "without an algorithm no token counts".into();
+            let message = "without an algorithm no token is accepted".into();
             return Err(self.error("algorithms", message, "name one, such as \"ES256\""));
         }
         let duration = |text: Option<String>, default: u64| match text {
@@ -280,10 +259,10 @@ impl Validation<'_> {
         })
     }
 
-    /// A URL over https; over plain http only to this machine, where nobody listens in.
+    /// A URL with https; http only to this machine, where the connection cannot be intercepted.
     fn web(&self, text: &str) -> Result<Url, ConfigError> {
         let problem = match Url::parse(text) {
-            Err(error) => format!("`{text}` is no URL: {error}"),
+            Err(error) => format!("`{text}` is not a URL: {error}"),
             Ok(url) if url.host_str().is_none() => format!("`{text}` names no host"),
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 "a URL with a password in it".into()

@@ -1,24 +1,26 @@
 //! `tollgate.toml`, parsed once: raw, then validated.
 //!
-//! An unknown key is an error with its place and the nearest valid one. Paths are relative to the
-//! file. Nothing else in the gate reads a configuration or the environment.
+//! An unknown key is an error with its position and the nearest valid key. Paths are relative to the file.
+//! Each part of the gate owns its settings; this module only parses into them.
 
 mod budgets;
 mod capture;
+mod error;
 mod export;
 mod external;
 mod identity;
 mod network;
+mod policy_files;
 mod raw;
 mod serve;
 mod trace;
 mod upstream;
 mod validate;
+mod webhook;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt, fs,
-    io::Read as _,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,36 +30,34 @@ use tollgate_model::{
     entity::{Entity, Kind, Uid},
     time::{LocalTime, Timestamp},
 };
-use tollgate_policy::{
-    policy::{self, PolicyFile},
-    tool_input::NumberMapping,
-};
+use tollgate_policy::{policy::PolicyFile, tool_input::NumberMapping};
 
 pub use budgets::{Budget, BudgetConfig};
-pub use export::{
-    ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, export_state,
-};
+pub use error::ConfigError;
+use error::{line_and_column, syntax};
 pub use external::{ExternalConfig, ExternalPreset, ExternalTools};
 pub use identity::{
     ApprovalConfig, Claims, JwksSource, OauthConfig, RateConfig, SecondGroup, TlsConfig,
-    WebhookConfig, WebhookFormat,
 };
+pub use policy_files::{policy_file, policy_files};
 pub use serve::ServeConfig;
-pub use trace::{Price, PricedTokens, PricesConfig, TraceConfig};
+pub use trace::TraceConfig;
+pub use upstream::{UpstreamConfig, UpstreamTransport};
+pub use webhook::{WebhookConfig, WebhookFormat};
 
 use tollgate_ledger::IdleLimits;
+pub use tollgate_model::settings::{
+    ConfigValue, ExportCompression, ExportConfig, ExportFrom, ExportProfile, ExportProtocol, Price,
+    PricedTokens, PricesConfig,
+};
 
 use crate::tool::{Limits, Size};
 pub use crate::{
     capture::{CaptureConfig, TenantCapture, ToolCapture},
     egress::{HostConfig, NetworkConfig},
-    sandbox::GuestEnvironment,
+    sandbox::{ConfigEntry, GuestEnvironment},
     secrets::SecretConfig,
-    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
-
-/// Bytes that a file of policies may have; 50,000 policies fit.
-const MAX_POLICY_FILE: u64 = 16 << 20;
 
 /// The file's name, searched upwards from the working directory.
 pub const FILE_NAME: &str = "tollgate.toml";
@@ -75,36 +75,11 @@ pub const BUILT_IN_LABELS: &[&str] = &[
 /// The label of private data.
 pub const PRIVATE: &str = "private";
 
-/// The label that the gate gives to a host with an address that is not reachable from everywhere.
+/// The label that the gate adds to a host with an address that is not publicly reachable.
 pub const PRIVATE_NETWORK: &str = "private-network";
 
 /// The agent through which a person acts at the command line.
 pub const CLI_AGENT: &str = "cli";
-
-/// What is wrong with a configuration, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigError {
-    /// The file.
-    pub file: PathBuf,
-    /// From 1; 0 where no line is to blame.
-    pub line: usize,
-    /// From 1; 0 where no line is to blame.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if self.line > 0 {
-            write!(f, ":{}:{}", self.line, self.column)?;
-        }
-        write!(f, ": {}; {}", self.message, self.help)
-    }
-}
 
 /// A validated configuration.
 #[derive(Debug, Clone)]
@@ -113,31 +88,31 @@ pub struct Config {
     pub file: PathBuf,
     /// The gate itself.
     pub gate: GateConfig,
-    /// Where the ledger lies.
+    /// The location of the ledger.
     pub store: StoreConfig,
-    /// Where policies lie.
+    /// The directory of policies.
     pub policies: PathBuf,
-    /// The directory of a candidate set, which is evaluated as well and changes nothing.
+    /// The directory of a shadow policy set, which is evaluated as well and changes nothing.
     pub candidate: Option<PathBuf>,
-    /// How long an approval may be waited for, and used.
+    /// How long an approval is valid.
     pub approval_expires: Duration,
-    /// How long a surface may hold a call that waits for a human.
+    /// How long a surface may hold a call that waits for an approval.
     pub approval_wait_timeout: Duration,
-    /// The same where the caller hears of progress meanwhile.
+    /// The same if the caller receives progress meanwhile.
     pub approval_wait_timeout_with_progress: Duration,
-    /// Executors of tools that the gate only decides about, by name.
+    /// External executors, by name.
     pub external: BTreeMap<String, ExternalConfig>,
-    /// Who else is asked, and who is told.
+    /// Escalation and notification of approvals.
     pub approvals: ApprovalConfig,
-    /// How the gate is served, and to whom.
+    /// Listeners and callers.
     pub serve: ServeConfig,
-    /// How much agents may report.
+    /// Limits of what agents report.
     pub trace: TraceConfig,
-    /// What models cost.
+    /// Prices of models.
     pub prices: PricesConfig,
-    /// After how long without a call a run without a key is over.
+    /// The idle timeout of a run without a key.
     pub run_idle_timeout: Duration,
-    /// After how long without a call a run with a key is over.
+    /// The idle timeout of a run with a key.
     pub named_run_idle_timeout: Duration,
     /// How long a principal's labels outlive its runs.
     pub label_window: Duration,
@@ -149,17 +124,17 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentConfig>,
     /// By name.
     pub users: BTreeMap<String, UserConfig>,
-    /// What requests are sent to, and how.
+    /// Hosts and trusted certificates.
     pub network: NetworkConfig,
     /// By name.
     pub secrets: BTreeMap<String, SecretConfig>,
     /// By name.
     pub upstreams: BTreeMap<String, UpstreamConfig>,
-    /// Collectors that the gate's spans are sent to, by name.
+    /// Collectors of the gate's spans, by name.
     pub exports: BTreeMap<String, ExportConfig>,
     /// What is kept of payloads.
     pub capture: CaptureConfig,
-    /// What runs and agents may use up.
+    /// Budgets of runs and agents.
     pub budgets: BudgetConfig,
 }
 
@@ -170,15 +145,15 @@ pub struct GateConfig {
     pub name: String,
     /// Such as `production`.
     pub environment: String,
-    /// Whose gate it is.
+    /// The tenant.
     pub tenant: String,
-    /// In which policies see local time.
+    /// The time zone in which policies see local time.
     pub timezone: TimeZone,
-    /// Calls that execute at once.
+    /// The most calls that execute at once.
     pub concurrency: usize,
 }
 
-/// Where the ledger lies.
+/// The location of the ledger.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// The SQLite file.
@@ -187,7 +162,7 @@ pub struct StoreConfig {
     pub key: PathBuf,
 }
 
-/// A component and what it is granted.
+/// A component and its grants.
 #[derive(Debug, Clone)]
 pub struct ComponentConfig {
     /// The file.
@@ -196,41 +171,43 @@ pub struct ComponentConfig {
     pub size: Size,
     /// Directories, by the name that the component uses.
     pub grants: BTreeMap<String, GrantConfig>,
-    /// Secrets that it may have attached to requests.
+    /// Secrets that may be attached to its requests.
     pub secrets: BTreeSet<String>,
     /// Names that agents see, by the component's own.
     pub rename: BTreeMap<String, String>,
+    /// Values that it may read, by key.
+    pub config: BTreeMap<String, ConfigEntry>,
     /// What a component that was made for WASI is started with.
     pub environment: GuestEnvironment,
-    /// What its tools may use where they say nothing else.
+    /// Default limits of its tools.
     pub limits: Limits,
 }
 
-/// A directory that a component is granted.
+/// A granted directory.
 #[derive(Debug, Clone)]
 pub struct GrantConfig {
     /// The directory.
     pub path: PathBuf,
     /// Whether it may be written.
     pub read_write: bool,
-    /// What its contents are.
+    /// Labels of its contents.
     pub labels: BTreeSet<String>,
 }
 
-/// What the operator says about a tool.
+/// The operator's settings for a tool.
 #[derive(Debug, Clone)]
 pub struct ToolConfig {
-    /// What it is; `None` means `unlabelled`.
+    /// Its labels; `None` means `unlabelled`.
     pub labels: Option<BTreeSet<String>>,
-    /// What its content adds to a run; `None` means `untrusted`.
+    /// Labels that its content adds to a run; `None` means `untrusted`.
     pub taints: Option<BTreeSet<String>>,
-    /// Numbers that are no decimals to policies, by JSON pointer.
+    /// Numbers that policies do not see as decimals, by JSON pointer.
     pub numbers: BTreeMap<String, NumberMapping>,
-    /// What it may use; absent: as its component.
+    /// Its limits; absent: those of its component.
     pub(crate) limits: LimitOverrides,
 }
 
-/// Limits that a tool's configuration names.
+/// Limits in a tool's configuration.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LimitOverrides {
     memory: Option<u64>,
@@ -241,7 +218,7 @@ pub(crate) struct LimitOverrides {
 }
 
 impl LimitOverrides {
-    /// `base` with what is named here.
+    /// `base` with these values.
     pub(crate) fn over(&self, base: &Limits) -> Limits {
         let mut limits = base.clone();
         limits.memory = self.memory.unwrap_or(limits.memory);
@@ -256,40 +233,40 @@ impl LimitOverrides {
 /// An agent.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
-    /// The user who runs it, and on whose behalf it acts unless the caller's credentials say otherwise.
+    /// Its operator: the user for whom it acts unless the caller's credentials say otherwise.
     pub operator: String,
-    /// What it may be trusted with.
+    /// Its roles.
     pub roles: BTreeSet<String>,
-    /// Which of its runs know what others have read.
+    /// The runs that share their labels.
     pub memory: AgentMemory,
 }
 
-/// Which runs of an agent share what they know, and so their labels.
+/// Which runs of an agent share memory, and therefore labels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentMemory {
-    /// None: each run begins with nothing.
+    /// None: each run begins without labels.
     Run,
-    /// Those of one conversation, on behalf of one user.
+    /// Runs of one conversation, for one user.
     Conversation,
-    /// Those on behalf of one user.
+    /// Runs for one user.
     #[default]
     User,
-    /// All.
+    /// All runs.
     Agent,
 }
 
 /// A person.
 #[derive(Debug, Clone)]
 pub struct UserConfig {
-    /// What they may be trusted with.
+    /// Their roles.
     pub roles: BTreeSet<String>,
     /// Their account on this machine.
     pub login: Option<String>,
 }
 
 impl Config {
-    /// After how long without anything runs are over.
+    /// Idle timeouts of runs.
     #[must_use]
     pub fn idle(&self) -> IdleLimits {
         let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
@@ -302,7 +279,7 @@ impl Config {
     /// The configuration file at or above `from`.
     ///
     /// # Errors
-    /// If there is none, with the command that makes one.
+    /// If there is none; the message names the command that creates one.
     pub fn find(from: &Path) -> Result<PathBuf, ConfigError> {
         from.ancestors()
             .map(|dir| dir.join(FILE_NAME))
@@ -319,7 +296,7 @@ impl Config {
     /// Read and validate a configuration file.
     ///
     /// # Errors
-    /// [`ConfigError`] with the place, for the first thing that is wrong.
+    /// [`ConfigError`] with the position of the first error.
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
         let text = fs::read_to_string(&file).map_err(|e| ConfigError {
@@ -335,7 +312,7 @@ impl Config {
     /// Validate a configuration's text. Paths in it are relative to `file`.
     ///
     /// # Errors
-    /// As [`Config::read`].
+    /// The errors of [`Config::read`].
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         let raw: raw::File = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
         validate::Validation {
@@ -413,6 +390,11 @@ impl Config {
             .values()
             .flat_map(|c| c.grants.values())
             .flat_map(|g| &g.labels);
+        let entries = self
+            .components
+            .values()
+            .flat_map(|c| c.config.values())
+            .flat_map(|e| &e.labels);
         let tools = self
             .tools
             .values()
@@ -432,6 +414,7 @@ impl Config {
             .values()
             .flat_map(|e| e.labels.iter().chain(&e.taints).flatten());
         grants
+            .chain(entries)
             .chain(tools)
             .chain(upstreams)
             .chain(external)
@@ -449,132 +432,13 @@ impl Config {
         policy_files(&self.policies)
     }
 
-    /// The files of the candidate set, if there is one.
+    /// The files of the shadow set, if there is one.
     ///
     /// # Errors
-    /// As [`Config::policy_files`].
+    /// The errors of [`Config::policy_files`].
     pub fn candidate_files(&self) -> Result<Option<Vec<PolicyFile>>, ConfigError> {
         self.candidate.as_deref().map(policy_files).transpose()
     }
-}
-
-/// The text of one file of policies.
-///
-/// # Errors
-/// If it cannot be read, or is larger than any file of policies is.
-pub fn policy_file(path: &Path) -> Result<String, ConfigError> {
-    let failed = |message: String, help: &str| ConfigError {
-        file: path.to_path_buf(),
-        line: 0,
-        column: 0,
-        message,
-        help: help.into(),
-    };
-    let mut text = String::new();
-    let read = fs::File::open(path)
-        .and_then(|file| file.take(MAX_POLICY_FILE + 1).read_to_string(&mut text));
-    match read {
-        Ok(bytes) if bytes as u64 > MAX_POLICY_FILE => Err(failed(
-            format!("it is larger than {} MiB", MAX_POLICY_FILE >> 20),
-            "split it into several files, or move it out of the policies",
-        )),
-        Ok(_) => Ok(text),
-        Err(e) => Err(failed(
-            format!("it cannot be read: {e}"),
-            "make it a readable text file in UTF-8, or move it out of the policies",
-        )),
-    }
-}
-
-/// Every `*.cedar` file below `dir`, by name.
-///
-/// # Errors
-/// If the directory or a file in it cannot be read.
-pub fn policy_files(dir: &Path) -> Result<Vec<PolicyFile>, ConfigError> {
-    let failed = |path: &Path, e: &std::io::Error| ConfigError {
-        file: path.to_path_buf(),
-        line: 0,
-        column: 0,
-        message: format!("it cannot be read: {e}"),
-        help: "set `dir` under [policies] to a directory of .cedar files".into(),
-    };
-    let mut files = Vec::new();
-    let mut pending = vec![dir.to_path_buf()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(&directory).map_err(|e| failed(&directory, &e))? {
-            let path = entry.map_err(|e| failed(&directory, &e))?.path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.extension().is_some_and(|e| e == "cedar") {
-                let text = policy_file(&path)?;
-                let name = path.strip_prefix(dir).unwrap_or(&path);
-                let name: Vec<String> = name
-                    .components()
-                    .map(|c| c.as_os_str().to_string_lossy().into_owned())
-                    .collect();
-                files.push(PolicyFile {
-                    name: name.join("/"),
-                    text,
-                });
-            }
-        }
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
-}
-
-fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let message = error.message().trim().to_owned();
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let help = match quoted.split_first() {
-        Some((unknown, valid)) if message.starts_with("unknown field") => {
-            let near = policy::nearest(unknown, valid.iter().copied());
-            match (renamed(unknown, valid), near) {
-                (Some(new), _) => format!("this key is called `{new}` now"),
-                (None, Some(near)) => format!("did you mean `{near}`?"),
-                (None, None) => format!("valid keys here are {}", valid.join(", ")),
-            }
-        }
-        _ => "correct it and try again".into(),
-    };
-    let message = match message.split_once(", expected") {
-        Some((what, _)) if what.starts_with("unknown field") => what.replacen("field", "key", 1),
-        _ => message,
-    };
-    let (line, column) = error
-        .span()
-        .map_or((0, 0), |span| line_and_column(text, span.start));
-    ConfigError {
-        file: file.to_path_buf(),
-        line,
-        column,
-        message,
-        help,
-    }
-}
-
-/// Keys that had another name, with the one that they have now.
-const RENAMED: &[(&str, &str)] = &[
-    ("hold", "wait_timeout"),
-    ("hold_with_progress", "wait_timeout_with_progress"),
-    ("idle", "idle_timeout"),
-    ("named_idle", "named_idle_timeout"),
-    ("otherwise", "default"),
-];
-
-/// The name that an unknown key has now, if it is one of the valid ones.
-fn renamed(unknown: &str, valid: &[&str]) -> Option<&'static str> {
-    let (_, new) = RENAMED.iter().find(|(old, _)| *old == unknown)?;
-    valid.contains(new).then_some(*new)
-}
-
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset.min(text.len())).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    (
-        line,
-        before.rsplit('\n').next().unwrap_or("").chars().count() + 1,
-    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the operator says about hosts and secrets.
+//! The operator's settings for hosts and secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ impl Validation<'_> {
         })
     }
 
-    /// A host is written as policies see it, so that one host is not configured twice.
+    /// A host must be written as policies see it, so that one host is not configured twice.
     fn host_name(&self, name: &str) -> Result<(), ConfigError> {
         let (prefix, own) = match name.strip_prefix("*.") {
             Some(own) => ("*.", own),
@@ -49,7 +49,7 @@ impl Validation<'_> {
                 let help = format!("write it as [hosts.\"{prefix}{normal}\"]");
                 Err(self.error(
                     &table,
-                    format!("`{name}` is not how this host is written"),
+                    format!("`{name}` is not the normal form of this host"),
                     &help,
                 ))
             }
@@ -57,7 +57,7 @@ impl Validation<'_> {
                 let help = "write a name such as \"api.example.com\", \"*.example.com\" for all below, or an address";
                 Err(self.error(
                     &table,
-                    format!("`{}` is no host", name.escape_debug()),
+                    format!("`{}` is not a host", name.escape_debug()),
                     help,
                 ))
             }
@@ -78,11 +78,11 @@ impl Validation<'_> {
         })
     }
 
-    /// Labels that an operator may give: what the gate finds out is not among them.
+    /// Labels that an operator may set: those that the gate determines are not among them.
     fn labels(&self, labels: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
         let labels = self.names("label", labels)?;
         if labels.contains(PRIVATE_NETWORK) {
-            let message = format!("the label `{PRIVATE_NETWORK}` is the gate's to give");
+            let message = format!("the label `{PRIVATE_NETWORK}` is set by the gate itself");
             return Err(self.error(
                 PRIVATE_NETWORK,
                 message,
@@ -103,8 +103,7 @@ impl Validation<'_> {
             (None, Some(file), None) => SecretSource::File(self.base.join(file)),
             (None, None, Some(command)) if !command.is_empty() => SecretSource::Command(command),
             _ => {
-                let message =
-                    format!("the secret `{name}` does not say where its value comes from");
+                let message = format!("the secret `{name}` has no source, or more than one");
                 let help = "give it exactly one of env = \"NAME\", file = \"PATH\" and command = [\"PROGRAM\", ..]";
                 return Err(self.error(&format!("[secrets.{name}]"), message, help));
             }

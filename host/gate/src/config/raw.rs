@@ -1,8 +1,9 @@
-//! `tollgate.toml` as it is written: every key, no meaning yet.
+//! The contents of `tollgate.toml`: every key, not validated yet.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::tool::Size;
 
@@ -84,6 +85,7 @@ pub(super) struct Capture {
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) tools: BTreeMap<String, CaptureTool>,
     pub(super) patterns: BTreeMap<String, String>,
+    pub(super) rules: Vec<String>,
     pub(super) tenants: BTreeMap<String, CaptureTenant>,
 }
 
@@ -293,6 +295,9 @@ pub(super) struct Component {
     pub(super) args: Vec<String>,
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
+    /// A value, or a table of `value` and `labels`.
+    #[serde(default)]
+    pub(super) config: BTreeMap<String, Spanned<toml::Value>>,
     #[serde(default)]
     pub(super) limits: Limits,
 }

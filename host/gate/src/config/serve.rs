@@ -1,4 +1,4 @@
-//! `[serve]`, and how long a surface holds a call that waits.
+//! `[serve]`, and how long a surface holds a waiting call.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -9,29 +9,29 @@ use super::{
     validate::Validation,
 };
 
-/// The longest that a call is held: many clients give up after a minute.
+/// The longest time that a call is held: many clients give up after a minute.
 const MAX_HOLD: Duration = Duration::from_secs(40);
 
-/// How the gate is served.
+/// Settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeConfig {
-    /// Where HTTP listens.
+    /// The address of the HTTP listener.
     pub listen: SocketAddr,
     /// The agent that calls over stdio, and over HTTP without credentials, on loopback.
     pub agent: Option<String>,
-    /// Names besides those of loopback by which HTTP is reached.
+    /// Names by which HTTP is reached, besides loopback names.
     pub hosts: Vec<String>,
-    /// Origins of browser pages that may call; none but these.
+    /// Origins of browser pages that may call.
     pub origins: Vec<String>,
     /// Keys of `_meta` that name the conversation, in order.
     pub conversation: Vec<String>,
-    /// Whether changed files are put into force by themselves.
+    /// Whether changed files take effect automatically.
     pub watch: bool,
-    /// Tokens of an authorization server; absent: only the gate's own tokens count.
+    /// Tokens of an authorization server; absent: only the gate's own tokens are accepted.
     pub oauth: Option<OauthConfig>,
     /// Certificate and key; absent: no TLS.
     pub tls: Option<TlsConfig>,
-    /// How often each caller may ask.
+    /// The rate limit of each caller.
     pub rate: RateConfig,
 }
 
@@ -46,7 +46,7 @@ impl Validation<'_> {
         let address = listen.parse().map_err(|_| {
             self.error(
                 &listen,
-                format!("`{listen}` is no address to listen at"),
+                format!("`{listen}` is not an address to listen on"),
                 "write an IP address and a port, as in \"127.0.0.1:8420\"",
             )
         })?;
@@ -56,14 +56,14 @@ impl Validation<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("add a table [agents.{agent}]"),
             };
-            let message = format!("[serve] names the agent `{agent}`, whom nobody has configured");
+            let message = format!("[serve] names the agent `{agent}`, which is not configured");
             return Err(self.error(&format!("\"{agent}\""), message, &help));
         }
         for origin in &serve.origins {
             if !origin.contains("://") || origin.ends_with('/') {
                 return Err(self.error(
                     origin,
-                    format!("`{origin}` is no origin"),
+                    format!("`{origin}` is not an origin"),
                     "write scheme, host and port, as in \"https://app.example.com:443\"",
                 ));
             }

@@ -1,6 +1,7 @@
-//! Configurations that are wrong, and what they become when they are right.
+//! Invalid configurations, and the values of valid ones.
 
 use super::*;
+use crate::sandbox::capability::config::{ConfigValue, MAX_TEXTS, MAX_VALUE};
 
 fn error(text: &str) -> String {
     Config::parse(Path::new("/etc/tollgate.toml"), text)
@@ -118,4 +119,78 @@ fn what_an_agent_remembers_is_the_operators_statement() {
     let config = Config::parse(Path::new("/x/tollgate.toml"), text).unwrap();
     assert_eq!(config.agents["a"].memory, AgentMemory::User);
     assert_eq!(config.agents["b"].memory, AgentMemory::Conversation);
+}
+
+fn component_config(entries: &str) -> String {
+    format!("[components.x]\npath = \"x.wasm\"\n[components.x.config]\n{entries}")
+}
+
+#[test]
+fn the_config_of_a_component_has_types_and_labels() {
+    let text = component_config(
+        "region = \"eu\"\nlimit = -5\nratio = 0.5\nenabled = true\nhosts = [\"a\", \"b\"]\nnone = []\n\
+         customer = { value = \"acme\", labels = [\"own\"] }\n[components.y]\npath = \"y.wasm\"\nconfig.limit = 1",
+    );
+    let config = Config::parse(Path::new("/x/tollgate.toml"), &text).unwrap();
+    let entries = &config.components["x"].config;
+    let values: BTreeMap<&str, ConfigValue> = entries
+        .iter()
+        .map(|(key, entry)| (key.as_str(), entry.value.clone()))
+        .collect();
+    let texts = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| (*text).to_owned());
+        ConfigValue::Texts(texts.collect())
+    };
+    let expected = BTreeMap::from([
+        ("customer", ConfigValue::Text("acme".into())),
+        ("enabled", ConfigValue::Boolean(true)),
+        ("hosts", texts(&["a", "b"])),
+        ("limit", ConfigValue::Integer(-5)),
+        ("none", texts(&[])),
+        ("ratio", ConfigValue::Float(0.5)),
+        ("region", ConfigValue::Text("eu".into())),
+    ]);
+    assert_eq!(values, expected);
+    assert_eq!(
+        entries["customer"].labels,
+        BTreeSet::from(["own".to_owned()])
+    );
+    assert!(entries["region"].labels.is_empty());
+    assert!(config.labels().contains("own"), "policies know the label");
+    let y = &config.components["y"].config;
+    assert_eq!(y["limit"].value, ConfigValue::Integer(1));
+}
+
+#[test]
+fn mistakes_in_the_config_of_a_component_name_place_and_remedy() {
+    // Made up, and split, so that scanners of repositories stay quiet.
+    let key = format!("note = \"-----BEGIN RSA PRIVATE{}-----\"", " KEY");
+    let long = format!("note = \"{}\"", "x".repeat(MAX_VALUE + 1));
+    let items = format!("note = [{}]", "\"x\",".repeat(MAX_TEXTS + 1));
+    let many: String = (0..101).map(|n| format!("key-{n} = 1\n")).collect();
+    let entries = [
+        "\"a b\" = 1",
+        "http.timeout = 3",
+        "a = { value = 1, label = [\"private\"] }",
+        "a = { value = 1, labels = \"private\" }",
+        "a = { value = 1, labels = [\"not private\"] }",
+        "a = { value = { b = 1 } }",
+        "ratios = [0.5, 1.0]",
+        "a = nan",
+        "since = 2026-11-23",
+        "password = \"hunter2\"",
+        "token = [\"one\", \"two\"]",
+        &key,
+        &long,
+        &items,
+        &many,
+    ];
+    let text: Vec<String> = entries
+        .iter()
+        .map(|entry| error(&component_config(entry)))
+        .collect();
+    insta::assert_snapshot!(text.join("\n"));
+    for fine in ["password = \"\"", "token = 3", "token_limit = \"low\""] {
+        assert!(Config::parse(Path::new("/x/t.toml"), &component_config(fine)).is_ok());
+    }
 }

@@ -1,85 +1,18 @@
-//! `[trace]` and `[prices]`: how much agents may report, and what models cost.
+//! `[trace]` and `[prices]`: limits of what agents report, and prices of models.
 
 use std::collections::BTreeMap;
 
+use tollgate_model::settings::{Price, PricesConfig};
+
 use super::{ConfigError, raw, validate::Validation};
 
-/// How much agents may report.
+/// Limits of what agents report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceConfig {
-    /// Bytes that the trace store may have.
+    /// The most bytes of the trace store.
     pub quota: u64,
-    /// Reported spans of one trace, and as many logs.
+    /// The most reported spans of one trace, and as many logs.
     pub spans: u64,
-}
-
-/// What models cost.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PricesConfig {
-    /// As people write it, such as `USD`.
-    pub currency: String,
-    /// By the model's name.
-    pub models: BTreeMap<String, Price>,
-}
-
-/// What a million tokens of a model cost, in billionths of the currency.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Price {
-    /// Tokens that it reads.
-    pub input: u64,
-    /// Tokens that it reads from a cache.
-    pub cached_input: u64,
-    /// Tokens that it reads and writes to a cache.
-    pub cache_write: u64,
-    /// Tokens that it writes.
-    pub output: u64,
-}
-
-/// The tokens of one call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PricedTokens {
-    /// Read in all, including the next two.
-    pub input: u64,
-    /// Read from a cache.
-    pub cached: u64,
-    /// Written to a cache.
-    pub cache_write: u64,
-    /// Written by the model.
-    pub output: u64,
-}
-
-impl Price {
-    /// What a call costs, in billionths of the currency.
-    #[must_use]
-    pub fn cost_nano(&self, tokens: &PricedTokens) -> u64 {
-        let cached = tokens.cached.min(tokens.input);
-        let cache_write = tokens.cache_write.min(tokens.input - cached);
-        let of = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
-        let sum = of(tokens.input - cached - cache_write, self.input)
-            + of(cached, self.cached_input)
-            + of(cache_write, self.cache_write)
-            + of(tokens.output, self.output);
-        u64::try_from(sum / 1_000_000).unwrap_or(u64::MAX)
-    }
-}
-
-impl PricesConfig {
-    /// The price of a model: of exactly this name, or of the name without the date of its release.
-    #[must_use]
-    pub fn of(&self, model: &str) -> Option<&Price> {
-        self.models.get(model).or_else(|| {
-            let dated = |name: &&String| {
-                let rest = model.strip_prefix(name.as_str());
-                let rest = rest.and_then(|rest| rest.strip_prefix(['-', '@']));
-                rest.is_some_and(|date| {
-                    date.bytes().filter(u8::is_ascii_digit).count() == 8
-                        && date.bytes().all(|b| b.is_ascii_digit() || b == b'-')
-                })
-            };
-            let name = self.models.keys().find(dated)?;
-            self.models.get(name)
-        })
-    }
 }
 
 impl Validation<'_> {
@@ -112,11 +45,11 @@ impl Validation<'_> {
 
     fn nano(&self, model: &str, amount: f64) -> Result<u64, ConfigError> {
         if !(0.0..=1e6).contains(&amount) {
-            let message = format!("`{amount}` is no price of {}", model.escape_debug());
+            let message = format!("`{amount}` is not a price of {}", model.escape_debug());
             return Err(self.error(
                 model,
                 message,
-                "write what a million tokens cost, as in 1.25",
+                "write the price of a million tokens, as in 1.25",
             ));
         }
         #[expect(
@@ -125,34 +58,5 @@ impl Validation<'_> {
             reason = "it is between 0 and 10^15"
         )]
         Ok((amount * 1e9).round() as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_release_costs_what_its_model_does_and_no_other_model_does() {
-        let mut prices = PricesConfig::default();
-        prices.models.insert("claude-3".into(), Price::default());
-        prices.models.insert("gpt-4o".into(), Price::default());
-        for known in [
-            "gpt-4o",
-            "gpt-4o-2024-08-06",
-            "gpt-4o-20240806",
-            "claude-3@20240229",
-        ] {
-            assert!(prices.of(known).is_some(), "{known}");
-        }
-        for unknown in [
-            "gpt-4o-mini",
-            "gpt-4",
-            "claude-3-5",
-            "gpt-4o-mini-2024-07-18",
-            "",
-        ] {
-            assert!(prices.of(unknown).is_none(), "{unknown}");
-        }
     }
 }

@@ -1,7 +1,11 @@
-//! What the operator says about upstream MCP servers.
+//! The operator's settings for upstream MCP servers.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
+use tollgate_model::settings::ConfigValue;
 use tollgate_policy::policy;
 use url::{Host, Url};
 
@@ -9,8 +13,64 @@ use super::{ConfigError, raw, validate::Validation};
 use crate::{
     secrets::SecretConfig,
     tool::{Limits, Size},
-    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
 };
+
+/// An upstream server, and what is sent to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// How it is reached.
+    pub transport: UpstreamTransport,
+    /// Directories that it gets when it asks for roots; without any it is refused.
+    pub roots: Vec<PathBuf>,
+    /// Those of its tools that agents may use; all by default.
+    pub tools: Option<BTreeSet<String>>,
+    /// Names that agents see, by the server's own.
+    pub rename: BTreeMap<String, String>,
+    /// What its tools are where they say nothing else; `None` means `unlabelled`.
+    pub labels: Option<BTreeSet<String>>,
+    /// What their content adds to a run where they say nothing else; `None` means `untrusted`.
+    pub taints: Option<BTreeSet<String>>,
+    /// What a call may take. Only time and output mean anything outside the sandbox.
+    pub limits: Limits,
+}
+
+/// How an upstream server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamTransport {
+    /// As a child process, over its standard input and output.
+    Command {
+        /// The program and its arguments. No shell.
+        command: Vec<String>,
+        /// All of its environment.
+        env: BTreeMap<String, ConfigValue>,
+        /// Its working directory; made, unless `user` is named.
+        dir: PathBuf,
+        /// The operating system's user that it runs as, in a directory that it can use; the gate's own where
+        /// nothing is said.
+        user: Option<String>,
+    },
+    /// By streamable HTTP.
+    Http {
+        /// The endpoint.
+        url: Url,
+        /// Headers of every request.
+        headers: BTreeMap<String, ConfigValue>,
+    },
+}
+
+impl UpstreamConfig {
+    /// The secrets that are sent to it.
+    pub fn secrets(&self) -> impl Iterator<Item = &String> {
+        let sent = match &self.transport {
+            UpstreamTransport::Command { env, .. } => env,
+            UpstreamTransport::Http { headers, .. } => headers,
+        };
+        sent.values().filter_map(|value| match value {
+            ConfigValue::Secret { name, .. } => Some(name),
+            ConfigValue::Literal(_) => None,
+        })
+    }
+}
 
 impl Validation<'_> {
     pub(super) fn upstream(
@@ -45,7 +105,7 @@ impl Validation<'_> {
                 let _ = command;
                 return wrong(
                     "is a command, which has neither `headers` nor `secret`",
-                    "put what it needs into `env`",
+                    "put its settings into `env`",
                 );
             }
             (Some(_), None) if upstream.user.is_some() && upstream.dir.is_none() => {
@@ -70,7 +130,7 @@ impl Validation<'_> {
             (None, Some(_)) if as_child => {
                 return wrong(
                     "is a URL, which has none of `env`, `dir` and `user`",
-                    "put what it needs into `headers` or `secret`",
+                    "put its settings into `headers` or `secret`",
                 );
             }
             (None, Some(url)) => {
@@ -91,7 +151,7 @@ impl Validation<'_> {
             }
             _ => {
                 return wrong(
-                    "does not say how it is reached",
+                    "has neither a command nor a URL",
                     "give it either command = [\"PROGRAM\", ..] or url = \"https://..\"",
                 );
             }
@@ -127,7 +187,7 @@ impl Validation<'_> {
                     .all(|b| b.is_ascii_graphic() && b != b'=' && b != b':')
             {
                 let message = format!(
-                    "`{}` is no name of a variable or header",
+                    "`{}` is not the name of a variable or header",
                     key.escape_debug()
                 );
                 return Err(self.error(&key, message, "use letters, digits, `_` and `-`"));
@@ -135,8 +195,8 @@ impl Validation<'_> {
             let value = match value {
                 raw::ConfigValue::Literal(text) if text.contains(['\0', '\n', '\r']) => {
                     let message =
-                        format!("the value of `{key}` has a line's end or a zero byte in it");
-                    return Err(self.error(&key, message, "take it out"));
+                        format!("the value of `{key}` contains a line feed or a zero byte");
+                    return Err(self.error(&key, message, "remove it"));
                 }
                 raw::ConfigValue::Literal(text) => ConfigValue::Literal(text),
                 raw::ConfigValue::Secret(raw::SentSecret { secret }) => {
@@ -169,14 +229,14 @@ impl Validation<'_> {
         Err(self.error(&format!("\"{secret}\""), message, &help))
     }
 
-    /// A secret leaves this machine only encrypted.
+    /// A secret must not leave this machine unencrypted.
     pub(super) fn endpoint(&self, url: &str, confidential: bool) -> Result<Url, ConfigError> {
         let wrong = |message: &str, help: &str| {
             Err(self.error(url, format!("`{}` {message}", url.escape_debug()), help))
         };
         let Ok(parsed) = Url::parse(url) else {
             return wrong(
-                "is no URL",
+                "is not a URL",
                 "write it as in \"https://mcp.example.com/mcp\"",
             );
         };
@@ -199,7 +259,7 @@ impl Validation<'_> {
                 "would carry a secret unencrypted to another machine",
                 "use https",
             ),
-            _ => wrong("is not reached by HTTP", "use an https URL"),
+            _ => wrong("is not an HTTP URL", "use an https URL"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From what is written to what it means; the first mistake ends it, with its place.
+//! Validates the raw configuration; stops at the first error, with its position.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::tool::{Limits, Size};
 
-/// The longest duration that may be configured.
+/// The longest duration.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 pub(super) struct Validation<'a> {
@@ -26,13 +26,23 @@ pub(super) struct Validation<'a> {
 }
 
 impl Validation<'_> {
-    /// An error at the first line that holds `needle`.
+    /// An error at the first line that contains `needle`.
     pub(super) fn error(&self, needle: &str, message: String, help: &str) -> ConfigError {
-        let place = self
-            .text
-            .find(needle)
-            .map(|offset| line_and_column(self.text, offset));
-        let (line, column) = place.unwrap_or((0, 0));
+        match self.text.find(needle) {
+            Some(offset) => self.error_at(offset, message, help),
+            None => ConfigError {
+                file: self.file.into(),
+                line: 0,
+                column: 0,
+                message,
+                help: help.into(),
+            },
+        }
+    }
+
+    /// An error at a byte of the text.
+    pub(super) fn error_at(&self, offset: usize, message: String, help: &str) -> ConfigError {
+        let (line, column) = line_and_column(self.text, offset);
         ConfigError {
             file: self.file.into(),
             line,
@@ -150,7 +160,7 @@ impl Validation<'_> {
         let timezone = TimeZone::get(zone).map_err(|_| {
             self.error(
                 zone,
-                format!("`{zone}` is no time zone"),
+                format!("`{zone}` is not a time zone"),
                 "use a name such as Europe/Berlin or UTC",
             )
         })?;
@@ -178,7 +188,7 @@ impl Validation<'_> {
             .url
             .unwrap_or_else(|| "sqlite:.tollgate/ledger.db".into());
         let Some(path) = url.strip_prefix("sqlite:").filter(|p| !p.is_empty()) else {
-            let message = format!("`{url}` is no store that this version knows");
+            let message = format!("`{url}` is not a store that this version supports");
             return Err(self.error(
                 &url,
                 message,
@@ -219,6 +229,7 @@ impl Validation<'_> {
         for variable in component.env.keys() {
             self.name("variable", variable)?;
         }
+        let config = self.component_config(name, component.config)?;
         let secrets = self.secrets_of(name, component.secrets, secrets)?;
         let size = component.size;
         let limits = self.limits(component.limits, size)?.over(&Limits::of(size));
@@ -228,6 +239,7 @@ impl Validation<'_> {
             grants,
             secrets,
             rename: component.rename,
+            config,
             environment: GuestEnvironment {
                 arguments: component.args,
                 environment: component.env,
@@ -236,7 +248,7 @@ impl Validation<'_> {
         })
     }
 
-    /// The name of what has tools.
+    /// The name of a source of tools.
     pub(super) fn provider_name(&self, what: &str, name: &str) -> Result<(), ConfigError> {
         self.name(what, name)?;
         if name.contains("__") {
@@ -264,7 +276,7 @@ impl Validation<'_> {
             labels: names(tool.labels)?,
             taints: names(tool.taints)?,
             numbers,
-            // Which engine it runs in is its component's; what is too much there is cut off when it runs.
+            // Its component determines the engine; a higher limit is capped when it runs.
             limits: self.limits(tool.limits, Size::Large)?,
         })
     }
@@ -324,8 +336,9 @@ impl Validation<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("add a table [users.{operator}]"),
             };
-            let message =
-                format!("agent `{name}` has the operator `{operator}`, who is no user here");
+            let message = format!(
+                "agent `{name}` has the operator `{operator}`, who is not a configured user"
+            );
             return Err(self.error(&format!("\"{operator}\""), message, &help));
         }
         Ok(AgentConfig {
@@ -353,7 +366,7 @@ impl Validation<'_> {
         if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
             return Ok(());
         }
-        let message = format!("`{}` is no {what} name", name.escape_debug());
+        let message = format!("`{}` is not a valid {what} name", name.escape_debug());
         Err(self.error(
             name,
             message,
@@ -362,7 +375,7 @@ impl Validation<'_> {
     }
 
     pub(super) fn duration(&self, text: &str) -> Result<Duration, ConfigError> {
-        // A day is 24 hours and a week seven days, whatever the zone.
+        // A day is 24 hours and a week seven days, in every time zone.
         let parsed = text
             .parse::<jiff::Span>()
             .ok()
@@ -397,7 +410,7 @@ impl Validation<'_> {
             .ok_or_else(|| {
                 self.error(
                     text,
-                    format!("`{text}` is no size"),
+                    format!("`{text}` is not a size"),
                     "write it as in \"512KiB\" or \"64MiB\"",
                 )
             })

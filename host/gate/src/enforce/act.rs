@@ -1,12 +1,12 @@
-//! What may only happen once it is decided and recorded.
+//! Actions that may only happen once they are decided and recorded.
 
 use tollgate_model::{entity::Entity, request::Request};
 
 use super::CallContext;
 
-/// Something that may only happen once it is decided and recorded.
+/// An action that may only happen once it is decided and recorded.
 pub trait Act {
-    /// Who asks for what.
+    /// The request to the decision point.
     fn request(&self, cx: &CallContext) -> Request;
 
     /// Entities of the request that the configuration does not name.

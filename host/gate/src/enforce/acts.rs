@@ -23,7 +23,7 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
-    /// Only the line makes these, from arguments that were validated and canonicalised.
+    /// Only the pipeline creates these, from validated and canonical arguments.
     pub(crate) fn new(
         tool: Arc<Tool>,
         arguments: Value,
@@ -50,7 +50,7 @@ impl ToolCall {
         &self.arguments
     }
 
-    /// The RFC 8785 canonical form of the arguments: what was decided is what the guest receives.
+    /// The RFC 8785 canonical form of the arguments: the guest gets exactly what was decided.
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
@@ -78,7 +78,7 @@ impl Act for ToolCall {
     }
 }
 
-/// An operator's act on the gate.
+/// An operator's action on the gate.
 #[derive(Debug, Clone)]
 pub struct OperatorAct {
     action: Action,

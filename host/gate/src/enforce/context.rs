@@ -1,4 +1,4 @@
-//! What is fixed for the life of a call: who calls, in which run, under which rules.
+//! The fixed context of a call: caller, run and rules.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,53 +14,53 @@ use tollgate_model::{
 
 use super::{Ruleset, ToolCall};
 
-/// Who calls, within which run, under which configuration: fixed for the life of a call.
+/// Caller, run and configuration: fixed for the whole call.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    /// The configuration, policies and tools that the call keeps, whatever is reloaded meanwhile.
+    /// The configuration, policies and tools of this call, even if the gate reloads meanwhile.
     pub ruleset: Arc<Ruleset>,
-    /// Who acts.
+    /// The principal.
     pub principal: Uid,
-    /// The program that acts: the principal, or the built-in agent `cli` where a user acts.
+    /// The program that acts: the principal, or the built-in agent `cli` if a user acts.
     pub agent: Uid,
-    /// On whose behalf.
+    /// The user for whom it acts.
     pub on_behalf_of: Uid,
-    /// Who runs the agent.
+    /// The agent's operator.
     pub operator: Uid,
     /// The run.
     pub run: RunId,
     /// The run's root span.
     pub root: SpanId,
-    /// The call's own span, `execute_tool`; for a repeat of a call that waited, that call's.
+    /// The call's own span, `execute_tool`; for a resumed call, that of the original call.
     pub call: SpanId,
-    /// The span that it got when it arrived. Tells a call from its repeats.
+    /// The span that the call got on arrival, which distinguishes it from its repeats.
     pub arrival_span: SpanId,
-    /// The span in the caller's own trace that the agent's call belongs to; unproven.
+    /// The caller's own span above the agent's call; unverified.
     pub caller: Option<SpanId>,
-    /// How the agent's call reached the gate; unproven.
+    /// How the agent's call reached the gate; unverified.
     pub arrival: Arrival,
-    /// The calls that it is made within, outermost first; empty for the agent's own.
+    /// The calls around this one, outermost first; empty for the agent's own.
     pub enclosing: Vec<EnclosingCall>,
-    /// Labels of what those have read and that have not joined the run yet.
+    /// Labels of the data that those calls have read and that have not joined the run yet.
     pub inherited_labels: BTreeSet<String>,
     /// Keyed digest of the call's arguments, once they are known.
     pub arguments: Option<KeyedDigest>,
     /// How often the call has been started, this time included.
     pub attempt: u32,
-    /// What its principal has used recently, when it was decided.
+    /// The principal's recent usage at the time of the decision.
     pub recent_usage: RecentUsage,
 }
 
-/// What a principal has used, in this run and within the window of its budgets.
+/// A principal's usage, in this run and within the window of its budgets.
 #[derive(Debug, Clone, Default)]
 pub struct RecentUsage {
-    /// What was reported about the run.
+    /// Reported usage of the run.
     pub run: SelfReport,
     /// In all its runs.
     pub window: WindowFacts,
 }
 
-/// A call that waits for one that its component makes.
+/// A call that waits for its nested call.
 #[derive(Debug, Clone)]
 pub struct EnclosingCall {
     /// Its span, `execute_tool`.
@@ -80,7 +80,7 @@ pub struct EnclosingCall {
 }
 
 impl CallContext {
-    /// The span that is the parent of the call's.
+    /// The parent span of the call.
     pub(crate) fn parent_span(&self) -> SpanId {
         self.enclosing.last().map_or(self.root, |call| call.span)
     }
@@ -90,7 +90,7 @@ impl CallContext {
         self.enclosing.iter().map(|c| c.component.clone()).collect()
     }
 
-    /// That neither this call of `tool` is halted, nor one that it is made within.
+    /// Requires that neither this call of `tool` nor a call around it is halted.
     pub(crate) fn not_halted<'a>(
         &'a self,
         tool: &'a str,
@@ -109,7 +109,7 @@ impl CallContext {
         })
     }
 
-    /// By what an approval of this call is found again.
+    /// The key by which an approval of this call is found again.
     pub(crate) fn binding(&self, call: &ToolCall) -> Binding {
         Binding {
             tenant: self.ruleset.config.gate.tenant.clone(),
@@ -122,7 +122,7 @@ impl CallContext {
         }
     }
 
-    /// Whose pending approvals count against the limit.
+    /// The principal whose pending approvals count against the limit.
     pub(crate) fn pending_whose(&self, now: Timestamp) -> PendingApprovals {
         PendingApprovals {
             tenant: self.ruleset.config.gate.tenant.clone(),

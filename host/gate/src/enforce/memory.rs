@@ -1,10 +1,11 @@
-//! What an agent remembers from one run to another, so that a run's name does not wash labels off.
+//! The labels that an agent remembers from one run to another, so that a new run name does not remove
+//! labels.
 //!
-//! A run's key comes from the caller. So labels belong to the one who knows: every run takes on, before anything in
-//! it is decided, the labels that runs within the same scope of memory held during the window. The scope is the
-//! operator's statement (`[agents.NAME] memory`). Runs of other scopes do not taint it.
+//! A run's key comes from the caller. So labels belong to the agent: before anything in a run is decided,
+//! it takes on the labels that other runs within the same scope of memory held during the window. The
+//! operator sets the scope (`[agents.NAME] memory`). Runs of other scopes do not taint it.
 //!
-//! This is a view of the ledger: read from it when a principal first calls, and kept up by every commit.
+//! This is a view of the ledger: read from it when a principal first calls, and updated by every commit.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,20 +17,20 @@ use tollgate_model::{entity::Uid, ids::RunId, time::Timestamp};
 
 use crate::config::AgentMemory;
 
-/// Runs whose conversations are known.
+/// The most runs whose conversations are cached.
 const MAX_CONVERSATIONS: usize = 100_000;
 
-/// A run, as far as memory is concerned.
+/// The properties of a run that determine its scope of memory.
 #[derive(Debug, Clone)]
 pub(crate) struct RunScope {
     pub(crate) run: RunId,
     pub(crate) principal: Uid,
     pub(crate) on_behalf_of: Uid,
-    /// The conversation that the run is part of, if the surface knows.
+    /// The conversation of the run, if the surface knows it.
     pub(crate) conversation: Option<String>,
 }
 
-/// Labels that principals hold, by run.
+/// Labels of principals, by run.
 #[derive(Debug, Default)]
 pub(crate) struct LabelMemory(Mutex<State>);
 
@@ -44,7 +45,7 @@ struct State {
 struct HeldLabels {
     on_behalf_of: Uid,
     labels: BTreeSet<String>,
-    /// When something last happened in the run.
+    /// The time of the run's latest activity.
     last: Timestamp,
 }
 
@@ -53,7 +54,7 @@ impl LabelMemory {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Note that something happened in a run that holds these labels.
+    /// Records activity in a run that holds these labels.
     pub(crate) fn note(&self, scope: RunScope, labels: BTreeSet<String>, now: Timestamp) {
         self.with(|state| {
             if let Some(conversation) = scope.conversation
@@ -61,7 +62,7 @@ impl LabelMemory {
             {
                 state.conversations.insert(scope.run, conversation);
             }
-            // A principal that has not been read yet is read whole when it is asked for.
+            // A principal that was not read yet is read completely on first use.
             let Some(runs) = state.by_principal.get_mut(&scope.principal) else {
                 return;
             };
@@ -79,7 +80,7 @@ impl LabelMemory {
         });
     }
 
-    /// Labels that other runs within the scope of memory of `scope` held since `since`, by the run that held them.
+    /// Labels that other runs in the scope of memory of `scope` held since `since`, by run.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -135,14 +136,14 @@ impl LabelMemory {
     }
 }
 
-/// The labels of the principal's runs, as the ledger has them.
+/// The labels of the principal's runs in the ledger.
 fn read(
     ledger: &Ledger,
     tenant: &str,
     principal: &Uid,
     since: Timestamp,
 ) -> Result<HashMap<RunId, HeldLabels>, LedgerError> {
-    // Nearly always nothing is held, and no run needs to be looked at.
+    // Usually there are no labels, and no run needs to be read.
     if ledger.labels_held(tenant, principal, since)?.is_empty() {
         return Ok(HashMap::new());
     }

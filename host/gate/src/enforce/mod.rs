@@ -1,8 +1,8 @@
 //! The policy enforcement point: nothing that has an effect happens without a [`Permitted`].
 //!
-//! [`Act`] says what is asked for, one implementation per kind of action. The [`Pep`] adds what is known, has it
-//! decided and records the decision. Only for a recorded allow does it give the act back, as a [`Permitted`].
-//! It never executes anything itself.
+//! An [`Act`] describes a request, with one implementation per kind of action. The [`Pep`] adds the facts,
+//! has the request decided, and records the decision. Only for a recorded allow does it return the act, as
+//! a [`Permitted`]. It never executes anything itself.
 
 mod act;
 mod acts;
@@ -24,7 +24,8 @@ use tollgate_model::{canonical::Sha256Digest, request::Action};
 pub use act::Act;
 pub use acts::{OperatorAct, RunAct, ToolCall};
 pub use answer::{
-    Answer, AnswerView, CallOptions, CallOutcome, CallRequest, PendingView, PolicyView, Verdict,
+    Answer, AnswerView, CallOptions, CallOutcome, CallRequest, Listener, PendingView, PolicyView,
+    Verdict,
 };
 pub use approval::{
     ApprovalError, ApprovalResponse, ApprovalResult, ApprovalView, PendingCall, Vote,
@@ -34,13 +35,14 @@ pub use context::{CallContext, EnclosingCall, RecentUsage};
 pub(crate) use memory::LabelMemory;
 pub(crate) use pep::{Draft, Pep};
 pub use permit::Permitted;
+pub(crate) use permit::Queued;
 pub use refusal::Refusal;
 pub(crate) use release::{ReleaseDecision, apply_release_decision, content_with_truncation_note};
 pub use ruleset::Ruleset;
 pub use single_flight::ApprovalWaiter;
 pub(crate) use single_flight::{AnswerSubscription, InFlightCalls, InFlightGuard};
 
-/// What the caller may know of a component: its name and the digest of its file.
+/// The public part of a component: its name and the digest of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentRef {
     /// Its name in the configuration.
@@ -49,7 +51,7 @@ pub struct ComponentRef {
     pub digest: Sha256Digest,
 }
 
-/// Whether an action is one that a component asks of its host.
+/// Whether an action is an effect that a component requests from its host.
 #[must_use]
 pub fn is_capability(action: &Action) -> bool {
     action.is_capability()

@@ -1,4 +1,4 @@
-//! Know, decide, record: in that order, for every kind of act.
+//! The three steps for every kind of act: collect facts, decide, record.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,24 +38,24 @@ pub(crate) struct Pep {
     pub(crate) ids: Ids,
     /// Held while a run is started, so that two calls never start the same one.
     pub(crate) new_runs: Arc<tokio::sync::Mutex<()>>,
-    /// Calls that an approval has let run, and that run.
+    /// Running calls that an approval allowed.
     pub(crate) in_flight: InFlightCalls,
-    /// What is kept of payloads, and what finds secrets in what is written as it is.
+    /// Keeps payloads, and removes secrets from free text.
     pub(crate) capture: Arc<ArcSwap<Capture>>,
     /// Labels that principals remember from run to run.
     pub(crate) memory: Arc<LabelMemory>,
-    /// What agents report about tokens and cost.
+    /// Tokens and cost that agents report.
     pub(crate) usage: Arc<Usage>,
-    /// To whom the arguments of an approval were shown, as is recorded.
+    /// Users to whom the arguments of an approval were shown, as recorded.
     pub(crate) shown: Arc<Mutex<TwoGenerationCache<ApprovalId, BTreeSet<Uid>>>>,
 }
 
-/// A decision that is about to be recorded.
+/// A decision to be recorded.
 #[derive(Debug)]
 pub(crate) struct Draft(DecisionRecord);
 
 impl Draft {
-    /// As a decision about what a component asks of its host.
+    /// A decision about an effect of a component.
     pub(crate) fn for_capability(
         mut self,
         cx: &CallContext,
@@ -70,7 +70,7 @@ impl Draft {
         self
     }
 
-    /// By what the resource takes its marks on, if that is not its id.
+    /// The canonical id that takes on the labels, if it differs from the resource's id.
     pub(crate) fn marked(mut self, place: Option<String>) -> Self {
         self.0.label_target = place.filter(|_| !self.0.propagated_labels.is_empty());
         self
@@ -90,13 +90,13 @@ impl Draft {
         self
     }
 
-    /// As one that another decision, recorded with it, stands before.
+    /// Marks it as secondary: another decision in the same batch determines the call.
     pub(crate) fn secondary(mut self) -> Self {
         self.0.is_secondary = true;
         self
     }
 
-    /// With what is kept of its arguments.
+    /// Adds what is kept of its arguments.
     pub(crate) fn captured(mut self, kept: PayloadRef) -> Self {
         self.0.capture = Some(kept);
         self
@@ -112,7 +112,7 @@ impl Draft {
         self
     }
 
-    /// As the decision whether a result is released.
+    /// A decision about the release of a result.
     pub(crate) fn for_result(mut self, cx: &CallContext) -> Self {
         self.0.call = Some(cx.call);
         self.0.parent = Some(cx.call);
@@ -127,7 +127,7 @@ impl From<Draft> for Event {
 }
 
 impl Pep {
-    /// The time, never before anything that is recorded.
+    /// The current time, never before the latest record.
     pub(crate) fn now(&self) -> Timestamp {
         self.ledger.now(self.clock.now())
     }
@@ -143,7 +143,7 @@ impl Pep {
         Ok(receipt)
     }
 
-    /// Let the principals of these runs remember the labels that joined them.
+    /// Remembers the labels that joined these runs for their principals.
     fn remember(&self, joined: BTreeMap<RunId, BTreeSet<String>>) {
         for (id, labels) in joined {
             // The run was just written, so it is in memory.
@@ -159,7 +159,7 @@ impl Pep {
         }
     }
 
-    /// The same with what it changes of what components keep.
+    /// The same, together with an update of component state.
     pub(crate) async fn commit_with(
         &self,
         batch: Batch,
@@ -171,7 +171,7 @@ impl Pep {
         Ok(committed)
     }
 
-    /// Without secrets in any words that are written as they are.
+    /// Removes secrets from free text.
     fn clean(&self, mut batch: Batch) -> Batch {
         let capture = self.capture.load();
         for record in &mut batch.records {
@@ -180,7 +180,7 @@ impl Pep {
         batch
     }
 
-    /// What keeps payloads of a call's run.
+    /// The capture session of a call's run.
     pub(crate) fn capturing(&self, cx: &CallContext) -> CaptureSession {
         let tenant = &cx.ruleset.config.gate.tenant;
         let (capture, keys) = (&cx.ruleset.capture, self.ledger.keys());
@@ -202,8 +202,8 @@ impl Pep {
         }
     }
 
-    /// A run's facts for this call: what the gate counted in the run, and in all of the principal's within the window.
-    /// `arguments` and `own` as for [`RunState::facts`].
+    /// A run's facts for this call: the gate's counts for the run, and for all runs of the principal within
+    /// the window. `arguments` and `own` as for [`RunState::facts`].
     pub(crate) fn run_facts(
         cx: &CallContext,
         state: &RunState,
@@ -218,7 +218,7 @@ impl Pep {
         facts
     }
 
-    /// What the principal of a call has used recently.
+    /// The recent usage of a call's principal.
     pub(crate) fn recent_usage(&self, cx: &CallContext) -> Result<RecentUsage, Refusal> {
         let window = self.window(cx);
         let used = self.ledger.used(&window).map_err(|e| Refusal::Unrecorded {
@@ -233,7 +233,7 @@ impl Pep {
         Ok(RecentUsage { run, window })
     }
 
-    /// Over which a principal's calls are counted together.
+    /// The window in which a principal's calls are counted together.
     fn window(&self, cx: &CallContext) -> Window {
         let config = &cx.ruleset.config;
         let long = i64::try_from(config.budgets.window.as_micros()).unwrap_or(i64::MAX);
@@ -244,7 +244,7 @@ impl Pep {
         }
     }
 
-    /// That the principal's budget of calls is not used up by others that are decided meanwhile.
+    /// Requires that concurrent calls have not used up the principal's budget of calls.
     pub(crate) fn within_budget(&self, cx: &CallContext) -> Option<Condition> {
         let budgets = &cx.ruleset.config.budgets.agents;
         let budget = budgets
@@ -256,8 +256,8 @@ impl Pep {
 
     /// The facts of a request outside a call, or with a run's counts.
     ///
-    /// Labels and tools that the run has met and the configuration no longer has stay known: the run could not be
-    /// decided about otherwise.
+    /// Labels and tools that the run has met stay known even if the configuration no longer has them:
+    /// otherwise no request of the run could be decided.
     pub(crate) fn facts(
         ruleset: &Ruleset,
         now: Timestamp,
@@ -367,7 +367,7 @@ impl Pep {
         )
     }
 
-    /// Decide, without recording, what a person asks for outside a call.
+    /// Decides a person's request outside a call, without recording it.
     pub(crate) fn judge(
         &self,
         ruleset: &Arc<Ruleset>,
@@ -386,7 +386,7 @@ impl Pep {
         }
     }
 
-    /// The record of what [`Pep::judge`] decided.
+    /// The record of a decision of [`Pep::judge`].
     pub(crate) fn judged_record(
         &self,
         ruleset: &Ruleset,
@@ -407,7 +407,7 @@ impl Pep {
         Ok((Record::new(tenant, run, facts.now, event), payload))
     }
 
-    /// Decide and record what a person asks for outside a call.
+    /// Decides and records a person's request outside a call.
     ///
     /// # Errors
     /// [`Refusal`], recorded if it can be.
@@ -436,7 +436,7 @@ impl Pep {
     }
 }
 
-/// What was decided outside a call, not yet recorded.
+/// A decision outside a call, not recorded yet.
 pub(crate) struct UnrecordedDecision {
     pub(crate) request: Request,
     pub(crate) facts: Facts,

@@ -6,23 +6,38 @@ use tollgate_ledger::Receipt;
 use tollgate_model::ids::SpanId;
 use tollgate_sandbox::{Invocation, LoadedComponent, port::Permit};
 
-use super::{Act, ToolCall};
+use super::{Refusal, ToolCall};
+use crate::capability::QueuePlace;
 
-/// Proof of a recorded allow. It cannot be copied, and what it permits cannot be changed.
+/// Proof of a recorded allow. It cannot be copied, and its act cannot be changed.
 #[derive(Debug)]
-pub struct Permitted<A: Act> {
+pub struct Permitted<A> {
     act: A,
     /// The parent span of the effect.
     span: SpanId,
 }
 
-impl<A: Act> Permitted<A> {
-    /// The permit for an act whose allow is in the ledger.
-    pub(crate) fn new(act: A, span: SpanId, _recorded: &Receipt) -> Self {
-        Self { act, span }
+impl<A> Permitted<A> {
+    /// The permit for an act whose allow is in the ledger. `authorize` is the decision's span, `span` the parent
+    /// of the effect.
+    ///
+    /// # Errors
+    /// [`Refusal::Unrecorded`]: what `receipt` stands for holds no such allow.
+    pub(crate) fn new(
+        act: A,
+        authorize: SpanId,
+        span: SpanId,
+        receipt: &Receipt,
+    ) -> Result<Self, Refusal> {
+        if !receipt.allows(&authorize) {
+            return Err(Refusal::Unrecorded {
+                reason: "the ledger holds no decision that allows it".into(),
+            });
+        }
+        Ok(Self { act, span })
     }
 
-    /// What is permitted.
+    /// The permitted act.
     #[must_use]
     pub fn act(&self) -> &A {
         &self.act
@@ -33,10 +48,35 @@ impl<A: Act> Permitted<A> {
     pub fn span(&self) -> SpanId {
         self.span
     }
+
+    /// The same for the sandbox, for an effect that a component asked for.
+    pub(crate) fn for_guest(self, label_epoch: u64) -> Permit<A> {
+        Permit::issue(self.act, self.span, label_epoch)
+    }
+}
+
+/// An allowed act whose decision waits in the call's queue: a read. It is recorded before any later effect of
+/// the call, and before the call's result leaves.
+#[derive(Debug)]
+pub(crate) struct Queued<A> {
+    act: A,
+    span: SpanId,
+}
+
+impl<A> Queued<A> {
+    /// `span` is the decision's, and the parent of the effect.
+    pub(crate) fn new(act: A, span: SpanId, _place: QueuePlace) -> Self {
+        Self { act, span }
+    }
+
+    /// The same for the sandbox.
+    pub(crate) fn for_guest(self, label_epoch: u64) -> Permit<A> {
+        Permit::issue(self.act, self.span, label_epoch)
+    }
 }
 
 impl Permitted<ToolCall> {
-    /// The same for the sandbox, to be run by `component`.
+    /// The same for the sandbox, to be executed by `component`.
     pub(crate) fn for_component(self, component: &Arc<LoadedComponent>) -> Permit<Invocation> {
         let invocation = Invocation {
             component: Arc::clone(component),

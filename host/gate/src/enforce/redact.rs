@@ -1,8 +1,8 @@
-//! Removing what policy redacts (`@redact`) from a result.
+//! Removes the values that policy redacts (`@redact`) from a result.
 //!
-//! The server that returned a result chose its shape, and cannot be trusted with it. So a pointer that does not
-//! find what it names fails, unless the tool's output schema says that the member is optional: nothing is
-//! released of a result that was redacted in part.
+//! The server that returned a result chose its structure, and is not trusted. So a pointer without a match
+//! is an error, unless the tool's output schema declares the member optional: nothing of a partly redacted
+//! result is released.
 
 use std::collections::BTreeSet;
 
@@ -11,28 +11,29 @@ use tollgate_model::canonical;
 
 use crate::tool::Content;
 
-/// What stands for a redacted value.
+/// The placeholder for a redacted value.
 const REDACTED: &str = "[redacted]";
 
 /// A result without what policy redacts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RedactedResult {
-    /// Structured content, each part after its text. Other content could repeat what was redacted, so it is left
-    /// out.
+    /// Structured content, each part after its text. Other content could repeat redacted values, so it is
+    /// left out.
     pub(crate) content: Vec<Content>,
     /// How many values were removed.
     pub(crate) count: u64,
 }
 
-/// A pointer did not find what it names.
+/// A pointer has no match.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{pointer}` is not in the result")]
 pub(crate) struct NotFound {
     pub(crate) pointer: String,
 }
 
-/// Remove the values at `pointers` (RFC 6901; `*` as a segment stands for every member or element) from the
-/// structured content. A text that is a JSON object or array is structured content, too, where there is no other.
+/// Removes the values at `pointers` (RFC 6901; `*` as a segment matches every member or element) from the
+/// structured content. If there is none, a text that is a JSON object or array counts as structured
+/// content.
 ///
 /// # Errors
 /// [`NotFound`].
@@ -97,8 +98,8 @@ fn segments(pointer: &str) -> Option<Vec<String>> {
     Some(path.split('/').map(unescape).collect())
 }
 
-/// Replace what `segments` name below `value`, and say how many values that were. `None` if it is not there and
-/// `schema`, which describes `value`, does not say that it may be missing.
+/// Replaces the values that `segments` name below `value`, and returns their number. `None` if one is
+/// missing and `schema`, which describes `value`, does not declare it optional.
 fn remove(value: &mut Value, segments: &[String], schema: Option<&Value>) -> Option<u64> {
     let Some((segment, rest)) = segments.split_first() else {
         *value = Value::String(REDACTED.into());
@@ -238,7 +239,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes back has no secret at a place that the pointer names.
+        /// If a result is released, no secret is left at a place that the pointer names.
         #[test]
         fn what_is_released_was_redacted(value in json_value(), pointer in "(/([ab*]|[01])){1,3}") {
             if let Ok((left, count)) = run(&value, &[&pointer], None) {

@@ -1,4 +1,4 @@
-//! Why something does not happen.
+//! Why an action does not happen.
 
 use tollgate_ledger::CommitError;
 use tollgate_model::{
@@ -9,83 +9,83 @@ use tollgate_model::{
 
 use crate::identity::UnknownPrincipal;
 
-/// Why something does not happen.
+/// Why an action does not happen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
-    /// Decided: no.
+    /// It is denied.
     Denied {
         /// The decision.
         decision: DecisionId,
-        /// What it rests on.
+        /// The basis of the decision.
         basis: Basis,
     },
     /// It could not be decided, which denies.
     Undecidable {
         /// The decision.
         decision: DecisionId,
-        /// What it rests on: its errors.
+        /// The basis of the decision: its errors.
         basis: Basis,
     },
-    /// It waits for a human.
+    /// It waits for an approval.
     Pending {
         /// The decision.
         decision: DecisionId,
-        /// What it rests on.
+        /// The basis of the decision.
         basis: Basis,
-        /// Whose answer is waited for.
+        /// The pending approval.
         approval: ApprovalId,
-        /// What would lift it.
+        /// The approvals that would lift it.
         requirement: Requirement,
         /// When it expires.
         expires: Timestamp,
-        /// What the call had done by then, if it was ended in the middle: it runs again from the
-        /// beginning. Empty if nothing ran.
+        /// The call's effects, if it was stopped in the middle: it runs again from the beginning. Empty if
+        /// nothing ran.
         happened: Vec<String>,
     },
-    /// It would wait for a human, but its principal waits for as many as it may already.
+    /// It needs an approval, but its principal already has the most pending ones.
     TooManyPending {
         /// The decision: denied.
         decision: DecisionId,
-        /// How many may be pending at once.
+        /// The limit.
         most: u64,
     },
-    /// A human said no, and the same call stays refused until then.
+    /// An approver rejected it, and the same call stays denied until then.
     Rejected {
-        /// The answer.
+        /// The approval.
         approval: ApprovalId,
-        /// Until when.
+        /// The end of the rejection.
         until: Timestamp,
     },
-    /// No tool has this name: nothing was decided.
+    /// There is no tool with this name: nothing was decided.
     UnknownTool {
         /// The name, printable.
         tool: String,
-        /// The name of a loaded tool that is like it.
+        /// A loaded tool with a similar name.
         nearest: Option<String>,
     },
-    /// The arguments, or the caller, are wrong: nothing was decided.
+    /// The arguments or the caller are invalid: nothing was decided.
     Invalid {
-        /// What is wrong, with a JSON pointer where there is one.
+        /// What is wrong, with a JSON pointer if there is one.
         problem: String,
-        /// A configured name that is like the one that was given.
+        /// A similar configured name.
         nearest: Option<String>,
     },
     /// A halt is in force.
     Halted {
-        /// Which, and why.
+        /// The halt and its reason.
         reason: String,
     },
     /// The run has ended.
     RunEnded,
     /// It could not be recorded, so it does not happen.
     Unrecorded {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }
 
 impl Refusal {
-    /// What a call that waits in the middle had done by then.
+    /// The effects of a call that was stopped to wait for an approval.
     #[must_use]
     pub fn happened(&self) -> &[String] {
         match self {
@@ -94,16 +94,16 @@ impl Refusal {
         }
     }
 
-    /// The same without anything in the component's own words.
+    /// The same without the component's own words.
     pub(crate) fn in_general_terms(self) -> Self {
         let done = match self.happened().len() {
             0 => Vec::new(),
-            n => vec![format!("effects ({n}) that policy keeps from you")],
+            n => vec![format!("effects ({n}) that policy withholds")],
         };
         self.after(done)
     }
 
-    /// Pending, after all this was done.
+    /// The pending refusal, after these effects.
     pub(crate) fn after(mut self, done: Vec<String>) -> Self {
         if let Self::Pending { happened, .. } = &mut self {
             *happened = done;

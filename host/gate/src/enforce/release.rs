@@ -1,4 +1,4 @@
-//! The decision whether content of a tool is released, and what it makes of the content.
+//! The decision whether a tool's content is released, and its effect on the content.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -22,12 +22,12 @@ pub(crate) struct ReleaseDecision {
     pub(crate) decision: Decision,
     pub(crate) record: Record,
     pub(crate) payload: Payload,
-    /// That the run holds no labels that the decision did not see.
+    /// Requires that the run holds no labels that the decision did not see.
     pub(crate) condition: Condition,
 }
 
 impl Pep {
-    /// Decide whether content of a tool is released, as if its labels had joined the run.
+    /// Decides whether a tool's content is released, as if its labels had already joined the run.
     pub(crate) fn decide_release(
         &self,
         cx: &CallContext,
@@ -51,7 +51,7 @@ impl Pep {
                 size,
             },
         };
-        // A result is never sent to an approver: what would need an approval is withheld.
+        // A result is never shown to an approver: if it would need an approval, it is withheld.
         let decision = match cx.ruleset.pdp.decide(&request, &facts) {
             Decision::Escalate(basis, _) => Decision::Deny(basis),
             decision => decision,
@@ -73,7 +73,7 @@ impl Pep {
     }
 }
 
-/// The content, with a note where some of it was cut off.
+/// The content, with a note if a part was cut off.
 pub(crate) fn content_with_truncation_note(
     execution: &Execution,
 ) -> Result<Vec<Content>, ToolFailure> {
@@ -88,7 +88,7 @@ pub(crate) fn content_with_truncation_note(
     Ok(content)
 }
 
-/// What the caller gets after the decision about a result.
+/// The caller's part after the decision about a result.
 pub(crate) struct ReleasedResult {
     pub(crate) release: Release,
     pub(crate) verdict: Verdict,
@@ -96,7 +96,7 @@ pub(crate) struct ReleasedResult {
     pub(crate) redacted: u64,
 }
 
-/// Release, redact or withhold a result of `tool` as policy decided.
+/// Releases, redacts or withholds a result of `tool` as policy decided.
 pub(crate) fn apply_release_decision(
     decision: Decision,
     content: Result<Vec<Content>, ToolFailure>,

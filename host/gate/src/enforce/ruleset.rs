@@ -1,4 +1,4 @@
-//! What decides: configuration, policies and tools. Immutable, and the same for the whole life of a call.
+//! The rules of decisions: configuration, policies and tools. Immutable, and the same for a whole call.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -6,13 +6,13 @@ use tollgate_policy::pdp::Pdp;
 
 use crate::{capture::Capture, config::Config, secrets::Vault, tool::Tools};
 
-/// One immutable state of everything that decisions depend on. It holds nothing that executes.
+/// One immutable version of everything that decisions depend on. It contains no executors.
 pub struct Ruleset {
     /// The validated configuration.
     pub config: Config,
     /// The decision point for the loaded bundle.
     pub pdp: Pdp,
-    /// The bundle's canonical JSON, as it is stored.
+    /// The bundle's canonical JSON, as stored.
     pub bundle: Vec<u8>,
     /// By the name that agents see.
     pub tools: Tools,

@@ -1,4 +1,4 @@
-//! Runs: found by the caller's key, started, ended, and sharing labels.
+//! Runs: looked up by the caller's key, started, ended, and sharing labels.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use crate::{
     text::printable,
 };
 
-/// A run that goes on.
+/// An open run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenRun {
     /// Its id, which is its trace.
@@ -39,7 +39,7 @@ fn unread(error: LedgerError) -> Refusal {
 }
 
 impl Pep {
-    /// The caller's run by this key; a new one if there is none and the key lets one begin.
+    /// The caller's run with this key; a new one if there is none and this kind of key may begin one.
     pub(crate) async fn find_or_start_run(
         &self,
         ruleset: &Arc<Ruleset>,
@@ -83,7 +83,7 @@ impl Pep {
         }
     }
 
-    /// The caller's run by this key, if it goes on.
+    /// The caller's run with this key, if it is open.
     pub(crate) fn known_run(
         &self,
         ruleset: &Ruleset,
@@ -129,7 +129,8 @@ impl Pep {
                 }))
             };
         }
-        // A name is for one run. When that has ended, the name is used up, unless the run was abandoned.
+        // A name is used for one run. When that has ended, the name is used up, unless the run was
+        // abandoned.
         let Some(name) = name else { return Ok(None) };
         let used = self.ledger.reader().run_by_key(
             tenant,
@@ -143,7 +144,7 @@ impl Pep {
         }
     }
 
-    /// How the ledger spells a key: without secrets, and unlike any other.
+    /// A key's form in the ledger: without secrets, and distinct from all others.
     fn run_name(&self, tenant: &str, key: &RunKey) -> Result<Option<String>, Refusal> {
         let Some(name) = key.name() else {
             return Ok(None);
@@ -212,7 +213,7 @@ impl Pep {
         Ok(run)
     }
 
-    /// Labels of an abandoned run of the same name: a caller that comes back to it knows what was read there.
+    /// Labels of an abandoned run of the same name: a caller that returns to it knows its data.
     fn labels_of_abandoned(
         &self,
         ruleset: &Ruleset,
@@ -230,7 +231,7 @@ impl Pep {
         Ok(before.into_iter().flat_map(|run| run.labels).collect())
     }
 
-    /// Labels that the principal remembers in this run from others, by the run that held them.
+    /// Labels that the principal remembers in this run from other runs, by run.
     fn remembered_labels(
         &self,
         ruleset: &Ruleset,
@@ -244,7 +245,7 @@ impl Pep {
             _ => None,
         };
         let memory = agent.map_or(AgentMemory::User, |agent| agent.memory);
-        // The window begins when the last run was over: when nothing has happened in it for a while.
+        // The window begins when the last run ended: when it had idled for a while.
         let window = config.label_window.saturating_add(config.run_idle_timeout);
         let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
         let since = Timestamp(self.now().0.saturating_sub(window));
@@ -259,7 +260,8 @@ impl Pep {
         known.map_err(unread)
     }
 
-    /// Let a run take on the labels that its principal remembers from other runs, before anything in it is decided.
+    /// Adds the labels that the principal remembers from other runs to a run, before anything in it is
+    /// decided.
     pub(crate) async fn join_remembered_labels(
         &self,
         ruleset: &Ruleset,
@@ -298,7 +300,7 @@ impl Pep {
         Ok(())
     }
 
-    /// Let one run take on the labels of another: content of the one is about to reach the other.
+    /// Adds the labels of one run to another: content of the one is about to reach the other.
     pub(crate) async fn share_labels(
         &self,
         tenant: &str,
@@ -321,7 +323,7 @@ impl Pep {
         Ok(())
     }
 
-    /// End a run. Without an outcome it is what its last call was refused for, or success.
+    /// Ends a run. Without an outcome, it follows from the refusal of the last call, or is success.
     pub(crate) async fn end_run(
         &self,
         row: &RunRow,
@@ -338,7 +340,7 @@ impl Pep {
         let (outcome, why) = match (outcome, refusal) {
             (None, Some(refusal)) => refusal.ended(),
             (None, None) => (RunOutcome::Success, String::new()),
-            // A run that was stopped for a budget has not failed otherwise.
+            // A run that was stopped for a budget has not failed for another reason.
             (Some(RunOutcome::Failed), Some(refusal @ LastRefusal::Budget(_))) => refusal.ended(),
             (Some(outcome), _) => (outcome, String::new()),
         };

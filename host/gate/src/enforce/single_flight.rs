@@ -1,7 +1,7 @@
-//! Calls that an approval has let run, while they run: a repeat meanwhile gets the same answer.
+//! Single flight of approved calls: a repeat of a running call gets the same answer.
 //!
-//! An approval is for one execution. Two clients that wait for the same one both repeat the call once it
-//! is given; without this the second would ask for another.
+//! An approval is for one execution. Two clients that wait for the same one both repeat the call once it is
+//! granted; otherwise the second would request another approval.
 
 use std::{
     collections::HashMap,
@@ -16,21 +16,21 @@ use super::Answer;
 
 type Outcome = watch::Receiver<Option<Answer>>;
 
-/// The calls that an approval has let run.
+/// Running calls that an approval allowed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightCalls(Arc<Mutex<Calls>>);
 
 #[derive(Debug, Default)]
 struct Calls {
-    /// By what identifies them, with the span of the one that runs and what has let it.
+    /// By their identity: the span of the running call, and its approval.
     by_binding: HashMap<Binding, (SpanId, ApprovalId, Outcome)>,
-    /// How many wait for an approval, and will repeat the call that it is for.
+    /// How many clients wait for an approval, and will repeat its call.
     waiters: HashMap<ApprovalId, usize>,
-    /// Calls that have ended, and that some who waited have not repeated yet.
+    /// Ended calls that some waiting clients have not repeated yet.
     kept: HashMap<ApprovalId, Binding>,
 }
 
-/// A call that is about to run, or runs.
+/// A call that is about to run, or is running.
 #[derive(Debug)]
 pub(crate) struct InFlightGuard {
     all: InFlightCalls,
@@ -39,15 +39,15 @@ pub(crate) struct InFlightGuard {
     outcome: watch::Sender<Option<Answer>>,
 }
 
-/// Somebody who waits for an approval, and will repeat the call that it is for: while this lasts, the
-/// first one's answer is kept for them.
+/// A client that waits for an approval and will repeat its call: as long as this exists, the first client's
+/// answer is kept for it.
 #[derive(Debug)]
 pub struct ApprovalWaiter {
     all: InFlightCalls,
     approval: ApprovalId,
 }
 
-/// The answer of another call, once there is one.
+/// The answer of another call, once available.
 #[derive(Debug)]
 pub(crate) struct AnswerSubscription(Outcome);
 
@@ -56,8 +56,8 @@ impl InFlightCalls {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Note that the call that arrived as `own` is about to run, by `approval`; or get the answer of the
-    /// one that does.
+    /// Registers the call that arrived as `own` and is about to run with `approval`; or returns the answer
+    /// of the running one.
     pub(crate) fn begin(
         &self,
         approval: ApprovalId,
@@ -84,7 +84,7 @@ impl InFlightCalls {
         })
     }
 
-    /// The answer of the same call, if that runs. `binding` is asked only where anything does.
+    /// The answer of the same call, if it is running. `binding` is evaluated only if any call is.
     pub(crate) fn of(
         &self,
         own: SpanId,
@@ -99,13 +99,13 @@ impl InFlightCalls {
         })
     }
 
-    /// Whether the call that an approval has let run still runs, or its answer is kept for those who
-    /// waited.
+    /// Whether the call that an approval allowed is still running, or its answer is kept for waiting
+    /// clients.
     pub(crate) fn has(&self, approval: ApprovalId) -> bool {
         self.with(|calls| calls.by_binding.values().any(|(_, by, _)| *by == approval))
     }
 
-    /// Count one more who waits.
+    /// Counts one more waiting client.
     pub(crate) fn waiter(&self, approval: ApprovalId) -> ApprovalWaiter {
         self.with(|calls| *calls.waiters.entry(approval).or_default() += 1);
         ApprovalWaiter {
@@ -116,7 +116,7 @@ impl InFlightCalls {
 }
 
 impl InFlightGuard {
-    /// Give the answer to all who wait for it.
+    /// Gives the answer to all waiting clients.
     pub(crate) fn finish(self, answer: &Answer) {
         self.outcome.send_replace(Some(answer.clone()));
     }
@@ -153,7 +153,7 @@ impl Drop for ApprovalWaiter {
 }
 
 impl AnswerSubscription {
-    /// The answer; nothing if the other call ended without one.
+    /// The answer; `None` if the other call ended without one.
     pub(crate) async fn answer(mut self) -> Option<Answer> {
         let answer = self.0.wait_for(Option::is_some).await.ok()?;
         answer.clone()

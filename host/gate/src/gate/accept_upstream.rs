@@ -1,6 +1,6 @@
-//! Comparing what upstream servers offer with what was accepted, and accepting it.
+//! Compares the offers of upstream servers with the accepted definitions, and accepts them.
 //!
-//! What is accepted is what was shown, by digest. Accepting is an operator's act: decided and recorded before
+//! Accepting is bound to the digest that was shown. It is an operator's action: decided and recorded before
 //! the lock file changes, and only if the whole gate loads with it.
 
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::{
     upstream::{Connector, Difference, LoadedUpstream, Offer},
 };
 
-/// What the upstream servers of a configuration offer, compared with what was accepted: of all, or of the one
-/// that is named. Opens no gate.
+/// The offers of the upstream servers of a configuration, compared with the accepted definitions: of all,
+/// or of the named one. Opens no gate.
 ///
 /// # Errors
-/// [`LoadError`]: nothing has this name, or it cannot be asked.
+/// [`LoadError`] if there is no server with this name, or it cannot be asked.
 pub async fn compare_offers(
     config: &Config,
     connector: &dyn Connector,
@@ -84,7 +84,7 @@ fn named<'a>(
     Ok(all.filter(move |(name, _)| only.is_none_or(|only| only == name.as_str())))
 }
 
-/// What is to be accepted, and the lock with it.
+/// The definitions to be accepted, and the resulting lock.
 struct Candidate {
     lock: Lock,
     /// For the record: each name with its digest.
@@ -122,7 +122,7 @@ async fn candidate(
 }
 
 impl Gate {
-    /// Accept what upstream servers offer, each by the digest of what was shown, and put it into force.
+    /// Accepts the offers of upstream servers, each by the digest that was shown, and puts them into force.
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed.
@@ -140,7 +140,7 @@ impl Gate {
         self.put_into_force(snapshot, &user.id).await
     }
 
-    /// Open a gate that does not open before its upstream servers are accepted.
+    /// Opens a gate that does not open before its upstream servers are accepted.
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed.

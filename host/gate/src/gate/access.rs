@@ -1,4 +1,5 @@
-//! What callers and people may do with runs and approvals because they are theirs, and what takes a decision.
+//! Access to runs and approvals: what callers and people may do because they own them, and what needs a
+//! decision.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,23 +15,23 @@ use tollgate_model::{
 use super::{Gate, OperateError};
 use crate::identity::{Caller, RunKey, on_behalf_of};
 
-/// What a decision was made from.
+/// The request and facts of a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FactsView {
     /// The request: principal, action, resource, context.
     pub request: Value,
-    /// What was known.
+    /// The facts.
     pub facts: Value,
 }
 
 impl Gate {
-    /// The user on whose behalf `caller` acts; `None` if the caller is not configured.
+    /// The user for whom `caller` acts; `None` if the caller is not configured.
     #[must_use]
     pub fn on_behalf_of(&self, caller: &Caller) -> Option<Uid> {
         on_behalf_of(&self.ruleset().config, caller)
     }
 
-    /// Whether the run is one that `caller` makes calls in: its own, for the same user.
+    /// Whether `caller` makes calls in the run: it is its own, for the same user.
     #[must_use]
     pub fn is_own_run(&self, caller: &Caller, run: &RunRow) -> bool {
         run.tenant == self.ruleset().config.gate.tenant
@@ -38,7 +39,7 @@ impl Gate {
             && self.on_behalf_of(caller).as_ref() == Some(&run.on_behalf_of)
     }
 
-    /// Whether `caller` may know of an approval: its requester, the user on whose behalf it was requested, and
+    /// Whether `caller` may know of an approval: its requester, the user for whom it was requested, and
     /// people who may answer it or read its run. Not recorded.
     #[must_use]
     pub fn sees_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
@@ -55,7 +56,7 @@ impl Gate {
                 || self.is_allowed_on_run(&user, Action::ViewRun, row.run, &row.tenant))
     }
 
-    /// Whether the approval was asked for by a call of `caller`, for the same user.
+    /// Whether a call of `caller` requested the approval, for the same user.
     #[must_use]
     pub fn is_own_approval(&self, caller: &Caller, row: &ApprovalRow) -> bool {
         row.tenant == self.ruleset().config.gate.tenant
@@ -63,7 +64,7 @@ impl Gate {
             && self.on_behalf_of(caller).as_ref() == Some(&row.on_behalf_of)
     }
 
-    /// The run that the caller names: by a key, or one of the caller's own by its id.
+    /// The run that the caller names: by a key, or by the id of one of its own runs.
     ///
     /// # Errors
     /// [`OperateError::Unknown`] for a run that is not the caller's or has ended.
@@ -89,8 +90,8 @@ impl Gate {
         }
     }
 
-    /// End a run that is over: for its principal, the user on whose behalf it acts, and the agent's operator.
-    /// Without an outcome it is what its last call was refused for, or success.
+    /// Ends a run: allowed for its principal, the user for whom it acts, and the agent's operator. Without
+    /// an outcome, it follows from the refusal of the last call, or is success.
     ///
     /// # Errors
     /// [`OperateError`]
@@ -119,13 +120,13 @@ impl Gate {
         self.end_run(&by, row, outcome, reason).await
     }
 
-    /// Whether `user` may answer an approval as things are, without a record: for lists.
+    /// Whether `user` may answer an approval now, without a record: for lists.
     #[must_use]
     pub fn can_answer(&self, user: &Uid, row: &ApprovalRow) -> bool {
         self.pep().can_answer(&self.ruleset(), user, row)
     }
 
-    /// What a decision was made from. Who may see it is decided, and recorded.
+    /// The request and facts of a decision. Reading them is decided and recorded.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -168,8 +169,8 @@ impl Gate {
         Ok(FactsView { request, facts })
     }
 
-    /// What each decision of a run was made from, as far as that is still kept. Who may see it is decided,
-    /// and recorded, once.
+    /// The requests and facts of a run's decisions, as far as they are kept. Reading them is decided and
+    /// recorded, once.
     ///
     /// # Errors
     /// [`OperateError`].

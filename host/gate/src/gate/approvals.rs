@@ -1,4 +1,4 @@
-//! Approvals: answered, looked at, waited for, withdrawn, cancelled.
+//! Approvals: answer, show, wait, withdraw, cancel.
 
 use tollgate_ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition};
 use tollgate_model::{entity::Uid, ids::ApprovalId, life::ApprovalState, record::Record};
@@ -12,7 +12,7 @@ use crate::{
     identity::Caller,
 };
 
-/// How often open approvals are read again because they change while they are cancelled.
+/// How often open approvals are read again because they change during cancellation.
 const MAX_ROUNDS: u32 = 100;
 
 impl Gate {
@@ -36,10 +36,10 @@ impl Gate {
         self.0.approvals.send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    /// An approval as `user` may see it. That its arguments are shown is recorded.
+    /// An approval as `user` may see it. Showing its arguments is recorded.
     ///
     /// # Errors
-    /// [`ApprovalError`]; also where this person may not know of it.
+    /// [`ApprovalError`]; also if this person may not know of it.
     pub async fn approval(
         &self,
         user: &Uid,
@@ -79,7 +79,7 @@ impl Gate {
         }
     }
 
-    /// An approval that the caller asked for, on the same person's behalf.
+    /// An approval that the caller requested for the same user.
     ///
     /// # Errors
     /// [`ApprovalError::NotFound`] for all others; [`ApprovalError::Store`] if it cannot be read.
@@ -91,8 +91,8 @@ impl Gate {
         self.pep().own_approval(&self.ruleset(), caller, id)
     }
 
-    /// Cancel an approval that the caller asked for. Returns its state: unchanged if it is over or its call
-    /// has begun.
+    /// Cancels an approval that the caller requested. Returns its state: unchanged if it is resolved or its
+    /// call has begun.
     ///
     /// # Errors
     /// [`ApprovalError::NotFound`] for all others; [`ApprovalError::Store`] if it cannot be recorded.
@@ -106,7 +106,7 @@ impl Gate {
         withdrawn
     }
 
-    /// The call that an approval of the caller's is for, as it was made.
+    /// The original call of an approval of the caller.
     ///
     /// # Errors
     /// [`ApprovalError::NotFound`] for all others.
@@ -118,20 +118,20 @@ impl Gate {
         self.pep().pending_call(&self.ruleset(), caller, id)
     }
 
-    /// Whether a repeat of the call that an approval has let run still gets that call's answer.
+    /// Whether a repeat of the approved call still gets that call's answer.
     #[must_use]
     pub fn is_underway(&self, id: ApprovalId) -> bool {
         self.pep().in_flight.has(id)
     }
 
-    /// Announce a client that waits for an approval and will repeat the call that it is for.
+    /// Registers a client that waits for an approval and will repeat its call.
     #[must_use]
     pub fn waiter(&self, id: ApprovalId) -> ApprovalWaiter {
         self.pep().in_flight.waiter(id)
     }
 
-    /// Cancel the open approvals that match, and say how many. One that is answered meanwhile is looked at
-    /// again; one that is used up, or over, stays what it is.
+    /// Cancels the open approvals that match, and returns their number. An approval that is answered
+    /// meanwhile is checked again; one that is consumed or resolved stays unchanged.
     pub(super) async fn cancel_approvals(
         &self,
         matches: impl Fn(&ApprovalRow) -> bool,
@@ -159,7 +159,7 @@ impl Gate {
                 return Ok(cancelled);
             }
         }
-        let reason = "approvals change faster than they can be cancelled; do it again".into();
+        let reason = "approvals change faster than they can be cancelled; try again".into();
         Err(Refusal::Unrecorded { reason }.into())
     }
 }

@@ -1,5 +1,5 @@
-//! Calls of agents and users: each runs in a task of the gate, so a caller that goes away does not stop it
-//! halfway.
+//! Calls of agents and users: each runs in a task of the gate, so it continues even if its caller goes
+//! away.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     pipeline::{IncomingCall, Pipeline, parse_call},
 };
 
-/// Counts a call until it is dropped.
+/// Counts a call as in flight until it is dropped.
 pub(super) struct InFlightToken(Gate);
 
 impl Drop for InFlightToken {
@@ -30,7 +30,7 @@ impl Gate {
         self.call_with_options(caller, run, request, options).await
     }
 
-    /// As [`Gate::call`]; `listener` receives the tool's progress, as far as policy releases it.
+    /// Like [`Gate::call`]; `listener` receives the tool's progress, as far as policy releases it.
     pub async fn call_with_progress(
         &self,
         caller: &Caller,
@@ -45,7 +45,7 @@ impl Gate {
         self.call_with_options(caller, run, request, options).await
     }
 
-    /// As [`Gate::call`], with what else the caller's protocol has for a call.
+    /// Like [`Gate::call`], with additional data from the caller's protocol.
     pub async fn call_with_options(
         &self,
         caller: &Caller,
@@ -87,24 +87,24 @@ impl Gate {
         }
     }
 
-    /// The run in which exactly this call of the caller's waits for a person, or may go on: for a client that
-    /// comes back in another session.
+    /// The run in which exactly this call of the caller waits for an approval, or may continue: for a
+    /// client that returns in another session.
     #[must_use]
     pub fn run_awaiting_approval(&self, caller: &Caller, request: &CallRequest) -> Option<RunId> {
         if !self.ledger().has_asked() {
             return None;
         }
         let ruleset = self.ruleset();
-        // What is wrong with the call is said when it is made.
+        // Errors of the call are reported when it is made.
         let call = parse_call(self.pep(), &ruleset, request).ok()?;
         let found = self.pep().run_awaiting_approval(&ruleset, caller, &call);
         found.ok()?
     }
 
-    /// Make a call in an earlier run of the caller's, `run`, from the one that `here` names. Each takes on the
-    /// other's labels, since content of both meets in the caller.
+    /// Makes a call in an earlier run of the caller, `run`, from the run that `here` names. Each run takes
+    /// on the other's labels, because the caller gets content of both.
     ///
-    /// No progress is reported: that would be content before its labels have joined `here`.
+    /// Progress is not reported: it would be content before its labels have joined `here`.
     pub async fn resume_with(
         &self,
         caller: &Caller,
@@ -135,7 +135,7 @@ impl Gate {
         if let Some(here) = here
             && self.pep().share_labels(tenant, run, here).await.is_err()
         {
-            // It ran, and its result must not reach a run that does not hold its labels.
+            // It ran, and its result must not reach a run without its labels.
             return Answer {
                 verdict: Verdict::unknown(),
                 ..answer
@@ -144,8 +144,8 @@ impl Gate {
         answer
     }
 
-    /// What the process's log calls a tool, if calls are logged. A name that is not configured could hold
-    /// anything.
+    /// The tool's name for the process's log, if calls are logged. A name that is not configured could
+    /// contain anything.
     fn logged_name(&self, tool: &str) -> Option<String> {
         if !tracing::enabled!(target: "tollgate::call", tracing::Level::INFO) {
             return None;
@@ -155,7 +155,7 @@ impl Gate {
         Some(known.unwrap_or_else(|| "(unknown)".into()))
     }
 
-    /// Count one more call that is in flight.
+    /// Counts one more call in flight.
     pub(super) fn track_call(&self) -> InFlightToken {
         self.0.in_flight.send_modify(|n| *n = n.saturating_add(1));
         InFlightToken(self.clone())
@@ -167,7 +167,7 @@ impl Gate {
         *self.0.in_flight.borrow()
     }
 
-    /// Wait until no call is in flight, or `timeout` has passed.
+    /// Waits until no call is in flight, or `timeout` has passed.
     pub async fn wait_until_idle(&self, timeout: Duration) {
         let mut count = self.0.in_flight.subscribe();
         let idle = count.wait_for(|n| *n == 0);

@@ -1,20 +1,20 @@
-//! Why an operator's act did not happen.
+//! Why an operator's action did not happen.
 
 use tollgate_ledger::LedgerError;
 
 use crate::enforce::Refusal;
 
-/// Why an operator's act did not happen.
+/// Why an operator's action did not happen.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperateError {
-    /// Policy does not permit it to this person.
+    /// Policy does not allow it for this person.
     #[error("{}", .0.message())]
     Refused(Box<Refusal>),
-    /// There is nothing of this name.
+    /// There is nothing with this name.
     #[error("{0}")]
     Unknown(String),
-    /// The store.
+    /// An error of the store.
     #[error("{0}")]
     Store(String),
 }

@@ -1,7 +1,7 @@
-//! Caller-executed tools: the gate authorizes and records the call, the caller runs it and reports the outcome.
-//! Nothing here executes anything.
+//! Caller-executed tools: the gate authorizes and records the call, the caller runs it and reports the
+//! outcome. Nothing is executed here.
 //!
-//! A call whose outcome is not reported is recorded as indeterminate: when its time is over, or when the gate
+//! A call whose outcome is not reported is recorded as indeterminate, at its timeout or when the gate
 //! starts again.
 
 use std::{collections::HashMap, sync::Arc};
@@ -22,9 +22,9 @@ use crate::{
     tool::{Content, Execution, FailureKind, ToolFailure},
 };
 
-/// Authorized calls without an outcome at once.
+/// The most open calls: authorized, without an outcome.
 const MAX_OPEN: usize = 4096;
-/// Those of one principal among them.
+/// The most open calls of one principal.
 const MAX_OPEN_OF_ONE: usize = 256;
 
 /// A call that its caller may execute now.
@@ -32,15 +32,15 @@ const MAX_OPEN_OF_ONE: usize = 256;
 pub struct AuthorizedCall {
     /// The run.
     pub run: RunId,
-    /// The call's span, by which its outcome is reported.
+    /// The call's span, with which its outcome is reported.
     pub call: SpanId,
     /// The decision that allows it.
     pub decision: DecisionId,
-    /// The canonical arguments that were decided: what may be executed, and nothing else.
+    /// The canonical arguments that were decided; only these may be executed.
     pub arguments: String,
 }
 
-/// A call that was authorized and has no outcome yet.
+/// An authorized call without an outcome yet.
 pub(super) struct OpenCall {
     principal: Uid,
     on_behalf_of: Uid,
@@ -53,7 +53,7 @@ pub(super) struct OpenCall {
     until: Timestamp,
 }
 
-/// Calls that were authorized and have no outcome yet, by their spans.
+/// Authorized calls without an outcome yet, by their spans.
 pub(super) type OpenCalls = HashMap<SpanId, OpenCall>;
 
 /// The outcome of a call, as its caller reports it.
@@ -61,25 +61,25 @@ pub(super) type OpenCalls = HashMap<SpanId, OpenCall>;
 pub struct ReportedOutcome {
     /// Whether it failed.
     pub failed: bool,
-    /// The content that the model is to see.
+    /// The content for the model.
     pub content: String,
 }
 
-/// The call that an outcome is of.
+/// Identifies the call of an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallRef {
-    /// The one with this span.
+    /// The call with this span.
     Call(SpanId),
     /// The latest one that was authorized with this reference.
     Reference(String),
 }
 
 impl Gate {
-    /// Decide a call that the caller executes itself, and record its start. `reference` is a name for the call
-    /// when its outcome is reported. Of `options` only the origin and the arrival matter.
+    /// Decides a call that the caller executes itself, and records its start. `reference` is a name for the
+    /// call when its outcome is reported. Of `options` only the origin and the arrival are used.
     ///
     /// # Errors
-    /// The answer, where it may not be executed.
+    /// The answer, if it may not be executed.
     pub async fn authorize(
         &self,
         caller: &Caller,
@@ -90,7 +90,7 @@ impl Gate {
     ) -> Result<AuthorizedCall, Answer> {
         let (gate, caller, run) = (self.clone(), caller.clone(), run.clone());
         let span = self.pep().span_id();
-        // In a task of the gate: a caller that goes away does not stop it halfway.
+        // In a task of the gate, so it continues even if its caller goes away.
         let task = tokio::spawn(async move {
             gate.authorize_here(&caller, &run, &request, reference, options, span)
                 .await
@@ -139,7 +139,7 @@ impl Gate {
         Ok(authorized)
     }
 
-    /// That not too many calls wait for their outcomes.
+    /// Requires that not too many calls are open.
     fn check_open_calls(&self, cx: &CallContext) -> Result<(), Answer> {
         let (all, own) = self.open_calls(|open| {
             let own = open.values().filter(|call| call.principal == cx.principal);
@@ -156,11 +156,11 @@ impl Gate {
         Err(Answer::refused(Some(cx.run), cx.call, refusal))
     }
 
-    /// Record the outcome of a call that this caller was authorized to execute, and decide whether its content
-    /// may reach the model. Returns the tool's name with the answer.
+    /// Records the outcome of a call that this caller was authorized to execute, and decides whether its
+    /// content may reach the model. Returns the tool's name with the answer.
     ///
     /// # Errors
-    /// [`OperateError::Unknown`] if the caller has no such call without an outcome.
+    /// [`OperateError::Unknown`] if the caller has no such open call.
     pub async fn report_outcome(
         &self,
         caller: &Caller,
@@ -218,7 +218,7 @@ impl Gate {
         })
     }
 
-    /// Close calls whose outcome was not reported in time: they may have happened.
+    /// Closes calls whose outcome was not reported in time: they may have happened.
     pub(super) async fn expire_unreported(&self) {
         let now = self.now();
         let over: Vec<OpenCall> = self.open_calls(|all| {

@@ -1,7 +1,7 @@
-//! The gate: what it is made of, how it opens and closes.
+//! The gate: its parts, opening and closing.
 //!
-//! The other files of this folder hold what it does: calls, reloads, approvals, operators' acts, access to what
-//! is recorded.
+//! The other files of this folder contain its operations: calls, reloads, approvals, operators' actions,
+//! and access to records.
 
 mod accept_upstream;
 mod access;
@@ -53,23 +53,23 @@ use crate::{
     usage::Usage,
 };
 
-/// Approvals for which the gate remembers to whom their arguments were shown.
+/// For how many approvals the gate remembers to whom their arguments were shown.
 const REMEMBERED_VIEWS: usize = 1024;
 
-/// How a gate is opened, beyond its configuration.
+/// Options for opening a gate, beyond its configuration.
 #[derive(Debug, Clone)]
 pub struct GateOptions {
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Whether commits are synced; anything but `Full` is for measurements.
+    /// Whether commits are synced; values other than `Full` are for measurements.
     pub sync: Sync,
-    /// Who opens it, as records name them.
+    /// The user who opens it, as records name them.
     pub by: String,
-    /// Compiles components in a process of its own; without it they are compiled in this one.
+    /// Compiles components in a separate process; without it they are compiled in this one.
     pub compiler: Option<Compiler>,
-    /// Resolves the names of hosts that components send requests to.
+    /// Resolves the host names of components' requests.
     pub resolver: Resolver,
-    /// Reaches upstream MCP servers. [`NoUpstreams`] ends calls of their tools before anything is sent.
+    /// Connects to upstream MCP servers. [`NoUpstreams`] ends calls of their tools before anything is sent.
     pub connector: Arc<dyn Connector>,
 }
 
@@ -95,7 +95,7 @@ struct Inner {
     sandbox: Sandbox,
     connector: Arc<dyn Connector>,
     snapshot: ArcSwap<Snapshot>,
-    /// Calls that a halt can end.
+    /// Calls that a halt can stop.
     halts: HaltRegistry,
     /// Changes whenever an approval does.
     approvals: watch::Sender<u64>,
@@ -103,7 +103,7 @@ struct Inner {
     open_calls: Mutex<OpenCalls>,
     /// Changes whenever another snapshot is in force.
     reloads: watch::Sender<u64>,
-    /// Held while a configuration is loaded, so that the last one that is read is the one in force.
+    /// Held while a configuration is loaded, so that the last one read is the one in force.
     reloading: tokio::sync::Mutex<()>,
     /// How many calls are in flight.
     in_flight: watch::Sender<usize>,
@@ -118,11 +118,11 @@ impl fmt::Debug for Gate {
 }
 
 impl Gate {
-    /// Open the gate that `config` describes: lock its ledger, load components and policies, close what a
-    /// crash left open, and put the bundle into force.
+    /// Opens the gate that `config` describes: locks its ledger, loads components and policies, closes
+    /// calls that a crash left open, and activates the bundle.
     ///
     /// # Errors
-    /// [`LoadError`]. A gate opens whole or not at all.
+    /// [`LoadError`]. A gate opens completely or not at all.
     pub async fn open(config: Config, options: GateOptions) -> Result<Self, LoadError> {
         let lock = load::read_lock(&config)?;
         let gate = Self::prepare(config, &options, &lock).await?;
@@ -130,7 +130,7 @@ impl Gate {
         Ok(gate)
     }
 
-    /// Lock the ledger and load what `config` and `lock` describe, without putting it into force.
+    /// Locks the ledger and loads what `config` and `lock` describe, without activating it.
     async fn prepare(
         config: Config,
         options: &GateOptions,
@@ -184,7 +184,7 @@ impl Gate {
         Ok(())
     }
 
-    /// What decides and what executes, as it is in force.
+    /// The snapshot in force.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
     }
@@ -201,26 +201,26 @@ impl Gate {
         Arc::clone(&self.0.snapshot.load().executors)
     }
 
-    /// The ledger. Its reading side serves lists, trees and exports.
+    /// The ledger. Its reader serves lists, trees and exports.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.0.pep.ledger
     }
 
-    /// Tokens and cost that agents report, for what takes their reports in.
+    /// Tokens and cost that agents report, for the intake of reports.
     #[must_use]
     pub fn usage(&self) -> &Usage {
         &self.0.pep.usage
     }
 
-    /// The time, never before anything that is recorded.
+    /// The current time, never before the latest record.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.pep.now()
     }
 
-    /// Keeps payloads, and removes secrets from text, of what comes from outside a call: agents' attributes,
-    /// log records, self-reports about a run.
+    /// The capture rules for data from outside a call: agents' attributes, log records, self-reports about
+    /// a run.
     #[must_use]
     pub fn capturing(&self, run: Option<RunId>) -> CaptureSession {
         let ruleset = self.ruleset();
@@ -229,7 +229,7 @@ impl Gate {
     }
 
     /// The captured arguments of a decision, or the captured content of an outcome: the record at `index`.
-    /// For what the configuration permits, such as exports; people ask by [`Self::facts`].
+    /// For uses that the configuration permits, such as exports; for people, use [`Self::facts`].
     ///
     /// # Errors
     /// [`LedgerError::Sealed`] once its day's key was destroyed.
@@ -254,7 +254,7 @@ impl Gate {
         f(&mut open.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Finish what is being written and release the store.
+    /// Finishes pending writes and releases the store.
     pub async fn close(self) {
         // They are recorded as indeterminate when the gate is opened again.
         drop(self.open_calls(std::mem::take));

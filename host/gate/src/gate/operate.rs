@@ -1,4 +1,4 @@
-//! Operators' acts: each is decided and recorded before it happens.
+//! Operators' actions: each is decided and recorded before it happens.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +18,10 @@ use crate::{
     text::printable,
 };
 
-/// What a halt has stopped at once.
+/// The immediate effects of a halt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HaltReport {
-    /// Running calls that were told to end.
+    /// Running calls that were told to stop.
     pub calls: usize,
     /// Approvals that were cancelled.
     pub approvals: usize,
@@ -35,7 +35,7 @@ impl Gate {
             .await
     }
 
-    /// Halt something: no new call of it starts, its running calls end, its approvals are cancelled.
+    /// Halts a target: new calls of it do not start, running ones are stopped, its approvals are cancelled.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -50,7 +50,7 @@ impl Gate {
         self.halt_unchecked(user, scope, name, reason).await
     }
 
-    /// As [`Gate::halt`], also for something that is not loaded or configured now.
+    /// Like [`Gate::halt`], also for a target that is not loaded or configured now.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -68,7 +68,7 @@ impl Gate {
             reason: printable(reason, 200),
             scope,
         };
-        // In force by itself, whatever becomes of the approvals meanwhile.
+        // The halt is in force, even if cancelling the approvals fails.
         self.record_event(Event::Halted(halt)).await?;
         let calls = self.0.halts.halt(|call| match scope {
             HaltScope::All => true,
@@ -91,7 +91,7 @@ impl Gate {
         Ok(HaltReport { calls, approvals })
     }
 
-    /// That there is something of this name to be halted.
+    /// Requires that the target of a halt exists.
     fn check_halt_name(&self, scope: HaltScope, name: &str) -> Result<(), OperateError> {
         let ruleset = self.ruleset();
         let config = &ruleset.config;
@@ -150,8 +150,7 @@ impl Gate {
         self.record_event(event).await
     }
 
-    /// End a run because it is over. Without an outcome it is what its last call was refused for, or
-    /// success.
+    /// Ends a run. Without an outcome, it follows from the refusal of the last call, or is success.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -166,7 +165,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Stop a run: nothing more of it starts, its running guests end, its approvals are void.
+    /// Stops a run: new calls of it do not start, running guests are stopped, its approvals are voided.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -190,7 +189,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Decide, and record, whether `user` may do `action` with a run.
+    /// Decides, and records, whether `user` may do `action` with a run.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -230,7 +229,7 @@ impl Gate {
             == Outcome::Allow
     }
 
-    /// Decide and record an administrative act, such as making a token.
+    /// Decides and records an administrative action, such as making a token.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -249,7 +248,7 @@ impl Gate {
         self.record_event(event).await
     }
 
-    /// Record an act on the gate itself.
+    /// Records an action on the gate itself.
     pub(super) async fn record_event(&self, event: Event) -> Result<(), OperateError> {
         let tenant = self.ruleset().config.gate.tenant.clone();
         let record = Record::new(tenant, None, self.pep().now(), event);

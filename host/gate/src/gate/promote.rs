@@ -1,13 +1,9 @@
-//! Shadow policies put into force: decided as `activate_policies` by the policies that are in force, and
-//! recorded, before a file changes. A set that does not load changes nothing.
+//! Puts shadow policies into force: decided as `activate_policies` by the policies in force, and recorded,
+//! before a file changes. A set that does not load changes nothing.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
+use tollgate_ledger::durable_file::{self, FileMode};
 use tollgate_model::{canonical::Sha256Digest, entity::Uid, request::Action};
 use tollgate_policy::policy::{Mode, PolicyFile};
 
@@ -18,10 +14,10 @@ use crate::{
     text::printable,
 };
 
-/// The annotation that keeps a policy in the shadow.
+/// The annotation of shadow policies.
 const SHADOW: &str = "@mode(\"shadow\")";
 
-/// What was put into force.
+/// The result of a promotion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {
     /// The bundle that is in force now.
@@ -31,11 +27,11 @@ pub struct Promotion {
 }
 
 impl Gate {
-    /// Put one policy that is in shadow mode into force, or, without a name, the whole set that is
-    /// watched. The gate's calls are decided by them from then on.
+    /// Puts one shadow policy into force or, without a name, the whole shadow set. From then on it decides
+    /// the gate's calls.
     ///
     /// # Errors
-    /// [`OperateError`]: `user` may not, there is nothing to promote, or the set does not load.
+    /// [`OperateError`] if `user` may not, there is nothing to promote, or the set does not load.
     pub async fn promote(
         &self,
         user: &Uid,
@@ -67,7 +63,7 @@ impl Gate {
             OperateError::Store(format!("{}: it cannot be written: {e}", path.display()))
         };
         let undo = |error: OperateError| {
-            // As it was; what cannot be put back is said by the check that follows every load.
+            // Restore the files. If that fails, the check after every load reports it.
             for (name, (was, _)) in &changed {
                 let _ = put(&dir.join(name), *was);
             }
@@ -86,7 +82,7 @@ impl Gate {
         })
     }
 
-    /// The files without the annotation that keeps `id` in the shadow.
+    /// The files without the shadow annotation of `id`.
     fn without_shadow(
         &self,
         id: &str,
@@ -125,7 +121,7 @@ impl Gate {
         let at = policy.offset + own.find(SHADOW).ok_or_else(changed)?;
         let (head, rest) = file.text.split_at(at);
         let rest = rest.strip_prefix(SHADOW).unwrap_or(rest);
-        // The line goes with it, if nothing else stands there.
+        // Remove the line as well, if nothing else is on it.
         let alone = head.is_empty() || head.ends_with('\n');
         let rest = match rest.strip_prefix('\n') {
             Some(next) if alone => next,
@@ -136,11 +132,12 @@ impl Gate {
     }
 }
 
-/// The files of the set that is watched.
+/// The files of the shadow set.
 fn candidate(config: &Config) -> Result<Vec<PolicyFile>, OperateError> {
     let dir = config.candidate.as_deref().ok_or_else(|| {
         OperateError::Unknown(
-            "no candidate is watched: set `shadow` under [policies], or name a policy in shadow mode".into(),
+            "there is no candidate: set `shadow` under [policies], or name a policy in shadow mode"
+                .into(),
         )
     })?;
     policy_files(dir).map_err(|e| OperateError::Unknown(e.to_string()))
@@ -165,21 +162,13 @@ fn changes<'a>(
 }
 
 /// Write a file, whole or not at all; or remove it.
-fn put(path: &PathBuf, text: Text<'_>) -> std::io::Result<()> {
+fn put(path: &Path, text: Text<'_>) -> std::io::Result<()> {
     let Some(text) = text else {
         return match fs::remove_file(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         };
     };
-    let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(before) = fs::metadata(path) {
-        file.as_file().set_permissions(before.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    durable_file::replace(path, text.as_bytes(), FileMode::Shared)
 }

@@ -1,4 +1,4 @@
-//! Loading the configuration again, and putting what it describes into force.
+//! Reloads the configuration and puts it into force.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Gate {
-    /// Record that a bundle is in force, unless it is the one that was.
+    /// Records that a bundle is in force, unless it already was.
     pub(super) async fn activate(&self, ruleset: &Ruleset, by: &str) -> Result<(), LoadError> {
         let ledger = self.ledger();
         let components: BTreeMap<String, Sha256Digest> = ruleset
@@ -57,11 +57,11 @@ impl Gate {
         Ok(())
     }
 
-    /// Load the configuration again and put it into force for calls that arrive from now on. One that does
-    /// not load changes nothing; that it was refused is recorded.
+    /// Reloads the configuration and puts it into force for calls that arrive from now on. If it does not
+    /// load, nothing changes, and the refusal is recorded.
     ///
     /// # Errors
-    /// [`LoadError`]; what was in force stays.
+    /// [`LoadError`]; the old configuration stays in force.
     pub async fn reload(&self, by: &str) -> Result<(), LoadError> {
         let _one_at_a_time = self.0.reloading.lock().await;
         let loaded = self.load_again(by).await;
@@ -71,22 +71,23 @@ impl Gate {
                 by: by.into(),
                 target: printable(&error.to_string(), 500),
             });
-            // The caller gets the error in any case. A ledger that takes no record reports that itself.
+            // The caller gets the error in any case. A ledger that refuses the record reports that itself.
             let _ = self.record_event(refused).await;
         }
         loaded
     }
 
-    /// Decide whether `user` may put policies into force, and load the configuration again.
+    /// Decides whether `user` may activate policies, and reloads the configuration.
     ///
     /// # Errors
-    /// [`OperateError`] if they may not; within, [`LoadError`] if it does not load, and the old one stays.
+    /// [`OperateError`] if they may not; the inner [`LoadError`] if it does not load, and the old one stays
+    /// in force.
     pub async fn reload_as(&self, user: &Uid) -> Result<Result<(), LoadError>, OperateError> {
         self.authorize_reload(user).await?;
         Ok(self.reload(&user.id).await)
     }
 
-    /// Decide, and record, whether `user` may put what is configured now into force.
+    /// Decides, and records, whether `user` may put the current configuration into force.
     ///
     /// # Errors
     /// [`OperateError`].
@@ -109,12 +110,12 @@ impl Gate {
         self.put_into_force(snapshot, by).await
     }
 
-    /// What `config` and `lock` describe.
+    /// The snapshot that `config` and `lock` describe.
     pub(super) async fn load(&self, config: Config, lock: &Lock) -> Result<Snapshot, LoadError> {
         load::snapshot(&self.0.sandbox, self.connector(), config, lock).await
     }
 
-    /// Use `snapshot` for calls that arrive from now on.
+    /// Uses `snapshot` for calls that arrive from now on.
     pub(super) async fn put_into_force(
         &self,
         snapshot: Snapshot,

@@ -1,4 +1,4 @@
-//! What the passing of time does: approvals and runs expire, others are asked, old payloads are forgotten.
+//! Timeouts: approvals and runs expire, approvals escalate, old payloads are destroyed.
 
 use tollgate_ledger::{Batch, CommitError, Condition};
 use tollgate_model::{
@@ -10,18 +10,18 @@ use tollgate_model::{
 use super::{Gate, OperateError};
 use crate::{capture::CaptureConfig, enforce::Refusal, text::printable};
 
-/// What the passing of time did to approvals.
+/// The effects of timeouts on approvals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ApprovalTimeouts {
     /// Approvals that have expired.
     pub expired: usize,
-    /// Approvals that a second group was asked for.
+    /// Approvals that were escalated to other roles.
     pub escalated: usize,
 }
 
 impl Gate {
-    /// Record what the passing of time has done: approvals and runs that are over, and approvals without an answer
-    /// in time, for which other roles are asked.
+    /// Records timeouts: expired approvals and runs, and unanswered approvals, for which other roles are
+    /// asked.
     ///
     /// # Errors
     /// [`OperateError::Store`].
@@ -47,7 +47,7 @@ impl Gate {
                 };
                 match self.pep().commit(batch).await {
                     Ok(_) => overdue.escalated += 1,
-                    // Somebody answered just now; if not enough, the next round finds it again.
+                    // It was answered just now. If that is not enough, the next round finds it again.
                     Err(CommitError::ApprovalChanged) => {}
                     Err(error) => return Err(Refusal::from(error).into()),
                 }
@@ -61,7 +61,7 @@ impl Gate {
         Ok(overdue)
     }
 
-    /// Record an act of the gate itself other than a decision.
+    /// Records an action of the gate itself other than a decision.
     ///
     /// # Errors
     /// [`OperateError::Store`].
@@ -74,7 +74,7 @@ impl Gate {
         self.record_event(event).await
     }
 
-    /// Forget what is older than each tenant's retention.
+    /// Destroys payload keys that are older than each tenant's retention.
     async fn retain(&self, capture: &CaptureConfig, now: Timestamp) -> Result<(), OperateError> {
         if capture.all.retention.is_none() && capture.tenants.is_empty() {
             return Ok(());
@@ -89,16 +89,16 @@ impl Gate {
         Ok(())
     }
 
-    /// Destroy the keys of the tenant's days before `before`: what was sealed on them can never be read
-    /// again, by anybody, except from backups that hold the keys still. It is recorded first. Days of
-    /// which something still waits for an approval stay.
+    /// Destroys the keys of the tenant's days before `before`: payloads sealed with them can never be read
+    /// again, except from backups that still contain the keys. It is recorded first. Days with a pending
+    /// approval stay.
     async fn forget(
         &self,
         tenant: &str,
         before: Timestamp,
         by: &str,
     ) -> Result<Vec<i64>, OperateError> {
-        // Today's key seals what is decided today.
+        // Today's key is needed for today's decisions.
         let before = before.min(self.now());
         let days = self.ledger().reader().days_to_forget(tenant, before)?;
         for day in &days {
@@ -116,7 +116,7 @@ impl Gate {
         Ok(days)
     }
 
-    /// As `user`, destroy the keys of all days before `before`: of one tenant, or of all.
+    /// As `user`, destroys the keys of all days before `before`: of one tenant, or of all.
     ///
     /// # Errors
     /// [`OperateError`].

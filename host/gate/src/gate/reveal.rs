@@ -1,4 +1,4 @@
-//! Turning tokens of captured payloads back into their values.
+//! Resolves tokens of captured payloads to their values.
 
 use tollgate_ledger::LedgerError;
 use tollgate_model::record::AdminAction;
@@ -7,24 +7,24 @@ use tollgate_model::{entity::Uid, request::Action};
 use super::{Gate, OperateError};
 use crate::capture::{PREFIX, RevealedValue, TOKEN_KIND, sealed};
 
-/// Why a token is not turned back.
+/// Why a token cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// It is not a token, or is another gate's.
+    /// It is not a token, or belongs to another gate.
     #[error("this is not a token of this gate; copy one from a trace: {PREFIX}…")]
     Unknown,
     /// Its key was destroyed, or the store cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Policy does not permit it to this person, or the run is gone.
+    /// Policy does not allow it for this person, or the run does not exist any more.
     #[error(transparent)]
     Operate(#[from] OperateError),
 }
 
 impl Gate {
-    /// What a token stands for. Whether `user` may see it is decided, and recorded: in its run, or where
-    /// it has none, as an act on the gate.
+    /// The value of a token. Whether `user` may see it is decided and recorded: in its run or, if it has
+    /// none, as an action on the gate.
     ///
     /// # Errors
     /// [`TokenError`].

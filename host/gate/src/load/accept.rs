@@ -9,10 +9,10 @@ use crate::{
     lock::{Lock, LockedComponent},
 };
 
-/// Accept the component files as they are now: all, or the one named.
+/// Accepts the current component files: all, or the named one.
 ///
 /// # Errors
-/// If a file cannot be read, the lock not written, or nothing has this name.
+/// If a file cannot be read, the lock cannot be written, or there is no component with this name.
 pub fn accept(
     config: &Config,
     only: Option<&str>,

@@ -1,4 +1,4 @@
-//! Components: read, compared with what was accepted, compiled.
+//! Components: read, compared with the accepted digest, compiled.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
@@ -36,7 +36,7 @@ pub fn read_component(config: &Config, name: &str) -> Result<(Vec<u8>, Sha256Dig
     Ok((bytes, digest))
 }
 
-/// A component, compiled and with what it is granted, and its tools.
+/// A compiled component with its grants, and its tools.
 ///
 /// # Errors
 /// [`LoadError`].
@@ -87,6 +87,7 @@ pub(super) async fn component(
         compiled,
         grants,
         secrets: settings.secrets.clone(),
+        config: settings.config.clone(),
         environment: settings.environment.clone(),
         network: network.clone(),
         hosts: Arc::new(config.network.clone()),
@@ -112,7 +113,7 @@ fn check_accepted(
     }
 }
 
-/// Compile away from the async workers: it takes a while the first time, and a reload must not hold up calls.
+/// Compiles away from the async workers: the first time takes a while, and a reload must not delay calls.
 async fn compile(
     sandbox: &Sandbox,
     name: &str,
@@ -141,7 +142,7 @@ async fn compile(
         })
 }
 
-/// That every tool that the configuration renames is there.
+/// Requires that every renamed tool exists.
 fn check_renames(
     config: &Config,
     name: &str,
@@ -161,11 +162,11 @@ fn check_renames(
     })
 }
 
-/// Compile a component into the cache of a configuration's gate, in the compiler's process, and say what
-/// it holds.
+/// Compiles a component into the cache of a configuration's gate, in the compiler's process, and returns
+/// its contents.
 ///
 /// # Errors
-/// [`LoadError::Compile`]: it is not one that this gate runs.
+/// [`LoadError::Compile`] if this gate cannot run it.
 pub fn inspect(
     config: &Config,
     name: &str,
@@ -174,7 +175,7 @@ pub fn inspect(
     size: Size,
     compiler: &Compiler,
 ) -> Result<Inspection, LoadError> {
-    // The directory is made, and its mode looked at, by the sandbox in the child.
+    // The sandbox in the child creates the directory and checks its mode.
     let inspection = compiler.compile(&cache_dir(config), name, bytes, size);
     inspection.map_err(|error| LoadError::Compile {
         name: name.into(),

@@ -30,8 +30,8 @@ pub enum LoadError {
     /// The store.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The store does not take the first record.
-    #[error("the ledger does not take a record: {0}")]
+    /// The store cannot write the first record.
+    #[error("the ledger cannot write a record: {0}")]
     Commit(#[from] CommitError),
     /// A component.
     #[error("component `{name}`: {}: {error}", path.display())]
@@ -40,7 +40,7 @@ pub enum LoadError {
         name: String,
         /// Its file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         error: SandboxError,
     },
     /// The compiler ended without an answer.
@@ -56,13 +56,13 @@ pub enum LoadError {
         name: String,
         /// Its file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         error: CompileError,
     },
     /// The sandbox itself.
     #[error(transparent)]
     Engine(SandboxError),
-    /// What HTTP requests are sent with.
+    /// The client for HTTP requests.
     #[error(transparent)]
     Network(#[from] crate::egress::NetworkError),
     /// A component's file cannot be read.
@@ -72,7 +72,7 @@ pub enum LoadError {
         name: String,
         /// Its file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// A component's file is not the one that was accepted.
@@ -120,7 +120,7 @@ pub enum LoadError {
     },
     /// An upstream server no longer offers what was shown.
     #[error(
-        "the upstream server `{name}` offers {found} now, and not {seen}, which you have looked at; look again with \
+        "the upstream server `{name}` offers {found} now, and not {seen}, which you have seen; look again with \
          `tollgate upstream show {name}`"
     )]
     UpstreamMoved {
@@ -136,21 +136,21 @@ pub enum LoadError {
     External {
         /// Its name.
         name: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// An upstream server cannot be asked what it offers.
+    /// The offer of an upstream server cannot be read.
     #[error("the upstream server `{name}` could not be asked: {reason}")]
     UpstreamUnreachable {
         /// Its name.
         name: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Policy does not let this person accept it.
+    /// Policy does not allow this person to accept it.
     #[error("{}", .0.message())]
     Refused(Box<Refusal>),
-    /// A tool has a name that cannot be shown to agents, or that is taken.
+    /// A tool has a name that cannot be shown to agents, or that is already used.
     #[error(
         "{what} `{component}`: the tool `{tool}` {problem}; add rename.{own} = \"…\" under [{table}.{component}]"
     )]
@@ -163,7 +163,7 @@ pub enum LoadError {
         component: String,
         /// The name that agents would see.
         tool: String,
-        /// Its own name for the tool, as a key is written in TOML.
+        /// Its own name for the tool, as a TOML key.
         own: String,
         /// What is wrong with it.
         problem: String,
@@ -187,10 +187,10 @@ pub enum LoadError {
         tool: String,
         /// The configuration.
         file: PathBuf,
-        /// A tool with a like name.
+        /// A tool with a similar name.
         near: Option<String>,
     },
-    /// What the gate guards could reach the gate's own files.
+    /// A directory that is opened to components or servers overlaps the gate's own files.
     #[error(
         "{key} in {}: {} overlaps {what} of this gate ({}), so what it is opened to could read the gate's secrets or \
          change its policies; open a directory that has nothing of the gate in it",
@@ -199,19 +199,19 @@ pub enum LoadError {
     Overlap {
         /// The key in the configuration.
         key: String,
-        /// The directory that is opened.
+        /// The opened directory.
         path: PathBuf,
-        /// What it overlaps.
+        /// The file or directory that it overlaps.
         what: &'static str,
-        /// Where that is.
+        /// Its path.
         own: PathBuf,
         /// The configuration.
         file: PathBuf,
     },
     /// A setting that only a restart changes.
-    #[error("{what} in {} is not the one that this gate runs with; restart it to change that", file.display())]
+    #[error("{what} in {} differs from the running gate's; restart it to change this", file.display())]
     Restart {
-        /// Which key.
+        /// The key.
         what: &'static str,
         /// The configuration.
         file: PathBuf,
@@ -221,17 +221,17 @@ pub enum LoadError {
     UnknownRename {
         /// The component.
         component: String,
-        /// The name that it does not have.
+        /// The missing name.
         own: String,
         /// The configuration.
         file: PathBuf,
-        /// A tool of it with a like name.
+        /// A tool of the component with a similar name.
         near: Option<String>,
     },
     /// The policies.
     #[error("the policies do not load: {0}")]
     Policies(#[from] pdp::LoadError),
-    /// The operating system has no randomness to give.
-    #[error("the operating system gives no randomness: {0}")]
+    /// The operating system has no randomness.
+    #[error("the operating system has no randomness: {0}")]
     Randomness(String),
 }

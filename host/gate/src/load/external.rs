@@ -5,36 +5,18 @@ use std::{
     fs,
 };
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tollgate_model::canonical::{self, Sha256Digest};
 
 use super::{
-    LoadError, preset,
+    LoadError,
+    declaration::{Declaration, declarations},
+    preset,
     tool::{ToolDefaults, tool},
 };
 use crate::{
     config::{Config, ExternalConfig, ExternalTools},
     tool::{Annotations, SourceKind, Tool, ToolDefinition, ToolSource},
 };
-
-/// A tool as it is declared.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Declaration {
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) description: String,
-    #[serde(rename = "inputSchema")]
-    pub(super) input_schema: Value,
-}
-
-/// The tools of a JSON array of `{name, description, inputSchema}`.
-pub(super) fn declarations(text: &str) -> Result<Vec<Declaration>, String> {
-    let value = canonical::parse(text).map_err(|e| e.to_string())?;
-    serde_json::from_value(value)
-        .map_err(|e| format!("they are not an array of {{name, description, inputSchema}}: {e}"))
-}
 
 fn declared(tools: &ExternalTools) -> Result<Vec<Declaration>, String> {
     match tools {
@@ -49,7 +31,7 @@ fn declared(tools: &ExternalTools) -> Result<Vec<Declaration>, String> {
 /// The names of the tools that an executor declares.
 ///
 /// # Errors
-/// What is wrong with the file that declares them.
+/// What is wrong with the file of declarations.
 pub fn external_tool_names(tools: &ExternalTools) -> Result<BTreeSet<String>, String> {
     let tools = declared(tools)?.into_iter();
     Ok(tools.map(|tool| tool.name).collect())

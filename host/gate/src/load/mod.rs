@@ -1,10 +1,11 @@
 //! From a configuration to a snapshot: components compiled, tools named and typed, policies validated.
 //!
-//! Every problem is an error with its place, and nothing loads in part.
+//! Every problem is an error with its position, and nothing loads partially.
 
 mod accept;
 mod bundle;
 mod component;
+mod declaration;
 mod error;
 mod external;
 mod preset;
@@ -54,7 +55,7 @@ fn cache_dir(config: &Config) -> PathBuf {
     config.store.path.with_file_name("compiled")
 }
 
-/// Load what a configuration describes, without its ledger: to check or to list.
+/// Loads what a configuration describes, without its ledger: for checks and lists.
 ///
 /// # Errors
 /// [`LoadError`].
@@ -68,7 +69,7 @@ pub(crate) fn read_lock(config: &Config) -> Result<Lock, LoadError> {
     Ok(Lock::read(&Lock::path(&config.file))?)
 }
 
-/// That `after` changes no setting that takes a restart.
+/// Requires that `after` changes no setting that needs a restart.
 pub(crate) fn ensure_reloadable(before: &Config, after: &Config) -> Result<(), LoadError> {
     let what = if before.store.path != after.store.path {
         "[store] url"
@@ -87,10 +88,10 @@ pub(crate) fn ensure_reloadable(before: &Config, after: &Config) -> Result<(), L
     })
 }
 
-/// What decisions would depend on under a configuration, with policies that were not validated.
+/// The bundle that a configuration would give, with policies that were not validated.
 ///
 /// # Errors
-/// [`LoadError`], but for the policies.
+/// [`LoadError`], except for policies.
 pub async fn bundle_without_validation(
     config: &Config,
     compiler: Option<Compiler>,
@@ -110,7 +111,7 @@ pub(crate) async fn snapshot(
     with_policies(sandbox, connector, config, lock, None).await
 }
 
-/// As [`snapshot`], with other policies than those in the configured directory.
+/// Like [`snapshot`], with other policies than those in the configured directory.
 pub(crate) async fn with_policies(
     sandbox: &Sandbox,
     connector: &dyn Connector,
@@ -145,14 +146,14 @@ pub(crate) async fn with_policies(
     })
 }
 
-/// What provides tools, and the tools.
+/// The executors and their tools.
 struct Sources {
     executors: Executors,
     tools: Tools,
     secrets: Arc<Vault>,
 }
 
-/// The tools of every configured source, with what executes them.
+/// The tools of every configured source, with their executors.
 async fn sources(
     sandbox: &Sandbox,
     connector: &dyn Connector,
@@ -190,7 +191,7 @@ async fn sources(
     })
 }
 
-/// Tools by the name that agents see, each name once.
+/// Tools by the name that agents see, without duplicates.
 fn by_name(config: &Config, offered: Vec<Tool>) -> Result<Tools, LoadError> {
     let mut tools = Tools::new();
     for tool in offered {

@@ -1,11 +1,11 @@
 //! The own tools of coding agents.
 //!
-//! Each takes `hook`: where and by which subagent it is called. Two more stand for tools that are not declared:
-//! `mcp` for those of MCP servers, and `other`.
+//! Each takes `hook`: the place and the subagent of the call. Two more represent undeclared tools: `mcp`
+//! for those of MCP servers, and `other`.
 
 use serde_json::{Value, json};
 
-use super::external::{Declaration, declarations};
+use super::declaration::{Declaration, declarations};
 use crate::config::ExternalPreset;
 
 /// The tools of a preset.
@@ -21,7 +21,7 @@ pub(super) fn tools(preset: ExternalPreset) -> Result<Vec<Declaration>, String> 
     tools.push(other());
     for tool in &mut tools {
         if let Some(schema) = tool.input_schema.as_object_mut() {
-            // A coding agent's next version may say more.
+            // A later version of the coding agent may add members.
             schema.insert("additionalProperties".into(), true.into());
             let properties = schema.entry("properties").or_insert_with(|| json!({}));
             if let Some(properties) = properties.as_object_mut() {
@@ -32,7 +32,7 @@ pub(super) fn tools(preset: ExternalPreset) -> Result<Vec<Declaration>, String> 
     Ok(tools)
 }
 
-/// Where and by whom a tool is called.
+/// The place and the subagent of a call.
 fn caller() -> Value {
     json!({
         "type": "object",

@@ -1,9 +1,9 @@
-//! The gate's own files, which nothing that it guards may reach.
+//! The gate's own files, which components and servers must not reach.
 //!
-//! A component that can write the policies, read the master key or replace compiled code is above the gate. So no
-//! grant and no root of an upstream server may contain one of the gate's files, or lie in one of its directories.
-//! Paths are compared without links, and directories also by device and inode, so that another name for the same
-//! directory does not help.
+//! A component that can write the policies, read the master key or replace compiled code controls the gate.
+//! So no grant and no root of an upstream server may contain one of the gate's files, or be inside one of
+//! its directories. Paths are compared without links, and directories also by device and inode, so that
+//! another name for the same directory is recognised.
 
 use std::{
     collections::BTreeSet,
@@ -19,15 +19,15 @@ use crate::{
     secrets::SecretSource,
 };
 
-/// A file or directory of the gate's own, and what errors call it.
+/// A file or directory of the gate, and its name in errors.
 struct ProtectedPath {
     what: &'static str,
     path: PathBuf,
 }
 
-/// A directory that is opened to something that the gate guards.
+/// A directory that is opened to a component or server.
 struct OpenedDirectory<'c> {
-    /// As the configuration has it, such as `grants.work under [components.files]`.
+    /// Its key in the configuration, such as `grants.work under [components.files]`.
     key: String,
     path: &'c Path,
 }
@@ -35,7 +35,7 @@ struct OpenedDirectory<'c> {
 /// Device and inode.
 type Node = (u64, u64);
 
-/// That nothing that is opened overlaps the gate's own files.
+/// Requires that no opened directory overlaps the gate's own files.
 ///
 /// # Errors
 /// [`LoadError::Overlap`].
@@ -113,7 +113,7 @@ fn opened(config: &Config) -> Vec<OpenedDirectory<'_>> {
     grants.chain(roots).collect()
 }
 
-/// Whether one of two paths is, or lies in, the other.
+/// Whether one of two paths is, or is inside, the other.
 fn overlap(opened: &Path, own: &Path) -> bool {
     let (opened, own) = (resolved(opened), resolved(own));
     if own.starts_with(&opened) || opened.starts_with(&own) {
@@ -125,7 +125,8 @@ fn overlap(opened: &Path, own: &Path) -> bool {
     lies_in(&own, &opened) || lies_in(&opened, &own)
 }
 
-/// A path without links as far as it exists, and without `..` where it does not: that may be made later.
+/// A path without links as far as it exists, and without `..` beyond that, because the rest may be created
+/// later.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     for ancestor in path.ancestors() {
@@ -148,7 +149,7 @@ fn node(path: &Path) -> Option<Node> {
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// The nodes of a path and of every directory above it.
+/// Device and inode of a path and of every directory above it.
 fn ancestors(path: &Path) -> BTreeSet<Node> {
     path.ancestors().filter_map(node).collect()
 }

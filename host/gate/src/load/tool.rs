@@ -18,10 +18,10 @@ use crate::{
 /// The longest name that model APIs accept.
 const MAX_TOOL_NAME: usize = 64;
 
-/// The tool by which agents resume a call that waited; the gate offers it itself.
+/// The tool with which agents resume a waiting call; the gate provides it itself.
 pub const RESUME_TOOL: &str = "tollgate_resume";
 
-/// What the configuration says about all tools of one source.
+/// The configuration for all tools of one source.
 pub(super) struct ToolDefaults<'a> {
     pub(super) source: ToolSource,
     pub(super) rename: &'a BTreeMap<String, String>,
@@ -47,7 +47,7 @@ pub(super) fn tool(
         return Err(tool_name_error(source, &name, &own_name, problem.into()));
     }
     let input_schema = mend(&definition.input_schema);
-    // A schema of results that is not usable checks nothing: the tool serves as if it had none.
+    // An unusable output schema checks nothing: the tool works as if it had none.
     let output_schema = definition.output_schema;
     let output_check = output_schema.as_ref().map(SchemaCheck::new);
     let output_check = output_check.and_then(Result::ok);
@@ -88,7 +88,7 @@ pub(super) fn tool(
     })
 }
 
-/// Why agents cannot be shown a tool of this name.
+/// Why a tool with this name cannot be shown to agents.
 fn name_problem(name: &str) -> Option<&'static str> {
     let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if !name.bytes().all(letter) {
@@ -125,8 +125,8 @@ pub(super) fn tool_name_error(
     }
 }
 
-/// That arguments can be typed by the schema, and that it has a canonical form. `names` are the tool's name
-/// and its own.
+/// Requires that the schema can be used to type arguments, and has a canonical form. `names` are the tool's
+/// name and its own.
 fn check_schema(
     source: &ToolSource,
     (name, own_name): (&str, &str),

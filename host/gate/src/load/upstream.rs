@@ -1,4 +1,4 @@
-//! Upstream servers, as they were accepted.
+//! Upstream servers with their accepted definitions.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     upstream::{Connector, Definition, LoadedUpstream},
 };
 
-/// Every configured upstream server, as it was accepted, with the way to it.
+/// Every configured upstream server with its accepted definitions and its connection.
 ///
 /// # Errors
 /// [`LoadError`].
@@ -36,7 +36,7 @@ pub(super) fn upstreams(
     Ok(upstreams)
 }
 
-/// The definitions of an upstream server that were accepted.
+/// The accepted definitions of an upstream server.
 fn pinned(
     config: &Config,
     lock: &Lock,
@@ -53,7 +53,7 @@ fn pinned(
         })
 }
 
-/// The tools of one upstream server, as they were accepted.
+/// The accepted tools of one upstream server.
 ///
 /// # Errors
 /// [`LoadError`].

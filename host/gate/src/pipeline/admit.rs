@@ -1,7 +1,7 @@
-//! Admit: evaluate the call with what is known, take the next step of the table, and record it.
+//! Admit: evaluate the call, take the next step of the table, and record it.
 //!
-//! The table is [`tollgate_model::admission`]. A call that may run is started by the commit that records its
-//! allow. Nothing here executes it.
+//! The table is [`tollgate_model::admission`]. The commit that records an allow also records the start.
+//! Nothing is executed here.
 
 mod evaluate;
 mod record;
@@ -28,7 +28,7 @@ const MAX_ATTEMPTS: u32 = 32;
 pub(crate) struct Admission {
     pub(crate) permitted: Permitted<ToolCall>,
     pub(crate) decision: DecisionId,
-    /// For a call that an approval lets run: gives its answer to those who repeat it meanwhile.
+    /// For an approved call: gives its answer to those who repeat it meanwhile.
     pub(crate) in_flight: Option<InFlightGuard>,
 }
 
@@ -42,11 +42,11 @@ impl Admission {
     }
 }
 
-/// Decide a call, with the approval that it may have, and record the decision. On return `cx.call` is the
-/// call's span: for a resumed call that of the call that asked.
+/// Decides a call, with its approval if it has one, and records the decision. On return `cx.call` is the
+/// call's span: for a resumed call that of the original call.
 ///
 /// # Errors
-/// The answer of a call that does not run.
+/// The answer, if the call does not run.
 pub(super) async fn admit(
     pep: &Pep,
     cx: &mut CallContext,
@@ -62,11 +62,20 @@ pub(super) async fn admit(
     let ended = match attempt.until_recorded().await {
         Ok(started) => {
             let in_flight = attempt.in_flight;
-            return Ok(Admission {
-                permitted: Permitted::new(call, started.span, &started.receipt),
-                decision: started.decision,
-                in_flight,
-            });
+            let StartedCall {
+                authorize,
+                span,
+                decision,
+                receipt,
+            } = started;
+            return match Permitted::new(call, authorize, span, &receipt) {
+                Ok(permitted) => Ok(Admission {
+                    permitted,
+                    decision,
+                    in_flight,
+                }),
+                Err(refusal) => Err(Answer::refused(Some(cx.run), cx.call, refusal)),
+            };
         }
         Err(ended) => ended,
     };
@@ -87,15 +96,16 @@ pub(super) async fn admit(
 }
 
 /// Why a call does not run.
-#[expect(clippy::large_enum_variant, reason = "rare, and gone at once")]
+#[expect(clippy::large_enum_variant, reason = "rare, and short-lived")]
 enum NotAdmitted {
     Refused(Refusal),
-    /// The same call runs already, by the approval that both have waited for: its answer is this one's.
+    /// The same call is already running, with the approval that both have waited for: its answer is also
+    /// this one's.
     Joined(AnswerSubscription),
 }
 
 /// Why an attempt did not start the call.
-#[expect(clippy::large_enum_variant, reason = "rare, and gone at once")]
+#[expect(clippy::large_enum_variant, reason = "rare, and short-lived")]
 enum AttemptError {
     /// Something changed between reading and writing: decide again.
     Changed,
@@ -128,12 +138,14 @@ impl From<CommitError> for AttemptError {
 
 /// A call whose start is recorded.
 struct StartedCall {
+    /// The span of the decision that allows it.
+    authorize: SpanId,
     span: SpanId,
     decision: DecisionId,
     receipt: tollgate_ledger::Receipt,
 }
 
-/// The call that is to be admitted.
+/// The call to be admitted.
 struct Attempt<'a> {
     pep: &'a Pep,
     cx: &'a mut CallContext,
@@ -142,7 +154,7 @@ struct Attempt<'a> {
     in_flight: Option<InFlightGuard>,
 }
 
-/// The phase of a call, with the approval that the phase is about.
+/// The phase of a call, with the approval that belongs to it.
 struct Position {
     phase: Phase,
     approval: Option<ApprovalRow>,
@@ -191,7 +203,7 @@ impl Attempt<'_> {
             }
             match next_step(self.situation(&evaluation, &position)) {
                 Step::EvaluateAsked => {
-                    // The call that asked goes on: same span, counted once.
+                    // The original call continues: same span, counted once.
                     if let Some(row) = &position.approval {
                         self.cx.call = row.call;
                     }
@@ -208,7 +220,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Where the call stands before it is evaluated.
+    /// The phase of the call before it is evaluated.
     fn position(&mut self) -> Result<Position, Refusal> {
         let Some((row, span)) = self.suspended()? else {
             return Ok(Position {
@@ -227,8 +239,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// The approval that exactly this call waits for, if it ran and was ended for that, and the call's span.
-    /// A rejection holds until the approval would have expired.
+    /// The approval that exactly this call waits for, if it ran and was stopped for that, and the call's
+    /// span. A rejection holds until the approval would have expired.
     fn suspended(&self) -> Result<Option<(ApprovalRow, SpanId)>, Refusal> {
         let waits = self.pep.ledger.suspended_call(&self.cx.binding(self.call));
         let waits = waits.map_err(|e| Refusal::Unrecorded {
@@ -264,7 +276,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Take a step that ends the attempt. `row` is the approval that the phase is about.
+    /// Takes a step that ends the attempt. `row` is the approval that belongs to the phase.
     async fn perform(
         &mut self,
         step: Step,
@@ -295,7 +307,7 @@ impl Attempt<'_> {
                 self.resolve(&row, ApprovalState::Cancelled).await?;
                 refusal
             }
-            // The others ask for an approval that is not there, which the table rules out: deny.
+            // The other steps request an approval without a requirement, which the table rules out: deny.
             (_, row) => {
                 let approval = row.map(|row| row.id);
                 self.record_denial(evaluation, approval).await?
@@ -304,7 +316,7 @@ impl Attempt<'_> {
         Err(refusal.into())
     }
 
-    /// Start a call that has waited for an approval, unless the same call was started meanwhile.
+    /// Starts a call that has waited for an approval, unless the same call was started meanwhile.
     async fn resume(
         &mut self,
         evaluation: Evaluation,
@@ -316,13 +328,13 @@ impl Attempt<'_> {
             let calls = &self.pep.in_flight;
             calls.begin(row.id, binding, span, &mut self.in_flight)?;
         }
-        // What an effect waited for is used by the effect.
+        // The approval of an effect is consumed by the effect.
         let own = row.filter(|_| evaluation.phase != Phase::Suspended);
         self.record_start(evaluation, own.as_ref()).await
     }
 
-    /// That the same call does not run already, by an approval. What a call has read before it asks this
-    /// is as old as the start of that one, or older.
+    /// Requires that the same call is not already running with an approval. Everything that this call has
+    /// read so far is at most as new as the start of that one.
     fn ensure_not_in_flight(&self) -> Result<(), AnswerSubscription> {
         if !self.cx.enclosing.is_empty() {
             return Ok(());

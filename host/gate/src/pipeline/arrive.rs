@@ -1,4 +1,4 @@
-//! Arrive: who calls, on whose behalf, and in which run.
+//! Arrive: identify the caller, the user for whom it acts, and the run.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,10 +9,10 @@ use crate::{
     identity::{Caller, Identity, RunKey},
 };
 
-/// The context of a call that arrives. Its run is found, or started, which is recorded.
+/// The context of an incoming call. Its run is found or started; a start is recorded.
 ///
 /// # Errors
-/// [`Refusal`]: the caller is not configured, the run has ended, or it cannot be recorded.
+/// [`Refusal`] if the caller is not configured, the run has ended, or it cannot be recorded.
 pub(crate) async fn arrive(
     pep: &Pep,
     ruleset: &Arc<Ruleset>,

@@ -11,14 +11,14 @@ use crate::{
     tool::{Content, Execution, FailureKind, SourceKind, Tool, ToolFailure},
 };
 
-/// Keys of `_meta` that carry the caller's trace, and nothing of the call.
+/// Keys of `_meta` with the caller's trace context only.
 const TRACE_CONTEXT: &[&str] = &["tracestate", "baggage"];
 
 impl Pipeline {
-    /// Carry out the permitted call. Returns once nothing of it runs any more.
+    /// Executes the permitted call. Returns when nothing of it is running any more.
     ///
-    /// `had_approval` says that a person let it run. They were shown the tool and its arguments, so nothing
-    /// else is sent along.
+    /// `had_approval` means that a person allowed it. They saw the tool and its arguments, so nothing else
+    /// is sent along.
     pub(super) async fn execute(
         &self,
         cx: &CallContext,
@@ -55,7 +55,7 @@ impl Pipeline {
                 }
                 None => Execution::not_executed(),
             },
-            // Validation has refused it: the caller executes these.
+            // Validation has already refused it: the caller executes these tools.
             SourceKind::External => Execution::not_executed(),
         };
         params.consume(&execution);
@@ -64,7 +64,8 @@ impl Pipeline {
     }
 }
 
-/// A result that breaks the tool's own output schema is the tool's failure: clients that check it would fail on it.
+/// A result that violates the tool's own output schema is a failure of the tool: clients that check it
+/// would fail on it.
 async fn check_output(tool: &Tool, execution: Execution) -> Execution {
     let Some(check) = &tool.output_check else {
         return execution;

@@ -14,11 +14,11 @@ use crate::{
     tool::Tool,
 };
 
-/// Calls that run now, by their spans. Clones are the same registry.
+/// Running calls, by their spans. Clones share the registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HaltRegistry(Arc<Mutex<HashMap<SpanId, HaltableCall>>>);
 
-/// A call that runs.
+/// A running call.
 #[derive(Debug)]
 pub(crate) struct HaltableCall {
     pub(crate) run: RunId,
@@ -26,7 +26,7 @@ pub(crate) struct HaltableCall {
     pub(crate) tool: String,
     pub(crate) component: String,
     pub(crate) tenant: String,
-    /// The calls that it is made within.
+    /// The calls around it.
     enclosing: Vec<SpanId>,
     halt: watch::Sender<bool>,
 }
@@ -40,7 +40,7 @@ pub(crate) struct HaltRegistration {
 }
 
 impl HaltRegistration {
-    /// Becomes true when the call is to end.
+    /// Becomes true when the call must stop.
     pub(crate) fn halted(&self) -> watch::Receiver<bool> {
         self.halted.clone()
     }
@@ -57,7 +57,7 @@ impl HaltRegistry {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Add a call that starts.
+    /// Adds a call that starts.
     pub(crate) fn register(&self, pep: &Pep, cx: &CallContext, tool: &Tool) -> HaltRegistration {
         let (halt, halted) = watch::channel(false);
         let tenant = &cx.ruleset.config.gate.tenant;
@@ -71,8 +71,8 @@ impl HaltRegistry {
             halt,
         };
         self.with(|calls| drop(calls.insert(cx.call, call)));
-        // A halt, or the end of the run, that was recorded between the call's start and the line above did
-        // not see the call.
+        // A halt, or the end of the run, may have been recorded between the call's start and the line
+        // above, and then did not see the call.
         let keys = |component: &str, tool: &str| HaltKeys {
             agent: cx.principal.id.clone(),
             component: Some(component.into()),
@@ -93,7 +93,7 @@ impl HaltRegistry {
         }
     }
 
-    /// End the calls that match, and those that were made within them. Returns how many were told to end.
+    /// Stops the calls that match, and their nested calls. Returns how many were told to stop.
     pub(crate) fn halt(&self, matches: impl Fn(&HaltableCall) -> bool) -> usize {
         self.with(|calls| {
             let hit = calls.iter().filter(|(_, call)| matches(call));

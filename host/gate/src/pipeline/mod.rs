@@ -1,6 +1,6 @@
-//! One call, one straight line: arrive, validate, admit, execute, release.
+//! The pipeline of a call: arrive, validate, admit, execute, release.
 //!
-//! Each step is one file and makes one thing, which the next step takes:
+//! Each step is one file and produces one value for the next step:
 //!
 //! | step | file | makes |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //! | release | `release.rs` | [`Verdict`]: the outcome is recorded, and policy decides what the caller gets |
 //!
 //! Until the start is recorded, every error path denies. After it, the answer is the outcome, or that the
-//! outcome is not known. Whatever a component asks for while it runs comes back through the same steps.
+//! outcome is not known. Requests of a running component pass through the same steps.
 
 mod admit;
 mod arrive;
@@ -41,7 +41,7 @@ use crate::{
     sandbox::Sandbox,
 };
 
-/// Everything that one call needs, from the snapshot that was in force when it arrived.
+/// The parts that one call needs, from the snapshot in force when it arrived.
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     pub(crate) pep: Pep,
@@ -56,7 +56,7 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// A call as a surface hands it in.
+/// A call from a surface.
 #[derive(Debug)]
 pub(crate) struct IncomingCall {
     pub(crate) caller: Caller,
@@ -68,7 +68,7 @@ pub(crate) struct IncomingCall {
 }
 
 impl Pipeline {
-    /// Take a call of an agent or a user from its arrival to its answer.
+    /// Runs a call of an agent or a user from its arrival to its answer.
     pub(crate) async fn run(&self, incoming: IncomingCall) -> Answer {
         let IncomingCall {
             caller,
@@ -84,7 +84,7 @@ impl Pipeline {
         }
     }
 
-    /// The rest of the line, for a call whose caller and run are known.
+    /// The rest of the pipeline, for a call with a known caller and run.
     async fn run_arrived(
         &self,
         mut cx: CallContext,
@@ -110,10 +110,10 @@ impl Pipeline {
         answer
     }
 
-    /// Validate and admit a call. Only a recorded allow comes back.
+    /// Validates and admits a call. Returns only a recorded allow.
     ///
     /// # Errors
-    /// The answer of a call that may not run.
+    /// The answer, if the call may not run.
     pub(crate) async fn admit(
         &self,
         cx: &mut CallContext,
@@ -127,7 +127,7 @@ impl Pipeline {
         admit::admit(&self.pep, cx, call).await
     }
 
-    /// What the call's component may ask of its host.
+    /// The capabilities of the call's component.
     pub(crate) fn capabilities(
         &self,
         cx: &CallContext,

@@ -1,4 +1,4 @@
-//! Release: the result is decided, the outcome recorded, and then the first byte leaves.
+//! Release: decide about the result and record the outcome, before the first byte leaves.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(crate) struct Invocation {
     pub(crate) span: SpanId,
 }
 
-/// Record how a call ended, in one commit with the decision whether its result is released.
+/// Records how a call ended, in one commit with the decision whether its result is released.
 ///
 /// If the run takes on other labels meanwhile, the result is decided again.
 pub(crate) async fn release(
@@ -50,7 +50,7 @@ pub(crate) async fn release(
     }
 }
 
-/// A call that ended, and what is to be recorded of it.
+/// An ended call with the data to record.
 struct Ending<'a> {
     pep: &'a Pep,
     cx: &'a CallContext,
@@ -61,10 +61,10 @@ struct Ending<'a> {
     outcome: OutcomeRecord,
 }
 
-/// What is committed when a call ends.
+/// The data that is committed when a call ends.
 struct CallClosure {
     batch: Batch,
-    /// Whether the content is released; absent where there is none.
+    /// The decision about the content; absent if there is none.
     release: Option<Release>,
     /// How many values of it are redacted.
     redacted: u64,
@@ -117,7 +117,7 @@ impl<'a> Ending<'a> {
 
     async fn record(&self) -> Verdict {
         loop {
-            // A result that cannot be decided is not released; that the call ran is recorded all the same.
+            // A result that cannot be decided is not released; the execution is still recorded.
             let closing = self.decide().unwrap_or_else(|_| self.undecided());
             let CallClosure {
                 mut batch,
@@ -143,9 +143,9 @@ impl<'a> Ending<'a> {
                     let decided_at = receipt.first() + self.unrecorded.records.len() as u64;
                     return verdict.decided_at(DecisionId(decided_at));
                 }
-                // Labels are few and a run never loses one, so this ends.
+                // Labels are few and a run never loses one, so this loop ends.
                 Err(CommitError::RunChanged) => {}
-                // It ran, and its outcome is recorded nowhere.
+                // It ran, and its outcome could not be recorded.
                 Err(_) => return Verdict::unknown(),
             }
         }
@@ -168,7 +168,7 @@ impl<'a> Ending<'a> {
         }
     }
 
-    /// Decide whether the content is released, and what the caller gets.
+    /// Decides whether the content is released, and builds the caller's answer.
     fn decide(&self) -> Result<CallClosure, Refusal> {
         let mut batch = self.batch();
         let mut decide = |error: bool, size: u64| -> Result<Decision, Refusal> {
@@ -198,7 +198,7 @@ impl<'a> Ending<'a> {
                 (Some(released.release), released.verdict)
             }
             (Status::Pending, Some(pending)) => {
-                // The list of its effects is partly in the component's words: content, like a result.
+                // The list of effects contains the component's words, so it is content, like a result.
                 let happened = pending.happened().iter();
                 let size = happened.map(|what| what.len() as u64).sum();
                 let refusal = match decide(false, size)? {
@@ -212,11 +212,12 @@ impl<'a> Ending<'a> {
                 (None, Verdict::Ended { status, effects })
             }
             (status, _) => {
-                // How a call ends is the component's choice, so it tells something: content, like a result.
+                // A component chooses how its call ends, which can encode data, so it is content, like a
+                // result.
                 let effects = self.outcome.effects > 0;
                 match decide(true, 0)? {
                     Decision::Allow(_) => {
-                        // As if there were nothing to release: only what is withheld is recorded.
+                        // As if there were no content: only a withheld end is recorded.
                         batch.records.pop();
                         batch.payloads.pop();
                         (None, Verdict::Ended { status, effects })
@@ -239,7 +240,7 @@ impl<'a> Ending<'a> {
     }
 }
 
-/// What is kept of what a tool returned.
+/// The captured part of a tool's content.
 fn capture_result(
     pep: &Pep,
     cx: &CallContext,

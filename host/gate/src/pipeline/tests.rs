@@ -1,4 +1,5 @@
-//! Calls of external tools through the whole pipeline, with a real ledger: what joins which run, and when.
+//! Calls of external tools through the whole pipeline, with a real ledger: which labels join which run, and
+//! when.
 
 use std::{
     fs,

@@ -19,24 +19,24 @@ use crate::{
 };
 use tollgate_ledger::Batch;
 
-/// Bytes of arguments that are checked on an async worker. Evaluations of a schema have a budget that is checked when
-/// it is loaded, which grows with the arguments.
+/// The most bytes of arguments that are checked on an async worker. The cost of evaluating a schema is
+/// bounded when it is loaded, and grows with the arguments.
 const MAX_INLINE: usize = 4 << 10;
 
-/// Who is to execute a call.
+/// The executor of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExecutedBy {
     /// The gate: a component or an upstream server.
     Gate,
-    /// The caller, who asks for an authorization.
+    /// The caller, who requests an authorization.
     Caller,
 }
 
-/// A call that is refused before any policy is asked.
+/// A call that is refused before any policy is evaluated.
 #[derive(Debug)]
 pub(crate) struct InvalidCall {
     refusal: Refusal,
-    /// For the record: a word.
+    /// One word for the record.
     problem: &'static str,
     /// JSON pointers into the arguments.
     pointers: Vec<String>,
@@ -59,7 +59,7 @@ impl InvalidCall {
         Self::new(problem, refusal)
     }
 
-    /// Record that the call was refused.
+    /// Records that the call was refused.
     pub(super) async fn refuse(self, pep: &Pep, cx: &CallContext, tool: &str) -> Answer {
         let is_own = cx.enclosing.is_empty();
         let event = Event::CallInvalid(CallInvalid {
@@ -86,7 +86,7 @@ impl InvalidCall {
     }
 }
 
-/// The call, if it may be decided at all.
+/// The validated call.
 ///
 /// # Errors
 /// [`InvalidCall`].
@@ -112,7 +112,7 @@ pub(crate) async fn validate(
     })
 }
 
-/// The call of a request, without a run: to compare it with calls that wait.
+/// The call of a request, without a run: to compare it with waiting calls.
 ///
 /// # Errors
 /// [`InvalidCall`].
@@ -152,7 +152,7 @@ fn check_executor(tool: &Tool, executed_by: ExecutedBy) -> Result<(), InvalidCal
     Err(InvalidCall::because("other_execution", problem.into()))
 }
 
-/// That an upstream tool is still the one that was accepted, as far as is known without asking its server.
+/// Requires that an upstream tool is still the accepted one, as far as known without asking its server.
 fn check_definition(pipeline: &Pipeline, tool: &Tool) -> Result<(), InvalidCall> {
     let upstreams = &pipeline.snapshot.executors.upstreams;
     let upstream = match tool.source.kind {
@@ -165,7 +165,7 @@ fn check_definition(pipeline: &Pipeline, tool: &Tool) -> Result<(), InvalidCall>
     }
 }
 
-/// The call with its arguments: defaults applied, matching the schema, in canonical form.
+/// The call with its arguments: with defaults, matching the schema, in canonical form.
 fn typed_call(
     pep: &Pep,
     ruleset: &Ruleset,
@@ -186,7 +186,7 @@ fn typed_call(
         invalid(format!("the arguments are refused: {error}{advice}"))
     })?;
     check_schema(input, &arguments)?;
-    // Other executors are given what the caller sent: they know their own defaults.
+    // Other executors get the arguments as the caller sent them: they know their own defaults.
     if tool.source.kind == SourceKind::Component {
         input.apply_defaults(&mut arguments);
     }
@@ -222,13 +222,13 @@ fn check_schema(input: &ToolInput, arguments: &Value) -> Result<(), InvalidCall>
     })
 }
 
-/// That calls nest neither too deep nor in a circle.
+/// Requires that calls nest neither too deep nor in a circle.
 fn check_nesting(cx: &CallContext, tool: &Tool) -> Result<(), InvalidCall> {
     let component = &tool.source.name;
     let circle = cx.enclosing.iter().any(|call| call.component == *component);
     let problem = if circle {
         format!(
-            "the component `{component}` is being called already, and calls may not form a circle"
+            "the component `{component}` is already being called, and calls may not form a circle"
         )
     } else if cx.enclosing.len() > MAX_CALL_DEPTH {
         format!("calls nest at most {MAX_CALL_DEPTH} deep")

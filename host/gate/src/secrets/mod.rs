@@ -1,7 +1,7 @@
-//! Secrets: read when they are first needed, attached by the host, removed from whatever comes back.
+//! Secrets: read when first needed, attached by the host, removed from responses.
 //!
-//! A value is in memory as long as the configuration that names it, is overwritten afterwards, and is
-//! never printed. No guest gets one, and no record holds one.
+//! A value is in memory as long as the configuration that names it, is overwritten afterwards, and is never
+//! printed. Guests never get a value, and records never contain one.
 
 mod scrub;
 mod settings;
@@ -15,36 +15,36 @@ use zeroize::Zeroizing;
 use self::scrub::Forms;
 pub use self::{scrub::REMOVED, settings::SecretConfig, source::SecretSource};
 
-/// A shorter value would be found by chance, and cannot be kept out of anything.
+/// A shorter value would match other text by chance, and could not be removed reliably.
 pub const MIN_LENGTH: usize = 8;
 /// The longest value.
 pub const MAX_LENGTH: usize = 16 << 10;
 
-/// Why a secret has no value. Never says what the value would be.
+/// Why a secret has no value. It never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// Nobody configured it.
+    /// It is not configured.
     #[error("there is no secret `{0}`; add [secrets.{0}] to tollgate.toml")]
     Unknown(String),
-    /// Its source does not give it.
+    /// Its source failed.
     #[error("the secret `{name}` cannot be read: {reason}")]
     Unreadable {
         /// Its name.
         name: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Its value cannot be a secret.
+    /// Its value has an invalid length.
     #[error("the secret `{name}` has {length} bytes; use one of {MIN_LENGTH} to {MAX_LENGTH}")]
     Length {
         /// Its name.
         name: String,
-        /// How long it is.
+        /// The length in bytes.
         length: usize,
     },
 }
 
-/// A value that is known to this gate, and the forms in which it might come back.
+/// A value that this gate knows, and the forms in which it might come back.
 pub struct Secret {
     name: String,
     value: Zeroizing<Vec<u8>>,
@@ -84,7 +84,7 @@ impl Secret {
         &self.name
     }
 
-    /// Its value: for what attaches it to a request or hands it to a process, and for nothing else.
+    /// Its value: only for attaching it to a request or passing it to a process.
     #[must_use]
     pub fn value(&self) -> &[u8] {
         &self.value
@@ -100,7 +100,7 @@ pub struct Vault {
 struct Entry {
     source: SecretSource,
     value: OnceCell<Arc<Secret>>,
-    /// Whether it was read only to keep it out of something.
+    /// Whether it was read only in order to scrub it.
     tried: OnceCell<()>,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Those of a configuration. Reads nothing yet.
+    /// The secrets of a configuration. Nothing is read yet.
     #[must_use]
     pub fn new(secrets: &BTreeMap<String, SecretConfig>) -> Self {
         let entry = |(name, secret): (&String, &SecretConfig)| {
@@ -130,7 +130,7 @@ impl Vault {
         }
     }
 
-    /// A secret, read if it was not yet. What could not be read is tried again next time.
+    /// A secret, read on first use. A failed read is tried again next time.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -150,24 +150,25 @@ impl Vault {
         entry.value.get_or_try_init(read).await.cloned()
     }
 
-    /// Read these, each at most once for this purpose, so that [`Vault::scrub`] knows them.
+    /// Reads these, each at most once for this purpose, so that [`Vault::scrub`] knows them.
     pub async fn know(&self, names: impl IntoIterator<Item = &String>) {
         for name in names {
             if let Some(entry) = self.entries.get(name) {
-                // One that cannot be read was not attached either. Whoever comes second waits for the first.
+                // A secret that cannot be read was not attached either. A concurrent caller waits for the
+                // first one.
                 let read = async || drop(self.secret(name).await);
                 entry.tried.get_or_init(read).await;
             }
         }
     }
 
-    /// Whether nothing is configured.
+    /// Whether no secret is configured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Remove every secret that was read so far.
+    /// Removes every secret that was read so far.
     #[must_use]
     pub fn scrub(&self, bytes: Vec<u8>) -> Vec<u8> {
         let known = self.entries.values().filter_map(|entry| entry.value.get());
@@ -180,7 +181,7 @@ impl Vault {
         self.clean(text).into_owned()
     }
 
-    /// The same for text, which is copied only where a secret is in it.
+    /// The same for text, which is copied only if it contains a secret.
     #[must_use]
     pub fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut known = self.entries.values().filter_map(|entry| entry.value.get());

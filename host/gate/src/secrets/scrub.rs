@@ -1,9 +1,9 @@
-//! Taking secrets out of what comes back: as they are, and as programs write them.
+//! Removes secrets from responses: as they are, and in the encodings that programs use.
 //!
-//! A server that was sent a secret may repeat it, in a page, a header or an error, and with it in base64,
-//! in hexadecimal, or escaped for a URL, JSON or HTML: each character in any of these ways. This removes those,
-//! wherever they are. It cannot remove what was encrypted, compressed once more or cut in half: send secrets only
-//! where they belong.
+//! A server that was sent a secret may repeat it in a page, a header or an error, also in base64, in
+//! hexadecimal, or escaped for a URL, JSON or HTML, with a different escape for each character. This
+//! removes all of these forms anywhere. It cannot remove a value that was encrypted, compressed again or
+//! cut in half: send secrets only where they belong.
 
 mod escapes;
 
@@ -14,20 +14,20 @@ use base64::{
 use memchr::{memchr, memmem};
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// What stands where a secret was.
+/// The placeholder for a secret.
 pub const REMOVED: &str = "[secret removed]";
 
-/// The ways in which a value may be written.
+/// The encodings of a value.
 pub(super) struct Forms {
     forms: Vec<Form>,
-    /// The value itself, to be found where its characters are escaped one by one.
+    /// The value itself, to be found if its characters are escaped one by one.
     value: Zeroizing<Vec<u8>>,
 }
 
-/// One of them.
+/// One encoding.
 struct Form {
     text: Zeroizing<Vec<u8>>,
-    /// The byte of it that other text has the least: where it is missing, nothing need be compared.
+    /// Its rarest byte in other text: where that is missing, nothing needs to be compared.
     rare: u8,
 }
 
@@ -112,7 +112,7 @@ impl Forms {
         }
     }
 
-    /// Whether one of them is in `bytes`.
+    /// Whether `bytes` contains one of them.
     pub(super) fn occur_in(&self, bytes: &[u8]) -> bool {
         self.forms.iter().any(|form| form.occurs_in(bytes))
             || escapes::unescaped(bytes)
@@ -120,7 +120,7 @@ impl Forms {
     }
 }
 
-/// As writers of JSON do that keep to ASCII, and to what is harmless within HTML: `\u` and four digits.
+/// Like JSON writers that use only ASCII and characters that are harmless in HTML: `\u` and four digits.
 fn unicode_escaped(text: &str, upper: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -140,7 +140,7 @@ fn unicode_escaped(text: &str, upper: bool) -> String {
     escaped
 }
 
-/// How seldom a byte is in what programs write, roughly.
+/// How rare a byte is in the output of programs, approximately.
 fn rarity(byte: u8) -> u8 {
     match byte {
         b'a'..=b'z' if b"etaoinsrhldcu".contains(&byte) => 0,
@@ -167,17 +167,14 @@ fn percent(value: &[u8], upper: bool, plain: fn(u8) -> bool) -> Vec<u8> {
 }
 
 fn hexadecimal(value: &[u8], upper: bool) -> Vec<u8> {
-    let digits = |byte: &u8| {
-        if upper {
-            format!("{byte:02X}")
-        } else {
-            format!("{byte:02x}")
-        }
-    };
-    value.iter().map(digits).collect::<String>().into_bytes()
+    if upper {
+        const_hex::encode_upper(value).into_bytes()
+    } else {
+        const_hex::encode(value).into_bytes()
+    }
 }
 
-/// What the value alone determines of the base64 of something that holds it `offset` bytes after a
+/// The part of a base64 text that the value alone determines, if the value is `offset` bytes after a
 /// multiple of three, as in the base64 of `user:password`.
 fn base64_within(value: &[u8], alphabet: &alphabet::Alphabet, offset: usize) -> Vec<u8> {
     let config = GeneralPurposeConfig::new()
@@ -195,7 +192,7 @@ fn base64_within(value: &[u8], alphabet: &alphabet::Alphabet, offset: usize) -> 
     within
 }
 
-/// `bytes` without any of these, however they overlap.
+/// `bytes` without any of these, even if they overlap.
 pub(super) fn scrub<'a>(bytes: Vec<u8>, secrets: impl Iterator<Item = &'a Forms>) -> Vec<u8> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     let plain = escapes::unescaped(&bytes);

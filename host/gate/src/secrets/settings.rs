@@ -1,4 +1,4 @@
-//! What `[secrets]` says.
+//! Settings of `[secrets]`.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use tollgate_model::entity::{Entity, Kind, Uid};
 
 use super::SecretSource;
 
-/// A secret: where its value comes from, never the value.
+/// A secret: the source of its value, never the value.
 #[derive(Debug, Clone)]
 pub struct SecretConfig {
-    /// Where its value comes from.
+    /// The source of its value.
     pub source: SecretSource,
-    /// What it is; `None` means `unlabelled`.
+    /// Its labels; `None` means `unlabelled`.
     pub labels: Option<BTreeSet<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! Where a secret's value comes from: exactly what the configuration names.
+//! Sources of secret values: exactly those that the configuration names.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -7,22 +7,22 @@ use zeroize::Zeroizing;
 
 use super::MAX_LENGTH;
 
-/// How long a command may take.
+/// The time limit of a command.
 const COMMAND: Duration = Duration::from_secs(10);
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// A variable of the gate's environment.
     Env(String),
     /// A file.
     File(PathBuf),
-    /// A program with its arguments, whose output it is. No shell.
+    /// A program with its arguments; its output is the value. No shell.
     Command(Vec<String>),
 }
 
 impl SecretSource {
-    /// The value, without the line's end that editors and programs put there. Errors never hold it.
+    /// The value, without the trailing line feed of editors and programs. Errors never contain it.
     pub(super) async fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
         let whole = match self {
             Self::Env(name) => match std::env::var_os(name) {
@@ -47,7 +47,7 @@ impl SecretSource {
     }
 }
 
-/// No more than it takes to see that it is too long.
+/// Reads just enough to detect that it is too long.
 async fn limited(from: impl tokio::io::AsyncRead + Unpin) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut value = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 3));
     from.take(MAX_LENGTH as u64 + 3)

@@ -1,7 +1,7 @@
-//! Signals across runs, counted from the ledger's records: what metrics and `tollgate stats` say.
+//! Statistics across runs, computed from the ledger's records: the basis of metrics and `tollgate stats`.
 //!
-//! [`Watcher`] reads records in order and says what each of them adds; [`Totals`] keeps sums for metrics,
-//! [`Summary`] every single time for percentiles. Nothing here decides, and nothing is written.
+//! [`Watcher`] reads records in order and reports what each of them adds. [`Totals`] keeps sums for
+//! metrics, [`Summary`] every single duration for percentiles. Nothing here decides or writes.
 
 mod summary;
 mod totals;
@@ -25,41 +25,42 @@ use tollgate_model::two_generation_cache::TwoGenerationCache;
 pub use summary::{Approvals, Quantiles, Summary, ToolSummary};
 pub use totals::{Bars, DecidedAs, OTHER, Totals};
 
-/// Runs, calls and approvals that are remembered; what is beyond is counted as if it stood alone.
+/// The most runs, calls and approvals that are remembered; further ones are counted without context.
 const MOST: usize = 100_000;
 
-/// What one record adds.
+/// The contribution of one record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact<'a> {
-    /// Something was decided.
+    /// A request was decided.
     Decided {
-        /// The answer.
+        /// The outcome.
         outcome: Outcome,
-        /// Of policies that are enforced, or of those that are only watched.
+        /// Enforced policies, or shadow policies.
         enforced: bool,
-        /// The first policy that determined it; empty where none did.
+        /// The first determining policy; empty if there is none.
         policy: &'a str,
-        /// Microseconds that deciding took.
+        /// Duration of the decision, in microseconds.
         micros: u64,
     },
-    /// A policy forbade it, and no person is asked: what an agent or a component should not have tried.
+    /// A policy denied it without asking for an approval: something that an agent or a component should not
+    /// have tried.
     Unsafe,
     /// A budget was used up.
     Exhausted(&'a str),
-    /// The run has made this very call before.
+    /// The run has made the same call before.
     Repeated,
-    /// The gate runs a call again.
+    /// The gate executes a call again.
     Retried,
-    /// A call came to its end.
+    /// A call ended.
     Ended {
-        /// How: a [`Status`], or why it was refused before anything was decided.
+        /// A [`Status`], or why it was refused before anything was decided.
         how: &'a str,
         /// Whether it failed.
         failed: bool,
-        /// Microseconds that its execution took; absent where nothing ran.
+        /// Duration of its execution, in microseconds; absent if nothing ran.
         micros: Option<u64>,
     },
-    /// The run used this tool with success after it had failed in the same run.
+    /// The run used this tool successfully after it had failed in the same run.
     Recovered,
     /// An effect was carried out, or failed.
     Effect {
@@ -68,13 +69,13 @@ pub enum Fact<'a> {
         /// Whether it failed.
         failed: bool,
     },
-    /// A person is asked.
+    /// An approval was requested.
     Asked,
-    /// What became of that.
+    /// An approval changed its state.
     Answered {
-        /// The state.
+        /// The new state.
         state: ApprovalState,
-        /// Microseconds since it was asked; absent if that was told before.
+        /// Microseconds since it was requested; absent if that was reported before.
         wait: Option<u64>,
     },
     /// A run began.
@@ -83,7 +84,7 @@ pub enum Fact<'a> {
     Finished(RunOutcome),
 }
 
-/// To what a fact belongs.
+/// The context of a fact.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FactScope<'a> {
     /// The tenant.
@@ -92,7 +93,7 @@ pub struct FactScope<'a> {
     pub run: Option<RunId>,
     /// The tool; empty outside a call.
     pub tool: &'a str,
-    /// The component, with the beginning of its file's digest; empty where that is not known.
+    /// The component, with a prefix of its file's digest; empty if unknown.
     pub version: &'a str,
     /// When.
     pub time: Timestamp,
@@ -102,7 +103,7 @@ struct Call {
     tool: String,
     version: String,
     begun: Option<Timestamp>,
-    /// Whether it ended in the middle, to wait for an approval.
+    /// Whether it was stopped in the middle, to wait for an approval.
     suspended: bool,
 }
 
@@ -116,7 +117,7 @@ struct RunState {
 /// Reads records in order.
 pub struct Watcher {
     calls: HashMap<SpanId, Call>,
-    /// Those in which something happened recently: runs that never end leave room for others.
+    /// Recently active runs: runs that never end are dropped.
     runs: TwoGenerationCache<RunId, RunState>,
     approvals: HashMap<ApprovalId, Timestamp>,
 }
@@ -138,7 +139,7 @@ impl std::fmt::Debug for Watcher {
 }
 
 impl Watcher {
-    /// Tell `hear` what a record adds.
+    /// Calls `hear` with the contributions of a record.
     pub fn watch(&mut self, record: &Record, mut hear: impl FnMut(FactScope<'_>, Fact<'_>)) {
         let at = FactScope {
             tenant: &record.tenant,
@@ -212,11 +213,18 @@ impl Watcher {
                     self.calls.remove(&resolved.call);
                 }
             }
-            _ => {}
+            Event::BundleActivated(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => {}
         }
     }
 
-    /// Who acts in a run that has not ended.
+    /// The principal of a run that has not ended.
     #[must_use]
     pub fn principal(&self, run: RunId) -> Option<&Uid> {
         self.runs.peek(&run)?.principal.as_ref()
@@ -238,7 +246,7 @@ impl Watcher {
                 begun: None,
                 suspended: false,
             });
-            // What waited goes on, or is refused.
+            // A waiting call continues, or is refused.
             call.suspended &= !decided.resumption;
             if let Some(digest) = &decided.component {
                 call.version = format!("{tool}@{}", short(&digest.to_string()));
@@ -362,7 +370,7 @@ fn within<'a>(at: FactScope<'a>, call: Option<&'a Call>) -> FactScope<'a> {
     }
 }
 
-/// The beginning of a digest, without its kind.
+/// The beginning of a digest, without its prefix.
 fn short(digest: &str) -> &str {
     let hex = digest.rsplit(':').next().unwrap_or(digest);
     hex.get(..12).unwrap_or(hex)

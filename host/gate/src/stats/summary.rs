@@ -1,4 +1,4 @@
-//! What happened in a part of the ledger, with every single time, so that percentiles are exact.
+//! Statistics of a part of the ledger, with every single duration, so that percentiles are exact.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,20 +7,20 @@ use tollgate_model::{ids::RunId, life::ApprovalState, record::RunOutcome, time::
 
 use super::{Fact, FactScope, totals::ratio};
 
-/// Times of one kind.
+/// Durations of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Times(Vec<u64>);
 
-/// How long something took, in microseconds: the nearest-rank percentiles.
+/// Nearest-rank percentiles of durations, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
-    /// How many.
+    /// The number of durations.
     pub count: u64,
-    /// Half were not longer.
+    /// The median.
     pub p50: u64,
-    /// 95 of a hundred were not longer.
+    /// The 95th percentile.
     pub p95: u64,
-    /// 99 of a hundred were not longer.
+    /// The 99th percentile.
     pub p99: u64,
 }
 
@@ -45,18 +45,18 @@ impl Times {
     }
 }
 
-/// What became of approvals.
+/// Numbers of approvals by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Approvals {
-    /// Asked for.
+    /// Requested.
     pub asked: u64,
-    /// Given.
+    /// Approved.
     pub approved: u64,
-    /// Refused.
+    /// Rejected.
     pub rejected: u64,
-    /// Not answered, or not used.
+    /// Expired.
     pub expired: u64,
-    /// Refused among those that were answered.
+    /// Share of rejections among answered approvals.
     pub rejection_ratio: Option<f64>,
     /// How long they were waited for.
     pub wait: Quantiles,
@@ -71,22 +71,22 @@ struct Tool {
     times: Times,
 }
 
-/// Calls of one tool, as they are shown.
+/// Calls of one tool, for output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToolSummary {
     /// The tool.
     pub tool: String,
-    /// Calls that came to an end, whatever it was.
+    /// Ended calls, with any outcome.
     pub calls: u64,
-    /// Those of them that failed.
+    /// Failed calls.
     pub failed: u64,
-    /// Decisions about them, or within them, that denied.
+    /// Denials of the calls, or of effects in them.
     pub denied: u64,
-    /// How long executions took.
+    /// Durations of executions.
     pub time: Quantiles,
 }
 
-/// What happened.
+/// The statistics.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
     tools: BTreeMap<String, Tool>,
@@ -95,26 +95,26 @@ pub struct Summary {
     approvals: BTreeMap<&'static str, u64>,
     asked: u64,
     runs: BTreeSet<RunId>,
-    /// Runs that ended, by outcome.
+    /// Ended runs, by outcome.
     pub ended: BTreeMap<&'static str, u64>,
     /// Runs that ended with success.
     pub succeeded: BTreeSet<RunId>,
-    /// Calls that their run had made before.
+    /// Repeated calls within a run.
     pub repeated: u64,
-    /// Executions after the first of a call.
+    /// Executions after the first one of a call.
     pub retried: u64,
     /// Successes after failures.
     pub recovered: u64,
-    /// What policies forbade.
+    /// Denials without asking for an approval.
     pub unsafe_attempts: u64,
     /// Denials because a budget was used up.
     pub exhausted: u64,
-    /// When the first of it happened.
+    /// The time of the first fact.
     pub first: Option<Timestamp>,
 }
 
 impl Summary {
-    /// Add a fact.
+    /// Adds a fact.
     pub fn add(&mut self, at: FactScope<'_>, fact: &Fact<'_>) {
         self.first = Some(self.first.map_or(at.time, |first| first.min(at.time)));
         self.runs.extend(at.run);
@@ -159,13 +159,13 @@ impl Summary {
         }
     }
 
-    /// Runs in which anything happened.
+    /// Runs with any activity.
     #[must_use]
     pub fn runs(&self) -> &BTreeSet<RunId> {
         &self.runs
     }
 
-    /// Calls by tool, most first.
+    /// Calls by tool, the most frequent first.
     #[must_use]
     pub fn tools(&self) -> Vec<ToolSummary> {
         let mut tools: Vec<ToolSummary> = self
@@ -183,7 +183,7 @@ impl Summary {
         tools
     }
 
-    /// How long deciding took, by outcome.
+    /// Durations of decisions, by outcome.
     #[must_use]
     pub fn decisions(&self) -> BTreeMap<&'static str, Quantiles> {
         let each = self.decisions.iter();
@@ -191,7 +191,7 @@ impl Summary {
             .collect()
     }
 
-    /// Calls that ended, and how many of them failed.
+    /// Ended calls, and how many of them failed.
     #[must_use]
     pub fn calls(&self) -> (u64, u64) {
         let sum =
@@ -199,7 +199,7 @@ impl Summary {
         self.tools.values().fold((0, 0), sum)
     }
 
-    /// How long executions took, whatever the tool.
+    /// Durations of executions of all tools.
     #[must_use]
     pub fn times(&self) -> Quantiles {
         let all = self
@@ -209,7 +209,7 @@ impl Summary {
         Times(all.collect()).quantiles()
     }
 
-    /// What became of approvals.
+    /// Numbers of approvals by state.
     #[must_use]
     pub fn approvals(&self) -> Approvals {
         let of = |state: ApprovalState| self.approvals.get(state.as_str()).copied().unwrap_or(0);

@@ -88,7 +88,7 @@ fn began() -> Event {
     })
 }
 
-/// A run that fails, does the same again with success, and is denied in the end.
+/// A run that fails, repeats the same call with success, and is denied in the end.
 fn story() -> Vec<Record> {
     let over = Event::RunEnded(RunEnded {
         by: "alice".into(),
@@ -227,7 +227,7 @@ fn a_call_that_was_refused_is_no_longer_remembered() {
         assert_eq!(watch(decided(call, "a", Outcome::Escalate)), 1);
         assert_eq!(watch(resolved(call, state)), 0, "{state:?}");
     }
-    // An execution that goes on ends by its outcome, one that was suspended by the answer.
+    // A resumed execution ends by its outcome, a suspended one by the answer.
     watch(decided(4, "a", Outcome::Allow));
     watch(started(4));
     assert_eq!(watch(resolved(4, S::Cancelled)), 1);

@@ -1,4 +1,4 @@
-//! Sums for metrics: of everything that was ever recorded, so that a restart resets none.
+//! Sums for metrics: of all records, so that a restart does not reset them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,14 @@ use tollgate_model::{decision::Outcome, life::ApprovalState};
 
 use super::{Fact, FactScope};
 
-/// What stands for names beyond those that are told apart.
+/// The name for all further tools or policies.
 pub const OTHER: &str = "other";
 
-/// Tools, and as many policies, that are told apart: names come from configurations, of which there may
+/// The most tools, and policies, with separate sums: names come from configurations, of which there may
 /// have been many.
 const NAMES: usize = 300;
 
-/// Upper bounds of times in microseconds; the last bar has none.
+/// Upper bounds of durations in microseconds; the last bucket has none.
 const BOUNDS: [u64; 14] = [
     50,
     100,
@@ -31,13 +31,13 @@ const BOUNDS: [u64; 14] = [
     120_000_000,
 ];
 
-/// Times, counted by length.
+/// A histogram of durations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bars {
     bars: [u64; BOUNDS.len() + 1],
-    /// How many.
+    /// The number of durations.
     pub count: u64,
-    /// In all, in microseconds.
+    /// The sum, in microseconds.
     pub sum: u64,
 }
 
@@ -51,7 +51,7 @@ impl Bars {
         self.sum = self.sum.saturating_add(micros);
     }
 
-    /// Upper bound in seconds and how many, of each bar; the last has no bound.
+    /// Upper bound in seconds and count of each bucket; the last has no bound.
     pub fn bars(&self) -> impl Iterator<Item = (f64, u64)> {
         #[expect(clippy::cast_precision_loss, reason = "the bounds are small")]
         let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6);
@@ -59,7 +59,7 @@ impl Bars {
     }
 }
 
-/// How something was decided, by outcome, mode, tool and policy.
+/// Key of a decision: outcome, mode, tool and policy.
 pub type DecidedAs = (Outcome, bool, String, String);
 
 /// The sums.
@@ -69,35 +69,35 @@ pub struct Totals {
     policies: BTreeSet<String>,
     /// Decisions.
     pub decisions: BTreeMap<DecidedAs, u64>,
-    /// How long deciding took.
+    /// Durations of decisions.
     pub deciding: Bars,
-    /// How calls ended, by tool and outcome.
+    /// Ended calls, by tool and outcome.
     pub calls: BTreeMap<(String, String), u64>,
-    /// How long executions took, by tool and outcome.
+    /// Durations of executions, by tool and outcome.
     pub executions: BTreeMap<(String, String), Bars>,
-    /// States that approvals came to.
+    /// Approvals, by the states that they reached.
     pub approvals: BTreeMap<&'static str, u64>,
     /// How long they were waited for.
     pub waits: Bars,
-    /// Executions after the first of a call.
+    /// Executions after the first one of a call.
     pub retries: u64,
-    /// Calls that their run had made before.
+    /// Repeated calls within a run.
     pub repeated: u64,
     /// Successes after failures.
     pub recovered: u64,
-    /// By budget.
+    /// Exhausted budgets, by budget.
     pub exhausted: BTreeMap<String, u64>,
-    /// What was forbidden, by tool.
+    /// Denials without asking for an approval, by tool.
     pub unsafe_attempts: BTreeMap<String, u64>,
     /// Effects, by operation and whether they failed.
     pub effects: BTreeMap<(String, bool), u64>,
-    /// Runs that began.
+    /// Started runs.
     pub runs: u64,
-    /// Runs that ended, by outcome.
+    /// Ended runs, by outcome.
     pub ended: BTreeMap<&'static str, u64>,
 }
 
-/// `name`, unless there are too many.
+/// `name`, or the common name if there are too many.
 fn told_apart(names: &mut BTreeSet<String>, name: &str) -> String {
     if !names.contains(name) {
         if names.len() >= NAMES {
@@ -109,7 +109,7 @@ fn told_apart(names: &mut BTreeSet<String>, name: &str) -> String {
 }
 
 impl Totals {
-    /// Add a fact.
+    /// Adds a fact.
     pub fn add(&mut self, at: FactScope<'_>, fact: Fact<'_>) {
         let tool = told_apart(&mut self.tools, at.tool);
         match fact {
@@ -159,7 +159,7 @@ impl Totals {
         }
     }
 
-    /// Share of rejected approvals among those that were answered; `None` without any.
+    /// Share of rejections among answered approvals; `None` if there are none.
     #[must_use]
     pub fn rejection_ratio(&self) -> Option<f64> {
         let of = |state: ApprovalState| self.approvals.get(state.as_str()).copied().unwrap_or(0);
@@ -167,7 +167,7 @@ impl Totals {
     }
 }
 
-/// `part` of `part` and `rest`.
+/// The ratio of `part` to the sum of `part` and `rest`.
 #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more")]
 pub(super) fn ratio(part: u64, rest: u64) -> Option<f64> {
     let all = part + rest;

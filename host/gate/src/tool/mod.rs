@@ -1,4 +1,4 @@
-//! A loaded tool: what agents see of it, what policy knows of it, and who provides it.
+//! A loaded tool: its public definition, its labels and limits, and its provider.
 
 mod schema_check;
 
@@ -19,11 +19,11 @@ pub use tollgate_model::tool::{
 
 /// A loaded tool.
 pub struct Tool {
-    /// The name that agents see: `<component>__<tool>`, or what the configuration renames it to.
+    /// The name that agents see: `<component>__<tool>`, or the configured new name.
     pub name: String,
     /// The name that its component, upstream server or external executor uses.
     pub own_name: String,
-    /// What provides it.
+    /// Its provider.
     pub source: ToolSource,
     /// A name for people.
     pub title: Option<String>,
@@ -33,15 +33,15 @@ pub struct Tool {
     pub input_schema: Value,
     /// JSON Schema of structured content.
     pub output_schema: Option<Value>,
-    /// Hints, never grounds for a decision.
+    /// Hints of its author. No decision is based on them.
     pub annotations: Annotations,
-    /// Checks structured content, where there is a schema for it.
+    /// Checks structured content, if there is a schema for it.
     pub output_check: Option<SchemaCheck>,
     /// Labels that the operator gave it; `unlabelled` by default.
     pub labels: BTreeSet<String>,
     /// Labels that its content adds to the run, besides its own.
     pub taints: BTreeSet<String>,
-    /// What an execution may use.
+    /// Limits of an execution.
     pub limits: Limits,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Debug for Tool {
 }
 
 impl Tool {
-    /// Labels that a run holds once it knows what the tool returned.
+    /// Labels that a run holds once it has the tool's result.
     #[must_use]
     pub fn content_labels(&self) -> BTreeSet<String> {
         self.labels.union(&self.taints).cloned().collect()
@@ -64,12 +64,12 @@ impl Tool {
 /// Loaded tools, by the name that agents see.
 pub type Tools = BTreeMap<String, Arc<Tool>>;
 
-/// What provides a tool.
+/// The provider of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolSource {
     /// Its name in the configuration; policies see it as `Component::"<name>"`.
     pub name: String,
-    /// SHA-256 of what was accepted: a component's file, or the canonical definitions of the tools.
+    /// SHA-256 of the accepted component file, or of the accepted canonical definitions.
     pub digest: Sha256Digest,
     /// How its calls are executed.
     pub kind: SourceKind,
@@ -84,7 +84,8 @@ impl ToolSource {
 }
 
 /// How the calls of a tool are executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum SourceKind {
     /// In the sandbox; each effect is decided.
     Component,
@@ -95,17 +96,13 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// As JSON spells it: `component`, `upstream` or `external`.
+    /// The name in JSON: `component`, `upstream` or `external`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Component => "component",
-            Self::Upstream => "upstream",
-            Self::External => "external",
-        }
+        self.into()
     }
 
-    /// As people read it.
+    /// The name for people.
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {

@@ -1,8 +1,9 @@
-//! Checking values against a tool's JSON Schema: away from the async workers, and for a limited time.
+//! Checks values against a tool's JSON Schema: away from the async workers, and with a time limit.
 //!
-//! The author of a tool writes its schema, and a schema of two kilobytes can take without end (`allOf` of `$ref`s that
-//! double). So a schema with references or patterns is evaluated on a thread of its own, and a tool has only a few
-//! of these at once. A tool whose schema takes too long loses its own calls and no other's.
+//! The author of a tool writes its schema, and a schema of two kilobytes can take practically without end
+//! to evaluate (`allOf` of `$ref`s that double). So a schema with references or patterns is evaluated on a
+//! separate thread, and a tool may use only a few of these at once. A slow schema affects only the calls of
+//! its own tool.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,15 +12,16 @@ use tokio::{sync::Semaphore, task, time::timeout};
 
 use crate::text::printable;
 
-/// Problems that are listed.
+/// The most problems that are listed.
 const MAX_PROBLEMS: usize = 8;
-/// Evaluations of one schema at once, in threads.
+/// The most concurrent evaluations of one schema in threads.
 const MAX_AT_ONCE: usize = 2;
-/// How long an evaluation may take, and how long it may wait for its turn.
+/// The time limit of an evaluation, and of waiting for its turn.
 const MAX_TIME: Duration = Duration::from_secs(2);
-/// Bytes of a value that is checked where it is. A larger one is checked in a thread, whatever the schema.
+/// The most bytes of a value that is checked on the current thread. A larger one is checked in a separate
+/// thread, with any schema.
 const MAX_INLINE: usize = 16 << 10;
-/// Keywords by which the work for a value is no longer bounded by the size of the schema and the value.
+/// Keywords with which the work for a value is no longer bounded by the size of the schema and the value.
 const UNBOUNDED: &[&str] = &[
     "$ref",
     "$dynamicRef",
@@ -34,7 +36,7 @@ const UNBOUNDED: &[&str] = &[
 pub struct SchemaCheck {
     validator: Arc<jsonschema::Validator>,
     turns: Arc<Semaphore>,
-    /// Whether an evaluation takes no longer than the sizes of the schema and the value allow.
+    /// Whether the sizes of the schema and the value bound an evaluation's time.
     is_bounded: bool,
 }
 
@@ -47,9 +49,9 @@ impl fmt::Debug for SchemaCheck {
 /// Why a value was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaError {
-    /// It does not match: where (JSON pointers, `/` for the whole), and why.
+    /// It does not match: positions (JSON pointers, `/` for the whole) and reasons.
     Mismatch(Vec<(String, String)>),
-    /// The schema takes too long, so it is not known.
+    /// The schema takes too long, so the result is not known.
     TooSlow,
 }
 
@@ -69,10 +71,10 @@ impl fmt::Display for SchemaError {
 }
 
 impl SchemaCheck {
-    /// Compile a schema.
+    /// Compiles a schema.
     ///
     /// # Errors
-    /// What is wrong with it, printable.
+    /// The problem, printable.
     pub fn new(schema: &Value) -> Result<Self, String> {
         let validator = jsonschema::options()
             .build(schema)
@@ -84,7 +86,7 @@ impl SchemaCheck {
         })
     }
 
-    /// Check a value whose JSON text has about `size` bytes.
+    /// Checks a value whose JSON text has about `size` bytes.
     ///
     /// # Errors
     /// [`SchemaError`].
@@ -98,7 +100,7 @@ impl SchemaCheck {
         };
         let (validator, value) = (Arc::clone(&self.validator), value.clone());
         let checking = task::spawn_blocking(move || {
-            // Kept until the end, however long that takes: what cannot be stopped is at least counted.
+            // The permit is held until the evaluation ends: it cannot be stopped, but it is counted.
             let _turn = turn;
             evaluate(&validator, &value)
         });
@@ -126,7 +128,7 @@ fn evaluate(validator: &jsonschema::Validator, value: &Value) -> Result<(), Sche
     }
 }
 
-/// Whether a schema uses such a keyword anywhere; a property of such a name counts, too.
+/// Whether a schema uses such a keyword anywhere; a property with such a name counts as well.
 fn uses_unbounded(schema: &Value) -> bool {
     match schema {
         Value::Object(members) => members
@@ -160,7 +162,7 @@ mod tests {
     async fn a_schema_with_references_is_not_evaluated_on_the_worker() {
         let check = SchemaCheck::new(&doubling(10)).unwrap();
         let value = json!({});
-        // Off the worker it needs a turn, and on the worker none.
+        // Off the worker it needs a permit, and on the worker it does not.
         let turns = Arc::clone(&check.turns);
         let taken = turns.acquire_many_owned(u32::try_from(MAX_AT_ONCE).unwrap());
         let taken = taken.await.unwrap();

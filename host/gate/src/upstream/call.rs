@@ -1,4 +1,4 @@
-//! One call of an upstream server's tool: from the permit to an outcome.
+//! One call of an upstream server's tool: from the permit to the outcome.
 
 use std::{collections::BTreeSet, future::pending, sync::Arc, time::Duration};
 
@@ -17,12 +17,12 @@ use crate::{
     tool::{Content, Execution, FailureKind, Limits, ResourceBody},
 };
 
-/// How long after its time is up a call may take to say how it ended.
+/// How long after its timeout a call may take to report how it ended.
 const GRACE: Duration = Duration::from_secs(5);
-/// Bytes of a server's words in an error.
+/// The most bytes of a server's text in an error.
 const MAX_WORDS: usize = 4 << 10;
 
-/// Hears how far a call has come.
+/// Receives progress of a call.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     effects: Arc<Capabilities>,
@@ -30,7 +30,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Take progress of the server, which is untrusted, and release it to the listener if policy permits.
+    /// Takes untrusted progress of the server, and releases it to the listener if policy permits.
     pub async fn report(&self, progress: u64, total: Option<u64>, message: &str) {
         self.upstream.prepare().await;
         let report = ProgressReport {
@@ -44,7 +44,7 @@ impl Reporter {
     }
 }
 
-/// Removes the secrets that a server was sent from everything that it says: the one place where its words enter.
+/// Removes the secrets that a server was sent from its output: the only place where its text enters.
 #[derive(Debug, Clone)]
 struct Scrubber {
     sent: Arc<BTreeSet<String>>,
@@ -52,7 +52,7 @@ struct Scrubber {
 }
 
 impl Scrubber {
-    /// Read the secrets, so that they are known.
+    /// Reads the secrets, so that they are known.
     async fn prepare(&self) {
         if !self.sent.is_empty() {
             self.secrets.know(self.sent.iter()).await;
@@ -105,7 +105,7 @@ impl Scrubber {
         }
     }
 
-    /// A media type that holds a secret is not one.
+    /// A media type with a secret in it is not valid.
     fn media_type(&self, text: &str) -> String {
         match self.text(text) {
             clean if clean == text => clean,
@@ -137,7 +137,7 @@ impl Scrubber {
 }
 
 impl Stop {
-    /// Wait for what ends the call.
+    /// Waits for an interruption of the call.
     pub async fn wait(&mut self) -> CallInterruption {
         tokio::select! {
             biased;
@@ -148,7 +148,7 @@ impl Stop {
     }
 }
 
-/// Wait until it is true; without end, if its sender is gone.
+/// Waits until it is true; without end if its sender is gone.
 async fn truth(flag: Option<&mut watch::Receiver<bool>>) {
     let set = match flag {
         Some(flag) => flag.wait_for(|set| *set).await.is_ok(),
@@ -160,7 +160,7 @@ async fn truth(flag: Option<&mut watch::Receiver<bool>>) {
 }
 
 impl LoadedUpstream {
-    /// Carry out the permitted call.
+    /// Executes the permitted call.
     pub(crate) async fn call(
         &self,
         permitted: Permitted<ToolCall>,
@@ -185,7 +185,7 @@ impl LoadedUpstream {
             },
         };
         let deadline = stop.deadline + GRACE;
-        // The caller's own trace goes on in the gate's spans.
+        // The caller's own trace continues in the gate's spans.
         let traceparent = capabilities.traceparent(permitted.span());
         meta.insert("traceparent".into(), traceparent.into());
         let terms = CallParams {
@@ -201,7 +201,7 @@ impl LoadedUpstream {
         self.execution(self.without_secrets(ending).await, limits.output)
     }
 
-    /// Removes the secrets that the server was sent from everything that it says.
+    /// Removes the secrets that the server was sent from its output.
     fn scrubber(&self) -> Scrubber {
         Scrubber {
             sent: Arc::clone(&self.sent),
@@ -226,7 +226,7 @@ impl LoadedUpstream {
         Ok(session)
     }
 
-    /// What the server offers now.
+    /// The server's current offer.
     ///
     /// # Errors
     /// [`ConnectError`].

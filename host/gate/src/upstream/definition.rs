@@ -1,7 +1,7 @@
-//! One tool of an upstream server: what was said about it, within bounds and comparable.
+//! The definition of an upstream server's tool, within limits and comparable.
 //!
-//! A definition is compared whole: name, title, description, schemas and hints. What a model reads is as
-//! much a part of a tool as what it does.
+//! A definition is compared as a whole: name, title, description, schemas and hints. The texts that a model
+//! reads are as much a part of a tool as its behaviour.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::{
     tool::{Annotations, ToolDefinition},
 };
 
-/// Bytes of a server's own name for a tool (MCP suggests 128).
+/// The most bytes of a server's own name for a tool (MCP suggests 128).
 const MAX_NAME: usize = 128;
 
-/// A tool as its server defines it: untrusted, but within bounds.
+/// A tool as its server defines it: untrusted, but within limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
@@ -38,7 +38,7 @@ pub struct Definition {
         with = "optional_json_text"
     )]
     pub output_schema: Option<Value>,
-    /// Hints, never grounds for a decision.
+    /// Hints of its author. No decision is based on them.
     pub annotations: Annotations,
 }
 
@@ -71,7 +71,7 @@ impl Definition {
             output_schema: schema("outputSchema"),
             annotations: Annotations {
                 read_only,
-                // The defaults of MCP: what says nothing may do anything.
+                // The defaults of MCP: a tool without hints may do anything.
                 destructive: hint("destructiveHint").unwrap_or(!read_only),
                 idempotent: hint("idempotentHint").unwrap_or(false),
                 open_world: hint("openWorldHint").unwrap_or(true),
@@ -88,7 +88,7 @@ impl Definition {
         })
     }
 
-    /// As the gate keeps tools of all kinds.
+    /// The definition in the form for tools of all kinds.
     pub(crate) fn tool(&self) -> ToolDefinition {
         ToolDefinition {
             name: self.name.clone(),
@@ -108,7 +108,7 @@ pub fn digest_of(definitions: &BTreeMap<String, Definition>) -> Sha256Digest {
     Sha256Digest::of(&canonical::to_canonical(definitions).unwrap_or_default())
 }
 
-/// Schemas as JSON in a string: TOML has neither null nor JSON's order.
+/// Schemas as JSON in a string, because TOML has neither null nor JSON's order.
 mod json_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
     use serde_json::Value;

@@ -1,15 +1,14 @@
-//! Upstream MCP servers: tools that run outside the sandbox, behind the same line.
+//! Upstream MCP servers: tools that run outside the sandbox, behind the same pipeline.
 //!
-//! The gate knows such a server by what was accepted of it: its tools' definitions, pinned in
-//! `tollgate.lock`. A [`Connector`] reaches it; that is a protocol's business and lies in another crate.
-//! A call goes out as a [`Permitted`] and nothing else, to the very session whose offer was compared with
-//! what is pinned. Nothing here retries: once a request may have been sent, the answer is the outcome or
-//! that it is not known.
+//! The gate knows a server by its accepted tool definitions, which are pinned in `tollgate.lock`. A
+//! [`Connector`] reaches it; that is protocol code in another crate. A call is sent only as a
+//! [`Permitted`], and only over the session whose offer was compared with the pinned definitions. Nothing
+//! here retries: once a request may have been sent, the answer is the outcome, or that the outcome is not
+//! known.
 
 mod call;
 mod definition;
 mod offer;
-mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,25 +26,25 @@ use tollgate_model::canonical::Sha256Digest;
 pub use call::Reporter;
 pub use definition::{Definition, digest_of};
 pub use offer::{Difference, MAX_TOOLS, Offer};
-pub use settings::{ConfigValue, UpstreamConfig, UpstreamTransport};
 
 use crate::{
+    config::UpstreamConfig,
     egress::Network,
     enforce::{Permitted, ToolCall},
     secrets::Vault,
     tool::Content,
 };
 
-/// A future that a trait object returns.
+/// A future of a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How long a server may take to start and to say what it offers, where no call's limit is shorter.
+/// How long a server may take to start and to list its tools, if no call has a shorter limit.
 pub const READY: Duration = Duration::from_secs(60);
 
-/// What reaches upstream servers.
+/// Connects to upstream servers.
 pub trait Connector: Send + Sync + fmt::Debug {
-    /// The server called `name`. Starts and sends nothing yet. The same server as before, if it is
-    /// configured as before: a reload does not restart what has not changed.
+    /// The server called `name`. Nothing is started or sent yet. If its configuration is unchanged, it is
+    /// the same server as before, so a reload does not restart it.
     fn connect(
         &self,
         name: &str,
@@ -55,25 +54,24 @@ pub trait Connector: Send + Sync + fmt::Debug {
     ) -> Arc<dyn Upstream>;
 }
 
-/// One upstream server, whether it runs or not.
+/// One upstream server, running or not.
 pub trait Upstream: Send + Sync + fmt::Debug {
-    /// A session with it: the one that is open, or a new one.
+    /// A session with it: the open one, or a new one.
     fn session(&self) -> BoxFuture<'_, Result<Arc<dyn Session>, ConnectError>>;
 
-    /// What it offered when it was last asked, if it was.
+    /// Its offer when it was last asked, if it was.
     fn last_offer(&self) -> Option<Arc<Offer>>;
 
-    /// End it, and the process where there is one.
+    /// Ends the session, and the process if there is one.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// One connection to a server, from its handshake on.
+/// One connection to a server, after its handshake.
 pub trait Session: Send + Sync + fmt::Debug {
-    /// What the server offers: as it was last asked, unless it has said since that this has changed, or
-    /// `again` is true.
+    /// The server's offer: the last known one, unless the server has announced a change or `again` is true.
     fn offer(&self, again: bool) -> BoxFuture<'_, Result<Arc<Offer>, ConnectError>>;
 
-    /// Send the call, once, over this session and no other.
+    /// Sends the call, once, over this session only.
     fn call<'a>(
         &'a self,
         permitted: Permitted<ToolCall>,
@@ -83,16 +81,16 @@ pub trait Session: Send + Sync + fmt::Debug {
 
 /// Why there is no session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{why}{}", said.as_ref().map(|said| format!("; its last words were “{said}”")).unwrap_or_default())]
+#[error("{why}{}", said.as_ref().map(|said| format!("; its last output was “{said}”")).unwrap_or_default())]
 pub struct ConnectError {
-    /// In words for operators and agents: printable, without secrets and without a word of the server's.
+    /// For operators and agents: printable, without secrets and without the server's text.
     pub why: String,
-    /// The server's own words, for operators: untrusted, printable, without the secrets that it was sent.
+    /// The server's own text, for operators: untrusted, printable, without the secrets that it was sent.
     pub said: Option<String>,
 }
 
 impl ConnectError {
-    /// In the gate's words alone.
+    /// An error without text of the server.
     #[must_use]
     pub fn new(why: impl Into<String>) -> Self {
         Self {
@@ -102,18 +100,18 @@ impl ConnectError {
     }
 }
 
-/// On what terms a call goes out.
+/// Parameters of a call.
 #[derive(Debug)]
 pub struct CallParams {
-    /// Hears how far the server says that it has come.
+    /// Receives the server's progress.
     pub reports: Reporter,
-    /// What ends it from here.
+    /// Interrupts the call.
     pub stop: Stop,
-    /// The caller's `_meta`, without what belongs to the caller's own connection.
+    /// The caller's `_meta`, without the parts of the caller's own connection.
     pub meta: Map<String, Value>,
 }
 
-/// What ends a call from here: a halt, the caller, or its time.
+/// Possible interruptions of a call: a halt, the caller, or its timeout.
 #[derive(Debug, Clone)]
 pub struct Stop {
     pub(crate) halted: watch::Receiver<bool>,
@@ -121,14 +119,14 @@ pub struct Stop {
     pub(crate) deadline: Instant,
 }
 
-/// What ended a call from here.
+/// The interruption of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallInterruption {
     /// An operator halted it.
     Halted,
     /// The caller cancelled it.
     Cancelled,
-    /// Its time was up.
+    /// It timed out.
     Timeout,
 }
 
@@ -137,38 +135,38 @@ pub enum CallInterruption {
 pub enum CallResult {
     /// The server answered.
     Returned {
-        /// What with: untrusted, and of any size.
+        /// The result: untrusted, and of any size.
         content: Vec<Content>,
-        /// Whether it says that it failed.
+        /// Whether the server reports a failure.
         failed: bool,
     },
-    /// The server refused the request, as JSON-RPC has it.
+    /// The server refused the request with a JSON-RPC error.
     Refused {
         /// The error's code.
         code: i32,
-        /// In its own words: untrusted.
+        /// The server's own text: untrusted.
         message: String,
     },
-    /// The server answered with something that is no result of a call.
+    /// The server answered with something that is not the result of a call.
     Unusable(String),
     /// Not a byte of the request was sent.
     NotSent(String),
-    /// It was sent, or may have been, and no answer came.
+    /// It was sent, or may have been, and there was no answer.
     Lost(String),
-    /// It was ended from here after it was sent, or may have been.
+    /// It was interrupted after it was sent, or may have been.
     Stopped(CallInterruption),
 }
 
-/// An upstream server with what was accepted of it.
+/// An upstream server with its accepted definitions.
 #[derive(Debug)]
 pub struct LoadedUpstream {
     name: String,
     digest: Sha256Digest,
     /// By the server's own names.
     pinned: BTreeMap<String, Definition>,
-    /// Those of its tools that agents may have; all where nothing is said.
+    /// Those of its tools that agents may have; all by default.
     only: Option<BTreeSet<String>>,
-    /// The secrets that it is sent: what comes back is without them.
+    /// The secrets that it is sent, which are removed from its output.
     sent: Arc<BTreeSet<String>>,
     secrets: Arc<Vault>,
     upstream: Arc<dyn Upstream>,
@@ -217,17 +215,17 @@ impl LoadedUpstream {
         &self.upstream
     }
 
-    /// Whether agents may have this one of its tools.
+    /// Whether agents may have this tool.
     pub(crate) fn offers(&self, own_name: &str) -> bool {
         self.only
             .as_ref()
             .is_none_or(|only| only.contains(own_name))
     }
 
-    /// Whether the tool is still what was accepted, as far as is known without asking the server.
+    /// Whether the tool is still the accepted one, as far as known without asking the server.
     ///
     /// # Errors
-    /// What is wrong, in words for the agent and the operator.
+    /// What is wrong, as a text for the agent and the operator.
     pub(crate) fn check_last_offer(&self, own_name: &str) -> Result<(), String> {
         match self.upstream.last_offer() {
             Some(offer) => self.compare(own_name, &offer),
@@ -249,7 +247,7 @@ impl LoadedUpstream {
     }
 }
 
-/// A connector for programs that reach no upstream servers: every call ends before anything is sent.
+/// A connector for programs without upstream servers: every call ends before anything is sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoUpstreams;
 

@@ -1,4 +1,4 @@
-//! What a server offers at one time, and how that differs from what was accepted.
+//! What a server offers at one time, and how that differs from the accepted definitions.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use tollgate_model::canonical::Sha256Digest;
 
 use super::{Definition, digest_of};
 
-/// Tools of a server that are looked at.
+/// The most tools of a server.
 pub const MAX_TOOLS: usize = 256;
 
-/// What a server offers, each tool with its definition or why it has none that can be used.
+/// The offer of a server: each tool with its definition, or why it cannot be used.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Offer(BTreeMap<String, Result<Definition, String>>);
 
 impl Offer {
-    /// The entries of a `tools/list` result, all pages together. Tools beyond 256 are not looked at.
+    /// From the entries of a `tools/list` result, all pages together. Tools beyond the limit are ignored.
     #[must_use]
     pub fn new(tools: &[Value]) -> Self {
         let mut offer = BTreeMap::new();
@@ -45,7 +45,7 @@ impl Offer {
         self.0.iter().filter_map(usable).collect()
     }
 
-    /// Tools that cannot be used, each with why.
+    /// Tools that cannot be used, with reasons.
     #[must_use]
     pub fn left_out(&self) -> BTreeMap<String, String> {
         let unusable = |(name, definition): (&String, &Result<Definition, String>)| {
@@ -55,27 +55,27 @@ impl Offer {
     }
 }
 
-/// What a server offers now, compared with what was accepted.
+/// The server's offer now, compared with the accepted definitions.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Difference {
-    /// Digest of what it offers now.
+    /// Digest of the offer.
     pub digest: Sha256Digest,
-    /// Digest of what was accepted; `None` if nothing was.
+    /// Digest of the accepted definitions; `None` if there are none.
     pub accepted: Option<Sha256Digest>,
     /// Tools that it offers and that were not accepted.
     pub added: Vec<Definition>,
-    /// Tools whose definitions have changed: the accepted one, and the one of now.
+    /// Tools whose definitions have changed: the accepted and the current definition.
     pub changed: Vec<(Definition, Definition)>,
     /// Accepted tools that it no longer offers.
     pub vanished: Vec<Definition>,
-    /// Tools that are as they were accepted, by name.
+    /// Unchanged tools, by name.
     pub same: Vec<String>,
-    /// Tools that cannot be used, each with why.
+    /// Tools that cannot be used, with reasons.
     pub left_out: BTreeMap<String, String>,
 }
 
 impl Difference {
-    /// Between what was accepted and what is offered.
+    /// The difference between the accepted definitions and the offer.
     #[must_use]
     pub fn between(accepted: Option<&BTreeMap<String, Definition>>, offer: &Offer) -> Self {
         let now = offer.definitions();

@@ -6,7 +6,7 @@ use tollgate_model::canonical::Sha256Digest;
 use crate::{CommitError, Ledger};
 
 impl Ledger {
-    /// Store a bundle, so that every decision that names it can be explained.
+    /// Stores a bundle, so that decisions that name it can be explained.
     ///
     /// # Errors
     /// [`CommitError`]; then it is not stored.

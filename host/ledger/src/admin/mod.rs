@@ -1,9 +1,11 @@
-//! What is stored besides the records, and rebuilding what follows from them.
+//! Data that is stored in addition to the records, and rebuilding the read models.
 
 mod bundles;
 mod cursors;
 mod rebuild;
 mod tokens;
+
+pub use tokens::SameName;
 
 use rusqlite::Connection;
 

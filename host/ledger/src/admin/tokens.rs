@@ -5,12 +5,21 @@ use tollgate_model::ids::TokenId;
 
 use crate::{CommitError, Ledger, Token};
 
+/// What becomes of the principal's earlier tokens of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameName {
+    /// They stay.
+    Keep,
+    /// The new one takes their place.
+    Replace,
+}
+
 impl Ledger {
-    /// Store a token. With `instead`, it takes the place of the principal's tokens of the same name.
+    /// Store a token.
     ///
     /// # Errors
     /// [`CommitError`]; then it is not stored.
-    pub async fn store_token(&self, token: Token, instead: bool) -> Result<(), CommitError> {
+    pub async fn store_token(&self, token: Token, earlier: SameName) -> Result<(), CommitError> {
         self.write(move |conn| {
             let Token {
                 id,
@@ -22,7 +31,7 @@ impl Ledger {
                 expires,
             } = token;
             let tx = conn.unchecked_transaction()?;
-            if instead {
+            if earlier == SameName::Replace {
                 tx.execute(
                     "DELETE FROM tokens WHERE principal_type = ?1 AND principal_id = ?2 AND name = ?3",
                     params![principal.kind.name(), principal.id, name],

@@ -1,16 +1,16 @@
 //! The file of the key that signs checkpoints.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
 use zeroize::Zeroizing;
 
 use super::NoteSigner;
-use crate::{LedgerError, keys::random};
+use crate::{LedgerError, durable_file, keys::random};
 
 /// Longer files are not keys.
 const MAX_FILE: u64 = 4096;
@@ -35,18 +35,8 @@ impl NoteSigner {
     /// [`LedgerError::Key`]: there is a file already, or it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), LedgerError> {
         let refuse = |e: io::Error| key_error(path, &format!("the key cannot be written: {e}"));
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(refuse)?;
-        let text = self.to_secret();
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.write_all(b"\n"))
-            .and_then(|()| file.sync_all())
-            .map_err(refuse)
+        let text = Zeroizing::new(format!("{}\n", self.to_secret().as_str()));
+        durable_file::create_private(path, text.as_bytes()).map_err(refuse)
     }
 
     /// Read the secret key from a file that only its owner can read.

@@ -1,4 +1,4 @@
-//! A receipt that one person can hand another (c2sp.org/tlog-proof): that a record is in the log.
+//! A proof that a record is in the log, which one person can give to another (c2sp.org/tlog-proof).
 
 use std::fmt::Write as _;
 
@@ -12,11 +12,11 @@ use super::{Checkpoint, NoteError, NoteVerifier, decimal, hash};
 
 const VERSION: &str = "c2sp.org/tlog-proof@v1";
 
-/// Why a receipt is not believed.
+/// Why a proof is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogProofError {
-    /// It is not in the form of the specification.
+    /// It does not have the form of the specification.
     #[error("this is not a proof in the form of c2sp.org/tlog-proof: {0}")]
     Malformed(&'static str),
     /// Its checkpoint is not signed by the key.
@@ -32,7 +32,7 @@ pub enum LogProofError {
 pub struct LogProof {
     /// The record's index.
     pub index: u64,
-    /// The record's bytes. They travel in the proof's `extra` line.
+    /// The record's bytes. They are in the proof's `extra` line.
     pub leaf: Vec<u8>,
     /// Hashes from the record's neighbour up to the root's child.
     pub hashes: Vec<Hash>,
@@ -41,7 +41,7 @@ pub struct LogProof {
 }
 
 impl LogProof {
-    /// Read a proof. Nothing of it is checked yet.
+    /// Reads a proof. Nothing of it is checked yet.
     ///
     /// # Errors
     /// [`LogProofError::Malformed`].

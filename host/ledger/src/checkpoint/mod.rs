@@ -1,4 +1,4 @@
-//! What strangers can check: signed checkpoints of the log, and proofs that a record is in it.
+//! Proofs for outsiders: signed checkpoints of the log, and proofs that a record is in it.
 //!
 //! | module | specification |
 //! |---|---|
@@ -15,10 +15,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 pub use log_proof::{LogProof, LogProofError};
 pub use note::{NoteError, NoteSigner, NoteVerifier};
 
-/// What a checkpoint says.
+/// The contents of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log: the name of the key that signs it.
+    /// The log: the name of the key that signs it.
     pub origin: String,
     /// Entries of the log.
     pub size: u64,

@@ -1,4 +1,5 @@
-//! Signed notes (c2sp.org/signed-note) with Ed25519 keys, as Go's `golang.org/x/mod/sumdb/note` writes them.
+//! Signed notes (c2sp.org/signed-note) with Ed25519 keys, compatible with Go's
+//! `golang.org/x/mod/sumdb/note`.
 
 use std::fmt;
 
@@ -8,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 use tollgate_model::ids::hex;
 use zeroize::Zeroizing;
 
-/// The byte that stands for Ed25519 in keys and key ids.
+/// The type byte of Ed25519 in keys and key ids.
 const ED25519: u8 = 1;
-/// How a secret key begins.
+/// The prefix of a secret key.
 const SECRET_PREFIX: &str = "PRIVATE+KEY+";
-/// Bytes of a note, signatures included, that are read.
+/// The most bytes of a note, including signatures.
 const MAX_NOTE: usize = 64 << 10;
 
 /// Why a key or a note cannot be used.
@@ -75,7 +76,7 @@ fn parse_key<'a>(
     }
 }
 
-/// A public key with its name: whom to believe.
+/// A public key with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteVerifier {
     name: String,
@@ -184,7 +185,7 @@ impl NoteSigner {
         Ok(signer)
     }
 
-    /// The secret key as text, to be written into a file that only its owner reads.
+    /// The secret key as text, for a file that only its owner can read.
     #[must_use]
     pub fn to_secret(&self) -> Zeroizing<String> {
         let id = hex(&key_id(&self.name, &self.secret.verifying_key()));
@@ -212,7 +213,7 @@ impl NoteSigner {
         }
     }
 
-    /// A note of `text`, which ends in a newline.
+    /// A signed note of `text`, which ends in a newline.
     #[must_use]
     pub fn sign(&self, text: &str) -> String {
         let signature = self.secret.sign(text.as_bytes()).to_bytes();
@@ -222,10 +223,10 @@ impl NoteSigner {
     }
 }
 
-/// A signature line: the key's name, and id and signature.
+/// A signature line: the key's name, id and signature.
 type SignatureLine<'a> = (&'a str, Vec<u8>);
 
-/// Text and signatures of a note, none of them checked.
+/// Text and signatures of a note, not checked yet.
 fn parse(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
     if note.len() > MAX_NOTE {
         return Err(NoteError::Malformed("it is too long"));
@@ -257,5 +258,4 @@ fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
 }
 
 #[cfg(test)]
-#[path = "note_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Approvals, as the records that asked and answered tell them.
+//! Approvals, from the records that requested and answered them.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ use crate::{
     sqlite::from_sql_u64, state::approvals::binding_digest,
 };
 
-/// Which approvals a list has: the most severe first, and of these the oldest.
+/// A filter for approvals. Results are sorted by severity, highest first, then by age, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApprovalFilter {
     /// Only those in one of these states; all if empty.
     pub states: BTreeSet<ApprovalState>,
-    /// Only those that this principal's calls have asked for.
+    /// Only those requested by this principal's calls.
     pub principal: Option<Uid>,
-    /// At most so many.
+    /// The most results.
     pub limit: Option<u64>,
 }
 
@@ -164,7 +164,7 @@ impl LedgerReader {
         self.with(|conn| Ok(pending_of(conn, whose)?))
     }
 
-    /// Pending approvals that were asked for before `before` and not escalated yet.
+    /// Pending approvals that were requested before `before` and not escalated yet.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -182,7 +182,7 @@ impl LedgerReader {
         })
     }
 
-    /// Whether any approval was ever asked for.
+    /// Whether any approval was ever requested.
     pub(crate) fn has_requested_approvals(&self) -> Result<bool, LedgerError> {
         self.snapshot(|conn| {
             let asked = conn.query_row("SELECT EXISTS (SELECT 1 FROM approvals)", [], |row| {
@@ -288,7 +288,7 @@ fn escalated_to(conn: &Connection, id: ApprovalId) -> Result<BTreeSet<String>, R
     }
 }
 
-/// Index of the record that asked, state, version.
+/// Index of the requesting record, state, version.
 type Found = (u64, Option<ApprovalState>, u64);
 
 fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {

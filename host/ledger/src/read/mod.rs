@@ -1,7 +1,7 @@
 //! Reading: connections that never write, usable next to the owner, in this process or another.
 //!
-//! All of it is synchronous. A look-up takes microseconds and never waits for the writer; a walk through many
-//! records belongs on a thread of its own.
+//! Everything is synchronous. A look-up takes microseconds and never waits for the writer. Reading many
+//! records belongs on a separate thread.
 
 mod approvals;
 mod proofs;
@@ -90,7 +90,7 @@ impl LedgerReader {
         }))
     }
 
-    /// The keys of this ledger, to open what is sealed in it. The owner is not disturbed.
+    /// The keys of this ledger, to open sealed payloads. The owner is not affected.
     ///
     /// # Errors
     /// [`LedgerError::Key`] if `key` is not the file of its wrapping key.
@@ -311,7 +311,7 @@ impl LedgerReader {
         })
     }
 
-    /// How much the ledger holds.
+    /// The size of the ledger.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.

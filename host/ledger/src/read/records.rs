@@ -13,14 +13,14 @@ use crate::{
     sqlite::{from_sql_u64, to_sql_i64},
 };
 
-/// Records are read this many at a time, so that a long list holds no state of the store for long.
+/// Records read at a time, so that a long list does not keep a snapshot of the store open for long.
 const PAGE: usize = 256;
 
-/// A record has the time at which it was made. It may be committed up to this many microseconds later, after
-/// records with later times.
+/// A record has the time at which it was created. It may be committed up to this many microseconds later,
+/// after records with later times.
 const SKEW: i64 = 300_000_000;
 
-/// Which way a list goes.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// The newest record first.
@@ -30,7 +30,7 @@ pub enum Order {
     OldestFirst,
 }
 
-/// Which records a list has.
+/// A filter for records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordFilter {
     /// Only those made at or after this time.
@@ -39,7 +39,7 @@ pub struct RecordFilter {
     pub until: Option<Timestamp>,
     /// Only those with these indices.
     pub range: Option<Range<u64>>,
-    /// Which way.
+    /// The order.
     pub order: Order,
 }
 
@@ -55,8 +55,8 @@ impl LedgerReader {
         })
     }
 
-    /// Pass records to `visit` until it breaks. Reads page by page: records that are committed meanwhile may or may
-    /// not be seen.
+    /// Passes records to `visit` until it breaks. Reads page by page: records that are committed meanwhile
+    /// may or may not be included.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -189,7 +189,7 @@ pub(crate) fn records_of(conn: &Connection, run: RunId) -> Result<Vec<(u64, Reco
     Ok(records)
 }
 
-/// A record with what is stored with it.
+/// A record with the columns stored with it.
 pub(crate) struct StoredRecord {
     pub(crate) index: u64,
     pub(crate) leaf: Vec<u8>,
@@ -199,7 +199,7 @@ pub(crate) struct StoredRecord {
 }
 
 impl StoredRecord {
-    /// The record, to be applied again.
+    /// The record, to be replayed.
     pub(crate) fn encode(self) -> Result<EncodedRecord, ReadError> {
         let record = parsed(self.index, &self.leaf)?;
         Ok(EncodedRecord::stored(record, self.leaf))

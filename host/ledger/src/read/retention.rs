@@ -1,4 +1,5 @@
-//! Which days' payloads can be read. Destroying a day's key makes its payloads unreadable; records still verify.
+//! The days whose payloads can be read. Destroying a day's key makes its payloads unreadable; records still
+//! verify.
 
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
@@ -19,7 +20,7 @@ pub struct SealedDay {
 }
 
 impl LedgerReader {
-    /// The days on which something was sealed, the oldest first.
+    /// The days with sealed payloads, the oldest first.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -39,7 +40,7 @@ impl LedgerReader {
         })
     }
 
-    /// The tenants of whom something was sealed that can still be read.
+    /// The tenants with sealed payloads that can still be read.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -55,8 +56,8 @@ impl LedgerReader {
         Ok(tenants)
     }
 
-    /// The tenant's days that ended before `before` and can still be read, except those on which something
-    /// was asked that still waits for an answer or for being used: what it asks for stays readable.
+    /// The tenant's days that ended before `before` and can still be read, except days with an approval
+    /// that is pending or not used yet: its payload stays readable.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.

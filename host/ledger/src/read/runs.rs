@@ -7,6 +7,7 @@ use tollgate_model::{
     entity::Uid,
     ids::{RunId, SpanId},
     record::{Event, RunOutcome},
+    request::Action,
     time::Timestamp,
 };
 
@@ -19,16 +20,16 @@ use crate::{
     sqlite::{from_sql_u64, to_sql_i64},
 };
 
-/// Which runs a list has, newest first.
+/// A filter for runs. Results are newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Only this tenant's.
     pub tenant: Option<String>,
     /// Only this principal's.
     pub principal: Option<Uid>,
-    /// Only those that are open, or only those that have ended.
+    /// Only open ones, or only ended ones.
     pub open: Option<bool>,
-    /// Only those that ended like this.
+    /// Only those with this outcome.
     pub outcome: Option<RunOutcome>,
     /// Only those that began at or after this time.
     pub since: Option<Timestamp>,
@@ -36,7 +37,7 @@ pub struct RunFilter {
     pub until: Option<Timestamp>,
     /// Only those whose first record is before this index: for the next page.
     pub before: Option<u64>,
-    /// At most so many.
+    /// The most results.
     pub limit: Option<u64>,
 }
 
@@ -45,7 +46,7 @@ const COLUMNS: &str = "opened, id, tenant, principal_type, principal_id, on_beha
      (SELECT count(*) FROM approvals a WHERE a.run = runs.opened AND a.state IN ('pending', 'approved') \
      AND a.state = 'pending')";
 
-/// Named runs that one sweep ends at most.
+/// The most named runs that one sweep ends.
 const AT_ONCE: u32 = 100;
 
 impl LedgerReader {
@@ -139,7 +140,7 @@ impl LedgerReader {
         }
     }
 
-    /// Those of these runs that are in the ledger.
+    /// Those of these runs that the ledger has.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -234,8 +235,8 @@ impl LedgerReader {
         })
     }
 
-    /// Open runs without activity since `before`, or since `named_before` if they have a name, without an open
-    /// approval and without a running call. Of those with a name, the first hundred.
+    /// Open runs without activity since `before`, or since `named_before` if they have a name, without an
+    /// open approval and without a running call. Of those with a name, the first hundred.
     pub(crate) fn idle_runs(
         &self,
         before: Timestamp,
@@ -247,7 +248,7 @@ impl LedgerReader {
         // A run without activity since then began before then, so the index over `started` bounds the search.
         let sql = format!(
             "SELECT id, tenant FROM runs WHERE key IS NULL AND ended IS NULL AND last_active < ?1 AND {SILENT} \
-             UNION ALL SELECT * FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
+             UNION ALL SELECT id, tenant FROM (SELECT id, tenant FROM runs INDEXED BY runs_named_open \
              WHERE key IS NOT NULL AND ended IS NULL AND started < ?2 AND last_active < ?2 AND {SILENT} LIMIT {AT_ONCE})"
         );
         self.with(|conn| {
@@ -328,7 +329,8 @@ fn open_call(conn: &Connection, index: u64) -> Result<OpenCall, ReadError> {
     })
 }
 
-/// Reads are known by name; anything else may have changed something.
+/// Anything that is not a read by its name may have changed something.
 fn has_effect(operation: &str) -> bool {
-    !matches!(operation, "read_file" | "list_directory")
+    let mut reads = Action::FIXED.iter().filter(|action| action.is_read());
+    !reads.any(|read| read.id() == operation)
 }

@@ -12,7 +12,7 @@ use super::LedgerReader;
 use crate::{LedgerError, SpanRow};
 
 impl LedgerReader {
-    /// The run's trace: the spans that its records make, in the order in which they were opened.
+    /// The run's trace: the spans of its records, in the order in which they were opened.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.

@@ -1,4 +1,4 @@
-//! What components keep.
+//! State of components.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What principals did, and what runs were refused for.
+//! Usage of principals, and why runs were refused.
 
 use tollgate_model::{
     decision::Outcome,
@@ -11,17 +11,17 @@ use tollgate_model::{
 use super::LedgerReader;
 use crate::{LedgerError, Window, WindowUsage, usage_window::used};
 
-/// What the last call of a run was refused for.
+/// Why the last call of a run was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LastRefusal {
     /// This budget was used up.
     Budget(String),
-    /// Policy, or a person, said no.
+    /// A policy or a person refused it.
     Denied,
 }
 
 impl LastRefusal {
-    /// How a run ends that did not go on after this, and why, in a few words.
+    /// The outcome of a run that did not continue after this, and the reason in a few words.
     #[must_use]
     pub fn ended(&self) -> (RunOutcome, String) {
         match self {
@@ -35,7 +35,7 @@ impl LastRefusal {
 }
 
 impl LedgerReader {
-    /// What a run's last call was refused for, if it was refused.
+    /// Why a run's last call was refused, if it was.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.
@@ -55,12 +55,28 @@ impl LedgerReader {
                 Event::ApprovalResolved(resolved) if resolved.state == ApprovalState::Rejected => {
                     Some(Some(LastRefusal::Denied))
                 }
-                _ => None,
+                Event::BundleActivated(_)
+                | Event::RunStarted(_)
+                | Event::RunEnded(_)
+                | Event::CallInvalid(_)
+                | Event::Decision(_)
+                | Event::Start(_)
+                | Event::Outcome(_)
+                | Event::Effect(_)
+                | Event::ComponentLog(_)
+                | Event::LabelsJoined(_)
+                | Event::ApprovalRequested(_)
+                | Event::ApprovalAnswered(_)
+                | Event::ApprovalResolved(_)
+                | Event::ApprovalEscalated(_)
+                | Event::Halted(_)
+                | Event::Resumed(_)
+                | Event::Administered(_) => None,
             });
         Ok(last.flatten())
     }
 
-    /// What was done in a window.
+    /// The usage in a window.
     ///
     /// # Errors
     /// [`LedgerError`] if the store cannot be read.

@@ -1,4 +1,4 @@
-//! Whether the ledger is what was written.
+//! Verifies that the ledger is unaltered.
 
 use std::{collections::HashMap, path::Path};
 
@@ -20,12 +20,12 @@ use crate::{
 /// Records are checked this many at a time.
 const PAGE: u64 = 1024;
 
-/// What was verified.
+/// The verified state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
     /// Records.
     pub size: u64,
-    /// The tree of their hashes. Its root stands for all of them.
+    /// The tree of their hashes. Its root covers all of them.
     pub tree: Tree,
 }
 
@@ -37,18 +37,18 @@ struct Check<'a> {
     chain: Chain,
     /// The last record of each run.
     last: HashMap<RunId, u64>,
-    /// The read models as the records make them, in a temporary database.
+    /// The read models rebuilt from the records, in a temporary database.
     pending: PendingState,
 }
 
 impl LedgerReader {
-    /// Verify the ledger: no record is missing or altered, each is in its place and names the one before it of
-    /// its run, the whole is what the anchor next to `key` says, payloads have their digests, and the read models
-    /// are what the records say. `progress` gets the number of checked records.
+    /// Verifies the ledger: no record is missing or altered, each is at its position and names the previous
+    /// record of its run, the whole agrees with the anchor next to `key`, payloads have their digests, and
+    /// the read models agree with the records. `progress` gets the number of checked records.
     ///
     /// # Errors
-    /// [`LedgerError::Altered`] names the first wrong record, [`LedgerError::Rollback`] a difference from the
-    /// anchor, [`LedgerError::ReadModel`] the first table that is not what the records say.
+    /// [`LedgerError::Altered`] names the first wrong record, [`LedgerError::Rollback`] a difference from
+    /// the anchor, [`LedgerError::ReadModel`] the first table that differs from the records.
     pub fn verify(
         &self,
         key: Option<&Path>,
@@ -72,7 +72,7 @@ impl LedgerReader {
         };
         let failed = |e: ReadError| e.at(&self.shown());
         let rebuilt = rebuilt_models().map_err(|e| failed(e.into()))?;
-        // One read transaction: what is committed meanwhile is not compared with what was read before.
+        // One read transaction, so that later commits do not mix with earlier reads.
         let differs = self.snapshot(|live| {
             loop {
                 let page = stored_page(live, check.tree.size(), PAGE)?;
@@ -108,8 +108,8 @@ impl LedgerReader {
         })
     }
 
-    /// Whether the sealed payloads have their digests. A payload may be absent when its retention is over; the
-    /// records still hold its digest.
+    /// Whether the sealed payloads have their digests. A payload may be absent after its retention; the
+    /// records still contain its digest.
     fn verify_payloads(&self) -> Result<(), LedgerError> {
         let mut after = -1_i64;
         loop {
@@ -151,7 +151,7 @@ impl Check<'_> {
         }
         self.chain = next_chain(&self.chain, &computed);
         if self.chain.as_slice() != stored.chain {
-            return Err(self.altered(index, "it is not in its place"));
+            return Err(self.altered(index, "it is not at its position"));
         }
         let Ok(encoded) = stored.encode() else {
             return Err(self.altered(index, "its bytes are not a record"));

@@ -1,4 +1,4 @@
-//! Approvals: every change of state asks the transition table of `tollgate_model::life` first.
+//! Approvals: every change of state checks the transition table of `tollgate_model::life` first.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +16,7 @@ use crate::{
     sqlite::{from_sql_u64, to_sql_i64},
 };
 
-/// SHA-256 of what identifies a call for approvals.
+/// SHA-256 of the call's identity for approvals.
 pub(crate) fn binding_digest(binding: &Binding) -> [u8; 32] {
     let Binding {
         tenant,
@@ -44,7 +44,7 @@ pub(crate) fn binding_digest(binding: &Binding) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// An approval, as far as the writer needs it.
+/// The columns of an approval that the writer needs.
 #[derive(Debug)]
 pub(crate) struct Approval {
     pub(crate) run: u64,
@@ -75,7 +75,7 @@ pub(crate) fn find(conn: &Connection, id: ApprovalId) -> Result<Approval, ApplyE
         .ok_or_else(|| rejected("there is no approval with this id"))
 }
 
-/// Move an approval on; the statement fails if another commit did so before.
+/// Changes an approval's state; the statement fails if another commit did so before.
 pub(super) fn change(
     conn: &Connection,
     id: ApprovalId,
@@ -169,8 +169,8 @@ pub(super) fn request(
     Ok(())
 }
 
-/// An answer that took effect changes the version, so that of two approvers who saw the same state one is
-/// refused. An answer that came too late changes nothing.
+/// An effective answer changes the version, so that of two approvers who saw the same state one is refused.
+/// An answer that came too late changes nothing.
 pub(super) fn answer(
     conn: &Connection,
     index: u64,
@@ -227,7 +227,7 @@ pub(super) fn resolve(conn: &Connection, resolved: &ApprovalResolved) -> Result<
     change(conn, resolved.id, row.state, event)
 }
 
-/// Consume the approval that allowed an effect in the middle of a call.
+/// Consumes the approval that allowed an effect inside a call.
 pub(super) fn consume_by_effect(
     conn: &Connection,
     run: Option<u64>,

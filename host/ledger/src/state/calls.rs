@@ -1,4 +1,4 @@
-//! Calls: every change of state asks the transition table of `tollgate_model::life` first.
+//! Calls: every change of state checks the transition table of `tollgate_model::life` first.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tollgate_model::{
@@ -51,9 +51,15 @@ impl PendingState {
             Outcome::Escalate => CallEvent::Escalate,
             Outcome::Deny | Outcome::Error => CallEvent::Deny,
         };
+        let change = CallChange {
+            run,
+            call,
+            event,
+            start: None,
+        };
         match before {
-            None => new_call(conn, run, call, event, None),
-            Some(_) => change_call(conn, run, call, before, event, None),
+            None => new_call(conn, change),
+            Some(before) => change_call(conn, before, change),
         }
     }
 
@@ -79,22 +85,16 @@ impl PendingState {
             Some(before) => *before,
             None => call_state(conn, run, start.call)?,
         };
+        let change = CallChange {
+            run,
+            call: start.call,
+            event: CallEvent::Start,
+            start: Some(index),
+        };
         match before {
-            None => new_call(conn, run, start.call, CallEvent::Start, Some(index)),
-            Some(_) => change_call(conn, run, start.call, before, CallEvent::Start, Some(index)),
+            None => new_call(conn, change),
+            Some(before) => change_call(conn, before, change),
         }
-    }
-}
-
-fn state_name(state: CallState) -> &'static str {
-    match state {
-        CallState::Invalid => "invalid",
-        CallState::Denied => "denied",
-        CallState::Pending => "pending",
-        CallState::Started => "started",
-        CallState::Suspended => "suspended",
-        CallState::Closed => "closed",
-        CallState::Indeterminate => "indeterminate",
     }
 }
 
@@ -106,12 +106,7 @@ pub(super) fn call_state(
     let mut select = conn.prepare_cached("SELECT state FROM calls WHERE run = ?1 AND call = ?2")?;
     let found = select
         .query_row(params![to_sql_i64(run), call.as_bytes()], |row| {
-            let name = row.get_ref(0)?.as_str()?;
-            Ok(CallState::ALL
-                .iter()
-                .copied()
-                .flatten()
-                .find(|s| state_name(*s) == name))
+            Ok(CallState::from_name(row.get_ref(0)?.as_str()?))
         })
         .optional()?;
     Ok(found.flatten())
@@ -119,14 +114,25 @@ pub(super) fn call_state(
 
 const NO_SUCH_STEP: &str = "this cannot happen to a call in the state that it is in";
 
+/// What happens to a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallChange {
+    /// The record that opened the call's run.
+    pub(super) run: u64,
+    pub(super) call: SpanId,
+    pub(super) event: CallEvent,
+    /// The record of its start, if this is one.
+    pub(super) start: Option<u64>,
+}
+
 /// A call's first event; the table's key makes sure that it is the first.
-pub(super) fn new_call(
-    conn: &Connection,
-    run: u64,
-    call: SpanId,
-    event: CallEvent,
-    start: Option<u64>,
-) -> Result<(), ApplyError> {
+pub(super) fn new_call(conn: &Connection, change: CallChange) -> Result<(), ApplyError> {
+    let CallChange {
+        run,
+        call,
+        event,
+        start,
+    } = change;
     let state = CallState::after(None, event).ok_or_else(|| rejected(NO_SUCH_STEP))?;
     let inserted = conn
         .prepare_cached(
@@ -135,7 +141,7 @@ pub(super) fn new_call(
         .execute(params![
             to_sql_i64(run),
             call.as_bytes(),
-            state_name(state),
+            state.as_str(),
             start.map(to_sql_i64)
         ])?;
     if inserted == 1 {
@@ -146,21 +152,19 @@ pub(super) fn new_call(
 }
 
 /// Another event of a call in state `before`; the statement fails if it is in another one.
-pub(super) fn change_call(
-    conn: &Connection,
-    run: u64,
-    call: SpanId,
-    before: Option<CallState>,
-    event: CallEvent,
-    start: Option<u64>,
-) -> Result<(), ApplyError> {
-    let step = before.zip(CallState::after(before, event));
-    let (before, state) = step.ok_or_else(|| rejected(NO_SUCH_STEP))?;
+fn change_call(conn: &Connection, before: CallState, change: CallChange) -> Result<(), ApplyError> {
+    let CallChange {
+        run,
+        call,
+        event,
+        start,
+    } = change;
+    let state = CallState::after(Some(before), event).ok_or_else(|| rejected(NO_SUCH_STEP))?;
     let changed = conn
         .prepare_cached(
             "UPDATE calls SET state = ?3, start = coalesce(?5, start) WHERE run = ?1 AND call = ?2 AND state = ?4",
         )?
-        .execute(params![to_sql_i64(run), call.as_bytes(), state_name(state), state_name(before), start.map(to_sql_i64)])?;
+        .execute(params![to_sql_i64(run), call.as_bytes(), state.as_str(), before.as_str(), start.map(to_sql_i64)])?;
     if changed == 1 {
         Ok(())
     } else {
@@ -184,12 +188,11 @@ pub(super) fn close(
         | Status::MemoryExhausted
         | Status::Halted => CallEvent::Close,
     };
-    change_call(
-        conn,
+    let change = CallChange {
         run,
-        outcome.call,
-        Some(CallState::Started),
+        call: outcome.call,
         event,
-        None,
-    )
+        start: None,
+    };
+    change_call(conn, CallState::Started, change)
 }

@@ -36,7 +36,7 @@ impl PendingState {
         Ok(())
     }
 
-    /// Remove the halt of the same thing, and remember how it was before the batch.
+    /// Removes the halt of the same target, and remembers the state before the batch.
     fn lift(&mut self, halt: &Halt) {
         let halts = &self.halts;
         self.before.halts.get_or_insert_with(|| halts.clone());

@@ -12,7 +12,7 @@ use crate::{
 /// writes it once a minute.
 const LABEL_STEP: i64 = 60_000_000;
 
-/// Record for the run's principal that it holds the run's labels at `at`.
+/// Records that the run's principal holds the run's labels at `at`.
 pub(super) fn hold(
     conn: &Connection,
     held: &mut CachedRun,
@@ -44,7 +44,7 @@ pub(super) fn hold(
     Ok(())
 }
 
-/// Label the file that an allowed decision writes. Whether it labelled any.
+/// Labels the file that an allowed decision writes. Returns whether it labelled any.
 pub(super) fn label_file(conn: &Connection, decision: &DecisionRecord) -> Result<bool, ApplyError> {
     // Component state stores its labels with its values.
     if decision.outcome != Outcome::Allow || decision.resource.kind == Kind::State {

@@ -1,7 +1,7 @@
-//! What each record does to the read models, and what it must not do.
+//! The effect of each record on the read models, and the transitions that are not allowed.
 //!
-//! The writer applies every new record, `admin::rebuild` and `read::verify` every old one: the read models are
-//! a function of the records.
+//! The writer applies every new record, `admin::rebuild` and `read::verify` apply every old one: the read
+//! models are a function of the records.
 
 pub(crate) mod approvals;
 mod calls;
@@ -18,7 +18,7 @@ use tollgate_model::{
     record::{Event, Halt, Record},
 };
 
-use self::calls::new_call;
+use self::calls::{CallChange, new_call};
 use crate::{
     batch::EncodedRecord,
     cached_run::{self, CachedRun, RunIdentity},
@@ -28,7 +28,7 @@ use crate::{
     usage_window::{self, UsageHour},
 };
 
-/// The state that records are applied to: the rows of the open transaction, and what memory holds of them.
+/// The state that records are applied to: the rows of the open transaction, and the caches.
 #[derive(Debug, Default)]
 pub(crate) struct PendingState {
     /// The next index.
@@ -50,7 +50,7 @@ pub(crate) struct PendingState {
     allowed: HashMap<SpanId, Option<CallState>>,
 }
 
-/// How to get back to where a batch began.
+/// How to undo a batch.
 #[derive(Debug, Default)]
 struct BeforeBatch {
     /// Runs as they were; `None` for those that were not in memory.
@@ -74,7 +74,7 @@ impl PendingState {
         }
     }
 
-    /// Begin a batch.
+    /// Begins a batch.
     pub(crate) fn begin(&mut self) {
         self.allowed.clear();
         self.before = BeforeBatch {
@@ -87,7 +87,7 @@ impl PendingState {
         };
     }
 
-    /// Undo the batch that began last. Its rows are undone by the savepoint.
+    /// Undoes the last batch. Its rows are undone by the savepoint.
     pub(crate) fn undo(&mut self) {
         let before = std::mem::take(&mut self.before);
         self.hashes.truncate(before.hashes);
@@ -105,7 +105,8 @@ impl PendingState {
         }
     }
 
-    /// Drop the runs in memory, so that replaying many records stays bounded. They are read again when needed.
+    /// Drops the runs in memory, so that replaying many records stays bounded. They are read again when
+    /// needed.
     pub(crate) fn forget_runs(&mut self) {
         self.runs.clear();
         self.hours.clear();
@@ -158,7 +159,7 @@ impl PendingState {
         self.apply(conn, encoded)
     }
 
-    /// Apply a record that is stored already. Returns the index of the record before it in its run.
+    /// Applies a record that is already stored. Returns the index of the previous record in its run.
     pub(crate) fn replay(
         &mut self,
         conn: &Connection,
@@ -174,7 +175,7 @@ impl PendingState {
         Ok(prev)
     }
 
-    /// Change the read models as a stored record demands, and count it.
+    /// Changes the read models according to a stored record, and counts it.
     fn apply(&mut self, conn: &Connection, encoded: &EncodedRecord) -> Result<(), ApplyError> {
         let (record, index) = (&encoded.record, self.next);
         if let (Event::RunStarted(started), Some(run)) = (&record.event, record.run) {
@@ -213,7 +214,13 @@ impl PendingState {
         match &record.event {
             Event::RunEnded(ended) => self.end_run(conn, record, ended),
             Event::CallInvalid(invalid) => {
-                new_call(conn, of_run(run)?, invalid.call, CallEvent::Refuse, None)
+                let change = CallChange {
+                    run: of_run(run)?,
+                    call: invalid.call,
+                    event: CallEvent::Refuse,
+                    start: None,
+                };
+                new_call(conn, change)
             }
             Event::Decision(decision) => self.decide(conn, run, decision, record.time),
             Event::Start(start) => self.start(conn, index, of_run(run)?, start, record.time),

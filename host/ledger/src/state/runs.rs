@@ -76,7 +76,7 @@ impl PendingState {
                 record.time.0
             ]);
         match insert {
-            // Another caller began a run by this name first: this one looks again, and finds it.
+            // Another caller began a run with this name first: this caller looks again, and finds it.
             Err(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
                 return Err(CommitError::RunChanged.into());
             }

@@ -1,4 +1,4 @@
-//! Approvals: asked once, answered, used once.
+//! Approvals: requested once, answered, consumed once.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn an_approval_lets_its_call_run_once() {
         assert_eq!(asked.payload, Some(Sha256Digest::of(b"payload")));
         assert_eq!(ledger.reader().run(&run.to_string()).unwrap().pending, 1);
 
-        // Nobody uses it before it is given.
+        // It cannot be used before it is granted.
         let resume = || {
             vec![
                 script.resume(run, call, Outcome::Allow, "a"),
@@ -56,7 +56,7 @@ fn an_approval_lets_its_call_run_once() {
             [(Uid::new(Kind::User, "bob"), labels(&["security"]))]
         );
 
-        // Two that use it at the same time: one starts.
+        // Of two concurrent starts that use it, one succeeds.
         let (one, two) = tokio::join!(
             ledger.commit(batch(resume())),
             ledger.commit(batch(resume()))
@@ -98,7 +98,7 @@ fn one_is_pending_for_a_call() {
         assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
         assert!(results.contains(&Err(CommitError::ApprovalPending)));
         ledger.commit(batch(other)).await.unwrap();
-        // Once the first is void, the call may ask again.
+        // Once the first is void, the call may request another.
         let reader = ledger.reader();
         let open = reader.approvals(&ApprovalFilter::open()).unwrap();
         let first = open
@@ -422,7 +422,7 @@ fn a_list_is_read_no_further_than_to_its_limit() {
     assert_eq!(reader.visible_approvals(&nobody, |_| true).unwrap(), []);
 }
 
-/// A rejection, its note, and an answer that came too late are part of what is shown.
+/// A rejection, its note, and an answer that came too late are listed.
 #[test]
 fn every_answer_is_listed() {
     let place = Place::new();

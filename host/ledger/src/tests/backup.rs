@@ -114,7 +114,7 @@ fn a_restore_that_loses_nothing_is_let_through() {
         "not under a gate that runs: {error}"
     );
     drop(ledger);
-    // The store is lost, key and anchor are not.
+    // The store is lost, but key and anchor are not.
     fs::remove_dir_all(place.path().parent().unwrap()).unwrap();
     let restored = restore(&place, &to, false).unwrap();
     assert_eq!(
@@ -142,7 +142,7 @@ fn a_restore_that_loses_nothing_is_let_through() {
     ledger.reader().verify(None, |_| {}).unwrap();
 }
 
-/// Whether it was used in what is lost, nobody knows.
+/// It is unknown whether the approval was used in the lost records.
 #[test]
 fn a_restore_that_loses_records_voids_open_approvals() {
     let place = Place::new();
@@ -171,7 +171,7 @@ fn a_restore_that_loses_records_must_be_meant() {
     back_up(&ledger, &to).unwrap();
     add(&ledger, &script, 3);
     drop(ledger);
-    // Cleverly, with a copy: the anchor knows better.
+    // Replacing the store by a copy does not help: the anchor detects it.
     let aside = fs::read(place.path()).unwrap();
     fs::copy(&to, place.path()).unwrap();
     assert!(matches!(
@@ -201,7 +201,7 @@ fn a_restore_that_loses_records_must_be_meant() {
     assert_eq!(ledger.size(), 6);
     add(&ledger, &script, 4);
     drop(ledger);
-    // Longer than the backup's anchor, but another history than the other copy's.
+    // Longer than the backup's anchor, but with a different history from the other copy's.
     match restore(&place, &to, false) {
         Err(LedgerError::Loss {
             backup: 5,

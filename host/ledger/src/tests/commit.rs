@@ -117,7 +117,7 @@ fn a_stale_version_an_ended_run_and_an_unknown_one_are_told_apart() {
     assert!(ledger.run(run, None).unwrap().unwrap().ended);
 }
 
-/// Many batches at once, each third bad: the good ones go in whatever group they meet.
+/// Many concurrent batches, every third one bad: the good ones are committed in any group.
 #[test]
 fn a_bad_batch_does_not_take_its_neighbours_along() {
     let place = Place::new();
@@ -140,7 +140,7 @@ fn a_bad_batch_does_not_take_its_neighbours_along() {
                 )),
                 // The call starts twice.
                 3 => records.extend([script.start(run, call, None), script.start(run, call, None)]),
-                // A rule of the tables: everything has no name.
+                // Violates a constraint of the tables: a halt of everything has no name.
                 6 => records.push(script.halt(HaltScope::All, "name", false)),
                 _ => records.push(script.start(run, call, None)),
             }

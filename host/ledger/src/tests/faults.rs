@@ -74,7 +74,7 @@ fn a_failed_write_refuses_and_is_over_when_the_disk_is() {
     }
 }
 
-/// The disk ends while calls are running: new ones are refused, their outcomes still go in.
+/// The disk fills up while calls are running: new calls are refused, but outcomes are still recorded.
 #[test]
 fn outcomes_fit_on_a_full_disk() {
     let place = Place::new();
@@ -125,7 +125,7 @@ fn outcomes_fit_on_a_full_disk() {
             "{refused:?}"
         );
         let size = ledger.size();
-        // Outcomes and new calls together, as they come.
+        // Outcomes and new calls, mixed.
         let mut closing = Vec::new();
         for (n, start) in (0_u8..).zip(&starts) {
             let outcome = script.outcome(run, start, Status::Ok, &["private"]);
@@ -139,7 +139,7 @@ fn outcomes_fit_on_a_full_disk() {
         }
         assert!(closing.iter().all(Result::is_ok), "{closing:?}");
         assert_eq!(ledger.size(), size + 8);
-        // Space returns: so does the reserve, and calls are taken again.
+        // Space returns: so does the reserve, and calls are accepted again.
         full.store(false, Ordering::Relaxed);
         ledger
             .task(|writer| writer.limit_pages(100_000))
@@ -176,7 +176,7 @@ fn space_is_kept_back_on_the_disk() {
     assert_eq!(blocks(&reserve), 0);
 }
 
-/// A process that dies leaves the store as it is: here, as a copy of its files sees it.
+/// A process that dies leaves the store as it is, simulated by a copy of its files.
 #[test]
 fn what_was_started_is_indeterminate_after_a_crash() {
     let place = Place::new();
@@ -251,7 +251,7 @@ fn what_was_started_is_indeterminate_after_a_crash() {
     assert_eq!(block_on(crashed.open().recover(T0)).unwrap(), []);
 }
 
-/// A torn tail of the log is what was never acknowledged.
+/// A torn tail of the log was never acknowledged.
 #[test]
 fn a_torn_log_loses_only_its_end() {
     let place = Place::new();

@@ -197,7 +197,7 @@ fn a_pending_approval_of_an_old_store_is_answered_and_used() {
     assert_eq!(place.open().size(), RECORDS + 5);
 }
 
-/// Tables of version 1 had users' tokens under their names, and nothing of what came later.
+/// Tables of version 1 had users' tokens under their names, and none of the later columns.
 #[test]
 fn a_store_of_the_first_version_is_brought_up_to_date() {
     let place = Place::new();

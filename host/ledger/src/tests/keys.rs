@@ -1,8 +1,9 @@
-//! Keys: what is sealed stays sealed.
+//! Keys: sealed payloads stay sealed.
 
 use tollgate_model::ids::TokenId;
 
 use super::*;
+use crate::SameName;
 
 #[test]
 fn what_is_sealed_opens_again_and_only_as_what_it_is() {
@@ -150,7 +151,7 @@ fn digests_are_equal_where_they_must_be_and_nowhere_else() {
     );
 }
 
-/// Many threads meet a new tenant and a new day at once: one key is made.
+/// Many threads use a new tenant and a new day at once: one key is created.
 #[test]
 fn a_key_is_made_once() {
     let place = Place::new();
@@ -216,8 +217,12 @@ fn bundles_and_tokens_are_kept() {
             ]))
             .await
             .unwrap();
-        for (n, name, instead) in [(1, "cli", true), (2, "cli", true), (3, "ci", false)] {
-            ledger.store_token(token(n, name), instead).await.unwrap();
+        for (n, name, earlier) in [
+            (1, "cli", SameName::Replace),
+            (2, "cli", SameName::Replace),
+            (3, "ci", SameName::Keep),
+        ] {
+            ledger.store_token(token(n, name), earlier).await.unwrap();
         }
     });
     let reader = ledger.reader();

@@ -6,6 +6,7 @@ mod commit;
 mod faults;
 mod formats;
 mod keys;
+mod memory;
 mod opening;
 mod proofs;
 mod reading;
@@ -42,7 +43,7 @@ const TENANT: &str = "acme";
 const HOUR: u64 = 3_600_000_000;
 const T0: Timestamp = Timestamp(1_795_249_800_000_000);
 
-/// A store in a directory of its own.
+/// A store in a temporary directory.
 struct Place {
     dir: TempDir,
 }
@@ -75,7 +76,7 @@ impl Place {
         Ledger::open(self.options(), T0)
     }
 
-    /// The store as somebody with a SQLite shell has it.
+    /// The store as a SQLite shell sees it.
     fn tamper(&self, sql: &str) {
         let conn = rusqlite::Connection::open(self.path()).unwrap();
         conn.execute_batch(sql).unwrap();

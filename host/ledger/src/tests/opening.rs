@@ -120,11 +120,11 @@ fn damage_at_the_end_is_found_at_once() {
     for (sql, what) in [
         (
             "UPDATE records SET leaf = replace(CAST(leaf AS TEXT), 'deny', 'allo') WHERE idx = 5",
-            "record 5 is not what was written",
+            "record 5 does not have the bytes that were written",
         ),
         (
             "UPDATE records SET leaf = CAST(replace(CAST(leaf AS TEXT), 'deny', 'allo') AS BLOB) WHERE idx = 5",
-            "record 5 is not what was written",
+            "record 5 does not have the bytes that were written",
         ),
         ("DELETE FROM records WHERE idx = 3", "record 3 is missing"),
         ("DELETE FROM records WHERE idx = 0", "record 0 is missing"),
@@ -132,7 +132,7 @@ fn damage_at_the_end_is_found_at_once() {
         let place = Place::new();
         filled(&place);
         let conn = rusqlite::Connection::open(place.path()).unwrap();
-        // Strict tables refuse text where bytes belong, which is one kind of tampering less.
+        // Strict tables refuse text in a blob column, which excludes one kind of tampering.
         if conn.execute_batch(sql).is_err() {
             continue;
         }
@@ -158,7 +158,7 @@ fn a_store_that_holds_less_than_it_did_is_refused() {
     );
 }
 
-/// After a crash: nobody has closed the ledger, and an old copy of it is put in its place.
+/// After a crash: the ledger was not closed, and an old copy replaces it.
 #[test]
 fn an_old_copy_is_refused_where_an_approval_was_used_since() {
     let place = Place::new();
@@ -179,7 +179,7 @@ fn an_old_copy_is_refused_where_an_approval_was_used_since() {
         ledger.commit(batch(vec![decided])).await.unwrap();
         let halted = record(Event::Halted(halt));
         ledger.commit(batch(vec![halted])).await.unwrap();
-        // Whoever commits next comes after the writer has tidied up.
+        // The next commit comes after the writer's maintenance.
         ledger.ready().await.unwrap();
     });
     let crashed = Place::new();
@@ -206,11 +206,11 @@ fn another_history_of_the_same_length_is_refused() {
     fs::copy(place.options().key, fork.options().key).unwrap();
     let name = |p: &Place| Anchor::of_key(&p.options().key, &[]).path().to_owned();
     filled(&fork);
-    // Another store altogether, sealed by the same key.
+    // A different store, sealed with the same key.
     fs::copy(name(&place), name(&fork)).unwrap();
     let error = fork.try_open().unwrap_err();
-    assert!(error.to_string().contains("another store"), "{error}");
-    // The same store, its end rewritten and every hash made to fit.
+    assert!(error.to_string().contains("a different store"), "{error}");
+    // The same store, with a rewritten end and matching hashes.
     let conn = rusqlite::Connection::open(place.path()).unwrap();
     let read = |sql: &str| conn.query_row(sql, [], |r| r.get::<_, Vec<u8>>(0)).unwrap();
     let leaf = String::from_utf8(read("SELECT leaf FROM records WHERE idx = 5")).unwrap();
@@ -246,7 +246,7 @@ fn a_store_that_is_gone_is_not_begun_anew() {
     assert_eq!(
         place.open().size(),
         0,
-        "unless whoever has the key takes the anchor away"
+        "unless the owner of the key removes the anchor"
     );
 }
 
@@ -271,7 +271,7 @@ fn where_nothing_can_be_written_the_path_is_named() {
     assert!(matches!(place.try_open(), Err(LedgerError::Store { .. })));
 }
 
-/// Root may write anywhere, so this one says something only for others.
+/// Root may write anywhere, so this test is only meaningful for other users.
 #[test]
 fn a_directory_that_is_read_only_is_named() {
     let place = Place::new();
@@ -300,7 +300,7 @@ fn a_reader_of_nothing_says_so() {
     ));
 }
 
-/// The store's files as a crash would leave them, in another place.
+/// The store's files as after a crash, in another directory.
 fn crashed(place: &Place) -> Place {
     let copy = Place::new();
     for dir in ["store", "keys"] {
@@ -308,7 +308,7 @@ fn crashed(place: &Place) -> Place {
         fs::create_dir(&to).unwrap();
         for file in fs::read_dir(&from).unwrap() {
             let name = file.unwrap().file_name();
-            // The index of the log is memory that processes share: a crash of the machine takes it away.
+            // The index of the log is shared memory: a crash of the machine removes it.
             if !name.to_string_lossy().ends_with("-shm") {
                 fs::copy(from.join(&name), to.join(&name)).unwrap();
             }

@@ -1,4 +1,4 @@
-//! Checkpoints and proofs, as strangers check them.
+//! Checkpoints and proofs, as outsiders check them.
 
 use proptest::prelude::*;
 use tollgate_model::merkle::proof::verify_consistency;

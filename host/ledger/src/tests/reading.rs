@@ -26,7 +26,7 @@ fn records_are_found_by_time_and_place() {
     let minutes = |n: u64| T0.plus(n * 60_000_000);
     block_on(async {
         for n in 0..1000_u64 {
-            // Every tenth one was made three minutes before the others around it.
+            // Every tenth one was created three minutes before its neighbours.
             let made = if n % 10 == 9 { n - 3 } else { n };
             let halt = Record {
                 time: minutes(made),
@@ -194,7 +194,7 @@ fn verification_names_the_first_record_that_was_altered() {
         ("UPDATE records SET hash = zeroblob(32) WHERE idx = 3", 3),
         ("DELETE FROM records WHERE idx = 5", 5),
         ("DELETE FROM records WHERE idx IN (0, 5)", 0),
-        // Swapped: 5 began a run, 6 goes on with another.
+        // Swapped: record 5 began a run, record 6 continues another.
         (
             "UPDATE records SET idx = 1000 WHERE idx = 5; UPDATE records SET idx = 5 WHERE idx = 6; \
              UPDATE records SET idx = 6 WHERE idx = 1000",
@@ -223,7 +223,7 @@ fn verification_names_the_first_record_that_was_altered() {
     }
 }
 
-/// A swap that an attacker makes consistent within the table changes the root, which the anchor knows.
+/// A swap that an attacker makes consistent within the table changes the root, which the anchor has.
 #[test]
 fn the_root_is_of_these_records_in_this_order() {
     let place = Place::new();
@@ -280,7 +280,7 @@ fn the_root_is_of_these_records_in_this_order() {
     );
 }
 
-/// The tables' own rules, whatever the code believes.
+/// The tables' constraints hold even if the code is wrong.
 #[test]
 fn impossible_rows_are_impossible() {
     let place = Place::new();

@@ -1,11 +1,12 @@
-//! The read models are a function of the records: whatever happens, rebuilding them changes nothing.
+//! The read models are a function of the records: rebuilding them changes nothing, after any sequence of
+//! events.
 
 use proptest::prelude::*;
 use tollgate_model::record::{BundleActivated, CallInvalid, DecisionRecord};
 
 use super::*;
 
-/// Something that a gate might do, or try. Numbers pick among what there is.
+/// An action of a gate, valid or not. Numbers select existing objects.
 #[derive(Debug, Clone)]
 enum Act {
     Begin {
@@ -101,7 +102,7 @@ fn name(prefix: &str, n: u8) -> String {
     format!("{prefix}{n}")
 }
 
-/// The records of an act; none if there is nothing to do it to.
+/// The records of an action; none if it has no object.
 fn records(script: &Script, world: &mut World, act: &Act) -> Option<Vec<Record>> {
     let one = |label: Option<u8>| label.map(|n| name("label", n));
     Some(match act {
@@ -266,7 +267,7 @@ proptest! {
                 for record in &records {
                     assert_eq!(record.leaf().unwrap(), tollgate_model::canonical::to_canonical(record).unwrap());
                 }
-                // Much of it is refused, which must leave nothing.
+                // Many actions are refused, which must leave nothing behind.
                 let (before, count) = (ledger.size(), records.len() as u64);
                 let committed = ledger.commit(batch(records)).await;
                 let extend_tree = if committed.is_ok() { count } else { 0 };
@@ -284,7 +285,7 @@ proptest! {
     }
 }
 
-/// What somebody changed in a read model is undone.
+/// Manual changes of a read model are undone.
 #[test]
 fn rebuilding_undoes_tampering() {
     let place = Place::new();

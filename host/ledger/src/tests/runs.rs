@@ -1,4 +1,4 @@
-//! Runs: names, labels, what is remembered of them.
+//! Runs: names, labels, and what is remembered of them.
 
 use tollgate_model::record::{DecisionRecord, Effect};
 
@@ -40,7 +40,7 @@ fn what_a_run_held_is_inherited_for_a_while() {
             labels(&[]),
             "the window is over"
         );
-        // The run goes on, and still holds what it has read.
+        // The run continues, and still holds the labels that it has read.
         let later = Record {
             time: T0.plus(2 * HOUR),
             ..script.decide(run, script.span(), Outcome::Deny, "b")
@@ -108,49 +108,6 @@ fn what_is_written_keeps_the_labels_of_the_run() {
     drop(ledger);
     let again = place.open().file_labels("tickets/book:/a.txt", None);
     assert_eq!(again.unwrap(), labels(&["private", "untrusted"]));
-}
-
-#[test]
-fn memory_is_bounded_however_many_runs_and_calls() {
-    let place = Place::new();
-    let ledger = Ledger::open(
-        LedgerOptions {
-            cached_runs: 16,
-            sync: Sync::Off,
-            ..place.options()
-        },
-        T0,
-    )
-    .unwrap();
-    let script = Script::new();
-    let (busy, started) = script.run(Some("busy"), &[]);
-    block_on(async {
-        ledger.commit(batch(vec![started])).await.unwrap();
-        for n in 0..300 {
-            let (_, started) = script.run(Some(&n.to_string()), &[]);
-            let call = script.decide(busy, script.span(), Outcome::Deny, &n.to_string());
-            ledger.commit(batch(vec![started, call])).await.unwrap();
-        }
-    });
-    let (runs, names, calls) = ledger.cached();
-    assert!(
-        runs <= 32 && names <= 32 && calls < 300,
-        "{runs} runs, {names} names, {calls} calls"
-    );
-    for n in 0..300 {
-        let args = arguments(&n.to_string());
-        let state = ledger.run_state(busy, Some(&args)).unwrap().unwrap();
-        assert_eq!(
-            (state.calls, state.repeats.len(), state.repeats.get(&args)),
-            (300, 1, Some(&1))
-        );
-        assert!(
-            ledger
-                .open_run(TENANT, &agent(), &alice(), Some(&n.to_string()), T0)
-                .unwrap()
-                .is_some()
-        );
-    }
 }
 
 #[test]
@@ -270,7 +227,7 @@ fn one_open_run_for_a_name() {
             T0,
         )
         .unwrap();
-    assert_eq!(other, None, "nobody joins another's run");
+    assert_eq!(other, None, "no caller joins another's run");
     for ledger in [ledger, { place_reopened(&place) }] {
         assert_eq!(named(&ledger), Some(third));
         assert_eq!(unnamed(&ledger, T0), Some(ambient));
@@ -284,7 +241,7 @@ fn one_open_run_for_a_name() {
 }
 
 fn place_reopened(place: &Place) -> Ledger {
-    // The first owner still lives: what a reader sees is enough here.
+    // The first owner is still alive: the view of a reader is enough here.
     let copy = Place::new();
     std::fs::create_dir_all(copy.path().parent().unwrap()).unwrap();
     std::fs::create_dir_all(copy.dir.path().join("keys")).unwrap();
@@ -323,51 +280,6 @@ fn a_label_that_joins_is_held_at_once() {
     assert_eq!(held, labels(&["private", "untrusted"]));
 }
 
-/// Whatever is in memory, the caller's run without a name is the latest.
-#[test]
-fn memory_and_store_agree_on_the_latest_run() {
-    let place = Place::new();
-    let options = LedgerOptions {
-        cached_runs: 1,
-        ..place.options()
-    };
-    let ledger = Ledger::open(options, T0).unwrap();
-    let script = Script::new();
-    let ((first, a), (mut second, b)) = (script.run(None, &[]), script.run(None, &[]));
-    block_on(async {
-        ledger.commit(batch(vec![a])).await.unwrap();
-        ledger.commit(batch(vec![b])).await.unwrap();
-        for n in 0..5 {
-            let call = script.decide(first, script.span(), Outcome::Deny, "a");
-            ledger.commit(batch(vec![call])).await.unwrap();
-            let open = ledger
-                .open_run(TENANT, &agent(), &alice(), None, T0)
-                .unwrap();
-            assert_eq!(open.map(|run| run.id), Some(second));
-            // Others push both out.
-            for other in 0..n {
-                let (_, other) = script.run(Some(&format!("{n} {other}")), &[]);
-                ledger.commit(batch(vec![other])).await.unwrap();
-            }
-        }
-        // Two that begin together.
-        for _ in 0..8 {
-            let ((_, c), (later, d)) = (script.run(None, &[]), script.run(None, &[]));
-            ledger.commit(batch(vec![c, d])).await.unwrap();
-            let open = ledger
-                .open_run(TENANT, &agent(), &alice(), None, T0)
-                .unwrap();
-            assert_eq!(open.map(|run| run.id), Some(later));
-            second = later;
-        }
-    });
-    let stored = ledger
-        .reader()
-        .ambient_run(TENANT, &agent(), &alice(), T0)
-        .unwrap();
-    assert_eq!(stored.map(|run| run.id), Some(second));
-}
-
 #[test]
 fn what_is_denied_uses_up_no_window() {
     let place = Place::new();
@@ -402,79 +314,6 @@ fn what_is_denied_uses_up_no_window() {
     assert_eq!((row.calls, row.denials), (5, 3), "the run counts them all");
 }
 
-/// What is in memory of a window is what the store says, whatever came between.
-#[test]
-fn what_was_done_lately_is_known_without_the_store() {
-    let place = Place::new();
-    let (ledger, script) = (place.open(), Script::new());
-    let (run, started) = script.run(None, &[]);
-    let since = |hours: u64| Window {
-        tenant: TENANT.into(),
-        principal: agent(),
-        since: T0.plus(hours * HOUR),
-    };
-    let decide = |at: u64, outcome| Record {
-        time: T0.plus(at),
-        ..script.decide(run, script.span(), outcome, &at.to_string())
-    };
-    let same = |ledger: &Ledger| {
-        for hours in [0, 1, 2, 3, 800] {
-            let window = since(hours);
-            let (known, stored) = (ledger.used(&window), ledger.reader().used(&window));
-            assert_eq!(known.unwrap(), stored.unwrap(), "since hour {hours}");
-        }
-        ledger.used(&since(0)).unwrap()
-    };
-    block_on(async {
-        ledger.commit(batch(vec![started])).await.unwrap();
-        assert_eq!(same(&ledger), WindowUsage::default());
-        for minutes in [1, 2, 30, 61, 62, 200] {
-            let record = decide(minutes * 60_000_000, Outcome::Allow);
-            ledger.commit(batch(vec![record])).await.unwrap();
-            same(&ledger);
-        }
-        // One that is refused together with one that is not, and another that is refused alone.
-        let refused = |at| Batch {
-            conditions: vec![Condition::RunVersion(run, 99)],
-            ..batch(vec![decide(at, Outcome::Allow)])
-        };
-        let (no, yes) = tokio::join!(
-            ledger.commit(refused(3 * HOUR + 1)),
-            ledger.commit(batch(vec![decide(3 * HOUR + 2, Outcome::Allow)]))
-        );
-        assert_eq!((no.is_err(), yes.is_ok()), (true, true));
-        let late = [
-            decide(3 * HOUR + 3, Outcome::Allow),
-            script.run(None, &[]).1,
-        ];
-        let late = Batch {
-            conditions: vec![Condition::CallsBelow(since(0), 7)],
-            ..batch(late.to_vec())
-        };
-        assert_eq!(ledger.commit(late).await, Err(CommitError::RunChanged));
-        let used = WindowUsage {
-            calls: 7,
-            active: 2 * 60_000_000,
-        };
-        assert_eq!(same(&ledger), used);
-        ledger.rebuild().await.unwrap();
-        assert_eq!(same(&ledger), used);
-        let next = decide(3 * HOUR + 4, Outcome::Allow);
-        ledger.commit(batch(vec![next])).await.unwrap();
-        assert_eq!(same(&ledger).calls, 8);
-        // A month later the first hours are in no window.
-        let month = decide(721 * HOUR, Outcome::Allow);
-        ledger.commit(batch(vec![month])).await.unwrap();
-        let window = since(1);
-        assert_eq!(
-            ledger.used(&window).unwrap(),
-            ledger.reader().used(&window).unwrap()
-        );
-    });
-    drop(ledger);
-    assert_eq!(same(&place.open()).calls, 9, "from the store");
-}
-
 #[test]
 fn a_run_is_found_by_its_name_whosever_it_is() {
     let place = Place::new();
@@ -484,7 +323,7 @@ fn a_run_is_found_by_its_name_whosever_it_is() {
     if let Event::RunStarted(started) = &mut b.event {
         started.principal = alice();
     }
-    // They began at once, and nameless ones came after them.
+    // They began at the same time, and runs without a name came after them.
     let (_, mut c) = script.run(None, &[]);
     for record in [&mut a, &mut b, &mut c] {
         record.time = T0;

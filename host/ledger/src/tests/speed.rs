@@ -1,4 +1,4 @@
-//! Measurements, for whoever changes the writer: `cargo nextest run --release --run-ignored only speed`.
+//! Measurements for changes of the writer: `cargo nextest run --release --run-ignored only speed`.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ fn percentile(times: &mut [Duration], of: usize) -> f64 {
     times[(times.len() - 1) * of / 100].as_secs_f64() * 1e6
 }
 
-/// One governed call, as the gate records it: two commits. How long each took.
+/// One governed call, as the gate records it: two commits. Returns their durations.
 async fn call(ledger: &Ledger, script: &Script, run: RunId, args: &str) -> [Duration; 2] {
     let call = script.span();
     let state = ledger
@@ -132,8 +132,8 @@ fn many_callers(sync: Sync, callers: usize, calls: usize) {
             .split_whitespace()
             .filter_map(|f| f.parse().ok())
             .collect();
-        // After the state: ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime,
-        // of which tpgid may be negative and is then left out.
+        // After the state: ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime;
+        // tpgid may be negative and is then left out.
         let base = if fields.len() > 48 { 10 } else { 9 };
         (fields[base] + fields[base + 1]) as f64 / 100.0
     };
@@ -192,7 +192,7 @@ fn each(name: &str, n: u32, mut f: impl FnMut()) {
     );
 }
 
-/// What the parts of a commit cost.
+/// The cost of a commit's parts.
 #[test]
 #[ignore = "a measurement"]
 fn speed_of_parts() {

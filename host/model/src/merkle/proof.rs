@@ -1,17 +1,17 @@
-//! Proofs over the Merkle tree of a log: that it holds an entry, and that one tree continues another.
+//! Proofs over the Merkle tree of a log: that it contains an entry, and that one tree continues another.
 //!
-//! Made as RFC 6962, sections 2.1.1 and 2.1.2, defines them; checked by the algorithms of RFC 9162,
-//! sections 2.1.3.2 and 2.1.4.2, which need the roots and nothing else.
+//! Proofs are made as defined in RFC 6962, sections 2.1.1 and 2.1.2, and checked by the algorithms of RFC
+//! 9162, sections 2.1.3.2 and 2.1.4.2, which need only the roots.
 
 use super::node_hash;
 
 /// SHA-256 of a leaf or a node.
 pub type Hash = [u8; 32];
 
-/// Hashes a proof has at most: the tree's depth on either side.
+/// The most hashes of a proof: the tree's depth on either side.
 pub const MAX_PROOF: usize = 126;
 
-/// Where the hashes of complete subtrees come from.
+/// A source of hashes of complete subtrees.
 pub trait Subtrees {
     /// Why one cannot be read.
     type Error;
@@ -23,11 +23,11 @@ pub trait Subtrees {
     fn subtree(&mut self, level: u32, index: u64) -> Result<Hash, Self::Error>;
 }
 
-/// Why a proof proves nothing.
+/// Why a proof is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
-    /// The entry or the older tree lies outside the tree.
+    /// The entry or the older tree is outside the tree.
     #[error("entry or tree size {index} is not within a tree of {size} entries")]
     OutOfRange {
         /// The index of the entry, or the size of the older tree.
@@ -35,10 +35,10 @@ pub enum ProofError {
         /// The size of the tree.
         size: u64,
     },
-    /// It has more or fewer hashes than its place in the tree requires.
+    /// It has more or fewer hashes than its position in the tree requires.
     #[error("the proof has the wrong number of hashes for its place in the tree")]
     WrongLength,
-    /// The root that follows from it is another one.
+    /// It leads to a different root.
     #[error("the proof leads to another root than the checkpoint's")]
     RootMismatch,
 }
@@ -75,8 +75,8 @@ pub fn prove_inclusion<S: Subtrees>(
         .collect()
 }
 
-/// The hashes from which both the root of the first `old` entries and that of the first `new` follow. The
-/// caller checks that `old <= new`; the proof is empty where `old` is 0 or equals `new`.
+/// The hashes that prove both the root of the first `old` entries and that of the first `new`. The caller
+/// checks that `old <= new`; the proof is empty if `old` is 0 or equals `new`.
 ///
 /// # Errors
 /// If a subtree cannot be read.
@@ -90,7 +90,7 @@ pub fn prove_consistency<S: Subtrees>(
     }
     let (mut start, mut end) = (0, new);
     let mut ranges = Vec::new();
-    // Whether the subtree looked at is still a tree that the verifier knows the root of.
+    // Whether the verifier knows the root of the current subtree.
     let mut is_known = true;
     while old != end {
         let middle = start + split(end - start);
@@ -112,10 +112,10 @@ pub fn prove_consistency<S: Subtrees>(
         .collect()
 }
 
-/// Check that the tree of `size` entries with this `root` has `leaf` at `index`.
+/// Checks that the tree of `size` entries with this `root` has `leaf` at `index`.
 ///
 /// # Errors
-/// [`ProofError`]: it does not follow.
+/// [`ProofError`] if the proof is not valid.
 pub fn verify_inclusion(
     leaf: &Hash,
     index: u64,
@@ -151,11 +151,11 @@ pub fn verify_inclusion(
     }
 }
 
-/// Check that the tree of `new.0` entries with root `new.1` begins with the tree of `old.0` entries with
+/// Checks that the tree of `new.0` entries with root `new.1` begins with the tree of `old.0` entries with
 /// root `old.1`.
 ///
 /// # Errors
-/// [`ProofError`]: it does not follow.
+/// [`ProofError`] if the proof is not valid.
 pub fn verify_consistency(
     old: (u64, &Hash),
     new: (u64, &Hash),
@@ -175,7 +175,7 @@ pub fn verify_consistency(
             (true, true) => Ok(()),
         };
     }
-    // A complete old tree is itself the first node, so the proof does not repeat it.
+    // If the old tree is complete, it is itself the first node, and the proof does not repeat it.
     let mut hashes = proof.iter();
     let first = match old_size.is_power_of_two() {
         true => old_root,
@@ -216,8 +216,8 @@ fn split(n: u64) -> u64 {
     1 << (n - 1).ilog2()
 }
 
-/// The root over the leaves `start .. end`, where `start` is a multiple of a power of two that is not less
-/// than their number: so it is for every range that a proof names.
+/// The root over the leaves `start .. end`, where `start` is a multiple of a power of two that is at least
+/// their number. Every range of a proof has this property.
 fn range_root<S: Subtrees>(tree: &mut S, start: u64, end: u64) -> Result<Hash, S::Error> {
     let mut peaks = Vec::new();
     let mut next = start;

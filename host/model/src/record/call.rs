@@ -78,6 +78,7 @@ pub struct Start {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
@@ -95,9 +96,9 @@ pub enum Status {
     MemoryExhausted,
     /// A halt ended it.
     Halted,
-    /// It was suspended: an effect that it asked for needs an approval.
+    /// It was suspended: one of its effects needs an approval.
     Pending,
-    /// The outcome is unknown and stays so.
+    /// The outcome is unknown and will stay unknown.
     Indeterminate,
 }
 
@@ -115,6 +116,7 @@ named!(Status);
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Release {

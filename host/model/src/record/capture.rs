@@ -14,7 +14,7 @@ pub struct PayloadRef {
     pub payload: Option<Sha256Digest>,
 }
 
-/// How sensitive a payload is, as far as detectors and labels tell; later ones are more sensitive.
+/// How sensitive a payload is, according to detectors and labels; later values are more sensitive.
 #[derive(
     Debug,
     Clone,
@@ -26,12 +26,13 @@ pub struct PayloadRef {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Class {
     /// Neither private nor secret.
     Ordinary,
-    /// It comes from where private data was read.
+    /// It comes from a run or a tool with the label `private`.
     Private,
     /// It contains a secret, or something that looks like one.
     Secret,

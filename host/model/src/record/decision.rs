@@ -16,7 +16,7 @@ use crate::{
 /// A request was decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DecisionRecord {
-    /// What was to be done.
+    /// The action.
     pub action: Action,
     /// The approval that was asked for, or that allowed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ pub struct DecisionRecord {
     pub component: Option<Sha256Digest>,
     /// Policies that determined it.
     pub determining: Vec<DeterminingPolicy>,
-    /// Why it could not be decided.
+    /// Errors, if it could not be decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<DecisionError>,
     /// SHA-256 of the sealed payload with the Cedar request and the facts.
@@ -68,17 +68,17 @@ pub struct DecisionRecord {
     /// several grants reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_target: Option<String>,
-    /// The answer.
+    /// The outcome.
     pub outcome: Outcome,
     /// The parent span; absent: the root span.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<SpanId>,
     /// The agent, user or component that acts.
     pub principal: Uid,
-    /// The approvals that would lift it.
+    /// The approvals that would lift the escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement: Option<Requirement>,
-    /// What it acts on.
+    /// The resource.
     pub resource: Uid,
     /// Whether it resumes a call that waited for an approval, and so does not count as a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -91,7 +91,7 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    /// Why, in a few words: what could not be decided, or what the determining policies say.
+    /// The reason in a few words: the error, or the reasons of the determining policies.
     #[must_use]
     pub fn reason(&self) -> String {
         if let Some(error) = self.errors.first() {
@@ -109,7 +109,7 @@ impl DecisionRecord {
         reasons.join(" ")
     }
 
-    /// The budget that is used up, if this denies for one: `calls`, `denials`, `errors`, `elapsed`,
+    /// The exhausted budget, if this denies because of one: `calls`, `denials`, `errors`, `elapsed`,
     /// `tokens` or `cost`.
     #[must_use]
     pub fn exhausted(&self) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! What components did while they ran.
+//! Effects and log lines of components.
 
 use std::collections::BTreeSet;
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::SpanId;
 
-/// An effect that a component asked for.
+/// An effect that a component requested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// The tool span.
     pub call: SpanId,
-    /// What only this kind of effect has.
+    /// Details of this kind of effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<EffectDetails>,
-    /// Why it failed, as the component was told; absent on success.
+    /// The error that the component got; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The `invoke_component` span; absent in what earlier versions wrote.
+    /// The `invoke_component` span; absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<SpanId>,
-    /// Time that it took, in microseconds.
+    /// Duration, in microseconds.
     pub duration_micros: u64,
     /// Such as `read_file`.
     pub operation: String,
@@ -34,7 +34,7 @@ pub struct Effect {
     pub target: String,
 }
 
-/// What only one kind of effect has.
+/// Details of one kind of effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EffectDetails {
@@ -44,7 +44,7 @@ pub enum EffectDetails {
     Secret(SecretEffect),
 }
 
-/// A request over HTTP that was sent, or that could not be.
+/// An HTTP request that was sent, or could not be sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpEffect {
     /// The address that it was sent to; absent if there was none.
@@ -63,10 +63,10 @@ pub struct HttpEffect {
     pub status: Option<u16>,
 }
 
-/// A secret that was attached to a request. Never its value.
+/// A secret that was attached to a request, without its value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SecretEffect {
-    /// The host that it went to.
+    /// The host that received it.
     pub host: String,
     /// Its name in the configuration.
     pub name: String,
@@ -79,7 +79,7 @@ pub struct SecretEffect {
 pub struct ComponentLog {
     /// The tool span.
     pub call: SpanId,
-    /// Labels that it adds to the run, because it went to the caller while the tool ran.
+    /// Labels that it adds to the run, if it was sent to the caller while the tool ran.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<String>,
     /// `debug`, `info`, `warn`, `error`, or `progress` for a progress report.

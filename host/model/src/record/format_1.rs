@@ -1,4 +1,4 @@
-//! Records of format 1. Stores from before the first release hold them, and their leaves stay as they are.
+//! Records of format 1. Stores from before the first release contain them, and their leaves never change.
 //!
 //! This is the only place that knows the old names. Format 1 differs from format 2 in these names alone.
 
@@ -94,7 +94,7 @@ pub(super) fn upgrade(mut record: Map<String, Value>) -> Value {
     };
     let event = match record.get("type").and_then(Value::as_str) {
         Some(event) => renamed(event).unwrap_or(event).to_owned(),
-        // It is not a record; whoever reads on finds that out.
+        // This is not a record; the reader reports that.
         None => return Value::Object(record),
     };
     for (_, old, new) in MEMBERS.iter().filter(|(of, ..)| *of == event) {
@@ -129,7 +129,7 @@ mod tests {
         };
         assert_eq!(outcome.status, Status::FuelExhausted);
         assert!(outcome.capture.is_some());
-        // Status names of format 2 are not known to format 1, so a mixture is not taken for either.
+        // Format 1 does not know the status names of format 2, so a mixture counts as neither.
         let newer = leaf.replace("\"v\":1", "\"v\":2");
         assert!(Record::from_leaf(newer.as_bytes()).is_err());
     }

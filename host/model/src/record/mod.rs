@@ -1,6 +1,6 @@
-//! What the ledger holds: one record per thing that happened.
+//! The records of the ledger: one for each event.
 //!
-//! A record's leaf is its RFC 8785 canonical JSON. It never holds an argument, a result or a secret:
+//! A record's leaf is its RFC 8785 canonical JSON. It never contains an argument, a result or a secret:
 //! those are keyed digests, or ciphertexts referred to by digest.
 
 mod approval;
@@ -32,20 +32,20 @@ use crate::{canonical, ids::RunId, leaf, time::Timestamp};
 /// The version of the record format that is written.
 pub const VERSION: u8 = 2;
 
-/// One record. It is read by [`Record::from_leaf`] only, which knows every format.
+/// One record. Read it with [`Record::from_leaf`] only, which knows every format.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
-    /// The run it belongs to; absent for what concerns the gate as a whole.
+    /// The run it belongs to; absent if it concerns the gate as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
     /// The tenant.
     pub tenant: String,
     /// When it happened, by the gate's clock.
     pub time: Timestamp,
-    /// The format's version; [`VERSION`] in memory, whatever the leaf says.
+    /// The format's version; always [`VERSION`] in memory, also for leaves of older formats.
     pub v: u8,
 }
 
@@ -67,7 +67,7 @@ impl Record {
         }
     }
 
-    /// The bytes that the ledger keeps and hashes.
+    /// The bytes that the ledger stores and hashes.
     ///
     /// # Errors
     /// If a field cannot be written as JSON, which does not happen with the types above.
@@ -78,11 +78,11 @@ impl Record {
         }
     }
 
-    /// The record in a leaf of the current format or an older one. The leaf itself stays as it is: it is what
-    /// was hashed.
+    /// The record in a leaf of the current format or an older one. The leaf itself does not change, because
+    /// it was hashed.
     ///
     /// # Errors
-    /// Not JSON, not a record, or of a newer format.
+    /// The leaf is not JSON, not a record, or of a newer format.
     pub fn from_leaf(leaf: &[u8]) -> Result<Self, serde_json::Error> {
         let Format { v } = serde_json::from_slice(leaf)?;
         let fields: Fields = match v {
@@ -110,7 +110,7 @@ impl Record {
     }
 }
 
-/// Which format a leaf has.
+/// The format of a leaf.
 #[derive(Deserialize)]
 struct Format {
     v: u8,
@@ -140,7 +140,7 @@ pub fn leaf_hash(leaf: &[u8]) -> [u8; 32] {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// A bundle was put into force.
+    /// A bundle was activated.
     BundleActivated(BundleActivated),
     /// A run began.
     RunStarted(RunStarted),
@@ -154,11 +154,11 @@ pub enum Event {
     Start(Start),
     /// A call's component ran.
     Outcome(OutcomeRecord),
-    /// An effect that a component asked for was carried out, or failed.
+    /// An effect that a component requested was carried out, or failed.
     Effect(Effect),
     /// A component's own log line, scrubbed and capped.
     ComponentLog(ComponentLog),
-    /// A run took on labels of another run, whose content reaches it.
+    /// A run took on labels of another run, because content of that run reaches it.
     LabelsJoined(LabelsJoined),
     /// An approval was asked for.
     ApprovalRequested(Box<ApprovalRequested>),

@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::Sha256Digest;
 
-/// A bundle was put into force.
+/// A bundle was activated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BundleActivated {
     /// Its digest.
     pub bundle: Sha256Digest,
-    /// Who did it.
+    /// The user.
     pub by: String,
     /// Components by name, with the digests of their files.
     pub components: BTreeMap<String, Sha256Digest>,
-    /// How many policies it holds.
+    /// How many policies it contains.
     pub policies: u64,
     /// How many tools it types.
     pub tools: u64,
 }
 
-/// What is halted.
+/// The target of a halt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Halt {
-    /// Who did it.
+    /// The user.
     pub by: String,
     /// Its name; empty for everything.
     pub name: String,
-    /// Why.
+    /// The given reason.
     pub reason: String,
-    /// What kind of thing.
+    /// Its kind.
     pub scope: HaltScope,
 }
 
-/// What kind of thing is halted.
+/// The kind of a halt's target.
 #[derive(
     Debug,
     Clone,
@@ -46,6 +46,7 @@ pub struct Halt {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum HaltScope {
@@ -68,9 +69,9 @@ named!(HaltScope);
 pub struct AdministrativeAct {
     /// What was done.
     pub action: AdminAction,
-    /// Name of the user; `gate` if it acted by itself.
+    /// Name of the user; `gate` if the gate acted by itself.
     pub by: String,
-    /// What it was done to; never a secret.
+    /// The object of the action; never a secret.
     pub target: String,
 }
 
@@ -86,6 +87,7 @@ pub struct AdministrativeAct {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum AdminAction {
@@ -103,15 +105,15 @@ pub enum AdminAction {
     PayloadKeysDestroyed,
     /// The read models were rebuilt from the records.
     ReadModelsRebuilt,
-    /// A changed configuration was not put into force.
+    /// A changed configuration was refused.
     ReloadRefused,
-    /// A run was taken out of a set.
+    /// A run was removed from a set.
     RunSetRemoved,
-    /// A copy of the store was asked for.
+    /// A backup of the store was requested.
     StoreBackupRequested,
-    /// Replacing the store by a copy was asked for.
+    /// A restore of the store was requested.
     StoreRestoreRequested,
-    /// A copy took the store's place.
+    /// A backup replaced the store.
     StoreRestored,
     /// A token was made.
     TokenCreated,

@@ -1,4 +1,4 @@
-//! Runs: their beginning, their end, and where they come from.
+//! Runs: their beginning, their end, and their origin.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ pub struct Arrival {
     /// The caller's id of the call (`gen_ai.tool.call.id`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The second trace context, where the caller gave two: MCP's `_meta` comes before HTTP's header.
+    /// The second trace context, if the caller sent two: MCP's `_meta` takes precedence over HTTP headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<TraceLink>,
     /// Over MCP: the protocol's version.
@@ -119,6 +119,7 @@ pub struct RunEnded {
     Ord,
     strum::IntoStaticStr,
     strum::EnumString,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum RunOutcome {

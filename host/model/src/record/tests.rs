@@ -35,7 +35,7 @@ fn parts_of_a_digest_do_not_run_together() {
     assert_ne!(digest(&[b"a"]), KeyedDigest::of(&[8; 32], 1, &[b"a"]));
 }
 
-/// RFC 6962's leaf hash of the empty string, as certificate transparency logs know it.
+/// RFC 6962's leaf hash of the empty string, as in certificate transparency logs.
 #[test]
 fn leaf_hashes_are_rfc_6962() {
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Whole spans of one run, put together from its records in their order.
+//! Builds the spans of one run from its records, in their order.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,26 +16,26 @@ use crate::{
     time::Timestamp,
 };
 
-/// Events that one span keeps; more are counted.
+/// The most events that one span keeps; further ones are counted.
 const MAX_EVENTS: usize = 128;
-/// Calls without success whose repeats are told from new ones.
+/// The most unsuccessful calls that are remembered in order to recognise their repetitions.
 const MAX_FAILED: usize = 256;
-/// Calls that were taken away and are still known. What is recorded of a call that is over, because two
-/// things happened to it at once, is recorded right after its end.
+/// The most removed calls that are remembered. Later records of an ended call, for example from a race,
+/// come right after its end.
 const MAX_TAKEN: usize = 64;
 
-/// A span with all that its run's records say about it.
+/// A span with everything that its run's records say about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
     /// Its id.
     pub id: SpanId,
-    /// The span above in the caller's own trace, or in the gate's; absent where there is none.
+    /// The parent span in the caller's own trace, or in the gate's; absent if there is none.
     pub parent: Option<SpanId>,
-    /// What it stands for.
+    /// Its kind.
     pub kind: SpanKind,
     /// How it relates to others.
     pub otel: OtelKind,
-    /// Its name, as people read it; [`Span::otel_name`] is for programs.
+    /// Its name for people; [`Span::otel_name`] is for programs.
     pub name: String,
     /// When it began.
     pub start: Timestamp,
@@ -43,13 +43,13 @@ pub struct Span {
     pub end: Option<Timestamp>,
     /// `error.type`.
     pub error: Option<&'static str>,
-    /// Each name once.
+    /// Without duplicate names.
     pub attributes: Attributes,
     /// In order.
     pub events: Vec<SpanEvent>,
     /// How many more events there were.
     pub dropped_events: u32,
-    /// Spans of other traces, and of this one, that it has to do with.
+    /// Links to related spans of this trace and of others.
     pub links: Vec<TraceLink>,
     /// The record that opened it.
     pub opened: u64,
@@ -58,7 +58,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Its name without what there are many of: paths and URLs are attributes.
+    /// Its name without parts of high cardinality: paths and URLs are attributes.
     #[must_use]
     pub fn otel_name(&self) -> &str {
         match self.kind {
@@ -74,7 +74,7 @@ impl Span {
         found.map(|(_, value)| value)
     }
 
-    /// Say something about it that no record says.
+    /// Adds an attribute that does not come from a record.
     pub fn set(&mut self, name: &'static str, value: Value) {
         match self.attributes.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
@@ -101,43 +101,43 @@ impl Span {
     }
 }
 
-/// Something that happened within a span.
+/// An event within a span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpanEvent {
-    /// What: one of [`super::names::event`].
+    /// Its name: one of [`super::names::event`].
     pub name: &'static str,
     /// When.
     pub time: Timestamp,
-    /// Each name once.
+    /// Without duplicate names.
     pub attributes: Attributes,
 }
 
-/// Where a run hangs.
+/// The run's position in a trace.
 #[derive(Debug, Clone, Default)]
 struct Root {
     span: Option<SpanId>,
-    /// The caller's own span above the run, if the run is the caller's own trace.
+    /// The caller's own span above the run, if the run belongs to the caller's trace.
     within: Option<SpanId>,
     conversation: Option<String>,
     session: Option<String>,
     trace: Option<RunId>,
 }
 
-/// The spans of one run, in the making.
+/// Builds the spans of one run.
 #[derive(Debug, Clone)]
 pub struct RunSpans {
     run: RunId,
     root: Root,
     spans: HashMap<SpanId, Span>,
     approvals: HashMap<ApprovalId, SpanId>,
-    /// The last call with these arguments that did not succeed.
+    /// The last unsuccessful call with each set of arguments.
     failed: HashMap<KeyedDigest, SpanId>,
-    /// The calls that were taken away last: what is told of them later is no new span.
+    /// The calls that were removed last: later records about them do not create new spans.
     taken: VecDeque<SpanId>,
 }
 
 impl RunSpans {
-    /// Of a run of which no record is known yet.
+    /// For a run without known records.
     #[must_use]
     pub fn new(run: RunId) -> Self {
         Self {
@@ -150,26 +150,26 @@ impl RunSpans {
         }
     }
 
-    /// Whether the gate itself made the run's root span: the caller sent no trace that the run is part of.
+    /// Whether the gate created the run's root span: the caller sent no trace that the run belongs to.
     #[must_use]
     pub fn is_rooted_here(&self) -> bool {
         self.root.within.is_none()
     }
 
-    /// The root span, while it is here.
+    /// The root span, until it is removed.
     #[must_use]
     pub fn root(&self) -> Option<&Span> {
         self.root.span.and_then(|root| self.spans.get(&root))
     }
 
-    /// Say something about a span that no record says: a payload, as far as capture allows.
+    /// Adds an attribute that does not come from a record: a payload, as far as capture allows.
     pub fn add(&mut self, span: SpanId, name: &'static str, value: Value) {
         if let Some(span) = self.spans.get_mut(&span) {
             span.set(name, value);
         }
     }
 
-    /// Take a span away, open or not.
+    /// Removes a span, open or not.
     pub fn take(&mut self, span: SpanId) -> Option<Span> {
         let span = self.spans.remove(&span)?;
         if span.kind == SpanKind::ExecuteTool {
@@ -181,22 +181,23 @@ impl RunSpans {
         Some(span)
     }
 
-    /// How many things of the run are kept: spans that are here, and what later ones may refer to.
+    /// How many items are kept: spans, and data that later spans may refer to.
     #[must_use]
     pub fn size(&self) -> usize {
         self.spans.len() + self.approvals.len() + self.failed.len()
     }
 
-    /// Every span that is here, in the order in which they began.
+    /// All current spans, in the order in which they began.
     #[must_use]
     pub fn into_spans(self) -> Vec<Span> {
         let mut spans: Vec<Span> = self.spans.into_values().collect();
-        // Of the spans that one record opens the tool's is the upper one.
+        // Of the spans that one record opens, the tool's is the outermost.
         spans.sort_by_key(|span| (span.opened, span.kind));
         spans
     }
 
-    /// Take in the run's next record, the one at `index` of the ledger. Spans that it ends, each once.
+    /// Adds the run's next record, which has this `index` in the ledger. Returns the spans that it ends,
+    /// each once.
     pub fn apply(&mut self, index: u64, record: &Record, naming: Naming<'_>) -> Vec<SpanId> {
         if let Event::RunStarted(run) = &record.event {
             let origin = &run.origin;
@@ -241,7 +242,7 @@ impl RunSpans {
                     return None;
                 }
                 if let Some(known) = self.spans.get_mut(&span) {
-                    // A call that was decided again is as the last decision says.
+                    // The latest decision determines a call that was decided again.
                     if let (Event::Decision(d), None, SpanKind::ExecuteTool) =
                         (&record.event, known.end, kind)
                         && !d.is_secondary
@@ -289,7 +290,7 @@ impl RunSpans {
                 known.error = error;
                 known.closed.get_or_insert(index);
                 let kind = known.kind;
-                // What an execution used stands with it, and not with its call.
+                // Resource usage belongs to the execution, not to its call.
                 if !matches!(record.event, Event::Decision(_)) {
                     known.take_on(attributes(kind, index, record, naming));
                 }
@@ -304,7 +305,7 @@ impl RunSpans {
         }
     }
 
-    /// Whether a call is over, or runs by an approval that is taken back too late.
+    /// Whether a call has ended, or runs with an approval that was withdrawn too late.
     fn is_settled(&self, call: SpanId, record: &Record) -> bool {
         let ended = self.spans.get(&call).is_none_or(|call| call.end.is_some());
         let late = match &record.event {
@@ -319,7 +320,7 @@ impl RunSpans {
         ended || (late && self.spans.values().any(runs))
     }
 
-    /// With what every span has, and what follows from others.
+    /// Adds attributes that every span has, and those that follow from other spans.
     fn completed(&self, mut span: Span, record: &Record) -> Span {
         if let Some(error) = span.error {
             span.set(a::ERROR_TYPE, error.into());
@@ -353,7 +354,7 @@ impl RunSpans {
         span
     }
 
-    /// The earlier call that this one repeats, if that did not succeed.
+    /// The earlier unsuccessful call that this one repeats.
     fn repeats(&self, record: &Record) -> Option<SpanId> {
         match &record.event {
             Event::Decision(decision) => self.failed.get(decision.arguments.as_ref()?).copied(),
@@ -361,7 +362,7 @@ impl RunSpans {
         }
     }
 
-    /// Remember how a call ended, for its repeats.
+    /// Remembers how a call ended, in order to recognise its repetitions.
     fn remember(&mut self, call: SpanId) {
         let Some(span) = self.spans.get(&call) else {
             return;
@@ -377,7 +378,7 @@ impl RunSpans {
         }
     }
 
-    /// The span above. Below the caller's own span, where the run is part of the caller's trace.
+    /// The parent span: below the caller's own span if the run belongs to the caller's trace.
     fn above(
         &self,
         kind: SpanKind,
@@ -397,7 +398,7 @@ impl RunSpans {
     fn links(&self, kind: SpanKind, record: &Record) -> Vec<TraceLink> {
         let mut links = Vec::new();
         if kind == SpanKind::ExecuteTool {
-            // Another's run has the caller's trace, so this one hangs nowhere in it.
+            // The caller's trace belongs to another run, so this run is not part of it.
             if let (Some(trace), None, Some(span)) =
                 (self.root.trace, self.root.within, caller_of(record))
             {
@@ -405,7 +406,7 @@ impl RunSpans {
             }
             links.extend(arrival_of(record).and_then(|arrival| arrival.link));
         }
-        // An effect stands in its execution, and says which decision allowed it.
+        // An effect is a child of its execution, and links to the decision that allowed it.
         if let (SpanKind::Effect, Event::Effect(effect)) = (kind, &record.event)
             && effect.execution.is_some()
         {
@@ -423,7 +424,7 @@ impl RunSpans {
         links
     }
 
-    /// Events, and what one record says about a span that another opened.
+    /// Events, and what a record adds to a span that another record opened.
     fn tell(&mut self, index: u64, record: &Record, naming: Naming<'_>) {
         let at = record.time;
         match &record.event {
@@ -491,7 +492,16 @@ impl RunSpans {
                     root.happened(event::BUDGET_EXHAUSTED, at, vec![reason]);
                 }
             }
-            _ => {}
+            Event::BundleActivated(_)
+            | Event::RunStarted(_)
+            | Event::RunEnded(_)
+            | Event::Outcome(_)
+            | Event::Effect(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => {}
         }
     }
 }
@@ -562,7 +572,7 @@ mod tests {
             assert_eq!(spans.apply(n, &record, Naming::Clear), [call]);
             assert!(spans.take(call).is_some());
             let again = spans.apply(n, &record, Naming::Clear);
-            assert!(again.is_empty(), "what was taken away does not come back");
+            assert!(again.is_empty(), "a removed call does not come back");
         }
         assert_eq!(spans.size(), 0);
         assert_eq!(spans.taken.len(), MAX_TAKEN);

@@ -22,12 +22,12 @@ use crate::{
 /// Attributes, each name once.
 pub type Attributes = Vec<(&'static str, Value)>;
 
-/// How principals, resources and people are named.
+/// How principals, resources and people are identified.
 #[derive(Clone, Copy)]
 pub enum Naming<'a> {
-    /// By their ids: for those who may read the ledger.
+    /// By their ids: for readers of the ledger.
     Clear,
-    /// By keyed hashes: for everybody else. Equal ones stay equal.
+    /// By keyed hashes: for all others. Equal values stay equal.
     Hashed(&'a dyn Fn(&Uid) -> Option<KeyedDigest>),
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Naming<'_> {
     }
 }
 
-/// Attributes in the making. What says nothing is left out.
+/// A list of attributes under construction. Empty values are left out.
 struct List<'a>(Attributes, Naming<'a>);
 
 impl List<'_> {
@@ -139,12 +139,23 @@ pub fn attributes(kind: SpanKind, index: u64, record: &Record, naming: Naming<'_
         (Event::ApprovalResolved(resolved), SpanKind::Approval) => {
             list.text(a::APPROVAL_STATUS, approval_status(resolved.state));
         }
-        _ => {}
+        (
+            Event::ApprovalAnswered(_)
+            | Event::ApprovalResolved(_)
+            | Event::BundleActivated(_)
+            | Event::ComponentLog(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_),
+            _,
+        ) => {}
     }
     list.0
 }
 
-/// The same as a JSON object, with ids in clear: for what stays beside the ledger.
+/// The same as a JSON object, with ids in the clear: for data that stays next to the ledger.
 #[must_use]
 pub fn attribute_map(kind: SpanKind, index: u64, record: &Record) -> Map<String, Value> {
     attributes(kind, index, record, Naming::Clear)
@@ -153,7 +164,7 @@ pub fn attribute_map(kind: SpanKind, index: u64, record: &Record) -> Map<String,
         .collect()
 }
 
-/// `tollgate.approval.status`: an approval that was used is an approved one.
+/// `tollgate.approval.status`: an approval that was used counts as approved.
 pub(super) fn approval_status(state: ApprovalState) -> &'static str {
     match state {
         ApprovalState::Pending => "pending",
@@ -211,7 +222,7 @@ fn authorize(list: &mut List<'_>, index: u64, d: &DecisionRecord) {
         Outcome::Escalate => "held",
         Outcome::Deny | Outcome::Error => "blocked",
     };
-    // Cedar knows two answers; one that could not be had is neither.
+    // Cedar knows two answers; an error is neither.
     let native = match d.outcome {
         Outcome::Allow => "allow",
         Outcome::Deny | Outcome::Escalate => "deny",
@@ -291,6 +302,9 @@ fn effect(list: &mut List<'_>, effect: &Effect) {
     list.text(a::CAPABILITY, &*effect.operation)
         .shown(a::CAPABILITY_ERROR, effect.error.as_deref());
     match &effect.details {
+        None if effect.operation == Action::ReadConfig.id() => {
+            list.text(a::CONFIG_KEY, &*effect.target);
+        }
         None => {
             list.text(a::FILE_PATH, &*effect.target)
                 .number(a::FILE_SIZE, effect.size);

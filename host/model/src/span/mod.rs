@@ -1,14 +1,12 @@
 //! The run's trace as a projection of the ledger's records.
 //!
-//! Every name of an attribute, event and error is spelled in [`names`] and nowhere else. What one record
-//! does to the trace is in [`changes`], what it says about a span in [`attributes()`], and [`RunSpans`] puts
-//! whole spans together. Nothing here reads anything but records.
+//! Every name of an attribute, event and error is defined in [`names`] and only there. [`changes`] is what
+//! one record does to the trace, [`attributes()`] what it adds to a span, and [`RunSpans`] builds whole
+//! spans. Everything is derived from records alone.
 
 mod assemble;
 mod attributes;
 pub mod names;
-
-use serde::{Deserialize, Serialize};
 
 use self::names::error;
 use crate::{
@@ -23,57 +21,41 @@ pub use assemble::{RunSpans, Span, SpanEvent};
 pub use attributes::{Attributes, Naming, attribute_map, attributes};
 
 /// What a span stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum SpanKind {
-    /// The run's root, made by the gate where the caller sent no trace context.
+    /// The run's root, created by the gate if the caller sent no trace context.
     InvokeAgent,
-    /// A tool call, also one that was denied.
+    /// A tool call, including denied ones.
     ExecuteTool,
     /// One decision.
     Authorize,
-    /// The wait for a human and the answer.
+    /// The wait for an approval, and the answer.
     Approval,
-    /// One execution; its absence proves that nothing ran.
+    /// One execution; without this span, nothing ran.
     InvokeComponent,
-    /// One effect that a component asked for.
+    /// One effect that a component requested.
     Effect,
-    /// The end of a run that is part of the caller's own trace. Only collectors have it: the run's root is
-    /// the caller's there.
+    /// The end of a run that belongs to the caller's own trace. Only exports have this span: there, the
+    /// run's root is the caller's.
     EndRun,
 }
 
+named!(SpanKind);
+
 impl SpanKind {
-    /// As columns spell it, and the first word of the span's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvokeAgent => "invoke_agent",
-            Self::ExecuteTool => "execute_tool",
-            Self::Authorize => "authorize",
-            Self::Approval => "approval",
-            Self::InvokeComponent => "invoke_component",
-            Self::Effect => "effect",
-            Self::EndRun => "end_run",
-        }
-    }
-
-    /// The kind that a column spells.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::InvokeAgent,
-            Self::ExecuteTool,
-            Self::Authorize,
-            Self::Approval,
-            Self::InvokeComponent,
-            Self::Effect,
-            Self::EndRun,
-        ]
-        .into_iter()
-        .find(|k| k.as_str() == name)
-    }
-
     /// How OpenInference names it, so that trace viewers draw it rightly.
     #[must_use]
     pub fn openinference(self) -> &'static str {
@@ -86,14 +68,14 @@ impl SpanKind {
     }
 }
 
-/// What OpenTelemetry knows of how a span relates to others.
+/// OpenTelemetry's span kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OtelKind {
-    /// Within the gate.
+    /// An internal operation of the gate.
     Internal,
     /// On behalf of a remote caller.
     Server,
-    /// Of a remote service.
+    /// A request to a remote service.
     Client,
 }
 
@@ -104,9 +86,9 @@ pub enum SpanChange {
     Open {
         /// Its id.
         span: SpanId,
-        /// The span above; the run's root where absent.
+        /// The parent span; the run's root if absent.
         parent: Option<SpanId>,
-        /// What it stands for.
+        /// Its kind.
         kind: SpanKind,
         /// Its name.
         name: String,
@@ -123,9 +105,9 @@ pub enum SpanChange {
         span: SpanId,
         /// When.
         end: Timestamp,
-        /// What went wrong, as `error.type`.
+        /// The error, as `error.type`.
         error: Option<&'static str>,
-        /// Whether it says nothing about a span that has ended: what ended it stays true.
+        /// Whether a span that has already ended stays unchanged: the first end counts.
         unless_ended: bool,
     },
 }
@@ -223,7 +205,7 @@ pub fn changes(record: &Record) -> Vec<SpanChange> {
             let error = error_type(outcome.status);
             let close = |span| SpanChange::close(span, at, error);
             let mut changes = vec![close(outcome.span)];
-            // A call that waits goes on once it is approved.
+            // A waiting call continues after the approval.
             if outcome.status != Status::Pending {
                 changes.push(close(outcome.call));
             }
@@ -294,7 +276,7 @@ fn invalid_error(problem: &str) -> &'static str {
     }
 }
 
-/// `error.type` of an execution that did not end well.
+/// `error.type` of an execution that failed.
 #[must_use]
 pub fn error_type(status: Status) -> Option<&'static str> {
     match status {

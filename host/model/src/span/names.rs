@@ -1,8 +1,8 @@
-//! Every name of the trace, spelled once: OpenTelemetry's where it has one (its conventions for GenAI, MCP,
-//! HTTP and files are in development and may still change), `tollgate.*` where it does not.
-//! `gen_ai.*` is never minted.
+//! Every name of the trace, defined once: OpenTelemetry's names if there are any (its conventions for
+//! GenAI, MCP, HTTP and files are in development and may still change), `tollgate.*` otherwise. This
+//! program never invents `gen_ai.*` names.
 
-/// Who a resource is and where it stands.
+/// Attributes of the resource.
 pub mod resource {
     /// The gate's name.
     pub const SERVICE_NAME: &str = "service.name";
@@ -10,7 +10,7 @@ pub mod resource {
     pub const SERVICE_VERSION: &str = "service.version";
     /// Such as `production`.
     pub const DEPLOYMENT_ENVIRONMENT: &str = "deployment.environment.name";
-    /// The scope of all spans of the gate: by it they are told from what agents report.
+    /// The scope of all spans of the gate, which distinguishes them from reported ones.
     pub const SCOPE: &str = "dev.tollgate";
 }
 
@@ -24,13 +24,13 @@ pub mod operation {
     pub const TOOLS_CALL: &str = "tools/call";
 }
 
-/// OpenInference's names, so that Phoenix and Langfuse draw the tree rightly.
+/// OpenInference's names, so that Phoenix and Langfuse draw the tree correctly.
 pub mod openinference {
     /// `AGENT`, `TOOL`, `GUARDRAIL` or `CHAIN`.
     pub const SPAN_KIND: &str = "openinference.span.kind";
     /// The tool of a `TOOL` span.
     pub const TOOL_NAME: &str = "tool.name";
-    /// What its author says about it.
+    /// The tool's description.
     pub const TOOL_DESCRIPTION: &str = "tool.description";
     /// The agent of an `AGENT` span.
     pub const AGENT_NAME: &str = "agent.name";
@@ -42,11 +42,11 @@ pub mod error {
     pub const POLICY_DENIED: &str = "policy_denied";
     /// A person rejected it.
     pub const APPROVAL_REJECTED: &str = "approval_rejected";
-    /// Nobody answered in time.
+    /// No one answered in time.
     pub const APPROVAL_TIMEOUT: &str = "approval_timeout";
-    /// It could not be decided, and so is denied.
+    /// It could not be decided, and so was denied.
     pub const POLICY_ERROR: &str = "policy_error";
-    /// An effect within it was denied.
+    /// An effect in it was denied.
     pub const CAPABILITY_DENIED: &str = "capability_denied";
     /// An unknown tool, or arguments that do not match its schema.
     pub const INVALID_ARGUMENTS: &str = "invalid_arguments";
@@ -56,50 +56,50 @@ pub mod error {
     pub const TIMEOUT: &str = "timeout";
     /// It ran out of fuel.
     pub const FUEL_EXHAUSTED: &str = "fuel_exhausted";
-    /// It asked for more memory than it may have.
+    /// It exceeded its memory limit.
     pub const MEMORY_EXHAUSTED: &str = "memory_exhausted";
     /// The guest trapped.
     pub const TRAP: &str = "trap";
     /// The tool's own error.
     pub const TOOL_ERROR: &str = "tool_error";
-    /// Its outcome will never be known.
+    /// Its outcome cannot be known.
     pub const INDETERMINATE: &str = "indeterminate";
 }
 
 /// Names of events.
 pub mod event {
-    /// A person is asked.
+    /// An approval was requested.
     pub const APPROVAL_REQUESTED: &str = "tollgate.approval.requested";
-    /// An approval is given, refused, or void.
+    /// An approval was granted, rejected or voided.
     pub const APPROVAL_RESOLVED: &str = "tollgate.approval.resolved";
     /// A call was refused before any policy.
     pub const VALIDATION_FAILED: &str = "tollgate.validation.failed";
-    /// The gate executes again what has provably not happened.
+    /// The gate repeats something that provably did not happen.
     pub const RETRY_SCHEDULED: &str = "tollgate.retry.scheduled";
-    /// A budget is spent.
+    /// A budget was used up.
     pub const BUDGET_EXHAUSTED: &str = "tollgate.budget.exhausted";
     /// A component's own log line.
     pub const ADAPTER_LOG: &str = "tollgate.adapter.log";
-    /// What somebody says about a run afterwards.
+    /// An annotation of a run.
     pub const EVALUATION_RESULT: &str = "gen_ai.evaluation.result";
 }
 
 /// Names of attributes.
 pub mod attribute {
     // Every span.
-    /// The run: the trace's id, except where another run has the caller's.
+    /// The run: the trace's id, unless another run has the caller's trace.
     pub const RUN_ID: &str = "tollgate.run.id";
     /// The tenant.
     pub const TENANT_ID: &str = "tollgate.tenant.id";
     /// The conversation that the run is part of.
     pub const CONVERSATION_ID: &str = "gen_ai.conversation.id";
-    /// What trace viewers group by: the conversation, else the protocol's session.
+    /// The group for trace viewers: the conversation, else the protocol's session.
     pub const SESSION_ID: &str = "session.id";
-    /// What went wrong: one of [`super::error`].
+    /// The error: one of [`super::error`].
     pub const ERROR_TYPE: &str = "error.type";
 
     // The run's root.
-    /// What the span does.
+    /// The operation.
     pub const OPERATION_NAME: &str = "gen_ai.operation.name";
     /// The agent's id.
     pub const AGENT_ID: &str = "gen_ai.agent.id";
@@ -107,9 +107,9 @@ pub mod attribute {
     pub const AGENT_NAME: &str = "gen_ai.agent.name";
     /// Its version.
     pub const AGENT_VERSION: &str = "gen_ai.agent.version";
-    /// By what the caller names the run.
+    /// The caller's name for the run.
     pub const RUN_KEY: &str = "tollgate.run.key";
-    /// What kind of work it is.
+    /// The kind of task.
     pub const RUN_TASK_TYPE: &str = "tollgate.run.task_type";
     /// How it ended.
     pub const RUN_OUTCOME: &str = "tollgate.run.outcome";
@@ -119,11 +119,11 @@ pub mod attribute {
     pub const PROMPT_VERSION: &str = "tollgate.prompt.version";
     /// The workflow's version.
     pub const WORKFLOW_VERSION: &str = "tollgate.workflow.version";
-    /// Keyed hash of the user for whom it is.
+    /// Keyed hash of the user for whom the run acts.
     pub const USER_HASH: &str = "user.hash";
-    /// The trace in which the caller says that it stands.
+    /// The caller's trace, as the caller claims it.
     pub const CALLER_TRACE_ID: &str = "tollgate.caller.trace.id";
-    /// The caller's own span above.
+    /// The caller's own parent span.
     pub const CALLER_SPAN_ID: &str = "tollgate.caller.span.id";
 
     // Tool calls.
@@ -133,9 +133,9 @@ pub mod attribute {
     pub const TOOL_CALL_ID: &str = "gen_ai.tool.call.id";
     /// `function` for all.
     pub const TOOL_TYPE: &str = "gen_ai.tool.type";
-    /// What its author says about it.
+    /// The tool's description.
     pub const TOOL_DESCRIPTION: &str = "gen_ai.tool.description";
-    /// The first digits of what provides it.
+    /// The first digits of the provider's digest.
     pub const TOOL_VERSION: &str = "tollgate.tool.version";
     /// Whether execution began.
     pub const TOOL_EXECUTED: &str = "tollgate.tool.executed";
@@ -149,7 +149,7 @@ pub mod attribute {
     pub const ARGS_HASH: &str = "tollgate.args.hash";
     /// Bytes of the arguments.
     pub const ARGS_SIZE: &str = "tollgate.args.size";
-    /// What kind of data they are.
+    /// The sensitivity of the arguments.
     pub const ARGS_CLASS: &str = "tollgate.args.class";
     /// The component's file, or the accepted definitions.
     pub const ARTIFACT_HASH: &str = "artifact.hash";
@@ -157,11 +157,11 @@ pub mod attribute {
     pub const INPUT_VALUE: &str = "input.value";
     /// The result, as far as capture allows.
     pub const OUTPUT_VALUE: &str = "output.value";
-    /// The same call, made before in this run without success.
+    /// The earlier unsuccessful call in this run that this one repeats.
     pub const RETRY_OF: &str = "tollgate.retry.of";
-    /// What is wrong with a call before any policy.
+    /// The problem of a call that was refused before any policy.
     pub const VALIDATION_PROBLEM: &str = "tollgate.validation.problem";
-    /// Where its arguments are wrong: JSON pointers.
+    /// JSON pointers to wrong arguments.
     pub const VALIDATION_POINTERS: &str = "tollgate.validation.pointers";
 
     // Decisions.
@@ -169,13 +169,13 @@ pub mod attribute {
     pub const DECISION_ID: &str = "tollgate.decision.id";
     /// allow, deny, escalate or error.
     pub const DECISION_OUTCOME: &str = "tollgate.decision.outcome";
-    /// What the engine itself said.
+    /// The answer of the policy engine itself.
     pub const DECISION_NATIVE: &str = "tollgate.decision.native";
     /// executed, blocked or held.
     pub const DECISION_ACTION: &str = "tollgate.decision.action";
     /// enforce or shadow.
     pub const DECISION_MODE: &str = "tollgate.decision.mode";
-    /// What the determining policies say.
+    /// The reasons of the determining policies.
     pub const DECISION_REASON: &str = "tollgate.decision.reason";
     /// `cedar`.
     pub const POLICY_ENGINE: &str = "tollgate.policy.engine";
@@ -187,7 +187,7 @@ pub mod attribute {
     pub const POLICY_OWNERS: &str = "tollgate.policy.owners";
     /// How many errors there were.
     pub const POLICY_ERROR_COUNT: &str = "tollgate.policy.error_count";
-    /// Which.
+    /// The errors.
     pub const POLICY_ERRORS: &str = "tollgate.policy.errors";
     /// What the outcome would have been with the shadow policies.
     pub const SHADOW_OUTCOME: &str = "tollgate.shadow.outcome";
@@ -207,11 +207,11 @@ pub mod attribute {
     pub const ACTION: &str = "tollgate.action";
     /// The first determining policy.
     pub const RULE_NAME: &str = "security_rule.name";
-    /// What it says.
+    /// Its reason.
     pub const RULE_DESCRIPTION: &str = "security_rule.description";
     /// The digest of its contents.
     pub const RULE_VERSION: &str = "security_rule.version";
-    /// The bundle that it is part of.
+    /// The bundle that contains it.
     pub const RULE_SET: &str = "security_rule.ruleset.name";
 
     // Approvals.
@@ -219,23 +219,23 @@ pub mod attribute {
     pub const APPROVAL_ID: &str = "tollgate.approval.id";
     /// pending, approved, rejected, expired or cancelled.
     pub const APPROVAL_STATUS: &str = "tollgate.approval.status";
-    /// How it was answered.
+    /// The channel of the answer.
     pub const APPROVAL_CHANNEL: &str = "tollgate.approval.channel";
-    /// Who answered; never leaves the gate.
+    /// The approver; never leaves the gate.
     pub const APPROVAL_APPROVER: &str = "tollgate.approval.approver";
-    /// Keyed hash of it.
+    /// Keyed hash of the approver.
     pub const APPROVAL_APPROVER_HASH: &str = "tollgate.approval.approver.hash";
-    /// Roles that they hold.
+    /// Roles of the approver.
     pub const APPROVAL_APPROVER_ROLE: &str = "tollgate.approval.approver.role";
     /// approve or reject.
     pub const APPROVAL_ANSWER: &str = "tollgate.approval.answer";
-    /// What they wrote with it.
+    /// The approver's note.
     pub const APPROVAL_REASON: &str = "tollgate.approval.reason";
-    /// Until when it may be answered and used.
+    /// When it expires.
     pub const APPROVAL_EXPIRES_AT: &str = "tollgate.approval.expires_at";
     /// Keyed hash of the call that it is for.
     pub const APPROVAL_ARGS_HASH: &str = "tollgate.approval.args_hash";
-    /// Whose answer would be enough.
+    /// The required approvals.
     pub const APPROVAL_REQUIRES: &str = "tollgate.approval.requires";
 
     // Executions.
@@ -249,26 +249,28 @@ pub mod attribute {
     pub const UNSANDBOXED: &str = "tollgate.unsandboxed";
     /// Fuel units.
     pub const WASM_FUEL: &str = "tollgate.wasm.fuel";
-    /// Bytes of linear memory at most.
+    /// The highest size of linear memory, in bytes.
     pub const WASM_PEAK_MEMORY: &str = "tollgate.wasm.peak_memory";
     /// Keyed hash of the result.
     pub const RESULT_HASH: &str = "tollgate.result.hash";
-    /// Its bytes.
+    /// Bytes of the result.
     pub const RESULT_SIZE: &str = "tollgate.result.size";
     /// released, redacted or withheld.
     pub const RESULT_RELEASE: &str = "tollgate.result.release";
     /// Labels that it adds to the run.
     pub const RESULT_LABELS: &str = "tollgate.result.labels";
-    /// World-changing effects that were begun.
+    /// Started effects that change the world.
     pub const EFFECTS: &str = "tollgate.effects";
     /// How it ended.
     pub const STATUS: &str = "tollgate.status";
 
     // Effects.
-    /// What was asked of the host.
+    /// The operation that was requested.
     pub const CAPABILITY: &str = "tollgate.capability";
     /// Why it failed.
     pub const CAPABILITY_ERROR: &str = "tollgate.capability.error";
+    /// The key of a configuration entry.
+    pub const CONFIG_KEY: &str = "tollgate.config.key";
     /// A path within a grant.
     pub const FILE_PATH: &str = "file.path";
     /// Bytes read or written.
@@ -291,14 +293,14 @@ pub mod attribute {
     pub const URL_FULL: &str = "url.full";
     /// The secret's name.
     pub const SECRET_NAME: &str = "tollgate.secret.name";
-    /// What tells one value of it from another.
+    /// Distinguishes the secret's values from each other.
     pub const SECRET_VERSION: &str = "tollgate.secret.version";
 
     // Events.
-    /// Which budget is spent.
+    /// The budget that was used up.
     pub const BUDGET: &str = "tollgate.budget.name";
     /// A log line's level.
     pub const LOG_LEVEL: &str = "tollgate.log.level";
-    /// A log line's words.
+    /// The text of a log line.
     pub const LOG_MESSAGE: &str = "tollgate.log.message";
 }

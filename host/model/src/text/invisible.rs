@@ -1,4 +1,4 @@
-//! Characters that are not shown, or that change how others are shown.
+//! Characters that are invisible, or that change how others are displayed.
 
 /// Ranges of Unicode 16, in order: the general categories Other (control, format, private use, unassigned), line
 /// and paragraph separators, all `Default_Ignorable_Code_Point`, and the blank Braille pattern.

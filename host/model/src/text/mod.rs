@@ -1,4 +1,4 @@
-//! Text that comes from outside, made fit to be shown.
+//! Text from outside, made safe to display.
 
 mod invisible;
 
@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 
 use invisible::INVISIBLE;
 
-/// `text` with every character escaped that is not shown or changes how others are shown, cut to at most `max`
-/// bytes. Line feeds and tabs stay.
+/// `text` with every invisible character, and every one that changes how others are displayed, escaped; cut
+/// to at most `max` bytes. Line feeds and tabs stay.
 #[must_use]
 pub fn printable(text: &str, max: usize) -> String {
     let mut out = String::new();
@@ -25,6 +25,15 @@ pub fn printable(text: &str, max: usize) -> String {
         }
     }
     out
+}
+
+/// The candidate most like `name`, if any is alike enough to suggest.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|c| (strsim::damerau_levenshtein(name, c), c))
+        .filter(|(distance, c)| *distance <= 1 + c.chars().count() / 4)
+        .min()
+        .map(|(_, c)| c)
 }
 
 /// Whether people see a character as what it is.
@@ -76,7 +85,7 @@ mod tests {
         }
     }
 
-    /// Over all of Unicode, by what the standard library and the named blocks say of a character.
+    /// For all of Unicode, against the standard library's properties and the named blocks.
     #[test]
     fn every_character_that_hides_is_escaped() {
         // Default_Ignorable_Code_Point, line separators and interlinear annotations (Unicode 16).

@@ -1,7 +1,7 @@
-//! What a tool returned, in the shape of MCP's content blocks, and cut to a size.
+//! The content that a tool returned, in the form of MCP's content blocks, cut to a size.
 //!
-//! All of it is untrusted. Text is cut between characters; what cannot be cut (pictures, resources,
-//! structured data) is left out whole.
+//! All of it is untrusted. Text is cut between characters; other content (pictures, resources, structured
+//! data) is dropped as a whole.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,14 +9,14 @@ use serde_json::Value;
 use super::{FailureKind, ToolFailure};
 use crate::canonical;
 
-/// Parts of one result; what is beyond is cut.
+/// The most parts of one result; further ones are dropped.
 const MAX_PARTS: usize = 1_000;
-/// Bytes of a media type.
+/// The most bytes of a media type.
 const MAX_MEDIA_TYPE: usize = 255;
-/// Bytes of a resource's URI.
+/// The most bytes of a resource's URI.
 const MAX_URI: usize = 8_192;
 
-/// One part of a result. As JSON, a content block of MCP (2025-06-18), except for structured data, which
+/// One part of a result. As JSON, it is a content block of MCP (2025-06-18), except structured data, which
 /// MCP keeps outside the list: `{"type":"structured","value":..}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -53,7 +53,7 @@ pub struct EmbeddedResource {
     /// Its media type, if known.
     #[serde(rename = "mimeType", default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// What it contains.
+    /// Its contents.
     #[serde(flatten)]
     pub body: ResourceBody,
 }
@@ -102,7 +102,7 @@ mod structured {
     }
 }
 
-/// One part of a result as a tool returned it, before [`BoundedContent::of_parts`] has looked at it.
+/// One part of a result as a tool returned it, before [`BoundedContent::of_parts`] checked it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RawContent {
     /// Text.
@@ -123,9 +123,9 @@ pub enum RawContent {
 /// A result within its bounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundedContent {
-    /// The content, or why it is not usable.
+    /// The content, or the reason why it cannot be used.
     pub content: Result<Vec<Content>, ToolFailure>,
-    /// Bytes before anything was cut.
+    /// Bytes before cutting.
     pub size: u64,
     /// Whether [`content`](Self::content) is less than the tool returned.
     pub cut: bool,
@@ -176,7 +176,7 @@ impl BoundedContent {
         }
     }
 
-    /// A tool's own failure, with at most `max` bytes of its words.
+    /// A tool's own failure, with at most `max` bytes of its text.
     #[must_use]
     pub fn of_failure(kind: FailureKind, mut message: String, max: u64) -> Self {
         let size = message.len() as u64;
@@ -245,8 +245,8 @@ fn unusable(problem: &str) -> ToolFailure {
     }
 }
 
-/// `type/subtype`, perhaps with parameters (RFC 6838, section 4.2), as far as it matters here: visible
-/// ASCII, and not long.
+/// `type/subtype`, optionally with parameters (RFC 6838, section 4.2). Checked only for what matters here:
+/// visible ASCII, and not too long.
 fn check_media_type(text: &str) -> Result<(), String> {
     let plain =
         text.len() <= MAX_MEDIA_TYPE && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');

@@ -1,19 +1,19 @@
-//! What a tool's author says about it, within bounds: title, description, schemas, hints.
+//! A tool's definition by its author, within limits: title, description, schemas, hints.
 
 use serde_json::Value;
 
 use crate::canonical;
 
-/// Bytes of a tool's own name.
+/// The most bytes of a tool's own name.
 pub const MAX_TOOL_NAME: usize = 64;
-/// Bytes of a tool's title.
+/// The most bytes of a tool's title.
 const MAX_TITLE: usize = 256;
-/// Bytes of a tool's description.
+/// The most bytes of a tool's description.
 const MAX_DESCRIPTION: usize = 16 << 10;
-/// Bytes of a schema. Its depth is bounded by [`canonical::MAX_DEPTH`].
+/// The most bytes of a schema. Its depth is limited by [`canonical::MAX_DEPTH`].
 const MAX_SCHEMA: usize = 256 << 10;
 
-/// What a tool's author says about its behaviour: hints, never grounds for a decision.
+/// What a tool's author says about its behaviour. No decision is based on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Annotations {
     /// It changes nothing.
@@ -26,7 +26,7 @@ pub struct Annotations {
     pub open_world: bool,
 }
 
-/// A tool as its provider describes it: untrusted, but within bounds.
+/// A tool as its provider describes it: untrusted, but within limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolDefinition {
     /// Its own name: `[A-Za-z0-9_-]{1,64}`, unique in its provider.
@@ -47,7 +47,7 @@ impl ToolDefinition {
     /// A definition from its texts, schemas as JSON.
     ///
     /// # Errors
-    /// Which of them is not within bounds, in words for its author.
+    /// A message for its author, if one of them exceeds its limits.
     pub fn new(
         name: String,
         title: Option<String>,
@@ -73,10 +73,10 @@ impl ToolDefinition {
         })
     }
 
-    /// The same, if title, description and schemas are within the bounds of a component's.
+    /// Returns the definition if title, description and schemas are within the limits for components.
     ///
     /// # Errors
-    /// Which of them is not, in words for its author.
+    /// A message for its author, if one of them is not.
     pub fn within_bounds(self) -> Result<Self, String> {
         check_texts(self.title.as_deref(), &self.description)?;
         let check = |what: &str, value: &Value| parse_schema(what, &value.to_string());

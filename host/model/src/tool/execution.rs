@@ -1,4 +1,4 @@
-//! How the execution of a call ended, and what it used.
+//! How the execution of a call ended, and the resources that it used.
 
 use std::time::Duration;
 
@@ -7,36 +7,36 @@ use serde::{Deserialize, Serialize};
 use super::{BoundedContent, Content};
 use crate::record::Status;
 
-/// How an execution ended, and what it used.
+/// How an execution ended, and the resources that it used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Execution {
-    /// How it ended. `Ok` exactly if there is content; `ToolError` if the tool said that it failed.
+    /// How it ended. `Ok` if and only if there is content; `ToolError` if the tool reported a failure.
     pub status: Status,
     /// What the tool returned, cut to [`Limits::output`](super::Limits::output).
     pub content: Result<Vec<Content>, ToolFailure>,
     /// Whether [`content`](Self::content) is less than the tool returned.
     pub cut: bool,
-    /// Time in which the guest ran, with what it called.
+    /// Time in which the guest ran, including nested calls.
     pub cpu: Duration,
-    /// Fuel units that the guest used, with what it called.
+    /// Fuel units that the guest used, including nested calls.
     pub fuel: u64,
-    /// What it may have changed itself, besides the effects that it asked the host for: always nothing in
-    /// the sandbox, the request where that was sent to an upstream server.
+    /// Effects of the execution itself, besides those requested from the host: always none in the sandbox;
+    /// for an upstream server, the request if it was sent.
     pub effects: u64,
-    /// Bytes of linear memory at most.
+    /// The highest size of linear memory, in bytes.
     pub peak_memory: u64,
-    /// Bytes that the tool returned, before anything was cut.
+    /// Bytes that the tool returned, before cutting.
     pub size: u64,
-    /// For operators: why the sandbox ended it. May hold names from the component, never its data.
+    /// For operators: why the sandbox stopped it. May contain names from the component, never its data.
     pub cause: Option<String>,
 }
 
 /// Why a call has no content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolFailure {
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// For the agent. In the tool's own words, so untrusted, except for [`FailureKind::Ended`].
+    /// The text for the agent. It is the tool's own and so untrusted, except for [`FailureKind::Ended`].
     pub message: String,
 }
 
@@ -46,18 +46,18 @@ pub struct ToolFailure {
 pub enum FailureKind {
     /// The component has no such tool.
     UnknownTool,
-    /// The arguments make no sense to the tool.
+    /// The arguments are wrong for the tool.
     InvalidArguments,
     /// The tool could not do its work.
     Failed,
     /// The host refused something that the tool needed.
     Denied,
-    /// The sandbox ended the call; [`Execution::status`] says how.
+    /// The sandbox stopped the call; [`Execution::status`] says how.
     Ended,
 }
 
 impl Execution {
-    /// A call of which nothing was executed.
+    /// A call that executed nothing.
     #[must_use]
     pub fn not_executed() -> Self {
         let failure = ToolFailure {
@@ -72,13 +72,13 @@ impl Execution {
         Self::of_content(Status::Trap, content, 0)
     }
 
-    /// A call that an operator's halt ended before it began.
+    /// A call that a halt stopped before it began.
     #[must_use]
     pub fn halted() -> Self {
         Self::ended(Status::Halted, 0, None)
     }
 
-    /// A call that was ended without a result, after `effects` of its own may have happened. `cause` is for
+    /// A call that was stopped without a result, after up to `effects` effects of its own. `cause` is for
     /// operators.
     #[must_use]
     pub fn ended(status: Status, effects: u64, cause: Option<String>) -> Self {
@@ -89,7 +89,7 @@ impl Execution {
         }
     }
 
-    /// A call that failed as this kind of failure, after `effects` of its own may have happened.
+    /// A call that failed with this kind of failure, after up to `effects` effects of its own.
     #[must_use]
     pub fn failed(kind: FailureKind, message: String, effects: u64) -> Self {
         let content = BoundedContent {
@@ -100,7 +100,7 @@ impl Execution {
         Self::of_content(Status::ToolError, content, effects)
     }
 
-    /// What an upstream server returned, checked and cut to `max` bytes as what a guest returns.
+    /// The result of an upstream server, checked and cut to `max` bytes like a guest's.
     #[must_use]
     pub fn returned(parts: Vec<Content>, max: u64) -> Self {
         let parts = parts.into_iter().map(Into::into).collect();
@@ -112,7 +112,7 @@ impl Execution {
         Self::of_content(status, content, 1)
     }
 
-    /// The same as what the tool says of its own failure: its texts, one after the other.
+    /// The same as the tool's own failure: its texts, joined.
     #[must_use]
     pub fn into_failure(self) -> Self {
         let content = self.content.and_then(|parts| {
@@ -149,7 +149,7 @@ impl Execution {
 }
 
 impl BoundedContent {
-    /// No content, because the call was ended with this status.
+    /// No content, because the call was stopped with this status.
     #[must_use]
     pub fn of_end(status: Status) -> Self {
         let failure = ToolFailure {
@@ -164,7 +164,7 @@ impl BoundedContent {
     }
 }
 
-/// What the agent is told about a call that was ended with this status.
+/// The agent's text for a call that was stopped with this status.
 #[must_use]
 pub fn end_message(status: Status) -> &'static str {
     match status {

@@ -1,35 +1,35 @@
-//! What an execution may use.
+//! Limits of an execution.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// What one execution may use.
+/// Limits of one execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of linear memory, over all memories of the component; at most [`Size::max_memory`].
     pub memory: u64,
     /// Fuel units; about one per WebAssembly instruction.
     pub fuel: u64,
-    /// From beginning to end, host calls included.
+    /// Wall-clock time, including host calls.
     pub wall: Duration,
-    /// Time in which the guest itself runs.
+    /// Computing time of the guest itself.
     pub cpu: Duration,
-    /// Bytes of content that are returned; what is more is cut, and counted.
+    /// Bytes of returned content; the rest is cut, and counted.
     pub output: u64,
-    /// Operations that a guest may ask for: files, requests over HTTP, random bytes and the like.
+    /// The most operations that a guest may request: files, HTTP requests, random bytes and the like.
     pub operations: u64,
 }
 
-/// Which of the two engines a component runs in. They differ in how much of everything one component may
-/// have, and in how many run at once.
+/// The engine in which a component runs. The two engines differ in the resources of one component, and in
+/// how many run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Size {
-    /// For what a compiler made of Rust, C or the like.
+    /// For components compiled from Rust, C or the like.
     #[default]
     Standard,
-    /// For what carries an interpreter: Python, JavaScript.
+    /// For components with an interpreter: Python, JavaScript.
     Large,
 }
 
@@ -66,7 +66,7 @@ impl FromStr for Size {
 }
 
 impl Limits {
-    /// What a component of this size may use by default.
+    /// The default limits of a component of this size.
     #[must_use]
     pub fn of(size: Size) -> Self {
         Self {

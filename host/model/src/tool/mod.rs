@@ -1,4 +1,4 @@
-//! Tools, whatever executes them: what they say of themselves, what they return, what a call may use.
+//! Tools of any provider: their definitions, results and limits.
 //!
 //! A component in the sandbox, an upstream MCP server and a tool that the caller executes all use these types.
 

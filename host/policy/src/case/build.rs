@@ -9,7 +9,7 @@ use tollgate_model::{
 
 use super::{
     Case, Defaults, uid,
-    world::{host_entities, path_entities, state_entities},
+    world::{config_entities, host_entities, path_entities, state_entities},
 };
 use crate::pdp::Pdp;
 
@@ -29,7 +29,7 @@ impl Case {
     /// The request and its facts.
     ///
     /// # Errors
-    /// What the case does not say, or says wrongly.
+    /// The case lacks a member, or has a wrong one.
     pub fn build(&self, pdp: &Pdp, defaults: &Defaults) -> Result<(Request, Facts), String> {
         let action = self.requested_action();
         let principal = uid(&self.principal)?;
@@ -122,6 +122,7 @@ impl Case {
                 let resource = resource()?;
                 let entities = match resource.kind {
                     Kind::State => state_entities(&resource, &self.directory_labels)?,
+                    Kind::ConfigEntry => config_entities(&resource, &self.directory_labels)?,
                     _ => path_entities(&resource, &self.directory_labels)?,
                 };
                 let context = ActionContext::Capability {

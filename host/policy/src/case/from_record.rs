@@ -1,8 +1,8 @@
-//! Cases from what was decided: a recorded request with its facts, as a [`Case`] that must get the same
-//! answer again.
+//! Cases from recorded decisions: a request with its facts, as a [`Case`] that must get the same answer
+//! again.
 //!
-//! A case says less than a record: not the exact time, nor entities beyond labels. Whoever writes one plays
-//! it before it is kept.
+//! A case says less than a record: it has no exact time, and of entities only the labels. Play a case
+//! before you keep it.
 
 use std::collections::BTreeSet;
 
@@ -16,10 +16,10 @@ use tollgate_model::{
 };
 
 impl Case {
-    /// The case of a decision: its request, what was known, and the answer that it got.
+    /// The case of a decision: its request, its facts and its answer.
     ///
     /// # Errors
-    /// If the run's facts have no JSON; none is like that.
+    /// If the run's facts cannot be written as JSON, which does not happen.
     pub fn of(
         name: String,
         request: &Request,
@@ -84,7 +84,7 @@ impl Case {
         self.tool = Some(guest.tool.id.clone());
     }
 
-    /// What this kind of action adds.
+    /// Adds the members of this kind of action.
     fn add(&mut self, context: &ActionContext, facts: &Facts) {
         let name = |uid: &Uid| Some(uid.id.clone());
         match context {
@@ -160,8 +160,8 @@ fn named(uid: &Uid) -> String {
     }
 }
 
-/// Labels of the entities that the configuration does not name. A resource has those of everything that it
-/// is in, so it does not matter which of these has them.
+/// Labels of the entities that the configuration does not name. A resource has the labels of all its
+/// ancestors, so it does not matter which of them has a label.
 fn labels(facts: &Facts, which: impl Fn(Kind) -> bool) -> Vec<String> {
     let entities = facts.entities.iter().filter(|e| which(e.uid.kind));
     let parents = entities.flat_map(|entity| &entity.parents);
@@ -172,7 +172,7 @@ fn labels(facts: &Facts, which: impl Fn(Kind) -> bool) -> Vec<String> {
     labels.into_iter().map(str::to_owned).collect()
 }
 
-/// The run's facts, as far as they are not what a case means that leaves them out.
+/// The run's facts that differ from a case's defaults.
 fn counted(run: &RunFacts) -> Result<Value, serde_json::Error> {
     let usual = serde_json::to_value(RunFacts::default())?;
     let Value::Object(facts) = serde_json::to_value(run)? else {
@@ -213,12 +213,15 @@ mod tests {
         unless { context.approval.roles.contains(Tollgate::Role::"finance") };
         @id("files") @owner("o")
         permit (principal, action == Tollgate::Action::"read_file", resource in Tollgate::Label::"private");
+        @id("config") @owner("o")
+        permit (principal, action == Tollgate::Action::"read_config", resource in Tollgate::Label::"private")
+        when { resource in principal };
         @id("hosts") @owner("o")
         permit (principal, action == Tollgate::Action::"http_request", resource in Tollgate::Domain::"example.org")
         when { context.method == "POST" && context.path like "/v1/*" };
     "#;
 
-    /// What is recorded of a case's decision, made into a case, gets the same answer again.
+    /// A recorded decision of a case, turned into a case, gets the same answer again.
     #[test]
     fn what_was_decided_is_decided_so_again() {
         let world: World = serde_json::from_value(json!({
@@ -242,6 +245,9 @@ mod tests {
              "input": {"amount": 700}, "approved_by": ["finance"], "expect": "allow"},
             {"name": "file", "action": "read_file", "principal": "Component::pay", "on_behalf_of": "alice",
              "agent": "support", "tool": "pay__refund", "resource": "File::pay/book:/a/b.txt",
+             "directory_labels": ["private"], "expect": "allow"},
+            {"name": "config", "action": "read_config", "principal": "Component::pay", "on_behalf_of": "alice",
+             "agent": "support", "tool": "pay__refund", "resource": "ConfigEntry::pay/customer",
              "directory_labels": ["private"], "expect": "allow"},
             {"name": "host", "action": "http_request", "principal": "Component::pay", "on_behalf_of": "alice",
              "agent": "support", "tool": "pay__refund", "resource": "Host::api.example.org", "method": "POST",

@@ -1,7 +1,7 @@
-//! Cases: requests with what is known about them, and the answers that they must get.
+//! Cases: requests with their facts, and the expected answers.
 //!
-//! A case leaves out what does not matter to it. It is played against a decision point, of a loaded gate
-//! or of a [`World`] that is written down beside the cases; no component runs and nothing is recorded.
+//! A case leaves out what does not matter to it. It is played against the decision point of a loaded gate
+//! or of a [`World`], which is a file next to the cases. No component runs and nothing is recorded.
 
 mod build;
 mod from_record;
@@ -20,17 +20,17 @@ use tollgate_model::{
 
 pub use world::{World, WorldTool};
 
-/// What a case means that leaves it out.
+/// Defaults for members that a case leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
-    /// The agent in whose call a component asks for something.
+    /// The agent in whose call an effect is requested.
     pub agent: Option<String>,
     /// The user for whom a call is made.
     pub on_behalf_of: Option<String>,
     /// The user who runs the agent.
     pub operator: Option<String>,
-    /// The tool that is called, or that returned something.
+    /// The tool that is called, or that returned content.
     pub tool: Option<String>,
 }
 
@@ -38,17 +38,17 @@ pub struct Defaults {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// What it shows.
+    /// What the case shows.
     pub name: String,
     /// A tool's name, or another action of the schema.
     pub action: String,
-    /// The agent in whose call a component asks.
+    /// The agent in whose call a component requests an effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// Roles that the escalation asks for, where the action answers one.
+    /// Roles that the approval asks for, if the action answers one.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub asks: BTreeSet<String>,
-    /// Roles of the escalation's second group, if it was passed on because there was no answer in time.
+    /// Roles that were asked as well because there was no answer in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub escalated_to: BTreeSet<String>,
     /// Roles whose approval the call already has.
@@ -81,10 +81,10 @@ pub struct Case {
     /// The request's method, `GET` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The user for whom it happens.
+    /// The user for whom the action happens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<String>,
-    /// Who runs the agent whose call waits.
+    /// The operator of the agent whose call waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
     /// The request's path, `/` if absent.
@@ -107,10 +107,10 @@ pub struct Case {
     /// Bytes of content.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub size: u64,
-    /// The tenant of the run that is looked at; the gate's own if absent.
+    /// The tenant of the run that is read; the gate's own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// The tool that is called, or that returned something.
+    /// The tool that is called, or that returned content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
     /// Components through which a call is made.
@@ -118,10 +118,10 @@ pub struct Case {
     pub via: BTreeSet<String>,
     /// The answer.
     pub expect: Outcome,
-    /// Policies that determine it; absent: whichever.
+    /// Policies that determine it; absent: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Vec<String>>,
-    /// Alternatives of an escalation, in words; absent: whichever.
+    /// Alternatives of an escalation, as text; absent: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<String>>,
     /// What shadow policies would change; absent: nothing.
@@ -137,7 +137,7 @@ fn is_zero(n: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShadowAnswer {
-    /// The outcome with them.
+    /// The outcome under these policies.
     pub outcome: Outcome,
     /// Policies that would have determined it.
     pub by: Vec<String>,
@@ -146,11 +146,11 @@ pub struct ShadowAnswer {
 /// The answer that a case got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
-    /// Which of the four.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Policies that determined it.
     pub by: Vec<String>,
-    /// Alternatives of an escalation, in words.
+    /// Alternatives of an escalation, as text.
     pub needs: Vec<String>,
     /// What shadow policies would change.
     pub shadow: Option<ShadowAnswer>,
@@ -158,27 +158,27 @@ pub struct Answer {
     pub errors: Vec<String>,
 }
 
-/// What became of a case.
+/// The result of playing a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CaseResult {
     /// The case's name.
     pub name: String,
     /// The answer that it got.
     pub answer: Answer,
-    /// Each thing in which that is not the expected one.
+    /// Each difference between that answer and the expected one.
     pub wrong: Vec<String>,
-    /// Policies that applied, whether they determined the answer or not.
+    /// Policies that applied, whether or not they determined the answer.
     pub applied: BTreeSet<String>,
 }
 
-/// `Agent::support` as the entity that it names.
+/// The entity that a text such as `Agent::support` names.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A message that says what is wrong with the text.
 pub fn uid(text: &str) -> Result<Uid, String> {
     let text = text.strip_prefix("Tollgate::").unwrap_or(text);
     let wrong =
-        || format!("`{text}` is no entity: write its type and its id, as in Agent::support");
+        || format!("`{text}` is not an entity: write its type and its id, as in Agent::support");
     let (kind, id) = text.split_once("::").ok_or_else(wrong)?;
     let id = id
         .strip_prefix('"')

@@ -11,10 +11,10 @@ use super::{Answer, Case, CaseResult, Defaults, ShadowAnswer};
 use crate::pdp::Pdp;
 
 impl Case {
-    /// The decision on it, and what that was made from.
+    /// The decision on it, with its request and facts.
     ///
     /// # Errors
-    /// As [`Case::build`], or there is nothing to approve.
+    /// The errors of [`Case::build`], or the case approves a request that needs no approval.
     pub fn decide(
         &self,
         pdp: &Pdp,
@@ -68,7 +68,7 @@ impl Case {
         }
     }
 
-    /// Each thing in which `answer` is not the expected one.
+    /// Each difference between `answer` and the expected answer.
     fn wrong(&self, answer: &Answer) -> Vec<String> {
         let mut wrong = Vec::new();
         let list = |these: &[String]| match these {
@@ -109,7 +109,7 @@ impl Case {
 }
 
 impl Answer {
-    /// What `decision` says.
+    /// The answer that `decision` gives.
     #[must_use]
     pub fn of(decision: &Decision) -> Self {
         let basis = decision.basis();

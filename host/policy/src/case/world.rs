@@ -1,4 +1,4 @@
-//! What a gate would build from its configuration and its components, written down.
+//! A file with everything that a gate would build from its configuration and its components.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use crate::{
     policy::PolicyFile,
 };
 
-/// What a gate would build from its configuration and its components, written down.
+/// Everything that a gate would build from its configuration and its components.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct World {
-    /// What it is, for readers.
+    /// A description for readers.
     #[serde(default)]
     pub about: String,
     /// Roles of agents, by name.
@@ -31,13 +31,13 @@ pub struct World {
     /// Names of secrets.
     #[serde(default)]
     pub secrets: Vec<String>,
-    /// By the name that agents see; the component stands before `__`.
+    /// By the name that agents see; the part before `__` is the component.
     #[serde(default)]
     pub tools: BTreeMap<String, WorldTool>,
     /// Roles of users, by name.
     #[serde(default)]
     pub users: BTreeMap<String, Vec<String>>,
-    /// What a case means that leaves it out.
+    /// Defaults for members that a case leaves out.
     #[serde(default)]
     pub defaults: Defaults,
 }
@@ -53,7 +53,7 @@ pub struct WorldTool {
 }
 
 impl World {
-    /// Its entities, as a gate would have them.
+    /// Its entities, as a gate would build them.
     #[must_use]
     pub fn entities(&self) -> Vec<Entity> {
         let uids = |kind, ids: &[String]| -> Vec<Uid> {
@@ -95,7 +95,7 @@ impl World {
         entities
     }
 
-    /// What a decision point for it is loaded from.
+    /// The bundle of its decision point.
     #[must_use]
     pub fn bundle(&self, policies: Vec<PolicyFile>) -> Bundle {
         let types = |tool: &WorldTool| ToolTypes {
@@ -118,7 +118,7 @@ pub(super) fn path_entities(resource: &Uid, labels: &[String]) -> Result<Vec<Ent
     let (grant, path) = resource
         .id
         .split_once(":/")
-        .ok_or_else(|| format!("{resource} is no file: write component/grant:/path"))?;
+        .ok_or_else(|| format!("{resource} is not a file: write component/grant:/path"))?;
     let root = Uid::new(Kind::Directory, format!("{grant}:/"));
     let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
     let mut entities = vec![Entity::new(root.clone(), labels)];
@@ -141,9 +141,9 @@ pub(super) fn path_entities(resource: &Uid, labels: &[String]) -> Result<Vec<Ent
     Ok(entities)
 }
 
-/// What `component/scope:key` is in, and itself.
+/// The ancestors of `component/scope:key`, and itself.
 pub(super) fn state_entities(resource: &Uid, labels: &[String]) -> Result<Vec<Entity>, String> {
-    let wrong = || format!("{resource} is no state: write component/scope:key");
+    let wrong = || format!("{resource} is not state: write component/scope:key");
     let (scope, key) = resource.id.split_once(':').ok_or_else(wrong)?;
     let (component, _) = scope.split_once('/').ok_or_else(wrong)?;
     let scope = Uid::new(Kind::State, format!("{scope}:"));
@@ -157,6 +157,19 @@ pub(super) fn state_entities(resource: &Uid, labels: &[String]) -> Result<Vec<En
         ));
     }
     Ok(entities)
+}
+
+/// The configuration entry `component/key`, in its component.
+pub(super) fn config_entities(resource: &Uid, labels: &[String]) -> Result<Vec<Entity>, String> {
+    let (component, _) = resource
+        .id
+        .split_once('/')
+        .ok_or_else(|| format!("{resource} is not a configuration entry: write component/key"))?;
+    let labels = labels.iter().map(|l| Uid::new(Kind::Label, l));
+    let parents = [Uid::new(Kind::Component, component)]
+        .into_iter()
+        .chain(labels);
+    Ok(vec![Entity::new(resource.clone(), parents)])
 }
 
 /// A host, and the domains that it is in.

@@ -1,4 +1,4 @@
-//! RequestSpace that a decision depends on besides the request and its facts.
+//! Everything that a decision depends on, apart from the request and its facts.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use tollgate_model::{
 use super::LoadError;
 use crate::{policy::PolicyFile, schema, tool_input::NumberMapping};
 
-/// RequestSpace that a decision depends on besides the request and its facts. Its digest names it in
-/// every decision, and it is stored, so that a decision can be taken again.
+/// Everything that a decision depends on, apart from the request and its facts. Every decision names its
+/// digest, and it is stored, so that a decision can be replayed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bundle {
-    /// Policy sources of a whole set that is watched beside the one in force, if there is one.
+    /// Sources of a whole policy set in shadow, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Vec<PolicyFile>>,
     /// Cedar's version, such as `4.14.0`.
     pub cedar: String,
-    /// Entities that the configuration names, with what they are in.
+    /// Entities of the configuration, with their parents.
     pub entities: Vec<Entity>,
     /// Policy sources.
     pub policies: Vec<PolicyFile>,
@@ -31,12 +31,12 @@ pub struct Bundle {
     pub tools: BTreeMap<String, ToolTypes>,
 }
 
-/// What types a tool's arguments.
+/// The types of a tool's arguments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolTypes {
     /// The tool's JSON Schema.
     pub input_schema: Value,
-    /// Numbers that are no decimals, by JSON pointer.
+    /// Numbers that policies do not see as decimals, by JSON pointer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub numbers: BTreeMap<String, NumberMapping>,
 }
@@ -59,7 +59,7 @@ impl Bundle {
         }
     }
 
-    /// Its canonical JSON and the SHA-256 of that.
+    /// Its canonical JSON and the SHA-256 of that JSON.
     ///
     /// # Errors
     /// [`LoadError::Bundle`] if it cannot be written as JSON.

@@ -27,11 +27,11 @@ const LATEST: u64 = 253_402_300_800_000;
 
 type Attributes = BTreeMap<&'static str, Value>;
 
-/// A request as Cedar takes it.
+/// A request in Cedar's form.
 #[derive(Debug, Clone)]
 pub(super) struct TypedRequest {
     pub(super) cedar: CedarRequest,
-    /// Paths of attributes of the context whose values do not fit their type and are text instead.
+    /// Paths of context attributes whose values do not fit their type and are passed as text.
     pub(super) untyped: Arc<[Vec<String>]>,
 }
 
@@ -49,8 +49,8 @@ impl TypedRequest {
         }
     }
 
-    /// Whether a condition compares an attribute whose value does not have its type: equality would be
-    /// quietly false, where every other operator is in error.
+    /// Whether a condition compares an attribute whose value does not have its type. An equality would be
+    /// silently false, whereas every other operator fails with an error.
     pub(super) fn compares_untyped(&self, condition: &Expr) -> bool {
         let is_untyped = |expr: &Expr| {
             let Some(path) = context_path(expr) else {
@@ -134,7 +134,7 @@ impl Pdp {
         Ok(cedar_value::set(literals?))
     }
 
-    /// The context, and the attributes of it that are text instead of their type.
+    /// The context, and its attributes that are passed as text instead of their type.
     fn context(
         &self,
         request: &Request,
@@ -304,7 +304,7 @@ impl Pdp {
             return Err(request_error("the request has no context"));
         };
         let mut context = BTreeMap::clone(context);
-        // Only what asks for one has one.
+        // Only actions that can be approved have one.
         if let Some(approval) = context.get_mut("approval") {
             *approval = self.approval(Some(granted))?;
         }

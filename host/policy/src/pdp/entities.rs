@@ -1,4 +1,4 @@
-//! The entities that Cedar sees: those of the configuration, and those that a request brings.
+//! The entities that Cedar sees: those of the configuration and those of the request.
 
 use std::{
     borrow::Cow,
@@ -21,8 +21,8 @@ use super::{Pdp, RequestError, request_error};
 use crate::cedar_value;
 
 impl Pdp {
-    /// The entities that Cedar sees, or the first one that the request names and nobody knows: in
-    /// Cedar an unknown entity makes `in` quietly false.
+    /// The entities that Cedar sees, or the first unknown one that the request names. In Cedar an unknown
+    /// entity would make `in` silently false.
     pub(super) fn entities_for<'a>(
         &'a self,
         request: &Request,
@@ -105,8 +105,8 @@ impl Pdp {
             .map_err(|_| request_error("the entities of this request are inconsistent"))
     }
 
-    /// Entities as the engine has them, each with all that it is in: the engine would look for that among
-    /// all entities that there are. `None` if they are in each other.
+    /// Entities in the engine's form, each with all its ancestors: otherwise the engine would search all
+    /// entities for them. `None` if the hierarchy has a cycle.
     fn with_ancestors(&self, added: &[&Entity]) -> Option<Vec<Arc<ast::Entity>>> {
         let mut done: HashMap<&Uid, HashSet<EntityUID>> = HashMap::new();
         let mut entities = Vec::with_capacity(added.len());
@@ -114,7 +114,7 @@ impl Pdp {
         let mut left = added.to_vec();
         while !left.is_empty() {
             let before = left.len();
-            // Parents come first, mostly, so that one round does.
+            // Parents usually come first, so one round is enough.
             for entity in std::mem::take(&mut left) {
                 if entity.parents.iter().any(|parent| undone.contains(parent)) {
                     left.push(entity);

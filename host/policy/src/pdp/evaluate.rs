@@ -17,14 +17,14 @@ use tollgate_model::{
     request::{Facts, PriorApproval},
 };
 
-/// Probes for the minimal approvals that lift an escalation; past that, everything is asked for.
+/// Probes for the minimal approvals that lift an escalation. Beyond that, all roles are required.
 const MAX_PROBES: usize = 64;
 
 /// One request against one policy set.
 #[derive(Clone, Copy)]
 pub(super) struct PolicyEvaluation<'a> {
     pdp: &'a Pdp,
-    /// The policies that are tried, in the order of their ids.
+    /// The policies to evaluate, in the order of their ids.
     policies: &'a [&'a LoadedPolicy],
     facts: &'a Facts,
     entities: &'a Entities,
@@ -35,11 +35,11 @@ pub(super) struct PolicyEvaluation<'a> {
 /// Policies that determine a decision.
 type Reasons<'a> = Vec<&'a LoadedPolicy>;
 
-/// What one evaluation found.
+/// The result of one evaluation.
 struct Evaluation<'a> {
     allowed: bool,
     reasons: Reasons<'a>,
-    /// What went wrong, without the values it went wrong on.
+    /// Errors, without the values that caused them.
     errors: Vec<(&'a LoadedPolicy, &'static str)>,
 }
 
@@ -89,8 +89,8 @@ impl<'a> PolicyEvaluation<'a> {
         named.copied().collect()
     }
 
-    /// As Cedar's authorizer: a forbid that is satisfied denies; else a permit that is allows; else
-    /// nothing does. Policies come in the order of their ids, and so do reasons and errors.
+    /// Like Cedar's authorizer: a satisfied forbid denies; otherwise a satisfied permit allows; otherwise
+    /// the request is denied. Policies come in the order of their ids, and so do reasons and errors.
     fn evaluate(
         &self,
         policies: impl Iterator<Item = &'a LoadedPolicy>,
@@ -134,7 +134,7 @@ impl<'a> PolicyEvaluation<'a> {
         })
     }
 
-    /// As `evaluate`, with every error an answer of its own.
+    /// Like `evaluate`, but every error becomes the outcome *error*.
     fn sound(&self, approval: Option<&PriorApproval>) -> Result<Evaluation<'a>, ErrorBasis> {
         let evaluation = self
             .evaluate(self.policies.iter().copied(), approval)
@@ -178,8 +178,8 @@ impl<'a> PolicyEvaluation<'a> {
         self.escalate(&empty)
     }
 
-    /// Deny, naming what may be released all the same: where every policy that forbids only redacts,
-    /// and without them it would be permitted.
+    /// Denies, and names what may still be released: this applies if every satisfied forbid only redacts
+    /// and the request would be permitted without them.
     fn deny(&self, reasons: &[&LoadedPolicy]) -> Decision {
         let mut basis = self.basis(reasons);
         let redacts = |p: &LoadedPolicy| !p.redact.is_empty();
@@ -192,13 +192,13 @@ impl<'a> PolicyEvaluation<'a> {
         Decision::Deny(basis)
     }
 
-    /// Decide again as if approved: by everyone first, then by as few as suffice.
+    /// Decides again as if approved: first by everyone, then by the fewest approvers that suffice.
     fn escalate(&self, empty: &Evaluation<'a>) -> Result<Decision, ErrorBasis> {
         let all = |count| self.granted(self.roles(), count);
         let most = self.counts().last().copied().unwrap_or(1);
         let full = self.sound(Some(&all(most)))?;
         if !full.allowed {
-            // Name what stands in the way even of a full approval.
+            // Name the policies that deny even with a full approval.
             let reasons = if full.reasons.is_empty() {
                 &empty.reasons
             } else {
@@ -234,8 +234,8 @@ impl<'a> PolicyEvaluation<'a> {
         }
     }
 
-    /// The policies that an approval lifts: forbids that apply without it, and, where no permit stands
-    /// on its own, the permits that need it.
+    /// The policies that an approval lifts: forbids that apply without it and, if no permit is satisfied
+    /// without it, the permits that need it.
     fn lifted(&self, empty: &Evaluation<'a>, approved: &Evaluation<'a>) -> BTreeSet<PolicyRef> {
         let with = |evaluation: &Evaluation<'a>, effect| -> Reasons<'a> {
             let reasons = evaluation.reasons.iter().copied();
@@ -251,8 +251,8 @@ impl<'a> PolicyEvaluation<'a> {
             .collect()
     }
 
-    /// Minimal approvals that lift it, smallest first. `most` is the greatest number that any policy
-    /// asks for.
+    /// Minimal approvals that lift the policies, smallest first. `most` is the greatest number that any
+    /// policy asks for.
     fn alternatives(&self, most: u64) -> Result<Vec<Approvers>, ErrorBasis> {
         let named = self.roles();
         let roles: Vec<&String> = named.iter().collect();
@@ -264,7 +264,7 @@ impl<'a> PolicyEvaluation<'a> {
         };
         let mut counts = self.counts();
         counts.insert(1);
-        // Bounded, because with as many roles as a word has bits it would overflow.
+        // Bounded: a bit mask of that many roles would overflow.
         let subsets = 1_usize << roles.len().min(16);
         if subsets * counts.len() > MAX_PROBES {
             return Ok(everything());
@@ -307,7 +307,7 @@ impl<'a> PolicyEvaluation<'a> {
     }
 }
 
-/// What went wrong, without the values it went wrong on.
+/// The kind of an error, without the values that caused it.
 pub(super) fn message(error: &EvaluationError) -> &'static str {
     match error {
         EvaluationError::EntityDoesNotExist(_) => "an entity does not exist",

@@ -1,4 +1,4 @@
-//! From a bundle to a decision point: all of it loads, or nothing does.
+//! From a bundle to a decision point. Either everything loads, or nothing does.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -21,18 +21,18 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// Policies that are wrong; errors first, each with its place.
+    /// Invalid policies; errors first, each with its position.
     #[error("{}", first_of(.0))]
     Policies(Vec<Diagnostic>),
-    /// The set that is watched is wrong: likewise.
+    /// The shadow set is invalid, with the same details.
     #[error("the candidate: {}", first_of(.0))]
     Candidate(Vec<Diagnostic>),
     /// A tool's arguments cannot be typed.
     #[error("tool `{tool}`: {error}")]
     Tool {
-        /// Its name.
+        /// The tool.
         tool: String,
-        /// Why not.
+        /// What is wrong with its schema.
         error: crate::tool_input::InputError,
     },
     /// The schema does not build.
@@ -41,8 +41,8 @@ pub enum LoadError {
     /// The entities are inconsistent.
     #[error("the configured entities are inconsistent: {0}")]
     Entities(String),
-    /// The bundle belongs to another version of Cedar, in which the same policies may mean something
-    /// else.
+    /// The bundle was made for another version of Cedar, in which the same policies may have another
+    /// meaning.
     #[error("this bundle was made for Cedar {0}, and this is Cedar {version}", version = cedar_policy::get_sdk_version())]
     Engine(String),
     /// The bundle cannot be written.
@@ -76,6 +76,24 @@ pub(super) fn to_cedar(entity: &Entity) -> Option<CedarEntity> {
 }
 
 impl Pdp {
+    /// Load a recorded bundle with the policies of today, which may name actions and attributes that its schema
+    /// does not have. They are read by that schema if they fit it, else by the schema of this build.
+    ///
+    /// # Errors
+    /// [`LoadError`] under the recorded schema: the policies fit neither.
+    pub fn load_with_policies(recorded: &Bundle) -> Result<Self, LoadError> {
+        Self::load(recorded).or_else(|error| {
+            if recorded.schema == schema::FIXED {
+                return Err(error);
+            }
+            let bundle = Bundle {
+                schema: schema::FIXED.into(),
+                ..recorded.clone()
+            };
+            Self::load(&bundle).map_err(|_| error)
+        })
+    }
+
     /// Load a bundle: build the schema, parse and validate every policy.
     ///
     /// # Errors

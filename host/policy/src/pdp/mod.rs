@@ -1,7 +1,7 @@
 //! The policy decision point: `decide(request, facts)`, pure, total and synchronous.
 //!
-//! Cedar's semantics are untouched. What is added fails closed: a request that does not validate, an
-//! entity that is not known, an evaluation error in any policy are the outcome *error*, which denies.
+//! Cedar's semantics are unchanged. The additions fail closed: a request that does not validate, an unknown
+//! entity, or an evaluation error in any policy gives the outcome *error*, which denies.
 
 mod bundle;
 mod cedar_request;
@@ -50,20 +50,20 @@ pub struct Pdp {
     policies: BTreeMap<String, Arc<LoadedPolicy>>,
     warnings: Vec<Diagnostic>,
     set: IndexedPolicies,
-    /// The set that is watched.
+    /// The shadow set.
     candidate: Option<IndexedPolicies>,
     actions: HashMap<String, Arc<EntityUID>>,
     tools: BTreeMap<String, ToolInput>,
     /// Actions, and the entities of the configuration.
     entities: Entities,
-    /// Entities of the configuration, as the engine has them.
+    /// Entities of the configuration, in the engine's form.
     known: HashMap<Uid, Arc<EntityUID>>,
 }
 
-/// What the bundle's fixed schema calls things that other versions of it call otherwise.
+/// Names that differ between versions of the fixed schema.
 #[derive(Debug)]
 struct FixedNames {
-    /// The attribute with the roles of an escalation's second group.
+    /// The attribute with the roles that are asked as well when there is no answer in time.
     escalated_to: &'static str,
     /// Whether run facts have a window.
     window: bool,
@@ -105,7 +105,7 @@ impl IndexedPolicies {
             request.resource().uid(),
         );
         let (Some(principal), Some(action), Some(resource)) = uids else {
-            // Only a partial request leaves one open, and `cedar_request` makes none.
+            // Only a partial request leaves one open, and `cedar_request` does not make partial requests.
             return self.ordered.iter().map(AsRef::as_ref).collect();
         };
         self.index
@@ -127,7 +127,7 @@ fn request_error(message: impl Into<String>) -> RequestError {
     }
 }
 
-/// What the outcome *error* rests on.
+/// The basis of the outcome *error*.
 type ErrorBasis = Box<Basis>;
 
 impl Pdp {
@@ -143,7 +143,7 @@ impl Pdp {
         &self.policies
     }
 
-    /// What deserves a look although the set loaded.
+    /// Warnings and notes: the set loaded in spite of them.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
@@ -162,7 +162,7 @@ impl Pdp {
         self.tools.get(name)
     }
 
-    /// Decide. The same arguments always give the same answer.
+    /// Decides. Deterministic: the same arguments always give the same answer.
     #[must_use]
     pub fn decide(&self, request: &Request, facts: &Facts) -> Decision {
         let entities = match self.entities_for(request, facts) {
@@ -177,7 +177,7 @@ impl Pdp {
         let enforced = in_force(&slice);
         let trial = PolicyEvaluation::new(self, &enforced, facts, &entities, &plain);
         let mut decision = trial.decide();
-        // A candidate is a whole set, shadow policies and all: where there is one, it alone is watched.
+        // A shadow set is complete: if there is one, it alone is evaluated in shadow, not single policies.
         let flip = match &self.candidate {
             Some(candidate) => {
                 let candidate = in_force(&candidate.slice(&plain.cedar, &entities));
@@ -222,7 +222,7 @@ fn flip(decision: &Decision, shadow: &Decision, candidate: bool) -> Option<Shado
     })
 }
 
-/// Whether the fixed schema has this action; the names of tools are free of them.
+/// Whether the fixed schema has this action; a tool's name is never one of them.
 #[must_use]
 pub fn is_fixed_action(name: &str) -> bool {
     name == "call" || Action::FIXED.iter().any(|a| a.id() == name)
@@ -231,5 +231,5 @@ pub fn is_fixed_action(name: &str) -> bool {
 #[cfg(test)]
 mod tests;
 
-// The namespace is part of every digest and every policy; a change of it is a change of the model.
+// The namespace is part of every digest and every policy; changing it changes the model.
 const _: () = assert!(matches!(NAMESPACE.as_bytes(), b"Tollgate"));

@@ -1,7 +1,7 @@
 //! Strict validation of a request against the schema.
 //!
-//! It finds what `Request::new` of `cedar-policy` finds, which makes an expression of every value first:
-//! that takes ten times as long as deciding. A property test holds the two against each other.
+//! `Request::new` of `cedar-policy` checks the same, but turns every value into an expression first, which
+//! takes ten times as long as a decision. A property test compares the two.
 
 use std::{borrow::Borrow, collections::BTreeMap};
 
@@ -18,12 +18,12 @@ use cedar_policy_core::{
 pub(super) enum InputCheck {
     /// Against its type.
     Typed,
-    /// Not at all: it was made by the tree that its type was made from, and some of its values are text
-    /// because Cedar's types are too narrow for them.
+    /// Not checked: the same tree made the value and its type, and some values are text because Cedar's
+    /// types are too narrow for them.
     Trusted,
 }
 
-/// Whether the action applies to principal and resource, and the context has its type.
+/// Whether the action applies to the principal and the resource, and the context has its type.
 pub(super) fn is_valid(schema: &ValidatorSchema, request: &Request, input: InputCheck) -> bool {
     let (principal, resource) = (request.principal().uid(), request.resource().uid());
     let Some(action) = request.action().uid() else {
@@ -55,7 +55,7 @@ fn record<K: Borrow<str> + Ord>(
     members(schema, types, open, record, None)
 }
 
-/// Whether every member but the `trusted` one has its type, and none is missing.
+/// Whether every member except `trusted` has its type, and none is missing.
 fn members<K: Borrow<str> + Ord>(
     schema: &ValidatorSchema,
     types: &Attributes,
@@ -102,7 +102,7 @@ fn has_type(schema: &ValidatorSchema, ty: &Type, value: &Value) -> bool {
     }
 }
 
-/// Of the type, and one of its entities where they are enumerated.
+/// Whether the entity has the type and, if the type is enumerated, is one of its entities.
 fn entity(schema: &ValidatorSchema, kind: &EntityKind, uid: &EntityUID) -> bool {
     let of_kind = match kind {
         EntityKind::AnyEntity => true,

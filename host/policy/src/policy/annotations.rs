@@ -1,4 +1,4 @@
-//! What a policy's annotations say, and whether the policy is one that the gate can use.
+//! A policy's annotations, and whether the gate can use the policy.
 
 use std::collections::BTreeSet;
 
@@ -17,17 +17,17 @@ const ANNOTATIONS: &[&str] = &[
     "id", "owner", "reason", "severity", "mode", "redact", "budget",
 ];
 
-/// What a budget may be of.
+/// Facts that a budget may limit.
 const BUDGETS: &[&str] = &["calls", "denials", "errors", "elapsed", "tokens", "cost"];
 
-/// Reads policies one by one, and keeps what there is to say about them.
+/// Reads policies one by one, and collects diagnostics.
 #[derive(Default)]
 pub(super) struct Reader {
     pub(super) said: Vec<Diagnostic>,
 }
 
 impl Reader {
-    /// The policy with what its annotations say, unless one of them is wrong.
+    /// The policy with its annotations, unless one of them is invalid.
     pub(super) fn policy(&mut self, place: Location<'_>, policy: &Policy) -> Option<LoadedPolicy> {
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             self.said.push(place.error(
@@ -44,10 +44,10 @@ impl Reader {
         {
             self.said.push(place.error(
                 "policy::illegal-id",
-                format!("`{}` is no policy id", id.escape_debug()),
+                format!("`{}` is not a policy id", id.escape_debug()),
                 &match id.chars().find(|c| c.is_alphanumeric() && !c.is_ascii()) {
                     Some(c) => format!(
-                        "`{c}` (U+{:04X}) is no ASCII letter, whatever it looks like; use ASCII letters, digits, `-`, \
+                        "`{c}` (U+{:04X}) is not an ASCII letter, although it may look like one; use ASCII letters, digits, `-`, \
                          `_`, `.` and `/`",
                         u32::from(c)
                     ),
@@ -62,7 +62,7 @@ impl Reader {
             self.said.push(place.error(
                 "policy::missing-owner",
                 format!("policy `{id}` has no `@owner`"),
-                "say who answers for it, such as @owner(\"security\")",
+                "name who is responsible for it, such as @owner(\"security\")",
             ));
         }
         let severity = self.severity(place, id, policy.annotation("severity"));
@@ -225,8 +225,8 @@ impl Reader {
     }
 }
 
-/// Whether a policy names an action that a component asks of its host. One that names no action at all
-/// is meant for calls.
+/// Whether a policy names an action that a component requests from its host. A policy that names no action
+/// at all is meant for calls.
 fn may_be_capability(policy: &Policy) -> bool {
     let capability = |uid: &cedar_policy::EntityUid| {
         let id = uid.id();

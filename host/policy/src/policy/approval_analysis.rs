@@ -1,8 +1,8 @@
 //! How policies read `context.approval`.
 //!
-//! Escalation is plain Cedar: a request that is denied is decided again as if approved, and if that
-//! would allow it, it waits for a human. That is sound only while more approval never denies more, so
-//! a policy may use `context.approval` in few forms and only on the side where it can but help.
+//! Escalation is plain Cedar: a denied request is decided again as if it were approved, and if that allows
+//! it, it waits for an approval. This is sound only if more approval never denies more. So a policy may use
+//! `context.approval` only in a few forms, and only where more approval helps.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::policy::PolicyJson;
 use tollgate_model::entity::{Kind, NAMESPACE};
 
-/// What one policy asks of an approval.
+/// What one policy requires of an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ApprovalUse {
     /// Roles that it names.
@@ -27,7 +27,7 @@ impl ApprovalUse {
     }
 }
 
-/// Where an expression stands: whether making it true helps the policy to apply.
+/// The polarity of an expression: whether making it true helps the policy to apply.
 #[derive(Clone, Copy, PartialEq)]
 enum Polarity {
     Helps,
@@ -45,7 +45,7 @@ impl Polarity {
     }
 }
 
-/// What a policy, in Cedar's JSON form, asks of an approval; or why its use is not allowed.
+/// What a policy, in Cedar's JSON form, requires of an approval; or why its use is not allowed.
 pub(crate) fn analyse(policy: &PolicyJson) -> Result<ApprovalUse, &'static str> {
     let permit = policy.get("effect").and_then(Value::as_str) == Some("permit");
     let mut analysis = Analysis {
@@ -159,7 +159,7 @@ fn atom(e: &Value) -> Result<Option<Atom>, &'static str> {
         && is_approval(left, "roles")
     {
         let role = role(right)
-            .ok_or("compares `context.approval.roles` with something else than a literal role")?;
+            .ok_or("compares `context.approval.roles` with something other than a literal role")?;
         return Ok(Some(Atom::Roles(vec![role])));
     }
     if let Some((left, right)) = of("containsAll").or_else(|| of("containsAny"))
@@ -169,7 +169,7 @@ fn atom(e: &Value) -> Result<Option<Atom>, &'static str> {
         let roles: Option<Vec<String>> = roles.and_then(|roles| roles.iter().map(role).collect());
         return match roles {
             Some(roles) if !roles.is_empty() => Ok(Some(Atom::Roles(roles))),
-            _ => Err("compares `context.approval.roles` with something else than literal roles"),
+            _ => Err("compares `context.approval.roles` with something other than literal roles"),
         };
     }
     if let Some((left, right)) = of(">=")
@@ -178,7 +178,7 @@ fn atom(e: &Value) -> Result<Option<Atom>, &'static str> {
         return match right.get("Value").and_then(Value::as_u64) {
             Some(n @ 1..=16) => Ok(Some(Atom::Count(n))),
             _ => Err(
-                "compares `context.approval.count` with something else than a number from 1 to 16",
+                "compares `context.approval.count` with something other than a number from 1 to 16",
             ),
         };
     }

@@ -1,16 +1,16 @@
-//! A look at the text before anything parses it: what would take the parser, or whoever walks what it
-//! made, too deep is refused here.
+//! A check of the text before it is parsed: refuses policies on which the parser, or a visitor of its
+//! result, would recurse too deep.
 
-/// How deep brackets may stand in each other.
+/// The deepest nesting of brackets.
 const MAX_NESTING: usize = 64;
 
-/// How many operators one policy may have: a chain of them is a tree as deep as it is long.
+/// The most operators in one policy: a chain of them is a tree as deep as it is long.
 const MAX_OPERATORS: usize = 1000;
 
-/// What `if` counts for: each stands in the `else` of the one before.
+/// The weight of `if`: each one is in the `else` of the previous one.
 const IF: usize = 20;
 
-/// What is too much, and where.
+/// What exceeds a limit, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Excess {
     pub(super) offset: usize,
@@ -18,7 +18,7 @@ pub(super) struct Excess {
     pub(super) help: &'static str,
 }
 
-/// The first place where `text` is nested too deep or too long a chain, if there is one.
+/// The first place where `text` is nested too deep or has too long a chain, if there is one.
 pub(super) fn excess(text: &str) -> Option<Excess> {
     let bytes = text.as_bytes();
     let (mut nesting, mut operators, mut at) = (0_usize, 0_usize, 0_usize);
@@ -53,7 +53,7 @@ pub(super) fn excess(text: &str) -> Option<Excess> {
         if nesting > MAX_NESTING {
             return Some(Excess {
                 offset: at,
-                message: format!("brackets stand in each other more than {MAX_NESTING} deep"),
+                message: format!("brackets are nested more than {MAX_NESTING} deep"),
                 help: "split the policy into several",
             });
         }

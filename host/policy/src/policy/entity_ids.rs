@@ -1,4 +1,4 @@
-//! Ids of entities that policies write: those of the configuration by name, those that requests bring by
+//! Ids of entities in policies: entities of the configuration are checked by name, entities of requests by
 //! their form and by the names in them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use tollgate_model::entity::{Kind, Uid};
 
 use super::nearest;
 
-/// Kinds whose entities the configuration names, each one.
+/// Kinds whose entities are all named in the configuration.
 const NAMED: &[Kind] = &[
     Kind::Agent,
     Kind::User,
@@ -21,7 +21,7 @@ const NAMED: &[Kind] = &[
     Kind::Gate,
 ];
 
-/// What a component keeps is kept for the run or for the component.
+/// The scopes of component state.
 const STATE_SCOPES: &[&str] = &["run", "adapter"];
 
 /// HTTP methods (RFC 9110, section 9; RFC 5789).
@@ -51,7 +51,7 @@ impl<'a> KnownNames<'a> {
         self.by_kind.get(&kind).is_some_and(|ids| ids.contains(id))
     }
 
-    /// Why no request can name this entity, as what to write instead; absent if one can.
+    /// What to write instead, if no request can name this entity; absent if one can.
     pub(super) fn fault(&self, uid: &Uid) -> Option<String> {
         match uid.kind {
             kind if NAMED.contains(&kind) => {
@@ -62,6 +62,7 @@ impl<'a> KnownNames<'a> {
             }
             Kind::File | Kind::Directory => self.path_fault(uid.kind, &uid.id),
             Kind::State => self.state_fault(&uid.id),
+            Kind::ConfigEntry => self.config_fault(&uid.id),
             Kind::Host => host_fault(&uid.id, "hosts"),
             Kind::Domain => domain_fault(&uid.id),
             _ => None,
@@ -98,7 +99,7 @@ impl<'a> KnownNames<'a> {
     }
 
     fn state_fault(&self, id: &str) -> Option<String> {
-        let form = "state is \"<component>/run:<key>\" or \"<component>/adapter:<key>\", and without the key all of it";
+        let form = "state is \"<component>/run:<key>\" or \"<component>/adapter:<key>\", and without the key for all of it";
         let Some((scope, _)) = id.split_once(':') else {
             return Some(form.into());
         };
@@ -116,16 +117,29 @@ impl<'a> KnownNames<'a> {
         })
     }
 
+    fn config_fault(&self, id: &str) -> Option<String> {
+        match id.split_once('/') {
+            Some((component, key)) if is_config_key(key) => self.component_fault(component),
+            _ => Some("configuration entries are \"<component>/<key>\"".into()),
+        }
+    }
+
     fn component_fault(&self, component: &str) -> Option<String> {
         if self.has(Kind::Component, component) {
             return None;
         }
-        // One that is like no other may be meant for a component to come.
+        // An id that resembles no other may be meant for a future component.
         let near = nearest(component, self.of(Kind::Component))?;
         Some(format!(
             "there is no component `{component}`; did you mean `{near}`?"
         ))
     }
+}
+
+/// Whether a component may ask for a configuration entry of this key.
+fn is_config_key(key: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=64).contains(&key.len()) && key.bytes().all(legal)
 }
 
 /// What is wrong with a host's name: it is lower-case ASCII without scheme, port, path, `*` and final dot.
@@ -175,8 +189,8 @@ fn domain_fault(id: &str) -> Option<String> {
     }
 }
 
-/// Texts that a condition compares with the method or the scheme of a request, and that those never are:
-/// the attribute, the text, and what to write.
+/// Texts that a condition compares with the method or the scheme of a request but that never occur there:
+/// the attribute, the text, and what to write instead.
 pub(super) fn odd_literals(condition: &Expr) -> Vec<(&'static str, String, &'static str)> {
     let mut found = Vec::new();
     for part in condition.subexpressions() {
@@ -254,6 +268,7 @@ mod tests {
             (Kind::File, "customers/crm:/vip/a.json"),
             (Kind::State, "tickets/adapter:"),
             (Kind::State, "tickets/run:cursor"),
+            (Kind::ConfigEntry, "tickets/region"),
             (Kind::Host, "api.example.com"),
             (Kind::Host, "192.0.2.1"),
             (Kind::Host, "2001:db8::1"),
@@ -280,6 +295,9 @@ mod tests {
             (Kind::File, "customers/crm:/../a.json", "<component>"),
             (Kind::State, "tickets/adaptor:", "adapter"),
             (Kind::State, "ticket/adapter:", "`tickets`"),
+            (Kind::ConfigEntry, "region", "<component>"),
+            (Kind::ConfigEntry, "tickets/region/eu", "<key>"),
+            (Kind::ConfigEntry, "ticket/region", "`tickets`"),
             (Kind::Host, "https://api.example.com", "\"api.example.com\""),
             (Kind::Host, "api.example.com:443", "\"api.example.com\""),
             (Kind::Host, "API.Example.com", "\"api.example.com\""),

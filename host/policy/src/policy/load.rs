@@ -1,5 +1,5 @@
-//! From files to policies: read, validated strictly, and held against what is known. Files and policies
-//! are independent of each other until their ids are compared, so each part uses all processors.
+//! From files to policies: read, validate strictly, and check names. Files and policies are independent
+//! until their ids are compared, so each step uses all processors.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -21,7 +21,7 @@ use super::{
 };
 use tollgate_model::entity::Uid;
 
-/// A thread's stack: whatever `depth_limit` lets through is parsed and typed within it.
+/// A thread's stack: everything that `depth_limit` accepts is parsed and typed within it.
 const STACK: usize = 64 << 20;
 
 /// Load policies against a schema. `known` says whether an entity that a policy names exists.
@@ -73,7 +73,7 @@ pub fn load(
         (b.level, &a.file, a.offset, a.code, &a.message)
             .cmp(&(a.level, &b.file, b.offset, b.code, &b.message))
     });
-    // A condition that is wrong for every tool is said once.
+    // A condition that is wrong for every tool is reported once.
     diagnostics.dedup_by(|a, b| {
         (a.code, &a.file, a.offset, a.length, &a.help)
             == (b.code, &b.file, b.offset, b.length, &b.help)
@@ -92,7 +92,7 @@ fn processors() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// `work` on every item, in the order of the items.
+/// Applies `work` to every item; results are in the order of the items.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let size = items.len().div_ceil(processors()).max(1);
     let work = |items: &[T]| items.iter().map(&work).collect::<Vec<R>>();
@@ -112,7 +112,7 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
                     Ok(results) => done.extend(results),
                     Err(panic) => std::panic::resume_unwind(panic),
                 },
-                // No thread to be had: do it here.
+                // No thread is available: do it here.
                 Err(_) => done.extend(work(items)),
             }
         }
@@ -120,11 +120,11 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
     })
 }
 
-/// What one file holds.
+/// The contents of one file.
 struct Read {
-    /// About what is no policy.
+    /// Diagnostics about parts that are not policies.
     said: Vec<Diagnostic>,
-    /// Each with what there is to say about it.
+    /// Policies with their diagnostics.
     policies: Vec<(LoadedPolicy, Vec<Diagnostic>)>,
 }
 
@@ -151,7 +151,7 @@ fn read(source: &Source<'_>) -> Read {
         let place = source.at(template.loc());
         read.said.push(place.error(
             "policy::template",
-            "a policy template has nothing that links it here",
+            "policy templates are not supported: nothing links them",
             "write the policy out with its principal and resource",
         ));
     }
@@ -182,7 +182,7 @@ fn duplicate(policy: &LoadedPolicy, other: &LoadedPolicy) -> Diagnostic {
     )
 }
 
-/// Ids that a reader takes for each other: `l`, `I` and `1`, `O` and `0`, `rn` and `m`, `-` and `_`.
+/// Maps characters that readers confuse to one: `l`, `I` and `1`, `O` and `0`, `rn` and `m`, `-` and `_`.
 fn confusable(policies: &BTreeMap<String, Arc<LoadedPolicy>>) -> Vec<Diagnostic> {
     let seen_as = |id: &str| {
         let alike = |c: char| match c {
@@ -206,14 +206,14 @@ fn confusable(policies: &BTreeMap<String, Arc<LoadedPolicy>>) -> Vec<Diagnostic>
                     "the id `{id}` looks like `{}` at {}:{}",
                     other.determining.policy.id, other.file, other.line
                 ),
-                "give one of them an id that nobody takes for the other",
+                "give one of them an id that cannot be confused with the other",
             )),
         }
     }
     said
 }
 
-/// Looks at policies that were read.
+/// Checks parsed policies.
 struct Check<'a> {
     sources: &'a HashMap<&'a str, &'a Source<'a>>,
     schema: &'a Schema,
@@ -279,7 +279,8 @@ impl Check<'_> {
         self.said.push(place.diagnostic(level, code, message, help));
     }
 
-    /// A literal that names nothing can never match: a misspelt role, or a directory without its grant.
+    /// A literal that names nothing can never match, such as a misspelt role or a directory without its
+    /// grant.
     fn unknown_entities(&mut self, policies: &[&Arc<LoadedPolicy>]) {
         let names = KnownNames::new(self.known);
         for policy in policies {

@@ -1,10 +1,10 @@
-//! Where something stands in a file of policies.
+//! Positions in policy files.
 
 use cedar_policy_core::parser::Loc;
 
 use super::{Diagnostic, Level, PolicyFile};
 
-/// A file with the places where its lines begin.
+/// A file with the offsets at which its lines begin.
 pub(super) struct Source<'a> {
     pub(super) file: &'a PolicyFile,
     lines: Vec<usize>,
@@ -28,7 +28,7 @@ impl<'a> Source<'a> {
         (line, before.chars().count() + 1)
     }
 
-    /// Where Cedar says that something is; the beginning of the file if it does not say.
+    /// The position that Cedar reports; the beginning of the file if it does not report one.
     pub(super) fn at(&self, loc: Option<&Loc>) -> Location<'_> {
         match loc {
             Some(loc) => self.place(loc.start(), loc.end().saturating_sub(loc.start())),

@@ -1,4 +1,4 @@
-//! Policies as they are loaded: parsed, annotated, validated strictly, or refused with the place.
+//! Policies as they are loaded: parsed, annotated and validated strictly, or refused with a position.
 //!
 //! A set that does not load changes nothing; there is no partial load and no permissive default.
 
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use load::load;
+pub use tollgate_model::text::nearest;
 
 use approval_analysis::ApprovalUse;
 use tollgate_model::decision::{DeterminingPolicy, Severity};
@@ -33,7 +34,7 @@ pub struct PolicyFile {
     pub text: String,
 }
 
-/// Something to say about a policy file, with its place.
+/// A diagnostic about a policy file, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// An error keeps the whole set from loading.
@@ -48,21 +49,21 @@ pub struct Diagnostic {
     pub file: String,
     /// Byte offset in the file.
     pub offset: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub length: usize,
-    /// From 1.
+    /// Line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// Column, from 1, in characters.
     pub column: usize,
 }
 
-/// How bad a [`Diagnostic`] is.
+/// The severity of a [`Diagnostic`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Worth knowing; nothing is wrong.
+    /// Information; nothing is wrong.
     Note,
-    /// The set loads all the same.
+    /// The set still loads.
     Warning,
     /// The set does not load.
     Error,
@@ -82,17 +83,17 @@ impl std::fmt::Display for Diagnostic {
     }
 }
 
-/// Whether a policy is enforced or only watched (`@mode`).
+/// Whether a policy is enforced or in shadow (`@mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// It takes part in decisions.
     Enforce,
-    /// `@mode("shadow")`: what it would change is recorded; it changes nothing.
+    /// `@mode("shadow")`: what it would change is recorded, and has no effect.
     Shadow,
 }
 
-/// One loaded policy with what its annotations say.
+/// One loaded policy with its annotations.
 #[derive(Debug, Clone)]
 pub struct LoadedPolicy {
     /// Id, contents' digest, owner and reason.
@@ -107,11 +108,11 @@ pub struct LoadedPolicy {
     pub(crate) approval: ApprovalUse,
     /// Permit or forbid.
     pub(crate) effect: Effect,
-    /// The file it stands in.
+    /// The file that contains it.
     pub file: String,
-    /// From 1.
+    /// Line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// Column, from 1, in characters.
     pub column: usize,
     /// Byte offset in the file.
     pub offset: usize,
@@ -127,18 +128,18 @@ pub struct LoadedPolicy {
 pub struct LoadedPolicies {
     /// By `@id`.
     pub policies: BTreeMap<String, Arc<LoadedPolicy>>,
-    /// What deserves a look although it loads.
+    /// Warnings and notes.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl LoadedPolicy {
-    /// Whether it permits; else it forbids.
+    /// Whether it is a permit; otherwise it is a forbid.
     #[must_use]
     pub fn permits(&self) -> bool {
         self.effect == Effect::Permit
     }
 
-    /// Something to say about the policy as a whole.
+    /// A diagnostic about the policy as a whole.
     pub(crate) fn diagnostic(
         &self,
         level: Level,
@@ -160,19 +161,10 @@ impl LoadedPolicy {
     }
 }
 
-/// Why nobody should parse this text: it is nested too deep, or one policy of it is too long a chain.
+/// Why this text must not be parsed: it is nested too deep, or one policy of it has too long a chain.
 #[must_use]
 pub fn too_deep(text: &str) -> Option<String> {
     depth_limit::excess(text).map(|excess| format!("{}; {}", excess.message, excess.help))
-}
-
-/// The candidate most like `name`, if any is alike enough to suggest.
-pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|c| (strsim::damerau_levenshtein(name, c), c))
-        .filter(|(distance, c)| *distance <= 1 + c.chars().count() / 4)
-        .min()
-        .map(|(_, c)| c)
 }
 
 /// What `policy` looks like in Cedar's JSON form.

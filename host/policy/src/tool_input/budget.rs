@@ -1,8 +1,8 @@
-//! How much work a validator can have with a schema.
+//! Limits for the work of a validator.
 //!
-//! A validator compares each value with every schema that applies to it, and a schema can apply many
-//! times: forty definitions, each `allOf` of the one before twice, apply 2^40 times. So the number of
-//! evaluations of one value is bounded for each depth of the arguments, when the schema is accepted and
+//! A validator compares each value with every schema that applies to it, and a schema can apply many times:
+//! forty definitions, each with an `allOf` that refers to the previous one twice, apply 2^40 times. So the
+//! evaluations of one value are bounded for each depth of the arguments, when the schema is accepted and
 //! again for each call.
 
 use std::collections::HashMap;
@@ -15,11 +15,11 @@ use super::{
     reference::{Document, REFERENCES, SchemaLocation},
 };
 
-/// Schemas that one value near the root may be compared with, for a schema to be accepted.
+/// The most schemas that one value near the root may be compared with, for a schema to be accepted.
 const MAX_EVALUATIONS: u64 = 10_000;
-/// How deep a value near the root is.
+/// The depth up to which a value is near the root.
 const NEAR: usize = 3;
-/// Evaluations of all values of one call.
+/// The most evaluations of all values of one call.
 const MAX_CALL_EVALUATIONS: u64 = 1_000_000;
 
 /// Keywords whose schemas apply to the value itself.
@@ -32,7 +32,7 @@ pub(super) struct Budget {
     by_depth: Vec<u64>,
 }
 
-/// A schema as far as its cost is concerned. Numbers are of other nodes.
+/// The parts of a schema that determine its cost. Numbers refer to other nodes.
 #[derive(Debug, Default)]
 struct Node {
     in_place: Vec<usize>,
@@ -44,7 +44,7 @@ impl Budget {
     /// The bounds for `schema`.
     ///
     /// # Errors
-    /// [`InputError`] if it has a reference that leads nowhere or in a circle, or costs too much.
+    /// [`InputError`] if it has a reference that cannot be resolved or forms a circle, or costs too much.
     pub(super) fn of(schema: &Value) -> Result<Self, InputError> {
         let document = Document::new(schema)?;
         let graph = Graph::of(&document)?;
@@ -147,7 +147,7 @@ impl Graph {
         own.saturating_add(sum(&node.in_place, costs))
     }
 
-    /// The schemas in an order in which each comes after those that it applies in place.
+    /// The schemas in topological order: each comes after those that it applies in place.
     fn in_place_order(&self) -> Result<Vec<usize>, InputError> {
         #[derive(Clone, Copy, PartialEq)]
         enum Visit {

@@ -1,4 +1,4 @@
-//! The tree as Cedar's JSON schema format writes it.
+//! The tree in Cedar's JSON schema format.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Nothing in the arguments is unseen: members that the tree does not know, and alternatives of unions.
+//! Finds arguments that policies would not see: members that the tree does not know, and unmatched
+//! alternatives of unions.
 
 use serde_json::{Map, Value};
 use tollgate_model::canonical::escape_segment;
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::policy::nearest;
 
-/// Report each member that policies would not see.
+/// Reports each member that policies would not see.
 pub(super) fn unknown_members(
     record: &Record,
     members: &Map<String, Value>,
@@ -57,14 +58,14 @@ fn in_value(ty: &InputType, value: &Value, pointer: &str, problems: &mut Vec<Arg
         (InputType::Union(choices), value) if accepted(choices, value).is_empty() => {
             problems.push(ArgumentProblem::new(
                 pointer,
-                "it has to match one of the alternatives of the schema, with no other members than that one has",
+                "it has to match one of the alternatives of the schema, without members that the alternative does not declare",
             ));
         }
         _ => {}
     }
 }
 
-/// The alternatives that accept the value and know all of its members: their places in the union, and the
+/// The alternatives that accept the value and know all its members: their positions in the union, and the
 /// value with their defaults.
 pub(super) fn accepted<'a>(
     choices: &'a [Choice],
@@ -113,7 +114,7 @@ fn open_below(ty: &InputType, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Whether text may stand at this place of the arguments.
+/// Whether this position of the arguments may hold text.
 pub(super) fn accepts_text(record: &Record, pointer: &str) -> bool {
     let mut segments = pointer
         .split('/')

@@ -7,7 +7,7 @@ use super::{
     types::{InputType, Record},
 };
 
-/// Fill in what `record` has a default for, at every level.
+/// Fills in the defaults of `record` at every level.
 pub(super) fn apply(record: &Record, members: &mut Map<String, Value>) {
     for (name, field) in &record.fields {
         if let (Some(default), false) = (&field.default, members.contains_key(name)) {
@@ -19,8 +19,8 @@ pub(super) fn apply(record: &Record, members: &mut Map<String, Value>) {
     }
 }
 
-/// Fill in the defaults of a value of this type. Of a union those of the alternative that accepts the
-/// value, if only one does.
+/// Fills in the defaults of a value of this type. For a union, those of the alternative that accepts the
+/// value are used, if exactly one does.
 pub(super) fn fill(ty: &InputType, value: &mut Value) {
     match (ty, value) {
         (InputType::Record(record), Value::Object(members)) => apply(record, members),

@@ -6,13 +6,13 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// The schema of the arguments does not describe an object.
+    /// The schema of the arguments describes something other than an object.
     #[error("the input schema must describe an object: its `type` is another one")]
     NotAnObject,
-    /// The schema breaks JSON Schema.
+    /// The schema violates JSON Schema.
     #[error("the input schema is not valid at `{pointer}`: {reason}")]
     Schema {
-        /// Into the schema.
+        /// JSON pointer into the schema.
         pointer: String,
         /// What is wrong.
         reason: String,
@@ -23,15 +23,15 @@ pub enum InputError {
          documents are not followed"
     )]
     Reference {
-        /// Into the schema.
+        /// JSON pointer into the schema.
         pointer: String,
-        /// As the schema writes it.
+        /// The reference in source form.
         reference: String,
     },
-    /// References that lead in a circle without going into a member.
+    /// References that form a circle without descending into a member.
     #[error("the input schema refers to itself in a circle at `{pointer}`")]
     Circular {
-        /// Into the schema.
+        /// JSON pointer into the schema.
         pointer: String,
     },
     /// Evaluating the schema could take too long.
@@ -40,24 +40,24 @@ pub enum InputError {
          simplify `allOf`, `anyOf`, `oneOf` and `$ref`"
     )]
     TooCostly {
-        /// Schemas that one value may be compared with.
+        /// The most schemas that one value may be compared with.
         limit: u64,
     },
     /// The schema is too large to be typed.
     #[error("the input schema has more than {limit} parts")]
     TooLarge {
-        /// Objects of the schema.
+        /// The most objects in the schema.
         limit: usize,
     },
-    /// A number mapping that names no number.
+    /// A number mapping whose pointer does not lead to a number.
     #[error("`{pointer}` is mapped to another type but the schema has no number there")]
     UnknownMapping {
-        /// Into the arguments.
+        /// JSON pointer into the arguments.
         pointer: String,
     },
 }
 
-/// One thing that is wrong with a call's arguments.
+/// One problem of a call's arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgumentProblem {
     /// JSON pointer (RFC 6901) into the arguments; `/` for the whole.

@@ -1,10 +1,11 @@
 //! Names as Cedar identifiers.
 
-/// A name as a Cedar identifier: other characters than letters, digits and `_` become `_x<hex>_`,
-/// and what begins with a digit or is reserved gets `_x_` in front. Two names never share an identifier.
+/// A name as a Cedar identifier: characters other than letters, digits and `_` become `_x<hex>_`, and an
+/// identifier that begins with a digit or is reserved gets the prefix `_x_`. Two names never share an
+/// identifier.
 #[must_use]
 pub fn identifier(name: &str) -> String {
-    // Cedar's keywords, and the one entity type name that it keeps for itself.
+    // Cedar's keywords, and the one entity type name that it reserves.
     const RESERVED: &[&str] = &[
         "true", "false", "if", "then", "else", "in", "is", "like", "has", "Action",
     ];

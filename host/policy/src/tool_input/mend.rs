@@ -1,14 +1,15 @@
-//! Schemas as servers write them, as JSON Schema means them.
+//! Repairs common mistakes in the schemas of servers.
 
 use serde_json::{Map, Value, json};
 
 use super::reference::{SCHEMA_MAPS, SCHEMAS};
 
-/// Keywords that mean something when they are null.
+/// Keywords for which null is meaningful.
 const NULLABLE: &[&str] = &["const", "default", "example"];
 
-/// The same schema without two common slips: `null` for an absent keyword, and `[]`, which some languages
-/// write for an empty object, where only an object can be. An absent schema describes no arguments.
+/// The same schema without two common mistakes: `null` for an absent keyword, and `[]`, which some
+/// languages write for an empty object, where only an object is valid. An absent schema describes no
+/// arguments.
 #[must_use]
 pub fn mend(schema: &Value) -> Value {
     match schema {
@@ -47,8 +48,8 @@ fn mended(schema: &Value) -> Value {
     Value::Object(out)
 }
 
-/// A schema in a map of schemas, where `[]` can only mean the empty one. `dependencies` also has lists of
-/// names, which stay.
+/// A schema in a map of schemas, where `[]` can only mean the empty schema. `dependencies` also has lists
+/// of names, which are kept.
 fn member(schema: &Value) -> Value {
     match schema {
         Value::Array(items) if items.is_empty() => json!({}),

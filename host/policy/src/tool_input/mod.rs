@@ -1,14 +1,14 @@
 //! A tool's arguments: read by the tool's JSON Schema, closed, and typed for Cedar.
 //!
-//! One tree says how the arguments appear in the schema that policies are validated against, which members
-//! a call may have, and how a value becomes a Cedar value, so the three cannot disagree. What a tool is
-//! given, policies have seen: a member that the tree does not know is refused, unless the schema opens its
-//! object explicitly (`additionalProperties`, `patternProperties`, `unevaluatedProperties`), and then
-//! policies see the rest as JSON text.
+//! One tree defines how the arguments appear in the schema that policies are validated against, which
+//! members a call may have, and how a value becomes a Cedar value, so the three cannot disagree. Policies
+//! see everything that a tool gets: a member that the tree does not know is refused, unless the schema
+//! opens its object explicitly (`additionalProperties`, `patternProperties`, `unevaluatedProperties`).
+//! Policies then see the other members as JSON text.
 //!
-//! The shape is that of Cedar's own MCP schema generator: objects are records, numbers decimals,
-//! enumerations entity types, unions records of `typeChoiceN`. What cannot be typed (maps, recursion) is
-//! its canonical JSON text.
+//! The types are those of Cedar's own MCP schema generator: objects are records, numbers are decimals,
+//! enumerations are entity types, unions are records of `typeChoiceN`. Values that cannot be typed (maps,
+//! recursion) are passed as canonical JSON text.
 
 mod budget;
 mod cedar_type;
@@ -16,7 +16,9 @@ mod closed_world;
 mod defaults;
 mod error;
 mod identifier;
+mod keyword;
 mod mend;
+mod merge;
 mod number;
 mod reader;
 mod reference;
@@ -39,7 +41,7 @@ use budget::Budget;
 use types::Record;
 use validation::SchemaValidator;
 
-/// How many problems of one call are reported.
+/// The most problems of one call that are reported.
 const MAX_PROBLEMS: usize = 8;
 
 /// The arguments of one tool.
@@ -58,17 +60,18 @@ pub struct ToolInput {
 pub(crate) struct TypedArguments {
     /// `context.input`.
     pub(crate) value: CedarValue,
-    /// Attributes of the context whose values do not fit their type and are text instead.
+    /// Context attributes whose values do not fit their type and are passed as text.
     pub(crate) untyped: Vec<Vec<String>>,
 }
 
 impl ToolInput {
-    /// Read the JSON Schema of the arguments of `tool`. `numbers` maps JSON pointers into the arguments
-    /// (`/*` for any array element) to another form than decimal.
+    /// Reads the JSON Schema of the arguments of `tool`. `numbers` maps JSON pointers into the arguments
+    /// (`/*` for any array element) to a form other than decimal.
     ///
     /// # Errors
-    /// [`InputError`] if the schema describes no object, is malformed, has a reference that leads nowhere
-    /// or in a circle, takes too long to evaluate, or a mapping names no number.
+    /// [`InputError`] if the schema describes something other than an object, is malformed, has a reference
+    /// that cannot be resolved or forms a circle, or takes too long to evaluate, or if a mapping does not
+    /// lead to a number.
     pub fn from_json_schema(
         tool: &str,
         schema: &Value,
@@ -89,8 +92,8 @@ impl ToolInput {
         })
     }
 
-    /// What of the schema is ignored, and where: patterns that do not compile, defaults that break their
-    /// own schema.
+    /// Ignored parts of the schema, with their positions: patterns that do not compile, and defaults that
+    /// violate their own schema.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -107,7 +110,7 @@ impl ToolInput {
     /// policies would not see.
     ///
     /// # Errors
-    /// The first problems, each with its place and never with a value.
+    /// The first problems, each with its position and without its value.
     pub fn check(&self, arguments: &Value) -> Result<(), Vec<ArgumentProblem>> {
         let Some(members) = arguments.as_object() else {
             return Err(vec![ArgumentProblem::new(
@@ -129,7 +132,7 @@ impl ToolInput {
         }
     }
 
-    /// Fill in what the schema has a default for. Arguments that are not an object stay as they are.
+    /// Fills in the schema's defaults. Arguments that are not an object stay unchanged.
     pub fn apply_defaults(&self, arguments: &mut Value) {
         if let Value::Object(members) = arguments {
             defaults::apply(&self.root, members);
@@ -157,7 +160,7 @@ impl ToolInput {
     /// The arguments as a Cedar record, with the schema's defaults filled in.
     ///
     /// # Errors
-    /// The first value whose JSON type is not that of the schema.
+    /// The first value whose JSON type differs from the schema's.
     pub(crate) fn typed(&self, arguments: &Value) -> Result<TypedArguments, ArgumentProblem> {
         value::typed(&self.root, arguments)
     }

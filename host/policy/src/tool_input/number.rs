@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-/// How a JSON number appears to policies, where a decimal will not do.
+/// The form in which policies see a JSON number, if a decimal is not suitable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum NumberMapping {
     /// As its canonical text.
     Text,
-    /// As a `Long`: the number times ten to this power, at most 9, which must be whole.
+    /// As a `Long`: the number times ten to this power (at most 9); the product must be an integer.
     Scaled(u8),
 }
 
@@ -39,7 +39,7 @@ impl TryFrom<String> for NumberMapping {
     }
 }
 
-/// The text of a Cedar decimal, if one holds the number exactly: at most four decimals.
+/// The text of a Cedar decimal, if it can hold the number exactly (at most four decimal places).
 pub(super) fn decimal(n: &Number) -> Option<String> {
     let text = match n.as_i64() {
         Some(whole) => format!("{whole}.0"),
@@ -50,7 +50,7 @@ pub(super) fn decimal(n: &Number) -> Option<String> {
     (fraction.len() <= 4 && magnitude < 922_337_203_685_477).then_some(text)
 }
 
-/// The number times ten to `scale`, if that is whole.
+/// The number times ten to `scale`, if that is an integer.
 pub(super) fn scaled(n: &Number, scale: u8) -> Option<i64> {
     let text = n.as_i64().map_or_else(
         || n.as_f64().map(|f| format!("{f}")),

@@ -6,25 +6,25 @@ use serde_json::{Map, Value};
 use tollgate_model::canonical::escape_segment;
 
 use super::{
-    InputError, NumberMapping, cedar_type,
+    InputError, NumberMapping,
     identifier::identifier,
+    keyword::{has_members, has_null_type, may_be_object, opens, string_variants},
+    merge::{merge, rest_attribute},
     reference::{Document, REFERENCES, SchemaLocation},
     types::{Choice, Enumeration, Field, InputType, Record},
     validation::{BranchCompiler, BranchValidator, SchemaValidator},
 };
 
-/// How deep a schema is typed; below, values are JSON text.
+/// The depth to which a schema is typed; deeper values are JSON text.
 const MAX_TYPED_DEPTH: usize = 8;
-/// How many nodes of a schema are typed; a schema whose references fan out would have millions.
+/// The most nodes of a schema that are typed; a schema whose references fan out would have millions.
 const MAX_TYPED_NODES: usize = 4096;
-/// How many alternatives of unions are typed: each has a validator of its own.
+/// The most alternatives of unions that are typed: each has its own validator.
 const MAX_CHOICES: usize = 512;
-/// How many schemas may apply to one object, each because of the one before.
+/// The deepest chain of schemas that apply to one object because of each other.
 const MAX_COMBINED_DEPTH: usize = 100;
-/// The attribute that holds members which the schema allows and does not name.
-const REST: &str = "additionalProperties";
 
-/// Read the arguments of a tool. What is ignored is added to `notes`.
+/// Reads the schema of a tool's arguments. Ignored parts are added to `notes`.
 pub(super) fn read(
     schema: &Value,
     namespace: &str,
@@ -61,10 +61,10 @@ pub(super) fn read(
     Ok(record)
 }
 
-/// Where a type stands in the arguments.
+/// The position of a type in the arguments.
 #[derive(Clone)]
 struct Place {
-    /// The namespace and the name of an enumeration here.
+    /// The namespace and the name of an enumeration at this position.
     namespace: String,
     name: String,
     /// JSON pointer into the arguments.
@@ -73,7 +73,7 @@ struct Place {
 }
 
 impl Place {
-    /// The namespace of what is within.
+    /// The namespace of the types inside.
     fn within(&self) -> String {
         match self.name.is_empty() {
             true => self.namespace.clone(),
@@ -89,7 +89,7 @@ impl Place {
     }
 }
 
-/// A type, and whether null stands for an absent value.
+/// A type, and whether null means an absent value.
 struct NullableType {
     ty: InputType,
     nullable: bool,
@@ -104,16 +104,16 @@ impl From<InputType> for NullableType {
     }
 }
 
-/// The members that an object's schema declares, wherever in it.
+/// The members that an object's schema declares in any of its parts.
 #[derive(Default)]
 struct Members<'a> {
     /// By name, each with whether the declaration always applies.
     declared: BTreeMap<String, Vec<(SchemaLocation<'a>, bool)>>,
     required: BTreeSet<String>,
     open: bool,
-    /// Schemas that were looked at, by location.
+    /// Schemas that were already read, by location.
     seen: BTreeSet<String>,
-    /// How many schemas are being looked at, each because of the one before.
+    /// The length of the current chain of schemas that apply because of each other.
     path: usize,
 }
 
@@ -146,16 +146,12 @@ impl<'a> Reader<'_, 'a> {
             record.fields.insert(name.clone(), field);
         }
         if members.open {
-            let mut rest = REST.to_owned();
-            while record.fields.contains_key(&rest) {
-                rest.insert(0, '_');
-            }
-            record.rest = Some(rest);
+            record.rest = Some(rest_attribute(&record.fields));
         }
         Ok(record)
     }
 
-    /// Gather what `at` says about an object's members. `always` says that it applies to every value.
+    /// Collects the members that `at` declares. `always` means that it applies to every value.
     fn collect(
         &mut self,
         at: &SchemaLocation<'a>,
@@ -226,7 +222,7 @@ impl<'a> Reader<'_, 'a> {
         Ok(())
     }
 
-    /// One member, by everything that declares it.
+    /// One member, from all its declarations.
     fn field(
         &mut self,
         declared: &[(SchemaLocation<'a>, bool)],
@@ -261,7 +257,7 @@ impl<'a> Reader<'_, 'a> {
         })
     }
 
-    /// The default of a member, unless its own schema refuses it.
+    /// The default of a member, unless it violates the member's own schema.
     fn default(&mut self, at: &SchemaLocation<'a>) -> Option<Value> {
         let default = at
             .schema
@@ -405,7 +401,7 @@ impl<'a> Reader<'_, 'a> {
         })
     }
 
-    /// A value that matches one of several schemas, or several of them.
+    /// A value that matches one of several schemas, or some of them.
     fn union(
         &mut self,
         parts: &[(String, SchemaLocation<'a>)],
@@ -510,7 +506,7 @@ impl<'a> Reader<'_, 'a> {
         };
         let element = self.read(items, &place)?;
         Ok(match element.nullable {
-            // A set has no place for what is absent.
+            // A set cannot represent absent values.
             true => InputType::Json,
             false => InputType::Set(Box::new(element.ty)),
         })
@@ -534,107 +530,4 @@ fn choice_place(place: &Place, i: usize) -> Place {
         pointer: place.pointer.clone(),
         depth: place.depth + 1,
     }
-}
-
-/// Whether values of the schema can be objects: its `type` is not another one.
-fn may_be_object(schema: &Value) -> bool {
-    match schema.get("type") {
-        None => schema.is_object(),
-        Some(Value::Array(types)) => types.iter().any(|ty| ty == "object"),
-        Some(ty) => ty == "object",
-    }
-}
-
-fn has_null_type(object: &Map<String, Value>) -> bool {
-    let types = object.get("type").and_then(Value::as_array);
-    types.is_some_and(|types| types.iter().any(|ty| ty == "null"))
-}
-
-/// Whether an object's schema names members anywhere.
-fn has_members(object: &Map<String, Value>) -> bool {
-    ["properties", "if", "then", "else", "dependentSchemas"]
-        .iter()
-        .any(|keyword| object.contains_key(*keyword))
-}
-
-/// Whether the schema explicitly allows members that it does not name.
-fn opens(object: &Map<String, Value>) -> bool {
-    let allows = |keyword: &str| match object.get(keyword) {
-        None | Some(Value::Bool(false)) => false,
-        Some(_) => true,
-    };
-    let patterns = object.get("patternProperties").and_then(Value::as_object);
-    allows("additionalProperties")
-        || allows("unevaluatedProperties")
-        || patterns.is_some_and(|patterns| !patterns.is_empty())
-}
-
-/// The variants, if this is an enumeration of strings, and whether null is one of them.
-fn string_variants(object: &Map<String, Value>) -> Option<(Vec<String>, bool)> {
-    let values = match (object.get("enum"), object.get("const")) {
-        (Some(Value::Array(values)), _) => values.clone(),
-        (_, Some(value)) => vec![value.clone()],
-        _ => return None,
-    };
-    let nullable = values.contains(&Value::Null);
-    let mut variants: Vec<String> = values
-        .iter()
-        .filter(|value| !value.is_null())
-        .map(|v| v.as_str().map(str::to_owned))
-        .collect::<Option<_>>()?;
-    variants.sort();
-    variants.dedup();
-    (!variants.is_empty()).then_some((variants, nullable))
-}
-
-/// The type of a member that two schemas declare. JSON text where they do not agree.
-fn merge(a: InputType, b: InputType) -> InputType {
-    match (a, b) {
-        (InputType::Enumeration(mut a), InputType::Enumeration(b))
-            if a.namespace == b.namespace && a.name == b.name =>
-        {
-            a.variants.extend(b.variants);
-            a.variants.sort();
-            a.variants.dedup();
-            InputType::Enumeration(a)
-        }
-        (InputType::String, InputType::Enumeration(_))
-        | (InputType::Enumeration(_), InputType::String) => InputType::String,
-        (InputType::Record(a), InputType::Record(b)) => InputType::Record(merge_records(a, b)),
-        (a, b) if !a.has_union() && !b.has_union() && cedar_type::of(&a) == cedar_type::of(&b) => a,
-        _ => InputType::Json,
-    }
-}
-
-/// The members of both. One that only one of them declares may be absent.
-fn merge_records(mut a: Record, b: Record) -> Record {
-    for (name, field) in &mut a.fields {
-        field.required &= b.fields.contains_key(name);
-    }
-    for (name, field) in b.fields {
-        let merged = match a.fields.remove(&name) {
-            None => Field {
-                required: false,
-                default: None,
-                ..field
-            },
-            Some(before) => Field {
-                required: before.required && field.required,
-                nullable: before.nullable || field.nullable,
-                default: before
-                    .default
-                    .filter(|default| field.default.as_ref() == Some(default)),
-                ty: merge(before.ty, field.ty),
-            },
-        };
-        a.fields.insert(name, merged);
-    }
-    if a.rest.is_some() || b.rest.is_some() {
-        let mut rest = REST.to_owned();
-        while a.fields.contains_key(&rest) {
-            rest.insert(0, '_');
-        }
-        a.rest = Some(rest);
-    }
-    a
 }

@@ -7,7 +7,7 @@ use tollgate_model::canonical::escape_segment;
 
 use super::InputError;
 
-/// How many schemas a document may have.
+/// The most schemas in one document.
 const MAX_SCHEMAS: usize = 16_384;
 
 /// Keywords whose value is an object of schemas.
@@ -42,7 +42,7 @@ pub(super) const SCHEMAS: &[&str] = &[
 /// Keywords that refer to another schema.
 pub(super) const REFERENCES: &[&str] = &["$ref", "$dynamicRef", "$recursiveRef"];
 
-/// A schema and where it is in its document.
+/// A schema and its position in its document.
 #[derive(Debug, Clone)]
 pub(super) struct SchemaLocation<'a> {
     pub(super) schema: &'a Value,
@@ -87,7 +87,7 @@ impl<'a> SchemaLocation<'a> {
     }
 }
 
-/// A schema document with what its references can name.
+/// A schema document with the targets of its references.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     root: SchemaLocation<'a>,
@@ -99,11 +99,11 @@ pub(super) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Find every identifier and anchor.
+    /// Finds every identifier and anchor.
     ///
     /// # Errors
-    /// [`InputError`] if the document is too large, or uses identifiers in a way that changes what its
-    /// references mean.
+    /// [`InputError`] if the document is too large, or uses identifiers in a way that changes the meaning
+    /// of its references.
     pub(super) fn new(root: &'a Value) -> Result<Self, InputError> {
         let located = SchemaLocation {
             schema: root,
@@ -152,7 +152,7 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Remember what the schema is called; whether it is a resource of its own within the document.
+    /// Registers the schema's names. Returns whether it is a separate resource within the document.
     fn identify(&mut self, at: &SchemaLocation<'a>, members: &'a Map<String, Value>) -> bool {
         for keyword in ["$anchor", "$dynamicAnchor"] {
             if let Some(anchor) = members.get(keyword).and_then(Value::as_str) {

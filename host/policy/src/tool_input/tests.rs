@@ -21,7 +21,7 @@ fn object(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties })
 }
 
-/// What policies see, as Cedar prints it; in brackets what does not have its type.
+/// What policies see, as Cedar prints it; attributes without their type are in brackets.
 fn seen(input: &ToolInput, arguments: Value) -> String {
     let typed = input.typed(&arguments).unwrap();
     let untyped: Vec<String> = typed.untyped.iter().map(|path| path.join(".")).collect();

@@ -10,7 +10,7 @@ use super::{NumberMapping, validation::BranchValidator};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Record {
     pub(super) fields: BTreeMap<String, Field>,
-    /// The attribute that holds every other member as JSON text, if the schema allows others.
+    /// The attribute for all other members as JSON text, if the schema allows others.
     pub(super) rest: Option<String>,
 }
 
@@ -18,15 +18,15 @@ pub(super) struct Record {
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     pub(super) ty: InputType,
-    /// Whether policies always see it.
+    /// Whether the member is always present for policies.
     pub(super) required: bool,
     /// Whether null means that it is absent.
     pub(super) nullable: bool,
-    /// What is used where it is absent.
+    /// The default for an absent member.
     pub(super) default: Option<Value>,
 }
 
-/// What policies see of a value.
+/// The type of a value as policies see it.
 #[derive(Debug, Clone)]
 pub(super) enum InputType {
     Bool,
@@ -50,7 +50,7 @@ pub(super) enum InputType {
 pub(super) struct Enumeration {
     pub(super) namespace: String,
     pub(super) name: String,
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     pub(super) variants: Vec<String>,
 }
 
@@ -58,12 +58,12 @@ pub(super) struct Enumeration {
 #[derive(Debug, Clone)]
 pub(super) struct Choice {
     pub(super) ty: InputType,
-    /// Whether a value is of this alternative.
+    /// Recognises values of this alternative.
     pub(super) validator: Arc<BranchValidator>,
 }
 
 impl InputType {
-    /// Whether a union is part of it.
+    /// Whether the type contains a union.
     pub(super) fn has_union(&self) -> bool {
         match self {
             Self::Union(_) => true,

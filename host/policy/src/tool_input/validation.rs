@@ -12,13 +12,13 @@ use super::{
     reference::{SCHEMA_MAPS, SCHEMAS},
 };
 
-/// Steps that a pattern may go back for one value (ECMA 262 patterns can backtrack).
+/// The most backtracking steps of a pattern for one value (ECMA 262 patterns can backtrack).
 const BACKTRACK_LIMIT: usize = 100_000;
-/// Bytes of one compiled pattern.
+/// The most bytes of one compiled pattern.
 const PATTERN_SIZE: usize = 1 << 20;
-/// Variants of an enumeration that a message names.
+/// The most variants of an enumeration that a message names.
 const MAX_VARIANTS: usize = 40;
-/// What the document is called where alternatives within it are compiled.
+/// The URI of the document, for compiling alternatives within it.
 const DOCUMENT: &str = "urn:tollgate:input";
 
 fn options<'i>() -> ValidationOptions<'i> {
@@ -43,7 +43,7 @@ impl fmt::Debug for SchemaValidator {
 }
 
 impl SchemaValidator {
-    /// Compile `schema`, which refers to nothing outside it.
+    /// Compiles `schema`, which has no external references.
     pub(super) fn new(schema: &Value) -> Result<Self, InputError> {
         let validator = options().build(schema).map_err(|e| InputError::Schema {
             pointer: match e.instance_path().to_string() {
@@ -58,7 +58,7 @@ impl SchemaValidator {
         })
     }
 
-    /// The first `limit` ways in which `arguments` break the schema.
+    /// The first `limit` violations of the schema by `arguments`.
     pub(super) fn problems(&self, arguments: &Value, limit: usize) -> Vec<ArgumentProblem> {
         let errors = self.validator.iter_errors(arguments).take(limit);
         errors
@@ -83,14 +83,14 @@ impl SchemaValidator {
     }
 }
 
-/// All variants of an enumeration: a model corrects itself with them.
+/// All variants of an enumeration, so that a model can correct itself.
 fn one_of(options: &Value) -> Option<String> {
     let options = options.as_array()?;
     let names: Vec<String> = options.iter().map(ToString::to_string).collect();
     (names.len() <= MAX_VARIANTS).then(|| format!("it has to be one of {}", names.join(", ")))
 }
 
-/// Compiles schemas by their place in a document.
+/// Compiles schemas by their position in a document.
 pub(super) struct BranchCompiler {
     registry: Registry<'static>,
 }
@@ -105,11 +105,11 @@ impl BranchCompiler {
     }
 }
 
-/// Whether a value is of one alternative of a union.
+/// A test whether a value belongs to one alternative of a union.
 pub(super) enum BranchValidator {
-    /// If this schema accepts it.
+    /// The value validates against this schema.
     Schema(Box<Validator>),
-    /// If it has this type of JSON Schema.
+    /// The value has this type of JSON Schema.
     Type(String),
 }
 
@@ -140,7 +140,7 @@ impl BranchValidator {
     }
 }
 
-/// The characters that a URI's fragment may not have are escaped (RFC 3986, section 3.5).
+/// Escapes characters that a URI's fragment must not contain (RFC 3986, section 3.5).
 fn percent_encoded(pointer: &str) -> String {
     let mut out = String::with_capacity(pointer.len());
     for byte in pointer.bytes() {
@@ -153,8 +153,7 @@ fn percent_encoded(pointer: &str) -> String {
     out
 }
 
-/// The schema without the patterns that cannot be compiled. The values that they were for are not
-/// restricted by them; each is noted.
+/// The schema without the patterns that cannot be compiled. They no longer restrict values; each is noted.
 pub(super) fn without_unusable_patterns(mut schema: Value, notes: &mut Vec<String>) -> Value {
     remove_patterns(&mut schema, "", notes);
     schema

@@ -1,8 +1,9 @@
 //! Arguments as Cedar values.
 //!
-//! Where Cedar's types are narrower than JSON Schema's (a time without a zone, a number with more than four
-//! decimals) the value is its text, and its attribute is listed as untyped. A policy that asks for the type
-//! then fails, which denies; others are not concerned. A value of another JSON type is an error.
+//! If Cedar's type is narrower than JSON Schema's (a time without a zone, a number with more than four
+//! decimal places), the value is passed as its text, and its attribute is listed as untyped. A policy that
+//! depends on the type then fails, which denies; other policies are not affected. A value of another JSON
+//! type is an error.
 
 use std::str::FromStr as _;
 
@@ -20,7 +21,7 @@ use crate::cedar_value;
 const INPUT: &str = "input";
 
 /// # Errors
-/// The first value whose JSON type is not that of the schema.
+/// The first value whose JSON type differs from the schema's.
 pub(super) fn typed(root: &Record, arguments: &Value) -> Result<TypedArguments, ArgumentProblem> {
     let Some(members) = arguments.as_object() else {
         return Err(ArgumentProblem::new("", "is not an object"));
@@ -44,7 +45,7 @@ pub(super) fn typed(root: &Record, arguments: &Value) -> Result<TypedArguments, 
 struct Writer {
     /// The attribute that is being written.
     path: Vec<String>,
-    /// Where its value is in the arguments: a JSON pointer.
+    /// JSON pointer to its value in the arguments.
     pointer: String,
     untyped: Vec<Vec<String>>,
     mismatch: Option<ArgumentProblem>,
@@ -55,7 +56,7 @@ impl Writer {
         let mut pairs: Vec<(&str, CedarValue)> = Vec::with_capacity(record.fields.len());
         for (name, field) in &record.fields {
             let value = match members.get(name) {
-                // A nullable member is an optional one.
+                // A nullable member is an optional member.
                 Some(Value::Null) if field.nullable => continue,
                 Some(value) => value,
                 None => match &field.default {
@@ -137,14 +138,14 @@ impl Writer {
         }
     }
 
-    /// Note that the value here is not what its schema describes.
+    /// Records that the value here is not what its schema describes.
     fn expect(&mut self, expected: &str) {
         self.mismatch.get_or_insert_with(|| {
             ArgumentProblem::new(&self.pointer, format!("is not {expected}"))
         });
     }
 
-    /// The value as text, in the place of one that has the attribute's type.
+    /// The value as text, in place of a value of the attribute's type.
     fn as_text(&mut self, value: &Value) -> CedarValue {
         if !self.untyped.contains(&self.path) {
             self.untyped.push(self.path.clone());
@@ -163,7 +164,7 @@ fn text(value: &Value) -> String {
         .unwrap_or_else(|| value.to_string())
 }
 
-/// What a value of this type is, where `value` has another JSON type.
+/// The name of this type for a message, if `value` has another JSON type.
 fn other_json_type(ty: &InputType, value: &Value) -> Option<&'static str> {
     match ty {
         InputType::Bool => Some("a boolean"),

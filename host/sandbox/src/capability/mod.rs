@@ -1,15 +1,16 @@
-//! What a component may ask of its host: one folder per interface, always with the same inside.
+//! The capabilities of components: one folder per interface, always with the same files.
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! |---|---|
-//! | `act.rs` | what is asked of the [port](crate::port), as plain data; absent where nothing is decided |
-//! | `operation.rs` | how it is authorized, done and reported |
-//! | `wit.rs` | the import `tollgate:adapter/NAME`: values out of the guest's memory, bounded |
-//! | `wasi.rs` | the same for components that were made for WASI, where WASI has it |
+//! | `act.rs` | the request to the [port](crate::port), as plain data; absent if nothing is decided |
+//! | `operation.rs` | how it is authorized, performed and reported |
+//! | `wit.rs` | the import `tollgate:adapter/NAME`: reads values from the guest's memory, with limits |
+//! | `wasi.rs` | the same for components made for WASI, if WASI has such an interface |
 //! | `tests.rs` | unit tests |
 
 pub mod calls;
 pub mod clock;
+pub mod config;
 pub mod files;
 pub mod http;
 pub mod log;
@@ -28,10 +29,11 @@ use crate::{bindings::types, guest::State, port::Denial};
 /// The store of a guest, as host functions see it.
 pub(crate) type GuestStore<'a> = StoreContextMut<'a, State>;
 
-/// Link every import of the world.
+/// Links every import of the world.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     calls::wit::add_to_linker(linker)?;
     clock::wit::add_to_linker(linker)?;
+    config::wit::add_to_linker(linker)?;
     files::wit::add_to_linker(linker)?;
     http::wit::add_to_linker(linker)?;
     log::wit::add_to_linker(linker)?;
@@ -46,18 +48,18 @@ fn interface(name: &str, version: &str) -> String {
     format!("tollgate:adapter/{name}@{version}")
 }
 
-/// At most `max` bytes of a guest's text, cut between characters. Borrowed from the guest's memory first, so
-/// that a long text costs no more than its beginning.
+/// At most `max` bytes of a guest's text, cut between characters. Borrowed from the guest's memory first,
+/// so that only the prefix is copied.
 ///
 /// # Errors
-/// A trap: the text is not UTF-8.
+/// A trap if the text is not UTF-8.
 fn text(store: &GuestStore<'_>, text: &WasmStr, max: usize) -> wasmtime::Result<String> {
     let text = text.to_str(store)?;
     let end = text.floor_char_boundary(max);
     Ok(text.get(..end).unwrap_or_default().to_owned())
 }
 
-/// A denial as `types.wit` has it. The guest's text may quote it.
+/// A denial in the form of `types.wit`. The guest may quote its text.
 fn denial(denial: Denial) -> types::Denial {
     let decision = denial.decision.map(|id| id.to_string());
     types::Denial {

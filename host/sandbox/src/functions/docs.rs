@@ -1,12 +1,11 @@
-//! What a component's author wrote about its functions: the `package-docs` section that WIT tools keep
-//! documentation in. Words for people and models, nothing depends on them; what cannot be read is as if
-//! it were not there.
+//! Documentation of a component's functions, from the `package-docs` section in which WIT tools store it.
+//! It is text for people and models, and nothing depends on it. What cannot be read is ignored.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// A larger section is not read.
+/// A larger section is ignored.
 const MAX_SECTION: usize = 1 << 20;
 
 /// The documentation of a package.
@@ -50,7 +49,7 @@ impl Docs {
         }
     }
 
-    /// What is said about a function of an interface, or of the world itself.
+    /// The documentation of a function of an interface, or of the world itself.
     pub(crate) fn of(&self, interface: Option<&str>, function: &str) -> Option<&str> {
         let found = match interface {
             Some(name) => {

@@ -1,8 +1,8 @@
-//! Components that know nothing of Tollgate: each function that they export is a tool.
+//! Components that do not know Tollgate: each exported function is a tool.
 //!
-//! The component's own types say what a tool takes and gives. Its parameters are an object, its result is
-//! structured content, and an error that it returns is the tool's error. A function that no fresh
-//! instance can be asked for, because it takes or gives a resource, is left out, and that is said.
+//! The component's own types define the parameters and the result of a tool. The parameters are an object,
+//! the result is structured content, and a returned error is the tool's error. A function with a resource
+//! in its signature needs an earlier instance, so it is left out with a reason.
 
 mod docs;
 mod schema;
@@ -35,11 +35,11 @@ use crate::{
     definitions, wasm_sections,
 };
 
-/// Functions that are looked at; a component with more is no set of tools.
+/// The most functions; a component with more is refused.
 const MAX_FUNCTIONS: usize = 1_000;
 /// The section with documentation.
 const DOCS: &str = "package-docs";
-/// The member that a result has which is no record.
+/// The member that holds a result that is not a record.
 const RESULT: &str = "result";
 
 /// The exported functions of a component, as tools.
@@ -48,20 +48,20 @@ pub(crate) struct Functions {
     by_name: BTreeMap<String, Function>,
     /// Checked, by name.
     pub(crate) tools: Vec<ToolDefinition>,
-    /// What is exported but no tool, and why.
+    /// Exports that are not tools, with reasons.
     pub(crate) left_out: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Function {
     export: ComponentExportIndex,
-    /// For messages: where it comes from.
+    /// Its origin, for messages.
     source: String,
     parameters: Vec<(String, Shape)>,
     result: Option<Shape>,
 }
 
-/// A function as it was found.
+/// A function before its checks.
 struct FunctionExport {
     interface: Option<String>,
     name: String,
@@ -73,7 +73,7 @@ impl Functions {
     /// The functions that a component exports. `bytes` are the component's own.
     ///
     /// # Errors
-    /// [`SandboxError`]: there are none, or two would have one name.
+    /// [`SandboxError`] if there are none, or two would have the same name.
     pub(crate) fn of(component: &Component, bytes: &[u8]) -> Result<Self, SandboxError> {
         let docs = wasm_sections::custom(bytes, DOCS)
             .map(Docs::read)
@@ -112,7 +112,7 @@ impl Functions {
         })
     }
 
-    /// Call a tool: what it returns is one structured result, or the tool's error.
+    /// Calls a tool: the return value becomes one structured result, or the tool's error.
     pub(crate) async fn call<T: Send>(
         &self,
         instance: Instance,
@@ -133,7 +133,7 @@ impl Functions {
         let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
         match func.call_async(&mut store, &params, &mut results).await {
             Ok(()) => function.outcome(results.first()),
-            // A program may end like this, too, where it has nothing to return.
+            // A program may end like this as well, if it has nothing to return.
             Err(error) if function.success().is_none() && exited_well(&error) => Ok(Ok(Vec::new())),
             Err(error) => Err(error),
         }
@@ -190,8 +190,8 @@ fn short(interface: &str) -> &str {
 }
 
 impl FunctionExport {
-    /// The tool's name. It depends on this function alone, so it stays when others come or go; names
-    /// of WIT have no `_`, so no two pairs make one name.
+    /// The tool's name. It depends only on this function, so it does not change when others are added or
+    /// removed. Names in WIT have no `_`, so two pairs never give the same name.
     fn tool(&self) -> String {
         match &self.interface {
             Some(interface) => format!("{}_{}", short(interface), self.name),
@@ -254,7 +254,7 @@ impl Function {
         }
     }
 
-    /// What it gives when it does not fail.
+    /// The type of its successful result.
     fn success(&self) -> Option<&Shape> {
         match self.result.as_ref()? {
             Shape::Result(ok, _) => ok.as_deref(),
@@ -295,7 +295,7 @@ impl Function {
             Shape::Record(_) => value,
             _ => json!({ RESULT: value }),
         };
-        // For models that read text, and for programs.
+        // Once as text for models, and once as data for programs.
         let json = whole.to_string();
         Ok(Ok(vec![
             Content::Text(text.unwrap_or_else(|| json.clone())),
@@ -304,7 +304,7 @@ impl Function {
     }
 }
 
-/// The schema of a structured result, which is an object whatever the function returns.
+/// The schema of a structured result, which is always an object.
 fn output(shape: &Shape) -> Value {
     match shape {
         Shape::Record(fields) => schema::object(fields, Way::Out),

@@ -1,6 +1,6 @@
 //! Shapes as JSON Schema 2020-12.
 //!
-//! Every type has a form of its own, so that policies and models can tell them apart: see
+//! Every type has a form of its own, so that policies and models can distinguish them: see
 //! `docs/adapters.md`, "Any component".
 
 use serde_json::{Map, Value, json};
@@ -8,15 +8,15 @@ use tollgate_model::canonical;
 
 use super::shape::{Integer, Shape};
 
-/// The largest integer that every JSON reader keeps (RFC 8259, section 6).
+/// The largest integer that every JSON reader preserves (RFC 8259, section 6).
 pub(crate) const MAX_SAFE: i128 = canonical::MAX_INTEGER as i128;
 
-/// Which way values go.
+/// The direction of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// To the component: what arrives may leave out what is optional.
+    /// To the component: optional members may be left out.
     In,
-    /// From the component: floats may be none that a JSON number is read as by all.
+    /// From the component: a float may exceed the numbers that all JSON readers preserve.
     Out,
 }
 
@@ -119,7 +119,7 @@ fn integer(integer: Integer) -> Value {
     if !integer.is_wide() {
         return number;
     }
-    // The conversion knows which of these are within range, and refuses those that are numbers.
+    // The conversion checks the range, and refuses strings for numbers within it.
     let pattern = if min == 0 {
         "^[1-9][0-9]{15,19}$"
     } else {

@@ -1,13 +1,13 @@
 //! The types of a component's functions, as one tree.
 //!
-//! Both the JSON Schema and the conversion of values are read from this tree, so they cannot disagree. It
-//! is bounded: a component may describe types whose tree is larger than any memory.
+//! Both the JSON Schema and the conversion of values use this tree, so they cannot disagree. It is bounded:
+//! a component may describe types whose tree is larger than any memory.
 
 use wasmtime::component::types::Type;
 
-/// Types within types: as many as a JSON Schema of them may be deep.
+/// The deepest nesting of types: as deep as their JSON Schema may be.
 const MAX_DEPTH: usize = 14;
-/// Types in one function's signature.
+/// The most types in one function's signature.
 const MAX_TYPES: usize = 1_000;
 
 /// A type.
@@ -58,14 +58,14 @@ impl Integer {
         }
     }
 
-    /// Whether some of its numbers are none that every JSON reader keeps.
+    /// Whether it has numbers that not every JSON reader preserves.
     pub(crate) const fn is_wide(self) -> bool {
         matches!(self, Self::U64 | Self::S64)
     }
 }
 
 impl Shape {
-    /// Whether `null` is one of its values: then an option of it needs a form of its own.
+    /// Whether `null` is one of its values: then an option of it needs a different form.
     pub(crate) fn has_null(&self) -> bool {
         matches!(self, Self::Option(_))
     }
@@ -78,7 +78,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// The shape of a type, or why it has none.
+    /// The shape of a type, or why it is not supported.
     pub(crate) fn read(&mut self, ty: &Type, depth: usize) -> Result<Shape, &'static str> {
         self.read += 1;
         if depth > MAX_DEPTH || self.read > MAX_TYPES {

@@ -1,7 +1,7 @@
 //! Values: from JSON to the component's types and back.
 //!
-//! Each value of a type has one JSON form, except that a member of an optional type may be left out
-//! instead of `null`. Errors name places in the arguments, never values.
+//! Each value of a type has one JSON form, except that an optional member may be left out instead of
+//! `null`. Errors name positions in the arguments, never values.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Number, Value};
@@ -12,7 +12,7 @@ use super::{
     shape::{Integer, Shape},
 };
 
-/// Why a value has not the type that it should have.
+/// A value does not have the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{pointer}`: this must be {expected}")]
 pub(crate) struct Mismatch {
@@ -20,9 +20,9 @@ pub(crate) struct Mismatch {
     expected: String,
 }
 
-/// What a component returned is not of the type that it declared.
+/// A component returned a value that does not have its declared type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a value has not the type that was declared for it")]
+#[error("a value does not have its declared type")]
 pub(crate) struct UndeclaredValue;
 
 /// JSON as a value of this shape.
@@ -116,7 +116,7 @@ pub(crate) fn to_val(shape: &Shape, value: &Value, pointer: &str) -> Result<Val,
             if set.len() > names.len() || !set.iter().all(known) || twice {
                 return Err(wrong("an array of flags, each at most once"));
             }
-            // In the order of the type, whatever that of the array.
+            // In the order of the type, not of the array.
             let names = names.iter().filter(|name| set.contains(&name.as_str()));
             Ok(Val::Flags(names.cloned().collect()))
         }
@@ -196,7 +196,7 @@ fn integer(ty: Integer, value: &Value) -> Option<Val> {
         }
         Value::String(text) if ty.is_wide() => {
             let n: i128 = text.parse().ok()?;
-            // One form per value, or two calls that mean the same would be decided differently.
+            // One form per value: otherwise two equal calls would be decided differently.
             let canonical = !(-MAX_SAFE..=MAX_SAFE).contains(&n) && n.to_string() == *text;
             canonical.then_some(n)?
         }
@@ -214,7 +214,7 @@ fn integer(ty: Integer, value: &Value) -> Option<Val> {
     }
 }
 
-/// A number without a fraction, however it is written.
+/// An integer, in any notation.
 fn whole(n: &Number) -> Option<i128> {
     let whole = n
         .as_i64()
@@ -266,7 +266,7 @@ pub(crate) fn to_json(shape: &Shape, val: &Val) -> Result<Value, UndeclaredValue
         (Shape::Integer(Integer::S32), Val::S32(n)) => (*n).into(),
         (Shape::Integer(Integer::U64), Val::U64(n)) => number((*n).into()),
         (Shape::Integer(Integer::S64), Val::S64(n)) => number((*n).into()),
-        // The shortest number that is this one in 32 bits, not what 64 bits make of it.
+        // The shortest number for these 32 bits, not its 64-bit expansion.
         (Shape::Float32, Val::Float32(n)) => float(n.to_string().parse().unwrap_or(f64::NAN)),
         (Shape::Float64, Val::Float64(n)) => float(*n),
         (Shape::Char, Val::Char(c)) => c.to_string().into(),

@@ -1,4 +1,4 @@
-//! Running: every way in which a guest can end, each with its status, and nothing left behind.
+//! Every way in which a guest can end, each with its status, and no state left behind.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ async fn fuel_ends_it_at_the_same_place_every_time() {
         call(&component, &limits).await,
         call(&component, &limits).await,
     );
-    // All but the time that it takes.
+    // Everything except the time that it takes.
     second.cpu = first.cpu;
     assert_eq!((first.status, first.fuel), (Status::FuelExhausted, 100_000));
     assert_eq!(first, second);
@@ -119,7 +119,7 @@ async fn memory_and_tables_end_it_where_they_would_grow_too_far() {
         status(&format!("(table 0 funcref) {}", calling(table))).await,
         Status::MemoryExhausted
     );
-    // Before it is called: what it needs to begin with is more than the tool may have.
+    // Before the call: its initial memory already exceeds the limit.
     let tiny = Limits {
         memory: 65_535,
         ..Limits::default()
@@ -141,7 +141,7 @@ async fn crashes_are_traps_and_operators_learn_why() {
     assert!(cause(&calling("unreachable")).await.contains("unreachable"));
     let recursion = "(call $call (local.get 0) (local.get 1) (local.get 2) (local.get 3))";
     assert!(cause(&calling(recursion)).await.contains("stack"));
-    // Results that break the canonical ABI.
+    // Results that violate the canonical ABI.
     cause(&calling("i32.const 65535")).await;
     cause(&calling("i32.const 2")).await;
     cause(&returning(&[(0, 1 << 30, 1)], "")).await;
@@ -204,7 +204,7 @@ async fn results_are_cut_to_their_cap_and_counted_whole() {
     );
     let execution = run(&[(0, 60_000, 5)], "aaaaa").await;
     assert_eq!((execution.size, execution.cut), (5, false));
-    // Structured data cannot be cut, so it is left out.
+    // Structured data cannot be cut, so it is dropped.
     let execution = run(&[(3, 60_000, 7), (3, 60_000, 2)], "{\\22a\\22:1}").await;
     assert_eq!(execution.status, Status::ToolError, "`{{\"` is no JSON");
     let execution = run(&[(3, 60_000, 7)], "{\\22a\\22:1}").await;
@@ -236,7 +236,7 @@ async fn a_huge_result_costs_no_more_than_the_guests_own_memory() {
         panic!("{:?}", huge.status)
     };
     assert_eq!(text.len(), 1 << 20);
-    // Many parts that all share one text: refused by what they add up to.
+    // Many parts that share one text: refused because of their total size.
     let parts = vec![(0, 1_000_000, 10_000_000); 100];
     assert_eq!(
         call(&load(&returning(&parts, "")), &Limits::default())
@@ -256,7 +256,7 @@ async fn a_busy_guest_gives_way_and_a_halt_ends_it() {
     let component = load(&calling(LOOP));
     let (sender, halted) = watch::channel(false);
     let guest = guest(&component, &limits).await;
-    // Both share one thread: the halt only comes about if the guest gives way.
+    // Both share one thread: the halt only happens if the guest yields.
     let (execution, ()) = tokio::join!(guest.call("tool", "{}", halted), async {
         tokio::task::yield_now().await;
         sender.send_replace(true);
@@ -294,7 +294,7 @@ async fn what_was_halted_before_does_not_begin() {
         .call("tool", "{}", halted)
         .await;
     assert_eq!((execution.status, execution.fuel), (Status::Halted, 0));
-    // A sender that is gone never halts.
+    // If the sender is gone, no halt comes.
     let (sender, halted) = watch::channel(false);
     drop(sender);
     let execution = guest(&component, &tight())

@@ -1,4 +1,4 @@
-//! Loading: what fits the world, what does not, and what is said about it.
+//! Loading: which components fit the world, which do not, and their error messages.
 
 mod limits;
 mod speed;
@@ -79,7 +79,7 @@ fn a_component_of_another_world_is_refused_by_name() {
         "{message}"
     );
 
-    // A version that would be compatible is still one that nobody published here.
+    // A compatible version is still one that was not published here.
     let message = refused(r#"(component (import "tollgate:adapter/log@0.1.7" (instance)))"#);
     assert!(
         message.contains("`tollgate:adapter/log@0.1.7`"),
@@ -174,7 +174,7 @@ fn a_start_function_is_seen_wherever_it_is() {
     assert!(!wasm_sections::runs_at_instantiation(
         &wat::parse_str("(component)").unwrap()
     ));
-    // What is cut short or is no WebAssembly counts as code that runs.
+    // A truncated file, or one that is not WebAssembly, counts as one that runs code.
     let whole = wat::parse_str("(component (core module (func $s)))").unwrap();
     assert!(wasm_sections::runs_at_instantiation(
         &whole[..whole.len() - 1]
@@ -289,7 +289,7 @@ async fn what_a_component_says_about_a_tool_is_checked() {
             .await
             .contains("deeper")
     );
-    // Beyond memory, not UTF-8, and more than is taken in: said, not crashed.
+    // Outside memory, not UTF-8, and too long: each is an error, not a crash.
     assert!(
         problem("read", (0, 1 << 30), object)
             .await

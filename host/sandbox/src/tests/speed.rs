@@ -1,4 +1,4 @@
-//! A measurement, for `cargo xtask bench sandbox`: what the sandbox adds to bare wasmtime.
+//! A measurement for `cargo xtask bench sandbox`: the sandbox's overhead over bare wasmtime.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ mod bare {
     wasmtime::component::bindgen!({ path: "../../wit", world: "tollgate:adapter/adapter@0.1.0" });
 }
 
-/// Instantiate and call the same component with wasmtime alone: pooled, without fuel, clock or limits.
+/// Instantiates and calls the same component with wasmtime only: pooled, without fuel, clock or limits.
 fn bare_call() -> f64 {
     let mut pool = wasmtime::PoolingAllocationConfig::default();
     pool.max_memory_size(64 << 20);
@@ -52,7 +52,7 @@ fn bare_call() -> f64 {
     median((0..N).map(|_| once()).collect())
 }
 
-/// Instantiate and call a Rust adapter within its limits, as the line does after the decision.
+/// Instantiates and calls a Rust adapter within its limits, as the pipeline does after the decision.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn sandbox_call() {
@@ -88,7 +88,7 @@ async fn sandbox_call() {
     );
 }
 
-/// A whole call of a component with an interpreter inside, and its bound in microseconds.
+/// A whole call of a component with an interpreter, and its bound in microseconds.
 async fn interpreted(name: &str, bound: u32, component: &str, tool: &str, arguments: &str) {
     let component = built_for(component, Size::Large).expect("run `cargo xtask guests`");
     let limits = Limits::of(Size::Large);
@@ -110,7 +110,7 @@ async fn interpreted(name: &str, bound: u32, component: &str, tool: &str, argume
     println!(r#"{{"name":"{name}","value":{value:.2},"unit":"us","bound":{bound}}}"#);
 }
 
-/// With no grant there is no table to read, but all of the tool until there.
+/// Without a grant there is no table to read, but the tool runs up to that point.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn sandbox_python() {

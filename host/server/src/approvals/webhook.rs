@@ -11,6 +11,7 @@ use sha2::Sha256;
 use tollgate::{config::WebhookConfig, gate::Gate};
 use tollgate_ledger::{Order, RecordFilter};
 use tollgate_model::{
+    backoff::Backoff,
     ids::ApprovalId,
     life::ApprovalState,
     record::{AdminAction, Event, Record},
@@ -29,8 +30,9 @@ const CURSOR: &str = "webhook";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often one is tried.
 const MAX_ATTEMPTS: u32 = 16;
-/// The longest pause between two attempts, in microseconds.
-const MAX_PAUSE: u64 = 300_000_000;
+/// The pause after the first failure, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Records that are looked through at once.
 const PAGE: usize = 4096;
 /// Records without a notification after which the cursor is written.
@@ -57,7 +59,7 @@ pub struct Webhook {
     gate: Gate,
     /// Where to look next; nothing is known before the cursor is read.
     next: Option<u64>,
-    attempts: u32,
+    backoff: Backoff,
     not_before: Timestamp,
 }
 
@@ -77,7 +79,7 @@ impl Webhook {
         Self {
             gate,
             next: None,
-            attempts: 0,
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             not_before: Timestamp(i64::MIN),
         }
     }
@@ -96,10 +98,9 @@ impl Webhook {
         };
         let sent = self.send(config, &due).await;
         if sent.is_err() {
-            self.attempts += 1;
-            if self.attempts < MAX_ATTEMPTS {
-                let pause = 1_000_000_u64.saturating_mul(1 << self.attempts.min(20));
-                self.not_before = self.gate.now().plus(pause.min(MAX_PAUSE));
+            let pause = self.backoff.fail();
+            if self.backoff.failures() < MAX_ATTEMPTS {
+                self.not_before = self.gate.now().after(pause);
                 return Delivery::Failed;
             }
             let target = format!("{} of record #{}", due.what.name(), due.index);
@@ -112,7 +113,7 @@ impl Webhook {
                 return Delivery::Failed;
             }
         }
-        self.attempts = 0;
+        self.backoff.reset();
         self.not_before = Timestamp(i64::MIN);
         self.next = Some(due.index + 1);
         // Without the cursor it would be told again after a restart: at least once.

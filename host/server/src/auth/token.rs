@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tollgate::{gate::Gate, identity::Caller, ids};
-use tollgate_ledger::{CommitError, LedgerError, Token};
+use tollgate_ledger::{CommitError, LedgerError, SameName, Token};
 use tollgate_model::{
     canonical::Sha256Digest,
     entity::{Kind, Uid},
@@ -77,7 +77,11 @@ pub async fn create(
         created: gate.now(),
         expires,
     };
-    gate.ledger().store_token(token.clone(), instead).await?;
+    let earlier = match instead {
+        true => SameName::Replace,
+        false => SameName::Keep,
+    };
+    gate.ledger().store_token(token.clone(), earlier).await?;
     Ok((token, text))
 }
 

@@ -31,7 +31,10 @@ impl Source for ExporterMetrics {
             return Vec::new();
         }
         // Exporters whose state cannot be read say nothing; the gate's own numbers are told all the same.
-        let known = export::status(&ruleset.config, self.0.ledger().size()).unwrap_or_default();
+        let config = &ruleset.config;
+        let records = self.0.ledger().size();
+        let known = export::status(&config.store.path, &config.exports, records);
+        let known = known.unwrap_or_default();
         let mut samples = Vec::new();
         for exporter in known {
             let mut add = |name, help, counter, value| {

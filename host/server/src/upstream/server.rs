@@ -19,6 +19,7 @@ use tollgate::{
     upstream::BoxFuture, upstream::ConnectError, upstream::Offer, upstream::READY,
     upstream::Session, upstream::Upstream,
 };
+use tollgate_model::backoff::Backoff;
 
 use super::{
     child::{Process, Start},
@@ -43,11 +44,10 @@ pub(super) struct Server {
     this: Weak<Self>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     connection: Option<Arc<Connection>>,
-    /// How often in a row it could not be reached.
-    failures: u32,
+    backoff: Backoff,
     /// When it may be tried again.
     again: Option<Instant>,
     /// Whether it only knows the handshake of earlier protocol versions.
@@ -72,7 +72,12 @@ impl Server {
             secrets: Arc::clone(secrets),
             network: network.clone(),
             known: Known::default(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                connection: None,
+                backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+                again: None,
+                legacy: false,
+            }),
             this: Weak::clone(this),
         })
     }
@@ -89,7 +94,7 @@ impl Server {
         if let Some(again) = state.again.filter(|again| *again > now) {
             return Err(ConnectError::new(format!(
                 "it could not be reached {} in a row and is tried again in {} ms",
-                match state.failures {
+                match state.backoff.failures() {
                     1 => "once".into(),
                     n => format!("{n} times"),
                 },
@@ -98,14 +103,13 @@ impl Server {
         }
         match self.connect(&mut state).await {
             Ok(connection) => {
-                (state.failures, state.again) = (0, None);
+                state.backoff.reset();
+                state.again = None;
                 state.connection = Some(Arc::clone(&connection));
                 Ok(connection)
             }
             Err(unreachable) => {
-                let doubled = FIRST_PAUSE.saturating_mul(1 << state.failures.min(10));
-                state.failures = state.failures.saturating_add(1);
-                state.again = Some(Instant::now() + doubled.min(LONGEST_PAUSE));
+                state.again = Some(Instant::now() + state.backoff.fail());
                 Err(unreachable)
             }
         }

@@ -1,25 +1,25 @@
-//! When to try again: exponentially later, with jitter, so that many gates do not come back at once.
+//! When to try again after a failure: exponentially later, and not before the collector asks for it.
 
 use std::time::Duration;
 
-use tollgate_model::time::Timestamp;
+use tollgate_model::{backoff::Backoff as Pauses, time::Timestamp};
 
 /// The first pause.
-const FIRST: u64 = 500_000;
-/// The longest, in microseconds.
-const LONGEST: u64 = 60_000_000;
+const FIRST: Duration = Duration::from_millis(500);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// When to try again.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
-    failures: u32,
+    pauses: Pauses,
     not_before: Timestamp,
 }
 
 impl Backoff {
     pub(super) fn new() -> Self {
         Self {
-            failures: 0,
+            pauses: Pauses::new(FIRST, LONGEST),
             not_before: Timestamp(i64::MIN),
         }
     }
@@ -33,18 +33,11 @@ impl Backoff {
         *self = Self::new();
     }
 
-    /// It failed. `random` is anything; `told` is how long the collector asks to be left alone.
-    pub(super) fn failed(&mut self, now: Timestamp, random: u64, told: Option<Duration>) {
-        let most = FIRST
-            .saturating_mul(1 << self.failures.min(16))
-            .min(LONGEST);
-        self.failures = self.failures.saturating_add(1);
-        // Between half of it and all of it.
-        let pause = most / 2 + random % (most / 2 + 1);
-        let told = told.map_or(0, |told| {
-            u64::try_from(told.as_micros()).unwrap_or(u64::MAX)
-        });
-        self.not_before = now.plus(pause.max(told.min(LONGEST)));
+    /// It failed. `random` spreads the retries; `retry_after` is how long the collector asks to be left alone.
+    pub(super) fn failed(&mut self, now: Timestamp, random: u64, retry_after: Option<Duration>) {
+        let pause = self.pauses.fail_with_jitter(random);
+        let least = retry_after.unwrap_or_default().min(LONGEST);
+        self.not_before = now.after(pause.max(least));
     }
 }
 
@@ -55,22 +48,19 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_minute_and_end_with_a_success() {
         let now = Timestamp(1_000_000_000);
-        let mut pace = Backoff::new();
-        assert!(pace.allows(now));
-        let mut last = 0;
-        for failure in 0..20 {
-            pace.failed(now, u64::MAX, None);
-            let pause = u64::try_from(pace.not_before.0 - now.0).unwrap();
-            assert!(pause >= last / 2 && pause <= LONGEST, "{failure}: {pause}");
-            assert!(!pace.allows(now));
-            last = pause;
+        let mut backoff = Backoff::new();
+        assert!(backoff.allows(now));
+        for _ in 0..20 {
+            backoff.failed(now, u64::MAX, None);
+            assert!(!backoff.allows(now));
         }
-        assert!(last >= LONGEST / 2);
-        pace.succeeded();
-        assert!(pace.allows(now));
-        pace.failed(now, 0, Some(Duration::from_secs(30)));
-        assert_eq!(pace.not_before, now.plus(30_000_000));
-        pace.failed(now, 0, Some(Duration::from_secs(86_400)));
-        assert_eq!(pace.not_before, now.plus(LONGEST));
+        assert!(!backoff.allows(now.after(LONGEST / 2 - Duration::from_micros(1))));
+        assert!(backoff.allows(now.after(LONGEST)));
+        backoff.succeeded();
+        assert!(backoff.allows(now));
+        backoff.failed(now, 0, Some(Duration::from_secs(30)));
+        assert_eq!(backoff.not_before, now.plus(30_000_000));
+        backoff.failed(now, 0, Some(Duration::from_secs(86_400)));
+        assert_eq!(backoff.not_before, now.after(LONGEST));
     }
 }

@@ -8,15 +8,18 @@ use std::{
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use prost::Message as _;
-use tollgate::{config::ExportConfig, config::ExportFrom, config::export_state};
-use tollgate_model::{ids::RunId, time::Timestamp};
+use tollgate_model::{
+    ids::RunId,
+    settings::{ExportConfig, ExportFrom},
+    time::Timestamp,
+};
 
 use super::{
     ExportError, Source,
     backoff::Backoff,
     build::{Builder, Page, PendingRoot},
     send::{Answer, Sender},
-    state::{Roots, State, States},
+    state::{Roots, State, States, state_file},
     wire,
 };
 
@@ -106,10 +109,10 @@ impl Exporter {
     /// # Errors
     /// [`ExportError`] if there is none, or its state cannot be read.
     pub async fn new(name: &str, source: Arc<Source>) -> Result<Self, ExportError> {
-        let export = source.config.exports.get(name).cloned();
+        let export = source.settings.exports.get(name).cloned();
         let export =
             export.ok_or_else(|| ExportError::Setup(format!("there is no [export.{name}]")))?;
-        let path = export_state(&source.config.store.path);
+        let path = state_file(&source.settings.store);
         let (own, from, reader) = (name.to_owned(), export.from, Arc::clone(&source));
         let opening = tokio::task::spawn_blocking(move || {
             let mut states = States::open(&path)?;
@@ -402,7 +405,7 @@ fn looked(
     if now < last.at.plus(ROOTS_EVERY) && (last.at_the_end || !at_the_end) {
         return Ok(None);
     }
-    let idle = i64::try_from(source.config.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
+    let idle = i64::try_from(source.settings.run_idle_timeout.as_micros()).unwrap_or(i64::MAX);
     let before = Timestamp(now.0.saturating_sub(idle));
     let open = disk.states.open_roots(name, last.after, ROOTS_AT_ONCE)?;
     for run in &open {

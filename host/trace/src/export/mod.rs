@@ -12,7 +12,7 @@
 //! | `build` | from records to finished spans, and what is remembered of open ones |
 //! | `wire` | from spans to OTLP, by profile |
 //! | `send` | HTTP and gRPC, and what an answer means |
-//! | `pace` | when to try again |
+//! | `backoff` | when to try again |
 //! | `state` | how far each exporter has come |
 //! | `exporter` | one step of one exporter |
 
@@ -24,19 +24,19 @@ mod source;
 mod state;
 mod wire;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tollgate::{
-    config::{Config, ExportProfile, ExportProtocol, export_state},
-    gate::Gate,
-};
 use tollgate_ledger::LedgerError;
-use tollgate_model::time::Timestamp;
+use tollgate_model::{
+    settings::{ExportConfig, ExportProfile, ExportProtocol},
+    time::Timestamp,
+};
 
 pub use exporter::{Exporter, Step};
 pub(crate) use source::PURPOSE;
-pub use source::Source;
+pub use source::{ExportSettings, Keyholder, Source, ValueFuture};
+pub use state::state_file;
 
 /// How often new records are looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -96,18 +96,22 @@ pub struct Status {
     pub failing_since: Option<Timestamp>,
 }
 
-/// How far the configured exporters have come; whoever exports goes on.
+/// How far exporters have come through the `records` records of the ledger at `store`.
 ///
 /// # Errors
-/// [`ExportError`] if the ledger or the state cannot be read.
-pub fn status(config: &Config, records: u64) -> Result<Vec<Status>, ExportError> {
-    let path = export_state(&config.store.path);
+/// [`ExportError`] if the state cannot be read.
+pub fn status(
+    store: &Path,
+    exports: &BTreeMap<String, ExportConfig>,
+    records: u64,
+) -> Result<Vec<Status>, ExportError> {
+    let path = state_file(store);
     let states = match path.exists() {
         true => Some(state::States::open(&path)?),
         false => None,
     };
     let mut all = Vec::new();
-    for (name, export) in &config.exports {
+    for (name, export) in exports {
         let known = states
             .as_ref()
             .map(|states| states.load(name))
@@ -143,7 +147,7 @@ impl ExportLease {
     /// # Errors
     /// [`ExportError::Busy`] if another process has it.
     pub fn take(store: &Path) -> Result<Self, ExportError> {
-        let path = export_state(store).with_extension("lock");
+        let path = state_file(store).with_extension("lock");
         let failed = |e: &dyn std::fmt::Display| ExportError::State {
             path: path.display().to_string(),
             reason: e.to_string(),
@@ -159,45 +163,16 @@ impl ExportLease {
     }
 }
 
-/// Export for as long as this is polled, as the configuration in force says. `told` hears what each
+/// Run every exporter of the source, for as long as this is polled. `now` is the time. `told` hears what each
 /// exporter cannot do, and when it can again.
-pub async fn attend(gate: Gate, told: impl Fn(&str, Option<&str>)) {
-    let mut reloads = gate.reloads();
-    let mut held_up = false;
-    loop {
-        reloads.borrow_and_update();
-        let ruleset = gate.ruleset();
-        if ruleset.config.exports.is_empty() {
-            drop(ruleset);
-            if reloads.changed().await.is_err() {
-                return;
-            }
-            continue;
-        }
-        let turn = match ExportLease::take(&ruleset.config.store.path) {
-            Ok(turn) => turn,
-            Err(error) => {
-                if !std::mem::replace(&mut held_up, true) {
-                    told("of everything", Some(&error.to_string()));
-                }
-                tokio::time::sleep(Duration::from_secs(5)).await;
-                continue;
-            }
-        };
-        if std::mem::take(&mut held_up) {
-            told("of everything", None);
-        }
-        let source = Arc::new(Source::of_gate(&gate));
-        let mut running = Vec::new();
-        for name in ruleset.config.exports.keys() {
-            running.push(run(&gate, name, Arc::clone(&source), &told));
-        }
-        tokio::select! {
-            () = all(running) => {}
-            changed = reloads.changed() => if changed.is_err() { return },
-        }
-        drop(turn);
-    }
+pub async fn run_all(
+    source: Arc<Source>,
+    now: impl Fn() -> Timestamp,
+    told: impl Fn(&str, Option<&str>),
+) {
+    let names = source.settings.exports.keys();
+    let running = names.map(|name| run(name, Arc::clone(&source), &now, &told));
+    all(running.collect()).await;
 }
 
 async fn all(running: Vec<impl Future<Output = ()>>) {
@@ -212,7 +187,12 @@ async fn all(running: Vec<impl Future<Output = ()>>) {
     .await;
 }
 
-async fn run(gate: &Gate, name: &str, source: Arc<Source>, told: &impl Fn(&str, Option<&str>)) {
+async fn run(
+    name: &str,
+    source: Arc<Source>,
+    now: &impl Fn() -> Timestamp,
+    told: &impl Fn(&str, Option<&str>),
+) {
     let mut failing = false;
     let mut tell = |problem: Option<&str>| {
         if problem.is_some() != failing {
@@ -228,7 +208,7 @@ async fn run(gate: &Gate, name: &str, source: Arc<Source>, told: &impl Fn(&str, 
         tokio::time::sleep(Duration::from_secs(5)).await;
     };
     loop {
-        match exporter.step(gate.now()).await {
+        match exporter.step(now()).await {
             Ok(step) => {
                 tell(exporter.failing());
                 if matches!(step, Step::Idle | Step::Later) {

@@ -13,7 +13,7 @@ use prost::Message as _;
 use reqwest::{Client, StatusCode, header, redirect};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tollgate::{config::ExportCompression, config::ExportConfig, config::ExportProtocol};
+use tollgate_model::settings::{ExportCompression, ExportConfig, ExportProtocol};
 use tonic::{
     Code, Request, Status,
     codec::CompressionEncoding,
@@ -200,7 +200,7 @@ fn http(
         all.insert(key, value);
     }
     let client = Client::builder()
-        .tls_backend_preconfigured((**source.network.tls()).clone())
+        .tls_backend_preconfigured((*source.settings.tls).clone())
         .redirect(redirect::Policy::none())
         .no_proxy()
         .default_headers(all)
@@ -249,7 +249,7 @@ fn grpc(
         .connect_timeout(export.timeout)
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
         .map_err(|_| setup("no client can be made"))?;
-    let mut tls = (**source.network.tls()).clone();
+    let mut tls = (*source.settings.tls).clone();
     tls.alpn_protocols = vec![b"h2".to_vec()];
     let tls = encrypted.then(|| TlsConnector::from(Arc::new(tls)));
     let host = host.trim_matches(['[', ']']).to_owned();

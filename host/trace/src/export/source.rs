@@ -1,26 +1,23 @@
 //! What an exporter reads, and what of it may leave.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
+    path::PathBuf,
+    pin::Pin,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
-use tollgate::{
-    capture,
-    capture::Capture,
-    config::Config,
-    config::ConfigValue,
-    config::ExportConfig,
-    egress::{Network, Resolver},
-    gate::Gate,
-    secrets::Vault,
-};
+use tokio_rustls::rustls::ClientConfig;
 use tollgate_ledger::{LedgerError, LedgerReader};
 use tollgate_model::{
+    capture::Redactor,
     entity::Uid,
     ids::RunId,
     record::{KeyedDigest, PayloadRef},
+    settings::{ConfigValue, ExportConfig},
     span::{Span, names::attribute as a},
 };
 
@@ -41,24 +38,54 @@ const TOLD: &[(SelfReportTopic, &str)] = &[
     (SelfReportTopic::PromptVersion, a::PROMPT_VERSION),
 ];
 
+/// The bytes of a configured value, or why there are none.
+pub type ValueFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'a>>;
+
+/// Has the keys and secrets that an exporter needs: the gate, or its files where no gate runs.
+pub trait Keyholder: Redactor {
+    /// The keyed digest of these parts, for a tenant.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the key cannot be read.
+    fn digest(&self, tenant: &str, parts: &[&[u8]]) -> Result<KeyedDigest, LedgerError>;
+
+    /// What capture keeps of a payload that the record at `index` refers to.
+    ///
+    /// # Errors
+    /// [`LedgerError::Sealed`] once its day's key was destroyed.
+    fn payload(&self, index: u64, kept: PayloadRef) -> Result<Option<String>, LedgerError>;
+
+    /// The bytes that a configured value stands for, with the value of its secret.
+    fn value<'a>(&'a self, value: &'a ConfigValue) -> ValueFuture<'a>;
+}
+
+/// What an exporter needs of the configuration.
+#[derive(Debug, Clone)]
+pub struct ExportSettings {
+    /// The ledger's file. The exporters' state and the trace store are in the same directory.
+    pub store: PathBuf,
+    /// The resource's `service.name`.
+    pub service: String,
+    /// The resource's `deployment.environment.name`.
+    pub environment: String,
+    /// After how long without a call a run is over.
+    pub run_idle_timeout: Duration,
+    /// By the exporter's name.
+    pub exports: BTreeMap<String, ExportConfig>,
+    /// What authors say about their tools, without secrets, by the tool's name.
+    pub descriptions: BTreeMap<String, String>,
+    /// The certificates that collectors are trusted by.
+    pub tls: Arc<ClientConfig>,
+}
+
 /// What an exporter reads: the ledger's records, its keys, the configuration's secrets, and what agents tell.
 pub struct Source {
     pub(super) ledger: LedgerReader,
-    digests: Box<Digests>,
-    payloads: Box<Payloads>,
-    secrets: Arc<Vault>,
-    /// Finds secrets in what is sent.
-    pub(super) capture: Arc<Capture>,
+    keyholder: Box<dyn Keyholder>,
+    pub(super) settings: ExportSettings,
     /// The trace store, once there is one.
     told: OnceLock<Reader>,
-    pub(super) network: Network,
-    pub(super) config: Config,
-    /// What authors say about their tools, by name.
-    pub(super) descriptions: BTreeMap<String, String>,
 }
-
-type Payloads = dyn Fn(u64, PayloadRef) -> Result<Option<String>, LedgerError> + Send + Sync;
-type Digests = dyn Fn(&str, &[&[u8]]) -> Result<KeyedDigest, LedgerError> + Send + Sync;
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,52 +94,19 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// What the owner of a ledger has.
+    /// A ledger, and what its records are read and sent with.
     #[must_use]
-    pub fn of_gate(gate: &Gate) -> Self {
-        let (ruleset, owner, keeper) = (gate.ruleset(), gate.clone(), gate.clone());
-        let described = |tool: &Arc<tollgate::tool::Tool>| {
-            let description = tollgate::text::printable(&tool.description, 1024);
-            let description = ruleset.capture.text(&description).into_owned();
-            (tool.name.clone(), description)
-        };
+    pub fn new(
+        ledger: LedgerReader,
+        keyholder: Box<dyn Keyholder>,
+        settings: ExportSettings,
+    ) -> Self {
         Self {
-            ledger: gate.ledger().reader().clone(),
-            digests: Box::new(move |tenant, parts| owner.ledger().digest(tenant, parts)),
-            payloads: Box::new(move |index, kept| keeper.captured(index, kept)),
-            secrets: Arc::clone(&ruleset.secrets),
-            capture: Arc::clone(&ruleset.capture),
-            told: OnceLock::new(),
-            network: gate.executors().network.clone(),
-            config: ruleset.config.clone(),
-            descriptions: ruleset.tools.values().map(described).collect(),
-        }
-    }
-
-    /// What anybody has who may read the ledger and its key; whoever owns it goes on.
-    ///
-    /// # Errors
-    /// [`ExportError`] if either cannot be read, or a trusted certificate cannot.
-    pub fn of_store(config: &Config) -> Result<Self, ExportError> {
-        let ledger = LedgerReader::open(&config.store.path)?;
-        let keys = Arc::new(ledger.keys(&config.store.key)?);
-        let (reader, opener) = (ledger.clone(), Arc::clone(&keys));
-        let network = Network::new(Resolver::system(), &config.network.trust)
-            .map_err(|e| ExportError::Setup(e.to_string()))?;
-        let secrets = Arc::new(Vault::new(&config.secrets));
-        let capture = Capture::new(&config.capture, &config.gate.tenant, &secrets)
-            .map_err(|e| ExportError::Setup(e.to_string()))?;
-        Ok(Self {
             ledger,
-            digests: Box::new(move |tenant, parts| keys.digest(tenant, parts)),
-            payloads: Box::new(move |index, kept| capture::kept(&reader, &opener, index, kept)),
-            secrets,
-            capture: Arc::new(capture),
+            keyholder,
+            settings,
             told: OnceLock::new(),
-            network,
-            config: config.clone(),
-            descriptions: BTreeMap::new(),
-        })
+        }
     }
 
     /// The ledger.
@@ -124,14 +118,19 @@ impl Source {
     /// The keyed hash that stands for a principal, resource or person.
     pub(super) fn hash(&self, tenant: &str, who: &Uid) -> Option<KeyedDigest> {
         let parts: [&[u8]; 3] = [PURPOSE, who.kind.name().as_bytes(), who.id.as_bytes()];
-        (self.digests)(tenant, &parts).ok()
+        self.keyholder.digest(tenant, &parts).ok()
     }
 
     /// What capture keeps of a payload that the record at `index` refers to; nothing where it keeps
     /// nothing, or no longer can.
     pub(super) fn payload(&self, index: u64, kept: PayloadRef) -> Option<String> {
         kept.payload?;
-        (self.payloads)(index, kept).ok().flatten()
+        self.keyholder.payload(index, kept).ok().flatten()
+    }
+
+    /// Text without secrets.
+    pub(super) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.keyholder.redact(text)
     }
 
     /// Say on the root of a run what its agent has told of it by now. Nobody waits for an agent's word, so what
@@ -140,7 +139,7 @@ impl Source {
         let store = match self.told.get() {
             Some(store) => store,
             None => {
-                let path = StoreOptions::beside(&self.config.store.path).path;
+                let path = StoreOptions::beside(&self.settings.store).path;
                 match Reader::open(&path) {
                     Ok(Some(store)) => self.told.get_or_init(|| store),
                     _ => return,
@@ -162,15 +161,9 @@ impl Source {
         export: &ExportConfig,
     ) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
         let mut headers = Vec::new();
-        for (name, sent) in &export.headers {
-            let value = match sent {
-                ConfigValue::Literal(text) => text.clone().into_bytes(),
-                ConfigValue::Secret { name, prefix } => {
-                    let secret = self.secrets.secret(name).await;
-                    let secret = secret.map_err(|e| ExportError::Setup(e.to_string()))?;
-                    [prefix.as_bytes(), secret.value()].concat()
-                }
-            };
+        for (name, value) in &export.headers {
+            let value = self.keyholder.value(value).await;
+            let value = value.map_err(ExportError::Setup)?;
             headers.push((name.to_ascii_lowercase(), value));
         }
         Ok(headers)

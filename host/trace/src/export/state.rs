@@ -3,12 +3,26 @@
 //! Losing the end of it sends some spans again. Losing all of it sends all of them again: nothing is
 //! missed in any case.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use tollgate_ledger::sqlite::{
+    self, OpenError, Synchronous, WriteOptions, from_sql_u64, to_sql_i64,
+};
 use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::ExportError;
+
+/// Losing the last commits costs nothing but a repetition, so it need not sync each.
+const WRITING: WriteOptions = WriteOptions {
+    synchronous: Synchronous::Normal,
+    cache_kib: 2048,
+    busy: Duration::from_secs(5),
+    auto_checkpoint: 1000,
+};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS exporters (
@@ -27,6 +41,12 @@ CREATE TABLE IF NOT EXISTS roots (
     PRIMARY KEY (exporter, run)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Where exporters keep how far they have come: in the directory of the ledger's file.
+#[must_use]
+pub fn state_file(store: &Path) -> PathBuf {
+    store.with_file_name("export.db")
+}
 
 /// How far one exporter has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,11 +74,9 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn open(path: &Path) -> Result<Self, ExportError> {
-        let open = || {
-            let conn = Connection::open(path)?;
-            conn.busy_timeout(std::time::Duration::from_secs(5))?;
-            conn.pragma_update(None, "journal_mode", "WAL")?;
-            conn.pragma_update(None, "synchronous", "NORMAL")?;
+        let open = || -> Result<Connection, OpenError> {
+            sqlite::create_private(path)?;
+            let conn = sqlite::open_writable(path, &WRITING)?;
             conn.execute_batch(SCHEMA)?;
             Ok(conn)
         };
@@ -72,7 +90,6 @@ impl States {
     }
 
     pub(super) fn load(&self, name: &str) -> Result<Option<State>, ExportError> {
-        let nat = |n: i64| u64::try_from(n).unwrap_or(0);
         let load = || {
             self.conn
                 .prepare_cached(
@@ -81,9 +98,9 @@ impl States {
                 )?
                 .query_row([name], |row| {
                     Ok(State {
-                        next: nat(row.get(0)?),
-                        sent: nat(row.get(1)?),
-                        rejected: nat(row.get(2)?),
+                        next: from_sql_u64(row.get(0)?),
+                        sent: from_sql_u64(row.get(1)?),
+                        rejected: from_sql_u64(row.get(2)?),
                         acknowledged: row.get::<_, Option<i64>>(3)?.map(Timestamp),
                         failing: row.get(4)?,
                         failing_since: row.get::<_, Option<i64>>(5)?.map(Timestamp),
@@ -100,25 +117,26 @@ impl States {
         state: &State,
         roots: &Roots,
     ) -> Result<(), ExportError> {
-        let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let mut save = || {
             let change = self.conn.transaction()?;
             change
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO exporters VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT OR REPLACE INTO exporters \
+                         (name, next, sent, rejected, acknowledged, failing, failing_since) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
                 .execute(params![
                     name,
-                    int(state.next),
-                    int(state.sent),
-                    int(state.rejected),
+                    to_sql_i64(state.next),
+                    to_sql_i64(state.sent),
+                    to_sql_i64(state.rejected),
                     state.acknowledged.map(|at| at.0),
                     state.failing,
                     state.failing_since.map(|at| at.0),
                 ])?;
             for run in &roots.begun {
                 change
-                    .prepare_cached("INSERT OR IGNORE INTO roots VALUES (?1, ?2)")?
+                    .prepare_cached("INSERT OR IGNORE INTO roots (exporter, run) VALUES (?1, ?2)")?
                     .execute(params![name, run.as_bytes()])?;
             }
             for run in &roots.sent {
@@ -153,7 +171,7 @@ impl States {
     }
 }
 
-fn failed(path: &Path, error: &rusqlite::Error) -> ExportError {
+fn failed(path: &Path, error: &impl std::fmt::Display) -> ExportError {
     ExportError::State {
         path: path.display().to_string(),
         reason: format!(

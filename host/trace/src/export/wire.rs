@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::{
     },
 };
 use serde_json::Value;
-use tollgate::{config::ExportConfig, config::ExportProfile};
 use tollgate_model::{
     ids::RunId,
+    settings::{ExportConfig, ExportProfile},
     span::{
         OtelKind, Span, SpanKind,
         names::{attribute as a, openinference, resource},
@@ -88,7 +88,7 @@ pub(super) fn span(run: RunId, span: Span, source: &Source, profile: ExportProfi
             .map(|parent| parent.as_bytes().to_vec())
             .unwrap_or_default(),
         flags: FLAGS | if remote { REMOTE } else { 0 },
-        name: source.capture.text(span.otel_name()).into_owned(),
+        name: source.redact(span.otel_name()).into_owned(),
         kind: kind.into(),
         start_time_unix_nano: nanos(span.start),
         end_time_unix_nano: nanos(span.end.unwrap_or(span.start).max(span.start)),
@@ -105,7 +105,7 @@ fn all_attributes(span: &Span, source: &Source, profile: ExportProfile) -> Vec<K
     let mut all = attributes(span.attributes.iter(), source);
     let named = |name| span.attribute(name).and_then(Value::as_str);
     let tool = named(a::TOOL_NAME);
-    let description = tool.and_then(|tool| source.descriptions.get(tool));
+    let description = tool.and_then(|tool| source.settings.descriptions.get(tool));
     if let Some(description) = description {
         all.push(text(a::TOOL_DESCRIPTION, description));
     }
@@ -113,7 +113,7 @@ fn all_attributes(span: &Span, source: &Source, profile: ExportProfile) -> Vec<K
         all.push(text(openinference::SPAN_KIND, span.kind.openinference()));
         match (span.kind, tool, named(a::AGENT_NAME)) {
             (SpanKind::ExecuteTool, Some(tool), _) => {
-                all.push(text(openinference::TOOL_NAME, &source.capture.text(tool)));
+                all.push(text(openinference::TOOL_NAME, &source.redact(tool)));
                 all.extend(description.map(|d| text(openinference::TOOL_DESCRIPTION, d)));
             }
             (SpanKind::InvokeAgent, _, Some(agent)) => {
@@ -141,11 +141,7 @@ fn attributes<'a>(
 
 /// A text, or a list of texts, without secrets.
 fn clean(words: &Value, source: &Source) -> AnyValue {
-    let text = |text: &str| {
-        any(any_value::Value::StringValue(cut(&source
-            .capture
-            .text(text))))
-    };
+    let text = |text: &str| any(any_value::Value::StringValue(cut(&source.redact(text))));
     match words {
         Value::String(words) => text(words),
         Value::Array(items) => any(any_value::Value::ArrayValue(ArrayValue {
@@ -205,11 +201,11 @@ pub(super) fn request(
     source: &Source,
     export: &ExportConfig,
 ) -> ExportTraceServiceRequest {
-    let gate = &source.config.gate;
+    let settings = &source.settings;
     let mut own = vec![
-        text(resource::SERVICE_NAME, &gate.name),
+        text(resource::SERVICE_NAME, &settings.service),
         text(resource::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
-        text(resource::DEPLOYMENT_ENVIRONMENT, &gate.environment),
+        text(resource::DEPLOYMENT_ENVIRONMENT, &settings.environment),
     ];
     let given = export.resource.iter();
     own.extend(given.map(|(name, value)| text(name, value)));

@@ -8,8 +8,10 @@ use opentelemetry_proto::tonic::{
     logs::v1::LogRecord,
     trace::v1::{Span, Status, span::SpanKind, status::StatusCode},
 };
-use tollgate::config::PricesConfig;
-use tollgate_model::ids::{RunId, SpanId};
+use tollgate_model::{
+    ids::{RunId, SpanId},
+    settings::PricesConfig,
+};
 
 /// How one kind of event spells what it says.
 struct ModelEvent {

@@ -7,7 +7,7 @@ use prost::Message;
 use serde::de::DeserializeOwned;
 
 use super::{
-    lenient,
+    DecodeError, lenient,
     weight_limit::{self, MAX_GROUPS, MessageKind},
 };
 
@@ -35,36 +35,6 @@ impl Format {
             "application/json" => Some(Self::Json),
             _ => None,
         }
-    }
-}
-
-/// Why a message is not read. Without what was sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// More than anybody needs at once.
-    #[error("the message has too many parts; send less at once")]
-    TooMany,
-    /// It is no message of this kind.
-    #[error("the body is not an OTLP message in {0}: {1}")]
-    Malformed(&'static str, String),
-    /// It is a JSON message of another kind.
-    #[error("the message has no `{expected}`, but `{found}`{}", hint(found))]
-    Unexpected {
-        /// The member that a message of this kind has.
-        expected: &'static str,
-        /// A member that it has.
-        found: String,
-    },
-}
-
-/// Where a message with this member belongs.
-fn hint(member: &str) -> &'static str {
-    match member {
-        "resourceSpans" => "; send it to /v1/traces",
-        "resourceLogs" => "; send it to /v1/logs",
-        "resourceMetrics" => "; send it to /v1/metrics",
-        _ => "",
     }
 }
 
@@ -142,7 +112,7 @@ fn mended<S: Signal>(message: &[u8]) -> Result<S, DecodeError> {
     match mended.members.into_iter().next() {
         Some(found) if !is_known => Err(DecodeError::Unexpected {
             expected: S::MEMBER,
-            found: tollgate::text::printable(&found, 80),
+            found: tollgate_model::text::printable(&found, 80),
         }),
         _ => Ok(mended.message),
     }

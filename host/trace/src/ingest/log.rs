@@ -7,8 +7,9 @@ use opentelemetry_proto::tonic::{
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tollgate::{capture::CaptureSession, config::PricesConfig};
-use tollgate_model::{ids::SpanId, time::Timestamp};
+use tollgate_model::{
+    capture::AttributeFilter, ids::SpanId, settings::PricesConfig, time::Timestamp,
+};
 
 use super::{
     agent_events,
@@ -54,7 +55,7 @@ pub(super) struct LogContext<'a> {
 pub(super) fn read(
     record: LogRecord,
     context: &LogContext<'_>,
-    capturing: &CaptureSession,
+    filter: &dyn AttributeFilter,
 ) -> Result<ReadLog, &'static str> {
     let session = agent_events::session(&record.attributes).or(context.session);
     let session = session.map(str::to_owned);
@@ -73,7 +74,7 @@ pub(super) fn read(
     if !record.span_id.is_empty() {
         span = Some(span_id(&record.span_id).ok_or("no span id of 8 bytes")?);
     }
-    let mut bounded = SizeLimiter::new(capturing);
+    let mut bounded = SizeLimiter::new(filter);
     let event = bounded.name(agent_events::event_name(&record), MAX_NAME);
     let event = capture::event_name(event);
     let severity = severity(&mut bounded, &record);

@@ -7,6 +7,7 @@
 mod agent_events;
 mod body;
 mod decode;
+mod error;
 mod lenient;
 mod log;
 mod metrics;
@@ -25,11 +26,13 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
 };
 use serde_json::Value;
-use tollgate::{capture::CaptureSession, config::PricesConfig};
-use tollgate_model::{ids::RunId, time::Timestamp};
+use tollgate_model::{
+    capture::AttributeFilter, ids::RunId, settings::PricesConfig, time::Timestamp,
+};
 
 pub use body::{BodyError, Encoding, MAX_BODY, MAX_MESSAGE, plain};
-pub use decode::{DecodeError, Format, Signal, decode};
+pub use decode::{Format, Signal, decode};
+pub use error::DecodeError;
 pub use metrics::MetricsRequest;
 
 use self::value::SizeLimiter;
@@ -109,20 +112,20 @@ pub fn spans(
     request: ExportTraceServiceRequest,
     sender: &Sender,
     prices: &PricesConfig,
-    capturing: &CaptureSession,
+    filter: &dyn AttributeFilter,
 ) -> IngestBatch {
     let mut received = IngestBatch::default();
     for of_resource in request.resource_spans {
-        let resource = resource(&mut received, of_resource.resource, sender, capturing);
+        let resource = resource(&mut received, of_resource.resource, sender, filter);
         for of_scope in of_resource.scope_spans {
             let count = of_scope.spans.len();
-            let Some(source) = source(&mut received, &resource, of_scope.scope, count, capturing)
+            let Some(source) = source(&mut received, &resource, of_scope.scope, count, filter)
             else {
                 continue;
             };
             let mut spans = Vec::with_capacity(count);
             for span in of_scope.spans {
-                match span::read(span, resource.service.as_ref(), prices, capturing) {
+                match span::read(span, resource.service.as_ref(), prices, filter) {
                     Ok((span, cut)) => {
                         received.cut += u64::from(cut);
                         spans.push(span);
@@ -148,7 +151,7 @@ pub fn logs(
     request: ExportLogsServiceRequest,
     sender: &Sender,
     prices: &PricesConfig,
-    capturing: &CaptureSession,
+    filter: &dyn AttributeFilter,
     now: Timestamp,
 ) -> IngestBatch {
     let mut received = IngestBatch::default();
@@ -157,10 +160,10 @@ pub fn logs(
             .resource
             .as_ref()
             .and_then(|resource| agent_events::session(&resource.attributes).map(str::to_owned));
-        let resource = resource(&mut received, of_resource.resource, sender, capturing);
+        let resource = resource(&mut received, of_resource.resource, sender, filter);
         for of_scope in of_resource.scope_logs {
             let count = of_scope.log_records.len();
-            let Some(source) = source(&mut received, &resource, of_scope.scope, count, capturing)
+            let Some(source) = source(&mut received, &resource, of_scope.scope, count, filter)
             else {
                 continue;
             };
@@ -173,12 +176,12 @@ pub fn logs(
             };
             let (mut logs, mut spans) = (Vec::with_capacity(count), Vec::new());
             for record in of_scope.log_records {
-                match log::read(record, &context, capturing) {
+                match log::read(record, &context, filter) {
                     Ok(read) => {
                         received.cut += u64::from(read.cut);
                         logs.push(read.log);
                         let span = read.model_call.map(|call| {
-                            span::read(call, resource.service.as_ref(), prices, capturing)
+                            span::read(call, resource.service.as_ref(), prices, filter)
                         });
                         spans.extend(span.and_then(Result::ok).map(|(span, _)| span));
                     }
@@ -256,9 +259,9 @@ fn resource<'a>(
     received: &mut IngestBatch,
     resource: Option<Resource>,
     sender: &'a Sender,
-    capturing: &CaptureSession,
+    filter: &dyn AttributeFilter,
 ) -> ResourceContext<'a> {
-    let mut bounded = SizeLimiter::shared(capturing);
+    let mut bounded = SizeLimiter::shared(filter);
     let attributes = bounded.attributes(resource.unwrap_or_default().attributes);
     received.cut += u64::from(bounded.dropped > 0);
     ResourceContext {
@@ -275,7 +278,7 @@ fn source(
     resource: &ResourceContext<'_>,
     scope: Option<InstrumentationScope>,
     count: usize,
-    capturing: &CaptureSession,
+    filter: &dyn AttributeFilter,
 ) -> Option<Source> {
     let scope = scope.unwrap_or_default();
     if count == 0 {
@@ -285,7 +288,7 @@ fn source(
         received.refuse(OWN_SCOPE, count);
         return None;
     }
-    let mut bounded = SizeLimiter::shared(capturing);
+    let mut bounded = SizeLimiter::shared(filter);
     let mut about = bounded.attributes(scope.attributes);
     for (key, text) in [("name", scope.name), ("version", scope.version)] {
         if !text.is_empty() {

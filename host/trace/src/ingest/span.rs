@@ -7,9 +7,10 @@ use opentelemetry_proto::tonic::trace::v1::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use tollgate::{capture::CaptureSession, config::PricesConfig};
 use tollgate_model::{
+    capture::AttributeFilter,
     ids::{RunId, SpanId},
+    settings::PricesConfig,
     time::Timestamp,
 };
 
@@ -82,7 +83,7 @@ pub(super) fn read(
     span: Span,
     service: Option<&Value>,
     prices: &PricesConfig,
-    capturing: &CaptureSession,
+    filter: &dyn AttributeFilter,
 ) -> Result<(NewSpan, bool), &'static str> {
     let trace = trace_id(&span.trace_id).ok_or("no trace id of 16 bytes")?;
     let id = span_id(&span.span_id).ok_or("no span id of 8 bytes")?;
@@ -90,7 +91,7 @@ pub(super) fn read(
     if !span.parent_span_id.is_empty() {
         parent = Some(span_id(&span.parent_span_id).ok_or("no parent span id of 8 bytes")?);
     }
-    let mut bounded = SizeLimiter::new(capturing);
+    let mut bounded = SizeLimiter::new(filter);
     let name = bounded.name(&span.name, MAX_NAME);
     let attributes = bounded.attributes(span.attributes);
     let status = span.status.unwrap_or_default();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use serde_json::{Number, Value};
-use tollgate::capture::CaptureSession;
+use tollgate_model::capture::AttributeFilter;
 
 use crate::{capture, store::Attributes};
 
@@ -27,9 +27,8 @@ const MAX_ELEMENTS: usize = 1_000;
 const MAX_DEPTH: usize = 8;
 
 /// What is left of a span's or log's room, and how much did not fit.
-#[derive(Debug)]
 pub(super) struct SizeLimiter<'a> {
-    capturing: &'a CaptureSession,
+    filter: &'a dyn AttributeFilter,
     left: usize,
     /// Attributes, elements and texts that are not there, or not whole.
     pub(super) dropped: u64,
@@ -37,19 +36,19 @@ pub(super) struct SizeLimiter<'a> {
 
 impl<'a> SizeLimiter<'a> {
     /// All of the room of a span or log.
-    pub(super) fn new(capturing: &'a CaptureSession) -> Self {
+    pub(super) fn new(filter: &'a dyn AttributeFilter) -> Self {
         Self {
-            capturing,
+            filter,
             left: MAX_ALL,
             dropped: 0,
         }
     }
 
     /// All of the room of a resource or scope.
-    pub(super) fn shared(capturing: &'a CaptureSession) -> Self {
+    pub(super) fn shared(filter: &'a dyn AttributeFilter) -> Self {
         Self {
             left: MAX_SHARED,
-            ..Self::new(capturing)
+            ..Self::new(filter)
         }
     }
 
@@ -60,8 +59,8 @@ impl<'a> SizeLimiter<'a> {
         }
         let looked_at = text.floor_char_boundary(most.saturating_add(LOOKED_BEYOND));
         let clean = self
-            .capturing
-            .text(text.get(..looked_at).unwrap_or_default());
+            .filter
+            .redact(text.get(..looked_at).unwrap_or_default());
         let end = clean.floor_char_boundary(most);
         clean.get(..end).unwrap_or_default().to_owned()
     }
@@ -72,7 +71,7 @@ impl<'a> SizeLimiter<'a> {
             return text;
         }
         let text = self.text(text);
-        match self.capturing.text(&text) {
+        match self.filter.redact(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(clean) => clean,
         }
@@ -87,7 +86,7 @@ impl<'a> SizeLimiter<'a> {
     /// A log's body, as it is kept.
     pub(super) fn body(&mut self, body: Option<AnyValue>) -> Value {
         let body = self.value(body, MAX_DEPTH);
-        self.capturing
+        self.filter
             .attribute("log.body", body)
             .unwrap_or(Value::Null)
     }
@@ -108,7 +107,7 @@ impl<'a> SizeLimiter<'a> {
             let value = self.value(value, MAX_DEPTH);
             attributes.insert(key, value);
         }
-        capture::reported(attributes, self.capturing)
+        capture::reported(attributes, self.filter)
     }
 
     /// A text, cut where it is too long.

@@ -322,14 +322,22 @@ fn enforcement(run: &RunSteps) -> Enforcement {
 /// What evidence is missing.
 fn gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
     let mut gaps = Vec::new();
+    if run.started.is_none() {
+        gaps.push(Gap {
+            what: "beginning",
+            why: "the record that began the run is missing: see `tollgate ledger verify`".into(),
+        });
+    }
+    gaps.extend(reported_gaps(run, evidence));
+    gaps.extend(recorded_gaps(run));
+    gaps
+}
+
+/// What the agent did not report.
+fn reported_gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
+    let mut gaps = Vec::new();
     let mut gap = |what, why: String| gaps.push(Gap { what, why });
     let tells = |topic| evidence.self_reports.iter().any(|told| told.topic == topic);
-    if run.started.is_none() {
-        gap(
-            "beginning",
-            "the record that began the run is missing: see `tollgate ledger verify`".into(),
-        );
-    }
     if !tells(SelfReportTopic::Request) {
         gap(
             "request",
@@ -395,6 +403,13 @@ fn gaps(run: &RunSteps, evidence: &RunEvidence) -> Vec<Gap> {
         }
         Some(_) => {}
     }
+    gaps
+}
+
+/// What the gate could not see or did not record.
+fn recorded_gaps(run: &RunSteps) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut gap = |what, why: String| gaps.push(Gap { what, why });
     let count = |which: &dyn Fn(&Step) -> bool| run.steps.iter().filter(|s| which(s)).count();
     let unsandboxed = count(&|step| step.attempts.iter().any(|attempt| attempt.unsandboxed));
     if unsandboxed > 0 {

@@ -6,7 +6,10 @@ use tollgate_model::{
     decision::Outcome,
     ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
-    record::{DecisionRecord, Effect, Event, OutcomeRecord, Release, Status},
+    record::{
+        ApprovalRequested, ApprovalResolved, CallInvalid, DecisionRecord, Effect, Event,
+        OutcomeRecord, Release, Start, Status,
+    },
     request::Action,
     time::Timestamp,
 };
@@ -62,41 +65,9 @@ impl Reading {
                     by: ended.by.clone(),
                 });
             }
-            Event::CallInvalid(call) => {
-                let Some(step) = self.step(call.call, call.parent, &call.tool, at) else {
-                    return;
-                };
-                step.problem = Some(call.problem.clone());
-                step.pointers.clone_from(&call.pointers);
-                step.ended = Some(at);
-                step.outcome = match call.problem.as_str() {
-                    "halted" => StepOutcome::Halted,
-                    _ => StepOutcome::Invalid,
-                };
-            }
+            Event::CallInvalid(call) => self.invalid(at, call),
             Event::Decision(decision) => self.decision(index, at, decision),
-            Event::Start(start) => {
-                self.calls.insert(start.span, start.call);
-                if let Some(step) = self.known(start.call) {
-                    step.version = Some(start.digest);
-                    step.ended = None;
-                    step.outcome = StepOutcome::Open;
-                    step.attempts.push(Attempt {
-                        span: start.span,
-                        number: start.attempt,
-                        component: start.component.clone(),
-                        unsandboxed: start.unsandboxed,
-                        started: at,
-                        ended: None,
-                        status: None,
-                        effects: 0,
-                    });
-                    let used = step.approvals.iter_mut();
-                    for asked in used.filter(|asked| Some(asked.id) == start.approval) {
-                        asked.state = ApprovalState::Consumed;
-                    }
-                }
-            }
+            Event::Start(start) => self.start(at, start),
             Event::Effect(effect) => self.effect(effect),
             Event::Outcome(outcome) => self.outcome(at, outcome),
             Event::ComponentLog(log) => {
@@ -106,46 +77,94 @@ impl Reading {
                     step.warnings = step.warnings.saturating_add(1);
                 }
             }
-            Event::ApprovalRequested(asked) => {
-                self.approvals.insert(asked.id, asked.call);
-                if let Some(step) = self.known(asked.call) {
-                    step.outcome = StepOutcome::Waiting;
-                    step.approvals.push(ApprovalRequest {
-                        id: asked.id,
-                        needs: asked.requirement.to_string(),
-                        requested: at,
-                        resolved: None,
-                        state: ApprovalState::Pending,
-                        answers: Vec::new(),
-                    });
-                }
-            }
-            Event::ApprovalAnswered(answer) if answer.took_effect => {
-                if let Some(asked) = self.approval(answer.id) {
+            Event::ApprovalRequested(request) => self.approval_requested(at, request),
+            Event::ApprovalAnswered(answer) => {
+                if answer.took_effect
+                    && let Some(asked) = self.approval(answer.id)
+                {
                     asked.answers.push((answer.by.clone(), answer.approve));
                 }
             }
-            Event::ApprovalResolved(resolved) => {
-                if let Some(asked) = self.approval(resolved.id) {
-                    asked.resolved = asked.resolved.or(Some(at));
-                    asked.state = resolved.state;
-                }
-                let over = match resolved.state {
-                    ApprovalState::Rejected => StepOutcome::Rejected,
-                    ApprovalState::Expired => StepOutcome::Expired,
-                    ApprovalState::Cancelled if !resolved.superseded => StepOutcome::Cancelled,
-                    _ => return,
-                };
-                // What has ended a call stays true.
-                for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {
-                    let step = self.known(*call);
-                    if let Some(step) = step.filter(|step| step.ended.is_none()) {
-                        step.outcome = over;
-                        step.ended = Some(at);
-                    }
-                }
+            Event::ApprovalResolved(resolved) => self.approval_resolved(at, resolved),
+            Event::BundleActivated(_)
+            | Event::LabelsJoined(_)
+            | Event::ApprovalEscalated(_)
+            | Event::Halted(_)
+            | Event::Resumed(_)
+            | Event::Administered(_) => {}
+        }
+    }
+
+    fn invalid(&mut self, at: Timestamp, call: &CallInvalid) {
+        let Some(step) = self.step(call.call, call.parent, &call.tool, at) else {
+            return;
+        };
+        step.problem = Some(call.problem.clone());
+        step.pointers.clone_from(&call.pointers);
+        step.ended = Some(at);
+        step.outcome = match call.problem.as_str() {
+            "halted" => StepOutcome::Halted,
+            _ => StepOutcome::Invalid,
+        };
+    }
+
+    fn start(&mut self, at: Timestamp, start: &Start) {
+        self.calls.insert(start.span, start.call);
+        let Some(step) = self.known(start.call) else {
+            return;
+        };
+        step.version = Some(start.digest);
+        step.ended = None;
+        step.outcome = StepOutcome::Open;
+        step.attempts.push(Attempt {
+            span: start.span,
+            number: start.attempt,
+            component: start.component.clone(),
+            unsandboxed: start.unsandboxed,
+            started: at,
+            ended: None,
+            status: None,
+            effects: 0,
+        });
+        let used = step.approvals.iter_mut();
+        for asked in used.filter(|asked| Some(asked.id) == start.approval) {
+            asked.state = ApprovalState::Consumed;
+        }
+    }
+
+    fn approval_requested(&mut self, at: Timestamp, request: &ApprovalRequested) {
+        self.approvals.insert(request.id, request.call);
+        if let Some(step) = self.known(request.call) {
+            step.outcome = StepOutcome::Waiting;
+            step.approvals.push(ApprovalRequest {
+                id: request.id,
+                needs: request.requirement.to_string(),
+                requested: at,
+                resolved: None,
+                state: ApprovalState::Pending,
+                answers: Vec::new(),
+            });
+        }
+    }
+
+    fn approval_resolved(&mut self, at: Timestamp, resolved: &ApprovalResolved) {
+        if let Some(asked) = self.approval(resolved.id) {
+            asked.resolved = asked.resolved.or(Some(at));
+            asked.state = resolved.state;
+        }
+        let over = match resolved.state {
+            ApprovalState::Rejected => StepOutcome::Rejected,
+            ApprovalState::Expired => StepOutcome::Expired,
+            ApprovalState::Cancelled if !resolved.superseded => StepOutcome::Cancelled,
+            _ => return,
+        };
+        // What has ended a call stays true.
+        for call in resolved.enclosing_calls.iter().chain([&resolved.call]) {
+            let step = self.known(*call);
+            if let Some(step) = step.filter(|step| step.ended.is_none()) {
+                step.outcome = over;
+                step.ended = Some(at);
             }
-            _ => {}
         }
     }
 

@@ -116,7 +116,7 @@ fn named(what: &str, name: &str) -> Result<(), StoreError> {
 fn no_set(name: &str) -> StoreError {
     StoreError::NotFound {
         what: "set",
-        name: tollgate::text::printable(name, MAX_NAME),
+        name: tollgate_model::text::printable(name, MAX_NAME),
     }
 }
 

@@ -1,63 +1,13 @@
 //! What traces are found by: each value once for each trace, however many spans have it.
 
 use rusqlite::{OptionalExtension as _, params};
-use serde::{Deserialize, Serialize};
 
-use super::{ingest::ReporterTotals, writer::Writer};
+use super::{Facet, entries::ReporterTotals, writer::Writer};
 
 /// Values of one reporter by which a trace is found; more are not searched.
 const MAX_FACETS: u64 = 2_000;
 /// Bytes of a value that are searched.
 const MAX_VALUE: usize = 512;
-
-/// In what respect a value describes a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Facet {
-    /// The agent, as the gate knows it or as it calls itself.
-    Agent,
-    /// A tool that was called.
-    Tool,
-    /// A policy that determined a decision.
-    Policy,
-    /// What was decided: `allow`, `deny`, ..
-    Decision,
-    /// How the run ended.
-    Outcome,
-    /// An `error.type`.
-    Error,
-    /// A model that was called.
-    Model,
-    /// A service that reported.
-    Service,
-    /// A version: `prompt:3`, `workflow:2`, `tool:…`.
-    Version,
-    /// The name of a span.
-    Name,
-    /// Other words that it is searched by.
-    Text,
-    /// The label of a note.
-    Label,
-}
-
-impl Facet {
-    pub(super) fn column(self) -> i64 {
-        match self {
-            Self::Agent => 1,
-            Self::Tool => 2,
-            Self::Policy => 3,
-            Self::Decision => 4,
-            Self::Outcome => 5,
-            Self::Error => 6,
-            Self::Model => 7,
-            Self::Service => 8,
-            Self::Version => 9,
-            Self::Name => 10,
-            Self::Text => 11,
-            Self::Label => 12,
-        }
-    }
-}
 
 impl Writer {
     /// Have a trace found by a value that a reporter sends; only [`MAX_FACETS`] of each reporter count.

@@ -17,6 +17,8 @@
 //! | `schema` | the tables |
 
 mod annotations;
+pub(crate) mod entries;
+mod facet;
 mod facets;
 mod find;
 mod forget;
@@ -30,23 +32,25 @@ pub(crate) mod writer;
 
 use std::{
     collections::BTreeMap,
-    fs::{DirBuilder, OpenOptions},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tollgate_ledger::sqlite::{self, OpenError, Synchronous, WriteOptions};
+pub(crate) use tollgate_ledger::sqlite::{from_sql_u64 as nat, to_sql_i64 as int};
 use tollgate_model::{
     ids::{RunId, SpanId},
     time::Timestamp,
 };
 
 pub use annotations::{Feedback, NewFeedback, NewNote, Note, RunSet};
-pub use facets::Facet;
+pub use facet::Facet;
 pub use find::TraceFilter;
 pub use ingest::IngestReport;
 pub use read::{MAX_LOGS, Part, Reader};
@@ -425,51 +429,34 @@ fn begin(options: &StoreOptions) -> Result<Connection, StoreError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(refused)?;
     }
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(refused)?;
-    let failed = |e: rusqlite::Error| StoreError::sqlite(path, &e);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
-    conn.busy_timeout(BUSY).map_err(failed)?;
-    if !schema::is_ours(&conn).map_err(failed)? {
-        return Err(StoreError::File {
+    let writing = WriteOptions {
+        synchronous: match options.sync {
+            true => Synchronous::Full,
+            false => Synchronous::Off,
+        },
+        cache_kib: 65_536,
+        busy: BUSY,
+        auto_checkpoint: 0,
+    };
+    let conn = sqlite::open_store(path, &schema::FORMAT, &writing).map_err(|e| match e {
+        OpenError::File(e) => refused(e),
+        OpenError::Sqlite(e) => StoreError::sqlite(path, &e),
+        OpenError::Foreign => StoreError::File {
             path: shown(),
             reason: "this is a database of another program; move it away".into(),
-        });
-    }
-    let (found, known) = (schema::version(&conn).map_err(failed)?, schema::known());
-    if found > known {
-        return Err(StoreError::Newer {
+        },
+        OpenError::Newer { found, known } => StoreError::Newer {
             path: shown(),
             found,
             known,
-        });
-    }
-    writer::configure(&conn, options.sync).map_err(failed)?;
-    if found < known {
-        let tx = conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed)?;
-        schema::migrate(&tx)
-            .and_then(|()| tx.commit())
-            .map_err(failed)?;
-    }
+        },
+    })?;
+    let erase = || {
+        conn.pragma_update(None, "foreign_keys", true)?;
+        conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))
+    };
+    erase().map_err(|e| StoreError::sqlite(path, &e))?;
     Ok(conn)
-}
-
-/// A count or size as a column's integer.
-pub(crate) fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// A column's integer as the count or size that it is.
-pub(crate) fn nat(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
 }
 
 /// A span's id as a column has it.

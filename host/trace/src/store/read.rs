@@ -7,9 +7,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Deserialize;
 use serde_json::Value;
+use tollgate_ledger::sqlite;
 use tollgate_model::{ids::RunId, time::Timestamp};
 
 use super::{
@@ -89,16 +90,16 @@ impl Reader {
             return Ok(None);
         }
         let reader = Self::of(path);
-        let found = reader.with(|conn| match schema::is_ours(conn)? {
-            true => schema::version(conn),
+        let found = reader.with(|conn| match schema::FORMAT.is_ours(conn)? {
+            true => sqlite::version(conn),
             false => Ok(i64::MAX),
         })?;
         match found {
             0 => Ok(None),
-            found if found > schema::known() => Err(StoreError::Newer {
+            found if found > schema::FORMAT.newest() => Err(StoreError::Newer {
                 path: path.display().to_string(),
                 found,
-                known: schema::known(),
+                known: schema::FORMAT.newest(),
             }),
             _ => Ok(Some(reader)),
         }
@@ -112,13 +113,8 @@ impl Reader {
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&self.0.path, flags)?;
-        conn.busy_timeout(BUSY)?;
-        conn.set_prepared_statement_cache_capacity(64);
-        conn.pragma_update(None, "cache_size", -16_384)?;
+        let conn = sqlite::open_read_only(&self.0.path, 16_384, BUSY)?;
         conn.pragma_update(None, "mmap_size", 1_i64 << 30)?;
-        conn.pragma_update(None, "trusted_schema", false)?;
         Ok(conn)
     }
 

@@ -1,48 +1,22 @@
 //! The tables, and how a store comes from one version to the next.
 
-use rusqlite::Connection;
+use tollgate_ledger::sqlite::Format;
 
 /// Marks a SQLite file as a trace store of ours: `Tolt`.
-const APPLICATION: i64 = 0x546f_6c74;
-
-/// How a store of each version becomes one of the next: the first makes an empty file version 1.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_trace.sql"),
-    include_str!("migrations/0002_told.sql"),
-    include_str!("migrations/0003_reporters.sql"),
-    include_str!("migrations/0004_roots.sql"),
-    include_str!("migrations/0005_self_reports.sql"),
-];
-
-/// The newest version that this binary knows.
-pub(super) fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
-}
-
-/// The version of a store; 0 for an empty file.
-pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
-/// Whether the file is a trace store, or nothing yet.
-pub(super) fn is_ours(conn: &Connection) -> rusqlite::Result<bool> {
-    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(application == APPLICATION || (application == 0 && tables == 0))
-}
-
-/// Bring a store to the newest version, in the caller's transaction.
-pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
-    let from = usize::try_from(version(conn)?).unwrap_or(0);
-    for (sql, to) in MIGRATIONS.iter().zip(1_i64..).skip(from) {
-        conn.execute_batch(sql)?;
-        conn.pragma_update(None, "user_version", to)?;
-    }
-    conn.pragma_update(None, "application_id", APPLICATION)
-}
+pub(super) const FORMAT: Format = Format {
+    application: 0x546f_6c74,
+    migrations: &[
+        include_str!("migrations/0001_trace.sql"),
+        include_str!("migrations/0002_told.sql"),
+        include_str!("migrations/0003_reporters.sql"),
+        include_str!("migrations/0004_roots.sql"),
+        include_str!("migrations/0005_self_reports.sql"),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
     use tollgate_model::{ids::RunId, time::Timestamp};
 
     use super::*;
@@ -70,11 +44,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = StoreOptions::beside(&dir.path().join("ledger.db"));
         let conn = Connection::open(&options.path).unwrap();
-        for sql in MIGRATIONS.iter().take(2).chain([&OLD]) {
+        for sql in FORMAT.migrations.iter().take(2).chain([&OLD]) {
             conn.execute_batch(sql).unwrap();
         }
         conn.pragma_update(None, "user_version", 2).unwrap();
-        conn.pragma_update(None, "application_id", APPLICATION)
+        conn.pragma_update(None, "application_id", FORMAT.application)
             .unwrap();
         drop(conn);
         let store = Store::open(options.clone()).unwrap();
@@ -88,7 +62,7 @@ mod tests {
         assert_eq!(store.reader().logs("t", trace).unwrap().len(), 1);
         let conn = Connection::open(&options.path).unwrap();
         let one = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!(one("PRAGMA user_version"), known());
+        assert_eq!(one("PRAGMA user_version"), FORMAT.newest());
         // In bytes, not in letters.
         assert_eq!(one("SELECT bytes FROM traces"), 10 + 10);
         assert_eq!(one("SELECT reporter FROM spans WHERE origin = 0"), 0);

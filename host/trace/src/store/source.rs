@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::{Attributes, writer::Writer};
+use super::{Attributes, entries::SourceId, writer::Writer};
 
 /// Who reported something, and from where. Written out and digested when it is made, so that the writer need
 /// not.
@@ -70,13 +70,6 @@ impl Default for Source {
     fn default() -> Self {
         Self::new("", "{}".into(), &Attributes::new())
     }
-}
-
-/// A source by its number in the tables.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SourceId {
-    pub(super) source: i64,
-    pub(super) reporter: i64,
 }
 
 impl Writer {

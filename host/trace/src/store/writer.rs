@@ -16,10 +16,8 @@ use tokio::sync::{
 };
 
 use super::{
-    BUSY, Store, StoreError, StoreOptions,
-    facets::Facet,
-    ingest::{ReporterTotals, TraceEntry},
-    source::SourceId,
+    BUSY, Facet, Store, StoreError, StoreOptions,
+    entries::{ReporterTotals, SourceId, TraceEntry},
 };
 use crate::low_priority::lower_thread_priority;
 
@@ -144,19 +142,6 @@ impl Writer {
         let _ = self.conn.busy_timeout(BUSY);
         self.checkpoint = pages().saturating_add(CHECKPOINT);
     }
-}
-
-pub(super) fn configure(conn: &Connection, sync: bool) -> rusqlite::Result<()> {
-    conn.set_prepared_statement_cache_capacity(64);
-    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    conn.pragma_update(None, "synchronous", if sync { "full" } else { "off" })?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
-    conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    conn.pragma_update(None, "temp_store", "memory")?;
-    conn.pragma_update(None, "cache_size", -65_536)?;
-    conn.pragma_update(None, "foreign_keys", true)?;
-    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
-    conn.pragma_update(None, "trusted_schema", false)
 }
 
 /// The way to the writer.

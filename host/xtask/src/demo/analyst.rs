@@ -1,4 +1,4 @@
-//! The second act: tools in three languages, and each effect inside them a decision.
+//! The second act: tools in three languages, with a decision for each effect.
 
 use std::fs;
 

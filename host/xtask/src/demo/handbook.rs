@@ -22,7 +22,7 @@ pub(super) struct Handbook {
 }
 
 impl Handbook {
-    /// On a free port of this machine alone.
+    /// On a free port of the loopback interface.
     pub(super) fn open() -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("http://{}/returns", listener.local_addr()?);
@@ -43,7 +43,7 @@ impl Handbook {
         &self.url
     }
 
-    /// Requests that were really answered.
+    /// Requests that were answered completely.
     pub(super) fn served(&self) -> usize {
         self.served.load(Ordering::SeqCst)
     }

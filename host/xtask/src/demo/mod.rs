@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: plays the examples. First the support desk, with real effects on files; then the
 //! analyst, whose tools send requests and read tables; then an agent that reports its own steps by OTLP.
 //!
-//! It needs no model and no network beyond what building and installing need, and asks nothing.
+//! It needs no model, asks no questions, and uses the network only for building and installing.
 
 mod analyst;
 mod handbook;
@@ -39,7 +39,7 @@ const SUPPORT_DESK: &[&str] = &["files", "tickets", "payments"];
 /// The run, as the agent names it.
 const RUN: &str = "ticket-1042";
 
-/// Play it from the beginning, in a folder of its own.
+/// Plays it from the beginning, in a separate folder.
 pub(crate) fn run() -> Result<()> {
     system::languages()?;
     guests::tollgate()?;
@@ -174,7 +174,7 @@ impl Desk {
             dir,
             tollgate: guests::binary(),
         };
-        // What was written here may be used from here, also by whoever looks around afterwards.
+        // Trust the new gate, also for a user who looks around afterwards.
         if !desk.command(&["trust", "--quiet"]).status()?.success() {
             bail!("{} cannot be trusted", desk.dir.display());
         }
@@ -187,7 +187,7 @@ impl Desk {
         command
     }
 
-    /// Say what comes, show the command, run it. Denials and waiting are part of the story.
+    /// Prints a title, shows the command, and runs it. Denials and waiting are part of the story.
     fn scene(&self, title: &str, about: &str, arguments: &[&str]) -> Result<()> {
         say(&format!(
             "\n━━ {title}\n   {about}\n\n$ tollgate {}",
@@ -196,7 +196,7 @@ impl Desk {
         self.scene_quiet(arguments)
     }
 
-    /// Say what comes, show the command, and let the scripted agent play a file over MCP.
+    /// Prints a title, shows the command, and lets the scripted agent play a file over MCP.
     fn agent(&self, title: &str, about: &str, file: &str) -> Result<()> {
         say(&format!(
             "\n━━ {title}\n   {about}\n\n\

@@ -1,5 +1,5 @@
-//! The third act: an agent's own spans, sent by the OpenTelemetry SDK for Python, in one tree with the gate's;
-//! and two runs of one task, told apart.
+//! The third act: an agent's own spans, sent by the OpenTelemetry SDK for Python, in one tree with the
+//! gate's; and a comparison of two runs of one task.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use super::Desk;
 use crate::command::{root, say};
 
-/// What installs the SDK.
+/// The package of the SDK.
 pub(super) const SDK: &str = "opentelemetry_sdk";
 
 pub(super) fn run(desk: &Desk) -> Result<()> {
@@ -31,7 +31,7 @@ pub(super) fn run(desk: &Desk) -> Result<()> {
          $ tollgate {}",
         diff.join(" ")
     ));
-    // It ends with 1 where they differ.
+    // It exits with 1 if they differ.
     match desk.command(&diff).status()?.code() {
         Some(1) => Ok(()),
         _ => bail!("the two runs do not differ; please report it"),
@@ -69,7 +69,7 @@ fn trace(desk: &Desk, address: &str, prompt: &str) -> Result<String> {
     Ok(trace)
 }
 
-/// `tollgate serve`, and where it listens.
+/// `tollgate serve`, and its address.
 fn served(desk: &Desk) -> Result<(Child, String)> {
     let mut gate = desk
         .command(&[

@@ -1,4 +1,4 @@
-//! Which crate depends on which.
+//! Dependencies between crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::CrateRule;
 use crate::command::cargo;
 
-/// The part of `cargo metadata` that is read here.
+/// The used part of `cargo metadata`.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -45,7 +45,7 @@ struct DependencyKind {
     kind: Option<String>,
 }
 
-/// What is wrong, a line each.
+/// Violations, one line each.
 pub(super) fn check(rules: &BTreeMap<String, CrateRule>) -> Result<Vec<String>> {
     let output = cargo(&["metadata", "--locked", "--format-version", "1"]).output()?;
     if !output.status.success() {
@@ -116,7 +116,7 @@ impl<'a> Graph<'a> {
         self.edges.get(id).into_iter().flatten().copied()
     }
 
-    /// Everything that a package depends on, itself or through others.
+    /// All direct and indirect dependencies of a package.
     fn reaches(&self, id: &str) -> BTreeSet<&'a str> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<&str> = self.uses(id).collect();

@@ -1,6 +1,7 @@
 //! Features of dependencies: the same for the command as for the tests.
 //!
-//! Where they differ, `cargo xtask test` builds again what `cargo xtask demo` has built, with all that is above it.
+//! If they differ, `cargo xtask test` rebuilds dependencies that `cargo xtask demo` has built, and
+//! everything above them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use crate::command::cargo;
 /// The sets of features in which each package is built.
 type Features = BTreeMap<String, BTreeSet<String>>;
 
-/// What is wrong, a line each.
+/// Violations, one line each.
 pub(super) fn check() -> Result<Vec<String>> {
     let command = features("normal,build")?;
     let tests = features("normal,build,dev")?;

@@ -1,7 +1,7 @@
 //! The tools that the MCP conformance suite calls, under the names and with the answers that it expects.
 //!
-//! It is never installed for anybody to use. What the suite calls and this lacks is listed, with the
-//! reason, in `tests/clients/conformance/`.
+//! It is only for tests. Tools that the suite calls and this component lacks are listed, with reasons, in
+//! `tests/clients/conformance/`.
 
 use tollgate_guest::{
     Content, EmbeddedResource, ResourceBody, ToolError, adapter, log, progress, tool,

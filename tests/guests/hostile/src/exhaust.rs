@@ -1,4 +1,4 @@
-//! Tools that take more than anybody gave them.
+//! Tools that exceed every limit.
 
 use core::hint::black_box;
 

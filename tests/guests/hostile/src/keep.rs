@@ -1,4 +1,4 @@
-//! Tools that keep whatever they are told to, and more than they may.
+//! Tools that store anything they are told to, and more than they may.
 
 use tollgate_guest::{
     ToolError, arguments, files,

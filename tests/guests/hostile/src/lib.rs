@@ -1,8 +1,10 @@
-//! A component that does what none should: it loops, eats memory, overflows, floods, traps, and reaches
-//! for files and hosts. The host's tests call it and must survive, say what happened, and keep the ledger whole.
+//! A component that misbehaves: it loops, exhausts memory, overflows, floods, traps, and reaches for files
+//! and hosts. The host's tests call it; the host must survive, report what happened, and keep the ledger
+//! intact.
 //!
-//! It is never installed for anybody to use.
+//! It is only for tests.
 
+mod configuration;
 mod exhaust;
 mod keep;
 mod nest;
@@ -11,6 +13,7 @@ mod web;
 
 use tollgate_guest::{ToolError, adapter, arguments, tool};
 
+use configuration::{odd_settings, read_setting, setting_storm};
 use exhaust::{
     allocation_bomb, copy_storm, huge_output, log_flood, loop_forever, memory_bomb, progress_flood,
     random_flood, recurse, tell_time,
@@ -119,6 +122,9 @@ adapter!(
     keep_if,
     keep_file,
     state_bomb,
+    read_setting,
+    odd_settings,
+    setting_storm,
     relay,
     relay_strictly,
     chain,

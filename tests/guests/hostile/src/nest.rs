@@ -1,4 +1,4 @@
-//! Tools that call other tools: whatever they are told, deeper than they may, and for ever.
+//! Tools that call other tools: any that they are told, deeper than they may, and without end.
 
 use core::hint::black_box;
 

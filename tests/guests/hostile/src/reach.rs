@@ -1,4 +1,4 @@
-//! Tools that reach for any path that they are told, and that die with half their work done.
+//! Tools that access any path they are told, and that die with half their work done.
 
 use core::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! A tool that sends whatever it is told to, and says aloud whatever comes back.
+//! A tool that sends any request it is told to, and reveals everything that comes back.
 
 use core::time::Duration;
 

@@ -127,7 +127,11 @@ async fn recorded(
             files
         });
     }
-    let pdp = Pdp::load(&bundle).map_err(load::LoadError::Policies)?;
+    let pdp = match now {
+        true => Pdp::load_with_policies(&bundle),
+        false => Pdp::load(&bundle),
+    };
+    let pdp = pdp.map_err(load::LoadError::Policies)?;
     Ok((pdp, request, facts))
 }
 

@@ -530,5 +530,4 @@ fn same_wait(a: &Span<'_>, b: &Span<'_>) -> bool {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Answers in words, for the caller: safe, useful, and never how to lift a denial.
+//! Texts of answers for the caller: safe and useful, without hints how to circumvent a denial.
 
 use tollgate_model::{decision::Basis, record::Status};
 
@@ -6,7 +6,7 @@ use super::{Answer, Verdict};
 use crate::enforce::Refusal;
 
 impl Answer {
-    /// What the caller may read; `None` for a result that speaks for itself.
+    /// The text for the caller; `None` for a result, which needs none.
     #[must_use]
     pub fn message(&self) -> Option<String> {
         match &self.verdict {
@@ -24,7 +24,7 @@ impl Answer {
 }
 
 impl Refusal {
-    /// What the caller may read.
+    /// The text for the caller.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
@@ -48,7 +48,7 @@ impl Refusal {
                 policies(basis),
             ),
             Self::TooManyPending { decision, most } => format!(
-                "Denied: this would wait for a person, and {most} of your calls do already. Try again when some are \
+                "Denied: this needs an approval, and {most} of your calls already wait for one. Try again when some are \
                  answered. (decision {decision})"
             ),
             Self::Rejected { approval, until } => format!(
@@ -83,12 +83,12 @@ fn policies(basis: &Basis) -> String {
     }
 }
 
-/// What a suspended call had done by the time it was ended.
+/// The effects of a suspended call before it was stopped.
 fn effects_so_far(happened: &[String]) -> String {
     match happened {
         [] => String::new(),
         _ => format!(
-            " It was ended in the middle and will run again from the beginning; done already: {}.",
+            " It was stopped in the middle and will run again from the beginning; already done: {}.",
             happened.join("; ")
         ),
     }
@@ -107,7 +107,7 @@ fn ended(status: Status, effects: bool) -> String {
     };
     if effects || status == Status::Indeterminate {
         format!(
-            "{what} Some of its effects may have happened: do not retry before somebody has looked."
+            "{what} Some of its effects may have happened: do not retry before a person has checked."
         )
     } else {
         format!("{what} Nothing was changed.")

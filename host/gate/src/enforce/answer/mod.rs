@@ -1,11 +1,11 @@
-//! A call as it arrives, and what the caller gets for it.
+//! An incoming call, and the answer to its caller.
 
 mod message;
 mod view;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tollgate_model::{
     decision::Basis,
     ids::{DecisionId, RunId, SpanId},
@@ -13,10 +13,14 @@ use tollgate_model::{
 };
 
 use super::Refusal;
-use crate::capability::Listener;
 use crate::tool::{Content, ToolFailure};
 
+use tollgate_sandbox::capability::progress::ProgressReport;
+
 pub use view::{AnswerView, CallOutcome, PendingView, PolicyView};
+
+/// Where the reports of a call go while it runs.
+pub type Listener = mpsc::Sender<ProgressReport>;
 
 /// A call as it arrives: nothing of it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +31,7 @@ pub struct CallRequest {
     pub arguments: String,
 }
 
-/// What a caller's protocol has for a call, besides the call. None of it has a part in the decision.
+/// What a caller's protocol sends along with a call. None of it influences the decision.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
     /// The call's place in the caller's own trace.
@@ -36,19 +40,19 @@ pub struct CallOptions {
     pub arrival: Arrival,
     /// Receives the tool's progress, as far as policy releases it.
     pub listener: Option<Listener>,
-    /// Becomes true when the caller no longer wants an answer. An upstream server is told. What it has done
-    /// by then is not known.
+    /// Becomes true when the caller no longer wants an answer. An upstream server is notified; its effects
+    /// up to then are unknown.
     pub cancelled: Option<watch::Receiver<bool>>,
-    /// MCP's `_meta` of the request, for an upstream server, without `progressToken` and what else belongs to
-    /// the caller's own connection. Of a call that waited for an approval only the trace context goes along,
-    /// because the approver was not shown the rest.
+    /// MCP's `_meta` of the request, for an upstream server, without `progressToken` and other parts of the
+    /// caller's own connection. For a call that waited for an approval only the trace context is sent,
+    /// because the approver did not see the rest.
     pub meta: Map<String, Value>,
 }
 
-/// What the caller gets.
+/// The answer to the caller.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The run; absent if the caller is not known.
+    /// The run; absent if the caller is not configured.
     pub run: Option<RunId>,
     /// The call's span.
     pub call: SpanId,
@@ -61,27 +65,27 @@ pub struct Answer {
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// It ran, and this is its result.
+    /// It ran, with this result.
     Released {
         /// Without what policy redacts.
         content: Vec<Content>,
         /// Whether policy redacted anything.
         redacted: bool,
     },
-    /// It ran, and the tool says that it failed.
+    /// It ran, and the tool reported a failure.
     ToolError(ToolFailure),
-    /// It ran, and policy keeps its result from the caller.
+    /// It ran, and policy withholds its result.
     Withheld {
         /// The decision about the result.
         decision: DecisionId,
-        /// What it rests on.
+        /// The basis of that decision.
         basis: Basis,
     },
-    /// It did not run, or an effect inside it waits for a human.
+    /// It did not run, or an effect inside it waits for an approval.
     Refused(Refusal),
-    /// It ran and was ended, or its outcome is not known.
+    /// It ran and was stopped, or its outcome is not known.
     Ended {
-        /// How.
+        /// The status.
         status: Status,
         /// Whether an effect may have happened.
         effects: bool,
@@ -89,7 +93,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// With the decision about the result, now that it is recorded.
+    /// Sets the decision about the result, once it is recorded.
     pub(crate) fn decided_at(self, decision: DecisionId) -> Self {
         match self {
             Self::Withheld { basis, .. } => Self::Withheld { decision, basis },
@@ -139,8 +143,7 @@ impl Answer {
         }
     }
 
-    /// Write a line of the process's log: where the call happened and how it ended, and nothing of its
-    /// content.
+    /// Logs where the call happened and how it ended, without its content.
     pub(crate) fn log(&self, tool: &str) {
         let outcome = match &self.verdict {
             Verdict::Released { .. } => "ok",

@@ -11,35 +11,35 @@ use tollgate_model::{
 use super::{Answer, Verdict};
 use crate::enforce::Refusal;
 
-/// How a call ended, in a word.
+/// The outcome of a call in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
     /// It ran, and its result was released.
     Ok,
-    /// It ran, and the tool says that it failed.
+    /// It ran, and the tool reported a failure.
     ToolError,
-    /// It ran, and policy keeps its result from the caller.
+    /// It ran, and policy withheld its result.
     Withheld,
     /// Policy denied it.
     Denied,
     /// Policy could not decide it.
     Undecidable,
-    /// It waits for a human.
+    /// It waits for an approval.
     Waiting,
-    /// A human rejected it.
+    /// An approver rejected it.
     Rejected,
     /// There is no such tool.
     UnknownTool,
     /// The arguments do not match the tool's schema, or the caller is not configured.
     Invalid,
-    /// A halt is in force, or ended it.
+    /// A halt is in force, or stopped it.
     Halted,
     /// The run has ended.
     RunEnded,
     /// It could not be recorded, so it did not run.
     Unrecorded,
-    /// It crashed or ran into a limit, and nothing was changed.
+    /// It crashed or exceeded a limit, and changed nothing.
     Failed,
     /// It may have happened.
     Indeterminate,
@@ -71,11 +71,11 @@ impl From<&DeterminingPolicy> for PolicyView {
 pub struct PendingView {
     /// Its id.
     pub id: ApprovalId,
-    /// What would lift it, in words.
+    /// The required approvals, as text.
     pub needs: String,
     /// When it expires.
     pub expires: Timestamp,
-    /// Effects that had happened when the call was ended.
+    /// Effects before the call was stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub happened: Vec<String>,
 }
@@ -85,11 +85,11 @@ pub struct PendingView {
 pub struct AnswerView {
     /// How the call ended.
     pub outcome: CallOutcome,
-    /// The run; absent if the caller is not known.
+    /// The run; absent if the caller is not configured.
     pub run: Option<RunId>,
     /// The call's span.
     pub call: SpanId,
-    /// The decision about it, or about its result where that is withheld; absent if it was not decided.
+    /// The decision about the call, or about its result if that is withheld; absent if nothing was decided.
     pub decision: Option<DecisionId>,
     /// Policies that determined that decision. Empty for a released result.
     pub policies: Vec<PolicyView>,
@@ -102,7 +102,7 @@ fn policies(basis: &Basis) -> Vec<PolicyView> {
 }
 
 impl Answer {
-    /// How the call ended, in a word.
+    /// The outcome in one word.
     #[must_use]
     pub fn outcome(&self) -> CallOutcome {
         match &self.verdict {
@@ -167,7 +167,7 @@ impl Answer {
 }
 
 impl Refusal {
-    /// The refusal in a word.
+    /// The refusal in one word.
     #[must_use]
     pub fn outcome(&self) -> CallOutcome {
         match self {

@@ -1,7 +1,7 @@
-//! A human's answers: who may give one, and what it changes.
+//! Approvals: who may answer one, and the effect of an answer.
 //!
-//! Approving is itself decided and recorded. Nothing here runs the call that waits: its caller repeats it, and
-//! it is decided again.
+//! Answering is itself decided and recorded. It does not run the waiting call: the caller repeats the call,
+//! and it is decided again.
 
 use std::{
     collections::BTreeSet,
@@ -27,43 +27,43 @@ use super::{Pep, Refusal, Ruleset};
 use crate::{config::Config, text::printable};
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, LedgerError};
 
-/// How often an answer is tried again because somebody else answered meanwhile.
+/// How often an answer is tried again because another answer came first.
 pub(super) const MAX_ATTEMPTS: u32 = 16;
 
-/// Why an answer was not taken.
+/// Why an answer was not accepted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApprovalError {
-    /// Nothing has this id.
-    #[error("there is no approval `{0}`; list those that wait with `tollgate approvals list`")]
+    /// There is no approval with this id.
+    #[error("there is no approval `{0}`; list pending ones with `tollgate approvals list`")]
     NotFound(ApprovalId),
-    /// It was answered, used or voided before.
+    /// It was already answered, used or voided.
     #[error("approval {id} is {} already", state.as_str())]
     Resolved {
-        /// Which.
+        /// The approval.
         id: ApprovalId,
         /// Its state.
         state: ApprovalState,
     },
-    /// The same person approved before; others are needed.
+    /// The same person has already approved; others are needed.
     #[error("{user} has approved {id} already; it still needs {needs}")]
     Twice {
-        /// Which.
+        /// The approval.
         id: ApprovalId,
-        /// Who.
+        /// The user.
         user: String,
         /// What is still missing.
         needs: String,
     },
-    /// The digest that the answer names is not that of the call.
+    /// The digest in the answer differs from that of the call.
     #[error(
-        "the call that waits is not the one that was shown; look again with `tollgate approvals show {0}`"
+        "the waiting call is not the one that was shown; look again with `tollgate approvals show {0}`"
     )]
     OtherCall(ApprovalId),
     /// Policy does not let this person answer.
     #[error("{}", denied(.0))]
     Denied(Box<Refusal>),
-    /// The store.
+    /// An error of the store.
     #[error("{0}")]
     Store(String),
 }
@@ -96,18 +96,18 @@ impl From<Refusal> for ApprovalError {
 /// An approver's answer.
 #[derive(Debug, Clone, Copy)]
 pub struct ApprovalResponse<'a> {
-    /// Yes or no.
+    /// Approve or reject.
     pub vote: Vote,
-    /// Digest of the call that the approver was shown, which must be the one that waits.
+    /// Digest of the call that the approver saw, which must be that of the waiting call.
     pub seen: Option<&'a str>,
     /// A note for the record.
     pub note: Option<&'a str>,
-    /// How the answer was given, such as `cli` or `rest`.
+    /// The channel, such as `cli` or `rest`.
     pub channel: &'a str,
 }
 
 impl<'a> ApprovalResponse<'a> {
-    /// An answer without a note, whatever was shown.
+    /// An answer without a note and without a check of the digest.
     #[must_use]
     pub fn new(vote: Vote, channel: &'a str) -> Self {
         Self {
@@ -119,7 +119,7 @@ impl<'a> ApprovalResponse<'a> {
     }
 }
 
-/// Yes or no.
+/// An approver's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vote {
     /// The call may run.
@@ -131,26 +131,26 @@ pub enum Vote {
 /// An approval after an answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ApprovalResult {
-    /// Which approval.
+    /// The approval.
     pub id: ApprovalId,
     /// Its state now.
     pub state: ApprovalState,
-    /// The decision that let this person answer.
+    /// The decision that allowed this person to answer.
     pub decision: DecisionId,
     /// What is still missing while it is pending.
     pub needs: Option<String>,
 }
 
-/// An approval as the approver sees it.
+/// An approval as an approver sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ApprovalView {
     /// The approval.
     #[serde(flatten)]
     pub row: ApprovalRow,
-    /// The canonical arguments whole, control and bidirectional characters escaped; absent once it is
+    /// All canonical arguments, with control and bidirectional characters escaped; absent once it is
     /// resolved, or if this person may not answer it.
     pub arguments: Option<String>,
-    /// Reasons of the policies that stopped the call.
+    /// Reasons of the policies that denied the call.
     pub reasons: Vec<String>,
     /// Labels of the run.
     pub labels: BTreeSet<String>,
@@ -187,7 +187,7 @@ fn request(
 }
 
 impl Pep {
-    /// Answer an approval as `user`.
+    /// Answers an approval as `user`.
     pub(crate) async fn answer(
         &self,
         ruleset: &Arc<Ruleset>,
@@ -216,7 +216,7 @@ impl Pep {
         })
     }
 
-    /// Decide and record the answer. `None` if the approval has changed since it was read.
+    /// Decides and records the answer. `None` if the approval has changed since it was read.
     async fn answer_once(
         &self,
         ruleset: &Arc<Ruleset>,
@@ -290,7 +290,7 @@ impl Pep {
         }
     }
 
-    /// Whether `user` may answer it as things are.
+    /// Whether `user` may answer it now.
     pub(crate) fn can_answer(&self, ruleset: &Arc<Ruleset>, user: &Uid, row: &ApprovalRow) -> bool {
         if !is_here(ruleset, row) {
             return false;
@@ -300,8 +300,8 @@ impl Pep {
         matches!(decision, Decision::Allow(_))
     }
 
-    /// An approval as `user` may see it: the arguments only if they may answer it, and that they were shown is
-    /// recorded before.
+    /// An approval as `user` may see it: the arguments only if they may answer it. Showing them is recorded
+    /// first.
     pub(crate) async fn approval_view(
         &self,
         ruleset: &Arc<Ruleset>,
@@ -340,7 +340,7 @@ impl Pep {
         })
     }
 
-    /// Record that `user` is shown what an approval is for; once, however often they look.
+    /// Records that `user` is shown the arguments of an approval; once per user.
     async fn note_shown(&self, user: &Uid, row: &ApprovalRow) -> Result<(), ApprovalError> {
         let shown = || self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if shown().get(&row.id).is_some_and(|to| to.contains(user)) {
@@ -369,12 +369,12 @@ impl Pep {
     }
 }
 
-/// Whether an approval is of this gate's tenant. Those of other tenants in the store do not exist here.
+/// Whether an approval belongs to this gate's tenant. Those of other tenants in the store are hidden.
 fn is_here(ruleset: &Ruleset, row: &ApprovalRow) -> bool {
     row.tenant == ruleset.config.gate.tenant
 }
 
-/// What an answer does to an approval.
+/// The effect of an answer on an approval.
 struct Effect {
     event: ApprovalEvent,
     /// What is still missing after it.
@@ -426,8 +426,8 @@ fn missing(row: &ApprovalRow, approved: u64) -> String {
     format!("{}; {approved} approved so far", row.requirement)
 }
 
-/// The approval that a row holds, as policy sees it. Of an approver's roles only those count that they still have;
-/// an answer of somebody who is no longer a user does not count.
+/// The approval of a row as policies see it. An approver's roles count only if they still have them, and an
+/// answer of a former user does not count.
 pub(crate) fn grant_from_row(row: &ApprovalRow, config: &Config) -> PriorApproval {
     let mut granted = PriorApproval {
         count: 0,

@@ -1,4 +1,4 @@
-//! A call that waits, as it was made: for an agent that resumes it by the approval's id.
+//! The original call of an approval, for an agent that resumes it by the approval's id.
 //!
 //! Nothing runs here: the call takes every step again, and is decided again.
 
@@ -21,14 +21,14 @@ use tollgate_ledger::{ApprovalFilter, ApprovalRow, Batch, CommitError, Condition
 pub struct PendingCall {
     /// The approval's state.
     pub state: ApprovalState,
-    /// The run that asked.
+    /// The run that requested it.
     pub run: RunId,
     /// The call.
     pub request: CallRequest,
 }
 
 impl Pep {
-    /// An approval of the caller's.
+    /// An approval that the caller requested.
     pub(crate) fn own_approval(
         &self,
         ruleset: &Ruleset,
@@ -36,7 +36,7 @@ impl Pep {
         id: ApprovalId,
     ) -> Result<ApprovalRow, ApprovalError> {
         let row = self.ledger.reader().approval(id)?;
-        // Others are told that there is none.
+        // Other callers get "not found".
         let own = row.filter(|row| {
             row.tenant == ruleset.config.gate.tenant
                 && row.principal == caller.principal()
@@ -45,7 +45,8 @@ impl Pep {
         own.ok_or(ApprovalError::NotFound(id))
     }
 
-    /// Cancel an approval of the caller's, unless it is over or its call has begun. That needs no decision.
+    /// Cancels an approval of the caller, unless it is resolved or its call has begun. That needs no
+    /// decision.
     pub(crate) async fn withdraw(
         &self,
         ruleset: &Ruleset,
@@ -79,7 +80,7 @@ impl Pep {
         ))
     }
 
-    /// The call that an approval of the caller's is for.
+    /// The call that an approval of the caller is for.
     pub(crate) fn pending_call(
         &self,
         ruleset: &Ruleset,
@@ -101,10 +102,10 @@ impl Pep {
         })
     }
 
-    /// The arguments as they were sealed for the approver.
+    /// The arguments, as they were sealed for the approver.
     fn sealed_arguments(&self, row: &ApprovalRow) -> Result<String, ApprovalError> {
         let unusable = |e: serde_json::Error| ApprovalError::Store(e.to_string());
-        // A resolved approval shows no arguments, but what was asked for is still sealed with it.
+        // A resolved approval no longer shows its arguments, but they are still sealed with it.
         let record = self.ledger.reader().record(row.opened)?;
         let Some(Event::ApprovalRequested(asked)) = record.map(|record| record.event) else {
             return Err(ApprovalError::NotFound(row.id));
@@ -113,9 +114,14 @@ impl Pep {
         serde_json::from_slice(&plain).map_err(unusable)
     }
 
-    /// The agent's own call, around the one that asked: what was asked about lies within it.
+    /// The agent's own call around the requesting one: the approval is for something inside it.
     fn decided_call(&self, row: &ApprovalRow, call: SpanId) -> Result<CallRequest, ApprovalError> {
-        let lost = || ApprovalError::Store(format!("the call that asked for {} is lost", row.id));
+        let lost = || {
+            ApprovalError::Store(format!(
+                "the call that requested {} is not in the ledger",
+                row.id
+            ))
+        };
         let records = self.ledger.reader().records_of_run(row.run)?;
         let found = records
             .into_iter()
@@ -143,7 +149,7 @@ impl Pep {
 }
 
 impl Pep {
-    /// The run in which exactly this call of the caller's waits for a person, or may go on.
+    /// The run in which exactly this call of the caller waits for an approval, or may continue.
     pub(crate) fn run_awaiting_approval(
         &self,
         ruleset: &Arc<Ruleset>,

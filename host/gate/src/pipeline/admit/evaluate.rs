@@ -20,17 +20,17 @@ pub(super) struct EvaluatedRequest {
     pub(super) decision: Decision,
 }
 
-/// A call that was evaluated and is not recorded yet.
+/// An evaluated call that is not recorded yet.
 pub(super) struct Evaluation {
     pub(super) phase: Phase,
-    /// Whether the call goes on that asked: it is counted once.
+    /// Whether it resumes an earlier call, which is counted once.
     pub(super) is_resumption: bool,
     pub(super) decision: Decision,
     pub(super) request: Request,
     pub(super) facts: Facts,
-    /// For a call that a component makes: the other of its two decisions.
+    /// For a nested call: the other of its two decisions.
     pub(super) secondary: Option<EvaluatedRequest>,
-    /// The version of the run that the facts are from.
+    /// The version of the run from which the facts are.
     pub(super) version: u64,
     pub(super) begun: Instant,
 }
@@ -61,7 +61,7 @@ impl Attempt<'_> {
         let agent = EvaluatedRequest { request, decision };
         let (primary, secondary) = match cx.enclosing.last() {
             None => (agent, None),
-            // A component never gets more done through another's tool than it may itself.
+            // A component can never do more through another component's tool than it may do itself.
             Some(calling) => {
                 let request = Request {
                     principal: Uid::new(Kind::Component, &calling.component),
@@ -86,8 +86,8 @@ impl Attempt<'_> {
     }
 }
 
-/// The decisions for the agent and for the component as one: both must allow. The first that comes back
-/// decides about the call; the second is recorded with it.
+/// Combines the decisions for the agent and for the component: both must allow. The first one returned
+/// decides the call; the second is recorded with it.
 fn combine_decisions(
     agent: EvaluatedRequest,
     component: EvaluatedRequest,

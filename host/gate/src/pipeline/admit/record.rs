@@ -1,9 +1,9 @@
-//! Record: one durable commit holds the decision and what follows from it.
+//! Record: one durable commit has the decision and its consequences.
 
 use tollgate_ledger::{ApprovalRow, Batch, CommitError, Condition, Payload, Receipt};
 use tollgate_model::{
     decision::{Basis, Decision, Outcome, Requirement},
-    ids::{ApprovalId, DecisionId},
+    ids::{ApprovalId, DecisionId, SpanId},
     life::ApprovalState,
     record::{ApprovalRequested, Event, Start},
     time::Timestamp,
@@ -16,11 +16,13 @@ use crate::{
     tool::SourceKind,
 };
 
-/// A batch that is filled, and where the decision about the call stands in it.
+/// A batch under construction, and the position of the decision about the call in it.
 struct CallBatch {
     batch: Batch,
-    /// The decision's place among the records.
+    /// The index of the decision among the records.
     decided_at: u64,
+    /// The decision's span.
+    authorize: SpanId,
 }
 
 impl Attempt<'_> {
@@ -38,17 +40,22 @@ impl Attempt<'_> {
     ) -> Result<CallBatch, Refusal> {
         self.add_secondary_decision(evaluation, &mut batch)?;
         let decided_at = batch.records.len() as u64;
-        let (draft, payloads) = self.decision_draft(evaluation)?;
+        let authorize = self.pep.span_id();
+        let (draft, payloads) = self.decision_draft(evaluation, authorize)?;
         let now = evaluation.facts.now;
         let record = self.pep.record(self.cx, now, refine(draft).into());
         batch.records.push(record);
         batch.payloads.extend(payloads);
         let version = Condition::RunVersion(self.cx.run, evaluation.version);
         batch.conditions.push(version);
-        Ok(CallBatch { batch, decided_at })
+        Ok(CallBatch {
+            batch,
+            decided_at,
+            authorize,
+        })
     }
 
-    /// For a call that a component makes: the other of the two decisions about it.
+    /// For a nested call: the other of the two decisions about it.
     fn add_secondary_decision(
         &self,
         evaluation: &Evaluation,
@@ -76,18 +83,22 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn decision_draft(&self, evaluation: &Evaluation) -> Result<(Draft, Vec<Payload>), Refusal> {
+    fn decision_draft(
+        &self,
+        evaluation: &Evaluation,
+        authorize: SpanId,
+    ) -> Result<(Draft, Vec<Payload>), Refusal> {
         let (draft, payload) = self.pep.decision_record(
             &self.cx.ruleset,
             &evaluation.request,
             &evaluation.facts,
             &evaluation.decision,
-            self.pep.span_id(),
+            authorize,
             evaluation.begun,
         )?;
         let draft = draft.for_call(self.cx, self.call, evaluation.is_resumption);
         if evaluation.is_resumption {
-            // The arguments are kept with the decision that asked.
+            // The arguments are kept with the decision that requested the approval.
             return Ok((draft, vec![payload]));
         }
         let private = evaluation.facts.run.labels.contains(PRIVATE);
@@ -98,8 +109,8 @@ impl Attempt<'_> {
         Ok((draft.captured(captured.kept), payloads))
     }
 
-    /// Record an allow and the start of the execution. An approval that was granted is used up. One that is
-    /// still pending is void, because nothing needs it any more.
+    /// Records an allow and the start of the execution. A granted approval is consumed. A pending one is
+    /// voided, because nothing needs it any more.
     pub(super) async fn record_start(
         &self,
         evaluation: Evaluation,
@@ -137,18 +148,20 @@ impl Attempt<'_> {
             batch.conditions.extend(self.pep.within_budget(cx));
         }
         batch.conditions.extend(approval.map(unchanged));
+        let authorize = call.authorize;
         let (decision, receipt) = self.commit(call).await?;
         Ok(StartedCall {
+            authorize,
             span,
             decision,
             receipt,
         })
     }
 
-    /// Record a denial. `approval` is the one that did not help.
+    /// Records a denial. `approval` is the one that did not help.
     ///
-    /// Also for a call that policy would allow, where an approver rejected an effect inside it, and for one
-    /// that would need an approval and may not ask.
+    /// Also used if an approver rejected an effect inside a call that policy would allow, and if the call
+    /// would need an approval and may not request one.
     pub(super) async fn record_denial(
         &self,
         evaluation: Evaluation,
@@ -169,8 +182,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Record that a human is needed, and ask. `previous` is the approval of the same call that is no
-    /// longer enough.
+    /// Records an escalation, and requests an approval. `previous` is an approval of the same call that is
+    /// no longer enough.
     pub(super) async fn record_request(
         &self,
         evaluation: Evaluation,
@@ -269,7 +282,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// Record that the same call came again while its approval is pending. The answer is the same.
+    /// Records that the same call was repeated while its approval is pending. The answer is the same.
     pub(super) async fn record_still_pending(
         &self,
         evaluation: Evaluation,

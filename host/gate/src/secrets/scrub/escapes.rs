@@ -1,4 +1,4 @@
-//! Text in which characters are escaped one by one, as plain text with the places that it came from.
+//! Resolves character escapes in text, and maps the plain text back to its original positions.
 
 use memchr::{memchr3, memmem};
 use zeroize::Zeroizing;
@@ -6,12 +6,12 @@ use zeroize::Zeroizing;
 /// Text without escapes.
 pub(super) struct DecodedText {
     plain: Zeroizing<Vec<u8>>,
-    /// For each byte of `plain`: where what it stands for begins and ends.
+    /// For each byte of `plain`: the range of the original text that it comes from.
     places: Vec<(usize, usize)>,
 }
 
 impl DecodedText {
-    /// Where a value is, as ranges of the text that was escaped.
+    /// The occurrences of a value, as ranges of the original text.
     pub(super) fn find<'a>(&'a self, value: &'a [u8]) -> impl Iterator<Item = (usize, usize)> + 'a {
         memmem::find_iter(&self.plain, value).filter_map(|at| {
             let places = self.places.get(at..at + value.len())?;
@@ -43,7 +43,7 @@ pub(super) fn unescaped(bytes: &[u8]) -> Option<DecodedText> {
     Some(DecodedText { plain, places })
 }
 
-/// What an escape stands for.
+/// The character of an escape.
 enum EscapeSequence {
     Byte(u8),
     Char(char),
@@ -90,7 +90,7 @@ fn unit(bytes: &[u8]) -> Option<(u32, usize)> {
     Some((0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), 12))
 }
 
-/// The number that exactly so many digits make.
+/// The number with exactly this many digits.
 fn number(bytes: &[u8], digits: usize, radix: u32) -> Option<u32> {
     let text = std::str::from_utf8(bytes.get(..digits)?).ok()?;
     let all = text.chars().all(|c| c.is_digit(radix));

@@ -1,4 +1,4 @@
-//! The smallest changes of facts that would turn an answer.
+//! The smallest changes of facts that would change an answer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,25 +26,25 @@ use crate::{
     policy::LoadedPolicy,
 };
 
-/// Single changes that are tried in pairs; all are tried alone.
+/// Single changes that are also tried in pairs. Every change is tried alone.
 const MAX_PAIRED: usize = 48;
-/// Changes that are tried at all.
+/// The most changes that are tried.
 const MAX_CHANGES: usize = 512;
-/// Changes that an explanation lists.
+/// The most changes that an explanation lists.
 const MAX_REPORTED: usize = 5;
 
-/// Where a fact stands that could be another.
+/// The position of a fact that could be different.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Fact {
     /// A field of the context, by its path.
     Context(Vec<String>),
-    /// What the principal is in.
+    /// The parents of the principal.
     Principal,
-    /// What the resource is in.
+    /// The parents of the resource.
     Resource,
 }
 
-/// Another fact instead.
+/// A different value for a fact.
 #[derive(Debug, Clone)]
 struct FactChange {
     fact: Fact,
@@ -79,7 +79,7 @@ impl Pdp {
         };
         let mut candidates = prepared.candidates(about);
         candidates.truncate(MAX_CHANGES);
-        // Of several values for one fact the first that turns it is enough.
+        // For each fact, the first value that changes the answer is enough.
         let mut turned: BTreeSet<&Fact> = BTreeSet::new();
         for change in &candidates {
             if !turned.contains(&change.fact) && turns(&[change]) {
@@ -145,7 +145,7 @@ impl Pdp {
         )
     }
 
-    /// `entities` with `uid` in another entity, or no longer in one.
+    /// `entities` with `uid` added to another entity, or removed from one.
     fn with_parent_changed(
         &self,
         entities: Entities,
@@ -176,7 +176,7 @@ impl Pdp {
 }
 
 impl PreparedRequest {
-    /// Other facts that the policies look at, with the values at which they change their mind.
+    /// Other values for the facts that the policies read, at which a policy would decide differently.
     fn candidates(&self, about: &[&LoadedPolicy]) -> Vec<FactChange> {
         let mut found: Vec<FactChange> = Vec::new();
         for policy in about {
@@ -201,7 +201,7 @@ impl PreparedRequest {
         found
     }
 
-    /// Changes by which this part of a condition would turn.
+    /// Changes that would flip this part of a condition.
     fn turning_changes(&self, part: &Expr) -> Vec<FactChange> {
         let ExprKind::BinaryApp { op, arg1, arg2 } = part.expr_kind() else {
             return match context_path(part).map(|path| (self.value(&path), path)) {
@@ -253,7 +253,7 @@ impl PreparedRequest {
         }
     }
 
-    /// Numbers around the one that is compared with, or the very value.
+    /// Numbers around the compared one, or the compared value itself.
     fn compared_values(&self, left: &Expr, right: &Expr) -> Vec<FactChange> {
         let sides = [(left, right), (right, left)];
         let Some((path, literal)) = sides
@@ -282,7 +282,7 @@ impl PreparedRequest {
             .collect()
     }
 
-    /// A set with an item more, or less.
+    /// A set with one item added or removed.
     fn toggled_items(&self, path: Vec<String>, items: &[Literal]) -> Vec<FactChange> {
         let Some(Value {
             value: ValueKind::Set(now),
@@ -327,7 +327,7 @@ impl PreparedRequest {
         let Literal::EntityUID(parent) = parent else {
             return None;
         };
-        // What can be given or taken away: no entity can be made another.
+        // Only memberships that can be granted or removed: an entity cannot become another one.
         let given = [Kind::Role, Kind::Label];
         let ty = parent.entity_type().to_string();
         given

@@ -1,5 +1,5 @@
 //! Why a request gets its answer: which policies applied, which condition of the others failed on which
-//! value, and the smallest change of facts that would turn it.
+//! value, and the smallest change of facts that would change the answer.
 
 mod counterfactual;
 mod trace;
@@ -29,11 +29,11 @@ pub struct Explanation {
     pub decision: Decision,
     /// Every policy about this action, in the order of their ids.
     pub policies: Vec<PolicyTrace>,
-    /// Smallest changes that would turn the answer, each one fact or two; empty if none was found.
+    /// Smallest changes that would change the answer, each of one or two facts; empty if none was found.
     pub changes: Vec<Vec<String>>,
 }
 
-/// What one policy made of the request.
+/// The result of one policy for the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyTrace {
     /// Its `@id`.
@@ -42,28 +42,28 @@ pub struct PolicyTrace {
     pub file: String,
     /// From 1.
     pub line: usize,
-    /// Whether it permits; else it forbids.
+    /// Whether it is a permit; otherwise it is a forbid.
     pub permits: bool,
     /// Enforced or shadow.
     pub mode: Mode,
     /// Whether it determined the answer.
     pub determined: bool,
-    /// What it made of it.
+    /// The policy's result.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
-/// What a policy made of a request.
+/// The result of a policy for a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// It applies.
     Applies,
-    /// It does not.
+    /// It does not apply.
     Fails(FailedPart),
     /// It could not be evaluated.
     Errs {
-        /// Why.
+        /// The kind of the error.
         error: String,
     },
 }
@@ -73,13 +73,13 @@ pub enum Verdict {
 pub struct FailedPart {
     /// `principal`, `resource` or `condition`.
     pub part: String,
-    /// As it is written.
+    /// Its source text.
     pub expression: String,
-    /// What that saw.
+    /// The values that it read.
     pub values: Vec<ObservedValue>,
 }
 
-/// A value that a condition saw.
+/// A value that a condition read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ObservedValue {
     /// Such as `context.input.amount`.
@@ -105,7 +105,7 @@ impl Pdp {
         Ok(PreparedRequest { request, entities })
     }
 
-    /// Ids of the policies that apply to a request, whether they determine its answer or not.
+    /// Ids of the policies that apply to a request, whether or not they determine its answer.
     #[must_use]
     pub fn applied(&self, request: &Request, facts: &Facts) -> BTreeSet<String> {
         let Ok(prepared) = self.prepared(request, facts) else {
@@ -120,7 +120,8 @@ impl Pdp {
             .collect()
     }
 
-    /// Decide, and say why. Values are shown: whoever asks must be one who may see the arguments.
+    /// Decides, and explains the decision. The explanation shows values: call it only for someone who may
+    /// see the arguments.
     #[must_use]
     pub fn explain(&self, request: &Request, facts: &Facts) -> Explanation {
         let decision = self.decide(request, facts);
@@ -172,7 +173,7 @@ fn is_true(evaluator: &Evaluator<'_>, expr: &Expr, slots: &SlotEnv) -> bool {
         .is_ok_and(|value| value == Value::from(true))
 }
 
-/// The path of a field of the context, but for an approval's: that is told in other words.
+/// The path of a context field. `None` for an approval, which is described separately.
 pub(super) fn context_path(expr: &Expr) -> Option<Vec<String>> {
     let ExprKind::GetAttr { expr, attr } = expr.expr_kind() else {
         return None;
@@ -186,7 +187,7 @@ pub(super) fn context_path(expr: &Expr) -> Option<Vec<String>> {
     Some(path)
 }
 
-/// Without the namespace, which is the same everywhere.
+/// Without the namespace, which is always the same.
 fn short(text: &str) -> String {
     text.replace(&format!("{NAMESPACE}::"), "")
 }

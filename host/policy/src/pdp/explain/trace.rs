@@ -1,4 +1,4 @@
-//! What one policy makes of a request, and on which value its condition failed.
+//! The result of one policy for a request, and the value on which its condition failed.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{pdp::evaluate, policy::LoadedPolicy};
 
 impl PreparedRequest {
-    /// What `policy` makes of the request; `None` if it is about other actions.
+    /// The result of `policy` for the request; `None` if it is about other actions.
     pub(super) fn trace(&self, policy: &LoadedPolicy) -> Option<PolicyTrace> {
         let evaluator = self.evaluator();
         let cedar: &ast::Policy = policy.cedar.as_ref();
@@ -69,7 +69,8 @@ impl PreparedRequest {
             let Ok(value) = evaluator.interpret(named, slots) else {
                 continue;
             };
-            // Not as it is written: of what a method is called on, Cedar knows only where the call is.
+            // Not the source text: for a method call, Cedar knows only the position of the call, not of its
+            // receiver.
             let name = context_path(named).map_or_else(|| named.to_string(), |path| spelled(&path));
             let mut text = short(&value.to_string());
             if let (
@@ -91,7 +92,7 @@ impl PreparedRequest {
         }
     }
 
-    /// Roles, labels and the like that an entity is in.
+    /// Roles, labels and other parents of an entity.
     fn within(&self, uid: &EntityUID) -> String {
         let Dereference::Data(entity) = self.entities.entity(uid) else {
             return String::new();
@@ -129,7 +130,7 @@ fn responsible<'e>(
             op: UnaryOp::Not,
             arg,
         } => match arg.expr_kind() {
-            // `!` of a comparison is how `>` and `!=` are kept: what is written is the whole.
+            // `>` and `!=` are stored as `!` of a comparison, so the source text is that of the whole.
             ExprKind::BinaryApp { .. } => expr,
             _ => responsible(evaluator, slots, arg, !is),
         },
@@ -170,7 +171,7 @@ fn facts_of(expr: &Expr) -> Vec<&Expr> {
         .collect()
 }
 
-/// As it is written, on one line.
+/// The source text, on one line.
 fn written(expr: &Expr) -> String {
     let source = expr.source_loc().and_then(|loc| loc.snippet());
     let text = source.map_or_else(|| expr.to_string(), str::to_owned);

@@ -1,11 +1,11 @@
 //! Cases in the format of Cedar's own integration tests, through this decision point's index and
 //! evaluation: policies, entities, a schema, and requests with decision, reasons and errors.
 //!
-//! One rule intends otherwise, and each case that it touches is listed in the snapshot: where a policy
-//! errs, Cedar skips it, and here the answer is *error*, which denies.
+//! One difference is intended, and the snapshot lists each case that it affects: if a policy fails to
+//! evaluate, Cedar skips it, while here the answer is *error*, which denies.
 //!
 //! `TOLLGATE_CEDAR_TESTS=DIR` names a checkout of Cedar's tests: every `*.json` below it that is such a
-//! case is run, too; paths in it are relative to DIR.
+//! case is run as well; paths in it are relative to DIR.
 
 use std::{
     collections::BTreeSet,
@@ -63,7 +63,7 @@ fn schema(text: &str) -> Schema {
     }
 }
 
-/// Run a case; what differs by intention, one line each.
+/// Runs a case. Returns the intended differences, one line each.
 fn run(base: &Path, name: &str, case: &Case) -> Vec<String> {
     let set: PolicySet = text(base, &case.policies)
         .parse()

@@ -1,8 +1,8 @@
 //! The policies whose scope can match a request, found without looking at the others.
 //!
-//! Sound, because a policy whose scope does not match is neither satisfied nor in error: Cedar looks at
-//! the scope first, and the scope itself never errs. What is found is a superset of what matches; the
-//! evaluator still looks at every scope. Immutable once built.
+//! This is sound: a policy whose scope does not match is neither satisfied nor in error, because Cedar
+//! evaluates the scope first, and a scope never fails. The result is a superset of the matching policies;
+//! the evaluator still checks every scope. Immutable once built.
 
 use std::collections::HashMap;
 
@@ -14,19 +14,19 @@ use cedar_policy_core::{
     entities::{Dereference, Entities},
 };
 
-/// Where a policy stands among all: policies are numbered from 0 in the order in which they were given.
+/// The position of a policy: policies are numbered from 0 in the order in which they were given.
 pub(super) type Position = u32;
 
-/// What part of a scope asks for.
+/// What a part of a scope requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     /// Nothing.
     Any,
     /// An entity of this type.
     Type(u32),
-    /// This very entity.
+    /// This entity itself.
     Is(u32),
-    /// This entity, or one that is in it.
+    /// This entity, or a descendant of it.
     In(u32),
 }
 
@@ -47,8 +47,8 @@ fn number<T: Clone + Eq + std::hash::Hash>(numbers: &mut HashMap<T, u32>, of: &T
     if let Some(known) = numbers.get(of) {
         return *known;
     }
-    // More than 2^32 names do not fit into memory; if they did, they would share the last number, and be
-    // told apart by the evaluator.
+    // More than 2^32 names do not fit into memory. If they did, they would share the last number, and the
+    // evaluator would still distinguish them.
     let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
     numbers.insert(of.clone(), next);
     next
@@ -93,14 +93,14 @@ impl Index {
             | Constraint::IsIn(_, EntityReference::EUID(uid)) => {
                 Key::In(number(&mut self.entities, uid.as_ref()))
             }
-            // A slot that nothing fills: whatever the evaluator makes of it.
+            // A slot without a value: the evaluator decides what that means.
             Constraint::Eq(EntityReference::Slot(_))
             | Constraint::In(EntityReference::Slot(_))
             | Constraint::IsIn(_, EntityReference::Slot(_)) => Key::Any,
         }
     }
 
-    /// RequestSpace that a scope may ask for and `uid` is.
+    /// Everything that a scope may require and `uid` satisfies.
     fn keys(&self, uid: &EntityUID, entities: &Entities) -> Vec<Key> {
         let mut keys = vec![Key::Any];
         keys.extend(self.types.get(uid.entity_type()).copied().map(Key::Type));
@@ -140,7 +140,7 @@ impl Index {
             }
         }
         found.sort_unstable();
-        // An action may be in two of those that one scope lists.
+        // An action may be in two of the groups that one scope lists.
         found.dedup();
         found
     }

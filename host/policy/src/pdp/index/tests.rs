@@ -1,5 +1,5 @@
-//! The index against Cedar's own authorizer over the whole set: random policies and templates, random
-//! hierarchies, random requests, and conditions that err.
+//! The index compared with Cedar's own authorizer over the whole set: random policies and templates, random
+//! hierarchies, random requests, and conditions that fail.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -77,7 +77,7 @@ fn source(random: &mut Random, template: bool) -> String {
         _ => format!("action == {}", action(random)),
     };
     let condition = match random.below(10) {
-        // Each of these errs for some requests, and only for some.
+        // Each of these fails for some requests only.
         0 => "when { principal.level > 2 }".to_owned(),
         1 => "when { context.n + 9223372036854775800 > 0 }".to_owned(),
         2 => "unless { resource.owner == principal }".to_owned(),
@@ -131,7 +131,7 @@ fn entities(random: &mut Random) -> Entities {
     };
     for (below, above) in [("User", "Group"), ("Doc", "Folder")] {
         for n in 0..6 {
-            // A hierarchy goes up in numbers, so it has no cycle; some parents do not exist.
+            // Parents have higher numbers, so there is no cycle; some parents do not exist.
             let up = |random: &mut Random| {
                 let to = n + 1 + random.below(3);
                 (to < 8).then(|| format!("N::{above}::\"{to}\""))
@@ -182,7 +182,7 @@ fn request(random: &mut Random) -> Request {
 /// Decision, reasons and errors.
 pub(super) type Answer = (bool, BTreeSet<String>, BTreeSet<String>);
 
-/// As the decision point evaluates, over the slice alone.
+/// Evaluates like the decision point, over the slice only.
 pub(super) fn sliced(
     slice: &[&Policy],
     request: &cedar_policy_core::ast::Request,
@@ -259,7 +259,7 @@ fn slices_are_sound() {
             }
         }
     }
-    // The test is worth little if slices are whole sets, or if nothing ever matters.
+    // The test is meaningless if slices are whole sets, or if policies never matter.
     assert!(looked_at * 3 < of, "{looked_at} of {of}");
     for (what, times) in &seen {
         assert!(*times > 500, "{what}: {seen:?}");

@@ -1,4 +1,4 @@
-//! Policies that another one covers whole.
+//! Policies that are completely covered by another one.
 
 use std::{
     collections::HashMap,
@@ -23,11 +23,11 @@ use crate::{
     policy::{Diagnostic, Level, LoadedPolicy},
 };
 
-/// The policies of a set by what their conditions ask for, so that those which may cover another are
-/// found without looking at all.
+/// The policies of a set by the parts of their conditions, so that candidates for covering another policy
+/// are found without looking at all of them.
 ///
-/// A policy covers another only if each part of its condition is a part of the other's. So it is kept
-/// under the part that the fewest policies have, and found by the parts of the other.
+/// A policy covers another only if each part of its condition is also a part of the other's. So it is
+/// indexed under its rarest part, and looked up by the parts of the other.
 pub(super) struct Coverage {
     /// Policies by their rarest part.
     by_part: HashMap<u64, Vec<Position>>,
@@ -114,7 +114,7 @@ fn part_hashes(policy: &LoadedPolicy) -> Vec<u64> {
 }
 
 impl RequestSpace<'_> {
-    /// Another policy that applies wherever this one does, and makes it pointless.
+    /// Another policy that applies wherever this one does, and makes it redundant.
     pub(super) fn covered(
         &self,
         coverage: &Coverage,
@@ -133,7 +133,7 @@ impl RequestSpace<'_> {
                 && policy.redact.is_empty()
         });
         let other = others.find(|other| self.covers(other, policy))?;
-        // Of two that cover each other one is reported.
+        // Of two policies that cover each other, only one is reported.
         if other.effect == policy.effect
             && other.determining.policy.id > policy.determining.policy.id
             && self.covers(policy, other)
@@ -178,7 +178,7 @@ impl RequestSpace<'_> {
             (_, Any) => false,
             (wide, Eq(action)) => self.is_of(wide, action),
             (Eq(_), In(actions)) => actions.iter().all(|action| {
-                // A group covers its members, and one action no group.
+                // A group covers its members; a single action does not cover a group.
                 self.is_of(wide, action) && !self.is_group(action)
             }),
             (In(_), In(actions)) => actions.iter().all(|action| self.is_of(wide, action)),
@@ -216,8 +216,8 @@ impl RequestSpace<'_> {
     }
 }
 
-/// Whether whatever satisfies `narrow` satisfies `wide`: because `wide` asks for nothing, or for parts
-/// of what `narrow` asks for.
+/// Whether everything that satisfies `narrow` satisfies `wide`: either `wide` has no conditions, or all its
+/// parts are parts of `narrow`.
 fn covers_condition(wide: Option<&Expr>, narrow: Option<&Expr>) -> bool {
     let Some(wide) = wide else { return true };
     let Some(narrow) = narrow else { return false };

@@ -1,4 +1,4 @@
-//! Policies that nothing loaded can satisfy.
+//! Policies that nothing that is loaded can satisfy.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use super::{RequestSpace, Satisfiability, named_entities};
 use crate::policy::{Diagnostic, Level, LoadedPolicy};
 
 impl RequestSpace<'_> {
-    /// What every request would have to name that the policy's scope is open to, and of which there is
-    /// none at all.
+    /// The kind of entity that the policy's scope is open to and every request has to name, but of which
+    /// none exists.
     fn missing_kind(&self, policy: &LoadedPolicy) -> Option<String> {
         let cedar: &ast::Policy = policy.cedar.as_ref();
-        // A name that does not exist is a mistake of its own.
+        // A name that does not exist is reported separately.
         let is_open =
             |constraint: &Constraint| matches!(constraint, Constraint::Any | Constraint::Is(_));
         if !is_open(cedar.principal_constraint().as_inner())
@@ -51,7 +51,7 @@ impl RequestSpace<'_> {
                 Level::Note,
                 "policy::idle",
                 format!("policy `{id}` applies to nothing yet: no {kind} is loaded"),
-                "nothing to do, if it is meant for what is to come",
+                "nothing to do if you will add some later",
             );
         }
         if let Satisfiability::Unsatisfiable = self.satisfiability(policy, &self.labelled) {
@@ -75,10 +75,10 @@ impl RequestSpace<'_> {
             Level::Note,
             "policy::idle",
             format!(
-                "policy `{id}` applies to nothing yet: nothing that is loaded has a label that it asks for ({})",
+                "policy `{id}` applies to nothing yet: nothing that is loaded has a label that it requires ({})",
                 labels.join(", ")
             ),
-            "nothing to do, if it is meant for tools to come",
+            "nothing to do if it is meant for future tools",
         )
     }
 }

@@ -1,9 +1,9 @@
-//! Policies that make no difference: those that nothing loaded can satisfy, and those that another one
-//! covers whole.
+//! Policies that make no difference: those that nothing that is loaded can satisfy, and those that another
+//! one covers.
 //!
-//! What nothing can satisfy is found by evaluating each policy for every principal, action and resource
-//! that the configuration names, with the context left open. Files, hosts, runs and the like are not
-//! named by a configuration: for those, one that is in space stands.
+//! To find the first kind, each policy is evaluated for every principal, action and resource of the
+//! configuration, with an unknown context. A configuration does not name files, hosts, runs and the like:
+//! one placeholder represents each of these kinds.
 
 mod covered;
 mod dead;
@@ -32,12 +32,13 @@ use crate::{
 };
 use covered::Coverage;
 
-/// Requests that are tried for one policy before it is given the benefit of the doubt.
+/// Requests that are tried for one policy. If there are more, it is assumed to apply.
 const MAX_REQUESTS: usize = 20_000;
 
-/// Kinds of entities that a request brings, and the configuration does not name.
+/// Kinds of entities that come with a request, not from the configuration.
 const REQUEST_KINDS: &[Kind] = &[
     Kind::Approval,
+    Kind::ConfigEntry,
     Kind::Directory,
     Kind::File,
     Kind::Host,
@@ -45,7 +46,7 @@ const REQUEST_KINDS: &[Kind] = &[
     Kind::State,
 ];
 
-/// A request with its context left open.
+/// A request with an unknown context.
 #[derive(Clone)]
 struct Scope {
     principal: EntityUID,
@@ -56,7 +57,7 @@ struct Scope {
 /// Every principal, action and resource that a request can combine.
 struct RequestSpace<'a> {
     pdp: &'a Pdp,
-    /// As configured, and with one of each kind that requests bring.
+    /// As configured, with one placeholder for each kind that comes with requests.
     entities: Entities,
     /// The same with every tool and secret in every label.
     labelled: Entities,
@@ -78,7 +79,7 @@ impl Pdp {
                     diagnostics.extend(space.covered(&coverage, policy, &scope))
                 }
                 Satisfiability::Unknown => {}
-                // Loading has reported the unknown name already.
+                // Loading has already reported the unknown name.
                 Satisfiability::Unsatisfiable if self.is_reported(policy) => {}
                 Satisfiability::Unsatisfiable => diagnostics.push(space.dead(policy)),
             }
@@ -86,7 +87,7 @@ impl Pdp {
         diagnostics
     }
 
-    /// Whether loading found why nothing can satisfy the policy.
+    /// Whether loading already found why nothing can satisfy the policy.
     fn is_reported(&self, policy: &LoadedPolicy) -> bool {
         let within = policy.offset..policy.offset + policy.length;
         self.warnings.iter().any(|warning| {
@@ -100,7 +101,7 @@ impl Pdp {
     }
 }
 
-/// What was found out about one policy.
+/// What is known about one policy.
 enum Satisfiability {
     /// This request may satisfy it.
     Satisfiable(Box<Scope>),
@@ -118,7 +119,7 @@ impl<'a> RequestSpace<'a> {
             .filter(|uid| uid.kind == Kind::Label)
             .filter_map(cedar_value::entity)
             .collect();
-        // Whatever a request brings could be in anything that a policy names.
+        // An entity that comes with a request could be in anything that a policy names.
         let mut above = labels.clone();
         for policy in &pdp.set.ordered {
             let cedar: &ast::Policy = policy.cedar.as_ref();
@@ -169,7 +170,7 @@ impl<'a> RequestSpace<'a> {
         })
     }
 
-    /// A request that may satisfy the policy, among all that there are.
+    /// A request that may satisfy the policy, among all possible ones.
     fn satisfiability(&self, policy: &LoadedPolicy, entities: &Entities) -> Satisfiability {
         let cedar: &ast::Policy = policy.cedar.as_ref();
         let scope = |constraint: &Constraint, uid: &EntityUID| within(constraint, uid, entities);
@@ -186,7 +187,7 @@ impl<'a> RequestSpace<'a> {
                 .filter_map(|ty| self.by_type.get(ty))
                 .flatten()
             {
-                // A call's resource is the tool that its action is named for.
+                // The resource of a call is the tool that its action is named for.
                 let other = self.pdp.tools.contains_key(action.eid().as_ref() as &str)
                     && resource.eid() != action.eid();
                 if other || !scope(cedar.resource_constraint().as_inner(), resource) {
@@ -262,7 +263,7 @@ fn within(constraint: &Constraint, uid: &EntityUID, entities: &Entities) -> bool
         uid == above
             || matches!(entities.entity(uid), Dereference::Data(e) if e.is_descendant_of(above))
     };
-    // One of those that requests bring stands for every other of its kind.
+    // One placeholder represents every entity of its kind.
     let represents =
         |other: &EntityUID| is_placeholder(uid) && other.entity_type() == uid.entity_type();
     match constraint {
@@ -290,7 +291,7 @@ fn may_satisfy(policy: &LoadedPolicy, scope: &Scope, entities: &Entities) -> boo
     let Some(condition) = cedar.non_scope_constraints() else {
         return true;
     };
-    // What is said of one that requests bring says nothing of the others.
+    // A result for a placeholder does not hold for other entities of its kind.
     if is_placeholder(&scope.resource) {
         return true;
     }
@@ -308,7 +309,7 @@ fn may_satisfy(policy: &LoadedPolicy, scope: &Scope, entities: &Entities) -> boo
     match evaluator.partial_interpret(condition, cedar.env()) {
         Ok(PartialValue::Value(value)) => value != Value::from(false),
         Ok(PartialValue::Residual(_)) => true,
-        // That it errs is another matter.
+        // Errors are reported elsewhere.
         Err(_) => true,
     }
 }

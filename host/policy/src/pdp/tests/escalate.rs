@@ -108,7 +108,7 @@ fn two_guards_need_both() {
     assert!(!requirement.met_by(&names(&["finance"]), 9));
 }
 
-/// Roles that only guard something else take no part.
+/// Roles that are not needed for an approval are not asked for.
 #[test]
 fn other_guards_are_not_asked_for() {
     let elsewhere = policy(
@@ -162,7 +162,7 @@ fn a_permit_may_ask_for_approval_too() {
         "allow by with-approval"
     );
 
-    // Where another permit stands on its own, only the forbid is lifted.
+    // If a permit applies without the approval, only the forbid is lifted.
     let both = format!("{PERMIT}{needs}{}", forbid("guard", SECURITY));
     let lifts = requirement(&pdp(&both).decide(&send(), &facts())).lifts;
     assert_eq!(
@@ -190,7 +190,7 @@ fn an_error_in_a_probe_is_an_error() {
     );
 }
 
-/// A guard whose approval is enough alone, and one that errs only for another role's approval.
+/// A guard whose approval is enough alone, and one that fails only for another role's approval.
 #[test]
 fn an_error_in_a_smaller_probe_is_an_error() {
     let overflow = "context.run.calls + 9223372036854775807 > 0";
@@ -234,7 +234,7 @@ fn an_approval_lifts_only_what_it_was_given_for() {
     let granted = approved(&facts(), &asked, &["security"], 1);
     assert_eq!(before.decide(&send(), &granted).outcome(), Outcome::Allow);
 
-    // A policy that blocks newly, although the same role could lift it.
+    // A policy that newly denies, although the same role could lift it.
     let after = pdp(&format!(
         "{PERMIT}{}{}",
         forbid("old", SECURITY),
@@ -248,7 +248,7 @@ fn an_approval_lifts_only_what_it_was_given_for() {
         Outcome::Allow
     );
 
-    // The same id with other contents; a comment or another layout is the same contents.
+    // The same id with other contents; a comment or another layout does not change the contents.
     let changed = pdp(&format!(
         "{PERMIT}{}",
         forbid("old", &format!("{SECURITY} && context.run.calls < 100"))
@@ -275,7 +275,7 @@ fn an_approval_lifts_only_what_it_was_given_for() {
         "deny by never"
     );
 
-    // Where nothing blocks any more, no approval is needed.
+    // If nothing denies any more, no approval is needed.
     assert_eq!(
         answer(&pdp(PERMIT).decide(&send(), &granted)),
         "allow by permit"

@@ -61,7 +61,10 @@ fn an_answer_is_explained_policy_by_policy() {
     let all = [
         ("allowed", explained(&policies, &refund(7), &facts())),
         ("too much", explained(&policies, &refund(101), &facts())),
-        ("nobody permits it", explained(&policies, &other, &facts())),
+        (
+            "no policy permits it",
+            explained(&policies, &other, &facts()),
+        ),
         (
             "two things at once",
             explained(&policies, &refund(101), &night),
@@ -86,7 +89,7 @@ fn call_of_nothing() -> Request {
     call("refund", json!({ "amount": "x" }))
 }
 
-/// What an explanation promises is so: each change of an argument or a count turns the answer.
+/// An explanation is right: each listed change of an argument or a count changes the answer.
 #[test]
 fn changes_turn_the_answer() {
     let policies = format!(
@@ -210,7 +213,7 @@ fn policies_that_make_no_difference_are_found() {
     insta::assert_snapshot!(cases.join("\n--\n"));
 }
 
-/// A whole set beside the one in force: it changes nothing, and what it would change is recorded.
+/// A whole shadow set next to the one in force: it changes nothing, and what it would change is recorded.
 #[test]
 fn a_candidate_is_watched() {
     let mut bundle = bundle(PERMIT);

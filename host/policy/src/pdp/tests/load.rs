@@ -1,4 +1,4 @@
-//! What loads, what does not, and what is said about it.
+//! Which policy sets load, which do not, and their diagnostics.
 
 use super::*;
 use crate::{
@@ -26,7 +26,7 @@ fn said(policies: &str) -> Vec<String> {
     std::iter::once(prefix.to_owned()).chain(lines).collect()
 }
 
-/// Each with its place: file, line and column.
+/// Each with its position: file, line and column.
 #[test]
 fn diagnostics() {
     let head = "@id(\"p\")\n@owner(\"ops\")\n@reason(\"r\")\n";
@@ -131,7 +131,7 @@ fn a_tool_may_not_take_the_name_of_an_action() {
     }
 }
 
-/// A bundle means what its digest says, or it does not load.
+/// A bundle has the meaning of its digest, or it does not load.
 #[test]
 fn a_bundle_is_read_by_its_own_engine_and_schema() {
     let other = Bundle {
@@ -160,6 +160,34 @@ fn a_bundle_is_read_by_its_own_engine_and_schema() {
     );
 }
 
+/// A capability was added since: its policy must not keep older decisions from being compared.
+#[test]
+fn policies_of_today_decide_requests_of_an_older_schema() {
+    let (_, after) = schema::FIXED.split_once("  // Reading a value of").unwrap();
+    let (action, _) = after.split_once("  };\n").unwrap();
+    let removed = format!("  // Reading a value of{action}  }};\n");
+    let config = policy(
+        "config",
+        r#"permit (principal, action == Tollgate::Action::"read_config", resource);"#,
+    );
+    let older = Bundle {
+        schema: schema::FIXED.replace(&removed, ""),
+        ..bundle(&format!("{PERMIT}{config}"))
+    };
+    assert!(matches!(Pdp::load(&older), Err(LoadError::Policies(_))));
+    let now = Pdp::load_with_policies(&older).unwrap();
+    assert_eq!(now.decide(&read(), &facts()).outcome(), Outcome::Allow);
+    let wrong = Bundle {
+        policies: bundle(&policy(
+            "p",
+            "permit (principal, action, resource) when { context.x };",
+        ))
+        .policies,
+        ..older
+    };
+    assert!(Pdp::load_with_policies(&wrong).is_err());
+}
+
 #[test]
 fn a_bundle_reads_back_as_it_was_sealed() {
     let (bytes, digest) = bundle(TRIFECTA).seal().unwrap();
@@ -168,7 +196,7 @@ fn a_bundle_reads_back_as_it_was_sealed() {
     assert_eq!(read.seal().unwrap().1, digest);
 }
 
-/// The text that `tollgate policy schema` prints is a schema, and the same one.
+/// The text that `tollgate policy schema` prints parses as the same schema.
 #[test]
 fn the_printed_schema_is_the_schema() {
     let inputs: BTreeMap<String, ToolInput> = tools()

@@ -1,10 +1,12 @@
-//! Tests of the policy decision point: a small support desk, and one file per part of policy.md.
+//! Tests of the policy decision point, with a small support desk.
 
 mod decide;
 mod escalate;
 mod explanations;
+mod generators;
 mod load;
 mod properties;
+mod request_errors;
 
 use serde_json::{Value, json};
 use tollgate_model::{
@@ -17,7 +19,7 @@ use tollgate_model::{
 use super::*;
 use crate::policy::PolicyFile;
 
-/// The design's example: private data stays in.
+/// Private data stays in.
 const TRIFECTA: &str = r#"
 @id("private-data-stays-in")
 @owner("security")
@@ -34,8 +36,8 @@ fn uid(kind: Kind, id: &str) -> Uid {
     Uid::new(kind, id)
 }
 
-/// Every role that tests name: enough of them for more than 64 probes, and for more than a machine
-/// word of subsets.
+/// Every role that tests name: enough for more than 64 probes, and for more subsets than a machine word has
+/// bits.
 fn roles() -> Vec<String> {
     let named = ["clerk", "finance", "operator", "security"].map(str::to_owned);
     named
@@ -224,7 +226,7 @@ fn names(ids: &[&str]) -> BTreeSet<String> {
     ids.iter().map(|id| (*id).to_owned()).collect()
 }
 
-/// The outcome and who determined it, or the first error.
+/// The outcome and the determining policies, or the first error.
 fn answer(decision: &Decision) -> String {
     let ids: Vec<&str> = decision.basis().ids().collect();
     match decision.basis().errors.first() {
@@ -233,7 +235,7 @@ fn answer(decision: &Decision) -> String {
     }
 }
 
-/// What an escalation asks for.
+/// The approvals that an escalation asks for.
 fn requirement(decision: &Decision) -> Requirement {
     match decision {
         Decision::Escalate(_, requirement) => requirement.clone(),

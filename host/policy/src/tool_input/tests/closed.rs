@@ -1,4 +1,4 @@
-//! What a tool is given, policies have seen.
+//! Policies see everything that a tool gets.
 
 use super::*;
 
@@ -111,7 +111,7 @@ fn members_that_are_declared_within_combinations_are_typed() {
     assert_eq!(problems(&conditional, json!({ "mode": "write" })).len(), 1);
 }
 
-/// The caller chooses a value's members, so every alternative that accepts a value is shown.
+/// The caller chooses a value's members, so every alternative that accepts a value is visible.
 #[test]
 fn an_alternative_is_chosen_by_its_validator() {
     let input = input(object(json!({

@@ -1,4 +1,4 @@
-//! Schemas that are odd, broken or made to do harm.
+//! Odd, broken and malicious schemas.
 
 use super::*;
 
@@ -119,7 +119,7 @@ fn arguments_that_take_too_long_to_evaluate_are_refused() {
     assert!(refused[0].contains("deeply nested"), "{refused:?}");
 }
 
-/// References that fan out: 60 properties, each the whole again.
+/// References that fan out: 60 properties, each the whole schema again.
 #[test]
 fn a_schema_that_fans_out_is_typed_in_bounds() {
     let names: Map<String, Value> = (0..60)

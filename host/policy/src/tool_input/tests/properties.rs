@@ -1,4 +1,4 @@
-//! What is executed is what policies see, for generated schemas and values.
+//! Policies see exactly what is executed, for generated schemas and values.
 
 use std::str::FromStr as _;
 
@@ -124,7 +124,7 @@ fn shown(ty: &InputType, value: &CedarValue) -> Value {
         }
         (InputType::String, _) => json!(text_of(value).unwrap()),
         (InputType::Datetime, _) => json!(text_of(value).unwrap()),
-        // In the place of a value of another type.
+        // In place of a value of another type.
         _ => {
             let text = text_of(value).unwrap();
             serde_json::from_str(&text).unwrap_or(Value::String(text))
@@ -149,8 +149,8 @@ fn shown_record(record: &Record, value: &CedarValue) -> Value {
     Value::Object(members)
 }
 
-/// Without what policies cannot tell apart: an absent member from null, the order and the repeats of a
-/// list.
+/// Without differences that policies cannot see: an absent member and null, the order and the duplicates of
+/// a list.
 fn normal(value: &Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(

@@ -1,3 +1,3 @@
-//! Tools of other components. Decided as calls of those tools.
+//! Calls of other components' tools. Decided as calls of those tools.
 
 pub(crate) mod wit;

@@ -1,7 +1,7 @@
 //! The import `calls`: tools of other components.
 //!
-//! The nested call runs in a task of its own, as the calling guest waits. What it has used is taken from
-//! what the guest has left, so that a chain of calls gets no more than its first.
+//! The nested call runs in a task of its own while the calling guest waits. Its usage is subtracted from
+//! the caller's remaining budget, so that a chain of calls gets no more than its first call.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
 
 type CallResult = Result<Vec<types::Content>, Error>;
 
-/// Bytes of a tool's name that are looked at: more than a name has.
+/// Bytes of a tool's name that are read: longer than any valid name.
 const MAX_NAME: usize = 256;
 /// Bytes of arguments.
 const MAX_ARGUMENTS: usize = 1 << 20;
@@ -43,7 +43,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// Tool and arguments out of the guest's memory; nothing if they are too large.
+/// Reads tool and arguments from the guest's memory; `None` if they are too large.
 fn lift_request(
     store: &GuestStore<'_>,
     tool: &WasmStr,
@@ -69,7 +69,7 @@ async fn call(mut store: GuestStore<'_>, tool: String, arguments: String) -> Cal
         return Err(Error::Ended(unknown.into()));
     };
     store.data().charge(consumed.cpu);
-    // Fuel is on, so it can be set.
+    // Fuel is enabled, so it can be set.
     let _ = store.set_fuel(fuel.saturating_sub(consumed.fuel));
     match result {
         Ok(content) => Ok(content.into_iter().map(for_guest).collect()),

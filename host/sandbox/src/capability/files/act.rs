@@ -13,9 +13,9 @@ pub struct FileAct {
     pub path: String,
     /// The grant's directory, without links: two grants may reach the same file.
     pub directory: PathBuf,
-    /// Bytes to be written; 0 where nothing is.
+    /// Bytes to be written; 0 if none are.
     pub size: u64,
-    /// What is to be written.
+    /// The data to be written.
     pub content: Option<FileContent>,
     /// Labels that the operator gave the grant.
     pub grant_labels: BTreeSet<String>,
@@ -23,7 +23,7 @@ pub struct FileAct {
     pub file_labels: BTreeSet<String>,
 }
 
-/// What is to be written to a file.
+/// Data to be written to a file.
 #[derive(Debug, Clone)]
 pub struct FileContent {
     /// `write`, `create` or `append`.

@@ -1,8 +1,8 @@
-//! What is done with a resolved path, once it is permitted.
+//! Operations on a resolved path, once they are permitted.
 //!
-//! Everything happens through the handle of the parent directory, and looks again at what is there: what
-//! was decided about a file is not done to what has taken its place. Only regular files are opened, and
-//! opening never blocks. What is reported as done is on the disk.
+//! Every operation goes through the handle of the parent directory and checks the entry again, so that a
+//! decision about one file is not applied to another that replaced it. Only regular files are opened, and
+//! opening never blocks. An operation that is reported as done is on the disk.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -20,12 +20,12 @@ use rustix::{
 use super::{
     grant::{FileError, PathEntry, ResolvedPath, enter, kind, look},
     path::is_nameable,
-    temporary::Temporary,
+    temporary::{Replace, Temporary},
 };
 
 /// The largest file that is read or written, in bytes.
 pub(crate) const MAX_FILE: u64 = 8 << 20;
-/// Entries of a directory that is listed.
+/// The most entries of a directory that is listed.
 const MAX_ENTRIES: usize = 10_000;
 
 /// A directory entry.
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
 }
 
 impl ResolvedPath {
-    /// The last segment, of what exists.
+    /// The last segment of an existing path.
     fn existing(&self) -> Result<&str, FileError> {
         match (&self.name, self.found) {
             (_, PathEntry::Blocked(fault)) => Err(fault),
@@ -48,7 +48,7 @@ impl ResolvedPath {
         }
     }
 
-    /// The directory for a file that is to be written, made if it is missing, and the file's name.
+    /// The directory for a file to be written, created if missing, and the file's name.
     fn for_writing(self) -> Result<(Arc<Dir>, String), FileError> {
         if let PathEntry::Blocked(fault) = self.found {
             return Err(fault);
@@ -58,7 +58,7 @@ impl ResolvedPath {
         for segment in &self.missing {
             match parent.create_dir(segment) {
                 Ok(()) => sync_directory(&parent)?,
-                // Somebody else made it.
+                // Another process created it.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e.into()),
             }
@@ -83,10 +83,10 @@ pub(crate) fn read(at: &ResolvedPath) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// Open a regular file, and tell its size; anything else is refused, and nothing is waited for.
+/// Opens a regular file, and returns its size. Refuses anything else, and never blocks.
 fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u64), FileError> {
-    // Looked at first, because opening a device can have effects of its own. How its file system spells
-    // names was seen when it was found.
+    // Check first, because opening a device can have side effects. Case folding was checked when the path
+    // was resolved.
     if !parent.symlink_metadata(name)?.is_file() {
         return Err(FileError::WrongKind);
     }
@@ -95,13 +95,6 @@ fn open(parent: &Dir, name: &str, options: &mut OpenOptions) -> Result<(File, u6
         PathEntry::File { size, .. } => Ok((file, size)),
         _ => Err(FileError::WrongKind),
     }
-}
-
-/// Whether something that is there already may be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Replace {
-    Yes,
-    No,
 }
 
 /// Write a file whole: readers see what was there before, or all of `data`.
@@ -127,7 +120,7 @@ pub(crate) fn write(at: ResolvedPath, data: &[u8], replace: Replace) -> Result<(
     sync_directory(&parent)
 }
 
-/// Add to the end of a file in one write, or not at all.
+/// Appends to a file in one write, or not at all.
 pub(crate) fn append(
     at: ResolvedPath,
     data: &[u8],
@@ -136,7 +129,7 @@ pub(crate) fn append(
     let (parent, name) = at.for_writing()?;
     let created = match look(&parent, &name)? {
         PathEntry::Nothing => true,
-        // Its other name may lie outside the grant, and would change with it.
+        // Its other name may be outside the grant, and would change with it.
         PathEntry::File { links, .. } if links > 1 => return Err(FileError::WrongKind),
         PathEntry::File { .. } => false,
         PathEntry::Directory => return Err(FileError::WrongKind),
@@ -160,7 +153,7 @@ pub(crate) fn append(
     }
     let written = file.write(data);
     if !matches!(written, Ok(n) if n == data.len()) {
-        // A part, because the disk is full: taken back, unless others have written behind it.
+        // The disk is full after a part: undo it, unless others have appended since.
         let part = *written.as_ref().unwrap_or(&0) as u64;
         if part > 0 && file.metadata()?.len() == size + part {
             file.set_len(size)?;
@@ -178,7 +171,7 @@ pub(crate) fn append(
     }
 }
 
-/// The entries of a directory that a guest can name, sorted.
+/// The entries of a directory whose names are valid for guests, sorted.
 pub(crate) fn list(at: &ResolvedPath) -> Result<Vec<Entry>, FileError> {
     let below;
     let dir = match (&at.name, at.found) {
@@ -205,7 +198,7 @@ pub(crate) fn list(at: &ResolvedPath) -> Result<Vec<Entry>, FileError> {
         let (directory, size) = match found.metadata().map(|m| kind(&m)) {
             Ok(PathEntry::File { size, .. }) => (false, size),
             Ok(PathEntry::Directory) => (true, 0),
-            // A link, a special file, or gone meanwhile.
+            // A link, a special file, or removed meanwhile.
             _ => continue,
         };
         entries.push(Entry {
@@ -218,7 +211,7 @@ pub(crate) fn list(at: &ResolvedPath) -> Result<Vec<Entry>, FileError> {
     Ok(entries)
 }
 
-/// What is at a path. The grant's own directory has no name.
+/// The entry at a path. The grant's own directory has no name.
 pub(crate) fn stat(at: &ResolvedPath) -> Result<Entry, FileError> {
     let Some(name) = &at.name else {
         return Ok(Entry {
@@ -244,10 +237,10 @@ pub(crate) fn stat(at: &ResolvedPath) -> Result<Entry, FileError> {
     }
 }
 
-/// Remove the file, or the empty directory, that was found.
+/// Removes the file, or the empty directory, that was found.
 pub(crate) fn delete(at: &ResolvedPath) -> Result<(), FileError> {
     let name = at.existing()?;
-    // What was decided about one kind does not remove the other: these calls refuse it.
+    // A decision about one kind must not remove the other: these calls refuse it.
     if at.found == PathEntry::Directory {
         at.parent.remove_dir(name)?;
     } else {
@@ -261,7 +254,7 @@ pub(crate) fn delete(at: &ResolvedPath) -> Result<(), FileError> {
     sync_directory(&at.parent)
 }
 
-/// Make a directory in one that exists.
+/// Creates a directory in an existing one.
 pub(crate) fn make_directory(at: &ResolvedPath) -> Result<(), FileError> {
     match (&at.name, at.found) {
         (_, PathEntry::Blocked(fault)) => Err(fault),
@@ -274,14 +267,14 @@ pub(crate) fn make_directory(at: &ResolvedPath) -> Result<(), FileError> {
     }
 }
 
-/// Make the names in a directory last. The handle that we walk with cannot be synced, so it is opened
-/// again for reading.
+/// Syncs a directory, so that its entries are durable. The handle for walking cannot be synced, so it is
+/// opened again for reading.
 fn sync_directory(dir: &Dir) -> Result<(), FileError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened =
         rustix::fs::openat(dir, Path::new("."), flags, Mode::empty()).map_err(io::Error::from)?;
     match rustix::fs::fsync(opened) {
-        // Some file systems have no such thing for directories.
+        // Some file systems cannot sync directories.
         Ok(()) | Err(Errno::INVAL) => Ok(()),
         Err(e) => Err(io::Error::from(e).into()),
     }

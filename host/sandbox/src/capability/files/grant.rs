@@ -1,8 +1,8 @@
-//! Granted directories, and how a path within one is found without ever leaving it.
+//! Granted directories, and path resolution that never leaves them.
 //!
-//! A path is walked one segment at a time, each opened relative to the handle of the one before, and no
-//! symbolic link is followed anywhere. What is found is held by handle, so that a directory that is
-//! renamed or replaced meanwhile leads nowhere else. Nothing here reads or changes a file.
+//! A path is walked one segment at a time. Each segment is opened relative to the handle of the previous
+//! one, and symbolic links are never followed. The result is held by handle, so a directory that is renamed
+//! or replaced meanwhile leads nowhere else. Nothing here reads or changes a file.
 
 use std::{
     collections::BTreeSet,
@@ -25,19 +25,19 @@ use crate::SandboxError;
 
 /// A directory that the operator granted to a component.
 pub struct Grant {
-    /// The name by which the component takes it.
+    /// The name that the component uses.
     pub name: String,
-    /// Where it is; for messages, never opened again.
+    /// Its path; for messages, never opened again.
     pub path: PathBuf,
-    /// The same without links, to see whether two grants reach the same file.
+    /// The path without links, to detect that two grants reach the same file.
     pub canonical_path: PathBuf,
     /// Whether it may be written to.
     pub read_write: bool,
-    /// What its contents are.
+    /// Labels of its contents.
     pub labels: BTreeSet<String>,
     /// The directory.
     pub(crate) dir: Arc<Dir>,
-    /// Held while a file is added to, so that what could not be written whole can be taken back.
+    /// Held during an append, so that an incomplete write can be undone.
     pub(crate) appending: Mutex<()>,
     /// How long reads from it took recently.
     pub(crate) read_latency: Arc<LatencyEwma>,
@@ -55,7 +55,7 @@ impl fmt::Debug for Grant {
 }
 
 impl Grant {
-    /// Open the directory that is granted. It is held from here on, wherever it is moved.
+    /// Opens the granted directory. The handle stays valid even if the directory is moved.
     ///
     /// # Errors
     /// [`SandboxError::Grant`]: it is missing, not a directory or not accessible.
@@ -94,7 +94,7 @@ impl Grant {
         })
     }
 
-    /// Find what is at a path, if anything. Whether it may be known is not yet decided.
+    /// Finds the entry at a path, if any. Whether the guest may know it is not decided yet.
     pub(crate) fn resolve(&self, path: &RelativePath) -> ResolvedPath {
         let mut parent = Arc::clone(&self.dir);
         let Some((above, last)) = path.split() else {
@@ -142,7 +142,7 @@ impl Grant {
     }
 }
 
-/// What a path leads to: its directory by handle, and what was in it under that name.
+/// The target of a path: its directory by handle, and the entry with that name.
 #[derive(Debug)]
 pub(crate) struct ResolvedPath {
     /// The deepest directory that exists.
@@ -151,11 +151,11 @@ pub(crate) struct ResolvedPath {
     pub(crate) missing: Vec<String>,
     /// The last segment; `None` for the grant's own directory.
     pub(crate) name: Option<String>,
-    /// What was there when it was looked at. The operation looks again, through the handle.
+    /// The entry at that time. The operation checks again, through the handle.
     pub(crate) found: PathEntry,
 }
 
-/// What is at a path.
+/// The entry at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathEntry {
     /// Nothing.
@@ -164,7 +164,7 @@ pub(crate) enum PathEntry {
     File {
         /// Bytes.
         size: u64,
-        /// Names that the file has.
+        /// Number of names (hard links) of the file.
         links: u64,
     },
     /// A directory.
@@ -173,20 +173,20 @@ pub(crate) enum PathEntry {
     Blocked(FileError),
 }
 
-/// Why a file operation fails, other than by policy.
+/// Why a file operation fails, apart from policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileError {
     NotFound,
     Exists,
-    /// A directory for a file or the reverse, a link, or a special file.
+    /// A directory instead of a file or the reverse, a link, or a special file.
     WrongKind,
     NotEmpty,
     TooLarge,
-    /// The file system takes two spellings for the same name, so no path says what it names.
+    /// The file system folds case, so two spellings have the same name and a path is ambiguous.
     FoldsCase,
-    /// The call was ended before anything was done.
+    /// The call ended before the operation began.
     CallOver,
-    /// Anything else that the operating system says.
+    /// Any other error of the operating system.
     System(io::ErrorKind),
 }
 
@@ -195,7 +195,7 @@ impl From<io::Error> for FileError {
         match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOENT) => Self::NotFound,
             Some(Errno::EXIST) => Self::Exists,
-            // A link that was not followed, a file on the way, or a special file that was opened.
+            // A link that was not followed, a file in place of a directory, or a special file.
             Some(
                 Errno::LOOP
                 | Errno::NOTDIR
@@ -211,7 +211,7 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// Open the directory `name` in `parent`.
+/// Opens the directory `name` in `parent`.
 pub(crate) fn enter(parent: &Dir, name: &str) -> Result<Dir, FileError> {
     match look(parent, name)? {
         PathEntry::Directory => Ok(parent.open_dir_nofollow(name)?),
@@ -221,7 +221,7 @@ pub(crate) fn enter(parent: &Dir, name: &str) -> Result<Dir, FileError> {
     }
 }
 
-/// What `name` in `parent` is. Follows nothing and opens nothing.
+/// The kind of `name` in `parent`. Follows no link and opens nothing.
 pub(crate) fn look(parent: &Dir, name: &str) -> Result<PathEntry, FileError> {
     let found = match parent.symlink_metadata(name) {
         Ok(found) => found,
@@ -247,8 +247,8 @@ pub(crate) fn kind(found: &Metadata) -> PathEntry {
     }
 }
 
-/// Whether the same thing answers to its name in other letters. On such a file system a policy about
-/// `secret` would say nothing about `SECRET`, although they are one file.
+/// Whether the same file also has this name in other case. On such a file system, a policy about `secret`
+/// would not apply to `SECRET`, although they are one file.
 fn folds_case(parent: &Dir, name: &str, found: &Metadata) -> bool {
     let upper = name.to_uppercase();
     let other = if upper == name {
@@ -262,6 +262,6 @@ fn folds_case(parent: &Dir, name: &str, found: &Metadata) -> bool {
     let Ok(same) = parent.symlink_metadata(&other) else {
         return false;
     };
-    // Two names of one file (hard links) are counted; two spellings of one name are not.
+    // Hard links count as two names; two spellings of one name do not.
     (same.dev(), same.ino()) == (found.dev(), found.ino()) && (found.is_dir() || found.nlink() == 1)
 }

@@ -5,7 +5,7 @@ pub(crate) mod disk;
 pub(crate) mod grant;
 mod operation;
 pub(crate) mod path;
-mod temporary;
+pub(crate) mod temporary;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wasi;

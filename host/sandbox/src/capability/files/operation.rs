@@ -1,11 +1,11 @@
-//! The operations on files: what each asks of policy, and the one line that all of them follow.
+//! The operations on files: the request of each to policy, and the steps that all of them follow.
 //!
-//! Find the grant, check the path, resolve it by handle, have it decided and recorded, and only then look at,
-//! read or change what is there. What a guest learns about what it may not have is that it may not have it.
-//! No text names a path of the host.
+//! Find the grant, check the path, resolve it by handle, have the operation decided and recorded, and only
+//! then read or change the file. If the operation is denied, the guest learns nothing else about the file.
+//! No text contains a path of the host.
 //!
-//! An operation runs in a task of its own and not on the guest's stack: the decision point measures how much
-//! stack is left, which says nothing on a guest's, and a fault of the host ends the task and not the gate.
+//! An operation runs in a task of its own, not on the guest's stack. The decision point measures the
+//! remaining stack, which is meaningless on a guest's, and a panic of the host ends only the task.
 
 use std::{
     sync::{
@@ -19,10 +19,10 @@ use tokio::task;
 use tollgate_model::{latency_ewma::LatencyEwma, request::Action};
 
 use super::{
-    FileAct, FileContent,
-    disk::{self, Replace},
+    FileAct, FileContent, disk,
     grant::{FileError, Grant, PathEntry, ResolvedPath},
     path::RelativePath,
+    temporary::Replace,
 };
 use crate::{
     bindings::files::{Entry, Error, Kind},
@@ -31,15 +31,15 @@ use crate::{
     port::{EffectReport, Permit},
 };
 
-/// How often something is read again because it took on labels meanwhile.
+/// How often a read is repeated because the file got labels meanwhile.
 const MAX_TRIES: u32 = 16;
-/// Bytes of a path or a grant's name that are looked at: more than one has.
+/// Bytes of a path or a grant's name that are read: longer than any valid one.
 pub(crate) const MAX_TEXT: usize = 8_192;
-/// Reads of a directory that take less than this are done at once: going to another thread and coming
-/// back takes longer.
+/// Reads of a directory that are faster than this run on the current thread: switching threads takes
+/// longer.
 const QUICK: Duration = Duration::from_micros(100);
 
-/// What is to be done.
+/// The operation.
 #[derive(Debug, Clone)]
 pub(crate) enum FileOperation {
     Read,
@@ -49,17 +49,17 @@ pub(crate) enum FileOperation {
     List,
     Stat,
     Delete,
-    /// As `wasi:filesystem` opens.
+    /// Open, as `wasi:filesystem` does.
     Open(OpenMode),
-    /// Remove what is of this kind, and nothing of another.
+    /// Remove an entry of this kind only.
     Remove {
         directory: bool,
     },
-    /// Make a directory in one that exists.
+    /// Create a directory in an existing one.
     MakeDirectory,
 }
 
-/// How something is opened.
+/// How an entry is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenMode {
     /// To read a file, or to walk a directory.
@@ -75,7 +75,7 @@ pub(crate) enum OpenMode {
 }
 
 impl FileOperation {
-    /// What is asked of policy, about what was found.
+    /// The request to policy for the resolved entry.
     pub(crate) fn action(&self, found: PathEntry) -> Action {
         match (self, found) {
             (Self::Write(_) | Self::Create(_) | Self::Append(_) | Self::MakeDirectory, _)
@@ -99,7 +99,7 @@ impl FileOperation {
         )
     }
 
-    /// Whether it makes sense for the grant's own directory.
+    /// Whether it is valid for the grant's own directory.
     pub(crate) fn takes_root(&self) -> bool {
         matches!(
             self,
@@ -115,7 +115,7 @@ impl FileOperation {
         }
     }
 
-    /// What is to be written.
+    /// The data to be written.
     fn content(&self) -> Option<FileContent> {
         let (operation, bytes) = match self {
             Self::Write(data) => ("write", data),
@@ -127,7 +127,7 @@ impl FileOperation {
         Some(FileContent { operation, bytes })
     }
 
-    /// Do it. Blocks on the disk.
+    /// Performs it. Blocks on the disk.
     pub(crate) fn perform(self, at: ResolvedPath, grant: &Grant) -> Result<FileResult, FileError> {
         match self {
             Self::Read => disk::read(&at).map(FileResult::Bytes),
@@ -152,7 +152,7 @@ impl FileOperation {
     }
 }
 
-/// A directory's entry, or a file's content. What is written goes to the disk later.
+/// A directory's entry, or a file's content. Data is written to the disk later.
 fn open(mode: OpenMode, at: ResolvedPath) -> Result<FileResult, FileError> {
     match (mode, at.found) {
         (OpenMode::Read | OpenMode::Directory, PathEntry::Directory) => {
@@ -191,7 +191,7 @@ fn entry(found: disk::Entry) -> Entry {
     }
 }
 
-/// What came of it.
+/// The result of an operation.
 pub(crate) enum FileResult {
     Nothing,
     Bytes(Vec<u8>),
@@ -238,7 +238,7 @@ impl FileResult {
     }
 }
 
-/// Set when the call ends while an operation waits: what was not begun by then does not begin.
+/// Set when the call ends while an operation waits: an operation that has not begun by then never begins.
 #[derive(Default)]
 struct CallOver(Arc<AtomicBool>);
 
@@ -248,13 +248,13 @@ impl Drop for CallOver {
     }
 }
 
-/// An operation as a guest asks for it: nothing of it is checked yet.
+/// An operation as the guest requests it, not checked yet.
 pub(crate) struct FileRequest {
     host: Option<Host>,
     grant: String,
     path: String,
     operation: FileOperation,
-    /// Whether the guest may ask for one more operation.
+    /// Whether the guest may request another operation.
     counted: bool,
 }
 
@@ -274,7 +274,7 @@ impl FileRequest {
         }
     }
 
-    /// Authorize and perform it. `pick` takes what the guest's function returns.
+    /// Authorizes and performs it. `pick` selects the guest function's return value.
     pub(crate) async fn answer<T>(self, pick: fn(FileResult) -> Option<T>) -> Result<T, Error> {
         let Some(host) = self.host.clone() else {
             return Err(Error::NoSuchGrant);
@@ -290,7 +290,7 @@ impl FileRequest {
         let result = runtime.spawn(self.perform(host, over)).await;
         drop(call);
         let broken = || Error::Failed("the host could not do it".into());
-        // A task that panicked did not allow anything.
+        // A task that panicked has not allowed anything.
         pick(result.map_err(|_| broken())??).ok_or_else(broken)
     }
 
@@ -325,7 +325,7 @@ impl FileRequest {
     }
 }
 
-/// One try of an operation.
+/// One attempt of an operation.
 struct Attempt {
     host: Host,
     grant: Arc<Grant>,
@@ -335,8 +335,8 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// Resolve, authorize, perform, report. Nothing comes back if what was read took on other labels
-    /// meanwhile.
+    /// Resolves, authorizes, performs and reports. Returns `None` if the file got other labels during the
+    /// read.
     async fn run(&self) -> Result<Option<FileResult>, Error> {
         let begun = Instant::now();
         let resolved = self.resolve().await?;
@@ -420,14 +420,15 @@ impl Attempt {
     }
 }
 
-/// Whether an operation reads or changes what is there.
+/// Whether an operation accesses an existing entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     Read,
     Write,
 }
 
-/// Do `work` on a blocking thread; but reads at once, if the recent ones were quick: then it is in memory.
+/// Runs `work` on a blocking thread. Reads run at once if recent ones were fast, because then the data is
+/// in memory.
 async fn on_disk<T: Send + 'static>(
     latency: &Arc<LatencyEwma>,
     access: Access,
@@ -456,7 +457,7 @@ fn error(fault: FileError) -> Error {
     }
 }
 
-/// What the record says. Never a path of the host.
+/// The text for the record. It never contains a path of the host.
 pub(crate) fn description(fault: FileError) -> String {
     match fault {
         FileError::NotFound => "not found".into(),

@@ -1,19 +1,19 @@
-//! Paths as guests write them: relative, plain, and spelled in one way only.
+//! Paths of guests: relative, plain, and with one spelling only.
 //!
-//! A path that policy decided about names one place. So everything by which two spellings could name the
-//! same place, or one spelling another place than it seems, is refused: `.` and `..`, empty segments,
-//! another normal form, control characters, backslashes.
+//! A path that policy decided about must name exactly one place. So everything is refused that gives one
+//! place two spellings, or makes a path lead elsewhere than it seems: `.` and `..`, empty segments, another
+//! normal form, control characters, backslashes.
 
 use unicode_normalization::is_nfc;
 
-/// Bytes of a path.
+/// The most bytes of a path.
 const MAX_PATH: usize = 4_096;
-/// Segments of a path.
+/// The most segments of a path.
 const MAX_SEGMENTS: usize = 64;
-/// Bytes of a segment.
+/// The most bytes of a segment.
 const MAX_SEGMENT: usize = 255;
 
-/// How names of the host's own files begin, while something is written. Guests neither see nor name them.
+/// Prefix of the host's own temporary files. Guests can neither see nor name them.
 pub(crate) const RESERVED: &str = ".tollgate-";
 
 /// A path within a grant.
@@ -23,10 +23,10 @@ pub(crate) struct RelativePath {
 }
 
 impl RelativePath {
-    /// Check the rules. The empty path is the grant's own directory.
+    /// Checks the rules. The empty path is the grant's own directory.
     ///
     /// # Errors
-    /// Which rule it breaks, for the guest.
+    /// The rule that it breaks, for the guest.
     pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
         if text.len() > MAX_PATH {
             return Err("it has more than 4096 bytes");
@@ -57,7 +57,7 @@ impl RelativePath {
     }
 }
 
-/// Whether a guest may name an entry like this.
+/// Whether this name of an entry is valid for guests.
 pub(crate) fn is_nameable(name: &str) -> bool {
     is_nfc(name) && !name.contains('/') && check_segment(name).is_ok()
 }

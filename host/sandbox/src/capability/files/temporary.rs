@@ -1,4 +1,4 @@
-//! Files that are not yet what they will be: written beside their place, then moved there whole.
+//! Temporary files: written next to their destination, then moved there as a whole.
 
 use std::io;
 
@@ -6,9 +6,16 @@ use cap_std::fs::{Dir, File, OpenOptions};
 use rustix::{fs::RenameFlags, io::Errno};
 use tollgate_model::ids::hex;
 
-use super::{disk::Replace, grant::FileError, path::RESERVED};
+use super::{grant::FileError, path::RESERVED};
 
-/// A file under a name that nobody can guess and guests cannot see; removed unless it is renamed.
+/// Whether something that is there already may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replace {
+    Yes,
+    No,
+}
+
+/// A file with a random name that guests cannot see; removed unless it is renamed.
 pub(crate) struct Temporary<'a> {
     parent: &'a Dir,
     name: String,
@@ -37,7 +44,7 @@ impl<'a> Temporary<'a> {
                 let flags = RenameFlags::NOREPLACE;
                 match rustix::fs::renameat_with(self.parent, &self.name, self.parent, name, flags) {
                     Ok(()) => {}
-                    // A file system without it: a second name cannot replace anything either.
+                    // On a file system without this call, a hard link cannot replace anything either.
                     Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                         self.parent.hard_link(&self.name, self.parent, name)?;
                         return Ok(());
@@ -54,7 +61,7 @@ impl<'a> Temporary<'a> {
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if !self.renamed {
-            // What cannot be removed stays hidden.
+            // If it cannot be removed, it stays hidden.
             let _ = self.parent.remove_file(&self.name);
         }
     }

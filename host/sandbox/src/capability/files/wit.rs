@@ -1,4 +1,4 @@
-//! The import `files`: files within the directories that the operator granted.
+//! The import `files`: files in the directories that the operator granted.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ type WithData = (WasmStr, WasmStr, WasmList<u8>);
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     for version in PUBLISHED {
-        // It has types only, but an import of it must be found.
+        // It has only types, but an import of it must be found.
         linker.instance(&interface("types", version))?;
         let mut files = linker.instance(&interface("files", version))?;
         files.func_wrap("grants", |store: GuestStore<'_>, (): ()| {
@@ -43,7 +43,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// Link a function that takes a grant and a path.
+/// Links a function that takes a grant and a path.
 fn link<T>(
     files: &mut LinkerInstance<'_, State>,
     name: &str,
@@ -60,7 +60,7 @@ where
     })
 }
 
-/// Link a function that takes a grant, a path and data.
+/// Links a function that takes a grant, a path and data.
 fn link_with_data(
     files: &mut LinkerInstance<'_, State>,
     name: &str,
@@ -69,7 +69,7 @@ fn link_with_data(
     files.func_wrap_async(
         name,
         move |store: GuestStore<'_>, (grant, path, data): WithData| {
-            // Copied only if it is no larger than a file may be.
+            // Copied only if it is not larger than a file may be.
             let too_large = data.len() as u64 > MAX_FILE;
             let copy = if too_large {
                 Vec::new()

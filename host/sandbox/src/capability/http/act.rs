@@ -1,23 +1,24 @@
 use std::{collections::BTreeSet, sync::Arc};
 
-/// A component's request to send one HTTP request: a redirect is another.
+/// A component's HTTP request; each redirect is another one.
 #[derive(Debug, Clone)]
 pub struct HttpAct {
     /// Such as `GET`.
     pub method: String,
-    /// Where it goes.
+    /// The destination.
     pub destination: Destination,
     /// The URL without its query, for records.
     pub url: String,
     /// The path, normalised; never the query.
     pub path: String,
-    /// What is sent.
+    /// The whole request.
     pub request: Arc<OutboundRequest>,
-    /// Labels that the operator says its response adds to the run, besides those of the destination.
+    /// Labels that its response adds to the run according to the operator, besides those of the
+    /// destination.
     pub taints: BTreeSet<String>,
 }
 
-/// Where a request goes, with what is known about that.
+/// The destination of a request, with the known facts about it.
 #[derive(Debug, Clone)]
 pub struct Destination {
     /// A name in lower case and ASCII, or an address.
@@ -28,13 +29,13 @@ pub struct Destination {
     pub is_private: bool,
     /// `http` or `https`.
     pub scheme: String,
-    /// The port, also where the URL leaves it out.
+    /// The port, even if the URL omits it.
     pub port: u16,
     /// Labels that the operator gave the host.
     pub labels: BTreeSet<String>,
 }
 
-/// What is sent, but for the values of secrets.
+/// A request without the values of secrets.
 #[derive(Debug, Clone)]
 pub struct OutboundRequest {
     /// The method.
@@ -45,6 +46,6 @@ pub struct OutboundRequest {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Option<Vec<u8>>,
-    /// Names of secrets, and where each goes.
+    /// Names of secrets, and their placements.
     pub secrets: Vec<(String, String)>,
 }

@@ -14,7 +14,7 @@ use crate::{
     port::{EffectReport, Permit},
 };
 
-/// A request that is under way.
+/// A request in flight.
 pub(in crate::capability::http) struct HttpEffect {
     begun: Instant,
     span: SpanId,
@@ -51,7 +51,7 @@ impl HttpEffect {
         self.begun
     }
 
-    /// Report the response, or why there is none.
+    /// Reports the response, or why there is none.
     pub(in crate::capability::http) fn complete(
         mut self,
         host: &Host,

@@ -5,13 +5,12 @@ use tollgate_model::text::printable;
 
 use super::HttpError;
 
-/// Fields of one request.
+/// The most header fields of one request.
 const MAX_FIELDS: usize = 64;
-/// Bytes of all fields of one request.
+/// The most bytes of all fields of one request.
 const MAX_BYTES: usize = 32 << 10;
 
-/// Fields that the host sets, or that concern the connection and so would let a guest say where one
-/// request ends and the next begins, or to whom it goes.
+/// Fields that the host sets, or that concern the connection and would allow request smuggling.
 const HOSTS_OWN: &[&str] = &[
     "accept-encoding",
     "baggage",
@@ -36,7 +35,7 @@ pub(crate) fn is_hosts_own(name: &str) -> bool {
     HOSTS_OWN.contains(&name) || name.starts_with("proxy-")
 }
 
-/// The fields that a guest asks for.
+/// The header fields of a guest's request.
 pub(crate) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, HttpError> {
     let invalid = |how: String| Err(HttpError::Invalid(how));
     if fields.len() > MAX_FIELDS {
@@ -73,13 +72,13 @@ pub(crate) fn of_guest(fields: &[(String, String)]) -> Result<HeaderMap, HttpErr
     Ok(map)
 }
 
-/// Take away what a redirect to another origin must not carry.
+/// Removes fields that must not follow a redirect to another origin.
 pub(crate) fn leave_origin(fields: &mut HeaderMap) {
     fields.remove(header::AUTHORIZATION);
     fields.remove(header::COOKIE);
 }
 
-/// Take away what describes a body that is no longer sent.
+/// Removes fields about a body that is no longer sent.
 pub(crate) fn without_body(fields: &mut HeaderMap) {
     for name in [
         header::CONTENT_TYPE,

@@ -1,7 +1,8 @@
-//! Requests over HTTP: decided for each redirect anew, sent by [`tollgate_egress`] and nothing else.
+//! HTTP requests: decided again for each redirect, and sent only by [`tollgate_egress`].
 
 mod act;
 mod effect;
+mod error;
 pub(crate) mod headers;
 mod operation;
 mod redirect;
@@ -10,8 +11,9 @@ pub(crate) mod wasi;
 pub(crate) mod wit;
 
 pub use act::{Destination, HttpAct, OutboundRequest};
+pub(crate) use error::HttpError;
 pub(crate) use operation::fetch;
-pub(crate) use request::{FetchRequest, FetchResponse, HttpError};
+pub(crate) use request::{FetchRequest, FetchResponse};
 
 /// The most bytes of a request's body, and of a response's, decoded.
 pub(crate) const MAX_BODY: usize = tollgate_egress::MAX_BODY;

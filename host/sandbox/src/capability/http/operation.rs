@@ -1,9 +1,9 @@
-//! Requests over HTTP, as the host sends them for a component.
+//! HTTP requests that the host sends for a component.
 //!
-//! [`fetch`] is the one way out, whichever interface a component uses. Each request, and each redirect of it,
-//! goes four steps: [`preauthorize_lookup`](Exchange::preauthorize_lookup),
+//! [`fetch`] is the only way out, for every interface that a component may use. Each request, and each
+//! redirect of it, takes four steps: [`preauthorize_lookup`](Exchange::preauthorize_lookup),
 //! [`resolve`](Exchange::resolve), [`authorize_with_addresses`](Exchange::authorize_with_addresses),
-//! [`send_to_pinned_address`](Exchange::send_to_pinned_address). What comes back is bounded, decoded and
+//! [`send_to_pinned_address`](Exchange::send_to_pinned_address). The response is bounded, decoded and
 //! without secrets.
 //!
 //! Nothing here decides, reads a proxy from the environment, or keeps a connection or a cookie.
@@ -28,11 +28,11 @@ use crate::{
     port::{EffectReport, Permit, SecretValue},
 };
 
-/// Bytes of a body that are scrubbed on the spot; more is done on a blocking thread.
+/// Bodies up to this size are scrubbed on the current thread; larger ones on a blocking thread.
 const SMALL_BODY: usize = 64 << 10;
 
-/// Send a request and follow its redirects, each decided and recorded before it is sent. Ends by `ends`, and
-/// as soon as its future is dropped.
+/// Sends a request and follows its redirects; each is decided and recorded before it is sent. Stops at
+/// `ends`, and as soon as its future is dropped.
 ///
 /// # Errors
 /// [`HttpError`].
@@ -45,7 +45,7 @@ pub(crate) async fn fetch(
     let (alive, over) = watch::channel(());
     let deadline = CallDeadline { ends, over }.within(request.timeout);
     let host = host.clone();
-    // On a stack of its own, and so that a fault of the host ends this and not the gate.
+    // A separate task has its own stack, and a panic of the host ends only the task.
     let runtime = host.runtime.clone();
     let work = runtime.spawn(async move { follow(&host, request, &deadline).await });
     let result = work.await.unwrap_or_else(|_| Err(broken()));
@@ -57,7 +57,7 @@ fn broken() -> HttpError {
     HttpError::Failed("the host could not do it".into())
 }
 
-/// When a request must be over, finished or not.
+/// When a request must have ended.
 struct CallDeadline {
     ends: Instant,
     over: watch::Receiver<()>,
@@ -70,7 +70,7 @@ impl CallDeadline {
         self
     }
 
-    /// `work`, unless time is up or the call over.
+    /// Runs `work` unless the time is up or the call has ended.
     async fn wait<T, E: Into<HttpError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -93,7 +93,8 @@ async fn follow(
     deadline: &CallDeadline,
 ) -> Result<FetchResponse, HttpError> {
     let mut hop = RequestHop::first(&request, &host.component.secrets)?;
-    // A secret that this request does not attach may come back too: another request may have left it there.
+    // Scrub all secrets, also those that this request does not attach: another request may have left one
+    // there.
     let load = async {
         host.policy.secrets().load(&host.component.secrets).await;
         Ok::<(), HttpError>(())
@@ -132,9 +133,9 @@ struct Exchange<'a> {
 
 /// Whether the name may be looked up.
 struct LookupPermit {
-    /// The request was decided for a private network, or for a public one.
+    /// The request was decided as one to a private network, or to a public one.
     assumed_private: bool,
-    /// Present if deciding needed more than asking what would be allowed: an approval may have been used.
+    /// Present if this needed a real decision instead of a preview: it may have consumed an approval.
     permit: Option<Permit<HttpAct>>,
 }
 
@@ -172,8 +173,8 @@ impl<'a> Exchange<'a> {
         self.send_to_pinned_address(authorized).await
     }
 
-    /// A name that may not be contacted is not looked up either, because a lookup reveals it to others. Where
-    /// the operator expects a private network, that is assumed if a public one would be denied.
+    /// A name is looked up only if it may be contacted, because a lookup reveals it to others. If the
+    /// operator allows a private network for the host, this is assumed when a public one would be denied.
     async fn preauthorize_lookup(&self) -> Result<LookupPermit, HttpError> {
         let literal = (self.hop.target.address()).is_some_and(|address| !is_global(address));
         let assumed_private =
@@ -189,7 +190,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    /// The addresses of the host. A failure is recorded as the effect's.
+    /// The addresses of the host. A failure is recorded as the failure of the effect.
     async fn resolve(
         &self,
         lookup: LookupPermit,
@@ -208,8 +209,8 @@ impl<'a> Exchange<'a> {
         Err(error)
     }
 
-    /// Decide with the addresses known, which are the only ones that will be connected to. A request never
-    /// leaves without the secrets that it was to have; they are decided first where that wastes no approval.
+    /// Decides with the known addresses, the only ones that will be connected to. A request is never sent
+    /// without its intended secrets; they are decided first if that wastes no approval.
     async fn authorize_with_addresses(
         &mut self,
         lookup: LookupPermit,
@@ -250,7 +251,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Attach the secrets, send, and report what came back.
+    /// Attaches the secrets, sends the request, and reports the result.
     async fn send_to_pinned_address(
         &self,
         authorized: AuthorizedRequest,
@@ -306,8 +307,8 @@ impl<'a> Exchange<'a> {
         filled
     }
 
-    /// The secrets of a request, each decided. One that is denied after a redirect to another origin is left
-    /// behind for good.
+    /// The secrets of a request, each decided. A secret that is denied after a redirect to another origin
+    /// is dropped for all later redirects.
     async fn authorize_secrets(
         &mut self,
         destination: &Destination,
@@ -372,7 +373,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The response without any secret.
+/// The response without secrets.
 async fn scrub(host: &Host, mut response: WireResponse) -> Result<WireResponse, HttpError> {
     let policy = Arc::clone(&host.policy);
     let is_small = response.body.len() <= SMALL_BODY;

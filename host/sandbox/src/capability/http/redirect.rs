@@ -1,4 +1,4 @@
-//! Where a redirect leads, and what goes along (Fetch standard, "HTTP-redirect fetch").
+//! The request after a redirect (Fetch standard, "HTTP-redirect fetch").
 
 use hyper::{Method, StatusCode};
 
@@ -138,7 +138,7 @@ mod tests {
             assert!(
                 !next.headers.contains_key("authorization") && next.headers.contains_key("x-other")
             );
-            // Having been elsewhere is not undone by coming back.
+            // Returning to the first origin does not restore them.
             let back = next
                 .redirected(&answer(302, "https://example.com/a"))
                 .unwrap()

@@ -1,4 +1,4 @@
-//! A request as a guest asks for it, what comes of it, and why nothing does.
+//! A guest's request, its response, and its errors.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -6,19 +6,17 @@ use hyper::{
     Method,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
-use tollgate_egress::{
-    ACCEPTED_CODINGS, EgressError, Target, WireRequest, WireResponse, header_text,
-};
+use tollgate_egress::{ACCEPTED_CODINGS, Target, WireRequest, WireResponse, header_text};
 use tollgate_model::text::printable;
 use zeroize::Zeroizing;
 
-use super::{MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers};
-use crate::{capability::secrets::Credential, port::Denial};
+use super::{HttpError, MAX_BODY, MAX_CREDENTIALS, MAX_REDIRECTS, OutboundRequest, headers};
+use crate::capability::secrets::Credential;
 
 /// The field `user-agent`, unless the guest sets one.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
-/// A request as a guest asks for it: nothing of it is trusted.
+/// A request as a guest passes it: untrusted.
 #[derive(Debug, Clone)]
 pub(crate) struct FetchRequest {
     pub(crate) method: String,
@@ -31,7 +29,7 @@ pub(crate) struct FetchRequest {
     pub(crate) timeout: Option<Duration>,
 }
 
-/// What came back, without secrets.
+/// The response, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FetchResponse {
     pub(crate) status: u16,
@@ -39,86 +37,6 @@ pub(crate) struct FetchResponse {
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-}
-
-/// Why there is no response. No text holds a secret, a query or an address of the host's networks.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum HttpError {
-    /// It is not a valid request.
-    Invalid(String),
-    /// It is denied, or could not be decided or recorded.
-    Denied(Denial),
-    /// The same, for where a redirect led.
-    DeniedRedirect(Denial, String),
-    /// The host has an address in a private network, and the operator does not allow that.
-    Private(String),
-    /// The component was granted no such secret.
-    NoSuchSecret(String),
-    /// The name has no address.
-    Unresolved(String),
-    /// There is no connection.
-    Unreachable(String),
-    /// The connection is not safe.
-    Tls(String),
-    /// The server has no valid certificate for the host.
-    Certificate(String),
-    /// Time is up.
-    Timeout,
-    /// The response is too large.
-    TooLarge,
-    /// One redirect too many.
-    TooManyRedirects,
-    /// The response is not understood.
-    Malformed(String),
-    /// The host failed.
-    Failed(String),
-    /// The call was over before it was done.
-    CallOver,
-}
-
-impl HttpError {
-    /// What the record says.
-    pub(in crate::capability::http) fn description(&self) -> String {
-        match self {
-            Self::Invalid(how)
-            | Self::Unresolved(how)
-            | Self::Unreachable(how)
-            | Self::Tls(how)
-            | Self::Certificate(how)
-            | Self::Malformed(how)
-            | Self::Failed(how) => how.clone(),
-            Self::Denied(_) | Self::DeniedRedirect(..) => "refused".into(),
-            Self::Private(host) => not_public(host),
-            Self::NoSuchSecret(name) => format!("no secret `{name}` was granted"),
-            Self::Timeout => "timed out".into(),
-            Self::TooLarge => "the response is too large".into(),
-            Self::TooManyRedirects => "too many redirects".into(),
-            Self::CallOver => "the call was over".into(),
-        }
-    }
-}
-
-impl From<EgressError> for HttpError {
-    fn from(error: EgressError) -> Self {
-        match error {
-            EgressError::Invalid(how) => Self::Invalid(how),
-            EgressError::Unresolved(how) => Self::Unresolved(how),
-            EgressError::Unreachable(how) => Self::Unreachable(how),
-            EgressError::Tls(how) => Self::Tls(how),
-            EgressError::Certificate(how) => Self::Certificate(how),
-            EgressError::TooLarge => Self::TooLarge,
-            EgressError::Malformed(how) => Self::Malformed(how),
-            EgressError::Failed(how) => Self::Failed(how),
-        }
-    }
-}
-
-/// Why a host in a private network is refused, and what to do about it.
-pub(in crate::capability::http) fn not_public(host: &str) -> String {
-    format!(
-        "{host} has an address in a private network, which the operator must allow: \
-         [hosts.\"{host}\"] with allow_private = true"
-    )
 }
 
 /// One request on the way: the first, or one that a redirect led to.
@@ -136,7 +54,7 @@ pub(in crate::capability::http) struct RequestHop {
 }
 
 impl RequestHop {
-    /// The first: what a guest asks for, if it is a request at all.
+    /// The first request, if the guest's input is valid.
     pub(in crate::capability::http) fn first(
         request: &FetchRequest,
         granted: &BTreeSet<String>,
@@ -187,7 +105,7 @@ impl RequestHop {
         })
     }
 
-    /// What an approver would see of it, and what an approval of it is bound to.
+    /// The text that an approver sees and that an approval is bound to.
     pub(in crate::capability::http) fn outgoing(&self) -> OutboundRequest {
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.as_str().to_owned(), value.as_bytes().to_vec())
@@ -207,7 +125,7 @@ impl RequestHop {
         }
     }
 
-    /// What goes on the wire, but for secrets.
+    /// The request for the wire, without secrets.
     pub(in crate::capability::http) fn wire(
         &self,
         trace: Option<&str>,

@@ -1,8 +1,8 @@
-//! Requests of components that were made for `wasi:http`: the same way out as `tollgate:adapter/http`.
+//! Requests of components that use `wasi:http`: sent the same way as those of `tollgate:adapter/http`.
 //!
-//! A request's body is taken in whole and bounded before anything is decided, so that what is decided is
-//! what is sent. Then [`fetch`] decides, records and sends it; a redirect is the component's own to follow.
-//! Nothing here opens a connection, and nothing answers requests from outside.
+//! A request's body is read whole and bounded before the decision, so that exactly what was decided is
+//! sent. Then [`fetch`] decides, records and sends it. Redirects are returned to the component. Nothing
+//! here opens a connection or accepts requests from outside.
 
 use std::{sync::Arc, time::Instant};
 
@@ -23,14 +23,14 @@ use crate::{
     wasi::Wasi,
 };
 
-/// Requests under way and responses not yet read, of one call: what they hold is the host's memory.
+/// The most requests in flight and unread responses of one call: they use the host's memory.
 const MAX_AT_ONCE: usize = 4;
-/// What a guest may write to a body before the host takes it in.
+/// The most bytes that a guest may write to a body before the host reads them.
 const MAX_CHUNK: usize = 16 << 10;
-/// Bytes of the fields of one header, with what it takes to keep them.
+/// The most bytes of the fields of one header, including overhead.
 const MAX_FIELDS: usize = 64 << 10;
 
-/// Interfaces that a component may import: asking, not being asked.
+/// Interfaces that a component may import: outgoing requests only.
 const INTERFACES: &[&str] = &["types", "outgoing-handler"];
 
 /// Whether a component may import this, in a version of WASI 0.2.
@@ -46,7 +46,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     add_only_http_to_linker_async(linker)
 }
 
-/// What one call has of HTTP.
+/// HTTP state of one call.
 pub(crate) struct Http {
     ctx: WasiHttpCtx,
     hooks: FetchHooks,
@@ -82,9 +82,9 @@ impl WasiHttpView for State {
     }
 }
 
-/// Where a component's requests go, instead of to the network.
+/// Where a component's requests go, instead of the network.
 struct FetchHooks {
-    /// As of now. Absent while tools are listed.
+    /// The current call. Absent while tools are listed.
     call: Option<Call>,
     at_once: Arc<Semaphore>,
 }
@@ -115,7 +115,7 @@ impl WasiHttpHooks for FetchHooks {
     fn send_request(
         &mut self,
         request: hyper::Request<WasiBody>,
-        // The time of the call is the time of its requests.
+        // The call's deadline is also that of its requests.
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = SendResult> + Send> {
@@ -150,7 +150,7 @@ fn failed(how: &str) -> Error {
     Error::InternalError(Some(how.into()))
 }
 
-/// A request with all of its body, but without what is the host's to say.
+/// A request with its whole body, without the fields that the host sets.
 async fn lift_request(request: hyper::Request<WasiBody>) -> Result<FetchRequest, Error> {
     let (parts, mut incoming) = request.into_parts();
     let mut headers = Vec::with_capacity(parts.headers.len());
@@ -165,7 +165,7 @@ async fn lift_request(request: hyper::Request<WasiBody>) -> Result<FetchRequest,
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
         let Ok(data) = frame?.into_data() else {
-            // Trailers would not be decided about, so there are none.
+            // Trailers would not be part of the decision, so they are refused.
             return Err(Error::HttpRequestTrailerSectionSize(Some(0)));
         };
         if data.len() > MAX_BODY.saturating_sub(body.len()) {
@@ -184,7 +184,7 @@ async fn lift_request(request: hyper::Request<WasiBody>) -> Result<FetchRequest,
     })
 }
 
-/// A response's body, and its place among those at once, until it is read.
+/// A response's body, and its slot in the limit until it is read.
 struct HeldBody {
     bytes: Vec<u8>,
     _place: OwnedSemaphorePermit,
@@ -219,7 +219,7 @@ fn answer(
     Ok(made)
 }
 
-/// What the guest is told. The reason of a denial is in the call's trace.
+/// The guest's error code. The reason of a denial is in the call's trace.
 fn error(fault: HttpError) -> Error {
     match fault {
         HttpError::Denied(_) | HttpError::DeniedRedirect(..) | HttpError::NoSuchSecret(_) => {

@@ -1,12 +1,12 @@
-//! The import `http`, linked by hand: what a guest passes is looked at in place, and copied only if it is no
-//! more than a request may have.
+//! The import `http`, linked by hand: a guest's values are checked in place, and copied only if they are
+//! within the limits of a request.
 
 use std::time::Duration;
 
 use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 
 use super::{
-    FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, fetch, request::not_public,
+    FetchRequest, FetchResponse, HttpError, MAX_BODY, MAX_CREDENTIALS, error::not_public, fetch,
 };
 use crate::{
     PUBLISHED,
@@ -21,9 +21,9 @@ use crate::{
     guest::State,
 };
 
-/// Bytes of a name, a method or a URL that are looked at.
+/// Bytes of a name, a method or a URL that are read.
 const MAX_TEXT: usize = 33 << 10;
-/// Header fields that are looked at: more than a request may have.
+/// Header fields that are read: more than a request may have.
 const MAX_FIELDS: usize = 128;
 
 #[derive(ComponentType, Lift)]
@@ -95,10 +95,10 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// A request out of the guest's memory.
+/// Reads a request from the guest's memory.
 ///
 /// # Errors
-/// A trap, if the guest's strings are not UTF-8; within, what is too much of it.
+/// A trap if the guest's strings are not UTF-8; the inner error says which limit is exceeded.
 fn lift_request(
     store: &mut GuestStore<'_>,
     request: &WitRequest,
@@ -179,7 +179,7 @@ fn response(response: FetchResponse) -> WitResponse {
     }
 }
 
-/// What the guest is told.
+/// The guest's error.
 fn error(fault: HttpError) -> Error {
     match fault {
         HttpError::Invalid(how) => Error::InvalidRequest(how),

@@ -1,3 +1,3 @@
-//! A component's words for the operator. Not decided.
+//! A component's messages for the operator. Not decided.
 
 pub(crate) mod wit;

@@ -1,7 +1,6 @@
-//! The import `log`: a component's words for the operator.
+//! The import `log`: a component's messages for the operator.
 //!
-//! They become events of the call's trace, marked as the component's own, and nothing else. They never
-//! reach the agent.
+//! They only become events of the call's trace, marked as the component's own. They never reach the agent.
 
 use wasmtime::component::{Linker, WasmStr};
 
@@ -12,7 +11,7 @@ use crate::{
     guest::State,
 };
 
-/// Bytes of a message that are looked at: more than the trace keeps of it.
+/// Bytes of a message that are read: more than the trace keeps.
 const MAX_MESSAGE: usize = 8 << 10;
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -1,4 +1,4 @@
-//! How far a call has come. What leaves for the caller is decided as its result is.
+//! Progress reports. A report that goes to the caller is decided like a result.
 
 mod act;
 pub(crate) mod wit;

@@ -1,8 +1,8 @@
-//! The import `progress`: how far a call has come, in the component's own words.
+//! The import `progress`: progress reports, in the component's own words.
 //!
-//! Reports are bounded here and kept as events of the trace. What leaves for the caller is content, so its
-//! release is decided first, in a task of its own: the decision point measures how much stack is left, which
-//! says nothing on a guest's.
+//! Reports are bounded here and kept as events of the trace. A report that goes to the caller is content,
+//! so its release is decided first, in a task of its own: the decision point measures the remaining stack,
+//! which is meaningless on a guest's.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
 
 type Params = (u64, Option<u64>, WasmStr);
 
-/// Bytes of a message that are looked at: more than the trace keeps of it.
+/// Bytes of a message that are read: more than the trace keeps.
 const MAX_MESSAGE: usize = 2 << 10;
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -33,7 +33,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
                     return Ok(());
                 };
                 if let Some(release) = Arc::clone(&host.policy).report(report) {
-                    // A task that panicked released nothing.
+                    // A task that panicked has not released anything.
                     let _ = host.runtime.spawn(release).await;
                 }
                 Ok(())
@@ -43,7 +43,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// A report out of the guest's memory; nothing while tools are listed.
+/// Reads a report from the guest's memory; `None` while tools are listed.
 fn report(
     store: &GuestStore<'_>,
     (progress, total, message): Params,

@@ -1,6 +1,7 @@
 //! The import `random`: bytes from the operating system.
 //!
-//! Not decided, because they reveal no data; bounded, and counted as operations. There are none while tools are listed.
+//! Not decided, because they reveal no data; bounded, and counted as operations. Unavailable while tools
+//! are listed.
 
 use wasmtime::component::Linker;
 
@@ -11,7 +12,7 @@ use crate::{
     guest::State,
 };
 
-/// Bytes at once.
+/// The most bytes at once.
 const MAX_BYTES: u32 = 64 << 10;
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -1,7 +1,7 @@
-//! Where a secret goes in a request.
+//! Placement of a secret in a request.
 //!
-//! The guest names a typed placement; the host never searches for placeholders. The value is put in after
-//! everything was decided, into what goes on the wire and nothing else.
+//! The guest names a typed placement; the host never searches for placeholders. The value is inserted after
+//! all decisions, and only into the request on the wire.
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -14,16 +14,16 @@ use crate::{
     port::SecretValue,
 };
 
-/// A secret that a guest asks for, and where it wants it.
+/// A secret that a guest wants to attach, and its placement.
 #[derive(Debug, Clone)]
 pub(crate) struct Credential {
     /// The secret's name.
     pub(crate) secret: String,
-    /// Where it goes.
+    /// Its placement.
     pub(crate) placement: SecretPlacement,
 }
 
-/// Where a secret goes.
+/// The placement of a secret.
 #[derive(Debug, Clone)]
 pub(crate) enum SecretPlacement {
     /// The field `authorization`, as a bearer token.
@@ -41,7 +41,7 @@ impl SecretPlacement {
         matches!(self, Self::JsonPointer(_))
     }
 
-    /// Whether the place makes sense in this request, before anything is decided.
+    /// Whether the placement is possible in this request, before anything is decided.
     pub(crate) fn check(&self, headers: &HeaderMap, body: Option<&[u8]>) -> Result<(), HttpError> {
         let invalid = |how: String| Err(HttpError::Invalid(how));
         match self {
@@ -77,7 +77,7 @@ impl SecretPlacement {
         }
     }
 
-    /// Put the value there.
+    /// Inserts the value.
     pub(crate) fn fill(
         &self,
         wire: &mut WireRequest,
@@ -133,7 +133,7 @@ fn document(body: Option<&[u8]>) -> Result<Value, HttpError> {
     })
 }
 
-/// Set what a JSON pointer names. What holds it must be there.
+/// Sets the target of a JSON pointer. Its parent must exist.
 fn put(document: &mut Value, pointer: &str, text: String) -> Result<(), HttpError> {
     let nowhere = || HttpError::Invalid("a secret's JSON pointer leads nowhere in the body".into());
     let (above, last) = pointer.rsplit_once('/').ok_or_else(nowhere)?;

@@ -1,4 +1,4 @@
-//! The import `secrets`: whether a secret was granted, and nothing about its value.
+//! The import `secrets`: whether a secret was granted, never its value.
 
 use wasmtime::component::{Linker, WasmStr};
 
@@ -8,7 +8,7 @@ use crate::{
     guest::State,
 };
 
-/// Bytes of a name that are looked at: more than a name has.
+/// Bytes of a name that are read: longer than any valid name.
 const MAX_NAME: usize = 1 << 10;
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -1,9 +1,9 @@
 use crate::port::Denial;
 
-/// Bytes of a value.
+/// The most bytes of a value.
 pub const MAX_VALUE: usize = 64 << 10;
 
-/// Which calls share what is kept.
+/// The calls that share a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateScope {
     /// The component's calls within the run.
@@ -12,18 +12,18 @@ pub enum StateScope {
     Adapter,
 }
 
-/// A component's request for its state.
+/// A component's request about its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRequest {
-    /// Which calls share it.
+    /// The calls that share it.
     pub scope: StateScope,
     /// The key; for [`StateOperation::List`], a prefix. Not checked yet.
     pub key: String,
-    /// What is to be done.
+    /// The operation.
     pub operation: StateOperation,
 }
 
-/// What is to be done with a key.
+/// An operation on a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateOperation {
     /// Read its value.
@@ -34,16 +34,16 @@ pub enum StateOperation {
     Delete,
     /// List the keys that begin with it.
     List,
-    /// Set its value if the current one is what is expected.
+    /// Set its value if the current one equals the expected one.
     CompareAndSet {
-        /// The expected value; absent if there must be none.
+        /// The expected value; absent if the key must not exist.
         expected: Option<Vec<u8>>,
-        /// The new one.
+        /// The new value.
         value: Vec<u8>,
     },
 }
 
-/// What came of a [`StateOperation`].
+/// The result of a [`StateOperation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateReply {
     /// Of `Set`.
@@ -56,14 +56,14 @@ pub enum StateReply {
     Flag(bool),
 }
 
-/// Why state is not read or changed.
+/// Why a state operation fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateError {
     /// The key breaks this rule.
     InvalidKey(&'static str),
     /// The value is too large.
     TooLarge,
-    /// The component would keep more than it may.
+    /// The component would exceed its limits.
     Full,
     /// It is denied.
     Denied(Denial),

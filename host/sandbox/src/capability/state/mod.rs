@@ -1,4 +1,4 @@
-//! What a component keeps between calls, for the run or for itself.
+//! State that a component keeps between calls, for the run or for itself.
 
 mod act;
 pub(crate) mod wit;

@@ -1,9 +1,9 @@
-//! The import `state`: what a component keeps, for the run or for itself.
+//! The import `state`: values that a component keeps, for the run or for itself.
 //!
 //! The [port](crate::port) decides, records and stores in one step. Here a guest's strings and bytes are
-//! looked at before they are copied, and each operation runs in a task of its own: the decision point measures
-//! how much stack is left, which says nothing on a guest's. An operation that outlives its call is refused
-//! when it comes to its record.
+//! checked before they are copied, and each operation runs in a task of its own: the decision point
+//! measures the remaining stack, which is meaningless on a guest's. An operation that outlives its call is
+//! refused when it is to be recorded.
 
 use wasmtime::component::{ComponentNamedList, Linker, LinkerInstance, Lower, WasmList, WasmStr};
 
@@ -19,7 +19,7 @@ type Named = (state::Scope, WasmStr);
 type WithValue = (state::Scope, WasmStr, WasmList<u8>);
 type WithValues = (state::Scope, WasmStr, Option<WasmList<u8>>, WasmList<u8>);
 
-/// What is looked at of a key: more than is allowed.
+/// Bytes of a key that are read: more than allowed.
 const MAX_LOOK: usize = 1_024;
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -70,7 +70,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// Link a function that takes a scope and a key.
+/// Links a function that takes a scope and a key.
 fn link<T>(
     state: &mut LinkerInstance<'_, State>,
     name: &str,
@@ -87,7 +87,7 @@ where
     })
 }
 
-/// A value out of the guest's memory; nothing if it is too large to be one.
+/// Reads a value from the guest's memory; `None` if it is too large.
 fn copied(store: &GuestStore<'_>, value: &WasmList<u8>) -> Option<Vec<u8>> {
     (value.len() <= MAX_VALUE).then(|| value.as_le_slice(store).to_vec())
 }
@@ -103,20 +103,20 @@ fn nothing(reply: StateReply) -> Option<()> {
     matches!(reply, StateReply::Nothing).then_some(())
 }
 
-/// An operation as the guest asked for it.
+/// An operation as the guest requested it.
 struct LiftedRequest {
     host: Option<Host>,
     scope: StateScope,
     key: String,
     /// Absent if a value is too large.
     operation: Option<StateOperation>,
-    /// Whether the guest may ask for one more.
+    /// Whether the guest may request another operation.
     counted: bool,
 }
 
 impl LiftedRequest {
     /// # Errors
-    /// A trap, if the guest's strings are not UTF-8.
+    /// A trap if the guest's strings are not UTF-8.
     fn new(
         mut store: GuestStore<'_>,
         scope: state::Scope,
@@ -154,7 +154,7 @@ impl LiftedRequest {
         };
         let policy = host.policy;
         let work = async move { policy.state(request).await };
-        // A task that panicked did not allow anything.
+        // A task that panicked has not allowed anything.
         let reply = host
             .runtime
             .spawn(work)

@@ -1,4 +1,4 @@
-//! Types and values, there and back, also through a component that returns what it is given.
+//! Types and values, in both directions, also through a component that returns its argument.
 
 use std::collections::BTreeMap;
 
@@ -250,8 +250,8 @@ fn text(shape: &Shape, types: &mut String) -> String {
     }
 }
 
-/// A component with one function that returns its argument. Beside seventeen numbers a type of any form is
-/// passed and returned in memory, so the function is the identity on a pointer.
+/// A component with one function that returns its argument. With seventeen more numbers, a type of any form
+/// is passed and returned in memory, so the function is the identity on a pointer.
 fn echo(shape: &Shape) -> (Shape, Vec<u8>) {
     let ballast = Shape::Tuple(vec![Shape::Integer(Integer::U8); 17]);
     let whole = Shape::Tuple(vec![shape.clone(), ballast]);
@@ -314,7 +314,7 @@ fn a_value_comes_back_through_a_component() {
             prop_assert_eq!(&tools[0].input_schema, &expected);
             let x = json!([value, vec![7; 17]]);
             let execution = runtime.block_on(call(&component, "echo", &json!({ "x": x })));
-            // Numbers are compared as they are written.
+            // Numbers are compared in their written form.
             let form = |value: &Value| to_canonical(value).unwrap();
             let back = structured(&execution);
             prop_assert_eq!(form(back), form(&json!({ "result": x })));

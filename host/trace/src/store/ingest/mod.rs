@@ -13,11 +13,13 @@ use serde::Serialize;
 use tollgate_model::{ids::SpanId, time::Timestamp};
 
 use super::{
-    Counts, NewLog, NewSpan, Report, SpanOrigin, Store, StoreError, Usage, int, key, nat,
-    source::SourceId, writer::Writer,
+    Counts, NewLog, NewSpan, Report, SpanOrigin, Store, StoreError, Usage,
+    entries::{ReporterTotals, SourceId, TraceEntry},
+    int, key, nat,
+    writer::Writer,
 };
 use sums::{UsageSums, count};
-pub(crate) use trace::{ReporterTotals, RunSummary, TraceEntry};
+pub(crate) use trace::RunSummary;
 
 /// How much of a report is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

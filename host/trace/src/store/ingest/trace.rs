@@ -3,53 +3,11 @@
 use rusqlite::{OptionalExtension as _, params};
 use tollgate_model::{ids::RunId, time::Timestamp};
 
-use crate::store::{int, nat, writer::Writer};
-
-/// A row of `traces`, while the writer changes it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct TraceEntry {
-    pub(crate) id: i64,
-    pub(super) run: bool,
-    pub(super) caller: Option<[u8; 16]>,
-    pub(super) principal: Option<String>,
-    pub(super) conversation: Option<String>,
-    pub(super) started: i64,
-    pub(super) last: i64,
-    pub(super) seen: i64,
-    pub(super) reported: u64,
-    pub(super) logs: u64,
-    /// Bytes that were reported.
-    pub(super) bytes: u64,
-    changed: bool,
-}
-
-impl TraceEntry {
-    /// Something came in at `now`.
-    pub(crate) fn mark_seen(&mut self, now: Timestamp) {
-        self.seen = self.seen.max(now.0);
-        self.changed = true;
-    }
-
-    /// Something was reported for this span of time. Of a run only the gate's own times count.
-    pub(super) fn extend_time_range(&mut self, start: Timestamp, end: Timestamp, now: Timestamp) {
-        if !self.run {
-            self.started = self.started.min(start.0);
-            self.last = self.last.max(end.0);
-        }
-        self.mark_seen(now);
-    }
-}
-
-/// How much one reporter has stored of one trace.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct ReporterTotals {
-    pub(super) spans: u64,
-    pub(super) logs: u64,
-    /// Bytes of the bodies of those.
-    pub(super) bytes: u64,
-    /// Values by which the trace is found because of this reporter.
-    pub(crate) facets: u64,
-}
+use crate::store::{
+    entries::{ReporterTotals, TraceEntry},
+    int, nat,
+    writer::Writer,
+};
 
 /// What the projection of the ledger knows of a run.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-use super::{PhraseRule, Source, occurrences, phrase};
+use super::{Length, LengthRule, PhraseRule, Source, functions, occurrences, phrase, too_long};
 
 #[test]
 fn only_whole_words_count() {
@@ -28,6 +28,41 @@ fn a_phrase_is_reported_once_it_is_over_its_budget() {
             "  a.md:1",
             "  a.md:3",
             "  a.md:3"
+        ]
+    );
+}
+
+#[test]
+fn functions_end_where_their_indentation_does() {
+    let text = "trait A {\n    fn a(&self);\n    fn b() {}\n}\nimpl A {\n    pub(crate) async fn c<T>(\n        t: T,\n    ) {\n        if d {\n        }\n    }\n}\n";
+    let source = Source {
+        path: "a.rs".to_owned(),
+        text: text.to_owned(),
+    };
+    let c = Length {
+        lines: 6,
+        place: "a.rs c".to_owned(),
+    };
+    assert_eq!(functions(&source), [c]);
+}
+
+#[test]
+fn what_is_too_long_is_named_once_there_is_too_much_of_it() {
+    let rule = |longer| LengthRule {
+        max_lines: 5,
+        longer,
+    };
+    let lengths = [6, 5, 7].map(|lines| Length {
+        lines,
+        place: format!("f{lines}"),
+    });
+    assert!(too_long(&[rule(2)], &lengths).is_empty());
+    assert_eq!(
+        too_long(&[rule(1)], &lengths),
+        [
+            "2 are longer than 5 lines, 1 are allowed:",
+            "  f6: 6 lines",
+            "  f7: 7 lines"
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! Nothing that a guest or a neighbour does leads out of a grant: links, special files, replacements.
+//! No action of a guest or of another process leads out of a grant: links, special files, replacements.
 
 use std::{
     collections::BTreeSet,
@@ -14,10 +14,10 @@ use proptest::prelude::*;
 
 use crate::{
     capability::files::{
-        Grant,
-        disk::{self, Replace},
+        Grant, disk,
         grant::{FileError, ResolvedPath},
         path::RelativePath,
+        temporary::Replace,
     },
     test_support::world,
 };
@@ -101,7 +101,7 @@ fn what_takes_a_files_place_after_it_was_found_is_not_used() {
     assert_eq!(swapped(&|at| disk::delete(&at).err()), Some(WrongKind));
     w.untouched();
 
-    // The directory on the way is replaced: what was found is still meant.
+    // A directory on the path is replaced: the handle still refers to the old one.
     let found = w.at("sub/b.txt");
     let missing = w.at("sub/new/c.txt");
     fs::rename(w.path("granted/sub"), w.path("granted/moved")).unwrap();
@@ -110,12 +110,12 @@ fn what_takes_a_files_place_after_it_was_found_is_not_used() {
     disk::write(missing, b"c", Replace::Yes).unwrap();
     assert!(w.path("granted/moved/new/c.txt").exists());
 
-    // A directory that was missing appears as a link before it is made.
+    // A missing directory appears as a link before it is created.
     let missing = w.at("later/c.txt");
     symlink(w.path("outside"), w.path("granted/later")).unwrap();
     assert_eq!(disk::write(missing, b"c", Replace::Yes), Err(WrongKind));
 
-    // What was decided about a file does not remove a directory, nor the reverse.
+    // A decision about a file does not remove a directory, nor the reverse.
     fs::write(w.path("granted/x"), "").unwrap();
     let file = w.at("x");
     fs::remove_file(w.path("granted/x")).unwrap();
@@ -145,7 +145,7 @@ fn a_file_with_a_second_name_is_not_changed_through_the_first() {
     fs::hard_link(w.path("outside/secret"), w.path("granted/link")).unwrap();
     assert_eq!(w.append("link", "x"), Err(FileError::WrongKind));
     w.untouched();
-    // Replacing takes this name away from the file, and removing does too.
+    // Replacing removes this name from the file, and so does deleting.
     w.write("link", "new").unwrap();
     disk::delete(&w.at("link")).unwrap();
     w.untouched();
@@ -168,7 +168,7 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    // Each case makes a world on the disk.
+    // Each case creates files on the disk.
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_path_leaves_the_grant(paths in prop::collection::vec(path(), 1..20)) {

@@ -1,4 +1,4 @@
-//! Paths, grants and the disk: what works, what is said when it does not, and what stays whole.
+//! Paths, grants and the disk: successes, error messages, and atomicity.
 
 use std::{
     collections::BTreeSet,
@@ -137,7 +137,7 @@ fn a_replaced_file_keeps_its_mode_and_nothing_temporary_stays() {
     assert_eq!(w.write("sub", "x"), Err(FileError::WrongKind));
     let left = fs::read_dir(w.path("granted")).unwrap().count();
     assert_eq!(left, 2);
-    // What a crash left behind is not shown.
+    // Remains of a crash are not shown.
     fs::write(w.path("granted/.tollgate-0"), "").unwrap();
     assert_eq!(w.names("").unwrap(), ["a.txt", "sub"]);
 }
@@ -203,7 +203,7 @@ fn concurrent_writers_leave_whole_files() {
         book.lines()
             .all(|line| line.len() == 1_000 && line.bytes().all(|b| b == line.as_bytes()[0]))
     );
-    // Of several that create, one does.
+    // Of several concurrent creations, one succeeds.
     let made = Mutex::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -246,7 +246,7 @@ fn names_that_differ_in_case_are_two_names() {
     fs::write(w.path("granted/A.TXT"), "upper").unwrap();
     assert_eq!(w.read("a.txt"), Ok("inside".into()));
     assert_eq!(w.read("A.TXT"), Ok("upper".into()));
-    // Two names of one file look like one name in two spellings, except that the file knows.
+    // Two hard links look like one name in two spellings, but the file's link count differs.
     fs::hard_link(w.path("granted/sub/b.txt"), w.path("granted/sub/B.TXT")).unwrap();
     assert_eq!(w.read("sub/b.txt"), Ok("below".into()));
 }

@@ -1,7 +1,7 @@
-//! What an open file holds, and the streams that read and write it.
+//! The content of open files, and the streams that read and write it.
 //!
 //! A file is read whole when it is opened and stored whole when it is closed or synced. Nothing here
-//! touches the disk.
+//! accesses the disk.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -17,10 +17,10 @@ use wasmtime_wasi::p2::{
 use super::super::disk::MAX_FILE;
 use crate::wasi::MAX_WRITE;
 
-/// Bytes that all open files and listings of a call may hold at once.
+/// The most bytes of all open files and listings of a call.
 const MAX_HELD: u64 = 4 * MAX_FILE;
 
-/// A part of what a call may hold. Given back when it is dropped.
+/// A share of that limit. Returned when it is dropped.
 #[derive(Debug)]
 pub(super) struct Charge {
     held: Arc<AtomicU64>,
@@ -37,7 +37,7 @@ impl Charge {
         Ok(charge)
     }
 
-    /// Hold this much in all, if it is more than before.
+    /// Raises the share to this size, if it is larger than before.
     fn grow(&mut self, amount: u64) -> Result<(), ErrorCode> {
         let more = amount.saturating_sub(self.amount);
         if self.held.fetch_add(more, Ordering::SeqCst) + more > MAX_HELD {
@@ -59,7 +59,7 @@ impl Drop for Charge {
 #[derive(Debug)]
 pub(super) struct Content {
     bytes: Vec<u8>,
-    /// Whether the disk is to have it and has not.
+    /// Whether it has changes that are not on the disk yet.
     changed: bool,
     charge: Charge,
 }
@@ -83,7 +83,7 @@ impl SharedContent {
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
-        // Whoever panicked left bytes.
+        // Recover from poisoning: a panic leaves valid bytes.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,7 +91,7 @@ impl SharedContent {
         self.content().bytes.len() as u64
     }
 
-    /// As many bytes from `offset` as there are and fit into one answer.
+    /// The bytes from `offset` that exist and fit into one answer.
     pub(super) fn read(&self, offset: u64, max: u64) -> Vec<u8> {
         let content = self.content();
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -100,7 +100,7 @@ impl SharedContent {
         rest.get(..max).unwrap_or(rest).to_vec()
     }
 
-    /// Put bytes at `offset`, or at the end.
+    /// Writes bytes at `offset`, or at the end.
     pub(super) fn write(&self, offset: Option<u64>, bytes: &[u8]) -> Result<(), ErrorCode> {
         let mut content = self.content();
         let offset = offset.unwrap_or(content.bytes.len() as u64);
@@ -120,7 +120,7 @@ impl SharedContent {
         self.content().resize(size)
     }
 
-    /// What the disk is to have, if it has not. Told once.
+    /// The content to store, if it has changed. Returned once.
     pub(super) fn take_changed(&self) -> Option<Vec<u8>> {
         let mut content = self.content();
         std::mem::take(&mut content.changed).then(|| content.bytes.clone())
@@ -130,7 +130,7 @@ impl SharedContent {
         self.content().changed
     }
 
-    /// Whether something else can still read or write it.
+    /// Whether another owner can still read or write it.
     pub(super) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
@@ -152,13 +152,13 @@ fn place(offset: u64) -> Result<usize, ErrorCode> {
     usize::try_from(offset).map_err(|_| ErrorCode::FileTooLarge)
 }
 
-/// Reads on from an offset.
+/// Reads from an offset onwards.
 pub(super) struct Reader {
     pub(super) content: SharedContent,
     pub(super) offset: u64,
 }
 
-/// Writes on from an offset, or at the end.
+/// Writes from an offset onwards, or at the end.
 pub(super) struct Writer {
     pub(super) content: SharedContent,
     pub(super) offset: Option<u64>,

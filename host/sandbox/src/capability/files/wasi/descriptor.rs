@@ -1,5 +1,5 @@
-//! What a guest does with its descriptors. Each function names the operation that is decided; the ones
-//! that name none look at nothing but what an earlier decision already gave.
+//! Operations of a guest on its descriptors. Each function names the operation that is decided. Functions
+//! without one use only data that an earlier decision already gave.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -65,7 +65,7 @@ impl HostDescriptor for State {
                 truncate,
             },
         };
-        // What may be read and written is decided as both.
+        // Reading and writing are decided separately.
         if changes && readable && !truncate {
             let read = self
                 .operate(&location, FileOperation::Read, FileResult::bytes)
@@ -262,7 +262,7 @@ impl HostDescriptor for State {
         _: PathFlags,
         path: String,
     ) -> FsResult<MetadataHashValue> {
-        // Of the name alone: it tells nothing about what is there.
+        // Depends on the name only, so it reveals nothing about the file.
         Ok(hash(&self.files().directory(&fd)?.below(&path)?))
     }
 
@@ -315,8 +315,8 @@ impl HostDescriptor for State {
         Err(ErrorCode::NotPermitted.into())
     }
 
-    /// A file only, and in three acts that are each decided: it is read, written under its new name in
-    /// one step, and removed under the old one. Where the last is denied, it has both names.
+    /// Files only, in three acts that are each decided: read it, write it under its new name in one step,
+    /// and delete it under the old one. If only the last is denied, it has both names.
     async fn rename_at(
         &mut self,
         fd: Resource<Handle>,
@@ -344,7 +344,7 @@ impl HostDescriptor for State {
     }
 
     fn drop(&mut self, fd: Resource<Handle>) -> wasmtime::Result<()> {
-        // Not how guests close: see `close` of the linker.
+        // Guests do not close this way: see `close` of the linker.
         self.files().close(fd.rep());
         Ok(())
     }
@@ -400,7 +400,7 @@ fn kind(entry: &Entry) -> DescriptorType {
     }
 }
 
-/// Times and other names are not told.
+/// Times and link names are not provided.
 fn stat(type_: DescriptorType, size: u64) -> DescriptorStat {
     DescriptorStat {
         type_,

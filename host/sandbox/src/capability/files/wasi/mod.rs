@@ -1,11 +1,10 @@
-//! `wasi:filesystem` for components that were made for WASI 0.2: the component's grants, as preopened
-//! directories.
+//! `wasi:filesystem` for components made for WASI 0.2: the component's grants, as preopened directories.
 //!
-//! Every open, stat, listing and change is one operation as of [`files`](super::wit): found by
-//! handle without following a link, decided, recorded, and only then done. A file is read whole when it
-//! is opened, by the decision of the open. What is written is kept until the file is synced or closed,
-//! and then replaces the file whole, by a decision that knows every byte of it, before the guest goes on.
-//! Links, times and other names for directories are not offered. Nothing of a call that does not return is
+//! Every open, stat, listing and change is one operation of [`files`](super::wit): resolved by handle
+//! without following links, decided, recorded, and only then performed. A file is read whole when it is
+//! opened, under the decision of the open. Written data is buffered until the file is synced or closed. It
+//! then replaces the whole file, under a decision that knows every byte of it, before the guest continues.
+//! Links, times and renames of directories are not supported. If a call does not return, nothing of it is
 //! stored after its end.
 
 mod content;
@@ -37,18 +36,18 @@ use crate::{
     wasi::context,
 };
 
-/// Descriptors and listings of one call that are open at once.
+/// The most descriptors and listings of one call that are open at once.
 const MAX_OPEN: usize = 256;
 
-/// The interface of descriptors, in the version that the bindings were made from.
+/// The interface of descriptors, in the version of the bindings.
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 
-/// Put ours in the location of the files that the system would give.
+/// Replaces the system's file interfaces by ours.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     types::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     preopens::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    // The bindings close without waiting; what was written is to be stored by then.
+    // The generated bindings close without waiting, but written data must be stored by then.
     let descriptor = ResourceType::host::<types::Descriptor>();
     linker
         .instance(TYPES)?
@@ -59,7 +58,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// Close a descriptor. No effect that the guest asks for later comes before what it wrote.
+/// Closes a descriptor. Later effects of the guest come after its writes.
 async fn close(mut store: StoreContextMut<'_, State>, key: u32) -> wasmtime::Result<()> {
     let state = store.data_mut();
     state.files().close(key);
@@ -67,7 +66,7 @@ async fn close(mut store: StoreContextMut<'_, State>, key: u32) -> wasmtime::Res
     Ok(())
 }
 
-/// Where something is: a grant, and a path in it.
+/// A location: a grant, and a path in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct FileLocation {
     grant: String,
@@ -75,8 +74,8 @@ struct FileLocation {
 }
 
 impl FileLocation {
-    /// What `path` names below this. One spelling of what is the same: `.` and doubled slashes are left
-    /// out. What leads out is refused before anything is looked at.
+    /// The location that `path` names below this one. Equal paths get one spelling: `.` and doubled slashes
+    /// are removed. A path that leads out is refused before anything is accessed.
     fn below(&self, path: &str) -> Result<Self, ErrorCode> {
         if path.starts_with('/') || path.len() > 4_096 {
             return Err(ErrorCode::NotPermitted);
@@ -121,16 +120,16 @@ struct Listing {
     _charge: Charge,
 }
 
-/// What one call has open.
+/// The open files of one call.
 #[derive(Default)]
 pub(crate) struct Files {
     last: u32,
     open: BTreeMap<u32, Descriptor>,
     listings: BTreeMap<u32, Listing>,
     held: Arc<AtomicU64>,
-    /// Closed, and not yet stored, or written to by a stream that is left.
+    /// Closed but not yet stored, or still written to by a remaining stream.
     closed: Vec<File>,
-    /// Why something closed could not be stored. The guest was not told.
+    /// Errors of storing closed files, which the guest has not seen.
     failed: Option<String>,
 }
 
@@ -149,7 +148,7 @@ impl Files {
         Ok(Resource::new_own(key))
     }
 
-    /// What was written to a closed file is to be stored, and what a stream still writes to it, too.
+    /// Data of a closed file must be stored, including what a stream still writes to it.
     fn close(&mut self, key: u32) {
         if let Some(Descriptor::File(file)) = self.open.remove(&key)
             && (file.content.is_changed() || file.writable && file.content.is_shared())
@@ -178,7 +177,7 @@ impl Files {
         }
     }
 
-    /// What is open under a name that a file no longer has goes where the file is now.
+    /// Redirects open files from a removed name to the file's new name.
     fn renamed(&mut self, from: &FileLocation, to: &FileLocation) {
         let open = self.open.values_mut().filter_map(|open| match open {
             Descriptor::File(file) => Some(file),
@@ -211,7 +210,7 @@ impl State {
         grants.get(grant).map(|grant| grant.read_write)
     }
 
-    /// One operation, decided and recorded, after what was closed before it is stored.
+    /// One operation, decided and recorded, after closed files are stored.
     async fn operate<T>(
         &mut self,
         location: &FileLocation,
@@ -264,10 +263,10 @@ impl State {
         }
     }
 
-    /// Store what the guest wrote, at the end of its call.
+    /// Stores the guest's written data at the end of its call.
     ///
     /// # Errors
-    /// What is not stored without the guest having been told, and why.
+    /// Files that are not stored, with reasons, if the guest does not know it yet.
     pub(crate) async fn finish_files(&mut self) -> Result<(), String> {
         if self.wasi().0.is_none() {
             return Ok(());
@@ -305,7 +304,7 @@ impl preopens::Host for State {
     }
 }
 
-/// Why not, in WASI's words.
+/// The reason as a WASI error code.
 fn code(error: Error) -> ErrorCode {
     match error {
         Error::NoSuchGrant | Error::NotFound => ErrorCode::NoEntry,

@@ -61,7 +61,7 @@ fn a_note_of_another_key_is_not_believed() {
         other.verifier().open(&note),
         Err(NoteError::Unsigned("a".into()))
     );
-    // More signatures do not make it worse.
+    // Further signatures do no harm.
     let line = note.lines().last().unwrap();
     let both = format!("{}{line}\n", other.sign("text\n"));
     assert_eq!(one.verifier().open(&both), Ok("text\n"));

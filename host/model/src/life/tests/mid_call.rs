@@ -1,8 +1,8 @@
-//! One call whose effect needs an approval in mid-call: two clients who repeat it at once, an approver, a
-//! halt, the clock, and a gate that may crash between any two steps. Every order of these is tried.
+//! A model of one call whose effect needs an approval: two clients that repeat it concurrently, an
+//! approver, a halt, the clock, and a gate that may crash between any two steps. All orders are tried.
 //!
-//! The guest runs, asks, is told to wait, and its call is suspended; once it is approved it runs again,
-//! and its request uses the approval up in the transaction that allows it.
+//! The guest runs, asks, and is told to wait, and its call is suspended. After the approval it runs again,
+//! and its request consumes the approval in the transaction that allows it.
 
 use std::collections::BTreeSet;
 
@@ -10,33 +10,33 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
 
 use super::*;
 
-/// How often each client asks.
+/// How often each client calls.
 const ASKS: [u8; 2] = [3, 2];
-/// Approvals that are asked for at most.
+/// The most approvals that are requested.
 const APPROVALS: usize = 2;
 
-/// A mistake that the gate could have, to see that the properties notice.
+/// A possible bug of the gate, to check that the properties detect it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Flaw {
     None,
-    /// The effect is allowed first, the approval used up after that.
+    /// The effect is allowed first, the approval consumed after that.
     ConsumesLater,
-    /// The guest runs again although nobody has answered.
+    /// The guest runs again without an answer.
     RunsAgain,
     /// The guest runs again in two clients at once.
     AsksNoTable,
-    /// A halt voids no approval, and the request does not look for one.
+    /// A halt does not void the approval, and the request does not check for a halt.
     OverlooksHalt,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Step {
     Idle,
-    /// It has read what the call waits for, and commits its start next.
+    /// It has read the call's approval, and commits its start next.
     Decided(Option<ApprovalState>),
-    /// The guest runs and has not asked yet.
+    /// The guest is running and has not asked yet.
     Running,
-    /// What it asked for is allowed, and an approval still to be used up.
+    /// Its request is allowed, and an approval is still to be consumed.
     Allowed {
         unconsumed: bool,
     },
@@ -52,10 +52,10 @@ struct World {
     call: Option<CallState>,
     approvals: Vec<ApprovalState>,
     stopped: BTreeSet<usize>,
-    /// Effects, each by the approval that allowed it.
+    /// Effects, each with the approval that allowed it.
     effects: Vec<usize>,
     clients: [(u8, Step); 2],
-    /// The guest ran while somebody still had to answer.
+    /// The guest ran while an answer was missing.
     impatient: bool,
     /// Something was allowed after the halt.
     late: bool,
@@ -83,7 +83,7 @@ impl World {
         self.approvals.last().copied()
     }
 
-    /// Guests that run.
+    /// Running guests.
     fn running(&self) -> usize {
         let runs = |step: &Step| !matches!(step, Step::Idle | Step::Decided(_));
         self.clients.iter().filter(|(_, step)| runs(step)).count()
@@ -169,7 +169,7 @@ impl Model for Gate {
                     next.clients[k].1 = Step::Running;
                 }
             }
-            // One transaction: looking for the approval, using it up, and allowing the effect.
+            // One transaction: look up the approval, consume it, and allow the effect.
             Act::Request(k) => {
                 if world.halted && self.0 != Flaw::OverlooksHalt {
                     next.clients[k].1 = Step::Allowed { unconsumed: false };
@@ -269,14 +269,14 @@ impl Model for Gate {
                 w.call == Some(CallState::Indeterminate) && w.effects.len() == 1
             }),
             Property::sometimes(
-                "it asks again when nobody answered in time",
+                "it asks again if there was no answer in time",
                 |_, w: &World| w.approvals.first() == Some(&A::Expired) && w.effects == [1],
             ),
         ]
     }
 }
 
-/// Try every order; say which properties fail.
+/// Tries all orders; returns the properties that fail.
 fn failing(flaw: Flaw) -> BTreeSet<&'static str> {
     let checker = Gate(flaw)
         .checker()
@@ -298,7 +298,7 @@ fn nothing_goes_wrong_in_any_order() {
     assert_eq!(failing(Flaw::None), BTreeSet::new());
 }
 
-/// The properties are worth something only if each mistake breaks one.
+/// The properties are meaningful only if each bug violates one.
 #[test]
 fn every_mistake_is_noticed() {
     for (flaw, property) in [

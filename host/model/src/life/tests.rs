@@ -1,15 +1,13 @@
-//! The transition tables, whole, and a model of everything that can happen around one approval.
+//! The complete transition tables, and a model of everything that can happen around one approval.
 
-#[path = "life_tests/mid_call.rs"]
 mod mid_call;
-#[path = "life_tests/model.rs"]
 mod model;
 
 use std::fmt::Debug;
 
 use super::*;
 
-/// A table with a row per state and a column per event; a dot is what cannot happen.
+/// A table with a row per state and a column per event; a dot is an impossible transition.
 fn table<S: Debug, E: Copy + Debug>(
     states: &[S],
     events: &[E],
@@ -54,7 +52,7 @@ fn every_event_in_every_state_of_an_approval() {
     ));
 }
 
-/// A state is final or leads on; nothing that may have run goes back to what has not.
+/// A state is final or leads on; a call that may have run never returns to a state before that.
 #[test]
 fn what_may_have_run_stays_so() {
     for state in CallState::ALL {
@@ -74,7 +72,7 @@ fn what_may_have_run_stays_so() {
     }
 }
 
-/// Only an approval that stands can be consumed, and only once.
+/// Only a granted approval can be consumed, and only once.
 #[test]
 fn only_an_approved_approval_is_consumed() {
     for state in ApprovalState::ALL {

@@ -1,0 +1,120 @@
+//! Files that are replaced whole, and are on the disk when that returns.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+};
+
+/// The mode of a new file, before the process's mask is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileMode {
+    /// Only its owner reads it: 0600.
+    Private,
+    /// What the process's mask allows: 0666.
+    Shared,
+}
+
+impl FileMode {
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Private => 0o600,
+            Self::Shared => 0o666,
+        }
+    }
+}
+
+/// Put `bytes` in the place of the file at `path`, which keeps its permissions, or make a file with `mode`. Readers
+/// see the old content or the new one, never a part of it.
+///
+/// # Errors
+/// The directory cannot be written, or the disk is full: the file at `path` is as it was. If only the directory
+/// cannot be synced, the new content is there, and may be lost with the power.
+pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(mode.bits()))
+        .tempfile_in(directory_of(path))?;
+    file.write_all(bytes)?;
+    match fs::metadata(path) {
+        Ok(found) => file.as_file().set_permissions(found.permissions())?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    sync_directory_of(path)
+}
+
+/// Make the file at `path`, which only its owner reads, with these bytes. Never replaces a file.
+///
+/// # Errors
+/// There is one already, the directory cannot be written, or the disk is full.
+pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FileMode::Private.bits())
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    sync_directory_of(path)
+}
+
+/// Make the name of the file at `path` as durable as its content.
+///
+/// # Errors
+/// The directory cannot be opened or synced.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
+    File::open(directory_of(path))?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_leaves_nothing_else_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        replace(&path, b"one", FileMode::Private).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        replace(&path, b"two", FileMode::Shared).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(mode(&path), 0o640);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("inside"), "x").unwrap();
+        assert!(replace(&path, b"two", FileMode::Shared).is_err());
+        assert!(path.join("inside").is_file());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_private_file_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        create_private(&path, b"one").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        let error = create_private(&path, b"two").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+    }
+}

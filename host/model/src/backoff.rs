@@ -1,0 +1,92 @@
+//! Exponential backoff: pauses that double from failure to failure, up to a limit.
+//!
+//! Clocks and randomness are the caller's.
+
+use std::time::Duration;
+
+/// The pauses after failures in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    /// Pauses that begin with `first` and never exceed `longest`.
+    #[must_use]
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            failures: 0,
+        }
+    }
+
+    /// Failures since the last success.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Count a success: the next pause is the first one again.
+    pub const fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Count a failure. How long to wait after it.
+    #[must_use]
+    pub fn fail(&mut self) -> Duration {
+        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.first.saturating_mul(factor).min(self.longest)
+    }
+
+    /// As [`Self::fail`], with jitter, so that many clients do not come back at once: between half of the pause
+    /// and all of it. `random` is uniform over all numbers.
+    #[must_use]
+    pub fn fail_with_jitter(&mut self, random: u64) -> Duration {
+        let half = self.fail() / 2;
+        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX - 1);
+        let jitter = random % micros.saturating_add(1);
+        half.saturating_add(Duration::from_micros(jitter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_begin_again_after_a_success() {
+        let mut backoff = Backoff::new(FIRST, LONGEST);
+        let millis: Vec<u128> = (0..9).map(|_| backoff.fail().as_millis()).collect();
+        assert_eq!(
+            millis,
+            [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
+        );
+        for _ in 0..100 {
+            assert_eq!(backoff.fail(), LONGEST);
+        }
+        assert_eq!(backoff.failures(), 109);
+        backoff.reset();
+        assert_eq!((backoff.failures(), backoff.fail()), (0, FIRST));
+    }
+
+    #[test]
+    fn jitter_is_between_half_of_the_pause_and_all_of_it() {
+        for (random, pause) in [
+            (0, Duration::from_millis(250)),
+            (250_000, FIRST),
+            (250_001, Duration::from_millis(250)),
+        ] {
+            let mut backoff = Backoff::new(FIRST, LONGEST);
+            assert_eq!(backoff.fail_with_jitter(random), pause, "{random}");
+        }
+        let mut longest = Backoff::new(Duration::MAX, Duration::MAX);
+        assert!(longest.fail_with_jitter(u64::MAX) >= Duration::MAX / 2);
+    }
+}
