@@ -11,6 +11,8 @@
 mod detect;
 mod fields;
 mod filter;
+mod gitleaks;
+mod go_regex;
 mod settings;
 mod token;
 

@@ -5,6 +5,7 @@
 
 mod budgets;
 mod capture;
+mod component_config;
 mod error;
 mod export;
 mod external;
