@@ -286,13 +286,13 @@ impl Sha256Digest {
     /// The first twelve hexadecimal digits, for people.
     #[must_use]
     pub fn short(&self) -> String {
-        hex(self.0).chars().take(12).collect()
+        hex(&self.0).chars().take(12).collect()
     }
 }
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex(self.0))
+        write!(f, "sha256:{}", hex(&self.0))
     }
 }
 

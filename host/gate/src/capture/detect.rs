@@ -403,7 +403,10 @@ mod tests {
         let own = BTreeMap::from([("badge".to_owned(), "ACME-[0-9]{6}".to_owned())]);
         let detectors = Detectors::new(&own, std::slice::from_ref(&file)).unwrap();
         let text = format!("ghp_{} ACME-123456", "a1B2".repeat(9));
-        assert_eq!(detectors.redact(&text), "[redacted: ours]a1B2");
+        assert_eq!(
+            detectors.redact(&text),
+            "[redacted: ours] [redacted: badge]"
+        );
         std::fs::remove_file(&file).unwrap();
         let error = Detectors::new(&own, &[file]).unwrap_err();
         assert!(matches!(error, DetectError::File { .. }), "{error}");
