@@ -31,6 +31,8 @@ mod state;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]
+mod upstream_http;
+#[cfg(test)]
 mod upstream_server;
 #[cfg(test)]
 mod wasi_files;

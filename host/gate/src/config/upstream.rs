@@ -9,7 +9,7 @@ use super::{ConfigError, raw, validate::Validation};
 use crate::{
     secrets::SecretConfig,
     tool::{Limits, Size},
-    upstream::{ConfigValue, UpstreamConfig, UpstreamTransport},
+    upstream::{ConfigValue, HttpProtocol, UpstreamConfig, UpstreamTransport},
 };
 
 impl Validation<'_> {
@@ -37,14 +37,27 @@ impl Validation<'_> {
             let message = format!("{what} {message}");
             Err(self.error(&table, message, help))
         };
-        let over_http = !upstream.headers.is_empty() || upstream.secret.is_some();
+        let over_http = !upstream.headers.is_empty()
+            || upstream.secret.is_some()
+            || upstream.transport.is_some();
+        let protocol = match upstream.transport.as_deref() {
+            None => HttpProtocol::Either,
+            Some("http") => HttpProtocol::Streamable,
+            Some("sse") => HttpProtocol::EventStream,
+            Some(_) => {
+                return wrong(
+                    "has a `transport` that is neither \"http\" nor \"sse\"",
+                    "leave it out, and both are tried",
+                );
+            }
+        };
         let as_child =
             !upstream.env.is_empty() || upstream.dir.is_some() || upstream.user.is_some();
         let transport = match (upstream.command, upstream.url) {
             (Some(command), None) if over_http => {
                 let _ = command;
                 return wrong(
-                    "is a command, which has neither `headers` nor `secret`",
+                    "is a command, which has none of `headers`, `secret` and `transport`",
                     "put what it needs into `env`",
                 );
             }
@@ -87,7 +100,11 @@ impl Validation<'_> {
                     .values()
                     .any(|h| matches!(h, ConfigValue::Secret { .. }));
                 let url = self.endpoint(&url, confidential)?;
-                UpstreamTransport::Http { url, headers }
+                UpstreamTransport::Http {
+                    url,
+                    protocol,
+                    headers,
+                }
             }
             _ => {
                 return wrong(
@@ -244,6 +261,14 @@ mod tests {
         };
         assert_eq!(headers.get("authorization"), Some(&bearer));
         assert!(read("[upstream.up]\nurl = \"http://127.0.0.1:1/mcp\"\nsecret = \"key\"").is_ok());
+        let old = read("[upstream.up]\nurl = \"https://h/sse\"\ntransport = \"sse\"").unwrap();
+        assert!(matches!(
+            old.transport,
+            UpstreamTransport::Http {
+                protocol: HttpProtocol::EventStream,
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -273,6 +298,10 @@ mod tests {
                 "secret = ",
             ),
             ("[upstream.up]\nurl = \"ftp://example.com\"", "https"),
+            (
+                "[upstream.up]\nurl = \"https://h\"\ntransport = \"ws\"",
+                "leave it out",
+            ),
             (
                 "[upstream.up]\ncommand = [\"a\"]\nenv = { K = { secret = \"kex\" } }",
                 "`key`",

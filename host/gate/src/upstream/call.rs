@@ -78,6 +78,7 @@ impl Scrubber {
             },
             CallResult::Unusable(problem) => CallResult::Unusable(self.text(&problem)),
             CallResult::NotSent(why) => CallResult::NotSent(self.text(&why)),
+            CallResult::NotTaken(why) => CallResult::NotTaken(self.text(&why)),
             CallResult::Lost(cause) => CallResult::Lost(self.text(&cause)),
             stopped @ CallResult::Stopped(_) => stopped,
         }
@@ -278,6 +279,13 @@ impl LoadedUpstream {
                 Execution::failed(FailureKind::Failed, message, 1)
             }
             CallResult::NotSent(why) => self.not_sent(&why),
+            CallResult::NotTaken(why) => {
+                let name = &self.name;
+                let message = format!(
+                    "The upstream server `{name}` did not take the call: {why}. Nothing was done."
+                );
+                Execution::failed(FailureKind::Failed, message, 0)
+            }
             CallResult::Lost(cause) => Execution::ended(Status::Indeterminate, 1, Some(cause)),
             CallResult::Stopped(CallInterruption::Halted) => {
                 Execution::ended(Status::Halted, 1, None)

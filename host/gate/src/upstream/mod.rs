@@ -27,7 +27,7 @@ use tollgate_model::canonical::Sha256Digest;
 pub use call::Reporter;
 pub use definition::{Definition, digest_of};
 pub use offer::{Difference, MAX_TOOLS, Offer};
-pub use settings::{ConfigValue, UpstreamConfig, UpstreamTransport};
+pub use settings::{ConfigValue, HttpProtocol, UpstreamConfig, UpstreamTransport};
 
 use crate::{
     egress::Network,
@@ -153,6 +153,8 @@ pub enum CallResult {
     Unusable(String),
     /// Not a byte of the request was sent.
     NotSent(String),
+    /// The server has refused to take the request: nothing of it was done.
+    NotTaken(String),
     /// It was sent, or may have been, and no answer came.
     Lost(String),
     /// It was ended from here after it was sent, or may have been.

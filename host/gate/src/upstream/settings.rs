@@ -43,13 +43,27 @@ pub enum UpstreamTransport {
         /// nothing is said.
         user: Option<String>,
     },
-    /// By streamable HTTP.
+    /// Over HTTP.
     Http {
         /// The endpoint.
         url: Url,
+        /// Which of MCP's two ways over HTTP.
+        protocol: HttpProtocol,
         /// Headers of every request.
         headers: BTreeMap<String, ConfigValue>,
     },
+}
+
+/// How messages go over HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HttpProtocol {
+    /// Streamable HTTP; HTTP with SSE where the server does not take that.
+    #[default]
+    Either,
+    /// Streamable HTTP (MCP since 2025-03-26).
+    Streamable,
+    /// HTTP with SSE (MCP 2024-11-05).
+    EventStream,
 }
 
 /// A value of a header or a variable.
