@@ -176,7 +176,10 @@ impl Session for Scripted {
                 let ending = script.endings.pop_front();
                 (ending.unwrap_or(text("hello")), script.waits)
             };
-            terms.reports.report(1, Some(2), "half\u{202e}way").await;
+            terms
+                .reports
+                .report(1.0, Some(2.0), "half\u{202e}way")
+                .await;
             if waits {
                 return CallResult::Stopped(terms.stop.wait().await);
             }
@@ -269,7 +272,7 @@ async fn an_allowed_call_is_sent_once_as_it_was_decided() {
     let run = answer.run.unwrap().to_string();
     assert!(passed["traceparent"].as_str().unwrap().contains(&run));
     let report = reports.recv().await.unwrap();
-    assert_eq!((report.progress, report.total), (1, Some(2)));
+    assert_eq!((report.progress, report.total), (1.0, Some(2.0)));
     assert!(!report.message.contains('\u{202e}'));
 
     let records = records(&gate, answer.run.unwrap());

@@ -31,7 +31,7 @@ pub struct Reporter {
 
 impl Reporter {
     /// Take progress of the server, which is untrusted, and release it to the listener if policy permits.
-    pub async fn report(&self, progress: u64, total: Option<u64>, message: &str) {
+    pub async fn report(&self, progress: f64, total: Option<f64>, message: &str) {
         self.upstream.prepare().await;
         let report = ProgressReport {
             progress,

@@ -258,7 +258,6 @@ impl Connection {
         };
         let output = call.tool().output_schema.clone();
         let mut reports = self.heard.reports(handle.progress_token.clone());
-        let mut scale = None;
         loop {
             match next(terms.stop.wait(), &mut handle.rx, &mut reports).await {
                 CallProgress::Stopped(stopped) => {
@@ -272,11 +271,11 @@ impl Connection {
                     let _ = tokio::time::timeout(CLOSING, cancelling).await;
                     return CallResult::Stopped(stopped);
                 }
-                CallProgress::Report(report) => pass_on(report, &mut scale, &terms.reports).await,
+                CallProgress::Report(report) => pass_on(report, &terms.reports).await,
                 CallProgress::Answer(answer) => {
                     let last = async {
                         for report in reports.waiting() {
-                            pass_on(report, &mut scale, &terms.reports).await;
+                            pass_on(report, &terms.reports).await;
                         }
                     };
                     let _ = tokio::time::timeout(CLOSING, last).await;
@@ -359,13 +358,9 @@ impl Session for Connection {
     }
 }
 
-/// Pass a report on, in the `scale` of the call's first one.
-async fn pass_on(report: ProgressNotificationParam, scale: &mut Option<f64>, to: &Reporter) {
-    let scale = *scale.get_or_insert_with(|| scale_of(&report));
-    let total = report.total.map(|total| whole(total, scale));
+async fn pass_on(report: ProgressNotificationParam, to: &Reporter) {
     let message = report.message.unwrap_or_default();
-    to.report(whole(report.progress, scale), total, &message)
-        .await;
+    to.report(report.progress, report.total, &message).await;
 }
 
 async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>) {
@@ -411,21 +406,6 @@ pub(super) fn http_error<'e>(
     error.downcast_ref()
 }
 
-/// Reports count in whole numbers: those of a call that begins with a fraction are in thousandths.
-fn scale_of(report: &ProgressNotificationParam) -> f64 {
-    let whole = |n: f64| n.fract() == 0.0;
-    let small = report.total.is_some_and(|total| total <= 1.0);
-    match !small && whole(report.progress) && report.total.is_none_or(whole) {
-        true => 1.0,
-        false => 1000.0,
-    }
-}
-
-fn whole(n: f64, scale: f64) -> u64 {
-    // Saturates, and is zero for what is no number.
-    (n * scale) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use rmcp::model::{NumberOrString, ProgressToken};
@@ -464,26 +444,5 @@ mod tests {
         };
         assert!(of("example.com/x", MAX_META - 64) && !of("example.com/x", MAX_META));
         assert!(of("dev.tollgate/told", 2 * MAX_META));
-    }
-
-    #[test]
-    fn fractions_become_whole_numbers() {
-        let report = |progress: f64, total: Option<f64>| {
-            let token = ProgressToken(NumberOrString::Number(1));
-            let mut report = ProgressNotificationParam::new(token, progress);
-            report.total = total;
-            report
-        };
-        assert_eq!(scale_of(&report(3.0, Some(10.0))), 1.0);
-        for fractions in [
-            report(0.5, None),
-            report(0.0, Some(1.0)),
-            report(1.0, Some(2.5)),
-        ] {
-            assert_eq!(scale_of(&fractions), 1000.0);
-        }
-        assert_eq!(whole(0.25, 1000.0), 250);
-        assert_eq!((whole(f64::NAN, 1.0), whole(-1.0, 1.0)), (0, 0));
-        assert_eq!(whole(f64::INFINITY, 1.0), u64::MAX);
     }
 }
