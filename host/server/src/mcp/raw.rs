@@ -92,6 +92,8 @@ impl RawMessage {
         let (arguments, problem) = match parsed("method") {
             None => (None, None),
             Some(method) => match &id {
+                // Some clients give notifications an id that is null.
+                Some(Value::Null) if is_notification(&method) => (None, None),
                 Some(id) if !id.is_string() && !id.is_i64() => {
                     let what = "the id of a request is text or an integer";
                     (None, Some(what.to_owned()))
@@ -105,6 +107,11 @@ impl RawMessage {
             id,
         }
     }
+}
+
+fn is_notification(method: &Value) -> bool {
+    let method = method.as_str().unwrap_or_default();
+    method.starts_with("notifications/")
 }
 
 fn arguments(members: &Members<'_>, method: &Value) -> (Option<RawArguments>, Option<String>) {
@@ -186,7 +193,7 @@ fn accepted(method: &Method, headers: &HeaderMap) -> Option<&'static str> {
             let (kind, parameters) = range.split_once(';').unwrap_or((range, ""));
             let refused = parameters.split(';').any(|parameter| {
                 let weight = parameter.trim().strip_prefix("q=");
-                weight.is_some_and(|q| q.trim().parse() == Ok(0.0))
+                weight.is_some_and(|q| q.trim().parse::<f64>().is_ok_and(|q| q == 0.0))
             });
             (!refused).then(|| kind.trim().to_ascii_lowercase())
         })
@@ -259,6 +266,7 @@ mod tests {
         for fine in [
             r#"{"id":9007199254740993,"method":"ping"}"#,
             r#"{"method":"notifications/x","params":{"a":1,"a":2}}"#,
+            r#"{"id":null,"method":"notifications/initialized"}"#,
             "[1]",
             "{",
         ] {
