@@ -33,6 +33,8 @@ mod upstream;
 #[cfg(test)]
 mod upstream_http;
 #[cfg(test)]
+mod upstream_odd;
+#[cfg(test)]
 mod upstream_server;
 #[cfg(test)]
 mod wasi_files;
