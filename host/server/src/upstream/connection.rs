@@ -100,8 +100,10 @@ impl Connection {
         let info = peer.peer_info();
         let initialized = info.is_none_or(|info| info.protocol_version.has_initialize());
         // Since 2026-07-28 a server tells of changes only whoever asks to hear of them.
-        let listening =
-            (!initialized).then(|| tokio::spawn(hear_of_changes(peer.clone(), Arc::clone(&heard))));
+        let listening = (!initialized).then(|| {
+            let (heard, stale) = (Arc::clone(&heard), Arc::clone(&stale));
+            tokio::spawn(hear_of_changes(peer.clone(), heard, stale))
+        });
         Self {
             peer,
             heard,
@@ -363,14 +365,15 @@ async fn pass_on(report: ProgressNotificationParam, to: &Reporter) {
     to.report(report.progress, report.total, &message).await;
 }
 
-async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>) {
+async fn hear_of_changes(peer: Peer<RoleClient>, heard: Arc<ServerMessages>, stale: Stale) {
     let filter = SubscriptionFilter::builder().tools_list_changed().build();
     if let Ok(mut subscription) = peer.listen(filter).await {
         while let Ok(Some(_)) = subscription.next().await {
             heard.changed();
         }
-        // Nobody tells of changes any more: ask before the next call.
+        // Nobody tells of changes any more: the next call asks, over a connection on which somebody does.
         heard.changed();
+        stale.store(true, Ordering::SeqCst);
     }
 }
 
